@@ -1,0 +1,16 @@
+"""Behind a proxy that ends TLS and says so in X-Forwarded-Proto."""
+
+from split_settings.tools import include
+
+from config.settings.subjects import SUBJECTS
+
+include(*SUBJECTS)
+
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = True
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_HSTS_SECONDS = 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True

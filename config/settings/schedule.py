@@ -1,0 +1,28 @@
+"""The whole clock on one page. Rows are made from it once; staff may then change them in the console."""
+
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
+# name: task, crontab fields, time zone, queue
+CLOCK = {
+    "Catalogue: daily sync": {
+        "task": "catalog.tasks.sync_catalog",
+        "minute": "0",
+        "hour": "2",
+        "timezone": "America/Toronto",
+        "queue": "ingest",
+    },
+    "Catalogue: refine what is due": {
+        "task": "catalog.tasks.refine_raw_records",
+        "minute": "*/5",
+        "hour": "*",
+        "timezone": "UTC",
+        "queue": "ingest",
+    },
+    "Vectors: index what is due": {
+        "task": "vectors.tasks.index_due_vectors",
+        "minute": "*",
+        "hour": "*",
+        "timezone": "UTC",
+        "queue": "embed",
+    },
+}

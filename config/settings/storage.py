@@ -1,0 +1,24 @@
+"""Raw bytes: files under STATE_DIR, or S3 when a bucket is named."""
+
+from typing import Any
+
+from config.env import ENV
+
+_files: dict[str, Any] = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"location": str(ENV.state_dir / "objects")},
+}
+_s3: dict[str, Any] = {
+    "BACKEND": "storages.backends.s3.S3Storage",
+    "OPTIONS": {
+        "bucket_name": ENV.aws_storage_bucket_name,
+        "endpoint_url": ENV.aws_s3_endpoint_url or None,
+        "region_name": ENV.aws_s3_region_name,
+        "default_acl": None,
+        "file_overwrite": True,
+    },
+}
+STORAGES = {
+    "default": _s3 if ENV.aws_storage_bucket_name else _files,
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}

@@ -1,0 +1,14 @@
+"""The subjects every place includes."""
+
+SUBJECTS = (
+    "base.py",
+    "database.py",
+    "cache.py",
+    "celery.py",
+    "schedule.py",
+    "milvus.py",
+    "storage.py",
+    "security.py",
+    "logging.py",
+    "api.py",
+)

@@ -1,0 +1,22 @@
+"""Tests: every worker has its own database, Redis database and Milvus collections."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from split_settings.tools import include
+
+from config.settings.subjects import SUBJECTS
+
+include(*SUBJECTS)
+
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+_redis = f"{REDIS_URL.rsplit('/', 1)[0]}/{1 + int(_worker.removeprefix('gw'))}"  # type: ignore[name-defined]  # noqa: F821
+CACHES["default"]["LOCATION"] = _redis  # type: ignore[name-defined]  # noqa: F821
+CELERY_BROKER_URL = CELERY_RESULT_BACKEND = _redis
+MILVUS_COLLECTION_PREFIX = f"test_{_worker}_"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["default"] = {  # type: ignore[name-defined]  # noqa: F821
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"location": str(Path(tempfile.gettempdir()) / f"cultivar-test-{os.getpid()}")},
+}

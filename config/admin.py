@@ -1,0 +1,17 @@
+"""API keys in the console: made, shown once, revoked."""
+
+from django.contrib import admin
+from rest_framework_api_key.admin import APIKeyModelAdmin
+from rest_framework_api_key.models import APIKey
+from unfold.admin import ModelAdmin
+
+from config.access import ApiKey
+
+admin.site.unregister(APIKey)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(APIKeyModelAdmin, ModelAdmin):  # type: ignore[misc]
+    """The library's page with our columns."""
+
+    list_display = ("name", "prefix", "audience", "scopes", "province", "rate", "created", "expiry_date", "revoked")

@@ -1,0 +1,16 @@
+"""The floor everything stands on, as a Django application."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class ConfigConfig(AppConfig):
+    """Owns one table, the API keys; installs the clock after migrations."""
+
+    name = "config"
+    verbose_name = "Access"
+
+    def ready(self) -> None:
+        from config.clock import install_clock
+
+        post_migrate.connect(install_clock, sender=self, dispatch_uid="config.clock")

@@ -1,0 +1,105 @@
+"""HTTP to suppliers: timeouts, bounded retries with jitter, a limit on what is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from config.errors import ServiceUnavailable
+
+_MEBIBYTE = 2**20
+
+
+class HttpFailed(ServiceUnavailable):
+    """No usable answer came, after the retries; `status` is the last one, if there was any."""
+
+    code = "http-failed"
+
+    def __init__(self, service: str, reason: str, *, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(service, reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswer:
+    """An answer, read whole and decompressed."""
+
+    url: str
+    status: int
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str]
+    fetched_at: datetime
+
+
+class HttpClient:
+    """A session with one host; keeps its cookies."""
+
+    def __init__(
+        self, *, base_url: str, timeout_seconds: float = 20, retries: int = 3, max_bytes: int = 64 * _MEBIBYTE
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._timeout = (min(5.0, timeout_seconds), timeout_seconds)
+        self._max_bytes = max_bytes
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = "Cultivar catalogue sync"
+        self._repeating = HTTPAdapter(max_retries=_retry(retries))
+        self._once = HTTPAdapter(max_retries=0)
+
+    def __enter__(self) -> "HttpClient":
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._session.close()
+
+    def get(self, path: str, *, params: Mapping[str, Any] | None = None) -> HttpAnswer:
+        """Fetch; repeated on connection errors, 429 and 5xx. Raises HttpFailed."""
+        return self._send("GET", path, repeatable=True, params=params)
+
+    def post(self, path: str, *, json: Any = None, repeatable: bool = False) -> HttpAnswer:
+        """Send JSON; repeated only when the caller says that is safe. Raises HttpFailed."""
+        return self._send("POST", path, repeatable=repeatable, json=json)
+
+    def _send(self, method: str, path: str, *, repeatable: bool, **how: Any) -> HttpAnswer:
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, self._repeating if repeatable else self._once)
+        url = f"{self.base_url}/{path.lstrip('/')}"
+        try:
+            with self._session.request(method, url, timeout=self._timeout, stream=True, **how) as answer:
+                if answer.status_code >= 400:
+                    raise HttpFailed(url, f"status {answer.status_code}", status=answer.status_code)
+                return HttpAnswer(
+                    url=answer.url,
+                    status=answer.status_code,
+                    content_type=answer.headers.get("Content-Type", ""),
+                    body=self._read(answer),
+                    headers=dict(answer.headers),
+                    fetched_at=datetime.now(UTC),
+                )
+        except requests.RequestException as error:
+            raise HttpFailed(url, type(error).__name__) from error
+
+    def _read(self, answer: requests.Response) -> bytes:
+        # Counted after decompression, so that a small answer cannot unfold into all of memory.
+        body = bytearray()
+        for part in answer.iter_content(_MEBIBYTE):
+            body += part
+            if len(body) > self._max_bytes:
+                raise HttpFailed(answer.url, f"answer larger than {self._max_bytes} bytes", status=answer.status_code)
+        return bytes(body)
+
+
+def _retry(times: int) -> Retry:
+    return Retry(
+        total=times,
+        backoff_factor=0.2,
+        backoff_jitter=0.2,
+        backoff_max=10,
+        status_forcelist=(429, 500, 502, 503, 504),
+        allowed_methods=None,
+        raise_on_status=False,
+    )

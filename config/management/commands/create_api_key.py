@@ -1,0 +1,32 @@
+"""Make an API key and print it, once."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from config.access import ApiKey, Audience
+
+
+class Command(BaseCommand):
+    """Prints only the key, so that scripts can keep it."""
+
+    help = "Make an API key and print it. It cannot be shown again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--name", required=True)
+        parser.add_argument("--audience", choices=[a.name.lower() for a in Audience], default="public")
+        parser.add_argument("--scopes", default="catalog:read", help="comma separated")
+        parser.add_argument("--province", default="", help="two letters, for example ON")
+        parser.add_argument("--rate", default="600/min")
+
+    def handle(self, **options: Any) -> None:
+        """Create the key."""
+        _, secret = ApiKey.objects.create_key(
+            name=options["name"],
+            audience=options["audience"],
+            scopes=options["scopes"].split(","),
+            province=options["province"].upper(),
+            rate=options["rate"],
+        )
+        self.stdout.write(secret)

@@ -1,0 +1,5 @@
+"""The one table this floor owns."""
+
+from config.access import ApiKey
+
+__all__ = ["ApiKey"]

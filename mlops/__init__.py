@@ -1,0 +1,1 @@
+"""Engine: run, trace, check; knows no domain."""

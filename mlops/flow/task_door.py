@@ -1,0 +1,32 @@
+"""The one door from Celery to a road."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from celery import shared_task
+
+_GRACE_SECONDS = 30
+
+
+def pipeline_task(*, queue: str, soft_time_limit: int = 300) -> Callable[[Callable[..., Any]], Any]:
+    """Make a keyword-only, idempotent function a task with limits and a queue; refuses one with positionals."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+                raise TypeError(f"{function.__name__}: {parameter.name} must be keyword-only")
+
+        @functools.wraps(function)
+        def call(**arguments: Any) -> Any:
+            return function(**arguments)
+
+        return shared_task(
+            queue=queue,
+            soft_time_limit=soft_time_limit,
+            time_limit=soft_time_limit + _GRACE_SECONDS,
+            acks_late=True,
+        )(call)
+
+    return decorate

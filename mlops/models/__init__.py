@@ -1,0 +1,9 @@
+"""What happened to the data, in rows."""
+
+from mlops.models.alerts import Alert
+from mlops.models.lineage import LineageEntry
+from mlops.models.quarantine import QuarantinedRecord
+from mlops.models.raw import RawRecord
+from mlops.models.runs import Run
+
+__all__ = ["Alert", "LineageEntry", "QuarantinedRecord", "RawRecord", "Run"]

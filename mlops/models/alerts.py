@@ -1,0 +1,29 @@
+"""What needs a person's eye."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from mlops.models.runs import Run
+
+
+class Alert(models.Model):
+    """One incident; it stays open until the cause is gone (table `alerts`)."""
+
+    code = models.CharField(max_length=50)
+    subject = models.CharField(max_length=100)
+    message = models.TextField()
+    run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="alerts")
+    opened_at = models.DateTimeField(db_default=Now())
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "alerts"
+        ordering = ("-opened_at",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["code", "subject"], condition=models.Q(closed_at=None), name="alerts_one_open_an_incident"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"

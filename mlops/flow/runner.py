@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -102,29 +103,13 @@ def run_due(pipeline: Pipeline, *, limit: int = 500) -> int:
     return finished
 
 
-def _only_run_of(source: Source) -> Any:
-    lock = pglock.advisory(f"source:{source.code}", timeout=0, side_effect=pglock.Raise)
-    return _Busy(lock, source.code)
-
-
-class _Busy:
-    """A PostgreSQL advisory lock: gone with its connection, so a killed worker holds nothing up."""
-
-    def __init__(self, lock: Any, code: str) -> None:
-        self._lock, self._code = lock, code
-
-    def __enter__(self) -> None:
-        from django.db.utils import OperationalError
-
-        try:
-            self._lock.__enter__()
-        except OperationalError as error:
-            if "lock" not in str(error):
-                raise
-            raise SourceBusy(f"Another run of {self._code} is under way.") from error
-
-    def __exit__(self, *exc: Any) -> None:
-        self._lock.__exit__(*exc)
+@contextmanager
+def _only_run_of(source: Source) -> Iterator[None]:
+    # An advisory lock is gone with its connection, so a killed worker holds nothing up.
+    with pglock.advisory(f"source:{source.code}", timeout=0) as is_ours:
+        if not is_ours:
+            raise SourceBusy(f"Another run of {source.code} is under way.")
+        yield
 
 
 def _fetch(source: Source, client: HttpClient, limit: int | None) -> Iterable[Fetched]:

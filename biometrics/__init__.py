@@ -1,0 +1,1 @@
+"""Encrypted templates under express consent."""

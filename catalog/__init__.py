@@ -1,0 +1,1 @@
+"""The products everything refers to."""

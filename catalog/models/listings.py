@@ -1,0 +1,56 @@
+"""Supplier listings: one source's view of a product."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
+from django.db import models
+from django.db.models import Value
+from django.db.models.functions import Now
+
+
+
+class SupplierListing(models.Model):
+    """One source's view of a product in one language, cleaned (table `supplier_listings`)."""
+
+    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
+    source = models.CharField(max_length=50)
+    external_id = models.CharField(max_length=100)
+    language = models.CharField(max_length=2)
+    merge_key = models.CharField(max_length=120, db_index=True)
+    name = models.CharField(max_length=255)
+    raw_name = models.CharField(max_length=255)
+    brand = models.CharField(max_length=100, null=True)
+    producer = models.CharField(max_length=100, null=True)
+    sku = models.CharField(max_length=50, null=True)
+    gtin = models.CharField(max_length=14, null=True)
+    category = models.CharField(max_length=40)
+    strain_type = models.CharField(max_length=20, null=True)
+    thc_low = models.DecimalField(max_digits=7, decimal_places=2, null=True)
+    thc_high = models.DecimalField(max_digits=7, decimal_places=2, null=True)
+    thc_unit = models.CharField(max_length=20, null=True)
+    cbd_low = models.DecimalField(max_digits=7, decimal_places=2, null=True)
+    cbd_high = models.DecimalField(max_digits=7, decimal_places=2, null=True)
+    cbd_unit = models.CharField(max_length=20, null=True)
+    weight_grams = models.DecimalField(max_digits=8, decimal_places=2, null=True)
+    pieces = models.IntegerField(null=True)
+    price = models.DecimalField(max_digits=10, decimal_places=2, null=True)
+    price_kind = models.CharField(max_length=10)
+    url = models.TextField(null=True)
+    terpenes = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
+    terpene_basis = models.CharField(max_length=20, null=True)
+    strain = models.CharField(max_length=100, null=True)
+    lineage = ArrayField(models.CharField(max_length=100), default=list, db_default=Value("{}"))
+    effects = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
+    flags = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
+    content_hash = models.CharField(max_length=64)
+    run = models.ForeignKey("mlops.Run", on_delete=models.PROTECT, null=True, db_index=False, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "supplier_listings"
+        constraints = [
+            models.UniqueConstraint(fields=["source", "external_id", "language"], name="supplier_listings_natural_key")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.external_id} ({self.language})"

@@ -1,0 +1,19 @@
+"""Suppliers of catalogue data."""
+
+from django.db import models
+
+
+class CatalogSource(models.Model):
+    """A supplier that staff can switch and run (table `catalog_sources`)."""
+
+    code = models.CharField(max_length=50, primary_key=True)
+    label = models.CharField(max_length=100)
+    is_enabled = models.BooleanField(default=False, help_text="Only enabled sources take part in the daily sync.")
+    base_url = models.URLField(blank=True, help_text="Empty: the source's own address.")
+
+    class Meta:
+        db_table = "catalog_sources"
+        verbose_name = "source"
+
+    def __str__(self) -> str:
+        return self.label

@@ -1,0 +1,1 @@
+"""Shops we watch, and what they ask."""

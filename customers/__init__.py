@@ -1,0 +1,1 @@
+"""People, what they do, what is recommended to them."""

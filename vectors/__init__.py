@@ -1,0 +1,1 @@
+"""Engine: encode, store, search; knows no domain."""

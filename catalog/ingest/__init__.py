@@ -1,0 +1,1 @@
+"""The road of supplier products: raw → clean → enrich → rows."""

@@ -1,0 +1,75 @@
+"""The shapes that travel the road."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+PotencyUnit = Literal["percent", "mg_per_package"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Potency:
+    """Both ends of a THC or CBD range; percent by mass, or milligrams in the package."""
+
+    low: Decimal
+    high: Decimal
+    unit: PotencyUnit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRecord:
+    """A sellable item as the source wrote it; "" is absent. `defect` says why its shape is wrong, if it is."""
+
+    source: str
+    external_id: str
+    language: str
+    price_kind: str
+    payload: Mapping[str, Any]
+    name: str = ""
+    brand: str = ""
+    producer: str = ""
+    category: str = ""
+    subcategory: str = ""
+    sku: str = ""
+    size: str = ""
+    strain_type: str = ""
+    thc_low: str = ""
+    thc_high: str = ""
+    cbd_low: str = ""
+    cbd_high: str = ""
+    price: str = ""
+    url: str = ""
+    terpenes: tuple[str, ...] = ()
+    defect: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanListing:
+    """A listing fit to be saved; names of fields are columns of `supplier_listings`."""
+
+    source: str
+    external_id: str
+    language: str
+    merge_key: str
+    name: str
+    raw_name: str
+    brand: str | None
+    producer: str | None
+    sku: str | None
+    gtin: str | None
+    category: str
+    strain_type: str | None
+    thc: Potency | None
+    cbd: Potency | None
+    weight_grams: Decimal | None
+    pieces: int | None
+    price: Decimal
+    price_kind: str
+    url: str | None
+    terpenes: tuple[str, ...] = ()
+    terpene_basis: str | None = None
+    strain: str | None = None
+    lineage: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
+    flags: tuple[str, ...] = field(default=())

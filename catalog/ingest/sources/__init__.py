@@ -1,0 +1,1 @@
+"""Suppliers, one file each."""

@@ -1,0 +1,66 @@
+"""Our words for what products are, and theirs in both languages."""
+
+STRAIN_TYPES = {
+    "indica": "indica",
+    "sativa": "sativa",
+    "hybrid": "hybrid",
+    "hybride": "hybrid",
+    "indica dominant": "indica-dominant",
+    "indica-dominant": "indica-dominant",
+    "dominante indica": "indica-dominant",
+    "dominance indica": "indica-dominant",
+    "sativa dominant": "sativa-dominant",
+    "sativa-dominant": "sativa-dominant",
+    "dominante sativa": "sativa-dominant",
+    "dominance sativa": "sativa-dominant",
+    "blend": "blend",
+    "mélange": "blend",
+}
+
+CATEGORIES = {
+    "dried flower": "dried-flower",
+    "flower": "dried-flower",
+    "milled flower": "dried-flower",
+    "fleurs séchées": "dried-flower",
+    "fleur séchée": "dried-flower",
+    "pre-rolls": "pre-rolls",
+    "pre-rolled": "pre-rolls",
+    "préroulé": "pre-rolls",
+    "préroulés": "pre-rolls",
+    "vapes": "vapes",
+    "extracts": "extracts",
+    "concentrates": "extracts",
+    "hashish": "extracts",
+    "edibles": "edibles",
+    "mangeable": "edibles",
+    "beverages": "beverages",
+    "oils": "oils",
+    "oil": "oils",
+    "huile": "oils",
+    "capsules": "capsules",
+    "topicals": "topicals",
+    "seeds": "seeds",
+}
+
+# Potency of these is milligrams in the package, of all others percent by mass.
+BY_MILLIGRAMS = frozenset({"edibles", "beverages", "capsules"})
+
+# What people type or read, for the lexical index.
+WORDS = {
+    "dried-flower": "dried flower fleur séchée",
+    "pre-rolls": "pre-roll joint préroulé",
+    "vapes": "vape cartridge vapoteuse",
+    "extracts": "extract concentrate hash extrait concentré",
+    "edibles": "edible chew mangeable",
+    "beverages": "beverage drink boisson",
+    "oils": "oil huile",
+    "capsules": "capsule",
+    "topicals": "topical topique",
+    "seeds": "seed graine",
+    "indica": "indica",
+    "sativa": "sativa",
+    "hybrid": "hybrid hybride",
+    "indica-dominant": "indica dominant dominance",
+    "sativa-dominant": "sativa dominant dominance",
+    "blend": "blend mélange",
+}

@@ -24,8 +24,8 @@ def clean_listing(record: SourceRecord) -> CleanListing:
         raise RecordRejected("is missing", "name")
     if len(raw_name) > 255:
         raise RecordRejected("is longer than 255 characters", "name")
-    category = parse_category(record.category)
     weight, pieces = parse_size(record.size)
+    category = refine_category(parse_category(record.category), pieces=pieces, weight_grams=weight)
     brand = _words(record.brand) or None
     sku = record.sku.rstrip("_ ") or None
     gtin = parse_gtin(record.sku)
@@ -107,6 +107,15 @@ def parse_category(text: str) -> str:
     category = CATEGORIES.get(_words(text).lower())
     if category is None:
         raise RecordRejected(f"{text!r} is not a category we know" if text else "is missing", "category")
+    return category
+
+
+def refine_category(category: str, *, pieces: int | None, weight_grams: Decimal | None) -> str:
+    """Tell pre-rolls from flower by their packs of grams, capsules from extracts by their counted pieces."""
+    if category == "dried-flower" and pieces and weight_grams:
+        return "pre-rolls"
+    if category == "extracts" and pieces and weight_grams is None:
+        return "capsules"
     return category
 
 

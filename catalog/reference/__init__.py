@@ -1,0 +1,1 @@
+"""Facts about terpenes and strains that ship with Cultivar; see SOURCES.md."""

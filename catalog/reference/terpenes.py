@@ -1,0 +1,46 @@
+"""Terpenes: our names, others' names in both languages, aromas."""
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from catalog.reference.strains import fold
+
+TABLE = Path(__file__).with_name("terpenes.csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Terpene:
+    """A terpene and how it smells, in both languages (sensory words, no claims)."""
+
+    key: str
+    fr: str
+    aromas_en: str
+    aromas_fr: str
+
+
+@cache
+def terpenes() -> dict[str, Terpene]:
+    """Return the table by key."""
+    return {row["key"]: Terpene(row["key"], row["fr"], row["aromas_en"], row["aromas_fr"]) for row in _rows()}
+
+
+def terpene_key(name: str) -> str | None:
+    """Return our key of a terpene named in English or French; None when unknown."""
+    return _by_alias().get(fold(name))
+
+
+@cache
+def _by_alias() -> dict[str, str]:
+    return {
+        fold(alias): row["key"]
+        for row in _rows()
+        for alias in (row["key"], row["fr"], *row["aliases"].split("|"))
+        if alias
+    }
+
+
+def _rows() -> list[dict[str, str]]:
+    with TABLE.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

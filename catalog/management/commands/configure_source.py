@@ -1,0 +1,33 @@
+"""Point a source at an address, switch it on or off."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from catalog.models import CatalogSource
+
+
+class Command(BaseCommand):
+    """Changes the source's row, as the console does."""
+
+    help = "Point a source at an address, switch it on or off."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("code")
+        parser.add_argument("--base-url")
+        switch = parser.add_mutually_exclusive_group()
+        switch.add_argument("--enable", action="store_true")
+        switch.add_argument("--disable", action="store_true")
+
+    def handle(self, *, code: str, base_url: str | None, enable: bool, disable: bool, **_: Any) -> None:
+        """Save the row."""
+        source = CatalogSource.objects.filter(pk=code).first()
+        if source is None:
+            raise CommandError(f"There is no source {code!r}.", returncode=2)
+        if base_url is not None:
+            source.base_url = base_url
+        if enable or disable:
+            source.is_enabled = enable
+        source.save()
+        self.stdout.write(f"{source.label}: {'enabled' if source.is_enabled else 'disabled'}, {source.base_url or 'its own address'}")

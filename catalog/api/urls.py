@@ -1,0 +1,9 @@
+"""Addresses of the catalogue's API."""
+
+from rest_framework.routers import SimpleRouter
+
+from catalog.api.views import ProductViewSet
+
+router = SimpleRouter()
+router.register("products", ProductViewSet)
+urlpatterns = router.urls

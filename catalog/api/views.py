@@ -1,0 +1,84 @@
+"""Doors: ask a selector, write its answer."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from catalog.api.filters import ProductFilters
+from catalog.api.serializers import ProductSerializer
+from catalog.models import Product
+from catalog.selectors import search_products, similar_products
+from config.access import AgeVerified, MayReadCatalog
+from config.api import refuse_unknown, whole_number
+from config.errors import BadInput
+
+LONGEST_QUERY = 500
+_LIMIT = OpenApiParameter("limit", int, description="1–100")
+
+
+class ProductViewSet(ReadOnlyModelViewSet):  # type: ignore[type-arg]
+    """List, show, search and compare products."""
+
+    queryset = Product.objects.defer("search_document")
+    serializer_class = ProductSerializer
+    filterset_class = ProductFilters
+    permission_classes = (IsAuthenticated, MayReadCatalog, AgeVerified)
+    lookup_value_regex = "[^/]+"
+
+    def get_object(self) -> Product:
+        """Return the product; raises BadInput when the id is no UUID, Http404 when there is none."""
+        value = _uuid(self.kwargs["pk"])
+        product = self.get_queryset().filter(pk=value).first()
+        if product is None:
+            raise Http404
+        self.check_object_permissions(self.request, product)
+        return product
+
+    @extend_schema(
+        parameters=[OpenApiParameter("q", str, required=True), _LIMIT],
+        responses=ProductSerializer(many=True),
+        filters=True,
+    )
+    @action(detail=False, pagination_class=None)
+    def search(self, request: Request) -> Response:
+        """Find products by words and by meaning, in English or French, within the filters."""
+        query = " ".join(request.query_params.get("q", "").split())
+        if not query or len(query) > LONGEST_QUERY or "\x00" in query:
+            raise BadInput("q", f"must have 1 to {LONGEST_QUERY} characters")
+        limit = self._limit(request)
+        refuse_unknown(request.query_params, known={"q", "limit", *ProductFilters.base_filters})
+        filters = ProductFilters(request.query_params, queryset=self.get_queryset(), request=request)
+        if not filters.is_valid():
+            field, reasons = next(iter(filters.errors.items()))
+            raise BadInput(field, str(reasons[0]))
+        found = search_products(query=query, within=filters.qs, limit=limit)
+        return self._answer(found.products, legs=found.legs)
+
+    @extend_schema(parameters=[_LIMIT], responses=ProductSerializer(many=True), filters=False)
+    @action(detail=True, pagination_class=None)
+    def similar(self, request: Request, pk: str) -> Response:
+        """Find products like this one by what they are: text, potency, terpenes, type, category, price."""
+        refuse_unknown(request.query_params, known={"limit"})
+        return self._answer(similar_products(product=self.get_object(), limit=self._limit(request)))
+
+    def _limit(self, request: Request) -> int:
+        return whole_number(request.query_params.get("limit"), field="limit", default=20, low=1, high=100)
+
+    def _answer(self, products: list[Product], **more: Any) -> Response:
+        serializer = self.get_serializer(products, many=True)
+        return Response({"count": len(products), **more, "results": serializer.data})
+
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise BadInput("id", "must be a UUID") from None

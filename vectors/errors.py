@@ -1,0 +1,24 @@
+"""What can go wrong with vectors."""
+
+from config.errors import CultivarError, ServiceUnavailable
+
+
+class VectorsUnavailable(ServiceUnavailable):
+    """Milvus does not answer."""
+
+    code = "vectors-unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("Vector search", reason)
+
+
+class VectorRefused(CultivarError):
+    """A vector of another dimension than its collection."""
+
+    code = "vector-refused"
+
+
+class ModelMissing(CultivarError):
+    """The model's files are absent or altered."""
+
+    code = "model-missing"

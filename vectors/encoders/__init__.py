@@ -1,0 +1,1 @@
+"""From things to unit vectors."""

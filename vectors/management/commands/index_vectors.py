@@ -1,0 +1,27 @@
+"""Bring the vectors up to the rows."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.progress import Progress
+
+from config.errors import CultivarError
+from vectors.declaring import entities
+from vectors.indexing import count_due, index_due
+
+
+class Command(BaseCommand):
+    """A progress bar a collection."""
+
+    help = "Encode and store the vectors of every row that is due."
+
+    def handle(self, **_: Any) -> None:
+        """Index every collection."""
+        try:
+            for name in entities():
+                with Progress() as progress:
+                    bar = progress.add_task(name, total=count_due(collection=name))
+                    counts = index_due(collection=name, on_batch=lambda n, bar=bar: progress.advance(bar, n))
+                self.stdout.write(f"{name}: {counts['encoded']} encoded, {counts['deleted']} deleted")
+        except CultivarError as error:
+            raise CommandError(str(error), returncode=2) from error

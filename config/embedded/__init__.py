@@ -1,1 +1,1 @@
-"""Servers that come with Cultivar, for a machine that has none; and what `bin/` runs with them."""
+"""Servers and processes for a machine that has none: what bin/dev, bin/test and bin/bench run on."""

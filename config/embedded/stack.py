@@ -1,73 +1,96 @@
-"""Which servers are started: those whose address the environment does not give."""
+"""Which servers are started: those whose address the settings do not give."""
 
-import base64
 import os
-import secrets
-import signal
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from config.embedded.servers import Milvus, Postgres, Server, Valkey
+from dotenv import dotenv_values
 
-SERVERS: dict[str, type[Server]] = {"DATABASE_URL": Postgres, "REDIS_URL": Valkey, "MILVUS_URI": Milvus}
+from config.embedded.milvus import MilvusLite
+from config.embedded.postgres import Postgres
+from config.embedded.secrets import kept_secrets
+from config.embedded.server import Server
+from config.embedded.valkey import Valkey
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SERVERS: dict[str, type[Server]] = {kind.name: kind for kind in (Postgres, Valkey, MilvusLite)}
+NOWHERE = {
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "MILVUS_URI": "http://127.0.0.1:1",
+}
+"""Stand for servers that are not needed: reaching for one fails at once."""
+
+
+def given_settings() -> dict[str, str]:
+    """Return what the environment says, and for the rest what `.env` says, as the settings are read."""
+    return {name: value for name, value in {**dotenv_values(ROOT / ".env"), **os.environ}.items() if value}
 
 
 class Stack:
-    """The servers of one state directory, and the environment that points to them."""
+    """
+    The servers of one state directory, and the environment that points to them; a context that starts and stops them.
 
-    def __init__(self, state: Path) -> None:
-        self.state = state
-        self.servers: dict[str, Server] = {}
-        self.environment: dict[str, str] = {}
+    settings: those given from outside, `given_settings()` by default; a server they name is not started.
+    needs: names of servers.
+    """
 
-    def __enter__(self) -> "Stack":
-        self.environment = {**_secrets(self.state), "STATE_DIR": str(self.state)}
+    def __init__(
+        self,
+        state: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        needs: Collection[str] = tuple(SERVERS),
+        is_throwaway: bool = False,
+    ) -> None:
+        self.state = state.resolve()
+        self.logs = self.state / "logs"
+        self._given = given_settings() if settings is None else settings
+        self.servers = {
+            name: kind(directory=self.state / name, logs=self.logs, is_throwaway=is_throwaway)
+            for name, kind in SERVERS.items()
+            if name in needs and not self._given.get(kind.setting)
+        }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What processes need in their environment to use these servers; complete once the servers are prepared."""
+        made = {**kept_secrets(self.state / "secrets.env"), **NOWHERE}
+        environment = {name: self._given.get(name, value) for name, value in made.items()}
+        environment |= {server.setting: server.url for server in self.servers.values()}
+        return environment | {"STATE_DIR": str(self.state)}
+
+    def prepare(self) -> list[Server]:
+        """Make data and choose ports; returns the servers that are to be run, without those that run already."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        return [server for server in self.servers.values() if server.prepare()]
+
+    def start(self) -> None:
+        """Start every server; raises ServerFailed, and then none is left running."""
+        self.state.mkdir(parents=True, exist_ok=True)
         try:
-            for setting, kind in SERVERS.items():
-                if os.environ.get(setting):
-                    self.environment[setting] = os.environ[setting]
-                    continue
-                server = kind(self.state / kind.__name__.lower())
-                self.servers[setting] = server
+            for server in self.servers.values():
                 server.start()
-                self.environment[setting] = server.url
         except BaseException:
             self.stop()
             raise
+
+    def stop(self) -> None:
+        """End the servers that this object started. Safe to repeat."""
+        for server in reversed(self.servers.values()):
+            server.stop()
+
+    def remove(self) -> None:
+        """Delete the data of the servers, wherever it lies; they must not run."""
+        for server in self.servers.values():
+            server.remove()
+
+    def __enter__(self) -> "Stack":
+        self.start()
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.stop()
-
-    def stop(self) -> None:
-        """End what was started; nothing interrupts it."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for server in reversed(self.servers.values()):
-            server.stop()
-
-    def remove(self) -> None:
-        """Delete the clusters that lie outside the state directory."""
-        for server in self.servers.values():
-            if isinstance(server, Postgres):
-                server.remove()
-
-    def revive(self) -> list[str]:
-        """Start again the servers that died; return their names."""
-        dead = [server for server in self.servers.values() if not server.is_alive()]
-        for server in dead:
-            server.start()
-        return [server.name for server in dead]
-
-
-def _secrets(state: Path) -> dict[str, str]:
-    """Make the secrets of a state directory once, readable by its owner only."""
-    kept = state / "secrets.env"
-    if not kept.exists():
-        state.mkdir(parents=True, exist_ok=True)
-        kept.touch(mode=0o600)
-        key = base64.b64encode(os.urandom(32)).decode()
-        kept.write_text(f"SECRET_KEY={secrets.token_urlsafe(50)}\nKEY_RING=k1:{key}\n")
-    pairs = dict(line.split("=", 1) for line in kept.read_text().splitlines())
-    return {name: os.environ.get(name) or value for name, value in pairs.items()}

@@ -31,7 +31,7 @@ class ProductEmbedding(EmbeddedEntity):
 
     collection = "product_embeddings"
     layout_version = LAYOUT.version
-    scalar_fields = {  # noqa: RUF012  # a declaration, never changed
+    scalar_fields = {  # a declaration, never changed
         "thc_percentage": "float", "cbd_percentage": "float", "strain_type": "text", "price": "float",
     }  # fmt: skip
 

@@ -26,10 +26,12 @@ def ready(_request: HttpRequest) -> JsonResponse:
         try:
             probe()
             parts[name] = "ok"
-        except Exception as error:  # noqa: BLE001  # whatever a part raises, it cannot serve
+        except Exception as error:  # whatever a part raises, it cannot serve
             parts[name] = type(error).__name__
     is_ready = set(parts.values()) == {"ok"}
-    return JsonResponse({"status": "ok" if is_ready else "unavailable", "parts": parts}, status=200 if is_ready else 503)
+    return JsonResponse(
+        {"status": "ok" if is_ready else "unavailable", "parts": parts}, status=200 if is_ready else 503
+    )
 
 
 def _ask_database() -> None:

@@ -41,7 +41,10 @@ def count_due(*, collection: str) -> int:
 
 def _due(entity: EmbeddedEntity, mark: str):  # type: ignore[no-untyped-def]  # a queryset of the entity's own model
     current = IndexedVector.objects.filter(
-        collection=entity.collection, entity_id=OuterRef("pk"), stamp=mark, source_updated_at__gte=OuterRef("updated_at")
+        collection=entity.collection,
+        entity_id=OuterRef("pk"),
+        stamp=mark,
+        source_updated_at__gte=OuterRef("updated_at"),
     )
     return entity.queryset().filter(~Exists(current))
 

@@ -72,9 +72,7 @@ class VectorStore:
         import numpy as np
 
         found = self._ask(
-            lambda c: c.get(
-                self._prefix + collection, ids=[entity_id], output_fields=["vector"], timeout=self._timeout
-            )
+            lambda c: c.get(self._prefix + collection, ids=[entity_id], output_fields=["vector"], timeout=self._timeout)
         )
         return np.array(found[0]["vector"], np.float32) if found else None
 
@@ -110,7 +108,7 @@ class VectorStore:
         """Ask; once more on a new connection with everything loaded, since a restarted server has released it all."""
         try:
             return question(self._connected())
-        except Exception:  # noqa: BLE001  # pymilvus and gRPC raise kinds of their own; the second try tells
+        except Exception:  # pymilvus and gRPC raise kinds of their own; the second try tells
             self._client = None
         try:
             client = self._connected()

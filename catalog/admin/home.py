@@ -21,7 +21,12 @@ def dashboard(_request: Any, context: dict[str, Any]) -> dict[str, Any]:
         "Open alerts": Alert.objects.filter(closed_at=None).count(),
     }
     context["freshness"] = [
-        {"label": s.label, "is_enabled": s.is_enabled, "last": finished.get(s.code), "listings": listings.get(s.code, 0)}
+        {
+            "label": s.label,
+            "is_enabled": s.is_enabled,
+            "last": finished.get(s.code),
+            "listings": listings.get(s.code, 0),
+        }
         for s in CatalogSource.objects.order_by("code")
     ]
     return context

@@ -25,7 +25,9 @@ class ProductAdmin(ReadOnlyAdmin):
         """Show each source's view."""
         rows = SupplierListing.objects.filter(merge_key=product.merge_key)
         return format_html_join(
-            "", "<p>{} {} ({}): {} — {} $</p>", ((r.source, r.external_id, r.language, r.raw_name, r.price) for r in rows)
+            "",
+            "<p>{} {} ({}): {} — {} $</p>",
+            ((r.source, r.external_id, r.language, r.raw_name, r.price) for r in rows),
         )
 
     @admin.display(description="raw records")
@@ -34,5 +36,3 @@ class ProductAdmin(ReadOnlyAdmin):
         runs = SupplierListing.objects.filter(merge_key=product.merge_key).values("run")
         rows = RawRecord.objects.filter(run__in=runs).order_by("bundle", "role")[:20]
         return format_html_join("", "<p>{} {}: {}</p>", ((r.bundle, r.role, r.content_hash) for r in rows))
-
-

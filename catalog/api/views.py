@@ -76,7 +76,6 @@ class ProductViewSet(ReadOnlyModelViewSet):  # type: ignore[type-arg]
         return Response({"count": len(products), **more, "results": serializer.data})
 
 
-
 def _uuid(text: str) -> UUID:
     try:
         return UUID(text)

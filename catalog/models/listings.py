@@ -7,7 +7,6 @@ from django.db.models import Value
 from django.db.models.functions import Now
 
 
-
 class SupplierListing(models.Model):
     """One source's view of a product in one language, cleaned (table `supplier_listings`)."""
 

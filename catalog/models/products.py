@@ -24,12 +24,16 @@ class Product(models.Model):
     cbd_percentage = _percent("percent by mass; middle of the label's range")
     strain_type = models.CharField(max_length=20, null=True, blank=True)
     weight_grams = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
-    price = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True, db_comment="what we charge, CAD")
+    price = models.DecimalField(
+        max_digits=10, decimal_places=2, null=True, blank=True, db_comment="what we charge, CAD"
+    )
     source = models.CharField(max_length=50, null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), null=True, editable=False)
     updated_at = models.DateTimeField(db_default=Now(), null=True, editable=False)
 
-    merge_key = models.CharField(max_length=120, unique=True, editable=False, db_comment="what makes listings one product")
+    merge_key = models.CharField(
+        max_length=120, unique=True, editable=False, db_comment="what makes listings one product"
+    )
     name_fr = models.CharField(max_length=255, null=True, blank=True)
     gtin = models.CharField(max_length=14, null=True, blank=True)
     category = models.CharField(max_length=40, null=True, blank=True)
@@ -41,8 +45,12 @@ class Product(models.Model):
     terpenes = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
     terpene_basis = models.CharField(max_length=20, null=True, blank=True, db_comment="supplier or strain-mean")
     strain = models.CharField(max_length=100, null=True, blank=True)
-    lineage = ArrayField(models.CharField(max_length=100), default=list, db_default=Value("{}"), db_comment="claimed parents")
-    effects = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"), db_comment="for staff only")
+    lineage = ArrayField(
+        models.CharField(max_length=100), default=list, db_default=Value("{}"), db_comment="claimed parents"
+    )
+    effects = ArrayField(
+        models.CharField(max_length=40), default=list, db_default=Value("{}"), db_comment="for staff only"
+    )
     search_document = SearchVectorField(null=True, editable=False)
 
     class Meta:
@@ -51,7 +59,8 @@ class Product(models.Model):
         indexes = [
             models.Index(fields=["strain_type"], name="idx_products_strain_type"),
             GistIndex(
-                Func(F("thc_percentage") - 2, F("thc_percentage") + 2, function="numrange"), name="idx_products_thc_range"
+                Func(F("thc_percentage") - 2, F("thc_percentage") + 2, function="numrange"),
+                name="idx_products_thc_range",
             ),
             GinIndex(fields=["search_document"], name="products_search_document"),
             models.Index(fields=["-created_at", "id"], name="products_newest"),

@@ -33,7 +33,12 @@ def main() -> None:
         for key in sorted(names):
             terpenes, samples = means.get(key, ([], 0))
             if terpenes or parents.get(key):
-                row = ["|".join(terpenes), samples or "", "|".join(parents.get(key, [])), "|".join(effects.get(key, []))]
+                row = [
+                    "|".join(terpenes),
+                    samples or "",
+                    "|".join(parents.get(key, [])),
+                    "|".join(effects.get(key, [])),
+                ]
                 writer.writerow([key, names[key], *row])
 
 

@@ -49,8 +49,7 @@ class Development:
         self._state.claim()
         if is_taken(self._options.port):
             raise Refused(
-                f"Port {self._options.port} is taken. Stop what uses it, or take another:"
-                f" bin/dev --port {free_port()}"
+                f"Port {self._options.port} is taken. Stop what uses it, or take another: bin/dev --port {free_port()}"
             )
         if self._options.reset:
             self._reset()

@@ -17,9 +17,9 @@ _PYTHON = sys.executable
 _BIN = Path(_PYTHON).parent
 
 STATIC: dict[str, list[str]] = {
+    "models": [_PYTHON, "manage.py", "fetch_models"],
     "ruff check": [str(_BIN / "ruff"), "check", "."],
     "ruff format": [str(_BIN / "ruff"), "format", "--check", "."],
-    "mypy": [str(_BIN / "mypy")],
     "import contracts": [str(_BIN / "lint-imports")],
     "migrations": [_PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "deploy check": [_PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],

@@ -7,6 +7,7 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 import psqlextra.manager.manager
 from django.db import migrations, models
+from psqlextra.backend.migrations.operations import PostgresAddDefaultPartition, PostgresCreatePartitionedModel
 
 
 class Migration(migrations.Migration):
@@ -47,7 +48,7 @@ class Migration(migrations.Migration):
                 'db_table': 'customer_profiles',
             },
         ),
-        migrations.CreateModel(
+        PostgresCreatePartitionedModel(
             name='ChatMessage',
             fields=[
                 ('id', models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID(), editable=False)),
@@ -59,10 +60,12 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'chat_messages',
             },
+            partitioning_options={'method': 'range', 'key': ['created_at']},
             managers=[
                 ('objects', psqlextra.manager.manager.PostgresManager()),
             ],
         ),
+        PostgresAddDefaultPartition(model_name='ChatMessage', name='default'),
         migrations.AddField(
             model_name='chatsession',
             name='customer',

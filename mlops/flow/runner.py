@@ -134,7 +134,9 @@ def _refine_run(pipeline: Pipeline, run: Run) -> None:
     for bundle in list(bundles):
         with transaction.atomic():
             records = list(
-                run.raw_records.select_for_update(skip_locked=True).filter(bundle=bundle, refined_at=None).order_by("role")
+                run.raw_records.select_for_update(skip_locked=True)
+                .filter(bundle=bundle, refined_at=None)
+                .order_by("role")
             )
             if records:
                 _save_bundle(pipeline, run, source, reread(records))

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from config.clients.http import HttpClient
-from mlops.models import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,4 +30,6 @@ class Command(BaseCommand):
         if enable or disable:
             source.is_enabled = enable
         source.save()
-        self.stdout.write(f"{source.label}: {'enabled' if source.is_enabled else 'disabled'}, {source.base_url or 'its own address'}")
+        self.stdout.write(
+            f"{source.label}: {'enabled' if source.is_enabled else 'disabled'}, {source.base_url or 'its own address'}"
+        )

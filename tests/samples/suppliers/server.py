@@ -26,7 +26,11 @@ def ocs_products() -> list[dict[str, Any]]:
         rows = list(group)
         first = rows[0]
         handle = re.sub(r"[^a-z0-9]+", "-", first["name"].lower()).strip("-") + f"-{number}"
-        tags = [f"language--{first['language']}", f"category--{first['category']}", f"plant_type--{first['plant_type']}"]
+        tags = [
+            f"language--{first['language']}",
+            f"category--{first['category']}",
+            f"plant_type--{first['plant_type']}",
+        ]
         tags.append(f"licensed_producer--{first['producer']}")
         for kind in ("thc", "cbd"):
             ends = re.findall(r"\d+\.\d+", first[kind])

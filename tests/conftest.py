@@ -1,0 +1,18 @@
+"""What every test may ask for."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.samples.suppliers.server import SampleSupplier
+
+
+@pytest.fixture
+def supplier() -> Iterator[SampleSupplier]:
+    """A sample supplier on a free port."""
+    server = SampleSupplier()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()

@@ -1,0 +1,69 @@
+"""Answers over REST, and refusals."""
+
+import pytest
+from django.core.cache import cache
+from rest_framework.test import APIClient
+
+from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
+from config.access import ApiKey
+from mlops.flow.runner import run_source
+from tests.samples.suppliers.server import SampleSupplier
+from vectors.indexing import index_due
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _client(
+    audience: str = "verified", scopes: tuple[str, ...] = ("catalog:read",), rate: str = "600/min"
+) -> APIClient:
+    cache.clear()
+    _, secret = ApiKey.objects.create_key(name="t", audience=audience, scopes=list(scopes), rate=rate)
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Api-Key {secret}")
+    return client
+
+
+def test_search_and_similar_answer_with_real_products(supplier: SampleSupplier) -> None:
+    run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
+    index_due(collection="product_embeddings")
+    client = _client()
+    found = client.get("/api/v1/products/search/", {"q": "earthy indica myrcene", "price_max": 40}).json()
+    assert found["legs"] == ["lexical", "vectors"]
+    assert "myrcene" in found["results"][0]["terpenes"]
+    assert all(float(p["price"]) <= 40 for p in found["results"])
+    french = client.get("/api/v1/products/search/", {"q": "fleur séchée hybride"}).json()["results"]
+    assert (french[0]["category"], french[0]["strain_type"]) == ("dried-flower", "hybrid")
+    similar = client.get(f"/api/v1/products/{french[0]['id']}/similar/", {"limit": 5}).json()["results"]
+    assert len(similar) == 5
+    assert french[0]["id"] not in {p["id"] for p in similar}
+    assert "effects" not in found["results"][0]
+    assert "effects" in _client("staff").get("/api/v1/products/").json()["results"][0]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?flavor=x",
+        "?limit=0",
+        "?cursor=nonsense",
+        "not-a-uuid/",
+        "search/",
+        "search/?q=" + "x" * 10_000,
+        "?price_max=x",
+    ],
+)
+def test_bad_input_is_a_problem_with_its_reason(query: str) -> None:
+    answer = _client().get(f"/api/v1/products/{query}")
+    assert answer.status_code in (400, 404)
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_who_may_not_ask() -> None:
+    assert APIClient().get("/api/v1/products/").status_code == 401
+    wrong = APIClient()
+    wrong.credentials(HTTP_AUTHORIZATION="Api-Key no.such")
+    assert wrong.get("/api/v1/products/").status_code == 401
+    assert _client("public").get("/api/v1/products/").status_code == 403
+    assert _client(scopes=()).get("/api/v1/products/").status_code == 403
+    hasty = _client(rate="1/min")
+    assert [hasty.get("/api/v1/products/").status_code for _ in range(2)] == [200, 429]

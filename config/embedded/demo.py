@@ -13,7 +13,6 @@ from config.embedded.steps import StepFailed, Steps
 from config.embedded.supervising import Program, app_program
 
 SOURCES = ("ocs", "sqdc")
-"""Codes of the sources, and the folders under which the sample supplier plays them."""
 ANSWER_SECONDS = 30
 
 
@@ -47,7 +46,7 @@ class Demo:
         if not self._pointed_file.exists() or self._pointed_file.read_text() != supplier:
             with self._steps.showing("Pointing the sources at the sample supplier"):
                 for source in SOURCES:
-                    self._steps.manage("configure_source", source, "--base-url", f"{supplier}/{source}", "--enable")
+                    self._steps.manage("configure_source", source, "--base-url", supplier, "--enable")
             self._pointed_file.write_text(supplier)
         if not self._products():
             with self._steps.showing("Taking in the sample supplier's catalogue"):

@@ -22,7 +22,7 @@ STATIC: dict[str, list[str]] = {
     "ruff format": [str(_BIN / "ruff"), "format", "--check", "."],
     "import contracts": [str(_BIN / "lint-imports")],
     "migrations": [_PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
-    "deploy check": [_PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+    "deploy check": [_PYTHON, "manage.py", "check", "--deploy", "--fail-level", "ERROR"],
 }
 
 

@@ -6,6 +6,8 @@ import django.contrib.postgres.functions
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import psqlextra.manager.manager
+import psqlextra.models.partitioned
+from psqlextra.types import PostgresPartitioningMethod
 from django.db import migrations, models
 from psqlextra.backend.migrations.operations import PostgresAddDefaultPartition, PostgresCreatePartitionedModel
 
@@ -60,7 +62,8 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'chat_messages',
             },
-            partitioning_options={'method': 'range', 'key': ['created_at']},
+            bases=(psqlextra.models.partitioned.PostgresPartitionedModel,),
+            partitioning_options={'method': PostgresPartitioningMethod.RANGE, 'key': ['created_at']},
             managers=[
                 ('objects', psqlextra.manager.manager.PostgresManager()),
             ],

@@ -56,13 +56,14 @@ class Development:
         self._stack.logs.mkdir(parents=True, exist_ok=True)
         supervisor = self._start_servers()
         environment = self._steps.environment
-        with self._steps.showing("Model files"):
-            self._steps.manage("fetch_models")
+        models = self._steps.begin("fetch_models")
         with self._steps.showing("Servers: " + (", ".join(self._stack.servers) or "all from outside")):
             for server in self._stack.servers.values():
                 self._wait_for(server)
         with self._steps.showing("Database tables"):
             self._steps.manage("migrate", "--no-input", "--verbosity", "0")
+        with self._steps.showing("Model files"):
+            models.finish()
         password = self._make_staff(environment["DATABASE_URL"])
         with self._steps.showing("Web, worker, clock"):
             for name in ("web", "worker", "beat", *(["supplier"] if self._options.demo else [])):

@@ -1,19 +1,16 @@
-"""Preparations of bin/dev, one after the other: each shown while it runs, and ended whole when interrupted."""
+"""Preparations of bin/dev, one after the other: each shown while it runs."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from config.embedded.tether import wrapped
-
-END_SECONDS = 10
 
 
 class StepFailed(Exception):
@@ -39,40 +36,37 @@ class Steps:
 
     def manage(self, *arguments: str, more: Mapping[str, str] | None = None) -> str:
         """Run a management command and return what it printed; raises StepFailed with its last line."""
-        command = wrapped([sys.executable, "manage.py", *arguments])
-        with self._log.open("a", encoding="utf-8") as log:
-            log.write(f"--- manage.py {arguments[0]}\n")
-            log.flush()
-            process = subprocess.Popen(
-                command,
-                cwd=self._directory,
-                env={**self.environment, **(more or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                start_new_session=True,
-            )
-            try:
-                printed, complaints = process.communicate()
-            except BaseException:
-                _end_group(process)
-                raise
-            log.write(complaints)
-        if process.returncode:
+        return self.begin(*arguments, more=more).finish()
+
+    def begin(self, *arguments: str, more: Mapping[str, str] | None = None) -> "Begun":
+        """Start a management command beside others. Whoever is interrupted before its end has to end it."""
+        process = subprocess.Popen(
+            wrapped([sys.executable, "manage.py", *arguments]),
+            cwd=self._directory,
+            env={**self.environment, **(more or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        return Begun(name=arguments[0], process=process, log=self._log)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A management command that runs."""
+
+    name: str
+    process: subprocess.Popen[str]
+    log: Path
+
+    def finish(self) -> str:
+        """Wait for its end and return what it printed, which is not logged: it may be a key."""
+        printed, complaints = self.process.communicate()
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"--- manage.py {self.name}: {self.process.returncode}\n{complaints}")
+        if self.process.returncode:
             lines = (complaints or printed).strip().splitlines() or ["no reason given"]
-            raise StepFailed(f"{arguments[0]} failed: {lines[-1]} See {self._log}.")
+            raise StepFailed(f"{self.name} failed: {lines[-1].removeprefix('CommandError: ')} See {self.log}.")
         return printed
-
-
-def _end_group(process: subprocess.Popen[str]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(END_SECONDS)
-            return
-        except subprocess.TimeoutExpired:
-            continue
-        except ProcessLookupError:
-            process.wait()
-            return

@@ -59,7 +59,9 @@ def _by_words(query: str, within: QuerySet[Product]) -> QuerySet[Product]:
     # Word characters only: nothing a person types is read as an operator.
     words = ["".join(c for c in word if c.isalnum()) for word in plain.split()]
     text = SearchQuery(" | ".join(w for w in words if w) or "''", search_type="raw", config="simple")
-    ranked = within.filter(search_document=text).annotate(rank=SearchRank(F("search_document"), text, weights=[0.1, 0.9, 0.9, 1.0]))
+    ranked = within.filter(search_document=text).annotate(
+        rank=SearchRank(F("search_document"), text, weights=[0.1, 0.9, 0.9, 1.0])
+    )
     return ranked.order_by("-rank", "pk").values_list("pk", flat=True)  # type: ignore[return-value]
 
 

@@ -58,18 +58,26 @@ class Demo:
             raise StepFailed("The first sync brought no product; see its run in the console.")
         return str(products[0]["id"])
 
-    def leave(self) -> None:
-        """Switch off the sources that an earlier start pointed at the sample supplier, which does not run now."""
+    def leave(self) -> str:
+        """
+        Do without a demonstration; returns no product.
+
+        Switches off the sources that an earlier start pointed at the sample supplier, which does not run now.
+        """
         if self._pointed_file.exists():
             with self._steps.showing("Switching off the sample supplier's sources"):
                 for source in SOURCES:
                     self._steps.manage("configure_source", source, "--base-url", "", "--disable")
             self._pointed_file.unlink()
+        return ""
 
     def examples(self, product: str) -> list[str]:
         """Return three command lines to try: list, search, similar."""
         start = f"curl -H 'Authorization: Api-Key {self.key}' '{self._address}/api/v1/products/"
-        return [f"{start}{rest}'" for rest in ("?limit=3", "search/?q=earthy+indica+myrcene", f"{product}/similar/")]
+        return [
+            f"{start}{rest}'"
+            for rest in ("?limit=3", "search/?q=earthy+indica+myrcene", f"{product}/similar/")
+        ]
 
     def _make_key(self) -> None:
         with self._steps.showing("Making an API key"):

@@ -3,27 +3,26 @@
 import argparse
 import os
 import secrets
-import signal
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
-import psutil
 import psycopg
 import requests
 from rich.console import Console
 from rich.prompt import Confirm
 
 from config.embedded.demo import Demo
+from config.embedded.descendants import ending_descendants, ignore_signals
 from config.embedded.ports import LOOPBACK, free_port, is_taken
 from config.embedded.server import START_SECONDS, Server, ServerFailed
 from config.embedded.stack import ROOT, Stack, given_settings
 from config.embedded.state import Refused, StateDirectory
 from config.embedded.steps import StepFailed, Steps
 from config.embedded.supervising import Program, Supervisor, app_program, server_program
-from config.embedded.tether import adopt_orphans
 
-REFUSED, FAILED = 2, 1
+FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 STAFF = "staff"
 QUEUES = "default,ingest,embed"
 
@@ -43,8 +42,8 @@ class Development:
         self._supervisor: Supervisor | None = None
         self.is_up = False
 
-    def run(self) -> None:
-        """Prepare, say where everything is, then keep watch; returns only by an exception."""
+    def run(self) -> NoReturn:
+        """Prepare, say where everything is, then keep watch; ends only by an exception."""
         started = time.monotonic()
         self._state.claim()
         if is_taken(self._options.port):
@@ -75,18 +74,14 @@ class Development:
         self._watch(supervisor)
 
     def stop(self) -> None:
-        """End everything that was started, also what a killed worker left behind, and nothing else."""
+        """End what runs, in order: first our own processes, then the servers."""
         if self._supervisor:
             self._supervisor.stop()
-        left = psutil.Process().children(recursive=True)
-        for process in left:
-            process.terminate()
-        for process in psutil.wait_procs(left, timeout=5)[1]:
-            process.kill()
 
     def _reset(self) -> None:
         if not self._options.yes and not (
-            sys.stdin.isatty() and Confirm.ask(f"Delete every row and file under {self._state.path}?", default=False)
+            sys.stdin.isatty()
+            and Confirm.ask(f"Delete every row and file under {self._state.path}?", default=False)
         ):
             raise Refused("Nothing was deleted. `bin/dev --reset --yes` deletes without asking.")
         self._stack.remove()
@@ -94,7 +89,9 @@ class Development:
 
     def _start_servers(self) -> Supervisor:
         to_run = self._stack.prepare()
-        programs = [server_program(s.name, s.command(), s.stop_signal.name.removeprefix("SIG")) for s in to_run]
+        programs = [
+            server_program(s.name, s.command(), s.stop_signal.name.removeprefix("SIG")) for s in to_run
+        ]
         programs += self._own_programs()
         self._steps.environment = {
             **os.environ,
@@ -111,11 +108,35 @@ class Development:
 
     def _own_programs(self) -> list[Program]:
         python = [sys.executable, "-m"]
-        web = [*python, "gunicorn", "config.wsgi", "--bind", f"{LOOPBACK}:{self._options.port}", "--threads", "8"]
+        web = [
+            *python,
+            "gunicorn",
+            "config.wsgi",
+            "--bind",
+            f"{LOOPBACK}:{self._options.port}",
+            "--threads",
+            "8",
+        ]
         web += ["--no-control-socket", "--graceful-timeout", "5"]
         celery = [*python, "celery", "-A", "config"]
-        worker = [*celery, "worker", "-Q", QUEUES, "--concurrency", "2", "--without-gossip", "--without-mingle"]
-        beat = [*celery, "beat", "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler", "--pidfile", ""]
+        worker = [
+            *celery,
+            "worker",
+            "-Q",
+            QUEUES,
+            "--concurrency",
+            "2",
+            "--without-gossip",
+            "--without-mingle",
+        ]
+        beat = [
+            *celery,
+            "beat",
+            "--scheduler",
+            "django_celery_beat.schedulers:DatabaseScheduler",
+            "--pidfile",
+            "",
+        ]
         return [
             app_program("web", web),
             app_program("worker", [*worker, "--loglevel", "INFO"], stop_seconds=15),
@@ -153,7 +174,7 @@ class Development:
             self._steps.manage("createsuperuser", *arguments, more={"DJANGO_SUPERUSER_PASSWORD": password})
         return password
 
-    def _announce(self, password: str, product: str | None, seconds: float) -> None:
+    def _announce(self, password: str, product: str, seconds: float) -> None:
         say = self._console.print
         said = f"password [bold]{password}[/bold] (shown only now)" if password else (
             f"password as before; a new one: bin/manage changepassword {STAFF}"
@@ -169,10 +190,11 @@ class Development:
         say(f"Logs      {self._stack.logs}")
         say("Ctrl-C ends everything started here; the data stays.")
 
-    def _watch(self, supervisor: Supervisor) -> None:
+    def _watch(self, supervisor: Supervisor) -> NoReturn:
         known = supervisor.process_ids()
         while supervisor.is_running():
             time.sleep(1)
+            supervisor.bury_orphans()
             try:
                 now = supervisor.process_ids()
             except OSError:
@@ -188,7 +210,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="bin/dev", description=__doc__)
     parser.add_argument("--port", type=int, default=8000, help="of the web process (default: 8000)")
-    parser.add_argument("--no-demo", dest="demo", action="store_false", help="no sample supplier, key or first sync")
+    parser.add_argument(
+        "--no-demo", dest="demo", action="store_false", help="no sample supplier, key or first sync"
+    )
     parser.add_argument("--reset", action="store_true", help="delete all rows and files first")
     parser.add_argument("--yes", action="store_true", help="do not ask before --reset deletes")
     options = parser.parse_args(arguments)
@@ -201,28 +225,21 @@ def main() -> int:
     """Run until told to stop; the exit code is 0 after a stop, 1 after a failure, 2 when it could not begin."""
     options = parse()
     console = Console(highlight=False)
-    # Whoever ends us by a signal gets the same orderly end as Ctrl-C.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    adopt_orphans()
-    development = Development(options, console)
-    try:
-        development.run()
-    except KeyboardInterrupt:
-        return 0 if development.is_up else 130
-    except Refused as error:
-        console.print(f"[red]{error}[/red]", soft_wrap=True)
-        return REFUSED
-    except (StepFailed, ServerFailed, OSError, requests.RequestException, psycopg.Error) as error:
-        console.print(f"[red]{' '.join(str(error).split())}[/red]", soft_wrap=True)
-        return FAILED
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        console.print("Stopping …")
-        development.stop()
-    return 0
+    with ending_descendants():
+        development = Development(options, console)
+        try:
+            development.run()
+        except KeyboardInterrupt:
+            return 0 if development.is_up else INTERRUPTED
+        except Refused as error:
+            console.print(f"[red]{error}[/red]", soft_wrap=True)
+            return REFUSED
+        except (StepFailed, ServerFailed, OSError, requests.RequestException, psycopg.Error) as error:
+            console.print(f"[red]{' '.join(str(error).split())}[/red]", soft_wrap=True)
+            return FAILED
+        finally:
+            ignore_signals()
+            development.stop()
 
 
 if __name__ == "__main__":

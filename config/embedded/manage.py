@@ -16,7 +16,11 @@ def main() -> None:
         print(f"Not running: {', '.join(idle)}. Start bin/dev first, in another terminal.", file=sys.stderr)
         raise SystemExit(2)
     environment = {"DJANGO_SETTINGS_MODULE": "config.settings.dev", "LOG_FORMAT": "console", **os.environ}
-    os.execve(sys.executable, [sys.executable, str(ROOT / "manage.py"), *sys.argv[1:]], environment | stack.environment)
+    os.execve(
+        sys.executable,
+        [sys.executable, str(ROOT / "manage.py"), *sys.argv[1:]],
+        environment | stack.environment,
+    )
 
 
 if __name__ == "__main__":

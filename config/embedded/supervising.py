@@ -1,5 +1,6 @@
 """Runs processes under Supervisor: what dies is started again, and what is stopped is stopped whole."""
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -100,6 +101,13 @@ class Supervisor:
             return bool(self._ask("getProcessInfo", self._full_name(name))["statename"] == "FATAL")
         except Fault:
             return False
+
+    def bury_orphans(self) -> None:
+        """Take note of the death of processes whose own parent was killed, so that they do not stay as zombies."""
+        for process in psutil.Process().children():
+            is_ours = self._process is not None and process.pid == self._process.pid
+            if not is_ours and process.is_running() and process.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(process.pid, os.WNOHANG)
 
     def stop(self) -> None:
         """End every program and supervisord. Safe to repeat."""

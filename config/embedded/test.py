@@ -1,68 +1,142 @@
-"""`bin/test`: static checks, then pytest, on throwaway servers that end with it."""
+"""Proves Cultivar: static checks, then the tests, on servers of its own that end with it."""
 
 import argparse
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from config.embedded.stack import Stack
+import psycopg
+from rich.console import Console
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-_PYTHON = sys.executable
-_BIN = Path(_PYTHON).parent
+from config.embedded.checks import CHECKS, SLOWEST
+from config.embedded.descendants import ending_descendants
+from config.embedded.proof import Result, begin, run_pytest, show_results, show_skipped
+from config.embedded.server import ServerFailed
+from config.embedded.stack import ROOT, SERVERS, Stack
 
-STATIC: dict[str, list[str]] = {
-    "models": [_PYTHON, "manage.py", "fetch_models"],
-    "ruff check": [str(_BIN / "ruff"), "check", "."],
-    "ruff format": [str(_BIN / "ruff"), "format", "--check", "."],
-    "import contracts": [str(_BIN / "lint-imports")],
-    "migrations": [_PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
-    "deploy check": [_PYTHON, "manage.py", "check", "--deploy", "--fail-level", "ERROR"],
-}
+FAILED, INTERRUPTED = 1, 130
+TEMPLATE = "cultivar_template"
+PRODUCTION, TEST = "config.settings.production", "config.settings.test"
+OUTSIDE = ("AWS_STORAGE_BUCKET_NAME", "AWS_S3_ENDPOINT_URL", "KAFKA_BOOTSTRAP_SERVERS", "MILVUS_TOKEN")
+"""Blank here whatever the environment or `.env` says: no test may reach what is not its own."""
+
+
+def throwaway_environment(stack: Stack) -> dict[str, str]:
+    """Return the whole environment of processes that use throwaway servers; models stay between runs."""
+    neutral = dict.fromkeys(OUTSIDE, "") | {
+        "ALLOWED_HOSTS": "localhost,127.0.0.1",
+        "MILVUS_COLLECTION_PREFIX": "",
+    }
+    models = {"MODELS_DIR": os.environ.get("MODELS_DIR") or str(ROOT / "var" / "models")}
+    return {**os.environ, **neutral, **models, **stack.environment, "PYTHONUNBUFFERED": "1"}
+
+
+def throwaway_directory() -> Path:
+    """Return a new directory that PostgreSQL's own account can pass through when we are root."""
+    directory = Path(tempfile.mkdtemp(prefix="cultivar-"))
+    directory.chmod(0o711)
+    return directory
 
 
 def main() -> int:
-    """Run the checks; return the exit code."""
-    parser = argparse.ArgumentParser(prog="bin/test", description=__doc__)
-    parser.add_argument("paths", nargs="*", help="only pytest, on these")
-    parser.add_argument("--quick", action="store_true", help="leave out the tests marked slow")
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    state = Path(tempfile.mkdtemp(prefix="cultivar-test-"))
-    failed = []
-    try:
-        with Stack(state) as stack:
-            environment = {**os.environ, **stack.environment, "DJANGO_SETTINGS_MODULE": "config.settings.production"}
-            environment["MODELS_DIR"] = str(ROOT / "var" / "models")
-            steps = {} if options.paths else dict(STATIC)
-            steps["pytest"] = _pytest(options.paths, is_quick=options.quick)
-            for name, command in steps.items():
-                if not _is_good(name, command, environment):
-                    failed.append(name)
+    """Run the proof; the exit code is 0 when everything held."""
+    options = parse()
+    console = Console(highlight=False)
+    with ending_descendants():
+        directory = throwaway_directory()
+        needs = () if options.static else tuple(SERVERS)
+        stack = Stack(directory / "state", settings={}, needs=needs, is_throwaway=True)
+        try:
+            return _prove(options, stack, directory, console)
+        except KeyboardInterrupt:
+            console.print("[red]Interrupted: nothing is proved.[/red]")
+            return INTERRUPTED
+        except (ServerFailed, OSError, psycopg.Error) as error:
+            console.print(f"[red]{error}[/red]", soft_wrap=True)
+            return FAILED
+        finally:
             stack.stop()
             stack.remove()
-    finally:
-        shutil.rmtree(state, ignore_errors=True)
-    print(f"\nFAILED: {', '.join(failed)}" if failed else "\nAll good.")
-    return 1 if failed else 0
+            shutil.rmtree(directory, ignore_errors=True)
 
 
-def _pytest(paths: list[str], *, is_quick: bool) -> list[str]:
-    quick = ["-m", "not slow"] if is_quick else []
-    return [_PYTHON, "-m", "pytest", "-n", "2", "-rsx", "--ds=config.settings.test", *quick, *(paths or ["tests"])]
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="bin/test", description=__doc__)
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="only pytest, on this part (file, folder, file::test)"
+    )
+    parser.add_argument("--quick", action="store_true", help="leave out tests marked slow")
+    parser.add_argument("--static", action="store_true", help="only the static checks (bin/check)")
+    return parser.parse_args(arguments)
 
 
-def _is_good(name: str, command: list[str], environment: dict[str, str]) -> bool:
-    print(f"\n== {name}", flush=True)
-    started = time.monotonic()
-    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-    print(f"== {name}: {'ok' if code == 0 else 'FAILED'} in {time.monotonic() - started:.0f} s", flush=True)
-    return code == 0
+def _prove(options: argparse.Namespace, stack: Stack, directory: Path, console: Console) -> int:
+    results: list[Result] = []
+    with_tests, with_checks = not options.static, not options.paths
+    if with_tests:
+        with console.status("Starting throwaway servers …"):
+            stack.start()
+    environment = throwaway_environment(stack)
+    if with_checks:
+        results += _check(environment, console)
+    summary = ""
+    if with_tests:
+        results += _ready_for_tests(environment, console)
+        report = directory / "report.xml"
+        tests = _pytest_command(options, report)
+        step = begin(
+            "pytest", tests, directory=ROOT, environment={**environment, "DJANGO_SETTINGS_MODULE": TEST}
+        )
+        result, summary = run_pytest(step, console)
+        results.append(result)
+        show_skipped(report, console)
+    show_results(results, console)
+    if summary:
+        print(summary, flush=True)
+    return next((result.code for result in reversed(results) if result.code), 0)
+
+
+def _check(environment: dict[str, str], console: Console) -> list[Result]:
+    environment = {**environment, "DJANGO_SETTINGS_MODULE": PRODUCTION}
+    slowest = begin(SLOWEST, CHECKS[SLOWEST], directory=ROOT, environment=environment)
+    quicker = [(name, command) for name, command in CHECKS.items() if name != SLOWEST]
+    results = [
+        begin(name, command, directory=ROOT, environment=environment).finish(console)
+        for name, command in quicker
+    ]
+    return [*results, slowest.finish(console)]
+
+
+def _ready_for_tests(environment: dict[str, str], console: Console) -> list[Result]:
+    """Fetch the models, and migrate one database of which the tests' databases are copies."""
+    database = environment["DATABASE_URL"].rsplit("/", 1)[0]
+    with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    environment["TEST_DATABASE_TEMPLATE"] = TEMPLATE
+    settled = {**environment, "DJANGO_SETTINGS_MODULE": TEST}
+    manage = [sys.executable, "manage.py"]
+    migrate = begin(
+        "template database",
+        [*manage, "migrate", "--no-input", "--verbosity", "0"],
+        directory=ROOT,
+        environment={**settled, "DATABASE_URL": f"{database}/{TEMPLATE}"},
+    )
+    models = begin("model files", [*manage, "fetch_models"], directory=ROOT, environment=settled)
+    return [migrate.finish(console), models.finish(console)]
+
+
+def _pytest_command(options: argparse.Namespace, report: Path) -> list[str]:
+    command = [sys.executable, "-m", "pytest", f"--junitxml={report}", "-rs"]
+    command += ["--disable-socket", "--allow-unix-socket", "--allow-hosts=127.0.0.1,::1,localhost"]
+    command += ["-n", "0"] if options.paths else ["-n", "2"]
+    if sys.stdout.isatty():
+        command.append("--color=yes")
+    if options.quick:
+        command += ["-m", "not slow"]
+    return [*command, *(options.paths or ["tests"])]
 
 
 if __name__ == "__main__":

@@ -80,8 +80,7 @@ class Development:
 
     def _reset(self) -> None:
         if not self._options.yes and not (
-            sys.stdin.isatty()
-            and Confirm.ask(f"Delete every row and file under {self._state.path}?", default=False)
+            sys.stdin.isatty() and Confirm.ask(f"Delete every row and file under {self._state.path}?", default=False)
         ):
             raise Refused("Nothing was deleted. `bin/dev --reset --yes` deletes without asking.")
         self._stack.remove()
@@ -89,9 +88,7 @@ class Development:
 
     def _start_servers(self) -> Supervisor:
         to_run = self._stack.prepare()
-        programs = [
-            server_program(s.name, s.command(), s.stop_signal.name.removeprefix("SIG")) for s in to_run
-        ]
+        programs = [server_program(s.name, s.command(), s.stop_signal.name.removeprefix("SIG")) for s in to_run]
         programs += self._own_programs()
         self._steps.environment = {
             **os.environ,
@@ -210,9 +207,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="bin/dev", description=__doc__)
     parser.add_argument("--port", type=int, default=8000, help="of the web process (default: 8000)")
-    parser.add_argument(
-        "--no-demo", dest="demo", action="store_false", help="no sample supplier, key or first sync"
-    )
+    parser.add_argument("--no-demo", dest="demo", action="store_false", help="no sample supplier, key or first sync")
     parser.add_argument("--reset", action="store_true", help="delete all rows and files first")
     parser.add_argument("--yes", action="store_true", help="do not ask before --reset deletes")
     options = parser.parse_args(arguments)

@@ -89,9 +89,7 @@ def show_skipped(report: Path, console: Console) -> None:
     ]
     if skipped:
         lines = "\n".join(f"{name}: {reason}" for name, reason in skipped)
-        console.print(
-            Panel(lines, title=f"{len(skipped)} SKIPPED: not proved by this run", style="bold yellow")
-        )
+        console.print(Panel(lines, title=f"{len(skipped)} SKIPPED: not proved by this run", style="bold yellow"))
 
 
 def show_results(results: Sequence[Result], console: Console) -> None:

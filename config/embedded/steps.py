@@ -68,7 +68,5 @@ class Begun:
             log.write(f"--- manage.py {self.name}: {self.process.returncode}\n{complaints}")
         if self.process.returncode:
             lines = (complaints or printed).strip().splitlines() or ["no reason given"]
-            raise StepFailed(
-                f"{self.name} failed: {lines[-1].removeprefix('CommandError: ')} See {self.log}."
-            )
+            raise StepFailed(f"{self.name} failed: {lines[-1].removeprefix('CommandError: ')} See {self.log}.")
         return printed

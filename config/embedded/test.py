@@ -65,9 +65,7 @@ def main() -> int:
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="bin/test", description=__doc__)
-    parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="only pytest, on this part (file, folder, file::test)"
-    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="only pytest, on this part (file, folder, file::test)")
     parser.add_argument("--quick", action="store_true", help="leave out tests marked slow")
     parser.add_argument("--static", action="store_true", help="only the static checks (bin/check)")
     return parser.parse_args(arguments)
@@ -87,9 +85,7 @@ def _prove(options: argparse.Namespace, stack: Stack, directory: Path, console: 
         results += _ready_for_tests(environment, console)
         report = directory / "report.xml"
         tests = _pytest_command(options, report)
-        step = begin(
-            "pytest", tests, directory=ROOT, environment={**environment, "DJANGO_SETTINGS_MODULE": TEST}
-        )
+        step = begin("pytest", tests, directory=ROOT, environment={**environment, "DJANGO_SETTINGS_MODULE": TEST})
         result, summary = run_pytest(step, console)
         results.append(result)
         show_skipped(report, console)
@@ -104,8 +100,7 @@ def _check(environment: dict[str, str], console: Console) -> list[Result]:
     slowest = begin(SLOWEST, CHECKS[SLOWEST], directory=ROOT, environment=environment)
     quicker = [(name, command) for name, command in CHECKS.items() if name != SLOWEST]
     results = [
-        begin(name, command, directory=ROOT, environment=environment).finish(console)
-        for name, command in quicker
+        begin(name, command, directory=ROOT, environment=environment).finish(console) for name, command in quicker
     ]
     return [*results, slowest.finish(console)]
 

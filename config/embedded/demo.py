@@ -46,7 +46,7 @@ class Demo:
         if not self._pointed_file.exists() or self._pointed_file.read_text() != supplier:
             with self._steps.showing("Pointing the sources at the sample supplier"):
                 for source in SOURCES:
-                    self._steps.manage("configure_source", source, "--base-url", supplier, "--enable")
+                    self._steps.manage("configure_source", source, "--base-url", f"{supplier}/{source}", "--enable")
             self._pointed_file.write_text(supplier)
         if not self._products():
             with self._steps.showing("Taking in the sample supplier's catalogue"):
@@ -74,7 +74,7 @@ class Demo:
     def examples(self, product: str) -> list[str]:
         """Return three command lines to try: list, search, similar."""
         start = f"curl -H 'Authorization: Api-Key {self.key}' '{self._address}/api/v1/products/"
-        return [f"{start}{rest}'" for rest in ("?limit=3", "search/?q=earthy+indica+myrcene", f"{product}/similar/")]
+        return [f"{start}{rest}'" for rest in ("?limit=3", "search/?q=earthy+indica+myrcene&price_max=40", f"{product}/similar/")]
 
     def _make_key(self) -> None:
         with self._steps.showing("Making an API key"):

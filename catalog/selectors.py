@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import structlog
 from django.contrib.postgres.search import SearchQuery, SearchRank
-from django.db.models import F, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 
+from catalog.ingest.vocabulary import plain_words
 from catalog.models import Product
-from catalog.services.listings import ACCENTED, PLAIN
 from vectors import searching
 from vectors.errors import VectorsUnavailable
 
@@ -16,9 +16,8 @@ COLLECTION = "product_embeddings"
 # How deep each leg looks before the two are fused, and how fast a rank loses weight (Cormack et al. 2009).
 DEPTH = 200
 RRF_CONSTANT = 60
-# Words carry more than meaning here: names, types and terpenes are typed as they are written, and the text
-# encoder knows no French.
-LEXICAL_WEIGHT = 2.0
+# Weights of the document's parts D, C, B, A: facets (terpenes, category) count nearly as much as names.
+PART_WEIGHTS = [0.1, 0.9, 0.9, 1.0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +29,19 @@ class Found:
 
 
 def search_products(*, query: str, within: QuerySet[Product], limit: int) -> Found:
-    """Fuse words and meaning by reciprocal rank, within the rows given; without vectors, words alone."""
+    """
+    Fuse words and meaning by reciprocal rank, within the rows given; without vectors, words alone.
+
+    What carries every word of the query stands before what carries some: names, types and terpenes are typed as
+    they are written, and the text encoder knows no French.
+    """
     scores: dict[str, float] = {}
+    has_every_word: set[str] = set()
     legs = ["lexical"]
-    for rank, pk in enumerate(_by_words(query, within)[:DEPTH]):
-        scores[str(pk)] = LEXICAL_WEIGHT / (RRF_CONSTANT + rank)
+    for rank, (pk, is_complete) in enumerate(_by_words(query, within)[:DEPTH]):
+        scores[str(pk)] = 1 / (RRF_CONSTANT + rank)
+        if is_complete:
+            has_every_word.add(str(pk))
     try:
         hits = searching.search(collection=COLLECTION, text=query, limit=DEPTH)
         legs.append("vectors")
@@ -44,7 +51,7 @@ def search_products(*, query: str, within: QuerySet[Product], limit: int) -> Fou
     allowed = {str(pk) for pk in within.filter(pk__in=[hit.id for hit in hits]).values_list("pk", flat=True)}
     for rank, hit in enumerate(hit for hit in hits if hit.id in allowed):
         scores[hit.id] = scores.get(hit.id, 0) + 1 / (RRF_CONSTANT + rank)
-    best = sorted(scores, key=lambda pk: (-scores[pk], pk))[:limit]
+    best = sorted(scores, key=lambda pk: (pk not in has_every_word, -scores[pk], pk))[:limit]
     return Found(_in_order(best), legs)
 
 
@@ -54,15 +61,16 @@ def similar_products(*, product: Product, limit: int) -> list[Product]:
     return _in_order([hit.id for hit in hits])
 
 
-def _by_words(query: str, within: QuerySet[Product]) -> QuerySet[Product]:
-    plain = query.lower().translate(str.maketrans(ACCENTED, PLAIN))
-    # Word characters only: nothing a person types is read as an operator.
-    words = ["".join(c for c in word if c.isalnum()) for word in plain.split()]
-    text = SearchQuery(" | ".join(w for w in words if w) or "''", search_type="raw", config="simple")
-    ranked = within.filter(search_document=text).annotate(
-        rank=SearchRank(F("search_document"), text, weights=[0.1, 0.9, 0.9, 1.0])
+def _by_words(query: str, within: QuerySet[Product]) -> QuerySet[Product, tuple[object, bool]]:
+    """Return keys of products with any of the words, and whether they carry all; these first, then by rank."""
+    words = plain_words(query)
+    # Letters and digits only: nothing a person types is read as an operator.
+    any_word, every_word = (SearchQuery(sign.join(words) or "''", search_type="raw", config="simple") for sign in "|&")
+    ranked = within.filter(search_document=any_word).annotate(
+        is_complete=ExpressionWrapper(Q(search_document=every_word), output_field=BooleanField()),
+        rank=SearchRank(F("search_document"), any_word, weights=PART_WEIGHTS),
     )
-    return ranked.order_by("-rank", "pk").values_list("pk", flat=True)  # type: ignore[return-value]
+    return ranked.order_by("-is_complete", "-rank", "pk").values_list("pk", "is_complete")
 
 
 def _in_order(ids: list[str]) -> list[Product]:

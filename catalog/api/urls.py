@@ -5,5 +5,6 @@ from rest_framework.routers import SimpleRouter
 from catalog.api.views import ProductViewSet
 
 router = SimpleRouter()
+router.trailing_slash = "/?"  # both ways of writing an address answer; neither redirects
 router.register("products", ProductViewSet)
 urlpatterns = router.urls

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from catalog.ingest.records import CleanListing, Potency
-from catalog.ingest.vocabulary import WORDS
+from catalog.ingest.vocabulary import ACCENTED, PLAIN, WORDS
 from catalog.reference.terpenes import terpenes
 from mlops.flow.sources import Saved
 from mlops.models import Run
@@ -108,7 +108,6 @@ UPDATE products p SET search_document =
      %(from)s, %(to)s)), 'C')
 WHERE p.merge_key IN (SELECT merge_key FROM due_listings)
 """
-ACCENTED, PLAIN = "àâäçéèêëîïôöùûüÿñ-", "aaaceeeeiioouuuyn "
 
 
 @transaction.atomic

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -57,6 +57,12 @@ class ApiClient:
         return Audience[self.key.audience.upper()]
 
 
+def client_of(request: Request) -> ApiClient | None:
+    """Return who asks; None when no key was sent."""
+    user: object = request.user
+    return user if isinstance(user, ApiClient) else None
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """Reads `Authorization: Api-Key <key>`."""
 
@@ -66,7 +72,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if keyword != KEYWORD:
             return None
         try:
-            key = ApiKey.objects.get_from_key(secret.strip())
+            key = cast(ApiKey, ApiKey.objects.get_from_key(secret.strip()))
         except ApiKey.DoesNotExist:
             raise AuthenticationFailed("This API key is not known or was revoked.") from None
         if key.has_expired:
@@ -86,7 +92,8 @@ class AgeVerified(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Say whether the client's audience is verified or staff."""
-        return bool(request.user) and request.user.audience >= Audience.VERIFIED
+        client = client_of(request)
+        return client is not None and client.audience >= Audience.VERIFIED
 
 
 class MayReadCatalog(BasePermission):
@@ -97,7 +104,8 @@ class MayReadCatalog(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Say whether the scope is there."""
-        return bool(request.user) and "catalog:read" in request.user.key.scopes
+        client = client_of(request)
+        return client is not None and "catalog:read" in client.key.scopes
 
 
 class KeyRateThrottle(SimpleRateThrottle):
@@ -108,11 +116,13 @@ class KeyRateThrottle(SimpleRateThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         """Take the rate from the key, then count as usual."""
-        if isinstance(request.user, ApiClient):
-            self.rate = request.user.key.rate
+        client = client_of(request)
+        if client:
+            self.rate = client.key.rate
             self.num_requests, self.duration = self.parse_rate(self.rate)
         return bool(super().allow_request(request, view))
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:
         """Count per key; a request without one is refused before it costs anything."""
-        return f"throttle:key:{request.user.pk}" if isinstance(request.user, ApiClient) else None
+        client = client_of(request)
+        return f"throttle:key:{client.pk}" if client else None

@@ -12,7 +12,7 @@ from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import exceptions, pagination, serializers
 from rest_framework.response import Response
 
-from config.access import ApiClient, Audience
+from config.access import Audience, client_of
 from config.errors import BadInput, CultivarError, ServiceUnavailable
 
 log = structlog.get_logger(__name__)
@@ -82,9 +82,10 @@ def problem_details(error: Exception, _context: Mapping[str, Any]) -> Response:
             codes = error.get_codes()
             status, detail = error.status_code, str(error.detail)
             code = str(codes).replace("_", "-") if isinstance(codes, str) else "error"
-            headers = {"WWW-Authenticate": error.auth_header} if getattr(error, "auth_header", "") else {}
-            if getattr(error, "wait", None):
-                headers["Retry-After"] = str(int(error.wait) + 1)  # type: ignore[attr-defined]
+            challenge, wait = getattr(error, "auth_header", ""), getattr(error, "wait", None)
+            headers = {"WWW-Authenticate": challenge} if challenge else {}
+            if wait:
+                headers["Retry-After"] = str(int(wait) + 1)
         case ServiceUnavailable():
             status, code, detail = 503, error.code, str(error)
         case OperationalError() | InterfaceError():
@@ -109,7 +110,7 @@ def not_found(_request: HttpRequest, exception: Exception | None = None) -> Json
     return JsonResponse(body, status=404, content_type=PROBLEM_JSON)
 
 
-class AudienceSerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
+class AudienceSerializer(serializers.ModelSerializer):
     """Each field declares who may see it in `audiences`; a request sees only what its audience may."""
 
     audiences: ClassVar[Mapping[str, Audience]] = {}
@@ -126,6 +127,6 @@ class AudienceSerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
         request = self.context.get("request")
         if request is None:  # the schema shows every field there is
             return super().get_fields()
-        user = getattr(request, "user", None)
-        audience = user.audience if isinstance(user, ApiClient) else Audience.PUBLIC
+        client = client_of(request)
+        audience = client.audience if client else Audience.PUBLIC
         return {name: field for name, field in super().get_fields().items() if self.audiences[name] <= audience}

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from vectors.declaring import EmbeddedEntity, entities
 from vectors.encoders.base import combine, stamp
@@ -39,7 +40,7 @@ def count_due(*, collection: str) -> int:
     return _due(entity, stamp(text_encoder(), layout=entity.layout_version)).count()
 
 
-def _due(entity: EmbeddedEntity, mark: str):  # type: ignore[no-untyped-def]  # a queryset of the entity's own model
+def _due(entity: EmbeddedEntity, mark: str) -> QuerySet[Any]:
     current = IndexedVector.objects.filter(
         collection=entity.collection,
         entity_id=OuterRef("pk"),

@@ -23,7 +23,7 @@ LONGEST_QUERY = 500
 _LIMIT = OpenApiParameter("limit", int, description="1–100")
 
 
-class ProductViewSet(ReadOnlyModelViewSet):  # type: ignore[type-arg]
+class ProductViewSet(ReadOnlyModelViewSet):
     """List, show, search and compare products."""
 
     queryset = Product.objects.defer("search_document")
@@ -35,7 +35,7 @@ class ProductViewSet(ReadOnlyModelViewSet):  # type: ignore[type-arg]
     def get_object(self) -> Product:
         """Return the product; raises BadInput when the id is no UUID, Http404 when there is none."""
         value = _uuid(self.kwargs["pk"])
-        product = self.get_queryset().filter(pk=value).first()
+        product: Product | None = self.get_queryset().filter(pk=value).first()
         if product is None:
             raise Http404
         self.check_object_permissions(self.request, product)

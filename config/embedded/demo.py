@@ -74,7 +74,10 @@ class Demo:
     def examples(self, product: str) -> list[str]:
         """Return three command lines to try: list, search, similar."""
         start = f"curl -H 'Authorization: Api-Key {self.key}' '{self._address}/api/v1/products/"
-        return [f"{start}{rest}'" for rest in ("?limit=3", "search/?q=earthy+indica+myrcene&price_max=40", f"{product}/similar/")]
+        return [
+            f"{start}{rest}'"
+            for rest in ("?limit=3", "search/?q=earthy+indica+myrcene&price_max=40", f"{product}/similar/")
+        ]
 
     def _make_key(self) -> None:
         with self._steps.showing("Making an API key"):

@@ -4,7 +4,7 @@ import signal
 import sys
 from pathlib import Path
 
-import grpc  # type: ignore[import-untyped]  # comes without types
+import grpc
 
 from config.embedded.ports import LOOPBACK
 from config.embedded.server import Server

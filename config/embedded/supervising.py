@@ -15,7 +15,7 @@ from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 import psutil
-from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]  # comes without types
+from supervisor.xmlrpc import SupervisorTransport
 
 from config.embedded.tether import wrapped
 

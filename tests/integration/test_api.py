@@ -27,7 +27,7 @@ def test_search_and_similar_answer_with_real_products(supplier: SampleSupplier) 
     run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
     index_due(collection="product_embeddings")
     client = _client()
-    found = client.get("/api/v1/products/search/", {"q": "earthy indica myrcene", "price_max": 40}).json()
+    found = client.get("/api/v1/products/search/", {"q": "earthy indica myrcene", "price_max": "40"}).json()
     assert found["legs"] == ["lexical", "vectors"]
     first = found["results"][0]
     assert first["strain_type"].startswith("indica")

@@ -50,7 +50,7 @@ class Sqdc:
     def parse(self, bundle: Sequence[Fetched]) -> Iterator[SourceRecord]:
         """Yield a record for each search result, joined with its price and specification by product id."""
         by_role = {response.role: response.body for response in bundle}
-        prices = {
+        prices: dict[str, Any] = {
             entry["ProductId"]: next(iter(entry.get("VariantPrices") or []), {})
             for entry in _json(by_role["prices"], "ProductPrices")
         }

@@ -1,5 +1,6 @@
 """Bring the vectors up to the rows."""
 
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -21,7 +22,7 @@ class Command(BaseCommand):
             for name in entities():
                 with Progress() as progress:
                     bar = progress.add_task(name, total=count_due(collection=name))
-                    counts = index_due(collection=name, on_batch=lambda n, bar=bar: progress.advance(bar, n))
+                    counts = index_due(collection=name, on_batch=partial(progress.advance, bar))
                 self.stdout.write(f"{name}: {counts['encoded']} encoded, {counts['deleted']} deleted")
         except CultivarError as error:
             raise CommandError(str(error), returncode=2) from error

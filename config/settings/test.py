@@ -1,11 +1,10 @@
 """Tests: every worker has its own database, Redis database and Milvus collections."""
 
 import os
-import tempfile
-from pathlib import Path
 
 from split_settings.tools import include
 
+from config.env import ENV
 from config.settings.subjects import SUBJECTS
 
 include(*SUBJECTS)
@@ -18,5 +17,5 @@ MILVUS_COLLECTION_PREFIX = f"test_{_worker}_"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["default"] = {  # type: ignore[name-defined]  # noqa: F821
     "BACKEND": "django.core.files.storage.FileSystemStorage",
-    "OPTIONS": {"location": str(Path(tempfile.gettempdir()) / f"cultivar-test-{os.getpid()}")},
+    "OPTIONS": {"location": str(ENV.state_dir / f"objects-{_worker}")},
 }

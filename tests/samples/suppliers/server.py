@@ -4,6 +4,7 @@ import csv
 import html
 import json
 import re
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import groupby
 from pathlib import Path
@@ -65,6 +66,22 @@ class SampleSupplier(ThreadingHTTPServer):
         self.fault: str | None = None
         self.ocs = ocs_products()
         self.sqdc = _rows("sqdc.csv")
+        self._may_answer = threading.Event()
+        self._may_answer.set()
+        self.is_waited_for = False
+
+    def hold(self) -> None:
+        """Answer the first page and keep all others waiting until released."""
+        self._may_answer.clear()
+
+    def release(self) -> None:
+        """Answer again."""
+        self._may_answer.set()
+
+    def wait_for_release(self) -> None:
+        """Wait while held."""
+        self.is_waited_for = not self._may_answer.is_set()
+        self._may_answer.wait(60)
 
     @property
     def url(self) -> str:
@@ -83,6 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         page = int(query.get("page", 1))
+        if page > 1:
+            self.server.wait_for_release()
         if url.path == "/ocs/products.json":
             size = int(query.get("limit", 30))
             products = self.server.ocs[(page - 1) * size : page * size]

@@ -65,9 +65,11 @@ class Development:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def kill(self, name: str) -> None:
-        """Kill -9 the server or process of that name and wait until another runs in its place."""
+        """Kill -9 the server or process of that name; wait until its children are gone and another runs in its place."""
         before = self._process_id(name)
+        children = psutil.Process(before).children(recursive=True)
         os.kill(before, signal.SIGKILL)
+        assert not psutil.wait_procs(children, timeout=PATIENCE_SECONDS)[1]
         wait_until(lambda: self._process_id(name) not in (0, before))
 
     def _process_id(self, name: str) -> int:

@@ -65,7 +65,7 @@ class KeyRing:
         if name not in self._keys:
             return False
         expected = hmac.new(self._derive(name, purpose), data, hashlib.sha256).hexdigest()
-        return hmac.compare_digest(expected, digest)
+        return hmac.compare_digest(expected.encode(), digest.encode())
 
     def _derive(self, name: str, purpose: bytes) -> bytes:
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"cultivar:" + purpose).derive(self._keys[name])

@@ -48,9 +48,9 @@ class ChatSession(models.Model):
 class ChatMessage(PostgresPartitionedModel):
     """A message of a conversation, by month of `created_at` (table `chat_messages`)."""
 
-    id = models.UUIDField(  # type: ignore[assignment]  # the base class expects a number
-        primary_key=True, db_default=RandomUUID(), editable=False
-    )
+    # PostgreSQL wants the column it partitions by in the key.
+    pk = models.CompositePrimaryKey("id", "created_at")
+    id = models.UUIDField(db_default=RandomUUID(), editable=False)  # type: ignore[assignment]  # there: a number
     session = models.ForeignKey(ChatSession, on_delete=models.CASCADE, null=True)
     message_text = models.TextField(null=True)
     created_at = models.DateTimeField(db_default=Now())

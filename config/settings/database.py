@@ -19,3 +19,5 @@ DATABASES = {
         "OPTIONS": {"connect_timeout": 5},
     }
 }
+# `manage.py pgpartition` plans by it, as the clock's task does.
+PSQLEXTRA_PARTITIONING_MANAGER = "customers.services.CHAT_PARTITIONS"

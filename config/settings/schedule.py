@@ -25,4 +25,11 @@ CLOCK = {
         "timezone": "UTC",
         "queue": "embed",
     },
+    "Chats: partitions of the coming months": {
+        "task": "customers.tasks.make_chat_partitions",
+        "minute": "30",
+        "hour": "3",
+        "timezone": "UTC",
+        "queue": "default",
+    },
 }

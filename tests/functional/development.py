@@ -50,7 +50,7 @@ class Development:
             self.process = subprocess.Popen(
                 self.command(*arguments), cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
-        wait_until(lambda: "Ctrl-C ends" in self.said or self.process and self.process.poll() is not None)
+        wait_until(lambda: "Ctrl-C ends" in self.said or (self.process and self.process.poll() is not None))
         assert "Ctrl-C ends" in self.said, self.said
 
     def interrupt(self) -> int:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.db import connection
 
 from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
@@ -63,7 +62,6 @@ def undisturbed(supplier: SampleSupplier) -> str:
     CatalogSource.objects.update_or_create(
         pk="ocs", defaults={"label": "OCS", "is_enabled": True, "base_url": f"{supplier.url}/ocs"}
     )
-    app.conf.broker_url = app.conf.result_backend = settings.CELERY_BROKER_URL
     app.control.purge()
     return checksum
 

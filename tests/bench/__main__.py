@@ -1,0 +1,96 @@
+"""Run a benchmark on throwaway servers and print its ratios: `bin/bench ingest`."""
+
+import argparse
+import importlib
+import os
+import pkgutil
+import shutil
+import subprocess
+import sys
+from types import ModuleType
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+import tests.bench
+from config.embedded.descendants import ending_descendants
+from config.embedded.stack import ROOT, SERVERS, Stack
+from config.embedded.test import throwaway_directory, throwaway_environment
+
+BELOW, REFUSED, INTERRUPTED = 1, 2, 130
+LEAST_ROUNDS = 5
+_OTHERS = {"__main__", "comparing"}
+
+
+def _names() -> list[str]:
+    return sorted(m.name for m in pkgutil.iter_modules(tests.bench.__path__) if m.name not in _OTHERS)
+
+
+def _summary(name: str) -> str:
+    source = (ROOT / "tests" / "bench" / f"{name}.py").read_text()
+    return source.split('"""')[1].strip().splitlines()[0]
+
+
+def _parse() -> argparse.Namespace:
+    listed = "\n".join(f"  {name:10} {_summary(name)}" for name in _names())
+    parser = argparse.ArgumentParser(
+        prog="bin/bench", description=__doc__, epilog=f"benchmarks:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("name", metavar="NAME", choices=_names(), help=f"one of {', '.join(_names())}")
+    parser.add_argument("--rounds", type=int, default=LEAST_ROUNDS, help=f"{LEAST_ROUNDS} or more")
+    parser.add_argument("--size", type=int, help="rows or texts; each benchmark has its own default")
+    options = parser.parse_args()
+    if options.rounds < LEAST_ROUNDS:
+        parser.error(f"--rounds must be {LEAST_ROUNDS} or more")
+    return options
+
+
+def main() -> int:
+    """Start servers, migrate, measure; the exit code is 1 when a median is below its limit."""
+    options = _parse()
+    console = Console(highlight=False)
+    with ending_descendants():
+        directory = throwaway_directory()
+        stack = Stack(directory / "state", settings={}, needs=tuple(SERVERS), is_throwaway=True)
+        try:
+            with console.status("Preparing servers, tables and models …"):
+                stack.start()
+                _prepare(stack)
+            return _measure(importlib.import_module(f"tests.bench.{options.name}"), options, console)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        finally:
+            stack.stop()
+            stack.remove()
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _prepare(stack: Stack) -> None:
+    os.environ.update(throwaway_environment(stack), DJANGO_SETTINGS_MODULE="config.settings.dev", LOG_LEVEL="ERROR")
+    for command in (["migrate", "--no-input", "-v", "0"], ["fetch_models"]):
+        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    import django
+
+    django.setup()
+
+
+def _measure(benchmark: ModuleType, options: argparse.Namespace, console: Console) -> int:
+    size = options.size or benchmark.SIZE
+    before = os.getloadavg()[0]
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task(options.name, total=options.rounds)
+        lines = benchmark.measure(rounds=options.rounds, size=size, advance=lambda: progress.advance(bar))
+    table = Table("line", "median", "least", "most", "limit", "")
+    for line in lines:
+        figures = (f"{value:.2f} {line.unit}" for value in (line.median, min(line.ratios), max(line.ratios)))
+        verdict = "" if line.limit is None else "[green]met[/green]" if line.is_met else "[red]below[/red]"
+        table.add_row(line.name, *figures, "" if line.limit is None else f"{line.limit:.2f} {line.unit}", verdict)
+    console.print(table)
+    console.print(f"{options.rounds} rounds of {size}; {os.cpu_count()} cores, load before {before:.1f}")
+    return 0 if all(line.is_met for line in lines) else BELOW
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,75 @@
+"""Rows a second of the staged upsert against raw COPY into an equal, indexed table; at least 0.5, 0.35, 0.9 x.
+
+Raw COPY sends the same row tuples over the same connection into an empty copy of `supplier_listings` with the same
+indexes, and commits. Ours is `due_rows`, `write_rows` and their commit, once with the table empty (new), once with every row's price
+changed, once with the very same rows. The last three lines, without a limit, are all of `save_listings`: hashing, rows,
+upsert, products, search documents.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+from django.db import connection, transaction
+
+from catalog.ingest.records import CleanListing, Potency
+from catalog.services.listings import COLUMNS, Row, due_rows, row_of, save_listings, write_rows
+from tests.bench.comparing import Comparison, in_turn, seconds
+
+SIZE = 20_000
+LIMITS = {"new": 0.5, "changed": 0.35, "unchanged": 0.9}
+
+
+def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
+    """Return the upsert's three ratios, then those of the whole."""
+    listings = [_listing(number) for number in range(size)]
+    dearer = [replace(listing, price=listing.price + 1) for listing in listings]
+    states = {"new": listings, "changed": dearer, "unchanged": dearer}
+    rows = {state: [row_of(listing) for listing in given] for state, given in states.items()}
+    upsert = {state: Comparison(name=f"upsert, {state}", limit=limit) for state, limit in LIMITS.items()}
+    whole = {state: Comparison(name=f"save_listings, {state}") for state in LIMITS}
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE raw_copy (LIKE supplier_listings INCLUDING ALL)")
+    for number in range(rounds):
+        _empty("supplier_listings, products")
+        peers = {}
+        for state in LIMITS:
+            _empty("raw_copy")
+            ours, peers[state] = in_turn(number, lambda s=state: _upsert(rows[s]), lambda s=state: _raw_copy(rows[s]))
+            upsert[state].ratios.append(peers[state] / ours)
+        _empty("supplier_listings, products")
+        for state, given in states.items():
+            spent = seconds(lambda g=given: save_listings(listings=g, run=None))
+            whole[state].ratios.append(peers[state] / spent)
+        advance()
+    return [*upsert.values(), *whole.values()]
+
+
+@transaction.atomic
+def _upsert(rows: list[Row]) -> None:
+    with connection.cursor() as cursor:
+        write_rows(cursor, due_rows(cursor, rows), None)
+
+
+@transaction.atomic
+def _raw_copy(rows: list[Row]) -> None:
+    with connection.cursor() as cursor, cursor.copy(f"COPY raw_copy ({', '.join(COLUMNS)}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _empty(tables: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {tables} CASCADE")
+
+
+def _listing(number: int) -> CleanListing:
+    thc = Potency(low=Decimal(15 + number % 10), high=Decimal(18 + number % 10), unit="percent")
+    return CleanListing(
+        source="ocs", external_id=f"{number:08}", language="en", merge_key=f"ocs:{number:08}",
+        name=f"Cultivar {number} Flower", raw_name=f"Cultivar {number} Flower 3.5g", brand=f"Brand {number % 300}",
+        producer=f"Producer {number % 90}", sku=f"{number:08}_3.5g", gtin=None, category="dried-flower",
+        strain_type=("indica", "sativa", "hybrid")[number % 3], thc=thc, cbd=None, weight_grams=Decimal("3.5"),
+        pieces=None, price=Decimal(20 + number % 40), price_kind="retail", url=None,
+        terpenes=("myrcene", "limonene"), terpene_basis="supplier", strain=None, lineage=("Parent A", "Parent B"),
+    )  # fmt: skip

@@ -5,6 +5,7 @@ how far our 8-bit vectors agree with the reference (cosine).
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         ours, theirs = in_turn(number, lambda: encoder.encode(texts), lambda: reference.encode(texts, batch_size=BATCH))
         batch.ratios.append(theirs / ours)
         query = texts[number]
-        ours, theirs = in_turn(number, lambda q=query: encoder.encode([q]), lambda q=query: reference.encode([q]))
+        ours, theirs = in_turn(number, partial(encoder.encode, [query]), partial(reference.encode, [query]))
         alone.ratios.append(theirs / ours)
         agreement = np.sum(encoder.encode(texts) * expected, axis=1)
         mean.ratios.append(float(agreement.mean()))
@@ -44,7 +45,8 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
 
 
 def _reference() -> Any:
-    from sentence_transformers import SentenceTransformer, models
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer import modules as models
 
     kept = settings.MODELS_DIR / "reference"
     source = kept / "source"

@@ -9,6 +9,7 @@ upsert, products, search documents.
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from django.db import connection, transaction
 
@@ -35,11 +36,11 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         peers = {}
         for state in LIMITS:
             _empty("raw_copy")
-            ours, peers[state] = in_turn(number, lambda s=state: _upsert(rows[s]), lambda s=state: _raw_copy(rows[s]))
+            ours, peers[state] = in_turn(number, partial(_upsert, rows[state]), partial(_raw_copy, rows[state]))
             upsert[state].ratios.append(peers[state] / ours)
         _empty("supplier_listings, products")
         for state, given in states.items():
-            spent = seconds(lambda g=given: save_listings(listings=g, run=None))
+            spent = seconds(partial(save_listings, listings=given, run=None))
             whole[state].ratios.append(peers[state] / spent)
         advance()
     return [*upsert.values(), *whole.values()]

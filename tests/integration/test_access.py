@@ -1,6 +1,7 @@
 """API keys: kept as hashes, refused when revoked or expired, counted each by itself."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.django_db
 ADDRESS = "/api/v1/products/"
 
 
-def _key(**facts: object) -> tuple[ApiKey, APIClient]:
+def _key(**facts: object) -> tuple[Any, APIClient]:
     key, secret = ApiKey.objects.create_key(
         **{"name": "t", "audience": "verified", "scopes": ["catalog:read"], **facts}
     )

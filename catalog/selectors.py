@@ -7,7 +7,8 @@ from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 
 from catalog.ingest.vocabulary import plain_words
-from catalog.models import Product
+from catalog.models import Product, SupplierListing
+from mlops.models import RawRecord
 from vectors import searching
 from vectors.errors import VectorsUnavailable
 
@@ -59,6 +60,21 @@ def similar_products(*, product: Product, limit: int) -> list[Product]:
     """Return the products nearest to this one; raises VectorsUnavailable."""
     hits = searching.similar(collection=COLLECTION, entity_id=str(product.pk), limit=limit)
     return _in_order([hit.id for hit in hits])
+
+
+def listings_with_origin(*, product: Product) -> list[tuple[SupplierListing, list[RawRecord]]]:
+    """Return each listing of the product with the raw records it was last read from; three queries."""
+    listings = list(
+        SupplierListing.objects.filter(merge_key=product.merge_key)
+        .select_related("run")
+        .order_by("source", "external_id", "language")
+    )
+    records: dict[tuple[object, str | None], list[RawRecord]] = {}
+    runs = {listing.run_id for listing in listings}
+    bundles = {listing.bundle for listing in listings if listing.bundle}
+    for record in RawRecord.objects.filter(run__in=runs, bundle__in=bundles).order_by("role"):
+        records.setdefault((record.run_id, record.bundle), []).append(record)
+    return [(listing, records.get((listing.run_id, listing.bundle), [])) for listing in listings]
 
 
 def _by_words(query: str, within: QuerySet[Product]) -> QuerySet[Product, tuple[object, bool]]:

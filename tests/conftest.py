@@ -3,9 +3,14 @@
 import threading
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.samples.suppliers.server import SampleSupplier
+
+# Machines are shared: how long an example takes says nothing about the law.
+hypothesis.settings.register_profile("cultivar", deadline=None)
+hypothesis.settings.load_profile("cultivar")
 
 
 @pytest.fixture

@@ -3,30 +3,46 @@
 from typing import Any
 
 from django.db.models import Count, Max
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.timesince import timesince
 
 from catalog.models import CatalogSource, Product, SupplierListing
-from mlops.models import Alert, QuarantinedRecord, Run
+from mlops.models import Alert, QuarantinedRecord, RawRecord, Run
 
 
 def dashboard(_request: Any, context: dict[str, Any]) -> dict[str, Any]:
     """Add what `templates/admin/index.html` shows."""
-    finished = dict(
-        Run.objects.filter(status=Run.Status.SUCCEEDED).values_list("source").annotate(last=Max("finished_at"))
-    )
-    listings = dict(SupplierListing.objects.values_list("source").annotate(count=Count("id")))
-    context["counts"] = {
-        "Products": Product.objects.count(),
-        "Supplier listings": SupplierListing.objects.count(),
-        "In quarantine": QuarantinedRecord.objects.count(),
-        "Open alerts": Alert.objects.filter(closed_at=None).count(),
-    }
-    context["freshness"] = [
-        {
-            "label": s.label,
-            "is_enabled": s.is_enabled,
-            "last": finished.get(s.code),
-            "listings": listings.get(s.code, 0),
-        }
-        for s in CatalogSource.objects.order_by("code")
+    alerts = reverse("admin:mlops_alert_changelist") + "?state=open"
+    context["counts"] = [
+        ("Products", Product.objects.count(), reverse("admin:catalog_product_changelist")),
+        ("Supplier listings", SupplierListing.objects.count(), reverse("admin:catalog_supplierlisting_changelist")),
+        ("In quarantine", QuarantinedRecord.objects.count(), reverse("admin:mlops_quarantinedrecord_changelist")),
+        ("Open alerts", Alert.objects.filter(closed_at=None).count(), alerts),
     ]
+    context["has_products"] = bool(context["counts"][0][1])
+    context["sources"] = {
+        "headers": ["Source", "Switched", "Listings", "Newest fetch", "Last good run"],
+        "rows": list(_source_rows()),
+    }
     return context
+
+
+def _source_rows() -> Any:
+    good = Run.objects.filter(status=Run.Status.SUCCEEDED)
+    finished = dict(good.values_list("source").order_by("source").annotate(last=Max("finished_at")))
+    fetched = dict(RawRecord.objects.values_list("source").annotate(last=Max("fetched_at")))
+    listings = dict(SupplierListing.objects.values_list("source").annotate(count=Count("id")))
+    for source in CatalogSource.objects.order_by("code"):
+        link = reverse("admin:catalog_catalogsource_change", args=[source.code])
+        yield [
+            format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', link, source.label),
+            "on" if source.is_enabled else "off",
+            listings.get(source.code, 0),
+            _ago(fetched.get(source.code)),
+            _ago(finished.get(source.code)),
+        ]
+
+
+def _ago(moment: Any) -> str:
+    return f"{timesince(moment)} ago" if moment else "never"

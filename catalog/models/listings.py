@@ -42,6 +42,7 @@ class SupplierListing(models.Model):
     flags = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
     content_hash = models.CharField(max_length=64)
     run = models.ForeignKey("mlops.Run", on_delete=models.PROTECT, null=True, db_index=False, related_name="+")
+    bundle = models.CharField(max_length=100, null=True, db_comment="raw records of the run that it was read from")
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 

@@ -27,11 +27,11 @@ _KNOWN = """
 SELECT source, external_id, language, content_hash FROM supplier_listings
 WHERE source = %s AND external_id = ANY(%s)
 """
-_INSERT = f"COPY supplier_listings ({_LIST}, run_id) FROM STDIN"
+_INSERT = f"COPY supplier_listings ({_LIST}, run_id, bundle) FROM STDIN"
 _STAGE = f"CREATE TEMP TABLE staged_listings ON COMMIT DROP AS SELECT {_LIST} FROM supplier_listings WITH NO DATA"
 _FILL = f"COPY staged_listings ({_LIST}) FROM STDIN"
 _UPDATE = f"""
-UPDATE supplier_listings l SET {", ".join(f"{c} = s.{c}" for c in COLUMNS)}, run_id = %s, updated_at = now()
+UPDATE supplier_listings l SET {", ".join(f"{c} = s.{c}" for c in COLUMNS)}, run_id = %s, bundle = %s, updated_at = now()
 FROM staged_listings s WHERE (l.source, l.external_id, l.language) = (s.source, s.external_id, s.language)
 """
 Row = tuple[Any, ...]
@@ -39,13 +39,13 @@ Row = tuple[Any, ...]
 
 
 @transaction.atomic
-def save_listings(*, listings: Sequence[CleanListing], run: Run | None) -> Saved:
+def save_listings(*, listings: Sequence[CleanListing], run: Run | None, bundle: str | None = None) -> Saved:
     """Upsert the listings and the products they belong to; rows that do not differ are not written. Safe to repeat."""
     if not listings:
         return Saved()
     with connection.cursor() as cursor:
         due = due_rows(cursor, [row_of(listing) for listing in listings])
-        write_rows(cursor, due, run)
+        write_rows(cursor, due, run, bundle)
         merge_products(cursor, sorted({row[_MERGE_KEY] for row in (*due.new, *due.changed)}))
     return Saved(new=len(due.new), changed=len(due.changed), unchanged=due.unchanged)
 
@@ -81,20 +81,20 @@ def due_rows(cursor: CursorWrapper, rows: Sequence[Row]) -> Due:
     return Due(new, changed, len(by_key) - len(new) - len(changed))
 
 
-def write_rows(cursor: CursorWrapper, due: Due, run: Run | None) -> None:
+def write_rows(cursor: CursorWrapper, due: Due, run: Run | None, bundle: str | None) -> None:
     """Write what is due: new rows by COPY into the table, changed ones by COPY into a staging table and one UPDATE."""
-    run_id = run.pk if run else None
+    origin = (run.pk if run else None, bundle)
     if due.new:
         with cursor.copy(_INSERT) as copy:
             for row in due.new:
-                copy.write_row((*row, run_id))
+                copy.write_row((*row, *origin))
     if due.changed:
         cursor.execute("DROP TABLE IF EXISTS staged_listings")
         cursor.execute(_STAGE)
         with cursor.copy(_FILL) as copy:
             for row in due.changed:
                 copy.write_row(row)
-        cursor.execute(_UPDATE, [run_id])
+        cursor.execute(_UPDATE, origin)
 
 
 def source_checksum(source: str) -> str:

@@ -12,6 +12,7 @@ MODELS_DIR = ENV.models_dir or ENV.state_dir / "models"
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -78,5 +79,3 @@ STATIC_ROOT = ENV.state_dir / "static"
 WHITENOISE_USE_FINDERS = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DEBUG = False
-
-UNFOLD = {"SITE_TITLE": "Cultivar", "SITE_HEADER": "Cultivar", "DASHBOARD_CALLBACK": "catalog.admin.home.dashboard"}

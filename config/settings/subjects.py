@@ -11,4 +11,5 @@ SUBJECTS = (
     "security.py",
     "logging.py",
     "api.py",
+    "console.py",
 )

@@ -42,14 +42,15 @@ def reread(records: Sequence[RawRecord]) -> list[Fetched]:
             url=record.url,
             status=record.status,
             content_type=record.content_type,
-            body=_read(record),
+            body=read_body(record),
             fetched_at=record.fetched_at,
         )
         for record in records
     ]
 
 
-def _read(record: RawRecord) -> bytes:
+def read_body(record: RawRecord) -> bytes:
+    """Return the bytes as sent; raises ValueError when they do not match their hash, OSError when they are gone."""
     with default_storage.open(_storage_key(record.content_hash)) as file:
         body: bytes = file.read()
     if hashlib.sha256(body).hexdigest() != record.content_hash:

@@ -167,7 +167,7 @@ def _save_bundle(pipeline: Pipeline, run: Run, source: Source, responses: list[F
             refined.accepted.append(value)
         except RecordRejected as rejection:
             refined.rejected.append((record, rejection))
-    saved: Saved = pipeline.save(listings=refined.accepted, run=run)
+    saved: Saved = pipeline.save(listings=refined.accepted, run=run, bundle=responses[0].bundle)
     for record, reason in refined.rejected:
         _quarantine(run, record, reason)
     Run.objects.filter(pk=run.pk).update(

@@ -49,7 +49,7 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
 @transaction.atomic
 def _upsert(rows: list[Row]) -> None:
     with connection.cursor() as cursor:
-        write_rows(cursor, due_rows(cursor, rows), None)
+        write_rows(cursor, due_rows(cursor, rows), None, None)
 
 
 @transaction.atomic

@@ -1,0 +1,48 @@
+"""The console: its name, and the way through it."""
+
+from typing import Any
+
+from django.urls import reverse_lazy
+
+
+def _page(title: str, icon: str, name: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
+
+
+def _group(title: str, *pages: dict[str, Any]) -> dict[str, Any]:
+    return {"title": title, "separator": True, "items": list(pages)}
+
+
+UNFOLD = {
+    "SITE_TITLE": "Cultivar",
+    "SITE_HEADER": "Cultivar",
+    "SITE_SUBHEADER": "Catalogue console",
+    "SITE_SYMBOL": "potted_plant",
+    "DASHBOARD_CALLBACK": "catalog.admin.home.dashboard",
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {"items": [_page("Home", "home", "index")]},
+            _group(
+                "Catalogue",
+                _page("Products", "inventory_2", "catalog_product_changelist"),
+                _page("Supplier listings", "receipt_long", "catalog_supplierlisting_changelist"),
+                _page("Sources", "cloud_download", "catalog_catalogsource_changelist"),
+            ),
+            _group(
+                "Data",
+                _page("Runs", "directions_run", "mlops_run_changelist"),
+                _page("Quarantine", "front_hand", "mlops_quarantinedrecord_changelist"),
+                _page("Raw records", "database", "mlops_rawrecord_changelist"),
+                _page("Lineage", "account_tree", "mlops_lineageentry_changelist"),
+                _page("Alerts", "notifications", "mlops_alert_changelist"),
+            ),
+            _group(
+                "Access",
+                _page("Staff", "person", "auth_user_changelist"),
+                _page("API keys", "key", "config_apikey_changelist"),
+                _page("Clock", "schedule", "django_celery_beat_periodictask_changelist"),
+            ),
+        ],
+    },
+}

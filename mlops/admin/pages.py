@@ -1,0 +1,125 @@
+"""Runs, quarantine, lineage, alerts."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.decorators import display
+
+from mlops.admin.reading import ReadOnlyAdmin, ReadOnlyInline, pretty_json
+from mlops.models import Alert, LineageEntry, QuarantinedRecord, RawRecord, Run
+
+_COUNTS = ("read", "new", "changed", "unchanged", "rejected")
+
+
+class RawRecordInline(ReadOnlyInline):
+    """What the source sent in the run."""
+
+    model = RawRecord
+    fields = ("bundle", "role", "status", "size_bytes", "fetched_at", "refined_at")
+    ordering = ("bundle", "role")
+
+
+class QuarantinedRecordInline(ReadOnlyInline):
+    """What the run rejected first."""
+
+    model = QuarantinedRecord
+    fields = ("external_id", "field", "reason", "times_seen")
+
+
+class LineageEntryInline(ReadOnlyInline):
+    """What the run wrote."""
+
+    model = LineageEntry
+    fields = ("occurred_at", "operation", "output_table", "record_count", "checksum")
+
+
+class AlertInline(ReadOnlyInline):
+    """What the run made a person look at."""
+
+    model = Alert
+    fields = ("code", "message", "opened_at", "closed_at")
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    """What a run read and changed, with checksums in and out."""
+
+    list_display = ("source", "started_at", "state", "duration", *_COUNTS, "error")
+    list_filter = ("source", "status", ("started_at", RangeDateTimeFilter))
+    fieldsets = (
+        (None, {"fields": ("source", "pipeline", "state", "started_at", "duration", "error")}),
+        ("Counts", {"fields": (_COUNTS,)}),
+        ("Checksums", {"fields": ("checksum_in", "checksum_out")}),
+    )
+    readonly_fields = ("state", "duration")
+    inlines = (RawRecordInline, QuarantinedRecordInline, LineageEntryInline, AlertInline)
+
+    @display(
+        description="status",
+        ordering="status",
+        label={
+            "succeeded": "success",
+            "failed": "danger",
+            "interrupted": "warning",
+            "running": "info",
+            "landed": "info",
+        },
+    )
+    def state(self, run: Run) -> str:
+        """Show the status in color."""
+        return run.status
+
+    @admin.display(description="duration")
+    def duration(self, run: Run) -> str:
+        """Show seconds from start to end."""
+        return f"{(run.finished_at - run.started_at).total_seconds():.1f} s" if run.finished_at else "under way"
+
+
+@admin.register(QuarantinedRecord)
+class QuarantinedRecordAdmin(ReadOnlyAdmin):
+    """What was rejected, and why."""
+
+    list_display = ("external_id", "source", "field", "reason", "first_seen_at", "times_seen")
+    list_filter = ("source", "field")
+    search_fields = ("external_id", "reason")
+    fields = ("source", "external_id", "field", "reason", "first_seen_at", "times_seen", "run", "received")
+    readonly_fields = ("received",)
+
+    @admin.display(description="payload, as received")
+    def received(self, record: QuarantinedRecord) -> SafeString:
+        """Show the payload."""
+        return pretty_json(record.payload)
+
+
+@admin.register(LineageEntry)
+class LineageEntryAdmin(ReadOnlyAdmin):
+    """Which operation wrote which table."""
+
+    list_display = ("occurred_at", "source", "operation", "output_table", "record_count", "checksum")
+    list_filter = ("source", "output_table")
+
+
+class OpenFilter(admin.SimpleListFilter):
+    """Open or closed."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        """Name the two."""
+        return [("open", "Open"), ("closed", "Closed")]
+
+    def queryset(self, request: Any, queryset: QuerySet[Alert]) -> QuerySet[Alert]:
+        """Keep one of them."""
+        return queryset.filter(closed_at__isnull=self.value() == "open") if self.value() else queryset
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    """What needs a person's eye."""
+
+    list_display = ("code", "subject", "message", "opened_at", "closed_at")
+    list_filter = (OpenFilter, "code", "subject")

@@ -1,0 +1,65 @@
+"""Raw records: the bytes themselves, to look at and to take away."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from mlops.admin.reading import ReadOnlyAdmin, preformatted
+from mlops.flow.landing import read_body
+from mlops.models import RawRecord
+
+PREVIEW_BYTES = 20_000
+
+
+@admin.register(RawRecord)
+class RawRecordAdmin(ReadOnlyAdmin):
+    """What was sent, byte for byte."""
+
+    list_display = ("bundle", "role", "source", "status", "size_bytes", "fetched_at", "refined_at", "content_hash")
+    list_filter = ("source", "status")
+    search_fields = ("content_hash", "url")
+    fields = (
+        "source", "run", "bundle", "role", "url", "status", "content_type", "size_bytes", "fetched_at", "refined_at",
+        "content_hash", "download", "preview",
+    )  # fmt: skip
+    readonly_fields = ("download", "preview")
+
+    def get_urls(self) -> list[Any]:
+        """Add the address of the bytes."""
+        view = self.admin_site.admin_view(self.send_bytes)
+        return [path("<uuid:pk>/bytes/", view, name="mlops_rawrecord_bytes"), *super().get_urls()]
+
+    @admin.display(description="bytes")
+    def download(self, record: RawRecord) -> SafeString:
+        """Link to the bytes."""
+        return format_html('<a href="{}">Download</a>', reverse("admin:mlops_rawrecord_bytes", args=[record.pk]))
+
+    @admin.display(description="preview")
+    def preview(self, record: RawRecord) -> SafeString:
+        """Show the beginning as text."""
+        try:
+            body = read_body(record)
+        except (OSError, ValueError) as error:
+            return preformatted(f"The bytes cannot be shown: {error}")
+        rest = len(body) - PREVIEW_BYTES
+        more = f"\n… and {rest:,} bytes more" if rest > 0 else ""
+        return preformatted(body[:PREVIEW_BYTES].decode(errors="replace") + more)
+
+    def send_bytes(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        """Send the bytes as a file to be saved, never to be shown: they are a stranger's."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        record = get_object_or_404(RawRecord, pk=pk)
+        try:
+            body = read_body(record)
+        except (OSError, ValueError) as error:
+            return HttpResponse(f"The bytes cannot be sent: {error}", status=410, content_type="text/plain")
+        name = f'attachment; filename="{record.content_hash[:12]}"'
+        return HttpResponse(body, content_type="application/octet-stream", headers={"Content-Disposition": name})

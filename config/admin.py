@@ -7,6 +7,7 @@ from unfold.admin import ModelAdmin
 
 from config.access import ApiKey
 
+admin.site.index_title = "Home"
 admin.site.unregister(APIKey)
 
 

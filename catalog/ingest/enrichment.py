@@ -8,7 +8,18 @@ from catalog.reference.terpenes import terpene_key
 
 _GENETIC = frozenset({"dried-flower", "pre-rolls", "vapes", "extracts"})
 # Ends of a name that speak of its form, not of its strain.
-_FORMS = ("pre-roll", "pre-rolls", "préroulé", "préroulés", "milled", "vape", "cartridge", "whole flower")
+_FORMS = (
+    "pre-roll",
+    "pre-rolls",
+    "préroulé",
+    "préroulés",
+    "milled",
+    "vape",
+    "cartridge",
+    "flower",
+    "whole flower",
+    "grind",
+)
 
 
 def enrich_listing(listing: CleanListing) -> CleanListing:

@@ -19,7 +19,7 @@ class Product(models.Model):
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     name = models.CharField(max_length=255)
     brand = models.CharField(max_length=100, null=True, blank=True)
-    sku = models.CharField(max_length=50, null=True, blank=True)
+    sku = models.CharField("SKU", max_length=50, null=True, blank=True)
     thc_percentage = _percent("percent by mass; middle of the label's range")
     cbd_percentage = _percent("percent by mass; middle of the label's range")
     strain_type = models.CharField(max_length=20, null=True, blank=True)
@@ -34,8 +34,8 @@ class Product(models.Model):
     merge_key = models.CharField(
         max_length=120, unique=True, editable=False, db_comment="what makes listings one product"
     )
-    name_fr = models.CharField(max_length=255, null=True, blank=True)
-    gtin = models.CharField(max_length=14, null=True, blank=True)
+    name_fr = models.CharField("name in French", max_length=255, null=True, blank=True)
+    gtin = models.CharField("GTIN", max_length=14, null=True, blank=True)
     category = models.CharField(max_length=40, null=True, blank=True)
     thc_percentage_low = _percent("lower end of the label's range")
     thc_percentage_high = _percent("upper end of the label's range")

@@ -3,11 +3,12 @@
 import csv
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("strains.csv")
+LINEAGES = Path(__file__).with_name("lineages.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,20 @@ def fold(name: str) -> str:
 
 @cache
 def strains() -> dict[str, Strain]:
-    """Return the table by key."""
+    """Return what both tables know, by key; parents as a breeder claims them stand before other claims."""
     with TABLE.open(newline="") as file:
-        return {
+        known = {
             row["key"]: Strain(
                 row["key"], row["name"], _split(row["terpenes"]), _split(row["parents"]), _split(row["effects"])
             )
             for row in csv.DictReader(file)
         }
+    with LINEAGES.open(newline="") as file:
+        for row in csv.DictReader(file):
+            key = fold(row["name"])
+            strain = known.get(key, Strain(key, row["name"], (), (), ()))
+            known[key] = replace(strain, parents=_split(row["parents"]))
+    return known
 
 
 def _split(text: str) -> tuple[str, ...]:

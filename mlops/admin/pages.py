@@ -51,7 +51,7 @@ class RunAdmin(ReadOnlyAdmin):
     list_filter = ("source", "status", ("started_at", RangeDateTimeFilter))
     fieldsets = (
         (None, {"fields": ("source", "pipeline", "state", "started_at", "duration", "error")}),
-        ("Counts", {"fields": (_COUNTS,)}),
+        ("Counts", {"fields": (("read", "rejected"), ("new", "changed", "unchanged"))}),
         ("Checksums", {"fields": ("checksum_in", "checksum_out")}),
     )
     readonly_fields = ("state", "duration")

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from pymilvus import DataType, MilvusClient
-from pymilvus.exceptions import MilvusException
 
 from vectors.encoders.base import Vectors
 from vectors.errors import VectorRefused, VectorsUnavailable
@@ -97,10 +96,11 @@ class VectorStore:
 
     def _point(self, alias: str, physical: str) -> None:
         def point(client: MilvusClient) -> None:
-            try:
-                client.alter_alias(physical, alias, timeout=self._timeout)
-            except MilvusException:
-                client.create_alias(physical, alias, timeout=self._timeout)
+            names = [name for name in client.list_collections(timeout=self._timeout) if name.startswith(alias)]
+            holders = [n for n in names if alias in client.list_aliases(n, timeout=self._timeout)["aliases"]]
+            if holders != [physical]:
+                point_alias = client.alter_alias if holders else client.create_alias
+                point_alias(physical, alias, timeout=self._timeout)
 
         self._ask(point)
 

@@ -33,9 +33,9 @@ def throwaway_environment(stack: Stack) -> dict[str, str]:
     return {**os.environ, **neutral, **models, **stack.environment, "PYTHONUNBUFFERED": "1"}
 
 
-def throwaway_directory() -> Path:
+def throwaway_directory(parent: Path | None = None) -> Path:
     """Return a new directory that PostgreSQL's own account can pass through when we are root."""
-    directory = Path(tempfile.mkdtemp(prefix="cultivar-"))
+    directory = Path(tempfile.mkdtemp(prefix="cultivar-", dir=parent))
     directory.chmod(0o711)
     return directory
 

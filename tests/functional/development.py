@@ -26,7 +26,8 @@ class Development:
     """bin/dev as a child process; `say` is all that it printed since its last start."""
 
     def __init__(self) -> None:
-        self._directory = throwaway_directory()
+        # Below the directory of bin/test, which deletes it however the test ends.
+        self._directory = throwaway_directory(Path(os.environ["STATE_DIR"]).parent)
         self.state = self._directory / "state"
         self.port = free_port()
         # The settings of the test's own servers would be taken for outside ones.

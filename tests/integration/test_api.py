@@ -2,9 +2,12 @@
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
+from django.test import Client
 from rest_framework.test import APIClient
 
 from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
+from catalog.models import Product
 from config.access import ApiKey
 from mlops.flow.runner import run_source
 from tests.samples.suppliers.server import SampleSupplier
@@ -58,6 +61,38 @@ def test_bad_input_is_a_problem_with_its_reason(query: str) -> None:
     answer = _client().get(f"/api/v1/products/{query}")
     assert answer.status_code in (400, 404)
     assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_effects_leave_for_staff_only(supplier: SampleSupplier) -> None:
+    run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
+    product = Product.objects.filter(effects__len__gt=0)[0]
+    address = f"/api/v1/products/{product.pk}/"
+    assert _client("staff").get(address).json()["effects"] == product.effects
+    assert {"effects", "source"}.isdisjoint(_client("verified").get(address).json())
+    word = product.effects[0]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM products WHERE search_document::text LIKE %s", [f"%{word}%"])
+        found = cursor.fetchone()[0]
+    assert found <= Product.objects.filter(name__icontains=word).count()
+
+
+def test_both_ways_of_writing_an_address_answer() -> None:
+    assert _client().get("/api/v1/products").status_code == _client().get("/api/v1/products/").status_code == 200
+
+
+def test_schema_tells_every_endpoint_and_its_key(client: Client) -> None:
+    schema = client.get("/api/schema/").content.decode()
+    for told in ("/api/v1/products/", "/search/", "/similar/", "price_max", "apiKey"):
+        assert told in schema
+    page = client.get("/api/docs/").content.decode()
+    assert "https://" not in page.replace("https://spec", "")
+
+
+def test_health_tells_alive_from_ready(client: Client) -> None:
+    assert client.get("/health/live").status_code == 200
+    ready = client.get("/health/ready").json()
+    assert ready["status"] == "ok"
+    assert {"database", "cache"} < set(ready["parts"])
 
 
 def test_who_may_not_ask() -> None:

@@ -40,19 +40,20 @@ def test_changed_price_reaches_the_product(supplier: SampleSupplier) -> None:
     assert str(Product.objects.get(sku=sku.rstrip("_")).price) == "12.34"
 
 
+@pytest.mark.parametrize("code", ["ocs", "sqdc"])
 @pytest.mark.parametrize("fault", ["500", "truncated", "html", "empty"])
-def test_broken_feed_touches_nothing_and_the_next_run_recovers(supplier: SampleSupplier, fault: str) -> None:
-    before = _sync(supplier).checksum_out
+def test_broken_feed_touches_nothing_and_the_next_run_recovers(supplier: SampleSupplier, fault: str, code: str) -> None:
+    before = _sync(supplier, code).checksum_out
     supplier.fault = fault
     with pytest.raises(CultivarError):
-        _sync(supplier)
+        _sync(supplier, code)
     failed = Run.objects.first()
     assert failed is not None
     assert failed.status == Run.Status.FAILED
     assert failed.error
     assert Alert.objects.filter(closed_at=None).count() == 1
     supplier.fault = None
-    assert _sync(supplier).checksum_out == before
+    assert _sync(supplier, code).checksum_out == before
     assert not Alert.objects.filter(closed_at=None).exists()
 
 

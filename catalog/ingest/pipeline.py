@@ -1,6 +1,6 @@
 """The road of supplier products, whole."""
 
-from catalog.ingest.cleaning import clean_listing
+from catalog.ingest.cleaning.listing import clean_listing
 from catalog.ingest.enrichment import enrich_listing
 from catalog.ingest.sources import ocs, sqdc
 from catalog.services.listings import save_listings, source_checksum

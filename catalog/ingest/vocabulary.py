@@ -1,5 +1,7 @@
 """Our words for what products are, and theirs in both languages."""
 
+import re
+
 STRAIN_TYPES = {
     "indica": "indica",
     "sativa": "sativa",
@@ -74,3 +76,18 @@ def plain_words(text: str) -> list[str]:
     spaced = text.lower().translate(str.maketrans(ACCENTED, PLAIN))
     words = ("".join(c for c in word if c.isalnum()) for word in spaced.split())
     return list(dict.fromkeys(word for word in words if word))
+
+_FORMS = {
+    "edible": r"edible|comestible|mangeable|beverage|boisson|drink|gumm|chew|chocolat|candy|capsule|pill|softgel|tea\b|baked|bouchée|confiserie|cookie|tablet|lozenge|oral",
+    "topical": r"topical|topique|bath|balm|lotion|tincture|teinture|spray|oral solution",
+    "flower": r"flower|fleur|pre-?roll|préroul|joint|bud|milled|moulu|shake|raw material",
+    "concentrate": r"vape|vapo|concentrat|extra[ic]t|cartridge|cartouche|wax|shatter|resin|rosin|hash|kief|dab|budder|distillat",
+}
+
+
+def form_of(category: str) -> str:
+    """Return what a category in any source's words is for potency and size: edible, topical, flower, concentrate or ""."""
+    words = category.lower()
+    if re.search("infus", words) and re.search(_FORMS["flower"], words):
+        return "concentrate"
+    return next((form for form, pattern in _FORMS.items() if re.search(pattern, words)), "")

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from catalog.ingest.cleaning import parse_gtin, parse_potency, parse_price, parse_size, parse_strain_type
+from catalog.ingest.cleaning.listing import parse_gtin, parse_potency, parse_price, parse_size, parse_strain_type
 from mlops.flow.errors import RecordRejected
 
 

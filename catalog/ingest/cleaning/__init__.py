@@ -1,0 +1,1 @@
+"""Cleaning: pure functions from what a source wrote to what we keep. They refuse rather than guess."""

@@ -1,12 +1,16 @@
 #!/usr/bin/env python
-"""Runs Cultivar's management commands."""
+"""Django's command line; without settings in the environment, that of the bin/dev that runs here."""
 
 import os
 import sys
 
 
 def main() -> None:
-    """Hand the command line to Django; a wrong setting ends it with one line."""
+    """Run the command."""
+    if "DJANGO_SETTINGS_MODULE" not in os.environ and "SECRET_KEY" not in os.environ:
+        from config.embedded.manage import local_environment
+
+        os.environ.update(local_environment(sys.argv[1:]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
     from django.core.management import execute_from_command_line
 

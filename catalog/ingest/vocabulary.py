@@ -77,6 +77,7 @@ def plain_words(text: str) -> list[str]:
     words = ("".join(c for c in word if c.isalnum()) for word in spaced.split())
     return list(dict.fromkeys(word for word in words if word))
 
+
 _FORMS = {
     "edible": r"edible|comestible|mangeable|beverage|boisson|drink|gumm|chew|chocolat|candy|capsule|pill|softgel|tea\b|baked|bouchée|confiserie|cookie|tablet|lozenge|oral",
     "topical": r"topical|topique|bath|balm|lotion|tincture|teinture|spray|oral solution",

@@ -1,26 +1,42 @@
-"""Cleaning reads what suppliers write, or refuses it."""
+"""A listing is cleaned whole, or refused with its field."""
 
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from catalog.ingest.cleaning.listing import parse_gtin, parse_potency, parse_price, parse_size, parse_strain_type
+from catalog.ingest.cleaning.listing import clean_listing, parse_gtin, parse_potency, parse_price
+from catalog.ingest.records import SourceRecord
 from mlops.flow.errors import RecordRejected
+
+RECORD = SourceRecord(
+    source="ocs", external_id="1", language="en", price_kind="retail", payload={}, name="TRIBAL Cuban Linx 3x0.5g",
+    brand="Tribal", category="Dried Flower", sku="00628124825080", size="3x0.5g", strain_type="Indica Dominant",
+    thc_low="25.000000", thc_high="31.000000", price="29.95",
+)  # fmt: skip
+
+
+def test_listing_is_cleaned() -> None:
+    clean = clean_listing(RECORD)
+    assert (clean.name, clean.raw_name) == ("Cuban Linx", "TRIBAL Cuban Linx 3x0.5g")
+    assert (clean.category, clean.weight_grams, clean.pieces) == ("pre-rolls", Decimal("1.5"), 3)
+    assert (clean.strain_type, clean.merge_key) == ("indica-dominant", "gtin:00628124825080")
+
+
+def test_size_that_cannot_be_read_is_flagged() -> None:
+    clean = clean_listing(replace(RECORD, size="0.5g 3-pack"))
+    assert (clean.weight_grams, clean.flags) == (None, ("size_unread",))
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("3x0.5g", (Decimal("1.5"), 3)),
-        ("3,5 g", (Decimal("3.5"), None)),
-        ("30 caps", (None, 30)),
-        ("2 Pack", (None, 2)),
-        ("355ml", (None, None)),
-        ("", (None, None)),
-    ],
+    ("field", "value"), [("name", ""), ("category", "Rockets"), ("price", "free"), ("thc_low", "x")]
 )
-def test_size_is_read_or_left(text: str, expected: tuple[Decimal | None, int | None]) -> None:
-    assert parse_size(text) == expected
+def test_refusal_names_the_field(field: str, value: str) -> None:
+    broken: dict[str, Any] = {field: value}
+    with pytest.raises(RecordRejected) as refused:
+        clean_listing(replace(RECORD, **broken))
+    assert refused.value.field == field.removesuffix("_low")
 
 
 @pytest.mark.parametrize(("text", "expected"), [("29,90 $", "29.90"), ("27.55", "27.55"), ("CAD $5", "5")])
@@ -51,8 +67,3 @@ def test_gtin_needs_its_check_digit() -> None:
     assert parse_gtin("00824164007534") == "00824164007534"
     assert parse_gtin("00824164007535") is None
     assert parse_gtin("820939006337") == "00820939006337"
-
-
-def test_strain_type_in_both_languages() -> None:
-    assert parse_strain_type("Hybride") == parse_strain_type("Hybrid") == "hybrid"
-    assert parse_strain_type("mystery") is None

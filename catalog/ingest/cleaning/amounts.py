@@ -27,7 +27,9 @@ _TO = r"\s*(?:-|to|à|et(?=\s*\d)|and(?=\s*\d))\s*"
 _AMOUNT = re.compile(
     rf"{_SIGN}{_TIMES}(?P<minus>(?<![\d%a-z)] )(?<![\d%a-z)])-\s*)?(?P<low>{NUMBER})\s*(?:(?P<low_unit>{_UNIT})?{_TO}(?P<minus2>-\s*)?(?P<high>{NUMBER}))?\s*(?P<unit>{_UNIT})?(?:\s*[x×]\s*(?P<times>\d{{1,3}})\b(?!\s*(?:mg|%)))?(?P<plus>\s*(?:\+|or more|ou plus|et plus|minimum|min\b))?(?P<max>\s*(?:max(?:imum)?\b|or less|ou moins))?"
 )
-_LABEL = re.compile(r"\b(?:total\s+)?(delta[- ]?(?:8|10)[- ]?thc|d8[- ]?thc|thca|thcv|thc|cbda|cbdv|cbd|cbga|cbg|cbn|cbc|tac|cannabinoids?|cannabino[iï]des?|terp[eè]nes?)\b(?:-(?=[\d.]))?")
+_LABEL = re.compile(
+    r"\b(?:total\s+)?(delta[- ]?(?:8|10)[- ]?thc|d8[- ]?thc|thca|thcv|thc|cbda|cbdv|cbd|cbga|cbg|cbn|cbc|tac|cannabinoids?|cannabino[iï]des?|terp[eè]nes?)\b(?:-(?=[\d.]))?"
+)
 _UPPER = ("<", "<=", "≤", "less", "under", "moins", "up", "jusqu", "max")
 _LOWER = (">", ">=", "≥", "more", "over", "plus", "at", "au", "min")
 
@@ -94,7 +96,7 @@ def _amounts(text: str, field: str, language: str) -> Iterator[tuple[int, Amount
             ends, flags = ends[::-1], [*flags, "ends_reversed"]
         if found["count"] or (found["times"] and unit):
             unit, flags = ("mg/unit" if unit == "mg" else unit), [*flags, "multipack"]
-        if unit == "mg" and re.match(rf".*\b(?:each|chacune?s?)\b", text[: found.start()]):
+        if unit == "mg" and re.match(r".*\b(?:each|chacune?s?)\b", text[: found.start()]):
             unit = "mg/unit"
         amount = Amount((ends[0], ends[1]), unit, tuple(flags))
         if unit in ("g", "mcg"):

@@ -1,16 +1,15 @@
-"""Cleaning: pure functions from what a source wrote to what we keep. They refuse rather than guess."""
+"""A whole listing, cleaned, or refused with the field and the reason."""
 
 import re
 from decimal import Decimal, InvalidOperation
 
+from catalog.ingest.cleaning.names import read_name
+from catalog.ingest.cleaning.sizes import SizeReading, read_size
+from catalog.ingest.cleaning.types import read_strain_type
 from catalog.ingest.records import CleanListing, Potency, SourceRecord
-from catalog.ingest.vocabulary import BY_MILLIGRAMS, CATEGORIES, STRAIN_TYPES
+from catalog.ingest.vocabulary import BY_MILLIGRAMS, CATEGORIES
 from mlops.flow.errors import RecordRejected
 
-_NUMBER = r"\d+(?:[.,]\d+)?"
-_PACK = re.compile(rf"^(\d+)\s*[x×]\s*({_NUMBER})\s*g$", re.I)
-_GRAMS = re.compile(rf"^({_NUMBER})\s*g$", re.I)
-_PIECES = re.compile(r"^(\d+)\s*(?:packs?|caps|capsules?)$", re.I)
 _PRICE = re.compile(r"^(?:CAD)?\s*\$?\s*(\d{1,7}(?:[.,]\d{1,2})?)\s*\$?$")
 _MOST_PERCENT = Decimal(100)
 
@@ -19,14 +18,9 @@ def clean_listing(record: SourceRecord) -> CleanListing:
     """Clean one record; raises RecordRejected with the field and the reason."""
     if record.defect:
         raise RecordRejected(record.defect)
-    raw_name = _words(record.name)
-    if not raw_name:
-        raise RecordRejected("is missing", "name")
-    if len(raw_name) > 255:
-        raise RecordRejected("is longer than 255 characters", "name")
-    weight, pieces = parse_size(record.size)
-    category = refine_category(parse_category(record.category), pieces=pieces, weight_grams=weight)
-    brand = _words(record.brand) or None
+    name = read_name(record.name, brand=_words(record.brand))
+    size = _size(record)
+    category = refine_category(parse_category(record.category), pieces=size.pieces, weight_grams=size.grams)
     sku = record.sku.rstrip("_ ") or None
     gtin = parse_gtin(record.sku)
     return CleanListing(
@@ -34,23 +28,39 @@ def clean_listing(record: SourceRecord) -> CleanListing:
         external_id=record.external_id,
         language=record.language,
         merge_key=f"gtin:{gtin}" if gtin else f"{record.source}:{sku or record.external_id}",
-        name=clean_name(raw_name, brand=brand),
-        raw_name=raw_name,
-        brand=brand,
+        name=name.name,
+        raw_name=_words(record.name),
+        brand=_words(record.brand) or None,
         producer=_words(record.producer) or None,
         sku=sku,
         gtin=gtin,
         category=category,
-        strain_type=parse_strain_type(record.strain_type),
+        strain_type=_strain_type(record.strain_type),
         thc=parse_potency(record.thc_low, record.thc_high, category=category, field="thc"),
         cbd=parse_potency(record.cbd_low, record.cbd_high, category=category, field="cbd"),
-        weight_grams=weight,
-        pieces=pieces,
+        weight_grams=size.grams,
+        pieces=size.pieces,
         price=parse_price(record.price),
         price_kind=record.price_kind,
         url=record.url or None,
         terpenes=tuple(dict.fromkeys(_words(t) for t in record.terpenes if _words(t))),
+        flags=size.flags,
     )
+
+
+def _size(record: SourceRecord) -> SizeReading:
+    """Read the size; one that is written but cannot be read is flagged, since the product is sold all the same."""
+    try:
+        return read_size(record.size.rstrip("_"), language=record.language, context={"category": record.category})
+    except RecordRejected:
+        return SizeReading(flags=("size_unread",) if record.size.strip("_ ") else ())
+
+
+def _strain_type(text: str) -> str | None:
+    try:
+        return read_strain_type(text)
+    except RecordRejected:
+        return None
 
 
 def parse_potency(low: str, high: str, *, category: str, field: str) -> Potency | None:
@@ -73,19 +83,6 @@ def parse_potency(low: str, high: str, *, category: str, field: str) -> Potency 
     return Potency(low=ends[0].quantize(Decimal("0.01")), high=ends[1].quantize(Decimal("0.01")), unit="percent")
 
 
-def parse_size(text: str) -> tuple[Decimal | None, int | None]:
-    """Return grams of product and pieces: "3x0.5g" → 1.5 g in 3, "3,5 g" → 3.5 g; unread sizes give None."""
-    text = text.replace("\xa0", " ").strip().rstrip("_")
-    if found := _PACK.match(text):
-        pieces, each = int(found[1]), _number(found[2], "size")
-        return pieces * each, pieces
-    if found := _GRAMS.match(text):
-        return _number(found[1], "size"), None
-    if found := _PIECES.match(text):
-        return None, int(found[1])
-    return None, None
-
-
 def parse_price(text: str) -> Decimal:
     """Read a price in Canadian dollars ("27.55", "29,90 $"); raises RecordRejected when none, zero or negative."""
     found = _PRICE.match(text.replace("\xa0", " ").strip())
@@ -95,11 +92,6 @@ def parse_price(text: str) -> Decimal:
     if price <= 0:
         raise RecordRejected(f"{text} is not above zero", "price")
     return price
-
-
-def parse_strain_type(text: str) -> str | None:
-    """Return our word for the type, in either language; None when it says none."""
-    return STRAIN_TYPES.get(_words(text).lower())
 
 
 def parse_category(text: str) -> str:
@@ -127,15 +119,6 @@ def parse_gtin(text: str) -> str | None:
     digits = digits.zfill(14)
     total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(digits[:13]))
     return digits if (10 - total % 10) % 10 == int(digits[13]) else None
-
-
-def clean_name(name: str, *, brand: str | None) -> str:
-    """Take the brand off the front, and shouting from names of several words; accents and form stay."""
-    if brand and name.lower().startswith(f"{brand.lower()} ") and len(name) > len(brand) + 3:
-        name = name[len(brand) :].lstrip(" -–:|")
-    if name.isupper() and " " in name:
-        name = name.title()
-    return name
 
 
 def _words(text: str) -> str:

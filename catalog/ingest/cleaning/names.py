@@ -20,10 +20,62 @@ _FREE = re.compile(rf"(?<![\w.$#/:+]){_MEASURE}{_WHOSE}(?:\s+(?:bags?|bottles?|j
 _NETWORK = re.compile(r"(?<!\S)[345]G(?!\S)")
 _BREAKS = re.compile(r"\s*([|/–-])(?:\s+[|/–-](?=\s|$))+|\s+([|/–-])\s*$")
 _ACRONYMS = frozenset(
-    "OG THC CBD CBN CBG CBC THCV AAA AAAA MAC GMO GSC GG BC UK US USA LA NYC SFV LSD ICC RSO PHO FSE CO2 AK DNA JD HTFSE AIO"
-    " LLC INC LTD NDC PR RSO DC II III IV VI XL XXL SLH DJ PB BHO MK GDP".split()
+    [
+        "OG",
+        "THC",
+        "CBD",
+        "CBN",
+        "CBG",
+        "CBC",
+        "THCV",
+        "AAA",
+        "AAAA",
+        "MAC",
+        "GMO",
+        "GSC",
+        "GG",
+        "BC",
+        "UK",
+        "US",
+        "USA",
+        "LA",
+        "NYC",
+        "SFV",
+        "LSD",
+        "ICC",
+        "RSO",
+        "PHO",
+        "FSE",
+        "CO2",
+        "AK",
+        "DNA",
+        "JD",
+        "HTFSE",
+        "AIO",
+        "LLC",
+        "INC",
+        "LTD",
+        "NDC",
+        "PR",
+        "RSO",
+        "DC",
+        "II",
+        "III",
+        "IV",
+        "VI",
+        "XL",
+        "XXL",
+        "SLH",
+        "DJ",
+        "PB",
+        "BHO",
+        "MK",
+        "GDP",
+    ]
 )
-_SMALL = frozenset(["and", "the", "of", "de", "du", "la", "le", "les", "et", "à", "au", "aux", "en", "x", "by", "with", "des"])
+_SMALL = frozenset(
+    ["and", "the", "of", "de", "du", "la", "le", "les", "et", "à", "au", "aux", "en", "x", "by", "with", "des"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +127,7 @@ def _without_brand(name: str, brand: str) -> str:
     """Compare without accents and apostrophes' kinds; cut from the name as it is written."""
     if not brand:
         return name
-    folded, wanted = _folded(name), re.escape(_folded(brand)).replace(r"\ ", r"\s+")
+    folded, wanted = _folded(name), re.escape(_folded(brand.strip("®™ "))).replace(r"\ ", r"\s+")
     for pattern in (
         rf"^{wanted}(?:\s*[-–:|•]+\s*|\s+)(?:by\s+)?(?=\S)",
         rf"\s*[-–:|•,]\s*{wanted}\s*$",
@@ -99,7 +151,9 @@ def _folded(text: str) -> str:
 def _without_measures(name: str) -> str:
     for pattern in (_BRACKETED, _FREE):
         shorter = pattern.sub(lambda found: found[0] if _NETWORK.search(found[0]) else " ", name)
-        shorter = " ".join(_BREAKS.sub(lambda found: f" {found[1]}" if found[1] else "", " ".join(shorter.split())).split())
+        shorter = " ".join(
+            _BREAKS.sub(lambda found: f" {found[1]}" if found[1] else "", " ".join(shorter.split())).split()
+        )
         shorter = re.sub(r"^[-–|,/:• ]+|[-–|,/:• ]+$", "", shorter)
         if re.search(r"[^\W\d_]{2}|\d{2}", shorter):
             name = shorter

@@ -27,7 +27,9 @@ class PotencyReading:
     flags: tuple[str, ...] = ()
 
 
-def read_potency(text: str, *, field: str, language: str = "", context: Mapping[str, str] | None = None) -> PotencyReading:
+def read_potency(
+    text: str, *, field: str, language: str = "", context: Mapping[str, str] | None = None
+) -> PotencyReading:
     """
     Read a supplier's text for THC or CBD.
 

@@ -11,26 +11,68 @@ from mlops.flow.errors import RecordRejected
 
 _FIELD = "weight"
 # The trade's ounce: eighths are sold as 3.5 g everywhere.
-_GRAMS = {"g": 1, "gr": 1, "gram": 1, "grams": 1, "gramme": 1, "grammes": 1, "kg": 1000, "oz": 28, "ounce": 28, "ounces": 28, "once": 28, "onces": 28}
-_FLUID = {"ml": "1", "milliliter": "1", "milliliters": "1", "millilitre": "1", "millilitres": "1", "cl": "10", "l": "1000", "liter": "1000", "litre": "1000", "litres": "1000", "fl oz": "29.5735", "fl. oz": "29.5735", "fl. oz.": "29.5735"}
-_WORDS = {"eighth": "0.125", "quarter": "0.25", "half": "0.5", "one": "1", "two": "2", "full": "1", "huitième": "0.125", "quart": "0.25", "demi": "0.5", "demie": "0.5"}
+_GRAMS = {
+    "g": 1,
+    "gr": 1,
+    "gram": 1,
+    "grams": 1,
+    "gramme": 1,
+    "grammes": 1,
+    "kg": 1000,
+    "oz": 28,
+    "ounce": 28,
+    "ounces": 28,
+    "once": 28,
+    "onces": 28,
+}
+_FLUID = {
+    "ml": "1",
+    "milliliter": "1",
+    "milliliters": "1",
+    "millilitre": "1",
+    "millilitres": "1",
+    "cl": "10",
+    "l": "1000",
+    "liter": "1000",
+    "litre": "1000",
+    "litres": "1000",
+    "fl oz": "29.5735",
+    "fl. oz": "29.5735",
+    "fl. oz.": "29.5735",
+}
+_WORDS = {
+    "eighth": "0.125",
+    "quarter": "0.25",
+    "half": "0.5",
+    "one": "1",
+    "two": "2",
+    "full": "1",
+    "huitième": "0.125",
+    "quart": "0.25",
+    "demi": "0.5",
+    "demie": "0.5",
+}
 _FORMS = r"(?:pre-?rolls?|pr[ée]-?roul[ée]s?|joints?|capsules?|caps|softgels?|g[ée]lules?|pills?|tablets?|comprim[ée]s?|seeds?|graines?|gumm(?:y|ies)|chews?|pieces?|pi[eè]ces?|pcs?|units?|unit[ée]s?|un\.?|cartridges?|bags?|bottles?|cans?|canettes?|bouteilles?|sachets?|tea ?bags?|suppositor(?:y|ies)|patch(?:es)?|cookies?|brownies?|bites?|bars?|cones?|mints?|lozenges?|ct|count)"
 _UNIT = "|".join(sorted((re.escape(u) for u in (*_GRAMS, *_FLUID, "mg")), key=len, reverse=True))
-_QUANTITY = re.compile(rf"(?<![\d./])(?:(?P<fraction>\d)/(?P<parts>[248]|16)|(?P<number>{NUMBER}))\s*-?\s*(?P<unit>{_UNIT})\b\.?")
+_QUANTITY = re.compile(
+    rf"(?<![\d./])(?:(?P<fraction>\d)/(?P<parts>[248]|16)|(?P<number>{NUMBER}))\s*-?\s*(?P<unit>{_UNIT})\b\.?"
+)
 _IN_WORDS = re.compile(rf"\b(?P<word>{'|'.join(_WORDS)})[- ]*(?:an? )?(?P<unit>gram(?:me)?s?|g|ounces?|oz|once)\b")
 _TIMES = [
     re.compile(rf"(?P<count>\d{{1,3}})\s*-?\s*(?:packs?|pk|{_FORMS})\s*[x×]\s*(?={NUMBER}\s*(?:{_UNIT})\b)"),
     re.compile(rf"(?P<count>\d{{1,3}})\s*[x×*]\s*(?={NUMBER}\s*(?:{_UNIT})\b)"),
-    re.compile(rf"(?<=[a-z])\s*[x×*]\s*(?P<count>\d{{1,3}})\b(?!\s*/)"),
+    re.compile(r"(?<=[a-z])\s*[x×*]\s*(?P<count>\d{1,3})\b(?!\s*/)"),
 ]
 _PACK = [
     re.compile(r"(?P<count>\d{1,3})\s*-?\s*(?:packs?|pk|paquets?)\b"),
     re.compile(r"\b(?:pack|box|bag|paquet|bo[iî]te|lot|sachet)s? (?:of|de) (?P<count>\d{1,3})\b"),
     re.compile(rf"(?P<count>\d{{1,3}})\s*-?\s*{_FORMS}(?![a-z])"),
-    re.compile(rf"\b(?P<one>each|single|unit[ée]?|à l'unité)\b"),
+    re.compile(r"\b(?P<one>each|single|unit[ée]?|à l'unité)\b"),
 ]
 _EACH = re.compile(r"\b(?:ea\.?|each|chacune?|/ ?un(?:it)?|per (?:unit|piece))(?![a-z])")
-_EQUIVALENT = re.compile(rf"(?:=|equals|équivaut à|eq\.?)\s*{NUMBER}\s*g(?:ram)?s?\b(?:\s*(?:of\s*)?(?:raw|dried)?\s*(?:flower|equivalent)\w*)?|{NUMBER}\s*x\s*\d/700")
+_EQUIVALENT = re.compile(
+    rf"(?:=|equals|équivaut à|eq\.?)\s*{NUMBER}\s*g(?:ram)?s?\b(?:\s*(?:of\s*)?(?:raw|dried)?\s*(?:flower|equivalent)\w*)?|{NUMBER}\s*x\s*\d/700"
+)
 _ACTIVE = re.compile(rf"{NUMBER}\s*mg\s*(?:/|total|tot\.?|thc|cbd|of|de|per)[^,;=]*")
 
 
@@ -71,7 +113,9 @@ def read_size(text: str, *, language: str = "", context: Mapping[str, str] | Non
         raise RecordRejected("is a dose of milligrams, not a size" if kinds else "holds no size", _FIELD)
     sizes = list(dict.fromkeys(quantity for quantity in quantities if quantity[0] != "dose"))
     kind, amount = sizes[0]
-    flags: tuple[str, ...] = ("trade_ounce",) if re.search(r"(?<![a-z])oz\b|ounce|once", words) and kind == "grams" else ()
+    flags: tuple[str, ...] = (
+        ("trade_ounce",) if re.search(r"(?<![a-z])oz\b|ounce|once", words) and kind == "grams" else ()
+    )
     is_each = bool(times) or (bool(pieces) and bool(_EACH.search(words)))
     if len(sizes) > 1:
         kind, amount, is_each = _agreed(sizes, pieces)
@@ -109,7 +153,9 @@ def _quantities(words: str, form: str, language: str) -> list[tuple[str, Decimal
         else:
             grams = amount * _GRAMS[unit]
             # "0.025g" on an edible is its dose, written as if it were a weight.
-            found.append(("dose", grams * 1000) if form in ("edible", "beverage", "topical") and grams < 1 else ("grams", grams))
+            found.append(
+                ("dose", grams * 1000) if form in ("edible", "beverage", "topical") and grams < 1 else ("grams", grams)
+            )
     if not found:
         for match in _IN_WORDS.finditer(words):
             found.append(("grams", Decimal(_WORDS[match["word"]]) * _GRAMS[match["unit"]]))

@@ -10,7 +10,9 @@ from mlops.flow.errors import RecordRejected
 _FIELD = "strain_type"
 _SHORT = {"i": "indica", "s": "sativa", "h": "hybrid", "ind": "indica", "sat": "sativa", "hyb": "hybrid", "ih": "indica-dominant", "sh": "sativa-dominant", "i/h": "indica-dominant", "s/h": "sativa-dominant"}  # fmt: skip
 _SHARE = re.compile(r"(\d{1,3})(?:[.,]\d+)?\s*%?\s*(?:d'|de )?(indica|sativa)|(indica|sativa)\s*:?\s*(\d{1,3})\s*%")
-_LEANING = r"(?:dom(?:inante?|inance)?|lean(?:ing)?|heavy|[àa] (?:forte )?dominance|pr[ée]dominan\w+|mostly|principalement)"
+_LEANING = (
+    r"(?:dom(?:inante?|inance)?|lean(?:ing)?|heavy|[àa] (?:forte )?dominance|pr[ée]dominan\w+|mostly|principalement)"
+)
 
 
 def read_strain_type(text: str) -> str:
@@ -33,7 +35,11 @@ def read_strain_type(text: str) -> str:
         raise RecordRejected("denies a type", _FIELD)
     types = {name for name in ("indica", "sativa") if re.search(rf"\b{name}s?\b", words)}
     is_hybrid = bool(re.search(r"\bhybrid[es]*\b", words))
-    leanings = {name for name in types if re.search(rf"\b{name}s?\b[- ]*{_LEANING}|{_LEANING}[- ]*(?:de l'|d'|de )?{name}", words)}
+    leanings = {
+        name
+        for name in types
+        if re.search(rf"\b{name}s?\b[- ]*{_LEANING}|{_LEANING}[- ]*(?:de l'|d'|de )?{name}", words)
+    }
     if len(leanings) == 1:
         return f"{leanings.pop()}-dominant"
     if len(types) == 1:

@@ -16,10 +16,10 @@ def sync_catalog() -> dict[str, int]:
 
 
 @pipeline_task(queue="ingest", soft_time_limit=1800)
-def sync_source(*, code: str) -> dict[str, int]:
-    """Fetch and refine one source."""
+def sync_source(*, code: str, accept: bool = False) -> dict[str, int]:
+    """Fetch and refine one source; accept: a person knows that much has changed."""
     source = CatalogSource.objects.get(pk=code)
-    run = run_source(SUPPLIER_PRODUCTS, code=code, base_url=source.base_url)
+    run = run_source(SUPPLIER_PRODUCTS, code=code, base_url=source.base_url, accept=accept)
     return {"new": run.new, "changed": run.changed, "unchanged": run.unchanged, "rejected": run.rejected}
 
 

@@ -21,7 +21,7 @@ class CatalogSourceAdmin(ModelAdmin):
 
     list_display = ("label", "code", "is_enabled", "base_url")
     readonly_fields = ("code", "label")
-    actions = ("run_now",)
+    actions = ("run_now", "run_and_accept")
     actions_submit_line = ("save_and_run_now",)
 
     def has_add_permission(self, request: Any) -> bool:
@@ -35,6 +35,13 @@ class CatalogSourceAdmin(ModelAdmin):
         """Start a sync of each."""
         for source in queryset:
             self.save_and_run_now(request, source)
+
+    @admin.action(description="Run now and accept large changes", permissions=["change"])
+    def run_and_accept(self, request: Any, queryset: QuerySet[CatalogSource]) -> None:
+        """Start a sync that does not stop when much has vanished or changed."""
+        for source in queryset:
+            transaction.on_commit(partial(sync_source.delay, code=source.code, accept=True))
+        messages.success(request, f"Being run, large changes accepted: {', '.join(s.label for s in queryset)}.")
 
     @action(description="Save and run now", permissions=["change"])
     def save_and_run_now(self, request: Any, obj: CatalogSource) -> None:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-PotencyUnit = Literal["percent", "mg_per_package"]
+PotencyUnit = Literal["percent", "mg", "mg_per_unit", "mg_per_package", "mg_per_ml"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Potency:
-    """Both ends of a THC or CBD range; percent by mass, or milligrams in the package."""
+    """Both ends of a THC or CBD range; percent by mass, or milligrams, per what the source says."""
 
     low: Decimal
     high: Decimal
@@ -19,7 +19,8 @@ class Potency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRecord:
-    """A sellable item as the source wrote it; "" is absent. `defect` says why its shape is wrong, if it is."""
+    """A sellable item as the source wrote it; "" is absent. `thc_low` and its like are ends in percent,
+    `thc` and `cbd` texts of any unit. `defect` says why its shape is wrong, if it is."""
 
     source: str
     external_id: str
@@ -38,6 +39,8 @@ class SourceRecord:
     thc_high: str = ""
     cbd_low: str = ""
     cbd_high: str = ""
+    thc: str = ""
+    cbd: str = ""
     price: str = ""
     url: str = ""
     terpenes: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ CATEGORIES = {
     "dried flower": "dried-flower",
     "flower": "dried-flower",
     "milled flower": "dried-flower",
+    "concentrate": "extracts",
     "fleurs séchées": "dried-flower",
     "fleur séchée": "dried-flower",
     "pre-rolls": "pre-rolls",

@@ -43,6 +43,7 @@ class SupplierListing(models.Model):
     content_hash = models.CharField(max_length=64)
     run = models.ForeignKey("mlops.Run", on_delete=models.PROTECT, null=True, db_index=False, related_name="+")
     bundle = models.CharField(max_length=100, null=True, db_comment="raw records of the run that it was read from")
+    gone_at = models.DateTimeField(null=True, db_comment="since when the source lists it no more")
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 

@@ -1,5 +1,6 @@
 """Suppliers of catalogue data."""
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 
 
@@ -10,6 +11,17 @@ class CatalogSource(models.Model):
     label = models.CharField(max_length=100)
     is_enabled = models.BooleanField(default=False, help_text="Only enabled sources take part in the daily sync.")
     base_url = models.URLField(blank=True, help_text="Empty: the source's own address.")
+
+    most_gone_percent = models.PositiveSmallIntegerField(
+        default=20,
+        validators=[MaxValueValidator(100)],
+        help_text="A run stops and asks when more of the listings than this would vanish.",
+    )
+    most_jumped_percent = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MaxValueValidator(100)],
+        help_text="A run stops and asks when more of the prices than this change by more than half.",
+    )
 
     class Meta:
         db_table = "catalog_sources"

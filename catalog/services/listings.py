@@ -98,11 +98,11 @@ def write_rows(cursor: CursorWrapper, due: Due, run: Run | None, bundle: str | N
 
 
 def source_checksum(source: str) -> str:
-    """Return the sha256 over the content hashes of the source's listings, in the order of their keys."""
+    """Return the sha256 over the content hashes of what the source lists, in the order of keys."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT encode(sha256(convert_to(coalesce(string_agg(content_hash, '' ORDER BY external_id, language), ''),"
-            " 'UTF8')), 'hex') FROM supplier_listings WHERE source = %s",
+            " 'UTF8')), 'hex') FROM supplier_listings WHERE source = %s AND gone_at IS NULL",
             [source],
         )
         return str(cursor.fetchone()[0])

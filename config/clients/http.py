@@ -1,5 +1,6 @@
 """HTTP to suppliers: timeouts, bounded retries with jitter, a limit on what is read."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from urllib3.util import Retry
 from config.errors import ServiceUnavailable
 
 _MEBIBYTE = 2**20
+_MOST_PATIENCE_SECONDS = 30
+_PART_BYTES = 65_536
 
 
 class HttpFailed(ServiceUnavailable):
@@ -40,11 +43,18 @@ class HttpClient:
     """A session with one host; keeps its cookies."""
 
     def __init__(
-        self, *, base_url: str, timeout_seconds: float = 20, retries: int = 3, max_bytes: int = 64 * _MEBIBYTE
+        self,
+        *,
+        base_url: str,
+        timeout_seconds: float = 20,
+        retries: int = 3,
+        max_bytes: int = 64 * _MEBIBYTE,
+        whole_seconds: float = 120,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._timeout = (min(5.0, timeout_seconds), timeout_seconds)
         self._max_bytes = max_bytes
+        self._whole_seconds = whole_seconds
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "Cultivar catalogue sync"
         self._repeating = HTTPAdapter(max_retries=_retry(retries))
@@ -60,9 +70,11 @@ class HttpClient:
         """Fetch; repeated on connection errors, 429 and 5xx. Raises HttpFailed."""
         return self._send("GET", path, repeatable=True, params=params)
 
-    def post(self, path: str, *, json: Any = None, repeatable: bool = False) -> HttpAnswer:
-        """Send JSON; repeated only when the caller says that is safe. Raises HttpFailed."""
-        return self._send("POST", path, repeatable=repeatable, json=json)
+    def post(
+        self, path: str, *, json: Any = None, form: Mapping[str, str] | None = None, repeatable: bool = False
+    ) -> HttpAnswer:
+        """Send JSON or a form; repeated only when the caller says that is safe. Raises HttpFailed."""
+        return self._send("POST", path, repeatable=repeatable, json=json, data=form)
 
     def _send(self, method: str, path: str, *, repeatable: bool, **how: Any) -> HttpAnswer:
         for scheme in ("http://", "https://"):
@@ -86,8 +98,11 @@ class HttpClient:
     def _read(self, answer: requests.Response) -> bytes:
         # Counted after decompression, so that a small answer cannot unfold into all of memory.
         body = bytearray()
-        for part in answer.iter_content(_MEBIBYTE):
+        deadline = time.monotonic() + self._whole_seconds
+        for part in answer.iter_content(_PART_BYTES):
             body += part
+            if time.monotonic() > deadline:  # each part in time, the whole never: a slow drip
+                raise HttpFailed(answer.url, f"answer took more than {self._whole_seconds:g} s")
             if len(body) > self._max_bytes:
                 raise HttpFailed(answer.url, f"answer larger than {self._max_bytes} bytes", status=answer.status_code)
         return bytes(body)
@@ -102,4 +117,5 @@ def _retry(times: int) -> Retry:
         status_forcelist=(429, 500, 502, 503, 504),
         allowed_methods=None,
         raise_on_status=False,
+        retry_after_max=_MOST_PATIENCE_SECONDS,  # a server may ask us to wait, but not for hours
     )

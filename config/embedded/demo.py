@@ -12,7 +12,7 @@ from config.embedded.secrets import write_private
 from config.embedded.steps import StepFailed, Steps
 from config.embedded.supervising import Program, app_program
 
-SOURCES = ("ocs", "sqdc")
+SOURCES = ("ocs", "aglc", "sqdc")
 ANSWER_SECONDS = 30
 
 

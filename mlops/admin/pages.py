@@ -11,7 +11,7 @@ from unfold.decorators import display
 from mlops.admin.reading import ReadOnlyAdmin, ReadOnlyInline, pretty_json
 from mlops.models import Alert, LineageEntry, QuarantinedRecord, RawRecord, Run
 
-_COUNTS = ("read", "new", "changed", "unchanged", "rejected")
+_COUNTS = ("read", "new", "changed", "unchanged", "rejected", "gone")
 
 
 class RawRecordInline(ReadOnlyInline):
@@ -51,7 +51,7 @@ class RunAdmin(ReadOnlyAdmin):
     list_filter = ("source", "status", ("started_at", RangeDateTimeFilter))
     fieldsets = (
         (None, {"fields": ("source", "pipeline", "state", "started_at", "duration", "error")}),
-        ("Counts", {"fields": (("read", "rejected"), ("new", "changed", "unchanged"))}),
+        ("Counts", {"fields": (("read", "rejected"), ("new", "changed"), ("unchanged", "gone"))}),
         ("Checksums", {"fields": ("checksum_in", "checksum_out")}),
     )
     readonly_fields = ("state", "duration")

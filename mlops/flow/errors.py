@@ -15,6 +15,12 @@ class SourceBroken(CultivarError):
     code = "source-broken"
 
 
+class FeedSuspicious(CultivarError):
+    """The source answers in its format, but says that too much has gone or changed to be believed unasked."""
+
+    code = "feed-suspicious"
+
+
 class SourceBusy(CultivarError):
     """Another run of the same source is under way."""
 

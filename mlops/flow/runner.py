@@ -43,18 +43,21 @@ class _Rehearsed(Exception):
         self.run = run
 
 
-def run_source(pipeline: Pipeline, *, code: str, base_url: str = "", limit: int | None = None) -> Run:
+def run_source(
+    pipeline: Pipeline, *, code: str, base_url: str = "", limit: int | None = None, accept: bool = False
+) -> Run:
     """
     Fetch everything of one source, then refine it; return the finished run.
 
     A run that ends in error leaves a failed Run and one open Alert, and has touched no product: refining
-    begins only when every page has landed. Raises SourceBusy when another run of the source is under way,
+    begins only when every page has landed and the whole has been surveyed. accept: a person knows that the source
+    has changed much, and says that it is right. Raises SourceBusy when another run of the source is under way,
     and the error of a failed run after it has been noted. Safe to repeat.
     """
     source = pipeline.source(code)
     with _only_run_of(source):
         _finish_interrupted(pipeline, code)
-        run = Run.objects.create(pipeline=pipeline.name, source=code)
+        run = Run.objects.create(pipeline=pipeline.name, source=code, is_partial=limit is not None, is_accepted=accept)
         run.refresh_from_db()
         try:
             with HttpClient(base_url=base_url or source.base_url) as client:
@@ -96,8 +99,7 @@ def run_due(pipeline: Pipeline, *, limit: int = 500) -> int:
             with _only_run_of(pipeline.source(run.source)):
                 run.refresh_from_db()
                 if run.status == Run.Status.LANDED:
-                    _refine_run(pipeline, run)
-                    finished += 1
+                    finished += _refine_or_note(pipeline, run)
         except SourceBusy:
             continue  # its own run is at work on it
     return finished
@@ -122,14 +124,27 @@ def _fetch(source: Source, client: HttpClient, limit: int | None) -> Iterable[Fe
 def _finish_interrupted(pipeline: Pipeline, code: str) -> None:
     """With the lock held no other run can be alive: refine what had landed whole, give up what had not."""
     for run in Run.objects.filter(pipeline=pipeline.name, source=code, status=Run.Status.LANDED).order_by("started_at"):
-        _refine_run(pipeline, run)
+        _refine_or_note(pipeline, run)
     Run.objects.filter(pipeline=pipeline.name, source=code, status=Run.Status.RUNNING).update(
         status=Run.Status.INTERRUPTED, error="The process ended in the middle of fetching.", finished_at=timezone.now()
     )
 
 
+def _refine_or_note(pipeline: Pipeline, run: Run) -> bool:
+    """Refine a run of the past; tell whether it succeeded. Its failure is noted on it and stops nothing else."""
+    try:
+        _refine_run(pipeline, run)
+    except CultivarError as error:
+        _note_failure(run, error)
+        return False
+    return True
+
+
 def _refine_run(pipeline: Pipeline, run: Run) -> None:
     source = pipeline.source(run.source)
+    survey = pipeline.survey(
+        source=run.source, records=_landed_records(source, run), is_partial=run.is_partial, is_accepted=run.is_accepted
+    )
     bundles = run.raw_records.filter(refined_at=None).values_list("bundle", flat=True).distinct().order_by("bundle")
     for bundle in list(bundles):
         with transaction.atomic():
@@ -142,6 +157,7 @@ def _refine_run(pipeline: Pipeline, run: Run) -> None:
                 _save_bundle(pipeline, run, source, reread(records))
                 RawRecord.objects.filter(pk__in=[r.pk for r in records]).update(refined_at=timezone.now())
     run.refresh_from_db()
+    run.gone = 0 if run.is_partial else pipeline.retire(source=run.source, survey=survey)
     run.checksum_out = pipeline.checksum(run.source)
     run.status, run.finished_at = Run.Status.SUCCEEDED, timezone.now()
     with transaction.atomic():
@@ -154,7 +170,14 @@ def _refine_run(pipeline: Pipeline, run: Run) -> None:
             record_count=run.new + run.changed,
             checksum=run.checksum_out,
         )
-    log.info("run finished", source=run.source, new=run.new, changed=run.changed, rejected=run.rejected)
+    log.info("run finished", source=run.source, new=run.new, changed=run.changed, rejected=run.rejected, gone=run.gone)
+
+
+def _landed_records(source: Source, run: Run) -> Iterator[Any]:
+    """Yield every record of the run, bundle by bundle, so that no more than one lies in memory."""
+    records = run.raw_records.order_by("bundle", "role")
+    for bundle in list(records.values_list("bundle", flat=True).order_by("bundle").distinct()):
+        yield from source.parse(reread(list(records.filter(bundle=bundle))))
 
 
 def _save_bundle(pipeline: Pipeline, run: Run, source: Source, responses: list[Fetched]) -> None:

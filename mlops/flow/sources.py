@@ -65,6 +65,11 @@ class Pipeline:
     sources: tuple[Source, ...]
     stages: tuple[Callable[[Any], Any], ...]
     save: Callable[..., Saved]
+    survey: Callable[..., Any]
+    """Called with `source`, all `records` of a run before any is refined, `is_partial`, `is_accepted`; returns what
+    `retire` wants to know. Raises FeedSuspicious."""
+    retire: Callable[..., int]
+    """Called with `source` and the survey after all is refined; returns how many rows the source no longer lists."""
     checksum: Callable[[str], str]
     output_table: str
 

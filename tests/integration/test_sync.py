@@ -3,8 +3,11 @@
 import pytest
 
 from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
-from catalog.models import Product, SupplierListing
+from catalog.models import CatalogSource, Product, SupplierListing
+from catalog.services.listings import source_checksum
+from config.clients.http import HttpClient, HttpFailed
 from config.errors import CultivarError
+from mlops.flow.errors import FeedSuspicious
 from mlops.flow.runner import rehearse_source, run_due, run_source
 from mlops.models import Alert, QuarantinedRecord, Run
 from tests.samples.suppliers.server import SampleSupplier
@@ -16,7 +19,10 @@ def _sync(supplier: SampleSupplier, code: str = "ocs") -> Run:
     return run_source(SUPPLIER_PRODUCTS, code=code, base_url=f"{supplier.url}/{code}")
 
 
-@pytest.mark.parametrize("code", ["ocs", "sqdc"])
+CODES = ["ocs", "aglc", "sqdc"]
+
+
+@pytest.mark.parametrize("code", CODES)
 def test_second_sync_changes_nothing(supplier: SampleSupplier, code: str) -> None:
     first, second = _sync(supplier, code), _sync(supplier, code)
     assert first.new == first.read > 0
@@ -40,8 +46,8 @@ def test_changed_price_reaches_the_product(supplier: SampleSupplier) -> None:
     assert str(Product.objects.get(sku=sku.rstrip("_")).price) == "12.34"
 
 
-@pytest.mark.parametrize("code", ["ocs", "sqdc"])
-@pytest.mark.parametrize("fault", ["500", "truncated", "html", "empty"])
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("fault", ["500", "403", "404", "truncated", "html", "empty", "half", "drift", "bomb"])
 def test_broken_feed_touches_nothing_and_the_next_run_recovers(supplier: SampleSupplier, fault: str, code: str) -> None:
     before = _sync(supplier, code).checksum_out
     supplier.fault = fault
@@ -52,6 +58,8 @@ def test_broken_feed_touches_nothing_and_the_next_run_recovers(supplier: SampleS
     assert failed.status == Run.Status.FAILED
     assert failed.error
     assert Alert.objects.filter(closed_at=None).count() == 1
+    assert source_checksum(code) == before
+    assert not SupplierListing.objects.exclude(gone_at=None).exists()
     supplier.fault = None
     assert _sync(supplier, code).checksum_out == before
     assert not Alert.objects.filter(closed_at=None).exists()
@@ -79,3 +87,63 @@ def test_rehearsal_counts_and_writes_nothing(supplier: SampleSupplier) -> None:
     assert run.new > 0
     assert not Product.objects.exists()
     assert not Run.objects.exists()
+
+
+def test_wait_that_a_source_asks_for_is_kept(supplier: SampleSupplier) -> None:
+    supplier.fault = "429"
+    assert _sync(supplier, "aglc").new == 120
+    assert supplier.refusals == 1
+
+
+def test_slow_drip_ends(supplier: SampleSupplier) -> None:
+    supplier.fault = "drip"
+    client = HttpClient(base_url=f"{supplier.url}/ocs", retries=0, whole_seconds=0.5)
+    with client, pytest.raises(HttpFailed, match="took more than"):
+        client.get("products.json")
+
+
+def test_few_listings_that_vanish_are_gone_and_may_return(supplier: SampleSupplier) -> None:
+    first = _sync(supplier, "aglc")
+    kept = supplier.aglc["Dried Flower"]
+    supplier.aglc["Dried Flower"] = kept[5:]
+    second = _sync(supplier, "aglc")
+    assert (second.gone, second.changed) == (5, 0)
+    assert SupplierListing.objects.exclude(gone_at=None).count() == 5
+    supplier.aglc["Dried Flower"] = kept
+    third = _sync(supplier, "aglc")
+    assert (third.gone, third.new, third.checksum_out) == (0, 0, first.checksum_out)
+
+
+def test_many_vanish_only_when_a_person_accepts(supplier: SampleSupplier) -> None:
+    _sync(supplier, "aglc")
+    supplier.aglc["Dried Flower"] = supplier.aglc["Dried Flower"][:60]
+    with pytest.raises(FeedSuspicious, match="60 of 120 listings of aglc would vanish"):
+        _sync(supplier, "aglc")
+    run = run_source(SUPPLIER_PRODUCTS, code="aglc", base_url=f"{supplier.url}/aglc", accept=True)
+    assert run.gone == 60
+    assert not Alert.objects.filter(closed_at=None).exists()
+
+
+def test_leap_of_prices_stops_at_the_limit_of_the_source(supplier: SampleSupplier) -> None:
+    _sync(supplier, "aglc")
+    for variant in supplier.aglc["Dried Flower"][:20]:
+        variant["AdjustedPrice"] = "CAD $999.00"
+    with pytest.raises(FeedSuspicious, match="20 of 120 prices"):
+        _sync(supplier, "aglc")
+    CatalogSource.objects.filter(pk="aglc").update(most_jumped_percent=20)
+    assert _sync(supplier, "aglc").changed == 20
+
+
+def test_part_of_a_feed_says_nothing_of_what_is_gone(supplier: SampleSupplier) -> None:
+    _sync(supplier, "aglc")
+    run = run_source(SUPPLIER_PRODUCTS, code="aglc", base_url=f"{supplier.url}/aglc", limit=10)
+    assert (run.read, run.gone) == (10, 0)
+
+
+def test_aglc_potency_in_two_units_is_one_and_the_impossible_is_flagged(supplier: SampleSupplier) -> None:
+    _sync(supplier, "aglc")
+    units = set(SupplierListing.objects.exclude(thc_unit=None).values_list("thc_unit", flat=True))
+    assert units == {"percent"}
+    flagged = SupplierListing.objects.get(external_id="A000040")
+    assert (flagged.thc_low, "thc_unread" in flagged.flags) == (None, True)
+    assert SupplierListing.objects.filter(thc_high__gt=40).count() == 0

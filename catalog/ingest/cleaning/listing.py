@@ -2,11 +2,13 @@
 
 import re
 from decimal import Decimal, InvalidOperation
+from typing import cast
 
 from catalog.ingest.cleaning.names import read_name
+from catalog.ingest.cleaning.potency import read_potency
 from catalog.ingest.cleaning.sizes import SizeReading, read_size
 from catalog.ingest.cleaning.types import read_strain_type
-from catalog.ingest.records import CleanListing, Potency, SourceRecord
+from catalog.ingest.records import CleanListing, Potency, PotencyUnit, SourceRecord
 from catalog.ingest.vocabulary import BY_MILLIGRAMS, CATEGORIES
 from mlops.flow.errors import RecordRejected
 
@@ -21,6 +23,8 @@ def clean_listing(record: SourceRecord) -> CleanListing:
     name = read_name(record.name, brand=_words(record.brand))
     size = _size(record)
     category = refine_category(parse_category(record.category), pieces=size.pieces, weight_grams=size.grams)
+    thc, thc_flags = _potency(record, "thc", category)
+    cbd, cbd_flags = _potency(record, "cbd", category)
     sku = record.sku.rstrip("_ ") or None
     gtin = parse_gtin(record.sku)
     return CleanListing(
@@ -36,15 +40,15 @@ def clean_listing(record: SourceRecord) -> CleanListing:
         gtin=gtin,
         category=category,
         strain_type=_strain_type(record.strain_type),
-        thc=parse_potency(record.thc_low, record.thc_high, category=category, field="thc"),
-        cbd=parse_potency(record.cbd_low, record.cbd_high, category=category, field="cbd"),
+        thc=thc,
+        cbd=cbd,
         weight_grams=size.grams,
         pieces=size.pieces,
         price=parse_price(record.price),
         price_kind=record.price_kind,
         url=record.url or None,
         terpenes=tuple(dict.fromkeys(_words(t) for t in record.terpenes if _words(t))),
-        flags=size.flags,
+        flags=(*size.flags, *thc_flags, *cbd_flags),
     )
 
 
@@ -54,6 +58,27 @@ def _size(record: SourceRecord) -> SizeReading:
         return read_size(record.size.rstrip("_"), language=record.language, context={"category": record.category})
     except RecordRejected:
         return SizeReading(flags=("size_unread",) if record.size.strip("_ ") else ())
+
+
+def _potency(record: SourceRecord, field: str, category: str) -> tuple[Potency | None, tuple[str, ...]]:
+    """Read two ends or one text; a text that cannot be believed is flagged and leaves the potency open."""
+    text = getattr(record, field)
+    if not text:
+        low, high = getattr(record, f"{field}_low"), getattr(record, f"{field}_high")
+        return parse_potency(low, high, category=category, field=field), ()
+    try:
+        reading = read_potency(text, field=field, language=record.language, context={"category": record.category})
+    except RecordRejected as rejection:
+        is_open = rejection.reason == "says nothing"
+        return None, () if is_open else (f"{field}_unread",)
+    flags = tuple(f"{field}_{flag}" for flag in reading.flags)
+    if reading.milligrams:
+        unit = {"unit": "mg_per_unit", "package": "mg_per_package", "ml": "mg_per_ml"}.get(reading.per or "", "mg")
+        return Potency(low=reading.milligrams[0], high=reading.milligrams[1], unit=cast(PotencyUnit, unit)), flags
+    if reading.low is None or reading.high is None or category in BY_MILLIGRAMS:
+        return None, (*flags, f"{field}_unread")
+    ends = [end.quantize(Decimal("0.01")) for end in (reading.low, reading.high)]
+    return Potency(low=ends[0], high=ends[1], unit="percent"), flags
 
 
 def _strain_type(text: str) -> str | None:

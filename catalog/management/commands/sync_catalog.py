@@ -19,11 +19,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument("--source", help="only this one, enabled or not: ocs, sqdc")
+        parser.add_argument("--source", help="only this one, enabled or not: ocs, aglc, sqdc")
         parser.add_argument("--limit", type=int, help="stop after this many products of each source")
         parser.add_argument("--dry-run", action="store_true", help="say what would change; write nothing")
 
-    def handle(self, *, source: str | None, limit: int | None, dry_run: bool, **_: Any) -> None:
+        parser.add_argument(
+            "--accept", action="store_true", help="much has vanished or changed, and that is right: do not stop for it"
+        )
+
+    def handle(self, *, source: str | None, limit: int | None, dry_run: bool, accept: bool, **_: Any) -> None:
         """Run the sources one after the other."""
         known = [s.code for s in SUPPLIER_PRODUCTS.sources]
         if source and source not in known:
@@ -33,15 +37,19 @@ class Command(BaseCommand):
         rows = CatalogSource.objects.filter(pk=source) if source else CatalogSource.objects.filter(is_enabled=True)
         if not rows:
             raise CommandError("No source is enabled; enable one in the console or by configure_source.", returncode=2)
-        table = Table("source", "read", "new", "changed", "unchanged", "rejected", "checksum")
+        table = Table("source", "read", "new", "changed", "unchanged", "rejected", "gone", "checksum")
         failures = []
         console = Console()
         for row in rows:
-            go = rehearse_source if dry_run else run_source
             try:
                 with console.status(f"{row.label} ..."):
-                    run = go(SUPPLIER_PRODUCTS, code=row.code, base_url=row.base_url, limit=limit)
-                counts = (run.read, run.new, run.changed, run.unchanged, run.rejected)
+                    options: dict[str, Any] = {"code": row.code, "base_url": row.base_url, "limit": limit}
+                    run = (
+                        rehearse_source(SUPPLIER_PRODUCTS, **options)
+                        if dry_run
+                        else run_source(SUPPLIER_PRODUCTS, **options, accept=accept)
+                    )
+                counts = (run.read, run.new, run.changed, run.unchanged, run.rejected, run.gone)
                 table.add_row(row.code, *map(str, counts), run.checksum_out[:12])
             except CultivarError as error:
                 failures.append(str(error))

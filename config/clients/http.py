@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from config.errors import ServiceUnavailable
@@ -92,14 +93,15 @@ class HttpClient:
                     headers=dict(answer.headers),
                     fetched_at=datetime.now(UTC),
                 )
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             raise HttpFailed(url, type(error).__name__) from error
 
     def _read(self, answer: requests.Response) -> bytes:
         # Counted after decompression, so that a small answer cannot unfold into all of memory.
         body = bytearray()
         deadline = time.monotonic() + self._whole_seconds
-        for part in answer.iter_content(_PART_BYTES):
+        # One read at a time: iter_content would wait for a whole part, however slowly it drips.
+        while part := answer.raw.read1(_PART_BYTES, decode_content=True):
             body += part
             if time.monotonic() > deadline:  # each part in time, the whole never: a slow drip
                 raise HttpFailed(answer.url, f"answer took more than {self._whole_seconds:g} s")

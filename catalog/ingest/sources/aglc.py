@@ -12,7 +12,7 @@ from mlops.flow.errors import SourceBroken
 from mlops.flow.sources import Fetched
 
 PAGE_SIZE = 500
-_TOKEN_INPUT = 'input[name="__RequestVerificationToken"]::attr(value)'
+_HIDDEN_FIELD = 'input[name="__RequestVerificationToken"]::attr(value)'
 # The answer does not say what a product is; the facet that was asked for does.
 FORMATS = (
     "Dried Flower", "Milled Flower", "Pre-Rolled", "Vapes", "Extracts", "Concentrates", "Oils", "Capsules", "Edibles",
@@ -30,7 +30,7 @@ class Aglc:
 
     def fetch(self, client: HttpClient, *, limit: int | None) -> Iterator[Fetched]:
         """Yield each page of each format; raises SourceBroken without a token, or when no format holds a product."""
-        token = Selector(text=client.get("shop-cannabis").body.decode(errors="replace")).css(_TOKEN_INPUT).get()
+        token = Selector(text=client.get("shop-cannabis").body.decode(errors="replace")).css(_HIDDEN_FIELD).get()
         if not token:
             raise SourceBroken("AGLC sent a page without a request verification token.")
         seen = 0

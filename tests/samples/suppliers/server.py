@@ -128,6 +128,7 @@ class SampleSupplier(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: SampleSupplier
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else every answer waits 40 ms for an acknowledgement
 
     def log_message(self, *_arguments: Any) -> None:
         """Stay quiet."""

@@ -106,7 +106,13 @@ def test_run_now_queues_a_sync(staff: Client, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("catalog.admin.sources.sync_source.delay", lambda *, code: queued.append(code))
     row = CatalogSource.objects.get(pk="ocs")
     address = reverse("admin:catalog_catalogsource_change", args=["ocs"])
-    form = {"is_enabled": "on", "base_url": "http://127.0.0.1:1/ocs", "catalog_catalogsource_save_and_run_now": "1"}
+    form = {
+        "is_enabled": "on",
+        "base_url": "http://127.0.0.1:1/ocs",
+        "most_gone_percent": "20",
+        "most_jumped_percent": "10",
+        "catalog_catalogsource_save_and_run_now": "1",
+    }
     assert staff.post(address, form, follow=True).status_code == 200
     row.refresh_from_db()
     assert (row.is_enabled, row.base_url, queued) == (True, "http://127.0.0.1:1/ocs", ["ocs"])

@@ -64,7 +64,7 @@ _TIMES = [
     re.compile(r"(?<=[a-z])\s*[x×*]\s*(?P<count>\d{1,3})\b(?!\s*/)"),
 ]
 _PACK = [
-    re.compile(r"(?P<count>\d{1,3})\s*-?\s*(?:packs?|pk|paquets?)\b"),
+    re.compile(r"(?P<count>\d{1,3})\s*-?\s*(?:packs?|pck|pk|paquets?)\b"),
     re.compile(r"\b(?:pack|box|bag|paquet|bo[iî]te|lot|sachet)s? (?:of|de) (?P<count>\d{1,3})\b"),
     re.compile(rf"(?P<count>\d{{1,3}})\s*-?\s*{_FORMS}(?![a-z])"),
     re.compile(r"\b(?P<one>each|single|unit[ée]?|à l'unité)\b"),
@@ -114,7 +114,7 @@ def read_size(text: str, *, language: str = "", context: Mapping[str, str] | Non
     sizes = list(dict.fromkeys(quantity for quantity in quantities if quantity[0] != "dose"))
     kind, amount = sizes[0]
     flags: tuple[str, ...] = (
-        ("trade_ounce",) if re.search(r"(?<![a-z])oz\b|ounce|once", words) and kind == "grams" else ()
+        ("trade_ounce",) if re.search(r"(?<![a-z])oz\b|ounce|\bonces?\b", words) and kind == "grams" else ()
     )
     is_each = bool(times) or (bool(pieces) and bool(_EACH.search(words)))
     if len(sizes) > 1:

@@ -127,13 +127,13 @@ class Development:
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
-def wait_until(condition: Any, seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait for the condition; raises TimeoutError."""
+def wait_until(condition: Any, seconds: float = PATIENCE_SECONDS, *, every: float = 0.1) -> None:
+    """Wait for the condition, looked at `every` so many seconds; raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError("the condition did not come true")
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 def processes_of(state: Path) -> list[str]:

@@ -1,9 +1,11 @@
 """A worker that is killed in the middle of a run: the next run ends where an undisturbed one would have."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -93,3 +95,20 @@ def test_rerun_after_kill_ends_as_if_undisturbed(supplier: SampleSupplier, undis
         wait_until(lambda: Run.objects.count() > runs, 60)
         wait_until(lambda: Run.objects.order_by("-started_at")[0].status == Run.Status.SUCCEEDED, 60)
     assert Run.objects.order_by("-started_at")[0].checksum_out == source_checksum("ocs") == undisturbed
+
+
+def test_ten_kills_at_random_moments_leave_no_trace(supplier: SampleSupplier, undisturbed: str) -> None:
+    chance = random.Random(20261124)
+    interrupted = 0
+    for _ in range(10):
+        runs = Run.objects.count()
+        with _worker() as worker:
+            sync_source.delay(code="ocs")
+            wait_until(lambda before=runs: Run.objects.count() > before, 60, every=0.01)
+            time.sleep(chance.uniform(0, 0.3))
+            _kill(worker)
+        interrupted += Run.objects.order_by("-started_at")[0].status in (Run.Status.RUNNING, Run.Status.LANDED)
+        app.control.purge()
+    assert interrupted >= 3
+    assert run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs").checksum_out == undisturbed
+    assert run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs").changed == 0

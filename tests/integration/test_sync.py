@@ -1,13 +1,17 @@
 """The main job: a supplier's feed becomes products, once; a broken feed touches nothing."""
 
+import threading
+import time
+
 import pytest
+from django.db import connection
 
 from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
 from catalog.models import CatalogSource, Product, SupplierListing
 from catalog.services.listings import source_checksum
 from config.clients.http import HttpClient, HttpFailed
 from config.errors import CultivarError
-from mlops.flow.errors import FeedSuspicious
+from mlops.flow.errors import FeedSuspicious, SourceBusy
 from mlops.flow.runner import rehearse_source, run_due, run_source
 from mlops.models import Alert, QuarantinedRecord, Run
 from tests.samples.suppliers.server import SampleSupplier
@@ -147,3 +151,26 @@ def test_aglc_potency_in_two_units_is_one_and_the_impossible_is_flagged(supplier
     flagged = SupplierListing.objects.get(external_id="A000040")
     assert (flagged.thc_low, "thc_unread" in flagged.flags) == (None, True)
     assert SupplierListing.objects.filter(thc_high__gt=40).count() == 0
+
+
+def test_second_run_at_once_is_refused_and_touches_nothing(supplier: SampleSupplier) -> None:
+    supplier.hold()
+    finished: list[Run] = []
+
+    def run_first() -> None:
+        finished.append(_sync(supplier))
+        connection.close()
+
+    first = threading.Thread(target=run_first)
+    first.start()
+    try:
+        deadline = time.monotonic() + 30
+        while not supplier.is_waited_for and time.monotonic() < deadline:
+            time.sleep(0.02)
+        with pytest.raises(SourceBusy):
+            _sync(supplier)
+        assert Run.objects.count() == 1
+    finally:
+        supplier.release()
+        first.join(30)
+    assert finished[0].status == Run.Status.SUCCEEDED

@@ -67,12 +67,19 @@ class CleanListing:
     cbd: Potency | None
     weight_grams: Decimal | None
     pieces: int | None
-    price: Decimal
+    price: Decimal | None
     price_kind: str
     url: str | None
+    volume_ml: Decimal | None = None
+    dried_grams: Decimal | None = None
+    lot_thc: Decimal | None = None
+    lot_cbd: Decimal | None = None
+    in_stock: bool | None = None
     terpenes: tuple[str, ...] = ()
     terpene_basis: str | None = None
     strain: str | None = None
+    strain_match: str | None = None
     lineage: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
+    effects_basis: str | None = None
     flags: tuple[str, ...] = field(default=())

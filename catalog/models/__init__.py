@@ -1,7 +1,18 @@
-"""Sources, listings, products."""
+"""Sources, listings, products, what makes products one, strains, licences."""
 
+from catalog.models.licences import LicenceHolder
 from catalog.models.listings import SupplierListing
+from catalog.models.merging import MatchDecision, ProductAlias
 from catalog.models.products import Product
 from catalog.models.sources import CatalogSource
+from catalog.models.strains import ImportedStrain
 
-__all__ = ["CatalogSource", "Product", "SupplierListing"]
+__all__ = [
+    "CatalogSource",
+    "ImportedStrain",
+    "LicenceHolder",
+    "MatchDecision",
+    "Product",
+    "ProductAlias",
+    "SupplierListing",
+]

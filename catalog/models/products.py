@@ -13,6 +13,14 @@ def _percent(comment: str) -> models.DecimalField:
     return models.DecimalField(max_digits=5, decimal_places=2, null=True, blank=True, db_comment=comment)
 
 
+class ProductQuerySet(models.QuerySet["Product"]):
+    """Named conditions."""
+
+    def current(self) -> "ProductQuerySet":
+        """Leave out what was merged into another product."""
+        return self.filter(merged_into=None)
+
+
 class Product(models.Model):
     """The canonical product (table `products`)."""
 
@@ -42,8 +50,14 @@ class Product(models.Model):
     cbd_percentage_low = _percent("lower end of the label's range")
     cbd_percentage_high = _percent("upper end of the label's range")
     pieces = models.IntegerField(null=True, blank=True)
+    volume_ml = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
+    dried_grams = models.DecimalField(
+        max_digits=8, decimal_places=2, null=True, blank=True, db_comment="grams of dried cannabis it counts as in law"
+    )
     terpenes = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
-    terpene_basis = models.CharField(max_length=20, null=True, blank=True, db_comment="supplier or strain-mean")
+    terpene_basis = models.CharField(
+        max_length=20, null=True, blank=True, db_comment="measured, supplier or strain-mean"
+    )
     strain = models.CharField(max_length=100, null=True, blank=True)
     lineage = ArrayField(
         models.CharField(max_length=100), default=list, db_default=Value("{}"), db_comment="claimed parents"
@@ -51,7 +65,16 @@ class Product(models.Model):
     effects = ArrayField(
         models.CharField(max_length=40), default=list, db_default=Value("{}"), db_comment="for staff only"
     )
+    effects_basis = models.CharField(max_length=20, null=True, blank=True, db_comment="reported or model")
+    merged_into = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, editable=False, related_name="merged", db_comment="see unmerging"
+    )
+    matched_with = models.CharField(
+        max_length=20, default="", db_default="", editable=False, db_comment="version of the matching that compared it"
+    )
     search_document = SearchVectorField(null=True, editable=False)
+
+    objects = ProductQuerySet.as_manager()
 
     class Meta:
         db_table = "products"
@@ -64,6 +87,7 @@ class Product(models.Model):
             ),
             GinIndex(fields=["search_document"], name="products_search_document"),
             models.Index(fields=["-created_at", "id"], name="products_newest"),
+            models.Index(fields=["matched_with"], name="products_matched_with"),
         ]
 
     def __str__(self) -> str:

@@ -16,8 +16,9 @@ from mlops.models import Run
 
 COLUMNS = (
     "source", "external_id", "language", "merge_key", "name", "raw_name", "brand", "producer", "sku", "gtin",
-    "category", "strain_type", "thc_low", "thc_high", "thc_unit", "cbd_low", "cbd_high", "cbd_unit", "weight_grams",
-    "pieces", "price", "price_kind", "url", "terpenes", "terpene_basis", "strain", "lineage", "effects", "flags",
+    "category", "strain_type", "thc_low", "thc_high", "thc_unit", "cbd_low", "cbd_high", "cbd_unit", "lot_thc",
+    "lot_cbd", "weight_grams", "pieces", "volume_ml", "dried_grams", "price", "price_kind", "in_stock", "url",
+    "terpenes", "terpene_basis", "strain", "strain_match", "lineage", "effects", "effects_basis", "flags",
     "content_hash",
 )  # fmt: skip
 _KEY_PLACES = [COLUMNS.index(name) for name in ("source", "external_id", "language")]

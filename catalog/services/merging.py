@@ -43,6 +43,8 @@ _FACTS = {
     "cbd_percentage_high": _best("l.cbd_high", "l.cbd_unit = 'percent'"),
     "weight_grams": _best("l.weight_grams"),
     "pieces": _best("l.pieces"),
+    "volume_ml": _best("l.volume_ml"),
+    "dried_grams": _best("l.dried_grams"),
     "price": _best("l.price", "l.price_kind = 'retail'"),
     "source": _best("l.source"),
     "strain": _best("l.strain"),
@@ -50,6 +52,7 @@ _FACTS = {
     "terpenes": _best_list("l.terpenes"),
     "lineage": _best_list("l.lineage"),
     "effects": _best_list("l.effects"),
+    "effects_basis": _best("l.effects_basis"),
 }
 _NAMES = ", ".join(_FACTS)
 # An empty or missing value of every listing erases nothing that the product has.

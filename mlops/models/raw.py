@@ -20,8 +20,14 @@ class RawRecord(models.Model):
     content_type = models.CharField(max_length=200, blank=True)
     content_hash = models.CharField(max_length=64, db_index=True, db_comment="sha256 of the bytes, their storage key")
     size_bytes = models.IntegerField()
+    request_key = models.CharField(max_length=64, blank=True, db_index=True, db_comment="sha256 of what was asked")
+    etag = models.CharField(max_length=200, blank=True)
+    last_modified = models.CharField(max_length=60, blank=True)
+    is_unmodified = models.BooleanField(default=False, db_comment="the source said: as last time")
     fetched_at = models.DateTimeField()
     landed_at = models.DateTimeField(db_default=Now())
+    refined_records = models.IntegerField(default=0, db_comment="records of the bundle that are saved: a checkpoint")
+    refined_with = models.CharField(max_length=20, blank=True, db_comment="version of the pipeline that refined it")
     refined_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -32,6 +32,7 @@ class Run(models.Model):
     gone = models.IntegerField(default=0, db_comment="rows that the source no longer lists")
     is_partial = models.BooleanField(default=False, db_comment="fetched up to a limit: says nothing of what is gone")
     is_accepted = models.BooleanField(default=False, db_comment="a person said beforehand that large changes are right")
+    newest_event_at = models.DateTimeField(null=True, db_comment="newest time that the records themselves tell")
     checksum_in = models.CharField(max_length=64, blank=True, db_comment="sha256 over the hashes of the raw records")
     checksum_out = models.CharField(max_length=64, blank=True, db_comment="checksum of the source's rows after the run")
 

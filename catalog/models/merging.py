@@ -1,0 +1,63 @@
+"""Which products are one: what was decided, by whom, and what follows from it."""
+
+from django.conf import settings
+from django.contrib.postgres.functions import RandomUUID
+from django.db import models
+from django.db.models.functions import Now
+
+
+class MatchDecision(models.Model):
+    """
+    Two products compared, and what was decided of them (table `match_decisions`).
+
+    Products are named by their merge keys, the lesser one first, so that a decision outlives a new sync of either.
+    """
+
+    class Verdict(models.TextChoices):
+        """What holds of the two."""
+
+        OPEN = "open", "to be decided"
+        SAME = "same", "one product"
+        DIFFERENT = "different", "two products"
+
+    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
+    left_key = models.CharField(max_length=120)
+    right_key = models.CharField(max_length=120)
+    score = models.DecimalField(max_digits=5, decimal_places=2, db_comment="0 to 100")
+    reasons = models.JSONField(db_comment="what was compared, and how it came out")
+    algorithm = models.CharField(max_length=20, db_comment="version of the matching")
+    verdict = models.CharField(max_length=10, choices=Verdict, default=Verdict.OPEN)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_comment="NULL: the matching"
+    )
+    decided_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "match_decisions"
+        ordering = ("-score", "left_key")
+        verbose_name = "possible duplicate"
+        constraints = [
+            models.UniqueConstraint(fields=["left_key", "right_key"], name="match_decisions_once"),
+            models.CheckConstraint(
+                condition=models.Q(left_key__lt=models.F("right_key")), name="match_decisions_order"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.left_key} = {self.right_key}? {self.score}"
+
+
+class ProductAlias(models.Model):
+    """A merge key whose listings belong to the product of another key (table `product_aliases`)."""
+
+    merge_key = models.CharField(max_length=120, primary_key=True)
+    product_key = models.CharField(max_length=120, db_index=True)
+    decision = models.ForeignKey(MatchDecision, on_delete=models.PROTECT, related_name="aliases")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "product_aliases"
+
+    def __str__(self) -> str:
+        return f"{self.merge_key} → {self.product_key}"

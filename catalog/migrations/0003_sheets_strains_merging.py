@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('catalog', '0002_listing_origin_and_limits'),
         ('django_celery_beat', '0019_alter_periodictasks_options'),
-        ('mlops', '0003_rawrecord_etag_rawrecord_is_unmodified_and_more'),
+        ('mlops', '0003_raw_checkpoints'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -24,7 +24,7 @@ LIMITS = {"new": 0.5, "changed": 0.35, "unchanged": 0.9}
 def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
     """Return the upsert's three ratios, then those of the whole."""
     listings = [_listing(number) for number in range(size)]
-    dearer = [replace(listing, price=listing.price + 1) for listing in listings]
+    dearer = [replace(listing, price=(listing.price or Decimal(0)) + 1) for listing in listings]
     states = {"new": listings, "changed": dearer, "unchanged": dearer}
     rows = {state: [row_of(listing) for listing in given] for state, given in states.items()}
     upsert = {state: Comparison(name=f"upsert, {state}", limit=limit) for state, limit in LIMITS.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -19,8 +20,13 @@ class Potency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRecord:
-    """A sellable item as the source wrote it; "" is absent. `thc_low` and its like are ends in percent,
-    `thc` and `cbd` texts of any unit. `defect` says why its shape is wrong, if it is."""
+    """
+    A sellable item as the source wrote it; "" is absent.
+
+    `thc_low` and its like are ends in percent, `thc` and `cbd` texts of any unit, `lot_thc` and `lot_cbd` what staff
+    typed from the lot on the shelf. `price` is None where the source knows no prices. `event_at` is the source's own
+    time of change. `defect` says why its shape is wrong, if it is.
+    """
 
     source: str
     external_id: str
@@ -33,7 +39,9 @@ class SourceRecord:
     category: str = ""
     subcategory: str = ""
     sku: str = ""
+    gtin: str = ""
     size: str = ""
+    pieces: str = ""
     strain_type: str = ""
     thc_low: str = ""
     thc_high: str = ""
@@ -41,9 +49,14 @@ class SourceRecord:
     cbd_high: str = ""
     thc: str = ""
     cbd: str = ""
-    price: str = ""
+    lot_thc: str = ""
+    lot_cbd: str = ""
+    price: str | None = ""
+    in_stock: bool | None = None
     url: str = ""
     terpenes: tuple[str, ...] = ()
+    terpene_basis: str = ""
+    event_at: datetime | None = None
     defect: str = ""
 
 

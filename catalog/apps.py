@@ -7,11 +7,11 @@ from django.db.models.signals import post_migrate
 
 
 def install_sources(**_signal: Any) -> None:
-    """Give every source of the pipeline its row, switched off; what staff set stays."""
-    from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
+    """Give every supplier that Cultivar knows its row, switched off; what staff set stays."""
+    from catalog.ingest.sources.finding import BUILT_IN
     from catalog.models import CatalogSource
 
-    for source in SUPPLIER_PRODUCTS.sources:
+    for source in BUILT_IN.values():
         CatalogSource.objects.get_or_create(code=source.code, defaults={"label": source.label})
 
 

@@ -1,5 +1,6 @@
 """Every read of the catalogue."""
 
+import base64
 from dataclasses import dataclass
 
 import structlog
@@ -7,7 +8,8 @@ from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 
 from catalog.ingest.vocabulary import plain_words
-from catalog.models import Product, SupplierListing
+from catalog.models import CatalogSource, Product, SupplierListing
+from mlops.flow.sources import Access
 from mlops.models import RawRecord
 from vectors import searching
 from vectors.errors import VectorsUnavailable
@@ -75,6 +77,31 @@ def listings_with_origin(*, product: Product) -> list[tuple[SupplierListing, lis
     for record in RawRecord.objects.filter(run__in=runs, bundle__in=bundles).order_by("role"):
         records.setdefault((record.run_id, record.bundle), []).append(record)
     return [(listing, records.get((listing.run_id, listing.bundle), [])) for listing in listings]
+
+
+def access_to(code: str) -> Access:
+    """Return how staff have said that a source is to be reached; raises TokenRefused when its secret cannot be read."""
+    row = CatalogSource.objects.filter(pk=code).first()
+    if row is None:
+        return Access()
+    return Access(
+        base_url=row.base_url,
+        file=row.file.name or "",
+        headers=_proof(row),
+        requests_per_second=float(row.requests_per_second),
+    )
+
+
+def _proof(row: CatalogSource) -> dict[str, str]:
+    match row.authentication:
+        case CatalogSource.Authentication.BASIC:
+            pair = f"{row.authentication_name}:{row.secret}".encode()
+            return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+        case CatalogSource.Authentication.BEARER:
+            return {"Authorization": f"Bearer {row.secret}"}
+        case CatalogSource.Authentication.HEADER:
+            return {row.authentication_name: row.secret}
+    return {}
 
 
 def _by_words(query: str, within: QuerySet[Product]) -> QuerySet[Product, tuple[object, bool]]:

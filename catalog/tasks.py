@@ -2,14 +2,16 @@
 
 from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
 from catalog.models import CatalogSource
-from mlops.flow.runner import run_due, run_source
+from mlops.flow.rehearsing import note_rehearsal, rehearse_source
+from mlops.flow.runner import help_refine, run_due, run_source
 from mlops.flow.task_door import pipeline_task
+from mlops.models import Run
 
 
 @pipeline_task(queue="ingest")
 def sync_catalog() -> dict[str, int]:
-    """Start the sync of every enabled source, each as its own task."""
-    sources = CatalogSource.objects.filter(is_enabled=True)
+    """Start the sync of every enabled source that has no schedule of its own, each as its own task."""
+    sources = CatalogSource.objects.filter(is_enabled=True, schedule=None)
     for source in sources:
         sync_source.delay(code=source.code)
     return {"started": len(sources)}
@@ -18,8 +20,25 @@ def sync_catalog() -> dict[str, int]:
 @pipeline_task(queue="ingest", soft_time_limit=1800)
 def sync_source(*, code: str, accept: bool = False) -> dict[str, int]:
     """Fetch and refine one source; accept: a person knows that much has changed."""
-    source = CatalogSource.objects.get(pk=code)
-    run = run_source(SUPPLIER_PRODUCTS, code=code, base_url=source.base_url, accept=accept)
+    run = run_source(
+        SUPPLIER_PRODUCTS,
+        code=code,
+        accept=accept,
+        call_helpers=lambda run: help_refine_run.delay(run_id=str(run.pk)),
+    )
+    return {"new": run.new, "changed": run.changed, "unchanged": run.unchanged, "rejected": run.rejected}
+
+
+@pipeline_task(queue="ingest", soft_time_limit=1800)
+def help_refine_run(*, run_id: str) -> dict[str, int]:
+    """Take bundles of a run that another worker is refining, so that one large feed has two processes."""
+    return {"bundles": help_refine(SUPPLIER_PRODUCTS, Run.objects.get(pk=run_id))}
+
+
+@pipeline_task(queue="ingest", soft_time_limit=1800)
+def rehearse(*, code: str) -> dict[str, int]:
+    """Find out what a run of a source would change; the report is a run of its own."""
+    run = note_rehearsal(rehearse_source(SUPPLIER_PRODUCTS, code=code))
     return {"new": run.new, "changed": run.changed, "unchanged": run.unchanged, "rejected": run.rejected}
 
 

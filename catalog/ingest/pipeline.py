@@ -2,18 +2,23 @@
 
 from catalog.ingest.cleaning.listing import clean_listing
 from catalog.ingest.enrichment import enrich_listing
-from catalog.ingest.sources import aglc, ocs, sqdc
-from catalog.services.guarding import retire_listings, survey_feed
-from catalog.services.listings import save_listings, source_checksum
+from catalog.ingest.sources.finding import find_source
+from catalog.ingest.version import refinery_version
+from catalog.selectors import access_to
+from catalog.services.guarding import conclude_feed, survey_feed
+from catalog.services.listings import preview_listings, save_listings, source_checksum
 from mlops.flow.sources import Pipeline
 
 SUPPLIER_PRODUCTS = Pipeline(
     name="catalog.supplier_products",
-    sources=(ocs.SOURCE, aglc.SOURCE, sqdc.SOURCE),
-    stages=(clean_listing, enrich_listing),
+    source=find_source,
+    access=access_to,
     survey=survey_feed,
+    stages=(clean_listing, enrich_listing),
+    preview=preview_listings,
     save=save_listings,
-    retire=retire_listings,
+    conclude=conclude_feed,
     checksum=source_checksum,
+    version=refinery_version,
     output_table="supplier_listings",
 )

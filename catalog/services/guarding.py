@@ -1,102 +1,141 @@
 """Is a feed to be believed? "Gone" needs proof, and so does a leap of prices."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 
 from django.db import connection
+from django.utils import timezone
 
 from catalog.ingest.cleaning.listing import parse_price
 from catalog.ingest.records import SourceRecord
-from catalog.models import CatalogSource, SupplierListing
+from catalog.models import CatalogSource
 from mlops.flow.errors import FeedSuspicious, RecordRejected
+from mlops.models import Run
 
 # Below this many listings a percentage says nothing.
 _LEAST_LISTINGS = 10
 _MOST_UNUSABLE = Decimal("0.5")
 _JUMP = Decimal("0.5")
-Key = tuple[str, str]
+_CHUNK = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSurvey:
+    """What speaks against a feed, and how new its data are; its keys lie in the table `surveyed_listings`."""
+
+    objection: str = ""
+    newest_event_at: datetime | None = None
 
 
 @dataclass(slots=True)
-class Survey:
-    """What a feed holds: keys (external id, language) with their prices, and how many records lack name or price."""
-
-    prices: dict[Key, Decimal | None] = field(default_factory=dict)
+class _Tally:
     records: int = 0
     unusable: int = 0
+    newest_event_at: datetime | None = None
 
 
-def survey_feed(
-    *, source: str, records: Iterable[SourceRecord], is_partial: bool = False, is_accepted: bool = False
-) -> Survey:
+def survey_feed(*, source: str, records: Iterable[SourceRecord], is_partial: bool = False) -> FeedSurvey:
     """
     Read through a whole feed before any of it is used.
 
-    Raises FeedSuspicious: more than half of the records lack name or price (the format has changed); or, unless a
-    person has accepted it, more listings would vanish or more prices leap than the source's row allows.
+    Objects when more listings would vanish or more prices leap than the source's row allows. Raises FeedSuspicious
+    when more than half of the records lack name or price: the format has changed.
     """
-    survey = _read(records)
-    if survey.records and Decimal(survey.unusable) / survey.records > _MOST_UNUSABLE:
+    tally = _Tally()
+    _note_keys(_keys(records, tally))
+    if tally.records and Decimal(tally.unusable) / tally.records > _MOST_UNUSABLE:
         raise FeedSuspicious(
-            f"{survey.unusable} of {survey.records} records of {source} lack name or price; its format may have changed."
+            f"{tally.unusable} of {tally.records} records of {source} lack name or price; its format may have changed."
         )
-    if not is_accepted:
-        _compare(source, survey, is_partial=is_partial)
-    return survey
+    return FeedSurvey(objection=_objection(source, is_partial=is_partial), newest_event_at=tally.newest_event_at)
 
 
-def retire_listings(*, source: str, survey: Survey) -> int:
-    """Mark what the source lists no more, and unmark what it lists again; return how many are newly gone."""
-    ids, languages = [key[0] for key in survey.prices], [key[1] for key in survey.prices]
+def conclude_feed(*, source: str, survey: FeedSurvey, run: Run) -> int:
+    """
+    Mark what the source lists no more, unmark what it lists again, note how new its data are.
+
+    Returns how many are newly gone. Part of a feed says nothing of what is gone.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_RETURNED, [ids, languages, source])
-        cursor.execute(_GONE, [source, ids, languages])
-        return int(cursor.rowcount)
+        cursor.execute(_RETURNED, [source])
+        gone = 0 if run.is_partial else int(cursor.execute(_GONE, [source]).rowcount)
+    # A source that tells no times is as new as the last time it told us something else.
+    newest = survey.newest_event_at or (timezone.now() if run.new or run.changed or gone else None)
+    if newest:
+        CatalogSource.objects.filter(pk=source).update(newest_event_at=newest)
+    return gone
 
 
-_RETURNED = """
+# A table of the session, not of memory: a feed may have a million rows.
+_TABLE = """
+CREATE TEMP TABLE IF NOT EXISTS surveyed_listings (external_id text, language text, price numeric);
+DROP INDEX IF EXISTS surveyed_listings_key;
+TRUNCATE surveyed_listings
+"""
+_INDEX = "CREATE INDEX surveyed_listings_key ON surveyed_listings (external_id, language); ANALYZE surveyed_listings"
+_LISTED = "f.external_id = l.external_id AND f.language = l.language"
+_RETURNED = f"""
 UPDATE supplier_listings l SET gone_at = NULL, updated_at = now()
-FROM unnest(%s::text[], %s::text[]) AS f(external_id, language)
-WHERE l.source = %s AND l.gone_at IS NOT NULL AND (l.external_id, l.language) = (f.external_id, f.language)
+FROM surveyed_listings f WHERE l.source = %s AND l.gone_at IS NOT NULL AND {_LISTED}
 """
-_GONE = """
+_GONE = f"""
 UPDATE supplier_listings l SET gone_at = now(), updated_at = now()
-WHERE l.source = %s AND l.gone_at IS NULL AND NOT EXISTS (
-  SELECT FROM unnest(%s::text[], %s::text[]) AS f(external_id, language)
-  WHERE (l.external_id, l.language) = (f.external_id, f.language))
+WHERE l.source = %s AND l.gone_at IS NULL AND NOT EXISTS (SELECT FROM surveyed_listings f WHERE {_LISTED})
+"""
+_BEFORE = f"""
+SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM surveyed_listings f WHERE {_LISTED}))
+FROM supplier_listings l WHERE l.source = %s AND l.gone_at IS NULL
+"""
+_LEAPS = f"""
+SELECT count(*), count(*) FILTER (WHERE abs(f.price - l.price) > %s * l.price)
+FROM supplier_listings l JOIN surveyed_listings f ON {_LISTED}
+WHERE l.source = %s AND l.gone_at IS NULL AND l.price > 0 AND f.price > 0
 """
 
 
-def _read(records: Iterable[SourceRecord]) -> Survey:
-    survey = Survey()
+def _keys(records: Iterable[SourceRecord], tally: _Tally) -> Iterator[tuple[str, str, Decimal | None]]:
     for record in records:
-        survey.records += 1
-        price = _price(record)
-        survey.unusable += bool(record.defect) or not record.name.strip() or price is None
-        survey.prices[record.external_id, record.language] = price
-    return survey
+        price, has_price = _price(record)
+        tally.records += 1
+        tally.unusable += bool(record.defect) or not record.name.strip() or not has_price
+        if record.event_at and (tally.newest_event_at is None or record.event_at > tally.newest_event_at):
+            tally.newest_event_at = record.event_at
+        yield record.external_id, record.language, price
 
 
-def _price(record: SourceRecord) -> Decimal | None:
+def _note_keys(keys: Iterator[tuple[str, str, Decimal | None]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_TABLE)
+        # In chunks: the records are read with queries of their own, which a COPY under way would not let through.
+        while chunk := list(islice(keys, _CHUNK)):
+            with cursor.copy("COPY surveyed_listings FROM STDIN") as copy:
+                for row in chunk:
+                    copy.write_row(row)
+        cursor.execute(_INDEX)
+
+
+def _price(record: SourceRecord) -> tuple[Decimal | None, bool]:
+    """Return the price, and whether the record has what its source should say of one."""
+    if record.price is None:
+        return None, True
     try:
-        return parse_price(record.price)
+        return parse_price(record.price), True
     except RecordRejected:
-        return None
+        return None, False
 
 
-def _compare(source: str, survey: Survey, *, is_partial: bool) -> None:
-    listed = SupplierListing.objects.filter(source=source, gone_at=None)
-    before = {(i, language): price for i, language, price in listed.values_list("external_id", "language", "price")}
-    if len(before) < _LEAST_LISTINGS:
-        return
+def _objection(source: str, *, is_partial: bool) -> str:
     limits = CatalogSource.objects.filter(pk=source).first() or CatalogSource()
-    gone = 0 if is_partial else sum(key not in survey.prices for key in before)
-    if gone * 100 > limits.most_gone_percent * len(before):
-        raise FeedSuspicious(f"{gone} of {len(before)} listings of {source} would vanish; nothing was changed.")
-    pairs = [(before[key], price) for key, price in survey.prices.items() if price and before.get(key)]
-    jumped = sum(abs(new - old) > _JUMP * old for old, new in pairs if old)
-    if jumped * 100 > limits.most_jumped_percent * len(pairs):
-        raise FeedSuspicious(
-            f"{jumped} of {len(pairs)} prices of {source} change by more than half; nothing was changed."
-        )
+    with connection.cursor() as cursor:
+        before, gone = cursor.execute(_BEFORE, [source]).fetchone()
+        priced, jumped = cursor.execute(_LEAPS, [_JUMP, source]).fetchone()
+    if before < _LEAST_LISTINGS:
+        return ""
+    if not is_partial and gone * 100 > limits.most_gone_percent * before:
+        return f"{gone} of {before} listings of {source} would vanish."
+    if jumped * 100 > limits.most_jumped_percent * priced:
+        return f"{jumped} of {priced} prices of {source} change by more than half."
+    return ""

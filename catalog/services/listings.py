@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
@@ -11,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 
 from catalog.ingest.records import CleanListing, Potency
 from catalog.services.merging import merge_products
-from mlops.flow.sources import Saved
+from mlops.flow.sources import Difference, Saved
 from mlops.models import Run
 
 COLUMNS = (
@@ -35,6 +36,8 @@ _UPDATE = f"""
 UPDATE supplier_listings l SET {", ".join(f"{c} = s.{c}" for c in COLUMNS)}, run_id = %s, bundle = %s, updated_at = now()
 FROM staged_listings s WHERE (l.source, l.external_id, l.language) = (s.source, s.external_id, s.language)
 """
+_AS_IT_IS = f"SELECT {_LIST} FROM supplier_listings WHERE (source, external_id, language) = (%s, %s, %s)"
+_UNTOLD = {"source", "external_id", "language", "content_hash", "merge_key"}
 Row = tuple[Any, ...]
 """The values of COLUMNS."""
 
@@ -49,6 +52,27 @@ def save_listings(*, listings: Sequence[CleanListing], run: Run | None, bundle: 
         write_rows(cursor, due, run, bundle)
         merge_products(cursor, sorted({row[_MERGE_KEY] for row in (*due.new, *due.changed)}))
     return Saved(new=len(due.new), changed=len(due.changed), unchanged=due.unchanged)
+
+
+def preview_listings(*, listings: Sequence[CleanListing]) -> list[Difference]:
+    """Return what a save would write, row by row: the values that differ. Writes nothing."""
+    differences = []
+    with connection.cursor() as cursor:
+        due = due_rows(cursor, [row_of(listing) for listing in listings])
+        for row in (*due.changed, *due.new):
+            cursor.execute(_AS_IT_IS, [row[place] for place in _KEY_PLACES])
+            before = cursor.fetchone() or (None,) * len(COLUMNS)
+            # As the database would write them: 3.5 and 3.50 grams are one value.
+            pairs = {c: (_told(b), _told(a)) for c, b, a in zip(COLUMNS, before, row, strict=True) if c not in _UNTOLD}
+            told = {column: pair for column, pair in pairs.items() if pair[0] != pair[1]}
+            differences.append(
+                Difference(
+                    key=" ".join(str(row[place]) for place in _KEY_PLACES[1:]),
+                    before={column: pair[0] for column, pair in told.items()},
+                    after={column: pair[1] for column, pair in told.items()},
+                )
+            )
+    return differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +145,14 @@ def row_of(listing: CleanListing) -> Row:
     told = json.dumps(values, sort_keys=True, default=str)
     values["content_hash"] = hashlib.sha256(told.encode()).hexdigest()
     return tuple(values[name] for name in COLUMNS)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if isinstance(value, list):
+        return ", ".join(value)
+    return "" if value is None else str(value)
 
 
 def _ends(kind: str, potency: Potency | None) -> dict[str, Any]:

@@ -46,7 +46,15 @@ class Demo:
         if not self._pointed_file.exists() or self._pointed_file.read_text() != supplier:
             with self._steps.showing("Pointing the sources at the sample supplier"):
                 for source in SOURCES:
-                    self._steps.manage("configure_source", source, "--base-url", f"{supplier}/{source}", "--enable")
+                    self._steps.manage(
+                        "configure_source",
+                        source,
+                        "--base-url",
+                        f"{supplier}/{source}",
+                        "--requests-per-second",
+                        "200",
+                        "--enable",
+                    )
             self._pointed_file.write_text(supplier)
         if not self._products():
             with self._steps.showing("Taking in the sample supplier's catalogue"):

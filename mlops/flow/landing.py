@@ -1,10 +1,11 @@
 """Raw bytes come to rest: in object storage by hash, with a row that says whence."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db.models import QuerySet
 
 from mlops.flow.sources import Fetched
 from mlops.models import RawRecord, Run
@@ -27,6 +28,11 @@ def land(*, run: Run, fetched: Fetched) -> RawRecord:
             "content_type": fetched.content_type[:200],
             "content_hash": content_hash,
             "size_bytes": len(fetched.body),
+            "request_key": fetched.request_key,
+            # A longer one is no use to us cut short.
+            "etag": fetched.etag if len(fetched.etag) <= 200 else "",
+            "last_modified": fetched.last_modified[:60],
+            "is_unmodified": fetched.is_unmodified,
             "fetched_at": fetched.fetched_at,
         },
     )
@@ -56,6 +62,36 @@ def read_body(record: RawRecord) -> bytes:
     if hashlib.sha256(body).hexdigest() != record.content_hash:
         raise ValueError(f"raw record {record.pk}: the stored bytes do not match their hash")
     return body
+
+
+def last_good_run(source: str) -> Run | None:
+    """Return the newest run that took in all of the source."""
+    good = Run.objects.filter(source=source, status=Run.Status.SUCCEEDED, is_partial=False, is_rehearsal=False)
+    return good.order_by("-started_at").first()
+
+
+class Landed:
+    """What has landed of a source: in the run under way, and in the last good one, unless all is to be asked afresh."""
+
+    def __init__(self, *, source: str, run: Run | None, afresh: bool = False) -> None:
+        self._run = run
+        self._last = None if afresh else last_good_run(source)
+
+    def in_this_run(self, request_key: str) -> RawRecord | None:
+        """Return the answer to this question that landed before the run was interrupted."""
+        return self._run.raw_records.filter(request_key=request_key).first() if self._run else None
+
+    def before(self, request_key: str) -> RawRecord | None:
+        """Return the last good run's answer to this question, if the source can say whether it still holds."""
+        known = self._of_last(request_key).exclude(etag="", last_modified="") if self._last else None
+        return known.first() if known is not None else None
+
+    def all_before(self, request_key: str) -> Iterator[RawRecord]:
+        """Yield all that the last good run landed of this answer, in order."""
+        yield from self._of_last(request_key).order_by("bundle", "role")
+
+    def _of_last(self, request_key: str) -> QuerySet[RawRecord]:
+        return RawRecord.objects.filter(run=self._last, request_key=request_key)
 
 
 def _storage_key(content_hash: str) -> str:

@@ -1,11 +1,12 @@
 """What a source and a pipeline are."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from config.clients.http import HttpClient
+if TYPE_CHECKING:
+    from mlops.flow.connectors.http import SourceAnswer, SourceClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,28 @@ class Fetched:
     content_type: str
     body: bytes
     fetched_at: datetime
+    request_key: str = ""
+    """sha256 of what was asked; empty when the same question is not asked again."""
+    etag: str = ""
+    last_modified: str = ""
+    is_unmodified: bool = False
+
+    @classmethod
+    def of(cls, answer: "SourceAnswer", *, bundle: str, role: str) -> "Fetched":
+        """Give an answer its place in a run."""
+        return cls(
+            bundle=bundle,
+            role=role,
+            url=answer.url,
+            status=answer.status,
+            content_type=answer.content_type,
+            body=answer.body,
+            fetched_at=answer.fetched_at,
+            request_key=answer.request_key,
+            etag=answer.headers.get("ETag", ""),
+            last_modified=answer.headers.get("Last-Modified", ""),
+            is_unmodified=answer.is_unmodified,
+        )
 
 
 class Record(Protocol):
@@ -41,16 +64,40 @@ class Source(Protocol):
     base_url: str
     price_kind: str
 
-    def fetch(self, client: HttpClient, *, limit: int | None) -> Iterator[Fetched]:
+    def fetch(self, client: "SourceClient", *, limit: int | None) -> Iterator[Fetched]:
         """Walk all pages; raises SourceBroken as soon as an answer is not in the source's format."""
 
     def parse(self, bundle: Sequence[Fetched]) -> Iterator[Any]:
-        """Read the records of a bundle as written."""
+        """Read the records of a bundle as written, always in the same order. Raises SourceBroken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How staff have said that a source is to be reached."""
+
+    base_url: str = ""
+    """Empty: the source's own."""
+    file: str = ""
+    """Where an uploaded file lies in object storage; read where there is no address."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    requests_per_second: float = 5
+
+
+class Survey(Protocol):
+    """What a whole feed holds, known before any of it is used."""
+
+    @property
+    def objection(self) -> str:
+        """Why a person should look before this feed is used; empty when nothing speaks against it."""
+
+    @property
+    def newest_event_at(self) -> datetime | None:
+        """Newest time that the records themselves tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """How many rows a save found new, changed and unchanged, and the checksum of the source's rows after it."""
+    """How many rows a save found new, changed and unchanged."""
 
     new: int = 0
     changed: int = 0
@@ -58,21 +105,34 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What a rehearsed save would do to one row: values by column, before and after."""
+
+    key: str
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """A road: its sources, what is done to each record in order, how the batch is saved."""
 
     name: str
-    sources: tuple[Source, ...]
+    source: Callable[[str], Source]
+    """Return the source of a code; raises KeyError when there is none."""
+    access: Callable[[str], Access]
+    """Return how the source of a code is to be reached."""
     stages: tuple[Callable[[Any], Any], ...]
+    survey: Callable[..., Survey]
+    """Called with `source`, all `records` of a run before any is refined, and `is_partial`. Raises FeedSuspicious for
+    what no person may accept."""
+    preview: Callable[..., list[Difference]]
+    """Called with `listings` that a save would write; returns what it would change, writes nothing."""
     save: Callable[..., Saved]
-    survey: Callable[..., Any]
-    """Called with `source`, all `records` of a run before any is refined, `is_partial`, `is_accepted`; returns what
-    `retire` wants to know. Raises FeedSuspicious."""
-    retire: Callable[..., int]
-    """Called with `source` and the survey after all is refined; returns how many rows the source no longer lists."""
+    """Called with `listings`, `run`, `bundle`. Safe to repeat."""
+    conclude: Callable[..., int]
+    """Called with `source`, `survey` and `run` after all is refined; returns how many rows the source no longer lists."""
     checksum: Callable[[str], str]
+    version: Callable[[str], str]
+    """Return what changes whenever the same bytes might be refined into something else."""
     output_table: str
-
-    def source(self, code: str) -> Source:
-        """Return the source of this code; KeyError when there is none."""
-        return {source.code: source for source in self.sources}[code]

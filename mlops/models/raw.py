@@ -27,6 +27,7 @@ class RawRecord(models.Model):
     fetched_at = models.DateTimeField()
     landed_at = models.DateTimeField(db_default=Now())
     refined_records = models.IntegerField(default=0, db_comment="records of the bundle that are saved: a checkpoint")
+    rejected_records = models.IntegerField(default=0, db_comment="how many of them were rejected")
     refined_with = models.CharField(max_length=20, blank=True, db_comment="version of the pipeline that refined it")
     refined_at = models.DateTimeField(null=True)
 

@@ -2,17 +2,24 @@
 
 import threading
 import time
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
 from catalog.models import CatalogSource, Product, SupplierListing
 from catalog.services.listings import source_checksum
 from config.clients.http import HttpClient, HttpFailed
 from config.errors import CultivarError
-from mlops.flow.errors import FeedSuspicious, SourceBusy
-from mlops.flow.runner import rehearse_source, run_due, run_source
+from mlops.flow import refining
+from mlops.flow.errors import FeedSuspicious, SourceBusy, SourceUnavailable
+from mlops.flow.rehearsing import note_rehearsal, rehearse_source
+from mlops.flow.runner import help_refine, run_due, run_source
+from mlops.flow.sources import Saved
 from mlops.models import Alert, QuarantinedRecord, Run
 from tests.samples.suppliers.server import SampleSupplier
 
@@ -23,7 +30,7 @@ def _sync(supplier: SampleSupplier, code: str = "ocs") -> Run:
     return run_source(SUPPLIER_PRODUCTS, code=code, base_url=f"{supplier.url}/{code}")
 
 
-CODES = ["ocs", "aglc", "sqdc"]
+CODES = ["ocs", "ocs-wholesale", "aglc", "sqdc"]
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -79,7 +86,7 @@ def test_malformed_product_is_quarantined_and_the_others_go_on(supplier: SampleS
 def test_run_that_died_while_refining_is_finished_later(supplier: SampleSupplier) -> None:
     run = _sync(supplier)
     SupplierListing.objects.all().delete()
-    run.raw_records.update(refined_at=None)
+    run.raw_records.update(refined_at=None, refined_records=0)
     Run.objects.filter(pk=run.pk).update(status=Run.Status.LANDED)
     assert run_due(SUPPLIER_PRODUCTS) == 1
     run_again = Run.objects.get(pk=run.pk)
@@ -87,8 +94,8 @@ def test_run_that_died_while_refining_is_finished_later(supplier: SampleSupplier
 
 
 def test_rehearsal_counts_and_writes_nothing(supplier: SampleSupplier) -> None:
-    run = rehearse_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
-    assert run.new > 0
+    rehearsal = rehearse_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
+    assert rehearsal.run.new > 0
     assert not Product.objects.exists()
     assert not Run.objects.exists()
 
@@ -174,3 +181,126 @@ def test_second_run_at_once_is_refused_and_touches_nothing(supplier: SampleSuppl
         supplier.release()
         first.join(30)
     assert finished[0].status == Run.Status.SUCCEEDED
+
+
+def test_only_what_changed_is_sent_and_refined_again(supplier: SampleSupplier) -> None:
+    _sync(supplier)
+    supplier.ocs[0]["variants"][0]["price"] = "12.34"
+    run = _sync(supplier)
+    records = {record.bundle: record for record in run.raw_records.all()}
+    assert supplier.unmodified == len(records) - 1 > 0
+    assert [record.is_unmodified for _, record in sorted(records.items())] == [False, True]
+    assert (run.changed, run.read) == (1, 556)
+    assert run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs", afresh=True).unchanged == 556
+    assert supplier.unmodified == len(records) - 1
+
+
+def test_part_of_a_feed_in_between_is_not_taken_for_the_whole(supplier: SampleSupplier) -> None:
+    _sync(supplier)
+    price = supplier.ocs[0]["variants"][0]["price"]
+    supplier.ocs[0]["variants"][0]["price"] = "12.34"
+    part = run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs", limit=5, accept=True)
+    assert part.changed == 1
+    supplier.ocs[0]["variants"][0]["price"] = price
+    assert _sync(supplier).changed == 1
+
+
+def test_run_interrupted_between_pages_goes_on_where_it_was(supplier: SampleSupplier) -> None:
+    whole = _sync(supplier, "sqdc")
+    asked = supplier.asked
+    interrupted = Run.objects.create(pipeline=whole.pipeline, source="sqdc")
+    first = whole.raw_records.filter(bundle="fr-CA/0001")
+    for record in first:
+        record.pk, record.run, record.refined_at, record.etag = uuid4(), interrupted, None, ""
+        record.save(force_insert=True)
+    run = _sync(supplier, "sqdc")
+    assert run.pk == interrupted.pk
+    assert supplier.asked - asked == asked - first.count()
+    assert (run.status, run.checksum_out) == (Run.Status.SUCCEEDED, whole.checksum_out)
+
+
+def test_run_interrupted_within_a_page_saves_only_the_rest(
+    supplier: SampleSupplier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refining, "BATCH", 100)
+    saves: list[int] = []
+
+    def save_twice(*, listings: list[Any], **more: Any) -> Saved:
+        if len(saves) == 2:
+            raise KeyboardInterrupt
+        saves.append(len(listings))
+        return SUPPLIER_PRODUCTS.save(listings=listings, **more)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_source(replace(SUPPLIER_PRODUCTS, save=save_twice), code="ocs", base_url=f"{supplier.url}/ocs")
+    assert SupplierListing.objects.count() == 200
+    assert run_due(SUPPLIER_PRODUCTS) == 1
+    run = Run.objects.get()
+    assert (run.read, run.new, run.status) == (556, 556, Run.Status.SUCCEEDED)
+
+
+def test_freshness_is_the_time_of_the_data(supplier: SampleSupplier) -> None:
+    _sync(supplier)
+    assert str(CatalogSource.objects.get(pk="ocs").newest_event_at) == "2026-05-28 12:00:00+00:00"
+    before = timezone.now()
+    _sync(supplier, "aglc")
+    changed_at = CatalogSource.objects.get(pk="aglc").newest_event_at
+    assert changed_at is not None
+    assert changed_at > before
+    _sync(supplier, "aglc")
+    assert CatalogSource.objects.get(pk="aglc").newest_event_at == changed_at
+
+
+def test_rehearsal_tells_what_would_stop_a_run_and_what_it_would_change(supplier: SampleSupplier) -> None:
+    _sync(supplier, "aglc")
+    checksum = source_checksum("aglc")
+    for variant in supplier.aglc["Dried Flower"][:20]:
+        variant["AdjustedPrice"] = "CAD $999.00"
+    rehearsal = rehearse_source(SUPPLIER_PRODUCTS, code="aglc", base_url=f"{supplier.url}/aglc")
+    assert rehearsal.objection == "20 of 120 prices of aglc change by more than half."
+    assert len(rehearsal.differences) == 20
+    assert rehearsal.differences[0].after == {"price": "999"}
+    assert source_checksum("aglc") == checksum
+    report = note_rehearsal(rehearsal).report or {}
+    assert report["differences"][0]["after"] == {"price": "999"}
+    assert _sync(supplier, "ocs").new  # a rehearsal is no run to go on from
+
+
+def test_limit_of_requests_is_kept(supplier: SampleSupplier) -> None:
+    CatalogSource.objects.filter(pk="ocs").update(requests_per_second=20)
+    began = time.monotonic()
+    _sync(supplier)  # two pages and the empty one
+    assert time.monotonic() - began > 2 / 20
+
+
+def test_proof_of_identity_is_sent_and_kept_sealed(supplier: SampleSupplier) -> None:
+    row = CatalogSource.objects.get(pk="ocs")
+    row.authentication, row.secret = CatalogSource.Authentication.BEARER, "open sesame"
+    row.save()
+    assert b"sesame" not in bytes(row.sealed_secret or b"")
+    supplier.wants = "Bearer open sesame"
+    assert _sync(supplier).new > 0
+    row.secret = "close sesame"
+    row.save()
+    with pytest.raises(SourceUnavailable, match="401"):
+        _sync(supplier)
+
+
+def test_two_processes_refine_one_run(supplier: SampleSupplier) -> None:
+    whole = _sync(supplier)
+    SupplierListing.objects.all().delete()
+    Run.objects.all().update(is_partial=True)
+    helped: list[int] = []
+
+    def help_from_elsewhere(run: Run) -> None:
+        def help_it() -> None:
+            helped.append(help_refine(SUPPLIER_PRODUCTS, Run.objects.get(pk=run.pk)))
+            connection.close()
+
+        helper = threading.Thread(target=help_it)
+        helper.start()
+        helper.join()
+
+    run = run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs", call_helpers=help_from_elsewhere)
+    assert helped == [2]
+    assert (run.new, run.read, run.checksum_out) == (556, 556, whole.checksum_out)

@@ -7,7 +7,7 @@ from typing import Any
 from parsel import Selector
 
 from catalog.ingest.records import SourceRecord
-from config.clients.http import HttpAnswer, HttpClient
+from mlops.flow.connectors.http import SourceClient
 from mlops.flow.errors import SourceBroken
 from mlops.flow.sources import Fetched
 
@@ -28,9 +28,9 @@ class Aglc:
     base_url = "https://albertacannabis.org"
     price_kind = "retail"
 
-    def fetch(self, client: HttpClient, *, limit: int | None) -> Iterator[Fetched]:
+    def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[Fetched]:
         """Yield each page of each format; raises SourceBroken without a token, or when no format holds a product."""
-        token = Selector(text=client.get("shop-cannabis").body.decode(errors="replace")).css(_HIDDEN_FIELD).get()
+        token = Selector(text=client.get_always("shop-cannabis").body.decode(errors="replace")).css(_HIDDEN_FIELD).get()
         if not token:
             raise SourceBroken("AGLC sent a page without a request verification token.")
         seen = 0
@@ -39,11 +39,11 @@ class Aglc:
             while limit is None or seen < limit:
                 wanted = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - seen)
                 form = {"pg": str(page), "f": f"format={name}", "ps": str(wanted), "sd": "Asc"}
-                form["__RequestVerificationToken"] = token
-                answer = client.post("api/cxa/CatalogExtended/GetProductList", form=form, repeatable=True)
+                tokened = {**form, "__RequestVerificationToken": token}
+                answer = client.post("api/cxa/CatalogExtended/GetProductList", form=tokened, question=form)
                 variants = _variants(answer.body)
                 if variants:
-                    yield _fetched(answer, bundle=f"{name}/{page:04}", role="page")
+                    yield Fetched.of(answer, bundle=f"{name}/{page:04}", role="page")
                 seen, page = seen + len(variants), page + 1
                 if len(variants) < wanted:
                     break
@@ -92,13 +92,6 @@ def _variants(body: bytes) -> list[Any]:
     if not isinstance(found, list):
         raise SourceBroken("AGLC sent Variants that are not a list.")
     return found
-
-
-def _fetched(answer: HttpAnswer, *, bundle: str, role: str) -> Fetched:
-    return Fetched(
-        bundle=bundle, role=role, url=answer.url, status=answer.status, content_type=answer.content_type,
-        body=answer.body, fetched_at=answer.fetched_at,
-    )  # fmt: skip
 
 
 SOURCE = Aglc()

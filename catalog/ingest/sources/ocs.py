@@ -3,10 +3,11 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from catalog.ingest.records import SourceRecord
-from config.clients.http import HttpAnswer, HttpClient
+from mlops.flow.connectors.http import SourceAnswer, SourceClient
 from mlops.flow.errors import SourceBroken
 from mlops.flow.sources import Fetched
 
@@ -21,7 +22,7 @@ class Ocs:
     base_url = "https://ocs.ca"
     price_kind = "retail"
 
-    def fetch(self, client: HttpClient, *, limit: int | None) -> Iterator[Fetched]:
+    def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[Fetched]:
         """Yield each page; raises SourceBroken for anything but a list of products, and when there is none."""
         seen, page = 0, 1
         while limit is None or seen < limit:
@@ -32,15 +33,7 @@ class Ocs:
                 if page == 1:
                     raise SourceBroken("OCS sent an empty list of products.")
                 return
-            yield Fetched(
-                bundle=f"products/{page:04}",
-                role="page",
-                url=answer.url,
-                status=answer.status,
-                content_type=answer.content_type,
-                body=answer.body,
-                fetched_at=answer.fetched_at,
-            )
+            yield Fetched.of(answer, bundle=f"products/{page:04}", role="page")
             seen, page = seen + len(products), page + 1
 
     def parse(self, bundle: Sequence[Fetched]) -> Iterator[SourceRecord]:
@@ -50,7 +43,7 @@ class Ocs:
                 yield from _records(product)
 
 
-def _products(answer: HttpAnswer) -> list[Any]:
+def _products(answer: SourceAnswer) -> list[Any]:
     try:
         products = json.loads(answer.body)["products"]
     except (ValueError, TypeError, KeyError):
@@ -91,7 +84,16 @@ def _records(product: Any) -> Iterator[SourceRecord]:
             price=str(variant.get("price") or ""),
             url=f"/products/{product.get('handle', '')}",
             terpenes=tuple(tags["terpenes"]),
+            event_at=_moment(product.get("updated_at")),
         )
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
 
 
 def _tags(product: Mapping[str, Any]) -> defaultdict[str, list[str]]:

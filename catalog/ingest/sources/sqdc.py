@@ -1,4 +1,4 @@
-"""Société québécoise du cannabis: search pages with JSON in an attribute, then prices and specifications."""
+"""Société québécoise du cannabis: search pages with JSON in an attribute, then prices, stock, specifications."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 from parsel import Selector
 
 from catalog.ingest.records import SourceRecord
-from config.clients.http import HttpAnswer, HttpClient
+from mlops.flow.connectors.http import SourceClient
 from mlops.flow.errors import SourceBroken
 from mlops.flow.sources import Fetched
 
@@ -15,15 +15,15 @@ _SEARCH = 'div[data-oc-controller="Product.SearchResults"]::attr(data-context)'
 
 
 class Sqdc:
-    """Walks the French search pages; for each, its prices in one call and each product's specifications."""
+    """Walks the French search pages; for each, its prices and stock in one call each, and each product's specifications."""
 
     code = "sqdc"
     label = "Société québécoise du cannabis"
     base_url = "https://www.sqdc.ca"
     price_kind = "retail"
 
-    def fetch(self, client: HttpClient, *, limit: int | None) -> Iterator[Fetched]:
-        """Yield search page, prices and specifications; raises SourceBroken when one is not what it should be."""
+    def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[Fetched]:
+        """Yield search page, prices, stock and specifications; raises SourceBroken when one is not what it should be."""
         seen, page = 0, 1
         while limit is None or seen < limit:
             answer = client.get("fr-CA/rechercher", params={"keywords": "*", "page": page})
@@ -34,17 +34,18 @@ class Sqdc:
                 return
             products = products[: None if limit is None else limit - seen]
             bundle = f"fr-CA/{page:04}"
-            yield _fetched(answer, bundle, "search")
-            prices = client.post(
-                "api/product/calculatePrices", json={"products": [p["ProductId"] for p in products]}, repeatable=True
-            )
+            yield Fetched.of(answer, bundle=bundle, role="search")
+            prices = client.post("api/product/calculatePrices", json={"products": [p["ProductId"] for p in products]})
             _json(prices.body, "ProductPrices")
-            yield _fetched(prices, bundle, "prices")
+            yield Fetched.of(prices, bundle=bundle, role="prices")
+            stock = client.post("api/inventory/findInventoryItems", json={"skus": [p["VariantId"] for p in products]})
+            _skus(stock.body)
+            yield Fetched.of(stock, bundle=bundle, role="stock")
             for product in products:
                 ids = {"productId": product["ProductId"], "variantId": product["VariantId"]}
-                details = client.post("api/product/specifications", json=ids, repeatable=True)
+                details = client.post("api/product/specifications", json=ids)
                 _json(details.body, "Groups")
-                yield _fetched(details, bundle, f"specification:{product['ProductId']}")
+                yield Fetched.of(details, bundle=bundle, role=f"specification:{product['ProductId']}")
             seen, page = seen + len(products), page + 1
 
     def parse(self, bundle: Sequence[Fetched]) -> Iterator[SourceRecord]:
@@ -54,20 +55,22 @@ class Sqdc:
             entry["ProductId"]: next(iter(entry.get("VariantPrices") or []), {})
             for entry in _json(by_role["prices"], "ProductPrices")
         }
+        in_stock = _skus(by_role["stock"])
         for result in _results(by_role["search"]):
             details = by_role.get(f"specification:{result['ProductId']}")
             if details is not None:  # beyond the limit of the run, no details were asked for
-                yield _record(result, prices.get(result["ProductId"], {}), _json(details, "Groups"))
+                price = prices.get(result["ProductId"], {})
+                yield _record(result, price, _json(details, "Groups"), str(result["VariantId"]) in in_stock)
 
 
-def _record(result: dict[str, Any], price: dict[str, Any], groups: list[Any]) -> SourceRecord:
+def _record(result: dict[str, Any], price: dict[str, Any], groups: list[Any], in_stock: bool) -> SourceRecord:
     facts = {a["PropertyName"]: str(a["Value"]) for group in groups for a in group["Attributes"]}
     return SourceRecord(
         source=Sqdc.code,
         external_id=str(result["VariantId"]),
         language="fr",
         price_kind=Sqdc.price_kind,
-        payload={"result": result, "price": price, "groups": groups},
+        payload={"result": result, "price": price, "groups": groups, "in_stock": in_stock},
         name=str(result.get("DisplayName") or ""),
         brand=str(result.get("Brand") or ""),
         producer=facts.get("ProducerName", ""),
@@ -79,7 +82,11 @@ def _record(result: dict[str, Any], price: dict[str, Any], groups: list[Any]) ->
         thc_high=facts.get("ThcMax", ""),
         cbd_low=facts.get("CbdMin", ""),
         cbd_high=facts.get("CbdMax", ""),
+        # What staff of a store typed from the lot on the shelf; the label's range above is another statement.
+        lot_thc=facts.get("ManualThc", ""),
+        lot_cbd=facts.get("ManualCbd", ""),
         price=str(price.get("ListPrice") or ""),
+        in_stock=in_stock,
         url=str(result.get("Url") or ""),
         terpenes=tuple(t for t in facts.get("TerpeneDetailed", "").split(", ") if t),
     )
@@ -96,6 +103,17 @@ def _results(body: bytes) -> list[dict[str, Any]]:
     return results
 
 
+def _skus(body: bytes) -> set[str]:
+    """Read the SKUs that are in stock online: a bare list."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise SourceBroken("SQDC sent an inventory that is not a list of SKUs.")
+    return {str(sku) for sku in found}
+
+
 def _json(body: bytes, key: str) -> list[Any]:
     try:
         found = json.loads(body)[key]
@@ -104,18 +122,6 @@ def _json(body: bytes, key: str) -> list[Any]:
     if not isinstance(found, list):
         raise SourceBroken(f"SQDC sent {key} that is not a list.")
     return found
-
-
-def _fetched(answer: HttpAnswer, bundle: str, role: str) -> Fetched:
-    return Fetched(
-        bundle=bundle,
-        role=role,
-        url=answer.url,
-        status=answer.status,
-        content_type=answer.content_type,
-        body=answer.body,
-        fetched_at=answer.fetched_at,
-    )
 
 
 SOURCE = Sqdc()

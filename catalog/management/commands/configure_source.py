@@ -16,17 +16,31 @@ class Command(BaseCommand):
         """Declare the options."""
         parser.add_argument("code")
         parser.add_argument("--base-url")
+        parser.add_argument("--requests-per-second", type=float, metavar="NUMBER")
         switch = parser.add_mutually_exclusive_group()
         switch.add_argument("--enable", action="store_true")
         switch.add_argument("--disable", action="store_true")
 
-    def handle(self, *, code: str, base_url: str | None, enable: bool, disable: bool, **_: Any) -> None:
+    def handle(
+        self,
+        *,
+        code: str,
+        base_url: str | None,
+        requests_per_second: float | None,
+        enable: bool,
+        disable: bool,
+        **_: Any,
+    ) -> None:
         """Save the row."""
         source = CatalogSource.objects.filter(pk=code).first()
         if source is None:
             raise CommandError(f"There is no source {code!r}.", returncode=2)
         if base_url is not None:
             source.base_url = base_url
+        if requests_per_second is not None:
+            if not 0 < requests_per_second <= 1000:
+                raise CommandError("--requests-per-second must be above 0 and at most 1000.", returncode=2)
+            source.requests_per_second = requests_per_second
         if enable or disable:
             source.is_enabled = enable
         source.save()

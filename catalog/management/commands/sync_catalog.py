@@ -9,7 +9,10 @@ from rich.table import Table
 from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
 from catalog.models import CatalogSource
 from config.errors import CultivarError
-from mlops.flow.runner import rehearse_source, run_source
+from mlops.flow.rehearsing import Rehearsal, rehearse_source
+from mlops.flow.runner import run_source
+
+_SHOWN = 10
 
 
 class Command(BaseCommand):
@@ -19,41 +22,59 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument("--source", help="only this one, enabled or not: ocs, aglc, sqdc")
+        parser.add_argument("--source", metavar="CODE", help="only this one, enabled or not")
         parser.add_argument("--limit", type=int, help="stop after this many products of each source")
         parser.add_argument("--dry-run", action="store_true", help="say what would change; write nothing")
-
+        parser.add_argument("--afresh", action="store_true", help="fetch and refine also what is as last time")
         parser.add_argument(
             "--accept", action="store_true", help="much has vanished or changed, and that is right: do not stop for it"
         )
 
-    def handle(self, *, source: str | None, limit: int | None, dry_run: bool, accept: bool, **_: Any) -> None:
+    def handle(
+        self, *, source: str | None, limit: int | None, dry_run: bool, accept: bool, afresh: bool, **_: Any
+    ) -> None:
         """Run the sources one after the other."""
-        known = [s.code for s in SUPPLIER_PRODUCTS.sources]
-        if source and source not in known:
-            raise CommandError(f"There is no source {source!r}; there are {', '.join(known)}.", returncode=2)
+        known = CatalogSource.objects.filter(holds=CatalogSource.Holds.PRODUCTS)
+        if source and not known.filter(pk=source).exists():
+            codes = ", ".join(known.order_by("pk").values_list("pk", flat=True))
+            raise CommandError(f"There is no source {source!r}; there are {codes}.", returncode=2)
         if limit is not None and limit < 1:
             raise CommandError("--limit must be 1 or more.", returncode=2)
-        rows = CatalogSource.objects.filter(pk=source) if source else CatalogSource.objects.filter(is_enabled=True)
+        rows = known.filter(pk=source) if source else known.filter(is_enabled=True)
         if not rows:
             raise CommandError("No source is enabled; enable one in the console or by configure_source.", returncode=2)
         table = Table("source", "read", "new", "changed", "unchanged", "rejected", "gone", "checksum")
-        failures = []
+        failures, rehearsals = [], []
         console = Console()
         for row in rows:
             try:
                 with console.status(f"{row.label} ..."):
-                    options: dict[str, Any] = {"code": row.code, "base_url": row.base_url, "limit": limit}
-                    run = (
-                        rehearse_source(SUPPLIER_PRODUCTS, **options)
-                        if dry_run
-                        else run_source(SUPPLIER_PRODUCTS, **options, accept=accept)
-                    )
+                    if dry_run:
+                        rehearsal = rehearse_source(SUPPLIER_PRODUCTS, code=row.code, limit=limit)
+                        run = rehearsal.run
+                        rehearsals.append(rehearsal)
+                    else:
+                        run = run_source(SUPPLIER_PRODUCTS, code=row.code, limit=limit, accept=accept, afresh=afresh)
                 counts = (run.read, run.new, run.changed, run.unchanged, run.rejected, run.gone)
                 table.add_row(row.code, *map(str, counts), run.checksum_out[:12])
             except CultivarError as error:
                 failures.append(str(error))
         if table.row_count:
             console.print(table)
+        for rehearsal in rehearsals:
+            _show(console, rehearsal)
         if failures:
             raise CommandError(" ".join(failures), returncode=2)
+
+
+def _show(console: Console, rehearsal: Rehearsal) -> None:
+    if rehearsal.objection:
+        console.print(f"A run would stop and ask: {rehearsal.objection}", style="yellow")
+    changes = [d for d in rehearsal.differences if any(d.before.values())][:_SHOWN]
+    if not changes:
+        return
+    table = Table("would change", "column", "from", "to", title=f"some changes of {rehearsal.run.source}")
+    for change in changes:
+        for column, value in change.after.items():
+            table.add_row(change.key, column, change.before[column], value)
+    console.print(table)

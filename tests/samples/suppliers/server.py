@@ -1,5 +1,7 @@
 """
-The sample supplier: OCS's, AGLC's and SQDC's formats over HTTP, with faults that `POST /_fault` switches.
+The sample supplier: the formats of OCS (shop and wholesale), AGLC, SQDC and a public list over HTTP.
+
+`POST /_fault` switches faults.
 
 Faults: 500, 403, 404, 429 (once, with Retry-After), truncated, html (a challenge page), empty, half, drift (names and
 prices under other keys), drip, bomb, malformed-product.
@@ -8,15 +10,20 @@ prices under other keys), drip, bomb, malformed-product.
 import csv
 import gzip
 import html
+import io
 import json
 import re
 import threading
 import time
+from collections.abc import Sequence
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from openpyxl import Workbook
 
 HERE = Path(__file__).parent
 SQDC_PAGE = 12
@@ -50,6 +57,7 @@ def ocs_products() -> list[dict[str, Any]]:
                 "title": first["name"],
                 "handle": handle + ("-fr" if first["language"] == "fr" else ""),
                 "vendor": first["brand"],
+                "updated_at": f"2026-05-{1 + int(number) % 28:02}T08:00:00-04:00",
                 "tags": tags,
                 "variants": [{"sku": r["sku"], "title": r["size"], "price": r["price"]} for r in rows],
             }
@@ -84,6 +92,57 @@ def aglc_variants() -> dict[str, list[dict[str, Any]]]:
     return {"Dried Flower": variants}
 
 
+WHOLESALE_COLUMNS = (
+    "Category", "Sub-Category", "Product Name", "Brand", "Supplier Name", "Size", "Unit of Measure", "Stock Status",
+    "Unit Price", "Minimum THC Content (%)", "Maximum THC Content (%)", "THC Content Per Unit",
+    "Minimum CBD Content (%)", "Maximum CBD Content (%)", "CBD Content Per Unit", "Plant Type", "Terpenes",
+    "Number of Items in a Retail Pack", "GTIN", "OCS Item Number", "OCS Variant Number",
+)  # fmt: skip
+
+
+def wholesale_rows() -> list[dict[str, Any]]:
+    """Return the rows of a MasterCatalogue: English ones of ocs.csv, two thirds of their price; blanks as they are."""
+    rows = []
+    for number, row in enumerate(r for r in _rows("ocs.csv") if r["language"] == "en"):
+        gtin, code = row["sku"].strip("_"), f"{row['id']}_{row['size']}___"
+        ends = {kind: [float(end) for end in re.findall(r"\d+\.\d+", row[kind])] for kind in ("thc", "cbd")}
+        is_edible = row["category"] == "Edibles"
+        rows.append(
+            {
+                "Category": row["category"],
+                "Product Name": row["name"],
+                "Brand": row["brand"],
+                "Supplier Name": row["producer"],
+                "Size": row["size"],
+                "Stock Status": "In Stock" if number % 5 else "Out of Stock",
+                "Unit Price": round(float(row["price"]) * 2 / 3, 2),
+                "Minimum THC Content (%)": None if is_edible or not ends["thc"] else ends["thc"][0],
+                "Maximum THC Content (%)": None if is_edible or not ends["thc"] else ends["thc"][-1],
+                "THC Content Per Unit": 10.0 if is_edible else None,
+                "Minimum CBD Content (%)": None if is_edible or not ends["cbd"] else ends["cbd"][0],
+                "Maximum CBD Content (%)": None if is_edible or not ends["cbd"] else ends["cbd"][-1],
+                "Plant Type": row["plant_type"],
+                "GTIN": float(gtin) if gtin.isdigit() else None,  # as spreadsheets keep them
+                "OCS Item Number": float(row["id"]),
+                # Blank, or with blanks around it, as in the real one.
+                "OCS Variant Number": None if number % 7 == 0 else f" {code} ",
+            }
+        )
+    return rows
+
+
+def workbook(rows: list[dict[str, Any]], columns: Sequence[str]) -> bytes:
+    """Write the sheet MasterCatalogue."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("MasterCatalogue")
+    sheet.append(columns)
+    for row in rows:
+        sheet.append([row.get(column) for column in columns])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
 def sample_price(size: str) -> str:
     """Return a price by a rule of size: six dollars and a little per gram, as SQDC writes it."""
     grams = float(size.replace(",", ".").removesuffix("g").strip() or 1)
@@ -101,7 +160,14 @@ class SampleSupplier(ThreadingHTTPServer):
         self.ocs = ocs_products()
         self.sqdc = _rows("sqdc.csv")
         self.aglc = aglc_variants()
+        self.wholesale = wholesale_rows()
+        self.list_csv = (HERE / "registry.csv").read_text()
+        self._workbooks: dict[str, bytes] = {}
         self.refusals = 0
+        self.asked = 0
+        self.unmodified = 0
+        self.wants = ""
+        """What must stand in Authorization, if anything."""
         self._may_answer = threading.Event()
         self._may_answer.set()
         self.is_waited_for = False
@@ -118,6 +184,11 @@ class SampleSupplier(ThreadingHTTPServer):
         """Wait while held."""
         self.is_waited_for = not self._may_answer.is_set()
         self._may_answer.wait(60)
+
+    def workbook(self, rows: list[dict[str, Any]], columns: Sequence[str]) -> bytes:
+        """Return the same bytes for the same rows, as a file that lies on a server."""
+        told = json.dumps([rows, columns])
+        return self._workbooks.setdefault(told, workbook(rows, columns))
 
     @property
     def url(self) -> str:
@@ -149,6 +220,12 @@ class _Handler(BaseHTTPRequestHandler):
                     {**p, "title": None, "variants": [{"sku": v["sku"]} for v in p["variants"]]} for p in products
                 ]
             self._json({"products": self._kept(products, page)})
+        elif url.path == "/ocs-wholesale":
+            columns = [c.lower() if self.server.fault == "drift" else c for c in WHOLESALE_COLUMNS]
+            book = self.server.workbook(self._kept(self.server.wholesale, 1), columns)
+            self._send(book, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+        elif url.path == "/list.csv":
+            self._send(self._kept_lines(self.server.list_csv), "text/csv")
         elif url.path == "/aglc/shop-cannabis":
             token = '<form><input name="__RequestVerificationToken" type="hidden" value="sample-token"></form>'
             self._send(f"<html><body>{token}</body></html>".encode(), "text/html", cookie="token=sample")
@@ -180,6 +257,8 @@ class _Handler(BaseHTTPRequestHandler):
                 if i in by_id
             ]
             self._json({"ProductPrices": prices})
+        elif self.path == "/sqdc/api/inventory/findInventoryItems":
+            self._json([sku for sku in asked["skus"] if f"{sku}-P" in by_id and int(sku[-1]) % 4])
         elif self.path == "/sqdc/api/product/specifications":
             row = by_id[asked["productId"]]
             facts = {
@@ -188,6 +267,8 @@ class _Handler(BaseHTTPRequestHandler):
                 "CannabisType": row["type"],
                 "ThcMin": row["thc_min"],
                 "ThcMax": row["thc_max"],
+                "ManualThc": row["manual_thc"],
+                "ManualCbd": row["manual_cbd"],
             }
             attributes = [{"Title": k, "PropertyName": k, "Value": v} for k, v in facts.items()]
             self._json({"Groups": [{"Attributes": attributes}]})
@@ -215,10 +296,21 @@ class _Handler(BaseHTTPRequestHandler):
                 return rows[::2] if page == 1 else []
         return rows
 
+    def _kept_lines(self, text: str) -> bytes:
+        """Return what the fault leaves of a list."""
+        head, *lines = text.splitlines(keepends=True)
+        if self.server.fault == "drift":
+            head = head.lower().replace("name", "title")
+        return "".join([head, *self._kept(lines, 1)]).encode()
+
     def _json(self, value: Any) -> None:
         self._send(json.dumps(value).encode(), "application/json")
 
     def _send(self, body: bytes, content_type: str, status: int = 200, cookie: str = "") -> None:
+        self.server.asked += 1
+        if self.server.wants and self.headers.get("Authorization") != self.server.wants:
+            self._answer(b"who are you?", "text/plain", 401)
+            return
         match self.server.fault:
             case "500" | "403" | "404":
                 self._answer(b"<html><title>One moment</title></html>", "text/html", int(self.server.fault))
@@ -234,7 +326,12 @@ class _Handler(BaseHTTPRequestHandler):
             case "html":
                 self._answer(b"<html><title>One moment</title></html>", "text/html", 200)
             case _:
-                self._answer(body, content_type, status, {"Set-Cookie": f"{cookie}; Path=/"} if cookie else None)
+                more = {"Set-Cookie": f"{cookie}; Path=/"} if cookie else {"ETag": f'"{sha256(body).hexdigest()}"'}
+                if not cookie and self.headers.get("If-None-Match") == more["ETag"]:
+                    self.server.unmodified += 1
+                    self._answer(b"", content_type, 304, more)
+                else:
+                    self._answer(body, content_type, status, more)
 
     def _drip(self, body: bytes, content_type: str) -> None:
         self.send_response(200)

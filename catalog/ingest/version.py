@@ -1,0 +1,23 @@
+"""What the refining of listings depends on beside the bytes: rules, reference tables, a list's mapping."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from catalog.ingest.sources.finding import find_source
+
+_HERE = Path(__file__).parent
+_RULES = (_HERE, _HERE.parent / "reference")
+_LENGTH = 20
+
+
+def refinery_version(code: str) -> str:
+    """Return a hash over all rules and tables, and over what staff have said of the source's columns."""
+    mapping = getattr(find_source(code), "mapping_hash", "")
+    return hashlib.sha256(f"{_rules_hash()}{mapping}".encode()).hexdigest()[:_LENGTH]
+
+
+@cache
+def _rules_hash() -> str:
+    files = sorted(file for room in _RULES for file in room.rglob("*") if file.suffix in {".py", ".csv"})
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

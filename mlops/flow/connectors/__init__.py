@@ -1,0 +1,1 @@
+"""Ways to a source, by kind: HTTP, files, sheets."""

@@ -44,7 +44,7 @@ def clean_listing(record: SourceRecord) -> CleanListing:
         cbd=cbd,
         weight_grams=size.grams,
         pieces=size.pieces,
-        price=parse_price(record.price),
+        price=None if record.price is None else parse_price(record.price),
         price_kind=record.price_kind,
         url=record.url or None,
         terpenes=tuple(dict.fromkeys(_words(t) for t in record.terpenes if _words(t))),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pglock
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -81,8 +81,7 @@ def refine_bundles(pipeline: Pipeline, run: Run, *, afresh: bool = False, wait: 
 def save_batch(pipeline: Pipeline, run: Run, refined: Refined, *, bundle: str) -> None:
     """Save what was accepted, quarantine what was not, count both in the run."""
     saved = pipeline.save(listings=refined.accepted, run=run, bundle=bundle)
-    for record, rejection in refined.rejected:
-        _quarantine(run, record, rejection)
+    _quarantine(run, refined.rejected)
     _count(run, saved, rejected=len(refined.rejected), read=len(refined.accepted) + len(refined.rejected))
 
 
@@ -164,14 +163,23 @@ def _count(run: Run, saved: Saved, *, rejected: int, read: int) -> None:
     )
 
 
-def _quarantine(run: Run, record: Any, rejection: RecordRejected) -> None:
-    payload = json.loads(json.dumps(dict(record.payload), default=str))
-    digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
-    row, is_new = QuarantinedRecord.objects.get_or_create(
-        source=run.source,
-        payload_hash=digest,
-        reason=rejection.reason,
-        defaults={"external_id": record.external_id, "field": rejection.field, "payload": payload, "run": run},
-    )
-    if not is_new:
-        QuarantinedRecord.objects.filter(pk=row.pk).update(times_seen=F("times_seen") + 1)
+def _quarantine(run: Run, rejected: Sequence[tuple[Any, RecordRejected]]) -> None:
+    """Keep the rejected, each once; a record that comes again is counted."""
+    rows: dict[tuple[str, str], list[Any]] = {}
+    for record, rejection in rejected:
+        payload = json.dumps(dict(record.payload), sort_keys=True, default=str)
+        key = hashlib.sha256(payload.encode()).hexdigest(), rejection.reason
+        row = rows.setdefault(key, [record.external_id[:200], rejection.field, rejection.reason, payload, key[0], 0])
+        row[-1] += 1
+    if rows:
+        with connection.cursor() as cursor:
+            columns = [list(column) for column in zip(*(rows[key] for key in sorted(rows)), strict=True)]
+            cursor.execute(_QUARANTINE, [run.source, run.pk, *columns])
+
+
+_QUARANTINE = """
+INSERT INTO quarantined_records AS q
+  (source, run_id, external_id, field, reason, payload, payload_hash, times_seen)
+SELECT %s, %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::int[])
+ON CONFLICT (source, payload_hash, reason) DO UPDATE SET times_seen = q.times_seen + EXCLUDED.times_seen
+"""

@@ -19,7 +19,7 @@ class QuarantinedRecord(models.Model):
     payload_hash = models.CharField(max_length=64)
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="quarantined")
     first_seen_at = models.DateTimeField(db_default=Now())
-    times_seen = models.IntegerField(default=1)
+    times_seen = models.IntegerField(default=1, db_default=1)
 
     class Meta:
         db_table = "quarantined_records"

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from catalog.ingest.cleaning.numbers import NUMBER, plain, says_nothing
 from mlops.flow.errors import RecordRejected
@@ -125,27 +126,39 @@ def _quiet_word(word: str, *, is_first: bool) -> str:
 
 def _without_brand(name: str, brand: str) -> str:
     """Compare without accents and apostrophes' kinds; cut from the name as it is written."""
-    if not brand:
+    folded, wanted = _folded(name), _folded(brand.strip("®™ "))
+    # Most names do not hold their brand, and a pattern for every brand costs more than all else.
+    if not wanted or wanted.split()[0] not in folded:
         return name
-    folded, wanted = _folded(name), re.escape(_folded(brand.strip("®™ "))).replace(r"\ ", r"\s+")
-    for pattern in (
-        rf"^{wanted}(?:\s*[-–:|•]+\s*|\s+)(?:by\s+)?(?=\S)",
-        rf"\s*[-–:|•,]\s*{wanted}\s*$",
-        rf"\s+(?:by|par)\s+{wanted}\s*$",
-        rf"(?<=\|)\s*{wanted}\s*\|",
-        rf"(?<=\| ){wanted}\s+",
-        rf"\s*[\[(]{wanted}[\])]",
-    ):
-        if found := re.search(pattern, folded, re.I):
+    for pattern in _patterns_of_brand(wanted):
+        if found := pattern.search(folded):
             shorter = f"{name[: found.start()]}{name[found.end() :]}".strip()
             if re.search(r"[^\W\d_]{2}|\d{2}", shorter):
                 return shorter
     return name
 
 
+@lru_cache(maxsize=4096)
+def _patterns_of_brand(brand: str) -> list[re.Pattern[str]]:
+    wanted = re.escape(brand).replace(r"\ ", r"\s+")
+    return [
+        re.compile(pattern)
+        for pattern in (
+            rf"^{wanted}(?:\s*[-–:|•]+\s*|\s+)(?:by\s+)?(?=\S)",
+            rf"\s*[-–:|•,]\s*{wanted}\s*$",
+            rf"\s+(?:by|par)\s+{wanted}\s*$",
+            rf"(?<=\|)\s*{wanted}\s*\|",
+            rf"(?<=\| ){wanted}\s+",
+            rf"\s*[\[(]{wanted}[\])]",
+        )
+    ]
+
+
 def _folded(text: str) -> str:
-    """Return the text, letter by letter, without accents; as long as before."""
-    return "".join(unicodedata.normalize("NFD", letter)[0] for letter in text.replace("’", "'"))
+    """Return the text, letter by letter, in lower case without accents; as long as before."""
+    if text.isascii():
+        return text.lower()
+    return "".join(unicodedata.normalize("NFD", letter)[0].lower() for letter in text.replace("’", "'"))
 
 
 def _without_measures(name: str) -> str:

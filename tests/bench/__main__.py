@@ -7,6 +7,7 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 from rich.console import Console
@@ -41,9 +42,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("name", metavar="NAME", choices=_names(), help=f"one of {', '.join(_names())}")
     parser.add_argument("--rounds", type=int, default=LEAST_ROUNDS, help=f"{LEAST_ROUNDS} or more")
     parser.add_argument("--size", type=int, help="rows or texts; each benchmark has its own default")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="real data in place of the benchmark's own")
     options = parser.parse_args()
     if options.rounds < LEAST_ROUNDS:
         parser.error(f"--rounds must be {LEAST_ROUNDS} or more")
+    if options.data and not options.data.is_file():
+        parser.error(f"there is no file {options.data}")
     return options
 
 
@@ -81,7 +85,16 @@ def _measure(benchmark: ModuleType, options: argparse.Namespace, console: Consol
     before = os.getloadavg()[0]
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(options.name, total=options.rounds)
-        lines = benchmark.measure(rounds=options.rounds, size=size, advance=lambda: progress.advance(bar))
+        wanted: dict[str, object] = {"rounds": options.rounds, "size": size, "advance": lambda: progress.advance(bar)}
+        if options.data:
+            wanted["data"] = options.data
+        try:
+            lines = benchmark.measure(**wanted)
+        except (TypeError, ValueError) as error:
+            if not options.data:
+                raise
+            console.print(f"{options.name} cannot use {options.data}: {error}")
+            return REFUSED
     table = Table("line", "median", "least", "most", "limit", "")
     for line in lines:
         figures = (f"{value:.2f} {line.unit}" for value in (line.median, min(line.ratios), max(line.ratios)))

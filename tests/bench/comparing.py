@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True, kw_only=True)
 class Comparison:
-    """One line of a benchmark; limit: the least median ratio, None where the line only informs."""
+    """One line of a benchmark; limit: the least median, or the most if it is a ceiling; None: it only informs."""
 
     name: str
     limit: float | None = None
     unit: str = "x"
+    is_ceiling: bool = False
     ratios: list[float] = field(default_factory=list)
 
     @property
@@ -23,7 +24,9 @@ class Comparison:
     @property
     def is_met(self) -> bool:
         """Tell whether the median reaches the limit."""
-        return self.limit is None or self.median >= self.limit
+        if self.limit is None:
+            return True
+        return self.median <= self.limit if self.is_ceiling else self.median >= self.limit
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from catalog.models import CatalogSource, Product, SupplierListing
-from mlops.models import Alert, QuarantinedRecord, RawRecord, Run
+from mlops.models import Alert, QuarantinedRecord, Run
 
 
 def dashboard(_request: Any, context: dict[str, Any]) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def dashboard(_request: Any, context: dict[str, Any]) -> dict[str, Any]:
     ]
     context["has_products"] = bool(context["counts"][0][1])
     context["sources"] = {
-        "headers": ["Source", "Switched", "Listings", "Newest fetch", "Last good run"],
+        "headers": ["Source", "Switched", "Listings", "Newest data", "Last good run"],
         "rows": list(_source_rows()),
     }
     return context
@@ -31,7 +31,6 @@ def dashboard(_request: Any, context: dict[str, Any]) -> dict[str, Any]:
 def _source_rows() -> Any:
     good = Run.objects.filter(status=Run.Status.SUCCEEDED)
     finished = dict(good.values_list("source").order_by("source").annotate(last=Max("finished_at")))
-    fetched = dict(RawRecord.objects.values_list("source").annotate(last=Max("fetched_at")))
     listings = dict(SupplierListing.objects.values_list("source").annotate(count=Count("id")))
     for source in CatalogSource.objects.order_by("code"):
         link = reverse("admin:catalog_catalogsource_change", args=[source.code])
@@ -39,7 +38,7 @@ def _source_rows() -> Any:
             format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', link, source.label),
             "on" if source.is_enabled else "off",
             listings.get(source.code, 0),
-            _ago(fetched.get(source.code)),
+            _ago(source.newest_event_at),
             _ago(finished.get(source.code)),
         ]
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
@@ -48,14 +50,25 @@ class RunAdmin(ReadOnlyAdmin):
     """What a run read and changed, with checksums in and out."""
 
     list_display = ("source", "started_at", "state", "duration", *_COUNTS, "error")
-    list_filter = ("source", "status", ("started_at", RangeDateTimeFilter))
+    list_filter = ("source", "status", "is_rehearsal", ("started_at", RangeDateTimeFilter))
     fieldsets = (
         (None, {"fields": ("source", "pipeline", "state", "started_at", "duration", "error")}),
         ("Counts", {"fields": (("read", "rejected"), ("new", "changed"), ("unchanged", "gone"))}),
-        ("Checksums", {"fields": ("checksum_in", "checksum_out")}),
+        ("Checksums", {"fields": ("checksum_in", "checksum_out", "newest_event_at")}),
     )
-    readonly_fields = ("state", "duration")
+    readonly_fields = ("state", "duration", "found")
     inlines = (RawRecordInline, QuarantinedRecordInline, LineageEntryInline, AlertInline)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Run | None = None) -> Any:
+        """Show first what a rehearsal found."""
+        if obj is None or not obj.is_rehearsal:
+            return self.fieldsets
+        return (("Rehearsed: nothing was written", {"fields": ("found",)}), *self.fieldsets)
+
+    @admin.display(description="what a run would change")
+    def found(self, run: Run) -> SafeString:
+        """Show what would stop a run, and some rows that it would write."""
+        return SafeString(render_to_string("admin/mlops/run/rehearsal.html", {"run": run, "report": run.report or {}}))
 
     @display(
         description="status",
@@ -66,11 +79,12 @@ class RunAdmin(ReadOnlyAdmin):
             "interrupted": "warning",
             "running": "info",
             "landed": "info",
+            "rehearsal": "info",
         },
     )
     def state(self, run: Run) -> str:
         """Show the status in color."""
-        return run.status
+        return "rehearsal" if run.is_rehearsal else run.status
 
     @admin.display(description="duration")
     def duration(self, run: Run) -> str:

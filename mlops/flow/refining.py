@@ -16,7 +16,7 @@ from django.utils import timezone
 from mlops.flow.errors import FeedSuspicious, RecordRejected
 from mlops.flow.landing import reread
 from mlops.flow.sources import Pipeline, Saved, Source
-from mlops.models import LineageEntry, QuarantinedRecord, RawRecord, Run
+from mlops.models import LineageEntry, RawRecord, Run
 
 log = structlog.get_logger(__name__)
 # Records that are saved together: enough to make a statement worth its while, few enough for memory and for a checkpoint.

@@ -196,7 +196,7 @@ def _copy_again() -> float:
         cursor.execute(f"SELECT {names} FROM supplier_listings LIMIT 100000")
         rows = cursor.fetchall()
         cursor.execute("SELECT count(*) FROM supplier_listings")
-        factor = cursor.fetchone()[0] / max(len(rows), 1)
+        factor: float = cursor.fetchone()[0] / max(len(rows), 1)
 
     def copy_all() -> None:
         with (

@@ -41,7 +41,7 @@ class SheetSource:
     def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[Fetched]:
         """Yield the file in parts, each with the head; raises SourceBroken when it cannot be read, or has no rows."""
         with tempfile.TemporaryFile() as file:
-            answer = self._copy(client, file)
+            answer = copy_list(client, file, label=self.label)
             if answer.is_unmodified:
                 yield from client.as_last_time(answer)
                 return
@@ -105,21 +105,23 @@ class SheetSource:
         if missing := sorted(wanted - set(first)):
             raise SourceBroken(f"{self.label} has no column {', '.join(missing)}; it has {', '.join(first)}.")
 
-    def _copy(self, client: SourceClient, file: BinaryIO) -> SourceAnswer:
-        if client.access.base_url:
-            return client.download(to=file)
-        if not client.access.file:
-            raise SourceBroken(f"{self.label} has neither an address nor a file.")
-        try:
-            with default_storage.open(client.access.file) as stored:
-                while chunk := stored.read(_COPIED_BYTES):
-                    file.write(cast(bytes, chunk))
-        except OSError as error:
-            raise SourceBroken(f"The file of {self.label} cannot be opened: {error}") from None
-        return SourceAnswer(
-            url=f"file:{client.access.file}", status=200, content_type="", body=b"", headers={},
-            fetched_at=timezone.now(),
-        )  # fmt: skip
+
+def copy_list(client: SourceClient, file: BinaryIO, *, label: str) -> SourceAnswer:
+    """Download or open a list into a file; `is_unmodified` when it is as last time, and nothing was written."""
+    if client.access.base_url:
+        return client.download(to=file)
+    if not client.access.file:
+        raise SourceBroken(f"{label} has neither an address nor a file.")
+    try:
+        with default_storage.open(client.access.file) as stored:
+            while chunk := stored.read(_COPIED_BYTES):
+                file.write(cast(bytes, chunk))
+    except OSError as error:
+        raise SourceBroken(f"The file of {label} cannot be opened: {error}") from None
+    return SourceAnswer(
+        url=f"file:{client.access.file}", status=200, content_type="", body=b"", headers={},
+        fetched_at=timezone.now(),
+    )  # fmt: skip
 
 
 def _with_body(answer: SourceAnswer, body: bytes) -> SourceAnswer:

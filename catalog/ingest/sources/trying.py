@@ -1,0 +1,81 @@
+"""A list looked at before it is taken in: its columns, its first rows, and what they would be read as."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from catalog.ingest.cleaning.listing import clean_listing, parse_category
+from catalog.ingest.records import CleanListing
+from catalog.ingest.sources.mapping import SheetMapping
+from catalog.ingest.sources.sheets import SheetSource, copy_list
+from catalog.models import CatalogSource
+from catalog.selectors import access_to
+from config.clients.http import HttpFailed
+from mlops.flow.connectors.http import reaching
+from mlops.flow.connectors.sheets import SheetFormat, cut, rows_of, sheets_of
+from mlops.flow.errors import RecordRejected, SourceUnavailable
+from mlops.flow.landing import Landed
+
+ROWS_LOOKED_AT = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The first rows of a list by column, and the sheets of a workbook."""
+
+    sheets: list[str]
+    rows: list[dict[str, str]]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, as they stand."""
+        return list(self.rows[0]) if self.rows else []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A row, and what it would be read as, or why not."""
+
+    row: Mapping[str, str]
+    listing: CleanListing | None
+    refused: str
+
+
+def look_at(row: CatalogSource, form: SheetFormat) -> Look:
+    """Fetch or open a source's list and read its beginning; raises SourceUnavailable, SourceBroken."""
+    with tempfile.TemporaryFile() as file:
+        with reaching(access_to(row.code), landed=Landed(source=row.code, run=None, afresh=True)) as client:
+            try:
+                copy_list(client, file, label=row.label)
+            except HttpFailed as error:
+                raise SourceUnavailable(f"{row.label}: {error}") from error
+        file.seek(0)
+        part = next(cut(file, form, most_rows=ROWS_LOOKED_AT))
+        return Look(sheets=sheets_of(part.rows), rows=list(rows_of(part, form))[:ROWS_LOOKED_AT])
+
+
+def try_rows(rows: list[dict[str, str]], mapping: SheetMapping) -> list[Tried]:
+    """Clean rows as a run would."""
+    source = SheetSource(code="trying", label="", mapping=mapping)
+    return [_try(source, row) for row in rows]
+
+
+def unknown_categories(rows: list[dict[str, str]], column: str) -> list[str]:
+    """Return the list's own words for categories that we do not know, in alphabetical order."""
+    words = {row.get(column, "").strip() for row in rows} - {""}
+    return sorted(word for word in words if not _is_known(word))
+
+
+def _try(source: SheetSource, row: dict[str, str]) -> Tried:
+    try:
+        return Tried(row=row, listing=clean_listing(source.record(row)), refused="")
+    except RecordRejected as rejection:
+        return Tried(row=row, listing=None, refused=str(rejection))
+
+
+def _is_known(word: str) -> bool:
+    try:
+        parse_category(word)
+    except RecordRejected:
+        return False
+    return True

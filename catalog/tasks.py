@@ -1,6 +1,6 @@
 """Doors: one call through, counts back."""
 
-from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
+from catalog.ingest.pipeline import PIPELINES, pipeline_of
 from catalog.models import CatalogSource
 from mlops.flow.rehearsing import note_rehearsal, rehearse_source
 from mlops.flow.runner import help_refine, run_due, run_source
@@ -21,7 +21,7 @@ def sync_catalog() -> dict[str, int]:
 def sync_source(*, code: str, accept: bool = False) -> dict[str, int]:
     """Fetch and refine one source; accept: a person knows that much has changed."""
     run = run_source(
-        SUPPLIER_PRODUCTS,
+        pipeline_of(CatalogSource.objects.get(pk=code)),
         code=code,
         accept=accept,
         call_helpers=lambda run: help_refine_run.delay(run_id=str(run.pk)),
@@ -32,17 +32,18 @@ def sync_source(*, code: str, accept: bool = False) -> dict[str, int]:
 @pipeline_task(queue="ingest", soft_time_limit=1800)
 def help_refine_run(*, run_id: str) -> dict[str, int]:
     """Take bundles of a run that another worker is refining, so that one large feed has two processes."""
-    return {"bundles": help_refine(SUPPLIER_PRODUCTS, Run.objects.get(pk=run_id))}
+    run = Run.objects.get(pk=run_id)
+    return {"bundles": help_refine(pipeline_of(CatalogSource.objects.get(pk=run.source)), run)}
 
 
 @pipeline_task(queue="ingest", soft_time_limit=1800)
 def rehearse(*, code: str) -> dict[str, int]:
     """Find out what a run of a source would change; the report is a run of its own."""
-    run = note_rehearsal(rehearse_source(SUPPLIER_PRODUCTS, code=code))
+    run = note_rehearsal(rehearse_source(pipeline_of(CatalogSource.objects.get(pk=code)), code=code))
     return {"new": run.new, "changed": run.changed, "unchanged": run.unchanged, "rejected": run.rejected}
 
 
 @pipeline_task(queue="ingest")
 def refine_raw_records(*, limit: int = 500) -> dict[str, int]:
     """Refine what landed in runs that died before refining it."""
-    return {"finished": run_due(SUPPLIER_PRODUCTS, limit=limit)}
+    return {"finished": sum(run_due(pipeline, limit=limit) for pipeline in PIPELINES.values())}

@@ -12,7 +12,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from catalog.ingest.sources.mapping import FIELDS, SheetMapping
+from catalog.ingest.sources.mapping import SheetMapping, fields_of
 from catalog.ingest.sources.trying import Look, unknown_categories
 from catalog.ingest.vocabulary import CATEGORIES
 
@@ -56,11 +56,14 @@ class ColumnsForm(forms.Form):
         help_text="None: name, brand, size and category together.",
     )  # fmt: skip
 
-    def __init__(self, data: Any, *, look: Look, mapping: dict[str, Any]) -> None:
+    def __init__(self, data: Any, *, look: Look, mapping: dict[str, Any], holds: str) -> None:
         super().__init__(data, initial=_initial(mapping))
+        self.holds = holds
+        if holds == "licences":
+            del self.fields["price_kind"], self.fields["language"]
         names = [("", "–"), *((name, name) for name in look.columns)]
         self.fields["id_columns"].choices = names[1:]  # type: ignore[attr-defined]
-        for field in FIELDS:
+        for field in fields_of(self.holds):
             self.fields[f"column-{field}"] = forms.ChoiceField(
                 required=field == "name", choices=names, widget=UnfoldAdminSelectWidget
             )
@@ -91,7 +94,7 @@ class ColumnsForm(forms.Form):
                 "default": self[f"default-{field}"],
                 "unit": self[f"unit-{field}"] if field in _WITH_UNITS else "",
             }
-            for field in FIELDS
+            for field in fields_of(self.holds)
         ]
 
     @property
@@ -108,10 +111,11 @@ class ColumnsForm(forms.Form):
                 columns=_said(chosen, "column-"),
                 defaults=_said(chosen, "default-"),
                 units=_said(chosen, "unit-"),  # type: ignore[arg-type]  # the choices are the type's
-                values={"category": {word: ours for word, ours in kept.items() if ours}},
+                values={"category": {word: ours for word, ours in kept.items() if ours}} if kept else {},
                 id_columns=tuple(chosen["id_columns"]),
-                language=chosen["language"],
-                price_kind=chosen["price_kind"],
+                holds=self.holds,  # type: ignore[arg-type]  # a choice of the source's row
+                language=chosen.get("language", "en"),
+                price_kind=chosen.get("price_kind", "retail"),
                 day_first=chosen["day_first"],
                 **form,
             )

@@ -83,15 +83,15 @@ class CatalogSourceAdmin(ModelAdmin):
         if obj is None or obj.kind == CatalogSource.Kind.SHEET or obj.file or obj.code == "ocs-wholesale":
             reached.insert(1, "file")
         return (
-            (None, {"fields": ["label", "code", *(["kind", "is_enabled"] if obj else [])]}),
+            (None, {"fields": ["label", "code", *(["kind", "holds", "is_enabled"] if obj else ["holds"])]}),
             ("Where it is", {"fields": reached}),
             ("When it runs", {"fields": ["schedule", "last_run", "newest"] if obj else ["schedule"]}),
             ("When it stops and asks", {"fields": ["most_gone_percent", "most_jumped_percent"]}),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: CatalogSource | None = None) -> Any:
-        """Keep a code once it is given: listings and runs are known by it."""
-        return (*self.readonly_fields, "code") if obj else self.readonly_fields
+        """Keep a code once it is given, and what it holds: listings and runs are known by them."""
+        return (*self.readonly_fields, "code", "holds") if obj else self.readonly_fields
 
     def has_delete_permission(self, request: HttpRequest, obj: CatalogSource | None = None) -> bool:
         """Allow it for a list that nothing has come from."""
@@ -198,7 +198,7 @@ class CatalogSourceAdmin(ModelAdmin):
         except CultivarError as error:
             return TemplateResponse(request, _COLUMNS_PAGE, {**context, "problem": str(error)})
         asked.fields["sheet"].choices = [("", "the first"), *((name, name) for name in look.sheets)]  # type: ignore[attr-defined]
-        chosen = ColumnsForm(given, look=look, mapping=source.mapping)
+        chosen = ColumnsForm(given, look=look, mapping=source.mapping, holds=source.holds)
         if given and chosen.is_valid():
             try:
                 mapping = chosen.mapping(form)

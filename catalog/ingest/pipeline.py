@@ -1,9 +1,11 @@
-"""The road of supplier products, whole."""
+"""The road of supplier products, whole; and which road a source takes."""
 
 from catalog.ingest.cleaning.listing import clean_listing
 from catalog.ingest.enrichment import enrich_listing
+from catalog.ingest.licences import LICENCES
 from catalog.ingest.sources.finding import find_source
 from catalog.ingest.version import refinery_version
+from catalog.models import CatalogSource
 from catalog.selectors import access_to
 from catalog.services.guarding import conclude_feed, survey_feed
 from catalog.services.listings import preview_listings, save_listings, source_checksum
@@ -22,3 +24,13 @@ SUPPLIER_PRODUCTS = Pipeline(
     version=refinery_version,
     output_table="supplier_listings",
 )
+
+PIPELINES = {
+    CatalogSource.Holds.PRODUCTS: SUPPLIER_PRODUCTS,
+    CatalogSource.Holds.LICENCES: LICENCES,
+}
+
+
+def pipeline_of(row: CatalogSource) -> Pipeline:
+    """Return the road that what a source holds takes."""
+    return PIPELINES[CatalogSource.Holds(row.holds)]

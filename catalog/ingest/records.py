@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -96,3 +96,34 @@ class CleanListing:
     effects: tuple[str, ...] = ()
     effects_basis: str | None = None
     flags: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LicenceRecord:
+    """A row of a regulator's list as it stands; "" is absent."""
+
+    source: str
+    external_id: str
+    payload: Mapping[str, str]
+    name: str = ""
+    province: str = ""
+    licence_classes: str = ""
+    status: str = ""
+    effective_on: str = ""
+    expires_on: str = ""
+    day_first: bool = False
+    defect: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanLicence:
+    """A holder fit to be saved; names of fields are columns of `licence_holders`."""
+
+    source: str
+    external_id: str
+    name: str
+    province: str | None
+    licence_classes: str | None
+    status: str | None
+    effective_on: date | None
+    expires_on: date | None

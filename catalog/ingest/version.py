@@ -13,8 +13,12 @@ _LENGTH = 20
 
 def refinery_version(code: str) -> str:
     """Return a hash over all rules and tables, and over what staff have said of the source's columns."""
-    mapping = getattr(find_source(code), "mapping_hash", "")
-    return hashlib.sha256(f"{_rules_hash()}{mapping}".encode()).hexdigest()[:_LENGTH]
+    return version_of(getattr(find_source(code), "mapping_hash", ""))
+
+
+def version_of(mapping_hash: str) -> str:
+    """Return a hash over all rules and tables, and over a mapping's."""
+    return hashlib.sha256(f"{_rules_hash()}{mapping_hash}".encode()).hexdigest()[:_LENGTH]
 
 
 @cache

@@ -28,6 +28,7 @@ UNFOLD = {
                 _page("Products", "inventory_2", "catalog_product_changelist"),
                 _page("Supplier listings", "receipt_long", "catalog_supplierlisting_changelist"),
                 _page("Sources", "cloud_download", "catalog_catalogsource_changelist"),
+                _page("Licence holders", "badge", "catalog_licenceholder_changelist"),
             ),
             _group(
                 "Data",

@@ -9,12 +9,13 @@ from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
-from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
-from catalog.models import CatalogSource, SupplierListing
+from catalog.ingest.pipeline import SUPPLIER_PRODUCTS, pipeline_of
+from catalog.models import CatalogSource, LicenceHolder, SupplierListing
 from catalog.tasks import rehearse
 from mlops.flow.errors import SourceBroken
+from mlops.flow.rehearsing import rehearse_source
 from mlops.flow.runner import run_source
-from mlops.models import Run
+from mlops.models import QuarantinedRecord, Run
 from tests.samples.suppliers.server import HERE, SampleSupplier
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +25,7 @@ REGISTRY = Path(HERE) / "registry.csv"
 def _add(client: Client, **facts: Any) -> Any:
     form = {
         "label": "A registry", "code": "registry", "authentication": "none", "requests_per_second": "100",
-        "most_gone_percent": "20", "most_jumped_percent": "10", **facts,
+        "most_gone_percent": "20", "most_jumped_percent": "10", "holds": "products", **facts,
     }  # fmt: skip
     return client.post(reverse("admin:catalog_catalogsource_add"), form)
 
@@ -145,3 +146,27 @@ def test_reader_may_not_change_columns(client: Client, django_user_model: Any) -
     client.force_login(django_user_model.objects.create_user("reader", is_staff=True))
     CatalogSource.objects.create(code="registry", label="A registry", kind="sheet")
     assert client.get(reverse("admin:catalog_catalogsource_columns", args=["registry"])).status_code == 403
+
+
+def test_list_of_licences_takes_its_own_road(admin_client: Client) -> None:
+    file = SimpleUploadedFile("licences.csv", (Path(HERE) / "licences.csv").read_bytes())
+    _add(admin_client, code="health-canada", file=file, holds="licences")
+    page = reverse("admin:catalog_catalogsource_columns", args=["health-canada"])
+    columns = {
+        "header_row": "1", "column-name": "Licence holder", "column-province": "Province",
+        "column-licence_classes": "Class", "column-effective_on": "Initial date", "id_columns": ["Licence holder"],
+    }  # fmt: skip
+    assert "Atlantis" in admin_client.post(page, {**columns, "try": ""}).content.decode()
+    assert admin_client.post(page, {**columns, "save": ""}).status_code == 302
+    row = CatalogSource.objects.get(pk="health-canada")
+    run = run_source(pipeline_of(row), code=row.pk)
+    assert (run.new, run.rejected) == (7, 2)
+    assert set(QuarantinedRecord.objects.values_list("field", flat=True)) == {"province", "effective_on"}
+    hexo = LicenceHolder.objects.get(name__startswith="HEXO")
+    assert (hexo.province, str(hexo.effective_on)) == ("QC", "2018-10-17")
+    again = run_source(pipeline_of(row), code=row.pk, afresh=True)
+    assert (again.new, again.changed, again.unchanged, again.checksum_out) == (0, 0, 7, run.checksum_out)
+    assert "HEXO" in admin_client.get(reverse("admin:catalog_licenceholder_changelist")).content.decode()
+    LicenceHolder.objects.filter(pk=hexo.pk).update(province="ON", content_hash="")
+    rehearsal = rehearse_source(pipeline_of(row), code=row.pk)
+    assert [(d.before, d.after) for d in rehearsal.differences] == [({"province": "ON"}, {"province": "QC"})]

@@ -14,7 +14,9 @@ def find_source(code: str) -> Source:
     """Return the source of this code; raises KeyError when there is none, SourceBroken when it has no columns yet."""
     if code in BUILT_IN:
         return BUILT_IN[code]
-    row = CatalogSource.objects.filter(pk=code, kind=CatalogSource.Kind.SHEET).first()
+    row = CatalogSource.objects.filter(
+        pk=code, kind=CatalogSource.Kind.SHEET, holds=CatalogSource.Holds.PRODUCTS
+    ).first()
     if row is None:
         raise KeyError(code)
     if not row.mapping:

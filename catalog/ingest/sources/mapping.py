@@ -3,7 +3,7 @@
 import hashlib
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mlops.flow.connectors.sheets import SheetFormat
 
@@ -13,11 +13,18 @@ FIELDS = (
     "event_at",
 )  # fmt: skip
 """What a column may say of a product, in the words of SourceRecord."""
+LICENCE_FIELDS = ("name", "province", "licence_classes", "status", "effective_on", "expires_on")
+"""What a column may say of a holder of a licence, in the words of LicenceRecord."""
+
+
+def fields_of(holds: str) -> tuple[str, ...]:
+    """Return what the columns of a list of products, or of licences, may say."""
+    return LICENCE_FIELDS if holds == "licences" else FIELDS
 
 
 class SheetMapping(BaseModel):
     """
-    Which column says what of a product.
+    Which column says what of a product, or of a holder of a licence.
 
     columns: field → column. defaults: field → text where the column is missing or blank. units: field → what is
     written behind a bare number (size "g", thc "%", "mg/g"). values: field → word of the list → our word.
@@ -26,6 +33,7 @@ class SheetMapping(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    holds: Literal["products", "licences"] = "products"
     columns: dict[str, str] = Field(default_factory=dict)
     id_columns: tuple[str, ...] = ()
     defaults: dict[str, str] = Field(default_factory=dict)
@@ -39,15 +47,12 @@ class SheetMapping(BaseModel):
     encoding: Literal["", "utf-8", "cp1252", "utf-16-le", "utf-16-be"] = ""
     delimiter: Literal["", ",", ";", "\t", "|"] = ""
 
-    @field_validator("columns", "defaults", "units", "values")
-    @classmethod
-    def _knows(cls, value: dict[str, object]) -> dict[str, object]:
-        if unknown := sorted(set(value) - set(FIELDS)):
-            raise ValueError(f"there is no field {', '.join(unknown)}; there are {', '.join(FIELDS)}")
-        return value
-
     @model_validator(mode="after")
-    def _has_name(self) -> "SheetMapping":
+    def _knows_its_fields(self) -> "SheetMapping":
+        known = fields_of(self.holds)
+        named = {*self.columns, *self.defaults, *self.units, *self.values}
+        if unknown := sorted(named - set(known)):
+            raise ValueError(f"there is no field {', '.join(unknown)}; there are {', '.join(known)}")
         if "name" not in self.columns:
             raise ValueError("no column says the name")
         return self

@@ -2,10 +2,11 @@
 
 import hashlib
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import BinaryIO, cast
+from typing import BinaryIO, Generic, TypeVar, cast
 
 from dateutil import parser as dates
 from django.core.files.storage import default_storage
@@ -20,10 +21,11 @@ from mlops.flow.sources import Fetched
 
 _IN_STOCK = frozenset({"in stock", "instock", "available", "yes", "true", "1", "y", "en stock", "disponible", "oui"})
 _COPIED_BYTES = 2**20
+Record = TypeVar("Record")
 
 
-class SheetSource:
-    """One list."""
+class ListSource(ABC, Generic[Record]):
+    """One list; subclasses say what a row is."""
 
     base_url = ""
 
@@ -53,35 +55,23 @@ class SheetSource:
                     if role == "rows" or body:
                         yield Fetched.of(_with_body(answer, body), bundle=f"rows/{number:06}", role=role)
 
-    def parse(self, bundle: Sequence[Fetched]) -> Iterator[SourceRecord]:
+    def parse(self, bundle: Sequence[Fetched]) -> Iterator[Record]:
         """Yield a record for each row that holds anything."""
         by_role = {response.role: response.body for response in bundle}
         for row in rows_of(Part(by_role.get("head", b""), by_role["rows"]), self.mapping.form):
             yield self.record(row)
 
-    def record(self, row: Mapping[str, str]) -> SourceRecord:
+    @abstractmethod
+    def record(self, row: Mapping[str, str]) -> Record:
         """Read one row; what is wrong with its shape is in `defect`."""
-        mapping = self.mapping
-        facts = {field: self._value(row, field) for field in {*mapping.columns, *mapping.defaults}}
-        moment = facts.pop("event_at", "")
-        stock = facts.pop("in_stock", "")
-        terpenes = facts.pop("terpenes", "")
-        external_id = self._external_id(row, facts)
-        return SourceRecord(
-            source=self.code,
-            external_id=external_id,
-            language=mapping.language,
-            price_kind=mapping.price_kind,
-            payload=row,
-            **{**facts, "price": facts.get("price") if self._has("price") else None},  # type: ignore[arg-type]
-            in_stock=stock.strip().lower() in _IN_STOCK if stock else None,
-            terpenes=tuple(t.strip() for t in terpenes.replace(";", ",").split(",") if t.strip()),
-            event_at=_moment(moment, day_first=mapping.day_first) if moment else None,
-            defect="" if external_id else f"nothing in {', '.join(mapping.id_columns)} tells the row from others",
-        )
 
-    def _has(self, field: str) -> bool:
-        return field in self.mapping.columns or field in self.mapping.defaults
+    def _facts(self, row: Mapping[str, str]) -> dict[str, str]:
+        """Return what the row says, by field."""
+        mapping = self.mapping
+        return {field: self._value(row, field) for field in {*mapping.columns, *mapping.defaults}}
+
+    def _defect(self, external_id: str) -> str:
+        return "" if external_id else f"nothing in {', '.join(self.mapping.id_columns)} tells the row from others"
 
     def _value(self, row: Mapping[str, str], field: str) -> str:
         mapping = self.mapping
@@ -104,6 +94,33 @@ class SheetSource:
         wanted = {*self.mapping.columns.values(), *self.mapping.id_columns}
         if missing := sorted(wanted - set(first)):
             raise SourceBroken(f"{self.label} has no column {', '.join(missing)}; it has {', '.join(first)}.")
+
+
+class SheetSource(ListSource[SourceRecord]):
+    """A list of products."""
+
+    def record(self, row: Mapping[str, str]) -> SourceRecord:
+        """Read one row; what is wrong with its shape is in `defect`."""
+        mapping, facts = self.mapping, self._facts(row)
+        moment = facts.pop("event_at", "")
+        stock = facts.pop("in_stock", "")
+        terpenes = facts.pop("terpenes", "")
+        external_id = self._external_id(row, facts)
+        return SourceRecord(
+            source=self.code,
+            external_id=external_id,
+            language=mapping.language,
+            price_kind=mapping.price_kind,
+            payload=row,
+            **{**facts, "price": facts.get("price") if self._has("price") else None},  # type: ignore[arg-type]
+            in_stock=stock.strip().lower() in _IN_STOCK if stock else None,
+            terpenes=tuple(t.strip() for t in terpenes.replace(";", ",").split(",") if t.strip()),
+            event_at=moment_of(moment, day_first=mapping.day_first) if moment else None,
+            defect=self._defect(external_id),
+        )
+
+    def _has(self, field: str) -> bool:
+        return field in self.mapping.columns or field in self.mapping.defaults
 
 
 def copy_list(client: SourceClient, file: BinaryIO, *, label: str) -> SourceAnswer:
@@ -133,7 +150,7 @@ def _with_body(answer: SourceAnswer, body: bytes) -> SourceAnswer:
 
 
 @lru_cache(maxsize=4096)
-def _moment(text: str, *, day_first: bool) -> datetime | None:
+def moment_of(text: str, *, day_first: bool) -> datetime | None:
     """Read a time; one that cannot be read is none, since nothing but freshness hangs on it."""
     try:
         moment = dates.parse(text, dayfirst=day_first)

@@ -1,12 +1,13 @@
 """A list looked at before it is taken in: its columns, its first rows, and what they would be read as."""
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 
 from catalog.ingest.cleaning.listing import clean_listing, parse_category
-from catalog.ingest.records import CleanListing
-from catalog.ingest.sources.mapping import SheetMapping
+from catalog.ingest.licences import LicenceList, clean_licence
+from catalog.ingest.records import CleanLicence, CleanListing, Potency
+from catalog.ingest.sources.mapping import LICENCE_FIELDS, SheetMapping
 from catalog.ingest.sources.sheets import SheetSource, copy_list
 from catalog.models import CatalogSource
 from catalog.selectors import access_to
@@ -34,10 +35,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """A row, and what it would be read as, or why not."""
+    """A row, and what it would be read as, by heading; or why not."""
 
     row: Mapping[str, str]
-    listing: CleanListing | None
+    read: Mapping[str, str]
     refused: str
 
 
@@ -56,8 +57,11 @@ def look_at(row: CatalogSource, form: SheetFormat) -> Look:
 
 def try_rows(rows: list[dict[str, str]], mapping: SheetMapping) -> list[Tried]:
     """Clean rows as a run would."""
-    source = SheetSource(code="trying", label="", mapping=mapping)
-    return [_try(source, row) for row in rows]
+    if mapping.holds == "licences":
+        licences = LicenceList(code="trying", label="", mapping=mapping)
+        return [_try(row, lambda row: _told_licence(clean_licence(licences.record(row)))) for row in rows]
+    products = SheetSource(code="trying", label="", mapping=mapping)
+    return [_try(row, lambda row: _told_listing(clean_listing(products.record(row)))) for row in rows]
 
 
 def unknown_categories(rows: list[dict[str, str]], column: str) -> list[str]:
@@ -66,11 +70,35 @@ def unknown_categories(rows: list[dict[str, str]], column: str) -> list[str]:
     return sorted(word for word in words if not _is_known(word))
 
 
-def _try(source: SheetSource, row: dict[str, str]) -> Tried:
+def _try(row: dict[str, str], read: Callable[[dict[str, str]], dict[str, str]]) -> Tried:
     try:
-        return Tried(row=row, listing=clean_listing(source.record(row)), refused="")
+        return Tried(row=row, read=read(row), refused="")
     except RecordRejected as rejection:
-        return Tried(row=row, listing=None, refused=str(rejection))
+        return Tried(row=row, read={}, refused=str(rejection))
+
+
+def _told_listing(listing: CleanListing) -> dict[str, str]:
+    size = [f"{value:f} {unit}" for value, unit in ((listing.weight_grams, "g"), (listing.volume_ml, "ml")) if value]
+    return {
+        "Name": listing.name,
+        "Brand": listing.brand or "",
+        "Category": listing.category,
+        "Type": listing.strain_type or "",
+        "THC": _told_potency(listing.thc),
+        "CBD": _told_potency(listing.cbd),
+        "Size": ", ".join([*size, *([f"{listing.pieces} pieces"] if listing.pieces else [])]),
+        "Price": f"{listing.price:f}" if listing.price else "",
+        "Flags": ", ".join(listing.flags),
+    }
+
+
+def _told_potency(potency: Potency | None) -> str:
+    return f"{potency.low:f}–{potency.high:f} {potency.unit.replace('_', ' ')}" if potency else ""
+
+
+def _told_licence(licence: CleanLicence) -> dict[str, str]:
+    facts = asdict(licence)
+    return {name.replace("_", " ").capitalize(): str(facts[name] or "") for name in LICENCE_FIELDS}
 
 
 def _is_known(word: str) -> bool:

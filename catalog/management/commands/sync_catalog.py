@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
+from catalog.ingest.pipeline import pipeline_of
 from catalog.models import CatalogSource
 from config.errors import CultivarError
 from mlops.flow.rehearsing import Rehearsal, rehearse_source
@@ -34,9 +34,9 @@ class Command(BaseCommand):
         self, *, source: str | None, limit: int | None, dry_run: bool, accept: bool, afresh: bool, **_: Any
     ) -> None:
         """Run the sources one after the other."""
-        known = CatalogSource.objects.filter(holds=CatalogSource.Holds.PRODUCTS)
+        known = CatalogSource.objects.order_by("pk")
         if source and not known.filter(pk=source).exists():
-            codes = ", ".join(known.order_by("pk").values_list("pk", flat=True))
+            codes = ", ".join(known.values_list("pk", flat=True))
             raise CommandError(f"There is no source {source!r}; there are {codes}.", returncode=2)
         if limit is not None and limit < 1:
             raise CommandError("--limit must be 1 or more.", returncode=2)
@@ -50,11 +50,11 @@ class Command(BaseCommand):
             try:
                 with console.status(f"{row.label} ..."):
                     if dry_run:
-                        rehearsal = rehearse_source(SUPPLIER_PRODUCTS, code=row.code, limit=limit)
+                        rehearsal = rehearse_source(pipeline_of(row), code=row.code, limit=limit)
                         run = rehearsal.run
                         rehearsals.append(rehearsal)
                     else:
-                        run = run_source(SUPPLIER_PRODUCTS, code=row.code, limit=limit, accept=accept, afresh=afresh)
+                        run = run_source(pipeline_of(row), code=row.code, limit=limit, accept=accept, afresh=afresh)
                 counts = (run.read, run.new, run.changed, run.unchanged, run.rejected, run.gone)
                 table.add_row(row.code, *map(str, counts), run.checksum_out[:12])
             except CultivarError as error:

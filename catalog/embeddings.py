@@ -36,7 +36,7 @@ class ProductEmbedding(EmbeddedEntity):
     }  # fmt: skip
 
     def queryset(self) -> QuerySet[Product]:
-        return Product.objects.defer("search_document")
+        return Product.objects.current().defer("search_document")
 
     def texts(self, rows: Sequence[Product]) -> list[str]:
         return [_text(row) for row in rows]

@@ -1,6 +1,7 @@
 """Every read of the catalogue."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -8,7 +9,7 @@ from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 
 from catalog.ingest.vocabulary import plain_words
-from catalog.models import CatalogSource, Product, SupplierListing
+from catalog.models import CatalogSource, MatchDecision, Product, ProductAlias, SupplierListing
 from mlops.flow.sources import Access
 from mlops.models import RawRecord
 from vectors import searching
@@ -67,7 +68,7 @@ def similar_products(*, product: Product, limit: int) -> list[Product]:
 def listings_with_origin(*, product: Product) -> list[tuple[SupplierListing, list[RawRecord]]]:
     """Return each listing of the product with the raw records it was last read from; three queries."""
     listings = list(
-        SupplierListing.objects.filter(merge_key=product.merge_key)
+        SupplierListing.objects.filter(merge_key__in=keys_of(product))
         .select_related("run")
         .order_by("source", "external_id", "language")
     )
@@ -77,6 +78,19 @@ def listings_with_origin(*, product: Product) -> list[tuple[SupplierListing, lis
     for record in RawRecord.objects.filter(run__in=runs, bundle__in=bundles).order_by("role"):
         records.setdefault((record.run_id, record.bundle), []).append(record)
     return [(listing, records.get((listing.run_id, listing.bundle), [])) for listing in listings]
+
+
+def keys_of(product: Product) -> list[str]:
+    """Return the merge keys whose listings belong to the product: its own, and those merged into it."""
+    merged = ProductAlias.objects.filter(product_key=product.merge_key).values_list("merge_key", flat=True)
+    return [product.merge_key, *merged]
+
+
+def duplicates_with_products(decisions: Sequence[MatchDecision]) -> dict[str, Product]:
+    """Return the products that decisions are about, by merge key; one query."""
+    keys = {key for decision in decisions for key in (decision.left_key, decision.right_key)}
+    rows = Product.objects.select_related("merged_into").defer("search_document").filter(merge_key__in=keys)
+    return {row.merge_key: row for row in rows}
 
 
 def access_to(code: str) -> Access:
@@ -117,5 +131,5 @@ def _by_words(query: str, within: QuerySet[Product]) -> QuerySet[Product, tuple[
 
 
 def _in_order(ids: list[str]) -> list[Product]:
-    rows = {str(row.pk): row for row in Product.objects.defer("search_document").filter(pk__in=ids)}
+    rows = {str(row.pk): row for row in Product.objects.current().defer("search_document").filter(pk__in=ids)}
     return [rows[pk] for pk in ids if pk in rows]

@@ -2,6 +2,7 @@
 
 from catalog.ingest.pipeline import PIPELINES, pipeline_of
 from catalog.models import CatalogSource
+from catalog.services import duplicates
 from mlops.flow.rehearsing import note_rehearsal, rehearse_source
 from mlops.flow.runner import help_refine, run_due, run_source
 from mlops.flow.task_door import pipeline_task
@@ -41,6 +42,13 @@ def rehearse(*, code: str) -> dict[str, int]:
     """Find out what a run of a source would change; the report is a run of its own."""
     run = note_rehearsal(rehearse_source(pipeline_of(CatalogSource.objects.get(pk=code)), code=code))
     return {"new": run.new, "changed": run.changed, "unchanged": run.unchanged, "rejected": run.rejected}
+
+
+@pipeline_task(queue="ingest", soft_time_limit=1800)
+def match_products() -> dict[str, int]:
+    """Compare products that are new or have changed; merge what is one, ask about what may be."""
+    matched = duplicates.match_products()
+    return {"compared": matched.compared, "merged": matched.merged, "asked": matched.asked}
 
 
 @pipeline_task(queue="ingest")

@@ -15,7 +15,7 @@ def dashboard(_request: Any, context: dict[str, Any]) -> dict[str, Any]:
     """Add what `templates/admin/index.html` shows."""
     alerts = reverse("admin:mlops_alert_changelist") + "?state=open"
     context["counts"] = [
-        ("Products", Product.objects.count(), reverse("admin:catalog_product_changelist")),
+        ("Products", Product.objects.current().count(), reverse("admin:catalog_product_changelist")),
         ("Supplier listings", SupplierListing.objects.count(), reverse("admin:catalog_supplierlisting_changelist")),
         ("In quarantine", QuarantinedRecord.objects.count(), reverse("admin:mlops_quarantinedrecord_changelist")),
         ("Open alerts", Alert.objects.filter(closed_at=None).count(), alerts),

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
@@ -26,16 +27,21 @@ _LIMIT = OpenApiParameter("limit", int, description="1–100")
 class ProductViewSet(ReadOnlyModelViewSet):
     """List, show, search and compare products."""
 
-    queryset = Product.objects.defer("search_document")
+    queryset = Product.objects.current().defer("search_document")
     serializer_class = ProductSerializer
     filterset_class = ProductFilters
     permission_classes = (IsAuthenticated, MayReadCatalog, AgeVerified)
     lookup_value_regex = "[^/]+"
 
     def get_object(self) -> Product:
-        """Return the product; raises BadInput when the id is no UUID, Http404 when there is none."""
+        """
+        Return the product; that into which it was merged, if it was: ids that others keep go on working.
+
+        Raises BadInput when the id is no UUID, Http404 when there is none.
+        """
         value = _uuid(self.kwargs["pk"])
-        product: Product | None = self.get_queryset().filter(pk=value).first()
+        either = Product.objects.filter(Q(pk=value) | Q(merged__pk=value), merged_into=None)
+        product: Product | None = either.defer("search_document").first()
         if product is None:
             raise Http404
         self.check_object_permissions(self.request, product)

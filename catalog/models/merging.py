@@ -54,6 +54,9 @@ class ProductAlias(models.Model):
     merge_key = models.CharField(max_length=120, primary_key=True)
     product_key = models.CharField(max_length=120, db_index=True)
     decision = models.ForeignKey(MatchDecision, on_delete=models.PROTECT, related_name="aliases")
+    before = models.JSONField(
+        default=dict, db_comment="both products as they were, and the keys that came along: for unmerging"
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

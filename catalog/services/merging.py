@@ -56,20 +56,39 @@ _FACTS = {
 }
 _NAMES = ", ".join(_FACTS)
 # An empty or missing value of every listing erases nothing that the product has.
-_KEEP = ", ".join(
-    f"{c} = CASE WHEN EXCLUDED.{c} = '{{}}' THEN p.{c} ELSE EXCLUDED.{c} END"
+_KEPT = {
+    c: f"CASE WHEN EXCLUDED.{c} = '{{}}' THEN p.{c} ELSE EXCLUDED.{c} END"
     if c in ("terpenes", "lineage", "effects")
-    else f"{c} = COALESCE(EXCLUDED.{c}, p.{c})"
+    else f"COALESCE(EXCLUDED.{c}, p.{c})"
     for c in _FACTS
-)
+}
+COMPARED = ("name", "brand", "gtin", "category", "weight_grams", "volume_ml", "pieces")
+"""Facts by which products are told apart: when one changes, the product is matched anew."""
+_IS_CHANGED = "({}) IS DISTINCT FROM ({})"
 _PRODUCTS = f"""
+WITH wanted AS (
+  SELECT DISTINCT coalesce(a.product_key, k.merge_key) AS product_key
+  FROM unnest(%s::text[]) AS k (merge_key) LEFT JOIN product_aliases a USING (merge_key)
+), members AS (
+  SELECT product_key, product_key AS merge_key FROM wanted
+  UNION ALL
+  SELECT a.product_key, a.merge_key FROM wanted JOIN product_aliases a USING (product_key)
+)
 INSERT INTO products AS p (merge_key, {_NAMES})
-SELECT l.merge_key, {", ".join(_FACTS.values())}
-FROM supplier_listings l WHERE l.merge_key = ANY(%s)
-GROUP BY l.merge_key
-ON CONFLICT (merge_key) DO UPDATE SET {_KEEP}, updated_at = now()
-WHERE ({", ".join(f"p.{c}" for c in _FACTS)}) IS DISTINCT FROM ({", ".join(f"EXCLUDED.{c}" for c in _FACTS)})
+SELECT m.product_key, {", ".join(_FACTS.values())}
+FROM members m JOIN supplier_listings l USING (merge_key)
+GROUP BY m.product_key ORDER BY m.product_key
+ON CONFLICT (merge_key) DO UPDATE SET {", ".join(f"{c} = {kept}" for c, kept in _KEPT.items())}, updated_at = now(),
+  matched_with = CASE
+    WHEN {_IS_CHANGED.format(", ".join(f"p.{c}" for c in COMPARED), ", ".join(_KEPT[c] for c in COMPARED))} THEN ''
+    ELSE p.matched_with END
+WHERE {_IS_CHANGED.format(", ".join(f"p.{c}" for c in _FACTS), ", ".join(_KEPT.values()))}
+RETURNING merge_key
 """
+# One at a time: two sources that list one product would each miss the other's listing, or wait for each other.
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('products'))"
+FACTS = tuple(_FACTS)
+"""Columns of a product that come from its listings."""
 _DOCUMENTS = """
 UPDATE products p SET search_document =
   setweight(to_tsvector('simple', translate(lower(concat_ws(' ', p.name, p.name_fr, p.sku, p.gtin)), %(from)s, %(to)s)), 'A')
@@ -82,10 +101,25 @@ WHERE p.merge_key = ANY(%(keys)s)
 
 
 def merge_products(cursor: CursorWrapper, merge_keys: list[str]) -> None:
-    """Upsert the products of these keys, and what words find them; those whose facts stay are not written."""
+    """
+    Upsert the products that listings of these keys belong to, and what words find them.
+
+    Those whose facts stay are not written. Holds the products until the end of the transaction.
+    """
     if merge_keys:
+        hold_products(cursor)
         cursor.execute(_PRODUCTS, [merge_keys])
-        cursor.execute(_DOCUMENTS, {**_lexicon(), "keys": merge_keys})
+        write_documents(cursor, [key for (key,) in cursor.fetchall()])
+
+
+def hold_products(cursor: CursorWrapper) -> None:
+    """Let nobody else merge products until the end of the transaction."""
+    cursor.execute(_ONE_AT_A_TIME)
+
+
+def write_documents(cursor: CursorWrapper, product_keys: list[str]) -> None:
+    """Write the words that products are found by."""
+    cursor.execute(_DOCUMENTS, {**_lexicon(), "keys": product_keys})
 
 
 def _lexicon() -> dict[str, str]:

@@ -12,7 +12,7 @@ from config.embedded.secrets import write_private
 from config.embedded.steps import StepFailed, Steps
 from config.embedded.supervising import Program, app_program
 
-SOURCES = ("ocs", "aglc", "sqdc")
+SOURCES = ("ocs", "ocs-wholesale", "aglc", "sqdc")
 ANSWER_SECONDS = 30
 
 
@@ -59,6 +59,7 @@ class Demo:
         if not self._products():
             with self._steps.showing("Taking in the sample supplier's catalogue"):
                 self._steps.manage("sync_catalog")
+                self._steps.manage("match_products")
             with self._steps.showing("Encoding the products for search"):
                 self._steps.manage("index_vectors")
         products = self._products()

@@ -18,6 +18,13 @@ CLOCK = {
         "timezone": "UTC",
         "queue": "ingest",
     },
+    "Catalogue: match products": {
+        "task": "catalog.tasks.match_products",
+        "minute": "*/10",
+        "hour": "*",
+        "timezone": "UTC",
+        "queue": "ingest",
+    },
     "Vectors: index what is due": {
         "task": "vectors.tasks.index_due_vectors",
         "minute": "*",

@@ -1,0 +1,256 @@
+"""Which products are one: found, decided, merged, and taken apart again with what they were."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection, transaction
+from django.db.models import Field, Q
+from django.utils import timezone
+
+from catalog.ingest.matching import VERSION, Candidate, Comparison, best_of, brand_block, match_key
+from catalog.models import MatchDecision, Product, ProductAlias
+from catalog.services.merging import FACTS, hold_products, merge_products, write_documents
+from config.errors import CultivarError
+
+BATCH = 1_000
+_KEPT_FACTS = (*FACTS, "matched_with")
+Verdict = MatchDecision.Verdict
+
+
+class MergeRefused(CultivarError):
+    """The two cannot be merged, or taken apart, as things stand."""
+
+    code = "merge-refused"
+
+
+@dataclass(slots=True)
+class Matched:
+    """What a matching found among the products that were due."""
+
+    compared: int = 0
+    merged: int = 0
+    asked: int = 0
+
+
+def match_products(*, limit: int | None = None, on_batch: Callable[[int], None] = lambda _count: None) -> Matched:
+    """
+    Compare every product that is new, has changed, or was compared by another version, with those of its brand.
+
+    What is the same is merged, what may be is put before a person; what a person has decided is left alone. Safe to
+    repeat and to run twice at once.
+    """
+    matched = Matched()
+    while limit is None or matched.compared < limit:
+        size = BATCH if limit is None else min(BATCH, limit - matched.compared)
+        with transaction.atomic():
+            count = _match_batch(size, matched)
+        if not count:
+            break
+        matched.compared += count
+        on_batch(count)
+    return matched
+
+
+def rehearse_matching(*, on_batch: Callable[[int], None] = lambda _count: None) -> Matched:
+    """Match all that is due in a transaction that is undone; return the counts."""
+    with transaction.atomic():
+        matched = match_products(on_batch=on_batch)
+        transaction.set_rollback(True)
+    return matched
+
+
+def count_due() -> int:
+    """Return how many products await matching."""
+    return int(_due().count())
+
+
+@transaction.atomic
+def decide(*, decision: MatchDecision, verdict: str, by: AbstractBaseUser | None) -> None:
+    """Note what a person says of two products, and make them one or two. Raises MergeRefused."""
+    with connection.cursor() as cursor:
+        hold_products(cursor)
+    if verdict == Verdict.SAME:
+        if not ProductAlias.objects.filter(decision=decision).exists():
+            _merge(decision)
+    else:
+        alias = ProductAlias.objects.filter(decision=decision).first()
+        if alias:
+            _unmerge(alias)
+    _note(decision, verdict, by)
+
+
+@transaction.atomic
+def merge_pair(*, left: Product, right: Product, by: AbstractBaseUser) -> MatchDecision:
+    """Make one product of two because a person says so. Raises MergeRefused."""
+    decision = _decision_of(left.merge_key, right.merge_key, Comparison(100, "same", ("a person's word",)))
+    decide(decision=decision, verdict=Verdict.SAME, by=by)
+    return decision
+
+
+@transaction.atomic
+def unmerge(*, product: Product, by: AbstractBaseUser) -> None:
+    """Make a merged product stand for itself again, as it was; the two are not asked about again. Raises MergeRefused."""
+    alias = ProductAlias.objects.select_related("decision").filter(merge_key=product.merge_key).first()
+    if alias is None or product.merged_into is None:
+        raise MergeRefused(f"{product.name} is not merged into another product.")
+    decide(decision=alias.decision, verdict=Verdict.DIFFERENT, by=by)
+
+
+def _due() -> Any:
+    return Product.objects.current().exclude(matched_with=VERSION)
+
+
+def _match_batch(size: int, matched: Matched) -> int:
+    with connection.cursor() as cursor:
+        hold_products(cursor)
+    due = list(_due().select_for_update(skip_locked=True).order_by("pk")[:size])
+    if not due:
+        return 0
+    ours = {product.pk: candidate_of(product) for product in due}
+    for product in due:
+        product.match_key, product.match_block = match_key(ours[product.pk]), brand_block(product.brand)
+        product.matched_with = VERSION
+    Product.objects.bulk_update(due, ["match_key", "match_block", "matched_with"], batch_size=BATCH)
+    found = _pairs(ours.values(), _others(due))
+    decided = _decided(found)
+    gone: set[str] = set()
+    for (left, right), compared in sorted(found.items(), key=lambda pair: (-pair[1].score, pair[0])):
+        known = decided.get((left, right))
+        # One that was merged a moment ago is compared through its survivor, which the other was compared with as well.
+        if {left, right} & gone or (known and known.verdict != Verdict.OPEN):
+            continue
+        decision = _decision_of(left, right, compared)
+        if compared.band == "same":
+            gone.add(_merge(decision))
+            _note(decision, Verdict.SAME, None)
+            matched.merged += 1
+        else:
+            matched.asked += known is None
+    return len(due)
+
+
+def _pairs(ours: Iterable[Candidate], others: dict[str, list[Candidate]]) -> dict[tuple[str, str], Comparison]:
+    """Return what is the same or to be asked, by both keys, the lesser first."""
+    found: dict[tuple[str, str], Comparison] = {}
+    for product in ours:
+        rivals = [other for other in others[brand_block(product.brand)] if other.merge_key != product.merge_key]
+        for other, compared in best_of(product, rivals):
+            left, right = sorted((product.merge_key, other.merge_key))
+            # From either side's view: where one of them has rivals, the pair is asked about.
+            if (left, right) not in found or compared.score < found[left, right].score:
+                found[left, right] = compared
+    return found
+
+
+def _others(due: Sequence[Product]) -> dict[str, list[Candidate]]:
+    """Return the current products of the same brands; those without a brand are compared with nothing but themselves."""
+    blocks = {product.match_block for product in due} - {""}
+    by_block: dict[str, list[Candidate]] = defaultdict(list)
+    for product in Product.objects.current().filter(match_block__in=blocks).order_by("pk"):
+        by_block[product.match_block].append(candidate_of(product))
+    return by_block
+
+
+def candidate_of(product: Product) -> Candidate:
+    """Return what of a product is compared."""
+    return Candidate(
+        merge_key=product.merge_key,
+        name=product.name,
+        name_fr=product.name_fr,
+        brand=product.brand,
+        gtin=product.gtin,
+        category=product.category,
+        strain_type=product.strain_type,
+        weight_grams=product.weight_grams,
+        volume_ml=product.volume_ml,
+        pieces=product.pieces,
+        thc=_range(product.thc_percentage_low, product.thc_percentage_high),
+        cbd=_range(product.cbd_percentage_low, product.cbd_percentage_high),
+    )
+
+
+def _range(low: Any, high: Any) -> Any:
+    return None if low is None or high is None else (low, high)
+
+
+def _decided(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], MatchDecision]:
+    keys = {key for pair in pairs for key in pair}
+    known = MatchDecision.objects.filter(Q(left_key__in=keys) & Q(right_key__in=keys))
+    return {(decision.left_key, decision.right_key): decision for decision in known}
+
+
+def _decision_of(left: str, right: str, compared: Comparison) -> MatchDecision:
+    left, right = sorted((left, right))
+    told = {"score": compared.score, "reasons": list(compared.reasons), "algorithm": VERSION}
+    return MatchDecision.objects.update_or_create(left_key=left, right_key=right, defaults=told)[0]
+
+
+def _note(decision: MatchDecision, verdict: str, by: AbstractBaseUser | None) -> None:
+    decision.verdict, decision.decided_at = verdict, timezone.now()
+    decision.decided_by_id = by.pk if by else None
+    decision.save()
+
+
+def _merge(decision: MatchDecision) -> str:
+    """Make the two one; return the key of the one that stands for itself no more."""
+    products = {p.merge_key: p for p in _locked([decision.left_key, decision.right_key])}
+    if len(products) < 2:
+        raise MergeRefused("One of the two products is no longer there.")
+    if any(product.merged_into_id for product in products.values()):
+        raise MergeRefused("One of the two is merged into another product already; take that apart first.")
+    # Who has a GTIN is known to the world by it; else the older one, whose id others may hold.
+    survivor, loser = sorted(products.values(), key=lambda p: (not p.gtin, p.created_at, p.merge_key))
+    moved = list(ProductAlias.objects.filter(product_key=loser.merge_key).values_list("merge_key", flat=True))
+    before = {"survivor": _facts(survivor), "loser": _facts(loser), "moved": moved}
+    ProductAlias.objects.create(
+        merge_key=loser.merge_key, product_key=survivor.merge_key, decision=decision, before=before
+    )
+    ProductAlias.objects.filter(merge_key__in=moved).update(product_key=survivor.merge_key)
+    Product.objects.filter(merged_into=loser).update(merged_into=survivor)
+    Product.objects.filter(pk=loser.pk).update(merged_into=survivor, updated_at=timezone.now())
+    with connection.cursor() as cursor:
+        merge_products(cursor, [survivor.merge_key])
+    return loser.merge_key
+
+
+def _unmerge(alias: ProductAlias) -> None:
+    survivor = Product.objects.select_for_update().get(merge_key=alias.product_key)
+    loser = Product.objects.select_for_update().get(merge_key=alias.merge_key)
+    if survivor.merged_into_id:
+        raise MergeRefused(f"{survivor.name} is itself merged into another product; take that apart first.")
+    moved = alias.before["moved"]
+    ProductAlias.objects.filter(merge_key__in=moved, product_key=alias.product_key).update(product_key=loser.merge_key)
+    Product.objects.filter(merge_key__in=moved, merged_into=survivor).update(merged_into=loser)
+    alias.delete()
+    _restore(survivor, alias.before["survivor"])
+    _restore(loser, alias.before["loser"])
+    keys = [survivor.merge_key, loser.merge_key]
+    with connection.cursor() as cursor:
+        merge_products(cursor, keys)  # what their listings have said since
+        write_documents(cursor, keys)
+
+
+def _restore(product: Product, facts: dict[str, Any]) -> None:
+    for name, value in facts.items():
+        setattr(product, name, _field(name).to_python(value))
+    product.merged_into, product.updated_at = None, timezone.now()
+    product.save()
+
+
+def _field(name: str) -> Field[Any, Any]:
+    return next(field for field in Product._meta.fields if field.name == name)
+
+
+def _facts(product: Product) -> dict[str, Any]:
+    facts = {name: getattr(product, name) for name in _KEPT_FACTS}
+    told: dict[str, Any] = json.loads(json.dumps(facts, cls=DjangoJSONEncoder))
+    return told
+
+
+def _locked(keys: Iterable[str]) -> list[Product]:
+    return list(Product.objects.select_for_update().filter(merge_key__in=list(keys)).order_by("merge_key"))

@@ -1,0 +1,210 @@
+"""Products that are one: found, merged, asked about, decided for good, and taken apart as they were."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.forms.models import model_to_dict
+from django.test import Client
+from django.urls import reverse
+
+from catalog.ingest.records import CleanListing, Potency
+from catalog.models import MatchDecision, Product, ProductAlias
+from catalog.selectors import listings_with_origin
+from catalog.services.duplicates import MergeRefused, decide, match_products, merge_pair, rehearse_matching, unmerge
+from catalog.services.listings import save_listings
+from config.access import ApiKey
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Verdict = MatchDecision.Verdict
+
+
+def _listing(source: str, external_id: str, **facts: Any) -> CleanListing:
+    known: dict[str, Any] = {
+        "source": source, "external_id": external_id, "language": "en", "merge_key": f"{source}:{external_id}",
+        "name": "Pink Kush", "raw_name": "Pink Kush", "brand": "San Rafael '71", "producer": None, "sku": external_id,
+        "gtin": None, "category": "dried-flower", "strain_type": "indica",
+        "thc": Potency(low=Decimal(20), high=Decimal(26), unit="percent"), "cbd": None,
+        "weight_grams": Decimal("3.5"), "pieces": None, "price": Decimal("29.95"), "price_kind": "retail", "url": None,
+    }  # fmt: skip
+    return CleanListing(**{**known, **facts})
+
+
+def _save(*listings: CleanListing) -> None:
+    save_listings(listings=list(listings), run=None)
+
+
+def _facts(product: Product) -> dict[str, Any]:
+    product.refresh_from_db()
+    return {
+        name: value for name, value in model_to_dict(product).items() if name not in ("updated_at", "search_document")
+    } | {"document": Product.objects.values_list("search_document").get(pk=product.pk)[0]}
+
+
+def _pair(**facts: Any) -> tuple[Product, Product]:
+    _save(_listing("ocs", "1", gtin="00628110000129", merge_key="gtin:00628110000129"))
+    _save(_listing("aglc", "2", **facts))
+    products = {p.source: p for p in Product.objects.all()}
+    return products["ocs"], products["aglc"]
+
+
+def test_same_brand_name_and_pack_is_one_product_with_the_facts_of_both() -> None:
+    ocs, aglc = _pair(name="pink  kush", brand="San Rafael ’71", lineage=("Bubba Kush", "OG Kush"))
+    assert match_products().merged == 1
+    aglc.refresh_from_db()
+    ocs.refresh_from_db()
+    assert aglc.merged_into == ocs
+    assert ocs.lineage == ["Bubba Kush", "OG Kush"]
+    assert {listing.source for listing, _ in listings_with_origin(product=ocs)} == {"ocs", "aglc"}
+    assert match_products().compared == 0
+    decision = MatchDecision.objects.get()
+    assert (decision.verdict, decision.decided_by, decision.algorithm) == (Verdict.SAME, None, "match-1")
+
+
+def test_later_sync_of_a_merged_listing_changes_the_survivor_only() -> None:
+    ocs, aglc = _pair()
+    match_products()
+    before = _facts(aglc)
+    _save(_listing("aglc", "2", lineage=("Bubba Kush",)))
+    assert _facts(aglc) == before
+    ocs.refresh_from_db()
+    assert ocs.lineage == ["Bubba Kush"]
+    assert Product.objects.count() == 2
+
+
+def test_unmerging_restores_both_and_is_remembered(admin_user: User) -> None:
+    ocs, aglc = _pair(lineage=("Bubba Kush",), strain="Pink Kush", terpenes=("myrcene",))
+    match_keys = {p.pk: _facts(p) for p in (ocs, aglc)}
+    match_products()
+    assert _facts(ocs)["lineage"] == ["Bubba Kush"]
+    aglc.refresh_from_db()
+    unmerge(product=aglc, by=admin_user)
+    for product in (ocs, aglc):
+        unlike = {"matched_with", "match_key", "match_block"}
+        after = _facts(product)
+        assert {k: v for k, v in after.items() if k not in unlike} == {
+            k: v for k, v in match_keys[product.pk].items() if k not in unlike
+        }
+    _save(_listing("aglc", "2", price=Decimal(31), name="PINK KUSH"))
+    assert match_products().merged == 0
+    assert MatchDecision.objects.get().decided_by == admin_user
+    assert not ProductAlias.objects.exists()
+
+
+def test_what_a_listing_said_while_merged_is_kept_after_unmerging(admin_user: User) -> None:
+    _, aglc = _pair()
+    match_products()
+    _save(_listing("aglc", "2", strain_type="hybrid"))
+    aglc.refresh_from_db()
+    unmerge(product=aglc, by=admin_user)
+    aglc.refresh_from_db()
+    assert aglc.strain_type == "hybrid"
+
+
+@pytest.mark.parametrize(
+    ("facts", "asked"),
+    [
+        ({"weight_grams": Decimal(7)}, 0),
+        ({"brand": "Good Supply"}, 0),
+        ({"name": "Pink Kush CBD"}, 0),
+        ({"gtin": "00628110000136", "merge_key": "gtin:00628110000136"}, 0),
+        ({"strain_type": "sativa"}, 1),
+        ({"thc": Potency(low=Decimal(5), high=Decimal(9), unit="percent")}, 1),
+        ({"weight_grams": None}, 1),
+    ],
+)
+def test_what_differs_stays_two_and_what_may_be_is_asked(facts: dict[str, Any], asked: int) -> None:
+    _pair(**facts)
+    matched = match_products()
+    assert (matched.merged, matched.asked) == (0, asked)
+    assert match_products().asked == 0
+
+
+def test_two_that_are_as_near_are_asked_about() -> None:
+    _pair()
+    _save(_listing("ocs", "3", gtin="00628110000136", merge_key="gtin:00628110000136"))
+    matched = match_products()
+    assert (matched.merged, matched.asked) == (0, 2)
+
+
+def test_many_of_one_become_one() -> None:
+    _save(*(_listing("kushy", str(n), weight_grams=None) for n in range(5)))
+    assert match_products().merged == 4
+    assert Product.objects.current().count() == 1
+    assert MatchDecision.objects.exclude(verdict=Verdict.SAME).count() == 0
+
+
+def test_merges_follow_each_other_and_come_apart_from_the_top(admin_user: User) -> None:
+    _save(*(_listing("kushy", str(n), name=name) for n, name in enumerate(("Alpha", "Beta", "Gamma"))))
+    alpha, beta, gamma = Product.objects.order_by("name")
+    first = merge_pair(left=alpha, right=beta, by=admin_user)
+    survivor, loser = (alpha, beta) if ProductAlias.objects.get().product_key == alpha.merge_key else (beta, alpha)
+    _save(_listing("ocs", "9", name="Delta", gtin="00628110000129", merge_key="gtin:00628110000129"))
+    delta = Product.objects.get(name="Delta")
+    survivor.refresh_from_db()
+    merge_pair(left=survivor, right=delta, by=admin_user)
+    assert set(ProductAlias.objects.values_list("product_key", flat=True)) == {delta.merge_key}
+    assert len(listings_with_origin(product=delta)) == 3
+    with pytest.raises(MergeRefused, match="already"):
+        merge_pair(left=gamma, right=Product.objects.get(pk=loser.pk), by=admin_user)
+    unmerge(product=Product.objects.get(pk=survivor.pk), by=admin_user)
+    assert ProductAlias.objects.get().product_key == survivor.merge_key
+    assert Product.objects.get(pk=loser.pk).merged_into == survivor
+    decide(decision=first, verdict=Verdict.DIFFERENT, by=admin_user)
+    assert Product.objects.current().count() == 4
+
+
+def test_rehearsal_of_matching_writes_nothing() -> None:
+    _pair()
+    assert rehearse_matching().merged == 1
+    assert not MatchDecision.objects.exists()
+    assert Product.objects.current().count() == 2
+
+
+def test_merged_product_is_not_listed_and_its_id_leads_to_the_survivor() -> None:
+    ocs, aglc = _pair()
+    match_products()
+    _, secret = ApiKey.objects.create_key(name="t", audience="staff", scopes=["catalog:read"])
+    proof = {"HTTP_AUTHORIZATION": f"Api-Key {secret}"}
+    listed = Client().get("/api/v1/products/", **proof).json()  # type: ignore[arg-type]  # headers
+    assert [p["id"] for p in listed["results"]] == [str(ocs.pk)]
+    assert Client().get(f"/api/v1/products/{aglc.pk}/", **proof).json()["id"] == str(ocs.pk)  # type: ignore[arg-type]
+
+
+def test_person_decides_in_the_console_after_confirming(admin_client: Client) -> None:
+    ocs, aglc = _pair(strain_type="sativa")
+    match_products()
+    decision = MatchDecision.objects.get()
+    page = reverse("admin:catalog_matchdecision_changelist")
+    assert "other strain type" in admin_client.get(page).content.decode()
+    form = {"action": "one_product", "_selected_action": [decision.pk]}
+    assert "Each pair becomes one product" in admin_client.post(page, form).content.decode()
+    assert Product.objects.current().count() == 2
+    admin_client.post(page, {**form, "confirmed": "yes"})
+    aglc.refresh_from_db()
+    assert aglc.merged_into == ocs
+    assert "No, go back" not in admin_client.get(page).content.decode()
+    apart = reverse("admin:catalog_product_unmerge", args=[aglc.pk])
+    assert "becomes two again" in admin_client.get(apart).content.decode()
+    admin_client.post(apart, {"confirmed": "yes"})
+    assert Product.objects.current().count() == 2
+
+
+def test_two_products_are_merged_from_their_list(admin_client: Client) -> None:
+    pair = _pair(name="Rose Kush")
+    page = reverse("admin:catalog_product_changelist")
+    form: dict[str, Any] = {"action": "merge_two", "_selected_action": [p.pk for p in pair]}
+    admin_client.post(page, {**form, "_selected_action": [pair[0].pk]})
+    assert "Are these one product?" in admin_client.post(page, form).content.decode()
+    admin_client.post(page, {**form, "confirmed": "yes"})
+    assert Product.objects.current().count() == 1
+    assert MatchDecision.objects.get().verdict == Verdict.SAME
+
+
+def test_reader_may_look_and_not_decide(client: Client, django_user_model: Any) -> None:
+    _, aglc = _pair()
+    reader = django_user_model.objects.create_user("reader", is_staff=True)
+    client.force_login(reader)
+    assert client.get(reverse("admin:catalog_product_unmerge", args=[aglc.pk])).status_code == 403
+    assert client.get(reverse("admin:catalog_matchdecision_changelist")).status_code == 403

@@ -242,7 +242,7 @@ def _restore(product: Product, facts: dict[str, Any]) -> None:
     product.save()
 
 
-def _field(name: str) -> Field[Any, Any]:
+def _field(name: str) -> Field:
     return next(field for field in Product._meta.fields if field.name == name)
 
 

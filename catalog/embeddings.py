@@ -15,7 +15,7 @@ from vectors.encoders.features import FeatureLayout
 
 # Slots: potency and price as fractions of a usual most; a one for each type, category and terpene.
 LAYOUT = FeatureLayout(
-    version="products-1",
+    version="products-2",
     slots=(
         "thc_low", "thc_high", "cbd_low", "cbd_high", "log_price", "log_price_per_gram", "log_grams",
         *(f"type:{t}" for t in sorted(set(STRAIN_TYPES.values()))),

@@ -43,7 +43,48 @@ CATEGORIES = {
     "capsules": "capsules",
     "topicals": "topicals",
     "seeds": "seeds",
+    "accessories": "accessories",
+    "accessoires": "accessories",
+    "other": "other",  # said by staff only, never guessed
 }
+
+# Where no exact word is known: each category by the words that speak of it ...
+_CATEGORY_WORDS = {
+    "accessories": r"accessor|accessoire|\bgear\b|apparel|batter(?:y|ies)|merch|parapherna",
+    "seeds": r"\bseeds?\b|graines?\b",
+    "pre-rolls": r"pre-?\s?roll|pr[eé]-?roul|joints?\b|cones?\b|blunt|cigarette",
+    "vapes": r"\bvap[eo]|vapoteu|cartridge|cartidge|cartouche|disposable",
+    "topicals": r"topical|topique|\bbath|balm|lotion|\bcream|salve",
+    "beverages": r"beverage|boisson|drink|\bteas?\b|\bthés?\b|soda",
+    "capsules": r"capsule|softgel|\bpills?\b|g[eé]lule",
+    "edibles": r"edible|comestible|mangeable|gumm|chew|chocolat|cand(?:y|ies)|baked|cookie|confiserie|snack|bouch[eé]e"
+    r"|lozenge|dressing|soup|spread|\bsalt\b",
+    "extracts": r"concentr|extra(?:it|ct)|\bwax\b|shatter|resin|r[eé]sine|rosin|hash|kief|budder|crumble|distill|\brso\b"
+    r"|\bdabs?\b|diamonds?\b",
+    "oils": r"\boils?\b|huile|tincture|teinture|sublingual|oral spray",
+    "dried-flower": r"flower|fleur|\bbuds?\b|milled|moulu|\bshake\b|\bgrind\b",
+}
+# ... and which of two is the narrower word: "Edibles, Drink" is a beverage, "Concentrate, Oil" an extract.
+_NARROWER = {
+    "pre-rolls": {"dried-flower", "extracts", "edibles"},
+    "vapes": {"extracts", "oils"},
+    "beverages": {"edibles"},
+    "capsules": {"edibles", "oils"},
+    "topicals": {"oils", "extracts"},
+}
+
+
+def category_of(text: str) -> str | None:
+    """Return our word for a source's category, in any of its words; None when it says none or several."""
+    words = " ".join(text.replace("_", " ").lower().split())
+    if words in CATEGORIES:
+        return CATEGORIES[words]
+    found = [category for category, pattern in _CATEGORY_WORDS.items() if re.search(pattern, words)]
+    if words.startswith("concentr") and "oils" in found:
+        found.remove("oils")
+    narrowest = [c for c in found if set(found) - {c} <= _NARROWER.get(c, set())]
+    return narrowest[0] if len(narrowest) == 1 else None
+
 
 # Potency of these is milligrams in the package, of all others percent by mass.
 BY_MILLIGRAMS = frozenset({"edibles", "beverages", "capsules"})
@@ -60,6 +101,8 @@ WORDS = {
     "capsules": "capsule",
     "topicals": "topical topique",
     "seeds": "seed graine",
+    "accessories": "accessory accessoire",
+    "other": "",
     "indica": "indica",
     "sativa": "sativa",
     "hybrid": "hybrid hybride",

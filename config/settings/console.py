@@ -27,6 +27,7 @@ UNFOLD = {
                 "Catalogue",
                 _page("Products", "inventory_2", "catalog_product_changelist"),
                 _page("Supplier listings", "receipt_long", "catalog_supplierlisting_changelist"),
+                _page("Try strings", "rule", "catalog_supplierlisting_try_strings"),
                 _page("Possible duplicates", "join_inner", "catalog_matchdecision_changelist"),
                 _page("Sources", "cloud_download", "catalog_catalogsource_changelist"),
                 _page("Licence holders", "badge", "catalog_licenceholder_changelist"),

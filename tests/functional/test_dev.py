@@ -61,7 +61,9 @@ def test_what_is_killed_comes_back_and_nothing_is_lost(development: Development,
     assert development.ask(1) == before
     again = development.manage("sync_catalog")
     counts = [[cell.strip() for cell in line.split("│")[1:-1]] for line in again.splitlines() if "│" in line]
-    assert {row[0]: row[2:4] for row in counts} == {code: ["0", "0"] for code in ("aglc", "ocs", "ocs-wholesale", "sqdc")}
+    assert {row[0]: row[2:4] for row in counts} == {
+        code: ["0", "0"] for code in ("aglc", "ocs", "ocs-wholesale", "sqdc")
+    }
 
 
 def _settled(development: Development) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from catalog.ingest.cleaning.listing import clean_listing, parse_gtin, parse_potency, parse_price
-from catalog.ingest.records import SourceRecord
+from catalog.ingest.records import Potency, SourceRecord
 from mlops.flow.errors import RecordRejected
 
 RECORD = SourceRecord(
@@ -67,3 +67,37 @@ def test_gtin_needs_its_check_digit() -> None:
     assert parse_gtin("00824164007534") == "00824164007534"
     assert parse_gtin("00824164007535") is None
     assert parse_gtin("820939006337") == "00820939006337"
+
+
+@pytest.mark.parametrize(
+    ("text", "gtin"),
+    [
+        ("628124825080", "00628124825080"),
+        ("00628124825080", "00628124825080"),
+        ("628124825080.0", "00628124825080"),
+        ("6.28124825080E+11", "00628124825080"),
+        ("6.28125E+11", None),
+        ("628124825081", None),
+        ("100001_21g___", None),
+    ],
+)
+def test_gtin_as_spreadsheets_keep_it(text: str, gtin: str | None) -> None:
+    assert parse_gtin(text) == gtin
+
+
+def test_lot_values_are_kept_apart_from_the_label() -> None:
+    listing = clean_listing(replace(RECORD, thc_low="20", thc_high="26", lot_thc="24,5", lot_cbd="as the lot says"))
+    assert (listing.thc, listing.lot_thc, listing.lot_cbd) == (
+        Potency(low=Decimal("20.00"), high=Decimal("26.00"), unit="percent"),
+        Decimal("24.50"),
+        None,
+    )
+    assert listing.flags == ("lot_cbd_unread",)
+
+
+def test_amounts_counts_and_equivalents_are_kept_apart() -> None:
+    drink = clean_listing(replace(RECORD, category="Beverages", size="355 ml", sku="x", gtin="628124825080.0"))
+    assert (drink.volume_ml, drink.weight_grams, drink.dried_grams) == (Decimal(355), None, Decimal("0.62"))
+    assert drink.merge_key == "gtin:00628124825080"
+    assert clean_listing(replace(RECORD, category="Pre-Rolls", size="1.5 g", pieces="3")).pieces == 3
+    assert clean_listing(replace(RECORD, price=None)).price is None

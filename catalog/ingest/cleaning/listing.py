@@ -1,18 +1,24 @@
 """A whole listing, cleaned, or refused with the field and the reason."""
 
 import re
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import cast
+
+from django.utils import timezone
+from stdnum import ean
 
 from catalog.ingest.cleaning.names import read_name
 from catalog.ingest.cleaning.potency import read_potency
 from catalog.ingest.cleaning.sizes import SizeReading, read_size
 from catalog.ingest.cleaning.types import read_strain_type
 from catalog.ingest.records import CleanListing, Potency, PotencyUnit, SourceRecord
-from catalog.ingest.vocabulary import BY_MILLIGRAMS, CATEGORIES
+from catalog.ingest.vocabulary import BY_MILLIGRAMS, category_of
+from catalog.reference.equivalents import dried_equivalent
 from mlops.flow.errors import RecordRejected
 
 _PRICE = re.compile(r"^(?:CAD)?\s*\$?\s*(\d{1,7}(?:[.,]\d{1,2})?)\s*\$?$")
+_AS_NUMBER = re.compile(r"\d{12,14}\.0+|\d\.\d{10,13}[eE]\+1[1-3]")
 _MOST_PERCENT = Decimal(100)
 
 
@@ -25,8 +31,10 @@ def clean_listing(record: SourceRecord) -> CleanListing:
     category = refine_category(parse_category(record.category), pieces=size.pieces, weight_grams=size.grams)
     thc, thc_flags = _potency(record, "thc", category)
     cbd, cbd_flags = _potency(record, "cbd", category)
+    lot_thc, lot_thc_flags = _lot(record, "thc")
+    lot_cbd, lot_cbd_flags = _lot(record, "cbd")
     sku = record.sku.rstrip("_ ") or None
-    gtin = parse_gtin(record.sku)
+    gtin = parse_gtin(record.gtin) or parse_gtin(record.sku)
     return CleanListing(
         source=record.source,
         external_id=record.external_id,
@@ -42,22 +50,47 @@ def clean_listing(record: SourceRecord) -> CleanListing:
         strain_type=_strain_type(record.strain_type),
         thc=thc,
         cbd=cbd,
+        lot_thc=lot_thc,
+        lot_cbd=lot_cbd,
         weight_grams=size.grams,
+        volume_ml=size.milliliters,
         pieces=size.pieces,
+        dried_grams=dried_equivalent(
+            category, grams=size.grams, milliliters=size.milliliters, pieces=size.pieces, on=timezone.localdate()
+        ),
+        in_stock=record.in_stock,
         price=None if record.price is None else parse_price(record.price),
         price_kind=record.price_kind,
         url=record.url or None,
         terpenes=tuple(dict.fromkeys(_words(t) for t in record.terpenes if _words(t))),
-        flags=(*size.flags, *thc_flags, *cbd_flags),
+        terpene_basis=record.terpene_basis or None,
+        flags=(*size.flags, *thc_flags, *cbd_flags, *lot_thc_flags, *lot_cbd_flags),
     )
 
 
 def _size(record: SourceRecord) -> SizeReading:
     """Read the size; one that is written but cannot be read is flagged, since the product is sold all the same."""
     try:
-        return read_size(record.size.rstrip("_"), language=record.language, context={"category": record.category})
+        size = read_size(record.size.rstrip("_"), language=record.language, context={"category": record.category})
     except RecordRejected:
-        return SizeReading(flags=("size_unread",) if record.size.strip("_ ") else ())
+        size = SizeReading(flags=("size_unread",) if record.size.strip("_ ") else ())
+    if size.pieces is None and record.pieces.isdecimal() and int(record.pieces) > 1:
+        return replace(size, pieces=int(record.pieces))
+    return size
+
+
+def _lot(record: SourceRecord, field: str) -> tuple[Decimal | None, tuple[str, ...]]:
+    """Read what staff typed from one lot, always percent; it says nothing of the label's range."""
+    text = getattr(record, f"lot_{field}")
+    if not text.strip():
+        return None, ()
+    try:
+        reading = read_potency(text, field=field, language=record.language, context={"column": "lot %"})
+    except RecordRejected:
+        return None, (f"lot_{field}_unread",)
+    if reading.low is None or reading.low != reading.high:
+        return None, (f"lot_{field}_unread",)
+    return reading.low.quantize(Decimal("0.01")), ()
 
 
 def _potency(record: SourceRecord, field: str, category: str) -> tuple[Potency | None, tuple[str, ...]]:
@@ -121,9 +154,9 @@ def parse_price(text: str) -> Decimal:
 
 def parse_category(text: str) -> str:
     """Return our word for the category; raises RecordRejected for an unknown one."""
-    category = CATEGORIES.get(_words(text).lower())
+    category = category_of(text)
     if category is None:
-        raise RecordRejected(f"{text!r} is not a category we know" if text else "is missing", "category")
+        raise RecordRejected(f"{text!r} is not one category we know" if text.strip() else "is missing", "category")
     return category
 
 
@@ -137,13 +170,16 @@ def refine_category(category: str, *, pieces: int | None, weight_grams: Decimal 
 
 
 def parse_gtin(text: str) -> str | None:
-    """Return the GTIN-14 when the digits are one (12–14 of them, check digit right), else None."""
+    """
+    Return the GTIN-14 when the digits are one (12–14 of them, check digit right), else None.
+
+    Spreadsheets keep them as numbers: "628110000123.0", "6.28110000123E+11" where no digit is lost.
+    """
     digits = text.strip()
-    if not (digits.isascii() and digits.isdigit() and 12 <= len(digits) <= 14):
-        return None
-    digits = digits.zfill(14)
-    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(digits[:13]))
-    return digits if (10 - total % 10) % 10 == int(digits[13]) else None
+    if _AS_NUMBER.fullmatch(digits):
+        digits = f"{Decimal(digits):f}".partition(".")[0]
+    is_one = digits.isascii() and digits.isdigit() and 12 <= len(digits) <= 14 and ean.is_valid(digits.zfill(14))
+    return digits.zfill(14) if is_one else None
 
 
 def _words(text: str) -> str:

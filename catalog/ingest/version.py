@@ -1,10 +1,12 @@
-"""What the refining of listings depends on beside the bytes: rules, reference tables, a list's mapping."""
+"""What the refining of listings depends on beside the bytes: rules, tables, strains, models, a list's mapping."""
 
 import hashlib
 from functools import cache
 from pathlib import Path
 
+from catalog.effects import effects_model
 from catalog.ingest.sources.finding import find_source
+from catalog.ingest.strains import imported_mark
 
 _HERE = Path(__file__).parent
 _RULES = (_HERE, _HERE.parent / "reference")
@@ -17,8 +19,10 @@ def refinery_version(code: str) -> str:
 
 
 def version_of(mapping_hash: str) -> str:
-    """Return a hash over all rules and tables, and over a mapping's."""
-    return hashlib.sha256(f"{_rules_hash()}{mapping_hash}".encode()).hexdigest()[:_LENGTH]
+    """Return a hash over all rules and tables, what strains were imported, the effects model, and a mapping's hash."""
+    model = effects_model()
+    told = (_rules_hash(), imported_mark(), model.digest if model else "", mapping_hash)
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:_LENGTH]
 
 
 @cache

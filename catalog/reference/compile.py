@@ -4,6 +4,7 @@ import argparse
 import csv
 import re
 from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.reference.strains import TABLE, fold
@@ -26,20 +27,26 @@ def main() -> None:
     parser.add_argument("--kushy", type=Path, required=True)
     options = parser.parse_args()
     means, names = _means(options.labs)
-    parents, effects = _kushy(options.kushy, names)
+    told = _kushy(options.kushy, names)
     with TABLE.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["key", "name", "terpenes", "samples", "parents", "effects"])
+        writer.writerow(["key", "name", "type", "terpenes", "samples", "parents", "effects", "flavors"])
         for key in sorted(names):
             terpenes, samples = means.get(key, ([], 0))
-            if terpenes or parents.get(key):
-                row = [
-                    "|".join(terpenes),
-                    samples or "",
-                    "|".join(parents.get(key, [])),
-                    "|".join(effects.get(key, [])),
-                ]
-                writer.writerow([key, names[key], *row])
+            if terpenes or told.parents.get(key) or told.effects.get(key):
+                lists = (told.parents, told.effects, told.flavors)
+                row = ["|".join(terpenes), samples or "", *("|".join(facts.get(key, [])) for facts in lists)]
+                writer.writerow([key, names[key], told.types.get(key, ""), *row])
+
+
+@dataclass
+class _Told:
+    """What Kushy's table tells of strains, by key."""
+
+    types: dict[str, str] = field(default_factory=dict)
+    parents: dict[str, list[str]] = field(default_factory=dict)
+    effects: dict[str, list[str]] = field(default_factory=dict)
+    flavors: dict[str, list[str]] = field(default_factory=dict)
 
 
 def _means(files: list[Path]) -> tuple[dict[str, tuple[list[str], int]], dict[str, str]]:
@@ -68,24 +75,32 @@ def _means(files: list[Path]) -> tuple[dict[str, tuple[list[str], int]], dict[st
     return means, names
 
 
-def _kushy(file: Path, names: dict[str, str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+def _kushy(file: Path, names: dict[str, str]) -> _Told:
     with file.open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     by_id = {int(row["id"]): row["name"] for row in rows}
-    parents: dict[str, list[str]] = {}
-    effects: dict[str, list[str]] = {}
+    told = _Told()
     for row in rows:
         key = fold(row["name"])
         old = [int(n) for n in re.findall(r"\d+", row["crosses"] or "") if int(n)]
         found = [by_id[new] for new in map(_renumbered, old) if new in by_id]
         if len(found) == 2 and fold(found[0]) != fold(found[1]) and key not in map(fold, found):
-            parents[key] = found
+            told.parents[key] = found
             names.setdefault(key, row["name"])
-        words = [w.strip().lower() for w in (row["effects"] or "").split(",")]
-        kept = [w for w in words if w not in _NOT_EFFECTS]
-        if kept:
-            effects[key] = kept
-    return parents, effects
+        effects = _words(row["effects"])
+        if effects:
+            names.setdefault(key, row["name"])
+            told.effects[key], told.flavors[key] = effects, _words(row["flavor"])
+        # "Hybrid" is what the table says where nobody knew, unless somebody has described the strain.
+        kind = row["type"].lower()
+        if kind in ("indica", "sativa") or (kind == "hybrid" and effects):
+            told.types[key] = kind
+    return told
+
+
+def _words(text: str | None) -> list[str]:
+    words = (word.strip().lower() for word in (text or "").split(","))
+    return list(dict.fromkeys(word for word in words if word not in _NOT_EFFECTS))
 
 
 def _renumbered(old: int) -> int:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("strains.csv")
+ALIASES = Path(__file__).with_name("aliases.csv")
 LINEAGES = Path(__file__).with_name("lineages.csv")
 
 
@@ -17,9 +18,11 @@ class Strain:
 
     key: str
     name: str
-    terpenes: tuple[str, ...]
-    parents: tuple[str, ...]
-    effects: tuple[str, ...]
+    strain_type: str | None = None
+    terpenes: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
+    flavors: tuple[str, ...] = ()
 
 
 def fold(name: str) -> str:
@@ -34,16 +37,31 @@ def strains() -> dict[str, Strain]:
     with TABLE.open(newline="") as file:
         known = {
             row["key"]: Strain(
-                row["key"], row["name"], _split(row["terpenes"]), _split(row["parents"]), _split(row["effects"])
+                key=row["key"],
+                name=row["name"],
+                strain_type=row["type"] or None,
+                terpenes=_split(row["terpenes"]),
+                parents=_split(row["parents"]),
+                effects=_split(row["effects"]),
+                flavors=_split(row["flavors"]),
             )
             for row in csv.DictReader(file)
         }
     with LINEAGES.open(newline="") as file:
         for row in csv.DictReader(file):
             key = fold(row["name"])
-            strain = known.get(key, Strain(key, row["name"], (), (), ()))
+            strain = known.get(key, Strain(key, row["name"]))
             known[key] = replace(strain, parents=_split(row["parents"]))
     return known
+
+
+@cache
+def alias_groups() -> tuple[tuple[str, ...], ...]:
+    """Return names that mean one strain, each group by folded name, the usual name first."""
+    with ALIASES.open(newline="") as file:
+        return tuple(
+            tuple(dict.fromkeys(map(fold, (row["name"], *_split(row["aliases"]))))) for row in csv.DictReader(file)
+        )
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from catalog.ingest.records import CleanListing
 from catalog.reference.strains import strains
 from catalog.reference.terpenes import terpenes
 
+pytestmark = pytest.mark.django_db  # strains may have been imported
+
 
 def _listing(**facts: Any) -> CleanListing:
     known: dict[str, Any] = {
@@ -23,14 +25,14 @@ def _listing(**facts: Any) -> CleanListing:
 
 @pytest.mark.parametrize("name", ["Wedding Cake", "wedding-cake Pre-Roll", "Wedding Cake Flower", "WEDDING CAKE"])
 def test_whole_name_finds_its_strain(name: str) -> None:
-    strain = find_strain(name)
-    assert strain is not None
-    assert strain.parents == ("Triangle Kush", "Animal Mints")
+    match = find_strain(_listing(name=name))
+    assert match is not None
+    assert (match.strain.parents, match.how) == (("Triangle Kush", "Animal Mints"), "exact")
 
 
 @pytest.mark.parametrize("name", ["Strawberry Cake", "Wedding Cake Strawberry Kiwi", "Indica Blend", ""])
 def test_part_of_a_name_finds_nothing(name: str) -> None:
-    assert find_strain(name) is None
+    assert find_strain(_listing(name=name)) is None
 
 
 def test_laboratory_means_fill_what_the_supplier_leaves_open() -> None:
@@ -56,3 +58,31 @@ def test_what_is_no_flower_has_no_strain() -> None:
 def test_tables_speak_of_terpenes_that_exist() -> None:
     assert {terpene for strain in strains().values() for terpene in strain.terpenes} <= set(terpenes())
     assert all(len(strain.parents) != 1 for strain in strains().values())
+
+
+def test_measured_terpenes_keep_their_basis_and_a_mean_never_becomes_a_claim() -> None:
+    measured = enrich_listing(_listing(terpenes=("Limonene",), terpene_basis="measured"))
+    assert (measured.terpenes, measured.terpene_basis) == (("limonene",), "measured")
+    mean = enrich_listing(_listing())
+    assert enrich_listing(mean).terpene_basis == "strain-mean"
+
+
+def test_type_that_the_supplier_leaves_open_is_the_strains_and_says_so() -> None:
+    enriched = enrich_listing(_listing(name="Acapulco Gold"))
+    assert (enriched.strain_type, enriched.flags) == ("sativa", ("strain_type_from_strain",))
+    assert enrich_listing(_listing(name="Acapulco Gold", strain_type="hybrid")).strain_type == "hybrid"
+    assert enrich_listing(enriched) == enriched
+
+
+def test_how_a_strain_was_known_is_told() -> None:
+    known = {name: find_strain(_listing(name=name)) for name in ("Grand Daddy Purps", "Zkittles", "Blue Dream Fog")}
+    assert {name: match.how if match else None for name, match in known.items()} == {
+        "Grand Daddy Purps": "alias",
+        "Zkittles": "close",
+        "Blue Dream Fog": None,
+    }
+
+
+def test_flavor_of_a_vape_is_no_strain() -> None:
+    assert find_strain(_listing(name="Blueberry")) is not None
+    assert find_strain(_listing(name="Blueberry", category="vapes")) is None

@@ -15,10 +15,11 @@ _CLAIMS = frozenset({"measured", "supplier"})
 
 def enrich_listing(listing: CleanListing) -> CleanListing:
     """
-    Fill strain, type, terpenes, lineage and effects, each with where it comes from. Twice is the same as once.
+    Fill strain, terpenes, lineage and effects, each with where it comes from. Twice is the same as once.
 
     Terpenes: what a laboratory measured, else what the supplier claims, else the mean of the strain's samples.
-    Effects: what is reported of the strain, else what the model says of it.
+    Effects: what is reported of the strain, else what the model says of it. A type that the supplier leaves open stays
+    open: what is told of a strain's type is worth too little.
     """
     match = find_strain(listing)
     strain = match.strain if match else None
@@ -27,12 +28,8 @@ def enrich_listing(listing: CleanListing) -> CleanListing:
     effects_basis = "reported" if effects else None
     if strain and not effects and (effects := predict_effects(strain)):
         effects_basis = "model"
-    strain_type, flags = listing.strain_type, listing.flags
-    if strain_type is None and strain and strain.strain_type:
-        strain_type, flags = strain.strain_type, (*flags, "strain_type_from_strain")
     return replace(
         listing,
-        strain_type=strain_type,
         terpenes=terpenes,
         terpene_basis=basis,
         strain=strain.name if strain else None,
@@ -40,7 +37,6 @@ def enrich_listing(listing: CleanListing) -> CleanListing:
         lineage=strain.parents if strain else (),
         effects=effects,
         effects_basis=effects_basis,
-        flags=flags,
     )
 
 

@@ -12,7 +12,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from catalog.ingest.vocabulary import plain_words
 
-VERSION = "match-1"
+VERSION = "match-2"
 Band = Literal["same", "ask", "different"]
 
 # Potencies of one product differ from label to label and from lot to lot, but not by more.
@@ -50,6 +50,7 @@ _SAME_THINGS = {
     }.items()
     for alias in aliases.split()
 }
+_BY_STRAIN = frozenset({"dried-flower", "pre-rolls", "vapes", "extracts"})
 _COMPANY_WORDS = frozenset({"inc", "ltd", "ltee", "corp", "co", "llc", "cannabis"})
 # Words that tell one product from its neighbors, so that one more of them on either side is another product.
 _TELLING = frozenset(
@@ -71,13 +72,27 @@ class Candidate:
     weight_grams: Decimal | None = None
     volume_ml: Decimal | None = None
     pieces: int | None = None
+    thc_mg: Decimal | None = None
+    cbd_mg: Decimal | None = None
+    measures: frozenset[str] = frozenset()
+    """Sizes and doses that stood in the name: "100mg", "3x0.5g"."""
     thc: tuple[Decimal, Decimal] | None = None
     cbd: tuple[Decimal, Decimal] | None = None
 
     @property
     def has_size(self) -> bool:
         """Whether anything is known of how much it is."""
+        return self.has_column_size or self.thc_mg is not None or bool(self.measures)
+
+    @property
+    def has_column_size(self) -> bool:
+        """Whether its source says how much it is outside its name."""
         return any(value is not None for value in (self.weight_grams, self.volume_ml, self.pieces))
+
+    @property
+    def doses(self) -> frozenset[str]:
+        """The milligrams in its name."""
+        return frozenset(measure for measure in self.measures if measure.endswith("mg"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +115,23 @@ def brand_block(brand: str | None) -> str:
 
 def match_key(product: Candidate) -> str:
     """Return a hash of brand, name, pack and unit; empty when brand or name is missing."""
-    block, words = brand_block(product.brand), name_words(product.name, product.brand)
+    block, words = brand_block(product.brand), name_words(product.name)
     if not block or not words:
         return ""
-    pack = [f"{v.normalize():f}" if v is not None else "" for v in (product.weight_grams, product.volume_ml)]
-    told = "\x1f".join((block, " ".join(words), *pack, str(product.pieces or ""), product.category or ""))
+    sizes = (product.weight_grams, product.volume_ml, product.thc_mg, product.cbd_mg)
+    pack = [f"{v.normalize():f}" if v is not None else "" for v in sizes]
+    in_name = " ".join(sorted(product.doses if product.has_column_size else product.measures))
+    told = "\x1f".join((block, " ".join(words), *pack, in_name, str(product.pieces or ""), product.category or ""))
     return hashlib.sha256(told.encode()).hexdigest()[:40]
 
 
 @lru_cache(maxsize=65_536)
-def name_words(name: str, brand: str | None) -> tuple[str, ...]:
-    """Return the words that tell a name from others of its brand, in order; the name's own when none is left."""
-    own = plain_words(re.sub(r"['’]s\b", "s", name).replace("&", " ").replace("/", " ").replace("#", " "))
-    of_brand = set(plain_words(brand or ""))
-    kept = [_SAME_THINGS.get(word, word) for word in own if word not in _FORM_WORDS and word not in of_brand]
+def name_words(name: str) -> tuple[str, ...]:
+    """Return the words that tell a cleaned name from others of its brand, in order; its own when none is left."""
+    # "15:1" is not "1.5:1", and neither is "151".
+    told = re.sub(r"(\d)[.,](?=\d)", r"\1point", re.sub(r"(\d)\s*:\s*(?=\d)", r"\1to", name))
+    own = plain_words(re.sub(r"['’]s\b", "s", told).replace("&", " ").replace("/", " ").replace("#", " "))
+    kept = [_SAME_THINGS.get(word, word) for word in own if word not in _FORM_WORDS]
     return tuple(kept or own)
 
 
@@ -122,15 +140,14 @@ def compare(left: Candidate, right: Candidate) -> Comparison:
     if veto := _veto(left, right):
         return Comparison(0, "different", (veto,))
     pairs = [
-        _compare_names(name_words(a, left.brand), name_words(b, right.brand))
+        _compare_names(name_words(a), name_words(b))
         for a in (left.name, left.name_fr)
         for b in (right.name, right.name_fr)
         if a and b
     ]
     score, reason = max(pairs)
     doubts = _doubts(left, right)
-    if score == _ONE_WORD_MORE and (doubts or not left.has_size):
-        # "Fire OG" and "Fire OG Kush" of one brand are two, unless all else speaks for one.
+    if score == _ONE_WORD_MORE and (doubts or not _may_have_a_word_more(left, right)):
         score = 0
     score, reasons = score - _DOUBT * len(doubts), [reason, *doubts]
     band: Band = "same" if score >= _SAME_FROM else "ask" if score >= _ASKED_FROM else "different"
@@ -151,6 +168,11 @@ def best_of(product: Candidate, others: Sequence[Candidate]) -> list[tuple[Candi
     return found
 
 
+def _may_have_a_word_more(left: Candidate, right: Candidate) -> bool:
+    """Tell whether all else speaks for one: "Fire OG" and "Fire OG Kush" may be, "Gummies" and "Grape Gummies" not."""
+    return left.category in _BY_STRAIN and left.has_column_size and right.has_column_size
+
+
 def _asked(compared: Comparison, reason: str) -> Comparison:
     return Comparison(min(compared.score, _SAME_FROM - 1), "ask", (*compared.reasons, reason))
 
@@ -167,8 +189,21 @@ def _veto(left: Candidate, right: Candidate) -> str:
         (left.pieces or 1, right.pieces or 1, "number of pieces"),
     )
     for ours, theirs, what in sizes:
-        if ours is not None and theirs is not None and ours != theirs and left.has_size and right.has_size:
+        if (
+            ours is not None
+            and theirs is not None
+            and ours != theirs
+            and left.has_column_size
+            and right.has_column_size
+        ):
             return f"other {what}"
+    doses = ((left.thc_mg, right.thc_mg), (left.cbd_mg, right.cbd_mg), (left.doses, right.doses))
+    if any(one and other and one != other for one, other in doses):
+        return "other dose"
+    # Names that say how much, of sources that say it nowhere else.
+    are_in_names = left.measures and right.measures and not (left.has_column_size and right.has_column_size)
+    if are_in_names and left.measures != right.measures:
+        return "other size in the name"
     brands = {brand_block(left.brand), brand_block(right.brand)} - {""}
     return "other brand" if len(brands) > 1 else ""
 

@@ -83,6 +83,7 @@ class CleanListing:
     price: Decimal | None
     price_kind: str
     url: str | None
+    measures: tuple[str, ...] = ()
     volume_ml: Decimal | None = None
     dried_grams: Decimal | None = None
     lot_thc: Decimal | None = None

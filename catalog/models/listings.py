@@ -34,6 +34,10 @@ class SupplierListing(models.Model):
     weight_grams = models.DecimalField(max_digits=8, decimal_places=2, null=True)
     pieces = models.IntegerField(null=True)
     volume_ml = models.DecimalField(max_digits=8, decimal_places=2, null=True)
+    measures = ArrayField(
+        models.CharField(max_length=20), default=list, db_default=Value("{}"),
+        db_comment="sizes and doses that stood in the name",
+    )  # fmt: skip
     dried_grams = models.DecimalField(
         max_digits=8, decimal_places=2, null=True, db_comment="grams of dried cannabis that it counts as in law"
     )

@@ -51,6 +51,19 @@ class Product(models.Model):
     cbd_percentage_high = _percent("upper end of the label's range")
     pieces = models.IntegerField(null=True, blank=True)
     volume_ml = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
+    thc_mg = models.DecimalField(
+        "THC mg", max_digits=8, decimal_places=2, null=True, blank=True, db_comment="milligrams, per mg_unit"
+    )
+    cbd_mg = models.DecimalField(
+        "CBD mg", max_digits=8, decimal_places=2, null=True, blank=True, db_comment="milligrams, per mg_unit"
+    )
+    mg_unit = models.CharField(
+        max_length=20, null=True, blank=True, db_comment="mg, mg_per_unit, mg_per_package or mg_per_ml"
+    )
+    measures = ArrayField(
+        models.CharField(max_length=20), default=list, db_default=Value("{}"), editable=False,
+        db_comment="sizes and doses that stood in the name",
+    )  # fmt: skip
     dried_grams = models.DecimalField(
         max_digits=8, decimal_places=2, null=True, blank=True, db_comment="grams of dried cannabis it counts as in law"
     )

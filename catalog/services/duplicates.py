@@ -169,6 +169,9 @@ def candidate_of(product: Product) -> Candidate:
         weight_grams=product.weight_grams,
         volume_ml=product.volume_ml,
         pieces=product.pieces,
+        thc_mg=product.thc_mg,
+        cbd_mg=product.cbd_mg,
+        measures=frozenset(product.measures),
         thc=_range(product.thc_percentage_low, product.thc_percentage_high),
         cbd=_range(product.cbd_percentage_low, product.cbd_percentage_high),
     )

@@ -18,7 +18,7 @@ from mlops.models import Run
 COLUMNS = (
     "source", "external_id", "language", "merge_key", "name", "raw_name", "brand", "producer", "sku", "gtin",
     "category", "strain_type", "thc_low", "thc_high", "thc_unit", "cbd_low", "cbd_high", "cbd_unit", "lot_thc",
-    "lot_cbd", "weight_grams", "pieces", "volume_ml", "dried_grams", "price", "price_kind", "in_stock", "url",
+    "lot_cbd", "weight_grams", "pieces", "measures", "volume_ml", "dried_grams", "price", "price_kind", "in_stock", "url",
     "terpenes", "terpene_basis", "strain", "strain_match", "lineage", "effects", "effects_basis", "flags",
     "content_hash",
 )  # fmt: skip
@@ -140,7 +140,7 @@ def row_of(listing: CleanListing) -> Row:
         **_ends("thc", listing.thc),
         **_ends("cbd", listing.cbd),
     }
-    for name in ("terpenes", "lineage", "effects", "flags"):
+    for name in ("measures", "terpenes", "lineage", "effects", "flags"):
         values[name] = list(values[name])
     told = json.dumps(values, sort_keys=True, default=str)
     values["content_hash"] = hashlib.sha256(told.encode()).hexdigest()

@@ -7,19 +7,28 @@ from django.db.backends.utils import CursorWrapper
 from catalog.ingest.vocabulary import ACCENTED, PLAIN, WORDS
 from catalog.reference.terpenes import terpenes
 
+_ORDER = "l.language, l.source, l.external_id"
 
-def _best(column: str, condition: str = "true") -> str:
+
+def _best(column: str, condition: str = "true", first: str = "") -> str:
     """SQL for the first value that is there: English first, then the preferred source, then a stable order."""
-    return (
-        f"(array_agg({column} ORDER BY l.language, l.source, l.external_id)"
-        f" FILTER (WHERE {column} IS NOT NULL AND {condition}))[1]"
-    )
+    return f"(array_agg({column} ORDER BY {first}{_ORDER}) FILTER (WHERE {column} IS NOT NULL AND {condition}))[1]"
 
 
-def _best_list(column: str) -> str:
+def _best_list(column: str, first: str = "") -> str:
     """The same for a list: a group of lists cannot be aggregated ragged, so they travel as JSON."""
-    chosen = f"(array_agg(to_jsonb({column}) ORDER BY l.language, l.source, l.external_id) FILTER (WHERE {column} <> '{{}}'))[1]"
+    chosen = f"(array_agg(to_jsonb({column}) ORDER BY {first}{_ORDER}) FILTER (WHERE {column} <> '{{}}'))[1]"
     return f"ARRAY(SELECT jsonb_array_elements_text({chosen}))"
+
+
+def _by_basis(column: str, *bases: str) -> str:
+    """SQL that orders by where a value comes from, the most trustworthy first."""
+    told = ", ".join(f"'{basis}'" for basis in bases)
+    return f"array_position(ARRAY[{told}], {column}::text), "
+
+
+_TERPENES_FIRST = _by_basis("l.terpene_basis", "measured", "supplier", "strain-mean", "model")
+_EFFECTS_FIRST = _by_basis("l.effects_basis", "reported", "model")
 
 
 def _middle(kind: str) -> str:
@@ -44,25 +53,29 @@ _FACTS = {
     "weight_grams": _best("l.weight_grams"),
     "pieces": _best("l.pieces"),
     "volume_ml": _best("l.volume_ml"),
+    "thc_mg": _best("l.thc_high", "l.thc_unit <> 'percent'"),
+    "cbd_mg": _best("l.cbd_high", "l.cbd_unit <> 'percent'"),
+    "mg_unit": _best("l.thc_unit", "l.thc_unit <> 'percent'"),
+    "measures": _best_list("l.measures"),
     "dried_grams": _best("l.dried_grams"),
     "price": _best("l.price", "l.price_kind = 'retail'"),
     "source": _best("l.source"),
     "strain": _best("l.strain"),
-    "terpene_basis": _best("l.terpene_basis"),
-    "terpenes": _best_list("l.terpenes"),
+    "terpene_basis": _best("l.terpene_basis", first=_TERPENES_FIRST),
+    "terpenes": _best_list("l.terpenes", first=_TERPENES_FIRST),
     "lineage": _best_list("l.lineage"),
-    "effects": _best_list("l.effects"),
-    "effects_basis": _best("l.effects_basis"),
+    "effects": _best_list("l.effects", first=_EFFECTS_FIRST),
+    "effects_basis": _best("l.effects_basis", first=_EFFECTS_FIRST),
 }
 _NAMES = ", ".join(_FACTS)
 # An empty or missing value of every listing erases nothing that the product has.
 _KEPT = {
     c: f"CASE WHEN EXCLUDED.{c} = '{{}}' THEN p.{c} ELSE EXCLUDED.{c} END"
-    if c in ("terpenes", "lineage", "effects")
+    if c in ("terpenes", "lineage", "effects", "measures")
     else f"COALESCE(EXCLUDED.{c}, p.{c})"
     for c in _FACTS
 }
-COMPARED = ("name", "brand", "gtin", "category", "weight_grams", "volume_ml", "pieces")
+COMPARED = ("name", "brand", "gtin", "category", "weight_grams", "volume_ml", "pieces", "thc_mg", "cbd_mg", "measures")
 """Facts by which products are told apart: when one changes, the product is matched anew."""
 _IS_CHANGED = "({}) IS DISTINCT FROM ({})"
 _PRODUCTS = f"""

@@ -9,6 +9,7 @@ from django.forms.models import model_to_dict
 from django.test import Client
 from django.urls import reverse
 
+from catalog.ingest.matching import VERSION
 from catalog.ingest.records import CleanListing, Potency
 from catalog.models import MatchDecision, Product, ProductAlias
 from catalog.selectors import listings_with_origin
@@ -59,7 +60,7 @@ def test_same_brand_name_and_pack_is_one_product_with_the_facts_of_both() -> Non
     assert {listing.source for listing, _ in listings_with_origin(product=ocs)} == {"ocs", "aglc"}
     assert match_products().compared == 0
     decision = MatchDecision.objects.get()
-    assert (decision.verdict, decision.decided_by, decision.algorithm) == (Verdict.SAME, None, "match-1")
+    assert (decision.verdict, decision.decided_by, decision.algorithm) == (Verdict.SAME, None, VERSION)
 
 
 def test_later_sync_of_a_merged_listing_changes_the_survivor_only() -> None:
@@ -208,3 +209,10 @@ def test_reader_may_look_and_not_decide(client: Client, django_user_model: Any) 
     client.force_login(reader)
     assert client.get(reverse("admin:catalog_product_unmerge", args=[aglc.pk])).status_code == 403
     assert client.get(reverse("admin:catalog_matchdecision_changelist")).status_code == 403
+
+
+def test_doses_in_names_are_other_products() -> None:
+    doses = ("100mg", "250mg", "500mg")
+    _save(*(_listing("kushy", dose, name="Lemon Bar", weight_grams=None, measures=(dose,), thc=None) for dose in doses))
+    matched = match_products()
+    assert (matched.merged, matched.asked) == (0, 0)

@@ -71,3 +71,14 @@ def test_new_name_is_found_by_words_and_keeps_the_product() -> None:
 
 def test_nothing_to_save_is_nothing_done() -> None:
     assert save_listings(listings=[], run=None) == Saved()
+
+
+def test_measured_beats_claimed_beats_mean_whichever_source_says_it() -> None:
+    mean = _listing(source="aglc", terpenes=("pinene",), terpene_basis="strain-mean")
+    claim = _listing(source="ocs", terpenes=("myrcene",), terpene_basis="supplier")
+    measured = _listing(source="zlab", terpenes=("limonene",), terpene_basis="measured")
+    for listings, expected in (([mean], "pinene"), ([mean, claim], "myrcene"), ([mean, claim, measured], "limonene")):
+        save_listings(listings=listings, run=None)
+        product = Product.objects.get()
+        basis = {"pinene": "strain-mean", "myrcene": "supplier", "limonene": "measured"}[expected]
+        assert (product.terpenes, product.terpene_basis) == ([expected], basis)

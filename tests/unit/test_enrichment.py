@@ -67,11 +67,8 @@ def test_measured_terpenes_keep_their_basis_and_a_mean_never_becomes_a_claim() -
     assert enrich_listing(mean).terpene_basis == "strain-mean"
 
 
-def test_type_that_the_supplier_leaves_open_is_the_strains_and_says_so() -> None:
-    enriched = enrich_listing(_listing(name="Acapulco Gold"))
-    assert (enriched.strain_type, enriched.flags) == ("sativa", ("strain_type_from_strain",))
-    assert enrich_listing(_listing(name="Acapulco Gold", strain_type="hybrid")).strain_type == "hybrid"
-    assert enrich_listing(enriched) == enriched
+def test_type_that_the_supplier_leaves_open_stays_open() -> None:
+    assert enrich_listing(_listing(name="Acapulco Gold")).strain_type is None
 
 
 def test_how_a_strain_was_known_is_told() -> None:

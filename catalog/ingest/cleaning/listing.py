@@ -8,7 +8,7 @@ from typing import cast
 from django.utils import timezone
 from stdnum import ean
 
-from catalog.ingest.cleaning.names import read_name
+from catalog.ingest.cleaning.names import measures_of, read_name
 from catalog.ingest.cleaning.potency import read_potency
 from catalog.ingest.cleaning.sizes import SizeReading, read_size
 from catalog.ingest.cleaning.types import read_strain_type
@@ -55,6 +55,7 @@ def clean_listing(record: SourceRecord) -> CleanListing:
         weight_grams=size.grams,
         volume_ml=size.milliliters,
         pieces=size.pieces,
+        measures=measures_of(record.name),
         dried_grams=dried_equivalent(
             category, grams=size.grams, milliliters=size.milliliters, pieces=size.pieces, on=timezone.localdate()
         ),

@@ -106,6 +106,16 @@ def read_name(text: str, *, brand: str = "") -> NameReading:
     return NameReading(quiet(brand) or None, quiet(name))
 
 
+def measures_of(text: str) -> tuple[str, ...]:
+    """Return the sizes, doses and counts in a name, as `read_name` takes them off: ("100mg",), ("3x0.5g",)."""
+    whole = " ".join(text.replace("\u00a0", " ").split())
+    if not any(c.isdigit() for c in whole):
+        return ()
+    found = (part for pattern in (_BRACKETED, _FREE) for part in pattern.findall(whole) if not _NETWORK.search(part))
+    told = {re.sub(r"[^a-z0-9./]", "", part.lower().replace("×", "x").replace(",", "."))[:20] for part in found}
+    return tuple(sorted(told - {""}))
+
+
 def quiet(text: str) -> str:
     """Write shouted words as names are written: "PINK KUSH OG" → "Pink Kush OG". One shouted word may be an acronym."""
     letters = [c for c in text if c.isalpha()]

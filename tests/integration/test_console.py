@@ -107,8 +107,11 @@ def test_run_now_queues_a_sync(staff: Client, monkeypatch: pytest.MonkeyPatch) -
     row = CatalogSource.objects.get(pk="ocs")
     address = reverse("admin:catalog_catalogsource_change", args=["ocs"])
     form = {
+        "label": row.label,
         "is_enabled": "on",
         "base_url": "http://127.0.0.1:1/ocs",
+        "authentication": "none",
+        "requests_per_second": "5",
         "most_gone_percent": "20",
         "most_jumped_percent": "10",
         "catalog_catalogsource_save_and_run_now": "1",

@@ -107,6 +107,7 @@ class CatalogSourceAdmin(ModelAdmin):
         if form.cleaned_data.get("secret", _KEPT) != _KEPT:
             obj.secret = form.cleaned_data["secret"]
         save_source(source=obj)
+        super().save_model(request, obj, form, change)  # the theme starts the actions of the submit line there
 
     def response_add(self, request: HttpRequest, obj: CatalogSource, post_url_continue: str | None = None) -> Any:
         """Go on to its columns."""

@@ -53,11 +53,13 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
     fields = ("pair", "why", "score", "algorithm", "state", "decided_by", "decided_at", "created_at")
     readonly_fields = fields
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[MatchDecision]:
-        """Remember which rows a page shows, so that their products come in one query."""
-        self._products: dict[str, Any] = {}
-        rows: QuerySet[MatchDecision] = super().get_queryset(request)
-        return rows
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Bring the products of all rows of a page in one query."""
+        changelist = super().get_changelist_instance(request)
+        products = duplicates_with_products(list(changelist.result_list))
+        for decision in changelist.result_list:
+            decision.shown_products = products
+        return changelist
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Offer a decision to those who may change products."""
@@ -67,9 +69,8 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
     @admin.display(description="products")
     def pair(self, decision: MatchDecision) -> SafeString:
         """Show both side by side."""
-        if decision.left_key not in self._products:
-            self._products |= duplicates_with_products([decision])
-        pair = [self._products.get(key) for key in (decision.left_key, decision.right_key)]
+        products = getattr(decision, "shown_products", None) or duplicates_with_products([decision])
+        pair = [products.get(key) for key in (decision.left_key, decision.right_key)]
         return SafeString(render_to_string("admin/catalog/matchdecision/pair.html", {"pair": pair}))
 
     @admin.display(description="why")

@@ -178,7 +178,9 @@ def test_person_decides_in_the_console_after_confirming(admin_client: Client) ->
     match_products()
     decision = MatchDecision.objects.get()
     page = reverse("admin:catalog_matchdecision_changelist")
-    assert "other strain type" in admin_client.get(page).content.decode()
+    shown = admin_client.get(page).content.decode()
+    assert "other strain type" in shown
+    assert all(reverse("admin:catalog_product_change", args=[p.pk]) in shown for p in (ocs, aglc))
     form = {"action": "one_product", "_selected_action": [decision.pk]}
     assert "Each pair becomes one product" in admin_client.post(page, form).content.decode()
     assert Product.objects.current().count() == 2
@@ -216,3 +218,11 @@ def test_doses_in_names_are_other_products() -> None:
     _save(*(_listing("kushy", dose, name="Lemon Bar", weight_grams=None, measures=(dose,), thc=None) for dose in doses))
     matched = match_products()
     assert (matched.merged, matched.asked) == (0, 0)
+
+
+def test_page_of_pairs_that_share_a_product_shows_both_of_each(admin_client: Client) -> None:
+    _save(*(_listing("kushy", str(n), weight_grams=None) for n in range(3)))
+    match_products()
+    page = admin_client.get(reverse("admin:catalog_matchdecision_changelist"), {"verdict": "same"}).content.decode()
+    for product in Product.objects.all():
+        assert reverse("admin:catalog_product_change", args=[product.pk]) in page

@@ -12,7 +12,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from catalog.ingest.vocabulary import plain_words
 
-VERSION = "match-2"
+VERSION = "match-3"
 Band = Literal["same", "ask", "different"]
 
 # Potencies of one product differ from label to label and from lot to lot, but not by more.
@@ -40,6 +40,8 @@ _SAME_THINGS = {
         "chew": "chews bouchee bouchees",
         "capsule": "capsules caps gelule gelules",
         "resin": "resine",
+        "diamonds": "diamond diamant diamants",
+        "distillate": "distillat",
         "live": "vivante",
         "infused": "infuse infusee infuses infusees",
         "milled": "moulu moulue",
@@ -51,6 +53,7 @@ _SAME_THINGS = {
     for alias in aliases.split()
 }
 _BY_STRAIN = frozenset({"dried-flower", "pre-rolls", "vapes", "extracts"})
+_ROLLED = re.compile(r"\bpre[- ]?rolls?\b|\bpre[- ]?rolled\b|\bpr[eé][- ]?roul|\bjoints?\b", re.I)
 _COMPANY_WORDS = frozenset({"inc", "ltd", "ltee", "corp", "co", "llc", "cannabis"})
 # Words that tell one product from its neighbors, so that one more of them on either side is another product.
 _TELLING = frozenset(
@@ -217,12 +220,19 @@ def _doubts(left: Candidate, right: Candidate) -> list[str]:
             doubts.append("too little known")
     if left.has_size != right.has_size:
         doubts.append("size of one unknown")
+    if _is_filed_as_other(left) != _is_filed_as_other(right):
+        doubts.append("pre-roll or not")
     if left.strain_type and right.strain_type and _plain_type(left.strain_type) != _plain_type(right.strain_type):
         doubts.append("other strain type")
     for kind, ours, theirs in (("THC", left.thc, right.thc), ("CBD", left.cbd, right.cbd)):
         if ours and theirs and max(ours[0] - theirs[1], theirs[0] - ours[1]) > _MOST_POINTS_APART:
             doubts.append(f"other {kind}")
     return doubts
+
+
+def _is_filed_as_other(product: Candidate) -> bool:
+    """Whether its name says that it is a pre-roll and its category does not: many menus file those under flower."""
+    return product.category != "pre-rolls" and bool(_ROLLED.search(product.name))
 
 
 def _plain_type(strain_type: str) -> str:

@@ -9,16 +9,15 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
-from django.db.models import Field, Q
+from django.db.models import Exists, Field, OuterRef, Q
 from django.utils import timezone
 
-from catalog.ingest.matching import VERSION, Candidate, Comparison, best_of, brand_block, match_key
-from catalog.models import MatchDecision, Product, ProductAlias
-from catalog.services.merging import FACTS, hold_products, merge_products, write_documents
+from catalog.ingest.matching import VERSION, Candidate, Comparison, best_of, brand_block, compare, match_key
+from catalog.models import MatchDecision, Product, ProductAlias, SupplierListing
+from catalog.services.merging import FACTS, hold_products, merge_products, products_apart, write_documents
 from config.errors import CultivarError
 
 BATCH = 1_000
-_KEPT_FACTS = (*FACTS, "matched_with")
 Verdict = MatchDecision.Verdict
 
 
@@ -45,6 +44,7 @@ def match_products(*, limit: int | None = None, on_batch: Callable[[int], None] 
     repeat and to run twice at once.
     """
     matched = Matched()
+    _reconsider()
     while limit is None or matched.compared < limit:
         size = BATCH if limit is None else min(BATCH, limit - matched.compared)
         with transaction.atomic():
@@ -105,6 +105,39 @@ def _due() -> Any:
     return Product.objects.current().exclude(matched_with=VERSION)
 
 
+@transaction.atomic
+def _reconsider() -> None:
+    """
+    Take apart what the matching merged and would not merge again: a listing of either has changed, or the matching has.
+
+    Who is merged stands for itself no more, so it is never due; it is looked at here by its own listings alone.
+    """
+    with connection.cursor() as cursor:
+        hold_products(cursor)
+        changed = SupplierListing.objects.filter(
+            Q(merge_key=OuterRef("decision__left_key")) | Q(merge_key=OuterRef("decision__right_key")),
+            updated_at__gt=OuterRef("decision__decided_at"),
+        )
+        doubtful = ProductAlias.objects.filter(
+            ~Q(decision__algorithm=VERSION) | Exists(changed), decision__decided_by=None
+        )
+        aliases = list(doubtful.select_related("decision").order_by("-created_at"))
+        keys = {key for alias in aliases for key in (alias.decision.left_key, alias.decision.right_key)}
+        apart = {product.merge_key: candidate_of(product) for product in products_apart(cursor, sorted(keys))}
+    for alias in aliases:
+        decision, pair = alias.decision, (apart.get(alias.decision.left_key), apart.get(alias.decision.right_key))
+        if not (pair[0] and pair[1]):
+            continue
+        band = compare(pair[0], pair[1]).band
+        # A listing alone may know less than the product did, so that after a change only what rules out counts.
+        if band == "different" or (band == "ask" and decision.algorithm != VERSION):
+            _unmerge(alias)
+            decision.delete()  # found again, if it is still to be asked
+        else:
+            decision.algorithm = VERSION
+            _note(decision, Verdict.SAME, None)
+
+
 def _match_batch(size: int, matched: Matched) -> int:
     with connection.cursor() as cursor:
         hold_products(cursor)
@@ -117,12 +150,13 @@ def _match_batch(size: int, matched: Matched) -> int:
         product.matched_with = VERSION
     Product.objects.bulk_update(due, ["match_key", "match_block", "matched_with"], batch_size=BATCH)
     found = _pairs(ours.values(), _others(due))
-    decided = _decided(found)
+    decided, apart = _decided(found), _held_apart(found)
     gone: set[str] = set()
+    asked: list[MatchDecision] = []
     for (left, right), compared in sorted(found.items(), key=lambda pair: (-pair[1].score, pair[0])):
         known = decided.get((left, right))
         # One that was merged a moment ago is compared through its survivor, which the other was compared with as well.
-        if {left, right} & gone or (known and known.verdict != Verdict.OPEN):
+        if {left, right} & gone or (left, right) in apart or (known and known.verdict != Verdict.OPEN):
             continue
         decision = _decision_of(left, right, compared)
         if compared.band == "same":
@@ -130,7 +164,13 @@ def _match_batch(size: int, matched: Matched) -> int:
             _note(decision, Verdict.SAME, None)
             matched.merged += 1
         else:
+            asked.append(decision)
             matched.asked += known is None
+    # Questions that are none any more: one of the two has changed, or is merged into a third.
+    keys = gone.union(product.merge_key for product in due)
+    kept = [decision.pk for decision in asked if not {decision.left_key, decision.right_key} & gone]
+    unanswered = MatchDecision.objects.filter(Q(left_key__in=keys) | Q(right_key__in=keys), verdict=Verdict.OPEN)
+    unanswered.exclude(pk__in=kept).delete()
     return len(due)
 
 
@@ -187,6 +227,21 @@ def _decided(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], MatchDec
     return {(decision.left_key, decision.right_key): decision for decision in known}
 
 
+def _held_apart(pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the pairs that would bring together what somebody has decided to be two, under whatever keys."""
+    keys = {key for pair in pairs for key in pair}
+    members = {key: {key} for key in keys}
+    for merge_key, product_key in ProductAlias.objects.filter(product_key__in=keys).values_list(
+        "merge_key", "product_key"
+    ):
+        members[product_key].add(merge_key)
+    all_keys = set().union(*members.values())
+    different = MatchDecision.objects.filter(left_key__in=all_keys, right_key__in=all_keys, verdict=Verdict.DIFFERENT)
+    owner = {key: product for product, own in members.items() for key in own}
+    told = different.values_list("left_key", "right_key")
+    return {(min(pair), max(pair)) for one, other in told if (pair := (owner[one], owner[other]))}
+
+
 def _decision_of(left: str, right: str, compared: Comparison) -> MatchDecision:
     left, right = sorted((left, right))
     told = {"score": compared.score, "reasons": list(compared.reasons), "algorithm": VERSION}
@@ -222,6 +277,19 @@ def _merge(decision: MatchDecision) -> str:
 
 
 def _unmerge(alias: ProductAlias) -> None:
+    """Undo a merge as if it had never been: what was merged after it is taken off first, and put back after it."""
+    later = ProductAlias.objects.select_related("decision").filter(
+        product_key=alias.product_key, created_at__gt=alias.created_at
+    )
+    on_top = list(later.order_by("-created_at"))
+    for one in (*on_top, alias):
+        _take_apart(one)
+    for one in reversed(on_top):
+        _merge(one.decision)
+
+
+def _take_apart(alias: ProductAlias) -> None:
+    alias.refresh_from_db(fields=["product_key"])
     survivor = Product.objects.select_for_update().get(merge_key=alias.product_key)
     loser = Product.objects.select_for_update().get(merge_key=alias.merge_key)
     if survivor.merged_into_id:
@@ -241,7 +309,7 @@ def _unmerge(alias: ProductAlias) -> None:
 def _restore(product: Product, facts: dict[str, Any]) -> None:
     for name, value in facts.items():
         setattr(product, name, _field(name).to_python(value))
-    product.merged_into, product.updated_at = None, timezone.now()
+    product.merged_into, product.matched_with, product.updated_at = None, "", timezone.now()
     product.save()
 
 
@@ -250,7 +318,7 @@ def _field(name: str) -> Field:
 
 
 def _facts(product: Product) -> dict[str, Any]:
-    facts = {name: getattr(product, name) for name in _KEPT_FACTS}
+    facts = {name: getattr(product, name) for name in FACTS}
     told: dict[str, Any] = json.loads(json.dumps(facts, cls=DjangoJSONEncoder))
     return told
 

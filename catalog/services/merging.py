@@ -5,6 +5,7 @@ import json
 from django.db.backends.utils import CursorWrapper
 
 from catalog.ingest.vocabulary import ACCENTED, PLAIN, WORDS
+from catalog.models import Product
 from catalog.reference.terpenes import terpenes
 
 _ORDER = "l.language, l.source, l.external_id"
@@ -98,6 +99,9 @@ ON CONFLICT (merge_key) DO UPDATE SET {", ".join(f"{c} = {kept}" for c, kept in 
 WHERE {_IS_CHANGED.format(", ".join(f"p.{c}" for c in _FACTS), ", ".join(_KEPT.values()))}
 RETURNING merge_key
 """
+_APART = f"""
+SELECT l.merge_key, {", ".join(_FACTS.values())} FROM supplier_listings l WHERE l.merge_key = ANY(%s) GROUP BY l.merge_key
+"""
 # One at a time: two sources that list one product would each miss the other's listing, or wait for each other.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('products'))"
 FACTS = tuple(_FACTS)
@@ -123,6 +127,12 @@ def merge_products(cursor: CursorWrapper, merge_keys: list[str]) -> None:
         hold_products(cursor)
         cursor.execute(_PRODUCTS, [merge_keys])
         write_documents(cursor, [key for (key,) in cursor.fetchall()])
+
+
+def products_apart(cursor: CursorWrapper, merge_keys: list[str]) -> list[Product]:
+    """Return, unsaved, what the listings of each key alone make of a product, whatever it is merged into."""
+    cursor.execute(_APART, [merge_keys])
+    return [Product(**dict(zip(("merge_key", *FACTS), row, strict=True))) for row in cursor.fetchall()]
 
 
 def hold_products(cursor: CursorWrapper) -> None:

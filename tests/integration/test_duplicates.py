@@ -226,3 +226,94 @@ def test_page_of_pairs_that_share_a_product_shows_both_of_each(admin_client: Cli
     page = admin_client.get(reverse("admin:catalog_matchdecision_changelist"), {"verdict": "same"}).content.decode()
     for product in Product.objects.all():
         assert reverse("admin:catalog_product_change", args=[product.pk]) in page
+
+
+def _apart(product: Product) -> dict[str, Any]:
+    unlike = {"matched_with", "match_key", "match_block"}
+    return {name: value for name, value in _facts(product).items() if name not in unlike}
+
+
+def test_merges_come_apart_in_any_order(admin_user: User) -> None:
+    _save(_listing("ocs", "1", name="Survivor", gtin="00628110000129", merge_key="gtin:00628110000129"))
+    _save(_listing("aglc", "2", name="First", terpenes=("myrcene",), lineage=("Bubba Kush",)))
+    _save(_listing("sqdc", "3", name="Second"))
+    survivor, first, second = (Product.objects.get(name=name) for name in ("Survivor", "First", "Second"))
+    before = [_apart(product) for product in (survivor, first, second)]
+    for loser in (first, second):
+        merge_pair(left=survivor, right=loser, by=admin_user)
+    for loser in (first, second):
+        unmerge(product=Product.objects.get(pk=loser.pk), by=admin_user)
+    assert [_apart(product) for product in (survivor, first, second)] == before
+
+
+def test_merge_beneath_another_comes_apart_and_the_other_stays(admin_user: User) -> None:
+    _save(_listing("kushy", "1", name="Below"), _listing("kushy", "2", name="Lowest"))
+    _save(_listing("ocs", "9", name="Above", gtin="00628110000129", merge_key="gtin:00628110000129"))
+    lowest, below, above = (Product.objects.get(name=name) for name in ("Lowest", "Below", "Above"))
+    before = [_apart(product) for product in (lowest, below, above)]
+    merge_pair(left=lowest, right=below, by=admin_user)
+    upper, lower = (below, lowest) if ProductAlias.objects.get().product_key == below.merge_key else (lowest, below)
+    merge_pair(left=Product.objects.get(pk=upper.pk), right=above, by=admin_user)
+    unmerge(product=Product.objects.get(pk=lower.pk), by=admin_user)
+    assert Product.objects.get(pk=lower.pk).merged_into is None
+    assert Product.objects.get(pk=upper.pk).merged_into == above
+    unmerge(product=Product.objects.get(pk=upper.pk), by=admin_user)
+    assert [_apart(product) for product in (lowest, below, above)] == before
+
+
+def test_what_a_person_keeps_apart_is_not_joined_by_way_of_a_third(admin_user: User) -> None:
+    _save(_listing("kushy", "1"), _listing("aglc", "2", strain_type="sativa"))
+    match_products()
+    decide(decision=MatchDecision.objects.get(), verdict=Verdict.DIFFERENT, by=admin_user)
+    _save(_listing("abc", "9", gtin="00628110000129", merge_key="gtin:00628110000129"))
+    aglc, third = Product.objects.get(source="aglc"), Product.objects.get(source="abc")
+    merge_pair(left=aglc, right=third, by=admin_user)
+    assert match_products().merged == 0
+    assert Product.objects.get(source="kushy").merged_into is None
+
+
+def test_merged_listing_that_becomes_another_product_is_taken_out() -> None:
+    ocs, aglc = _pair()
+    match_products()
+    _save(_listing("aglc", "2", name="Rose Kush", weight_grams=Decimal(28)))
+    match_products()
+    ocs.refresh_from_db()
+    aglc.refresh_from_db()
+    assert (ocs.name, aglc.name, aglc.merged_into) == ("Pink Kush", "Rose Kush", None)
+    assert not MatchDecision.objects.exists()
+
+
+def test_merges_of_an_older_version_are_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, aglc = _pair()
+    match_products()
+    monkeypatch.setattr("catalog.services.duplicates.VERSION", "match-next")
+    assert match_products().merged == 0
+    assert MatchDecision.objects.get().algorithm == "match-next"
+    monkeypatch.setattr("catalog.services.duplicates.VERSION", "match-stricter")
+    monkeypatch.setattr("catalog.ingest.matching._SAME_FROM", 101)
+    assert match_products().asked == 1
+    aglc.refresh_from_db()
+    assert aglc.merged_into is None
+
+
+def test_merges_of_people_outlive_versions_and_changes(admin_user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    ocs, aglc = _pair(name="Rose Kush")
+    merge_pair(left=ocs, right=aglc, by=admin_user)
+    monkeypatch.setattr("catalog.services.duplicates.VERSION", "match-next")
+    _save(_listing("aglc", "2", name="Rosé Kush No 2"))
+    match_products()
+    aglc.refresh_from_db()
+    assert aglc.merged_into == ocs
+
+
+def test_questions_that_are_none_any_more_are_gone() -> None:
+    _pair(strain_type="sativa")
+    assert match_products().asked == 1
+    _save(_listing("sqdc", "3", strain_type="sativa"))  # one with the second, and so asked about as one
+    match_products()
+    current = set(Product.objects.current().values_list("merge_key", flat=True))
+    for decision in MatchDecision.objects.filter(verdict=Verdict.OPEN):
+        assert {decision.left_key, decision.right_key} <= current
+    _save(_listing("aglc", "2", name="Rose Kush"), _listing("sqdc", "3", name="Lemon Kush"))
+    match_products()
+    assert not MatchDecision.objects.filter(verdict=Verdict.OPEN).exists()

@@ -12,7 +12,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from catalog.ingest.vocabulary import plain_words
 
-VERSION = "match-3"
+VERSION = "match-4"
 Band = Literal["same", "ask", "different"]
 
 # Potencies of one product differ from label to label and from lot to lot, but not by more.
@@ -53,6 +53,7 @@ _SAME_THINGS = {
     for alias in aliases.split()
 }
 _BY_STRAIN = frozenset({"dried-flower", "pre-rolls", "vapes", "extracts"})
+_GRAMS = re.compile(r"(?:(?P<times>\d+)x)?(?P<grams>\d*\.?\d+)g")
 _ROLLED = re.compile(r"\bpre[- ]?rolls?\b|\bpre[- ]?rolled\b|\bpr[eé][- ]?roul|\bjoints?\b", re.I)
 _COMPANY_WORDS = frozenset({"inc", "ltd", "ltee", "corp", "co", "llc", "cannabis"})
 # Words that tell one product from its neighbors, so that one more of them on either side is another product.
@@ -91,6 +92,11 @@ class Candidate:
     def has_column_size(self) -> bool:
         """Whether its source says how much it is outside its name."""
         return any(value is not None for value in (self.weight_grams, self.volume_ml, self.pieces))
+
+    @property
+    def has_pack(self) -> bool:
+        """Whether anything is known of its weight, volume or count; a dose tells none: "3 Pack" and "50mg" may be two."""
+        return self.has_column_size or self.measures > self.doses
 
     @property
     def doses(self) -> frozenset[str]:
@@ -207,8 +213,18 @@ def _veto(left: Candidate, right: Candidate) -> str:
     are_in_names = left.measures and right.measures and not (left.has_column_size and right.has_column_size)
     if are_in_names and left.measures != right.measures:
         return "other size in the name"
+    for one, other in ((left, right), (right, left)):
+        grams = set() if one.has_column_size else _grams_in(one.measures)
+        if grams and other.weight_grams is not None and other.weight_grams not in grams:
+            return "other weight"
     brands = {brand_block(left.brand), brand_block(right.brand)} - {""}
     return "other brand" if len(brands) > 1 else ""
+
+
+def _grams_in(measures: frozenset[str]) -> set[Decimal]:
+    """Return the weights in a name: "1g", and "3x0.5g" whole."""
+    found = (_GRAMS.fullmatch(measure) for measure in measures)
+    return {Decimal(match["times"] or 1) * Decimal(match["grams"]) for match in found if match}
 
 
 def _doubts(left: Candidate, right: Candidate) -> list[str]:
@@ -218,7 +234,7 @@ def _doubts(left: Candidate, right: Candidate) -> list[str]:
         doubts.append("brand unknown")
         if not (left.has_size and right.has_size):
             doubts.append("too little known")
-    if left.has_size != right.has_size:
+    if left.has_pack != right.has_pack or left.has_size != right.has_size:
         doubts.append("size of one unknown")
     if _is_filed_as_other(left) != _is_filed_as_other(right):
         doubts.append("pre-roll or not")

@@ -103,6 +103,21 @@ def test_gtins_and_doses_rule_out() -> None:
     assert compare(pack, replace(pack, measures=frozenset({"5pack"}))).band == "different"
 
 
+def test_sizes_in_names_are_held_against_those_in_columns() -> None:
+    cart = Candidate(merge_key="a", name="GSCookies", brand="Bloom", category="vapes", weight_grams=Decimal("0.5"))
+    named = replace(cart, merge_key="b", weight_grams=None)
+    bands = [compare(cart, replace(named, measures=frozenset({told}))).band for told in ("1g", "0.5g", "2x0.25g")]
+    assert bands == ["different", "same", "same"]
+    gummies = Candidate(merge_key="a", name="Black Cherry Gummies", brand="I", category="edibles", thc_mg=Decimal(50))
+    three = replace(gummies, merge_key="b", thc_mg=None, measures=frozenset({"3pack"}))
+    assert compare(gummies, three).reasons[1:] == ("size of one unknown",)
+
+
+def test_pre_roll_filed_as_flower_is_not_taken_for_flower() -> None:
+    assert _is("Skittles", "Skittles - Pre Roll", "OMC", "dried-flower", has_size=True) == "ask"
+    assert _is("Skittles", "Skittles - Pre Roll", "OMC", "pre-rolls", has_size=True) == "same"
+
+
 def test_rivals_that_are_not_one_among_themselves_are_all_asked_about() -> None:
     one, other = (replace(PINK, merge_key=key, gtin=f"0062811000012{key}") for key in "34")
     assert [compared.band for _, compared in best_of(PINK, [one, other])] == ["ask", "ask"]

@@ -21,6 +21,7 @@ from config.embedded.test import throwaway_directory, throwaway_environment
 
 BELOW, REFUSED, INTERRUPTED = 1, 2, 130
 LEAST_ROUNDS = 5
+_WIDTH = 120
 _OTHERS = {"__main__", "comparing"}
 
 
@@ -54,7 +55,7 @@ def _parse() -> argparse.Namespace:
 def main() -> int:
     """Start servers, migrate, measure; the exit code is 1 when a median is below its limit."""
     options = _parse()
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
     with ending_descendants():
         directory = throwaway_directory()
         stack = Stack(directory / "state", settings={}, needs=tuple(SERVERS), is_throwaway=True)

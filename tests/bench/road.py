@@ -1,7 +1,7 @@
 """The whole road of a list, from its bytes to products: at least 3,000 rows a second with two processes, below 500 MB.
 
 A list of `--size` rows is made by repeating a real one (a registry's, or `--data` with the columns of the Connecticut
-registry or of Kushy's products) under new ids, and is run through the column-mapping source: landed, surveyed, parsed,
+registry, as published or as damaged, or of Kushy's products) under new ids, and is run through the column-mapping source: landed, surveyed, parsed,
 cleaned, enriched, saved, merged. Each round in a process of its own, so that its memory is its own: first alone, then
 with a second one that takes bundles of the same run. Raw COPY is the time to write the listings the run ended with.
 """
@@ -29,7 +29,7 @@ _CATEGORIES = {  # what a word in the list's own category says; the first that f
     "topical": "topicals", "bath": "topicals", "tincture": "oils", "oil": "oils", "pill": "capsules",
     "capsule": "capsules", "drink": "beverages", "edible": "edibles", "baked": "edibles", "vap": "vapes",
     "pre-roll": "pre-rolled", "cone": "pre-rolled", "concentrate": "extracts", "extract": "extracts",
-    "flower": "flower", "grind": "flower",
+    "flower": "flower", "grind": "flower", "": "other",
 }  # fmt: skip
 _MAPPINGS: dict[str, dict[str, Any]] = {
     "REGISTRATION-NUMBER": {
@@ -40,6 +40,7 @@ _MAPPINGS: dict[str, dict[str, Any]] = {
         "units": {"thc": "%"},
     },
     "id": {"columns": {"name": "name", "brand": "brand", "category": "category", "thc": "thc", "cbd": "cbd"}},
+    "BRAND-NAME": {"columns": {"name": "BRAND-NAME", "thc": "TETRAHYDROCANNABINOL-THC"}, "units": {"thc": "%"}},
 }  # fmt: skip
 
 
@@ -85,10 +86,10 @@ def _repeat(data: Path, to: Path, size: int) -> dict[str, Any]:
             lap = number // len(rows)
             more = {identity: str(number), name: f"{row[name]} {lap}"} if lap else {}
             writer.writerow({**row, **more})
-    mapping = {**_MAPPINGS[identity], "id_columns": [identity]}
-    category = mapping["columns"]["category"]
-    words = {row[category]: _category(row[category]) for row in rows}
-    return {**mapping, "values": {"category": words}, "defaults": {"category": "edibles"}}
+    mapping = {**_MAPPINGS[identity], "id_columns": [identity], "defaults": {"category": "other"}}
+    category = mapping["columns"].get("category")
+    words = {row[category]: _category(row[category]) for row in rows} if category else {}
+    return {**mapping, "values": {"category": words}}
 
 
 def _again(rows: list[dict[str, str]]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -96,7 +97,7 @@ def _again(rows: list[dict[str, str]]) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _category(text: str) -> str:
-    return next((ours for word, ours in _CATEGORIES.items() if word in text.lower()), "edibles")
+    return next(ours for word, ours in _CATEGORIES.items() if word in text.lower())
 
 
 def _run(file: Path, mapping: dict[str, Any], *, helpers: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Are two products one? Vetoes first, then names word by word; what is not sure is asked, and what differs stays two."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,18 +119,6 @@ def brand_block(brand: str | None) -> str:
     if not words or words[0] in {"unknown", "inconnu", "n/a", "none"}:
         return ""
     return "".join([w for w in words if w not in _COMPANY_WORDS] or words)[:100]
-
-
-def match_key(product: Candidate) -> str:
-    """Return a hash of brand, name, pack and unit; empty when brand or name is missing."""
-    block, words = brand_block(product.brand), name_words(product.name)
-    if not block or not words:
-        return ""
-    sizes = (product.weight_grams, product.volume_ml, product.thc_mg, product.cbd_mg)
-    pack = [f"{v.normalize():f}" if v is not None else "" for v in sizes]
-    in_name = " ".join(sorted(product.doses if product.has_column_size else product.measures))
-    told = "\x1f".join((block, " ".join(words), *pack, in_name, str(product.pieces or ""), product.category or ""))
-    return hashlib.sha256(told.encode()).hexdigest()[:40]
 
 
 @lru_cache(maxsize=65_536)

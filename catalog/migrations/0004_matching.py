@@ -16,18 +16,9 @@ class Migration(migrations.Migration):
             field=models.CharField(db_comment='the brand, as brands are compared', db_default='', default='', editable=False, max_length=100),
         ),
         migrations.AddField(
-            model_name='product',
-            name='match_key',
-            field=models.CharField(db_comment='hash of brand, name, pack and unit', db_default='', default='', editable=False, max_length=40),
-        ),
-        migrations.AddField(
             model_name='productalias',
             name='before',
             field=models.JSONField(db_comment='both products as they were, and the keys that came along: for unmerging', default=dict),
-        ),
-        migrations.AddIndex(
-            model_name='product',
-            index=models.Index(condition=models.Q(('match_key', ''), _negated=True), fields=['match_key'], name='products_match_key'),
         ),
         migrations.AddIndex(
             model_name='product',

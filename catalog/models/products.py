@@ -82,9 +82,6 @@ class Product(models.Model):
     merged_into = models.ForeignKey(
         "self", null=True, on_delete=models.PROTECT, editable=False, related_name="merged", db_comment="see unmerging"
     )
-    match_key = models.CharField(
-        max_length=40, default="", db_default="", editable=False, db_comment="hash of brand, name, pack and unit"
-    )
     match_block = models.CharField(
         max_length=100, default="", db_default="", editable=False, db_comment="the brand, as brands are compared"
     )
@@ -107,7 +104,6 @@ class Product(models.Model):
             GinIndex(fields=["search_document"], name="products_search_document"),
             models.Index(fields=["-created_at", "id"], name="products_newest"),
             models.Index(fields=["matched_with"], name="products_matched_with"),
-            models.Index(fields=["match_key"], name="products_match_key", condition=~models.Q(match_key="")),
             models.Index(fields=["match_block"], name="products_match_block"),
         ]
 

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, Field, OuterRef, Q
 from django.utils import timezone
 
-from catalog.ingest.matching import VERSION, Candidate, Comparison, best_of, brand_block, compare, match_key
+from catalog.ingest.matching import VERSION, Candidate, Comparison, best_of, brand_block, compare
 from catalog.models import MatchDecision, Product, ProductAlias, SupplierListing
 from catalog.services.merging import FACTS, hold_products, merge_products, products_apart, write_documents
 from config.errors import CultivarError
@@ -146,9 +146,9 @@ def _match_batch(size: int, matched: Matched) -> int:
         return 0
     ours = {product.pk: candidate_of(product) for product in due}
     for product in due:
-        product.match_key, product.match_block = match_key(ours[product.pk]), brand_block(product.brand)
+        product.match_block = brand_block(product.brand)
         product.matched_with = VERSION
-    Product.objects.bulk_update(due, ["match_key", "match_block", "matched_with"], batch_size=BATCH)
+    Product.objects.bulk_update(due, ["match_block", "matched_with"], batch_size=BATCH)
     found = _pairs(ours.values(), _others(due))
     decided, apart = _decided(found), _held_apart(found)
     gone: set[str] = set()

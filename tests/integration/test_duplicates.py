@@ -76,16 +76,16 @@ def test_later_sync_of_a_merged_listing_changes_the_survivor_only() -> None:
 
 def test_unmerging_restores_both_and_is_remembered(admin_user: User) -> None:
     ocs, aglc = _pair(lineage=("Bubba Kush",), strain="Pink Kush", terpenes=("myrcene",))
-    match_keys = {p.pk: _facts(p) for p in (ocs, aglc)}
+    before = {p.pk: _facts(p) for p in (ocs, aglc)}
     match_products()
     assert _facts(ocs)["lineage"] == ["Bubba Kush"]
     aglc.refresh_from_db()
     unmerge(product=aglc, by=admin_user)
     for product in (ocs, aglc):
-        unlike = {"matched_with", "match_key", "match_block"}
+        unlike = {"matched_with", "match_block"}
         after = _facts(product)
         assert {k: v for k, v in after.items() if k not in unlike} == {
-            k: v for k, v in match_keys[product.pk].items() if k not in unlike
+            k: v for k, v in before[product.pk].items() if k not in unlike
         }
     _save(_listing("aglc", "2", price=Decimal(31), name="PINK KUSH"))
     assert match_products().merged == 0
@@ -229,7 +229,7 @@ def test_page_of_pairs_that_share_a_product_shows_both_of_each(admin_client: Cli
 
 
 def _apart(product: Product) -> dict[str, Any]:
-    unlike = {"matched_with", "match_key", "match_block"}
+    unlike = {"matched_with", "match_block"}
     return {name: value for name, value in _facts(product).items() if name not in unlike}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from catalog.ingest.matching import Candidate, best_of, brand_block, compare, match_key
+from catalog.ingest.matching import Candidate, best_of, brand_block, compare
 
 PINK = Candidate(
     merge_key="a", name="Pink Kush", brand="San Rafael '71", category="dried-flower", strain_type="indica",
@@ -122,12 +122,6 @@ def test_rivals_that_are_not_one_among_themselves_are_all_asked_about() -> None:
     one, other = (replace(PINK, merge_key=key, gtin=f"0062811000012{key}") for key in "34")
     assert [compared.band for _, compared in best_of(PINK, [one, other])] == ["ask", "ask"]
     assert [compared.band for _, compared in best_of(PINK, [one, replace(one, merge_key="9")])] == ["same", "same"]
-
-
-def test_key_is_the_same_for_the_same_and_empty_without_brand() -> None:
-    assert match_key(PINK) == match_key(replace(PINK, name="Pink  KUSH", merge_key="b")) != ""
-    assert match_key(PINK) != match_key(replace(PINK, weight_grams=Decimal(7)))
-    assert match_key(replace(PINK, brand=None)) == match_key(replace(PINK, brand="Unknown Producer")) == ""
 
 
 def test_brands_are_compared_without_what_companies_are() -> None:

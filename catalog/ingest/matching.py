@@ -26,9 +26,13 @@ _SAME_FROM = 99
 _DOUBT = 10
 """What a fact that speaks against it costs: enough to turn a same into an ask."""
 # Words that say what form a product has, which its category says already; in both languages, plain.
-_FORM_WORDS = frozenset(
-    ["a", "au", "aux", "avec", "by", "de", "des", "du", "en", "et", "for", "of", "par", "the", "with", "bud", "buds", "dried", "flower", "flowers", "fleur", "fleurs", "sechee", "sechees", "herb", "whole", "joint", "joints", "pre", "preroll", "prerolls", "prerolled", "preroule", "preroules", "roll", "rolled", "rolls", "roule", "roules", "510", "stylo", "thread", "vape", "vapes", "vaporizer", "vapoteuse", "vaporisateur", "cannabis", "marijuana", "pack", "packs", "paquet", "package", "unit", "units", "each", "pieces", "soft"]
-)  # fmt: skip
+_FORM_WORDS = frozenset({
+    "a", "au", "aux", "avec", "by", "de", "des", "du", "en", "et", "for", "of", "par", "the", "with", "bud", "buds",
+    "dried", "flower", "flowers", "fleur", "fleurs", "sechee", "sechees", "herb", "whole", "joint", "joints", "pre",
+    "preroll", "prerolls", "prerolled", "preroule", "preroules", "roll", "rolled", "rolls", "roule", "roules",
+    "510", "stylo", "thread", "vape", "vapes", "vaporizer", "vapoteuse", "vaporisateur", "cannabis", "marijuana",
+    "pack", "packs", "paquet", "package", "unit", "units", "each", "pieces", "soft",
+})  # fmt: skip
 # One thing under several words, in both languages.
 _SAME_THINGS = {
     alias: word
@@ -56,9 +60,15 @@ _GRAMS = re.compile(r"(?:(?P<times>\d+)x)?(?P<grams>\d*\.?\d+)g")
 _ROLLED = re.compile(r"\bpre[- ]?rolls?\b|\bpre[- ]?rolled\b|\bpr[eé][- ]?roul|\bjoints?\b", re.I)
 _COMPANY_WORDS = frozenset({"inc", "ltd", "ltee", "corp", "co", "llc", "cannabis"})
 # Words that tell one product from its neighbors, so that one more of them on either side is another product.
-_TELLING = frozenset(
-    ["indica", "sativa", "hybrid", "hybride", "cbd", "thc", "cbg", "cbn", "cbc", "thcv", "thca", "blend", "light", "strong", "mild", "milled", "infused", "cartridge", "disposable", "pen", "pod", "syringe", "gummy", "chew", "capsule", "live", "cured", "resin", "rosin", "shatter", "wax", "crumble", "budder", "badder", "diamonds", "sauce", "distillate", "hash", "kief", "rso", "oil", "terp", "sugar", "honeycomb", "bubble", "hashish", "small", "large", "mini", "minis", "max", "ultra", "king", "size", "slim", "slims", "premium", "reserve", "limited", "original", "organic", "day", "night", "am", "pm", "sample", "sour", "sweet", "dark", "milk", "white", "black", "blue", "red", "green", "pink", "purple", "gold", "golden", "orange", "yellow"]
-)  # fmt: skip
+_TELLING = frozenset({
+    "indica", "sativa", "hybrid", "hybride", "cbd", "thc", "cbg", "cbn", "cbc", "thcv", "thca", "blend", "light",
+    "strong", "mild", "milled", "infused", "cartridge", "disposable", "pen", "pod", "syringe", "gummy", "chew",
+    "capsule", "live", "cured", "resin", "rosin", "shatter", "wax", "crumble", "budder", "badder", "diamonds",
+    "sauce", "distillate", "hash", "kief", "rso", "oil", "terp", "sugar", "honeycomb", "bubble", "hashish", "small",
+    "large", "mini", "minis", "max", "ultra", "king", "size", "slim", "slims", "premium", "reserve", "limited",
+    "original", "organic", "day", "night", "am", "pm", "sample", "sour", "sweet", "dark", "milk", "white", "black",
+    "blue", "red", "green", "pink", "purple", "gold", "golden", "orange", "yellow",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

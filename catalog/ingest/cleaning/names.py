@@ -20,63 +20,14 @@ _FREE = re.compile(rf"(?<![\w.$#/:+]){_MEASURE}{_WHOSE}(?:\s+(?:bags?|bottles?|j
 # "HiFi 4G": a name of a network, not four grams.
 _NETWORK = re.compile(r"(?<!\S)[345]G(?!\S)")
 _BREAKS = re.compile(r"\s*([|/–-])(?:\s+[|/–-](?=\s|$))+|\s+([|/–-])\s*$")
-_ACRONYMS = frozenset(
-    [
-        "OG",
-        "THC",
-        "CBD",
-        "CBN",
-        "CBG",
-        "CBC",
-        "THCV",
-        "AAA",
-        "AAAA",
-        "MAC",
-        "GMO",
-        "GSC",
-        "GG",
-        "BC",
-        "UK",
-        "US",
-        "USA",
-        "LA",
-        "NYC",
-        "SFV",
-        "LSD",
-        "ICC",
-        "RSO",
-        "PHO",
-        "FSE",
-        "CO2",
-        "AK",
-        "DNA",
-        "JD",
-        "HTFSE",
-        "AIO",
-        "LLC",
-        "INC",
-        "LTD",
-        "NDC",
-        "PR",
-        "RSO",
-        "DC",
-        "II",
-        "III",
-        "IV",
-        "VI",
-        "XL",
-        "XXL",
-        "SLH",
-        "DJ",
-        "PB",
-        "BHO",
-        "MK",
-        "GDP",
-    ]
-)
-_SMALL = frozenset(
-    ["and", "the", "of", "de", "du", "la", "le", "les", "et", "à", "au", "aux", "en", "x", "by", "with", "des"]
-)
+_ACRONYMS = frozenset({
+    "OG", "THC", "CBD", "CBN", "CBG", "CBC", "THCV", "AAA", "AAAA", "MAC", "GMO", "GSC", "GG", "BC", "UK", "US",
+    "USA", "LA", "NYC", "SFV", "LSD", "ICC", "RSO", "PHO", "FSE", "CO2", "AK", "DNA", "JD", "HTFSE", "AIO", "LLC",
+    "INC", "LTD", "NDC", "PR", "DC", "II", "III", "IV", "VI", "XL", "XXL", "SLH", "DJ", "PB", "BHO", "MK", "GDP",
+})  # fmt: skip
+_SMALL = frozenset({
+    "and", "the", "of", "de", "du", "la", "le", "les", "et", "à", "au", "aux", "en", "x", "by", "with", "des",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

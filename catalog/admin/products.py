@@ -38,9 +38,25 @@ class ProductAdmin(ReadOnlyAdmin):
     search_help_text = "Name in English or French, brand, SKU or GTIN"
     fieldsets = (
         (None, {"fields": (("name", "name_fr"), ("brand", "category", "strain_type"), ("sku", "gtin", "source"))}),
-        ("Potency, size, price", {"fields": (("thc", "cbd"), ("weight_grams", "pieces", "price"))}),
+        (
+            "Potency, size, price",
+            {
+                "fields": (
+                    ("thc", "cbd"),
+                    ("thc_mg", "cbd_mg", "mg_unit"),
+                    ("weight_grams", "volume_ml", "pieces"),
+                    ("dried_grams", "price"),
+                )
+            },
+        ),
         ("Genetics and terpenes", {"fields": (("strain", "lineage"), ("terpenes", "terpene_basis"))}),
-        ("For staff only", {"fields": ("effects",), "description": "Never shown to customers (Cannabis Act, s. 17)."}),
+        (
+            "For staff only",
+            {
+                "fields": (("effects", "effects_basis"),),
+                "description": "Never shown to customers (Cannabis Act, s. 17).",
+            },
+        ),
         ("Where it comes from", {"fields": ("origin", "merged_here", ("created_at", "updated_at"))}),
     )
     readonly_fields = ("origin", "merged_here", "thc", "cbd", "created_at", "updated_at")

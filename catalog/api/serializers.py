@@ -7,28 +7,24 @@ from config.access import Audience
 from config.api import AudienceSerializer
 
 
+_VERIFIED = (
+    "id", "name", "name_fr", "brand", "sku", "gtin", "category", "strain_type", "strain", "lineage",
+    "thc_percentage", "thc_percentage_low", "thc_percentage_high", "cbd_percentage", "cbd_percentage_low",
+    "cbd_percentage_high", "thc_mg", "cbd_mg", "mg_unit", "weight_grams", "volume_ml", "dried_grams", "pieces", "price",
+    "terpenes", "terpene_basis", "updated_at",
+)  # fmt: skip
+_STAFF = ("source", "effects", "effects_basis")
+
+
 class ProductSerializer(AudienceSerializer):
     """A product; effects are for staff only (Cannabis Act s. 17)."""
 
     audiences: ClassVar = {
-        **dict.fromkeys(
-            (
-                "id", "name", "name_fr", "brand", "sku", "gtin", "category", "strain_type", "strain", "lineage",
-                "thc_percentage", "thc_percentage_low", "thc_percentage_high", "cbd_percentage", "cbd_percentage_low",
-                "cbd_percentage_high", "weight_grams", "pieces", "price", "terpenes", "terpene_basis", "updated_at",
-            ),
-            Audience.VERIFIED,
-        ),
-        "source": Audience.STAFF,
-        "effects": Audience.STAFF,
-    }  # fmt: skip
+        **dict.fromkeys(_VERIFIED, Audience.VERIFIED),
+        **dict.fromkeys(_STAFF, Audience.STAFF),
+    }
 
     class Meta:
         model = Product
-        fields = (
-            "id", "name", "name_fr", "brand", "sku", "gtin", "category", "strain_type", "strain", "lineage",
-            "thc_percentage", "thc_percentage_low", "thc_percentage_high", "cbd_percentage", "cbd_percentage_low",
-            "cbd_percentage_high", "weight_grams", "pieces", "price", "terpenes", "terpene_basis", "updated_at",
-            "source", "effects",
-        )  # fmt: skip
+        fields = (*_VERIFIED, *_STAFF)
         read_only_fields = fields

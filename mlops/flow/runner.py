@@ -107,8 +107,10 @@ def access_of(pipeline: Pipeline, code: str, base_url: str) -> Access:
 def _fetch_all(source: Source, run: Run, access: Access, *, limit: int | None, afresh: bool) -> None:
     landed = Landed(source=source.code, run=run, afresh=afresh)
     with reaching(access, landed=landed) as client:
-        hashes = [land(run=run, fetched=f).content_hash for f in fetching(source, client, limit)]
-    run.checksum_in = hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
+        records = [(r.pk, r.content_hash) for f in fetching(source, client, limit) for r in [land(run=run, fetched=f)]]
+    # A run that goes on may have landed what the source no longer sends: a page too many, the end of a longer file.
+    run.raw_records.exclude(pk__in=[pk for pk, _ in records]).delete()
+    run.checksum_in = hashlib.sha256("".join(sorted(digest for _, digest in records)).encode()).hexdigest()
     run.status = Run.Status.LANDED
     run.save()
 
@@ -148,7 +150,7 @@ def _refine_or_note(pipeline: Pipeline, run: Run) -> bool:
 
 def _note_failure(run: Run, error: CultivarError) -> None:
     run.status, run.error, run.finished_at = Run.Status.FAILED, str(error), timezone.now()
-    run.save()
+    run.save(update_fields=["status", "error", "finished_at"])  # its counts were written elsewhere
     Alert.objects.get_or_create(
         code=error.code, subject=run.source, closed_at=None, defaults={"message": str(error), "run": run}
     )

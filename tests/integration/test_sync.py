@@ -304,3 +304,39 @@ def test_two_processes_refine_one_run(supplier: SampleSupplier) -> None:
     run = run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs", call_helpers=help_from_elsewhere)
     assert helped == [2]
     assert (run.new, run.read, run.checksum_out) == (556, 556, whole.checksum_out)
+
+
+def test_what_a_source_no_longer_sends_is_not_left_in_a_run_that_goes_on(supplier: SampleSupplier) -> None:
+    whole = _sync(supplier)
+    interrupted = Run.objects.create(pipeline=whole.pipeline, source="ocs")
+    extra = whole.raw_records.get(bundle="products/0001")
+    extra.pk, extra.run, extra.bundle, extra.refined_at, extra.request_key = (
+        uuid4(),
+        interrupted,
+        "products/0009",
+        None,
+        "",
+    )
+    extra.save(force_insert=True)
+    run = _sync(supplier)
+    assert run.pk == interrupted.pk
+    assert sorted(run.raw_records.values_list("bundle", flat=True)) == ["products/0001", "products/0002"]
+    assert (run.read, run.checksum_out) == (556, whole.checksum_out)
+
+
+def test_counts_of_a_run_that_fails_midway_are_kept(supplier: SampleSupplier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refining, "BATCH", 100)
+    saves: list[int] = []
+
+    def save_twice(*, listings: list[Any], **more: Any) -> Saved:
+        if len(saves) == 2:
+            raise SourceUnavailable("the database has gone")
+        saves.append(len(listings))
+        return SUPPLIER_PRODUCTS.save(listings=listings, **more)
+
+    with pytest.raises(SourceUnavailable):
+        run_source(replace(SUPPLIER_PRODUCTS, save=save_twice), code="ocs", base_url=f"{supplier.url}/ocs")
+    run = Run.objects.get()
+    assert (run.status, run.read, run.new) == (Run.Status.FAILED, 200, 200)
+    again = _sync(supplier)
+    assert (again.new, again.unchanged) == (356, 200)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from catalog.ingest.pipeline import pipeline_of
 from catalog.models import CatalogSource
@@ -43,7 +43,9 @@ class Command(BaseCommand):
         rows = known.filter(pk=source) if source else known.filter(is_enabled=True)
         if not rows:
             raise CommandError("No source is enabled; enable one in the console or by configure_source.", returncode=2)
-        table = Table("source", "read", "new", "changed", "unchanged", "rejected", "gone", "checksum")
+        table = Table(
+            Column("source", no_wrap=True), "read", "new", "changed", "unchanged", "rejected", "gone", "checksum"
+        )
         failures, rehearsals = [], []
         console = Console()
         for row in rows:

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 
-from catalog.models import CatalogSource, Product, SupplierListing
+from catalog.models import CatalogSource, MatchDecision, Product, SupplierListing
 from mlops.models import Alert, QuarantinedRecord, Run
 
 
@@ -17,6 +17,11 @@ def dashboard(_request: Any, context: dict[str, Any]) -> dict[str, Any]:
     context["counts"] = [
         ("Products", Product.objects.current().count(), reverse("admin:catalog_product_changelist")),
         ("Supplier listings", SupplierListing.objects.count(), reverse("admin:catalog_supplierlisting_changelist")),
+        (
+            "Possible duplicates",
+            MatchDecision.objects.filter(verdict=MatchDecision.Verdict.OPEN).count(),
+            reverse("admin:catalog_matchdecision_changelist"),
+        ),
         ("In quarantine", QuarantinedRecord.objects.count(), reverse("admin:mlops_quarantinedrecord_changelist")),
         ("Open alerts", Alert.objects.filter(closed_at=None).count(), alerts),
     ]

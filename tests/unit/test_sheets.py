@@ -138,6 +138,13 @@ def test_row_without_id_is_known_by_what_it_is_and_list_without_prices_has_none(
     assert (one.price, one.defect) == (None, "")
 
 
+def test_ids_too_long_for_their_column_stay_apart() -> None:
+    source = _source(columns={"name": "Item"}, id_columns=["Code"])
+    ids = {source.record({"Item": "x", "Code": "c" * 120 + end}).external_id for end in "ab"}
+    assert len(ids) == 2
+    assert all(len(external_id) <= 100 for external_id in ids)
+
+
 def test_mapping_refuses_what_it_does_not_know() -> None:
     with pytest.raises(ValidationError, match="there is no field flavour"):
         SheetMapping(columns={"name": "a", "flavour": "b"})

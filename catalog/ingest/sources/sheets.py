@@ -21,6 +21,7 @@ from mlops.flow.sources import Fetched
 
 _IN_STOCK = frozenset({"in stock", "instock", "available", "yes", "true", "1", "y", "en stock", "disponible", "oui"})
 _COPIED_BYTES = 2**20
+_LONGEST_ID = 100
 Record = TypeVar("Record")
 
 
@@ -82,9 +83,9 @@ class ListSource(ABC, Generic[Record]):
 
     def _external_id(self, row: Mapping[str, str], facts: Mapping[str, str]) -> str:
         if self.mapping.id_columns:
-            return "|".join(filter(None, (row.get(column, "").strip() for column in self.mapping.id_columns)))[:100]
-        told = "\x1f".join(facts.get(field, "") for field in ("name", "brand", "size", "category"))
-        return f"row:{hashlib.sha256(told.encode()).hexdigest()[:24]}"
+            told = "|".join(filter(None, (row.get(column, "").strip() for column in self.mapping.id_columns)))
+            return told if len(told) <= _LONGEST_ID else _hashed(told)
+        return _hashed("\x1f".join(facts.get(field, "") for field in ("name", "brand", "size", "category")))
 
     def _check(self, part: Part) -> None:
         """Find the columns, or say which are missing: a list that lost one has changed its format."""
@@ -121,6 +122,10 @@ class SheetSource(ListSource[SourceRecord]):
 
     def _has(self, field: str) -> bool:
         return field in self.mapping.columns or field in self.mapping.defaults
+
+
+def _hashed(told: str) -> str:
+    return f"row:{hashlib.sha256(told.encode()).hexdigest()[:24]}"
 
 
 def copy_list(client: SourceClient, file: BinaryIO, *, label: str) -> SourceAnswer:

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from catalog.models import CatalogSource
+from catalog.services.sources import save_source
 
 
 class Command(BaseCommand):
@@ -43,7 +44,7 @@ class Command(BaseCommand):
             source.requests_per_second = requests_per_second
         if enable or disable:
             source.is_enabled = enable
-        source.save()
+        save_source(source=source)
         self.stdout.write(
             f"{source.label}: {'enabled' if source.is_enabled else 'disabled'}, {source.base_url or 'its own address'}"
         )

@@ -6,7 +6,6 @@ from catalog.models import Product
 from config.access import Audience
 from config.api import AudienceSerializer
 
-
 _VERIFIED = (
     "id", "name", "name_fr", "brand", "sku", "gtin", "category", "strain_type", "strain", "lineage",
     "thc_percentage", "thc_percentage_low", "thc_percentage_high", "cbd_percentage", "cbd_percentage_low",

@@ -66,6 +66,7 @@ def test_parts_are_the_file_and_their_rows_the_rows(rows: list[list[str]], most:
         (_book([["nom", "prix"], ["Fleur séchée", 29.0]]), PLAIN),
         (_book([["x"], ["nom", "prix"], ["Fleur séchée", 29]], "Prix"), SheetFormat(sheet="Prix", header_row=2)),
     ],
+    ids=["utf-8", "marked", "cp1252", "utf-16", "header below", "ragged", "workbook", "named sheet"],
 )
 def test_whatever_wrote_it(body: bytes, form: SheetFormat) -> None:
     assert _read(body, form) == [{"nom": "Fleur séchée", "prix": "29"}]
@@ -81,6 +82,7 @@ def test_whatever_wrote_it(body: bytes, form: SheetFormat) -> None:
         (b"PK\x03\x04 no workbook", PLAIN, "cannot be read"),
         (_book([["a"]]), SheetFormat(sheet="Prices"), "no sheet 'Prices'; it has List"),
     ],
+    ids=["empty", "no header", "open quote", "wrong encoding", "no workbook", "no sheet"],
 )
 def test_what_cannot_be_read_is_told(body: bytes, form: SheetFormat, reason: str) -> None:
     with pytest.raises(SourceBroken, match=reason):

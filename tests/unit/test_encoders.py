@@ -57,6 +57,10 @@ def test_features_are_unit_rows_that_decode_to_their_slots(numbers: dict[str, fl
     assert set(LAYOUT.decode(row)) <= {slot for slot, value in numbers.items() if value}
 
 
+def test_tiny_rows_are_unit_rows_too() -> None:
+    assert unit(np.array([[1e-23, 0], [0, 0]], np.float32)).tolist() == [[1, 0], [0, 0]]
+
+
 def test_halves_combine_to_unit_rows() -> None:
     text, features = unit(np.ones((2, 3), np.float32)), unit(np.ones((2, 5), np.float32))
     both = combine(text, features)

@@ -30,7 +30,8 @@ def combine(text: Vectors, features: Vectors, *, text_weight: float = TEXT_WEIGH
 
 def unit(rows: Vectors) -> Vectors:
     """Scale each row to length one; a row of zeros stays zeros."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    # In double precision: the square of a small single is nothing.
+    lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     scaled: Vectors = (rows / np.where(lengths == 0, 1, lengths)).astype(np.float32)
     return scaled
 

@@ -1,9 +1,10 @@
 """What happened to the data, in rows."""
 
 from mlops.models.alerts import Alert
+from mlops.models.history import Operation, RowChange
 from mlops.models.lineage import LineageEntry
 from mlops.models.quarantine import QuarantinedRecord
 from mlops.models.raw import RawRecord
 from mlops.models.runs import Run
 
-__all__ = ["Alert", "LineageEntry", "QuarantinedRecord", "RawRecord", "Run"]
+__all__ = ["Alert", "LineageEntry", "Operation", "QuarantinedRecord", "RawRecord", "RowChange", "Run"]

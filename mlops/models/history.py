@@ -1,0 +1,70 @@
+"""What was done to rows, by whom and why, so that it can be told and undone."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import HStoreField
+from django.contrib.postgres.functions import RandomUUID
+from django.db import models
+from django.db.models.functions import Now
+
+from mlops.models.runs import Run
+
+
+class Operation(models.Model):
+    """One thing that somebody or something did, however many rows it touched (table `operations`)."""
+
+    class Kind(models.TextChoices):
+        """What was done."""
+
+        EDIT = "edit", "edit"
+        BULK_EDIT = "bulk-edit", "bulk edit"
+        IMPORT = "import", "import of a file"
+        REVIEW = "review", "answer to a review item"
+        MERGE = "merge", "merge"
+        UNMERGE = "unmerge", "unmerge"
+        MATCH = "match", "automatic matching"
+        RUN = "run", "run of a source"
+        UNDO = "undo", "undo"
+
+    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
+    kind = models.CharField(max_length=12, choices=Kind)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_comment="NULL: the machine"
+    )
+    client = models.CharField(max_length=60, blank=True, db_comment="the API key that asked, by name")
+    reason = models.TextField(blank=True)
+    request_id = models.CharField(max_length=64, blank=True, db_comment="as in the logs")
+    run = models.ForeignKey(Run, null=True, on_delete=models.PROTECT, related_name="operations")
+    undoes = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="undone_by")
+    started_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "operations"
+        ordering = ("-started_at",)
+        constraints = [
+            models.UniqueConstraint(fields=["run"], condition=models.Q(kind="run"), name="operations_one_a_run")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class RowChange(models.Model):
+    """What one statement changed in one row of a table whose history is kept (table `row_changes`); triggers write it."""
+
+    operation = models.ForeignKey(Operation, null=True, on_delete=models.PROTECT, related_name="changes")
+    table_name = models.CharField(max_length=63)
+    row_id = models.UUIDField()
+    action = models.CharField(max_length=6, db_comment="insert, update or delete")
+    before = HStoreField(null=True, db_comment="values that were replaced, as PostgreSQL writes them; NULL: inserted")
+    after = HStoreField(null=True, db_comment="values that replaced them; NULL: inserted or deleted")
+    changed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "row_changes"
+        ordering = ("-id",)
+        indexes = [
+            models.Index(fields=["table_name", "row_id", "-id"], name="row_changes_of_a_row"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.table_name} {self.row_id} {self.action}"

@@ -13,6 +13,8 @@ class Alert(models.Model):
     subject = models.CharField(max_length=100)
     message = models.TextField()
     run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="alerts")
+    severity = models.CharField(max_length=10, default="error", db_default="error", db_comment="error or warning")
+    notified_at = models.DateTimeField(null=True, db_comment="when e-mail and webhook were told")
     opened_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True, blank=True)
 

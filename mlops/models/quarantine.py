@@ -1,5 +1,6 @@
 """What failed validation, kept."""
 
+from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
@@ -20,6 +21,11 @@ class QuarantinedRecord(models.Model):
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="quarantined")
     first_seen_at = models.DateTimeField(db_default=Now())
     times_seen = models.IntegerField(default=1, db_default=1)
+
+    fixed_payload = models.JSONField(null=True, blank=True, db_comment="as a person mended it")
+    closed_at = models.DateTimeField(null=True, db_comment="when it became a row, or was put away")
+    closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    outcome = models.CharField(max_length=10, blank=True, db_comment="replayed or dismissed")
 
     class Meta:
         db_table = "quarantined_records"

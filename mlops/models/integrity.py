@@ -1,0 +1,37 @@
+"""What rows looked like when they were last found right."""
+
+from django.db import models
+
+
+class RowDigest(models.Model):
+    """The digest of one row as last found right (table `row_digests`)."""
+
+    table_name = models.CharField(max_length=63)
+    row_id = models.UUIDField()
+    block = models.SmallIntegerField(db_comment="first byte of the row's id")
+    digest = models.UUIDField(db_comment="md5 of the row as text")
+
+    class Meta:
+        db_table = "row_digests"
+        constraints = [models.UniqueConstraint(fields=["table_name", "row_id"], name="row_digests_once")]
+
+    def __str__(self) -> str:
+        return f"{self.table_name} {self.row_id}"
+
+
+class IntegritySeal(models.Model):
+    """The checksum of one block of a table, signed together with the seal before it (table `integrity_seals`)."""
+
+    table_name = models.CharField(max_length=63)
+    block = models.SmallIntegerField(db_comment="first byte of the rows' ids")
+    row_count = models.IntegerField()
+    checksum = models.CharField(max_length=64)
+    sealed_at = models.DateTimeField()
+    signature = models.CharField(max_length=140, db_comment="HMAC over this row and the signature before it")
+
+    class Meta:
+        db_table = "integrity_seals"
+        indexes = [models.Index(fields=["table_name", "block", "-id"], name="integrity_seals_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.table_name} block {self.block:02x}"

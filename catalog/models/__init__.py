@@ -1,5 +1,6 @@
 """Sources, listings, products, what makes products one, strains, licences."""
 
+from catalog.models.corrections import ProductLock, ReviewItem
 from catalog.models.licences import LicenceHolder
 from catalog.models.listings import SupplierListing
 from catalog.models.merging import MatchDecision, ProductAlias
@@ -14,5 +15,7 @@ __all__ = [
     "MatchDecision",
     "Product",
     "ProductAlias",
+    "ProductLock",
+    "ReviewItem",
     "SupplierListing",
 ]

@@ -9,16 +9,22 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Exists, Field, OuterRef, Q
 from django.utils import timezone
 
 from catalog.ingest.matching import VERSION, Candidate, Comparison, best_of, brand_block, compare
-from catalog.models import MatchDecision, Product, ProductAlias, SupplierListing
-from catalog.services.merging import FACTS, hold_products, merge_products, products_apart, write_documents
+from catalog.models import MatchDecision, Product, ProductAlias, ProductLock, SupplierListing
+from catalog.services.facts import FACTS
+from catalog.services.locks import bring_locks
+from catalog.services.merging import hold_products, merge_products, products_apart, write_documents
 from config.errors import CultivarError
+from mlops.history import operation
+from mlops.models import Operation
 
 BATCH = 1_000
 Verdict = MatchDecision.Verdict
+Kind = Operation.Kind
 
 
 class MergeRefused(CultivarError):
@@ -47,7 +53,7 @@ def match_products(*, limit: int | None = None, on_batch: Callable[[int], None] 
     _reconsider()
     while limit is None or matched.compared < limit:
         size = BATCH if limit is None else min(BATCH, limit - matched.compared)
-        with transaction.atomic():
+        with operation(Kind.MATCH):
             count = _match_batch(size, matched)
         if not count:
             break
@@ -69,11 +75,15 @@ def count_due() -> int:
     return int(_due().count())
 
 
-@transaction.atomic
 def decide(*, decision: MatchDecision, verdict: str, by: AbstractBaseUser | None) -> None:
     """Note what a person says of two products, and make them one or two. Raises MergeRefused."""
-    with connection.cursor() as cursor:
+    with operation(Kind.MERGE if verdict == Verdict.SAME else Kind.UNMERGE, actor=by), connection.cursor() as cursor:
         hold_products(cursor)
+        _carry_out(decision, verdict)
+        _note(decision, verdict, by)
+
+
+def _carry_out(decision: MatchDecision, verdict: str) -> None:
     if verdict == Verdict.SAME:
         if not ProductAlias.objects.filter(decision=decision).exists():
             _merge(decision)
@@ -81,7 +91,6 @@ def decide(*, decision: MatchDecision, verdict: str, by: AbstractBaseUser | None
         alias = ProductAlias.objects.filter(decision=decision).first()
         if alias:
             _unmerge(alias)
-    _note(decision, verdict, by)
 
 
 @transaction.atomic
@@ -105,25 +114,26 @@ def _due() -> Any:
     return Product.objects.current().exclude(matched_with=VERSION)
 
 
-@transaction.atomic
 def _reconsider() -> None:
     """
     Take apart what the matching merged and would not merge again: a listing of either has changed, or the matching has.
 
     Who is merged stands for itself no more, so it is never due; it is looked at here by its own listings alone.
     """
-    with connection.cursor() as cursor:
-        hold_products(cursor)
-        changed = SupplierListing.objects.filter(
-            Q(merge_key=OuterRef("decision__left_key")) | Q(merge_key=OuterRef("decision__right_key")),
-            updated_at__gt=OuterRef("decision__decided_at"),
-        )
-        doubtful = ProductAlias.objects.filter(
-            ~Q(decision__algorithm=VERSION) | Exists(changed), decision__decided_by=None
-        )
-        aliases = list(doubtful.select_related("decision").order_by("-created_at"))
-        keys = {key for alias in aliases for key in (alias.decision.left_key, alias.decision.right_key)}
-        apart = {product.merge_key: candidate_of(product) for product in products_apart(cursor, sorted(keys))}
+    with operation(Kind.MATCH), connection.cursor() as cursor:
+        _take_back(cursor)
+
+
+def _take_back(cursor: CursorWrapper) -> None:
+    hold_products(cursor)
+    changed = SupplierListing.objects.filter(
+        Q(merge_key=OuterRef("decision__left_key")) | Q(merge_key=OuterRef("decision__right_key")),
+        updated_at__gt=OuterRef("decision__decided_at"),
+    )
+    doubtful = ProductAlias.objects.filter(~Q(decision__algorithm=VERSION) | Exists(changed), decision__decided_by=None)
+    aliases = list(doubtful.select_related("decision").order_by("-created_at"))
+    keys = {key for alias in aliases for key in (alias.decision.left_key, alias.decision.right_key)}
+    apart = {product.merge_key: candidate_of(product) for product in products_apart(cursor, sorted(keys))}
     for alias in aliases:
         decision, pair = alias.decision, (apart.get(alias.decision.left_key), apart.get(alias.decision.right_key))
         if not (pair[0] and pair[1]):
@@ -272,6 +282,7 @@ def _merge(decision: MatchDecision) -> str:
     Product.objects.filter(merged_into=loser).update(merged_into=survivor)
     Product.objects.filter(pk=loser.pk).update(merged_into=survivor, updated_at=timezone.now())
     with connection.cursor() as cursor:
+        bring_locks(cursor, loser=loser, survivor=survivor)
         merge_products(cursor, [survivor.merge_key])
     return loser.merge_key
 
@@ -298,6 +309,7 @@ def _take_apart(alias: ProductAlias) -> None:
     ProductAlias.objects.filter(merge_key__in=moved, product_key=alias.product_key).update(product_key=loser.merge_key)
     Product.objects.filter(merge_key__in=moved, merged_into=survivor).update(merged_into=loser)
     alias.delete()
+    ProductLock.objects.filter(product=survivor, came_with=loser).delete()
     _restore(survivor, alias.before["survivor"])
     _restore(loser, alias.before["loser"])
     keys = [survivor.merge_key, loser.merge_key]

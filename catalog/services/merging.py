@@ -7,77 +7,21 @@ from django.db.backends.utils import CursorWrapper
 from catalog.ingest.vocabulary import ACCENTED, PLAIN, WORDS
 from catalog.models import Product
 from catalog.reference.terpenes import terpenes
+from catalog.services.facts import FACTS
+from catalog.services.reviewing import note_reviews
 
-_ORDER = "l.language, l.source, l.external_id"
-
-
-def _best(column: str, condition: str = "true", first: str = "") -> str:
-    """SQL for the first value that is there: English first, then the preferred source, then a stable order."""
-    return f"(array_agg({column} ORDER BY {first}{_ORDER}) FILTER (WHERE {column} IS NOT NULL AND {condition}))[1]"
-
-
-def _best_list(column: str, first: str = "") -> str:
-    """The same for a list: a group of lists cannot be aggregated ragged, so they travel as JSON."""
-    chosen = f"(array_agg(to_jsonb({column}) ORDER BY {first}{_ORDER}) FILTER (WHERE {column} <> '{{}}'))[1]"
-    return f"ARRAY(SELECT jsonb_array_elements_text({chosen}))"
-
-
-def _by_basis(column: str, *bases: str) -> str:
-    """SQL that orders by where a value comes from, the most trustworthy first."""
-    told = ", ".join(f"'{basis}'" for basis in bases)
-    return f"array_position(ARRAY[{told}], {column}::text), "
-
-
-_TERPENES_FIRST = _by_basis("l.terpene_basis", "measured", "supplier", "strain-mean", "model")
-_EFFECTS_FIRST = _by_basis("l.effects_basis", "reported", "model")
-
-
-def _middle(kind: str) -> str:
-    percent = f"l.{kind}_unit = 'percent'"
-    return f"round(({_best(f'l.{kind}_low', percent)} + {_best(f'l.{kind}_high', percent)}) / 2, 2)"
-
-
-_FACTS = {
-    "name": _best("l.name"),
-    "name_fr": _best("l.name", "l.language = 'fr'"),
-    "brand": _best("l.brand"),
-    "sku": _best("l.sku"),
-    "gtin": _best("l.gtin"),
-    "category": _best("l.category"),
-    "strain_type": _best("l.strain_type"),
-    "thc_percentage": _middle("thc"),
-    "thc_percentage_low": _best("l.thc_low", "l.thc_unit = 'percent'"),
-    "thc_percentage_high": _best("l.thc_high", "l.thc_unit = 'percent'"),
-    "cbd_percentage": _middle("cbd"),
-    "cbd_percentage_low": _best("l.cbd_low", "l.cbd_unit = 'percent'"),
-    "cbd_percentage_high": _best("l.cbd_high", "l.cbd_unit = 'percent'"),
-    "weight_grams": _best("l.weight_grams"),
-    "pieces": _best("l.pieces"),
-    "volume_ml": _best("l.volume_ml"),
-    "thc_mg": _best("l.thc_high", "l.thc_unit <> 'percent'"),
-    "cbd_mg": _best("l.cbd_high", "l.cbd_unit <> 'percent'"),
-    "mg_unit": _best("l.thc_unit", "l.thc_unit <> 'percent'"),
-    "measures": _best_list("l.measures"),
-    "dried_grams": _best("l.dried_grams"),
-    "price": _best("l.price", "l.price_kind = 'retail'"),
-    "source": _best("l.source"),
-    "strain": _best("l.strain"),
-    "terpene_basis": _best("l.terpene_basis", first=_TERPENES_FIRST),
-    "terpenes": _best_list("l.terpenes", first=_TERPENES_FIRST),
-    "lineage": _best_list("l.lineage"),
-    "effects": _best_list("l.effects", first=_EFFECTS_FIRST),
-    "effects_basis": _best("l.effects_basis", first=_EFFECTS_FIRST),
-}
-_NAMES = ", ".join(_FACTS)
+_NAMES = ", ".join(FACTS)
 # An empty or missing value of every listing erases nothing that the product has.
 _KEPT = {
     c: f"CASE WHEN EXCLUDED.{c} = '{{}}' THEN p.{c} ELSE EXCLUDED.{c} END"
     if c in ("terpenes", "lineage", "effects", "measures")
     else f"COALESCE(EXCLUDED.{c}, p.{c})"
-    for c in _FACTS
+    for c in FACTS
 }
 COMPARED = ("name", "brand", "gtin", "category", "weight_grams", "volume_ml", "pieces", "thc_mg", "cbd_mg", "measures")
 """Facts by which products are told apart: when one changes, the product is matched anew."""
+DOCUMENTED = ("name", "name_fr", "sku", "gtin", "brand", "strain_type", "category", "strain", "terpenes")
+"""Facts whose words a product is found by."""
 _IS_CHANGED = "({}) IS DISTINCT FROM ({})"
 _PRODUCTS = f"""
 WITH wanted AS (
@@ -89,23 +33,21 @@ WITH wanted AS (
   SELECT a.product_key, a.merge_key FROM wanted JOIN product_aliases a USING (product_key)
 )
 INSERT INTO products AS p (merge_key, {_NAMES})
-SELECT m.product_key, {", ".join(_FACTS.values())}
+SELECT m.product_key, {", ".join(FACTS.values())}
 FROM members m JOIN supplier_listings l USING (merge_key)
 GROUP BY m.product_key ORDER BY m.product_key
 ON CONFLICT (merge_key) DO UPDATE SET {", ".join(f"{c} = {kept}" for c, kept in _KEPT.items())}, updated_at = now(),
   matched_with = CASE
     WHEN {_IS_CHANGED.format(", ".join(f"p.{c}" for c in COMPARED), ", ".join(_KEPT[c] for c in COMPARED))} THEN ''
     ELSE p.matched_with END
-WHERE {_IS_CHANGED.format(", ".join(f"p.{c}" for c in _FACTS), ", ".join(_KEPT.values()))}
+WHERE {_IS_CHANGED.format(", ".join(f"p.{c}" for c in FACTS), ", ".join(_KEPT.values()))}
 RETURNING merge_key
 """
 _APART = f"""
-SELECT l.merge_key, {", ".join(_FACTS.values())} FROM supplier_listings l WHERE l.merge_key = ANY(%s) GROUP BY l.merge_key
+SELECT l.merge_key, {", ".join(FACTS.values())} FROM supplier_listings l WHERE l.merge_key = ANY(%s) GROUP BY l.merge_key
 """
 # One at a time: two sources that list one product would each miss the other's listing, or wait for each other.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('products'))"
-FACTS = tuple(_FACTS)
-"""Columns of a product that come from its listings."""
 _DOCUMENTS = """
 UPDATE products p SET search_document =
   setweight(to_tsvector('simple', translate(lower(concat_ws(' ', p.name, p.name_fr, p.sku, p.gtin)), %(from)s, %(to)s)), 'A')
@@ -127,6 +69,7 @@ def merge_products(cursor: CursorWrapper, merge_keys: list[str]) -> None:
         hold_products(cursor)
         cursor.execute(_PRODUCTS, [merge_keys])
         write_documents(cursor, [key for (key,) in cursor.fetchall()])
+        note_reviews(cursor, merge_keys)
 
 
 def products_apart(cursor: CursorWrapper, merge_keys: list[str]) -> list[Product]:

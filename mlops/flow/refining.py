@@ -16,6 +16,7 @@ from django.utils import timezone
 from mlops.flow.errors import FeedSuspicious, RecordRejected
 from mlops.flow.landing import reread
 from mlops.flow.sources import Pipeline, Saved, Source
+from mlops.history import operation_of
 from mlops.models import LineageEntry, RawRecord, Run
 
 log = structlog.get_logger(__name__)
@@ -80,7 +81,8 @@ def refine_bundles(pipeline: Pipeline, run: Run, *, afresh: bool = False, wait: 
 
 def save_batch(pipeline: Pipeline, run: Run, refined: Refined, *, bundle: str) -> None:
     """Save what was accepted, quarantine what was not, count both in the run."""
-    saved = pipeline.save(listings=refined.accepted, run=run, bundle=bundle)
+    with operation_of(run):
+        saved = pipeline.save(listings=refined.accepted, run=run, bundle=bundle)
     _quarantine(run, refined.rejected)
     _count(run, saved, rejected=len(refined.rejected), read=len(refined.accepted) + len(refined.rejected))
 

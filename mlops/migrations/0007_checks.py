@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='quarantinedrecord',
             name='outcome',
-            field=models.CharField(blank=True, db_comment='replayed or dismissed', max_length=10),
+            field=models.CharField(blank=True, db_comment='replayed or dismissed', db_default='', default='', max_length=10),
         ),
         migrations.CreateModel(
             name='IntegritySeal',

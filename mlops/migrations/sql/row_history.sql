@@ -18,7 +18,7 @@ BEGIN
   INSERT INTO row_changes (operation_id, table_name, row_id, action, before, after)
   SELECT current_operation(), TG_TABLE_NAME, told.id, 'update', told.o - told.n, told.n - told.o
   FROM (
-    SELECT n.id, hstore(o) - TG_ARGV AS o, hstore(n) - TG_ARGV AS n FROM new_rows n JOIN old_rows o USING (id) OFFSET 0
+    SELECT n.id, hstore(o) - coalesce(TG_ARGV, ARRAY[]::text[]) AS o, hstore(n) - coalesce(TG_ARGV, ARRAY[]::text[]) AS n FROM new_rows n JOIN old_rows o USING (id) OFFSET 0
   ) told
   WHERE told.o <> told.n;
   RETURN NULL;
@@ -28,7 +28,7 @@ $$;
 CREATE FUNCTION note_row_deletes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO row_changes (operation_id, table_name, row_id, action, before)
-  SELECT current_operation(), TG_TABLE_NAME, o.id, 'delete', hstore(o) - TG_ARGV FROM old_rows o;
+  SELECT current_operation(), TG_TABLE_NAME, o.id, 'delete', hstore(o) - coalesce(TG_ARGV, ARRAY[]::text[]) FROM old_rows o;
   RETURN NULL;
 END
 $$;

@@ -28,7 +28,7 @@ _UPDATED = [column for column in COLUMNS if column not in _KEY]
 
 def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
     """Return the upsert's three ratios, then those of the whole."""
-    listings = [_listing(number) for number in range(size)]
+    listings = [generated_listing(number) for number in range(size)]
     dearer = [replace(listing, price=(listing.price or Decimal(0)) + 1) for listing in listings]
     states = {"new": listings, "changed": dearer, "unchanged": dearer}
     rows = {state: [row_of(listing) for listing in given] for state, given in states.items()}
@@ -88,7 +88,7 @@ def _empty(tables: str) -> None:
         cursor.execute(f"TRUNCATE {tables} CASCADE")
 
 
-def _listing(number: int) -> CleanListing:
+def generated_listing(number: int) -> CleanListing:
     thc = Potency(low=Decimal(15 + number % 10), high=Decimal(18 + number % 10), unit="percent")
     return CleanListing(
         source="ocs", external_id=f"{number:08}", language="en", merge_key=f"ocs:{number:08}",

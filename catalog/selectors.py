@@ -3,15 +3,21 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 import structlog
 from django.contrib.postgres.search import SearchQuery, SearchRank
+from django.db import connection
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 
 from catalog.ingest.vocabulary import plain_words
-from catalog.models import CatalogSource, MatchDecision, Product, ProductAlias, SupplierListing
+from catalog.models import CatalogSource, MatchDecision, Product, ProductAlias, ProductLock, SupplierListing
+from catalog.models.corrections import CORRECTABLE
+from catalog.services.facts import FACTS, said_by_source
 from mlops.flow.sources import Access
-from mlops.models import RawRecord
+from mlops.models import Operation, RawRecord, RowChange
 from vectors import searching
 from vectors.errors import VectorsUnavailable
 
@@ -133,3 +139,96 @@ def _by_words(query: str, within: QuerySet[Product]) -> QuerySet[Product, tuple[
 def _in_order(ids: list[str]) -> list[Product]:
     rows = {str(row.pk): row for row in Product.objects.current().defer("search_document").filter(pk__in=ids)}
     return [rows[pk] for pk in ids if pk in rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One field of a product: its value, who set it and when, what each source says of it, and its lock."""
+
+    field: str
+    label: str
+    value: Any
+    said: dict[str, Any]
+    lock: ProductLock | None
+    set_by: str
+    set_at: datetime | None
+
+    @property
+    def shown(self) -> str:
+        """The value as people read it."""
+        return _shown(self.value)
+
+    @property
+    def candidates(self) -> list[tuple[str, str, bool]]:
+        """Each source's value, and whether it is the product's."""
+        return [(source, _shown(value), _shown(value) == self.shown) for source, value in self.said.items()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One change of a product."""
+
+    at: datetime
+    action: str
+    operation: Operation | None
+    values: list[tuple[str, str, str]]
+
+    @property
+    def who(self) -> str:
+        """The person, the client, or the machine."""
+        done = self.operation
+        return str(done.actor or done.client or (done.run and done.run.source) or "the matching") if done else "?"
+
+
+def facts_of(product: Product) -> list[Fact]:
+    """Return every field that can be corrected; four queries."""
+    locks = {lock.field: lock for lock in product.locks.select_related("locked_by")}
+    with connection.cursor() as cursor:
+        said = said_by_source(cursor, [product.pk], [name for name in CORRECTABLE if name in FACTS])
+    changes = _changes(product)
+    facts = []
+    for name in CORRECTABLE:
+        value, told = getattr(product, name), said.get((product.pk, name), {})
+        change = next((c for c in changes if c.after and name in c.after), None)
+        lock = locks.get(name)
+        agreeing = [source for source, theirs in told.items() if _shown(theirs) == _shown(value)]
+        set_by = str(lock.locked_by) if lock else ", ".join(agreeing)
+        set_at = lock.locked_at if lock else change.changed_at if change else product.created_at
+        label = str(getattr(Product._meta.get_field(name), "verbose_name", name))
+        has_value = value not in (None, [], "")
+        facts.append(
+            Fact(
+                field=name, label=label, value=value, said=told, lock=lock,
+                set_by=set_by if has_value or lock else "", set_at=set_at if has_value or lock else None,
+            )
+        )  # fmt: skip
+    return facts
+
+
+def history_of(product: Product, *, limit: int = 50) -> list[Change]:
+    """Return what was changed of a product, newest first."""
+    return [
+        Change(
+            at=change.changed_at,
+            action=change.action,
+            operation=change.operation,
+            values=[
+                (name, (change.before or {}).get(name) or "", value or "")
+                for name, value in sorted((change.after or {}).items())
+            ],
+        )
+        for change in _changes(product)[:limit]
+    ]
+
+
+def _changes(product: Product) -> list[RowChange]:
+    rows = RowChange.objects.filter(table_name="products", row_id=product.pk)
+    return list(rows.select_related("operation__actor", "operation__run").order_by("-id")[:200])
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, Decimal | float):
+        return f"{Decimal(str(value)).normalize():f}"
+    return "" if value is None else str(value)

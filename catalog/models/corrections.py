@@ -7,6 +7,13 @@ from django.db.models.functions import Now
 
 from catalog.models.products import Product
 
+CORRECTABLE = (
+    "name", "name_fr", "brand", "sku", "gtin", "category", "strain_type", "strain", "lineage", "thc_percentage_low",
+    "thc_percentage_high", "thc_percentage", "cbd_percentage_low", "cbd_percentage_high", "cbd_percentage", "thc_mg",
+    "cbd_mg", "mg_unit", "weight_grams", "volume_ml", "pieces", "dried_grams", "price", "terpenes", "effects",
+)  # fmt: skip
+"""Fields on which a person may have a word."""
+
 
 class ProductLock(models.Model):
     """One field of one product that no sync, enrichment, import or merge overwrites (table `product_locks`)."""

@@ -2,7 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
-from django.contrib.postgres.indexes import GinIndex, GistIndex
+from django.contrib.postgres.indexes import GinIndex, GistIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import F, Func, Value
@@ -67,16 +67,16 @@ class Product(models.Model):
     dried_grams = models.DecimalField(
         max_digits=8, decimal_places=2, null=True, blank=True, db_comment="grams of dried cannabis it counts as in law"
     )
-    terpenes = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
+    terpenes = ArrayField(models.CharField(max_length=40), default=list, blank=True, db_default=Value("{}"))
     terpene_basis = models.CharField(
         max_length=20, null=True, blank=True, db_comment="measured, supplier or strain-mean"
     )
     strain = models.CharField(max_length=100, null=True, blank=True)
     lineage = ArrayField(
-        models.CharField(max_length=100), default=list, db_default=Value("{}"), db_comment="claimed parents"
+        models.CharField(max_length=100), default=list, blank=True, db_default=Value("{}"), db_comment="claimed parents"
     )
     effects = ArrayField(
-        models.CharField(max_length=40), default=list, db_default=Value("{}"), db_comment="for staff only"
+        models.CharField(max_length=40), default=list, blank=True, db_default=Value("{}"), db_comment="for staff only"
     )
     effects_basis = models.CharField(max_length=20, null=True, blank=True, db_comment="reported or model")
     merged_into = models.ForeignKey(
@@ -102,6 +102,15 @@ class Product(models.Model):
                 name="idx_products_thc_range",
             ),
             GinIndex(fields=["search_document"], name="products_search_document"),
+            GinIndex(
+                OpClass(F("name"), name="gin_trgm_ops"),
+                OpClass(F("name_fr"), name="gin_trgm_ops"),
+                OpClass(F("brand"), name="gin_trgm_ops"),
+                name="products_spelling",
+            ),
+            models.Index(fields=["name", "-id"], name="products_by_name"),
+            models.Index(fields=["gtin"], name="products_gtin"),
+            models.Index(fields=["sku"], name="products_sku"),
             models.Index(fields=["-created_at", "id"], name="products_newest"),
             models.Index(fields=["matched_with"], name="products_matched_with"),
             models.Index(fields=["match_block"], name="products_match_block"),

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product, ProductLock, ReviewItem
+from catalog.models.corrections import CORRECTABLE
 from catalog.services import reviewing
 from catalog.services.facts import said_sql
 from catalog.services.merging import COMPARED, DOCUMENTED, hold_products, merge_products, write_documents
@@ -24,12 +25,6 @@ from config.errors import BadInput
 from mlops.history import operation
 from mlops.models import Operation
 
-CORRECTABLE = (
-    "name", "name_fr", "brand", "sku", "gtin", "category", "strain_type", "strain", "lineage", "thc_percentage_low",
-    "thc_percentage_high", "thc_percentage", "cbd_percentage_low", "cbd_percentage_high", "cbd_percentage", "thc_mg",
-    "cbd_mg", "mg_unit", "weight_grams", "volume_ml", "pieces", "dried_grams", "price", "terpenes", "effects",
-)  # fmt: skip
-"""Fields on which a person may have a word."""
 _FOLLOWS = {"terpenes": "terpene_basis", "effects": "effects_basis"}
 BY_STAFF = "staff"
 _CHOICES = {"category": set(CATEGORIES.values()), "strain_type": set(STRAIN_TYPES.values())}

@@ -136,7 +136,9 @@ ORDER BY 2, 3
 
 
 def _columns(model: type[Model]) -> list[str]:
-    return [f.column for f in model._meta.concrete_fields if f.column not in ("id", "search_document", "updated_at")]
+    return [
+        str(f.column) for f in model._meta.concrete_fields if f.column not in ("id", "search_document", "updated_at")
+    ]
 
 
 def _restored(model: type[Model], more: str = "") -> str:

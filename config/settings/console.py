@@ -28,6 +28,8 @@ UNFOLD = {
                 _page("Products", "inventory_2", "catalog_product_changelist"),
                 _page("Supplier listings", "receipt_long", "catalog_supplierlisting_changelist"),
                 _page("Try strings", "rule", "catalog_supplierlisting_try_strings"),
+                _page("To be reviewed", "rate_review", "catalog_reviewitem_changelist"),
+                _page("Locks", "lock", "catalog_productlock_changelist"),
                 _page("Possible duplicates", "join_inner", "catalog_matchdecision_changelist"),
                 _page("Sources", "cloud_download", "catalog_catalogsource_changelist"),
                 _page("Licence holders", "badge", "catalog_licenceholder_changelist"),
@@ -35,6 +37,7 @@ UNFOLD = {
             _group(
                 "Data",
                 _page("Runs", "directions_run", "mlops_run_changelist"),
+                _page("Operations", "history", "mlops_operation_changelist"),
                 _page("Quarantine", "front_hand", "mlops_quarantinedrecord_changelist"),
                 _page("Raw records", "database", "mlops_rawrecord_changelist"),
                 _page("Lineage", "account_tree", "mlops_lineageentry_changelist"),

@@ -16,7 +16,8 @@ DATABASES = {
         "CONN_MAX_AGE": 60,
         # A connection that died with its server is noticed before the next request uses it.
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5},
+        # How near a spelling must be to be found: "pnik kush" is, half a word is not.
+        "OPTIONS": {"connect_timeout": 5, "options": "-c pg_trgm.word_similarity_threshold=0.45"},
     }
 }
 # `manage.py pgpartition` plans by it, as the clock's task does.

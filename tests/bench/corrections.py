@@ -61,7 +61,11 @@ def _by_hand(ids: list[Any], price: Decimal) -> None:
 
 def _bulk_edit(ids: list[Any], price: Decimal, by: User) -> None:
     changed = correct_products(
-        changes=dict.fromkeys(ids, {"price": price}), by=by, reason="bench", kind=Operation.Kind.BULK_EDIT, override=True
+        changes={pk: {"price": price} for pk in ids},
+        by=by,
+        reason="bench",
+        kind=Operation.Kind.BULK_EDIT,
+        override=True,
     ).changed
     if len(changed) != len(ids):
         raise AssertionError(f"{len(changed)} of {len(ids)} were changed")
@@ -73,7 +77,11 @@ def _pages(by: User, rounds: int, size: int) -> list[Comparison]:
     staff.force_login(by)
     page = reverse("admin:catalog_product_changelist")
     lines = []
-    for name, address in (("list", page), ("list, a category", f"{page}?category=vapes"), ("search", f"{page}?q=kush 77")):
+    for name, address in (
+        ("list", page),
+        ("list, a category", f"{page}?category=vapes"),
+        ("search", f"{page}?q=kush 77"),
+    ):
         line = Comparison(name="", limit=MOST_MILLISECONDS, unit="ms", is_ceiling=True)
         staff.get(address)
         with CaptureQueriesContext(connection) as queries:

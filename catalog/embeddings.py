@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from catalog.audiences import PRODUCT_FIELDS
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product
 from catalog.reference.terpenes import terpenes
@@ -25,18 +26,28 @@ LAYOUT = FeatureLayout(
 )  # fmt: skip
 
 
+ENCODED = (
+    "name", "brand", "category", "strain_type", "strain", "terpenes", "lineage", "price", "weight_grams",
+    "thc_percentage", "thc_percentage_low", "thc_percentage_high", "cbd_percentage", "cbd_percentage_low",
+    "cbd_percentage_high",
+)  # fmt: skip
+"""Fields of a product that are read here."""
+
+
 @register
 class ProductEmbedding(EmbeddedEntity):
     """Products by what they are called and what they are."""
 
     collection = "product_embeddings"
     layout_version = LAYOUT.version
+    audiences = {name: PRODUCT_FIELDS[name] for name in ENCODED}  # a declaration, never changed
     scalar_fields = {  # a declaration, never changed
         "thc_percentage": "float", "cbd_percentage": "float", "strain_type": "text", "price": "float",
     }  # fmt: skip
 
     def queryset(self) -> QuerySet[Product]:
-        return Product.objects.current().defer("search_document")
+        # Only these are read from the database: a field that is not declared would cost a query a row, and a test sees it.
+        return Product.objects.current().only("id", "updated_at", *ENCODED)
 
     def texts(self, rows: Sequence[Product]) -> list[str]:
         return [_text(row) for row in rows]

@@ -108,6 +108,18 @@ class MayReadCatalog(BasePermission):
         return client is not None and "catalog:read" in client.key.scopes
 
 
+class MayWriteCatalog(BasePermission):
+    """The key has the scope catalog:write, and its audience is staff."""
+
+    message = "This key may not write the catalogue: it needs the audience staff and the scope catalog:write."
+    code = "scope-missing"
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Say whether it may."""
+        client = client_of(request)
+        return client is not None and client.audience >= Audience.STAFF and "catalog:write" in client.key.scopes
+
+
 class KeyRateThrottle(SimpleRateThrottle):
     """Counts each key's requests against its own rate."""
 

@@ -13,7 +13,7 @@ from rest_framework import exceptions, pagination, serializers
 from rest_framework.response import Response
 
 from config.access import Audience, client_of
-from config.errors import BadInput, CultivarError, ServiceUnavailable
+from config.errors import BadInput, Conflict, CultivarError, ServiceUnavailable
 
 log = structlog.get_logger(__name__)
 PROBLEM_JSON = "application/problem+json"
@@ -74,6 +74,9 @@ def problem_details(error: Exception, _context: Mapping[str, Any]) -> Response:
         case BadInput():
             status, code, detail = 400, error.code, str(error)
             errors = [{"field": error.field, "reason": error.reason}]
+        case Conflict():
+            status, code, detail = 409, error.code, str(error)
+            errors = [{"field": field, "reason": reason} for field, reason in error.errors]
         case Http404():
             status, code, detail = 404, "not-found", "There is no such thing here."
         case PermissionDenied():
@@ -114,6 +117,8 @@ class AudienceSerializer(serializers.ModelSerializer):
     """Each field declares who may see it in `audiences`; a request sees only what its audience may."""
 
     audiences: ClassVar[Mapping[str, Audience]] = {}
+    declared: ClassVar[dict[str, Mapping[str, Audience]]] = {}
+    """Audiences by the name that the serializer has in the OpenAPI schema."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse a serializer one of whose fields has no audience."""
@@ -121,11 +126,13 @@ class AudienceSerializer(serializers.ModelSerializer):
         missing = set(cls.Meta.fields) ^ set(cls.audiences)
         if missing:
             raise ImproperlyConfigured(f"{cls.__name__}: no audience, or no field, for {', '.join(sorted(missing))}")
+        AudienceSerializer.declared[cls.__name__.removesuffix("Serializer")] = cls.audiences
 
     def get_fields(self) -> dict[str, Any]:
         """Leave out the fields above the requester's audience."""
         request = self.context.get("request")
-        if request is None:  # the schema shows every field there is
+        is_schema = getattr(self.context.get("view"), "swagger_fake_view", False)
+        if request is None or is_schema:  # the schema shows every field there is
             return super().get_fields()
         client = client_of(request)
         audience = client.audience if client else Audience.PUBLIC

@@ -19,6 +19,16 @@ class ServiceUnavailable(CultivarError):
         super().__init__(f"{service} is unavailable: {reason}")
 
 
+class Conflict(CultivarError):
+    """What was asked cannot be done as things stand; says which fields and why."""
+
+    code = "conflict"
+
+    def __init__(self, detail: str, errors: list[tuple[str, str]]) -> None:
+        self.errors = errors
+        super().__init__(detail)
+
+
 class BadInput(CultivarError):
     """What was sent cannot be used; says which field and why."""
 

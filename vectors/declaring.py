@@ -1,12 +1,14 @@
 """What an application says of its rows, in a file `embeddings.py`, for them to be found by meaning."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 from django.utils.module_loading import autodiscover_modules
 
+from config.access import Audience
 from vectors.encoders.base import Vectors
 
 
@@ -17,6 +19,8 @@ class EmbeddedEntity(ABC):
     layout_version: str
     # Scalar fields of the collection: name → "float" or "text".
     scalar_fields: dict[str, str]
+    # Every field of a row that is read for text, features or scalars, and who may see it: what is encoded can be found.
+    audiences: Mapping[str, Audience]
 
     @abstractmethod
     def queryset(self) -> QuerySet[Any]:
@@ -39,7 +43,10 @@ _entities: dict[str, EmbeddedEntity] = {}
 
 
 def register(kind: type[EmbeddedEntity]) -> type[EmbeddedEntity]:
-    """Declare an entity; used as a decorator."""
+    """Declare an entity; used as a decorator. Refuses one that would let customers find by what is for staff."""
+    for_staff = [name for name, audience in kind.audiences.items() if audience > Audience.VERIFIED]
+    if for_staff or not set(kind.scalar_fields) <= set(kind.audiences):
+        raise ImproperlyConfigured(f"{kind.__name__}: fields for staff, or without an audience: {for_staff}")
     _entities[kind.collection] = kind()
     return kind
 

@@ -14,8 +14,10 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.safestring import SafeString
+from import_export.admin import ImportExportModelAdmin
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import FieldTextFilter, RangeNumericFilter
+from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
 
 from catalog.admin.bulk import bulk_edit
@@ -29,6 +31,7 @@ from catalog.admin.finding import (
     completeness,
     find_products,
 )
+from catalog.admin.sheets import FORMATS, ProductResource
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE
 from catalog.selectors import facts_of, history_of, listings_with_origin
@@ -66,10 +69,14 @@ class ProductForm(forms.ModelForm):
 
 
 @admin.register(Product)
-class ProductAdmin(ModelAdmin):
+class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     """List with search and filters; page on which every field tells who says so."""
 
     form = ProductForm
+    resource_classes = (ProductResource,)
+    import_form_class = ImportForm
+    export_form_class = ExportForm
+    formats = FORMATS
     list_display = (
         "name", "brand", "category", "strain_type", "thc", "cbd", "weight_grams", "price", "source", "complete",
     )  # fmt: skip

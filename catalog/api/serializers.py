@@ -1,29 +1,33 @@
-"""What of a product leaves, and for whom."""
+"""What of a product leaves, and what of it may be sent."""
 
 from typing import ClassVar
 
+from rest_framework import serializers
+
+from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
+from catalog.models.corrections import CORRECTABLE
 from config.access import Audience
 from config.api import AudienceSerializer
-
-_VERIFIED = (
-    "id", "name", "name_fr", "brand", "sku", "gtin", "category", "strain_type", "strain", "lineage",
-    "thc_percentage", "thc_percentage_low", "thc_percentage_high", "cbd_percentage", "cbd_percentage_low",
-    "cbd_percentage_high", "thc_mg", "cbd_mg", "mg_unit", "weight_grams", "volume_ml", "dried_grams", "pieces", "price",
-    "terpenes", "terpene_basis", "updated_at",
-)  # fmt: skip
-_STAFF = ("source", "effects", "effects_basis")
 
 
 class ProductSerializer(AudienceSerializer):
     """A product; effects are for staff only (Cannabis Act s. 17)."""
 
-    audiences: ClassVar = {
-        **dict.fromkeys(_VERIFIED, Audience.VERIFIED),
-        **dict.fromkeys(_STAFF, Audience.STAFF),
-    }
+    audiences: ClassVar = PRODUCT_FIELDS
 
     class Meta:
         model = Product
-        fields = (*_VERIFIED, *_STAFF)
+        fields = tuple(PRODUCT_FIELDS)
         read_only_fields = fields
+
+
+class ProductValuesSerializer(AudienceSerializer):
+    """Values that a client sends of a product, and why."""
+
+    audiences: ClassVar = dict.fromkeys((*CORRECTABLE, "reason"), Audience.STAFF)
+    reason = serializers.CharField(required=False, help_text="why it is changed; kept in the history")
+
+    class Meta:
+        model = Product
+        fields = (*CORRECTABLE, "reason")

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -13,12 +14,13 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from catalog.api.filters import ProductFilters
-from catalog.api.serializers import ProductSerializer
+from catalog.api.serializers import ProductSerializer, ProductValuesSerializer
 from catalog.models import Product
 from catalog.selectors import search_products, similar_products
-from config.access import AgeVerified, MayReadCatalog
+from catalog.services.corrections import create_product, set_products
+from config.access import AgeVerified, MayReadCatalog, MayWriteCatalog, client_of
 from config.api import refuse_unknown, whole_number
-from config.errors import BadInput
+from config.errors import BadInput, Conflict
 
 LONGEST_QUERY = 500
 _LIMIT = OpenApiParameter("limit", int, description="1–100")
@@ -47,6 +49,29 @@ class ProductViewSet(ReadOnlyModelViewSet):
         self.check_object_permissions(self.request, product)
         return product
 
+    def get_permissions(self) -> list[Any]:
+        """Ask more of those who write."""
+        return [*super().get_permissions(), *([MayWriteCatalog()] if self.request.method in ("POST", "PATCH") else [])]
+
+    @extend_schema(request=ProductValuesSerializer, responses={201: ProductSerializer}, filters=False)
+    def create(self, request: Request) -> Response:
+        """Make a product that no source lists."""
+        values, why = _told(request)
+        product = create_product(values=values, by=None, **why)
+        return Response(self.get_serializer(self._again(product)).data, status=201)
+
+    @extend_schema(request=ProductValuesSerializer, responses=ProductSerializer, filters=False)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Set values of a product. One that staff have locked is not overwritten: 409 names it, and nothing is written."""
+        product = self.get_object()
+        values, why = _told(request)
+        with transaction.atomic():
+            kept = set_products(changes={product.pk: values}, by=None, **why).kept
+            if kept:
+                errors = [(field, "is locked by staff") for _, field in kept]
+                raise Conflict("Staff have locked some of these fields; nothing was written.", errors)
+        return Response(self.get_serializer(self._again(product)).data)
+
     @extend_schema(
         parameters=[OpenApiParameter("q", str, required=True), _LIMIT],
         responses=ProductSerializer(many=True),
@@ -74,12 +99,26 @@ class ProductViewSet(ReadOnlyModelViewSet):
         refuse_unknown(request.query_params, known={"limit"})
         return self._answer(similar_products(product=self.get_object(), limit=self._limit(request)))
 
+    def _again(self, product: Product) -> Product:
+        return Product.objects.defer("search_document").get(pk=product.pk)
+
     def _limit(self, request: Request) -> int:
         return whole_number(request.query_params.get("limit"), field="limit", default=20, low=1, high=100)
 
     def _answer(self, products: list[Product], **more: Any) -> Response:
         serializer = self.get_serializer(products, many=True)
         return Response({"count": len(products), **more, "results": serializer.data})
+
+
+def _told(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values sent, and who sent them and why."""
+    if not isinstance(request.data, dict):
+        raise BadInput("", "must be an object")
+    values = dict(request.data)
+    reason, client = values.pop("reason", ""), client_of(request)
+    if not isinstance(reason, str):
+        raise BadInput("reason", "must be a text")
+    return values, {"client": client.key.name if client else "", "reason": reason}
 
 
 def _uuid(text: str) -> UUID:

@@ -52,3 +52,6 @@ UNFOLD = {
         ],
     },
 }
+IMPORT_EXPORT_SKIP_ADMIN_LOG = True  # operations tell more
+IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "change"
+IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"

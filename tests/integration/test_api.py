@@ -1,6 +1,7 @@
 """Answers over REST, and refusals."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
@@ -8,8 +9,10 @@ from rest_framework.test import APIClient
 
 from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
 from catalog.models import Product
+from catalog.services.corrections import create_product
 from config.access import ApiKey
 from mlops.flow.runner import run_source
+from mlops.models import Operation
 from tests.samples.suppliers.server import SampleSupplier
 from vectors.indexing import index_due
 
@@ -104,3 +107,40 @@ def test_who_may_not_ask() -> None:
     assert _client(scopes=()).get("/api/v1/products/").status_code == 403
     hasty = _client(rate="1/min")
     assert [hasty.get("/api/v1/products/").status_code for _ in range(2)] == [200, 429]
+
+
+def _writer() -> APIClient:
+    return _client("staff", ("catalog:read", "catalog:write"))
+
+
+def test_client_makes_and_changes_a_product() -> None:
+    client = _writer()
+    made = client.post("/api/v1/products/", {"name": "House roll", "price": "7.50"}, format="json")
+    assert made.status_code == 201, made.json()
+    address = f"/api/v1/products/{made.json()['id']}/"
+    changed = client.patch(address, {"brand": "House", "reason": "new label"}, format="json")
+    assert changed.json()["brand"] == "House"
+    assert Operation.objects.filter(client="t", reason="new label").count() == 1
+    for body, field in (({"price": -1}, "price"), ({"flavor": "x"}, "flavor"), ({"reason": 1}, "reason"), ([1], "")):
+        refused = client.patch(address, body, format="json")
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, field)
+
+
+def test_client_does_not_overwrite_a_lock(admin_user: User) -> None:
+    client = _writer()
+    product = create_product(values={"name": "House roll", "brand": "House"}, by=admin_user)
+    address = f"/api/v1/products/{product.pk}/"
+    refused = client.patch(address, {"brand": "Other", "price": "5"}, format="json")
+    assert (refused.status_code, [e["field"] for e in refused.json()["errors"]]) == (409, ["brand"])
+    product.refresh_from_db()
+    assert (product.brand, product.price) == ("House", None)
+    assert client.patch(address, {"brand": "House", "price": "5"}, format="json").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("audience", "scopes"), [("staff", ("catalog:read",)), ("verified", ("catalog:read", "catalog:write"))]
+)
+def test_only_staff_keys_with_the_scope_write(audience: str, scopes: tuple[str, ...]) -> None:
+    client = _client(audience, scopes)
+    assert client.post("/api/v1/products/", {"name": "x"}, format="json").status_code == 403
+    assert not Product.objects.exists()

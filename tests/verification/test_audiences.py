@@ -1,0 +1,58 @@
+"""Every field that leaves has an audience: answers, exports, and what is encoded for search."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from catalog.admin.sheets import ProductResource
+from catalog.embeddings import ENCODED, ProductEmbedding
+from catalog.models import Product
+from config.access import Audience
+from tests.integration.test_corrections import _listing, _save
+
+
+def _schema() -> Any:
+    return Client().get("/api/schema/", {"format": "json"}).json()
+
+
+def test_every_property_of_the_schema_has_an_audience() -> None:
+    schema = _schema()
+    components = schema["components"]["schemas"]
+    undeclared = [
+        f"{name}.{field}"
+        for name, component in components.items()
+        for field, described in component.get("properties", {}).items()
+        if "x-audience" not in described
+    ]
+    assert components["Product"]["properties"]["effects"]["x-audience"] == "staff"
+    assert undeclared == []
+
+
+def test_every_answer_is_one_of_these_components() -> None:
+    schema = _schema()
+    assert "/api/v1/products/search/" in " ".join(schema["paths"])
+    for path, methods in schema["paths"].items():
+        for method, described in methods.items():
+            for answer in described["responses"].values():
+                for content in answer.get("content", {}).values():
+                    told = content["schema"]
+                    assert "$ref" in told or "$ref" in told.get("items", {}), (method, path)
+
+
+def test_every_exported_column_has_an_audience() -> None:
+    assert set(ProductResource().fields) == set(ProductResource.audiences)
+
+
+@pytest.mark.django_db
+def test_nothing_is_encoded_that_is_not_declared(django_assert_num_queries: object) -> None:
+    _save(_listing(effects=("sleepy",), effects_basis="reported", terpenes=("myrcene",)))
+    entity = ProductEmbedding()
+    rows = list(entity.queryset())
+    with django_assert_num_queries(0):  # type: ignore[operator]
+        texts = entity.texts(rows)
+        entity.features(rows)
+        entity.scalars(rows[0])
+    assert "sleepy" not in texts[0]
+    assert all(entity.audiences[name] <= Audience.VERIFIED for name in ENCODED)
+    assert Product.objects.get().effects == ["sleepy"]

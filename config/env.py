@@ -29,6 +29,16 @@ class Environment(BaseSettings):
     aws_storage_bucket_name: str = Field(default="", description="bucket for raw bytes; empty: files in STATE_DIR")
     aws_s3_endpoint_url: str = Field(default="", description="an S3 service other than Amazon's")
     aws_s3_region_name: str = Field(default="ca-central-1", description="region of the bucket")
+    alert_emails: Annotated[list[str], NoDecode] = Field(
+        default=[], description="who is told of alerts, comma separated"
+    )
+    alert_webhook_url: str = Field(default="", description="address that alerts are posted to, as JSON")
+    email_url: str = Field(
+        default="",
+        pattern=r"^(smtps?://.+)?$",
+        description="mail server: smtp[s]://user:password@host:port; empty: no mail",
+    )
+    email_from: str = Field(default="cultivar@localhost", description="sender of mail")
     state_dir: Path = Field(default=ROOT / "var", description="raw bytes, models, embedded servers")
     models_dir: Path | None = Field(default=None, description="model files; default STATE_DIR/models")
     allowed_hosts: Annotated[list[str], NoDecode] = Field(
@@ -40,7 +50,7 @@ class Environment(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="least level logged")
     log_format: Literal["console", "json"] = Field(default="json", description="for people or for machines")
 
-    @field_validator("allowed_hosts", "csrf_trusted_origins", mode="before")
+    @field_validator("allowed_hosts", "csrf_trusted_origins", "alert_emails", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -22,6 +22,7 @@ from catalog.services import reviewing
 from catalog.services.facts import said_sql
 from catalog.services.merging import COMPARED, DOCUMENTED, hold_products, merge_products, write_documents
 from config.errors import BadInput
+from mlops.checking import broken_blocking
 from mlops.history import operation
 from mlops.models import Operation
 
@@ -238,6 +239,9 @@ def _write(cursor: CursorWrapper, told: Mapping[UUID, Values], *, is_correction:
     )
     changed = cursor.fetchall()
     cursor.execute("SELECT set_config('cultivar.correcting', 'off', true)")
+    broken = broken_blocking(cursor, table="products", ids=[pk for pk, _ in changed])
+    if broken:
+        raise BadInput(broken[0][1].field, broken[0][1].message)
     if set(fields) & set(DOCUMENTED):
         write_documents(cursor, [key for _, key in changed])
     return [pk for pk, _ in changed]

@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Q
 from django.utils import timezone
 
 from catalog.models import ProductLock, ReviewItem
 from catalog.services.facts import said_by_source
+from mlops.history import operation
+from mlops.models import Operation
 
 Outcome = ReviewItem.Outcome
 
@@ -37,14 +38,14 @@ def note_reviews(cursor: CursorWrapper, merge_keys: list[str]) -> None:
             lock.save(update_fields=["said"])
 
 
-@transaction.atomic
 def keep_ours(*, item: ReviewItem, by: AbstractBaseUser) -> None:
     """Keep the locked value; the source is not asked about again until it says yet another thing."""
-    lock = ProductLock.objects.select_for_update().filter(product=item.product_id, field=item.field).first()
-    if lock:
-        lock.said = {**lock.said, item.source: item.says_now}
-        lock.save(update_fields=["said"])
-    close(item, Outcome.KEPT, by)
+    with operation(Operation.Kind.REVIEW, actor=by, reason=f"kept against {item.source}"):
+        lock = ProductLock.objects.select_for_update().filter(product=item.product_id, field=item.field).first()
+        if lock:
+            lock.said = {**lock.said, item.source: item.says_now}
+            lock.save(update_fields=["said"])
+        close(item, Outcome.KEPT, by)
 
 
 def close(item: ReviewItem, outcome: str, by: AbstractBaseUser | None) -> None:

@@ -41,6 +41,8 @@ UNFOLD = {
                 _page("Quarantine", "front_hand", "mlops_quarantinedrecord_changelist"),
                 _page("Raw records", "database", "mlops_rawrecord_changelist"),
                 _page("Lineage", "account_tree", "mlops_lineageentry_changelist"),
+                _page("Quality", "fact_check", "mlops_qualityfinding_changelist"),
+                _page("Seals", "verified", "mlops_integrityseal_changelist"),
                 _page("Alerts", "notifications", "mlops_alert_changelist"),
             ),
             _group(

@@ -10,6 +10,7 @@ SUBJECTS = (
     "storage.py",
     "security.py",
     "logging.py",
+    "alerts.py",
     "api.py",
     "console.py",
 )

@@ -135,5 +135,5 @@ class OpenFilter(admin.SimpleListFilter):
 class AlertAdmin(ReadOnlyAdmin):
     """What needs a person's eye."""
 
-    list_display = ("code", "subject", "message", "opened_at", "closed_at")
+    list_display = ("code", "severity", "subject", "message", "opened_at", "notified_at", "closed_at")
     list_filter = (OpenFilter, "code", "subject")

@@ -12,14 +12,17 @@ from django.utils import timezone
 
 from config.clients.http import HttpFailed
 from config.errors import CultivarError
+from mlops.alerting import close_alerts, open_alert
 from mlops.flow.connectors.http import SourceClient, reaching
 from mlops.flow.errors import SourceBusy, SourceUnavailable
 from mlops.flow.landing import Landed, land
 from mlops.flow.refining import refine_bundles, refine_run
 from mlops.flow.sources import Access, Fetched, Pipeline, Source
-from mlops.models import Alert, Run
+from mlops.models import Run
 
 log = structlog.get_logger(__name__)
+ALERTS = ("source-unavailable", "source-broken", "feed-suspicious", "http-failed", "token-refused", "stale")
+"""What a good run of a source has mended."""
 # A feed whose first and last pages lie further apart than this is not one feed.
 _RESUMED_WITHIN = timedelta(hours=1)
 
@@ -54,7 +57,7 @@ def run_source(
         except CultivarError as error:
             _note_failure(run, error)
             raise
-        Alert.objects.filter(subject=code, closed_at=None).update(closed_at=timezone.now())
+        close_alerts(codes=ALERTS, subject=code)
         return run
 
 
@@ -151,7 +154,5 @@ def _refine_or_note(pipeline: Pipeline, run: Run) -> bool:
 def _note_failure(run: Run, error: CultivarError) -> None:
     run.status, run.error, run.finished_at = Run.Status.FAILED, str(error), timezone.now()
     run.save(update_fields=["status", "error", "finished_at"])  # its counts were written elsewhere
-    Alert.objects.get_or_create(
-        code=error.code, subject=run.source, closed_at=None, defaults={"message": str(error), "run": run}
-    )
+    open_alert(code=error.code, subject=run.source, message=str(error), run=run)
     log.warning("run failed", source=run.source, reason=str(error))

@@ -2,12 +2,14 @@
 
 from mlops.integrity import SealedTable, register
 
-# A listing is written by a run of its source, while that runs.
+# A listing is written by a run of its source, while that runs, or in the transaction of a replay.
 _BY_A_RUN = """
 SELECT l.id AS row_id, l.updated_at AS at FROM supplier_listings l JOIN unlike USING (id)
 WHERE EXISTS (
   SELECT FROM runs r WHERE r.source = l.source AND r.started_at <= l.updated_at
   AND coalesce(r.finished_at, 'infinity') >= l.updated_at
+) OR EXISTS (
+  SELECT FROM quarantined_records q WHERE q.source = l.source AND q.closed_at = l.updated_at AND q.outcome = 'replayed'
 )
 """
 _LANDED = """

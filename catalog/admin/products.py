@@ -31,6 +31,7 @@ from catalog.admin.finding import (
     completeness,
     find_products,
 )
+from catalog.admin.lineage import lineage_urls
 from catalog.admin.sheets import FORMATS, ProductResource
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE
@@ -155,9 +156,13 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         return super().get_actions(request) if request.user.has_perm("catalog.change_product") else {}
 
     def get_urls(self) -> list[Any]:
-        """Add the page that takes a merged product out again."""
+        """Add the pages of lineage, and the one that takes a merged product out again."""
         view = self.admin_site.admin_view(self.take_apart)
-        return [path("<uuid:pk>/unmerge/", view, name="catalog_product_unmerge"), *super().get_urls()]
+        return [
+            path("<uuid:pk>/unmerge/", view, name="catalog_product_unmerge"),
+            *lineage_urls(self.admin_site),
+            *super().get_urls(),
+        ]
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
         """Take the list's values through the same checks."""

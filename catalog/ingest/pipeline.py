@@ -31,6 +31,11 @@ PIPELINES = {
 }
 
 
+def pipeline_named(name: str) -> Pipeline:
+    """Return the road of a name, as runs bear it."""
+    return next(pipeline for pipeline in PIPELINES.values() if pipeline.name == name)
+
+
 def pipeline_of(row: CatalogSource) -> Pipeline:
     """Return the road that what a source holds takes."""
     return PIPELINES[CatalogSource.Holds(row.holds)]

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
-from mlops.admin.reading import ReadOnlyAdmin, ReadOnlyInline, pretty_json
+from mlops.admin.reading import ReadOnlyAdmin, ReadOnlyInline
 from mlops.models import Alert, LineageEntry, QuarantinedRecord, RawRecord, Run
 
 _COUNTS = ("read", "new", "changed", "unchanged", "rejected", "gone")
@@ -92,22 +92,6 @@ class RunAdmin(ReadOnlyAdmin):
         return f"{(run.finished_at - run.started_at).total_seconds():.1f} s" if run.finished_at else "under way"
 
 
-@admin.register(QuarantinedRecord)
-class QuarantinedRecordAdmin(ReadOnlyAdmin):
-    """What was rejected, and why."""
-
-    list_display = ("external_id", "source", "field", "reason", "first_seen_at", "times_seen")
-    list_filter = ("source", "field")
-    search_fields = ("external_id", "reason")
-    fields = ("source", "external_id", "field", "reason", "first_seen_at", "times_seen", "run", "received")
-    readonly_fields = ("received",)
-
-    @admin.display(description="payload, as received")
-    def received(self, record: QuarantinedRecord) -> SafeString:
-        """Show the payload."""
-        return pretty_json(record.payload)
-
-
 @admin.register(LineageEntry)
 class LineageEntryAdmin(ReadOnlyAdmin):
     """Which operation wrote which table."""
@@ -126,7 +110,7 @@ class OpenFilter(admin.SimpleListFilter):
         """Name the two."""
         return [("open", "Open"), ("closed", "Closed")]
 
-    def queryset(self, request: Any, queryset: QuerySet[Alert]) -> QuerySet[Alert]:
+    def queryset(self, request: Any, queryset: QuerySet) -> QuerySet:
         """Keep one of them."""
         return queryset.filter(closed_at__isnull=self.value() == "open") if self.value() else queryset
 

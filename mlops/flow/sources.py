@@ -70,6 +70,9 @@ class Source(Protocol):
     def parse(self, bundle: Sequence[Fetched]) -> Iterator[Any]:
         """Read the records of a bundle as written, always in the same order. Raises SourceBroken."""
 
+    def records_of(self, payload: Mapping[str, Any]) -> Iterator[Any]:
+        """Read the records of a payload again, as it was quarantined or as a person has mended it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:

@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
             name='Operation',
             fields=[
                 ('id', models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID(), editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('edit', 'edit'), ('bulk-edit', 'bulk edit'), ('import', 'import of a file'), ('review', 'answer to a review item'), ('merge', 'merge'), ('unmerge', 'unmerge'), ('match', 'automatic matching'), ('run', 'run of a source'), ('undo', 'undo')], max_length=12)),
+                ('kind', models.CharField(choices=[('edit', 'edit'), ('bulk-edit', 'bulk edit'), ('import', 'import of a file'), ('review', 'answer to a review item'), ('merge', 'merge'), ('unmerge', 'unmerge'), ('match', 'automatic matching'), ('run', 'run of a source'), ('replay', 'replay from quarantine'), ('undo', 'undo')], max_length=12)),
                 ('client', models.CharField(blank=True, db_comment='the API key that asked, by name', max_length=60)),
                 ('reason', models.TextField(blank=True)),
                 ('request_id', models.CharField(blank=True, db_comment='as in the logs', max_length=64)),

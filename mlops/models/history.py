@@ -23,6 +23,7 @@ class Operation(models.Model):
         UNMERGE = "unmerge", "unmerge"
         MATCH = "match", "automatic matching"
         RUN = "run", "run of a source"
+        REPLAY = "replay", "replay from quarantine"
         UNDO = "undo", "undo"
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)

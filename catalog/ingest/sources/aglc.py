@@ -1,7 +1,7 @@
 """Alberta (AGLC): a page with a token and a cookie, then product lists by format as form posts."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from parsel import Selector
@@ -57,12 +57,15 @@ class Aglc:
             for variant in _variants(page.body):
                 yield _record(variant, category)
 
+    def records_of(self, payload: Mapping[str, Any]) -> Iterator[SourceRecord]:
+        """Read the records of a payload again, as it was quarantined or as a person has mended it."""
+        yield _record(payload.get("variant"), str(payload.get("format") or ""))
+
 
 def _record(variant: Any, category: str) -> SourceRecord:
     if not isinstance(variant, dict) or not (variant.get("VariantId") or variant.get("ProductId")):
-        payload = variant if isinstance(variant, dict) else {"variant": variant}
         return SourceRecord(
-            source=Aglc.code, external_id="", language="en", price_kind=Aglc.price_kind, payload=payload,
+            source=Aglc.code, external_id="", language="en", price_kind=Aglc.price_kind, payload={"format": category, "variant": variant},
             defect="the variant has no id",
         )  # fmt: skip
     quantity = str(variant.get("Quantity") or "").strip()
@@ -71,7 +74,7 @@ def _record(variant: Any, category: str) -> SourceRecord:
         external_id=str(variant.get("VariantId") or variant["ProductId"]),
         language="en",
         price_kind=Aglc.price_kind,
-        payload=variant,
+        payload={"format": category, "variant": variant},
         name=str(variant.get("DisplayName") or ""),
         brand=str(variant.get("Brand") or ""),
         category=category,

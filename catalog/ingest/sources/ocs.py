@@ -42,6 +42,10 @@ class Ocs:
             for product in json.loads(page.body)["products"]:
                 yield from _records(product)
 
+    def records_of(self, payload: Mapping[str, Any]) -> Iterator[SourceRecord]:
+        """Read the records of a payload again, as it was quarantined or as a person has mended it."""
+        yield from _records(payload)
+
 
 def _products(answer: SourceAnswer) -> list[Any]:
     try:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import BinaryIO, Generic, TypeVar, cast
+from typing import Any, BinaryIO, Generic, TypeVar, cast
 
 from dateutil import parser as dates
 from django.core.files.storage import default_storage
@@ -61,6 +61,10 @@ class ListSource(ABC, Generic[Record]):
         by_role = {response.role: response.body for response in bundle}
         for row in rows_of(Part(by_role.get("head", b""), by_role["rows"]), self.mapping.form):
             yield self.record(row)
+
+    def records_of(self, payload: Mapping[str, Any]) -> Iterator[Record]:
+        """Read the record of a row again, as it was quarantined or as a person has mended it."""
+        yield self.record({column: str(value) for column, value in payload.items()})
 
     @abstractmethod
     def record(self, row: Mapping[str, str]) -> Record:

@@ -1,7 +1,7 @@
 """Société québécoise du cannabis: search pages with JSON in an attribute, then prices, stock, specifications."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from parsel import Selector
@@ -61,6 +61,10 @@ class Sqdc:
             if details is not None:  # beyond the limit of the run, no details were asked for
                 price = prices.get(result["ProductId"], {})
                 yield _record(result, price, _json(details, "Groups"), str(result["VariantId"]) in in_stock)
+
+    def records_of(self, payload: Mapping[str, Any]) -> Iterator[SourceRecord]:
+        """Read the records of a payload again, as it was quarantined or as a person has mended it."""
+        yield _record(payload["result"], payload["price"], payload["groups"], bool(payload["in_stock"]))
 
 
 def _record(result: dict[str, Any], price: dict[str, Any], groups: list[Any], in_stock: bool) -> SourceRecord:

@@ -12,7 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from import_export.admin import ImportExportModelAdmin
 from unfold.admin import ModelAdmin
@@ -35,10 +36,10 @@ from catalog.admin.lineage import lineage_urls
 from catalog.admin.sheets import FORMATS, ProductResource
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE
-from catalog.selectors import facts_of, history_of, listings_with_origin
+from catalog.selectors import facts_of, history_of, listings_with_origin, similar_products
 from catalog.services.corrections import checked, correct_products, create_product, lock_fields, unlock_fields
 from catalog.services.duplicates import MergeRefused, merge_pair, unmerge
-from config.errors import BadInput
+from config.errors import BadInput, CultivarError
 
 
 class ProductForm(forms.ModelForm):
@@ -124,10 +125,11 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
             },
         ),
         ("Where it comes from", {"fields": ("source", "origin", "merged_here", ("created_at", "updated_at"))}),
+        ("Similar products", {"fields": ("alike",)}),
         ("History", {"fields": ("history",)}),
     )  # fmt: skip
     readonly_fields = (
-        "facts", "history", "origin", "merged_here", "source", "terpene_basis", "effects_basis", "created_at", "updated_at",
+        "facts", "alike", "history", "origin", "merged_here", "source", "terpene_basis", "effects_basis", "created_at", "updated_at",
     )  # fmt: skip
     actions = ("merge_two", "edit_many")
 
@@ -277,6 +279,17 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         """Show each field's value, who set it, what each source says, and whether it is locked."""
         context = {"product": product, "facts": facts_of(product) if product.pk else []}
         return SafeString(render_to_string("admin/catalog/product/facts.html", context))
+
+    @admin.display(description="nearest by name, potency, terpenes, price")
+    def alike(self, product: Product) -> SafeString | str:
+        """Link to what search takes for similar."""
+        try:
+            found = similar_products(product=product, limit=6)
+        except CultivarError as error:
+            return f"Cannot be told now: {error}"
+        links = [(reverse("admin:catalog_product_change", args=[p.pk]), p.name, p.brand or "–", p.price) for p in found]
+        row = '<div><a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>, {}, ${}</div>'
+        return format_html_join("", row, links) or "–"
 
     @admin.display(description="history")
     def history(self, product: Product) -> SafeString:

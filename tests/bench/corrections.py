@@ -3,7 +3,8 @@
 By hand is one UPDATE of the same rows to the same price, with `updated_at`, in a table with the same indexes and no
 triggers. Ours reads, holds and checks the products, writes them, locks the field with what each source says, and notes
 both in the history. Each round undoes what the one before did. Further lines: the undo against the same UPDATE; and,
-at a million generated products, the first page of the product list and of a search in milliseconds, with their queries.
+at a million generated products, the first page of the product list and of a search in milliseconds, with their queries,
+and the integrity check of them in rows a second against `md5(row::text)` in SQL (at least 0.5 x).
 """
 
 import time
@@ -22,13 +23,14 @@ from catalog.models import Product
 from catalog.services.corrections import correct_products
 from catalog.services.listings import save_listings
 from catalog.services.undoing import undo
+from mlops.integrity import check_integrity
 from mlops.models import Operation
-from tests.bench.comparing import Comparison, seconds
+from tests.bench.comparing import Comparison, in_turn, seconds
 from tests.bench.ingest import generated_listing
 
 SIZE = 1_000_000
 EDITED = 5_000
-MOST_TIMES, MOST_MILLISECONDS = 4.0, 300.0
+MOST_TIMES, MOST_MILLISECONDS, LEAST_INTEGRITY = 4.0, 300.0, 0.5
 
 
 def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
@@ -50,7 +52,7 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         done = Operation.objects.order_by("-started_at")[0]
         undone.ratios.append(seconds(partial(undo, done=done, by=by)) / theirs)
         advance()
-    return [edit, undone, *_pages(by, rounds, size)]
+    return [edit, undone, *_pages(by, rounds, size), _integrity(rounds, size)]
 
 
 @transaction.atomic
@@ -95,6 +97,24 @@ def _pages(by: User, rounds: int, size: int) -> list[Comparison]:
             line.ratios.append((time.perf_counter() - started) * 1000)
         lines.append(line)
     return lines
+
+
+def _integrity(rounds: int, size: int) -> Comparison:
+    line = Comparison(name=f"integrity check of {size:,} products, against md5(row::text)", limit=LEAST_INTEGRITY)
+    check_integrity(tables=["products"], accept=[("products", block) for block in range(256)])
+    for number in range(rounds):
+        ours, theirs = in_turn(number, partial(_check, by_us=True), partial(_check, by_us=False))
+        line.ratios.append(theirs / ours)
+    return line
+
+
+def _check(*, by_us: bool) -> None:
+    if by_us:
+        if check_integrity(tables=["products"]):
+            raise AssertionError("a clean table is not quiet")
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(md5(p::text)) FROM products p")
 
 
 def _generate(size: int) -> None:

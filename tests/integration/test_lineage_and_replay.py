@@ -108,7 +108,13 @@ def test_pages_show_both_roads(admin_client: Client, run: Run) -> None:
 
 def _mended(record: QuarantinedRecord) -> dict[str, Any]:
     variant = {"sku": "900001_3.5g___", "title": "3.5g", "price": "19.95"}
-    return {**record.payload, "title": "Mended Kush", "vendor": "House", "variants": [variant]}
+    return {
+        **record.payload,
+        "title": "Mended Kush",
+        "vendor": "House",
+        "product_type": "Dried Flower",
+        "variants": [variant],
+    }
 
 
 def test_mended_record_becomes_a_product_once(run: Run, supplier: SampleSupplier, admin_user: User) -> None:

@@ -38,7 +38,9 @@ class Command(BaseCommand):
         if kind == "product":
             self._back(_product(told["product"]), told["field"])
         else:
-            record = RawRecord.objects.select_related("run").filter(pk=pk).first() if (pk := _uuid(told["record"])) else None
+            record = (
+                RawRecord.objects.select_related("run").filter(pk=pk).first() if (pk := _uuid(told["record"])) else None
+            )
             if record is None:
                 raise CommandError(f"There is no raw record {told['record']}.", returncode=2)
             self._forward(record)

@@ -148,22 +148,31 @@ def _shape_mark(shape: list[str]) -> str:
 def _digests(sealed: SealedTable, shape: list[str], where: str = "true") -> str:
     told = ", ".join(f't."{column}"' for column in shape)
     return (
-        f"SELECT t.id, get_byte(uuid_send(t.id), 0) AS block, md5(ROW({told})::text)::uuid AS digest"
+        f"SELECT t.id, get_byte(uuid_send(t.id), 0) AS block, md5(ROW({told})::text) AS digest"
         f" FROM {sealed.table} t WHERE ({sealed.among}) AND {where}"
     )
 
 
 def _checksum(digest: str) -> str:
     """SQL for a checksum over digests that does not mind their order: the sums of their halves."""
-    halves = (
-        f"('x' || replace(left({digest}::text, 18), '-', ''))::bit(64)::bigint",
-        f"('x' || replace(right({digest}::text, 17), '-', ''))::bit(64)::bigint",
+    return " || ':' || ".join(
+        f"sum(('x' || {side}({digest}, 16))::bit(64)::bigint)::text" for side in ("left", "right")
     )
-    return " || ':' || ".join(f"sum({half})::text" for half in halves)
+
+
+# Digests as they are kept, in the form that they are computed in.
+_KEPT_BLOCKS = f"""
+SELECT block, count(*), {_checksum("digest")}
+FROM (
+  SELECT block, replace(digest::text, '-', '') AS digest FROM row_digests
+  WHERE table_name = %s AND block = ANY(%s) OFFSET 0
+) d GROUP BY block
+"""
 
 
 def _live_blocks(sealed: SealedTable, shape: list[str]) -> str:
-    return f"SELECT block, count(*), {_checksum('digest')} FROM ({_digests(sealed, shape)}) d GROUP BY block"
+    # OFFSET 0 keeps the digest from being computed once for each half.
+    return f"SELECT block, count(*), {_checksum('digest')} FROM ({_digests(sealed, shape)} OFFSET 0) d GROUP BY block"
 
 
 def _unaccounted(
@@ -171,10 +180,7 @@ def _unaccounted(
 ) -> list[Breach]:
     if not blocks:
         return []
-    cursor.execute(
-        f"SELECT block, count(*), {_checksum('digest')} FROM row_digests WHERE table_name = %s AND block = ANY(%s) GROUP BY block",
-        [sealed.table, blocks],
-    )
+    cursor.execute(_KEPT_BLOCKS, [sealed.table, blocks])
     noted = {block: (count, f"{checksum}:{_shape_mark(shape)}") for block, count, checksum in cursor.fetchall()}
     forged = [b for b in blocks if noted.get(b, (0, "")) != _sealed(seals.get(b))]
     oldest = datetime.min.replace(tzinfo=timezone.get_default_timezone())
@@ -182,7 +188,7 @@ def _unaccounted(
     cursor.execute(
         f"""
         WITH live AS ({_digests(sealed, shape, "get_byte(uuid_send(t.id), 0) = ANY(%(blocks)s)")}),
-        noted AS (SELECT row_id AS id, block, digest FROM row_digests WHERE table_name = %(table)s AND block = ANY(%(blocks)s)),
+        noted AS (SELECT row_id AS id, block, replace(digest::text, '-', '') AS digest FROM row_digests WHERE table_name = %(table)s AND block = ANY(%(blocks)s)),
         unlike AS (
           SELECT coalesce(live.id, noted.id) AS id, coalesce(live.block, noted.block) AS block,
             CASE WHEN noted.id IS NULL THEN 'added' WHEN live.id IS NULL THEN 'deleted' ELSE 'edited' END AS kind
@@ -213,14 +219,11 @@ def _seal(cursor: CursorWrapper, sealed: SealedTable, shape: list[str], blocks: 
         return
     cursor.execute("DELETE FROM row_digests WHERE table_name = %s AND block = ANY(%s)", [sealed.table, blocks])
     cursor.execute(
-        "INSERT INTO row_digests (table_name, row_id, block, digest) SELECT %(table)s, d.* FROM"
+        "INSERT INTO row_digests (table_name, row_id, block, digest) SELECT %(table)s, d.id, d.block, d.digest::uuid FROM"
         f" ({_digests(sealed, shape, 'get_byte(uuid_send(t.id), 0) = ANY(%(blocks)s)')}) d",
         {"table": sealed.table, "blocks": blocks},
     )
-    cursor.execute(
-        f"SELECT block, count(*), {_checksum('digest')} FROM row_digests WHERE table_name = %s AND block = ANY(%s) GROUP BY block",
-        [sealed.table, blocks],
-    )
+    cursor.execute(_KEPT_BLOCKS, [sealed.table, blocks])
     found = {block: (count, checksum) for block, count, checksum in cursor.fetchall()}
     last = IntegritySeal.objects.filter(table_name=sealed.table).order_by("-id").first()
     before = last.signature if last else ""

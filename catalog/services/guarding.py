@@ -81,13 +81,16 @@ _RETURNED = f"""
 UPDATE supplier_listings l SET gone_at = NULL, updated_at = now()
 FROM surveyed_listings f WHERE l.source = %s AND l.gone_at IS NOT NULL AND {_LISTED}
 """
+# A person made it of a quarantined record: what the feed holds in its place bears no key, or another.
+_REPLAYED = "l.bundle IS NULL AND l.run_id IS NOT NULL"
 _GONE = f"""
 UPDATE supplier_listings l SET gone_at = now(), updated_at = now()
-WHERE l.source = %s AND l.gone_at IS NULL AND NOT EXISTS (SELECT FROM surveyed_listings f WHERE {_LISTED})
+WHERE l.source = %s AND l.gone_at IS NULL AND NOT ({_REPLAYED})
+  AND NOT EXISTS (SELECT FROM surveyed_listings f WHERE {_LISTED})
 """
 _BEFORE = f"""
 SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM surveyed_listings f WHERE {_LISTED}))
-FROM supplier_listings l WHERE l.source = %s AND l.gone_at IS NULL
+FROM supplier_listings l WHERE l.source = %s AND l.gone_at IS NULL AND NOT ({_REPLAYED})
 """
 _LEAPS = f"""
 SELECT count(*), count(*) FILTER (WHERE abs(f.price - l.price) > %s * l.price)

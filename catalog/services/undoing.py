@@ -52,8 +52,9 @@ def undo(*, done: Operation, by: AbstractBaseUser, reason: str = "") -> Operatio
     its source says; a listing that changes anew is taken in anew. Raises UndoRefused, with the list, when a field was
     written since by anybody. Twice is refused.
     """
-    if done.kind in _UNDONE_ELSEWHERE:
-        raise UndoRefused(_UNDONE_ELSEWHERE[Kind(done.kind)])
+    what = done.undoes.kind if done.undoes else done.kind
+    if what in _UNDONE_ELSEWHERE or (done.undoes and what == Kind.MERGE):
+        raise UndoRefused(_UNDONE_ELSEWHERE.get(Kind(what), _UNDONE_ELSEWHERE[Kind.UNMERGE]))
     with operation(Kind.UNDO, actor=by, reason=reason, undoes=_free(done)) as undoing, connection.cursor() as cursor:
         hold_products(cursor)
         if done.kind == Kind.MERGE:

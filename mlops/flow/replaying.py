@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.postgres.functions import TransactionNow
 from django.db import transaction
-from django.db.models.functions import Now
 
 from config.errors import CultivarError
 from mlops.flow.errors import SourceBroken
@@ -75,6 +75,6 @@ def _close(
     held: QuarantinedRecord, outcome: str, by: AbstractBaseUser | None, payload: Mapping[str, Any] | None
 ) -> None:
     QuarantinedRecord.objects.filter(pk=held.pk).update(
-        outcome=outcome, closed_at=Now(), closed_by=by.pk if by else None,
+        outcome=outcome, closed_at=TransactionNow(), closed_by=by.pk if by else None,
         fixed_payload=dict(payload) if payload is not None and payload != held.payload else None,
     )  # fmt: skip

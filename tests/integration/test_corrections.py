@@ -292,6 +292,8 @@ def test_undoing_a_merge_takes_it_apart(admin_user: User) -> None:
     merge_pair(left=one, right=other, by=admin_user)
     undo(done=Operation.objects.get(kind="merge"), by=admin_user)
     assert Product.objects.current().count() == 2
+    with pytest.raises(UndoRefused, match="made one again"):
+        undo(done=Operation.objects.get(kind="undo"), by=admin_user)
 
 
 def test_undone_edit_is_noted_by_triggers_even_outside_an_operation(admin_user: User) -> None:

@@ -131,6 +131,7 @@ def test_mended_record_becomes_a_product_once(run: Run, supplier: SampleSupplier
     record.refresh_from_db()
     assert (record.outcome, record.closed_by, record.times_seen) == ("replayed", admin_user, 2)
     assert Product.objects.count() == count + 1
+    assert SupplierListing.objects.get(name="Mended Kush").gone_at is None
     assert Operation.objects.filter(kind="replay", actor=admin_user).count() == 1
     assert check_integrity() == []
 

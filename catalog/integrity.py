@@ -9,7 +9,8 @@ WHERE EXISTS (
   SELECT FROM runs r WHERE r.source = l.source AND r.started_at <= l.updated_at
   AND coalesce(r.finished_at, 'infinity') >= l.updated_at
 ) OR EXISTS (
-  SELECT FROM quarantined_records q WHERE q.source = l.source AND q.closed_at = l.updated_at AND q.outcome = 'replayed'
+  SELECT FROM quarantined_records q WHERE q.source = l.source AND q.outcome = 'replayed'
+  AND l.updated_at BETWEEN q.closed_at AND q.closed_at + interval '1 minute' -- closed_at is the transaction's beginning
 )
 """
 _LANDED = """

@@ -12,9 +12,9 @@ from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 
-from catalog.ingest.vocabulary import plain_words
 from catalog.models import CatalogSource, MatchDecision, Product, ProductAlias, ProductLock, SupplierListing
 from catalog.models.corrections import CORRECTABLE
+from catalog.searching.folding import words_of
 from catalog.services.facts import FACTS, said_by_source
 from mlops.flow.sources import Access
 from mlops.models import Operation, RawRecord, RowChange
@@ -126,7 +126,7 @@ def _proof(row: CatalogSource) -> dict[str, str]:
 
 def _by_words(query: str, within: QuerySet[Product]) -> QuerySet[Product, tuple[object, bool]]:
     """Return keys of products with any of the words, and whether they carry all; these first, then by rank."""
-    words = plain_words(query)
+    words = words_of(query)
     # Letters and digits only: nothing a person types is read as an operator.
     any_word, every_word = (SearchQuery(sign.join(words) or "''", search_type="raw", config="simple") for sign in "|&")
     ranked = within.filter(search_document=any_word).annotate(

@@ -11,8 +11,9 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
-from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES, plain_words
+from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import CatalogSource, Product, ProductLock, ReviewItem, SupplierListing
+from catalog.searching.folding import words_of
 from mlops.models import QualityFinding
 
 # Up to here a count is quick, and people want to know it exactly.
@@ -39,7 +40,7 @@ class EstimatingPaginator(Paginator):
 
 def find_products(rows: QuerySet[Product], text: str) -> QuerySet[Product]:
     """Return rows with every word, or beginning of one, in English or French; if none has, those spelled nearly so."""
-    words = plain_words(text)
+    words = words_of(text)
     if not words:
         return rows.none()
     by_words = SearchQuery(" & ".join(f"{word}:*" for word in words), search_type="raw", config="simple")

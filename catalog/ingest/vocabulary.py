@@ -111,13 +111,12 @@ WORDS = {
     "blend": "blend mélange",
 }
 
-# Words are compared without accents, and with hyphens as spaces, on the side of the rows and of the question alike.
-ACCENTED, PLAIN = "àâäçéèêëîïôöùûüÿñ-", "aaaceeeeiioouuuyn "
+_ACCENTED, _PLAIN = "àâäçéèêëîïôöùûüÿñ-", "aaaceeeeiioouuuyn "
 
 
 def plain_words(text: str) -> list[str]:
     """Split into lower-case words of letters and digits without accents; each once, in order."""
-    spaced = text.lower().translate(str.maketrans(ACCENTED, PLAIN))
+    spaced = text.lower().translate(str.maketrans(_ACCENTED, _PLAIN))
     words = ("".join(c for c in word if c.isalnum()) for word in spaced.split())
     return list(dict.fromkeys(word for word in words if word))
 

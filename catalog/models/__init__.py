@@ -1,11 +1,13 @@
-"""Sources, listings, products, what makes products one, strains, licences."""
+"""Sources, listings, products, what makes products one, strains, licences, stores, search."""
 
 from catalog.models.corrections import ProductLock, ReviewItem
 from catalog.models.licences import LicenceHolder
 from catalog.models.listings import SupplierListing
 from catalog.models.merging import MatchDecision, ProductAlias
 from catalog.models.products import Product
+from catalog.models.searching import SearchWeights, SearchWord
 from catalog.models.sources import CatalogSource
+from catalog.models.stores import Store, StoreStock
 from catalog.models.strains import ImportedStrain
 
 __all__ = [
@@ -17,5 +19,9 @@ __all__ = [
     "ProductAlias",
     "ProductLock",
     "ReviewItem",
+    "SearchWeights",
+    "SearchWord",
+    "Store",
+    "StoreStock",
     "SupplierListing",
 ]

@@ -18,12 +18,22 @@ class Terpene:
     fr: str
     aromas_en: str
     aromas_fr: str
+    aliases: tuple[str, ...] = ()
 
 
 @cache
 def terpenes() -> dict[str, Terpene]:
     """Return the table by key."""
-    return {row["key"]: Terpene(row["key"], row["fr"], row["aromas_en"], row["aromas_fr"]) for row in _rows()}
+    return {
+        row["key"]: Terpene(
+            row["key"],
+            row["fr"],
+            row["aromas_en"],
+            row["aromas_fr"],
+            tuple(row["aliases"].split("|")) if row["aliases"] else (),
+        )
+        for row in _rows()
+    }
 
 
 def terpene_key(name: str) -> str | None:

@@ -4,8 +4,9 @@ import json
 
 from django.db.backends.utils import CursorWrapper
 
-from catalog.ingest.vocabulary import ACCENTED, PLAIN, WORDS
+from catalog.ingest.vocabulary import WORDS
 from catalog.models import Product
+from catalog.reference.strains import strains
 from catalog.reference.terpenes import terpenes
 from catalog.services.facts import FACTS
 from catalog.services.reviewing import note_reviews
@@ -20,7 +21,7 @@ _KEPT = {
 }
 COMPARED = ("name", "brand", "gtin", "category", "weight_grams", "volume_ml", "pieces", "thc_mg", "cbd_mg", "measures")
 """Facts by which products are told apart: when one changes, the product is matched anew."""
-DOCUMENTED = ("name", "name_fr", "sku", "gtin", "brand", "strain_type", "category", "strain", "terpenes")
+DOCUMENTED = ("name", "name_fr", "sku", "gtin", "brand", "strain_type", "category", "strain", "terpenes", "lineage")
 """Facts whose words a product is found by."""
 _IS_CHANGED = "({}) IS DISTINCT FROM ({})"
 _PRODUCTS = f"""
@@ -50,11 +51,11 @@ SELECT l.merge_key, {", ".join(FACTS.values())} FROM supplier_listings l WHERE l
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('products'))"
 _DOCUMENTS = """
 UPDATE products p SET search_document =
-  setweight(to_tsvector('simple', translate(lower(concat_ws(' ', p.name, p.name_fr, p.sku, p.gtin)), %(from)s, %(to)s)), 'A')
-  || setweight(to_tsvector('simple', translate(lower(concat_ws(' ', p.brand, %(words)s::jsonb ->> p.strain_type)), %(from)s, %(to)s)), 'B')
-  || setweight(to_tsvector('simple', translate(lower(concat_ws(' ', %(words)s::jsonb ->> p.category, p.strain,
-     (SELECT string_agg(t || ' ' || coalesce(%(terpenes)s::jsonb ->> t, ''), ' ') FROM unnest(p.terpenes) t))),
-     %(from)s, %(to)s)), 'C')
+  setweight(search_vector(concat_ws(' ', p.name, p.name_fr, p.sku, p.gtin)), 'A')
+  || setweight(search_vector(p.brand), 'B')
+  || setweight(search_vector(concat_ws(' ', %(words)s::jsonb ->> p.strain_type, %(words)s::jsonb ->> p.category, p.strain,
+     (SELECT string_agg(t || ' ' || coalesce(%(terpenes)s::jsonb ->> t, ''), ' ') FROM unnest(p.terpenes) t))), 'C')
+  || setweight(search_vector(concat_ws(' ', %(flavors)s::jsonb ->> p.strain, array_to_string(p.lineage, ' '))), 'D')
 WHERE p.merge_key = ANY(%(keys)s)
 """
 
@@ -90,4 +91,5 @@ def write_documents(cursor: CursorWrapper, product_keys: list[str]) -> None:
 
 def _lexicon() -> dict[str, str]:
     aromas = {t.key: f"{t.fr} {t.aromas_en} {t.aromas_fr}" for t in terpenes().values()}
-    return {"words": json.dumps(WORDS), "terpenes": json.dumps(aromas), "from": ACCENTED, "to": PLAIN}
+    flavors = {strain.name: " ".join(strain.flavors) for strain in strains().values() if strain.flavors}
+    return {"words": json.dumps(WORDS), "terpenes": json.dumps(aromas), "flavors": json.dumps(flavors)}

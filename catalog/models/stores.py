@@ -1,0 +1,43 @@
+"""Stores, and what they have on their shelves."""
+
+from django.contrib.postgres.functions import RandomUUID
+from django.db import models
+from django.db.models.functions import Now
+
+from catalog.models.products import Product
+
+
+class Store(models.Model):
+    """A shop of ours (table `stores`)."""
+
+    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
+    code = models.SlugField(max_length=50, unique=True, help_text="what clients name it by, for example queen-west")
+    name = models.CharField(max_length=100)
+    province = models.CharField(max_length=2, help_text="two letters, for example ON")
+
+    class Meta:
+        db_table = "stores"
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StoreStock(models.Model):
+    """How many of a product a store has (table `store_stock`)."""
+
+    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
+    store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="stock")
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="stock")
+    quantity = models.IntegerField()
+    counted_at = models.DateTimeField(db_default=Now(), db_comment="when it was so; a later count is never overwritten")
+
+    class Meta:
+        db_table = "store_stock"
+        constraints = [
+            models.UniqueConstraint(fields=["store", "product"], name="store_stock_once"),
+            models.CheckConstraint(condition=models.Q(quantity__gte=0), name="store_stock_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} of {self.product_id} in {self.store_id}"

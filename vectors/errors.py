@@ -22,3 +22,9 @@ class ModelMissing(CultivarError):
     """The model's files are absent or altered."""
 
     code = "model-missing"
+
+
+class ImageRefused(CultivarError):
+    """Bytes that are no image, a broken one, or one too large."""
+
+    code = "image-refused"

@@ -11,15 +11,38 @@ Vectors = NDArray[np.float32]
 TEXT_WEIGHT = 0.5
 
 
-class TextEncoder(Protocol):
-    """Encodes texts; `id` and `revision` say which model made a vector."""
+class Encoder(Protocol):
+    """
+    Encodes texts into unit vectors.
 
-    id: str
-    revision: str
-    dimension: int
+    id: which model, as settings and indexes name it; revision: which of its weights; dimension: length of a row.
+    """
+
+    @property
+    def id(self) -> str:
+        """Name of the model."""
+
+    @property
+    def revision(self) -> str:
+        """First hex digits of the weights' and graph's hash; vectors of two revisions are not compared."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a row."""
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return float32 (n, dimension), unit rows."""
+        """Return float32 (n, dimension), unit rows, in the order of the texts."""
+
+
+class ImageEncoder(Encoder, Protocol):
+    """Encodes images into the same space as texts."""
+
+    def encode_images(self, images: Sequence[bytes]) -> Vectors:
+        """Return float32 (n, dimension), unit rows, for files of PNG, JPEG or WebP; raises ImageRefused."""
+
+
+TextEncoder = Encoder
+"""The earlier name."""
 
 
 def combine(text: Vectors, features: Vectors, *, text_weight: float = TEXT_WEIGHT) -> Vectors:
@@ -36,7 +59,7 @@ def unit(rows: Vectors) -> Vectors:
     return scaled
 
 
-def stamp(encoder: TextEncoder, *, layout: str) -> str:
+def stamp(encoder: Encoder, *, layout: str) -> str:
     """Return 12 hex digits that name encoder, revision, dimension and feature layout."""
     told = f"{encoder.id}|{encoder.revision}|{encoder.dimension}|{layout}|{TEXT_WEIGHT}"
     return hashlib.sha256(told.encode()).hexdigest()[:12]

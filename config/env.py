@@ -25,6 +25,12 @@ class Environment(BaseSettings):
     milvus_collection_prefix: str = Field(
         default="", pattern=r"^[a-z0-9_]*$", description="put before collection names, to share one Milvus"
     )
+    vectors_exact_below: int = Field(
+        default=50_000, ge=0, description="vector indexes of up to so many rows are searched exactly, without Milvus"
+    )
+    vectors_fallback_below: int = Field(
+        default=200_000, ge=0, description="up to so many rows are searched exactly when Milvus does not answer"
+    )
     kafka_bootstrap_servers: str = Field(default="", description="host:port[,host:port]; empty: no streams")
     aws_storage_bucket_name: str = Field(default="", description="bucket for raw bytes; empty: files in STATE_DIR")
     aws_s3_endpoint_url: str = Field(default="", description="an S3 service other than Amazon's")
@@ -41,6 +47,9 @@ class Environment(BaseSettings):
     email_from: str = Field(default="cultivar@localhost", description="sender of mail")
     state_dir: Path = Field(default=ROOT / "var", description="raw bytes, models, embedded servers")
     models_dir: Path | None = Field(default=None, description="model files; default STATE_DIR/models")
+    text_encoder: str = Field(default="all-MiniLM-L6-v2", description="model of product texts")
+    multilingual_encoder: str = Field(default="use-multilingual-3", description="model of queries in both languages")
+    image_encoder: str = Field(default="clip-vit-base-patch32", description="model of images; fetch_models --image")
     allowed_hosts: Annotated[list[str], NoDecode] = Field(
         default=["127.0.0.1", "localhost"], description="host names served, comma separated"
     )

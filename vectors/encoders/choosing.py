@@ -6,7 +6,9 @@ from threading import Lock
 from django.conf import settings
 
 from vectors.encoders import multilingual
-from vectors.encoders.base import Encoder
+from vectors.encoders.base import Encoder, ImageEncoder
+from vectors.encoders.folder import kind
+from vectors.encoders.image import Clip
 from vectors.encoders.multilingual import UseMultilingual
 from vectors.encoders.text import SentenceGraph
 from vectors.errors import ModelMissing
@@ -41,10 +43,19 @@ def encoder_named(name: str) -> Encoder:
         return _loaded[name]
 
 
+def image_encoder() -> ImageEncoder:
+    """Return the encoder of images the settings choose; raises ModelMissing."""
+    found = encoder("image")
+    if not isinstance(found, Clip):
+        raise ModelMissing(f"{found.id} encodes no images: IMAGE_ENCODER must name a CLIP.")
+    return found
+
+
 def _load(name: str) -> Encoder:
     if name == multilingual.NAME:
         return UseMultilingual()
     if not name or Path(name).name != name or name in {".", ".."}:
         raise ModelMissing(f"{name!r} names no model.")
     folder = settings.MODELS_DIR / name
-    return SentenceGraph(folder)
+    is_image = kind(folder) == "clip" or name == chosen("image")
+    return Clip(folder) if is_image else SentenceGraph(folder)

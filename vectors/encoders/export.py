@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+FORM = "onnx-int8-1"
+MOST_TOKENS = 256
+
 
 def export(source: Path, target: Path) -> None:
     """Write model.onnx, tokenizer.json and manifest.json for the sentence-transformers folder `source`."""
@@ -51,7 +54,10 @@ def export(source: Path, target: Path) -> None:
     (target / "tokenizer.json").write_bytes((source / "tokenizer.json").read_bytes())
     weights = hashlib.sha256((source / "model.safetensors").read_bytes()).hexdigest()
     hashes = {n: hashlib.sha256((target / n).read_bytes()).hexdigest() for n in ("model.onnx", "tokenizer.json")}
-    (target / "manifest.json").write_text(json.dumps({"weights": weights, **hashes}))
+    told = source / "sentence_bert_config.json"
+    tokens = json.loads(told.read_text()).get("max_seq_length", MOST_TOKENS) if told.is_file() else MOST_TOKENS
+    manifest = {"kind": "text", "form": FORM, "weights": weights, "tokens": tokens, **hashes}
+    (target / "manifest.json").write_text(json.dumps(manifest))
 
 
 if __name__ == "__main__":

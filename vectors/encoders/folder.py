@@ -22,6 +22,14 @@ def verified(folder: Path, *, name: str, files: tuple[str, ...]) -> dict[str, An
     return manifest
 
 
+def kind(folder: Path) -> str:
+    """Return what a folder's manifest says it holds: "clip", "text", or nothing when it cannot be read."""
+    try:
+        return str(json.loads((folder / "manifest.json").read_text()).get("kind", ""))
+    except (OSError, ValueError):
+        return ""
+
+
 def revision(manifest: dict[str, Any]) -> str:
     """Return 12 hex digits of the weights and of the form they are served in."""
     if "form" not in manifest:

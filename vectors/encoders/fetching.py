@@ -1,5 +1,6 @@
 """Where reference weights come from: a package by hash, a folder, or the hub; data files only."""
 
+import json
 import os
 import subprocess
 import sys
@@ -47,7 +48,14 @@ def local_folder(source: str, *, image: bool) -> Path:
     folder = Path(source).resolve() if Path(source).is_dir() else _from_hub(source, image=image)
     if not (folder / "model.safetensors").is_file():
         raise FetchFailed(f"{source} has no model.safetensors; other forms of weights are not read.")
+    pooling = folder / "1_Pooling" / "config.json"
+    if not image and pooling.is_file() and not _is_mean(json.loads(pooling.read_text())):
+        raise FetchFailed(f"{source} does not pool by the mean; only such models are served.")
     return folder
+
+
+def _is_mean(told: dict[str, object]) -> bool:
+    return bool(told.get("pooling_mode_mean_tokens")) or told.get("pooling_mode") == "mean"
 
 
 def _from_hub(name: str, *, image: bool) -> Path:

@@ -7,68 +7,41 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import structlog
-from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
-from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 
 from catalog.models import CatalogSource, MatchDecision, Product, ProductAlias, ProductLock, SupplierListing
 from catalog.models.corrections import CORRECTABLE
-from catalog.searching.folding import words_of
+from catalog.searching.reasons import reasons
 from catalog.services.facts import FACTS, said_by_source
 from mlops.flow.sources import Access
 from mlops.models import Operation, RawRecord, RowChange
 from vectors import searching
-from vectors.errors import VectorsUnavailable
 
-log = structlog.get_logger(__name__)
 COLLECTION = "product_embeddings"
-# How deep each leg looks before the two are fused, and how fast a rank loses weight (Cormack et al. 2009).
-DEPTH = 200
-RRF_CONSTANT = 60
-# Weights of the document's parts D, C, B, A: facets (terpenes, category) count nearly as much as names.
-PART_WEIGHTS = [0.1, 0.9, 0.9, 1.0]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Products, best first, and the legs that took part."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """A product like another: the cosine, what makes it by group of features, and the facts they share."""
 
-    products: list[Product]
-    legs: list[str]
-
-
-def search_products(*, query: str, within: QuerySet[Product], limit: int) -> Found:
-    """
-    Fuse words and meaning by reciprocal rank, within the rows given; without vectors, words alone.
-
-    What carries every word of the query stands before what carries some: names, types and terpenes are typed as
-    they are written, and the text encoder knows no French.
-    """
-    scores: dict[str, float] = {}
-    has_every_word: set[str] = set()
-    legs = ["lexical"]
-    for rank, (pk, is_complete) in enumerate(_by_words(query, within)[:DEPTH]):
-        scores[str(pk)] = 1 / (RRF_CONSTANT + rank)
-        if is_complete:
-            has_every_word.add(str(pk))
-    try:
-        hits = searching.search(collection=COLLECTION, text=query, limit=DEPTH)
-        legs.append("vectors")
-    except VectorsUnavailable as error:
-        hits = []
-        log.warning("search without vectors", reason=str(error))
-    allowed = {str(pk) for pk in within.filter(pk__in=[hit.id for hit in hits]).values_list("pk", flat=True)}
-    for rank, hit in enumerate(hit for hit in hits if hit.id in allowed):
-        scores[hit.id] = scores.get(hit.id, 0) + 1 / (RRF_CONSTANT + rank)
-    best = sorted(scores, key=lambda pk: (pk not in has_every_word, -scores[pk], pk))[:limit]
-    return Found(_in_order(best), legs)
+    product: Product
+    score: float
+    breakdown: dict[str, float]
+    reasons: list[dict[str, Any]]
 
 
-def similar_products(*, product: Product, limit: int) -> list[Product]:
-    """Return the products nearest to this one; raises VectorsUnavailable."""
-    hits = searching.similar(collection=COLLECTION, entity_id=str(product.pk), limit=limit)
-    return _in_order([hit.id for hit in hits])
+def similar_products(*, product: Product, limit: int) -> list[Likeness]:
+    """Return the products nearest to this one, and why; raises VectorsUnavailable."""
+    own = str(product.pk)
+    found = searching.similar(collection=COLLECTION, entity_id=own, limit=limit)
+    scores = {hit.id: hit.score for hit in found.hits}
+    return [
+        Likeness(
+            product=other, score=scores[str(other.pk)], reasons=reasons(product, other),
+            breakdown=searching.explain(collection=COLLECTION, a=own, b=str(other.pk)),
+        )
+        for other in products_in_order(list(scores))
+    ]  # fmt: skip
 
 
 def listings_with_origin(*, product: Product) -> list[tuple[SupplierListing, list[RawRecord]]]:
@@ -124,19 +97,8 @@ def _proof(row: CatalogSource) -> dict[str, str]:
     return {}
 
 
-def _by_words(query: str, within: QuerySet[Product]) -> QuerySet[Product, tuple[object, bool]]:
-    """Return keys of products with any of the words, and whether they carry all; these first, then by rank."""
-    words = words_of(query)
-    # Letters and digits only: nothing a person types is read as an operator.
-    any_word, every_word = (SearchQuery(sign.join(words) or "''", search_type="raw", config="simple") for sign in "|&")
-    ranked = within.filter(search_document=any_word).annotate(
-        is_complete=ExpressionWrapper(Q(search_document=every_word), output_field=BooleanField()),
-        rank=SearchRank(F("search_document"), any_word, weights=PART_WEIGHTS),
-    )
-    return ranked.order_by("-is_complete", "-rank", "pk").values_list("pk", "is_complete")
-
-
-def _in_order(ids: list[str]) -> list[Product]:
+def products_in_order(ids: Sequence[str]) -> list[Product]:
+    """Return those of the products that stand for themselves, in the order of their ids."""
     rows = {str(row.pk): row for row in Product.objects.current().defer("search_document").filter(pk__in=ids)}
     return [rows[pk] for pk in ids if pk in rows]
 

@@ -120,6 +120,18 @@ class MayWriteCatalog(BasePermission):
         return client is not None and client.audience >= Audience.STAFF and "catalog:write" in client.key.scopes
 
 
+class StaffOnly(BasePermission):
+    """The key's audience is staff."""
+
+    message = "This needs a key whose audience is staff."
+    code = "audience-too-low"
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Say whether it is."""
+        client = client_of(request)
+        return client is not None and client.audience >= Audience.STAFF
+
+
 class KeyRateThrottle(SimpleRateThrottle):
     """Counts each key's requests against its own rate."""
 

@@ -113,7 +113,7 @@ def not_found(_request: HttpRequest, exception: Exception | None = None) -> Json
     return JsonResponse(body, status=404, content_type=PROBLEM_JSON)
 
 
-class AudienceSerializer(serializers.ModelSerializer):
+class _Audiences(serializers.Serializer):
     """Each field declares who may see it in `audiences`; a request sees only what its audience may."""
 
     audiences: ClassVar[Mapping[str, Audience]] = {}
@@ -123,10 +123,11 @@ class AudienceSerializer(serializers.ModelSerializer):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse a serializer one of whose fields has no audience."""
         super().__init_subclass__(**kwargs)
-        missing = set(cls.Meta.fields) ^ set(cls.audiences)
+        told = set(cls.Meta.fields) if hasattr(cls, "Meta") else set(cls._declared_fields)
+        missing = told ^ set(cls.audiences)
         if missing:
             raise ImproperlyConfigured(f"{cls.__name__}: no audience, or no field, for {', '.join(sorted(missing))}")
-        AudienceSerializer.declared[cls.__name__.removesuffix("Serializer")] = cls.audiences
+        _Audiences.declared[cls.__name__.removesuffix("Serializer")] = cls.audiences
 
     def get_fields(self) -> dict[str, Any]:
         """Leave out the fields above the requester's audience."""
@@ -137,3 +138,14 @@ class AudienceSerializer(serializers.ModelSerializer):
         client = client_of(request)
         audience = client.audience if client else Audience.PUBLIC
         return {name: field for name, field in super().get_fields().items() if self.audiences[name] <= audience}
+
+
+class AnswerSerializer(_Audiences):
+    """An answer that is no row; every field has an audience."""
+
+
+class AudienceSerializer(_Audiences, serializers.ModelSerializer):
+    """A row; every field has an audience."""
+
+    class Meta:
+        fields: tuple[str, ...] = ()

@@ -28,3 +28,18 @@ class ImageRefused(CultivarError):
     """Bytes that are no image, a broken one, or one too large."""
 
     code = "image-refused"
+
+
+class IndexBusy(CultivarError):
+    """An index of the collection is being built or put back by another process."""
+
+    code = "index-busy"
+
+    def __init__(self, collection: str) -> None:
+        super().__init__(f"Another process is building an index of {collection}.")
+
+
+class IndexRefused(CultivarError):
+    """A new index is not good enough to serve, or an old one cannot be kept up any more."""
+
+    code = "index-refused"

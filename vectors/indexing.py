@@ -1,88 +1,164 @@
-"""The embed road: rows that are due → vectors; every batch may die and be done again."""
+"""The embed road: rows that are due → vectors; every batch may die and be done again, and two may share the work."""
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
-from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db import connection, transaction
+from django.db.models import F
 
 from vectors.declaring import EmbeddedEntity, entities
-from vectors.encoders.base import combine, stamp
-from vectors.encoders.text import text_encoder
-from vectors.models import IndexedVector
+from vectors.encoding import can_encode, contents_of, vectors_for
+from vectors.models import IndexedVector, OutboxEntry, VectorIndex
 from vectors.store import store
 
 BATCH = 256
+LIVE = (VectorIndex.Status.SERVING, VectorIndex.Status.BUILDING)
+# Rows of two classes of advisory locks: an entity while it is encoded, a table while it is compared.
+_CLAIM = """
+WITH due AS (
+  SELECT id, row_id FROM vector_outbox WHERE table_name = %(table)s ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), ours AS (
+  -- Two runners never encode one row at once: the later would write what is older.
+  SELECT row_id FROM (SELECT DISTINCT row_id FROM due) AS rows
+  WHERE pg_try_advisory_xact_lock(hashtext('vector entity'), hashtext(row_id::text))
+)
+SELECT d.row_id, array_agg(d.id) FROM due d JOIN ours USING (row_id) GROUP BY d.row_id
+"""
 
 
-def index_due(*, collection: str, on_batch: Callable[[int], None] = lambda _count: None) -> dict[str, int]:
+def index_due(
+    *, collection: str | None = None, on_batch: Callable[[int], None] = lambda _count: None
+) -> dict[str, int]:
     """
-    Encode and store every row whose vector is missing, stale or of another stamp; drop vectors of rows gone.
+    Bring vectors up to the rows noted as due; build what has no index yet.
 
-    Returns counts encoded and deleted. Raises VectorsUnavailable, ModelMissing. Safe to repeat and to run twice at once.
+    collection: build none but this one. Returns counts: rows taken, vectors encoded, deleted. Raises
+    VectorsUnavailable, ModelMissing. Safe to repeat, to kill, and to run twice at once.
     """
-    entity, encoder = entities()[collection], text_encoder()
-    mark = stamp(encoder, layout=entity.layout_version)
-    if store().prepare(collection=collection, stamp=mark, scalar_fields=entity.scalar_fields):
-        # The collection is new, so whatever was noted of it belongs to one that is gone.
-        IndexedVector.objects.filter(collection=collection).delete()
-    counts = {"encoded": 0, "deleted": _delete_gone(entity)}
-    while done := _index_batch(entity, mark):
-        counts["encoded"] += done
-        on_batch(done)
+    from vectors.rebuilding import rebuild
+
+    counts = {"taken": 0, "encoded": 0, "deleted": 0}
+    declared = entities()
+    serving = set(VectorIndex.objects.filter(status=VectorIndex.Status.SERVING).values_list("collection", flat=True))
+    for name in declared if collection is None else [collection]:
+        if name not in serving:
+            counts["encoded"] += rebuild(collection=name, on_batch=on_batch)["encoded"]
+    touched: set[str] = set()
+    for table in sorted({entity.table for entity in declared.values()}):
+        while done := _index_batch(table, touched):
+            for key, count in done.items():
+                counts[key] += count
+            on_batch(done["taken"])
+    for physical in touched:
+        store().flush(physical)
     return counts
 
 
 def count_due(*, collection: str) -> int:
-    """Return how many rows await their vectors."""
+    """Return about how many rows await their vectors."""
     entity = entities()[collection]
-    return _due(entity, stamp(text_encoder(), layout=entity.layout_version)).count()
-
-
-def _due(entity: EmbeddedEntity, mark: str) -> QuerySet[Any]:
-    current = IndexedVector.objects.filter(
-        collection=entity.collection,
-        entity_id=OuterRef("pk"),
-        stamp=mark,
-        source_updated_at__gte=OuterRef("updated_at"),
-    )
-    return entity.queryset().filter(~Exists(current))
+    if not VectorIndex.objects.filter(collection=collection, status=VectorIndex.Status.SERVING).exists():
+        return entity.queryset().count()
+    return OutboxEntry.objects.filter(table_name=entity.table).values("row_id").distinct().count()
 
 
 @transaction.atomic
-def _index_batch(entity: EmbeddedEntity, mark: str) -> int:
-    rows = list(_due(entity, mark).select_for_update(skip_locked=True).order_by("pk")[:BATCH])
-    if not rows:
+def _index_batch(table: str, touched: set[str]) -> dict[str, int]:
+    share_table(table)
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"table": table, "limit": BATCH})
+        claimed = cursor.fetchall()
+    if not claimed:
+        return {}
+    counts = {"taken": len(claimed), "encoded": 0, "deleted": 0}
+    ids = [row_id for row_id, _ in claimed]
+    for entity in entities().values():
+        if entity.table != table:
+            continue
+        rows = list(entity.queryset().filter(pk__in=ids))
+        gone = set(ids) - {row.pk for row in rows}
+        for index in VectorIndex.objects.filter(collection=entity.collection, status__in=LIVE):
+            if can_encode(index, entity):
+                counts["encoded"] += put(index, entity, rows)
+            counts["deleted"] += remove(index, gone)
+            touched.add(index.physical)
+    OutboxEntry.objects.filter(pk__in=[pk for _, noted in claimed for pk in noted]).delete()
+    return counts
+
+
+def put(index: VectorIndex, entity: EmbeddedEntity, rows: Sequence[Any], *, donor: VectorIndex | None = None) -> int:
+    """
+    Store the vectors of rows whose content has changed, in Milvus and then here; return how many.
+
+    donor: an index of the same stamp, whose vectors are taken where they are right. Within a transaction that holds
+    the rows' locks. A death between the two stores only means that the batch is done again.
+    """
+    contents = contents_of(entity, rows)
+    known = {v.entity_id: v for v in index.vectors.filter(entity_id__in=[c.id for c in contents])}
+    due = [c for c in contents if c.id not in known or known[c.id].content_hash != c.content_hash]
+    if not due:
         return 0
-    texts = entity.texts(rows)
-    vectors = combine(text_encoder().encode(texts), entity.features(rows))
+    if donor is not None:
+        known |= {v.entity_id: v for v in donor.vectors.filter(entity_id__in=[c.id for c in due])}
+    vectors = vectors_for(index, due, known)
     store().upsert(
-        collection=entity.collection, rows=[{"id": str(r.pk), **entity.scalars(r)} for r in rows], vectors=vectors
+        index.physical,
+        [{"id": str(c.id), "content_hash": c.content_hash, **c.scalars} for c in due],
+        vectors,
+        dimension=index.dimension,
     )
-    # Noted after the vectors are stored: a death between the two only means the batch is done again.
     IndexedVector.objects.bulk_create(
         [
             IndexedVector(
-                collection=entity.collection,
-                entity_id=row.pk,
-                stamp=mark,
-                content_hash=hashlib.sha256(vector.tobytes()).hexdigest(),
-                source_updated_at=row.updated_at,
+                index=index, entity_id=c.id, text_hash=c.text_hash, content_hash=c.content_hash, scalars=c.scalars,
+                vector=vector.tobytes(),
             )
-            for row, vector in zip(rows, vectors, strict=True)
+            for c, vector in zip(due, vectors, strict=True)
         ],
         update_conflicts=True,
-        unique_fields=["collection", "entity_id"],
-        update_fields=["stamp", "content_hash", "source_updated_at", "indexed_at"],
-    )
-    return len(rows)
+        unique_fields=["index", "entity_id"],
+        update_fields=["text_hash", "content_hash", "scalars", "vector", "indexed_at"],
+    )  # fmt: skip
+    _is_changed(index)
+    return len(due)
 
 
-def _delete_gone(entity: EmbeddedEntity) -> int:
-    here = entity.queryset().filter(pk=OuterRef("entity_id"))
-    gone = IndexedVector.objects.filter(~Exists(here), collection=entity.collection)
-    ids = [str(pk) for pk in gone.values_list("entity_id", flat=True)]
-    store().delete(collection=entity.collection, ids=ids)
-    IndexedVector.objects.filter(collection=entity.collection, entity_id__in=ids).delete()
-    return len(ids)
+def remove(index: VectorIndex, ids: set[UUID]) -> int:
+    """Remove the vectors of rows that are gone; return how many there were."""
+    here = set(index.vectors.filter(entity_id__in=ids).values_list("entity_id", flat=True))
+    if here:
+        store().delete(index.physical, [str(pk) for pk in here])
+        index.vectors.filter(entity_id__in=here).delete()
+        _is_changed(index)
+    return len(here)
+
+
+def lock_entities(ids: Sequence[UUID]) -> set[UUID]:
+    """Hold what nobody else is encoding until the end of the transaction; return what is ours."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM unnest(%s::uuid[]) AS id"
+            " WHERE pg_try_advisory_xact_lock(hashtext('vector entity'), hashtext(id::text))",
+            [list(ids)],
+        )
+        return {pk for (pk,) in cursor.fetchall()}
+
+
+def share_table(table: str) -> None:
+    """Let nobody compare the table's vectors with the rows until the end of the transaction."""
+    _lock("pg_advisory_xact_lock_shared", table)
+
+
+def hold_table(table: str) -> None:
+    """Let nobody write the table's vectors until the end of the transaction."""
+    _lock("pg_advisory_xact_lock", table)
+
+
+def _lock(function: str, table: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(hashtext('vector table'), hashtext(%s))", [table])
+
+
+def _is_changed(index: VectorIndex) -> None:
+    VectorIndex.objects.filter(pk=index.pk).update(version=F("version") + 1)

@@ -14,20 +14,24 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from catalog.api.filters import ProductFilters
-from catalog.api.serializers import ProductSerializer, ProductValuesSerializer
+from catalog.api.serializers import (
+    ProductSerializer,
+    ProductValuesSerializer,
+    SimilarAnswerSerializer,
+    SimilarProductSerializer,
+)
 from catalog.models import Product
-from catalog.selectors import search_products, similar_products
+from catalog.selectors import similar_products
 from catalog.services.corrections import create_product, set_products
 from config.access import AgeVerified, MayReadCatalog, MayWriteCatalog, client_of
 from config.api import refuse_unknown, whole_number
 from config.errors import BadInput, Conflict
 
-LONGEST_QUERY = 500
 _LIMIT = OpenApiParameter("limit", int, description="1–100")
 
 
 class ProductViewSet(ReadOnlyModelViewSet):
-    """List, show, search and compare products."""
+    """List, show and compare products."""
 
     queryset = Product.objects.current().defer("search_document")
     serializer_class = ProductSerializer
@@ -72,42 +76,19 @@ class ProductViewSet(ReadOnlyModelViewSet):
                 raise Conflict("Staff have locked some of these fields; nothing was written.", errors)
         return Response(self.get_serializer(self._again(product)).data)
 
-    @extend_schema(
-        parameters=[OpenApiParameter("q", str, required=True), _LIMIT],
-        responses=ProductSerializer(many=True),
-        filters=True,
-    )
-    @action(detail=False, pagination_class=None)
-    def search(self, request: Request) -> Response:
-        """Find products by words and by meaning, in English or French, within the filters."""
-        query = " ".join(request.query_params.get("q", "").split())
-        if not query or len(query) > LONGEST_QUERY or "\x00" in query:
-            raise BadInput("q", f"must have 1 to {LONGEST_QUERY} characters")
-        limit = self._limit(request)
-        refuse_unknown(request.query_params, known={"q", "limit", *ProductFilters.base_filters})
-        filters = ProductFilters(request.query_params, queryset=self.get_queryset(), request=request)
-        if not filters.is_valid():
-            field, reasons = next(iter(filters.errors.items()))
-            raise BadInput(field, str(reasons[0]))
-        found = search_products(query=query, within=filters.qs, limit=limit)
-        return self._answer(found.products, legs=found.legs)
-
-    @extend_schema(parameters=[_LIMIT], responses=ProductSerializer(many=True), filters=False)
+    @extend_schema(parameters=[_LIMIT], responses=SimilarAnswerSerializer, filters=False)
     @action(detail=True, pagination_class=None)
     def similar(self, request: Request, pk: str) -> Response:
         """Find products like this one by what they are: text, potency, terpenes, type, category, price."""
         refuse_unknown(request.query_params, known={"limit"})
-        return self._answer(similar_products(product=self.get_object(), limit=self._limit(request)))
+        limit = whole_number(request.query_params.get("limit"), field="limit", default=20, low=1, high=100)
+        found = similar_products(product=self.get_object(), limit=limit)
+        context = {**self.get_serializer_context(), "likeness": {str(one.product.pk): one for one in found}}
+        results = SimilarProductSerializer([one.product for one in found], many=True, context=context).data
+        return Response({"count": len(found), "results": results})
 
     def _again(self, product: Product) -> Product:
         return Product.objects.defer("search_document").get(pk=product.pk)
-
-    def _limit(self, request: Request) -> int:
-        return whole_number(request.query_params.get("limit"), field="limit", default=20, low=1, high=100)
-
-    def _answer(self, products: list[Product], **more: Any) -> Response:
-        serializer = self.get_serializer(products, many=True)
-        return Response({"count": len(products), **more, "results": serializer.data})
 
 
 def _told(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -64,5 +64,22 @@ def alias_groups() -> tuple[tuple[str, ...], ...]:
         )
 
 
+def flavors_of(name: str) -> tuple[str, ...]:
+    """Return how a strain is said to smell and taste, by its name; sensory words, no claims."""
+    strain = strains().get(fold(name))
+    return strain.flavors if strain else ()
+
+
+@cache
+def alias_names() -> dict[str, tuple[str, ...]]:
+    """Return the other names of a strain by each of its names, folded."""
+    found = {}
+    with ALIASES.open(newline="") as file:
+        for row in csv.DictReader(file):
+            names = tuple(dict.fromkeys((row["name"], *_split(row["aliases"]))))
+            found.update({fold(name): tuple(other for other in names if fold(other) != fold(name)) for name in names})
+    return found
+
+
 def _split(text: str) -> tuple[str, ...]:
     return tuple(text.split("|")) if text else ()

@@ -1,0 +1,10 @@
+CREATE TRIGGER products_vector_inserted AFTER INSERT ON products REFERENCING NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION note_vector_due();
+CREATE TRIGGER products_vector_updated AFTER UPDATE ON products REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION note_vector_due(
+    'merged_into_id', 'name', 'name_fr', 'brand', 'category', 'strain_type', 'strain', 'terpenes', 'lineage', 'price',
+    'weight_grams', 'volume_ml', 'pieces', 'thc_percentage', 'thc_percentage_low', 'thc_percentage_high',
+    'cbd_percentage', 'cbd_percentage_low', 'cbd_percentage_high', 'thc_mg', 'cbd_mg'
+  );
+CREATE TRIGGER products_vector_deleted AFTER DELETE ON products REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION note_vector_due();

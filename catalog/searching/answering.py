@@ -1,0 +1,215 @@
+"""From a question to products in order: understand, gather what answers, fuse the legs, put first what is meant."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db.models import BooleanField, Count, F, FloatField, Q, QuerySet, Value, Window
+from django.db.models.expressions import RawSQL
+
+from catalog.models import Product
+from catalog.searching.exactness import exact_matches
+from catalog.searching.fusing import CUTOFF, Candidate, fuse, rank_by
+from catalog.searching.lexical import Lexical, lexical, mended
+from catalog.searching.meaning import Meaning, meaning_of
+from catalog.searching.terms import fit, narrow
+from catalog.searching.understanding import Term, Understood, understand
+from catalog.searching.weighing import weigh
+from vectors import searching
+from vectors.conditions import Conditions
+from vectors.errors import VectorsUnavailable
+
+log = structlog.get_logger(__name__)
+TEXTS, EMBEDDINGS = "product_texts", "product_embeddings"
+MOST = 600
+"""So many of the best are put in order; paging by relevance ends there."""
+_DEPTH = 300
+# Given up one after the other, the vaguest first, when nothing meets all of what was understood.
+_YIELDING = ("strength", "cbd_rich", "ratio", "thc", "cbd", "thc_mg", "cbd_mg", "size", "pieces", "volume", "category",
+             "strain_type", "price")  # fmt: skip
+SORTS: Mapping[str, tuple[Any, ...]] = {
+    "price": (F("price").asc(nulls_last=True), "pk"),
+    "-price": (F("price").desc(nulls_last=True), "pk"),
+    "thc": (F("thc_percentage").asc(nulls_last=True), "pk"),
+    "-thc": (F("thc_percentage").desc(nulls_last=True), "pk"),
+    "name": ("name", "pk"),
+    "-created": ("-created_at", "pk"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """
+    What is asked.
+
+    within: rows that meet the hard filters; where: the same filters as far as vectors can be narrowed by them.
+    ignore: keys of terms that the client does not want understood. like, unlike: ids of products.
+    """
+
+    text: str = ""
+    within: QuerySet[Product]
+    where: Conditions = ()
+    ignore: frozenset[str] = frozenset()
+    like: tuple[UUID, ...] = ()
+    unlike: tuple[UUID, ...] = ()
+    store: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Ranking:
+    """What answers a question: candidates in order, how many there are in all, and how it was understood."""
+
+    understood: Understood
+    members: QuerySet[Product]
+    candidates: list[Candidate]
+    total: int
+    legs: list[str] = field(default_factory=list)
+    mended: str = ""
+    relaxed: list[Term] = field(default_factory=list)
+    words: Lexical | None = None
+
+
+def answer(question: Question) -> Ranking:
+    """Find what answers the question, best first. Without vectors, words and facts alone answer; `legs` says so."""
+    text = " ".join(question.text.split())
+    right = mended(text)
+    understood = understand(right, ignore=question.ignore)
+    liked = _liked(understood)
+    if understood.of("like") and not liked:  # nothing bears that name: its words are words
+        understood = understand(right, ignore=question.ignore | {"like"})
+    meaning = meaning_of(understood)
+    words = lexical(understood.words)
+    legs = _vector_legs(question, meaning, (*question.like, *liked))
+    has_subject = words is not None or bool(question.like or liked)
+    near = {pk for hits in legs.values() for pk in hits} if has_subject else set()
+    terms = [term for term in understood.terms if narrow(term) is not None]
+    relaxed: list[Term] = []
+    while True:
+        members = _members(question, terms, words, near, has_subject=has_subject, without=liked)
+        candidates, total = _gather(members, understood, words, near)
+        loose = next((t for kind in _YIELDING for t in terms if t.kind == kind and not t.negative), None)
+        if total or loose is None:
+            break
+        terms.remove(loose)
+        relaxed.append(loose)
+    if meaning and not has_subject:
+        legs = _score_all(meaning, candidates)
+    ranks = {name: rank_by(hits) for name, hits in legs.items()}
+    if words:
+        ranks["lexical"] = rank_by({c.id: c.words_score for c in candidates if c.share})
+    if any(fit(term) for term in understood.terms):
+        ranks["facts"] = rank_by({c.id: c.fit for c in candidates})
+    candidates = fuse(candidates, ranks, scores=legs)
+    candidates = weigh(candidates, store=question.store)
+    if text:
+        candidates = exact_matches(text, question.within, candidates)
+        total = max(total, len(candidates))
+    return Ranking(
+        understood=understood, members=members, candidates=candidates, total=total, legs=list(ranks),
+        mended=right if right != text else "", relaxed=relaxed, words=words,
+    )  # fmt: skip
+
+
+def _members(
+    question: Question, terms: Sequence[Term], words: Lexical | None, near: set[str], *, has_subject: bool,
+    without: Sequence[UUID],
+) -> QuerySet[Product]:  # fmt: skip
+    """Return the rows that answer: within all filters, and, where something is looked for, carrying a word or near it."""
+    rows = question.within
+    for term in terms:
+        rows = rows.filter(narrow(term) or Q())
+    if has_subject:
+        carries = Q(pk__in=near)
+        if words:
+            carries |= Q(RawSQL(*words.any_sql, BooleanField()))
+        rows = rows.filter(carries)
+    return rows.exclude(pk__in=[*question.like, *question.unlike, *without])
+
+
+def _gather(
+    members: QuerySet[Product], understood: Understood, words: Lexical | None, near: set[str]
+) -> tuple[list[Candidate], int]:
+    share = RawSQL(f"({words.share_sql[0]})::float8", words.share_sql[1], FloatField()) if words else _nothing()
+    fits = [sql for term in understood.terms if (sql := fit(term))]
+    told = " + ".join(f"({sql})" for sql, _ in fits) or "0"
+    fitting = RawSQL(f"({told})::float8 / {max(len(fits), 1)}", [p for _, params in fits for p in params], FloatField())
+    rows = (
+        members.annotate(share=share, fit=fitting, in_all=Window(Count("*")))
+        .order_by(F("share").desc(), F("fit").desc(), "pk")
+        .values_list("pk", "share", "fit", "name", "name_fr", "brand", "sku", "gtin", "in_all")
+    )
+    best = list(rows[:MOST])
+    if len(best) == MOST and near:  # what is near in meaning but carries no word is not to be cut off
+        best += list(rows.filter(pk__in=near).exclude(pk__in=[row[0] for row in best])[:_DEPTH])
+    asked = understood.words
+    candidates = [
+        Candidate(id=str(pk), share=share, fit=fit, name=name, name_fr=name_fr, brand=brand, sku=sku, gtin=gtin, asked=asked)
+        for pk, share, fit, name, name_fr, brand, sku, gtin, _ in best
+    ]  # fmt: skip
+    return candidates, best[0][-1] if best else 0
+
+
+def _nothing() -> Value:
+    return Value(0.0, output_field=FloatField())
+
+
+def _vector_legs(question: Question, meaning: Meaning | None, like: Sequence[UUID]) -> dict[str, dict[str, float]]:
+    """Ask each collection; what lies far below its best is not near, whatever the filters leave."""
+    legs: dict[str, dict[str, float]] = {}
+
+    def ask(collection: str, search: Callable[[], searching.Answer | None]) -> None:
+        try:
+            found = search()
+        except VectorsUnavailable as error:
+            log.warning("search without vectors", collection=collection, reason=str(error))
+            return
+        if found:
+            least = found.best - CUTOFF[collection]
+            legs[collection] = {hit.id: hit.score for hit in found.hits if hit.score >= least}
+
+    if like:
+        ask(EMBEDDINGS, lambda: _like(question, like))
+    elif meaning:
+        ask(EMBEDDINGS, lambda: searching.search(
+            collection=EMBEDDINGS, text=meaning.english, features=meaning.features, limit=_DEPTH, where=question.where
+        ))  # fmt: skip
+    if meaning:
+        ask(TEXTS, lambda: searching.search(collection=TEXTS, text=meaning.text, limit=_DEPTH, where=question.where))
+    return legs
+
+
+def _like(question: Question, like: Sequence[UUID]) -> searching.Answer | None:
+    vector = searching.blend(
+        collection=EMBEDDINGS, like=[str(pk) for pk in like], unlike=[str(pk) for pk in question.unlike]
+    )
+    if vector is None:
+        return None
+    return searching.nearest(collection=EMBEDDINGS, vector=vector, limit=_DEPTH, where=question.where)
+
+
+def _score_all(meaning: Meaning, candidates: Sequence[Candidate]) -> dict[str, dict[str, float]]:
+    """Where nothing but facts was asked, all that meet them answer; meaning only puts them in order."""
+    ids = [c.id for c in candidates]
+    legs = {}
+    try:
+        for collection, text, features in (
+            (EMBEDDINGS, meaning.english, meaning.features),
+            (TEXTS, meaning.text, None),
+        ):
+            legs[collection] = searching.score(collection=collection, text=text, features=features, ids=ids)
+    except VectorsUnavailable as error:
+        log.warning("search without vectors", reason=str(error))
+    return legs
+
+
+def _liked(understood: Understood) -> list[UUID]:
+    """Return products of the name that others should be like; at most five, the cheapest first."""
+    named = next((term.word for term in understood.of("like")), "")
+    if not named:
+        return []
+    every_word = " & ".join(f"{word}:A" for word in named.split())
+    rows = Product.objects.current().filter(Q(RawSQL("search_document @@ search_query(%s)", [every_word], BooleanField())))
+    found = rows.order_by(RawSQL("length(name)", []), "price", "pk").values_list("pk", flat=True)
+    return list(found[:5])

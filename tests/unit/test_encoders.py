@@ -15,7 +15,7 @@ from vectors.encoders.features import FeatureLayout
 from vectors.encoders.text import NAME, MiniLm, text_encoder
 from vectors.errors import ModelMissing
 
-LAYOUT = FeatureLayout(version="t-1", slots=("thc", "cbd", "type:indica"))
+LAYOUT = FeatureLayout(version="t-1", groups={"chemistry": ("thc", "cbd"), "type": ("type:indica",)})
 TEXTS = ["Pink Kush dried flower indica", "gummies", "un très long nom de fleur séchée " * 8, "Cola 355 ml", "a"]
 
 

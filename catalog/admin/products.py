@@ -287,7 +287,10 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
             found = similar_products(product=product, limit=6)
         except CultivarError as error:
             return f"Cannot be told now: {error}"
-        links = [(reverse("admin:catalog_product_change", args=[p.pk]), p.name, p.brand or "–", p.price) for p in (one.product for one in found)]
+        links = [
+            (reverse("admin:catalog_product_change", args=[p.pk]), p.name, p.brand or "–", p.price)
+            for p in (one.product for one in found)
+        ]
         row = '<div><a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>, {}, ${}</div>'
         return format_html_join("", row, links) or "–"
 

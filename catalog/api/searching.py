@@ -96,7 +96,7 @@ class ProductSearchViewSet(GenericViewSet):
                 "next": _cursor(asked, end) if page and end < reach else None,
                 "legs": ranking.legs,
                 "understood": [term.told for term in ranking.understood.terms],
-                "relaxed": [term.key for term in ranking.relaxed],
+                "given_up": [term.key for term in ranking.relaxed],
                 "did_you_mean": ranking.mended or None,
                 "facets": self._facets(request, ranking, names),
                 "results": FoundProductSerializer(page, many=True, context=context).data,

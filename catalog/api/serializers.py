@@ -76,7 +76,7 @@ class SearchAnswerSerializer(AnswerSerializer):
     """What was found, how the question was understood, and counts by facet."""
 
     audiences: ClassVar = dict.fromkeys(
-        ("total", "count", "next", "legs", "understood", "relaxed", "did_you_mean", "facets", "results"),
+        ("total", "count", "next", "legs", "understood", "given_up", "did_you_mean", "facets", "results"),
         Audience.VERIFIED,
     )
     total = serializers.IntegerField(help_text="products that answer, on all pages")
@@ -86,7 +86,7 @@ class SearchAnswerSerializer(AnswerSerializer):
     understood = serializers.ListField(
         child=serializers.DictField(), help_text="what the question says of price, potency, size …; `ignore` their keys"
     )
-    relaxed = serializers.ListField(child=serializers.CharField(), help_text="keys given up, as nothing met them all")
+    given_up = serializers.ListField(child=serializers.CharField(), help_text="keys given up, as nothing met them all")
     did_you_mean = serializers.CharField(
         allow_null=True, help_text="the question with its spelling mended; it was used"
     )

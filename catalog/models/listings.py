@@ -62,6 +62,10 @@ class SupplierListing(models.Model):
 
     class Meta:
         db_table = "supplier_listings"
+        indexes = [
+            models.Index(fields=["sku"], name="supplier_listings_sku"),
+            models.Index(fields=["gtin"], name="supplier_listings_gtin"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["source", "external_id", "language"], name="supplier_listings_natural_key")
         ]

@@ -25,7 +25,8 @@ log = structlog.get_logger(__name__)
 TEXTS, EMBEDDINGS = "product_texts", "product_embeddings"
 MOST = 600
 """So many of the best are put in order; paging by relevance ends there."""
-_DEPTH = 300
+_DEPTH = 1000
+_ALIKE = 100
 # Given up one after the other, the vaguest first, when nothing meets all of what was understood.
 _YIELDING = ("strength", "cbd_rich", "ratio", "thc", "cbd", "thc_mg", "cbd_mg", "size", "pieces", "volume", "category",
              "strain_type", "price")  # fmt: skip
@@ -74,8 +75,10 @@ class Ranking:
 def answer(question: Question) -> Ranking:
     """Find what answers the question, best first. Without vectors, words and facts alone answer; `legs` says so."""
     text = " ".join(question.text.split())
-    right = mended(text)
-    understood = understand(right, ignore=question.ignore)
+    understood = understand(text, ignore=question.ignore)
+    right = mended(text, words=understood.words)
+    if right != text:
+        understood = understand(right, ignore=question.ignore)
     liked = _liked(understood)
     if understood.of("like") and not liked:  # nothing bears that name: its words are words
         understood = understand(right, ignore=question.ignore | {"like"})
@@ -166,7 +169,8 @@ def _vector_legs(question: Question, meaning: Meaning | None, like: Sequence[UUI
             log.warning("search without vectors", collection=collection, reason=str(error))
             return
         if found:
-            least = found.best - CUTOFF[collection]
+            # Of what is like a product, so many are taken, however far: that is what was asked for.
+            least = found.best - CUTOFF[collection] if meaning and not like else -1.0
             legs[collection] = {hit.id: hit.score for hit in found.hits if hit.score >= least}
 
     if like:
@@ -186,7 +190,7 @@ def _like(question: Question, like: Sequence[UUID]) -> searching.Answer | None:
     )
     if vector is None:
         return None
-    return searching.nearest(collection=EMBEDDINGS, vector=vector, limit=_DEPTH, where=question.where)
+    return searching.nearest(collection=EMBEDDINGS, vector=vector, limit=_ALIKE, where=question.where)
 
 
 def _score_all(meaning: Meaning, candidates: Sequence[Candidate]) -> dict[str, dict[str, float]]:
@@ -210,6 +214,8 @@ def _liked(understood: Understood) -> list[UUID]:
     if not named:
         return []
     every_word = " & ".join(f"{word}:A" for word in named.split())
-    rows = Product.objects.current().filter(Q(RawSQL("search_document @@ search_query(%s)", [every_word], BooleanField())))
+    rows = Product.objects.current().filter(
+        Q(RawSQL("search_document @@ search_query(%s)", [every_word], BooleanField()))
+    )
     found = rows.order_by(RawSQL("length(name)", []), "price", "pk").values_list("pk", flat=True)
     return list(found[:5])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from catalog.models import Product
+from catalog.models import Product, ProductAlias, SupplierListing
 from catalog.searching.folding import key_of, words_of
 from catalog.searching.fusing import Candidate
 
@@ -19,13 +19,14 @@ def exact_matches(text: str, within: QuerySet[Product], candidates: Sequence[Can
         return list(candidates)
     every_word = " & ".join(words)
     named = Q(RawSQL("search_document @@ to_tsquery('simple', %s)", [every_word], BooleanField()))
-    rows = within.filter(named | Q(sku=text) | Q(gtin=text.zfill(14))).values_list(
-        "pk", "name", "name_fr", "brand", "sku", "gtin"
+    listed = _keys_listed(text)
+    rows = within.filter(named | Q(merge_key__in=listed) if listed else named).values_list(
+        "pk", "name", "name_fr", "brand", "sku", "gtin", "merge_key"
     )
     first: dict[str, int] = {}
     found: dict[str, Candidate] = {}
-    for pk, name, name_fr, brand, sku, gtin in rows[:_MOST]:
-        place = _place(asked, text, name, name_fr, brand, sku, gtin)
+    for pk, name, name_fr, brand, sku, gtin, merge_key in rows[:_MOST]:
+        place = 1 if merge_key in listed else _place(asked, name, name_fr, brand)
         if place:
             first[str(pk)] = place
             found[str(pk)] = Candidate(
@@ -41,12 +42,21 @@ def exact_matches(text: str, within: QuerySet[Product], candidates: Sequence[Can
     return [*exact, *(candidate for candidate in candidates if candidate.id not in first)]
 
 
-def _place(
-    asked: str, text: str, name: str, name_fr: str | None, brand: str | None, sku: str | None, gtin: str | None
-) -> int:
-    """Return 1 for a number, 2 for brand and name, 3 for a name, 0 for none of them."""
-    if (sku and key_of(sku) == asked) or (gtin and text.isdigit() and gtin == text.zfill(14)):
-        return 1
+def _keys_listed(text: str) -> set[str]:
+    """Return the keys of products that bear the text as a number, here or in any source's list."""
+    if " " in text or not any(map(str.isdigit, text)):
+        return set()
+    codes = {text, text.upper(), text.strip("_")}
+    gtin = text.zfill(14) if text.isdigit() else ""
+    own = Product.objects.filter(Q(sku__in=codes) | Q(gtin=gtin)).values_list("merge_key", flat=True)
+    told = SupplierListing.objects.filter(Q(sku__in=codes) | Q(gtin=gtin)).values_list("merge_key", flat=True)
+    keys = {*own[:_MOST], *told[:_MOST]}
+    aliases = ProductAlias.objects.filter(merge_key__in=keys).values_list("product_key", flat=True)
+    return {*keys, *aliases} if keys else set()
+
+
+def _place(asked: str, name: str, name_fr: str | None, brand: str | None) -> int:
+    """Return 2 for brand and name, 3 for a name, 0 for neither."""
     names = [key_of(n) for n in (name, name_fr) if n]
     own = key_of(brand or "")
     if own and any(asked in (own + n, n + own) for n in names):

@@ -19,8 +19,8 @@ NAMES = ("strain_type", "category", "brand", *_BANDED, "terpene", "store")
 
 def facets(members: QuerySet[Product], *, names: Sequence[str] = NAMES) -> dict[str, list[dict[str, Any]]]:
     """Return counts of each value, the most frequent first, bands in order; what is unknown counts nowhere."""
-    columns = ("pk", "strain_type", "category", "brand", "thc_percentage", "cbd_percentage", "price", "terpenes")
-    sql, params = members.order_by().values_list(*columns).query.sql_with_params()
+    columns = ("id", "strain_type", "category", "brand", "thc_percentage", "cbd_percentage", "price", "terpenes")
+    sql, params = members.order_by().values(*columns).query.sql_with_params()
     banded = {name: f"width_bucket({column}, ARRAY[{', '.join(map(str, low))}]::numeric[])" for name, (column, low) in _BANDED.items()}  # fmt: skip
     keys = {"strain_type": "strain_type", "category": "category", "brand": "brand", **banded}
     parts = [
@@ -30,10 +30,12 @@ def facets(members: QuerySet[Product], *, names: Sequence[str] = NAMES) -> dict[
         if name in names
     ]
     if "terpene" in names:
-        parts.append("SELECT 'terpene', t, count(*) FROM members, unnest(terpenes) AS t GROUP BY 2")
+        parts.append(
+            "SELECT 'terpene' AS facet, t AS value, count(*) AS n FROM members, unnest(terpenes) AS t GROUP BY 2"
+        )
     if "store" in names:
         parts.append(
-            "SELECT 'store', s.code, count(*) FROM members m JOIN store_stock k ON k.product_id = m.id AND k.quantity > 0"
+            "SELECT 'store' AS facet, s.code AS value, count(*) AS n FROM members m JOIN store_stock k ON k.product_id = m.id AND k.quantity > 0"
             " JOIN stores s ON s.id = k.store_id GROUP BY 2"
         )
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}

@@ -183,7 +183,7 @@ STOP_WORDS = frozenset(
 
 def folded(text: str) -> str:
     """Return lower-case text without accents; punctuation stays. Characters that are no letters of ours become blanks."""
-    plain = unicodedata.normalize("NFKD", text.lower().translate(_LIGATURES))
+    plain = unicodedata.normalize("NFKD", text.lower().translate(_LIGATURES)).lower()
     kept = "".join(c for c in plain if not unicodedata.combining(c))
     return "".join(c if c.isascii() and c.isprintable() else " " for c in kept)
 

@@ -10,6 +10,8 @@ RANK_CONSTANT = 20
 WEIGHTS = {"lexical": 2.0, "product_texts": 1.0, "product_embeddings": 1.0, "facts": 1.5}
 # What lies so far below the best of a leg is not near any more.
 CUTOFF = {"product_texts": 0.15, "product_embeddings": 0.15}
+# How much the share of words counts beside the ranks: meaning alone never outweighs the words themselves.
+SHARE = 0.35
 # How much a name counts that holds little beside the words asked for.
 _BREVITY = 0.25
 
@@ -66,5 +68,6 @@ def fuse(
         candidate.ranks = {leg: places[candidate.id] for leg, places in ranks.items() if candidate.id in places}
         candidate.scores = {leg: told[candidate.id] for leg, told in scores.items() if candidate.id in told}
         fused = sum(WEIGHTS[leg] / (RANK_CONSTANT + rank) for leg, rank in candidate.ranks.items())
-        candidate.score = fused / most if most else 0.0
+        ranked = fused / most if most else 0.0
+        candidate.score = (1 - SHARE) * ranked + SHARE * candidate.share if "lexical" in ranks else ranked
     return sorted(candidates, key=lambda c: (-c.score, c.id))

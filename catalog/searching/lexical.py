@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models.functions import Length
 from rapidfuzz.distance import DamerauLevenshtein
 
 from catalog.models import SearchWord
@@ -19,6 +20,7 @@ PARTS = {"A": 1.0, "B": 0.9, "C": 0.7, "D": 0.45}
 SYNONYM = 0.75
 _LEAST_LIKENESS = 0.68
 _SHORTEST_MENDED = 4
+_MOST_SLIPS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,48 +85,46 @@ def documents_of(words: Sequence[str]) -> dict[str, int]:
     return dict(SearchWord.objects.filter(word__in=["", *words]).values_list("word", "documents"))
 
 
-def mended(text: str) -> str:
+def mended(text: str, *, words: Sequence[str]) -> str:
     """
-    Return the text with words that no product knows replaced by the nearest that one does; unchanged if all are known.
+    Return the text with those of the words that no product knows replaced by the nearest that one does.
 
-    Numbers and words of three letters stay: nearly every one is near another.
+    words: what was not understood otherwise. Numbers and words of three letters stay: nearly every one is near another.
     """
-    doubtful = [word for word in words_of(text) if len(word) >= _SHORTEST_MENDED and not any(map(str.isdigit, word))]
+    doubtful = [word for word in words if len(word) >= _SHORTEST_MENDED and not any(map(str.isdigit, word))]
     known = documents_of(doubtful) if doubtful else {}
     strange = [word for word in doubtful if word not in known and word not in group_of()]
     if not known.get("") or not strange:
         return text
-    told = words_of_everything(text)
-    for word, near in _nearest(strange).items():
-        told = [near if part == word else part for part in told]
-    return " ".join(told) if told != words_of_everything(text) else text
-
-
-def words_of_everything(text: str) -> list[str]:
-    """Return what stands between blanks, folded where it is a plain word, so that signs and numbers are kept."""
-    return [words_of(part)[0] if len(words_of(part)) == 1 and part.isalpha() else part for part in text.split()]
+    nearest = _nearest(strange)
+    parts = [nearest.get("".join(words_of(part)), part) for part in text.split()]
+    return " ".join(parts)
 
 
 def _nearest(strange: Sequence[str]) -> dict[str, str]:
-    found = {}
+    """Return the word that is fewest slips of the pen away, of equally near ones that of most products."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT asked, array_agg(word ORDER BY similarity(word, asked) DESC, word)
-            FROM unnest(%s::text[]) AS asked
+            SELECT asked FROM unnest(%s::text[]) AS asked
             -- What has a stem in common with a product is no mistake.
-            JOIN LATERAL (
-              SELECT word, similarity(word, asked) FROM search_words
-              WHERE word %% asked AND word <> '' ORDER BY similarity(word, asked) DESC, word LIMIT 20
-            ) AS near ON NOT EXISTS (SELECT FROM products WHERE search_document @@ search_query(asked))
-            GROUP BY asked
+            WHERE NOT EXISTS (SELECT FROM products WHERE search_document @@ search_query(asked))
             """,
             [list(strange)],
         )
-        for asked, candidates in cursor.fetchall():
-            near = max(candidates, key=lambda word: DamerauLevenshtein.normalized_similarity(asked, word))
-            if DamerauLevenshtein.normalized_similarity(asked, near) >= _LEAST_LIKENESS:
-                found[asked] = near
+        unknown = [asked for (asked,) in cursor.fetchall()]
+    found = {}
+    for asked in unknown:
+        rows = SearchWord.objects.annotate(length=Length("word")).filter(
+            length__gte=len(asked) - _MOST_SLIPS, length__lte=len(asked) + _MOST_SLIPS
+        )
+        near = max(
+            rows.values_list("word", "documents"),
+            key=lambda row: (DamerauLevenshtein.normalized_similarity(asked, row[0]), row[0][:1] == asked[:1], row[1]),
+            default=None,
+        )
+        if near and DamerauLevenshtein.normalized_similarity(asked, near[0]) >= _LEAST_LIKENESS:
+            found[asked] = near[0]
     return found
 
 

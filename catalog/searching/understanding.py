@@ -65,14 +65,17 @@ def understand(text: str, *, ignore: Iterable[str] = ()) -> Understood:
     left_out = set(ignore)
     rest = " " + re.sub(r"\s+", " ", folded(text)) + " "
     terms: list[Term] = []
+    kept: list[str] = []
     for rule in _RULES:
         for start, end, term in reversed(list(rule(rest))):
             is_ignored = term.key in left_out or term.kind in left_out
             if not is_ignored and term.key not in {t.key for t in terms}:
                 terms.append(term)
-            if term.kind not in _STAYS and not (is_ignored and term.word):
+            if is_ignored and term.word:
+                kept.append(term.said)
+            if term.kind not in _STAYS:
                 rest = f"{rest[:start]} {rest[end:]}"
-    words = tuple(word for word in words_of(rest) if word not in STOP_WORDS)
+    words = tuple(word for word in words_of(" ".join([rest, *kept])) if word not in STOP_WORDS)
     return Understood(text=text, terms=tuple(terms), words=words)
 
 

@@ -1,7 +1,7 @@
 """From a question to products in order: understand, gather what answers, fuse the legs, put first what is meant."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,7 @@ MOST = 600
 """So many of the best are put in order; paging by relevance ends there."""
 _DEPTH = 1000
 _ALIKE = 100
+_LEAST_FIT = 0.05
 # Given up one after the other, the vaguest first, when nothing meets all of what was understood.
 _YIELDING = ("strength", "cbd_rich", "ratio", "thc", "cbd", "thc_mg", "cbd_mg", "size", "pieces", "volume", "category",
              "strain_type", "price")  # fmt: skip
@@ -89,6 +90,8 @@ def answer(question: Question) -> Ranking:
     near = {pk for hits in legs.values() for pk in hits} if has_subject else set()
     terms = [term for term in understood.terms if narrow(term) is not None]
     relaxed: list[Term] = []
+    if liked and understood.of("cheap"):
+        question = replace(question, within=_cheaper(question.within, liked))
     while True:
         members = _members(question, terms, words, near, has_subject=has_subject, without=liked)
         candidates, total = _gather(members, understood, words, near)
@@ -107,7 +110,7 @@ def answer(question: Question) -> Ranking:
     candidates = fuse(candidates, ranks, scores=legs)
     candidates = weigh(candidates, store=question.store)
     if text:
-        candidates = exact_matches(text, question.within, candidates)
+        candidates = exact_matches(right, question.within, candidates)
         total = max(total, len(candidates))
     return Ranking(
         understood=understood, members=members, candidates=candidates, total=total, legs=list(ranks),
@@ -136,8 +139,11 @@ def _gather(
 ) -> tuple[list[Candidate], int]:
     share = RawSQL(f"({words.share_sql[0]})::float8", words.share_sql[1], FloatField()) if words else _nothing()
     fits = [sql for term in understood.terms if (sql := fit(term))]
-    told = " + ".join(f"({sql})" for sql, _ in fits) or "0"
-    fitting = RawSQL(f"({told})::float8 / {max(len(fits), 1)}", [p for _, params in fits for p in params], FloatField())
+    # The geometric mean: what fails one of two wishes answers neither.
+    told = " * ".join(f"greatest(({sql})::float8, {_LEAST_FIT})" for sql, _ in fits) or "0"
+    fitting = RawSQL(
+        f"power({told}, 1.0 / {max(len(fits), 1)})", [p for _, params in fits for p in params], FloatField()
+    )
     rows = (
         members.annotate(share=share, fit=fitting, in_all=Window(Count("*")))
         .order_by(F("share").desc(), F("fit").desc(), "pk")
@@ -191,6 +197,11 @@ def _like(question: Question, like: Sequence[UUID]) -> searching.Answer | None:
     if vector is None:
         return None
     return searching.nearest(collection=EMBEDDINGS, vector=vector, limit=_ALIKE, where=question.where)
+
+
+def _cheaper(rows: QuerySet[Product], than: Sequence[UUID]) -> QuerySet[Product]:
+    prices = [price for price in Product.objects.filter(pk__in=than).values_list("price", flat=True) if price]
+    return rows.filter(price__lt=max(prices)) if prices else rows
 
 
 def _score_all(meaning: Meaning, candidates: Sequence[Candidate]) -> dict[str, dict[str, float]]:

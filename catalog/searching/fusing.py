@@ -8,6 +8,8 @@ from catalog.searching.folding import words_of
 # How fast a rank loses weight.
 RANK_CONSTANT = 20
 WEIGHTS = {"lexical": 2.0, "product_texts": 1.0, "product_embeddings": 1.0, "facts": 1.5}
+# Where nothing but facts was asked, they decide.
+FACTS_ALONE = 4.0
 # What lies so far below the best of a leg is not near any more.
 CUTOFF = {"product_texts": 0.15, "product_embeddings": 0.15}
 # How much the share of words counts beside the ranks: meaning alone never outweighs the words themselves.
@@ -63,11 +65,12 @@ def fuse(
     scores: Mapping[str, Mapping[str, float]],
 ) -> list[Candidate]:
     """Put candidates in order; the score is the share of the most that these legs could give, 0 to 1."""
-    most = sum(WEIGHTS[leg] for leg in ranks) / (RANK_CONSTANT + 1)
+    weights = WEIGHTS if "lexical" in ranks else {**WEIGHTS, "facts": FACTS_ALONE}
+    most = sum(weights[leg] for leg in ranks) / (RANK_CONSTANT + 1)
     for candidate in candidates:
         candidate.ranks = {leg: places[candidate.id] for leg, places in ranks.items() if candidate.id in places}
         candidate.scores = {leg: told[candidate.id] for leg, told in scores.items() if candidate.id in told}
-        fused = sum(WEIGHTS[leg] / (RANK_CONSTANT + rank) for leg, rank in candidate.ranks.items())
+        fused = sum(weights[leg] / (RANK_CONSTANT + rank) for leg, rank in candidate.ranks.items())
         ranked = fused / most if most else 0.0
         candidate.score = (1 - SHARE) * ranked + SHARE * candidate.share if "lexical" in ranks else ranked
     return sorted(candidates, key=lambda c: (-c.score, c.id))

@@ -10,7 +10,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from catalog.models import SearchWord
 from catalog.reference.strains import alias_names
-from catalog.reference.synonyms import group_of, groups
+from catalog.reference.synonyms import group_of, groups, narrower
 from catalog.searching.folding import key_of, words_of
 from catalog.searching.terms import Sql, any_phrase, phrase_queries
 
@@ -71,13 +71,25 @@ def lexical(words: Sequence[str]) -> Lexical | None:
     return Lexical(
         tuple(
             Word(
-                word,
-                tuple(dict.fromkeys((*_synonyms(word), *aliases.get(word, ())))),
-                math.log(1 + (total + 1) / (1 + known.get(word, 0))) if total else 1.0,
+                phrase,
+                tuple(dict.fromkeys((*_synonyms(phrase), *aliases.get(phrase, ())))),
+                math.log(1 + (total + 1) / (1 + min(known.get(word, 0) for word in phrase.split()))) if total else 1.0,
             )
-            for word in words
+            for phrase in _phrases(words)
         )
     )
+
+
+def _phrases(words: Sequence[str]) -> list[str]:
+    """Return the words, those together that mean one thing together: petits fruits."""
+    phrases, place = [], 0
+    while place < len(words):
+        length = next(
+            (n for n in (3, 2) if " ".join(words[place : place + n]) in group_of() and place + n <= len(words)), 1
+        )
+        phrases.append(" ".join(words[place : place + length]))
+        place += length
+    return phrases
 
 
 def documents_of(words: Sequence[str]) -> dict[str, int]:
@@ -138,7 +150,9 @@ def _by_part(phrases: tuple[str, ...]) -> Sql:
 
 def _synonyms(word: str) -> tuple[str, ...]:
     key = group_of().get(word)
-    return tuple(phrase for phrase in groups()[key] if phrase != word) if key else ()
+    if not key:
+        return ()
+    return tuple(phrase for phrase in (*groups()[key], *narrower().get(key, ())) if phrase != word)
 
 
 def _aliases(words: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
-from catalog.reference.synonyms import aromas, groups
+from catalog.reference.synonyms import aromas, groups, narrower
 from catalog.searching.understanding import Term
 
 Sql = tuple[str, list[Any]]
@@ -59,6 +59,8 @@ def _narrow(term: Term) -> Q | None:
             return Q(cbd_percentage__gte=least) | Q(cbd_mg__gte=least) | named(("cbd",))
         case "ratio":
             return _in_ratio(term) | named((term.word.replace(":", " "),))
+        case "parent":
+            return named((term.word,), "D")
         case "terpene" if term.negative:
             return Q(terpenes__contains=[term.word])
         case "aroma" if term.negative:
@@ -157,8 +159,8 @@ def _place(element: str, params: list[Any]) -> Sql:
 def _aroma(word: str) -> Sql:
     """An aroma is in a name, in what is said of the strain's flavor, or in a terpene that smells of it."""
     parts, params = [], []
+    phrases = (*groups()[word], *narrower().get(word, ()))
     for label, worth in ((NAMED, 1.0), ("D", 0.8)):
-        phrases = groups()[word]
         parts.append(f"CASE WHEN search_document @@ {any_phrase(len(phrases))} THEN {worth} ELSE 0 END")
         params += phrase_queries(phrases, label)
     for terpene in aromas()[word]:

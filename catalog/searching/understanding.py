@@ -12,7 +12,7 @@ from catalog.reference.terpenes import terpenes
 from catalog.searching.folding import STOP_WORDS, folded, words_of
 
 Kind = Literal["price", "thc", "cbd", "thc_mg", "cbd_mg", "ratio", "size", "volume", "pieces", "strain_type", "category", "terpene",
-               "aroma", "strength", "cbd_rich", "cheap", "like"]  # fmt: skip
+               "aroma", "strength", "cbd_rich", "cheap", "like", "parent"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,14 +289,14 @@ def _phrases() -> dict[str, tuple[Kind, str]]:
     for key in aromas():
         for phrase in (p for p, group in group_of().items() if group == key):
             found.setdefault(phrase, ("aroma", key))
-    for nothing in ("other", "blend", "melange", "gear"):
+    for nothing in ("milled flower", "other", "blend", "melange", "gear"):
         found.pop(nothing, None)
     return found
 
 
 _CATEGORY_PHRASES = {
     "flowers": "dried-flower", "bud": "dried-flower", "buds": "dried-flower", "fleur": "dried-flower",
-    "fleurs": "dried-flower", "cocottes": "dried-flower", "cocotte": "dried-flower", "cannabis seche": "dried-flower",
+    "fleurs": "dried-flower", "cocottes": "dried-flower", "cocotte": "dried-flower", "cannabis seche": "dried-flower", "seche": "dried-flower", "sechee": "dried-flower",
     "dried cannabis": "dried-flower", "pre roll": "pre-rolls", "preroll": "pre-rolls", "prerolls": "pre-rolls",
     "preroules": "pre-rolls", "pre roule": "pre-rolls", "pre roules": "pre-rolls", "joint": "pre-rolls",
     "joints": "pre-rolls", "vape": "vapes", "cartridge": "vapes", "cartridges": "vapes", "cart": "vapes",
@@ -346,7 +346,20 @@ def _like_rule(text: str) -> Found:
             yield match.start(), match.end(), Term(kind="like", said=match.group().strip(), word=name)
 
 
+def _parent_rule(text: str) -> Found:
+    pattern = (
+        r"\b(?:child(?:ren)? of|offspring of|descend(?:ed|ant|ants) (?:from|of|d[eu'])|bred from|cross(?:es)? (?:of|with)|"
+        r"parent(?:ed)? (?:is|by)|enfants? d[eu']|issue? d[eu']|croisements? (?:d[eu']|avec)|lignee d[eu'])"
+        r" ?(.+?)(?= (?:but|and|mais|et|under|moins|sous|over|plus) |$)"
+    )
+    for match in re.finditer(pattern, text):
+        name = " ".join(words_of(match[1]))
+        if name:
+            yield match.start(), match.end(), Term(kind="parent", said=match.group().strip(), word=name)
+
+
 _RULES: tuple[Rule, ...] = (
+    _parent_rule,
     _like_rule,
     *_potency_rules(),
     *_price_rules(),

@@ -52,7 +52,7 @@ _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('products'))"
 _DOCUMENTS = """
 UPDATE products p SET search_document =
   setweight(search_vector(concat_ws(' ', p.name, p.name_fr, p.sku, p.gtin)), 'A')
-  || setweight(search_vector(p.brand), 'B')
+  || setweight(search_vector(coalesce(p.brand, '')), 'B')
   || setweight(search_vector(concat_ws(' ', %(words)s::jsonb ->> p.strain_type, %(words)s::jsonb ->> p.category, p.strain,
      (SELECT string_agg(t || ' ' || coalesce(%(terpenes)s::jsonb ->> t, ''), ' ') FROM unnest(p.terpenes) t))), 'C')
   || setweight(search_vector(concat_ws(' ', %(flavors)s::jsonb ->> p.strain, array_to_string(p.lineage, ' '))), 'D')

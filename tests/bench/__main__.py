@@ -22,20 +22,20 @@ from config.embedded.test import throwaway_directory, throwaway_environment
 BELOW, REFUSED, INTERRUPTED = 1, 2, 130
 LEAST_ROUNDS = 5
 _WIDTH = 120
-_OTHERS = {"__main__", "comparing"}
+_OTHERS = {"__main__", "comparing", "ranking"}
 
 
 def _names() -> list[str]:
-    return sorted(m.name for m in pkgutil.iter_modules(tests.bench.__path__) if m.name not in _OTHERS)
+    return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(tests.bench.__path__) if m.name not in _OTHERS)
 
 
 def _summary(name: str) -> str:
-    source = (ROOT / "tests" / "bench" / f"{name}.py").read_text()
+    source = (ROOT / "tests" / "bench" / f"{name.replace('-', '_')}.py").read_text()
     return source.split('"""')[1].strip().splitlines()[0]
 
 
 def _parse() -> argparse.Namespace:
-    listed = "\n".join(f"  {name:10} {_summary(name)}" for name in _names())
+    listed = "\n".join(f"  {name:15} {_summary(name)}" for name in _names())
     parser = argparse.ArgumentParser(
         prog="bin/bench", description=__doc__, epilog=f"benchmarks:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -44,11 +44,13 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=LEAST_ROUNDS, help=f"{LEAST_ROUNDS} or more")
     parser.add_argument("--size", type=int, help="rows or texts; each benchmark has its own default")
     parser.add_argument("--data", type=Path, metavar="FILE", help="real data in place of the benchmark's own")
+    parser.add_argument("--queries", type=Path, metavar="FILE", help="other questions for search-quality (JSON lines)")
     options = parser.parse_args()
     if options.rounds < LEAST_ROUNDS:
         parser.error(f"--rounds must be {LEAST_ROUNDS} or more")
-    if options.data and not options.data.is_file():
-        parser.error(f"there is no file {options.data}")
+    for file in (options.data, options.queries):
+        if file and not file.is_file():
+            parser.error(f"there is no file {file}")
     return options
 
 
@@ -63,7 +65,7 @@ def main() -> int:
             with console.status("Preparing servers, tables and models …"):
                 stack.start()
                 _prepare(stack)
-            return _measure(importlib.import_module(f"tests.bench.{options.name}"), options, console)
+            return _measure(importlib.import_module(f"tests.bench.{options.name.replace('-', '_')}"), options, console)
         except KeyboardInterrupt:
             return INTERRUPTED
         finally:
@@ -87,14 +89,13 @@ def _measure(benchmark: ModuleType, options: argparse.Namespace, console: Consol
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(options.name, total=options.rounds)
         wanted: dict[str, object] = {"rounds": options.rounds, "size": size, "advance": lambda: progress.advance(bar)}
-        if options.data:
-            wanted["data"] = options.data
+        given = {name: file for name in ("data", "queries") if (file := getattr(options, name))}
         try:
-            lines = benchmark.measure(**wanted)
+            lines = benchmark.measure(**wanted, **given)
         except (TypeError, ValueError) as error:
-            if not options.data:
+            if not given:
                 raise
-            console.print(f"{options.name} cannot use {options.data}: {error}")
+            console.print(f"{options.name} cannot use {', '.join(map(str, given.values()))}: {error}")
             return REFUSED
     table = Table("line", "median", "least", "most", "limit", "")
     for line in lines:

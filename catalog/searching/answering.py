@@ -11,6 +11,7 @@ from django.db.models.expressions import RawSQL
 
 from catalog.models import Product
 from catalog.searching.exactness import exact_matches
+from catalog.searching.folding import key_of
 from catalog.searching.fusing import CUTOFF, Candidate, fuse, rank_by
 from catalog.searching.lexical import Lexical, lexical, mended
 from catalog.searching.meaning import Meaning, meaning_of
@@ -27,6 +28,7 @@ MOST = 600
 """So many of the best are put in order; paging by relevance ends there."""
 _DEPTH = 1000
 _ALIKE = 100
+_LIKED = 5
 _LEAST_FIT = 0.05
 # Given up one after the other, the vaguest first, when nothing meets all of what was understood.
 _YIELDING = ("strength", "cbd_rich", "ratio", "thc", "cbd", "thc_mg", "cbd_mg", "size", "pieces", "volume", "category",
@@ -80,7 +82,7 @@ def answer(question: Question) -> Ranking:
     right = mended(text, words=understood.words)
     if right != text:
         understood = understand(right, ignore=question.ignore)
-    liked = _liked(understood)
+    liked, namesakes = _liked(understood)
     if understood.of("like") and not liked:  # nothing bears that name: its words are words
         understood = understand(right, ignore=question.ignore | {"like"})
     meaning = meaning_of(understood)
@@ -93,7 +95,7 @@ def answer(question: Question) -> Ranking:
     if liked and understood.of("cheap"):
         question = replace(question, within=_cheaper(question.within, liked))
     while True:
-        members = _members(question, terms, words, near, has_subject=has_subject, without=liked)
+        members = _members(question, terms, words, near, has_subject=has_subject, without=namesakes)
         candidates, total = _gather(members, understood, words, near)
         loose = next((t for kind in _YIELDING for t in terms if t.kind == kind and not t.negative), None)
         if total or loose is None:
@@ -107,7 +109,7 @@ def answer(question: Question) -> Ranking:
         ranks["lexical"] = rank_by({c.id: c.words_score for c in candidates if c.share})
     if any(fit(term) for term in understood.terms):
         ranks["facts"] = rank_by({c.id: c.fit for c in candidates})
-    candidates = fuse(candidates, ranks, scores=legs)
+    candidates = fuse(candidates, ranks, scores=legs, is_likeness=bool(question.like or liked))
     candidates = weigh(candidates, store=question.store)
     if text:
         candidates = exact_matches(right, question.within, candidates)
@@ -219,14 +221,15 @@ def _score_all(meaning: Meaning, candidates: Sequence[Candidate]) -> dict[str, d
     return legs
 
 
-def _liked(understood: Understood) -> list[UUID]:
-    """Return products of the name that others should be like; at most five, the cheapest first."""
-    named = next((term.word for term in understood.of("like")), "")
-    if not named:
-        return []
-    every_word = " & ".join(f"{word}:A" for word in named.split())
+def _liked(understood: Understood) -> tuple[list[UUID], list[UUID]]:
+    """Return the products of the name that others should be like: five to be like, and all, which are no answers."""
+    told = next((term.word for term in understood.of("like")), "")
+    if not told:
+        return [], []
+    every_word = " & ".join(f"{word}:A" for word in told.split())
     rows = Product.objects.current().filter(
         Q(RawSQL("search_document @@ search_query(%s)", [every_word], BooleanField()))
     )
-    found = rows.order_by(RawSQL("length(name)", []), "price", "pk").values_list("pk", flat=True)
-    return list(found[:5])
+    found = list(rows.order_by(RawSQL("length(name)", []), "price", "pk").values_list("pk", "name")[:_ALIKE])
+    named = [pk for pk, name in found if key_of(name) == key_of(told)] or [pk for pk, _ in found]
+    return named[:_LIKED], named

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from catalog.searching.folding import words_of
 
-# How fast a rank loses weight.
-RANK_CONSTANT = 20
-WEIGHTS = {"lexical": 2.0, "product_texts": 1.0, "product_embeddings": 1.0, "facts": 1.5}
-# Where nothing but facts was asked, they decide.
-FACTS_ALONE = 4.0
+# How fast a rank loses weight; this and the weights were chosen on one half of the judged questions.
+RANK_CONSTANT = 10
+WEIGHTS = {"lexical": 2.0, "product_texts": 0.7, "product_embeddings": 0.7, "facts": 2.5}
+# Where nothing but facts was asked, they decide; where likeness was asked, it does.
+FACTS_ALONE = {**WEIGHTS, "facts": 4.0}
+LIKENESS = {**WEIGHTS, "product_embeddings": 4.0, "facts": 1.0}
 # What lies so far below the best of a leg is not near any more.
 CUTOFF = {"product_texts": 0.15, "product_embeddings": 0.15}
 # How much the share of words counts beside the ranks: meaning alone never outweighs the words themselves.
@@ -63,9 +64,10 @@ def fuse(
     ranks: Mapping[str, Mapping[str, int]],
     *,
     scores: Mapping[str, Mapping[str, float]],
+    is_likeness: bool = False,
 ) -> list[Candidate]:
     """Put candidates in order; the score is the share of the most that these legs could give, 0 to 1."""
-    weights = WEIGHTS if "lexical" in ranks else {**WEIGHTS, "facts": FACTS_ALONE}
+    weights = LIKENESS if is_likeness else WEIGHTS if "lexical" in ranks else FACTS_ALONE
     most = sum(weights[leg] for leg in ranks) / (RANK_CONSTANT + 1)
     for candidate in candidates:
         candidate.ranks = {leg: places[candidate.id] for leg, places in ranks.items() if candidate.id in places}

@@ -1,0 +1,149 @@
+"""Whoever is killed while vectors are made, one reconciling puts everything right."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from config.embedded.stack import ROOT, Stack
+from config.embedded.test import throwaway_directory, throwaway_environment
+from tests.functional.development import wait_until
+
+pytestmark = pytest.mark.slow
+_KILLS = 10
+_SEED = 20261125
+_PRODUCTS = 400
+_CODE = "import django; django.setup()\n"
+_MAKE = _CODE + """
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute(
+        "INSERT INTO products (name, brand, category, strain_type, price, merge_key) "
+        "SELECT 'Kill ' || n, 'Brand ' || n %% 7, 'dried-flower', 'indica', n %% 50 + 1, 'kill:' || n FROM generate_series(1, %s) n",
+        [int(__import__('sys').argv[1])])
+from vectors.indexing import index_due
+index_due()
+"""
+_INDEX = _CODE + """
+import time
+from vectors.indexing import index_due
+print("ready", flush=True)
+while True:
+    index_due()
+    time.sleep(0.01)
+"""
+_RECONCILE = _CODE + """
+from vectors.declaring import entities
+from vectors.reconciling import reconcile
+for name in entities():
+    told = reconcile(collection=name)
+    print(told["before"].total, told["after"].total, reconcile(collection=name, repair=False)["before"].total, flush=True)
+"""
+
+
+class Servers:
+    """A stack of its own, whose data outlive a crash, and a process that indexes."""
+
+    def __init__(self, directory: Path) -> None:
+        self.stack = Stack(directory / "state", settings={}, needs=("postgres", "valkey", "milvus"))
+        self.stack.start()
+        self.environment = throwaway_environment(self.stack) | {
+            "DJANGO_SETTINGS_MODULE": "config.settings.dev", "LOG_LEVEL": "ERROR", "PYTHONPATH": str(ROOT),
+        }  # fmt: skip
+        self.indexer: subprocess.Popen[bytes] | None = None
+
+    def run(self, code: str, *arguments: str) -> str:
+        """Run Python with these servers; returns what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True,
+            timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    def start_indexer(self) -> None:
+        """Index in a process of its own, and wait until it begins."""
+        self.indexer = subprocess.Popen(
+            [sys.executable, "-c", _INDEX], cwd=ROOT, env=self.environment, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert self.indexer.stdout
+        self.indexer.stdout.readline()
+
+    def stop_indexer(self) -> None:
+        """Kill it."""
+        if self.indexer and self.indexer.poll() is None:
+            self.indexer.kill()
+            self.indexer.wait()
+
+    def kill_server(self, name: str) -> None:
+        """Kill -9 a server with all its processes, and start it again on the same data."""
+        server = self.stack.servers[name]
+        process = psutil.Process(int((server.directory / "pid").read_text()))
+        for one in [process, *process.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                os.kill(one.pid, signal.SIGKILL)
+        wait_until(lambda: not server.is_healthy(), 30)
+        server.stop()
+        server.start()
+
+    def change(self, chance: random.Random) -> None:
+        """Change, add and remove some products, as PostgreSQL lets us."""
+        numbers = [chance.randint(1, _PRODUCTS) for _ in range(60)]
+        with psycopg.connect(self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True) as connection:
+            connection.execute(
+                "UPDATE products SET name = name || ' x', price = price + 1 WHERE merge_key = ANY(%s)",
+                [[f"kill:{n}" for n in numbers[:40]]],
+            )
+            connection.execute("DELETE FROM products WHERE merge_key = ANY(%s)", [[f"kill:{n}" for n in numbers[40:45]]])
+            connection.execute(
+                "INSERT INTO products (name, category, merge_key) SELECT 'New ' || n, 'vapes', 'kill:' || n"
+                " FROM unnest(%s::int[]) AS n ON CONFLICT DO NOTHING",
+                [numbers[45:]],
+            )
+
+
+@pytest.fixture
+def servers() -> Iterator[Servers]:
+    """Servers with products that are indexed."""
+    directory = throwaway_directory(Path(os.environ["STATE_DIR"]).parent)
+    servers = Servers(directory)
+    try:
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"], cwd=ROOT, env=servers.environment, check=True
+        )
+        servers.run(_MAKE, str(_PRODUCTS))
+        yield servers
+    finally:
+        servers.stop_indexer()
+        servers.stack.stop()
+        servers.stack.remove()
+
+
+def test_thirty_kills_leave_nothing_that_one_reconciling_does_not_mend(servers: Servers) -> None:
+    chance = random.Random(_SEED)
+    victims = ["indexer", "milvus", "postgres"] * _KILLS
+    chance.shuffle(victims)
+    servers.start_indexer()
+    for victim in victims:
+        servers.change(chance)
+        time.sleep(chance.uniform(0, 0.4))
+        if victim == "indexer":
+            servers.stop_indexer()
+        else:
+            servers.kill_server(victim)
+        if servers.indexer is None or servers.indexer.poll() is not None:
+            servers.start_indexer()
+    servers.stop_indexer()
+    told = [list(map(int, line.split())) for line in servers.run(_RECONCILE).splitlines() if line]
+    assert len(told) >= 2
+    assert [(after, again) for _, after, again in told] == [(0, 0)] * len(told), told

@@ -62,7 +62,6 @@ class ProductVectors(EmbeddedEntity):
 
     table = "products"
     scalar_fields = _SCALARS
-    partition_field = "category"
     audiences = _AUDIENCES
 
     def queryset(self) -> QuerySet[Product]:

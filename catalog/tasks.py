@@ -2,7 +2,7 @@
 
 from catalog.ingest.pipeline import PIPELINES, pipeline_of
 from catalog.models import CatalogSource
-from catalog.services import duplicates
+from catalog.services import duplicates, searching
 from mlops.flow.rehearsing import note_rehearsal, rehearse_source
 from mlops.flow.runner import help_refine, run_due, run_source
 from mlops.flow.task_door import pipeline_task
@@ -48,7 +48,14 @@ def rehearse(*, code: str) -> dict[str, int]:
 def match_products() -> dict[str, int]:
     """Compare products that are new or have changed; merge what is one, ask about what may be."""
     matched = duplicates.match_products()
+    searching.refresh_search_words()
     return {"compared": matched.compared, "merged": matched.merged, "asked": matched.asked}
+
+
+@pipeline_task(queue="default")
+def refresh_search_words() -> dict[str, int]:
+    """Count anew by how many products each word is borne."""
+    return {"words": searching.refresh_search_words()}
 
 
 @pipeline_task(queue="ingest")

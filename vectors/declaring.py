@@ -26,7 +26,6 @@ class EmbeddedEntity(ABC):
     text_weight: float = 1.0
     # Scalar fields of the collection: name → "float" or "text". A float that is unknown is -1.
     scalar_fields: dict[str, str]
-    partition_field: str | None = None
     # Every field of a row that is read for text, features or scalars, and who may see it: what is encoded can be found.
     audiences: Mapping[str, Audience]
 

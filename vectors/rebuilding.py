@@ -88,7 +88,7 @@ def is_due(collection: str) -> bool:
 
 def shape_of(entity: EmbeddedEntity, dimension: int) -> Shape:
     """Return what a collection of the entity holds."""
-    return Shape(dimension, entity.scalar_fields, entity.partition_field)
+    return Shape(dimension, entity.scalar_fields)
 
 
 def recall(index: VectorIndex, *, queries: int = _QUERIES) -> float:

@@ -1,11 +1,54 @@
 """Doors to the embed road."""
 
+import structlog
+
 from mlops.flow.task_door import pipeline_task
+from vectors import rebuilding, reconciling
 from vectors.declaring import entities
+from vectors.errors import IndexBusy, IndexRefused
 from vectors.indexing import index_due
+from vectors.models import VectorIndex
+
+log = structlog.get_logger(__name__)
 
 
 @pipeline_task(queue="embed", soft_time_limit=900)
 def index_due_vectors() -> dict[str, int]:
-    """Bring every collection up to its rows."""
-    return {name: index_due(collection=name)["encoded"] for name in entities()}
+    """Bring every collection up to its rows; one that another process builds, or that was refused, is left to that."""
+    try:
+        return index_due()
+    except (IndexBusy, IndexRefused) as error:
+        log.warning("not indexed", reason=str(error))
+        return {"taken": 0, "encoded": 0, "deleted": 0}
+
+
+@pipeline_task(queue="embed", soft_time_limit=1800)
+def reconcile_vectors(*, collection: str = "") -> dict[str, int]:
+    """Hold vectors against rows and Milvus, and mend what differs."""
+    names = [collection] if collection else list(entities())
+    return {name: reconciling.reconcile(collection=name)["before"].total for name in names}
+
+
+@pipeline_task(queue="embed", soft_time_limit=3600)
+def rebuild_vectors(*, collection: str, index_type: str = "") -> dict[str, int]:
+    """Build an index anew and let it serve; nothing where another process does so already."""
+    try:
+        return rebuilding.rebuild(collection=collection, index_type=index_type)
+    except IndexBusy:
+        return {"encoded": 0}
+
+
+@pipeline_task(queue="embed", soft_time_limit=3600)
+def rebuild_due() -> dict[str, int]:
+    """Build anew what was made otherwise than settings and code ask for now."""
+    due = [name for name in entities() if rebuilding.is_due(name)]
+    for name in due:
+        rebuild_vectors.delay(collection=name)
+    return {"due": len(due)}
+
+
+@pipeline_task(queue="embed", soft_time_limit=1800)
+def roll_back_index(*, index_id: str) -> dict[str, int]:
+    """Let a retired index serve again."""
+    rebuilding.roll_back(index=VectorIndex.objects.get(pk=index_id))
+    return {"rolled back": 1}

@@ -35,6 +35,13 @@ UNFOLD = {
                 _page("Licence holders", "badge", "catalog_licenceholder_changelist"),
             ),
             _group(
+                "Search",
+                _page("Playground", "search", "catalog_searchweights_playground"),
+                _page("Weights", "balance", "catalog_searchweights_changelist"),
+                _page("Vector indexes", "scatter_plot", "vectors_vectorindex_changelist"),
+                _page("Stores", "storefront", "catalog_store_changelist"),
+            ),
+            _group(
                 "Data",
                 _page("Runs", "directions_run", "mlops_run_changelist"),
                 _page("Operations", "history", "mlops_operation_changelist"),

@@ -60,6 +60,27 @@ CLOCK = {
         "timezone": "UTC",
         "queue": "embed",
     },
+    "Vectors: build anew what is of another make": {
+        "task": "vectors.tasks.rebuild_due",
+        "minute": "*/10",
+        "hour": "*",
+        "timezone": "UTC",
+        "queue": "embed",
+    },
+    "Vectors: reconcile": {
+        "task": "vectors.tasks.reconcile_vectors",
+        "minute": "10",
+        "hour": "4",
+        "timezone": "UTC",
+        "queue": "embed",
+    },
+    "Search: words that products are named by": {
+        "task": "catalog.tasks.refresh_search_words",
+        "minute": "*/10",
+        "hour": "*",
+        "timezone": "UTC",
+        "queue": "default",
+    },
     "Chats: partitions of the coming months": {
         "task": "customers.tasks.make_chat_partitions",
         "minute": "30",

@@ -23,7 +23,9 @@ _KILLS = 10
 _SEED = 20261125
 _PRODUCTS = 400
 _CODE = "import django; django.setup()\n"
-_MAKE = _CODE + """
+_MAKE = (
+    _CODE
+    + """
 from django.db import connection
 with connection.cursor() as cursor:
     cursor.execute(
@@ -33,7 +35,10 @@ with connection.cursor() as cursor:
 from vectors.indexing import index_due
 index_due()
 """
-_INDEX = _CODE + """
+)
+_INDEX = (
+    _CODE
+    + """
 import time
 from vectors.indexing import index_due
 print("ready", flush=True)
@@ -41,13 +46,17 @@ while True:
     index_due()
     time.sleep(0.01)
 """
-_RECONCILE = _CODE + """
+)
+_RECONCILE = (
+    _CODE
+    + """
 from vectors.declaring import entities
 from vectors.reconciling import reconcile
 for name in entities():
     told = reconcile(collection=name)
     print(told["before"].total, told["after"].total, reconcile(collection=name, repair=False)["before"].total, flush=True)
 """
+)
 
 
 class Servers:
@@ -104,7 +113,9 @@ class Servers:
                 "UPDATE products SET name = name || ' x', price = price + 1 WHERE merge_key = ANY(%s)",
                 [[f"kill:{n}" for n in numbers[:40]]],
             )
-            connection.execute("DELETE FROM products WHERE merge_key = ANY(%s)", [[f"kill:{n}" for n in numbers[40:45]]])
+            connection.execute(
+                "DELETE FROM products WHERE merge_key = ANY(%s)", [[f"kill:{n}" for n in numbers[40:45]]]
+            )
             connection.execute(
                 "INSERT INTO products (name, category, merge_key) SELECT 'New ' || n, 'vapes', 'kill:' || n"
                 " FROM unnest(%s::int[]) AS n ON CONFLICT DO NOTHING",
@@ -119,7 +130,10 @@ def servers() -> Iterator[Servers]:
     servers = Servers(directory)
     try:
         subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"], cwd=ROOT, env=servers.environment, check=True
+            [sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"],
+            cwd=ROOT,
+            env=servers.environment,
+            check=True,
         )
         servers.run(_MAKE, str(_PRODUCTS))
         yield servers

@@ -21,7 +21,7 @@ from vectors.store import Shape, VectorStore, expression
 
 pytestmark = pytest.mark.slow
 DIMENSION = 16
-SHAPE = Shape(DIMENSION, {"price": "float", "kind": "text", "brand": "text"}, "kind")
+SHAPE = Shape(DIMENSION, {"price": "float", "kind": "text", "brand": "text"})
 KINDS = ("flower", "vape", 'odd "quoted" \\ kind', "fleur séchée", "")
 
 
@@ -140,11 +140,11 @@ class TestStore:
     @given(
         st.lists(
             st.one_of(
-                st.builds(
-                    Between, st.just("price"), st.none() | st.floats(-2, 60), st.none() | st.floats(-2, 60)
-                ),
+                st.builds(Between, st.just("price"), st.none() | st.floats(-2, 60), st.none() | st.floats(-2, 60)),
                 st.builds(OneOf, st.just("kind"), st.lists(st.sampled_from(KINDS), min_size=1, max_size=3).map(tuple)),
-                st.builds(OneOf, st.just("brand"), st.sampled_from([("brand0",), ("brand1", "brand2"), ("' or 1 == 1",)])),
+                st.builds(
+                    OneOf, st.just("brand"), st.sampled_from([("brand0",), ("brand1", "brand2"), ("' or 1 == 1",)])
+                ),
             ),
             max_size=3,
         )

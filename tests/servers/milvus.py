@@ -32,6 +32,8 @@ def standalone(directory: Path) -> Iterator[str]:
         process = subprocess.Popen(
             [*command, "--data", str(directory / "data"), "--proxy-port", str(port)],
             stdout=log, stderr=log, start_new_session=True,
+            # It reads settings from the environment too, and takes our LOG_LEVEL for its own.
+            env={name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "PYTHONPATH")},
         )  # fmt: skip
     try:
         _wait(f"http://{LOOPBACK}:{port}", process)

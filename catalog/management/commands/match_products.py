@@ -8,6 +8,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from catalog.services.duplicates import count_due, match_products, rehearse_matching
+from catalog.services.searching import refresh_search_words
 
 
 class Command(BaseCommand):
@@ -32,6 +33,8 @@ class Command(BaseCommand):
                 progress.advance(bar, count)
 
             matched = rehearse_matching(on_batch=advance) if dry_run else match_products(limit=limit, on_batch=advance)
+        if not dry_run:
+            refresh_search_words()
         table = Table("compared", "would be merged" if dry_run else "merged", "would be asked" if dry_run else "asked")
         table.add_row(*map(str, (matched.compared, matched.merged, matched.asked)))
         console.print(table)

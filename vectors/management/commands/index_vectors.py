@@ -12,9 +12,9 @@ from vectors.indexing import count_due, index_due
 
 
 class Command(BaseCommand):
-    """A progress bar a collection."""
+    """A progress bar a collection; changed rows are brought into all collections at once."""
 
-    help = "Encode and store the vectors of every row that is due."
+    help = "Encode and store the vectors of every row that is due; build collections that are not there yet."
 
     def handle(self, **_: Any) -> None:
         """Index every collection."""

@@ -155,7 +155,6 @@ def _potency_rules() -> Iterator[Rule]:
     yield _matches(rf"\b(?:(?:thc ?:? ?)?{_NUMBER} ?mg(?: (?:de |of )?thc)?)\b", _milligrams("thc_mg"))
     for kind, name in _KIND.items():
         of: Kind = "thc" if kind == "thc" else "cbd"
-        percent = rf"{_NUMBER} ?%"
         # The kind before or after the number; "%" may be missing where the kind is said.
         for before, after in ((rf"\b{name}\b:? ?(?:level )?", ""), ("", rf" ?{name}\b")):
             number = rf"{_NUMBER} ?%?"
@@ -165,12 +164,13 @@ def _potency_rules() -> Iterator[Rule]:
             yield _matches(rf"{before}{_BELOW} ?{number}{after}", _below(of))
             yield _matches(rf"{before}{number} ?(?:ou moins|or less|and under){after}", _below(of))
             yield _matches(rf"{before}(?:{_ABOUT} ?)?{number}{after}", _about(of, 0.1))
-        if kind == "thc":  # a bare percentage is of THC
-            yield _matches(rf"(?:{_FROM} )?\b{_NUMBER} ?%? ?{_TO} ?{percent}", _range(of))
-            yield _matches(rf"{_ABOVE} ?{percent}", _above(of))
-            yield _matches(rf"{percent} ?(?:\+|et plus|ou plus|and up|or more|and over)", _above(of))
-            yield _matches(rf"{_BELOW} ?{percent}", _below(of))
-            yield _matches(percent, _about(of, 0.1))
+    # A bare percentage is of THC.
+    percent = rf"{_NUMBER} ?%"
+    yield _matches(rf"(?:{_FROM} )?\b{_NUMBER} ?%? ?{_TO} ?{percent}", _range("thc"))
+    yield _matches(rf"{_ABOVE} ?{percent}", _above("thc"))
+    yield _matches(rf"{percent} ?(?:\+|et plus|ou plus|and up|or more|and over)", _above("thc"))
+    yield _matches(rf"{_BELOW} ?{percent}", _below("thc"))
+    yield _matches(percent, _about("thc", 0.1))
 
 
 def _price_rules() -> Iterator[Rule]:

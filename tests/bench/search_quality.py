@@ -39,7 +39,7 @@ class Judged:
 def measure(*, rounds: int, size: int, advance: Callable[[], None], queries: Path = QUERIES) -> list[Comparison]:
     """Return the measures of each leg and of all together. Raises ValueError for a file that cannot be used."""
     judged = read_judgments(queries)
-    _take_in()
+    take_in()
     from catalog.models import Product
     from catalog.searching.answering import Question, answer
 
@@ -107,7 +107,7 @@ def read_judgments(path: Path) -> list[Judged]:
     return judged
 
 
-def _take_in() -> None:
+def take_in() -> None:
     from catalog.ingest.pipeline import pipeline_of
     from catalog.models import CatalogSource, Product
     from catalog.services.duplicates import match_products

@@ -89,7 +89,7 @@ class VectorIndexAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[Any]:
         """Add the pages that ask before something is done."""
         view = self.admin_site.admin_view(self.act)
-        return [path("<uuid:pk>/<slug:what>/", view, name="vectors_vectorindex_act"), *super().get_urls()]
+        return [path("<uuid:pk>/do/<slug:what>/", view, name="vectors_vectorindex_act"), *super().get_urls()]
 
     def act(self, request: HttpRequest, pk: Any, what: str) -> HttpResponse:
         """Ask, and on POST start the task."""

@@ -1,5 +1,7 @@
 """Stores, and what they have on their shelves."""
 
+from uuid import uuid4
+
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
@@ -10,7 +12,8 @@ from catalog.models.products import Product
 class Store(models.Model):
     """A shop of ours (table `stores`)."""
 
-    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
+    # Made here as well: the console's forms want the key of a store before it is saved.
+    id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
     code = models.SlugField(max_length=50, unique=True, help_text="what clients name it by, for example queen-west")
     name = models.CharField(max_length=100)
     province = models.CharField(max_length=2, help_text="two letters, for example ON")
@@ -26,7 +29,8 @@ class Store(models.Model):
 class StoreStock(models.Model):
     """How many of a product a store has (table `store_stock`)."""
 
-    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
+    # Made here as well: the console's forms want the key of a store before it is saved.
+    id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="stock")
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="stock")
     quantity = models.IntegerField()

@@ -88,7 +88,7 @@ class ExactIndex:
         ids = sorted(now, key=str)
         matrix = np.empty((len(ids), index.dimension), np.float32)
         scalars: list[Mapping[str, Any]] = []
-        kept = []
+        kept: list[UUID] = []
         for pk in ids:
             if pk in fresh:
                 matrix[len(kept)], told = fresh[pk]

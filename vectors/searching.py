@@ -123,7 +123,8 @@ def encoded(index: VectorIndex, text: str, features: Vectors | None = None) -> V
     except ModelMissing as error:
         raise VectorsUnavailable(str(error)) from error
     if not index.layout:
-        return half[0]
+        alone: Vectors = half[0]
+        return alone
     told = np.zeros(FEATURES, np.float32) if features is None else features
     joined: Vectors = combine(half, told[None, :], text_weight=index.text_weight)[0]
     return joined

@@ -160,7 +160,7 @@ class ProductSearchViewSet(GenericViewSet):
         )  # fmt: skip
 
     def _filters(self, asked: Mapping[str, str]) -> ProductFilters:
-        filters = ProductFilters(asked, queryset=self.get_queryset())
+        filters = ProductFilters(dict(asked.items()), queryset=self.get_queryset())
         if not filters.is_valid():
             field, reasons = next(iter(filters.errors.items()))
             raise BadInput(field, str(reasons[0]))
@@ -168,7 +168,7 @@ class ProductSearchViewSet(GenericViewSet):
 
     def _facets(self, request: Request, ranking: Ranking, names: tuple[str, ...]) -> dict[str, Any]:
         """Count what answers; of a facet whose filter is set, what would answer without it."""
-        asked = request.query_params
+        asked = {name: str(value) for name, value in request.query_params.items()}
         active = {facet for name, facet in _FACET_OF.items() if asked.get(name)} & set(names)
         counted = facets(ranking.members, names=tuple(name for name in names if name not in active))
         for facet in sorted(active):

@@ -115,7 +115,7 @@ class SimilarProductSerializer(AudienceSerializer):
 
     def get_score(self, product: Product) -> float:
         """Return the cosine."""
-        return round(self.context["likeness"][str(product.pk)].score, 4)
+        return float(round(self.context["likeness"][str(product.pk)].score, 4))
 
     def get_breakdown(self, product: Product) -> dict[str, float]:
         """Return what makes the cosine."""

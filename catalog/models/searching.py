@@ -8,6 +8,10 @@ from django.db import models
 from django.db.models.functions import Now
 
 
+def _share(help_text: str) -> models.FloatField:
+    return models.FloatField(default=0, validators=[MinValueValidator(0), MaxValueValidator(1)], help_text=help_text)
+
+
 class SearchWord(models.Model):
     """A word that products are named by, for telling rare words and mending misspelled ones (table `search_words`)."""
 
@@ -26,10 +30,9 @@ class SearchWeights(models.Model):
     """How much stock, margin and novelty count in the order of answers; the newest row holds (table `search_weights`)."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    _share = {"validators": [MinValueValidator(0), MaxValueValidator(1)], "default": 0}
-    stock = models.FloatField(help_text="0 to 1: how far what is in stock rises above what is not", **_share)
-    margin = models.FloatField(help_text="0 to 1: how far a high margin lifts a product", **_share)
-    freshness = models.FloatField(help_text="0 to 1: how far a product new in the catalogue rises", **_share)
+    stock = _share("0 to 1: how far what is in stock rises above what is not")
+    margin = _share("0 to 1: how far a high margin lifts a product")
+    freshness = _share("0 to 1: how far a product new in the catalogue rises")
     note = models.TextField(
         help_text="Why; a note that nobody pays for it is due where it lifts products for money's sake."
     )

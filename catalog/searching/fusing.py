@@ -12,7 +12,7 @@ WEIGHTS = {"lexical": 2.0, "product_texts": 0.7, "product_embeddings": 0.7, "fac
 FACTS_ALONE = {**WEIGHTS, "facts": 4.0}
 LIKENESS = {**WEIGHTS, "product_embeddings": 4.0, "facts": 1.0}
 # What lies so far below the best of a leg is not near any more.
-CUTOFF = {"product_texts": 0.15, "product_embeddings": 0.15}
+CUTOFF = {"product_texts": 0.1, "product_embeddings": 0.1}
 # How much the share of words counts beside the ranks: meaning alone never outweighs the words themselves.
 SHARE = 0.35
 # How much a name counts that holds little beside the words asked for.

@@ -44,7 +44,7 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None], queries: Pat
     from catalog.searching.answering import Question, answer
 
     skus = dict(Product.objects.current().exclude(sku=None).values_list("pk", "sku"))
-    by_id = {str(pk): sku for pk, sku in skus.items()}
+    by_id = {str(pk): sku or "" for pk, sku in skus.items()}
     unknown = {sku for one in judged for sku in one.relevant} - set(by_id.values())
     rankings = [answer(Question(text=one.q, within=Product.objects.current())) for one in judged]
     for _ in range(rounds):

@@ -95,7 +95,7 @@ def _faiss(vectors: np.ndarray) -> dict[str, Ask]:
     hnsw.add(vectors)
 
     def ask(index: Any) -> Ask:
-        return lambda q: index.search(q[None, :], _NEIGHBORS)[1][0].tolist()  # type: ignore[no-any-return]
+        return lambda q: index.search(q[None, :], _NEIGHBORS)[1][0].tolist()
 
     return {"faiss Flat": ask(flat), "faiss IVF_FLAT 128/10": ask(ivf), "faiss HNSW 32/64": ask(hnsw)}
 

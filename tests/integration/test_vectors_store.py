@@ -169,7 +169,7 @@ def test_a_server_that_is_away_is_said_to_be() -> None:
 
 def _held(rows: list[dict[str, object]], vectors: Vectors) -> ExactIndex:
     held = ExactIndex(VectorIndex(collection="t", dimension=DIMENSION))
-    held.ids, held.matrix, held._scalars = [str(row["id"]) for row in rows], vectors, rows
+    held.ids, held.matrix, held._scalars = [str(row["id"]) for row in rows], vectors, list(rows)
     return held
 
 

@@ -38,7 +38,7 @@ def export(source: Path, target: Path) -> None:
             pooled = self.tower(pixel_values=pixel_values).pooler_output
             return torch.nn.functional.normalize(self.projection(pooled), dim=1)
 
-    model = CLIPModel.from_pretrained(source, local_files_only=True, attn_implementation="eager").eval()
+    model = CLIPModel.from_pretrained(source, local_files_only=True, attn_implementation="eager").eval()  # type: ignore[no-untyped-call]
     tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
     processor = CLIPImageProcessorPil.from_pretrained(source, local_files_only=True)
     text, side = model.config.text_config, int(processor.crop_size["height"])

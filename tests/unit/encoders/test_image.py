@@ -35,7 +35,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<|startoftext|> $A <|endoftext|>", special_tokens=[("<|startoftext|>", start), ("<|endoftext|>", end)]
     )
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, bos_token="<|startoftext|>", eos_token="<|endoftext|>", pad_token="<|endoftext|>"
     ).save_pretrained(folder)
     common = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -78,7 +78,7 @@ def test_towers_agree_with_torch(source: Path, clip: Clip) -> None:
     from transformers import AutoTokenizer, CLIPModel
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-    model = CLIPModel.from_pretrained(source).eval()
+    model = CLIPModel.from_pretrained(source).eval()  # type: ignore[no-untyped-call]
     tokens = AutoTokenizer.from_pretrained(source)(
         TEXTS, padding=True, truncation=True, max_length=24, return_tensors="pt"
     )

@@ -13,7 +13,7 @@ from catalog.models import Product
 from catalog.searching.exactness import exact_matches
 from catalog.searching.folding import key_of
 from catalog.searching.fusing import CUTOFF, Candidate, fuse, rank_by
-from catalog.searching.lexical import Lexical, lexical, mended
+from catalog.searching.lexical import Lexical, documents_of, lexical, mended
 from catalog.searching.meaning import Meaning, meaning_of
 from catalog.searching.terms import fit, narrow
 from catalog.searching.understanding import Term, Understood, understand
@@ -79,14 +79,17 @@ def answer(question: Question) -> Ranking:
     """Find what answers the question, best first. Without vectors, words and facts alone answer; `legs` says so."""
     text = " ".join(question.text.split())
     understood = understand(text, ignore=question.ignore)
-    right = mended(text, words=understood.words)
+    known = documents_of(understood.words) if understood.words else {}
+    right = mended(text, words=understood.words, known=known)
     if right != text:
         understood = understand(right, ignore=question.ignore)
+        known = documents_of(understood.words)
     liked, namesakes = _liked(understood)
     if understood.of("like") and not liked:  # nothing bears that name: its words are words
         understood = understand(right, ignore=question.ignore | {"like"})
+        known = documents_of(understood.words)
     meaning = meaning_of(understood)
-    words = lexical(understood.words)
+    words = lexical(understood.words, known=known)
     legs = _vector_legs(question, meaning, (*question.like, *liked))
     has_subject = words is not None or bool(question.like or liked)
     near = {pk for hits in legs.values() for pk in hits} if has_subject else set()

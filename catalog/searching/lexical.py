@@ -1,7 +1,7 @@
 """The leg of words: which products carry them, where, and how rare they are; misspelled words are mended first."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -61,11 +61,10 @@ class Lexical:
         return f"({' + '.join(sqls)}) / %s", [*params, sum(word.weight for word in self.words)]
 
 
-def lexical(words: Sequence[str]) -> Lexical | None:
-    """Return the leg of these words, none of words that are empty; two queries."""
+def lexical(words: Sequence[str], *, known: Mapping[str, int]) -> Lexical | None:
+    """Return the leg of these words, None of none. known: what `documents_of` says of them."""
     if not words:
         return None
-    known = documents_of(words)
     total = known.get("", 0)
     aliases = _aliases(words)
     return Lexical(
@@ -97,14 +96,13 @@ def documents_of(words: Sequence[str]) -> dict[str, int]:
     return dict(SearchWord.objects.filter(word__in=["", *words]).values_list("word", "documents"))
 
 
-def mended(text: str, *, words: Sequence[str]) -> str:
+def mended(text: str, *, words: Sequence[str], known: Mapping[str, int]) -> str:
     """
     Return the text with those of the words that no product knows replaced by the nearest that one does.
 
-    words: what was not understood otherwise. Numbers and words of three letters stay: nearly every one is near another.
+    words: what was not understood otherwise; known: what `documents_of` says of them. Numbers and words of three letters stay: nearly every one is near another.
     """
     doubtful = [word for word in words if len(word) >= _SHORTEST_MENDED and not any(map(str.isdigit, word))]
-    known = documents_of(doubtful) if doubtful else {}
     strange = [word for word in doubtful if word not in known and word not in group_of()]
     if not known.get("") or not strange:
         return text

@@ -10,6 +10,7 @@ from catalog.searching.fusing import Candidate
 # So many of the best are weighed; below them order is a matter of chance anyway.
 _WEIGHED = 200
 _NEW_DAYS = 30
+_NEWEST = "SELECT * FROM search_weights ORDER BY set_at DESC LIMIT 1"
 _FACTS = """
 SELECT p.id,
   CASE WHEN %(store)s <> '' THEN EXISTS (
@@ -27,7 +28,7 @@ FROM products p WHERE p.id = ANY(%(ids)s::uuid[])
 
 def weigh(candidates: Sequence[Candidate], *, store: str = "") -> list[Candidate]:
     """Multiply scores by 1 + what staff weigh, and put the best in order anew; one query, two where anything weighs."""
-    weights = SearchWeights.objects.order_by("-set_at").first()
+    weights = next(iter(SearchWeights.objects.raw(_NEWEST)), None)
     if not candidates or weights is None or not (weights.stock or weights.margin or weights.freshness):
         return list(candidates)
     best, rest = list(candidates[:_WEIGHED]), list(candidates[_WEIGHED:])

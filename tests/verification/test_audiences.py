@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from catalog.admin.sheets import ProductResource
-from catalog.embeddings import ENCODED, ProductEmbedding
+from catalog.embeddings import ENCODED, ProductEmbedding, ProductImage, ProductText
 from catalog.models import Product
 from config.access import Audience
 from tests.integration.test_corrections import _listing, _save
@@ -47,12 +47,15 @@ def test_every_exported_column_has_an_audience() -> None:
 @pytest.mark.django_db
 def test_nothing_is_encoded_that_is_not_declared(django_assert_num_queries: object) -> None:
     _save(_listing(effects=("sleepy",), effects_basis="reported", terpenes=("myrcene",)))
-    entity = ProductEmbedding()
-    rows = list(entity.queryset())
-    with django_assert_num_queries(0):  # type: ignore[operator]
-        texts = entity.texts(rows)
-        entity.features(rows)
-        entity.scalars(rows[0])
-    assert "sleepy" not in texts[0]
-    assert all(entity.audiences[name] <= Audience.VERIFIED for name in ENCODED)
+    for entity in (ProductEmbedding(), ProductText(), ProductImage()):
+        rows = list(entity.queryset())
+        with django_assert_num_queries(0):  # type: ignore[operator]
+            texts = entity.texts(rows)
+            scalars = entity.scalars(rows[0])
+            if entity.layout:
+                assert not [slot for slot in entity.layout.slots if "effect" in slot]
+                entity.features(rows)
+        assert "sleepy" not in texts[0]
+        assert "sleepy" not in scalars.values()
+        assert all(entity.audiences[name] <= Audience.VERIFIED for name in ENCODED)
     assert Product.objects.get().effects == ["sleepy"]

@@ -95,10 +95,14 @@ def put(index: VectorIndex, entity: EmbeddedEntity, rows: Sequence[Any], *, dono
     the rows' locks. A death between the two stores only means that the batch is done again.
     """
     contents = contents_of(entity, rows)
-    known = {v.entity_id: v for v in index.vectors.filter(entity_id__in=[c.id for c in contents])}
-    due = [c for c in contents if c.id not in known or known[c.id].content_hash != c.content_hash]
+    here = index.vectors.filter(entity_id__in=[c.id for c in contents])
+    hashes = {pk: told for pk, *told in here.values_list("entity_id", "content_hash", "text_hash")}
+    due = [c for c in contents if hashes.get(c.id, [""])[0] != c.content_hash]
     if not due:
         return 0
+    # Vectors are read only where they save encoding.
+    same = [c.id for c in due if c.id in hashes and hashes[c.id][1] == c.text_hash]
+    known = {v.entity_id: v for v in index.vectors.filter(entity_id__in=same)} if same else {}
     if donor is not None:
         known |= {v.entity_id: v for v in donor.vectors.filter(entity_id__in=[c.id for c in due])}
     vectors = vectors_for(index, due, known)

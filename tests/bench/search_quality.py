@@ -1,14 +1,14 @@
 """nDCG@10 and recall@20 of search over the sample catalogue, by leg and by language; at least .80 each, .05 apart.
 
 Questions and graded judgments: tests/samples/search/queries.jsonl, or `--queries FILE.jsonl` with lines {"q", "lang",
-"relevant": {sku: grade}}. The catalogue is taken in as operators do it: sync, match, index.
+"relevant": {sku: grade}}, a SKU of any source. The catalogue is taken in as operators do it: sync, match, index.
 """
 
 import json
 import statistics
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +43,17 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None], queries: Pat
     from catalog.models import Product
     from catalog.searching.answering import Question, answer
 
-    skus = dict(Product.objects.current().exclude(sku=None).values_list("pk", "sku"))
-    by_id = {str(pk): sku or "" for pk, sku in skus.items()}
-    unknown = {sku for one in judged for sku in one.relevant} - set(by_id.values())
+    numbers = _products_by_number()
+    unknown = {sku for one in judged for sku in one.relevant} - set(numbers)
+    judged = [replace(one, relevant=_by_product(one.relevant, numbers)) for one in judged]
+    judged = [one for one in judged if one.relevant]
     rankings = [answer(Question(text=one.q, within=Product.objects.current())) for one in judged]
     for _ in range(rounds):
         advance()
     lines = [_line(f"SKUs judged that the catalogue lacks: {len(unknown)}", [float(len(unknown))], unit="SKUs")]
     orders: dict[str, Order] = {
-        "all together": lambda ranking: [by_id.get(c.id, "") for c in ranking.candidates],
-        **{leg: _leg(leg, by_id) for leg in _LEGS},
+        "all together": lambda ranking: [c.id for c in ranking.candidates],
+        **{leg: _leg(leg) for leg in _LEGS},
     }
     means: dict[str, float] = {}
     for name, order in orders.items():
@@ -129,10 +130,35 @@ def take_in() -> None:
     index_due()
 
 
-def _leg(name: str, by_id: Mapping[str, str]) -> Order:
+def _products_by_number() -> dict[str, str]:
+    """Return the product that bears a SKU, GTIN or id of any source, with or without what pads it."""
+    from catalog.models import Product, ProductAlias, SupplierListing
+
+    ids = {key: str(pk) for key, pk in Product.objects.current().values_list("merge_key", "pk")}
+    aliases = dict(ProductAlias.objects.values_list("merge_key", "product_key"))
+    found: dict[str, str] = {}
+    for key, *told in SupplierListing.objects.values_list("merge_key", "sku", "gtin", "external_id"):
+        pk = ids.get(aliases.get(key, key))
+        found.update({form: pk for number in told if number and pk for form in (number, number.strip("_"))})
+    for pk, *told in Product.objects.current().values_list("pk", "sku", "gtin"):
+        found.update({number: str(pk) for number in told if number})
+    return found
+
+
+def _by_product(grades: Mapping[str, int], numbers: Mapping[str, str]) -> dict[str, int]:
+    """Return the highest grade of each product that the catalogue has."""
+    found: dict[str, int] = {}
+    for number, grade in grades.items():
+        pk = numbers.get(number) or numbers.get(number.strip("_"))
+        if pk:
+            found[pk] = max(grade, found.get(pk, 0))
+    return found
+
+
+def _leg(name: str) -> Order:
     def order(ranking: Any) -> Sequence[str]:
         ranked = [c for c in ranking.candidates if name in c.ranks]
-        return [by_id.get(c.id, "") for c in sorted(ranked, key=lambda c: (c.ranks[name], c.id))]
+        return [c.id for c in sorted(ranked, key=lambda c: (c.ranks[name], c.id))]
 
     return order
 

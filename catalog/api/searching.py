@@ -173,8 +173,8 @@ class ProductSearchViewSet(GenericViewSet):
         counted = facets(ranking.members, names=tuple(name for name in names if name not in active))
         for facet in sorted(active):
             freer = {name: value for name, value in asked.items() if _FACET_OF.get(name) != facet}
-            counted |= facets(answer(self._question(request, freer | {"in_stock": asked.get("in_stock", "")})).members
-                              if _has_subject(freer) else self._filters(freer).qs, names=(facet,))  # fmt: skip
+            rows = answer(self._question(request, freer)).members if _has_subject(freer) else self._filters(freer).qs
+            counted |= facets(rows, names=(facet,))
         return counted
 
 

@@ -122,6 +122,20 @@ class Servers:
                 [numbers[45:]],
             )
 
+    def is_in_batch(self) -> bool:
+        """Tell whether a batch is under way: it alone shares its table's lock, until its transaction ends."""
+        with psycopg.connect(self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True) as connection:
+            found = connection.execute(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock')"
+            ).fetchone()
+        return bool(found and found[0])
+
+    def await_batch(self, longest_seconds: float) -> None:
+        """Wait for a batch to begin, though not for ever: the change may have been indexed before one looks."""
+        end = time.monotonic() + longest_seconds
+        while time.monotonic() < end and not self.is_in_batch():
+            time.sleep(0.005)
+
 
 @pytest.fixture
 def servers() -> Iterator[Servers]:
@@ -147,10 +161,13 @@ def test_thirty_kills_leave_nothing_that_one_reconciling_does_not_mend(servers: 
     chance = random.Random(_SEED)
     victims = ["indexer", "milvus", "postgres"] * _KILLS
     chance.shuffle(victims)
+    in_batch = 0
     servers.start_indexer()
     for victim in victims:
         servers.change(chance)
-        time.sleep(chance.uniform(0, 0.4))
+        servers.await_batch(4)
+        time.sleep(chance.uniform(0, 0.03))
+        in_batch += servers.is_in_batch()
         if victim == "indexer":
             servers.stop_indexer()
         else:
@@ -158,6 +175,7 @@ def test_thirty_kills_leave_nothing_that_one_reconciling_does_not_mend(servers: 
         if servers.indexer is None or servers.indexer.poll() is not None:
             servers.start_indexer()
     servers.stop_indexer()
+    assert in_batch >= len(victims) // 2, f"only {in_batch} of {len(victims)} kills fell into a batch"
     told = [list(map(int, line.split())) for line in servers.run(_RECONCILE).splitlines() if line]
     assert len(told) >= 2
     assert [(after, again) for _, after, again in told] == [(0, 0)] * len(told), told

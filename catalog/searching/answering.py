@@ -24,9 +24,9 @@ from vectors.errors import VectorsUnavailable
 
 log = structlog.get_logger(__name__)
 TEXTS, EMBEDDINGS = "product_texts", "product_embeddings"
-MOST = 600
+MOST = 400
 """So many of the best are put in order; paging by relevance ends there."""
-_DEPTH = 1000
+_DEPTH = 500
 _ALIKE = 100
 _LIKED = 5
 _LEAST_FIT = 0.05

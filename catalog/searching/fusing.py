@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from catalog.searching.folding import words_of
 
@@ -45,12 +46,16 @@ class Candidate:
     @property
     def words_score(self) -> float:
         """The share of words, more where a name holds few others."""
-        best = 0.0
-        for name in (self.name, self.name_fr):
-            words = set(words_of(f"{name} {self.brand or ''}")) if name else set()
-            if words:
-                best = max(best, len(words & set(self.asked)) / len(words))
+        asked, best = set(self.asked), 0.0
+        for name in {self.name, self.name_fr or self.name}:
+            words = _words_of(f"{name} {self.brand or ''}")
+            best = max(best, len(words & asked) / len(words)) if words else best
         return self.share + _BREVITY * best
+
+
+@lru_cache(50_000)
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(words_of(text))
 
 
 def rank_by(scores: Mapping[str, float]) -> dict[str, int]:

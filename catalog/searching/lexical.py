@@ -12,7 +12,8 @@ from catalog.models import SearchWord
 from catalog.reference.strains import alias_names
 from catalog.reference.synonyms import group_of, groups, narrower
 from catalog.searching.folding import key_of, words_of
-from catalog.searching.terms import Sql, any_phrase, phrase_queries
+from catalog.searching.stems import tsquery
+from catalog.searching.terms import CARRIES, Sql
 
 # How much a word counts by the part it stands in: names, brand, facts, flavors and parents.
 PARTS = {"A": 1.0, "B": 0.9, "C": 0.7, "D": 0.45}
@@ -42,7 +43,7 @@ class Lexical:
     def any_sql(self) -> Sql:
         """Condition that one of the words is there."""
         phrases = tuple(phrase for word in self.words for phrase in (word.word, *word.others))
-        return f"search_document @@ {any_phrase(len(phrases))}", list(phrase_queries(phrases))
+        return CARRIES, [tsquery(phrases)]
 
     @property
     def share_sql(self) -> Sql:
@@ -139,11 +140,8 @@ def _nearest(strange: Sequence[str]) -> dict[str, str]:
 
 
 def _by_part(phrases: tuple[str, ...]) -> Sql:
-    cases, params = [], []
-    for label, worth in PARTS.items():
-        cases.append(f"WHEN search_document @@ {any_phrase(len(phrases))} THEN {worth}")
-        params += phrase_queries(phrases, label)
-    return f"CASE {' '.join(cases)} ELSE 0 END", params
+    cases = " ".join(f"WHEN {CARRIES} THEN {worth}" for worth in PARTS.values())
+    return f"CASE {cases} ELSE 0 END", [tsquery(phrases, label) for label in PARTS]
 
 
 def _synonyms(word: str) -> tuple[str, ...]:

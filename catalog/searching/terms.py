@@ -6,10 +6,13 @@ from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
 from catalog.reference.synonyms import aromas, groups, narrower
+from catalog.searching.stems import tsquery
 from catalog.searching.understanding import Term
 
 Sql = tuple[str, list[Any]]
 
+CARRIES = "search_document @@ %s::tsquery"
+"""SQL that a product carries what a tsquery asks, its one parameter."""
 # Whole words of a name may say what the columns do not: an infused pre-roll is an extract to its supplier.
 NAMED = "A"
 _MILD_MOST, _STRONG_LEAST, _CBD_LEAST, _CBD_HIGH = 20.0, 20.0, 1.5, 4.0
@@ -96,18 +99,7 @@ def fit(term: Term) -> Sql | None:
 
 def named(phrases: tuple[str, ...], label: str = NAMED) -> Q:
     """Return the condition that one of the phrases stands in a product's names."""
-    return Q(RawSQL(f"search_document @@ {any_phrase(len(phrases))}", phrase_queries(phrases, label), BooleanField()))
-
-
-def any_phrase(count: int) -> str:
-    """Return SQL for a tsquery that any of so many phrases meets; its parameters are `phrase_queries`."""
-    return "(" + " || ".join(["search_query(%s)"] * count) + ")"
-
-
-def phrase_queries(phrases: tuple[str, ...], label: str = "") -> list[str]:
-    """Return each phrase of folded words as a tsquery's text: its words side by side, in parts of the label."""
-    mark = f":{label}" if label else ""
-    return [" <-> ".join(f"{word}{mark}" for word in phrase.split()) for phrase in phrases]
+    return Q(RawSQL(CARRIES, [tsquery(phrases, label)], BooleanField()))
 
 
 def _between(column: str, term: Term) -> Q:
@@ -161,8 +153,8 @@ def _aroma(word: str) -> Sql:
     parts, params = [], []
     phrases = (*groups()[word], *narrower().get(word, ()))
     for label, worth in ((NAMED, 1.0), ("D", 0.8)):
-        parts.append(f"CASE WHEN search_document @@ {any_phrase(len(phrases))} THEN {worth} ELSE 0 END")
-        params += phrase_queries(phrases, label)
+        parts.append(f"CASE WHEN {CARRIES} THEN {worth} ELSE 0 END")
+        params.append(tsquery(phrases, label))
     for terpene in aromas()[word]:
         sql, more = _place("%s", [terpene])
         parts.append(f"0.85 * {sql}")

@@ -42,12 +42,11 @@ class ExactIndex:
             return [], 0.0
         scores = self.matrix @ vector
         best = float(scores.max())
-        places = np.flatnonzero(self.mask(where)) if where else np.arange(len(scores))
-        chosen = scores[places]
-        if len(chosen) > limit:
-            # All that tie with the last one are kept, so that ties are cut by id and not by chance.
-            least = np.partition(chosen, len(chosen) - limit)[len(chosen) - limit]
-            places = places[chosen >= least]
+        places = np.flatnonzero(self.mask(where)) if where else None
+        chosen = scores if places is None else scores[places]
+        # All that tie with the last one are kept, so that ties are cut by id and not by chance.
+        least = np.partition(chosen, len(chosen) - limit)[len(chosen) - limit] if len(chosen) > limit else -np.inf
+        places = np.flatnonzero(scores >= least) if places is None else places[chosen >= least]
         # The rows lie in the order of their ids, so that a stable sort settles ties.
         order = places[np.argsort(-scores[places], kind="stable")][:limit]
         return [Hit(self.ids[place], float(scores[place])) for place in order], best

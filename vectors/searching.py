@@ -25,7 +25,10 @@ __all__ = [
 log = structlog.get_logger(__name__)
 _UNLIKE = 0.5
 # As written: it is asked with every question, and putting it together costs more than the answer.
-_SERVING = "SELECT * FROM vector_indexes WHERE collection = %s AND status = 'serving'"
+_SERVING = """
+SELECT id, collection, physical, stamp, encoder, dimension, layout, text_weight, nprobe, version, status
+FROM vector_indexes WHERE collection = %s AND status = 'serving'
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ TEXTS, EMBEDDINGS = "product_texts", "product_embeddings"
 MOST = 400
 """So many of the best are put in order; paging by relevance ends there."""
 _DEPTH = 500
-_ALIKE = 100
+_NEAREST, _ALIKE = 60, 100
 _LIKED = 5
 _LEAST_FIT = 0.05
 # Given up one after the other, the vaguest first, when nothing meets all of what was understood.
@@ -93,13 +93,14 @@ def answer(question: Question) -> Ranking:
     legs = _vector_legs(question, meaning, (*question.like, *liked))
     has_subject = words is not None or bool(question.like or liked)
     near = {pk for hits in legs.values() for pk in hits} if has_subject else set()
+    nearest = list(dict.fromkeys(pk for hits in legs.values() for pk in list(hits)[:_NEAREST])) if has_subject else []
     terms = [term for term in understood.terms if narrow(term) is not None]
     relaxed: list[Term] = []
     if liked and understood.of("cheap"):
         question = replace(question, within=_cheaper(question.within, liked))
     while True:
         members = _members(question, terms, words, near, has_subject=has_subject, without=namesakes)
-        candidates, total = _gather(members, understood, words, near)
+        candidates, total = _gather(members, understood, words, nearest)
         loose = next((t for kind in _YIELDING for t in terms if t.kind == kind and not t.negative), None)
         if total or loose is None:
             break
@@ -141,7 +142,7 @@ def _members(
 
 
 def _gather(
-    members: QuerySet[Product], understood: Understood, words: Lexical | None, near: set[str]
+    members: QuerySet[Product], understood: Understood, words: Lexical | None, nearest: Sequence[str]
 ) -> tuple[list[Candidate], int]:
     share = RawSQL(f"({words.share_sql[0]})::float8", words.share_sql[1], FloatField()) if words else _nothing()
     fits = [sql for term in understood.terms if (sql := fit(term))]
@@ -150,14 +151,14 @@ def _gather(
     fitting = RawSQL(
         f"power({told}, 1.0 / {max(len(fits), 1)})", [p for _, params in fits for p in params], FloatField()
     )
+    # What is nearest in meaning but carries no word is not to be cut off by many that carry some.
+    is_nearest = RawSQL("products.id = ANY(%s::uuid[])", [list(nearest)], BooleanField())
     rows = (
-        members.annotate(share=share, fit=fitting, in_all=Window(Count("*")))
-        .order_by(F("share").desc(), F("fit").desc(), "pk")
+        members.annotate(share=share, fit=fitting, is_nearest=is_nearest, in_all=Window(Count("*")))
+        .order_by(F("is_nearest").desc(), F("share").desc(), F("fit").desc(), "pk")
         .values_list("pk", "share", "fit", "name", "name_fr", "brand", "sku", "gtin", "in_all")
     )
     best = list(rows[:MOST])
-    if len(best) == MOST and near:  # what is near in meaning but carries no word is not to be cut off
-        best += list(rows.filter(pk__in=near).exclude(pk__in=[row[0] for row in best])[:_DEPTH])
     asked = understood.words
     candidates = [
         Candidate(id=str(pk), share=share, fit=fit, name=name, name_fr=name_fr, brand=brand, sku=sku, gtin=gtin, asked=asked)

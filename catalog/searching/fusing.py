@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from catalog.searching.folding import words_of
 
-# How fast a rank loses weight; this and the weights were chosen on one half of the judged questions.
+# How fast a rank loses weight; this and the weights were chosen by half of the judged questions.
 RANK_CONSTANT = 10
 WEIGHTS = {"lexical": 2.0, "product_texts": 0.7, "product_embeddings": 0.7, "facts": 2.5}
 # Where nothing but facts was asked, they decide; where likeness was asked, it does.

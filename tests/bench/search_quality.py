@@ -47,6 +47,8 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None], queries: Pat
     unknown = {sku for one in judged for sku in one.relevant} - set(numbers)
     judged = [replace(one, relevant=_by_product(one.relevant, numbers)) for one in judged]
     judged = [one for one in judged if one.relevant]
+    if not judged:
+        raise ValueError("none of the SKUs judged is in the catalogue")
     rankings = [answer(Question(text=one.q, within=Product.objects.current())) for one in judged]
     for _ in range(rounds):
         advance()
@@ -89,18 +91,19 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None], queries: Pat
 def read_judgments(path: Path) -> list[Judged]:
     """Return the questions of a file; raises ValueError naming the line that cannot be used."""
     judged = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if not line.strip():
             continue
         try:
             told = json.loads(line)
             one = Judged(
-                q=told["q"], lang=told["lang"], relevant={str(k): int(v) for k, v in told["relevant"].items()},
-                kind=told.get("kind", ""), half=told.get("half", ""),
+                q=str(told["q"]), lang=told["lang"], relevant=dict(told["relevant"].items()),
+                kind=str(told.get("kind", "")), half=str(told.get("half", "")),
             )  # fmt: skip
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"line {number}: wants q, lang and relevant, a SKU's grade each ({error})") from error
-        if one.lang not in _LANGUAGES or not one.relevant or not set(one.relevant.values()) <= {0, 1, 2, 3}:
+        grades = list(one.relevant.values())
+        if one.lang not in _LANGUAGES or not any(grades) or any(type(g) is not int or not 0 <= g <= 3 for g in grades):
             raise ValueError(f"line {number}: lang is en or fr, grades are 0 to 3, and something is relevant")
         judged.append(one)
     if not judged:
@@ -140,8 +143,8 @@ def _products_by_number() -> dict[str, str]:
     for key, *told in SupplierListing.objects.values_list("merge_key", "sku", "gtin", "external_id"):
         pk = ids.get(aliases.get(key, key))
         found.update({form: pk for number in told if number and pk for form in (number, number.strip("_"))})
-    for pk, *told in Product.objects.current().values_list("pk", "sku", "gtin"):
-        found.update({number: str(pk) for number in told if number})
+    for product, *told in Product.objects.current().values_list("pk", "sku", "gtin"):
+        found.update({number: str(product) for number in told if number})
     return found
 
 

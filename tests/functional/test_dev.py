@@ -78,7 +78,7 @@ def _settled(development: Development) -> list[str]:
             return False
         assert answer.status_code in (200, 503), answer.text
         legs[:] = answer.json().get("legs", [])
-        return "vectors" in legs
+        return "product_texts" in legs
 
     wait_until(answers, 60)
     return legs

@@ -74,11 +74,13 @@ def _settled(development: Development) -> list[str]:
         address, headers = development.curl_lines()[1]
         try:
             answer = requests.get(address, headers=headers, timeout=30)
+            # Search answers without Milvus; all parts are to be back.
+            ready = requests.get(f"http://127.0.0.1:{development.port}/health/ready", timeout=30)
         except requests.ConnectionError:  # the web process itself was killed
             return False
         assert answer.status_code in (200, 503), answer.text
         legs[:] = answer.json().get("legs", [])
-        return "product_texts" in legs
+        return "product_texts" in legs and ready.status_code == 200
 
     wait_until(answers, 60)
     return legs

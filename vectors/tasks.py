@@ -1,11 +1,13 @@
 """Doors to the embed road."""
 
+from collections import Counter
+
 import structlog
 
 from mlops.flow.task_door import pipeline_task
 from vectors import rebuilding, reconciling
 from vectors.declaring import entities
-from vectors.errors import IndexBusy, IndexRefused
+from vectors.errors import IndexBusy, IndexRefused, ModelMissing
 from vectors.indexing import index_due
 from vectors.models import VectorIndex
 
@@ -14,12 +16,14 @@ log = structlog.get_logger(__name__)
 
 @pipeline_task(queue="embed", soft_time_limit=900)
 def index_due_vectors() -> dict[str, int]:
-    """Bring every collection up to its rows; one that another process builds, or that was refused, is left to that."""
-    try:
-        return index_due()
-    except (IndexBusy, IndexRefused) as error:
-        log.warning("not indexed", reason=str(error))
-        return {"taken": 0, "encoded": 0, "deleted": 0}
+    """Bring every collection up to its rows; one that cannot be built now does not keep the others waiting."""
+    counts: Counter[str] = Counter(taken=0, encoded=0, deleted=0)
+    for name in entities():
+        try:
+            counts.update(index_due(collection=name))
+        except (IndexBusy, IndexRefused, ModelMissing) as error:
+            log.warning("not indexed", collection=name, reason=str(error))
+    return dict(counts)
 
 
 @pipeline_task(queue="embed", soft_time_limit=1800)
@@ -41,7 +45,12 @@ def rebuild_vectors(*, collection: str, index_type: str = "") -> dict[str, int]:
 @pipeline_task(queue="embed", soft_time_limit=3600)
 def rebuild_due() -> dict[str, int]:
     """Build anew what was made otherwise than settings and code ask for now."""
-    due = [name for name in entities() if rebuilding.is_due(name)]
+    due = []
+    for name in entities():
+        try:
+            due += [name] if rebuilding.is_due(name) else []
+        except ModelMissing as error:
+            log.warning("not rebuilt", collection=name, reason=str(error))
     for name in due:
         rebuild_vectors.delay(collection=name)
     return {"due": len(due)}
@@ -50,5 +59,8 @@ def rebuild_due() -> dict[str, int]:
 @pipeline_task(queue="embed", soft_time_limit=1800)
 def roll_back_index(*, index_id: str) -> dict[str, int]:
     """Let a retired index serve again."""
-    rebuilding.roll_back(index=VectorIndex.objects.get(pk=index_id))
+    try:
+        rebuilding.roll_back(index=VectorIndex.objects.get(pk=index_id))
+    except IndexBusy:
+        return {"rolled back": 0}
     return {"rolled back": 1}

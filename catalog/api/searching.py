@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from catalog.api.serializers import (
     VectorQuestionSerializer,
 )
 from catalog.models import Product
-from catalog.searching.answering import MOST, SORTS, Question, Ranking, answer
+from catalog.searching.answering import MOST, SORTS, Facets, Question, Ranking, answer
 from catalog.searching.facets import NAMES, facets
 from catalog.searching.pictures import products_like_picture
 from catalog.selectors import products_in_order
@@ -80,7 +81,8 @@ class ProductSearchViewSet(GenericViewSet):
         names = _facet_names(asked.get("facets"))
         limit = whole_number(asked.get("limit"), field="limit", default=20, low=1, high=100)
         start = _start(asked)
-        ranking = answer(question)
+        active = {facet for name, facet in _FACET_OF.items() if asked.get(name)}
+        ranking = answer(replace(question, facets=tuple(name for name in names if name not in active)))
         page, total = _page(ranking, sort, start, limit)
         context = {
             **self.get_serializer_context(),
@@ -98,7 +100,7 @@ class ProductSearchViewSet(GenericViewSet):
                 "understood": [term.told for term in ranking.understood.terms],
                 "given_up": [term.key for term in ranking.relaxed],
                 "did_you_mean": ranking.mended or None,
-                "facets": self._facets(request, ranking, names),
+                "facets": ranking.facets | self._freer(request, active & set(names)),
                 "results": FoundProductSerializer(page, many=True, context=context).data,
             }
         )
@@ -166,15 +168,16 @@ class ProductSearchViewSet(GenericViewSet):
             raise BadInput(field, str(reasons[0]))
         return filters
 
-    def _facets(self, request: Request, ranking: Ranking, names: tuple[str, ...]) -> dict[str, Any]:
-        """Count what answers; of a facet whose filter is set, what would answer without it."""
+    def _freer(self, request: Request, active: set[str]) -> Facets:
+        """Count, of each facet whose filter is set, what would answer without it."""
         asked = {name: str(value) for name, value in request.query_params.items()}
-        active = {facet for name, facet in _FACET_OF.items() if asked.get(name)} & set(names)
-        counted = facets(ranking.members, names=tuple(name for name in names if name not in active))
+        counted: Facets = {}
         for facet in sorted(active):
             freer = {name: value for name, value in asked.items() if _FACET_OF.get(name) != facet}
-            rows = answer(self._question(request, freer)).members if _has_subject(freer) else self._filters(freer).qs
-            counted |= facets(rows, names=(facet,))
+            if _has_subject(freer):
+                counted |= answer(replace(self._question(request, freer), facets=(facet,))).facets
+            else:
+                counted |= facets(self._filters(freer).qs, names=(facet,))
         return counted
 
 

@@ -109,6 +109,8 @@ class Product(models.Model):
                 name="products_spelling",
             ),
             models.Index(fields=["name", "-id"], name="products_by_name"),
+            models.Index(fields=["price"], name="products_price"),
+            models.Index(fields=["category"], name="products_category"),
             models.Index(fields=["gtin"], name="products_gtin"),
             models.Index(fields=["sku"], name="products_sku"),
             models.Index(fields=["-created_at", "id"], name="products_newest"),

@@ -6,11 +6,15 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db.models import BooleanField, Count, F, FloatField, Q, QuerySet, Value, Window
+from django.db import connection
+from django.db.models import BooleanField, F, FloatField, Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
 
 from catalog.models import Product
 from catalog.searching.exactness import exact_matches
+from catalog.searching.facets import COLUMNS as FACET_COLUMNS
+from catalog.searching.facets import counting
+from catalog.searching.facets import told as told_facets
 from catalog.searching.folding import key_of
 from catalog.searching.fusing import CUTOFF, Candidate, fuse, rank_by
 from catalog.searching.lexical import Lexical, documents_of, lexical, mended
@@ -22,17 +26,24 @@ from vectors import searching
 from vectors.conditions import Conditions
 from vectors.errors import VectorsUnavailable
 
+Facets = dict[str, list[dict[str, Any]]]
 log = structlog.get_logger(__name__)
 TEXTS, EMBEDDINGS = "product_texts", "product_embeddings"
-MOST = 400
+MOST = 200
 """So many of the best are put in order; paging by relevance ends there."""
-_DEPTH = 500
+_DEPTH = 200
 _NEAREST, _ALIKE = 60, 100
 _LIKED = 5
 _LEAST_FIT = 0.05
 # Given up one after the other, the vaguest first, when nothing meets all of what was understood.
 _YIELDING = ("strength", "cbd_rich", "ratio", "thc", "cbd", "thc_mg", "cbd_mg", "size", "pieces", "volume", "category",
              "strain_type", "price")  # fmt: skip
+_TOLD = ("name", "name_fr", "brand", "sku", "gtin")
+_BEST = f"""
+(SELECT id, share, fit, {", ".join(_TOLD)}, NULL AS facet, NULL AS value, NULL AS n FROM members
+ ORDER BY is_nearest DESC, share DESC, fit DESC, id LIMIT {MOST})
+UNION ALL SELECT NULL, NULL, NULL, {", ".join(["NULL"] * len(_TOLD))}, '', NULL, count(*) FROM members
+"""
 SORTS: Mapping[str, tuple[Any, ...]] = {
     "price": (F("price").asc(nulls_last=True), "pk"),
     "-price": (F("price").desc(nulls_last=True), "pk"),
@@ -49,7 +60,8 @@ class Question:
     What is asked.
 
     within: rows that meet the hard filters; where: the same filters as far as vectors can be narrowed by them.
-    ignore: keys of terms that the client does not want understood. like, unlike: ids of products.
+    ignore: keys of terms that the client does not want understood. like, unlike: ids of products. facets: names of
+    those to count.
     """
 
     text: str = ""
@@ -59,6 +71,7 @@ class Question:
     like: tuple[UUID, ...] = ()
     unlike: tuple[UUID, ...] = ()
     store: str = ""
+    facets: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,6 +86,7 @@ class Ranking:
     mended: str = ""
     relaxed: list[Term] = field(default_factory=list)
     words: Lexical | None = None
+    facets: Facets = field(default_factory=dict)
 
 
 def answer(question: Question) -> Ranking:
@@ -100,7 +114,7 @@ def answer(question: Question) -> Ranking:
         question = replace(question, within=_cheaper(question.within, liked))
     while True:
         members = _members(question, terms, words, near, has_subject=has_subject, without=namesakes)
-        candidates, total = _gather(members, understood, words, nearest)
+        candidates, total, facets = _gather(members, understood, words, nearest, question.facets)
         loose = next((t for kind in _YIELDING for t in terms if t.kind == kind and not t.negative), None)
         if total or loose is None:
             break
@@ -120,7 +134,7 @@ def answer(question: Question) -> Ranking:
         total = max(total, len(candidates))
     return Ranking(
         understood=understood, members=members, candidates=candidates, total=total, legs=list(ranks),
-        mended=right if right != text else "", relaxed=relaxed, words=words,
+        mended=right if right != text else "", relaxed=relaxed, words=words, facets=facets,
     )  # fmt: skip
 
 
@@ -142,8 +156,10 @@ def _members(
 
 
 def _gather(
-    members: QuerySet[Product], understood: Understood, words: Lexical | None, nearest: Sequence[str]
-) -> tuple[list[Candidate], int]:
+    members: QuerySet[Product], understood: Understood, words: Lexical | None, nearest: Sequence[str],
+    names: Sequence[str],
+) -> tuple[list[Candidate], int, Facets]:  # fmt: skip
+    """Read the best, how many there are and the facets in one statement, so that what answers is looked for once."""
     share = RawSQL(f"({words.share_sql[0]})::float8", words.share_sql[1], FloatField()) if words else _nothing()
     fits = [sql for term in understood.terms if (sql := fit(term))]
     # The geometric mean: what fails one of two wishes answers neither.
@@ -153,18 +169,23 @@ def _gather(
     )
     # What is nearest in meaning but carries no word is not to be cut off by many that carry some.
     is_nearest = RawSQL("products.id = ANY(%s::uuid[])", [list(nearest)], BooleanField())
-    rows = (
-        members.annotate(share=share, fit=fitting, is_nearest=is_nearest, in_all=Window(Count("*")))
-        .order_by(F("is_nearest").desc(), F("share").desc(), F("fit").desc(), "pk")
-        .values_list("pk", "share", "fit", "name", "name_fr", "brand", "sku", "gtin", "in_all")
-    )
-    best = list(rows[:MOST])
+    rows = members.order_by().annotate(share=share, fit=fitting, is_nearest=is_nearest)
+    sql, params = rows.values(*FACET_COLUMNS, *_TOLD, "share", "fit", "is_nearest").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH members AS MATERIALIZED ({sql}) {_BEST} {' '.join(map(_counted, counting(names)))}", params)
+        found = cursor.fetchall()
     asked = understood.words
     candidates = [
         Candidate(id=str(pk), share=share, fit=fit, name=name, name_fr=name_fr, brand=brand, sku=sku, gtin=gtin, asked=asked)
-        for pk, share, fit, name, name_fr, brand, sku, gtin, _ in best
+        for pk, share, fit, name, name_fr, brand, sku, gtin, *_ in found if pk
     ]  # fmt: skip
-    return candidates, best[0][-1] if best else 0
+    counts = [(facet, value, count) for pk, *_, facet, value, count in found if not pk]
+    total = next(count for facet, _, count in counts if facet == "")
+    return candidates, total, told_facets([row for row in counts if row[0]], names)
+
+
+def _counted(select: str) -> str:
+    return f"UNION ALL SELECT {', '.join(['NULL'] * (len(_TOLD) + 3))}, f.* FROM ({select}) AS f"
 
 
 def _nothing() -> Value:

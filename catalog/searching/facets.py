@@ -1,6 +1,6 @@
 """How many of the products that answer have what: counts by type, category, brand, bands, terpenes, stores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connection
@@ -15,42 +15,55 @@ PRICE_BANDS = (0, 10, 20, 30, 40, 60, 100, 150)
 _MOST_VALUES = 50
 _BANDED = {"thc": ("thc_percentage", THC_BANDS), "cbd": ("cbd_percentage", CBD_BANDS), "price": ("price", PRICE_BANDS)}
 NAMES = ("strain_type", "category", "brand", *_BANDED, "terpene", "store")
+COLUMNS = ("id", "strain_type", "category", "brand", "thc_percentage", "cbd_percentage", "price", "terpenes")
+"""What `counting` reads of each member."""
 
 
 def facets(members: QuerySet[Product], *, names: Sequence[str] = NAMES) -> dict[str, list[dict[str, Any]]]:
     """Return counts of each value, the most frequent first, bands in order; what is unknown counts nowhere."""
-    columns = ("id", "strain_type", "category", "brand", "thc_percentage", "cbd_percentage", "price", "terpenes")
-    sql, params = members.order_by().values(*columns).query.sql_with_params()
-    banded = {name: f"width_bucket({column}, ARRAY[{', '.join(map(str, low))}]::numeric[])" for name, (column, low) in _BANDED.items()}  # fmt: skip
-    keys = {"strain_type": "strain_type", "category": "category", "brand": "brand", **banded}
-    parts = [
-        f"SELECT '{name}' AS facet, ({key})::text AS value, count(*) AS n FROM members"
-        f" WHERE {key} IS NOT NULL GROUP BY 2"
-        for name, key in keys.items()
-        if name in names
-    ]
-    if "terpene" in names:
+    parts = counting(names)
+    if not parts:
+        return told([], names)
+    sql, params = members.order_by().values(*COLUMNS).query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH members AS MATERIALIZED ({sql}) {' UNION ALL '.join(parts)}", params)
+        return told(cursor.fetchall(), names)
+
+
+def counting(names: Sequence[str]) -> list[str]:
+    """Return SELECTs over `members` of facet, value and count, without parameters."""
+    keys = {
+        "strain_type": "strain_type", "category": "category", "brand": "brand",
+        **{name: f"width_bucket({column}, ARRAY[{', '.join(map(str, low))}]::numeric[])" for name, (column, low) in _BANDED.items()},
+    }  # fmt: skip
+    keys = {name: key for name, key in keys.items() if name in names}
+    parts = []
+    if keys:
+        facet = " ".join(f"WHEN grouping({name}) = 0 THEN '{name}'" for name in keys)
+        columns = ", ".join(f"{key} AS {name}" for name, key in keys.items())
+        # One pass for all: each set groups by one of them, and the others are null.
         parts.append(
-            "SELECT 'terpene' AS facet, t AS value, count(*) AS n FROM members, unnest(terpenes) AS t GROUP BY 2"
+            f"SELECT CASE {facet} END AS facet, coalesce({', '.join(f'{name}::text' for name in keys)}) AS value, count(*) AS n"
+            f" FROM (SELECT {columns} FROM members) AS keys GROUP BY GROUPING SETS ({', '.join(f'({name})' for name in keys)})"
         )
+    if "terpene" in names:
+        parts.append("SELECT 'terpene', t, count(*) FROM members, unnest(terpenes) AS t GROUP BY 2")
     if "store" in names:
         parts.append(
-            "SELECT 'store' AS facet, s.code AS value, count(*) AS n FROM members m JOIN store_stock k ON k.product_id = m.id AND k.quantity > 0"
+            "SELECT 'store', s.code, count(*) FROM members m JOIN store_stock k ON k.product_id = m.id AND k.quantity > 0"
             " JOIN stores s ON s.id = k.store_id GROUP BY 2"
         )
+    return parts
+
+
+def told(rows: Iterable[tuple[str, str | None, int]], names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return what `counting` counted as answers tell it."""
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    if not parts:
-        return found
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH members AS MATERIALIZED ({sql}) SELECT * FROM ({' UNION ALL '.join(parts)}) AS f ORDER BY n DESC, value",
-            params,
-        )
-        for facet, value, count in cursor.fetchall():
-            if value and len(found[facet]) < _MOST_VALUES:
-                found[facet].append(
-                    _band(facet, int(value), count) if facet in _BANDED else {"value": value, "count": count}
-                )
+    for facet, value, count in sorted(rows, key=lambda row: (-row[2], row[1] or "")):
+        if value and len(found[facet]) < _MOST_VALUES:
+            found[facet].append(
+                _band(facet, int(value), count) if facet in _BANDED else {"value": value, "count": count}
+            )
     for name in _BANDED:
         if name in found:
             found[name].sort(key=lambda band: band["min"])

@@ -13,7 +13,7 @@ from catalog.reference.strains import alias_names
 from catalog.reference.synonyms import group_of, groups, narrower
 from catalog.searching.folding import key_of, words_of
 from catalog.searching.stems import tsquery
-from catalog.searching.terms import CARRIES, Sql
+from catalog.searching.terms import CARRIES, FOUND, Sql
 
 # How much a word counts by the part it stands in: names, brand, facts, flavors and parents.
 PARTS = {"A": 1.0, "B": 0.9, "C": 0.7, "D": 0.45}
@@ -43,22 +43,16 @@ class Lexical:
     def any_sql(self) -> Sql:
         """Condition that one of the words is there."""
         phrases = tuple(phrase for word in self.words for phrase in (word.word, *word.others))
-        return CARRIES, [tsquery(phrases)]
+        return FOUND, [tsquery(phrases)]
 
     @property
     def share_sql(self) -> Sql:
         """Share of the words that are there, each by its weight and by the part it stands in."""
         sqls, params = [], []
         for word in self.words:
-            own, own_params = _by_part((word.word,))
-            sql = own
-            params.append(word.weight)
-            params += own_params
-            if word.others:
-                other, other_params = _by_part(word.others)
-                sql = f"greatest({own}, {SYNONYM} * {other})"
-                params += other_params
+            sql, own = _worth(word)
             sqls.append(f"%s * {sql}")
+            params += [word.weight, *own]
         return f"({' + '.join(sqls)}) / %s", [*params, sum(word.weight for word in self.words)]
 
 
@@ -139,9 +133,18 @@ def _nearest(strange: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _by_part(phrases: tuple[str, ...]) -> Sql:
-    cases = " ".join(f"WHEN {CARRIES} THEN {worth}" for worth in PARTS.values())
-    return f"CASE {cases} ELSE 0 END", [tsquery(phrases, label) for label in PARTS]
+def _worth(word: Word) -> Sql:
+    """Return SQL for the most that a row carries of a word: the best places are looked at first, most rows at none."""
+    *parts, last = PARTS
+    ways = [(PARTS[part], (word.word,), part) for part in parts] + [(PARTS[last], (word.word,), "")]
+    if word.others:
+        ways += [(SYNONYM * PARTS[part], word.others, part) for part in parts]
+    ways.sort(key=lambda way: way[0], reverse=True)
+    cases = " ".join(f"WHEN {CARRIES} THEN {worth}" for worth, _, _ in ways)
+    labeled = [tsquery(phrases, label) for _, phrases, label in ways]
+    # What is carried, and in none of these, is carried in the last part.
+    sql = f"CASE WHEN NOT ({CARRIES}) THEN 0 {cases} ELSE {SYNONYM * PARTS[last]} END"
+    return sql, [tsquery((word.word, *word.others)), *labeled]
 
 
 def _synonyms(word: str) -> tuple[str, ...]:

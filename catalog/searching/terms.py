@@ -12,7 +12,11 @@ from catalog.searching.understanding import Term
 Sql = tuple[str, list[Any]]
 
 CARRIES = "search_document @@ %s::tsquery"
-"""SQL that a product carries what a tsquery asks, its one parameter."""
+"""SQL that a product carries what a tsquery asks, its one parameter; for rows already chosen."""
+FOUND = "products.id = ANY(ARRAY(SELECT products_carrying(%s::tsquery)))"
+"""The same, for choosing rows by it: it reads the index, where the planner would read every row."""
+_AMONG = "products.id IN (SELECT products_carrying(%s::tsquery))"
+"""The same, for rows that may be chosen by something else: each is looked up in what the index told."""
 # Whole words of a name may say what the columns do not: an infused pre-roll is an extract to its supplier.
 NAMED = "A"
 _MILD_MOST, _STRONG_LEAST, _CBD_LEAST, _CBD_HIGH = 20.0, 20.0, 1.5, 4.0
@@ -99,7 +103,7 @@ def fit(term: Term) -> Sql | None:
 
 def named(phrases: tuple[str, ...], label: str = NAMED) -> Q:
     """Return the condition that one of the phrases stands in a product's names."""
-    return Q(RawSQL(CARRIES, [tsquery(phrases, label)], BooleanField()))
+    return Q(RawSQL(_AMONG, [tsquery(phrases, label)], BooleanField()))
 
 
 def _between(column: str, term: Term) -> Q:
@@ -150,13 +154,10 @@ def _place(element: str, params: list[Any]) -> Sql:
 
 def _aroma(word: str) -> Sql:
     """An aroma is in a name, in what is said of the strain's flavor, or in a terpene that smells of it."""
-    parts, params = [], []
     phrases = (*groups()[word], *narrower().get(word, ()))
-    for label, worth in ((NAMED, 1.0), ("D", 0.8)):
-        parts.append(f"CASE WHEN {CARRIES} THEN {worth} ELSE 0 END")
-        params.append(tsquery(phrases, label))
+    parts, params = [f"CASE WHEN {CARRIES} THEN 0.8 ELSE 0 END"], [tsquery(phrases, "D")]
     for terpene in aromas()[word]:
         sql, more = _place("%s", [terpene])
         parts.append(f"0.85 * {sql}")
         params += more
-    return f"greatest({', '.join(parts)})", params
+    return f"CASE WHEN {CARRIES} THEN 1.0 ELSE greatest({', '.join(parts)}) END", [tsquery(phrases, NAMED), *params]

@@ -148,16 +148,19 @@ class ProductSearchViewSet(GenericViewSet):
 
     def _question(self, request: Request, asked: Mapping[str, str]) -> Question:
         text = " ".join(asked.get("q", "").split())
-        filters = self._filters(asked)
+        # Reading filters takes longer than understanding the question; most have none.
+        has_filters = any(asked.get(name) for name in ProductFilters.base_filters)
+        filters = self._filters(asked) if has_filters else None
         like, unlike = _ids(asked, "like"), _ids(asked, "unlike")
         if len(text) > LONGEST_QUERY or "\x00" in text:
             raise BadInput("q", f"must have 1 to {LONGEST_QUERY} characters")
-        if not text and not like and not any(asked.get(name) for name in ProductFilters.base_filters):
+        if not text and not like and not filters:
             raise BadInput("q", f"must have 1 to {LONGEST_QUERY} characters, unless a filter or `like` is set")
         if asked.get("lang", "en") not in ("en", "fr"):
             raise BadInput("lang", "must be en or fr")
         return Question(
-            text=text, within=filters.qs, where=filters.conditions(), like=like, unlike=unlike,
+            text=text, within=filters.qs if filters else self.get_queryset(),
+            where=filters.conditions() if filters else (), like=like, unlike=unlike,
             ignore=frozenset(key for key in asked.get("ignore", "").split(",") if key), store=asked.get("store", ""),
         )  # fmt: skip
 

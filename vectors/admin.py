@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from kombu.exceptions import OperationalError
 
 from mlops.admin.reading import ReadOnlyAdmin, pretty_json
 from vectors import rebuilding, tasks
@@ -107,17 +108,25 @@ class VectorIndexAdmin(ReadOnlyAdmin):
                 "what": what, "asked": _ASKED[what],
             }  # fmt: skip
             return TemplateResponse(request, "admin/vectors/vectorindex/confirm.html", page)
-        if what == "rebuild":
-            kind = request.POST.get("index_type", "")
-            tasks.rebuild_vectors.delay(
-                collection=index.collection, index_type=kind if kind in ("FLAT", "IVF_FLAT") else ""
-            )
-        elif what == "reconcile":
-            tasks.reconcile_vectors.delay(collection=index.collection)
-        else:
-            tasks.roll_back_index.delay(index_id=str(index.pk))
+        try:
+            _begin(index, what, index_type=request.POST.get("index_type", ""))
+        except OperationalError:
+            messages.error(request, "The queue of tasks does not answer; nothing was begun.")
+            return back
         messages.success(request, "Begun. This list shows how far it is.")
         return back
+
+
+def _begin(index: VectorIndex, what: str, *, index_type: str) -> None:
+    """Hand the work to a worker; raises OperationalError when the broker does not answer."""
+    match what:
+        case "rebuild":
+            known = index_type if index_type in ("FLAT", "IVF_FLAT") else ""
+            tasks.rebuild_vectors.delay(collection=index.collection, index_type=known)
+        case "reconcile":
+            tasks.reconcile_vectors.delay(collection=index.collection)
+        case _:
+            tasks.roll_back_index.delay(index_id=str(index.pk))
 
 
 def _missing() -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from collections import Counter
 
 import structlog
 
+from config.errors import CultivarError
 from mlops.flow.task_door import pipeline_task
 from vectors import rebuilding, reconciling
 from vectors.declaring import entities
@@ -29,8 +30,16 @@ def index_due_vectors() -> dict[str, int]:
 @pipeline_task(queue="embed", soft_time_limit=1800)
 def reconcile_vectors(*, collection: str = "") -> dict[str, int]:
     """Hold vectors against rows and Milvus, and mend what differs."""
-    names = [collection] if collection else list(entities())
-    return {name: reconciling.reconcile(collection=name)["before"].total for name in names}
+    found: dict[str, int] = {}
+    failed: list[CultivarError] = []
+    for name in [collection] if collection else list(entities()):
+        try:
+            found[name] = reconciling.reconcile(collection=name)["before"].total
+        except CultivarError as error:  # the others are not kept waiting
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return found
 
 
 @pipeline_task(queue="embed", soft_time_limit=3600)

@@ -49,8 +49,18 @@ def playground(request: HttpRequest) -> HttpResponse:
         rows = Product.objects.current()
         ignored = frozenset(key.strip() for key in asked["ignore"].split(",") if key.strip())
         ranking = answer(Question(text=asked["q"], within=rows.filter(**filters), ignore=ignored))
-        page |= {"ranking": ranking, "found": _found(ranking), "removed": _removed(asked["q"], ranking, filters)}
+        page |= {
+            "ranking": ranking, "found": _found(ranking), "removed": _removed(asked["q"], ranking, filters),
+            "terms": [(term, _without(request, term.key, ignored)) for term in ranking.understood.terms],
+        }  # fmt: skip
     return TemplateResponse(request, "admin/catalog/playground.html", page)
+
+
+def _without(request: HttpRequest, key: str, ignored: frozenset[str]) -> str:
+    """Return the query of this page that does not understand one term more."""
+    query = request.GET.copy()
+    query["ignore"] = ",".join(sorted({*ignored, key}))
+    return query.urlencode()
 
 
 def _found(ranking: Ranking) -> list[dict[str, Any]]:

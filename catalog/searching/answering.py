@@ -76,13 +76,18 @@ class Question:
 
 @dataclass(slots=True, kw_only=True)
 class Ranking:
-    """What answers a question: candidates in order, how many there are in all, and how it was understood."""
+    """
+    What answers a question: candidates in order, how many there are in all, and how it was understood.
+
+    legs: what the order is made of; silent: collections of vectors that were asked and could not answer.
+    """
 
     understood: Understood
     members: QuerySet[Product]
     candidates: list[Candidate]
     total: int
     legs: list[str] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
     mended: str = ""
     relaxed: list[Term] = field(default_factory=list)
     words: Lexical | None = None
@@ -104,7 +109,8 @@ def answer(question: Question) -> Ranking:
         known = documents_of(understood.words)
     meaning = meaning_of(understood)
     words = lexical(understood.words, known=known)
-    legs = _vector_legs(question, meaning, (*question.like, *liked))
+    silent: list[str] = []
+    legs = _vector_legs(question, meaning, (*question.like, *liked), silent)
     has_subject = words is not None or bool(question.like or liked)
     near = {pk for hits in legs.values() for pk in hits} if has_subject else set()
     nearest = list(dict.fromkeys(pk for hits in legs.values() for pk in list(hits)[:_NEAREST])) if has_subject else []
@@ -121,7 +127,7 @@ def answer(question: Question) -> Ranking:
         terms.remove(loose)
         relaxed.append(loose)
     if meaning and not has_subject:
-        legs = _score_all(meaning, candidates)
+        legs = _score_all(meaning, candidates, silent)
     ranks = {name: rank_by(hits) for name, hits in legs.items()}
     if words:
         ranks["lexical"] = rank_by({c.id: c.words_score for c in candidates if c.share})
@@ -133,7 +139,7 @@ def answer(question: Question) -> Ranking:
         candidates = exact_matches(right, question.within, candidates)
         total = max(total, len(candidates))
     return Ranking(
-        understood=understood, members=members, candidates=candidates, total=total, legs=list(ranks),
+        understood=understood, members=members, candidates=candidates, total=total, legs=list(ranks), silent=silent,
         mended=right if right != text else "", relaxed=relaxed, words=words, facets=facets,
     )  # fmt: skip
 
@@ -192,7 +198,9 @@ def _nothing() -> Value:
     return Value(0.0, output_field=FloatField())
 
 
-def _vector_legs(question: Question, meaning: Meaning | None, like: Sequence[UUID]) -> dict[str, dict[str, float]]:
+def _vector_legs(
+    question: Question, meaning: Meaning | None, like: Sequence[UUID], silent: list[str]
+) -> dict[str, dict[str, float]]:
     """Ask each collection; what lies far below its best is not near, whatever the filters leave."""
     legs: dict[str, dict[str, float]] = {}
 
@@ -201,6 +209,7 @@ def _vector_legs(question: Question, meaning: Meaning | None, like: Sequence[UUI
             found = search()
         except VectorsUnavailable as error:
             log.warning("search without vectors", collection=collection, reason=str(error))
+            silent.append(collection)
             return
         if found:
             # Of what is like a product, so many are taken, however far: that is what was asked for.
@@ -232,18 +241,18 @@ def _cheaper(rows: QuerySet[Product], than: Sequence[UUID]) -> QuerySet[Product]
     return rows.filter(price__lt=max(prices)) if prices else rows
 
 
-def _score_all(meaning: Meaning, candidates: Sequence[Candidate]) -> dict[str, dict[str, float]]:
+def _score_all(
+    meaning: Meaning, candidates: Sequence[Candidate], silent: list[str]
+) -> dict[str, dict[str, float]]:
     """Where nothing but facts was asked, all that meet them answer; meaning only puts them in order."""
     ids = [c.id for c in candidates]
     legs = {}
-    try:
-        for collection, text, features in (
-            (EMBEDDINGS, meaning.english, meaning.features),
-            (TEXTS, meaning.text, None),
-        ):
+    for collection, text, features in ((EMBEDDINGS, meaning.english, meaning.features), (TEXTS, meaning.text, None)):
+        try:
             legs[collection] = searching.score(collection=collection, text=text, features=features, ids=ids)
-    except VectorsUnavailable as error:
-        log.warning("search without vectors", reason=str(error))
+        except VectorsUnavailable as error:
+            log.warning("search without vectors", collection=collection, reason=str(error))
+            silent.append(collection)
     return legs
 
 

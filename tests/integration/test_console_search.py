@@ -6,11 +6,13 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from kombu.exceptions import OperationalError
 
 from catalog.models import Product, SearchWeights
 from catalog.services.corrections import create_product
 from catalog.services.searching import refresh_search_words
 from vectors import searching, tasks
+from vectors.errors import IndexBusy
 from vectors.indexing import index_due
 from vectors.models import VectorIndex
 
@@ -108,6 +110,45 @@ def test_indexes_are_listed_and_asked_about_before_anything_is_done(
     VectorIndex.objects.filter(pk=serving.pk).update(status="retired")
     admin_client.post(reverse("admin:vectors_vectorindex_act", args=[serving.pk, "roll-back"]))
     assert begun == [{"index_id": str(serving.pk)}]
+
+
+def test_a_queue_that_does_not_answer_is_told(
+    admin_client: Client, indexed: list[Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr(tasks.reconcile_vectors, "delay", refuse)
+    serving = searching.serving("product_embeddings")
+    address = reverse("admin:vectors_vectorindex_act", args=[serving.pk, "reconcile"])
+    assert "does not answer; nothing was begun" in admin_client.post(address, follow=True).content.decode()
+
+
+def test_playground_drops_a_term_by_a_click_and_tells_what_is_silent(
+    admin_client: Client, indexed: list[Product]
+) -> None:
+    page = admin_client.get(PLAYGROUND, {"q": "indica kush under $50"}).content.decode()
+    assert "ignore=strain_type%3Aindica" in page
+    assert "Found without meaning" not in page
+    VectorIndex.objects.filter(collection="product_texts").delete()
+    assert "no answer from product_texts" in admin_client.get(PLAYGROUND, {"q": "kush"}).content.decode()
+
+
+def test_one_collection_that_fails_does_not_keep_the_others_waiting(
+    indexed: list[Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def fail_first(*, collection: str, **_: Any) -> Any:
+        asked.append(collection)
+        raise IndexBusy(f"{collection} is being built")
+
+    monkeypatch.setattr(tasks, "index_due", fail_first)
+    assert tasks.index_due_vectors() == {"taken": 0, "encoded": 0, "deleted": 0}
+    monkeypatch.setattr(tasks.reconciling, "reconcile", fail_first)
+    with pytest.raises(IndexBusy):
+        tasks.reconcile_vectors()
+    assert asked == ["product_embeddings", "product_texts"] * 2
 
 
 def test_an_empty_list_says_what_to_do(admin_client: Client) -> None:

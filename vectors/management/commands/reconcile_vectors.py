@@ -30,15 +30,18 @@ class Command(BaseCommand):
             known = ", ".join(entities())
             raise CommandError(f"There is no collection {collection}; there are {known}.", returncode=REFUSED)
         table = Table("collection", "", *asdict(Divergence()))
-        left = 0
-        try:
-            for name in [collection] if collection else list(entities()):
+        left, failed = 0, []
+        for name in [collection] if collection else list(entities()):
+            try:
                 told = reconcile(collection=name, repair=not dry_run)
-                left += told["after"].total
-                for moment in ("before",) if dry_run else ("before", "after"):
-                    table.add_row(name, moment, *map(str, asdict(told[moment]).values()))
-        except CultivarError as error:
-            raise CommandError(str(error), returncode=REFUSED) from error
+            except CultivarError as error:
+                failed.append(f"{name}: {error}")
+                continue
+            left += told["after"].total
+            for moment in ("before",) if dry_run else ("before", "after"):
+                table.add_row(name, moment, *map(str, asdict(told[moment]).values()))
         Console(file=self.stdout).print(table)  # type: ignore[arg-type]
+        if failed:
+            raise CommandError(" ".join(failed), returncode=REFUSED)
         if left:
             raise CommandError(f"{left} differences {'were found' if dry_run else 'remain'}.", returncode=DIVERGED)

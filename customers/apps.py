@@ -6,11 +6,15 @@ from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
 
-def install_partitions(**_signal: Any) -> None:
-    """Make the first partitions; afterwards the clock does."""
-    from customers.services import make_chat_partitions
+def install_consent_texts(**_signal: Any) -> None:
+    """Put the texts that people are asked where consents refer to them; one that is there is never changed."""
+    from customers.models import ConsentText
+    from customers.reference.consents import TEXTS
 
-    make_chat_partitions()
+    for text in TEXTS:
+        ConsentText.objects.get_or_create(
+            purpose=text.purpose, version=text.version, defaults={"text_en": text.en, "text_fr": text.fr}
+        )
 
 
 class CustomersConfig(AppConfig):
@@ -19,4 +23,4 @@ class CustomersConfig(AppConfig):
     name = "customers"
 
     def ready(self) -> None:
-        post_migrate.connect(install_partitions, sender=self, dispatch_uid="customers.partitions")
+        post_migrate.connect(install_consent_texts, sender=self, dispatch_uid="customers.consents")

@@ -1,10 +1,10 @@
 """Doors: one call through, counts back."""
 
-from customers import services
+from customers.services import preferences
 from mlops.flow.task_door import pipeline_task
 
 
 @pipeline_task(queue="default")
-def make_chat_partitions() -> dict[str, int]:
-    """Make the partitions of chat messages for this and the next three months."""
-    return {"made": services.make_chat_partitions()}
+def derive_preferences() -> dict[str, int]:
+    """Derive the preferences of those who have bought since."""
+    return {"derived": preferences.derive_due()}

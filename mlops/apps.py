@@ -1,6 +1,16 @@
 """The engine of runs and checks as a Django application."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+def install_partitions(**_signal: Any) -> None:
+    """Make the first partitions; afterwards the clock does."""
+    from mlops.partitioning import make_partitions
+
+    make_partitions()
 
 
 class MlopsConfig(AppConfig):
@@ -8,3 +18,9 @@ class MlopsConfig(AppConfig):
 
     name = "mlops"
     verbose_name = "Data"
+
+    def ready(self) -> None:
+        from mlops import checks  # noqa: F401  # registers them
+
+        # Of whichever application: the tables of the last one are there only after it.
+        post_migrate.connect(install_partitions, dispatch_uid="mlops.partitions")

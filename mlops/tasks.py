@@ -1,6 +1,6 @@
 """Doors: one call through, counts back."""
 
-from mlops import alerting, checking, freshness, integrity
+from mlops import alerting, checking, freshness, integrity, partitioning
 from mlops.flow.task_door import pipeline_task
 
 
@@ -26,3 +26,9 @@ def check_integrity() -> dict[str, int]:
 def notify_alerts() -> dict[str, int]:
     """Tell people of new alerts."""
     return {"told": alerting.notify_alerts()}
+
+
+@pipeline_task(queue="default")
+def make_partitions() -> dict[str, int]:
+    """Make the partitions of this and the next three months."""
+    return {"made": partitioning.make_partitions()}

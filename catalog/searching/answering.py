@@ -178,7 +178,9 @@ def _gather(
     rows = members.order_by().annotate(share=share, fit=fitting, is_nearest=is_nearest)
     sql, params = rows.values(*FACET_COLUMNS, *_TOLD, "share", "fit", "is_nearest").query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(f"WITH members AS MATERIALIZED ({sql}) {_BEST} {' '.join(map(_counted, counting(names)))}", params)
+        cursor.execute(
+            f"WITH members AS MATERIALIZED ({sql}) {_BEST} {' '.join(map(_counted, counting(names)))}", params
+        )
         found = cursor.fetchall()
     asked = understood.words
     candidates = [
@@ -241,9 +243,7 @@ def _cheaper(rows: QuerySet[Product], than: Sequence[UUID]) -> QuerySet[Product]
     return rows.filter(price__lt=max(prices)) if prices else rows
 
 
-def _score_all(
-    meaning: Meaning, candidates: Sequence[Candidate], silent: list[str]
-) -> dict[str, dict[str, float]]:
+def _score_all(meaning: Meaning, candidates: Sequence[Candidate], silent: list[str]) -> dict[str, dict[str, float]]:
     """Where nothing but facts was asked, all that meet them answer; meaning only puts them in order."""
     ids = [c.id for c in candidates]
     legs = {}

@@ -136,7 +136,8 @@ def _nearest(strange: Sequence[str]) -> dict[str, str]:
 def _worth(word: Word) -> Sql:
     """Return SQL for the most that a row carries of a word: the best places are looked at first, most rows at none."""
     *parts, last = PARTS
-    ways = [(PARTS[part], (word.word,), part) for part in parts] + [(PARTS[last], (word.word,), "")]
+    own: tuple[str, ...] = (word.word,)
+    ways = [(PARTS[part], own, part) for part in parts] + [(PARTS[last], own, "")]
     if word.others:
         ways += [(SYNONYM * PARTS[part], word.others, part) for part in parts]
     ways.sort(key=lambda way: way[0], reverse=True)

@@ -81,8 +81,15 @@ CLOCK = {
         "timezone": "UTC",
         "queue": "default",
     },
-    "Chats: partitions of the coming months": {
-        "task": "customers.tasks.make_chat_partitions",
+    "Customers: preferences of those who bought": {
+        "task": "customers.tasks.derive_preferences",
+        "minute": "*",
+        "hour": "*",
+        "timezone": "UTC",
+        "queue": "default",
+    },
+    "Data: partitions of the coming months": {
+        "task": "mlops.tasks.make_partitions",
         "minute": "30",
         "hour": "3",
         "timezone": "UTC",

@@ -4,20 +4,30 @@ from mlops.models.alerts import Alert
 from mlops.models.history import Operation, RowChange
 from mlops.models.integrity import IntegritySeal, RowDigest
 from mlops.models.lineage import LineageEntry
+from mlops.models.metrics import MetricThreshold, SystemMetric
+from mlops.models.privacy import Erasure, LegalHold, RetentionSweep
 from mlops.models.quality import QualityFinding
 from mlops.models.quarantine import QuarantinedRecord
 from mlops.models.raw import RawRecord
 from mlops.models.runs import Run
+from mlops.models.streams import InboxEvent, OutgoingEvent
 
 __all__ = [
     "Alert",
+    "Erasure",
+    "InboxEvent",
     "IntegritySeal",
+    "LegalHold",
     "LineageEntry",
+    "MetricThreshold",
     "Operation",
+    "OutgoingEvent",
     "QualityFinding",
     "QuarantinedRecord",
     "RawRecord",
+    "RetentionSweep",
     "RowChange",
     "RowDigest",
     "Run",
+    "SystemMetric",
 ]

@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from customers.models import ChatMessage
-from customers.tasks import make_chat_partitions
+from mlops.tasks import make_partitions
 
 pytestmark = pytest.mark.django_db
 
@@ -32,4 +32,4 @@ def test_partitions_are_there_and_made_once() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_inherits WHERE inhparent = 'chat_messages'::regclass")
         assert cursor.fetchone()[0] == 5
-    assert make_chat_partitions() == {"made": 0}
+    assert make_partitions() == {"made": 0}

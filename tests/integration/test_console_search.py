@@ -145,7 +145,7 @@ def test_one_collection_that_fails_does_not_keep_the_others_waiting(
 
     monkeypatch.setattr(tasks, "index_due", fail_first)
     assert tasks.index_due_vectors() == {"taken": 0, "encoded": 0, "deleted": 0}
-    monkeypatch.setattr(tasks.reconciling, "reconcile", fail_first)
+    monkeypatch.setattr("vectors.reconciling.reconcile", fail_first)
     with pytest.raises(IndexBusy):
         tasks.reconcile_vectors()
     assert asked == ["product_embeddings", "product_texts"] * 2

@@ -1,0 +1,45 @@
+"""What stores have on their shelves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+_COUNT = """
+INSERT INTO store_stock (store_id, product_id, quantity, counted_at)
+SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::timestamptz[])
+ON CONFLICT (store_id, product_id) DO UPDATE SET quantity = excluded.quantity, counted_at = excluded.counted_at
+WHERE store_stock.counted_at <= excluded.counted_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many of a product a store had, and when it was so."""
+
+    store: UUID
+    product: UUID
+    quantity: int
+    counted_at: datetime
+
+
+def count_stock(counts: Sequence[Count]) -> int:
+    """Write the newest count of each product in each store; an older one than is there changes nothing. Returns how many did."""
+    newest: dict[tuple[UUID, UUID], Count] = {}
+    for count in counts:
+        held = newest.get((count.store, count.product))
+        if held is None or held.counted_at <= count.counted_at:
+            newest[count.store, count.product] = count
+    # In one order always, so that two writers wait for each other and do not deadlock.
+    rows = [newest[key] for key in sorted(newest)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _COUNT,
+            [
+                [row.store for row in rows], [row.product for row in rows], [row.quantity for row in rows],
+                [row.counted_at for row in rows],
+            ],
+        )  # fmt: skip
+        return int(cursor.rowcount)

@@ -1,0 +1,71 @@
+"""What people buy and do. A row without a customer is somebody's who has not agreed to be remembered."""
+
+from uuid import uuid4
+
+from django.contrib.postgres.functions import RandomUUID
+from django.db import models
+from django.db.models.functions import Now
+
+from catalog.models import Product, Store
+from customers.models.profiles import CustomerProfile
+
+
+class Purchase(models.Model):
+    """One line of a receipt (table `purchases`)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
+    event_id = models.UUIDField(db_comment="event that told of it")
+    line = models.SmallIntegerField(db_comment="place on the receipt, from 0")
+    order_id = models.CharField(max_length=100)
+    customer = models.ForeignKey(CustomerProfile, on_delete=models.CASCADE, null=True, related_name="purchases")
+    store = models.ForeignKey(Store, on_delete=models.PROTECT, null=True, related_name="+")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    quantity = models.IntegerField()
+    unit_price = models.DecimalField(max_digits=10, decimal_places=2)
+    purchased_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "purchases"
+        ordering = ("-purchased_at",)
+        constraints = [models.UniqueConstraint(fields=["event_id", "line"], name="purchases_once")]
+        indexes = [
+            models.Index(fields=["customer", "-purchased_at"], name="purchases_of_customer"),
+            models.Index(fields=["store", "-purchased_at"], name="purchases_of_store"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} of {self.product_id}"
+
+
+class Interaction(models.Model):
+    """A view, a change of a basket, or a word of praise or blame (table `interactions`)."""
+
+    class Kind(models.TextChoices):
+        """What was done."""
+
+        VIEW = "view"
+        BASKET_ADD = "basket-add"
+        BASKET_REMOVE = "basket-remove"
+        LIKE = "like"
+        DISLIKE = "dislike"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False, db_comment="id of the event that told of it")
+    kind = models.CharField(max_length=13, choices=Kind)
+    customer = models.ForeignKey(CustomerProfile, on_delete=models.CASCADE, null=True, related_name="interactions")
+    session = models.CharField(max_length=100, blank=True, default="", db_default="")
+    store = models.ForeignKey(Store, on_delete=models.PROTECT, null=True, related_name="+")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    quantity = models.IntegerField(null=True)
+    occurred_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "interactions"
+        ordering = ("-occurred_at",)
+        indexes = [
+            models.Index(fields=["customer", "-occurred_at"], name="interactions_of_customer"),
+            models.Index(fields=["session", "-occurred_at"], name="interactions_of_session"),
+            models.Index(fields=["-occurred_at"], name="interactions_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.product_id}"

@@ -1,0 +1,56 @@
+"""Measurements and log lines of our systems, and the thresholds they are held against."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Now
+from psqlextra.models import PostgresPartitionedModel
+from psqlextra.types import PostgresPartitioningMethod
+
+
+class SystemMetric(PostgresPartitionedModel):
+    """One measurement, or one line of a log, by month of `measured_at` (table `system_metrics`)."""
+
+    pk = models.CompositePrimaryKey("id", "measured_at")
+    id = models.UUIDField(default=uuid.uuid4, editable=False)  # type: ignore[assignment]  # there: a number
+    source = models.CharField(max_length=100, db_comment="machine or service it is of")
+    name = models.CharField(max_length=100)
+    value = models.FloatField(null=True, db_comment="null: a line of a log")
+    level = models.CharField(max_length=10, blank=True, default="", db_default="")
+    message = models.TextField(blank=True, default="", db_default="")
+    measured_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "system_metrics"
+        indexes = [models.Index(fields=["name", "-measured_at"], name="system_metrics_newest")]
+
+    class PartitioningMeta:
+        method = PostgresPartitioningMethod.RANGE
+        key = ["measured_at"]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.name} {self.message or self.value}"
+
+
+class MetricThreshold(models.Model):
+    """What a metric must not pass; an alert is open while it does (table `metric_thresholds`)."""
+
+    class Side(models.TextChoices):
+        """Where it is too much."""
+
+        ABOVE = "above"
+        BELOW = "below"
+
+    name = models.CharField(max_length=100, help_text="of the metric, for example disk_used_percent")
+    source = models.CharField(max_length=100, blank=True, help_text="empty: whichever")
+    side = models.CharField(max_length=5, choices=Side, default=Side.ABOVE)
+    value = models.FloatField()
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        db_table = "metric_thresholds"
+        ordering = ("name", "source")
+        constraints = [models.UniqueConstraint(fields=["name", "source", "side"], name="metric_thresholds_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.side} {self.value:g}"

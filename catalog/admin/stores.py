@@ -16,6 +16,7 @@ class StoreStockInline(TabularInline):
 
     model = StoreStock
     fields = ("product", "quantity", "counted_at")
+    ordering = ("product__name", "pk")
     readonly_fields = ("counted_at",)
     autocomplete_fields = ("product",)
     extra = 0

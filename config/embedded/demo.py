@@ -13,6 +13,8 @@ from config.embedded.steps import StepFailed, Steps
 from config.embedded.supervising import Program, app_program
 
 SOURCES = ("ocs", "ocs-wholesale", "aglc", "sqdc")
+SCOPES = "catalog:read,customers:read,customers:write,chat:write,events:write"
+VISITORS = "visitors"
 ANSWER_SECONDS = 30
 
 
@@ -32,15 +34,19 @@ class Demo:
         """The API key, kept in a file that only its owner may read; empty before there is one."""
         return self._key_file.read_text() if self._key_file.exists() else ""
 
-    def program(self) -> Program:
-        """Return the process of the sample supplier."""
+    def programs(self) -> list[Program]:
+        """Return the processes of the sample supplier and of the customers who come by."""
         self._port = remembered_port(self._port_file)
-        command = [sys.executable, "-m", "tests.samples.suppliers", "--port", str(self._port)]
-        return app_program("supplier", command, stop_seconds=3)
+        supplier = [sys.executable, "-m", "tests.samples.suppliers", "--port", str(self._port)]
+        visitors = [sys.executable, "manage.py", "trickle_events", "--address", self._address]
+        return [
+            app_program("supplier", supplier, stop_seconds=3),
+            app_program(VISITORS, [*visitors, "--key-file", str(self._key_file)], stop_seconds=3),
+        ]
 
     def prepare(self) -> str:
         """Make what is missing of key, sources, products and vectors; returns the id of a product. Safe to repeat."""
-        if self._products() is None:
+        if self._products() is None or not self._may_send_events():
             self._make_key()
         supplier = f"http://{LOOPBACK}:{self._port}"
         if not self._pointed_file.exists() or self._pointed_file.read_text() != supplier:
@@ -90,9 +96,19 @@ class Demo:
 
     def _make_key(self) -> None:
         with self._steps.showing("Making an API key"):
-            options = {"name": "demo", "audience": "verified", "scopes": "catalog:read", "province": "ON"}
+            options = {"name": "demo", "audience": "verified", "scopes": SCOPES, "province": "ON"}
             arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
             write_private(self._key_file, self._steps.manage("create_api_key", *arguments).strip())
+
+    def _may_send_events(self) -> bool:
+        """Say whether our own API takes events by the key; one made by an earlier version may not."""
+        answer = requests.post(
+            f"{self._address}/api/v1/events/",
+            json={"events": []},
+            headers={"Authorization": f"Api-Key {self.key or 'none'}"},
+            timeout=ANSWER_SECONDS,
+        )
+        return answer.status_code not in {401, 403}
 
     def _products(self) -> list[dict[str, Any]] | None:
         """Ask our own API for products; None when it does not take the key."""

@@ -13,7 +13,7 @@ import requests
 from rich.console import Console
 from rich.prompt import Confirm
 
-from config.embedded.demo import Demo
+from config.embedded.demo import VISITORS, Demo
 from config.embedded.descendants import ending_descendants, ignore_signals
 from config.embedded.ports import LOOPBACK, free_port, is_taken
 from config.embedded.server import START_SECONDS, Server, ServerFailed
@@ -69,6 +69,8 @@ class Development:
                 supervisor.run(name)
             self._wait_for_web(supervisor)
         product = self._demo.prepare() if self._options.demo else self._demo.leave()
+        if self._options.demo:
+            supervisor.run(VISITORS)
         self.is_up = True
         self._announce(password, product, time.monotonic() - started)
         self._watch(supervisor)
@@ -114,7 +116,7 @@ class Development:
             app_program("web", [*python, *web.split()]),
             app_program("worker", [*celery, *worker.split()], stop_seconds=15),
             app_program("beat", [*celery, *beat]),
-            *([self._demo.program()] if self._options.demo else []),
+            *(self._demo.programs() if self._options.demo else []),
         ]
 
     def _wait_for(self, server: Server) -> None:

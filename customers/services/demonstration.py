@@ -1,15 +1,18 @@
 """A demonstration's customers put into the rows: registered, consenting, and their doings taken in like anybody's."""
 
+import os
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
+import numpy as np
 from django.utils import timezone
 
-from catalog.models import Store
+from catalog.models import Store, StoreStock
 from config.errors import CultivarError
 from customers import demonstration
-from customers.demonstration import STORES, Person
+from customers.demonstration import SEED, STORES, Person
 from customers.models import ConsentText, CustomerProfile
 from customers.services import consents, preferences, profiles
 from mlops.models import InboxEvent
@@ -18,6 +21,8 @@ from mlops.streams.reading import read
 
 BY = "demonstration"
 _BATCH = 500
+# A visit is told at its end.
+_VISIT = timedelta(minutes=6)
 Advance = Callable[[str, int, int], None]
 """Told what is being done, how many are done, of how many."""
 
@@ -82,3 +87,42 @@ def _take_in(topic: str, told: list[dict[str, Any]], name: str, advance: Advance
 
 def _read(told: dict[str, Any], topic: str) -> Any:
     return read({name: value for name, value in told.items() if name != "topic"}, topic=topic)
+
+
+def trickle(*, send: Callable[[list[dict[str, Any]]], None], count: int, seed: int = SEED) -> int:
+    """
+    Let one of the first `count` customers visit now: send what they do, what is left on the shelf, how busy we are.
+
+    Returns how many events were sent. Raises NothingToShow, and what `send` raises.
+    """
+    shelf = demonstration.shelf()
+    if shelf is None:
+        raise NothingToShow("There are no products with a price yet.")
+    chance = np.random.default_rng()
+    people = demonstration.people(shelf, count=count, seed=seed)
+    busy = np.array([person.visits_a_month for person in people])
+    person = people[int(chance.choice(len(people), p=busy / busy.sum()))]
+    began = timezone.now() - _VISIT
+    events = list(
+        demonstration.visit(shelf, person, chance, at=began, name=f"{person.number}:{began.isoformat()}", seed=seed)
+    )
+    bought = {line["product"]: line["quantity"] for line in events[-1]["data"]["lines"]}
+    left = StoreStock.objects.filter(store__code=person.store, product_id__in=bought).values_list(
+        "product_id", "quantity"
+    )
+    for product, quantity in left:
+        told = {"store": person.store, "product": str(product), "quantity": max(quantity - bought[str(product)], 0)}
+        events.append(_now("inventory_updates", "stock", told))
+    for name, value in (("load_per_core", os.getloadavg()[0] / (os.cpu_count() or 1)), ("visit_events", len(events))):
+        events.append(
+            _now("system_metrics", "metric", {"source": "demonstration", "name": name, "value": float(value)})
+        )
+    send(events)
+    return len(events)
+
+
+def _now(topic: str, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "topic": topic, "id": str(uuid4()), "type": kind, "version": 1, "occurred_at": timezone.now().isoformat(),
+        "data": data,
+    }  # fmt: skip

@@ -1,7 +1,6 @@
 """Let a demonstration's customers come by, one visit after the other, through the door that tills use."""
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ class Command(BaseCommand):
                 try:
                     trickle(send=send, count=customers)
                 except HttpFailed as error:
-                    print(error, file=sys.stderr, flush=True)
+                    self.stderr.write(str(error))
                 except CultivarError as error:
                     raise CommandError(str(error), returncode=2) from error
                 else:

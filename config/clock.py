@@ -6,9 +6,10 @@ from django.conf import settings
 
 
 def install_clock(**_signal: Any) -> int:
-    """Create the entries of CLOCK that have no row yet; return how many. Safe to repeat."""
+    """Create the entries of CLOCK that have no row yet, delete those of tasks that are gone; return how many are new."""
     from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
+    PeriodicTask.objects.filter(task__in=settings.CLOCK_GONE).delete()
     created = 0
     for name, entry in settings.CLOCK.items():
         if PeriodicTask.objects.filter(name=name).exists():

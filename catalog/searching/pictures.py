@@ -10,7 +10,7 @@ from config.errors import BadInput, ServiceUnavailable
 from vectors import searching
 from vectors.conditions import Conditions
 from vectors.encoders.choosing import image_encoder
-from vectors.errors import ModelMissing
+from vectors.errors import ImageRefused, ModelMissing
 
 COLLECTION = "product_images"
 LARGEST = 5 * 2**20
@@ -31,7 +31,7 @@ def products_like_picture(
     """
     Return products whose vectors lie nearest to a picture's; the picture is kept nowhere.
 
-    Raises PicturesUnavailable, BadInput for more than 5 MB, ImageRefused for what is no picture, VectorsUnavailable.
+    Raises PicturesUnavailable, BadInput for more than 5 MB and for what is no picture, VectorsUnavailable.
     """
     content = picture.read(LARGEST + 1)
     if len(content) > LARGEST:
@@ -40,6 +40,8 @@ def products_like_picture(
         vector = image_encoder().encode_images([content])[0]
     except ModelMissing as error:
         raise PicturesUnavailable(str(error)) from error
+    except ImageRefused as error:
+        raise BadInput("image", str(error)) from error
     found = searching.nearest(collection=COLLECTION, vector=vector, limit=limit, where=where)
     ids = [hit.id for hit in found.hits]
     allowed = {str(pk) for pk in within.filter(pk__in=ids).values_list("pk", flat=True)}

@@ -1,16 +1,14 @@
 """A tiny CLIP through the real export and load: agreement with torch, images refused, pictures upright."""
 
 import io
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from django.conf import settings
 from PIL import Image
 
+from tests.samples.clip import export_clip, make_tiny_clip
 from vectors.encoders.image import MOST_BYTES, Clip, opened, prepared
 from vectors.errors import ImageRefused, ModelMissing
 
@@ -20,33 +18,8 @@ TEXTS = ["pink kush", "a", "jar of green flower " * 20]
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a CLIP with few layers and random weights."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-    from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
-    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-
     folder = tmp_path_factory.mktemp("clip-tiny")
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    words = {word: place for place, word in enumerate([*letters, "<|startoftext|>", "<|endoftext|>"])}
-    tokenizer = Tokenizer(models.BPE(vocab=words, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    start, end = words["<|startoftext|>"], words["<|endoftext|>"]
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<|startoftext|> $A <|endoftext|>", special_tokens=[("<|startoftext|>", start), ("<|endoftext|>", end)]
-    )
-    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=tokenizer, bos_token="<|startoftext|>", eos_token="<|endoftext|>", pad_token="<|endoftext|>"
-    ).save_pretrained(folder)
-    common = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    text = common | {"vocab_size": len(words), "bos_token_id": start, "eos_token_id": end, "pad_token_id": end,
-                     "max_position_embeddings": 24}  # fmt: skip
-    torch.manual_seed(7)
-    config = CLIPConfig(
-        text_config=text, vision_config=common | {"image_size": 32, "patch_size": 8}, projection_dim=16
-    )  # fmt: skip
-    CLIPModel(config).save_pretrained(folder)
-    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+    make_tiny_clip(folder)
     return folder
 
 
@@ -54,9 +27,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clip(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Clip:
     """Return it exported by the real code and loaded."""
     made = tmp_path_factory.mktemp("made")
-    command = [sys.executable, "-m", "vectors.encoders.export_clip", str(source), str(made)]
-    done = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    export_clip(source, made)
     return Clip(made)
 
 

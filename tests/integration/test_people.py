@@ -3,6 +3,7 @@
 import uuid
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.utils import timezone
 from catalog.models import Product, Store
 from catalog.reference.provinces import PROVINCES
 from catalog.services.corrections import create_product
+from config.access import ApiKey
 from config.errors import BadInput, Conflict
 from customers.models import (
     ChatMessage,
@@ -26,6 +28,7 @@ from customers.models import (
 )
 from customers.services import consents, preferences, profiles
 from customers.tasks import derive_preferences
+from mlops.models import InboxEvent, QuarantinedRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)
 VERSION = "2026-11"
@@ -86,7 +89,10 @@ def test_what_a_person_states_outranks_what_purchases_tell(customer: CustomerPro
     assert customer.derived["thc_range"] == [10.9, 18.1]
     assert customer.derived["strain_types"] == ["indica", "sativa"]
     assert (customer.purchase_frequency, customer.avg_spending) == (5, Decimal("29.00"))
-    assert (customer.preferred_thc_range.lower, customer.preferred_thc_range.upper) == (Decimal("10.9"), Decimal("18.1"))
+    assert (customer.preferred_thc_range.lower, customer.preferred_thc_range.upper) == (
+        Decimal("10.9"),
+        Decimal("18.1"),
+    )
     profiles.correct(customer=customer, changes={"thc_range": [5, 8], "language": "fr"}, by="key:test")
     customer.refresh_from_db()
     assert (customer.preferred_thc_range.lower, customer.preferred_thc_range.upper) == (5, 8)
@@ -190,7 +196,10 @@ def test_age_is_noted_with_its_proof_and_no_document(customer: CustomerProfile) 
 
 def test_ages_by_province_and_day() -> None:
     day = timezone.now().date()
-    assert {code: one.least_age(day) for code, one in PROVINCES.items() if one.least_age(day) != 19} == {"AB": 18, "QC": 21}
+    assert {code: one.least_age(day) for code, one in PROVINCES.items() if one.least_age(day) != 19} == {
+        "AB": 18,
+        "QC": 21,
+    }
     assert PROVINCES["QC"].least_age(day.replace(year=2019)) == 18
 
 
@@ -208,6 +217,18 @@ def test_a_demonstration_is_synthetic_and_made_once(products: list[Product]) -> 
     assert made == (CustomerProfile.objects.count(), Purchase.objects.count(), Interaction.objects.count())
     with pytest.raises(CommandError, match="--customers"):
         call_command("load_demo_customers", customers=0)
+
+
+def test_visits_come_by_the_door_that_tills_use(products: list[Product], live_server: Any, tmp_path: Path) -> None:
+    _, secret = ApiKey.objects.create_key(name="till", audience="verified", scopes=["events:write"])
+    (tmp_path / "key").write_text(str(secret))
+    told = {"address": live_server.url, "key_file": tmp_path / "key", "customers": 10, "every": 0}
+    call_command("trickle_events", visits=2, **told)
+    assert InboxEvent.objects.filter(way="rest", type="purchase").count() == 2
+    assert InboxEvent.objects.filter(way="rest", topic="inventory_updates").exists()
+    assert not QuarantinedRecord.objects.exists()
+    with pytest.raises(CommandError, match="cannot be read"):
+        call_command("trickle_events", visits=1, **told | {"key_file": tmp_path / "none"})
 
 
 def test_a_demonstration_wants_products() -> None:

@@ -32,6 +32,32 @@ class Environment(BaseSettings):
         default=200_000, ge=0, description="up to so many rows are searched exactly when Milvus does not answer"
     )
     kafka_bootstrap_servers: str = Field(default="", description="host:port[,host:port]; empty: no streams")
+    kafka_api_version: str = Field(
+        default="", pattern=r"^(\d+(\.\d+){1,2})?$", description="of the brokers, for example 2.8; empty: they are asked"
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="how brokers are spoken to"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="SCRAM-SHA-512", description="how we prove who we are, with SASL"
+    )
+    kafka_sasl_user: str = Field(default="", description="user for SASL")
+    kafka_sasl_password: str = Field(default="", description="password for SASL")
+    kafka_ca_file: Path | None = Field(default=None, description="certificates that brokers are held against")
+    kafka_group_id: str = Field(default="cultivar", min_length=1, description="consumer group")
+    kafka_topic_prefix: str = Field(
+        default="", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before topic names, to share brokers"
+    )
+    kafka_dead_letter_suffix: str = Field(
+        default=".dead", pattern=r"^[A-Za-z0-9._-]{1,50}$", description="put behind a topic's name for its dead letters"
+    )
+    kafka_session_timeout_seconds: int = Field(
+        default=30, ge=1, le=1800, description="a consumer silent for so long is taken for dead"
+    )
+    kafka_batch_size: int = Field(default=2000, ge=1, le=20_000, description="events applied in one transaction, at most")
+    kafka_lag_alert: int = Field(
+        default=100_000, ge=1, description="so many events waiting in a partition raise an alert"
+    )
     aws_storage_bucket_name: str = Field(default="", description="bucket for raw bytes; empty: files in STATE_DIR")
     aws_s3_endpoint_url: str = Field(default="", description="an S3 service other than Amazon's")
     aws_s3_region_name: str = Field(default="ca-central-1", description="region of the bucket")

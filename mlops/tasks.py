@@ -1,7 +1,9 @@
 """Doors: one call through, counts back."""
 
-from mlops import alerting, checking, freshness, integrity, partitioning
+from config.clients.kafka import Producer, is_configured
+from mlops import alerting, checking, erasing, freshness, integrity, partitioning, retaining
 from mlops.flow.task_door import pipeline_task
+from mlops.streams.publishing import publish_due
 
 
 @pipeline_task(queue="default", soft_time_limit=1800)
@@ -32,3 +34,24 @@ def notify_alerts() -> dict[str, int]:
 def make_partitions() -> dict[str, int]:
     """Make the partitions of this and the next three months."""
     return {"made": partitioning.make_partitions()}
+
+
+@pipeline_task(queue="default", soft_time_limit=1800)
+def sweep_retention() -> dict[str, int]:
+    """Remove what has been kept for long enough."""
+    return {sweep.rule: sweep.removed for sweep in retaining.sweep()}
+
+
+@pipeline_task(queue="default", soft_time_limit=1800)
+def finish_erasures() -> dict[str, int]:
+    """Begin anew what of people's erasures is not complete."""
+    return erasing.finish_erasures()
+
+
+@pipeline_task(queue="default", soft_time_limit=55)
+def publish_events() -> dict[str, int]:
+    """Publish what our own rows have to tell; without Kafka nothing, and it says so."""
+    if not is_configured():
+        return {"published": 0, "without_kafka": 1}
+    with Producer() as producer:
+        return {"published": publish_due(producer)}

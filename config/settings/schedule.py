@@ -95,4 +95,27 @@ CLOCK = {
         "timezone": "UTC",
         "queue": "default",
     },
+    "Streams: publish what is due": {
+        "task": "mlops.tasks.publish_events",
+        "minute": "*",
+        "hour": "*",
+        "timezone": "UTC",
+        "queue": "default",
+    },
+    "Data: retention": {
+        "task": "mlops.tasks.sweep_retention",
+        "minute": "30",
+        "hour": "3",
+        "timezone": "UTC",
+        "queue": "default",
+    },
+    "People: erasures that are not complete": {
+        "task": "mlops.tasks.finish_erasures",
+        "minute": "50",
+        "hour": "*",
+        "timezone": "UTC",
+        "queue": "default",
+    },
 }
+# Tasks that are no more; their rows are deleted.
+CLOCK_GONE = ("customers.tasks.make_chat_partitions",)

@@ -7,6 +7,7 @@ SUBJECTS = (
     "celery.py",
     "schedule.py",
     "milvus.py",
+    "kafka.py",
     "models.py",
     "storage.py",
     "security.py",

@@ -2,18 +2,37 @@
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+import structlog
+from django.db import DataError, IntegrityError, connection, transaction
 
-from mlops.models import InboxEvent, QuarantinedRecord, Run
-from mlops.streams.declaring import Event, event_types
+from mlops.models import InboxEvent, Run
+from mlops.streams.declaring import Event, EventType, event_types
 from mlops.streams.reading import Unreadable
 
 PIPELINE = "streams"
+log = structlog.get_logger(__name__)
+# Locked in the order of their ids: two that take in the same events wait for each other and do not deadlock.
+_NOTE = """
+INSERT INTO event_inbox (id, topic, type, way, occurred_at)
+SELECT id, topic, type, %s, occurred_at FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[])
+  AS told(id, topic, type, occurred_at)
+ON CONFLICT (id) DO NOTHING RETURNING id
+"""
+_QUARANTINE = """
+INSERT INTO quarantined_records (source, external_id, field, reason, payload, payload_hash, run_id)
+SELECT %s, external_id, field, reason, payload, payload_hash, %s
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[])
+  AS told(external_id, field, reason, payload, payload_hash)
+ON CONFLICT (source, payload_hash, reason) DO UPDATE SET times_seen = quarantined_records.times_seen + 1
+"""
+_OF_THE_EVENT = (DataError, IntegrityError, ArithmeticError, LookupError, TypeError, ValueError)
+"""What goes wrong with one event and not with the next; anything else is wrong with us, and everything waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +60,13 @@ def take_in(
     topic: str,
     way: InboxEvent.Way,
     before_commit: Callable[[Intake], None] | None = None,
+    keep_rejected: bool = True,
 ) -> Intake:
     """
     Apply what has not come before, in one transaction with the inbox and the quarantine, and say what became of each.
 
     before_commit: called last in the transaction; what it raises undoes all of it.
+    keep_rejected: put what is rejected into quarantine; not where it lies there already.
     """
     done = Intake()
     events = [(place, one) for place, one in enumerate(read) if isinstance(one, Event)]
@@ -53,7 +74,6 @@ def take_in(
         if isinstance(one, Unreadable):
             done.rejected.append(Rejected(place, one.reason, one.field, one.id))
     with transaction.atomic():
-        # Locked in the order of their ids: two that take in the same events wait for each other and do not deadlock.
         fresh = _note([event for _, event in events], way)
         first: dict[UUID, int] = {}
         for place, event in events:
@@ -62,13 +82,15 @@ def take_in(
             else:
                 done.repeated.append(place)
         refused = _apply([event for place, event in events if first.get(event.id) == place])
-        InboxEvent.objects.filter(pk__in=refused).delete()  # mended, it may come again
+        if refused:
+            InboxEvent.objects.filter(pk__in=refused).delete()  # mended, it may come again
         for event_id, place in first.items():
             if event_id in refused:
                 done.rejected.append(Rejected(place, refused[event_id], "data", str(event_id)))
             else:
                 done.applied.append(place)
-        _quarantine(topic, [(one, read[one.place].payload) for one in done.rejected])
+        if keep_rejected:
+            _quarantine(topic, [(one, read[one.place].payload) for one in done.rejected])
         if before_commit:
             before_commit(done)
     return done
@@ -76,47 +98,73 @@ def take_in(
 
 def _note(events: Sequence[Event], way: InboxEvent.Way) -> set[UUID]:
     """Write the inbox; return the ids that were not there."""
-    rows = {e.id: InboxEvent(pk=e.id, topic=e.topic, type=e.type, way=way, occurred_at=e.occurred_at) for e in events}
-    if not rows:
+    if not events:
         return set()
-    from django.db import connection
-
-    ordered = [rows[pk] for pk in sorted(rows)]
+    told = {event.id: event for event in events}
+    ordered = [told[pk] for pk in sorted(told)]
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            INSERT INTO event_inbox (id, topic, type, way, occurred_at)
-            SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
-            ON CONFLICT (id) DO NOTHING RETURNING id
-            """,
+            _NOTE,
             [
-                [row.pk for row in ordered], [row.topic for row in ordered], [row.type for row in ordered],
-                [row.way for row in ordered], [row.occurred_at for row in ordered],
+                str(way), [event.id for event in ordered], [event.topic for event in ordered],
+                [event.type for event in ordered], [event.occurred_at for event in ordered],
             ],
         )  # fmt: skip
         return {pk for (pk,) in cursor.fetchall()}
 
 
 def _apply(events: Sequence[Event]) -> dict[UUID, str]:
-    """Hand runs of one kind to whoever applies it, in their order."""
+    """Hand all of one kind, in their order, to whoever applies it; kinds in one order always, against deadlocks."""
+    by_kind: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    for event in events:
+        by_kind[event.topic, event.type].append(event)
     refused: dict[UUID, str] = {}
-    for (topic, kind), run in groupby(events, key=lambda event: (event.topic, event.type)):
-        refused |= event_types()[topic, kind].apply(list(run))
+    for key in sorted(by_kind):
+        refused |= _apply_or_halve(event_types()[key], by_kind[key])
     return refused
 
 
-def _quarantine(topic: str, rejected: Sequence[tuple[Rejected, object]]) -> None:
+def _apply_or_halve(kind: EventType, events: Sequence[Event]) -> dict[UUID, str]:
+    """Apply; what fails for a reason nobody foresaw is halved until the one is found that fails, and refused."""
+    try:
+        with transaction.atomic():
+            return dict(kind.apply(events))
+    except _OF_THE_EVENT as error:
+        if len(events) == 1:
+            log.error("event cannot be applied", topic=kind.topic, type=kind.type, event_id=str(events[0].id), reason=type(error).__name__)  # fmt: skip
+            return {events[0].id: f"It cannot be applied: {type(error).__name__}."}
+    middle = len(events) // 2
+    return _apply_or_halve(kind, events[:middle]) | _apply_or_halve(kind, events[middle:])
+
+
+def _quarantine(topic: str, rejected: Sequence[tuple[Rejected, Any]]) -> None:
     if not rejected:
         return
-    run = _run(topic)
+    rows: dict[tuple[str, str], tuple[Rejected, str]] = {}
     for one, payload in rejected:
-        digest = hashlib.sha256(json.dumps(payload, sort_keys=True, default=str).encode()).hexdigest()
-        record, is_new = QuarantinedRecord.objects.get_or_create(
-            source=topic, payload_hash=digest, reason=one.reason,
-            defaults={"payload": payload, "run": run, "external_id": one.id, "field": one.field[:50]},
+        told = _as_json(payload)
+        rows.setdefault((hashlib.sha256(told.encode()).hexdigest(), one.reason), (one, told))
+    keys = sorted(rows)
+    ordered = [rows[key] for key in keys]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _QUARANTINE,
+            [
+                topic, _run(topic).pk, [one.id for one, _ in ordered], [one.field[:50] for one, _ in ordered],
+                [one.reason for one, _ in ordered], [told for _, told in ordered], [digest for digest, _ in keys],
+            ],
         )  # fmt: skip
-        if not is_new:
-            QuarantinedRecord.objects.filter(pk=record.pk).update(times_seen=record.times_seen + 1)
+
+
+def _as_json(payload: Any) -> str:
+    """Return the payload as JSON that PostgreSQL can keep; what it could not (infinity, too deep) as text of it."""
+    try:
+        return json.dumps(payload, sort_keys=True, allow_nan=False)
+    except (ValueError, TypeError, RecursionError):
+        try:
+            return json.dumps(repr(payload))
+        except RecursionError:
+            return json.dumps("It is too deep to be kept.")
 
 
 def _run(topic: str) -> Run:

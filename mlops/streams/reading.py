@@ -1,6 +1,7 @@
 """From bytes to events: JSON, the envelope, the data of its type and version."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from mlops.streams.declaring import Event, event_types
 MOST_BYTES = 262_144
 _CLOCKS_APART = timedelta(minutes=10)
 _TOLD = 300
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
 class Envelope(BaseModel):
@@ -43,23 +45,27 @@ def read_bytes(raw: bytes | None, *, topic: str) -> Event | Unreadable:
     """Read a message of Kafka. What is no JSON is kept as text, with what cannot be text escaped."""
     if raw is None:
         return Unreadable("The message is empty.", None)
-    text = raw.decode("utf-8", errors="backslashreplace")
+    text = raw.decode("utf-8", errors="backslashreplace").replace("\x00", "\\x00")
     if len(raw) > MOST_BYTES:
         return Unreadable(f"The message has {len(raw)} bytes; {MOST_BYTES} is the most.", text[:_TOLD])
     try:
-        payload = json.loads(raw, parse_constant=_refuse)
+        payload = json.loads(raw.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        return Unreadable(f"The message is no JSON: {str(error)[:_TOLD]}", text.replace("\x00", "\\x00"))
-    return read(payload, topic=topic)
+        return Unreadable(f"The message is no JSON: {str(error)[:_TOLD]}", text)
+    return _read(payload, topic, may_hold_odd="\\u0000" in text or "\\ud" in text or "\\uD" in text)
 
 
 def read(payload: Any, *, topic: str) -> Event | Unreadable:
     """Read what JSON told."""
+    return _read(payload, topic, may_hold_odd=True)
+
+
+def _read(payload: Any, topic: str, *, may_hold_odd: bool) -> Event | Unreadable:
+    if may_hold_odd and (odd := _odd(payload)) is not None:
+        return odd
     if not isinstance(payload, Mapping):
         return Unreadable("An event must be a JSON object.", payload)
     told = str(payload.get("id", ""))[:36]
-    if _has_nul(payload):
-        return Unreadable("Text must not hold the character U+0000.", _without_nul(payload), "", told)
     try:
         envelope = Envelope.model_validate(payload)
     except ValidationError as error:
@@ -96,9 +102,21 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is no number of JSON")
 
 
-def _has_nul(payload: Any) -> bool:
-    return "\\u0000" in json.dumps(payload)
+def _odd(payload: Any) -> Unreadable | None:
+    """Refuse what no column of text can hold."""
+    try:
+        clean = _clean(payload)
+    except RecursionError:
+        return Unreadable("It is nested too deeply.", None)
+    if clean == payload:
+        return None
+    told = str(clean.get("id", ""))[:36] if isinstance(clean, Mapping) else ""
+    return Unreadable("Text must hold neither the character U+0000 nor halves of characters.", clean, "", told)
 
 
-def _without_nul(payload: Any) -> Any:
-    return json.loads(json.dumps(payload).replace("\\u0000", "\\u2400"))
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _NOT_TEXT.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {_clean(key): _clean(held) for key, held in value.items()}
+    return [_clean(held) for held in value] if isinstance(value, list) else value

@@ -1,0 +1,137 @@
+"""Redis, key by key: what of it names something is found, read and removed, whatever wrote it."""
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from itertools import islice
+from typing import Any, TypeVar
+
+import redis
+from django.conf import settings
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from config.errors import ServiceUnavailable
+
+_PAGE = 500
+_TRIES, _LONGEST_WAIT = 3, 1.0
+_SECONDS = 5
+_LARGEST_VALUE = 4 * 2**20
+T = TypeVar("T")
+
+
+class RedisUnavailable(ServiceUnavailable):
+    """Redis does not answer, after the retries."""
+
+    code = "redis-unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("Redis", reason)
+
+
+def _told(call: Callable[..., T]) -> Callable[..., T]:
+    @wraps(call)
+    def ask(*arguments: Any) -> T:
+        try:
+            return call(*arguments)
+        except redis.RedisError as error:
+            raise RedisUnavailable(type(error).__name__) from error
+
+    return ask
+
+
+@_told
+def keys_naming(is_named: Callable[[str], bool]) -> list[tuple[str, bytes]]:
+    """
+    Return the keys, with their database's address, whose name or value the function recognizes.
+
+    Reads every key of every database that the settings name, a page at a time, and of each value the first 4 MiB.
+    """
+    return [(url, key) for url in _databases() for key in _naming(_client(url), is_named)]
+
+
+@_told
+def remove_keys(keys: list[tuple[str, bytes]], is_named: Callable[[str], bool]) -> int:
+    """Remove keys that are named so; of a list, set, hash or sorted set only the parts that are. Return how many keys."""
+    for url, key in keys:
+        client = _client(url)
+        if is_named(_text(key)):
+            client.delete(key)
+            continue
+        for part in _parts(client, key):
+            if is_named(_text(part)):
+                _remove_part(client, key, part)
+    return len(keys)
+
+
+@_told
+def read_key(url: str, key: bytes) -> list[str]:
+    """Return the value of a key, part by part, as text."""
+    return [_text(part) for part in _parts(_client(url), key)]
+
+
+def _databases() -> list[str]:
+    told = {settings.CACHES["default"]["LOCATION"], settings.CELERY_BROKER_URL, settings.CELERY_RESULT_BACKEND}
+    return sorted(url for url in told if str(url).startswith(("redis://", "rediss://", "unix://")))
+
+
+_clients: dict[str, Any] = {}
+
+
+def _client(url: str) -> Any:
+    if url not in _clients:
+        _clients[url] = redis.Redis.from_url(
+            url, socket_timeout=_SECONDS, socket_connect_timeout=2,
+            retry=Retry(ExponentialWithJitterBackoff(cap=_LONGEST_WAIT), _TRIES),
+        )  # fmt: skip
+    return _clients[url]
+
+
+def _naming(client: Any, is_named: Callable[[str], bool]) -> Iterator[bytes]:
+    keys = client.scan_iter(count=_PAGE)
+    while page := list(islice(keys, _PAGE)):
+        # One question a page for what is frequent: names, and values that are strings.
+        asked = client.pipeline(transaction=False)
+        for key in page:
+            asked.type(key)
+        kinds = dict(zip(page, asked.execute(), strict=True))
+        strings = [key for key, kind in kinds.items() if kind == b"string"]
+        for key in strings:
+            asked.getrange(key, 0, _LARGEST_VALUE)
+        values = dict(zip(strings, asked.execute(), strict=True))
+        for key, kind in kinds.items():
+            parts = [values[key]] if kind == b"string" else _parts(client, key)
+            if is_named(_text(key)) or any(is_named(_text(part)) for part in parts):
+                yield key
+
+
+def _parts(client: Any, key: bytes) -> Iterator[bytes]:
+    match client.type(key):
+        case b"string":
+            yield client.getrange(key, 0, _LARGEST_VALUE)
+        case b"list":
+            yield from client.lrange(key, 0, -1)
+        case b"set":
+            yield from client.sscan_iter(key, count=_PAGE)
+        case b"zset":
+            yield from (member for member, _ in client.zscan_iter(key, count=_PAGE))
+        case b"hash":
+            for field, value in client.hscan_iter(key, count=_PAGE):
+                yield field + b"\n" + value
+
+
+def _remove_part(client: Any, key: bytes, part: bytes) -> None:
+    match client.type(key):
+        case b"string":
+            client.delete(key)
+        case b"list":
+            client.lrem(key, 0, part)
+        case b"set":
+            client.srem(key, part)
+        case b"zset":
+            client.zrem(key, part)
+        case b"hash":
+            client.hdel(key, part.split(b"\n", 1)[0])
+
+
+def _text(told: Any) -> str:
+    return bytes(told).decode(errors="replace")

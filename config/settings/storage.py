@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from botocore.config import Config
+
 from config.env import ENV
 
 _files: dict[str, Any] = {
@@ -16,6 +18,9 @@ _s3: dict[str, Any] = {
         "region_name": ENV.aws_s3_region_name,
         "default_acl": None,
         "file_overwrite": True,
+        "client_config": Config(
+            connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 4, "mode": "standard"}
+        ),
     },
 }
 STORAGES = {

@@ -24,7 +24,7 @@ from mlops.partitioning import partitions
 from mlops.retaining import Rule, rules, sweep
 from tests.bench.comparing import Comparison, seconds
 
-SIZE = 200_000
+SIZE = 100_000
 LEAST_TIMES = 10.0
 _RULE = "chat messages"
 _SESSIONS = 1_000

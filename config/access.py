@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -48,8 +48,8 @@ class ApiClient:
 
     @property
     def pk(self) -> str:
-        """What throttles count by."""
-        return str(self.key.pk)
+        """What throttles count by and logs name: of the key what is no secret, not even as a hash."""
+        return str(self.key.prefix)
 
     @property
     def audience(self) -> Audience:
@@ -61,6 +61,12 @@ def client_of(request: Request) -> ApiClient | None:
     """Return who asks; None when no key was sent."""
     user: object = request.user
     return user if isinstance(user, ApiClient) else None
+
+
+def actor_of(request: Request) -> str:
+    """Return what accesses to personal data are noted under: the key, by what of it is no secret."""
+    client = client_of(request)
+    return f"key:{client.key.prefix}" if client else "nobody"
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -118,6 +124,53 @@ class MayWriteCatalog(BasePermission):
         """Say whether it may."""
         client = client_of(request)
         return client is not None and client.audience >= Audience.STAFF and "catalog:write" in client.key.scopes
+
+
+class HasScope(BasePermission):
+    """The key's audience is verified or staff, and it has the scope that a subclass names."""
+
+    scope: ClassVar[str]
+    code = "scope-missing"
+
+    @property
+    def message(self) -> str:
+        """Say what is missing."""
+        return f"This needs a key whose audience is verified or staff, with the scope {self.scope}."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Say whether it may."""
+        client = client_of(request)
+        return client is not None and client.audience >= Audience.VERIFIED and self.scope in client.key.scopes
+
+
+class MayReadCustomers(HasScope):
+    """May read what is known of people."""
+
+    scope = "customers:read"
+
+
+class MayWriteCustomers(HasScope):
+    """May register people, correct what is known of them, and note their consents."""
+
+    scope = "customers:write"
+
+
+class MayChat(HasScope):
+    """May hold conversations."""
+
+    scope = "chat:write"
+
+
+class MaySendEvents(HasScope):
+    """May send events."""
+
+    scope = "events:write"
+
+
+class MayErase(HasScope):
+    """May have a person forgotten."""
+
+    scope = "privacy:write"
 
 
 class StaffOnly(BasePermission):

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 import redis.exceptions
 import structlog
-from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied, RequestDataTooBig
+from django.core.exceptions import ValidationError as ValueRefused
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django_filters.rest_framework import DjangoFilterBackend
@@ -77,6 +78,10 @@ def problem_details(error: Exception, _context: Mapping[str, Any]) -> Response:
         case Conflict():
             status, code, detail = 409, error.code, str(error)
             errors = [{"field": field, "reason": reason} for field, reason in error.errors]
+        case ValueRefused():  # a value that a column cannot have, as in a cursor that somebody made up
+            status, code, detail = 400, "bad-input", "Some of what was sent cannot be used."
+        case RequestDataTooBig():
+            status, code, detail = 413, "too-large", "The body is larger than is read."
         case Http404():
             status, code, detail = 404, "not-found", "There is no such thing here."
         case PermissionDenied():

@@ -13,6 +13,8 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/console/")),
     path("console/", admin.site.urls),
     path("api/v1/", include("catalog.api.urls")),
+    path("api/v1/", include("customers.api.urls")),
+    path("api/v1/", include("mlops.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("health/live", health.live),

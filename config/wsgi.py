@@ -7,7 +7,7 @@ import os
 # takes 47 ms of processor time with one, 122 ms with two.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 application = get_wsgi_application()

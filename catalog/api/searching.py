@@ -133,8 +133,12 @@ class ProductSearchViewSet(GenericViewSet):
         asked.is_valid(raise_exception=True)
         told = asked.validated_data
         filters = self._filters(request.query_params)
+        with np.errstate(over="ignore"):
+            vector = np.array(told["vector"], np.float32)
+        if not np.isfinite(vector).all():
+            raise BadInput("vector", "must hold finite numbers")
         found = searching.nearest(
-            collection=told["collection"], vector=np.array(told["vector"], np.float32), limit=told["limit"],
+            collection=told["collection"], vector=vector, limit=told["limit"],
             where=filters.conditions(), stamp=told["stamp"],
         )  # fmt: skip
         allowed = {

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from catalog.audiences import PRODUCT_FIELDS
@@ -72,6 +73,7 @@ class FoundProductSerializer(AudienceSerializer):
         }  # fmt: skip
 
 
+@extend_schema_serializer(many=False)  # it answers a list, and is none
 class SearchAnswerSerializer(AnswerSerializer):
     """What was found, how the question was understood, and counts by facet."""
 

@@ -4,7 +4,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["config.access.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["config.parsing.BoundedJSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["config.access.KeyRateThrottle"],
     "DEFAULT_PAGINATION_CLASS": "config.api.CursorPages",
     "DEFAULT_FILTER_BACKENDS": ["config.api.StrictFilters"],
@@ -18,8 +18,14 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.openapi.note_problems",
         "config.openapi.note_audiences",
     ],
+    "ENUM_NAME_OVERRIDES": {
+        "LanguageEnum": [("en", "English"), ("fr", "français")],
+        "ConsentPurposeEnum": "customers.models.ConsentText.Purpose",
+        "AgeProofEnum": "customers.models.CustomerProfile.AgeProof",
+    },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",

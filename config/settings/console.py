@@ -42,6 +42,17 @@ UNFOLD = {
                 _page("Stores", "storefront", "catalog_store_changelist"),
             ),
             _group(
+                "Customers",
+                _page("Customers", "groups", "customers_customerprofile_changelist"),
+                _page("Consent texts", "contract", "customers_consenttext_changelist"),
+            ),
+            _group(
+                "Privacy",
+                _page("Retention", "auto_delete", "mlops_retentionsweep_changelist"),
+                _page("Erasures", "person_off", "mlops_erasure_changelist"),
+                _page("Legal holds", "gavel", "mlops_legalhold_changelist"),
+            ),
+            _group(
                 "Data",
                 _page("Runs", "directions_run", "mlops_run_changelist"),
                 _page("Operations", "history", "mlops_operation_changelist"),
@@ -51,6 +62,8 @@ UNFOLD = {
                 _page("Quality", "fact_check", "mlops_qualityfinding_changelist"),
                 _page("Seals", "verified", "mlops_integrityseal_changelist"),
                 _page("Alerts", "notifications", "mlops_alert_changelist"),
+                _page("Metrics", "monitoring", "mlops_metricthreshold_metrics"),
+                _page("Thresholds", "straighten", "mlops_metricthreshold_changelist"),
             ),
             _group(
                 "Access",

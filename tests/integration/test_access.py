@@ -55,3 +55,13 @@ def test_refusal_says_how_to_ask_and_when_to_come_back() -> None:
 def test_problem_names_its_kind() -> None:
     _, public = _key(audience="public")
     assert public.get(ADDRESS).json()["type"] == "urn:cultivar:problem:age-verification-required"
+
+
+def test_logs_name_path_and_key_and_never_the_query(capfd: pytest.CaptureFixture[str]) -> None:
+    key, client = _key(scopes=["customers:read"])
+    assert client.get("/api/v1/customers/by-external-id/", {"external_id": "L-canary"}).status_code == 404
+    logged = capfd.readouterr().err
+    assert "/api/v1/customers/by-external-id/" in logged
+    assert key.prefix in logged
+    assert key.hashed_key not in logged
+    assert "L-canary" not in logged

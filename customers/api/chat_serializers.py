@@ -1,0 +1,85 @@
+"""What of conversations leaves, and what may be sent of them."""
+
+from typing import ClassVar
+
+from rest_framework import serializers
+
+from catalog.models import Store
+from config.access import Audience
+from config.api import AnswerSerializer, AudienceSerializer
+from customers.api.serializers import LANGUAGES
+from customers.chatting import LONGEST_MESSAGE
+from customers.models import ChatMessage, ChatSession, CustomerProfile, MessageFeedback
+
+_SESSION = ("id", "customer", "store", "language", "session_start", "session_end", "total_messages")
+_MESSAGE = ("id", "role", "message_text", "language", "created_at")
+
+
+class ChatSessionSerializer(AudienceSerializer):
+    """A conversation; without a customer where they have not agreed that it be kept under them."""
+
+    audiences: ClassVar = dict.fromkeys(_SESSION, Audience.VERIFIED)
+    store: serializers.SlugRelatedField = serializers.SlugRelatedField(
+        slug_field="code", read_only=True, allow_null=True, help_text="its code"
+    )
+    language = serializers.ChoiceField(
+        choices=LANGUAGES, read_only=True, allow_null=True, help_text="told by the customer's first messages"
+    )
+
+    class Meta:
+        model = ChatSession
+        fields = _SESSION
+        read_only_fields = fields
+
+
+class NewChatSessionSerializer(AnswerSerializer):
+    """Whose conversation begins, and where."""
+
+    audiences: ClassVar = {"customer": Audience.VERIFIED, "store": Audience.VERIFIED}
+    customer = serializers.PrimaryKeyRelatedField(
+        queryset=CustomerProfile.objects.all(), required=False, allow_null=True,
+        help_text="id; kept only with their consent `chat`", pk_field=serializers.UUIDField(),
+    )  # fmt: skip
+    store: serializers.SlugRelatedField = serializers.SlugRelatedField(
+        slug_field="code", queryset=Store.objects.all(), required=False, allow_null=True, help_text="its code"
+    )
+
+
+class ChatMessageSerializer(AudienceSerializer):
+    """A message: the words as said; staff see the copy that is searched, too."""
+
+    audiences: ClassVar = {**dict.fromkeys(_MESSAGE, Audience.VERIFIED), "masked_text": Audience.STAFF}
+    id = serializers.UUIDField(read_only=True)
+    message_text = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = ChatMessage
+        fields = (*_MESSAGE, "masked_text")
+        read_only_fields = fields
+
+
+class NewChatMessageSerializer(AnswerSerializer):
+    """What is said, and by whom."""
+
+    audiences: ClassVar = {"message_text": Audience.VERIFIED, "role": Audience.VERIFIED}
+    message_text = serializers.CharField(max_length=LONGEST_MESSAGE)
+    role = serializers.ChoiceField(choices=ChatMessage.Role.choices, default=ChatMessage.Role.CUSTOMER)
+
+
+class NewFeedbackSerializer(AnswerSerializer):
+    """Whether an answer helped."""
+
+    audiences: ClassVar = {"is_helpful": Audience.VERIFIED, "comment": Audience.VERIFIED}
+    is_helpful = serializers.BooleanField()
+    comment = serializers.CharField(max_length=500, required=False, allow_blank=True)
+
+
+class FeedbackSerializer(AudienceSerializer):
+    """Whether an answer helped; the comment without what tells who the person is."""
+
+    audiences: ClassVar = dict.fromkeys(("id", "message_id", "is_helpful", "comment", "given_at"), Audience.VERIFIED)
+
+    class Meta:
+        model = MessageFeedback
+        fields = ("id", "message_id", "is_helpful", "comment", "given_at")
+        read_only_fields = fields

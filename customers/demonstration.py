@@ -75,7 +75,7 @@ def shelf() -> Shelf | None:
     return Shelf(
         ids=[str(row[0]) for row in rows], prices=[f"{row[1]:.2f}" for row in rows], types=type_of, categories=category_of,
         thc=np.array([float(row[4]) if row[4] is not None else _THC_MEAN for row in rows]),
-        log_price=np.log([max(float(row[1]), 1.0) for row in rows]), brands=np.array([row[5] or "" for row in rows]),
+        log_price=np.log([max(float(row[1] or 0), 1.0) for row in rows]), brands=np.array([row[5] or "" for row in rows]),
         type_count=len(types), category_count=len(categories),
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """A customer's page: what is known, what they agreed to, what they did, who looked; export, correction, erasure."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -240,13 +241,13 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         """Show what would be removed; erase when the number is typed."""
         customer = _asked(request, pk, "delete")
         form = ErasureForm(request.POST or None, customer=customer)
-        asked = {"subject": customer.pk, "asked_by": _actor(request)}
+        ask = partial(erasing.erase, subject=customer.pk, asked_by=_actor(request))
         try:
             if form.is_valid():
-                receipt = erasing.erase(**asked, reason=form.cleaned_data["reason"])
+                receipt = ask(reason=form.cleaned_data["reason"])
                 messages.success(request, f"Erased; the receipt is {receipt.pk}.")
                 return redirect(reverse("admin:customers_customerprofile_changelist"))
-            found = erasing.erase(**asked, reason="", dry_run=True).removed
+            found = ask(reason="", dry_run=True).removed
         except CultivarError as error:
             messages.error(request, str(error))
             return _page(customer)

@@ -61,13 +61,13 @@ def broker(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[MockKafka
 def events(admin_user: User) -> list[dict[str, Any]]:
     """What eight customers did in two months, counts of stock, offers, metrics, and some that nobody can apply."""
     for number in range(12):
-        told = {
+        values = {
             "name": f"Product {number}",
             "category": "dried-flower",
             "price": 20 + number,
             "thc_percentage": 15 + number,
         }
-        create_product(values=told, by=admin_user)
+        create_product(values=values, by=admin_user)
     for code, name, province in demonstration.STORES:
         Store.objects.create(code=code, name=name, province=province)
     shelf = demonstration.shelf()
@@ -78,7 +78,7 @@ def events(admin_user: User) -> list[dict[str, Any]]:
         for purpose in person.agrees:
             consents.give(customer=made, purpose=purpose, version="2026-11", language="en", by="key:test")
     now = timezone.now()
-    told = [
+    told: list[dict[str, Any]] = [
         *demonstration.stock(shelf, at=now - timedelta(days=1)),
         *demonstration.doings(shelf, people, until=now, days=60),
     ]
@@ -95,7 +95,7 @@ def events(admin_user: User) -> list[dict[str, Any]]:
                 "data": {"store": "danforth", "product": shelf.ids[0], "quantity": number},
             },
         ]  # fmt: skip
-    bad = {
+    bad: dict[str, Any] = {
         "id": str(uuid.uuid4()),
         "version": 1,
         "occurred_at": now.isoformat(),

@@ -41,7 +41,9 @@ def test_a_page_tells_what_is_known_and_notes_who_looked(admin_client: Client, c
     page = _page(admin_client, f"{LIST}{customer.pk}/change/")
     for shown in ("LOYAL-123", "history", _do(customer, "export"), _do(customer, "withdraw", "history")):
         assert shown in page
-    assert PersonalAccess.objects.filter(customer_id=customer.pk, actor="user:admin", action="profile.read").count() == 1
+    assert (
+        PersonalAccess.objects.filter(customer_id=customer.pk, actor="user:admin", action="profile.read").count() == 1
+    )
     assert "user:admin" in _page(admin_client, f"{LIST}{customer.pk}/change/")
 
 

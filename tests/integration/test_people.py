@@ -63,7 +63,7 @@ def _agree(customer: CustomerProfile, *purposes: str) -> None:
 def _buy(customer: CustomerProfile | None, product: Product, *, order: str = "1", days_ago: int = 1) -> Purchase:
     return Purchase.objects.create(
         event_id=uuid.uuid4(), line=0, order_id=order, customer=customer, product=product, quantity=1,
-        unit_price=product.price, purchased_at=timezone.now() - timedelta(days=days_ago),
+        unit_price=product.price or 0, purchased_at=timezone.now() - timedelta(days=days_ago),
     )  # fmt: skip
 
 
@@ -72,8 +72,9 @@ def test_a_number_is_registered_once(customer: CustomerProfile) -> None:
     with pytest.raises(Conflict):
         profiles.register(external_customer_id=" L-1 ", by="key:test")
     for wrong, field in (({"external_customer_id": ""}, "external_customer_id"), ({"province": "XX"}, "province"), ({"language": "de"}, "language")):  # fmt: skip
+        told: dict[str, Any] = {"external_customer_id": "L-2", "by": "key:test"} | wrong
         with pytest.raises(BadInput) as refused:
-            profiles.register(**{"external_customer_id": "L-2", "by": "key:test"} | wrong)
+            profiles.register(**told)
         assert refused.value.field == field
     assert CustomerProfile.objects.count() == 1
 
@@ -176,7 +177,8 @@ def test_withdrawing_takes_away_what_rested_on_it(customer: CustomerProfile, pro
     consents.withdraw(customer=customer, purpose="history", by="key:test")
     assert Purchase.objects.count() == 10
     assert not Purchase.objects.exclude(customer=None).exists()
-    assert Interaction.objects.values_list("customer", "session").get() == (None, "")
+    left = Interaction.objects.get()
+    assert (left.customer, left.session) == (None, "")
 
     consents.withdraw(customer=customer, purpose="chat", by="key:test")
     assert not ChatSession.objects.exists()

@@ -1,7 +1,6 @@
 """Search by picture over REST, with a CLIP that is tiny but real."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def seeing(models: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, admin_user: User) -> Iterator[None]:
+def seeing(models: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, admin_user: User) -> None:
     """A catalogue of five, indexed with the CLIP installed."""
     settings.MODELS_DIR = models
     settings.ENCODERS = {**settings.ENCODERS, "image": "clip-tiny"}
@@ -43,7 +42,6 @@ def seeing(models: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, admin_u
     for number, category in enumerate(("dried-flower", "pre-rolls", "dried-flower", "edibles", "dried-flower")):
         create_product(values={"name": f"Product {number}", "category": category, "price": 10 + number}, by=admin_user)
     index_due()
-    return
 
 
 def _file(color: str = "green", kind: str = "PNG") -> io.BytesIO:

@@ -6,7 +6,8 @@ from django.db import connection
 
 from customers.models import CustomerProfile
 from customers.services.access import note
-from mlops.places import Mentions, Rows, Subject, declare, identify_by, on_erased
+from mlops.places import Mentions, Rows, declare, identify_by, on_erased
+from mlops.subjects import Subject
 
 _LEAST_TRACE = 8
 # What this person alone left: an order or session that is somebody else's too would lead to their rows.

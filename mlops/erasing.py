@@ -17,7 +17,8 @@ from mlops.alerting import close_alerts, open_alert
 from mlops.exporting import PersonUnknown, export, export_zip
 from mlops.holding import HeldByLaw, PersonBusy, lock_of, open_hold
 from mlops.models import Erasure
-from mlops.places import Place, Subject, hooks, identify, named_in_columns, places
+from mlops.places import Place, hooks, identify, named_in_columns, places
+from mlops.subjects import Subject
 
 log = structlog.get_logger(__name__)
 __all__ = ["HeldByLaw", "PersonBusy", "PersonUnknown", "erase", "export", "export_zip", "finish_erasures"]
@@ -34,9 +35,9 @@ def erase(*, subject: UUID, asked_by: str, reason: str, dry_run: bool = False) -
     Forget a person and return the receipt: what was removed by place, and what a second look found left, which is nothing.
 
     All rows go in one transaction, vectors, keys and objects before its end; a death leaves a receipt that is RUNNING, and
-    erasing again begins anew, under the same receipt. dry_run: only counts what would be removed, and saves nothing. Safe to repeat: a second
-    receipt says that there was nothing left. Raises HeldByLaw (and leaves a receipt that is REFUSED), PersonBusy,
-    PersonUnknown, and what a place raises that does not answer (a receipt INCOMPLETE and an alert are left).
+    erasing again begins anew, under the same receipt. dry_run: only counts what would be removed, and saves nothing. Safe
+    to repeat: a second receipt says that there was nothing left. Raises HeldByLaw (and leaves a receipt that is REFUSED),
+    PersonBusy, PersonUnknown, and what a place raises that does not answer (a receipt INCOMPLETE and an alert are left).
     """
     with pglock.advisory(lock_of(subject), timeout=0) as is_ours:
         if not is_ours:
@@ -75,8 +76,8 @@ def finish_erasures() -> dict[str, int]:
         counts["due"] += 1
         try:
             made = erase(subject=begun.subject, asked_by=begun.asked_by, reason=begun.reason)
-        except CultivarError as error:  # it stays due, and its alert open
-            log.warning("erasure not finished", erasure=str(begun.pk), reason=error.code)
+        except Exception as error:  # whatever it is, it stays due, its alert open, and the others are not kept waiting
+            log.warning("erasure not finished", erasure=str(begun.pk), reason=type(error).__name__)
         else:
             counts["done"] += made.status == Status.DONE
     return counts

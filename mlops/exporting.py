@@ -9,8 +9,9 @@ from uuid import UUID
 
 from config.clients.objects import newest
 from config.errors import CultivarError
-from mlops.places import Place, Subject, identify, places
+from mlops.places import Place, identify, places
 from mlops.privacy import prefix_of
+from mlops.subjects import Subject
 
 _README = """\
 Your data / Vos données

@@ -5,7 +5,8 @@ from typing import Any
 
 from config.clients.objects import newest, remove_versions, versions
 from config.clients.redis import keys_naming, read_key, remove_keys
-from mlops.places import SAMPLES, Found, Mentions, Place, Rows, Subject, declare
+from mlops.places import SAMPLES, Found, Mentions, Place, Rows, declare
+from mlops.subjects import Subject
 
 _NAMED = "~* ANY(%(patterns)s)"
 

@@ -20,7 +20,8 @@ from mlops.alerting import close_alerts, open_alert
 from mlops.holding import held_subjects
 from mlops.models import RetentionSweep
 from mlops.partitioning import partitions
-from mlops.places import Subject, identify
+from mlops.places import identify
+from mlops.subjects import Subject
 
 log = structlog.get_logger(__name__)
 CODE = "retention-failed"

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.db import connection
 
-from mlops.places import Found, Place, Subject, declare
+from mlops.places import Found, Place, declare
+from mlops.subjects import Subject
 from vectors.indexing import remove
 from vectors.models import IndexedVector, OutboxEntry, VectorIndex
 from vectors.store import store

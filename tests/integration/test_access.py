@@ -57,10 +57,11 @@ def test_problem_names_its_kind() -> None:
     assert public.get(ADDRESS).json()["type"] == "urn:cultivar:problem:age-verification-required"
 
 
-def test_logs_name_path_and_key_and_never_the_query(capfd: pytest.CaptureFixture[str]) -> None:
+def test_logs_name_path_and_key_and_never_the_query(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     key, client = _key(scopes=["customers:read"])
     assert client.get("/api/v1/customers/by-external-id/", {"external_id": "L-canary"}).status_code == 404
-    logged = capfd.readouterr().err
+    logged = caplog.text
     assert "/api/v1/customers/by-external-id/" in logged
     assert key.prefix in logged
     assert key.hashed_key not in logged

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from dateutil.relativedelta import relativedelta
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, connections
 from django.utils import timezone
 
 from catalog.models import Product
@@ -19,7 +20,16 @@ from customers.models import ChatMessage, ChatSession, CustomerProfile, Interact
 from customers.services import profiles
 from mlops import retaining
 from mlops.holding import hold, lift
-from mlops.models import Alert, InboxEvent, OutgoingEvent, QuarantinedRecord, RetentionSweep, Run, SystemMetric
+from mlops.models import (
+    Alert,
+    InboxEvent,
+    LegalHold,
+    OutgoingEvent,
+    QuarantinedRecord,
+    RetentionSweep,
+    Run,
+    SystemMetric,
+)
 from mlops.partitioning import make_partitions, partitions
 from mlops.retaining import Rule, rules, sweep
 from mlops.tasks import sweep_retention
@@ -315,6 +325,33 @@ def test_a_row_that_somebody_holds_is_not_waited_for(customer: CustomerProfile) 
         (made,) = sweep(only=["event inbox"], now=NOW)
     assert made.removed == 1
     assert InboxEvent.objects.get().pk == other.pk != mine.pk
+
+
+def test_no_hold_is_set_between_a_look_at_holds_and_the_removal(
+    customer: CustomerProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = NOW - relativedelta(months=15)
+    _make_month("chat_messages", old)
+    _message(_session(customer, old), old)
+    before = retaining._held
+    holding: list[Future[Any]] = []
+
+    def set_hold() -> None:
+        hold(subject=UUID(str(customer.pk)), reason="claim", by=None)
+        connections.close_all()
+
+    def look(*arguments: Any) -> Any:
+        seen = before(*arguments)
+        if not holding:
+            holding.append(pool.submit(set_hold))
+            assert not wait(holding, timeout=0.5).done  # until what was looked at is done
+        return seen
+
+    with ThreadPoolExecutor() as pool:
+        monkeypatch.setattr(retaining, "_held", look)
+        (made,) = sweep(only=["chat messages"], now=NOW)
+        holding[0].result(timeout=10)
+    assert (made.removed, made.error, LegalHold.objects.count()) == (1, "", 1)
 
 
 def test_the_command_prints_a_row_a_rule() -> None:

@@ -22,6 +22,8 @@ from mlops.models import Alert, InboxEvent, QuarantinedRecord, SystemMetric
 from mlops.streams import consuming, declaring, lag
 from mlops.streams.consuming import Consumed, Consuming, consume
 from mlops.streams.declaring import Event, EventData, EventType
+from mlops.streams.intake import take_in
+from mlops.streams.reading import read
 
 pytest.importorskip("confluent_kafka", reason="librdkafka's mock cluster comes with confluent-kafka")
 from tests.servers.mock_kafka import API_VERSION, MESSAGE_TOO_LARGE, OFFSET_COMMIT, PRODUCE, MockKafka, mock_kafka
@@ -352,9 +354,7 @@ def test_an_outage_of_the_broker_is_waited_out(broker: MockKafka, background: Ca
     wait_until(lambda: consumer.done.applied == 200)
 
 
-def test_lag_is_measured_and_alarms(
-    broker: MockKafka, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lag_is_measured_and_alarms(broker: MockKafka, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.KAFKA_LAG_ALERT = 30
     settings.KAFKA_BATCH_SIZE = 10
     monkeypatch.setattr(lag, "EVERY_SECONDS", 0.0)
@@ -369,3 +369,54 @@ def test_lag_is_measured_and_alarms(
     assert newest[0].source.startswith("first system_metrics/")
     rates = SystemMetric.objects.filter(name="stream.rate").values_list("value", flat=True)
     assert max(rates) > 0
+
+
+def test_the_same_events_by_kafka_and_by_rest_give_the_same_rows(broker: MockKafka, product: Product) -> None:
+    Store.objects.create(name="Queen", code="Q1", province="ON")
+    line = {"product": str(product.pk), "quantity": 2, "unit_price": "10.00"}
+    told = {
+        PEOPLE: [
+            event("purchase", {"order_id": "1", "store": "Q1", "lines": [line, line]}),
+            event("interaction", {"kind": "view", "product": str(product.pk)}),
+            event("purchase", {"order_id": "2", "lines": [line | {"product": "unknown"}]}),
+        ],
+        STOCK: [event("stock", {"store": "Q1", "product": str(product.pk), "quantity": n}) for n in range(4)],
+        "price_changes": [event("offer", {"competitor": "c", "product": str(product.pk), "price": "9.99"})],
+        METRICS: [metric(1), metric(1) | {"version": 7}, event("log", {"source": "s", "level": "info", "message": "m"})],
+    }  # fmt: skip
+    for topic, events in told.items():
+        told[topic] = [*events, events[0]]
+        send(broker, topic, told[topic])
+    consume(until_idle=True)
+    by_kafka = _rows_and_clear()
+    for topic, events in told.items():
+        take_in([read(json.loads(json.dumps(one)), topic=topic) for one in events], topic=topic, way=InboxEvent.Way.REST)  # fmt: skip
+    by_rest = _rows_and_clear()
+    assert by_kafka == by_rest
+    assert {name: len(rows) for name, rows in by_kafka.items()} == {
+        "purchases": 2, "interactions": 1, "store_stock": 1, "price_history": 1, "system_metrics": 2, "event_inbox": 9,
+        "quarantined_records": 2,
+    }  # fmt: skip
+
+
+_COLUMNS = {
+    "purchases": "event_id, line, order_id, customer_id, store_id, product_id, quantity, unit_price, purchased_at",
+    "interactions": "id, kind, customer_id, session, store_id, product_id, quantity, occurred_at",
+    "store_stock": "store_id, product_id, quantity, counted_at",
+    "price_history": "id, product_id, competitor, price, in_stock, scraped_at",
+    "system_metrics": "id, source, name, value, level, message, measured_at",
+    "event_inbox": "id, topic, type, occurred_at",
+    "quarantined_records": "source, external_id, field, reason, payload::text, payload_hash, times_seen",
+}
+
+
+def _rows_and_clear() -> dict[str, list[tuple[Any, ...]]]:
+    """Return what is in the tables but for what tells of the way it came, and empty them."""
+    found = {}
+    with connection.cursor() as cursor:
+        for table, columns in _COLUMNS.items():
+            where = " WHERE name NOT LIKE 'stream.%'" if table == "system_metrics" else ""
+            cursor.execute(f"SELECT {columns} FROM {table}{where} ORDER BY {columns}")
+            found[table] = cursor.fetchall()
+            cursor.execute(f"DELETE FROM {table}")
+    return found

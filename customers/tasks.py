@@ -1,6 +1,6 @@
 """Doors: one call through, counts back."""
 
-from customers.services import preferences
+from customers.services import consents, preferences
 from mlops.flow.task_door import pipeline_task
 
 
@@ -8,3 +8,9 @@ from mlops.flow.task_door import pipeline_task
 def derive_preferences() -> dict[str, int]:
     """Derive the preferences of those who have bought since."""
     return {"derived": preferences.derive_due()}
+
+
+@pipeline_task(queue="default")
+def settle_withdrawals() -> dict[str, int]:
+    """Take away what rests on no consent any more, once no hold keeps it."""
+    return {"people": consents.settle_withdrawn()}

@@ -88,6 +88,13 @@ CLOCK = {
         "timezone": "UTC",
         "queue": "default",
     },
+    "Customers: what was kept by a hold alone": {
+        "task": "customers.tasks.settle_withdrawals",
+        "minute": "15",
+        "hour": "*",
+        "timezone": "UTC",
+        "queue": "default",
+    },
     "Data: partitions of the coming months": {
         "task": "mlops.tasks.make_partitions",
         "minute": "30",

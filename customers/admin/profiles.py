@@ -32,6 +32,7 @@ from customers.services import consents, profiles
 from customers.services.access import note
 from mlops import erasing
 from mlops.admin.reading import ReadOnlyAdmin, ReadOnlyInline, pretty_json
+from mlops.models import Erasure
 
 _LOOKS_SHOWN = 50
 
@@ -245,7 +246,12 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         try:
             if form.is_valid():
                 receipt = ask(reason=form.cleaned_data["reason"])
-                messages.success(request, f"Erased; the receipt is {receipt.pk}.")
+                if receipt.status == Erasure.Status.DONE:
+                    messages.success(request, f"Erased; the receipt is {receipt.pk}.")
+                else:
+                    messages.warning(
+                        request, f"Not all is erased yet; it is tried again every hour. The receipt is {receipt.pk}."
+                    )
                 return redirect(reverse("admin:customers_customerprofile_changelist"))
             found = ask(reason="", dry_run=True).removed
         except CultivarError as error:

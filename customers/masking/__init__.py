@@ -33,14 +33,17 @@ def mask(text: str, *, known: Sequence[str] = ()) -> str:
     known: what we ourselves know the person by, such as a loyalty number; [ACCOUNT]. Masked text masks to itself.
     """
     flat = flatten(text)
-    hidden, found = flat.text, []
+    hidden, found = flat.text, list[Found]()
     for one in _kept(hidden):
         hidden = _hide(hidden, one)
-    for finder in (lambda words: _known(words, known), *_FINDERS):
-        for one in sorted(finder(hidden), key=lambda one: (one.start, -one.end)):
-            if HIDDEN not in hidden[one.start : one.end]:
-                found.append(one)
-                hidden = _hide(hidden, one)
+    before = -1
+    while before < len(found):  # what was found may have stood in the way of something else
+        before = len(found)
+        for finder in (lambda words: _known(words, known), *_FINDERS):
+            for one in sorted(finder(hidden), key=lambda one: (one.start, -one.end)):
+                if HIDDEN not in hidden[one.start : one.end]:
+                    found.append(one)
+                    hidden = _hide(hidden, one)
     masked, end = [], 0
     for one in sorted(found):
         start, stop = flat.place(one.start), flat.place(one.end - 1) + 1

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
-from phonenumbers import Leniency, PhoneNumberMatcher
+from phonenumbers import Leniency, PhoneNumberMatcher, is_valid_number, parse
 from stdnum import ean, luhn
 
 from customers.masking.flat import Found
@@ -164,6 +164,7 @@ _EXTENSION = re.compile(r"[ ,]*(?:x|ext\.?|extension|poste)\s?\d{1,6}\b", re.IGN
 _GROUPED = re.compile(
     r"(?<![\w$.,-])(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\)[ .-]?|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]?\d{4}(?!\w|[.,-]?\d)"
 )
+_PLAIN = re.compile(r"(?<![\w$.,-])1?[2-9]\d{2}[2-9]\d{6}(?!\w|[.,-]?\d)")
 _ABROAD = re.compile(r"(?<!\w)(?:\+|\b011[ -])\d(?:[ ().-]{0,2}\d){6,14}(?!\d)")
 _LOCAL = (
     _after(
@@ -176,6 +177,8 @@ _LOCAL = (
 def phones(text: str) -> Iterator[Found]:
     """Find telephone numbers: those in use by their plan, those of North America's form, those from abroad."""
     spans = [match.span() for pattern in (_GROUPED, _ABROAD) for match in pattern.finditer(text)]
+    # The library's matcher takes what stands beside a number for part of it, so that plain ones are asked about alone.
+    spans += [match.span() for match in _PLAIN.finditer(text) if is_valid_number(parse(match[0], "CA"))]
     if re.search(r"\d{3}", text):
         spans += [(match.start, match.end) for match in PhoneNumberMatcher(text, "CA", leniency=Leniency.VALID)]
     spans += [(found.start, found.end) for found in _announced(text, _LOCAL)]

@@ -1,12 +1,14 @@
 """What people agree to, purpose by purpose, and take back."""
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from config.errors import BadInput
 from customers.models import ChatSession, Consent, ConsentText, CustomerProfile, Interaction, Purchase
 from customers.services.access import note
 from customers.services.preferences import derive
+from mlops.holding import held_subjects, open_hold
 
 
 @transaction.atomic
@@ -41,23 +43,42 @@ def withdraw(*, customer: CustomerProfile, purpose: str, by: str) -> int:
     Take a consent back, and at once what rested on it; return how many were open.
 
     history: purchases and interactions are no longer linked; profiling: nothing is derived any more; chat: the
-    conversations are deleted.
+    conversations are deleted. Under a legal hold what is there stays until it is lifted, and nothing new comes to it.
     """
     if purpose not in ConsentText.Purpose.values:
         raise BadInput("purpose", f"must be one of {', '.join(ConsentText.Purpose.values)}")
     held = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
     closed = Consent.objects.filter(customer=held, purpose=purpose, withdrawn_at=None).update(withdrawn_at=Now())
-    match purpose:
-        case ConsentText.Purpose.HISTORY:
-            Purchase.objects.filter(customer=held).update(customer=None)
-            Interaction.objects.filter(customer=held).update(customer=None, session="")
-            derive(held)
-        case ConsentText.Purpose.PROFILING:
-            derive(held)
-        case ConsentText.Purpose.CHAT:
-            ChatSession.objects.filter(customer=held).delete()
+    if open_hold(held.pk) is None:
+        _take_away(held, purpose)
+    derive(held)
     note(customer=held, actor=by, action=f"consent.withdraw.{purpose}")
     return closed
+
+
+@transaction.atomic
+def settle_withdrawn() -> int:
+    """Take away what rests on no consent any more and was kept by a hold that is lifted now; return of how many people."""
+    done = 0
+    for purpose, model in (
+        (ConsentText.Purpose.HISTORY, Purchase), (ConsentText.Purpose.HISTORY, Interaction),
+        (ConsentText.Purpose.CHAT, ChatSession),
+    ):  # fmt: skip
+        agreeing = Consent.objects.filter(customer=OuterRef("pk"), purpose=purpose, withdrawn_at=None)
+        left = CustomerProfile.objects.filter(~Exists(agreeing), Exists(model.objects.filter(customer=OuterRef("pk"))))  # type: ignore[attr-defined]
+        for customer in left.exclude(pk__in=held_subjects()).order_by("pk").select_for_update():
+            _take_away(customer, purpose)
+            done += 1
+    return done
+
+
+def _take_away(customer: CustomerProfile, purpose: str) -> None:
+    match purpose:
+        case ConsentText.Purpose.HISTORY:
+            Purchase.objects.filter(customer=customer).update(customer=None)
+            Interaction.objects.filter(customer=customer).update(customer=None, session="")
+        case ConsentText.Purpose.CHAT:
+            ChatSession.objects.filter(customer=customer).delete()
 
 
 def open_purposes(customer: CustomerProfile) -> set[str]:

@@ -27,8 +27,8 @@ from customers.models import (
     Purchase,
 )
 from customers.services import consents, preferences, profiles
-from customers.tasks import derive_preferences
-from mlops.models import InboxEvent, QuarantinedRecord
+from customers.tasks import derive_preferences, settle_withdrawals
+from mlops.models import InboxEvent, LegalHold, QuarantinedRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)
 VERSION = "2026-11"
@@ -186,6 +186,26 @@ def test_withdrawing_takes_away_what_rested_on_it(customer: CustomerProfile, pro
     assert consents.open_purposes(customer) == set()
     assert consents.withdraw(customer=customer, purpose="chat", by="key:test") == 0
     assert "consent.withdraw.history" in PersonalAccess.objects.filter(customer_id=customer.pk).values_list("action", flat=True)  # fmt: skip
+
+
+def test_a_legal_hold_keeps_what_a_withdrawn_consent_would_take_away(
+    customer: CustomerProfile, products: list[Product]
+) -> None:
+    _agree(customer, "history", "profiling", "chat")
+    _buy(customer, products[0])
+    ChatSession.objects.create(customer=customer)
+    hold = LegalHold.objects.create(subject=customer.pk, reason="court file 12")
+    for purpose in ("history", "chat"):
+        assert consents.withdraw(customer=customer, purpose=purpose, by="key:test") == 1
+    assert consents.open_purposes(customer) == {"profiling"}
+    assert Purchase.objects.filter(customer=customer).exists()
+    assert ChatSession.objects.filter(customer=customer).exists()
+    assert settle_withdrawals() == {"people": 0}
+    hold.delete()
+    assert settle_withdrawals() == {"people": 2}
+    assert not Purchase.objects.exclude(customer=None).exists()
+    assert not ChatSession.objects.exists()
+    assert settle_withdrawals() == {"people": 0}
 
 
 def test_age_is_noted_with_its_proof_and_no_document(customer: CustomerProfile) -> None:

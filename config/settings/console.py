@@ -44,6 +44,7 @@ UNFOLD = {
             _group(
                 "Customers",
                 _page("Customers", "groups", "customers_customerprofile_changelist"),
+                _page("Conversations", "forum", "customers_chatsession_changelist"),
                 _page("Consent texts", "contract", "customers_consenttext_changelist"),
             ),
             _group(

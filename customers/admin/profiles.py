@@ -19,6 +19,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from catalog.models import Store
 from catalog.reference.provinces import PROVINCES
 from config.errors import BadInput, CultivarError
+from customers.exporting import zip_person
 from customers.models import (
     ChatSession,
     Consent,
@@ -233,9 +234,8 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     def export(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         """Send everything on the person as a ZIP."""
         customer = _asked(request, pk, "view")
-        note(customer=customer, actor=_actor(request), action="profile.export")
         name = f'attachment; filename="customer-{customer.pk}.zip"'
-        body = erasing.export_zip(customer.pk)
+        body = zip_person(customer=customer.pk, by=_actor(request))
         return StreamingHttpResponse(body, content_type="application/zip", headers={"Content-Disposition": name})
 
     def erase(self, request: HttpRequest, pk: UUID) -> HttpResponse:

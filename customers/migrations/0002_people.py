@@ -3,6 +3,7 @@
 import django.contrib.postgres.fields
 import django.contrib.postgres.fields.ranges
 import django.contrib.postgres.functions
+import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import uuid
@@ -227,6 +228,13 @@ class Migration(migrations.Migration):
             model_name='customerprofile',
             name='purchase_frequency',
             field=models.IntegerField(blank=True, db_comment='orders in the last 90 days', null=True),
+        ),
+        migrations.AddIndex(
+            model_name='chatmessage',
+            index=django.contrib.postgres.indexes.GinIndex(
+                django.contrib.postgres.indexes.OpClass(models.F('masked_text'), name='gin_trgm_ops'),
+                name='chat_messages_words',
+            ),
         ),
         migrations.AddIndex(
             model_name='chatmessage',

@@ -3,7 +3,9 @@
 from uuid import uuid4
 
 from django.contrib.postgres.functions import RandomUUID
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
+from django.db.models import F
 from django.db.models.functions import Now
 from psqlextra.models import PostgresPartitionedModel
 from psqlextra.types import PostgresPartitioningMethod
@@ -56,7 +58,10 @@ class ChatMessage(PostgresPartitionedModel):
 
     class Meta:
         db_table = "chat_messages"
-        indexes = [models.Index(fields=["session", "created_at"], name="chat_messages_of_session")]
+        indexes = [
+            models.Index(fields=["session", "created_at"], name="chat_messages_of_session"),
+            GinIndex(OpClass(F("masked_text"), name="gin_trgm_ops"), name="chat_messages_words"),
+        ]
 
     class PartitioningMeta:
         method = PostgresPartitioningMethod.RANGE

@@ -86,7 +86,7 @@ def test_everything_is_sent_as_a_zip(admin_client: Client, customer: CustomerPro
     with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as archive:
         told = {name: archive.read(name).decode() for name in archive.namelist()}
     assert any("LOYAL-123" in json.dumps(json.loads(text)) for name, text in told.items() if name.endswith(".json"))
-    assert PersonalAccess.objects.filter(customer_id=customer.pk, action="profile.export").exists()
+    assert PersonalAccess.objects.filter(customer_id=customer.pk, action="person.export").exists()
 
 
 def test_an_erasure_shows_what_would_go_and_wants_the_number_typed(

@@ -22,6 +22,7 @@ TOLD = [
     ("my cell is (604) 555 0123", "my cell is [PHONE]"),
     ("418 555-0199 poste 12", "[PHONE]"),
     ("4165550199", "[PHONE]"),
+    ("4165550199. 02/01/1985", "[PHONE]. [DATE-OF-BIRTH]"),
     ("+33 1 23 45 67 89", "[PHONE]"),
     ("rappelez-moi au 555-0199", "rappelez-moi au [PHONE]"),
     ("４１６－５５５－０１９９", "[PHONE]"),

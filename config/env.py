@@ -33,7 +33,9 @@ class Environment(BaseSettings):
     )
     kafka_bootstrap_servers: str = Field(default="", description="host:port[,host:port]; empty: no streams")
     kafka_api_version: str = Field(
-        default="", pattern=r"^(\d+(\.\d+){1,2})?$", description="of the brokers, for example 2.8; empty: they are asked"
+        default="",
+        pattern=r"^(\d+(\.\d+){1,2})?$",
+        description="of the brokers, for example 2.8; empty: they are asked",
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="how brokers are spoken to"
@@ -54,7 +56,9 @@ class Environment(BaseSettings):
     kafka_session_timeout_seconds: int = Field(
         default=30, ge=1, le=1800, description="a consumer silent for so long is taken for dead"
     )
-    kafka_batch_size: int = Field(default=2000, ge=1, le=20_000, description="events applied in one transaction, at most")
+    kafka_batch_size: int = Field(
+        default=2000, ge=1, le=20_000, description="events applied in one transaction, at most"
+    )
     kafka_lag_alert: int = Field(
         default=100_000, ge=1, description="so many events waiting in a partition raise an alert"
     )

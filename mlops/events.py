@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import connection
 from pydantic import Field
 
+from mlops.arrays import array
 from mlops.streams.declaring import Event, EventData, EventType, declare
 from mlops.thresholds import hold_against
 
@@ -56,9 +57,10 @@ def _insert(rows: Sequence[tuple[Event, float | None, str, str]]) -> None:
         cursor.execute(
             _INSERT,
             [
-                [e.id for e, *_ in rows], [e.data.source for e, *_ in rows], [e.data.name for e, *_ in rows],
-                [value for _, value, _, _ in rows], [level for _, _, level, _ in rows],
-                [message for *_, message in rows], [e.occurred_at for e, *_ in rows],
+                array(e.id for e, *_ in rows), array(e.data.source for e, *_ in rows),
+                array(e.data.name for e, *_ in rows), array(value for _, value, _, _ in rows),
+                array(level for _, _, level, _ in rows), array(message for *_, message in rows),
+                array(e.occurred_at for e, *_ in rows),
             ],
         )  # fmt: skip
 

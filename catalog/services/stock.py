@@ -7,6 +7,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from mlops.arrays import array
+
 _COUNT = """
 INSERT INTO store_stock (store_id, product_id, quantity, counted_at)
 SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::timestamptz[])
@@ -38,8 +40,8 @@ def count_stock(counts: Sequence[Count]) -> int:
         cursor.execute(
             _COUNT,
             [
-                [row.store for row in rows], [row.product for row in rows], [row.quantity for row in rows],
-                [row.counted_at for row in rows],
+                array(row.store for row in rows), array(row.product for row in rows),
+                array(row.quantity for row in rows), array(row.counted_at for row in rows),
             ],
         )  # fmt: skip
         return int(cursor.rowcount)

@@ -65,7 +65,7 @@ def settle_withdrawn() -> int:
         (ConsentText.Purpose.CHAT, ChatSession),
     ):  # fmt: skip
         agreeing = Consent.objects.filter(customer=OuterRef("pk"), purpose=purpose, withdrawn_at=None)
-        left = CustomerProfile.objects.filter(~Exists(agreeing), Exists(model.objects.filter(customer=OuterRef("pk"))))  # type: ignore[attr-defined]
+        left = CustomerProfile.objects.filter(~Exists(agreeing), Exists(model.objects.filter(customer=OuterRef("pk"))))
         for customer in left.exclude(pk__in=held_subjects()).order_by("pk").select_for_update():
             _take_away(customer, purpose)
             done += 1

@@ -5,12 +5,14 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 
+from mlops.arrays import array
 from mlops.models import InboxEvent, Run
 from mlops.streams.declaring import Event, EventType, event_types
 from mlops.streams.reading import Unreadable
@@ -101,13 +103,13 @@ def _note(events: Sequence[Event], way: InboxEvent.Way) -> set[UUID]:
     if not events:
         return set()
     told = {event.id: event for event in events}
-    ordered = [told[pk] for pk in sorted(told)]
+    ordered = [told[pk] for pk in sorted(told, key=attrgetter("int"))]
     with connection.cursor() as cursor:
         cursor.execute(
             _NOTE,
             [
-                str(way), [event.id for event in ordered], [event.topic for event in ordered],
-                [event.type for event in ordered], [event.occurred_at for event in ordered],
+                str(way), array(event.id for event in ordered), array(event.topic for event in ordered),
+                array(event.type for event in ordered), array(event.occurred_at for event in ordered),
             ],
         )  # fmt: skip
         return {pk for (pk,) in cursor.fetchall()}

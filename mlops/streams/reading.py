@@ -4,11 +4,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from mlops.streams.declaring import Event, event_types
@@ -17,6 +16,13 @@ MOST_BYTES = 262_144
 _CLOCKS_APART = timedelta(minutes=10)
 _TOLD = 300
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 class Envelope(BaseModel):
@@ -49,7 +55,7 @@ def read_bytes(raw: bytes | None, *, topic: str) -> Event | Unreadable:
     if len(raw) > MOST_BYTES:
         return Unreadable(f"The message has {len(raw)} bytes; {MOST_BYTES} is the most.", text[:_TOLD])
     try:
-        payload = json.loads(raw.decode(), parse_constant=_refuse)
+        payload = _DECODER.decode(raw.decode())
     except (ValueError, RecursionError) as error:
         return Unreadable(f"The message is no JSON: {str(error)[:_TOLD]}", text)
     return _read(payload, topic, may_hold_odd="\\u0000" in text or "\\ud" in text or "\\uD" in text)
@@ -80,7 +86,7 @@ def _read(payload: Any, topic: str, *, may_hold_odd: bool) -> Event | Unreadable
         return Unreadable(
             f"{envelope.type} has no version {envelope.version}; it has {known}.", payload, "version", told
         )
-    if envelope.occurred_at > timezone.now() + _CLOCKS_APART:
+    if envelope.occurred_at > datetime.now(UTC) + _CLOCKS_APART:
         return Unreadable("It tells of the future.", payload, "occurred_at", told)
     try:
         data = schema.model_validate(envelope.data)
@@ -96,10 +102,6 @@ def _unreadable(error: ValidationError, payload: Any, told: str, *, within: str)
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = ".".join([*([within] if within else []), *map(str, first["loc"])])
     return Unreadable(f"{field}: {first['msg']}", payload, field[:50], told)
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _odd(payload: Any) -> Unreadable | None:

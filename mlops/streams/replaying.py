@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -78,7 +79,7 @@ def replay_quarantined(*, topic: str, dry_run: bool = False, advance: Advance = 
 
 
 @transaction.atomic
-def _replay(keys: list[object], *, topic: str, dry_run: bool) -> int:
+def _replay(keys: list[Any], *, topic: str, dry_run: bool) -> int:
     held = list(QuarantinedRecord.objects.select_for_update().filter(pk__in=keys, closed_at=None))
     events = [_read_again(record, topic) for record in held]
     intake = take_in(events, topic=topic, way=InboxEvent.Way.REPLAY, keep_rejected=False)

@@ -119,10 +119,11 @@ class Servers:
 
     def ask(self, query: str) -> int:
         """Return one number of the database, 0 while it is down."""
-        with suppress(psycopg.OperationalError), psycopg.connect(
-            self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True
-        ) as connection:
-            row = connection.execute(query).fetchone()  # type: ignore[call-overload]
+        with (
+            suppress(psycopg.OperationalError),
+            psycopg.connect(self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True) as connection,
+        ):
+            row = connection.execute(query).fetchone()
             return int(row[0] or 0) if row else 0
         return 0
 

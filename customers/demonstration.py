@@ -31,6 +31,24 @@ STORES = (
     ("queen-west", "Queen West", "ON"), ("danforth", "Danforth", "ON"), ("whyte-ave", "Whyte Avenue", "AB"),
     ("sainte-catherine", "Sainte-Catherine", "QC"),
 )  # fmt: skip
+# What is said: by the customer, and by who answers; of the first product and of a cheaper one.
+_TALK = {
+    "en": (
+        ("customer", "Hi, do you have {first} in the store today?"),
+        ("assistant", "Yes: {first}, {first_price} dollars."),
+        ("customer", "Anything like it that costs less? My number is 416-555-0134 if it comes in later."),
+        ("assistant", "{second}, {second_price} dollars."),
+    ),
+    "fr": (
+        ("customer", "Bonjour, avez-vous {first} en magasin aujourd'hui?"),
+        ("assistant", "Oui : {first}, {first_price} dollars."),
+        (
+            "customer",
+            "Quelque chose du genre qui coûte moins cher? Mon numéro est le 514-555-0134, si ça rentre plus tard.",
+        ),
+        ("assistant", "{second}, {second_price} dollars."),
+    ),
+}
 _PROVINCES = tuple(province for _, _, province in STORES)
 
 
@@ -39,6 +57,7 @@ class Shelf:
     """Products as tastes see them, n of them: index of type and category, THC, log price, brand."""
 
     ids: list[str]
+    names: list[str]
     prices: list[str]
     types: NDArray[np.int64]
     categories: NDArray[np.int64]
@@ -66,14 +85,14 @@ def shelf() -> Shelf | None:
     """Read the products that have a price; None when there are none."""
     rows = list(
         Product.objects.current().exclude(price=None).order_by("merge_key", "pk")
-        .values_list("pk", "price", "strain_type", "category", "thc_percentage", "brand")[:_MOST_PRODUCTS]
+        .values_list("pk", "price", "strain_type", "category", "thc_percentage", "brand", "name")[:_MOST_PRODUCTS]
     )  # fmt: skip
     if not rows:
         return None
     types, type_of = np.unique([row[2] or "" for row in rows], return_inverse=True)
     categories, category_of = np.unique([row[3] or "" for row in rows], return_inverse=True)
     return Shelf(
-        ids=[str(row[0]) for row in rows], prices=[f"{row[1]:.2f}" for row in rows], types=type_of, categories=category_of,
+        ids=[str(row[0]) for row in rows], names=[row[6] for row in rows], prices=[f"{row[1]:.2f}" for row in rows], types=type_of, categories=category_of,
         thc=np.array([float(row[4]) if row[4] is not None else _THC_MEAN for row in rows]),
         log_price=np.log([max(float(row[1] or 0), 1.0) for row in rows]), brands=np.array([row[5] or "" for row in rows]),
         type_count=len(types), category_count=len(categories),
@@ -129,6 +148,16 @@ def visit(
         "order_id": f"demo-{uuid5(_NAMESPACE, f'{seed}:{name}').hex[:12]}", "customer": person.number,
         "store": person.store, "lines": lines,
     })  # fmt: skip
+
+
+def talk(on: Shelf, person: Person, *, seed: int = SEED) -> list[tuple[str, str]]:
+    """Return a conversation of a customer as (who speaks, words), two or four of them."""
+    chance = np.random.default_rng([seed, int(uuid5(_NAMESPACE, person.number).hex[:8], 16)])
+    first, second = sorted(
+        chance.choice(len(on.ids), size=2, replace=False, p=person.chances), key=lambda p: -on.log_price[p]
+    )
+    told = {"first": on.names[first], "first_price": on.prices[first], "second": on.names[second], "second_price": on.prices[second]}  # fmt: skip
+    return [(role, words.format(**told)) for role, words in _TALK[person.language]][: int(chance.choice([2, 4]))]
 
 
 def _person(on: Shelf, chance: np.random.Generator, number: int) -> Person:

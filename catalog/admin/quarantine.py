@@ -21,6 +21,8 @@ from mlops.admin.pages import OpenFilter
 from mlops.admin.reading import ReadOnlyAdmin, pretty_json
 from mlops.flow.replaying import ReplayRefused, dismiss, replay, try_payload
 from mlops.models import QuarantinedRecord
+from mlops.streams.intake import PIPELINE as STREAMS
+from mlops.streams.replaying import replay_event
 
 _PAGE = "admin/mlops/quarantinedrecord/mend.html"
 
@@ -95,14 +97,15 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
                 messages.success(request, "Put away.")
                 return redirect("admin:mlops_quarantinedrecord_changelist")
             if form.is_bound and form.is_valid():
-                payload, pipeline = form.cleaned_data["payload"], pipeline_named(record.run.pipeline)
+                payload = form.cleaned_data["payload"]
                 if "replay" in request.POST:
-                    replay(pipeline, record=record, by=by, payload=payload)
-                    messages.success(
-                        request, f"{record.external_id or record.source} is a listing now, and its product there."
-                    )
+                    messages.success(request, _replay(record, by, payload))
                     return redirect("admin:mlops_quarantinedrecord_change", record.pk)
-                refined = try_payload(pipeline, source=record.source, payload=payload)
+                if _is_event(record):
+                    replay_event(record=record, by=by, payload=payload, dry_run=True)
+                    messages.info(request, "It would be applied.")
+                    return TemplateResponse(request, _PAGE, context)
+                refined = try_payload(pipeline_named(record.run.pipeline), source=record.source, payload=payload)
                 context["accepted"] = [_told(listing) for listing in refined.accepted]
                 context["rejected"] = [str(rejection) for _, rejection in refined.rejected]
         except ReplayRefused as refused:
@@ -116,7 +119,7 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
         by: Any = request.user
         for record in queryset.filter(closed_at=None).select_related("run"):
             try:
-                replay(pipeline_named(record.run.pipeline), record=record, by=by)
+                _replay(record, by)
                 done += 1
             except ReplayRefused:
                 refused_count += 1
@@ -140,3 +143,17 @@ class _Indented(json.JSONEncoder):
 def _told(listing: Any) -> list[tuple[str, str]]:
     names = getattr(listing, "__dataclass_fields__", {})
     return [(name, str(value)) for name in names if (value := getattr(listing, name)) not in (None, "", (), [])]
+
+
+def _is_event(record: QuarantinedRecord) -> bool:
+    """Say whether it came as an event, not in a supplier's list."""
+    return record.run.pipeline == STREAMS
+
+
+def _replay(record: QuarantinedRecord, by: Any, payload: Any = None) -> str:
+    """Read it again, and say what it is now. Raises ReplayRefused."""
+    if _is_event(record):
+        replay_event(record=record, by=by, payload=payload)
+        return "The event is applied now."
+    replay(pipeline_named(record.run.pipeline), record=record, by=by, payload=payload)
+    return f"{record.external_id or record.source} is a listing now, and its product there."

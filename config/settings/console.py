@@ -63,6 +63,7 @@ UNFOLD = {
                 _page("Quality", "fact_check", "mlops_qualityfinding_changelist"),
                 _page("Seals", "verified", "mlops_integrityseal_changelist"),
                 _page("Alerts", "notifications", "mlops_alert_changelist"),
+                _page("Streams", "stream", "mlops_inboxevent_streams"),
                 _page("Metrics", "monitoring", "mlops_metricthreshold_metrics"),
                 _page("Thresholds", "straighten", "mlops_metricthreshold_changelist"),
             ),

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from catalog.models import Store, StoreStock
 from config.errors import CultivarError
-from customers import demonstration
-from customers.demonstration import SEED, STORES, Person
+from customers import chatting, demonstration
+from customers.demonstration import SEED, STORES, Person, Shelf
 from customers.models import ConsentText, CustomerProfile
 from customers.services import consents, preferences, profiles
 from mlops.models import InboxEvent
@@ -51,6 +51,10 @@ def load(*, count: int, days: int, seed: int, advance: Advance) -> dict[str, int
     taken = {"customers": new, "stock": _take_in("inventory_updates", counted, "stock", advance)}
     taken["events"] = _take_in("customer_interactions", sorted(done, key=_time), "events", advance)
     taken["preferences"] = preferences.derive_due()
+    taken["chats"] = 0
+    for number, person in enumerate(people, start=1):
+        taken["chats"] += _talk(shelf, person, seed)
+        advance("chats", number, len(people))
     return taken
 
 
@@ -71,6 +75,19 @@ def _register(person: Person) -> int:
         consents.give(
             customer=customer, purpose=purpose, version=newest[purpose], language=person.language, by=BY, channel=BY
         )
+    return 1
+
+
+def _talk(shelf: Shelf, person: Person, seed: int) -> int:
+    """Let one who agreed to it have a conversation kept, once."""
+    customer = CustomerProfile.objects.get(external_customer_id=person.number)
+    if ConsentText.Purpose.CHAT not in consents.open_purposes(customer) or customer.chats.exists():
+        return 0
+    session = chatting.open_session(customer=customer, store=customer.store, by=BY)
+    for role, words in demonstration.talk(shelf, person, seed=seed):
+        said = chatting.append(session=session, role=role, text=words, by=BY)
+    chatting.give_feedback(message=said, is_helpful=len(words) % 3 > 0, comment="", by=BY)
+    chatting.close(session=session, by=BY)
     return 1
 
 

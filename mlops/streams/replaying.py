@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from config.clients.kafka import Outgoing, Producer
 from config.errors import BadInput
-from mlops.flow.replaying import REPLAYED
+from mlops.flow.replaying import REPLAYED, ReplayRefused
 from mlops.models import InboxEvent, QuarantinedRecord
 from mlops.streams.declaring import TOPICS, Event
 from mlops.streams.intake import PIPELINE, take_in
@@ -76,6 +76,25 @@ def replay_quarantined(*, topic: str, dry_run: bool = False, advance: Advance = 
         done, refused = done + count, refused + len(some) - count
         advance(len(some))
     return Replayed(done, refused)
+
+
+@transaction.atomic
+def replay_event(*, record: QuarantinedRecord, by: Any, payload: Any = None, dry_run: bool = False) -> None:
+    """Take in one quarantined event, as mended if a payload is given, and close it. Raises ReplayRefused; nothing is written then."""
+    held = QuarantinedRecord.objects.select_for_update().get(pk=record.pk)
+    if held.closed_at:
+        raise ReplayRefused(f"It was {held.outcome} already.")
+    told = held.payload if payload is None else payload
+    intake = take_in([read(told, topic=held.source)], topic=held.source, way=InboxEvent.Way.REPLAY, keep_rejected=False)
+    if intake.rejected:
+        raise ReplayRefused(f"Still rejected: {intake.rejected[0].reason}")
+    if dry_run:
+        transaction.set_rollback(True)
+        return
+    QuarantinedRecord.objects.filter(pk=held.pk).update(
+        outcome=REPLAYED, closed_at=Now(), closed_by=by.pk if by else None,
+        fixed_payload=told if told != held.payload else None,
+    )  # fmt: skip
 
 
 @transaction.atomic

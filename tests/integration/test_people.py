@@ -227,7 +227,11 @@ def test_ages_by_province_and_day() -> None:
 
 def test_a_demonstration_is_synthetic_and_made_once(products: list[Product]) -> None:
     call_command("load_demo_customers", customers=30, days=60)
-    made = (CustomerProfile.objects.count(), Purchase.objects.count(), Interaction.objects.count())
+
+    def count() -> tuple[int, ...]:
+        return tuple(m.objects.count() for m in (CustomerProfile, Purchase, Interaction, ChatMessage))
+
+    made = count()
     assert made[0] == 30
     assert min(made) > 0
     assert CustomerProfile.objects.filter(is_synthetic=True).count() == 30
@@ -235,8 +239,13 @@ def test_a_demonstration_is_synthetic_and_made_once(products: list[Product]) -> 
     assert not Purchase.objects.filter(customer__isnull=False).exclude(customer__consents__purpose="history").exists()
     assert Purchase.objects.filter(customer=None).exists()
     assert set(Store.objects.values_list("province", flat=True)) == {"ON", "AB", "QC"}
+    agreeing = Consent.objects.filter(purpose="chat", withdrawn_at=None).values("customer")
+    assert ChatSession.objects.filter(customer__in=agreeing).count() == len(agreeing) == ChatSession.objects.count() > 0
+    phones = ChatMessage.objects.filter(message_text__contains="555-0134")
+    assert phones.exists()
+    assert not phones.filter(masked_text__contains="555").exists()
     call_command("load_demo_customers", customers=30, days=60)
-    assert made == (CustomerProfile.objects.count(), Purchase.objects.count(), Interaction.objects.count())
+    assert made == count()
     with pytest.raises(CommandError, match="--customers"):
         call_command("load_demo_customers", customers=0)
 

@@ -113,6 +113,7 @@ def test_a_file_sent_twice_is_applied_once(broker: MockKafka, tmp_path: Path) ->
         (json.dumps(_metric(1)), {"topic": "system_metrics", "rate": 0}, "--rate"),
         (None, {"topic": "system_metrics"}, "cannot be read"),
     ],
+    ids=["missing field", "no object", "unknown topic", "no topic", "rate of none", "no file"],
 )
 def test_a_wrong_file_is_refused_in_one_line(
     content: str | None, options: dict[str, Any], words: str, tmp_path: Path

@@ -8,6 +8,7 @@ from rich.progress import track
 from catalog.ingest.pipeline import pipeline_named
 from mlops.flow.replaying import ReplayRefused, replay, try_payload
 from mlops.models import QuarantinedRecord
+from mlops.streams.intake import PIPELINE as STREAMS
 
 
 class Command(BaseCommand):
@@ -22,7 +23,8 @@ class Command(BaseCommand):
 
     def handle(self, *, source: str | None, dry_run: bool, **_: Any) -> None:
         """Replay each."""
-        due = QuarantinedRecord.objects.filter(closed_at=None).select_related("run")
+        # Events are replayed by `manage.py replay_events --quarantine TOPIC`.
+        due = QuarantinedRecord.objects.filter(closed_at=None).exclude(run__pipeline=STREAMS).select_related("run")
         if source:
             due = due.filter(source=source)
             if not QuarantinedRecord.objects.filter(source=source).exists():

@@ -19,7 +19,7 @@ from config.embedded.stack import ROOT, Stack
 from config.embedded.test import throwaway_directory
 
 _OURS = ("DATABASE_URL", "REDIS_URL", "MILVUS_URI", "SECRET_KEY", "KEY_RING", "DJANGO_SETTINGS_MODULE")
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 
 class Development:

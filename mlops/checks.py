@@ -1,4 +1,4 @@
-"""What `manage.py check --database default` and the start of a worker refuse."""
+"""What `manage.py check --database default` refuses."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -110,10 +110,11 @@ def answer(question: Question) -> Ranking:
     meaning = meaning_of(understood)
     words = lexical(understood.words, known=known)
     silent: list[str] = []
-    legs = _vector_legs(question, meaning, (*question.like, *liked), silent)
     has_subject = words is not None or bool(question.like or liked)
-    near = {pk for hits in legs.values() for pk in hits} if has_subject else set()
-    nearest = list(dict.fromkeys(pk for hits in legs.values() for pk in list(hits)[:_NEAREST])) if has_subject else []
+    # Where nothing but facts is asked, meaning does not say what answers: it only scores it, below.
+    legs = _vector_legs(question, meaning, (*question.like, *liked), silent) if has_subject else {}
+    near = {pk for hits in legs.values() for pk in hits}
+    nearest = list(dict.fromkeys(pk for hits in legs.values() for pk in list(hits)[:_NEAREST]))
     terms = [term for term in understood.terms if narrow(term) is not None]
     relaxed: list[Term] = []
     if liked and understood.of("cheap"):

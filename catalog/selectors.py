@@ -1,15 +1,16 @@
 """Every read of the catalogue."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
-from catalog.models import CatalogSource, MatchDecision, Product, ProductAlias, ProductLock, SupplierListing
+from catalog.models import CatalogSource, MatchDecision, Product, ProductAlias, ProductLock, Store, SupplierListing
 from catalog.models.corrections import CORRECTABLE
 from catalog.searching.reasons import reasons
 from catalog.services.facts import FACTS, said_by_source
@@ -18,6 +19,15 @@ from mlops.models import Operation, RawRecord, RowChange
 from vectors import searching
 
 COLLECTION = "product_embeddings"
+# A product that was merged into another stands for that one.
+_NAMED = """
+SELECT asked.told, coalesce(p.merged_into_id, p.id) FROM unnest(%s::text[]) AS asked(told)
+JOIN products p ON p.id = CASE WHEN asked.told ~* %s THEN asked.told::uuid END
+UNION ALL
+SELECT asked.told, coalesce(p.merged_into_id, p.id) FROM unnest(%s::text[]) AS asked(told)
+JOIN products p ON p.sku = asked.told ORDER BY 1, 2
+"""
+_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,3 +204,21 @@ def _shown(value: Any) -> str:
     if isinstance(value, Decimal | float):
         return f"{Decimal(str(value)).normalize():f}"
     return "" if value is None else str(value)
+
+
+def products_named(names: Iterable[str]) -> dict[str, UUID]:
+    """Return the products by our id or SKU, of two with one SKU that of the lower id; a name that is none is left out."""
+    told = sorted(set(names))
+    if not told:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMED, [told, _UUID, told])
+        found: dict[str, UUID] = {}
+        for name, pk in cursor.fetchall():
+            found.setdefault(name, pk)
+    return found
+
+
+def stores_named(codes: Iterable[str]) -> dict[str, UUID]:
+    """Return the stores by code; an unknown code is left out."""
+    return dict(Store.objects.filter(code__in=set(codes)).values_list("code", "pk"))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from catalog.references import products_named
+from catalog.selectors import products_named
 from competitors.models import PriceHistory
 from mlops.streams.declaring import Event, EventData, EventType, declare
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from catalog.references import products_named, stores_named
+from catalog.selectors import products_named, stores_named
 from customers.services.history import Act, Line, record_acts, record_purchases, remembered
 from mlops.streams.declaring import Event, EventData, EventType, declare
 

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from customers import chatting
 from customers.models import ChatMessage, ChatSession, MessageFeedback
+from customers.services import chats
 from mlops.admin.reading import ReadOnlyAdmin
 
 _MESSAGES_SHOWN = 200
@@ -58,5 +58,5 @@ class ChatSessionAdmin(ReadOnlyAdmin):
         """Show the page; note that somebody looked."""
         session = self.get_object(request, object_id)
         if session is not None and self.has_view_permission(request, session):
-            chatting.read(session=session, by=f"user:{request.user.get_username()}")
+            chats.read(session=session, by=f"user:{request.user.get_username()}")
         return super().change_view(request, object_id, *args, **named)  # type: ignore[no-any-return]

@@ -8,8 +8,8 @@ from catalog.models import Store
 from config.access import Audience
 from config.api import AnswerSerializer, AudienceSerializer
 from customers.api.serializers import LANGUAGES
-from customers.chatting import LONGEST_MESSAGE
 from customers.models import ChatMessage, ChatSession, CustomerProfile, MessageFeedback
+from customers.services.chats import LONGEST_MESSAGE
 
 _SESSION = ("id", "customer", "store", "language", "session_start", "session_end", "total_messages")
 _MESSAGE = ("id", "role", "message_text", "language", "created_at")

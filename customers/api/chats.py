@@ -10,7 +10,6 @@ from rest_framework.response import Response
 
 from config.access import MayChat, MayReadCustomers, actor_of
 from config.api import CursorPages, refuse_unknown
-from customers import chatting
 from customers.api.chat_serializers import (
     ChatMessageSerializer,
     ChatSessionSerializer,
@@ -21,6 +20,7 @@ from customers.api.chat_serializers import (
 )
 from customers.api.doors import PersonalDoor, customer_of, told, uuid_of
 from customers.models import ChatMessage, ChatSession
+from customers.services import chats
 
 _ID = OpenApiParameter("id", {"type": "string", "format": "uuid"}, OpenApiParameter.PATH)
 _PAGES = [
@@ -53,7 +53,7 @@ class ChatSessionViewSet(PersonalDoor):
     def create(self, request: Request) -> Response:
         """Begin a conversation; kept under the customer only with their open consent `chat`, else under nobody."""
         asked = told(NewChatSessionSerializer, request)
-        session = chatting.open_session(
+        session = chats.open_session(
             customer=asked.get("customer"), store=asked.get("store"), by=actor_of(request)
         )  # fmt: skip
         return Response(self.get_serializer(session).data, status=201)
@@ -77,14 +77,14 @@ class ChatSessionViewSet(PersonalDoor):
     def retrieve(self, request: Request, id: str) -> Response:
         """Show a conversation, without its messages."""
         refuse_unknown(request.query_params, known=set())
-        return Response(self.get_serializer(chatting.read(session=_session(id), by=actor_of(request))).data)
+        return Response(self.get_serializer(chats.read(session=_session(id), by=actor_of(request))).data)
 
     @extend_schema(parameters=[_ID, *_PAGES], responses=ChatMessageSerializer(many=True))
     @action(detail=True, methods=["get"], pagination_class=_InOrder, serializer_class=ChatMessageSerializer)
     def messages(self, request: Request, id: str) -> Response:
         """List what was said, the oldest first."""
         refuse_unknown(request.query_params, known={"cursor", "limit"})
-        session = chatting.read(session=_session(id), by=actor_of(request))
+        session = chats.read(session=_session(id), by=actor_of(request))
         page = self.paginate_queryset(ChatMessage.objects.filter(session=session))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -93,7 +93,7 @@ class ChatSessionViewSet(PersonalDoor):
     def append(self, request: Request, id: str) -> Response:
         """Add a message; 409 when the conversation is closed."""
         asked = told(NewChatMessageSerializer, request)
-        message = chatting.append(
+        message = chats.append(
             session=_session(id), role=asked["role"], text=asked["message_text"], by=actor_of(request)
         )
         written: Any = ChatMessageSerializer(message, context=self.get_serializer_context())
@@ -104,7 +104,7 @@ class ChatSessionViewSet(PersonalDoor):
     def close(self, request: Request, id: str) -> Response:
         """End a conversation; one that has ended stays as it is."""
         refuse_unknown(request.query_params, known=set())
-        return Response(self.get_serializer(chatting.close(session=_session(id), by=actor_of(request))).data)
+        return Response(self.get_serializer(chats.close(session=_session(id), by=actor_of(request))).data)
 
 
 class ChatMessageViewSet(PersonalDoor):
@@ -119,10 +119,10 @@ class ChatMessageViewSet(PersonalDoor):
     def feedback(self, request: Request, id: str) -> Response:
         """Say whether an answer helped; said again, the last word holds."""
         asked = told(NewFeedbackSerializer, request)
-        message = chatting.message_of(uuid_of(id))
+        message = chats.message_of(uuid_of(id))
         if message is None:
             raise Http404
-        given = chatting.give_feedback(
+        given = chats.give_feedback(
             message=message, is_helpful=asked["is_helpful"], comment=asked.get("comment", ""), by=actor_of(request)
         )
         return Response(self.get_serializer(given).data)

@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from catalog.models import Store, StoreStock
 from config.errors import CultivarError
-from customers import chatting, demonstration
+from customers import demonstration
 from customers.demonstration import SEED, STORES, Person, Shelf
 from customers.models import ConsentText, CustomerProfile
-from customers.services import consents, preferences, profiles
+from customers.services import chats, consents, preferences, profiles
 from mlops.models import InboxEvent
 from mlops.streams.intake import take_in
 from mlops.streams.reading import read
@@ -83,11 +83,11 @@ def _talk(shelf: Shelf, person: Person, seed: int) -> int:
     customer = CustomerProfile.objects.get(external_customer_id=person.number)
     if ConsentText.Purpose.CHAT not in consents.open_purposes(customer) or customer.chats.exists():
         return 0
-    session = chatting.open_session(customer=customer, store=customer.store, by=BY)
+    session = chats.open_session(customer=customer, store=customer.store, by=BY)
     for role, words in demonstration.talk(shelf, person, seed=seed):
-        said = chatting.append(session=session, role=role, text=words, by=BY)
-    chatting.give_feedback(message=said, is_helpful=len(words) % 3 > 0, comment="", by=BY)
-    chatting.close(session=session, by=BY)
+        said = chats.append(session=session, role=role, text=words, by=BY)
+    chats.give_feedback(message=said, is_helpful=len(words) % 3 > 0, comment="", by=BY)
+    chats.close(session=session, by=BY)
     return 1
 
 

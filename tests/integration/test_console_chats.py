@@ -3,8 +3,8 @@
 import pytest
 from django.test import Client
 
-from customers import chatting
 from customers.models import PersonalAccess
+from customers.services import chats
 from tests.integration.people import person
 
 pytestmark = pytest.mark.django_db
@@ -13,10 +13,10 @@ LIST = "/console/customers/chatsession/"
 
 def test_conversation_is_read_as_said_and_the_look_is_noted(admin_client: Client) -> None:
     customer = person("chat")
-    session = chatting.open_session(customer=customer, store=None, by="user:test")
-    chatting.append(session=session, role="customer", text="My name is Jane <b>Tremblay</b>", by="user:test")
-    answer = chatting.append(session=session, role="assistant", text="Hello, what may I find for you?", by="user:test")
-    chatting.give_feedback(message=answer, is_helpful=True, comment="nice", by="user:test")
+    session = chats.open_session(customer=customer, store=None, by="user:test")
+    chats.append(session=session, role="customer", text="My name is Jane <b>Tremblay</b>", by="user:test")
+    answer = chats.append(session=session, role="assistant", text="Hello, what may I find for you?", by="user:test")
+    chats.give_feedback(message=answer, is_helpful=True, comment="nice", by="user:test")
     page = admin_client.get(f"{LIST}{session.pk}/change/").content.decode()
     assert "My name is Jane &lt;b&gt;Tremblay&lt;/b&gt;" in page
     assert "It helped. nice" in page
@@ -26,8 +26,8 @@ def test_conversation_is_read_as_said_and_the_look_is_noted(admin_client: Client
 
 
 def test_conversations_are_found_by_words_that_may_be_searched(admin_client: Client) -> None:
-    session = chatting.open_session(customer=None, store=None, by="user:test")
-    chatting.append(session=session, role="customer", text="I'm Jane Tremblay, is Pink Kush back?", by="user:test")
+    session = chats.open_session(customer=None, store=None, by="user:test")
+    chats.append(session=session, role="customer", text="I'm Jane Tremblay, is Pink Kush back?", by="user:test")
     address = f"{LIST}{session.pk}/change/"
     assert address in admin_client.get(LIST, {"q": "kush back"}).content.decode()
     for other in ("Tremblay", "sativa"):
@@ -35,7 +35,7 @@ def test_conversations_are_found_by_words_that_may_be_searched(admin_client: Cli
 
 
 def test_conversations_are_not_written(admin_client: Client, client: Client) -> None:
-    session = chatting.open_session(customer=None, store=None, by="user:test")
+    session = chats.open_session(customer=None, store=None, by="user:test")
     assert admin_client.get(f"{LIST}add/").status_code == 403
     assert admin_client.post(f"{LIST}{session.pk}/delete/", {"post": "yes"}).status_code == 403
     assert client.get(LIST).status_code == 302

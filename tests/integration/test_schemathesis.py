@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )  # fmt: skip
 
 from config.wsgi import application
-from customers import chatting
+from customers.services import chats
 from tests.integration.people import key_with, person, product
 from vectors.indexing import index_due
 
@@ -58,8 +58,8 @@ def known() -> Mapping[str, str]:
     found = product()
     index_due()
     customer = person("history", "chat")
-    session = chatting.open_session(customer=customer, store=None, by="user:test")
-    answer = chatting.append(session=session, role="assistant", text="Pink Kush is in stock.", by="user:test")
+    session = chats.open_session(customer=customer, store=None, by="user:test")
+    answer = chats.append(session=session, role="assistant", text="Pink Kush is in stock.", by="user:test")
     return {
         "/api/v1/customers/": str(customer.pk), "/api/v1/chat/sessions/": str(session.pk),
         "/api/v1/chat/messages/": str(answer.id), "/api/v1/products/": str(found.pk),

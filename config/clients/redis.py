@@ -46,7 +46,8 @@ def keys_naming(is_named: Callable[[str], bool]) -> list[tuple[str, bytes]]:
 
     Reads every key of every database that the settings name, a page at a time, and of each value the first 4 MiB.
     """
-    return [(url, key) for url in _databases() for key in _naming(_client(url), is_named)]
+    # SCAN tells keys in any order, and one of them twice when it likes.
+    return sorted({(url, key) for url in _databases() for key in _naming(_client(url), is_named)})
 
 
 @_told

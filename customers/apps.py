@@ -17,6 +17,15 @@ def install_consent_texts(**_signal: Any) -> None:
         )
 
 
+def install_scenarios(**_signal: Any) -> None:
+    """Put every scenario there is where staff can change it; one that is there is left as they have it."""
+    from customers.models import Scenario
+    from customers.reference.scenarios import SCENARIOS, initial
+
+    for name in SCENARIOS:
+        Scenario.objects.get_or_create(name=name, defaults=initial(name))
+
+
 class CustomersConfig(AppConfig):
     """People, as far as they agreed to be known."""
 
@@ -24,3 +33,4 @@ class CustomersConfig(AppConfig):
 
     def ready(self) -> None:
         post_migrate.connect(install_consent_texts, sender=self, dispatch_uid="customers.consents")
+        post_migrate.connect(install_scenarios, sender=self, dispatch_uid="customers.scenarios")

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from customers.cache import ANSWERS
 from customers.models import CustomerProfile
 from customers.services.access import note
 from mlops.places import Mentions, Rows, declare, identify_by, on_erased
@@ -44,6 +45,12 @@ def note_erasure(subject: Subject, asked_by: str) -> None:
     note(customer=subject.id, actor=asked_by, action="person.erase")
 
 
+@on_erased
+def forget_answers(subject: Subject, _asked_by: str) -> None:
+    """Drop what is kept of answers to them here; other processes hear of it from the database."""
+    ANSWERS.drop(str(subject.id))
+
+
 declare(
     Rows(name="message_feedback", table="message_feedback", where=f"t.session_id IN ({_CHATS})", order=10),
     Rows(name="chat_messages", table="chat_messages", where=f"t.session_id IN ({_CHATS})", order=20),
@@ -59,6 +66,14 @@ declare(
         # One new number an order, made once, so that orders can still be counted.
         source="FROM (WITH told AS MATERIALIZED (SELECT order_id, gen_random_uuid()::text AS made FROM purchases"
         " WHERE customer_id = %(id)s GROUP BY order_id) SELECT * FROM told) AS o WHERE o.order_id = t.order_id",
+    ),
+    Rows(
+        name="recommendation_feedback", table="recommendation_feedback", order=10,
+        where="t.recommendation_id IN (SELECT r.id FROM recommendations r WHERE r.customer_id = %(id)s)",
+    ),
+    Rows(
+        name="recommendations", table="recommendations", order=20,
+        where="t.customer_id = %(id)s OR (t.customer_id IS NULL AND t.session = ANY(%(traces)s))",
     ),
     Rows(name="consents", table="consents", where="t.customer_id = %(id)s"),
     Rows(name="customer_profiles", table="customer_profiles", where="t.id = %(id)s", order=90),

@@ -27,6 +27,16 @@ declare(
         subject="t.customer_id", why="what was looked at tells no taste after two years",
     ),
     Rule(
+        name="recommendations", model="customers.Recommendation", column="made_at", keep=timedelta(days=180),
+        is_monthly=True, subject="t.customer_id", why="what was recommended is evaluated within half a year",
+    ),
+    Rule(
+        name="feedback on recommendations", model="customers.RecommendationFeedback", column="at",
+        keep=timedelta(days=180),
+        subject="(SELECT r.customer_id FROM recommendations r WHERE r.id = t.recommendation_id LIMIT 1)",
+        why="goes with the recommendation",
+    ),
+    Rule(
         name="access to personal data", model="customers.PersonalAccess", column="at", keep=2 * _YEAR,
         subject="t.customer_id", why="who looked at whose data, for two audits",
     ),

@@ -22,7 +22,17 @@ from django.db import connection
 from django.utils import timezone
 
 from catalog.models import Product
-from customers.models import ChatMessage, ChatSession, CustomerProfile, Interaction, MessageFeedback, Purchase
+from customers.embeddings import CustomerVector
+from customers.models import (
+    ChatMessage,
+    ChatSession,
+    CustomerProfile,
+    Interaction,
+    MessageFeedback,
+    Purchase,
+    Recommendation,
+    RecommendationFeedback,
+)
 from customers.services import consents, profiles
 from mlops.history import operation
 from mlops.models import Operation, OutgoingEvent, QuarantinedRecord, RowChange, Run, SystemMetric
@@ -31,7 +41,8 @@ from vectors.models import IndexedVector, OutboxEntry, VectorIndex
 from vectors.store import Shape, store
 
 _DIMENSION = 8
-COLLECTION = "customer_embeddings"
+COLLECTION = CustomerVector.collection
+_SCALARS = {"thc_percentage": 20.0, "cbd_percentage": -1.0, "price": 30.0}
 
 
 @dataclass(kw_only=True)
@@ -54,13 +65,13 @@ class Person:
 
 
 def make_index() -> VectorIndex:
-    """Make a collection of customers, as Milvus and the rows beside it hold it."""
+    """Make a collection of customers, as Milvus and the rows beside it hold it; of short vectors, by no encoder that is here."""
     made = VectorIndex.objects.create(
         collection=COLLECTION, physical=f"{COLLECTION}_{uuid4().hex[:8]}", stamp="test", encoder="test", revision="1",
         dimension=_DIMENSION, index_type="FLAT", status=VectorIndex.Status.SERVING,
     )  # fmt: skip
     made.refresh_from_db()
-    store().make(made.physical, Shape(_DIMENSION, {"strain_type": "text"}), index_type="FLAT")
+    store().make(made.physical, Shape(_DIMENSION, CustomerVector.scalar_fields), index_type="FLAT")
     store().point(made.collection, made.physical)
     return made
 
@@ -99,6 +110,13 @@ def _plant_deeds(person: Person, product: Product) -> None:
         )  # fmt: skip
     for customer in (None, person.profile):  # before and after they said who they are
         Interaction.objects.create(kind="view", customer=customer, session=f"{person.canary}-web", product=product)
+        told = Recommendation.objects.create(
+            scenario="home", customer_id=customer and person.id, session=f"{person.canary}-web", model_version="test",
+            products=[product.pk],
+        )  # fmt: skip
+    RecommendationFeedback.objects.create(
+        recommendation_id=told.id, product_id=product.pk, kind="shown", scenario="home"
+    )
 
 
 def _plant_chat(person: Person) -> None:
@@ -167,13 +185,14 @@ def _plant_copies(person: Person) -> None:
 def _plant_vector(person: Person, index: VectorIndex) -> None:
     vector = np.zeros((1, _DIMENSION), np.float32)
     vector[0, 0] = 1
-    row = {"id": str(person.id), "content_hash": "1", "strain_type": person.canary}
+    scalars = {**_SCALARS, "strain_type": person.canary}
+    row = {"id": str(person.id), "content_hash": "1", **scalars}
     store().upsert(index.physical, [row], vector, dimension=_DIMENSION)
     IndexedVector.objects.create(
         index=index, entity_id=person.id, text_hash="1", content_hash="1", vector=vector.tobytes(),
-        scalars={"strain_type": person.canary},
+        scalars=scalars,
     )  # fmt: skip
-    OutboxEntry.objects.create(table_name="customer_profiles", row_id=person.id)
+    assert OutboxEntry.objects.filter(table_name="customer_profiles", row_id=person.id).exists()
 
 
 def dump() -> str:

@@ -16,7 +16,7 @@ from mlops.admin.reading import ReadOnlyAdmin, pretty_json
 from vectors import rebuilding, tasks
 from vectors.declaring import entities
 from vectors.encoders.choosing import chosen, encoder
-from vectors.errors import ModelMissing
+from vectors.errors import IndexRefused, ModelMissing
 from vectors.models import OutboxEntry, VectorIndex
 
 _ASKED = {
@@ -143,5 +143,5 @@ def _is_stale(collection: str) -> bool:
     serving = VectorIndex.objects.filter(collection=collection, status=VectorIndex.Status.SERVING).exists()
     try:
         return serving and rebuilding.is_due(collection)
-    except ModelMissing:
+    except (IndexRefused, ModelMissing):
         return False

@@ -1,60 +1,31 @@
-"""What of a row goes into a vector, and the vector: nothing is encoded twice that did not change."""
+"""Vectors that are encoded: nothing is encoded twice that did not change."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 
+from vectors.contents import Content, Recipe, hashed
 from vectors.declaring import EmbeddedEntity
-from vectors.encoders.base import Encoder, Vectors, combine, unit
+from vectors.encoders.base import Vectors, combine, unit
 from vectors.encoders.choosing import encoder, encoder_named
 from vectors.errors import ModelMissing
 from vectors.models import IndexedVector, VectorIndex
 
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What is encoded of a row, and the hashes by which a change is told."""
-
-    id: UUID
-    text: str
-    features: Vectors | None
-    scalars: dict[str, str | float]
-    text_hash: str
-    content_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What makes the vectors of a collection now: encoder, layout, weight."""
-
-    encoder: Encoder
-    layout: str
-    text_weight: float
-    dimension: int
-
-    @property
-    def stamp(self) -> str:
-        """Return 12 hex digits that name all of it: two vectors may be compared only when theirs are the same."""
-        told = (self.encoder.id, self.encoder.revision, self.dimension, self.layout, self.text_weight)
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+FEATURES = 384
 
 
 def recipe_of(entity: EmbeddedEntity) -> Recipe:
     """Return what the settings and the code ask for; raises ModelMissing."""
     chosen = encoder(entity.role)
-    features = 0 if entity.layout is None else FEATURES
-    return Recipe(chosen, entity.layout_version, entity.text_weight, chosen.dimension + features)
+    dimension = chosen.dimension + (0 if entity.layout is None else FEATURES)
+    told = (chosen.id, chosen.revision, dimension, entity.layout_version, entity.text_weight)
+    return Recipe(*told, stamp=hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12])
 
 
-FEATURES = 384
-
-
-def can_encode(index: VectorIndex, entity: EmbeddedEntity) -> bool:
+def can_make(index: VectorIndex, entity: EmbeddedEntity) -> bool:
     """Tell whether an index's vectors can still be made: its features are this code's, its encoder is here."""
     if (index.layout, index.text_weight) != (entity.layout_version, entity.text_weight):
         return False
@@ -72,19 +43,29 @@ def contents_of(entity: EmbeddedEntity, rows: Sequence[Any]) -> list[Content]:
     for place, (row, text) in enumerate(zip(rows, texts, strict=True)):
         own, scalars = features[place] if features is not None else None, entity.scalars(row)
         told = json.dumps(scalars, sort_keys=True).encode() + (own.tobytes() if own is not None else b"")
-        text_hash = _hash(text.encode())
-        contents.append(Content(row.pk, text, own, scalars, text_hash, _hash(text_hash.encode() + told)))
+        text_hash = hashed(text.encode())
+        content_hash = hashed(text_hash.encode() + told)
+        contents.append(Content(row.pk, scalars, content_hash, text_hash=text_hash, text=text, features=own))
     return contents
 
 
-def vectors_for(index: VectorIndex, contents: Sequence[Content], known: Mapping[UUID, IndexedVector]) -> Vectors:
+def vectors_for(index: VectorIndex, contents: Sequence[Content], *, donor: VectorIndex | None = None) -> Vectors:
     """
     Return the vectors (n, d) of contents, in order.
 
-    known: stored vectors of the same stamp. Where a text is the same as then, its half is taken from there.
+    Where a text is the same as that of a vector stored here or in the donor, an index of the same stamp, its half is
+    taken from there.
     """
     asked = encoder_named(index.encoder)
     half = np.zeros((len(contents), asked.dimension), np.float32)
+    ids, hashes = [c.id for c in contents], {c.text_hash for c in contents}
+    # Vectors are read only where they save encoding.
+    known = {
+        stored.entity_id: stored
+        for one in (index, donor)
+        if one is not None
+        for stored in IndexedVector.objects.filter(index=one, entity_id__in=ids, text_hash__in=hashes)
+    }
     new = []
     for place, content in enumerate(contents):
         before = known.get(content.id)
@@ -99,7 +80,3 @@ def vectors_for(index: VectorIndex, contents: Sequence[Content], known: Mapping[
         return half
     features = np.stack([c.features for c in contents if c.features is not None])
     return combine(half, features, text_weight=index.text_weight)
-
-
-def _hash(told: bytes) -> str:
-    return hashlib.blake2b(told, digest_size=16).hexdigest()

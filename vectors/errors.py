@@ -40,6 +40,6 @@ class IndexBusy(CultivarError):
 
 
 class IndexRefused(CultivarError):
-    """A new index is not good enough to serve, or an old one cannot be kept up any more."""
+    """A new index is not good enough to serve or has nothing to be made of; or an old one cannot be kept up any more."""
 
     code = "index-refused"

@@ -7,8 +7,8 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 
-from vectors.declaring import EmbeddedEntity, entities
-from vectors.encoding import can_encode, contents_of, vectors_for
+from vectors.declaring import ComposedEntity, Entity, entities
+from vectors.making import Content, can_make, contents_of, vectors_for
 from vectors.models import IndexedVector, OutboxEntry, VectorIndex
 from vectors.store import store
 
@@ -34,7 +34,7 @@ def index_due(
     Bring vectors up to the rows noted as due; build what has no index yet.
 
     collection: build none but this one. Returns counts: rows taken, vectors encoded, deleted. Raises
-    VectorsUnavailable, ModelMissing. Safe to repeat, to kill, and to run twice at once.
+    VectorsUnavailable, ModelMissing, IndexRefused. Safe to repeat, to kill, and to run twice at once.
     """
     from vectors.rebuilding import rebuild
 
@@ -45,7 +45,9 @@ def index_due(
         if name not in serving:
             counts["encoded"] += rebuild(collection=name, on_batch=on_batch)["encoded"]
     touched: set[str] = set()
-    for table in sorted({entity.table for entity in declared.values()}):
+    # What is made of others' vectors comes after them.
+    composed = {entity.table for entity in declared.values() if isinstance(entity, ComposedEntity)}
+    for table in sorted({entity.table for entity in declared.values()}, key=lambda name: (name in composed, name)):
         while done := _index_batch(table, touched):
             for key, count in done.items():
                 counts[key] += count
@@ -77,35 +79,45 @@ def _index_batch(table: str, touched: set[str]) -> dict[str, int]:
         if entity.table != table:
             continue
         rows = list(entity.queryset().filter(pk__in=ids))
-        gone = set(ids) - {row.pk for row in rows}
-        for index in VectorIndex.objects.filter(collection=entity.collection, status__in=LIVE):
-            if can_encode(index, entity):
-                counts["encoded"] += put(index, entity, rows)
-            counts["deleted"] += remove(index, gone)
-            touched.add(index.physical)
+        # What is gone goes from retired and failed indexes too: somebody may have asked for it to be forgotten.
+        for index in VectorIndex.objects.filter(collection=entity.collection):
+            if index.status in LIVE:
+                stored, removed = bring(index, entity, rows, asked=set(ids))
+            else:
+                stored, removed = 0, remove(index, set(ids) - {row.pk for row in rows})
+            counts["encoded"] += stored
+            counts["deleted"] += removed
+            if stored or removed:
+                touched.add(index.physical)
     OutboxEntry.objects.filter(pk__in=[pk for _, noted in claimed for pk in noted]).delete()
     return counts
 
 
-def put(index: VectorIndex, entity: EmbeddedEntity, rows: Sequence[Any], *, donor: VectorIndex | None = None) -> int:
+def bring(index: VectorIndex, entity: Entity, rows: Sequence[Any], *, asked: set[UUID]) -> tuple[int, int]:
     """
-    Store the vectors of rows whose content has changed, in Milvus and then here; return how many.
+    Bring an index up to the rows that were found of those asked for; return how many vectors it stored and removed.
+
+    Where its vectors cannot be made now, it only loses those of rows that are gone.
+    """
+    if not can_make(index, entity):
+        return 0, remove(index, asked - {row.pk for row in rows})
+    contents = contents_of(index, entity, rows)
+    return put(index, entity, contents), remove(index, asked - {content.id for content in contents})
+
+
+def put(index: VectorIndex, entity: Entity, contents: Sequence[Content], *, donor: VectorIndex | None = None) -> int:
+    """
+    Store the vectors of what has changed, in Milvus and then here; return how many.
 
     donor: an index of the same stamp, whose vectors are taken where they are right. Within a transaction that holds
     the rows' locks. A death between the two stores only means that the batch is done again.
     """
-    contents = contents_of(entity, rows)
     here = index.vectors.filter(entity_id__in=[c.id for c in contents])
-    hashes = {pk: told for pk, *told in here.values_list("entity_id", "content_hash", "text_hash")}
-    due = [c for c in contents if hashes.get(c.id, [""])[0] != c.content_hash]
+    hashes = dict(here.values_list("entity_id", "content_hash"))
+    due = [c for c in contents if hashes.get(c.id) != c.content_hash]
     if not due:
         return 0
-    # Vectors are read only where they save encoding.
-    same = [c.id for c in due if c.id in hashes and hashes[c.id][1] == c.text_hash]
-    known = {v.entity_id: v for v in index.vectors.filter(entity_id__in=same)} if same else {}
-    if donor is not None:
-        known |= {v.entity_id: v for v in donor.vectors.filter(entity_id__in=[c.id for c in due])}
-    vectors = vectors_for(index, due, known)
+    vectors = vectors_for(index, entity, due, donor=donor)
     store().upsert(
         index.physical,
         [{"id": str(c.id), "content_hash": c.content_hash, **c.scalars} for c in due],

@@ -22,7 +22,8 @@ class PersonVectors(Place):
     def find(self, subject: Subject) -> Found:
         rows = list(IndexedVector.objects.filter(entity_id=subject.id).values_list("index__physical", flat=True))
         stored = [name for name in sorted(store().collections()) if store().fetch(name, [str(subject.id)])]
-        due = OutboxEntry.objects.filter(row_id=subject.id).count()
+        # However often it was noted: an erasure notes it more than once itself, by what it removes.
+        due = OutboxEntry.objects.filter(row_id=subject.id).exists()
         names = [*(f"row of {name}" for name in rows), *stored, *(["outbox"] if due else [])]
         return Found(len(rows) + len(stored) + due, tuple(names[:5]))
 

@@ -12,12 +12,12 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from mlops.alerting import close_alerts, open_alert
-from vectors.declaring import EmbeddedEntity, entities
+from vectors.declaring import Entity, entities, made_of
 from vectors.encoders.base import Vectors, unit
-from vectors.encoding import Recipe, recipe_of
 from vectors.errors import IndexBusy, IndexRefused
 from vectors.exact import ExactIndex
 from vectors.indexing import BATCH, lock_entities, put, share_table
+from vectors.making import Recipe, can_make, contents_of, recipe_of
 from vectors.models import VectorIndex
 from vectors.store import Shape, store
 
@@ -39,7 +39,7 @@ def rebuild(
 
     index_type: FLAT or IVF_FLAT; by size unless told. Goes on with a build that was killed. Returns counts. Raises
     IndexBusy when another process builds, IndexRefused when what was built is not good enough (the old one goes on
-    serving), VectorsUnavailable, ModelMissing.
+    serving) or the vectors it is to be made of do not serve, VectorsUnavailable, ModelMissing.
     """
     entity = entities()[collection]
     with pglock.advisory(f"vectors:{collection}", timeout=0) as is_ours:
@@ -64,13 +64,16 @@ def rebuild(
 
 
 def roll_back(*, index: VectorIndex) -> None:
-    """Bring a retired index up to the rows and let it serve again. Raises IndexRefused when it cannot be kept up."""
-    from vectors.encoding import can_encode
+    """
+    Bring a retired index up to the rows and let it serve again, and with it what is made of its vectors.
+
+    Raises IndexRefused when it cannot be kept up, IndexBusy.
+    """
     from vectors.reconciling import reconcile_index
 
     entity = entities()[index.collection]
-    if not can_encode(index, entity):
-        raise IndexRefused(f"{index.physical} is of features or an encoder that are not here any more.")
+    if not can_make(index, entity):
+        raise IndexRefused(f"{index.physical} is of features, an encoder or parts that are not here any more.")
     with pglock.advisory(f"vectors:{index.collection}", timeout=0) as is_ours:
         if not is_ours:
             raise IndexBusy(index.collection)
@@ -78,15 +81,20 @@ def roll_back(*, index: VectorIndex) -> None:
         reconcile_index(index=index, repair=True)
         _serve(index)
         reconcile_index(index=index, repair=True)
+    # While another served, nothing could be made of this one's vectors.
+    for other in VectorIndex.objects.filter(
+        collection__in=made_of(index.collection), status=Status.SERVING, stamp=index.stamp
+    ):
+        reconcile_index(index=other, repair=True)
 
 
 def is_due(collection: str) -> bool:
-    """Tell whether what serves was made otherwise than settings and code ask for now."""
-    serving = VectorIndex.objects.filter(collection=collection, status=Status.SERVING).first()
-    return serving is None or serving.stamp != recipe_of(entities()[collection]).stamp
+    """Tell whether what serves was made otherwise than is asked for now; raises ModelMissing, IndexRefused."""
+    asked = recipe_of(entities()[collection]).stamp
+    return not VectorIndex.objects.filter(collection=collection, status=Status.SERVING, stamp=asked).exists()
 
 
-def shape_of(entity: EmbeddedEntity, dimension: int) -> Shape:
+def shape_of(entity: Entity, dimension: int) -> Shape:
     """Return what a collection of the entity holds."""
     return Shape(dimension, entity.scalar_fields)
 
@@ -111,11 +119,11 @@ def recall(index: VectorIndex, *, queries: int = _QUERIES) -> float:
     return found / (len(asked) * limit)
 
 
-def _type_for(entity: EmbeddedEntity) -> str:
+def _type_for(entity: Entity) -> str:
     return "IVF_FLAT" if entity.queryset().count() >= _FLAT_BELOW else "FLAT"
 
 
-def _begun(entity: EmbeddedEntity, recipe: Recipe, index_type: str) -> VectorIndex:
+def _begun(entity: Entity, recipe: Recipe, index_type: str) -> VectorIndex:
     """Return the build to go on with, or a new one; a build of another stamp or kind is given up."""
     begun = VectorIndex.objects.filter(collection=entity.collection, status=Status.BUILDING).first()
     if begun and (begun.stamp, begun.index_type) != (recipe.stamp, index_type):
@@ -127,8 +135,8 @@ def _begun(entity: EmbeddedEntity, recipe: Recipe, index_type: str) -> VectorInd
             collection=entity.collection,
             physical=f"{entity.collection}_{recipe.stamp}_{uuid4().hex[:6]}",
             stamp=recipe.stamp,
-            encoder=recipe.encoder.id,
-            revision=recipe.encoder.revision,
+            encoder=recipe.encoder,
+            revision=recipe.revision,
             dimension=recipe.dimension,
             layout=recipe.layout,
             text_weight=recipe.text_weight,
@@ -142,8 +150,8 @@ def _begun(entity: EmbeddedEntity, recipe: Recipe, index_type: str) -> VectorInd
     return begun
 
 
-def _fill(index: VectorIndex, entity: EmbeddedEntity, on_batch: Callable[[int], None]) -> int:
-    """Encode every row that the index has no vector of; return how many."""
+def _fill(index: VectorIndex, entity: Entity, on_batch: Callable[[int], None]) -> int:
+    """Make the vector of every row that the index has none of; return how many."""
     donor = VectorIndex.objects.filter(collection=index.collection, status=Status.SERVING, stamp=index.stamp).first()
     encoded, after = 0, None
     while True:
@@ -155,7 +163,7 @@ def _fill(index: VectorIndex, entity: EmbeddedEntity, on_batch: Callable[[int], 
                 return encoded
             # What another runner encodes at this moment, it writes to this index as well.
             rows = list(entity.queryset().filter(pk__in=lock_entities(ids)))
-            encoded += put(index, entity, rows, donor=donor)
+            encoded += put(index, entity, contents_of(index, entity, rows), donor=donor)
             after = ids[-1]
         on_batch(len(ids))
 

@@ -10,9 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from mlops.alerting import close_alerts, open_alert
-from vectors.declaring import EmbeddedEntity, entities
-from vectors.encoding import can_encode, contents_of
-from vectors.indexing import BATCH, hold_table, put, remove
+from vectors.declaring import Entity, entities
+from vectors.indexing import BATCH, bring, hold_table
+from vectors.making import can_make, contents_of
 from vectors.models import VectorIndex
 from vectors.rebuilding import LEAST_RECALL, recall, shape_of
 from vectors.store import store
@@ -70,17 +70,17 @@ def reconcile_index(*, index: VectorIndex, repair: bool) -> dict[str, Divergence
     return {"before": before, "after": after}
 
 
-def _compare(index: VectorIndex, entity: EmbeddedEntity) -> tuple[Divergence, set[UUID]]:
+def _compare(index: VectorIndex, entity: Entity) -> tuple[Divergence, set[UUID]]:
     """Return the counts and the rows that do not agree."""
     held = dict(index.vectors.values_list("entity_id", "content_hash"))
     in_milvus = {UUID(pk): content_hash for pk, content_hash in store().entries(index.physical).items()}
     found, suspects, seen = Divergence(), set[UUID](), set[UUID]()
-    is_encodable = can_encode(index, entity)
+    can_be_made = can_make(index, entity)
     for chunk in _chunks(entity.queryset().order_by("pk").values_list("pk", flat=True).iterator(chunk_size=10_000)):
-        if not is_encodable:
+        if not can_be_made:
             seen |= set(chunk)
             continue
-        for content in contents_of(entity, list(entity.queryset().filter(pk__in=chunk))):
+        for content in contents_of(index, entity, list(entity.queryset().filter(pk__in=chunk))):
             seen.add(content.id)
             if content.id not in held:
                 found.missing += 1
@@ -105,13 +105,10 @@ def _compare(index: VectorIndex, entity: EmbeddedEntity) -> tuple[Divergence, se
 
 
 @transaction.atomic
-def _repair(index: VectorIndex, entity: EmbeddedEntity, ids: list[UUID]) -> None:
+def _repair(index: VectorIndex, entity: Entity, ids: list[UUID]) -> None:
     """Put right what is still wrong while nobody writes: rows first, then Milvus by what is stored of them."""
     hold_table(entity.table)
-    rows = list(entity.queryset().filter(pk__in=ids))
-    if can_encode(index, entity):
-        put(index, entity, rows)
-    remove(index, set(ids) - {row.pk for row in rows})
+    bring(index, entity, list(entity.queryset().filter(pk__in=ids)), asked=set(ids))
     stored = list(index.vectors.filter(entity_id__in=ids))
     if stored:
         store().upsert(

@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 
 from vectors.conditions import Conditions
-from vectors.declaring import entities
+from vectors.declaring import EmbeddedEntity, entities
 from vectors.encoders.base import Vectors, combine, unit
 from vectors.encoders.choosing import encoder_named
 from vectors.encoding import FEATURES
@@ -19,7 +19,8 @@ from vectors.models import IndexedVector, VectorIndex
 from vectors.store import Hit, store
 
 __all__ = [
-    "Answer", "Hit", "blend", "explain", "nearest", "score", "scores_of", "search", "serving", "similar", "vectors_of",
+    "Answer", "Hit", "blend", "explain", "nearest", "score", "scores_of", "search", "serving", "similar", "stored",
+    "vectors_of",
 ]  # fmt: skip
 
 log = structlog.get_logger(__name__)
@@ -98,6 +99,17 @@ def vectors_of(*, collection: str, ids: Sequence[str]) -> dict[str, Vectors]:
     return _vectors(serving(collection), ids)
 
 
+def stored(*, collection: str, entity_id: str) -> tuple[Vectors, str] | None:
+    """
+    Return a row's vector (d,) and the stamp it bears; None when it has none. Raises VectorsUnavailable.
+
+    Read from the rows beside Milvus, for collections that no process should hold whole for the sake of one row.
+    """
+    index = serving(collection)
+    found = IndexedVector.objects.filter(index=index, entity_id=entity_id).values_list("vector", flat=True).first()
+    return None if found is None else (np.frombuffer(found, np.float32), index.stamp)
+
+
 def scores_of(*, collection: str, vector: Vectors, ids: Sequence[str]) -> dict[str, float]:
     """Return the cosine of each of the rows with a unit vector (d,)."""
     return _scores(serving(collection), vector, ids)
@@ -107,7 +119,7 @@ def explain(*, collection: str, a: str, b: str) -> dict[str, float]:
     """Return what text and each group of features contribute to the cosine of two rows; they sum to it."""
     vectors = vectors_of(collection=collection, ids=[a, b])
     entity = entities()[collection]
-    if len(vectors) < 2 or entity.layout is None:
+    if len(vectors) < 2 or not isinstance(entity, EmbeddedEntity) or entity.layout is None:
         return {}
     product = vectors[a] * vectors[b]
     return {"text": float(product[:-FEATURES].sum()), **entity.layout.split(product[-FEATURES:])}

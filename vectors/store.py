@@ -127,7 +127,9 @@ class VectorStore:
             self._ask(lambda c, chunk=chunk: c.upsert(self._prefix + physical, chunk, timeout=self._timeout))  # type: ignore[misc]
 
     def delete(self, physical: str, ids: Sequence[str]) -> None:
-        """Remove rows; absent ones are no error."""
+        """Remove rows; absent ones are no error, nor is an absent collection."""
+        if not ids or physical not in self.collections():
+            return
         for start in range(0, len(ids), MOST_ROWS):
             chunk = list(ids[start : start + MOST_ROWS])
             self._ask(lambda c, chunk=chunk: c.delete(self._prefix + physical, ids=chunk, timeout=self._timeout))  # type: ignore[misc]
@@ -254,9 +256,10 @@ def expression(where: Conditions) -> str:
 
 def _parts(condition: Condition) -> Iterator[str]:
     if isinstance(condition, Between):
-        yield f"{condition.field} >= {float(max(condition.low or 0.0, 0.0))!r}"  # below nothing is what is unknown
+        # Numbers as the field holds them, in 32 bits; below nothing is what is unknown.
+        yield f"{condition.field} >= {float(np.float32(max(condition.low or 0.0, 0.0)))!r}"
         if condition.high is not None:
-            yield f"{condition.field} <= {float(condition.high)!r}"
+            yield f"{condition.field} <= {float(np.float32(condition.high))!r}"
     else:
         yield f"{condition.field} in [{', '.join(json.dumps(value, ensure_ascii=False) for value in condition.values)}]"
 

@@ -7,7 +7,7 @@ import structlog
 from config.errors import CultivarError
 from mlops.flow.task_door import pipeline_task
 from vectors import rebuilding, reconciling
-from vectors.declaring import entities
+from vectors.declaring import entities, made_of
 from vectors.errors import IndexBusy, IndexRefused, ModelMissing
 from vectors.indexing import index_due
 from vectors.models import VectorIndex
@@ -46,30 +46,39 @@ def reconcile_vectors(*, collection: str = "") -> dict[str, int]:
 def rebuild_vectors(*, collection: str, index_type: str = "") -> dict[str, int]:
     """Build an index anew and let it serve; nothing where another process does so already."""
     try:
-        return rebuilding.rebuild(collection=collection, index_type=index_type)
+        counts = rebuilding.rebuild(collection=collection, index_type=index_type)
     except IndexBusy:
         return {"encoded": 0}
+    _ask_for(made_of(collection))
+    return counts
 
 
 @pipeline_task(queue="embed", soft_time_limit=3600)
 def rebuild_due() -> dict[str, int]:
     """Build anew what was made otherwise than settings and code ask for now."""
-    due = []
-    for name in entities():
-        try:
-            due += [name] if rebuilding.is_due(name) else []
-        except ModelMissing as error:
-            log.warning("not rebuilt", collection=name, reason=str(error))
-    for name in due:
-        rebuild_vectors.delay(collection=name)
-    return {"due": len(due)}
+    return {"due": _ask_for(list(entities()))}
 
 
 @pipeline_task(queue="embed", soft_time_limit=1800)
 def roll_back_index(*, index_id: str) -> dict[str, int]:
     """Let a retired index serve again."""
+    index = VectorIndex.objects.get(pk=index_id)
     try:
-        rebuilding.roll_back(index=VectorIndex.objects.get(pk=index_id))
+        rebuilding.roll_back(index=index)
     except IndexBusy:
         return {"rolled back": 0}
+    _ask_for(made_of(index.collection))
     return {"rolled back": 1}
+
+
+def _ask_for(collections: list[str]) -> int:
+    """Have those built anew that are due; return how many. One that cannot be built now does not keep the others waiting."""
+    due = []
+    for name in collections:
+        try:
+            due += [name] if rebuilding.is_due(name) else []
+        except (IndexRefused, ModelMissing) as error:
+            log.warning("not rebuilt", collection=name, reason=str(error))
+    for name in due:
+        rebuild_vectors.delay(collection=name)
+    return len(due)

@@ -13,7 +13,7 @@ from config.embedded.steps import StepFailed, Steps
 from config.embedded.supervising import Program, app_program
 
 SOURCES = ("ocs", "ocs-wholesale", "aglc", "sqdc")
-SCOPES = "catalog:read,customers:read,customers:write,chat:write,events:write"
+SCOPES = "catalog:read,customers:read,customers:write,chat:write,events:write,recommendations:read"
 VISITORS = "visitors"
 ANSWER_SECONDS = 30
 
@@ -46,7 +46,7 @@ class Demo:
 
     def prepare(self) -> str:
         """Make what is missing of key, sources, products and vectors; returns the id of a product. Safe to repeat."""
-        if self._products() is None or not self._may_send_events():
+        if self._products() is None or not self._may_all():
             self._make_key()
         supplier = f"http://{LOOPBACK}:{self._port}"
         if not self._pointed_file.exists() or self._pointed_file.read_text() != supplier:
@@ -87,11 +87,16 @@ class Demo:
         return ""
 
     def examples(self, product: str) -> list[str]:
-        """Return three command lines to try: list, search, similar."""
-        start = f"curl -H 'Authorization: Api-Key {self.key}' '{self._address}/api/v1/products/"
+        """Return four command lines to try: list, search, similar, what to recommend."""
+        start = f"curl -H 'Authorization: Api-Key {self.key}' '{self._address}/api/v1/"
         return [
             f"{start}{rest}'"
-            for rest in ("?limit=3", "search/?q=earthy+indica+myrcene&price_max=40", f"{product}/similar/")
+            for rest in (
+                "products/?limit=3",
+                "products/search/?q=earthy+indica+myrcene&price_max=40",
+                f"products/{product}/similar/",
+                "recommendations/?limit=3",
+            )
         ]
 
     def _make_key(self) -> None:
@@ -100,15 +105,15 @@ class Demo:
             arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
             write_private(self._key_file, self._steps.manage("create_api_key", *arguments).strip())
 
-    def _may_send_events(self) -> bool:
-        """Say whether our own API takes events by the key; one made by an earlier version may not."""
-        answer = requests.post(
-            f"{self._address}/api/v1/events/",
-            json={"events": []},
-            headers={"Authorization": f"Api-Key {self.key or 'none'}"},
-            timeout=ANSWER_SECONDS,
+    def _may_all(self) -> bool:
+        """Say whether our own API takes events and recommends by the key; one made by an earlier version may not."""
+        headers = {"Authorization": f"Api-Key {self.key or 'none'}"}
+        start = f"{self._address}/api/v1"
+        answers = (
+            requests.post(f"{start}/events/", json={"events": []}, headers=headers, timeout=ANSWER_SECONDS),
+            requests.get(f"{start}/recommendations/", {"limit": 1}, headers=headers, timeout=ANSWER_SECONDS),
         )
-        return answer.status_code not in {401, 403}
+        return all(answer.status_code not in {401, 403} for answer in answers)
 
     def _products(self) -> list[dict[str, Any]] | None:
         """Ask our own API for products; None when it does not take the key."""

@@ -42,6 +42,13 @@ UNFOLD = {
                 _page("Stores", "storefront", "catalog_store_changelist"),
             ),
             _group(
+                "Recommendations",
+                _page("Scenarios", "tune", "customers_scenario_changelist"),
+                _page("Rules", "rule_settings", "customers_rule_changelist"),
+                _page("Why?", "contact_support", "customers_scenario_why"),
+                _page("Shelves", "shelves", "customers_productpopularity_shelves"),
+            ),
+            _group(
                 "Customers",
                 _page("Customers", "groups", "customers_customerprofile_changelist"),
                 _page("Conversations", "forum", "customers_chatsession_changelist"),

@@ -9,7 +9,7 @@ from catalog.reference.provinces import PROVINCES
 from config.access import Audience
 from config.api import AnswerSerializer, AudienceSerializer
 from customers.models import Consent, ConsentText, CustomerProfile, Interaction, Purchase
-from customers.services.profiles import STRAIN_TYPES
+from customers.services.profiles import AGES, STRAIN_TYPES
 from mlops.models import Erasure
 
 LANGUAGES = (("en", "English"), ("fr", "français"))
@@ -27,16 +27,30 @@ class _Range(serializers.ListField):
         super().__init__(child=child, min_length=2, max_length=2, **{"allow_null": True, "required": False, **kwargs})
 
 
+class _Words(serializers.ListField):
+    """Words, at least one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        child = serializers.CharField(max_length=100)
+        super().__init__(child=child, min_length=1, max_length=50, **{"allow_null": True, "required": False, **kwargs})
+
+
 class PreferencesSerializer(AnswerSerializer):
     """What somebody prefers; what is not known is null."""
 
-    audiences: ClassVar = _all("thc_range", "cbd_range", "price_range", "strain_types")
+    audiences: ClassVar = _all(
+        "thc_range", "cbd_range", "price_range", "strain_types", "disliked_brands", "disliked_categories",
+        "disliked_strain_types",
+    )  # fmt: skip
     thc_range = _Range(help_text="percent, the lower first")
     cbd_range = _Range(help_text="percent")
     price_range = _Range(help_text="dollars a product")
     strain_types = serializers.ListField(
         child=serializers.ChoiceField(choices=STRAIN_TYPES), allow_null=True, required=False, allow_empty=False
     )
+    disliked_brands = _Words(help_text="never recommended")
+    disliked_categories = _Words(help_text="never recommended")
+    disliked_strain_types = _Words(help_text="never recommended")
 
     def to_representation(self, told: Any) -> dict[str, Any]:
         """Name every preference, null where it is not told."""
@@ -193,8 +207,11 @@ class InteractionSerializer(AudienceSerializer):
 class AgeProofSerializer(AnswerSerializer):
     """What showed the age; the document itself is not kept."""
 
-    audiences: ClassVar = _all("proof")
+    audiences: ClassVar = _all("proof", "age")
     proof = serializers.ChoiceField(choices=CustomerProfile.AgeProof.choices)
+    age = serializers.ChoiceField(
+        choices=AGES, required=False, help_text="the least age that was shown; else that of the person's province"
+    )
 
 
 class ExportedSerializer(AnswerSerializer):

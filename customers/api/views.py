@@ -161,8 +161,8 @@ class CustomerViewSet(PersonalDoor):
     @action(detail=True, methods=["post"], url_path="age-verification")
     def verify_age(self, request: Request, id: str) -> Response:
         """Note that somebody has shown to be of age, and by what. The document is not kept."""
-        proof = told(AgeProofSerializer, request)["proof"]
-        return Response(self._shown(profiles.verify_age(customer=customer_of(id), proof=proof, by=actor_of(request))))
+        shown = told(AgeProofSerializer, request)
+        return Response(self._shown(profiles.verify_age(customer=customer_of(id), **shown, by=actor_of(request))))
 
     @extend_schema(parameters=[_ID], responses=ExportedSerializer)
     @action(detail=True, pagination_class=None)

@@ -1,8 +1,16 @@
-"""People, what they agreed to, what they buy, do and say."""
+"""People, what they agreed to, what they buy, do and say, and what is recommended to them."""
 
 from customers.models.chats import ChatMessage, ChatSession, MessageFeedback
 from customers.models.history import Interaction, Purchase
 from customers.models.profiles import Consent, ConsentText, CustomerProfile, PersonalAccess
+from customers.models.recommendations import (
+    ProductNeighbor,
+    ProductPopularity,
+    Recommendation,
+    RecommendationFeedback,
+    Rule,
+    Scenario,
+)
 
 __all__ = [
     "ChatMessage",
@@ -13,5 +21,11 @@ __all__ = [
     "Interaction",
     "MessageFeedback",
     "PersonalAccess",
+    "ProductNeighbor",
+    "ProductPopularity",
     "Purchase",
+    "Recommendation",
+    "RecommendationFeedback",
+    "Rule",
+    "Scenario",
 ]

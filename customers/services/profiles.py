@@ -7,6 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from catalog.ingest.vocabulary import CATEGORIES
 from catalog.models import Store
 from catalog.reference.provinces import PROVINCES
 from config.errors import BadInput, Conflict
@@ -16,7 +17,11 @@ from customers.services.preferences import settle
 
 STRAIN_TYPES = ("indica", "sativa", "hybrid", "blend", "indica-dominant", "sativa-dominant", "cbd")
 _MOST = {"thc_range": Decimal(100), "cbd_range": Decimal(100), "price_range": Decimal(10_000)}
-STATED = (*_MOST, "strain_types")
+AGES = sorted({age for province in PROVINCES.values() for _, age in province.ages})
+"""Ages from which cannabis may be bought, somewhere."""
+_MOST_DISLIKED = 50
+_DISLIKED = ("disliked_brands", "disliked_categories", "disliked_strain_types")
+STATED = (*_MOST, "strain_types", *_DISLIKED)
 """Preferences that a person may state."""
 
 
@@ -69,12 +74,18 @@ def correct(*, customer: CustomerProfile, changes: Mapping[str, Any], by: str) -
 
 
 @transaction.atomic
-def verify_age(*, customer: CustomerProfile, proof: str, by: str) -> CustomerProfile:
-    """Note that the person has shown to be of age, and by what; the document is not kept. Raises BadInput."""
+def verify_age(*, customer: CustomerProfile, proof: str, by: str, age: int | None = None) -> CustomerProfile:
+    """
+    Note that the person has shown to be of age, and by what; the document is not kept. Raises BadInput.
+
+    age: the least that was shown, 18, 19 or 21; else that of their province.
+    """
     if proof not in CustomerProfile.AgeProof.values:
         raise BadInput("proof", f"must be one of {', '.join(CustomerProfile.AgeProof.values)}")
+    if age not in (None, *AGES):
+        raise BadInput("age", f"must be one of {', '.join(map(str, AGES))}")
     CustomerProfile.objects.filter(pk=customer.pk).update(
-        is_age_verified=True, age_proof=proof, age_verified_at=Now(), updated_at=Now()
+        is_age_verified=True, age_proof=proof, proven_age=age, age_verified_at=Now(), updated_at=Now()
     )
     note(customer=customer, actor=by, action="age.verify")
     customer.refresh_from_db()
@@ -112,6 +123,8 @@ def _stated(field: str, value: Any) -> Any:
         if not isinstance(value, list) or not value or any(one not in STRAIN_TYPES for one in value):
             raise BadInput(field, f"must be a list of some of {', '.join(STRAIN_TYPES)}, or null")
         return sorted(set(value))
+    if field in _DISLIKED:
+        return _disliked(field, value)
     try:
         low, high = (Decimal(str(end)) for end in value)
         is_right = 0 <= low <= high <= _MOST[field]
@@ -120,3 +133,13 @@ def _stated(field: str, value: Any) -> Any:
     if not is_right:
         raise BadInput(field, f"must be two numbers, the lower first, from 0 to {_MOST[field]}, or null")
     return [float(low), float(high)]
+
+
+def _disliked(field: str, value: Any) -> list[str]:
+    allowed = {"disliked_categories": set(CATEGORIES.values()), "disliked_strain_types": set(STRAIN_TYPES)}.get(field)
+    is_right = isinstance(value, list) and 0 < len(value) <= _MOST_DISLIKED
+    if not is_right or any(not isinstance(one, str) or not one.strip() or len(one) > 100 for one in value):
+        raise BadInput(field, f"must be a list of 1 to {_MOST_DISLIKED} words, or null")
+    if allowed is not None and not set(value) <= allowed:
+        raise BadInput(field, f"must be a list of some of {', '.join(sorted(allowed))}, or null")
+    return sorted({one.strip() for one in value})

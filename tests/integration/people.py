@@ -20,6 +20,7 @@ EVERYTHING = (
     "privacy:write",
     "catalog:read",
     "catalog:write",
+    "recommendations:read",
 )
 
 

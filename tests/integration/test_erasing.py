@@ -80,6 +80,7 @@ def test_no_trace_of_a_canary_is_left_anywhere(
         assert left[name].lower().count(neighbor.canary) == held.lower().count(neighbor.canary) > 0, name
     assert receipt.removed == {
         "message_feedback": 1, "chat_messages": 1, "chat_sessions": 1, "interactions": 2, "purchases": 3, "consents": 3,
+        "recommendations": 2, "recommendation_feedback": 1,
         "customer_profiles": 1, "customer_biometrics": 0, "quarantined_records": 3, "event_outbox": 1, "row_changes": 1,
         "chat_messages: mentions": 1, "message_feedback: mentions": 0, "quarantined_records: mentions": 0,
         "operations: mentions": 1, "system_metrics: mentions": 1, "alerts: mentions": 0, "erasures: mentions": 0,

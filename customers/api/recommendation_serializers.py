@@ -1,0 +1,136 @@
+"""What of a recommendation leaves, and what may be told of one."""
+
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+
+from catalog.audiences import PRODUCT_FIELDS
+from catalog.models import Product
+from config.access import Audience
+from config.api import AnswerSerializer, AudienceSerializer
+from customers.models import RecommendationFeedback, Scenario
+from customers.recommending.answering import LEVELS
+
+MOST_TOLD = 100
+
+
+def _all(*fields: str) -> dict[str, Audience]:
+    return dict.fromkeys(fields, Audience.VERIFIED)
+
+
+class RecommendationReasonSerializer(AnswerSerializer):
+    """A fact for which a product is recommended."""
+
+    audiences: ClassVar = _all("kind", "value", "text", "like")
+    kind = serializers.CharField()
+    value = serializers.CharField(allow_blank=True)
+    text = serializers.CharField(help_text="in the person's language")
+    like = serializers.UUIDField(allow_null=True, help_text="the product that it shares this with")
+
+
+class RecommendationRuleSerializer(AnswerSerializer):
+    """A rule of staff's that moved a product."""
+
+    audiences: ClassVar = dict.fromkeys(("name", "deed", "reason"), Audience.STAFF)
+    name = serializers.CharField()
+    deed = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class RecommendedProductSerializer(AudienceSerializer):
+    """A recommended product, and why; staff see the score, what each leg gave to it, and the rules that moved it."""
+
+    audiences: ClassVar = {
+        **PRODUCT_FIELDS, "reasons": Audience.VERIFIED, "score": Audience.STAFF, "parts": Audience.STAFF,
+        "rules": Audience.STAFF,
+    }  # fmt: skip
+    reasons = serializers.SerializerMethodField()
+    score = serializers.SerializerMethodField()
+    parts = serializers.SerializerMethodField(help_text="of the score, by leg: again, alike, taste, popular, new")
+    rules = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Product
+        fields = (*PRODUCT_FIELDS, "reasons", "score", "parts", "rules")
+        read_only_fields = fields
+
+    def get_reasons(self, product: Product) -> RecommendationReasonSerializer(many=True):  # type: ignore[valid-type]
+        """Return why."""
+        return self.context["picks"][product.pk].reasons
+
+    def get_score(self, product: Product) -> float:
+        """Return the score after rules."""
+        return float(round(self.context["picks"][product.pk].score, 6))
+
+    def get_parts(self, product: Product) -> dict[str, float]:
+        """Return what each leg gave."""
+        return {leg: round(part, 6) for leg, part in self.context["picks"][product.pk].parts.items()}
+
+    def get_rules(self, product: Product) -> RecommendationRuleSerializer(many=True):  # type: ignore[valid-type]
+        """Return the rules that raised or lowered it."""
+        rules = self.context["picks"][product.pk].rules
+        return [{"name": rule.name, "deed": rule.deed, "reason": rule.reason} for rule in rules]
+
+
+class FallbackSerializer(AnswerSerializer):
+    """How far an answer is from what was asked for."""
+
+    audiences: ClassVar = _all("level", "why")
+    level = serializers.IntegerField(
+        help_text="0 all of it, 1 without a part that did not answer, 2 not personal, 3 what sells, 4 nothing"
+    )
+    why = serializers.ListField(child=serializers.ChoiceField(choices=list(LEVELS)))
+
+
+class RecommendationSerializer(AnswerSerializer):
+    """What is recommended, and how it came to be."""
+
+    audiences: ClassVar = _all(
+        "recommendation_id", "scenario", "title", "is_personal", "model_version", "filters", "fallback", "made_at", "count",
+        "results",
+    )  # fmt: skip
+    recommendation_id = serializers.UUIDField(help_text="what feedback refers to")
+    scenario = serializers.ChoiceField(choices=Scenario.Name.choices)
+    title = serializers.CharField(help_text="of the scenario, in the person's language")
+    is_personal = serializers.BooleanField(help_text="whether it rests on what the person did; only with their consent")
+    model_version = serializers.CharField()
+    filters = serializers.ListField(child=serializers.CharField(), help_text="what every product was held against")
+    fallback = FallbackSerializer()
+    made_at = serializers.DateTimeField()
+    count = serializers.IntegerField()
+    results = RecommendedProductSerializer(many=True)
+
+
+class _ToldSerializer(AnswerSerializer):
+    audiences: ClassVar = _all("product", "kind")
+    product = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=RecommendationFeedback.Kind.choices)
+
+
+class RecommendationFeedbackSerializer(AnswerSerializer):
+    """What became of recommended products."""
+
+    audiences: ClassVar = _all("recommendation_id", "feedback")
+    recommendation_id = serializers.UUIDField()
+    feedback = _ToldSerializer(many=True, allow_empty=False, max_length=MOST_TOLD)
+
+
+class RecordedFeedbackSerializer(AnswerSerializer):
+    """How much of it had not been told before."""
+
+    audiences: ClassVar = _all("recommendation_id", "recorded")
+    recommendation_id = serializers.UUIDField()
+    recorded = serializers.IntegerField()
+
+
+def told_of(answer: Any, *, title: str, context: dict[str, Any]) -> Any:
+    """Return an answer as it leaves to an audience."""
+    products = [pick.product for pick in answer.picks]
+    picks = {pick.product.pk: pick for pick in answer.picks}
+    return {
+        "recommendation_id": str(answer.id), "scenario": answer.scenario.name, "title": title,
+        "is_personal": answer.is_personal, "model_version": answer.model_version, "filters": list(answer.filters),
+        "fallback": {"level": answer.level, "why": list(answer.why)}, "made_at": answer.made_at.isoformat(),
+        "count": len(products),
+        "results": RecommendedProductSerializer(products, many=True, context={**context, "picks": picks}).data,
+    }  # fmt: skip

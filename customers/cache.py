@@ -1,0 +1,70 @@
+"""Recommendations kept as they left: by person in Redis for an hour, and in the process, as long as what they rest on is so."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from uuid import UUID
+
+from django.db import connection
+from django.utils import timezone
+
+from config.caching import Answers, Rendered
+from customers.recommending import knowing, ruling
+from customers.recommending.answering import Answer
+from customers.recommending.asking import Question
+
+LIFETIME = 3600.0
+# An answer without a part that did not answer is soon tried again.
+_WITHOUT_A_PART = 5.0
+ANSWERS = Answers(prefix="recommendations", lifetime=LIFETIME)
+_PRODUCTS = """
+SELECT p.id::text || ':' || p.xmin::text FROM products p WHERE p.id = ANY(%s::uuid[])
+"""
+_SOLD_OUT = """
+SELECT count(*) FROM unnest(%s::uuid[]) AS shown(id) WHERE NOT EXISTS (
+  SELECT FROM store_stock k WHERE k.product_id = shown.id AND k.quantity > 0 AND k.store_id = ANY(%s::uuid[]))
+"""
+
+
+def owner_of(question: Question, field: str) -> str:
+    """Return under whom an answer is kept: the person, or nobody, then by what was asked."""
+    if question.customer:
+        return str(question.customer)
+    return f"nobody.{hashlib.blake2b(field.encode(), digest_size=8).hexdigest()}"
+
+
+def render(answer: Answer, question: Question, as_bytes: Callable[[Answer], bytes]) -> Rendered:
+    """Return an answer as it leaves, with what tells whether it may leave again."""
+    body = as_bytes(answer)
+    told = {
+        "person": str(question.customer) if question.customer else "",
+        "versions": answer.versions,
+        "shown": [str(pick.product.pk) for pick in answer.picks],
+        "stores": [str(store) for store in answer.stores],
+    }
+    lifetime = LIFETIME if answer.until is None else (answer.until - timezone.now()).total_seconds()
+    if any(reason.endswith("-silent") for reason in answer.why):
+        lifetime = min(lifetime, _WITHOUT_A_PART)
+    return Rendered(
+        body=body, etag=f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"', rests_on=answer.rests_on,
+        fingerprint=json.dumps(told), lifetime=max(min(lifetime, LIFETIME), 0.0),
+    )  # fmt: skip
+
+
+def is_still_so(rendered: Rendered) -> bool:
+    """Tell whether person, rules and products are as they were when the answer was made, and all of it is in stock."""
+    told = json.loads(rendered.fingerprint)
+    person, rules, *products = told["versions"]
+    with connection.cursor() as cursor:
+        if told["person"]:
+            cursor.execute(knowing.VERSION, {"id": UUID(told["person"])})
+            if cursor.fetchone()[0] != person:
+                return False
+        cursor.execute(ruling.VERSION)
+        if cursor.fetchone()[0] != rules:
+            return False
+        cursor.execute(_PRODUCTS, [[version.partition(":")[0] for version in products]])
+        if sorted(version for (version,) in cursor.fetchall()) != products:
+            return False
+        cursor.execute(_SOLD_OUT, [told["shown"], told["stores"]])
+        return bool(cursor.fetchone()[0] == 0)

@@ -1,0 +1,257 @@
+"""The road of a recommendation, whole: who asks, candidates, filters, order, reasons."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.utils import timezone
+
+from catalog.models import Product
+from catalog.selectors import products_in_order
+from customers.models import Rule, Scenario
+from customers.recommending import candidates, mixing
+from customers.recommending.asking import Question
+from customers.recommending.candidates import Candidates
+from customers.recommending.explaining import anchors_of, explain
+from customers.recommending.filtering import (
+    NAMES,
+    Blocked,
+    Facts,
+    Setting,
+    barred,
+    blocked,
+    facts_of,
+    stores_in_reach,
+)
+from customers.recommending.knowing import basket_of, know
+from customers.recommending.mixing import Scored
+from customers.recommending.ruling import Rules, moving, rules_for
+from customers.services.recommendations import keep
+
+# How far an answer is from what was asked for, by what stood in the way: 0 is all of it.
+LEVELS: Mapping[str, int] = {
+    "vectors-silent": 1, "cache-silent": 1, "no-consent": 2, "cold-start": 2, "nobody-known": 2, "nothing-alike": 3,
+    "age-not-proven": 4, "scenario-off": 4, "nothing-fits": 4,
+}  # fmt: skip
+_BARS = {"age": "age-not-proven", "scenario": "scenario-off"}
+_LEGS = ("again", "alike", "taste", "popular", "new")
+# What fills up an answer stands below all that was found for it.
+_FILLING = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """A recommended product: its score, what each leg gave to it, staff's rules that moved it, and why it is there."""
+
+    product: Product
+    score: float
+    parts: dict[str, float]
+    rules: tuple[Rule, ...]
+    reasons: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """
+    What is recommended, best first.
+
+    level: 0 all that was asked for, 1 without a part that did not answer, 2 not personal, 3 what sells, as nothing else
+    was found, 4 nothing; why: what stood in the way. rests_on: ids of rows; versions: what of them was read. stores: whose
+    stock counted. until: when a rule begins or ends.
+    """
+
+    id: UUID
+    scenario: Scenario
+    model_version: str
+    filters: tuple[str, ...]
+    level: int
+    why: tuple[str, ...]
+    picks: list[Pick]
+    language: str
+    is_personal: bool
+    until: datetime | None
+    rests_on: frozenset[str]
+    versions: tuple[str, ...]
+    stores: tuple[UUID, ...]
+    made_at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class Weighed:
+    """All candidates of a question, those kept in order, and what keeps the others out."""
+
+    setting: Setting
+    stores: list[UUID]
+    rules: Rules
+    found: Candidates
+    facts: dict[UUID, Facts]
+    bars: list[Blocked]
+    kept: list[Scored[UUID]] = field(default_factory=list)
+    moved: dict[UUID, tuple[Rule, ...]] = field(default_factory=dict)
+
+
+def recommend(
+    question: Question,
+    *,
+    scenario: Scenario | None = None,
+    language: str = "",
+    is_kept: bool = True,
+    now: datetime | None = None,
+) -> Answer:
+    """
+    Return what a person should be shown, here and now.
+
+    scenario: one that is not saved, for a preview. language: of the reasons, en or fr; else the person's. is_kept: note the
+    answer, so that what becomes of it can be told. Raises Scenario.DoesNotExist; LookupError where nobody has the id.
+    """
+    moment = now or timezone.now()
+    weighed = weigh(question, scenario=scenario, now=moment)
+    ordered = order(weighed)
+    why, spoken = _why(weighed, ordered), language or _language(weighed.setting)
+    answer = Answer(
+        id=uuid4(), scenario=weighed.setting.scenario, model_version=mixing.VERSION, filters=NAMES,
+        level=max((LEVELS[reason] for reason in why), default=0), why=why, picks=_picks(weighed, ordered, spoken),
+        language=spoken,
+        is_personal=_is_personal(weighed), until=weighed.rules.until, rests_on=_rests_on(weighed, ordered),
+        versions=_versions(weighed, ordered), stores=tuple(weighed.stores), made_at=moment,
+    )  # fmt: skip
+    if is_kept:
+        keep(answer, question)
+    return answer
+
+
+def weigh(
+    question: Question, *, scenario: Scenario | None = None, also: Collection[UUID] = (), now: datetime
+) -> Weighed:
+    """Return every candidate, and `also` those, held against filters and rules. Raises as `recommend` does."""
+    person = know(question.customer, now=now) if question.customer else None
+    if question.customer and person is None:
+        raise LookupError("nobody has this id")
+    if person and not question.place:
+        question = replace(question, province=person.province)
+    if question.session and not question.products and question.scenario == Scenario.Name.BASKET:
+        question = replace(question, products=basket_of(question.session))
+    rules = rules_for(question, now=now)
+    stores = stores_in_reach(question)
+    setting = Setting(
+        question=question, scenario=scenario or Scenario.objects.get(pk=question.scenario), person=person,
+        rules=rules.holding, looked_at=facts_of(question.products, stores), today=timezone.localdate(now),
+    )  # fmt: skip
+    weighed = Weighed(setting=setting, stores=stores, rules=rules, found=Candidates(), facts={}, bars=barred(setting))
+    if weighed.bars and not also:
+        return weighed
+    weighed.found = candidates.gather(question, person, stores, now=now)
+    weights = {leg: float(getattr(setting.scenario, leg)) for leg in _LEGS}
+    mixed = mixing.mix(weighed.found.legs, weights)
+    weighed.facts = facts_of({*(one.key for one in mixed), *also}, stores)
+    weighed.kept = _kept(weighed, mixed)
+    if len(weighed.kept) < question.limit:
+        _fill(weighed)
+    return weighed
+
+
+def order(weighed: Weighed) -> list[Scored[UUID]]:
+    """Return what is shown of what is kept, with variety."""
+    if weighed.bars:
+        return []
+    scenario = weighed.setting.scenario
+    traits = {
+        one.key: (facts.brand, f"{facts.category} {facts.strain_type}".strip())
+        for one in weighed.kept
+        if (facts := weighed.facts[one.key])
+    }
+    return mixing.diversify(
+        weighed.kept, traits=traits, diversity=scenario.diversity, most_of_a_brand=scenario.most_of_a_brand,
+        limit=weighed.setting.question.limit,
+    )  # fmt: skip
+
+
+def _kept(weighed: Weighed, mixed: Sequence[Scored[UUID]]) -> list[Scored[UUID]]:
+    """Leave out what a filter keeps out, move what rules move."""
+    kept = []
+    for one in mixed:
+        facts = weighed.facts.get(one.key)
+        if facts is None or blocked(facts, weighed.setting):
+            continue
+        weighed.moved[one.key], factor = moving(weighed.rules.holding, facts)
+        parts = {leg: factor * part for leg, part in one.parts.items()}
+        kept.append(Scored(key=one.key, score=factor * one.score, parts=parts))
+    return sorted(kept, key=lambda one: (-one.score, str(one.key)))
+
+
+def _fill(weighed: Weighed) -> None:
+    """Add what sells, else what there is, where candidates are too few; held against the same filters."""
+    more = dict.fromkeys([*weighed.found.legs["popular"], *candidates.anything(weighed.stores)])
+    missing = [pk for pk in more if pk not in weighed.facts]
+    weighed.facts |= facts_of(missing, weighed.stores)
+    there = {one.key for one in weighed.kept}
+    fit = [
+        pk for pk in more if pk in weighed.facts and pk not in there and not blocked(weighed.facts[pk], weighed.setting)
+    ]
+    weighed.kept += [
+        Scored(key=pk, score=_FILLING / (place + 1), parts={}) for place, pk in enumerate(fit[: weighed.setting.question.limit])
+    ]  # fmt: skip
+
+
+def _is_personal(weighed: Weighed) -> bool:
+    person = weighed.setting.person
+    return bool(person and person.is_profiled and person.deeds and not weighed.bars)
+
+
+def _why(weighed: Weighed, ordered: Sequence[Scored[UUID]]) -> tuple[str, ...]:
+    """Return what stood between the answer and what was asked for."""
+    if weighed.bars:
+        return tuple(_BARS[bar.filter] for bar in weighed.bars)
+    why = list(weighed.found.silent)
+    person, question = weighed.setting.person, weighed.setting.question
+    if not question.products:  # what is looked at is answered by itself, whoever asks
+        if person is None:
+            why.append("nobody-known")
+        elif not person.is_profiled:
+            why.append("no-consent")
+        elif not person.deeds:
+            why.append("cold-start")
+    elif not any(set(one.parts) & {"alike", "taste"} for one in ordered):
+        why.append("nothing-alike")
+    if not ordered:
+        why.append("nothing-fits")
+    return tuple(why)
+
+
+def _language(setting: Setting) -> str:
+    """Return the person's language; of somebody unknown that of the province."""
+    if setting.person:
+        return setting.person.language
+    return "fr" if setting.question.place == "QC" else "en"
+
+
+def _picks(weighed: Weighed, ordered: Sequence[Scored[UUID]], language: str) -> list[Pick]:
+    anchors = anchors_of(weighed.found.seeds, weighed.setting.question.products)
+    products = {
+        product.pk: product for product in products_in_order([*(str(one.key) for one in ordered), *map(str, anchors)])
+    }
+    told = [products[pk] for pk in anchors if pk in products]
+    return [
+        Pick(
+            product=products[one.key], score=one.score, parts=one.parts, rules=weighed.moved.get(one.key, ()),
+            reasons=explain(products[one.key], parts=one.parts, anchors=told, language=language),
+        )
+        for one in ordered
+        if one.key in products
+    ]  # fmt: skip
+
+
+def _rests_on(weighed: Weighed, ordered: Sequence[Scored[UUID]]) -> frozenset[str]:
+    question = weighed.setting.question
+    own = [question.customer] if question.customer else []
+    return frozenset(map(str, (*own, *question.products, *(one.key for one in ordered))))
+
+
+def _versions(weighed: Weighed, ordered: Sequence[Scored[UUID]]) -> tuple[str, ...]:
+    """Return the versions of person, rules and products as they were read; `customers.cache` asks for the same again."""
+    person, facts = weighed.setting.person, {**weighed.facts, **weighed.setting.looked_at}
+    shown = {one.key for one in ordered}
+    products = sorted(f"{pk}:{facts[pk].version}" for pk in {*shown, *weighed.setting.looked_at})
+    return (person.version if person else "", weighed.rules.version, *products)

@@ -1,0 +1,152 @@
+"""Where products come from: each leg gives raw scores by product, for `mixing` to bring to one scale."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import numpy as np
+import structlog
+from django.db import connection
+
+from customers.recommending import mixing
+from customers.recommending.asking import Question
+from customers.recommending.knowing import Deed, Person
+from customers.selectors import taste_of
+from vectors import searching
+from vectors.errors import VectorRefused, VectorsUnavailable
+
+log = structlog.get_logger(__name__)
+COLLECTION = "product_embeddings"
+_MOST = 300
+_NEW_DAYS, _NEWNESS_DAYS = 30, 10.0
+# What a deed tells of a person's taste, beside a purchase.
+_TELLING = {"purchase": 1.0, "like": 1.0, "basket-add": 0.5, "view": 0.2}
+# How much a person's own history counts beside what they look at now.
+_OWN_SHARE = 0.3
+_ALIKE = """
+SELECT n.neighbor_id, sum(s.weight * n.score) FROM unnest(%s::uuid[], %s::float8[]) AS s(product, weight)
+JOIN product_neighbors n ON n.product_id = s.product GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s
+"""
+_IN_STOCK = """
+EXISTS (SELECT FROM store_stock k WHERE k.product_id = p.id AND k.quantity > 0 AND k.store_id = ANY(%(stores)s::uuid[]))
+"""
+_POPULAR = f"""
+SELECT p.id, y.score FROM product_popularity y JOIN products p ON p.id = y.product_id
+WHERE {{store}} AND p.merged_into_id IS NULL AND {_IN_STOCK} ORDER BY y.score DESC, p.id LIMIT %(most)s
+"""
+_NEW = f"""
+SELECT p.id, exp(-greatest(extract(epoch FROM %(now)s - p.created_at), 0)::float8 / 86400 / %(newness)s) FROM products p
+WHERE p.created_at > %(now)s - make_interval(days => %(days)s) AND p.merged_into_id IS NULL AND {_IN_STOCK}
+ORDER BY p.created_at DESC, p.id LIMIT %(most)s
+"""
+_ANYTHING = f"""
+SELECT p.id FROM products p WHERE p.merged_into_id IS NULL AND {_IN_STOCK} ORDER BY p.created_at DESC, p.id LIMIT %(most)s
+"""
+Legs = dict[str, dict[UUID, float]]
+
+
+@dataclass(slots=True)
+class Candidates:
+    """Raw scores by leg and product; what did not answer; what the person's own part rests on, the weightiest first."""
+
+    legs: Legs = field(default_factory=dict)
+    silent: list[str] = field(default_factory=list)
+    seeds: Mapping[UUID, float] = field(default_factory=dict)
+
+
+def gather(question: Question, person: Person | None, stores: Sequence[UUID], *, now: datetime) -> Candidates:
+    """Ask every leg; one that does not answer is named, and the others go on."""
+    deeds = person.deeds if person and person.is_profiled else ()
+    found = Candidates(seeds=_seeds(question, deeds, now))
+    found.legs["again"] = _again(deeds, now)
+    found.legs["alike"] = _alike(found.seeds)
+    try:
+        found.legs["taste"] = _taste(question, person if deeds else None)
+    except (VectorsUnavailable, VectorRefused) as error:
+        log.warning("recommended without vectors", reason=str(error))
+        found.legs["taste"] = {}
+        found.silent.append("vectors-silent")
+    found.legs["popular"] = popular(question, stores)
+    found.legs["new"] = new(stores, now=now)
+    return found
+
+
+def popular(question: Question, stores: Sequence[UUID]) -> dict[UUID, float]:
+    """Return what sells in the store, best first; in one where nothing is counted yet, what sells in all."""
+    asked = {"stores": list(stores), "most": _MOST}
+    if question.store:
+        asked["store"] = question.store.pk  # type: ignore[assignment]
+        if found := _pairs(_POPULAR.format(store="y.store_id = %(store)s"), asked):
+            return found
+    return _pairs(_POPULAR.format(store="y.store_id IS NULL"), asked)
+
+
+def new(stores: Sequence[UUID], *, now: datetime) -> dict[UUID, float]:
+    """Return what has come to the catalogue in the last 30 days and is in stock, the newest first."""
+    asked = {"stores": list(stores), "most": _MOST, "days": _NEW_DAYS, "newness": _NEWNESS_DAYS, "now": now}
+    return _pairs(_NEW, asked)
+
+
+def anything(stores: Sequence[UUID]) -> list[UUID]:
+    """Return what is in stock at all, the newest first: for stores where nothing is known of sales."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ANYTHING, {"stores": list(stores), "most": _MOST})
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def _seeds(question: Question, deeds: Sequence[Deed], now: datetime) -> dict[UUID, float]:
+    """Return by what neighbors are looked up: what is looked at, and what the person did."""
+    told = [deed for deed in deeds if deed.kind in _TELLING and deed.quantity > 0]
+    own: Mapping[UUID, float] = mixing.seeds(
+        [deed.product for deed in told], _ages(told, now), np.array([_TELLING[deed.kind] for deed in told])
+    )
+    if not question.products:
+        return dict(own)
+    looked_at = dict.fromkeys(question.products, (1 - _OWN_SHARE if own else 1.0) / len(question.products))
+    return {
+        product: looked_at.get(product, 0.0) + _OWN_SHARE * own.get(product, 0.0) for product in {**looked_at, **own}
+    }
+
+
+def _again(deeds: Sequence[Deed], now: datetime) -> dict[UUID, float]:
+    bought = [deed for deed in deeds if deed.kind == "purchase"]
+    if not bought:
+        return {}
+    return mixing.again(
+        [deed.product for deed in bought], _ages(bought, now), np.array([deed.quantity for deed in bought], float)
+    )
+
+
+def _alike(seeds: Mapping[UUID, float]) -> dict[UUID, float]:
+    if not seeds:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_ALIKE, [list(seeds), list(seeds.values()), _MOST])
+        return dict(cursor.fetchall())
+
+
+def _taste(question: Question, person: Person | None) -> dict[UUID, float]:
+    """Return what lies near what is looked at; where nothing is, near the person's own vector."""
+    if question.products:
+        vector = searching.blend(collection=COLLECTION, like=[str(pk) for pk in question.products])
+        stamp = ""
+    elif person:
+        vector, stamp = taste_of(person.id) or (None, "")
+    else:
+        return {}
+    if vector is None:
+        return {}
+    found = searching.nearest(collection=COLLECTION, vector=vector, limit=_MOST, stamp=stamp)
+    return {UUID(hit.id): hit.score for hit in found.hits}
+
+
+def _ages(deeds: Sequence[Deed], now: datetime) -> np.ndarray:
+    """Return how long ago they were, in days (n,)."""
+    return np.array([max((now - deed.at).total_seconds(), 0.0) / 86400 for deed in deeds])
+
+
+def _pairs(sql: str, asked: Mapping[str, object]) -> dict[UUID, float]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, asked)
+        return dict(cursor.fetchall())

@@ -1,0 +1,184 @@
+"""What may not be recommended, whatever its score: every filter is asked of every product, and none can be outweighed."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection
+
+from catalog.models import Store
+from catalog.reference.provinces import PROVINCES
+from customers.models import Rule, Scenario
+from customers.recommending.asking import Question
+from customers.recommending.knowing import Person
+
+_FACTS = """
+SELECT p.id, p.xmin::text, p.merged_into_id IS NULL, p.name, coalesce(p.brand, ''), coalesce(p.category, ''),
+  coalesce(p.strain_type, ''), p.thc_percentage, p.thc_mg, coalesce(p.mg_unit, ''), p.price,
+  EXISTS (SELECT FROM store_stock k WHERE k.product_id = p.id AND k.quantity > 0 AND k.store_id = ANY(%(stores)s::uuid[]))
+FROM products p WHERE p.id = ANY(%(products)s::uuid[])
+"""
+_STRICTEST_AGE = max(age for province in PROVINCES.values() for _, age in province.ages)
+_LOWEST_AGE = min(age for province in PROVINCES.values() for _, age in province.ages)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What filters ask of a product; version changes with every change of its row."""
+
+    id: UUID
+    version: str
+    is_current: bool
+    name: str
+    brand: str
+    category: str
+    strain_type: str
+    thc: Decimal | None
+    milligrams: Decimal | None
+    unit: str
+    price: Decimal | None
+    is_in_stock: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What products are held against: who asks what, where, when, and what staff have decided."""
+
+    question: Question
+    scenario: Scenario
+    person: Person | None
+    rules: Sequence[Rule]
+    looked_at: Mapping[UUID, Facts]
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """By which filter a product is kept out, and why."""
+
+    filter: str
+    why: str
+
+
+def facts_of(products: Collection[UUID], stores: Sequence[UUID]) -> dict[UUID, Facts]:
+    """Return what is known of products; they are in stock where any of the stores has them. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FACTS, {"products": list(products), "stores": list(stores)})
+        return {row[0]: Facts(*row) for row in cursor.fetchall()}
+
+
+def stores_in_reach(question: Question) -> list[UUID]:
+    """Return the stores whose stock counts: the one that is asked for, else those of the province, else all."""
+    if question.store:
+        return [question.store.pk]
+    within = Store.objects.filter(province=question.province) if question.province else Store.objects.all()
+    return list(within.values_list("pk", flat=True))
+
+
+def blocked(facts: Facts, setting: Setting) -> list[Blocked]:
+    """Return every filter that keeps a product out; none: it may be recommended."""
+    return [Blocked(name, why) for name, is_kept_out in FILTERS.items() if (why := is_kept_out(facts, setting))]
+
+
+def barred(setting: Setting) -> list[Blocked]:
+    """Return what keeps everything out: the scenario is off, or it is not proven that the person is old enough."""
+    found = []
+    if not setting.scenario.is_active:
+        found.append(Blocked("scenario", "this recommendation is switched off"))
+    if why := _too_young(setting):
+        found.append(Blocked("age", why))
+    return found
+
+
+def _too_young(setting: Setting) -> str:
+    person = setting.person
+    if person is None:  # then the client has seen to it: its audience is `verified`
+        return ""
+    place = PROVINCES.get(setting.question.place or person.province)
+    needed = place.least_age(setting.today) if place else _STRICTEST_AGE
+    if not person.is_age_verified:
+        return f"no proof that they are {needed}"
+    home = PROVINCES.get(person.province)
+    proven = person.proven_age or (home.least_age(setting.today) if home else _LOWEST_AGE)
+    return "" if proven >= needed else f"proven is {proven}, needed {needed}"
+
+
+def _merged(facts: Facts, _setting: Setting) -> str:
+    return "" if facts.is_current else "it was merged into another product"
+
+
+def _out_of_stock(facts: Facts, setting: Setting) -> str:
+    where = setting.question.store.name if setting.question.store else "any store in reach"
+    return "" if facts.is_in_stock else f"not in stock in {where}"
+
+
+def _not_sold(facts: Facts, setting: Setting) -> str:
+    place = PROVINCES.get(setting.question.place)
+    if place is None or place.may_sell(
+        category=facts.category, thc=facts.thc, milligrams=facts.milligrams, unit=facts.unit, on=setting.today
+    ):
+        return ""
+    return f"may not be sold in {place.name_en}"
+
+
+def _out_of_price(facts: Facts, setting: Setting) -> str:
+    stated = (setting.person.stated.get("price_range") if setting.person else None) or (None, None)
+    lowest = [Decimal(str(end)) for end in (setting.question.least_price, stated[0]) if end is not None]
+    highest = [Decimal(str(end)) for end in (setting.question.most_price, stated[1]) if end is not None]
+    if not lowest and not highest:
+        return ""
+    if facts.price is None:
+        return "it has no price"
+    if (lowest and facts.price < max(lowest)) or (highest and facts.price > min(highest)):
+        return f"{facts.price} is not within what was asked for"
+    return ""
+
+
+def _disliked(facts: Facts, setting: Setting) -> str:
+    person = setting.person
+    if person is None:
+        return ""
+    if facts.id in person.disliked:
+        return "they dislike it"
+    for what, value in (("brands", facts.brand), ("categories", facts.category), ("strain_types", facts.strain_type)):
+        if value and value.lower() in {told.lower() for told in person.stated.get(f"disliked_{what}", ())}:
+            return f"they dislike {value}"
+    return ""
+
+
+def _hidden(facts: Facts, setting: Setting) -> str:
+    hiding = next((rule for rule in setting.rules if rule.deed == Rule.Deed.HIDE and names(rule, facts)), None)
+    return f"rule {hiding.name}: {hiding.reason}" if hiding else ""
+
+
+def _of_another_category(facts: Facts, setting: Setting) -> str:
+    if not setting.scenario.is_same_category or not setting.looked_at:
+        return ""
+    wanted = {looked_at.category for looked_at in setting.looked_at.values()}
+    return "" if facts.category in wanted else f"not {', '.join(sorted(wanted))}"
+
+
+def _looked_at(facts: Facts, setting: Setting) -> str:
+    return "it is what they look at, or in the basket" if facts.id in setting.looked_at else ""
+
+
+def names(rule: Rule, facts: Facts) -> bool:
+    """Tell whether a rule names a product: everything that it says is so."""
+    told = (
+        (rule.product_id, facts.id), (rule.brand.lower(), facts.brand.lower()), (rule.category, facts.category),
+        (rule.strain_type, facts.strain_type),
+    )  # fmt: skip
+    if rule.least_thc is not None and (facts.thc is None or facts.thc < rule.least_thc):
+        return False
+    return all(value == of for value, of in told if value)
+
+
+FILTERS: Mapping[str, Callable[[Facts, Setting], str]] = {
+    "merged": _merged, "stock": _out_of_stock, "province": _not_sold, "price": _out_of_price, "dislike": _disliked,
+    "rule": _hidden, "category": _of_another_category, "looked-at": _looked_at,
+}  # fmt: skip
+"""By name: why a product is kept out, empty where it is not."""
+NAMES = ("scenario", "age", "consent", *FILTERS)
+"""Everything that every answer was held against."""

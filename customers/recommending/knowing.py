@@ -1,0 +1,118 @@
+"""Who is asking: what they agreed to, what they said, and what they did, as far as they let us use it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+_PROFILE = """
+SELECT c.province, c.language, c.is_age_verified, c.proven_age, c.stated,
+  ARRAY(SELECT k.purpose FROM consents k WHERE k.customer_id = c.id AND k.withdrawn_at IS NULL) AS purposes
+FROM customer_profiles c WHERE c.id = %s
+"""
+# What changes whenever anything of theirs does: rows that come bring a newer xmin, rows that go a smaller count.
+VERSION = """
+SELECT concat_ws('.', (SELECT c.xmin FROM customer_profiles c WHERE c.id = %(id)s),
+  (SELECT concat(count(*), '/', max(k.xmin::text::bigint)) FROM consents k WHERE k.customer_id = %(id)s),
+  (SELECT concat(count(*), '/', max(p.xmin::text::bigint)) FROM purchases p WHERE p.customer_id = %(id)s),
+  (SELECT concat(count(*), '/', max(i.xmin::text::bigint)) FROM interactions i WHERE i.customer_id = %(id)s))
+"""
+_LINES = """
+SELECT coalesce(p.merged_into_id, p.id), 'purchase', l.quantity, l.purchased_at
+FROM purchases l JOIN products p ON p.id = l.product_id
+WHERE l.customer_id = %(id)s AND l.purchased_at > %(now)s - interval '365 days' ORDER BY l.purchased_at DESC LIMIT 400
+"""
+_ACTS = """
+SELECT coalesce(p.merged_into_id, p.id), i.kind, 1, i.occurred_at
+FROM interactions i JOIN products p ON p.id = i.product_id
+WHERE i.customer_id = %(id)s AND i.kind NOT IN ('like', 'dislike') AND i.occurred_at > %(now)s - interval '30 days'
+ORDER BY i.occurred_at DESC LIMIT 200
+"""
+# Their last word on each product, whenever it was.
+_WORDS = """
+SELECT DISTINCT ON (1) coalesce(p.merged_into_id, p.id), i.kind, 1, i.occurred_at
+FROM interactions i JOIN products p ON p.id = i.product_id
+WHERE i.customer_id = %(id)s AND i.kind IN ('like', 'dislike') ORDER BY 1, i.occurred_at DESC
+"""
+# What lies in the basket of a visit: put in and not taken out again.
+_BASKET = """
+SELECT product_id FROM (
+  SELECT DISTINCT ON (product_id) product_id, kind, occurred_at FROM interactions
+  WHERE session = %s AND kind IN ('basket-add', 'basket-remove') AND occurred_at > now() - interval '1 day'
+  ORDER BY product_id, occurred_at DESC
+) AS last WHERE kind = 'basket-add' ORDER BY occurred_at DESC LIMIT 50
+"""
+_PROFILED = frozenset({"history", "profiling"})
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something that was done with a product: purchase, view, basket-add, like …"""
+
+    product: UUID
+    kind: str
+    quantity: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody we know; `deeds` are theirs only where they agreed to be profiled by them."""
+
+    id: UUID
+    version: str
+    province: str
+    language: str
+    is_age_verified: bool
+    proven_age: int | None
+    stated: dict[str, Any]
+    purposes: frozenset[str]
+    disliked: frozenset[UUID]
+    deeds: Sequence[Deed] = field(default_factory=tuple)
+
+    @property
+    def is_profiled(self) -> bool:
+        """Whether they agreed that we suggest by their history."""
+        return self.purposes >= _PROFILED
+
+
+def know(customer: UUID, *, now: datetime) -> Person | None:
+    """Return who this is; None when nobody is. Their version is read first, so that it never promises too much."""
+    with connection.cursor() as cursor:
+        cursor.execute(VERSION, {"id": customer})
+        (version,) = cursor.fetchone()
+        cursor.execute(_PROFILE, [customer])
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        province, language, is_verified, proven_age, stated, purposes = row
+        asked = {"id": customer, "now": now}
+        cursor.execute(_WORDS, asked)
+        words = [Deed(*told) for told in cursor.fetchall()]
+        deeds: list[Deed] = []
+        if set(purposes) >= _PROFILED:
+            cursor.execute(f"({_LINES}) UNION ALL ({_ACTS})", asked)
+            deeds = [Deed(*told) for told in cursor.fetchall()]
+            deeds += [word for word in words if word.kind == "like"]
+    return Person(
+        id=customer, version=version, province=province, language=language, is_age_verified=is_verified,
+        proven_age=proven_age, stated=_loaded(stated), purposes=frozenset(purposes), deeds=tuple(deeds),
+        # Kept only by a legal hold after the consent was taken back, a word is used no more.
+        disliked=frozenset(word.product for word in words if word.kind == "dislike" and "history" in purposes),
+    )  # fmt: skip
+
+
+def basket_of(session: str) -> tuple[UUID, ...]:
+    """Return what lies in the basket of a visit, what was put in last first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BASKET, [session])
+        return tuple(product for (product,) in cursor.fetchall())
+
+
+def _loaded(stated: Any) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(stated) if isinstance(stated, str) else stated
+    return loaded

@@ -1,0 +1,22 @@
+"""The scenarios that there are, as they begin; staff change them in the console."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from customers.models import Scenario
+from customers.recommending.mixing import DEFAULTS
+
+SCENARIOS: Mapping[str, Mapping[str, Any]] = {
+    Scenario.Name.HOME: {"title_en": "For you", "title_fr": "Pour vous"},
+    Scenario.Name.PRODUCT: {"title_en": "Similar products", "title_fr": "Produits semblables"},
+    Scenario.Name.SUBSTITUTE: {
+        "title_en": "In stock instead", "title_fr": "En stock à la place", "is_same_category": True, "diversity": 0.1,
+    },
+    Scenario.Name.BASKET: {"title_en": "Goes with it", "title_fr": "Va avec", "diversity": 0.4},
+    Scenario.Name.LOOKUP: {"title_en": "Staff look-up", "title_fr": "Recherche du personnel"},
+}  # fmt: skip
+
+
+def initial(name: str) -> dict[str, Any]:
+    """Return the values that a scenario begins with."""
+    return {**SCENARIOS[name], **DEFAULTS[name]}

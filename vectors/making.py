@@ -1,0 +1,42 @@
+"""What makes the vectors of an entity: encoding or composing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from vectors import composing, encoding
+from vectors.contents import Content, Recipe
+from vectors.declaring import ComposedEntity, Entity
+from vectors.encoders.base import Vectors
+from vectors.models import VectorIndex
+
+__all__ = ["Content", "Recipe", "can_make", "contents_of", "recipe_of", "vectors_for"]
+
+
+def recipe_of(entity: Entity) -> Recipe:
+    """Return what is asked for now. Raises ModelMissing; IndexRefused where the parts are not there."""
+    if isinstance(entity, ComposedEntity):
+        return composing.recipe_of(entity)
+    return encoding.recipe_of(entity)
+
+
+def can_make(index: VectorIndex, entity: Entity) -> bool:
+    """Tell whether the vectors of an index can be made now as its others were."""
+    if isinstance(entity, ComposedEntity):
+        return composing.can_make(index, entity)
+    return encoding.can_make(index, entity)
+
+
+def contents_of(index: VectorIndex, entity: Entity, rows: Sequence[Any]) -> list[Content]:
+    """Return what goes into the vectors of rows, without those that have none; see `can_make`. Encodes nothing."""
+    if isinstance(entity, ComposedEntity):
+        return composing.contents_of(index, entity, rows)
+    return encoding.contents_of(entity, rows)
+
+
+def vectors_for(
+    index: VectorIndex, entity: Entity, contents: Sequence[Content], *, donor: VectorIndex | None = None
+) -> Vectors:
+    """Return the vectors (n, d) of contents, in order; donor: an index of the same stamp that may save encoding."""
+    if isinstance(entity, ComposedEntity):
+        return composing.vectors_for(index, entity, contents)
+    return encoding.vectors_for(index, contents, donor=donor)

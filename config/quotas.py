@@ -4,6 +4,7 @@ import os
 import re
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -45,7 +46,7 @@ def spend(name: str, *, limit: int, seconds: int) -> float | None:
     Where Redis is silent each process counts for itself.
     """
     place = f"quota:{name}:{seconds}"
-    lease = _leases.get(place) or _leases.setdefault(place, _Lease(limit), ttl=seconds)
+    lease = _leases.setdefault_with(place, partial(_Lease, limit), ttl=seconds)
     if lease.limit != limit:
         lease = _Lease(limit)
         _leases.insert(place, lease, ttl=seconds)

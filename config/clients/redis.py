@@ -19,6 +19,8 @@ _PAGE = 500
 _TRIES, _LONGEST_WAIT = 3, 1.0
 _SECONDS = 5
 _QUICK_SECONDS, _LEFT_ALONE_SECONDS = 0.25, 1.0
+# As many as there are threads that ask at once; one too many would be taken for silence.
+_MOST_CONNECTIONS = 1000
 _LARGEST_VALUE = 4 * 2**20
 T = TypeVar("T")
 
@@ -41,8 +43,9 @@ class QuickRedis:
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(
-            url, socket_timeout=_QUICK_SECONDS, socket_connect_timeout=_QUICK_SECONDS, retry=Retry(NoBackoff(), 0)
-        )
+            url, socket_timeout=_QUICK_SECONDS, socket_connect_timeout=_QUICK_SECONDS, retry=Retry(NoBackoff(), 0),
+            max_connections=_MOST_CONNECTIONS,
+        )  # fmt: skip
         self._silent_until = 0.0
         self._probing = threading.Lock()
 

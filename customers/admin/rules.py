@@ -7,10 +7,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RelatedDropdownFilter
@@ -128,19 +126,25 @@ class RuleAdmin(ModelAdmin):
         (_("Where"), {"fields": (("scenario", "store", "province"),), "description": _("Empty: everywhere.")}),
         (_("When"), {"fields": ("starts_at", "ends_at")}),
     )
-    _TOLD = (
-        (_("What it reaches now"), {"fields": ("reach",)}),
-        (_("Who wrote it"), {"fields": (("author", "created_at"),)}),
-    )
+    _WRITTEN = (_("Who wrote it"), {"fields": (("author", "created_at"),)})
+    change_form_before_template = "admin/customers/rule/reach.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Rule | None = None) -> Any:
-        """Of a rule that is not there yet nothing can be told."""
-        return (*self._TOLD[:1], *self.fieldsets, *self._TOLD[1:]) if obj else self.fieldsets
+        """Of a rule that is not there yet nobody is the author."""
+        return (*self.fieldsets, self._WRITTEN) if obj else self.fieldsets
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **named: Any) -> HttpResponse:
+        """Tell above the form how many products the rule names as it is saved, and in how many stores they are."""
+        rule = self.get_object(request, object_id)
+        extra: dict[str, Any] = {}
+        if rule is not None and request.method == "GET" and self.has_view_permission(request, rule):
+            extra = {"reach": reach_of(rule), "most": MOST_COUNTED}
+        return super().change_view(request, object_id, *args, extra_context=extra, **named)  # type: ignore[no-any-return]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Rule | None = None) -> Any:
         """Once it has begun, when it began is no longer a matter of choice."""
         has_begun = obj is not None and when_of(obj, timezone.now()) != "later"
-        return ("reach", "author", "created_at", *(("starts_at",) if has_begun else ()))
+        return ("author", "created_at", *(("starts_at",) if has_begun else ()))
 
     def has_change_permission(self, request: HttpRequest, obj: Rule | None = None) -> bool:
         """Nobody changes what is over."""
@@ -206,9 +210,3 @@ class RuleAdmin(ModelAdmin):
     def why(self, rule: Rule) -> str:
         """Show the beginning of the reason."""
         return rule.reason if len(rule.reason) <= 80 else f"{rule.reason[:79]}…"
-
-    @admin.display(description=_("current products"))
-    def reach(self, rule: Rule) -> SafeString:
-        """Show how many products it names, a few of them, and in how many stores they are in stock."""
-        page = {"reach": reach_of(rule), "most": MOST_COUNTED}
-        return SafeString(render_to_string("admin/customers/rule/reach.html", page))

@@ -235,6 +235,7 @@ def test_answer_in_redis_is_believed_while_it_is_so(answers: Answers) -> None:
     name = answers._far._name("o")
     assert quick_redis().ask(lambda client: client.hkeys(name)) == [b"f"]
     assert 0 < quick_redis().ask(lambda client: client.ttl(name)) <= 3601
+    assert 0 < quick_redis().ask(lambda client: client.hpttl(name, "f"))[0] <= 600_001
 
 
 def _written(body: bytes = b"kept", **other: object) -> bytes:

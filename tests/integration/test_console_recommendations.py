@@ -348,3 +348,17 @@ def test_pages_are_for_those_who_may(client: Client, home: Scenario, store: Stor
     assert client.post(preview, _values(home)).status_code == 200
     client.post(RULES, {"action": "end_now", "_selected_action": [str(rule.pk)], "confirmed": "yes"})
     assert Rule.objects.get().ends_at is not None
+
+
+def test_pages_ask_the_database_a_few_times_only(
+    admin_client: Client, home: Scenario, store: Store, shelf: list[Product]
+) -> None:
+    rule = Rule.objects.create(name="Hide Acme", deed="hide", brand="Acme", reason="recall 12")
+    for number in range(20):
+        Rule.objects.create(name=f"Rule {number}", deed="hide", product=shelf[0], store=store, reason="r")
+    scenario = reverse("admin:customers_scenario_change", args=["home"])
+    listed = "/console/customers/scenario/", "/console/customers/productpopularity/", RULES
+    for address in (*listed, scenario, f"{RULES}{rule.pk}/change/", f"{RULES}add/", WHY):
+        with CaptureQueriesContext(connection) as queries:
+            _page(admin_client, address)
+        assert len(queries) <= 12, address

@@ -63,6 +63,7 @@ def known() -> Mapping[str, str]:
     return {
         "/api/v1/customers/": str(customer.pk), "/api/v1/chat/sessions/": str(session.pk),
         "/api/v1/chat/messages/": str(answer.id), "/api/v1/products/": str(found.pk),
+        "/api/v1/recommendations/": str(customer.pk),
     }  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def test_the_schema_is_made_without_a_warning(tmp_path: Path) -> None:
 def test_every_endpoint_is_asked(schema: Any) -> None:
     paths = {operation.path for operation in _operations(schema)}
     assert len(list(_operations(schema))) >= 25
-    for told in ("customers/", "events", "chat/sessions/", "products/search/", "erasure", "consent-texts"):
+    for told in ("customers/", "events", "chat/sessions/", "products/search/", "erasure", "consent-texts", "recommendations"):
         assert any(told in path for path in paths), told
 
 
@@ -119,8 +120,9 @@ def _ask(
     )  # fmt: skip
     @given(cases, st.booleans())
     def each(case: Any, leads_somewhere: bool) -> None:
-        if leads_somewhere and case.path_parameters and "id" in case.path_parameters:
-            case.path_parameters["id"] = next(
+        name = next((name for name in ("id", "customer_id") if name in (case.path_parameters or {})), "")
+        if leads_somewhere and name:
+            case.path_parameters[name] = next(
                 (pk for path, pk in known.items() if operation.path.startswith(path)), str(uuid4())
             )
         with transaction.atomic():

@@ -16,6 +16,8 @@ from customers.recommending.asking import Question
 LIFETIME = 3600.0
 # An answer without a part that did not answer is soon tried again.
 _WITHOUT_A_PART = 5.0
+# Of what is kept in Redis beside an answer; another one with every change of it, or of how answers read.
+_LAYOUT = 1
 ANSWERS = Answers(prefix="recommendations", lifetime=LIFETIME)
 _PRODUCTS = """
 SELECT p.id::text || ':' || p.xmin::text FROM products p WHERE p.id = ANY(%s::uuid[])
@@ -37,6 +39,7 @@ def render(answer: Answer, question: Question, as_bytes: Callable[[Answer], byte
     """Return an answer as it leaves, with what tells whether it may leave again."""
     body = as_bytes(answer)
     told = {
+        "layout": _LAYOUT,
         "person": str(question.customer) if question.customer else "",
         "versions": answer.versions,
         "shown": [str(pick.product.pk) for pick in answer.picks],
@@ -54,6 +57,8 @@ def render(answer: Answer, question: Question, as_bytes: Callable[[Answer], byte
 def is_still_so(rendered: Rendered) -> bool:
     """Tell whether person, rules and products are as they were when the answer was made, and all of it is in stock."""
     told = json.loads(rendered.fingerprint)
+    if told.get("layout") != _LAYOUT:  # of a release before or after this one
+        return False
     person, rules, *products = told["versions"]
     with connection.cursor() as cursor:
         if told["person"]:

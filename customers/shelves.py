@@ -134,4 +134,4 @@ def clicks(*, store: Store | None, since: datetime) -> list[Feedback]:
 def _rows(query: str, store: Store | None, since: datetime) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(query, {"store": store.pk if store else None, "since": since})
-        return cursor.fetchall()
+        return list(cursor.fetchall())

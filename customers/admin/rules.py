@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -77,7 +78,7 @@ class RuleForm(forms.ModelForm):
         if brand and not named_by(Rule(brand=brand)).exists():
             rows = Product.objects.current().filter(brand__trigram_word_similar=brand)
             near = list(rows.order_by("brand").values_list("brand", flat=True).distinct()[:_NEAR_SHOWN])
-            hint = _(" Nearly so: %(near)s.") % {"near": ", ".join(near)} if near else ""
+            hint = _(" Nearly so: %(near)s.") % {"near": ", ".join(map(str, near))} if near else ""
             raise forms.ValidationError(_("No product has this brand.") + str(hint))
         return brand
 
@@ -177,10 +178,14 @@ class RuleAdmin(ModelAdmin):
         if "confirmed" not in request.POST:
             page = {**self.admin_site.each_context(request), "title": _("End now"), "opts": self.opts, "rules": ending}
             return TemplateResponse(request, "admin/customers/rule/end.html", page)
-        ended = Rule.objects.filter(_holding(now)["now"], pk__in=[rule.pk for rule in ending]).update(ends_at=now)
-        for rule in ending:
-            self.log_change(request, rule, [{"changed": {"fields": ["ends at"]}}])
-        messages.success(request, _("Ended: %(count)s. They no longer hold anywhere.") % {"count": ended})
+        with transaction.atomic():
+            # Somebody else may have ended one of them since they were shown.
+            held = Rule.objects.filter(_holding(now)["now"], pk__in=[rule.pk for rule in ending]).select_for_update()
+            ended = list(held.order_by("pk"))
+            held.update(ends_at=now)
+            for rule in ended:
+                self.log_change(request, rule, [{"changed": {"fields": ["ends at"]}}])
+        messages.success(request, _("Ended: %(count)s. They no longer hold anywhere.") % {"count": len(ended)})
         return None
 
     @display(description=_("deed"), ordering="deed", label={"hide": "danger", "raise": "success", "lower": "warning"})

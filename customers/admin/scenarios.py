@@ -111,7 +111,8 @@ class ScenarioAdmin(ModelAdmin):
     @property
     def media(self) -> forms.Media:
         """What a form for choosing products wants, too."""
-        return super().media + SampleForm.base_fields["products"].widget.media
+        media: forms.Media = super().media + SampleForm.base_fields["products"].widget.media
+        return media
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **named: Any) -> HttpResponse:
         """Show the page, with the choice of whom to try it on."""

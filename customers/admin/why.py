@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
@@ -162,11 +163,12 @@ def products_named(text: str) -> list[Product]:
 
 def _address(form: WhyForm, product: Product) -> str:
     """Return the query that asks the same of one product."""
-    told = form.data.copy()  # type: ignore[union-attr]
-    told.pop("csrfmiddlewaretoken", None)
-    customer = form.cleaned_data["customer"]
-    told["customer"], told["product"] = str(customer.pk) if customer else "", str(product.pk)
-    return str(told.urlencode())
+    told = form.cleaned_data
+    customer, store = told["customer"], told["store"]
+    return urlencode({
+        "customer": customer.pk if customer else "", "store": store.pk if store else "", "province": told["province"],
+        "scenario": told["scenario"], "product": product.pk, "products": [one.pk for one in told["products"]],
+    }, doseq=True)  # fmt: skip
 
 
 def _uuid(text: str) -> UUID | None:

@@ -88,8 +88,8 @@ class RecommendationsView(APIView):
         """Answer from what is kept, or make it."""
         client = client_of(request)
         assert client is not None  # noqa: S101  # permissions have seen to it
-        asked = _read(request.query_params, customer=customer, client=client)
         ticket = ANSWERS.ticket()
+        asked = _read(request.query_params, customer=customer, client=client)
         if customer:
             note(customer=customer, actor=actor_of(request), action="recommendations.read")
         try:

@@ -8,67 +8,77 @@ import numpy as np
 from numpy.typing import NDArray
 
 K = TypeVar("K", bound=Hashable)
+Numbers = NDArray[np.float64]
 
 VERSION = "mix-1"
 """Goes into the model version of every answer; changed whenever a constant here is."""
 
 DEFAULTS: Mapping[str, Mapping[str, float]] = {
-    "home": {"again": 1.0, "alike": 1.0, "taste": 0.5, "popular": 1.0, "new": 0.2},
-    "product": {"again": 0.0, "alike": 1.0, "taste": 1.0, "popular": 0.1, "new": 0.0},
-    "substitute": {"again": 0.0, "alike": 0.5, "taste": 1.0, "popular": 0.1, "new": 0.0},
-    "basket": {"again": 0.1, "alike": 1.0, "taste": 0.1, "popular": 0.1, "new": 0.0},
-    "lookup": {"again": 1.0, "alike": 1.0, "taste": 0.5, "popular": 1.0, "new": 0.2},
+    "home": {"again": 1.0, "alike": 1.0, "taste": 1.0, "popular": 1.0, "new": 1.0},
+    "product": {"again": 0.0, "alike": 2.0, "taste": 2.0, "popular": 0.1, "new": 0.0},
+    "substitute": {"again": 0.0, "alike": 0.5, "taste": 2.0, "popular": 0.1, "new": 0.0},
+    "basket": {"again": 0.1, "alike": 3.0, "taste": 0.3, "popular": 0.1, "new": 0.0},
+    "lookup": {"again": 1.0, "alike": 1.0, "taste": 1.0, "popular": 1.0, "new": 1.0},
 }
 """Weights of the legs by scenario, as a new database has them; staff may change them there."""
 
+TELLING: Mapping[str, float] = {"purchase": 1.0, "like": 1.0, "basket-add": 0.5, "view": 0.2}
+"""What a deed tells of a person's taste beside a purchase, for `seeds`."""
+
 MOST_SEEDS = 50
-_HALF_LIFE = 120.0
-_ENOUGH = 6.0
-# Chance of being bought next = factor × raw score ** power.
+_RECENT = 60.0
+_EVER = 0.1
+_ENOUGH = 20.0
+_SEED_HALF_LIFE = 180.0
+# Chance of being bought next = factor * raw score ** power.
 _CHANCES: Mapping[str, tuple[float, float]] = {
-    "again": (0.9, 1.0), "alike": (0.6, 1.0), "taste": (0.05, 2.0), "popular": (0.25, 1.0), "new": (0.02, 1.0),
+    "again": (1.0, 0.9), "alike": (0.2, 0.75), "taste": (0.1, 2.0), "popular": (0.1, 0.5), "new": (0.01, 1.0),
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored(Generic[K]):
-    """A product, its score, and what each leg gave to it (they sum to the score until it is made various)."""
+    """A product, its score, and what each leg gave to it; they sum to the score."""
 
     key: K
     score: float
     parts: dict[str, float]
 
 
-def again(products: Sequence[K], days: NDArray[np.float64], quantities: NDArray[np.float64]) -> dict[K, float]:
+def again(products: Sequence[K], days: Numbers, quantities: Numbers) -> dict[K, float]:
     """
     Return how likely each product is bought again, 0 to 1, by what a person bought.
 
-    products: one for each line of a receipt; days (m,): how long ago, 0 is now; quantities (m,): what is 0 or less
-    was returned and counts as not bought.
+    products: one for each line of receipts; days (m,): how long ago, 0 is now; quantities (m,): 0 or less is a return,
+    and takes back the purchase before it. Each purchase counts 2^(−days / 60) and a tenth that never fades (what is
+    bought twice a year is bought again); the raw score is x / (x + 20) of their sum.
     """
-    counts: dict[K, float] = {}
-    weights = np.exp2(-np.maximum(days, 0.0) / _HALF_LIFE)
-    for product, weight, quantity in zip(products, weights.tolist(), quantities.tolist(), strict=True):
-        if quantity > 0:
-            counts[product] = counts.get(product, 0.0) + weight
-    return {product: count / (count + _ENOUGH) for product, count in counts.items()}
+    worth = np.exp2(-np.maximum(days, 0.0) / _RECENT) + _EVER
+    kept: dict[K, list[float]] = {}
+    for place in np.argsort(-days, kind="stable").tolist():
+        own = kept.setdefault(products[place], [])
+        if quantities[place] > 0:
+            own.append(float(worth[place]))
+        elif own:
+            own.pop()
+    return {product: (total := sum(own)) / (total + _ENOUGH) for product, own in kept.items() if own}
 
 
-def seeds(products: Sequence[K], days: NDArray[np.float64], weights: NDArray[np.float64]) -> dict[K, float]:
+def seeds(products: Sequence[K], days: Numbers, weights: Numbers) -> dict[K, float]:
     """
     Return what the neighbors of a person are looked up by: at most 50 products, weights summing to 1.
 
-    products: one for each purchase, view and the like; days (m,): how long ago; weights (m,): 1 for a purchase, less
-    for less. Nothing with a weight gives nothing.
+    products: one for each purchase, view and the like; days (m,): how long ago; weights (m,): see TELLING, 0 tells
+    nothing. Fading by half in 180 days; of what is told often the logarithm counts, so that a habit is not all there is.
     """
+    fading = np.exp2(-np.maximum(days, 0.0) / _SEED_HALF_LIFE) * np.maximum(weights, 0.0)
     sums: dict[K, float] = {}
-    decayed = np.exp2(-np.maximum(days, 0.0) / _HALF_LIFE) * np.maximum(weights, 0.0)
-    for product, weight in zip(products, decayed.tolist(), strict=True):
-        if weight > 0:
-            sums[product] = sums.get(product, 0.0) + weight
+    for product, worth in zip(products, fading.tolist(), strict=True):
+        if worth > 0:
+            sums[product] = sums.get(product, 0.0) + worth
     best = sorted(sums.items(), key=lambda pair: (-pair[1], str(pair[0])))[:MOST_SEEDS]
-    total = sum(weight for _, weight in best)
-    return {product: weight / total for product, weight in best}
+    logarithms = np.log1p([worth for _, worth in best])
+    return dict(zip((product for product, _ in best), (logarithms / logarithms.sum()).tolist(), strict=True))
 
 
 def alike(seeds: Mapping[K, float], neighbors: Mapping[K, Mapping[K, float]]) -> dict[K, float]:
@@ -84,17 +94,18 @@ def mix(legs: Mapping[str, Mapping[K, float]], weights: Mapping[str, float]) -> 
     """
     Return all products of the legs in one order, best first; what is level, by its key.
 
-    legs: raw scores 0 to 1 by product, of each leg; weights: of each leg in the scenario, 0 leaves it out.
-    Calibrated: a raw score becomes the chance of being bought next, and the weighted chances are summed.
+    legs: raw scores 0 to 1 by product, of each leg; weights: of each leg in the scenario, 0 leaves it out. Raises
+    KeyError for a leg that there is not. Each raw score becomes a chance of being bought next, factor × raw^power, and the
+    weighted chances are summed.
     """
     parts: dict[K, dict[str, float]] = {}
     for leg, scores in legs.items():
-        weight = weights.get(leg, 0.0)
+        factor, power = _CHANCES[leg]
+        weight = weights.get(leg, 0.0) * factor
         if weight <= 0 or not scores:
             continue
-        factor, power = _CHANCES[leg]
         raw = np.clip(np.fromiter(scores.values(), dtype=float, count=len(scores)), 0.0, 1.0)
-        for key, part in zip(scores, (weight * factor * raw**power).tolist(), strict=True):
+        for key, part in zip(scores, (weight * raw**power).tolist(), strict=True):
             if part > 0:
                 parts.setdefault(key, {})[leg] = part
     scored = [Scored(key=key, score=sum(own.values()), parts=own) for key, own in parts.items()]
@@ -110,10 +121,11 @@ def diversify(
     limit: int,
 ) -> list[Scored[K]]:
     """
-    Return at most `limit` of them, best first, each further one of a brand or kind already there discounted.
+    Return at most `limit` of them, one by one the best of what is left, discounted for each of its brand and kind there.
 
-    traits: brand and kind by product; an empty one is like no other. diversity: 0 keeps the order; at 1 the second of
-    a brand is worth half of its score, the third a third, and so of a kind. most_of_a_brand: no more of one brand.
+    scored: best first, as `mix` gives them; their scores stay as they are. traits: brand and kind by product; an empty
+    one is like no other. diversity: 0 keeps the order; at 1 one more of a brand is worth half of its score, the next a
+    third, and so of a kind. most_of_a_brand: no more of one brand, whatever its score.
     """
     brands: dict[str, int] = {}
     kinds: dict[str, int] = {}
@@ -124,17 +136,16 @@ def diversify(
             if one.score <= worth:
                 break  # discounts only lower, and what follows scores less
             brand, kind = traits.get(one.key, ("", ""))
-            if brand and brands.get(brand, 0) >= most_of_a_brand:
+            if brands.get(brand, 0) >= most_of_a_brand:
                 continue
-            seen = (brands.get(brand, 0) if brand else 0) + (kinds.get(kind, 0) if kind else 0)
-            value = one.score / (1.0 + diversity * seen)
+            value = one.score / (1.0 + diversity * (brands.get(brand, 0) + kinds.get(kind, 0)))
             if value > worth:
                 best, worth = place, value
         if best < 0:
             break
-        one = left.pop(best)
-        brand, kind = traits.get(one.key, ("", ""))
-        brands[brand] = brands.get(brand, 0) + 1
-        kinds[kind] = kinds.get(kind, 0) + 1
-        picked.append(one)
+        picked.append(left.pop(best))
+        brand, kind = traits.get(picked[-1].key, ("", ""))
+        for trait, counts in ((brand, brands), (kind, kinds)):
+            if trait:
+                counts[trait] = counts.get(trait, 0) + 1
     return picked

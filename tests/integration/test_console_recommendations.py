@@ -123,6 +123,8 @@ def test_a_preview_tells_what_is_wrong_and_why_nothing_fits(
     empty = admin_client.post(address, _values(home) | {"sample-store": str(store.pk)}).content.decode()
     assert empty.count("Nothing fits:") == 2
     assert "filters and rules leave nothing" in empty
+    off = admin_client.post(address, {n: v for n, v in _values(home).items() if n != "is_active"}).content.decode()
+    assert "the scenario is switched off" in off.split("Would be, unsaved")[1]
     somebody = person(number="L-77", province="ON")
     young = admin_client.post(address, _values(home) | {"sample-customer": "L-77"}).content.decode()
     assert "age is not proven" in young

@@ -1,0 +1,104 @@
+"""What is measured: three simple orders, and the one that is served, of the same parts that serve it."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from customers.evaluating.splitting import Split
+from customers.recommending import counting, mixing
+
+# As candidates are gathered for an answer: so many of a leg, and no older than so.
+_MOST_OF_A_LEG = 300
+NEIGHBOR_DAYS, POPULAR_DAYS, HISTORY_DAYS = 180, 90, 365
+DIVERSITY, MOST_OF_A_BRAND = 0.2, 4
+"""As scenarios begin with them."""
+
+Rank = Callable[[int], Sequence[int]]
+"""The products to recommend to a customer, best first."""
+
+
+def popularity(split: Split, *, at: int) -> Rank:
+    """Return the baseline that tells everybody what was bought in most orders."""
+    counts = np.bincount(split.bought["product"], minlength=split.size)
+    best = _best(counts, at)
+    return lambda customer: best
+
+
+def buy_again(split: Split, *, at: int) -> Rank:
+    """Return the baseline that tells what the customer had in most orders; of as many, and after it, what most bought."""
+    counts = np.bincount(split.bought["product"], minlength=split.size)
+    own = split.bought.groupby(["customer", "product"]).size()
+    ranks: dict[int, list[int]] = {}
+    frame = own.reset_index(name="n").assign(popular=lambda f: counts[f["product"]])
+    frame = frame.sort_values(["customer", "n", "popular", "product"], ascending=[True, False, False, True])
+    for customer, lines in frame.groupby("customer")["product"]:
+        ranks[int(customer)] = lines.head(at).tolist()  # type: ignore[call-overload]  # a code
+    fill = _best(counts, 2 * at)
+    return lambda customer: list(dict.fromkeys([*ranks.get(customer, []), *fill]))[:at]
+
+
+def item_knn(split: Split, near: Mapping[int, Mapping[int, float]], *, at: int) -> Rank:
+    """Return the baseline that sums the cosines to all that the customer bought, each as often as it was bought."""
+    own = split.bought.groupby(["customer", "product"]).size()
+    baskets = {int(customer): counts.droplevel(0).to_dict() for customer, counts in own.groupby(level=0)}  # type: ignore[call-overload]
+
+    def rank(customer: int) -> Sequence[int]:
+        scores = mixing.alike(baskets.get(customer, {}), near)
+        return sorted(scores, key=lambda product: (-scores[product], product))[:at]
+
+    return rank
+
+
+def ours(split: Split, near: Mapping[int, Mapping[int, float]], *, at: int, scenario: str = "home") -> Rank:
+    """Return what is served: legs, mix and variety as answers have them; without vectors and dates of the catalogue."""
+    sold = split.bought[split.bought["days"] <= POPULAR_DAYS]
+    arrays = (sold[name].to_numpy() for name in ("store", "product", "order", "days"))
+    popular = _by_first(*counting.popularity(*arrays)[:3])
+    everywhere = popular.get(counting.ALL_STORES, {})
+
+    def rank(customer: int) -> Sequence[int]:
+        lines = split.of_customer[customer]
+        lines = lines[lines["days"] <= HISTORY_DAYS]
+        bought = lines[lines["is_purchase"]]
+        told = lines[(lines["weight"] > 0) & (lines["quantity"] > 0)]
+        again = mixing.again(bought["product"].tolist(), bought["days"].to_numpy(), bought["quantity"].to_numpy())
+        seeds = mixing.seeds(told["product"].tolist(), told["days"].to_numpy(), told["weight"].to_numpy())
+        home = bought.loc[bought["store"] >= 0, "store"].mode()
+        sells = popular.get(int(home.iloc[0]), everywhere) if len(home) else everywhere
+        legs = {
+            "again": again, "alike": _top(mixing.alike(seeds, near)),
+            "popular": {**_top(sells), **{product: sells[product] for product in again if product in sells}},
+        }  # fmt: skip
+        scored = mixing.mix(legs, mixing.DEFAULTS[scenario])
+        picked = mixing.diversify(
+            scored, traits=split.traits, diversity=DIVERSITY, most_of_a_brand=MOST_OF_A_BRAND, limit=at
+        )
+        return [one.key for one in picked]
+
+    return rank
+
+
+def neighbors_of(split: Split) -> dict[int, dict[int, float]]:
+    """Return each product's neighbors, as they are counted for serving: from purchases of 180 days."""
+    lines = split.bought[split.bought["days"] <= NEIGHBOR_DAYS]
+    periods = (lines["days"].to_numpy() // counting.PERIOD_DAYS).astype(np.int64)
+    found = counting.neighbors(lines["customer"].to_numpy(), lines["product"].to_numpy(), periods=periods)
+    return _by_first(found.products, found.neighbors, found.scores)
+
+
+def _best(counts: NDArray[np.int64], at: int) -> list[int]:
+    return [int(product) for product in np.argsort(-counts, kind="stable")[:at]]
+
+
+def _top(scores: Mapping[int, float]) -> dict[int, float]:
+    return dict(sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST_OF_A_LEG])
+
+
+def _by_first(
+    first: NDArray[np.int64], second: NDArray[np.int64], scores: NDArray[np.float64]
+) -> dict[int, dict[int, float]]:
+    found: dict[int, dict[int, float]] = {}
+    for one, other, score in zip(first.tolist(), second.tolist(), scores.tolist(), strict=True):
+        found.setdefault(one, {})[other] = score
+    return found

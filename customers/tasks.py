@@ -1,6 +1,6 @@
 """Doors: one call through, counts back."""
 
-from customers.services import consents, preferences
+from customers.services import consents, counting, preferences
 from mlops.flow.task_door import pipeline_task
 
 
@@ -14,3 +14,9 @@ def derive_preferences() -> dict[str, int]:
 def settle_withdrawals() -> dict[str, int]:
     """Take away what rests on no consent any more, once no hold keeps it."""
     return {"people": consents.settle_withdrawn()}
+
+
+@pipeline_task(queue="default", soft_time_limit=540)
+def count_recommendations() -> dict[str, int]:
+    """Count anew what is bought together, and how products sell."""
+    return {"neighbors": counting.count_neighbors(), "popularity": counting.count_popularity()}

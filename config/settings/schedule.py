@@ -95,6 +95,13 @@ CLOCK = {
         "timezone": "UTC",
         "queue": "default",
     },
+    "Recommendations: what is bought together, and how products sell": {
+        "task": "customers.tasks.count_recommendations",
+        "minute": "*/10",
+        "hour": "*",
+        "timezone": "UTC",
+        "queue": "default",
+    },
     "Data: partitions of the coming months": {
         "task": "mlops.tasks.make_partitions",
         "minute": "30",

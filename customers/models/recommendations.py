@@ -237,4 +237,3 @@ class RecommendationFeedback(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.product_id}"
-

@@ -21,8 +21,8 @@ from customers.recommending.filtering import (
     Facts,
     Setting,
     barred,
-    blocked,
     facts_of,
+    is_blocked,
     stores_in_reach,
 )
 from customers.recommending.knowing import basket_of, know
@@ -37,6 +37,8 @@ LEVELS: Mapping[str, int] = {
 }  # fmt: skip
 _BARS = {"age": "age-not-proven", "scenario": "scenario-off"}
 _LEGS = ("again", "alike", "taste", "popular", "new")
+# So many of the best are held against filters; where hardly any of them fits, what sells fills up.
+_MOST_WEIGHED = 300
 # What fills up an answer stands below all that was found for it.
 _FILLING = 1e-6
 
@@ -109,7 +111,7 @@ def recommend(
     moment = now or timezone.now()
     weighed = weigh(question, scenario=scenario, now=moment)
     ordered = order(weighed)
-    why, spoken = _why(weighed, ordered), language or _language(weighed.setting)
+    why, spoken = _why(weighed, ordered), language or language_of(weighed.setting)
     answer = Answer(
         id=uuid4(), scenario=weighed.setting.scenario, model_version=mixing.VERSION, filters=NAMES,
         level=max((LEVELS[reason] for reason in why), default=0), why=why, picks=_picks(weighed, ordered, spoken),
@@ -142,9 +144,9 @@ def weigh(
     weighed = Weighed(setting=setting, stores=stores, rules=rules, found=Candidates(), facts={}, bars=barred(setting))
     if weighed.bars and not also:
         return weighed
-    weighed.found = candidates.gather(question, person, stores, now=now)
-    weights = {leg: float(getattr(setting.scenario, leg)) for leg in _LEGS}
-    mixed = mixing.mix(weighed.found.legs, weights)
+    weights = {leg: weight for leg in _LEGS if (weight := float(getattr(setting.scenario, leg)))}
+    weighed.found = candidates.gather(question, person, stores, legs=weights, now=now)
+    mixed = mixing.mix(weighed.found.legs, weights)[:_MOST_WEIGHED]
     weighed.facts = facts_of({*(one.key for one in mixed), *also}, stores)
     weighed.kept = _kept(weighed, mixed)
     if len(weighed.kept) < question.limit:
@@ -173,7 +175,7 @@ def _kept(weighed: Weighed, mixed: Sequence[Scored[UUID]]) -> list[Scored[UUID]]
     kept = []
     for one in mixed:
         facts = weighed.facts.get(one.key)
-        if facts is None or blocked(facts, weighed.setting):
+        if facts is None or is_blocked(facts, weighed.setting):
             continue
         weighed.moved[one.key], factor = moving(weighed.rules.holding, facts)
         parts = {leg: factor * part for leg, part in one.parts.items()}
@@ -183,12 +185,15 @@ def _kept(weighed: Weighed, mixed: Sequence[Scored[UUID]]) -> list[Scored[UUID]]
 
 def _fill(weighed: Weighed) -> None:
     """Add what sells, else what there is, where candidates are too few; held against the same filters."""
-    more = dict.fromkeys([*weighed.found.legs["popular"], *candidates.anything(weighed.stores)])
+    sells = weighed.found.legs.get("popular") or candidates.popular(weighed.setting.question, weighed.stores)
+    more = dict.fromkeys([*sells, *candidates.anything(weighed.stores)])
     missing = [pk for pk in more if pk not in weighed.facts]
     weighed.facts |= facts_of(missing, weighed.stores)
     there = {one.key for one in weighed.kept}
     fit = [
-        pk for pk in more if pk in weighed.facts and pk not in there and not blocked(weighed.facts[pk], weighed.setting)
+        pk
+        for pk in more
+        if pk in weighed.facts and pk not in there and not is_blocked(weighed.facts[pk], weighed.setting)
     ]
     weighed.kept += [
         Scored(key=pk, score=_FILLING / (place + 1), parts={}) for place, pk in enumerate(fit[: weighed.setting.question.limit])
@@ -220,7 +225,7 @@ def _why(weighed: Weighed, ordered: Sequence[Scored[UUID]]) -> tuple[str, ...]:
     return tuple(why)
 
 
-def _language(setting: Setting) -> str:
+def language_of(setting: Setting) -> str:
     """Return the person's language; of somebody unknown that of the province."""
     if setting.person:
         return setting.person.language

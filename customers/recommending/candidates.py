@@ -1,6 +1,6 @@
 """Where products come from: each leg gives raw scores by product, for `mixing` to bring to one scale."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -18,7 +18,7 @@ from vectors.errors import VectorRefused, VectorsUnavailable
 
 log = structlog.get_logger(__name__)
 COLLECTION = "product_embeddings"
-_MOST = 300
+_MOST = 200
 _NEW_DAYS, _NEWNESS_DAYS = 30, 10.0
 # What a deed tells of a person's taste, beside a purchase.
 _TELLING = {"purchase": 1.0, "like": 1.0, "basket-add": 0.5, "view": 0.2}
@@ -36,9 +36,11 @@ SELECT p.id, y.score FROM product_popularity y JOIN products p ON p.id = y.produ
 WHERE {{store}} AND p.merged_into_id IS NULL AND {_IN_STOCK} ORDER BY y.score DESC, p.id LIMIT %(most)s
 """
 _NEW = f"""
-SELECT p.id, exp(-greatest(extract(epoch FROM %(now)s - p.created_at), 0)::float8 / 86400 / %(newness)s) FROM products p
-WHERE p.created_at > %(now)s - make_interval(days => %(days)s) AND p.merged_into_id IS NULL AND {_IN_STOCK}
-ORDER BY p.created_at DESC, p.id LIMIT %(most)s
+SELECT p.id, exp(-greatest(extract(epoch FROM %(now)s - p.created_at), 0)::float8 / 86400 / %(newness)s) FROM (
+  -- The newest come by their index; a whole catalogue that is new is not looked through.
+  SELECT id, created_at FROM products WHERE created_at > %(now)s - make_interval(days => %(days)s)
+    AND merged_into_id IS NULL ORDER BY created_at DESC, id LIMIT 5 * %(most)s
+) AS p WHERE {_IN_STOCK} ORDER BY p.created_at DESC, p.id LIMIT %(most)s
 """
 _ANYTHING = f"""
 SELECT p.id FROM products p WHERE p.merged_into_id IS NULL AND {_IN_STOCK} ORDER BY p.created_at DESC, p.id LIMIT %(most)s
@@ -55,20 +57,25 @@ class Candidates:
     seeds: Mapping[UUID, float] = field(default_factory=dict)
 
 
-def gather(question: Question, person: Person | None, stores: Sequence[UUID], *, now: datetime) -> Candidates:
-    """Ask every leg; one that does not answer is named, and the others go on."""
+def gather(
+    question: Question, person: Person | None, stores: Sequence[UUID], *, legs: Collection[str], now: datetime
+) -> Candidates:
+    """Ask these legs; one that does not answer is named, and the others go on."""
     deeds = person.deeds if person and person.is_profiled else ()
     found = Candidates(seeds=_seeds(question, deeds, now))
-    found.legs["again"] = _again(deeds, now)
-    found.legs["alike"] = _alike(found.seeds)
-    try:
-        found.legs["taste"] = _taste(question, person if deeds else None)
-    except (VectorsUnavailable, VectorRefused) as error:
-        log.warning("recommended without vectors", reason=str(error))
-        found.legs["taste"] = {}
-        found.silent.append("vectors-silent")
-    found.legs["popular"] = popular(question, stores)
-    found.legs["new"] = new(stores, now=now)
+    ways: Mapping[str, Callable[[], dict[UUID, float]]] = {
+        "again": lambda: _again(deeds, now),
+        "alike": lambda: _alike(found.seeds),
+        "taste": lambda: _taste(question, person if deeds else None),
+        "popular": lambda: popular(question, stores),
+        "new": lambda: new(stores, now=now),
+    }
+    for leg in legs:
+        try:
+            found.legs[leg] = ways[leg]()
+        except (VectorsUnavailable, VectorRefused) as error:
+            log.warning("recommended without vectors", reason=str(error))
+            found.silent.append("vectors-silent")
     return found
 
 

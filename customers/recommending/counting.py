@@ -13,13 +13,13 @@ Numbers = NDArray[np.float64]
 MOST_NEIGHBORS = 50
 LEAST_BUYERS = 3
 """Fewer different buyers of both would tell of somebody what they buy."""
-SHRINK = 2.0
+SHRINK = 1.0
 PERIOD_DAYS = 28
 """Within so many days two purchases of one person go together."""
-POPULAR_HALF_LIFE = 30.0
+POPULAR_HALF_LIFE = 14.0
 ALL_STORES = -1
 # What sells everywhere counts in a store like so many lines of its own: a small one says little by itself.
-_LEAN = 50.0
+_LEAN = 500.0
 _PAIRS_AT_ONCE = 4_000_000
 _CHECKED_AT_ONCE = 50_000
 _SPARE = 2
@@ -147,7 +147,7 @@ def popularity(
 
     One line of a receipt each: stores (n,) 0 or more, or ALL_STORES where it is not known; products (n,) and orders (n,)
     0 or more; days (n,) ago. The same product twice in an order counts once, by its newest line. Worth of a product: the
-    sum over orders of 2^(−days / half_life), in a store with its share of all sales × 50 besides. Score: the worth, of
+    sum over orders of 2^(−days / half_life), in a store with its share of all sales × 500 besides. Score: the worth, of
     the best seller's there.
     """
     newest = np.lexsort((days, products, orders))

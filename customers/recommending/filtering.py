@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from uuid import UUID
 
 from django.db import connection
 
 from catalog.models import Store
-from catalog.reference.provinces import PROVINCES
+from catalog.reference.provinces import PROVINCES, Province
 from customers.models import Rule, Scenario
 from customers.recommending.asking import Question
 from customers.recommending.knowing import Person
@@ -21,6 +22,7 @@ SELECT p.id, p.xmin::text, p.merged_into_id IS NULL, p.name, coalesce(p.brand, '
 FROM products p WHERE p.id = ANY(%(products)s::uuid[])
 """
 _STRICTEST_AGE = max(age for province in PROVINCES.values() for _, age in province.ages)
+_FREE, _DEAREST = Decimal(0), Decimal("Infinity")
 _LOWEST_AGE = min(age for province in PROVINCES.values() for _, age in province.ages)
 
 
@@ -42,7 +44,7 @@ class Facts:
     is_in_stock: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Setting:
     """What products are held against: who asks what, where, when, and what staff have decided."""
 
@@ -52,6 +54,31 @@ class Setting:
     rules: Sequence[Rule]
     looked_at: Mapping[UUID, Facts]
     today: date
+
+    @cached_property
+    def place(self) -> Province | None:
+        """The province that it is asked in."""
+        return PROVINCES.get(self.question.place)
+
+    @cached_property
+    def hiding(self) -> Sequence[Rule]:
+        """The rules that hide."""
+        return [rule for rule in self.rules if rule.deed == Rule.Deed.HIDE]
+
+    @cached_property
+    def prices(self) -> tuple[Decimal, Decimal] | None:
+        """The lowest and the highest price that will do, of what is asked and what the person stated; None: any."""
+        stated = (self.person.stated.get("price_range") if self.person else None) or (None, None)
+        lowest = [Decimal(str(end)) for end in (self.question.least_price, stated[0]) if end is not None]
+        highest = [Decimal(str(end)) for end in (self.question.most_price, stated[1]) if end is not None]
+        return (max(lowest, default=_FREE), min(highest, default=_DEAREST)) if lowest or highest else None
+
+    @cached_property
+    def disliked(self) -> Mapping[str, frozenset[str]]:
+        """The words that the person stated, in lower case."""
+        stated = self.person.stated if self.person else {}
+        names = ("brands", "categories", "strain_types")
+        return {name: frozenset(told.lower() for told in stated.get(f"disliked_{name}") or ()) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +91,8 @@ class Blocked:
 
 def facts_of(products: Collection[UUID], stores: Sequence[UUID]) -> dict[UUID, Facts]:
     """Return what is known of products; they are in stock where any of the stores has them. One query."""
+    if not products:
+        return {}
     with connection.cursor() as cursor:
         cursor.execute(_FACTS, {"products": list(products), "stores": list(stores)})
         return {row[0]: Facts(*row) for row in cursor.fetchall()}
@@ -80,6 +109,11 @@ def stores_in_reach(question: Question) -> list[UUID]:
 def blocked(facts: Facts, setting: Setting) -> list[Blocked]:
     """Return every filter that keeps a product out; none: it may be recommended."""
     return [Blocked(name, why) for name, is_kept_out in FILTERS.items() if (why := is_kept_out(facts, setting))]
+
+
+def is_blocked(facts: Facts, setting: Setting) -> bool:
+    """Tell whether any filter keeps a product out."""
+    return any(is_kept_out(facts, setting) for is_kept_out in FILTERS.values())
 
 
 def barred(setting: Setting) -> list[Blocked]:
@@ -115,7 +149,7 @@ def _out_of_stock(facts: Facts, setting: Setting) -> str:
 
 
 def _not_sold(facts: Facts, setting: Setting) -> str:
-    place = PROVINCES.get(setting.question.place)
+    place = setting.place
     if place is None or place.may_sell(
         category=facts.category, thc=facts.thc, milligrams=facts.milligrams, unit=facts.unit, on=setting.today
     ):
@@ -124,16 +158,12 @@ def _not_sold(facts: Facts, setting: Setting) -> str:
 
 
 def _out_of_price(facts: Facts, setting: Setting) -> str:
-    stated = (setting.person.stated.get("price_range") if setting.person else None) or (None, None)
-    lowest = [Decimal(str(end)) for end in (setting.question.least_price, stated[0]) if end is not None]
-    highest = [Decimal(str(end)) for end in (setting.question.most_price, stated[1]) if end is not None]
-    if not lowest and not highest:
+    if setting.prices is None:
         return ""
     if facts.price is None:
         return "it has no price"
-    if (lowest and facts.price < max(lowest)) or (highest and facts.price > min(highest)):
-        return f"{facts.price} is not within what was asked for"
-    return ""
+    lowest, highest = setting.prices
+    return "" if lowest <= facts.price <= highest else f"{facts.price} is not within what was asked for"
 
 
 def _disliked(facts: Facts, setting: Setting) -> str:
@@ -143,13 +173,13 @@ def _disliked(facts: Facts, setting: Setting) -> str:
     if facts.id in person.disliked:
         return "they dislike it"
     for what, value in (("brands", facts.brand), ("categories", facts.category), ("strain_types", facts.strain_type)):
-        if value and value.lower() in {told.lower() for told in person.stated.get(f"disliked_{what}", ())}:
+        if value.lower() in setting.disliked[what]:
             return f"they dislike {value}"
     return ""
 
 
 def _hidden(facts: Facts, setting: Setting) -> str:
-    hiding = next((rule for rule in setting.rules if rule.deed == Rule.Deed.HIDE and names(rule, facts)), None)
+    hiding = next((rule for rule in setting.hiding if names(rule, facts)), None)
     return f"rule {hiding.name}: {hiding.reason}" if hiding else ""
 
 
@@ -176,7 +206,7 @@ def names(rule: Rule, facts: Facts) -> bool:
 
 
 FILTERS: Mapping[str, Callable[[Facts, Setting], str]] = {
-    "merged": _merged, "stock": _out_of_stock, "province": _not_sold, "price": _out_of_price, "dislike": _disliked,
+    "stock": _out_of_stock, "merged": _merged, "province": _not_sold, "price": _out_of_price, "dislike": _disliked,
     "rule": _hidden, "category": _of_another_category, "looked-at": _looked_at,
 }  # fmt: skip
 """By name: why a product is kept out, empty where it is not."""

@@ -10,7 +10,7 @@ from django.utils import timezone
 from catalog.models import Product
 from catalog.selectors import products_in_order
 from customers.models import Rule
-from customers.recommending.answering import order, weigh
+from customers.recommending.answering import language_of, order, weigh
 from customers.recommending.asking import Question
 from customers.recommending.explaining import anchors_of, explain
 from customers.recommending.filtering import Blocked, blocked
@@ -46,10 +46,9 @@ def judge(question: Question, *, product: UUID, now: datetime | None = None) -> 
     place = next((number for number, one in enumerate(shown, start=1) if one.key == product), None)
     scored = next((one for one in weighed.kept if one.key == product), None)
     anchors = products_in_order([str(pk) for pk in anchors_of(weighed.found.seeds, weighed.setting.question.products)])
-    language = weighed.setting.person.language if weighed.setting.person else "en"
     return Verdict(
         product=row, place=place, score=scored.score if scored else 0.0, parts=scored.parts if scored else {},
         blocked=[*weighed.bars, *blocked(facts, weighed.setting)], least_score=shown[-1].score if shown else 0.0,
         rules=weighed.moved.get(product, ()),
-        reasons=explain(row, parts=scored.parts if scored else {}, anchors=anchors, language=language),
+        reasons=explain(row, parts=scored.parts if scored else {}, anchors=anchors, language=language_of(weighed.setting)),
     )  # fmt: skip

@@ -26,13 +26,12 @@ TELLING: Mapping[str, float] = {"purchase": 1.0, "like": 1.0, "basket-add": 0.5,
 """What a deed tells of a person's taste beside a purchase, for `seeds`."""
 
 MOST_SEEDS = 50
-_RECENT = 60.0
-_EVER = 0.1
+_HALF_LIFE = 90.0
 _ENOUGH = 20.0
 _SEED_HALF_LIFE = 180.0
 # Chance of being bought next = factor * raw score ** power.
 _CHANCES: Mapping[str, tuple[float, float]] = {
-    "again": (1.0, 0.9), "alike": (0.2, 0.75), "taste": (0.1, 2.0), "popular": (0.1, 0.5), "new": (0.01, 1.0),
+    "again": (1.0, 0.9), "alike": (0.1, 0.5), "taste": (0.1, 2.0), "popular": (0.06, 0.4), "new": (0.01, 1.0),
 }  # fmt: skip
 
 
@@ -50,10 +49,9 @@ def again(products: Sequence[K], days: Numbers, quantities: Numbers) -> dict[K, 
     Return how likely each product is bought again, 0 to 1, by what a person bought.
 
     products: one for each line of receipts; days (m,): how long ago, 0 is now; quantities (m,): 0 or less is a return,
-    and takes back the purchase before it. Each purchase counts 2^(−days / 60) and a tenth that never fades (what is
-    bought twice a year is bought again); the raw score is x / (x + 20) of their sum.
+    and takes back the purchase before it. Each purchase counts 2^(−days / 90); the raw score is x / (x + 20) of their sum.
     """
-    worth = np.exp2(-np.maximum(days, 0.0) / _RECENT) + _EVER
+    worth = np.exp2(-np.maximum(days, 0.0) / _HALF_LIFE)
     kept: dict[K, list[float]] = {}
     for place in np.argsort(-days, kind="stable").tolist():
         own = kept.setdefault(products[place], [])

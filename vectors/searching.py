@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import structlog
 from django.conf import settings
+from django.db import connection
 
 from vectors.conditions import Conditions
 from vectors.declaring import EmbeddedEntity, entities
@@ -29,6 +30,10 @@ _UNLIKE = 0.5
 _SERVING = """
 SELECT id, collection, physical, stamp, encoder, dimension, layout, text_weight, nprobe, version, status
 FROM vector_indexes WHERE collection = %s AND status = 'serving'
+"""
+_STORED = """
+SELECT i.stamp, v.vector FROM vector_indexes i LEFT JOIN indexed_vectors v ON v.index_id = i.id AND v.entity_id = %s
+WHERE i.collection = %s AND i.status = 'serving'
 """
 
 
@@ -105,9 +110,13 @@ def stored(*, collection: str, entity_id: str) -> tuple[Vectors, str] | None:
 
     Read from the rows beside Milvus, for collections that no process should hold whole for the sake of one row.
     """
-    index = serving(collection)
-    found = IndexedVector.objects.filter(index=index, entity_id=entity_id).values_list("vector", flat=True).first()
-    return None if found is None else (np.frombuffer(found, np.float32), index.stamp)
+    with connection.cursor() as cursor:
+        cursor.execute(_STORED, [entity_id, collection])
+        found = cursor.fetchone()
+    if found is None:
+        raise _nothing_yet(collection)
+    stamp, vector = found
+    return None if vector is None else (np.frombuffer(vector, np.float32), stamp)
 
 
 def scores_of(*, collection: str, vector: Vectors, ids: Sequence[str]) -> dict[str, float]:
@@ -130,7 +139,7 @@ def serving(collection: str) -> VectorIndex:
     found = VectorIndex.objects.raw(_SERVING, [collection])
     for index in found:
         return index
-    raise VectorsUnavailable(f"nothing is indexed in {collection} yet")
+    raise _nothing_yet(collection)
 
 
 def encoded(index: VectorIndex, text: str, features: Vectors | None = None) -> Vectors:
@@ -145,6 +154,10 @@ def encoded(index: VectorIndex, text: str, features: Vectors | None = None) -> V
     told = np.zeros(FEATURES, np.float32) if features is None else features
     joined: Vectors = combine(half, told[None, :], text_weight=index.text_weight)[0]
     return joined
+
+
+def _nothing_yet(collection: str) -> VectorsUnavailable:
+    return VectorsUnavailable(f"nothing is indexed in {collection} yet")
 
 
 def _nearest(index: VectorIndex, vector: Vectors, limit: int, where: Conditions) -> Answer:

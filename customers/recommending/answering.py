@@ -1,5 +1,6 @@
 """The road of a recommendation, whole: who asks, candidates, filters, order, reasons."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -37,8 +38,8 @@ LEVELS: Mapping[str, int] = {
 }  # fmt: skip
 _BARS = {"age": "age-not-proven", "scenario": "scenario-off"}
 _LEGS = ("again", "alike", "taste", "popular", "new")
-# So many of the best are held against filters; where hardly any of them fits, what sells fills up.
-_MOST_WEIGHED = 300
+# The best are held against filters a page after the other, until so many are kept that brands can take turns.
+_PAGE, _ENOUGH = 150, 100
 # What fills up an answer stands below all that was found for it.
 _FILLING = 1e-6
 
@@ -146,9 +147,8 @@ def weigh(
         return weighed
     weights = {leg: weight for leg in _LEGS if (weight := float(getattr(setting.scenario, leg)))}
     weighed.found = candidates.gather(question, person, stores, legs=weights, now=now)
-    mixed = mixing.mix(weighed.found.legs, weights)[:_MOST_WEIGHED]
-    weighed.facts = facts_of({*(one.key for one in mixed), *also}, stores)
-    weighed.kept = _kept(weighed, mixed)
+    weighed.facts = facts_of(also, stores)
+    weighed.kept = _kept(weighed, mixing.mix(weighed.found.legs, weights), enough=math.inf if also else _ENOUGH)
     if len(weighed.kept) < question.limit:
         _fill(weighed)
     return weighed
@@ -170,16 +170,23 @@ def order(weighed: Weighed) -> list[Scored[UUID]]:
     )  # fmt: skip
 
 
-def _kept(weighed: Weighed, mixed: Sequence[Scored[UUID]]) -> list[Scored[UUID]]:
+def _kept(weighed: Weighed, mixed: Sequence[Scored[UUID]], *, enough: float) -> list[Scored[UUID]]:
     """Leave out what a filter keeps out, move what rules move."""
-    kept = []
-    for one in mixed:
-        facts = weighed.facts.get(one.key)
-        if facts is None or is_blocked(facts, weighed.setting):
-            continue
-        weighed.moved[one.key], factor = moving(weighed.rules.holding, facts)
-        parts = {leg: factor * part for leg, part in one.parts.items()}
-        kept.append(Scored(key=one.key, score=factor * one.score, parts=parts))
+    kept: list[Scored[UUID]] = []
+    if any(rule.deed != Rule.Deed.HIDE for rule in weighed.rules.holding):
+        enough = math.inf  # what stands far below may be raised
+    for start in range(0, len(mixed), _PAGE):
+        page = mixed[start : start + _PAGE]
+        weighed.facts |= facts_of([one.key for one in page], weighed.stores)
+        for one in page:
+            facts = weighed.facts.get(one.key)
+            if facts is None or is_blocked(facts, weighed.setting):
+                continue
+            weighed.moved[one.key], factor = moving(weighed.rules.holding, facts)
+            parts = {leg: factor * part for leg, part in one.parts.items()}
+            kept.append(Scored(key=one.key, score=factor * one.score, parts=parts))
+        if len(kept) >= enough:
+            break
     return sorted(kept, key=lambda one: (-one.score, str(one.key)))
 
 

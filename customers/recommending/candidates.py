@@ -13,6 +13,7 @@ from customers.recommending import mixing
 from customers.recommending.asking import Question
 from customers.recommending.knowing import Deed, Person
 from customers.selectors import taste_of
+from mlops.arrays import array
 from vectors import searching
 from vectors.errors import VectorRefused, VectorsUnavailable
 
@@ -81,7 +82,7 @@ def gather(
 
 def popular(question: Question, stores: Sequence[UUID]) -> dict[UUID, float]:
     """Return what sells in the store, best first; in one where nothing is counted yet, what sells in all."""
-    asked = {"stores": list(stores), "most": _MOST}
+    asked = {"stores": array(stores), "most": _MOST}
     if question.store:
         asked["store"] = question.store.pk  # type: ignore[assignment]
         if found := _pairs(_POPULAR.format(store="y.store_id = %(store)s"), asked):
@@ -91,14 +92,14 @@ def popular(question: Question, stores: Sequence[UUID]) -> dict[UUID, float]:
 
 def new(stores: Sequence[UUID], *, now: datetime) -> dict[UUID, float]:
     """Return what has come to the catalogue in the last 30 days and is in stock, the newest first."""
-    asked = {"stores": list(stores), "most": _MOST, "days": _NEW_DAYS, "newness": _NEWNESS_DAYS, "now": now}
+    asked = {"stores": array(stores), "most": _MOST, "days": _NEW_DAYS, "newness": _NEWNESS_DAYS, "now": now}
     return _pairs(_NEW, asked)
 
 
 def anything(stores: Sequence[UUID]) -> list[UUID]:
     """Return what is in stock at all, the newest first: for stores where nothing is known of sales."""
     with connection.cursor() as cursor:
-        cursor.execute(_ANYTHING, {"stores": list(stores), "most": _MOST})
+        cursor.execute(_ANYTHING, {"stores": array(stores), "most": _MOST})
         return [pk for (pk,) in cursor.fetchall()]
 
 
@@ -129,7 +130,7 @@ def _alike(seeds: Mapping[UUID, float]) -> dict[UUID, float]:
     if not seeds:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_ALIKE, [list(seeds), list(seeds.values()), _MOST])
+        cursor.execute(_ALIKE, [array(seeds), list(seeds.values()), _MOST])
         return dict(cursor.fetchall())
 
 

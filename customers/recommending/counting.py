@@ -161,7 +161,9 @@ def popularity(
     pairs, place = np.unique(
         np.concatenate([ALL_STORES * width + products, stores[known] * width + products[known]]), return_inverse=True
     )
-    sums = np.bincount(place, weights=np.concatenate([worth, worth[known]]), minlength=len(pairs))
+    sums = np.bincount(place, weights=np.concatenate([worth, worth[known]]), minlength=len(pairs)).astype(
+        float
+    )  # of nothing: integers
     where, what = pairs // width, pairs % width
     sums += np.where(where == ALL_STORES, 0.0, _LEAN * everywhere[what] / max(everywhere.sum(), np.finfo(float).tiny))
     _, store = np.unique(where, return_inverse=True)

@@ -14,6 +14,7 @@ from catalog.reference.provinces import PROVINCES, Province
 from customers.models import Rule, Scenario
 from customers.recommending.asking import Question
 from customers.recommending.knowing import Person
+from mlops.arrays import array
 
 _FACTS = """
 SELECT p.id, p.xmin::text, p.merged_into_id IS NULL, p.name, coalesce(p.brand, ''), coalesce(p.category, ''),
@@ -94,7 +95,7 @@ def facts_of(products: Collection[UUID], stores: Sequence[UUID]) -> dict[UUID, F
     if not products:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_FACTS, {"products": list(products), "stores": list(stores)})
+        cursor.execute(_FACTS, {"products": array(products), "stores": array(stores)})
         return {row[0]: Facts(*row) for row in cursor.fetchall()}
 
 

@@ -9,17 +9,17 @@ from uuid import UUID
 
 from django.db import connection
 
-_PROFILE = """
-SELECT c.province, c.language, c.is_age_verified, c.proven_age, c.stated,
-  ARRAY(SELECT k.purpose FROM consents k WHERE k.customer_id = c.id AND k.withdrawn_at IS NULL) AS purposes
-FROM customer_profiles c WHERE c.id = %s
-"""
 # What changes whenever anything of theirs does: rows that come bring a newer xmin, rows that go a smaller count.
 VERSION = """
 SELECT concat_ws('.', (SELECT c.xmin FROM customer_profiles c WHERE c.id = %(id)s),
   (SELECT concat(count(*), '/', max(k.xmin::text::bigint)) FROM consents k WHERE k.customer_id = %(id)s),
   (SELECT concat(count(*), '/', max(p.xmin::text::bigint)) FROM purchases p WHERE p.customer_id = %(id)s),
   (SELECT concat(count(*), '/', max(i.xmin::text::bigint)) FROM interactions i WHERE i.customer_id = %(id)s))
+"""
+_PROFILE = f"""
+SELECT ({VERSION}), c.province, c.language, c.is_age_verified, c.proven_age, c.stated,
+  ARRAY(SELECT k.purpose FROM consents k WHERE k.customer_id = c.id AND k.withdrawn_at IS NULL) AS purposes
+FROM customer_profiles c WHERE c.id = %(id)s
 """
 _LINES = """
 SELECT coalesce(p.merged_into_id, p.id), 'purchase', l.quantity, l.purchased_at
@@ -81,15 +81,13 @@ class Person:
 
 
 def know(customer: UUID, *, now: datetime) -> Person | None:
-    """Return who this is; None when nobody is. Their version is read first, so that it never promises too much."""
+    """Return who this is; None when nobody is. Their version is read no later than anything else of them."""
     with connection.cursor() as cursor:
-        cursor.execute(VERSION, {"id": customer})
-        (version,) = cursor.fetchone()
-        cursor.execute(_PROFILE, [customer])
+        cursor.execute(_PROFILE, {"id": customer})
         row = cursor.fetchone()
         if row is None:
             return None
-        province, language, is_verified, proven_age, stated, purposes = row
+        version, province, language, is_verified, proven_age, stated, purposes = row
         asked = {"id": customer, "now": now}
         cursor.execute(_WORDS, asked)
         words = [Deed(*told) for told in cursor.fetchall()]

@@ -58,7 +58,7 @@ class _Answer(Schema):
 
 
 @ninja.get("recommendations/", response=_Answer)
-def by_ninja(_request: Any) -> dict[str, Any]:
+def by_ninja(request: Any) -> dict[str, Any]:
     """Answer what is held, by its schema."""
     return _held["answer"]  # type: ignore[no-any-return]
 

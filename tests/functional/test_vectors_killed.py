@@ -67,9 +67,11 @@ _RECONCILE = (
     + """
 from vectors.declaring import entities
 from vectors.reconciling import reconcile
+from vectors.searching import serving
 for name in entities():
     told = reconcile(collection=name)
-    print(told["before"].total, told["after"].total, reconcile(collection=name, repair=False)["before"].total, flush=True)
+    again = reconcile(collection=name, repair=False)["before"].total
+    print(told["before"].total, told["after"].total, again, serving(name).vectors.count(), flush=True)
 """
 )
 
@@ -208,4 +210,5 @@ def test_thirty_kills_leave_nothing_that_one_reconciling_does_not_mend(servers: 
     assert in_batch >= len(victims) // 2, f"only {in_batch} of {len(victims)} kills fell into a batch"
     told = [list(map(int, line.split())) for line in servers.run(_RECONCILE).splitlines() if line]
     assert len(told) >= 3
-    assert [(after, again) for _, after, again in told] == [(0, 0)] * len(told), told
+    assert [(after, again) for _, after, again, _ in told] == [(0, 0)] * len(told), told
+    assert all(count for *_, count in told), told

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -103,7 +104,7 @@ def weights(deeds: Iterable[Deed]) -> dict[UUID, float]:
 
 def _deeds(customers: Sequence[UUID]) -> Mapping[UUID, list[Deed]]:
     found: dict[UUID, list[Deed]] = defaultdict(list)
-    asked = {
+    asked: dict[str, Any] = {
         "customers": list(customers), "since": timezone.now() - MONTHS, "most": LINES, "purchase": PURCHASE,
         "kinds": [kind for kind in WEIGHTS if kind != PURCHASE],
     }  # fmt: skip

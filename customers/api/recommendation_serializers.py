@@ -112,7 +112,7 @@ class RecommendationFeedbackSerializer(AnswerSerializer):
 
     audiences: ClassVar = _all("recommendation_id", "feedback")
     recommendation_id = serializers.UUIDField()
-    feedback = _ToldSerializer(many=True, allow_empty=False, max_length=MOST_TOLD)
+    feedback = _ToldSerializer(many=True, allow_empty=False, max_length=MOST_TOLD)  # type: ignore[call-arg]  # of many
 
 
 class RecordedFeedbackSerializer(AnswerSerializer):

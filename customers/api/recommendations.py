@@ -1,6 +1,6 @@
 """Doors to recommendations: what is kept as it left answers at once, everything else goes the whole way."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -74,7 +74,7 @@ class RecommendationsView(APIView):
     permission_classes = (IsAuthenticated, MayReadRecommendations)
 
     @classmethod
-    def as_view(cls, **initial: Any) -> Callable[..., HttpResponse]:
+    def as_view(cls, **initial: Any) -> Any:
         """Put what is kept in the process before everything that reads, permits and renders."""
         whole_way: Any = super().as_view(**initial)
 
@@ -184,7 +184,7 @@ def _respond(request: Any, kept: Rendered) -> HttpResponse:
     response["Cache-Control"] = "private, no-cache"
     response["Vary"] = "Authorization"
     if "HTTP_IF_NONE_MATCH" in request.META:
-        return get_conditional_response(request, etag=kept.etag, response=response) or response  # type: ignore[return-value]
+        return get_conditional_response(request, etag=kept.etag, response=response) or response
     return response
 
 

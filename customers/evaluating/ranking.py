@@ -33,7 +33,7 @@ def buy_again(split: Split, *, at: int) -> Rank:
     frame = own.reset_index(name="n").assign(popular=lambda f: counts[f["product"]])
     frame = frame.sort_values(["customer", "n", "popular", "product"], ascending=[True, False, False, True])
     for customer, lines in frame.groupby("customer")["product"]:
-        ranks[int(customer)] = lines.head(at).tolist()  # type: ignore[call-overload]  # a code
+        ranks[int(customer)] = lines.head(at).tolist()
     fill = _best(counts, 2 * at)
     return lambda customer: list(dict.fromkeys([*ranks.get(customer, []), *fill]))[:at]
 
@@ -41,7 +41,7 @@ def buy_again(split: Split, *, at: int) -> Rank:
 def item_knn(split: Split, near: Mapping[int, Mapping[int, float]], *, at: int) -> Rank:
     """Return the baseline that sums the cosines to all that the customer bought, each as often as it was bought."""
     own = split.bought.groupby(["customer", "product"]).size()
-    baskets = {int(customer): counts.droplevel(0).to_dict() for customer, counts in own.groupby(level=0)}  # type: ignore[call-overload]
+    baskets = {int(customer): counts.droplevel(0).to_dict() for customer, counts in own.groupby(level=0)}
 
     def rank(customer: int) -> Sequence[int]:
         scores = mixing.alike(baskets.get(customer, {}), near)
@@ -55,7 +55,7 @@ def ours(split: Split, near: Mapping[int, Mapping[int, float]], *, at: int, scen
     sold = split.bought[split.bought["days"] <= POPULAR_DAYS]
     arrays = (sold[name].to_numpy() for name in ("store", "product", "order", "days"))
     popular = _by_first(*counting.popularity(*arrays)[:3])
-    everywhere = popular.get(counting.ALL_STORES, {})
+    best = {store: _top(scores) for store, scores in popular.items()}
 
     def rank(customer: int) -> Sequence[int]:
         lines = split.of_customer[customer]
@@ -65,10 +65,11 @@ def ours(split: Split, near: Mapping[int, Mapping[int, float]], *, at: int, scen
         again = mixing.again(bought["product"].tolist(), bought["days"].to_numpy(), bought["quantity"].to_numpy())
         seeds = mixing.seeds(told["product"].tolist(), told["days"].to_numpy(), told["weight"].to_numpy())
         home = bought.loc[bought["store"] >= 0, "store"].mode()
-        sells = popular.get(int(home.iloc[0]), everywhere) if len(home) else everywhere
+        store = int(home.iloc[0]) if len(home) and int(home.iloc[0]) in popular else counting.ALL_STORES
+        sells = popular.get(store, {})
         legs = {
             "again": again, "alike": _top(mixing.alike(seeds, near)),
-            "popular": {**_top(sells), **{product: sells[product] for product in again if product in sells}},
+            "popular": {**best.get(store, {}), **{product: sells[product] for product in again if product in sells}},
         }  # fmt: skip
         scored = mixing.mix(legs, mixing.DEFAULTS[scenario])
         picked = mixing.diversify(

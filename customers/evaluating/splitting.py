@@ -51,7 +51,7 @@ class Split:
     def of_customer(self) -> dict[int, pd.DataFrame]:
         """What each of those who are asked about did before."""
         known = self.lines[self.lines["customer"].isin(list(self.relevant))]
-        return {int(customer): lines for customer, lines in known.groupby("customer")}  # type: ignore[arg-type]  # a code
+        return {int(customer): lines for customer, lines in known.groupby("customer")}
 
     def _foretold(self, after: pd.DataFrame) -> dict[int, frozenset[int]]:
         """Return what each customer of before bought after, of the products of before."""
@@ -60,7 +60,7 @@ class Split:
         customers = np.searchsorted(self._customers, after["customer"].to_numpy())
         products = np.searchsorted(self._products, after["product"].to_numpy())
         found = pd.Series(products).groupby(customers).agg(lambda own: frozenset(map(int, own)))
-        return {int(customer): own for customer, own in found.items()}  # type: ignore[call-overload]  # a code
+        return {int(customer): own for customer, own in found.items()}
 
 
 def read_events(path: Path) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -82,9 +83,9 @@ def gather(
 
 def popular(question: Question, stores: Sequence[UUID]) -> dict[UUID, float]:
     """Return what sells in the store, best first; in one where nothing is counted yet, what sells in all."""
-    asked = {"stores": array(stores), "most": _MOST}
+    asked: dict[str, Any] = {"stores": array(stores), "most": _MOST}
     if question.store:
-        asked["store"] = question.store.pk  # type: ignore[assignment]
+        asked["store"] = question.store.pk
         if found := _pairs(_POPULAR.format(store="y.store_id = %(store)s"), asked):
             return found
     return _pairs(_POPULAR.format(store="y.store_id IS NULL"), asked)
@@ -154,7 +155,7 @@ def _ages(deeds: Sequence[Deed], now: datetime) -> np.ndarray:
     return np.array([max((now - deed.at).total_seconds(), 0.0) / 86400 for deed in deeds])
 
 
-def _pairs(sql: str, asked: Mapping[str, object]) -> dict[UUID, float]:
+def _pairs(sql: str, asked: Mapping[str, Any]) -> dict[UUID, float]:
     with connection.cursor() as cursor:
         cursor.execute(sql, asked)
         return dict(cursor.fetchall())

@@ -82,13 +82,13 @@ class Person:
 
 def know(customer: UUID, *, now: datetime) -> Person | None:
     """Return who this is; None when nobody is. Their version is read no later than anything else of them."""
+    asked: dict[str, Any] = {"id": customer, "now": now}
     with connection.cursor() as cursor:
-        cursor.execute(_PROFILE, {"id": customer})
+        cursor.execute(_PROFILE, asked)
         row = cursor.fetchone()
         if row is None:
             return None
         version, province, language, is_verified, proven_age, stated, purposes = row
-        asked = {"id": customer, "now": now}
         cursor.execute(_WORDS, asked)
         words = [Deed(*told) for told in cursor.fetchall()]
         deeds: list[Deed] = []

@@ -129,9 +129,8 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
 
 def _fill(size: int) -> list[str]:
     """Put products, stores, stock and customers with a history there; return those who may be profiled."""
-    from customers.services.counting import count_neighbors, count_popularity
-
     from customers.models import CustomerProfile
+    from customers.services.counting import count_neighbors, count_popularity
     from customers.services.demonstration import load
     from tests.bench.search import _fill as fill_products
     from vectors.indexing import index_due
@@ -164,7 +163,11 @@ def _asker(application: WSGIHandler, address: str, key: str = "") -> Callable[[]
 
     def ask() -> bytes:
         said: list[str] = []
-        response = application({**environ, "wsgi.input": BytesIO()}, lambda status, _headers, *_: said.append(status))
+
+        def start(status: str, _headers: Any, _error: Any = None) -> Any:
+            said.append(status)
+
+        response = application({**environ, "wsgi.input": BytesIO()}, start)
         body = b"".join(response)
         response.close()
         if not said[0].startswith("200"):

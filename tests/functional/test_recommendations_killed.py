@@ -83,10 +83,10 @@ class Shop:
         self.stack.stop()
         self.stack.remove()
 
-    def ask(self, **asked: object) -> Any:
+    def ask(self, **asked: int) -> Any:
         """Return what is recommended to the customer."""
         answer = requests.get(
-            f"{self._address}/api/v1/recommendations/{self._customer}", {"store": "queen-west", **asked},
+            f"{self._address}/api/v1/recommendations/{self._customer}", {"store": "queen-west", **{name: str(value) for name, value in asked.items()}},
             headers={"Authorization": f"Api-Key {self._key}"}, timeout=30,
         )  # fmt: skip
         assert answer.status_code == 200, answer.text

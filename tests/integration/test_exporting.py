@@ -26,7 +26,7 @@ def test_export_tells_everything(person: Person, neighbor: Person) -> None:
     assert {name: len(rows) for name, rows in told.items() if rows} == {
         "customer_profiles": 1, "consents": 3, "purchases": 3, "interactions": 2, "chat_sessions": 1, "chat_messages": 1,
         "message_feedback": 1, "personal_access": 4, "quarantined_records": 3, "event_outbox": 1, "row_changes": 1,
-        "vectors": 1, "redis": 2, "objects": 2,
+        "vectors": 1, "redis": 2, "objects": 2, "recommendations": 2, "recommendation_feedback": 1,
     }  # fmt: skip
     assert person.message
     assert told["chat_messages"][0]["message_text"] == person.message.message_text

@@ -17,6 +17,9 @@ from tests.integration.people import EVERYTHING, client_with, person, product
 
 pytestmark = pytest.mark.django_db
 CUSTOMERS = "/api/v1/customers/"
+PREFERENCES = (
+    "thc_range", "cbd_range", "price_range", "strain_types", "disliked_brands", "disliked_categories", "disliked_strain_types",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def test_somebody_is_registered_once_and_found_again(client: APIClient) -> None:
     made = client.post(CUSTOMERS, body, format="json")
     assert made.status_code == 201, made.json()
     assert {name: made.json()[name] for name in body} == body
-    assert made.json()["preferences"] == dict.fromkeys(("thc_range", "cbd_range", "price_range", "strain_types"))
+    assert made.json()["preferences"] == dict.fromkeys(PREFERENCES)
     again = client.post(CUSTOMERS, body, format="json")
     assert (again.status_code, again.json()["errors"][0]["field"]) == (409, "external_customer_id")
     found = client.get(f"{CUSTOMERS}by-external-id/", {"external_id": "L-1"})
@@ -50,14 +53,20 @@ def test_correction_needs_what_was_read_and_outranks_what_purchases_tell(client:
     customer = person("history", "profiling")
     CustomerProfile.objects.filter(pk=customer.pk).update(derived={"thc_range": [5, 9], "cbd_range": [1, 2]})
     seen = client.get(_at(customer))
-    change = {"thc_range": [15, 22.5], "strain_types": ["indica"], "language": "fr"}
+    change = {
+        "thc_range": [15, 22.5],
+        "strain_types": ["indica"],
+        "disliked_brands": [" Loud & Co"],
+        "language": "fr",
+    }
     assert client.patch(_at(customer), change, format="json").status_code == 428
     changed = client.patch(_at(customer), change, format="json", HTTP_IF_MATCH=seen["ETag"])
     assert changed.status_code == 200, changed.json()
     assert changed.json()["stated"] == {
-        **dict.fromkeys(("cbd_range", "price_range")),
+        **dict.fromkeys(PREFERENCES),
         "thc_range": [15, 22.5],
         "strain_types": ["indica"],
+        "disliked_brands": ["Loud & Co"],
     }
     assert changed.json()["preferences"]["thc_range"] == [15, 22.5]
     assert changed.json()["preferences"]["cbd_range"] == [1, 2]
@@ -233,6 +242,8 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("patch", "{at}", {"thc_range": ["a", "b"]}, "thc_range"),
     ("patch", "{at}", {"thc_range": "NaN"}, "thc_range"),
     ("patch", "{at}", {"strain_types": ["kush"]}, "strain_types"),
+    ("patch", "{at}", {"disliked_categories": ["shoes"]}, "disliked_categories"),
+    ("patch", "{at}", {"disliked_brands": []}, "disliked_brands"),
     ("patch", "{at}", {"province": ["ON"]}, "province"),
     ("patch", "{at}", {"is_age_verified": True}, "is_age_verified"),
     ("post", "{at}consents/", {"purpose": "history", "version": "1900", "language": "en"}, "version"),

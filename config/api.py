@@ -136,12 +136,13 @@ class _Audiences(serializers.Serializer):
 
     def get_fields(self) -> dict[str, Any]:
         """Leave out the fields above the requester's audience."""
-        request = self.context.get("request")
+        request, audience = self.context.get("request"), self.context.get("audience")
         is_schema = getattr(self.context.get("view"), "swagger_fake_view", False)
-        if request is None or is_schema:  # the schema shows every field there is
+        if (request is None and audience is None) or is_schema:  # the schema shows every field there is
             return super().get_fields()
-        client = client_of(request)
-        audience = client.audience if client else Audience.PUBLIC
+        if audience is None:
+            client = client_of(request)
+            audience = client.audience if client else Audience.PUBLIC
         return {name: field for name, field in super().get_fields().items() if self.audiences[name] <= audience}
 
 

@@ -1,15 +1,17 @@
 """What of a recommendation leaves, and what may be told of one."""
 
+from functools import cache
 from typing import Any, ClassVar
 
 from rest_framework import serializers
 
+from catalog.api.serializers import ProductSerializer
 from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
 from config.access import Audience
 from config.api import AnswerSerializer, AudienceSerializer
 from customers.models import RecommendationFeedback, Scenario
-from customers.recommending.answering import LEVELS
+from customers.recommending.answering import LEVELS, Answer, Pick
 
 MOST_TOLD = 100
 
@@ -44,32 +46,17 @@ class RecommendedProductSerializer(AudienceSerializer):
         **PRODUCT_FIELDS, "reasons": Audience.VERIFIED, "score": Audience.STAFF, "parts": Audience.STAFF,
         "rules": Audience.STAFF,
     }  # fmt: skip
-    reasons = serializers.SerializerMethodField()
-    score = serializers.SerializerMethodField()
-    parts = serializers.SerializerMethodField(help_text="of the score, by leg: again, alike, taste, popular, new")
-    rules = serializers.SerializerMethodField()
+    reasons = RecommendationReasonSerializer(many=True)
+    score = serializers.FloatField()
+    parts = serializers.DictField(
+        child=serializers.FloatField(), help_text="of the score, by leg: again, alike, taste, popular, new"
+    )
+    rules = RecommendationRuleSerializer(many=True)
 
     class Meta:
         model = Product
         fields = (*PRODUCT_FIELDS, "reasons", "score", "parts", "rules")
         read_only_fields = fields
-
-    def get_reasons(self, product: Product) -> RecommendationReasonSerializer(many=True):  # type: ignore[valid-type]
-        """Return why."""
-        return self.context["picks"][product.pk].reasons
-
-    def get_score(self, product: Product) -> float:
-        """Return the score after rules."""
-        return float(round(self.context["picks"][product.pk].score, 6))
-
-    def get_parts(self, product: Product) -> dict[str, float]:
-        """Return what each leg gave."""
-        return {leg: round(part, 6) for leg, part in self.context["picks"][product.pk].parts.items()}
-
-    def get_rules(self, product: Product) -> RecommendationRuleSerializer(many=True):  # type: ignore[valid-type]
-        """Return the rules that raised or lowered it."""
-        rules = self.context["picks"][product.pk].rules
-        return [{"name": rule.name, "deed": rule.deed, "reason": rule.reason} for rule in rules]
 
 
 class FallbackSerializer(AnswerSerializer):
@@ -123,14 +110,26 @@ class RecordedFeedbackSerializer(AnswerSerializer):
     recorded = serializers.IntegerField()
 
 
-def told_of(answer: Any, *, title: str, context: dict[str, Any]) -> Any:
+def told_of(answer: Answer, *, title: str, audience: Audience) -> dict[str, Any]:
     """Return an answer as it leaves to an audience."""
-    products = [pick.product for pick in answer.picks]
-    picks = {pick.product.pk: pick for pick in answer.picks}
     return {
         "recommendation_id": str(answer.id), "scenario": answer.scenario.name, "title": title,
         "is_personal": answer.is_personal, "model_version": answer.model_version, "filters": list(answer.filters),
         "fallback": {"level": answer.level, "why": list(answer.why)}, "made_at": answer.made_at.isoformat(),
-        "count": len(products),
-        "results": RecommendedProductSerializer(products, many=True, context={**context, "picks": picks}).data,
+        "count": len(answer.picks), "results": [_pick(pick, audience) for pick in answer.picks],
     }  # fmt: skip
+
+
+def _pick(pick: Pick, audience: Audience) -> dict[str, Any]:
+    told: dict[str, Any] = {**_products_for(audience).to_representation(pick.product), "reasons": pick.reasons}
+    if audience >= Audience.STAFF:
+        told["score"] = round(pick.score, 6)
+        told["parts"] = {leg: round(part, 6) for leg, part in pick.parts.items()}
+        told["rules"] = [{"name": rule.name, "deed": rule.deed, "reason": rule.reason} for rule in pick.rules]
+    return told
+
+
+@cache
+def _products_for(audience: Audience) -> ProductSerializer:
+    """Return what tells products to an audience; made once, as its thirty fields take longer to make than to read."""
+    return ProductSerializer(context={"audience": audience})

@@ -90,31 +90,15 @@ class RecommendationsView(APIView):
         assert client is not None  # noqa: S101  # permissions have seen to it
         ticket = ANSWERS.ticket()
         asked = _read(request.query_params, customer=customer, client=client)
-        if customer:
-            note(customer=customer, actor=actor_of(request), action="recommendations.read")
         try:
-            kept = self._kept(request, asked, client)
+            kept = _kept(asked, client)
         except LookupError:
             raise Http404 from None
+        if customer:
+            note(customer=customer, actor=actor_of(request), action="recommendations.read")
         if kept.lifetime > 0:
             ANSWERS.keep_near(_near_key(client, request.get_full_path()), kept, ticket)
         return _respond(request, kept)
-
-    def _kept(self, request: Request, asked: _Asked, client: ApiClient) -> Rendered:
-        question = asked.question
-        field = _field(asked, client.audience)
-
-        def make() -> Rendered:
-            return render(_answer(asked), question, lambda answer: self._as_bytes(request, answer))
-
-        if question.session and not question.products:  # what lies in a basket changes with every visit
-            return replace(make(), lifetime=0.0)
-        return ANSWERS.get_or_make(owner=owner_of(question, field), field=field, make=make, is_still_so=is_still_so)
-
-    def _as_bytes(self, request: Request, answer: Answer) -> bytes:
-        title = answer.scenario.title_fr if answer.language == "fr" else answer.scenario.title_en
-        rendered: bytes = JSONRenderer().render(told_of(answer, title=title, context={"request": request}))
-        return rendered
 
 
 class PersonRecommendationsView(RecommendationsView):
@@ -176,6 +160,25 @@ def _at_hand(request: HttpRequest) -> HttpResponse | None:
     if kept is None or admit(client) is not None:
         return None
     return _respond(request, kept)
+
+
+def _kept(asked: _Asked, client: ApiClient) -> Rendered:
+    """Return the answer that is kept, or make it."""
+    question = asked.question
+    field = _field(asked, client.audience)
+
+    def make() -> Rendered:
+        return render(_answer(asked), question, lambda answer: _as_bytes(answer, client.audience))
+
+    if question.session and not question.products:  # what lies in a basket changes with every visit
+        return replace(make(), lifetime=0.0)
+    return ANSWERS.get_or_make(owner=owner_of(question, field), field=field, make=make, is_still_so=is_still_so)
+
+
+def _as_bytes(answer: Answer, audience: Audience) -> bytes:
+    title = answer.scenario.title_fr if answer.language == "fr" else answer.scenario.title_en
+    rendered: bytes = JSONRenderer().render(told_of(answer, title=title, audience=audience))
+    return rendered
 
 
 def _respond(request: Any, kept: Rendered) -> HttpResponse:

@@ -72,12 +72,7 @@ class ByDrf(APIView):
 
     def get(self, request: Request) -> Response:
         """Serialize ten products and why they are there."""
-        from customers.api.recommendation_serializers import RecommendedProductSerializer
-
-        told = {name: value for name, value in _held["answer"].items() if name != "results"}
-        head = RecommendationSerializer(told | {"results": []}).data
-        rows = RecommendedProductSerializer(_held["answer"]["results"], many=True, context=_held["context"]).data
-        return Response({**head, "results": rows})
+        return Response(RecommendationSerializer(_held["answer"], context={"audience": Audience.VERIFIED}).data)
 
 
 def bare(_request: Any) -> HttpResponse:
@@ -190,8 +185,7 @@ def _hold(body: bytes, customer: str) -> None:
     for pick in answer.picks:
         pick.product.reasons = pick.reasons  # type: ignore[attr-defined]
     _held["body"] = body
-    _held["answer"] = told_of(answer, title="For you", context={}) | {"results": products}
-    _held["context"] = {"picks": {pick.product.pk: pick for pick in answer.picks}}
+    _held["answer"] = told_of(answer, title="For you", audience=Audience.VERIFIED) | {"results": products}
 
 
 def _times(work: Callable[[], object], count: int) -> Callable[[], None]:

@@ -33,7 +33,7 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     from django.db import connection
 
     from catalog.models import Product
-    from vectors.declaring import entities
+    from vectors.declaring import EmbeddedEntity, entities
     from vectors.encoders.choosing import encoder
     from vectors.indexing import index_due
     from vectors.models import OutboxEntry
@@ -45,7 +45,7 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         with connection.cursor() as cursor:
             cursor.execute(_MAKE, {"names": list(_NAMES), "brands": list(_BRANDS), "size": size, "round": number})
         rows = list(Product.objects.order_by("pk"))
-        texts = {entity.role: entity.texts(rows) for entity in entities().values()}
+        texts = {e.role: e.texts(rows) for e in entities().values() if isinstance(e, EmbeddedEntity)}
 
         def encode(texts: dict[str, list[str]] = texts) -> None:
             for role, told in texts.items():

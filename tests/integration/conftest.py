@@ -7,8 +7,16 @@ import pytest
 from django.core.cache import cache
 
 from catalog.models import CatalogSource, Product
+from config import listening
 from tests.canaries import Person, make_index, plant, remove_collections
 from vectors.models import VectorIndex
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unheard_at_the_end() -> Iterator[None]:
+    """Let go of the database before it is dropped."""
+    yield
+    listening.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -148,7 +148,7 @@ def test_one_collection_that_fails_does_not_keep_the_others_waiting(
     monkeypatch.setattr("vectors.reconciling.reconcile", fail_first)
     with pytest.raises(IndexBusy):
         tasks.reconcile_vectors()
-    assert asked == ["product_embeddings", "product_texts"] * 2
+    assert asked == ["product_embeddings", "product_texts", "customer_embeddings"] * 2
 
 
 def test_an_empty_list_says_what_to_do(admin_client: Client) -> None:
@@ -157,7 +157,7 @@ def test_an_empty_list_says_what_to_do(admin_client: Client) -> None:
 
 def test_tasks_do_what_pages_ask(indexed: list[Product]) -> None:
     old = searching.serving("product_embeddings")
-    assert tasks.reconcile_vectors() == {"product_embeddings": 0, "product_texts": 0}
+    assert tasks.reconcile_vectors() == {"product_embeddings": 0, "product_texts": 0, "customer_embeddings": 0}
     assert tasks.rebuild_due() == {"due": 0}
     tasks.rebuild_vectors(collection="product_embeddings")
     assert searching.serving("product_embeddings").pk != old.pk

@@ -33,15 +33,17 @@ JOIN product_neighbors n ON n.product_id = s.product GROUP BY 1 ORDER BY 2 DESC,
 _IN_STOCK = """
 EXISTS (SELECT FROM store_stock k WHERE k.product_id = p.id AND k.quantity > 0 AND k.store_id = ANY(%(stores)s::uuid[]))
 """
+# The best come by their index, and so many that enough of them are in stock.
 _POPULAR = f"""
-SELECT p.id, y.score FROM product_popularity y JOIN products p ON p.id = y.product_id
-WHERE {{store}} AND p.merged_into_id IS NULL AND {_IN_STOCK} ORDER BY y.score DESC, p.id LIMIT %(most)s
+SELECT p.id, p.score FROM (
+  SELECT product_id AS id, score FROM product_popularity WHERE {{store}} ORDER BY score DESC LIMIT 4 * %(most)s
+) AS p WHERE {_IN_STOCK} ORDER BY p.score DESC, p.id LIMIT %(most)s
 """
 _NEW = f"""
 SELECT p.id, exp(-greatest(extract(epoch FROM %(now)s - p.created_at), 0)::float8 / 86400 / %(newness)s) FROM (
   -- The newest come by their index; a whole catalogue that is new is not looked through.
   SELECT id, created_at FROM products WHERE created_at > %(now)s - make_interval(days => %(days)s)
-    AND merged_into_id IS NULL ORDER BY created_at DESC, id LIMIT 5 * %(most)s
+    AND merged_into_id IS NULL ORDER BY created_at DESC, id LIMIT 3 * %(most)s
 ) AS p WHERE {_IN_STOCK} ORDER BY p.created_at DESC, p.id LIMIT %(most)s
 """
 _ANYTHING = f"""
@@ -86,9 +88,9 @@ def popular(question: Question, stores: Sequence[UUID]) -> dict[UUID, float]:
     asked: dict[str, Any] = {"stores": array(stores), "most": _MOST}
     if question.store:
         asked["store"] = question.store.pk
-        if found := _pairs(_POPULAR.format(store="y.store_id = %(store)s"), asked):
+        if found := _pairs(_POPULAR.format(store="store_id = %(store)s"), asked):
             return found
-    return _pairs(_POPULAR.format(store="y.store_id IS NULL"), asked)
+    return _pairs(_POPULAR.format(store="store_id IS NULL"), asked)
 
 
 def new(stores: Sequence[UUID], *, now: datetime) -> dict[UUID, float]:

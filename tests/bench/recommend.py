@@ -72,9 +72,10 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None], data: Path |
     ]
     for name in long:
         for figure in ("recall", "ndcg", "hit_rate", "coverage"):
-            values = [getattr(found[name], figure) for found in rounds_found]
-            lines.append(Comparison(name=f"{name}: {figure}, {_DAYS} days", unit="", ratios=values))
-        lines.append(Comparison(name=f"{name}: recall, the last {fifth} days", unit="", ratios=[long[name].recall]))
+            values = [100 * getattr(found[name], figure) for found in rounds_found]
+            lines.append(Comparison(name=f"{name}: {figure}, {_DAYS} days", unit="%", ratios=values))
+        shown = [100 * long[name].recall]
+        lines.append(Comparison(name=f"{name}: recall, the last {fifth} days", unit="%", ratios=shown))
     return lines
 
 

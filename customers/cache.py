@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from config.caching import Answers, Rendered
 from customers.recommending import knowing, ruling
-from customers.recommending.answering import Answer
+from customers.recommending.answers import Answer
 from customers.recommending.asking import Question
 
 LIFETIME = 3600.0
@@ -43,7 +43,7 @@ def render(answer: Answer, question: Question, body: bytes) -> Rendered:
         "shown": [str(pick.product.pk) for pick in answer.picks],
         "stores": [str(store) for store in answer.stores],
     }
-    lifetime = LIFETIME if answer.until is None else (answer.until - timezone.now()).total_seconds()
+    lifetime = (answer.until - timezone.now()).total_seconds()
     if any(reason.endswith("-silent") for reason in answer.why):
         lifetime = min(lifetime, _WITHOUT_A_PART)
     if len(answer.picks) < question.limit:

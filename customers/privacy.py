@@ -69,11 +69,12 @@ declare(
     ),
     Rows(
         name="recommendation_feedback", table="recommendation_feedback", order=10,
-        where="t.recommendation_id IN (SELECT r.id FROM recommendations r WHERE r.customer_id = %(id)s)",
+        where="t.recommendation_id IN (SELECT r.id FROM recommendations r WHERE r.customer_id = %(id)s)"
+        " OR (t.session <> '' AND t.session = ANY(%(traces)s))",
     ),
     Rows(
         name="recommendations", table="recommendations", order=20,
-        where="t.customer_id = %(id)s OR (t.customer_id IS NULL AND t.session = ANY(%(traces)s))",
+        where="t.customer_id = %(id)s OR (t.session <> '' AND t.session = ANY(%(traces)s))",
     ),
     Rows(name="consents", table="consents", where="t.customer_id = %(id)s"),
     Rows(name="customer_profiles", table="customer_profiles", where="t.id = %(id)s", order=90),

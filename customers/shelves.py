@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Coalesce
 
 from catalog.models import Product, Store, StoreStock
 from customers.models import ProductPopularity, Rule
@@ -86,15 +87,17 @@ class Feedback:
 def named_by(rule: Rule) -> QuerySet[Product]:
     """Return the current products that meet everything a rule says; the same as `filtering.names`, asked of the database."""
     rows = Product.objects.current().defer("search_document")
-    if rule.product_id:
-        rows = rows.filter(pk=rule.product_id)
+    if rule.product:
+        rows = rows.filter(pk=rule.product.merged_into_id or rule.product_id)
     if rule.brand:
         # As a pattern, since the index of spellings knows patterns, and no equality of upper case.
         rows = rows.filter(brand__iregex=f"^{re.escape(rule.brand)}$")
     for name in ("category", "strain_type"):
         if value := getattr(rule, name):
             rows = rows.filter(**{name: value})
-    return rows if rule.least_thc is None else rows.filter(thc_percentage__gte=rule.least_thc)
+    if rule.least_thc is None:
+        return rows
+    return rows.alias(most=Coalesce("thc_percentage_high", "thc_percentage")).filter(most__gte=rule.least_thc)
 
 
 def reach_of(rule: Rule) -> Reach:

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from catalog.models.products import Product
+from catalog.reference.provinces import PROVINCES
 
 
 class Store(models.Model):
@@ -16,11 +17,17 @@ class Store(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
     code = models.SlugField(max_length=50, unique=True, help_text="what clients name it by, for example queen-west")
     name = models.CharField(max_length=100)
-    province = models.CharField(max_length=2, help_text="two letters, for example ON")
+    province = models.CharField(
+        max_length=2, choices=[(code, province.name_en) for code, province in PROVINCES.items()]
+    )
 
     class Meta:
         db_table = "stores"
         ordering = ("name",)
+        constraints = [
+            # By it one tells what may be sold there, and to whom.
+            models.CheckConstraint(condition=models.Q(province__in=sorted(PROVINCES)), name="stores_province")
+        ]
 
     def __str__(self) -> str:
         return self.name

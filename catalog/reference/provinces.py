@@ -13,7 +13,7 @@ class Limit:
     """
     What of some categories may not be sold, since a day: all of it, or what is above a percentage or milligrams.
 
-    Milligrams are of THC, by what the label counts them by (`mg_per_unit`, `mg_per_package`).
+    Milligrams are of THC, by what the label counts them by (`mg_per_unit`, `mg_per_package`; `mg`: it does not say).
     """
 
     since: date
@@ -63,9 +63,12 @@ _QUEBEC = (
     ),
     Limit(
         since=_QUEBEC_SINCE, categories=frozenset({"edibles"}),
-        most_milligrams={"mg_per_unit": Decimal(5), "mg_per_package": Decimal(10)},
+        most_milligrams={"mg_per_unit": Decimal(5), "mg_per_package": Decimal(10), "mg": Decimal(10)},
     ),
-    Limit(since=_QUEBEC_SINCE, categories=frozenset({"beverages"}), most_milligrams={"mg_per_package": Decimal(5)}),
+    Limit(
+        since=_QUEBEC_SINCE, categories=frozenset({"beverages"}),
+        most_milligrams={"mg_per_unit": Decimal(5), "mg_per_package": Decimal(5), "mg": Decimal(5)},
+    ),
 )  # fmt: skip
 
 PROVINCES: Mapping[str, Province] = {

@@ -19,7 +19,9 @@ from unfold.admin import ModelAdmin
 
 from customers.admin.why import LEGS, Part, SampleForm, parts_of, why
 from customers.models import Scenario
-from customers.recommending.answering import Pick, recommend
+from customers.recommending.answering import recommend
+from customers.recommending.answers import Pick
+from customers.recommending.asking import Unknown
 from customers.services.access import note
 
 _WHY = {
@@ -104,7 +106,7 @@ class ScenarioAdmin(ModelAdmin):
         site = self.admin_site.admin_view
         return [
             path("why/", site(why), name="customers_scenario_why"),
-            path("<slug:pk>/preview/", site(self.preview), name="customers_scenario_preview"),
+            path("<path:pk>/preview/", site(self.preview), name="customers_scenario_preview"),
             *super().get_urls(),
         ]
 
@@ -152,7 +154,7 @@ def _compared(request: HttpRequest, sample: SampleForm, saved: Scenario, unsaved
     try:
         now = recommend(question, scenario=saved, is_kept=False)
         then = recommend(question, scenario=unsaved, is_kept=False)
-    except LookupError as error:  # erased since the form found them
+    except Unknown as error:  # erased since the form found them
         sample.add_error("customer", str(error))
         return {}
     return {

@@ -11,7 +11,7 @@ from catalog.models import Product
 from config.access import Audience
 from config.api import AnswerSerializer, AudienceSerializer
 from customers.models import RecommendationFeedback, Scenario
-from customers.recommending.answering import LEVELS, Answer, Pick
+from customers.recommending.answers import LEVELS, Answer, Pick
 
 MOST_TOLD = 100
 
@@ -97,8 +97,11 @@ class _ToldSerializer(AnswerSerializer):
 class RecommendationFeedbackSerializer(AnswerSerializer):
     """What became of recommended products."""
 
-    audiences: ClassVar = _all("recommendation_id", "feedback")
+    audiences: ClassVar = _all("recommendation_id", "session", "feedback")
     recommendation_id = serializers.UUIDField()
+    session = serializers.CharField(
+        max_length=100, default="", allow_blank=True, help_text="the visit: told in each of them, it counts in each"
+    )
     feedback = _ToldSerializer(many=True, allow_empty=False, max_length=MOST_TOLD)  # type: ignore[call-arg]  # of many
 
 

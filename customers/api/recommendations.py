@@ -1,23 +1,18 @@
 """Doors to recommendations: what is kept as it left answers at once, everything else goes the whole way."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from catalog.models import Store
-from catalog.reference.provinces import PROVINCES
-from catalog.selectors import products_named
 from config.access import (
     ApiClient,
     Audience,
@@ -28,10 +23,9 @@ from config.access import (
     client_at_hand,
     client_of,
 )
-from config.api import refuse_unknown, whole_number
 from config.caching import Rendered
-from config.errors import BadInput
 from customers.api.doors import told, uuid_of
+from customers.api.recommendation_questions import CUSTOMER, PARAMETERS, SESSION, Asked, read
 from customers.api.recommendation_serializers import (
     RecommendationFeedbackSerializer,
     RecommendationSerializer,
@@ -40,32 +34,11 @@ from customers.api.recommendation_serializers import (
 )
 from customers.cache import ANSWERS, is_still_so, owner_of, render
 from customers.models import Recommendation, Scenario
-from customers.recommending.answering import LEVELS, Answer, recommend
-from customers.recommending.asking import Question
+from customers.recommending.answering import recommend
+from customers.recommending.answers import Answer
+from customers.recommending.asking import Question, Unknown
 from customers.services.access import note
 from customers.services.recommendations import record_feedback
-
-MOST, _MOST_IN_BASKET, _LONGEST_SESSION = 50, 50, 100
-_LOOKED_AT = (Scenario.Name.PRODUCT, Scenario.Name.SUBSTITUTE)
-_PARAMETERS = [
-    OpenApiParameter("scenario", str, enum=Scenario.Name.values, description="home unless told; lookup is for staff"),
-    OpenApiParameter("store", str, description="code; else what any store of the province has"),
-    OpenApiParameter("limit", int, description=f"1–{MOST}, 10 unless told"),
-    OpenApiParameter("product", str, description="id or SKU of what is looked at, or sold out"),
-    OpenApiParameter("basket", str, description="ids or SKUs in the basket, comma separated"),
-    OpenApiParameter("min_price", float, description="dollars"),
-    OpenApiParameter("max_price", float, description="dollars"),
-    OpenApiParameter("lang", str, enum=["en", "fr"], description="of reasons and title; else the person's"),
-]
-_SESSION = OpenApiParameter("session", str, description="a visit; its basket counts where none is told")
-_ID = OpenApiParameter("customer_id", {"type": "string", "format": "uuid"}, OpenApiParameter.PATH)
-_NAMES = frozenset(parameter.name for parameter in _PARAMETERS)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    question: Question
-    language: str
 
 
 class RecommendationsView(APIView):
@@ -89,10 +62,10 @@ class RecommendationsView(APIView):
         client = client_of(request)
         assert client is not None  # noqa: S101  # permissions have seen to it
         ticket = ANSWERS.ticket()
-        asked = _read(request.query_params, customer=customer, client=client)
+        asked = read(request.query_params, customer=customer, client=client)
         try:
             kept = _kept(asked, client)
-        except LookupError:
+        except Unknown:
             raise Http404 from None
         if customer:
             note(customer=customer, actor=actor_of(request), action="recommendations.read")
@@ -105,7 +78,9 @@ class PersonRecommendationsView(RecommendationsView):
     """For somebody we know."""
 
     @extend_schema(
-        operation_id="recommendations_for_customer", parameters=[_ID, *_PARAMETERS], responses=RecommendationSerializer
+        operation_id="recommendations_for_customer",
+        parameters=[CUSTOMER, *PARAMETERS],
+        responses=RecommendationSerializer,
     )
     def get(self, request: Request, customer_id: str) -> HttpResponse:
         """
@@ -122,7 +97,7 @@ class VisitRecommendationsView(RecommendationsView):
 
     @extend_schema(
         operation_id="recommendations_for_visit",
-        parameters=[_SESSION, *_PARAMETERS],
+        parameters=[SESSION, *PARAMETERS],
         responses=RecommendationSerializer,
     )
     def get(self, request: Request) -> HttpResponse:
@@ -140,10 +115,12 @@ class FeedbackView(APIView):
         responses=RecordedFeedbackSerializer,
     )  # fmt: skip
     def post(self, request: Request) -> Response:
-        """Note that recommended products were shown, clicked or bought; told again, nothing changes."""
+        """Note that recommended products were shown, clicked or bought; told again of the same visit, nothing changes."""
         body = told(RecommendationFeedbackSerializer, request)
         try:
-            recorded = record_feedback(recommendation=body["recommendation_id"], told=body["feedback"])
+            recorded = record_feedback(
+                recommendation=body["recommendation_id"], told=body["feedback"], session=body["session"]
+            )
         except Recommendation.DoesNotExist:
             raise Http404 from None
         return Response({"recommendation_id": body["recommendation_id"], "recorded": recorded})
@@ -162,7 +139,7 @@ def _at_hand(request: HttpRequest) -> HttpResponse | None:
     return _respond(request, kept)
 
 
-def _kept(asked: _Asked, client: ApiClient) -> Rendered:
+def _kept(asked: Asked, client: ApiClient) -> Rendered:
     """Return the answer that is kept, or make it."""
     is_of_a_visit = asked.question.scenario == Scenario.Name.BASKET and not asked.question.products
     # Whatever else is asked in a visit is answered to everybody alike, and noted as nobody's.
@@ -211,87 +188,4 @@ def _field(question: Question, language: str, audience: Audience) -> str:
 
 
 def _answer(question: Question, language: str) -> Answer:
-    answer = recommend(question, language=language)
-    if not ANSWERS.is_silent():
-        return answer
-    why = (*answer.why, "cache-silent")
-    return replace(answer, why=why, level=max(LEVELS[reason] for reason in why))
-
-
-def _read(params: Mapping[str, str], *, customer: UUID | None, client: ApiClient) -> _Asked:
-    """Read a question. Raises BadInput."""
-    refuse_unknown(params, known=set(_NAMES if customer else _NAMES | {"session"}))
-    if "\x00" in "".join(params.values()):
-        raise BadInput("", "must not hold a null character")
-    scenario = params.get("scenario", Scenario.Name.HOME)
-    if scenario not in Scenario.Name.values:
-        raise BadInput("scenario", f"must be one of {', '.join(Scenario.Name.values)}")
-    if scenario == Scenario.Name.LOOKUP and client.audience < Audience.STAFF:
-        raise BadInput("scenario", "lookup is for staff")
-    language = params.get("lang", "")
-    if language not in ("", "en", "fr"):
-        raise BadInput("lang", "must be en or fr")
-    session = params.get("session", "")
-    if len(session) > _LONGEST_SESSION:
-        raise BadInput("session", f"must have at most {_LONGEST_SESSION} characters")
-    least, most = _price(params, "min_price"), _price(params, "max_price")
-    if least is not None and most is not None and least > most:
-        raise BadInput("min_price", "must not be above max_price")
-    store = _store(params.get("store", ""), client)
-    return _Asked(
-        Question(
-            scenario=scenario, customer=customer, session=session, store=store, province=_province(client),
-            products=_products(params, scenario, session), least_price=least, most_price=most,
-            limit=whole_number(params.get("limit"), field="limit", default=10, low=1, high=MOST),
-        ),
-        language,
-    )  # fmt: skip
-
-
-def _store(code: str, client: ApiClient) -> Store | None:
-    if not code:
-        return None
-    store = Store.objects.filter(code=code[:50]).first()
-    if store is None:
-        raise BadInput("store", "is not known")
-    if client.key.province and store.province != client.key.province:
-        raise BadInput("store", f"is not in {client.key.province}, for which this key is")
-    return store
-
-
-def _province(client: ApiClient) -> str:
-    return client.key.province if client.key.province in PROVINCES else ""
-
-
-def _products(params: Mapping[str, str], scenario: str, session: str) -> tuple[UUID, ...]:
-    """Return what is looked at, or in the basket. Raises BadInput where the scenario needs other than was told."""
-    needed = "product" if scenario in _LOOKED_AT else "basket" if scenario == Scenario.Name.BASKET else ""
-    for name in ("product", "basket"):
-        if params.get(name) and name != needed:
-            raise BadInput(name, f"means nothing in the scenario {scenario}")
-    names = [name.strip() for name in params.get(needed, "").split(",") if name.strip()] if needed else []
-    if not names:
-        if needed and not (needed == "basket" and session):
-            raise BadInput(needed, f"is needed in the scenario {scenario}")
-        return ()
-    if needed == "product" and len(names) > 1:
-        raise BadInput("product", "must be one")
-    if len(names) > _MOST_IN_BASKET:
-        raise BadInput("basket", f"must be {_MOST_IN_BASKET} products at most")
-    found = products_named(names)
-    if unknown := next((name for name in names if name not in found), None):
-        raise BadInput(needed, f"product {unknown[:50]} is not known")
-    return tuple(dict.fromkeys(found[name] for name in names))
-
-
-def _price(params: Mapping[str, str], name: str) -> Decimal | None:
-    text = params.get(name)
-    if not text:
-        return None
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        price = Decimal(-1)
-    if not price.is_finite() or not 0 <= price <= 100_000:
-        raise BadInput(name, "must be dollars, 0 to 100000")
-    return price
+    return recommend(question, language=language, silent=["cache-silent"] if ANSWERS.is_silent() else ())

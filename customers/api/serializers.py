@@ -59,7 +59,7 @@ class PreferencesSerializer(AnswerSerializer):
 
 _PROFILE = (
     "id", "external_customer_id", "province", "language", "store", "is_age_verified", "age_proof", "age_verified_at",
-    "consents", "preferences", "stated", "derived", "purchase_frequency", "avg_spending", "created_at", "updated_at",
+    "proven_age", "consents", "preferences", "stated", "derived", "purchase_frequency", "avg_spending", "created_at", "updated_at",
 )  # fmt: skip
 
 

@@ -10,8 +10,7 @@ from customers.models import Scenario
 from customers.recommending import counting, mixing
 from customers.reference.scenarios import initial
 
-# As candidates are gathered for an answer: so many of a leg, and no older than so.
-_MOST_OF_A_LEG = 300
+# As candidates are gathered for an answer: no older than so.
 NEIGHBOR_DAYS, POPULAR_DAYS, HISTORY_DAYS = 180, 90, 365
 
 Rank = Callable[[int], Sequence[int]]
@@ -99,7 +98,7 @@ def _best(counts: NDArray[np.int64], at: int) -> list[int]:
 
 
 def _top(scores: Mapping[int, float]) -> dict[int, float]:
-    return dict(sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST_OF_A_LEG])
+    return dict(sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[: mixing.MOST_OF_A_LEG])
 
 
 def _by_first(

@@ -115,6 +115,7 @@ def _traits(before: pd.DataFrame, codes: NDArray[np.int64]) -> dict[int, tuple[s
     if "brand" not in before and "category" not in before:
         return {}
     told = [
-        before[name].fillna("").astype(str) if name in before else [""] * len(before) for name in ("brand", "category")
+        before[name].astype("string").fillna("") if name in before else [""] * len(before)
+        for name in ("brand", "category")
     ]
     return dict(zip(codes.tolist(), zip(*told, strict=True), strict=True))

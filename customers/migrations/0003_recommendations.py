@@ -16,6 +16,11 @@ from psqlextra.types import PostgresPartitioningMethod
 
 
 _SQL = (Path(__file__).parent / 'sql' / 'told_changes.sql').read_text()
+# What was shown before one noted for which age: that of their province.
+_PROVEN = '''
+UPDATE customer_profiles SET proven_age = CASE province WHEN 'QC' THEN 21 WHEN 'AB' THEN 18 WHEN '' THEN 18 ELSE 19 END
+WHERE is_age_verified
+'''
 _UNDONE = '''
 DROP FUNCTION tell_changed CASCADE;
 DROP FUNCTION tell_sold_out CASCADE;
@@ -34,7 +39,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='customerprofile',
             name='proven_age',
-            field=models.PositiveSmallIntegerField(blank=True, db_comment='least age that was shown; null: that of their province', null=True),
+            field=models.PositiveSmallIntegerField(blank=True, db_comment='least age that was shown', null=True),
         ),
         PostgresCreatePartitionedModel(
             name='Recommendation',
@@ -52,7 +57,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'recommendations',
-                'indexes': [models.Index(fields=['store_id', 'made_at'], name='recommendations_of_store'), models.Index(fields=['customer_id', 'made_at'], name='recommendations_of_customer')],
+                'indexes': [models.Index(fields=['store_id', 'made_at'], name='recommendations_of_store'), models.Index(fields=['customer_id', 'made_at'], name='recommendations_of_customer'), models.Index(condition=models.Q(('session', ''), _negated=True), fields=['session'], name='recommendations_of_session')],
             },
             managers=[
                 ('objects', psqlextra.manager.manager.PostgresManager()),
@@ -68,14 +73,15 @@ class Migration(migrations.Migration):
                 ('recommendation_id', models.UUIDField()),
                 ('product_id', models.UUIDField()),
                 ('kind', models.CharField(choices=[('shown', 'Shown'), ('clicked', 'Clicked'), ('bought', 'Bought')], max_length=7)),
+                ('session', models.CharField(blank=True, db_comment='visit it was shown in', db_default='', default='', max_length=100)),
                 ('scenario', models.CharField(max_length=20)),
                 ('store_id', models.UUIDField(null=True)),
                 ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
                 'db_table': 'recommendation_feedback',
-                'indexes': [models.Index(fields=['-at'], name='recommendation_feedback_newest')],
-                'constraints': [models.UniqueConstraint(fields=('recommendation_id', 'product_id', 'kind'), name='recommendation_feedback_once')],
+                'indexes': [models.Index(fields=['-at'], name='recommendation_feedback_newest'), models.Index(condition=models.Q(('session', ''), _negated=True), fields=['session'], name='recommendation_feedback_visit')],
+                'constraints': [models.UniqueConstraint(fields=('recommendation_id', 'product_id', 'kind', 'session'), name='recommendation_feedback_once')],
             },
         ),
         migrations.CreateModel(
@@ -105,10 +111,10 @@ class Migration(migrations.Migration):
             name='ProductNeighbor',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('score', models.FloatField(db_comment='cosine over buyers, shrunk; 0 to 1')),
-                ('buyers', models.IntegerField(db_comment='who bought both')),
+                ('score', models.FloatField(db_comment='cosine over buyers of 90 days, shrunk; 0 to 1')),
+                ('buyers', models.IntegerField(db_comment='different ones who bought both')),
                 ('neighbor', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalog.product')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalog.product')),
+                ('product', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalog.product')),
             ],
             options={
                 'db_table': 'product_neighbors',
@@ -123,7 +129,7 @@ class Migration(migrations.Migration):
                 ('orders', models.IntegerField(db_comment='orders with it in 90 days')),
                 ('counted_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('product', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalog.product')),
-                ('store', models.ForeignKey(db_comment='null: all', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalog.store')),
+                ('store', models.ForeignKey(db_comment='null: all', db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalog.store')),
             ],
             options={
                 'db_table': 'product_popularity',
@@ -137,7 +143,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID(), default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=100, unique=True)),
                 ('deed', models.CharField(choices=[('hide', 'hide: recommend nowhere it holds'), ('raise', 'raise in the order'), ('lower', 'lower in the order')], max_length=5)),
-                ('strength', models.FloatField(default=0.5, help_text='raise: score × (1 + strength); lower: score × (1 − strength)', validators=[django.core.validators.MinValueValidator(0.05), django.core.validators.MaxValueValidator(1)])),
+                ('strength', models.FloatField(default=0.5, help_text='raise: score × (1 + strength); lower: score × (1 − strength); all that meet together × 0.1 to × 3', validators=[django.core.validators.MinValueValidator(0.05), django.core.validators.MaxValueValidator(1)])),
                 ('brand', models.CharField(blank=True, db_default='', default='', max_length=100)),
                 ('category', models.CharField(blank=True, db_default='', default='', max_length=40)),
                 ('strain_type', models.CharField(blank=True, db_default='', default='', max_length=20)),
@@ -161,4 +167,5 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL(_SQL, _UNDONE),
+        migrations.RunSQL(_PROVEN, migrations.RunSQL.noop),
     ]

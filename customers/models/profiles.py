@@ -44,9 +44,7 @@ class CustomerProfile(models.Model):
     is_age_verified = models.BooleanField(default=False, db_default=False)
     age_proof = models.CharField(max_length=10, choices=AgeProof, blank=True, default="", db_default="")
     age_verified_at = models.DateTimeField(null=True, blank=True)
-    proven_age = models.PositiveSmallIntegerField(
-        null=True, blank=True, db_comment="least age that was shown; null: that of their province"
-    )
+    proven_age = models.PositiveSmallIntegerField(null=True, blank=True, db_comment="least age that was shown")
     preferred_price_range = DecimalRangeField(null=True, blank=True, db_comment="dollars a product")
     stated = models.JSONField(default=dict, db_default={}, blank=True, db_comment="preferences as the person told them")
     derived = models.JSONField(default=dict, db_default={}, blank=True, db_comment="preferences as purchases tell them")

@@ -85,7 +85,7 @@ class Rule(models.Model):
     deed = models.CharField(max_length=5, choices=Deed)
     strength = models.FloatField(
         default=0.5, validators=[MinValueValidator(0.05), MaxValueValidator(1)],
-        help_text="raise: score × (1 + strength); lower: score × (1 − strength)",
+        help_text="raise: score × (1 + strength); lower: score × (1 − strength); all that meet together × 0.1 to × 3",
     )  # fmt: skip
     product = models.ForeignKey(Product, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     brand = models.CharField(max_length=100, blank=True, default="", db_default="")
@@ -140,10 +140,10 @@ class Rule(models.Model):
 class ProductNeighbor(models.Model):
     """A product that is bought by those who buy another (table `product_neighbors`); counted anew by the clock."""
 
-    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="+")
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="+", db_index=False)
     neighbor = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="+")
-    score = models.FloatField(db_comment="cosine over buyers, shrunk; 0 to 1")
-    buyers = models.IntegerField(db_comment="who bought both")
+    score = models.FloatField(db_comment="cosine over buyers of 90 days, shrunk; 0 to 1")
+    buyers = models.IntegerField(db_comment="different ones who bought both")
 
     class Meta:
         db_table = "product_neighbors"
@@ -156,7 +156,9 @@ class ProductNeighbor(models.Model):
 class ProductPopularity(models.Model):
     """How a product sells in a store, and in all of them (table `product_popularity`); counted anew by the clock."""
 
-    store = models.ForeignKey(Store, on_delete=models.CASCADE, null=True, related_name="+", db_comment="null: all")
+    store = models.ForeignKey(
+        Store, on_delete=models.CASCADE, null=True, related_name="+", db_index=False, db_comment="null: all"
+    )
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="+")
     score = models.FloatField(db_comment="orders, the recent ones counting more, of the best seller's; 0 to 1")
     orders = models.IntegerField(db_comment="orders with it in 90 days")
@@ -177,7 +179,8 @@ class Recommendation(PostgresPartitionedModel):
     """
     An answer that was made, for later evaluation, by month (table `recommendations`).
 
-    One answer may be shown many times while it is cached; feedback tells how often it was.
+    Whose it was is noted only of those who agreed that their history is kept. One answer may be shown in many visits while
+    it is cached; feedback tells in how many.
     """
 
     pk = models.CompositePrimaryKey("id", "made_at")
@@ -197,6 +200,7 @@ class Recommendation(PostgresPartitionedModel):
         indexes = [
             models.Index(fields=["store_id", "made_at"], name="recommendations_of_store"),
             models.Index(fields=["customer_id", "made_at"], name="recommendations_of_customer"),
+            models.Index(fields=["session"], name="recommendations_of_session", condition=~Q(session="")),
         ]
 
     class PartitioningMeta:
@@ -222,6 +226,9 @@ class RecommendationFeedback(models.Model):
     recommendation_id = models.UUIDField()
     product_id = models.UUIDField()
     kind = models.CharField(max_length=7, choices=Kind)
+    session = models.CharField(
+        max_length=100, blank=True, default="", db_default="", db_comment="visit it was shown in"
+    )
     scenario = models.CharField(max_length=20)
     store_id = models.UUIDField(null=True)
     at = models.DateTimeField(db_default=Now())
@@ -230,10 +237,13 @@ class RecommendationFeedback(models.Model):
         db_table = "recommendation_feedback"
         constraints = [
             models.UniqueConstraint(
-                fields=["recommendation_id", "product_id", "kind"], name="recommendation_feedback_once"
+                fields=["recommendation_id", "product_id", "kind", "session"], name="recommendation_feedback_once"
             )
         ]
-        indexes = [models.Index(fields=["-at"], name="recommendation_feedback_newest")]
+        indexes = [
+            models.Index(fields=["-at"], name="recommendation_feedback_newest"),
+            models.Index(fields=["session"], name="recommendation_feedback_visit", condition=~Q(session="")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.product_id}"

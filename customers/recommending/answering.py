@@ -1,19 +1,18 @@
 """The road of a recommendation, whole: who asks, candidates, filters, order, reasons."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any
+from datetime import datetime, time, timedelta
 from uuid import UUID, uuid4
 
 from django.utils import timezone
 
-from catalog.models import Product
 from catalog.selectors import products_in_order
 from customers.models import Rule, Scenario
 from customers.recommending import candidates, mixing
-from customers.recommending.asking import Question
+from customers.recommending.answers import LEVELS, Answer, Pick
+from customers.recommending.asking import Question, Unknown
 from customers.recommending.candidates import Candidates
 from customers.recommending.explaining import anchors_of, explain
 from customers.recommending.filtering import (
@@ -31,54 +30,12 @@ from customers.recommending.mixing import Scored
 from customers.recommending.ruling import Rules, moving, rules_for
 from customers.services.recommendations import keep
 
-# How far an answer is from what was asked for, by what stood in the way: 0 is all of it.
-LEVELS: Mapping[str, int] = {
-    "vectors-silent": 1, "cache-silent": 1, "no-consent": 2, "cold-start": 2, "nobody-known": 2, "nothing-alike": 3,
-    "age-not-proven": 4, "scenario-off": 4, "nothing-fits": 4,
-}  # fmt: skip
 _BARS = {"age": "age-not-proven", "scenario": "scenario-off"}
 _LEGS = ("again", "alike", "taste", "popular", "new")
 # The best are held against filters a page after the other, until so many are kept that brands can take turns.
 _PAGE, _ENOUGH = 150, 100
 # What fills up an answer stands below all that was found for it.
 _FILLING = 1e-6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pick:
-    """A recommended product: its score, what each leg gave to it, staff's rules that moved it, and why it is there."""
-
-    product: Product
-    score: float
-    parts: dict[str, float]
-    rules: tuple[Rule, ...]
-    reasons: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """
-    What is recommended, best first.
-
-    level: 0 all that was asked for, 1 without a part that did not answer, 2 not personal, 3 what sells, as nothing else
-    was found, 4 nothing; why: what stood in the way. rests_on: ids of rows; versions: what of them was read. stores: whose
-    stock counted. until: when a rule begins or ends.
-    """
-
-    id: UUID
-    scenario: Scenario
-    model_version: str
-    filters: tuple[str, ...]
-    level: int
-    why: tuple[str, ...]
-    picks: list[Pick]
-    language: str
-    is_personal: bool
-    until: datetime | None
-    rests_on: frozenset[str]
-    versions: tuple[str, ...]
-    stores: tuple[UUID, ...]
-    made_at: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,24 +57,26 @@ def recommend(
     *,
     scenario: Scenario | None = None,
     language: str = "",
+    silent: Sequence[str] = (),
     is_kept: bool = True,
     now: datetime | None = None,
 ) -> Answer:
     """
     Return what a person should be shown, here and now.
 
-    scenario: one that is not saved, for a preview. language: of the reasons, en or fr; else the person's. is_kept: note the
-    answer, so that what becomes of it can be told. Raises Scenario.DoesNotExist; LookupError where nobody has the id.
+    scenario: one that is not saved, for a preview. language: of the reasons, en or fr; else the person's. silent: what else
+    did not answer, as it stands in LEVELS. is_kept: note the answer, so that what becomes of it can be told. Raises
+    Scenario.DoesNotExist, and Unknown where nobody has the id.
     """
     moment = now or timezone.now()
     weighed = weigh(question, scenario=scenario, now=moment)
     ordered = order(weighed)
-    why, spoken = _why(weighed, ordered), language or language_of(weighed.setting)
+    why, spoken = (*_why(weighed, ordered), *silent), language or language_of(weighed.setting)
     answer = Answer(
         id=uuid4(), scenario=weighed.setting.scenario, model_version=mixing.VERSION, filters=NAMES,
         level=max((LEVELS[reason] for reason in why), default=0), why=why, picks=_picks(weighed, ordered, spoken),
         language=spoken,
-        is_personal=_is_personal(weighed), until=weighed.rules.until, rests_on=_rests_on(weighed, ordered),
+        is_personal=_is_personal(weighed), until=_until(weighed), rests_on=_rests_on(weighed, ordered),
         versions=_versions(weighed, ordered), stores=tuple(weighed.stores), made_at=moment,
     )  # fmt: skip
     if is_kept:
@@ -131,7 +90,7 @@ def weigh(
     """Return every candidate, and `also` those, held against filters and rules. Raises as `recommend` does."""
     person = know(question.customer, now=now) if question.customer else None
     if question.customer and person is None:
-        raise LookupError("nobody has this id")
+        raise Unknown("Nobody has this id.")
     if person and not question.place:
         question = replace(question, province=person.province)
     if question.session and not question.products and question.scenario == Scenario.Name.BASKET:
@@ -205,6 +164,12 @@ def _fill(weighed: Weighed) -> None:
     weighed.kept += [
         Scored(key=pk, score=_FILLING / (place + 1), parts={}) for place, pk in enumerate(fit[: weighed.setting.question.limit])
     ]  # fmt: skip
+
+
+def _until(weighed: Weighed) -> datetime:
+    """Return when it may be otherwise by itself: when a rule begins or ends, or with the day, by which laws hold."""
+    tomorrow = datetime.combine(weighed.setting.today + timedelta(days=1), time.min, timezone.get_current_timezone())
+    return min(filter(None, (weighed.rules.until, tomorrow)))
 
 
 def _is_personal(weighed: Weighed) -> bool:

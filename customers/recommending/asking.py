@@ -5,6 +5,13 @@ from decimal import Decimal
 from uuid import UUID
 
 from catalog.models import Store
+from config.errors import CultivarError
+
+
+class Unknown(CultivarError):
+    """Nobody, or nothing, has the id that was asked with."""
+
+    code = "not-found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,10 +20,7 @@ from vectors.errors import VectorRefused, VectorsUnavailable
 
 log = structlog.get_logger(__name__)
 COLLECTION = "product_embeddings"
-_MOST = 200
 _NEW_DAYS, _NEWNESS_DAYS = 30, 10.0
-# What a deed tells of a person's taste, beside a purchase.
-_TELLING = {"purchase": 1.0, "like": 1.0, "basket-add": 0.5, "view": 0.2}
 # How much a person's own history counts beside what they look at now.
 _OWN_SHARE = 0.3
 _ALIKE = """
@@ -33,11 +30,13 @@ JOIN product_neighbors n ON n.product_id = s.product GROUP BY 1 ORDER BY 2 DESC,
 _IN_STOCK = """
 EXISTS (SELECT FROM store_stock k WHERE k.product_id = p.id AND k.quantity > 0 AND k.store_id = ANY(%(stores)s::uuid[]))
 """
-# The best come by their index, and so many that enough of them are in stock.
+# The best come by their index, and so many that enough of them are in stock; and how what the person bought sells.
 _POPULAR = f"""
-SELECT p.id, p.score FROM (
+(SELECT p.id, p.score FROM (
   SELECT product_id AS id, score FROM product_popularity WHERE {{store}} ORDER BY score DESC LIMIT 4 * %(most)s
-) AS p WHERE {_IN_STOCK} ORDER BY p.score DESC, p.id LIMIT %(most)s
+) AS p WHERE {_IN_STOCK} ORDER BY p.score DESC, p.id LIMIT %(most)s)
+UNION SELECT product_id, score FROM product_popularity WHERE {{store}} AND product_id = ANY(%(bought)s::uuid[])
+ORDER BY 2 DESC, 1
 """
 _NEW = f"""
 SELECT p.id, exp(-greatest(extract(epoch FROM %(now)s - p.created_at), 0)::float8 / 86400 / %(newness)s) FROM (
@@ -71,7 +70,9 @@ def gather(
         "again": lambda: _again(deeds, now),
         "alike": lambda: _alike(found.seeds),
         "taste": lambda: _taste(question, person if deeds else None),
-        "popular": lambda: popular(question, stores),
+        "popular": lambda: popular(
+            question, stores, bought={deed.product for deed in deeds if deed.kind == "purchase"}
+        ),
         "new": lambda: new(stores, now=now),
     }
     for leg in legs:
@@ -83,9 +84,13 @@ def gather(
     return found
 
 
-def popular(question: Question, stores: Sequence[UUID]) -> dict[UUID, float]:
-    """Return what sells in the store, best first; in one where nothing is counted yet, what sells in all."""
-    asked: dict[str, Any] = {"stores": array(stores), "most": _MOST}
+def popular(question: Question, stores: Sequence[UUID], *, bought: Collection[UUID] = ()) -> dict[UUID, float]:
+    """
+    Return what sells in the store, best first, and what of it the person bought, however it sells.
+
+    In a store where nothing is counted yet, what sells in all.
+    """
+    asked: dict[str, Any] = {"stores": array(stores), "most": mixing.MOST_OF_A_LEG, "bought": array(bought)}
     if question.store:
         asked["store"] = question.store.pk
         if found := _pairs(_POPULAR.format(store="store_id = %(store)s"), asked):
@@ -95,22 +100,28 @@ def popular(question: Question, stores: Sequence[UUID]) -> dict[UUID, float]:
 
 def new(stores: Sequence[UUID], *, now: datetime) -> dict[UUID, float]:
     """Return what has come to the catalogue in the last 30 days and is in stock, the newest first."""
-    asked = {"stores": array(stores), "most": _MOST, "days": _NEW_DAYS, "newness": _NEWNESS_DAYS, "now": now}
+    asked = {
+        "stores": array(stores),
+        "most": mixing.MOST_OF_A_LEG,
+        "days": _NEW_DAYS,
+        "newness": _NEWNESS_DAYS,
+        "now": now,
+    }
     return _pairs(_NEW, asked)
 
 
 def anything(stores: Sequence[UUID]) -> list[UUID]:
     """Return what is in stock at all, the newest first: for stores where nothing is known of sales."""
     with connection.cursor() as cursor:
-        cursor.execute(_ANYTHING, {"stores": array(stores), "most": _MOST})
+        cursor.execute(_ANYTHING, {"stores": array(stores), "most": mixing.MOST_OF_A_LEG})
         return [pk for (pk,) in cursor.fetchall()]
 
 
 def _seeds(question: Question, deeds: Sequence[Deed], now: datetime) -> dict[UUID, float]:
     """Return by what neighbors are looked up: what is looked at, and what the person did."""
-    told = [deed for deed in deeds if deed.kind in _TELLING and deed.quantity > 0]
+    told = [deed for deed in deeds if deed.kind in mixing.TELLING and deed.quantity > 0]
     own: Mapping[UUID, float] = mixing.seeds(
-        [deed.product for deed in told], _ages(told, now), np.array([_TELLING[deed.kind] for deed in told])
+        [deed.product for deed in told], _ages(told, now), np.array([mixing.TELLING[deed.kind] for deed in told])
     )
     if not question.products:
         return dict(own)
@@ -133,7 +144,7 @@ def _alike(seeds: Mapping[UUID, float]) -> dict[UUID, float]:
     if not seeds:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_ALIKE, [array(seeds), list(seeds.values()), _MOST])
+        cursor.execute(_ALIKE, [array(seeds), list(seeds.values()), mixing.MOST_OF_A_LEG])
         return dict(cursor.fetchall())
 
 
@@ -148,7 +159,7 @@ def _taste(question: Question, person: Person | None) -> dict[UUID, float]:
         return {}
     if vector is None:
         return {}
-    found = searching.nearest(collection=COLLECTION, vector=vector, limit=_MOST, stamp=stamp)
+    found = searching.nearest(collection=COLLECTION, vector=vector, limit=mixing.MOST_OF_A_LEG, stamp=stamp)
     return {UUID(hit.id): hit.score for hit in found.hits}
 
 

@@ -14,7 +14,7 @@ MOST_NEIGHBORS = 50
 LEAST_BUYERS = 3
 """Fewer different buyers of both would tell of somebody what they buy."""
 SHRINK = 1.0
-PERIOD_DAYS = 28
+PERIOD_DAYS = 90
 """Within so many days two purchases of one person go together."""
 POPULAR_HALF_LIFE = 14.0
 ALL_STORES = -1

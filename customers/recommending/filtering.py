@@ -17,8 +17,8 @@ from customers.recommending.knowing import Person
 from mlops.arrays import array
 
 _FACTS = """
-SELECT p.id, p.xmin::text, p.merged_into_id IS NULL, p.name, coalesce(p.brand, ''), coalesce(p.category, ''),
-  coalesce(p.strain_type, ''), p.thc_percentage, p.thc_mg, coalesce(p.mg_unit, ''), p.price,
+SELECT p.id, p.xmin::text, p.merged_into_id IS NULL, coalesce(p.brand, ''), coalesce(p.category, ''),
+  coalesce(p.strain_type, ''), coalesce(p.thc_percentage_high, p.thc_percentage), p.thc_mg, coalesce(p.mg_unit, ''), p.price,
   EXISTS (SELECT FROM store_stock k WHERE k.product_id = p.id AND k.quantity > 0 AND k.store_id = ANY(%(stores)s::uuid[]))
 FROM products p WHERE p.id = ANY(%(products)s::uuid[])
 """
@@ -29,12 +29,11 @@ _LOWEST_AGE = min(age for province in PROVINCES.values() for _, age in province.
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What filters ask of a product; version changes with every change of its row."""
+    """What filters ask of a product; thc: the most that its label promises. Its version changes with every change of its row."""
 
     id: UUID
     version: str
     is_current: bool
-    name: str
     brand: str
     category: str
     strain_type: str
@@ -135,8 +134,7 @@ def _too_young(setting: Setting) -> str:
     needed = place.least_age(setting.today) if place else _STRICTEST_AGE
     if not person.is_age_verified:
         return f"no proof that they are {needed}"
-    home = PROVINCES.get(person.province)
-    proven = person.proven_age or (home.least_age(setting.today) if home else _LOWEST_AGE)
+    proven = person.proven_age or _LOWEST_AGE
     return "" if proven >= needed else f"proven is {proven}, needed {needed}"
 
 
@@ -150,12 +148,13 @@ def _out_of_stock(facts: Facts, setting: Setting) -> str:
 
 
 def _not_sold(facts: Facts, setting: Setting) -> str:
-    place = setting.place
-    if place is None or place.may_sell(
-        category=facts.category, thc=facts.thc, milligrams=facts.milligrams, unit=facts.unit, on=setting.today
-    ):
-        return ""
-    return f"may not be sold in {place.name_en}"
+    # Where nobody has told the place, it may be any.
+    for place in [setting.place] if setting.place else PROVINCES.values():
+        if not place.may_sell(
+            category=facts.category, thc=facts.thc, milligrams=facts.milligrams, unit=facts.unit, on=setting.today
+        ):
+            return f"may not be sold in {place.name_en}"
+    return ""
 
 
 def _out_of_price(facts: Facts, setting: Setting) -> str:
@@ -198,7 +197,7 @@ def _looked_at(facts: Facts, setting: Setting) -> str:
 def names(rule: Rule, facts: Facts) -> bool:
     """Tell whether a rule names a product: everything that it says is so."""
     told = (
-        (rule.product_id, facts.id), (rule.brand.lower(), facts.brand.lower()), (rule.category, facts.category),
+        (rule.product and (rule.product.merged_into_id or rule.product_id), facts.id), (rule.brand.lower(), facts.brand.lower()), (rule.category, facts.category),
         (rule.strain_type, facts.strain_type),
     )  # fmt: skip
     if rule.least_thc is not None and (facts.thc is None or facts.thc < rule.least_thc):

@@ -11,7 +11,7 @@ from catalog.models import Product
 from catalog.selectors import products_in_order
 from customers.models import Rule
 from customers.recommending.answering import language_of, order, weigh
-from customers.recommending.asking import Question
+from customers.recommending.asking import Question, Unknown
 from customers.recommending.explaining import anchors_of, explain
 from customers.recommending.filtering import Blocked, blocked
 
@@ -36,12 +36,12 @@ class Verdict:
 
 
 def judge(question: Question, *, product: UUID, now: datetime | None = None) -> Verdict:
-    """Return why a product is in the answer to a question, or why not. Raises LookupError for one that is not known."""
+    """Return why a product is in the answer to a question, or why not. Raises Unknown."""
     weighed = weigh(question, also=[product], now=now or timezone.now())
     facts = weighed.facts.get(product)
     row = Product.objects.defer("search_document").filter(pk=product).first()
     if row is None or facts is None:
-        raise LookupError("this product is not known")
+        raise Unknown("This product is not known.")
     shown = order(weighed)
     place = next((number for number, one in enumerate(shown, start=1) if one.key == product), None)
     scored = next((one for one in weighed.kept if one.key == product), None)

@@ -24,7 +24,7 @@ FROM customer_profiles c WHERE c.id = %(id)s
 _LINES = """
 SELECT coalesce(p.merged_into_id, p.id), 'purchase', l.quantity, l.purchased_at
 FROM purchases l JOIN products p ON p.id = l.product_id
-WHERE l.customer_id = %(id)s AND l.purchased_at > %(now)s - interval '365 days' ORDER BY l.purchased_at DESC LIMIT 400
+WHERE l.customer_id = %(id)s AND l.purchased_at > %(now)s - interval '365 days' ORDER BY l.purchased_at DESC LIMIT 1000
 """
 _ACTS = """
 SELECT coalesce(p.merged_into_id, p.id), i.kind, 1, i.occurred_at
@@ -40,10 +40,11 @@ WHERE i.customer_id = %(id)s AND i.kind IN ('like', 'dislike') ORDER BY 1, i.occ
 """
 # What lies in the basket of a visit: put in and not taken out again.
 _BASKET = """
-SELECT product_id FROM (
-  SELECT DISTINCT ON (product_id) product_id, kind, occurred_at FROM interactions
-  WHERE session = %s AND kind IN ('basket-add', 'basket-remove') AND occurred_at > now() - interval '1 day'
-  ORDER BY product_id, occurred_at DESC
+SELECT product FROM (
+  SELECT DISTINCT ON (1) coalesce(p.merged_into_id, p.id) AS product, i.kind, i.occurred_at
+  FROM interactions i JOIN products p ON p.id = i.product_id
+  WHERE i.session = %s AND i.kind IN ('basket-add', 'basket-remove') AND i.occurred_at > now() - interval '1 day'
+  ORDER BY 1, i.occurred_at DESC
 ) AS last WHERE kind = 'basket-add' ORDER BY occurred_at DESC LIMIT 50
 """
 _PROFILED = frozenset({"history", "profiling"})

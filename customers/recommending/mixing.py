@@ -25,6 +25,8 @@ DEFAULTS: Mapping[str, Mapping[str, float]] = {
 TELLING: Mapping[str, float] = {"purchase": 1.0, "like": 1.0, "basket-add": 0.5, "view": 0.2}
 """What a deed tells of a person's taste beside a purchase, for `seeds`."""
 
+MOST_OF_A_LEG = 200
+"""So many of the best of a leg are candidates."""
 MOST_SEEDS = 50
 _HALF_LIFE = 90.0
 _ENOUGH = 20.0

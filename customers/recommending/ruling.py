@@ -12,9 +12,11 @@ from customers.recommending.asking import Question
 from customers.recommending.filtering import Facts, names
 
 VERSION = """
-SELECT concat_ws('.', (SELECT concat(count(*), '/', max(r.xmin::text::bigint)) FROM recommendation_rules r),
-  (SELECT concat(count(*), '/', max(s.xmin::text::bigint)) FROM recommendation_scenarios s))
+SELECT md5(concat_ws('.', (SELECT string_agg(concat(r.id, r.xmin), ',' ORDER BY r.id) FROM recommendation_rules r),
+  (SELECT string_agg(concat(s.name, s.xmin), ',' ORDER BY s.name) FROM recommendation_scenarios s),
+  (SELECT string_agg(concat(t.id, t.xmin), ',' ORDER BY t.id) FROM stores t)))
 """
+"""What changes whenever a rule, a scenario or a store does."""
 _LEAST, _MOST = 0.1, 3.0
 """However many rules meet, they neither bury a product nor lift it beyond all others."""
 
@@ -33,11 +35,13 @@ def rules_for(question: Question, *, now: datetime) -> Rules:
     with connection.cursor() as cursor:
         cursor.execute(VERSION)
         (version,) = cursor.fetchone()
-    scope = Q(scenario__in=("", question.scenario)) & Q(province__in=("", question.place))
+    scope = Q(scenario__in=("", question.scenario))
+    # Where nobody has told the place, what is hidden in any province is hidden.
+    scope &= Q(province__in=("", question.place)) if question.place else Q(province="") | Q(deed=Rule.Deed.HIDE)
     stores = Q(store=None) | Q(store=question.store) if question.store else Q(store=None)
-    living = Rule.objects.filter(scope, stores, Q(ends_at=None) | Q(ends_at__gt=now)).order_by("created_at", "pk")
+    living = Rule.objects.filter(scope, stores, Q(ends_at=None) | Q(ends_at__gt=now)).select_related("product")
     holding, turns = [], []
-    for rule in living:
+    for rule in living.defer("product__search_document").order_by("created_at", "pk"):
         if rule.starts_at and rule.starts_at > now:
             turns.append(rule.starts_at)
             continue

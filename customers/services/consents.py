@@ -5,7 +5,7 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from config.errors import BadInput
-from customers.models import ChatSession, Consent, ConsentText, CustomerProfile, Interaction, Purchase
+from customers.models import ChatSession, Consent, ConsentText, CustomerProfile, Interaction, Purchase, Recommendation
 from customers.services.access import note
 from customers.services.preferences import derive
 from mlops.holding import held_subjects, open_hold
@@ -77,6 +77,7 @@ def _take_away(customer: CustomerProfile, purpose: str) -> None:
         case ConsentText.Purpose.HISTORY:
             Purchase.objects.filter(customer=customer).update(customer=None)
             Interaction.objects.filter(customer=customer).update(customer=None, session="")
+            Recommendation.objects.filter(customer_id=customer.pk).update(customer_id=None)
         case ConsentText.Purpose.CHAT:
             ChatSession.objects.filter(customer=customer).delete()
 

@@ -15,8 +15,8 @@ from mlops.arrays import array
 
 NEIGHBOR_DAYS, POPULAR_DAYS = 180, 90
 _AT_ONCE = 10_000
-# People who agree to be profiled are one buyer whatever they buy; of everybody else each receipt stands for itself. What was
-# returned on the whole was not bought. Numbers in place of names, so that a million lines fit into memory.
+# People who agree to be profiled are one buyer whatever they buy; those who are known and do not agree are left out, and of
+# nobody known each receipt stands for itself. What was returned on the whole was not bought. Numbers in place of names, so that a million lines fit into memory.
 _BOUGHT_BY = """
 WITH agreeing AS (
   SELECT customer_id FROM consents WHERE withdrawn_at IS NULL AND purpose IN ('history', 'profiling')
@@ -28,6 +28,7 @@ SELECT coalesce(p.merged_into_id, p.id),
   floor(extract(epoch FROM %(now)s - l.purchased_at) / 86400 / %(period)s)::int
 FROM purchases l JOIN products p ON p.id = l.product_id LEFT JOIN agreeing a ON a.customer_id = l.customer_id
 WHERE l.purchased_at > %(now)s - make_interval(days => %(days)s) AND l.purchased_at <= %(now)s
+  AND (l.customer_id IS NULL OR a.customer_id IS NOT NULL)
 GROUP BY 1, 2, 3 HAVING sum(l.quantity) > 0
 """
 _SOLD = """
@@ -61,9 +62,10 @@ WITH counted AS (
   )
 )
 INSERT INTO product_popularity AS o (store_id, product_id, score, orders, counted_at)
-SELECT store_id, product_id, score, orders, %s FROM counted ORDER BY 1, 2
+SELECT store_id, product_id, round(score::numeric, 4)::float8, orders, %s FROM counted ORDER BY 1, 2
 ON CONFLICT (store_id, product_id) DO UPDATE
 SET score = excluded.score, orders = excluded.orders, counted_at = excluded.counted_at
+WHERE (o.score, o.orders) IS DISTINCT FROM (excluded.score, excluded.orders)
 """
 
 
@@ -80,7 +82,7 @@ def count_neighbors(*, now: datetime | None = None) -> int:
     Count anew which products are bought together, from 180 days; return how many pairs there are.
 
     Safe to repeat; readers see the old pairs until the end. One run at a time: where another is at it, it waits.
-    Pairs that fewer than three different buyers have in common are not kept, so that they tell of nobody.
+    Pairs that fewer than three different buyers have in common are not kept, so that they tell of nobody who is known.
     """
     # Here, and not above: scipy stays out of processes that only serve.
     from customers.recommending import counting

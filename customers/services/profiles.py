@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from catalog.ingest.vocabulary import CATEGORIES
 from catalog.models import Store
@@ -78,14 +79,17 @@ def verify_age(*, customer: CustomerProfile, proof: str, by: str, age: int | Non
     """
     Note that the person has shown to be of age, and by what; the document is not kept. Raises BadInput.
 
-    age: the least that was shown, 18, 19 or 21; else that of their province.
+    age: the least that was shown, 18, 19 or 21; else that of their province today, and where none is known the lowest. It
+    stays what it is when they move.
     """
     if proof not in CustomerProfile.AgeProof.values:
         raise BadInput("proof", f"must be one of {', '.join(CustomerProfile.AgeProof.values)}")
     if age not in (None, *AGES):
         raise BadInput("age", f"must be one of {', '.join(map(str, AGES))}")
+    home = PROVINCES.get(customer.province)
+    shown = age or (home.least_age(timezone.localdate()) if home else AGES[0])
     CustomerProfile.objects.filter(pk=customer.pk).update(
-        is_age_verified=True, age_proof=proof, proven_age=age, age_verified_at=Now(), updated_at=Now()
+        is_age_verified=True, age_proof=proof, proven_age=shown, age_verified_at=Now(), updated_at=Now()
     )
     note(customer=customer, actor=by, action="age.verify")
     customer.refresh_from_db()

@@ -108,7 +108,7 @@ def test_pair_of_fewer_than_three_buyers_is_not_kept() -> None:
     assert count_neighbors() == 0
 
 
-def test_people_who_do_not_agree_count_by_their_receipts_alone() -> None:
+def test_people_who_are_known_and_do_not_agree_count_for_no_pairs() -> None:
     a, b = shops.products(2)
     others = [people.person("history") for _ in range(3)]
     for who in others:
@@ -117,7 +117,9 @@ def test_people_who_do_not_agree_count_by_their_receipts_alone() -> None:
     assert count_neighbors() == 0  # what links their receipts is themselves
     for who in others:
         _receipt(who, a, b, days=5)
-    assert {buyers for _, buyers in _pairs().values()} == set()
+    assert count_neighbors() == 0
+    for number in range(3):
+        _receipt(None, a, b, order=f"nobody-{number}")
     assert count_neighbors() == 2
     assert {buyers for _, buyers in _pairs().values()} == {3}
 

@@ -10,7 +10,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from customers.evaluating.measuring import compare, measure
+from customers.evaluating.ranking import neighbors_of, ours
 from customers.evaluating.splitting import read_events, split_of
+from customers.models import Scenario
+from customers.reference.scenarios import initial
 
 _END = pd.Timestamp("2026-11-20")
 
@@ -82,9 +85,8 @@ def test_variety_is_as_shipped(tmp_path: Path) -> None:
     split = split_of(
         read_events(_file(tmp_path, [*lines, _line("c", "big-0", 0, brand="big", category="flower")])), test_days=14
     )
-    from customers.evaluating.ranking import neighbors_of, ours
-
-    picked = ours(split, neighbors_of(split), at=10)(0)
+    few = Scenario(name="home", **initial("home") | {"diversity": 0.2, "most_of_a_brand": 4})
+    picked = ours(split, neighbors_of(split), at=10, scenario=few)(0)
     assert [split.traits[product][0] for product in picked].count("big") == 4
 
 

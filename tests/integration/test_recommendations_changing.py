@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from catalog.models import Product, StoreStock
+from catalog.models import Product, Store, StoreStock
 from config.listening import is_listening
 from customers.cache import ANSWERS
 from customers.models import Consent, Rule, Scenario
@@ -73,8 +73,9 @@ def _broken(client: APIClient, question: Question) -> list[str]:
         return []
     picks = [SimpleNamespace(product=SimpleNamespace(pk=one["id"]), parts=one["parts"]) for one in told["results"]]
     # The key is for no province: where no store is asked for, the person's counts.
+    store = Store.objects.get(pk=question.store.pk) if question.store else None
     asked = Question(
-        scenario=question.scenario, customer=question.customer, store=question.store, limit=question.limit,
+        scenario=question.scenario, customer=question.customer, store=store, limit=question.limit,
         products=_where_they_are_now(question), least_price=question.least_price, most_price=question.most_price,
     )  # fmt: skip
     return broken(asked, SimpleNamespace(picks=picks, is_personal=told["is_personal"]), timezone.now())  # type: ignore[arg-type]
@@ -149,6 +150,20 @@ def _buy(world: World) -> None:
     shops.bought(world.chance.choice(world.people), world.chance.choice(world.products), where=world.stores[0], days=0)
 
 
+def _move(world: World) -> None:
+    store, customer = world.chance.choice(world.stores), world.chance.choice(world.people)
+    Store.objects.filter(pk=store.pk).update(province=world.chance.choice(("ON", "QC")))
+    store.refresh_from_db()
+    profiles.correct(customer=customer, changes={"province": world.chance.choice(("AB", "QC"))}, by="user:test")
+
+
+def _merge(world: World) -> None:
+    merged, into = world.chance.sample(world.products, 2)
+    if not (merged.merged_into_id or into.merged_into_id or Product.objects.filter(merged_into=merged).exists()):
+        Product.objects.filter(pk=merged.pk).update(merged_into=into)
+        merged.refresh_from_db()
+
+
 def _switch(world: World) -> None:
     scenario = Scenario.objects.get(pk=world.chance.choice(Scenario.Name.values))
     scenario.is_active = not scenario.is_active
@@ -157,5 +172,5 @@ def _switch(world: World) -> None:
 
 _CHANGES: tuple[Callable[[World], None], ...] = (
     _stock, _stock, _stock, _sell_everything, _restock, _rule, _end_rules, _dislike, _state, _consent, _age, _product, _buy,
-    _switch,
+    _switch, _move, _merge,
 )  # fmt: skip

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from catalog.models import Product, Store, StoreStock
 from catalog.reference.provinces import PROVINCES
 from customers.models import Consent, CustomerProfile, Interaction, ProductNeighbor, ProductPopularity, Rule, Scenario
-from customers.recommending.answering import Answer, recommend
+from customers.recommending.answering import recommend
+from customers.recommending.answers import Answer
 from customers.recommending.asking import Question
 from tests.integration import shops
 
@@ -60,7 +61,8 @@ class World:
             id=uuid4(), name=f"Product {number}", merge_key=f"law:{number}", brand=chance.choice(_BRANDS), category=category,
             strain_type=chance.choice(_TYPES), price=chance.choice((None, Decimal(10), Decimal(30), Decimal("79.95"))),
             thc_percentage=chance.choice((None, Decimal(12), Decimal(28), Decimal(31))),
-            thc_mg=chance.choice((None, Decimal(5), Decimal(10))), mg_unit=chance.choice((None, "mg_per_unit", "mg_per_package")),
+            thc_percentage_high=chance.choice((None, None, Decimal(33))),
+            thc_mg=chance.choice((None, Decimal(5), Decimal(10), Decimal(30))), mg_unit=chance.choice((None, "mg", "mg_per_unit", "mg_per_package")),
         )  # fmt: skip
 
     def _person(self, number: int) -> CustomerProfile:
@@ -146,14 +148,15 @@ def broken(question: Question, answer: Answer, now: Any) -> list[str]:
         found.append("scenario")
     if answer.picks and person:
         needed = PROVINCES[place].least_age(now.date()) if place else 21
-        home = PROVINCES[person.province].least_age(now.date()) if person.province else 18
-        if not person.is_age_verified or (person.proven_age or home) < needed:
+        if not person.is_age_verified or (person.proven_age or 18) < needed:
             found.append("age")
     if answer.is_personal and not purposes >= set(_PURPOSES):
         found.append("consent")
     for pick in answer.picks:
         product = Product.objects.get(pk=pick.product.pk)
-        if person and not purposes >= set(_PURPOSES) and pick.parts.get("again"):
+        # What is alike may be so to what is looked at; without that, it could only come of what somebody did.
+        personal = {"again"} if question.products else {"again", "alike", "taste"}
+        if not purposes >= set(_PURPOSES) and personal & set(pick.parts):
             found.append("consent")
         found += _broken_by(product, question, person, purposes, place, now)
     return found
@@ -179,7 +182,7 @@ def _broken_by(
     checks = {
         "merged": product.merged_into_id is not None,
         "stock": not stock.exists(),
-        "province": place == "QC" and _is_banned_in_quebec(product),
+        "province": place in ("QC", "") and _is_banned_in_quebec(product),
         "price": is_priced and (product.price is None or not lowest <= product.price <= highest),
         "dislike": bool(
             (person and "history" in purposes and last and last.kind == "dislike")
@@ -200,28 +203,27 @@ def _is_banned_in_quebec(product: Product) -> bool:
         case "topicals":
             return True
         case "dried-flower" | "extracts":
-            return (product.thc_percentage or 0) > 30
+            return (product.thc_percentage_high or product.thc_percentage or 0) > 30
         case "edibles":
-            return (unit == "mg_per_unit" and milligrams > 5) or (unit == "mg_per_package" and milligrams > 10)
+            return milligrams > {"mg_per_unit": 5, "mg_per_package": 10, "mg": 10}.get(unit or "", 10**6)
         case "beverages":
-            return unit == "mg_per_package" and milligrams > 5
+            return milligrams > {"mg_per_unit": 5, "mg_per_package": 5, "mg": 5}.get(unit or "", 10**6)
     return False
 
 
 def _hides(rule: Rule, product: Product, question: Question, place: str, now: Any) -> bool:
+    thc = product.thc_percentage_high or product.thc_percentage
     return (
         (rule.starts_at is None or rule.starts_at <= now)
         and (rule.ends_at is None or rule.ends_at > now)
         and rule.scenario in ("", question.scenario)
-        and rule.province in ("", place)
+        and (not place or rule.province in ("", place))
         and (rule.store is None or rule.store == question.store)
-        and (rule.product is None or rule.product == product)
+        and (rule.product is None or product in (rule.product, rule.product.merged_into))
         and (not rule.brand or rule.brand.lower() == (product.brand or "").lower())
         and (not rule.category or rule.category == product.category)
         and (not rule.strain_type or rule.strain_type == product.strain_type)
-        and (
-            rule.least_thc is None or (product.thc_percentage is not None and product.thc_percentage >= rule.least_thc)
-        )
+        and (rule.least_thc is None or (thc is not None and thc >= rule.least_thc))
     )
 
 
@@ -240,15 +242,19 @@ def test_no_answer_breaks_a_hard_filter(seed: int) -> None:
 
 def test_the_law_sees_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each filter taken out alone is noticed; but what was merged is left out by three others as well."""
-    from customers.recommending import answering, filtering
+    from customers.recommending import answering, filtering, knowing
 
     def without(name: str) -> Callable[..., bool]:
         return lambda facts, setting: any(one.filter != name for one in filtering.blocked(facts, setting))
 
-    seen: dict[str, set[str]] = {name: set() for name in (*filtering.FILTERS, "age", "scenario") if name != "merged"}
+    seen: dict[str, set[str]] = {
+        name: set() for name in (*filtering.FILTERS, "age", "scenario", "consent") if name != "merged"
+    }
     for name, broken_by in seen.items():
         with monkeypatch.context() as patched:
-            if name in filtering.FILTERS:
+            if name == "consent":
+                patched.setattr(knowing, "_PROFILED", frozenset())
+            elif name in filtering.FILTERS:
                 patched.setattr(answering, "is_blocked", without(name))
             else:
                 patched.setattr(answering, "barred", lambda setting, name=name: [b for b in filtering.barred(setting) if b.filter != name])  # fmt: skip

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from catalog.models import Product, Store
 from customers.models import Interaction, ProductNeighbor, ProductPopularity, Recommendation, Rule, Scenario
-from customers.recommending.answering import Answer, recommend
-from customers.recommending.asking import Question
+from customers.recommending.answering import recommend
+from customers.recommending.answers import Answer
+from customers.recommending.asking import Question, Unknown
 from customers.recommending.judging import judge
 from customers.services import consents, profiles
 from tests.integration import people, shops
@@ -226,7 +227,7 @@ def test_a_scenario_that_is_off_says_so(store: Store, shelf: list[Product]) -> N
 
 
 def test_answers_are_noted_and_previews_are_not(store: Store, shelf: list[Product]) -> None:
-    customer = shops.shopper()
+    customer = shops.shopper("history")
     answer = _ask(store, customer)
     kept = Recommendation.objects.get()
     assert (kept.id, kept.customer_id, kept.store_id) == (answer.id, customer.pk, store.pk)
@@ -237,6 +238,36 @@ def test_answers_are_noted_and_previews_are_not(store: Store, shelf: list[Produc
     assert Recommendation.objects.count() == 1
 
 
+def test_whose_an_answer_was_is_noted_only_of_those_whose_history_is_kept(store: Store, shelf: list[Product]) -> None:
+    _ask(store, shops.shopper("profiling"))
+    assert Recommendation.objects.get().customer_id is None
+    customer = shops.shopper("history")
+    _ask(store, customer)
+    assert Recommendation.objects.filter(customer_id=customer.pk).count() == 1
+    consents.withdraw(customer=customer, purpose="history", by="user:test")
+    assert not Recommendation.objects.exclude(customer_id=None).exists()
+
+
+def test_a_proof_of_age_does_not_grow_with_a_move() -> None:
+    quebec = shops.store("sainte-catherine", "QC")
+    shops.products(3, quebec)
+    customer = shops.shopper(province="AB")
+    profiles.correct(customer=customer, changes={"province": "QC"}, by="user:test")
+    assert _ask(quebec, customer).why == ("age-not-proven",)
+
+
+def test_a_rule_on_a_product_holds_for_what_it_was_merged_into(store: Store, shelf: list[Product]) -> None:
+    Rule.objects.create(name="recall", deed="hide", product=shelf[0], reason="lot 7")
+    Product.objects.filter(pk=shelf[0].pk).update(merged_into=shelf[11])
+    assert "P-11" not in _shown(_ask(store))
+
+
+def test_a_rule_on_thc_reads_the_upper_end_of_the_label(store: Store, shelf: list[Product]) -> None:
+    Product.objects.filter(pk=shelf[11].pk).update(thc_percentage=27, thc_percentage_low=24, thc_percentage_high=30)
+    Rule.objects.create(name="strong", deed="hide", least_thc=Decimal(28), reason="a test")
+    assert "P-11" not in _shown(_ask(store))
+
+
 def test_the_language_is_the_persons(store: Store, shelf: list[Product]) -> None:
     customer = shops.shopper("history", "profiling", language="fr")
     shops.bought(customer, shelf[0], where=store, times=6)
@@ -244,7 +275,7 @@ def test_the_language_is_the_persons(store: Store, shelf: list[Product]) -> None
 
 
 def test_nobody_has_this_id(store: Store) -> None:
-    with pytest.raises(LookupError):
+    with pytest.raises(Unknown):
         recommend(Question(scenario="home", store=store, customer=uuid4()))
 
 
@@ -270,7 +301,7 @@ def test_why_and_why_not(judged: Question, shelf: list[Product]) -> None:
     low = judge(judged, product=shelf[4].pk)
     assert (low.place, low.blocked) == (None, [])
     assert low.score < low.least_score
-    with pytest.raises(LookupError):
+    with pytest.raises(Unknown):
         judge(judged, product=uuid4())
 
 

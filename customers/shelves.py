@@ -88,7 +88,7 @@ def named_by(rule: Rule) -> QuerySet[Product]:
     """Return the current products that meet everything a rule says; the same as `filtering.names`, asked of the database."""
     rows = Product.objects.current().defer("search_document")
     if rule.product:
-        rows = rows.filter(pk=rule.product.merged_into_id or rule.product_id)
+        rows = rows.filter(pk=rule.product.merged_into_id or rule.product.pk)
     if rule.brand:
         # As a pattern, since the index of spellings knows patterns, and no equality of upper case.
         rows = rows.filter(brand__iregex=f"^{re.escape(rule.brand)}$")

@@ -143,7 +143,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     change_form_before_template = "admin/customers/customerprofile/actions.html"
     fieldsets = (
         (None, {"fields": (("external_customer_id", "is_synthetic"), ("province", "language"), "store")}),
-        ("Age", {"fields": (("is_age_verified", "age_proof", "age_verified_at"),)}),
+        ("Age", {"fields": (("is_age_verified", "age_proof", "proven_age", "age_verified_at"),)}),
         (
             "Preferences that hold: stated, else derived",
             {

@@ -127,7 +127,7 @@ def _judged(request: HttpRequest, form: WhyForm) -> dict[str, Any]:
         note(customer=customer, actor=f"user:{request.user.get_username()}", action="recommendations.why")
     try:
         verdict = judge(form.question(scenario=told["scenario"]), product=choices[0].pk)
-    except (Unknown, Scenario.DoesNotExist) as error:  # erased or removed since the form found it
+    except Unknown as error:  # erased or removed since the form found it
         form.add_error(None, str(error))
         return {}
     blocked = [(FILTERS.get(one.filter, one.filter), one.why) for one in verdict.blocked]

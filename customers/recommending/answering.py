@@ -27,7 +27,7 @@ from customers.recommending.filtering import (
 )
 from customers.recommending.knowing import basket_of, know
 from customers.recommending.mixing import Scored
-from customers.recommending.ruling import Rules, moving, rules_for
+from customers.recommending.ruling import Rules, decided, moving, rules_for
 from customers.services.recommendations import keep
 
 _BARS = {"age": "age-not-proven", "scenario": "scenario-off"}
@@ -66,7 +66,7 @@ def recommend(
 
     scenario: one that is not saved, for a preview. language: of the reasons, en or fr; else the person's. silent: what else
     did not answer, as it stands in LEVELS. is_kept: note the answer, so that what becomes of it can be told. Raises
-    Scenario.DoesNotExist, and Unknown where nobody has the id.
+    Unknown where nobody has the id, or nothing the name.
     """
     moment = now or timezone.now()
     weighed = weigh(question, scenario=scenario, now=moment)
@@ -95,10 +95,14 @@ def weigh(
         question = replace(question, province=person.province)
     if question.session and not question.products and question.scenario == Scenario.Name.BASKET:
         question = replace(question, products=basket_of(question.session))
-    rules = rules_for(question, now=now)
+    staff = decided(now=now)
+    mixed_as = scenario or staff.scenarios.get(question.scenario)
+    if mixed_as is None:
+        raise Unknown("There is no such scenario.")
+    rules = rules_for(question, of=staff, now=now)
     stores = stores_in_reach(question)
     setting = Setting(
-        question=question, scenario=scenario or Scenario.objects.get(pk=question.scenario), person=person,
+        question=question, scenario=mixed_as, person=person,
         rules=rules.holding, looked_at=facts_of(question.products, stores), today=timezone.localdate(now),
     )  # fmt: skip
     weighed = Weighed(setting=setting, stores=stores, rules=rules, found=Candidates(), facts={}, bars=barred(setting))

@@ -1,24 +1,35 @@
 """What staff have decided, as far as it holds here and now."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
 from django.db.models import Q
 
-from customers.models import Rule
+from customers.models import Rule, Scenario
 from customers.recommending.asking import Question
 from customers.recommending.filtering import Facts, names
 
 VERSION = """
-SELECT md5(concat_ws('.', (SELECT string_agg(concat(r.id, r.xmin), ',' ORDER BY r.id) FROM recommendation_rules r),
+SELECT md5(concat_ws('.', (
+    SELECT string_agg(concat(r.id, r.xmin, p.merged_into_id), ',' ORDER BY r.id)
+    FROM recommendation_rules r LEFT JOIN products p ON p.id = r.product_id),
   (SELECT string_agg(concat(s.name, s.xmin), ',' ORDER BY s.name) FROM recommendation_scenarios s),
   (SELECT string_agg(concat(t.id, t.xmin), ',' ORDER BY t.id) FROM stores t)))
 """
-"""What changes whenever a rule, a scenario or a store does."""
+"""What changes whenever a rule, the product it is on, a scenario or a store does."""
 _LEAST, _MOST = 0.1, 3.0
 """However many rules meet, they neither bury a product nor lift it beyond all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """All rules that are not over, the oldest first, and all scenarios, as they were at a version."""
+
+    version: str
+    rules: Sequence[Rule]
+    scenarios: Mapping[str, Scenario]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +41,38 @@ class Rules:
     version: str
 
 
-def rules_for(question: Question, *, now: datetime) -> Rules:
-    """Return the rules of a question's scenario, store and province; until: when the next begins or ends."""
+_held: Decided | None = None
+
+
+def decided(*, now: datetime) -> Decided:
+    """Return what staff have decided; read anew only where its version says that it has changed."""
+    global _held
     with connection.cursor() as cursor:
         cursor.execute(VERSION)
         (version,) = cursor.fetchone()
-    scope = Q(scenario__in=("", question.scenario))
-    # Where nobody has told the place, what is hidden in any province is hidden.
-    scope &= Q(province__in=("", question.place)) if question.place else Q(province="") | Q(deed=Rule.Deed.HIDE)
-    stores = Q(store=None) | Q(store=question.store) if question.store else Q(store=None)
-    living = Rule.objects.filter(scope, stores, Q(ends_at=None) | Q(ends_at__gt=now)).select_related("product")
+    held = _held
+    if held is None or held.version != version:
+        rules = Rule.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now)).select_related("product", "store")
+        held = _held = Decided(
+            version, list(rules.defer("product__search_document").order_by("created_at", "pk")),
+            {scenario.name: scenario for scenario in Scenario.objects.all()},
+        )  # fmt: skip
+    return held
+
+
+def rules_for(question: Question, *, of: Decided, now: datetime) -> Rules:
+    """Return the rules of a question's scenario, store and province; until: when the next begins or ends."""
     holding, turns = [], []
-    for rule in living.defer("product__search_document").order_by("created_at", "pk"):
+    for rule in of.rules:
+        if not _concerns(rule, question) or (rule.ends_at and rule.ends_at <= now):
+            continue
         if rule.starts_at and rule.starts_at > now:
             turns.append(rule.starts_at)
             continue
         holding.append(rule)
         if rule.ends_at:
             turns.append(rule.ends_at)
-    return Rules(holding, min(turns, default=None), version)
+    return Rules(holding, min(turns, default=None), of.version)
 
 
 def moving(rules: Iterable[Rule], facts: Facts) -> tuple[tuple[Rule, ...], float]:
@@ -58,3 +82,10 @@ def moving(rules: Iterable[Rule], facts: Facts) -> tuple[tuple[Rule, ...], float
     for rule in met:
         factor *= 1 + rule.strength if rule.deed == Rule.Deed.RAISE else 1 - rule.strength
     return met, min(max(factor, _LEAST), _MOST)
+
+
+def _concerns(rule: Rule, question: Question) -> bool:
+    """Tell whether a rule is meant for what is asked; where nobody tells the place, what any province hides is hidden."""
+    is_placed = rule.province in ("", question.place) or (not question.place and rule.deed == Rule.Deed.HIDE)
+    is_in_store = rule.store_id is None or bool(question.store and rule.store_id == question.store.pk)
+    return is_placed and is_in_store and rule.scenario in ("", question.scenario)

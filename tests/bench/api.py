@@ -22,6 +22,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from threadpoolctl import threadpool_limits
 
 from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
@@ -91,7 +92,8 @@ urlpatterns = [
 def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
     """Return ratios of a kept answer, and milliseconds of those that are made."""
     customers = _fill(size)
-    with override_settings(ROOT_URLCONF="tests.bench.api"):
+    # One BLAS thread, as the web process has (config/wsgi.py).
+    with override_settings(ROOT_URLCONF="tests.bench.api"), threadpool_limits(1):
         application, key = WSGIHandler(), _key()
         ours = _asker(application, f"/api/v1/recommendations/{customers[0]}", key)
         _hold(ours(), customers[0])

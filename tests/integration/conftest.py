@@ -13,8 +13,8 @@ from vectors.models import VectorIndex
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _unheard_at_the_end() -> Iterator[None]:
-    """Let go of the database before it is dropped."""
+def _unheard_at_the_end(django_db_setup: None) -> Iterator[None]:
+    """Let go of the database before it is dropped: what is set up after it is taken down before it."""
     yield
     listening.stop()
 

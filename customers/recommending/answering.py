@@ -33,7 +33,7 @@ from customers.services.recommendations import keep
 _BARS = {"age": "age-not-proven", "scenario": "scenario-off"}
 _LEGS = ("again", "alike", "taste", "popular", "new")
 # The best are held against filters a page after the other, until so many are kept that brands can take turns.
-_PAGE, _ENOUGH = 150, 100
+_PAGE, _ENOUGH, _TURNS = 80, 60, 2
 # What fills up an answer stands below all that was found for it.
 _FILLING = 1e-6
 
@@ -111,10 +111,15 @@ def weigh(
     weights = {leg: weight for leg in _LEGS if (weight := float(getattr(setting.scenario, leg)))}
     weighed.found = candidates.gather(question, person, stores, legs=weights, now=now)
     weighed.facts = facts_of(also, stores)
-    weighed.kept = _kept(weighed, mixing.mix(weighed.found.legs, weights), enough=math.inf if also else _ENOUGH)
+    weighed.kept = _kept(weighed, mixing.mix(weighed.found.legs, weights), enough=_enough(question, also))
     if len(weighed.kept) < question.limit:
         _fill(weighed)
     return weighed
+
+
+def _enough(question: Question, also: Collection[UUID]) -> float:
+    """Return how many must be kept: all of them where one is asked for that may stand anywhere."""
+    return math.inf if also else max(_ENOUGH, _TURNS * question.limit)
 
 
 def order(weighed: Weighed) -> list[Scored[UUID]]:

@@ -94,7 +94,9 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     customers = _fill(size)
     # One BLAS thread, as the web process has (config/wsgi.py).
     with override_settings(ROOT_URLCONF="tests.bench.api"), threadpool_limits(1):
-        application, key = WSGIHandler(), _key()
+        from config.wsgi import application  # the web process's own, with its rare garbage collector
+
+        key = _key()
         ours = _asker(application, f"/api/v1/recommendations/{customers[0]}", key)
         _hold(ours(), customers[0])
         peers = {name: _asker(application, f"/bench/{name}/") for name in ("bare", "drf", "ninja/recommendations")}

@@ -263,6 +263,10 @@ def _written(body: bytes = b"kept", **other: object) -> bytes:
         (_written(rests_on=3), False),
         (b"[" * 100_000 + b"\n", False),
     ],
+    ids=[
+        "whole", "nothing", "no header", "pickle", "a list", "no fields", "another body", "another layout", "too old",
+        "of the future", "a lifetime of words", "a number of rows", "too deep",
+    ],
 )  # fmt: skip
 def test_damaged_old_or_foreign_bytes_are_no_answer(answers: Answers, kept: bytes, is_used: bool) -> None:
     quick_redis().ask(lambda client: client.hset(answers._far._name("o"), "f", kept))

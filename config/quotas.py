@@ -58,7 +58,7 @@ def spend(name: str, *, limit: int, seconds: int) -> float | None:
         if not lease.left and not lease.is_spent:
             _take(lease, place, seconds, now)
         if not lease.left:
-            return max(lease.ends - now, 0.001)
+            return max(round(lease.ends - now, 3), 0.001)
         lease.left -= 1
         return None
 

@@ -40,7 +40,11 @@ class RecommendationRuleSerializer(AnswerSerializer):
 
 
 class RecommendedProductSerializer(AudienceSerializer):
-    """A recommended product, and why; staff see the score, what each leg gave to it, and the rules that moved it."""
+    """
+    A recommended product, and why; staff see the score, what each leg gave to it, and the rules that moved it.
+
+    What the schema says of it; `told_of` writes it, with a serializer of products that is made once.
+    """
 
     audiences: ClassVar = {
         **PRODUCT_FIELDS, "reasons": Audience.VERIFIED, "score": Audience.STAFF, "parts": Audience.STAFF,

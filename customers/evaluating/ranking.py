@@ -9,9 +9,10 @@ from customers.evaluating.splitting import Split
 from customers.models import Scenario
 from customers.recommending import counting, mixing
 from customers.reference.scenarios import initial
+from customers.services.counting import NEIGHBOR_DAYS, POPULAR_DAYS
 
-# As candidates are gathered for an answer: no older than so.
-NEIGHBOR_DAYS, POPULAR_DAYS, HISTORY_DAYS = 180, 90, 365
+# As old as deeds may be that `knowing` reads for an answer.
+HISTORY_DAYS = 365
 
 Rank = Callable[[int], Sequence[int]]
 """The products to recommend to a customer, best first."""

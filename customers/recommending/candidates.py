@@ -10,6 +10,7 @@ import numpy as np
 import structlog
 from django.db import connection
 
+from catalog.selectors import COLLECTION
 from customers.recommending import mixing
 from customers.recommending.asking import Question
 from customers.recommending.knowing import Deed, Person
@@ -19,7 +20,6 @@ from vectors import searching
 from vectors.errors import VectorRefused, VectorsUnavailable
 
 log = structlog.get_logger(__name__)
-COLLECTION = "product_embeddings"
 _NEW_DAYS, _NEWNESS_DAYS = 30, 10.0
 # How much a person's own history counts beside what they look at now.
 _OWN_SHARE = 0.3

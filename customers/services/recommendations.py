@@ -47,7 +47,8 @@ def record_feedback(*, recommendation: UUID, told: Sequence[Mapping[str, str]], 
     """
     Note what became of recommended products, each kind once in each visit; return how much of it was new.
 
-    told: product (a UUID) and kind. session: the visit, without which all are one. Raises Recommendation.DoesNotExist, and BadInput for a product that was not in it.
+    told: product (a UUID) and kind. session: the visit, without which all are one. Raises Recommendation.DoesNotExist, and
+    BadInput for a product that was not in it.
     """
     held = Recommendation.objects.get(id=recommendation)
     for place, one in enumerate(told):

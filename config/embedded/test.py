@@ -124,7 +124,7 @@ def _ready_for_tests(environment: dict[str, str], console: Console) -> list[Resu
 
 
 def _pytest_command(options: argparse.Namespace, report: Path) -> list[str]:
-    command = [sys.executable, "-m", "pytest", f"--junitxml={report}", "-rs"]
+    command = [sys.executable, "-m", "pytest", f"--junitxml={report}", "-rfEs"]
     command += ["--disable-socket", "--allow-unix-socket", "--allow-hosts=127.0.0.1,::1,localhost"]
     command += ["-n", "0"] if options.paths else ["-n", "2", "--dist", "loadfile"]
     if sys.stdout.isatty():

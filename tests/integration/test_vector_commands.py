@@ -1,5 +1,9 @@
 """Commands of the vectors as operators type them, and what the outbox watches."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pglock
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -33,6 +37,27 @@ def test_vectors_are_indexed_reconciled_and_rebuilt(capsys: pytest.CaptureFixtur
     call_command("rebuild_vectors", "--collection", COLLECTION, "--index-type", "FLAT")
     assert searching.serving(COLLECTION).pk != index.pk
     assert "recall@10 1.000" in capsys.readouterr().out
+
+
+def test_a_build_that_another_has_begun_is_waited_for() -> None:
+    Product.objects.create(name="Kush", merge_key="test:0", category="vapes")
+    is_held, may_end = threading.Event(), threading.Event()
+
+    def build_elsewhere() -> None:
+        with pglock.advisory(f"vectors:{COLLECTION}"):
+            is_held.set()
+            may_end.wait(30)
+        connection.close()
+
+    with ThreadPoolExecutor() as pool:
+        elsewhere = pool.submit(build_elsewhere)
+        assert is_held.wait(30)
+        refused = _refused("index_vectors", "--wait", "0")
+        assert (refused.returncode, "Another process" in str(refused)) == (2, True)
+        threading.Timer(1, may_end.set).start()
+        call_command("index_vectors")
+        elsewhere.result()
+    assert searching.serving(COLLECTION).vectors.count() == 1
 
 
 def test_names_that_are_not_there_are_refused() -> None:

@@ -3,12 +3,16 @@
 from functools import partial
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+import tenacity
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import Progress
 
 from config.errors import CultivarError
 from vectors.declaring import entities
+from vectors.errors import IndexBusy
 from vectors.indexing import count_due, index_due
+
+PATIENCE_SECONDS = 900
 
 
 class Command(BaseCommand):
@@ -16,13 +20,30 @@ class Command(BaseCommand):
 
     help = "Encode and store the vectors of every row that is due; build collections that are not there yet."
 
-    def handle(self, **_: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "--wait",
+            type=int,
+            default=PATIENCE_SECONDS,
+            metavar="SECONDS",
+            help=f"how long for another process that builds the same index; {PATIENCE_SECONDS} unless told",
+        )
+
+    def handle(self, *, wait: int, **_: Any) -> None:
         """Index every collection."""
+        # The clock may have begun a build just before: what it makes is what was asked for.
+        patient = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(IndexBusy),
+            wait=tenacity.wait_random(0.5, 1.5),
+            stop=tenacity.stop_after_delay(wait),
+            reraise=True,
+        )
         try:
             for name in entities():
                 with Progress() as progress:
                     bar = progress.add_task(name, total=count_due(collection=name))
-                    counts = index_due(collection=name, on_batch=partial(progress.advance, bar))
+                    counts = patient(index_due, collection=name, on_batch=partial(progress.advance, bar))
                 self.stdout.write(f"{name}: {counts['encoded']} encoded, {counts['deleted']} deleted")
         except CultivarError as error:
             raise CommandError(str(error), returncode=2) from error

@@ -7,7 +7,7 @@ from uuid import UUID
 from catalog.models import Product
 from catalog.searching.facets import PRICE_BANDS, THC_BANDS
 from catalog.searching.reasons import reasons
-from customers.reference.reasons import TEXTS
+from customers.reference.reasons import text_of
 
 _MOST = 4
 
@@ -31,7 +31,7 @@ def explain(
         told = _facts(product)
     if parts.get("new"):
         told.append({"kind": "new", "value": "", "like": None})
-    return [{**reason, "text": TEXTS[reason["kind"]][language].format(reason["value"])} for reason in told[:_MOST]]
+    return [{**reason, "text": text_of(reason["kind"], reason["value"], language)} for reason in told[:_MOST]]
 
 
 def _facts(product: Product) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from catalog.reference.labels import label
+
 TEXTS: Mapping[str, Mapping[str, str]] = {
     "bought_before": {"en": "You bought it before", "fr": "Vous l'avez déjà acheté"},
     "new": {"en": "New in the catalogue", "fr": "Nouveau au catalogue"},
@@ -19,3 +21,14 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
     "same_size": {"en": "Same size: {} g", "fr": "Même format : {} g"},
     "near_price": {"en": "Similar price: {} $", "fr": "Prix semblable : {} $"},
 }
+_WORDS = frozenset({"category", "same_category", "same_strain_type", "shared_terpene"})
+_NUMBERS = frozenset({"near_thc", "near_cbd", "same_size", "near_price"})
+
+
+def text_of(kind: str, value: str, language: str) -> str:
+    """Return a reason in the language, `en` or `fr`; raises KeyError for a kind that there is not."""
+    if kind in _WORDS:
+        value = label(value, language)
+    elif kind in _NUMBERS and language == "fr":
+        value = value.replace(".", ",")
+    return TEXTS[kind][language].format(value)

@@ -18,6 +18,7 @@ from catalog.models import MatchDecision, Product, ProductAlias, ProductLock, Su
 from catalog.services.facts import FACTS
 from catalog.services.locks import bring_locks
 from catalog.services.merging import hold_products, merge_products, products_apart, write_documents
+from catalog.services.stock import bring_counts, take_back_counts
 from config.errors import CultivarError
 from mlops.history import operation
 from mlops.models import Operation
@@ -284,6 +285,7 @@ def _merge(decision: MatchDecision) -> str:
     with connection.cursor() as cursor:
         bring_locks(cursor, loser=loser, survivor=survivor)
         merge_products(cursor, [survivor.merge_key])
+    bring_counts(loser=loser, survivor=survivor)
     return loser.merge_key
 
 
@@ -310,6 +312,7 @@ def _take_apart(alias: ProductAlias) -> None:
     Product.objects.filter(merge_key__in=moved, merged_into=survivor).update(merged_into=loser)
     alias.delete()
     ProductLock.objects.filter(product=survivor, came_with=loser).delete()
+    take_back_counts(loser=loser, survivor=survivor)
     _restore(survivor, alias.before["survivor"])
     _restore(loser, alias.before["loser"])
     keys = [survivor.merge_key, loser.merge_key]

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import requests
 from config.embedded.ports import free_port
 from config.embedded.stack import ROOT, Stack
 from config.embedded.test import throwaway_directory
+from tests.waiting import wait_until
 
 _OURS = ("DATABASE_URL", "REDIS_URL", "MILVUS_URI", "SECRET_KEY", "KEY_RING", "DJANGO_SETTINGS_MODULE")
 PATIENCE_SECONDS = 300
@@ -125,15 +125,6 @@ class Development:
             self.interrupt()
         Stack(self.state, settings={}).remove()
         shutil.rmtree(self._directory, ignore_errors=True)
-
-
-def wait_until(condition: Any, seconds: float = PATIENCE_SECONDS, *, every: float = 0.1) -> None:
-    """Wait for the condition, looked at `every` so many seconds; raises TimeoutError."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the condition did not come true")
-        time.sleep(every)
 
 
 def processes_of(state: Path) -> list[str]:

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -22,8 +21,9 @@ from kafka.errors import KafkaError
 
 from config.embedded.stack import ROOT, Stack
 from config.embedded.test import throwaway_directory, throwaway_environment
-from tests.functional.development import wait_until
+from tests.functional.killing import kill
 from tests.servers.kafka import API_VERSION, Kafka, kafka, unavailable
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 _EVENTS, _KILLS, _BROKER_KILLS = 20_000, 100, 3
@@ -109,11 +109,7 @@ class Servers:
     def kill_postgres(self) -> None:
         """Kill it -9 with all its processes, and start it again on the same data."""
         server = self.stack.servers["postgres"]
-        process = psutil.Process(int((server.directory / "pid").read_text()))
-        for one in [process, *process.children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess):
-                os.kill(one.pid, signal.SIGKILL)
-        wait_until(lambda: not server.is_healthy(), 30)
+        kill(server)
         server.stop()
         server.start()
 

@@ -8,7 +8,8 @@ import pytest
 import requests
 
 from config.embedded.stack import ROOT
-from tests.functional.development import Development, processes_of, wait_until
+from tests.functional.development import Development, processes_of
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -1,16 +1,13 @@
 """Redis and Milvus are killed under a web process: answers go on, say what they do without, and break no filter."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 import requests
@@ -18,7 +15,8 @@ import requests
 from config.embedded.ports import LOOPBACK, free_port
 from config.embedded.stack import ROOT, Stack
 from config.embedded.test import throwaway_directory, throwaway_environment
-from tests.functional.development import wait_until
+from tests.functional.killing import kill
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 _MAKE = """
@@ -92,15 +90,6 @@ class Shop:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def kill(self, name: str) -> None:
-        """Kill -9 a server and all its processes."""
-        server = self.stack.servers[name]
-        process = psutil.Process(int((server.directory / "pid").read_text()))
-        for one in [process, *process.children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess):
-                os.kill(one.pid, signal.SIGKILL)
-        wait_until(lambda: not server.is_healthy(), 30)
-
     def start(self, name: str) -> None:
         """Start a killed server again on the same data."""
         self.stack.servers[name].stop()
@@ -133,30 +122,23 @@ def _shown(told: Any) -> list[str]:
     return [one["sku"] for one in told["results"]]
 
 
-def _soon(is_so: Callable[[], bool], seconds: float = 15) -> None:
-    until = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.1)
-
-
 def test_answers_go_on_without_redis_and_without_milvus(shop: Shop) -> None:
     whole = shop.ask()
     assert (whole["fallback"], _shown(whole)[0]) == ({"level": 0, "why": []}, "P-0")
 
-    shop.kill("valkey")
-    _soon(lambda: _why(shop.ask()) == {"cache-silent"})
+    kill(shop.stack.servers["valkey"])
+    wait_until(lambda: _why(shop.ask()) == {"cache-silent"}, 15)
     without = shop.ask(limit=5)
     assert (without["fallback"]["level"], _shown(without)[0]) == (1, "P-0")
     sold_out = _shown(without)[0]
     shop.sell_out(sold_out)
-    _soon(lambda: sold_out not in _shown(shop.ask(limit=5)), seconds=1)
+    wait_until(lambda: sold_out not in _shown(shop.ask(limit=5)), 1)
 
-    shop.kill("milvus")
-    _soon(lambda: _why(shop.ask(limit=6)) == {"cache-silent", "vectors-silent"}, seconds=60)
+    kill(shop.stack.servers["milvus"])
+    wait_until(lambda: _why(shop.ask(limit=6)) == {"cache-silent", "vectors-silent"}, 60)
     assert _shown(shop.ask(limit=6))
     assert sold_out not in _shown(shop.ask(limit=50))
 
     shop.start("valkey")
     shop.start("milvus")
-    _soon(lambda: shop.ask()["fallback"] == {"level": 0, "why": []}, seconds=60)
+    wait_until(lambda: shop.ask()["fallback"] == {"level": 0, "why": []}, 60)

@@ -2,21 +2,18 @@
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 
 from config.embedded.stack import ROOT, Stack
 from config.embedded.test import throwaway_directory, throwaway_environment
-from tests.functional.development import wait_until
+from tests.functional.killing import kill
 
 pytestmark = pytest.mark.slow
 _KILLS = 10
@@ -114,11 +111,7 @@ class Servers:
     def kill_server(self, name: str) -> None:
         """Kill -9 a server with all its processes, and start it again on the same data."""
         server = self.stack.servers[name]
-        process = psutil.Process(int((server.directory / "pid").read_text()))
-        for one in [process, *process.children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess):
-                os.kill(one.pid, signal.SIGKILL)
-        wait_until(lambda: not server.is_healthy(), 30)
+        kill(server)
         server.stop()
         server.start()
 

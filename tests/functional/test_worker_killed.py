@@ -22,8 +22,8 @@ from config.embedded.stack import ROOT
 from mlops.flow.errors import SourceBusy
 from mlops.flow.runner import run_source
 from mlops.models import RawRecord, Run
-from tests.functional.development import wait_until
 from tests.samples.suppliers.server import SampleSupplier
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 

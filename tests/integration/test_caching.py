@@ -26,6 +26,7 @@ from config.clients.redis import quick_redis
 from config.embedded.ports import free_port
 from config.embedded.valkey import Valkey
 from config.listening import is_listening, on_changed
+from tests.waiting import wait_until
 
 THREADS = 12
 _ASK = """
@@ -67,20 +68,13 @@ def _rendered(body: str = "body", *rests_on: object, lifetime: float = 600, fing
     return Rendered(body.encode(), '"etag"', frozenset(map(str, rests_on)), fingerprint, lifetime)
 
 
-def _until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < deadline, "it never was"
-        time.sleep(0.005)
-
-
 def _product() -> Product:
     return Product.objects.create(name="Pink Kush", merge_key=f"test:{uuid4()}", price=30)
 
 
 def _kept(answers: Answers, key: str, *rests_on: object) -> None:
     """Keep something near, for a long time."""
-    _until(is_listening)
+    wait_until(is_listening, 20, every=0.005)
     answers.keep_near(key, _rendered(key, *rests_on), answers.ticket())
     assert answers.near(key)
 
@@ -95,17 +89,17 @@ def test_change_drops_exactly_what_rests_on_it(answers: Answers) -> None:
     _kept(answers, "both", kush.pk, haze.pk)
     _kept(answers, "haze", haze.pk)
     Product.objects.filter(pk=kush.pk).update(price=31)
-    _until(lambda: not answers.near("both"))
+    wait_until(lambda: not answers.near("both"), 20, every=0.005)
     assert answers.near("haze")
     haze.delete()
-    _until(lambda: not answers.near("haze"))
+    wait_until(lambda: not answers.near("haze"), 20, every=0.005)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_change_of_a_rule_or_store_drops_everything(answers: Answers) -> None:
     _kept(answers, "anything", uuid4())
     Store.objects.update(name="Downtown")
-    _until(lambda: not answers.near("anything"))
+    wait_until(lambda: not answers.near("anything"), 20, every=0.005)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -114,7 +108,7 @@ def test_answer_that_began_before_a_change_is_not_kept(answers: Answers) -> None
     _kept(answers, "witness", kush.pk)
     ticket = answers.ticket()
     Product.objects.filter(pk=kush.pk).update(price=31)
-    _until(lambda: not answers.near("witness"))
+    wait_until(lambda: not answers.near("witness"), 20, every=0.005)
     answers.keep_near("kush", _rendered("", kush.pk), ticket)
     answers.keep_near("haze", _rendered("", haze.pk), ticket)
     assert not answers.near("kush")
@@ -143,13 +137,13 @@ def test_lost_connection_drops_everything_and_is_made_again(answers: Answers) ->
     is_watching.set()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [_backend()])
-    _until(lambda: told)
+    wait_until(lambda: told, 20, every=0.005)
     is_watching.clear()
     assert told[0] == (None, False)
     assert not answers.near("kush")
     _kept(answers, "kush", kush.pk)
     Product.objects.filter(pk=kush.pk).update(price=31)
-    _until(lambda: not answers.near("kush"))
+    wait_until(lambda: not answers.near("kush"), 20, every=0.005)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -158,7 +152,7 @@ def test_server_that_says_nothing_is_not_believed(answers: Answers) -> None:
     frozen = _backend()
     os.kill(frozen, signal.SIGSTOP)
     try:
-        _until(lambda: not answers.near("anything"))
+        wait_until(lambda: not answers.near("anything"), 20, every=0.005)
     finally:
         os.kill(frozen, signal.SIGCONT)
 
@@ -187,19 +181,19 @@ def test_while_nobody_listens_nothing_is_kept_for_long(answers: Answers, monkeyp
     answers.keep_near("key", _rendered(), answers.ticket())
     assert not is_listening()
     assert answers.near("key")
-    _until(lambda: not answers.near("key"))
+    wait_until(lambda: not answers.near("key"), 20, every=0.005)
 
 
 def test_nothing_outlives_its_lifetime(answers: Answers) -> None:
     answers.keep_near("over", _rendered(lifetime=0), answers.ticket())
     answers.keep_near("short", _rendered(lifetime=0.05), answers.ticket())
     assert not answers.near("over")
-    _until(lambda: not answers.near("short"))
+    wait_until(lambda: not answers.near("short"), 20, every=0.005)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_near_is_bounded_with_all_that_belongs_to_it() -> None:
-    _until(is_listening)
+    wait_until(is_listening, 20, every=0.005)
     few = Answers(prefix="few", most=40)
     small = Answers(prefix="small", most_bytes=100_000)
     for number in range(400):
@@ -392,7 +386,7 @@ def test_redis_that_dies_and_comes_back_is_used_again(answers: Answers, settings
         server.stop()
         assert ask()
         server.start()
-        _until(lambda: not ask())
+        wait_until(lambda: not ask(), 20, every=0.005)
         before = len(made)
         assert not ask()
         assert len(made) == before

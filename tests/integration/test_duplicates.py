@@ -1,5 +1,6 @@
 """Products that are one: found, merged, asked about, decided for good, and taken apart as they were."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +12,11 @@ from django.urls import reverse
 
 from catalog.ingest.matching import VERSION
 from catalog.ingest.records import CleanListing, Potency
-from catalog.models import MatchDecision, Product, ProductAlias
+from catalog.models import MatchDecision, Product, ProductAlias, Store, StoreStock
 from catalog.selectors import listings_with_origin
 from catalog.services.duplicates import MergeRefused, decide, match_products, merge_pair, rehearse_matching, unmerge
 from catalog.services.listings import save_listings
+from catalog.services.stock import Count, count_stock
 from config.access import ApiKey
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -91,6 +93,28 @@ def test_unmerging_restores_both_and_is_remembered(admin_user: User) -> None:
     assert match_products().merged == 0
     assert MatchDecision.objects.get().decided_by == admin_user
     assert not ProductAlias.objects.exists()
+
+
+def test_what_is_counted_on_the_shelf_goes_along_and_comes_back(admin_user: User) -> None:
+    ocs, aglc = _pair()
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    stores = [Store.objects.create(code=name, name=name, province="ON") for name in ("only", "newer", "older")]
+    _, newer, older = stores
+    count_stock([Count(store.pk, aglc.pk, 3, at) for store in stores])
+    count_stock(
+        [Count(newer.pk, ocs.pk, 8, at + timedelta(hours=1)), Count(older.pk, ocs.pk, 9, at - timedelta(hours=1))]
+    )
+    merge_pair(left=ocs, right=aglc, by=admin_user)
+
+    def counted(product: Product) -> dict[str, int]:
+        return dict(StoreStock.objects.filter(product=product).values_list("store__code", "quantity"))
+
+    assert counted(ocs) == {"only": 3, "newer": 8, "older": 3}
+    count_stock([Count(older.pk, ocs.pk, 2, at + timedelta(hours=2))])
+    aglc.refresh_from_db()
+    unmerge(product=aglc, by=admin_user)
+    assert counted(ocs) == {"newer": 8, "older": 2}
+    assert counted(aglc) == {"only": 3, "newer": 3, "older": 3}
 
 
 def test_what_a_listing_said_while_merged_is_kept_after_unmerging(admin_user: User) -> None:

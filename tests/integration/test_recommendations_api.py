@@ -32,6 +32,7 @@ from customers.recommending.asking import Question
 from customers.services import consents, profiles
 from mlops.erasing import erase
 from tests.integration import people, shops
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HEARD_SECONDS = 1.0
@@ -86,14 +87,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 def listening() -> None:
     """Wait until changes are heard."""
     is_listening()
-    _within(is_listening, seconds=5)
-
-
-def _within(is_so: Callable[[], bool], *, seconds: float = HEARD_SECONDS) -> None:
-    until = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_until(is_listening, 5, every=0.01)
 
 
 def _path(customer: CustomerProfile | None, **asked: object) -> str:
@@ -201,7 +195,7 @@ def test_what_may_not_be_shown_any_more_is_gone_at_once(
         ANSWERS.forget()
         assert "P-0" not in _shown(_get(client, path))
     else:
-        _within(lambda: "P-0" not in _shown(_get(client, path)))
+        wait_until(lambda: "P-0" not in _shown(_get(client, path)), HEARD_SECONDS, every=0.01)
 
 
 def test_a_withdrawn_consent_is_seen_at_once(customer: CustomerProfile) -> None:
@@ -209,7 +203,7 @@ def test_a_withdrawn_consent_is_seen_at_once(customer: CustomerProfile) -> None:
     client, path = people.client_with("verified"), _path(customer)
     assert _get(client, path)["is_personal"]
     consents.withdraw(customer=customer, purpose="profiling", by="user:test")
-    _within(lambda: not _get(client, path)["is_personal"])
+    wait_until(lambda: not _get(client, path)["is_personal"], HEARD_SECONDS, every=0.01)
 
 
 def test_another_ones_deeds_leave_an_answer_where_it_is(
@@ -249,7 +243,7 @@ def test_an_erased_person_is_in_no_cache(customer: CustomerProfile) -> None:
     assert not keys_naming(lambda text: str(customer.pk) in text)
     assert not Recommendation.objects.exists()
     assert not RecommendationFeedback.objects.exists()
-    _within(lambda: client.get(path).status_code == 404)
+    wait_until(lambda: client.get(path).status_code == 404, HEARD_SECONDS, every=0.01)
 
 
 def test_a_visit_is_answered_by_what_sells(shelf: list[Product]) -> None:

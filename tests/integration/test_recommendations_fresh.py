@@ -3,7 +3,6 @@
 import json
 import statistics
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
@@ -25,6 +24,7 @@ from tests.integration import people, shops
 
 pytest.importorskip("confluent_kafka", reason="librdkafka's mock cluster comes with confluent-kafka")
 from tests.servers.mock_kafka import API_VERSION, mock_kafka
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 _EVENTS = 5
@@ -117,12 +117,7 @@ def _shown(client: APIClient, customer: CustomerProfile) -> list[str]:
 
 
 def _seconds_until(is_so: Callable[[], bool]) -> float:
-    """Return how long it takes to become so; fails after twenty seconds."""
-    began = time.perf_counter()
-    while not is_so():
-        assert time.perf_counter() - began < 20, "it never came"
-        time.sleep(0.005)
-    return time.perf_counter() - began
+    return wait_until(is_so, 20, every=0.005)
 
 
 def _settled(client: APIClient, customer: CustomerProfile, send: Send) -> None:
@@ -166,6 +161,9 @@ def test_what_is_sold_out_is_gone_within_a_second(send: Send, customer: Customer
 def test_what_is_disliked_is_gone_within_a_second(send: Send, customer: CustomerProfile) -> None:
     client = people.client_with("staff")
     _settled(client, customer, send)
-    first = _shown(client, customer)[0]
-    send(_event("interaction", {"kind": "dislike", "product": first, "customer": "L-fresh"}))
-    assert _seconds_until(lambda: first not in _shown(client, customer)) < _SECONDS
+    spent = []
+    for _ in range(_EVENTS):
+        first = _shown(client, customer)[0]
+        send(_event("interaction", {"kind": "dislike", "product": first, "customer": "L-fresh"}))
+        spent.append(_seconds_until(lambda first=first: first not in _shown(client, customer)))  # type: ignore[misc]
+    assert statistics.median(spent) < _SECONDS, spent

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from django.db import transaction
@@ -58,7 +58,7 @@ class World:
     def _product(self, number: int) -> Product:
         chance, category = self.chance, self.chance.choice(_CATEGORIES)
         return Product(
-            id=uuid4(), name=f"Product {number}", merge_key=f"law:{number}", brand=chance.choice(_BRANDS), category=category,
+            id=UUID(int=chance.getrandbits(128)), name=f"Product {number}", merge_key=f"law:{number}", brand=chance.choice(_BRANDS), category=category,
             strain_type=chance.choice(_TYPES), price=chance.choice((None, Decimal(10), Decimal(30), Decimal("79.95"))),
             thc_percentage=chance.choice((None, Decimal(12), Decimal(28), Decimal(31))),
             thc_percentage_high=chance.choice((None, None, Decimal(33))),

@@ -29,6 +29,7 @@ from mlops.streams.reading import read
 pytest.importorskip("confluent_kafka", reason="librdkafka's mock cluster comes with confluent-kafka")
 from tests.servers.kafka import Kafka, kafka, unavailable
 from tests.servers.mock_kafka import API_VERSION, MESSAGE_TOO_LARGE, OFFSET_COMMIT, PRODUCE, MockKafka, mock_kafka
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TOPICS = declaring.TOPICS
@@ -110,7 +111,7 @@ class Background:
         self._how = how
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        wait_until(lambda: self.consuming is not None)
+        wait_until(lambda: self.consuming is not None, _PATIENCE_SECONDS)
 
     @property
     def done(self) -> Consumed:
@@ -144,14 +145,6 @@ def background() -> Iterator[Callable[..., Background]]:
     yield start
     for one in started:
         one.stop()
-
-
-def wait_until(is_so: Callable[[], Any]) -> None:
-    """Wait for it, not for ever."""
-    end = time.monotonic() + _PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < end, "it did not come to be"
-        time.sleep(0.05)
 
 
 def test_events_of_all_topics_become_rows_once(broker: MockKafka, product: Product) -> None:
@@ -226,13 +219,13 @@ def test_nothing_is_committed_while_a_dead_letter_cannot_be_told(
     send(broker, METRICS, [*(metric(n) for n in range(20)), b"poison"])
     broker.fail(PRODUCE, *[MESSAGE_TOO_LARGE] * 500)
     consumer = background()
-    wait_until(lambda: consumer.done.failures >= 2)
+    wait_until(lambda: consumer.done.failures >= 2, _PATIENCE_SECONDS)
     # Tried in ever smaller batches: those without poison may be applied, the one with it never.
     assert not QuarantinedRecord.objects.exists()
     assert committed(broker, METRICS) <= SystemMetric.objects.filter(name="temperature").count() <= 20
     assert consumer.done.dead == {}
     broker.fail_no_more(PRODUCE)
-    wait_until(lambda: consumer.done.rejected == 1 and consumer.done.applied == 20)
+    wait_until(lambda: consumer.done.rejected == 1 and consumer.done.applied == 20, _PATIENCE_SECONDS)
     consumer.stop()
     assert SystemMetric.objects.filter(name="temperature").aggregate(sum=Sum("value"))["sum"] == sum(range(20))
     assert committed(broker, METRICS) == 21
@@ -249,7 +242,7 @@ def test_one_batch_with_an_untellable_letter_leaves_no_row(broker: MockKafka) ->
             batches.extend(kafka.poll(seconds=0.5))
             return sum(len(batch.values) for batch in batches) == 2
 
-        wait_until(has_both)
+        wait_until(has_both, _PATIENCE_SECONDS)
         one = Consuming(kafka, producer)
         one._take(batches)
         assert one.done.failures == 1
@@ -298,11 +291,11 @@ def test_a_fault_of_ours_loses_nothing(
     monkeypatch.setitem(declaring._declared, (METRICS, "metric"), broken)
     send(broker, METRICS, [metric(n) for n in range(30)])
     consumer = background()
-    wait_until(lambda: consumer.done.failures >= 2)
+    wait_until(lambda: consumer.done.failures >= 2, _PATIENCE_SECONDS)
     assert not InboxEvent.objects.exists()
     assert not QuarantinedRecord.objects.exists()
     is_broken.clear()
-    wait_until(lambda: consumer.done.applied == 30)
+    wait_until(lambda: consumer.done.applied == 30, _PATIENCE_SECONDS)
 
 
 def test_lost_connections_to_postgresql_lose_no_event(broker: MockKafka, background: Callable[..., Background]) -> None:
@@ -325,7 +318,7 @@ def test_lost_connections_to_postgresql_lose_no_event(broker: MockKafka, backgro
         if consumer.done.failures > 5:
             break
     sender.join()
-    wait_until(lambda: InboxEvent.objects.count() == total)
+    wait_until(lambda: InboxEvent.objects.count() == total, _PATIENCE_SECONDS)
     assert consumer.done.failures
     assert SystemMetric.objects.filter(name="temperature").count() == total
 
@@ -342,18 +335,18 @@ def test_two_consumers_share_and_take_over(
         settings.KAFKA_SESSION_TIMEOUT_SECONDS, settings.KAFKA_BATCH_SIZE, settings.KAFKA_TOPIC_PREFIX = 3, 50, "t."
         send(real, METRICS, [metric(n) for n in range(500)])
         first = background(topics=[METRICS])
-        wait_until(lambda: first.done.applied >= 1)
+        wait_until(lambda: first.done.applied >= 1, _PATIENCE_SECONDS)
         second = background(topics=[METRICS])
         for _ in range(20):
             send(real, METRICS, [metric(n) for n in range(50)])
-        wait_until(lambda: second.done.applied >= 1 or InboxEvent.objects.count() == 1500)
+        wait_until(lambda: second.done.applied >= 1 or InboxEvent.objects.count() == 1500, _PATIENCE_SECONDS)
         while not second.done.applied:
             send(real, METRICS, [metric()])
             time.sleep(0.2)
         first.stop()
         total = InboxEvent.objects.count()
         send(real, METRICS, [metric(n) for n in range(500)])
-        wait_until(lambda: InboxEvent.objects.count() >= total + 500)
+        wait_until(lambda: InboxEvent.objects.count() >= total + 500, _PATIENCE_SECONDS)
         second.stop()
     count = InboxEvent.objects.count()
     assert count >= 2000
@@ -375,12 +368,12 @@ def test_a_commit_that_fails_repeats_but_doubles_nothing(broker: MockKafka) -> N
 def test_an_outage_of_the_broker_is_waited_out(broker: MockKafka, background: Callable[..., Background]) -> None:
     consumer = background()
     send(broker, METRICS, [metric(n) for n in range(100)])
-    wait_until(lambda: consumer.done.applied == 100)
+    wait_until(lambda: consumer.done.applied == 100, _PATIENCE_SECONDS)
     broker.set_down()
     time.sleep(2)
     broker.set_up()
     send(broker, METRICS, [metric(n) for n in range(100)])
-    wait_until(lambda: consumer.done.applied == 200)
+    wait_until(lambda: consumer.done.applied == 200, _PATIENCE_SECONDS)
 
 
 def test_lag_is_measured_and_alarms(broker: MockKafka, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

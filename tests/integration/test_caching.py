@@ -54,6 +54,7 @@ asking = [threading.Thread(target=ask) for _ in range(threads)]
 
 @pytest.fixture(autouse=True)
 def _afresh() -> Iterator[None]:
+    listening.stop()
     cache.clear()
     yield
     listening.stop()

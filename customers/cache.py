@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
@@ -13,17 +14,25 @@ from customers.recommending.answers import Answer
 from customers.recommending.asking import Question
 
 LIFETIME = 3600.0
-# An answer without a part that did not answer is soon tried again; one that is short, as what comes in is not told of.
-_WITHOUT_A_PART, _SHORT = 5.0, 30.0
+# An answer without a part that did not answer is soon tried again.
+_WITHOUT_A_PART = 5.0
+# What came in so long before an answer was made may have been committed after it; and clocks differ.
+_SLACK = timedelta(seconds=10)
 # Of what is kept in Redis beside an answer; another one with every change of it, or of how answers read.
-_LAYOUT = 1
+_LAYOUT = 2
 ANSWERS = Answers(prefix="recommendations", lifetime=LIFETIME)
 _PRODUCTS = """
 SELECT p.id::text || ':' || p.xmin::text FROM products p WHERE p.id = ANY(%s::uuid[])
 """
-_SOLD_OUT = """
-SELECT count(*) FROM unnest(%s::uuid[]) AS shown(id) WHERE NOT EXISTS (
-  SELECT FROM store_stock k WHERE k.product_id = shown.id AND k.quantity > 0 AND k.store_id = ANY(%s::uuid[]))
+_SOLD_OUT_OR_IN = """
+WITH shelves AS (
+  SELECT product_id, in_since FROM store_stock WHERE store_id = ANY(%(stores)s::uuid[]) AND quantity > 0
+)
+SELECT EXISTS (
+    SELECT FROM unnest(%(shown)s::uuid[]) AS shown(id) WHERE NOT EXISTS (SELECT FROM shelves WHERE product_id = shown.id))
+  OR EXISTS (
+    SELECT FROM shelves AS came WHERE in_since > %(since)s
+      AND NOT EXISTS (SELECT FROM shelves WHERE product_id = came.product_id AND in_since <= %(since)s))
 """
 
 
@@ -42,12 +51,11 @@ def render(answer: Answer, question: Question, body: bytes) -> Rendered:
         "versions": answer.versions,
         "shown": [str(pick.product.pk) for pick in answer.picks],
         "stores": [str(store) for store in answer.stores],
+        "made_at": answer.made_at.isoformat(),
     }
     lifetime = (answer.until - timezone.now()).total_seconds()
     if any(reason.endswith("-silent") for reason in answer.why):
         lifetime = min(lifetime, _WITHOUT_A_PART)
-    if len(answer.picks) < question.limit:
-        lifetime = min(lifetime, _SHORT)
     return Rendered(
         body=body, etag=f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"', rests_on=answer.rests_on,
         fingerprint=json.dumps(told), lifetime=max(min(lifetime, LIFETIME), 0.0),
@@ -55,7 +63,7 @@ def render(answer: Answer, question: Question, body: bytes) -> Rendered:
 
 
 def is_still_so(rendered: Rendered) -> bool:
-    """Tell whether person, rules and products are as they were when the answer was made, and all of it is in stock."""
+    """Tell whether person, rules and products are as they were when the answer was made, and nothing is sold out or came in."""
     told = json.loads(rendered.fingerprint)
     if told.get("layout") != _LAYOUT:  # of a release before or after this one
         return False
@@ -71,5 +79,6 @@ def is_still_so(rendered: Rendered) -> bool:
         cursor.execute(_PRODUCTS, [[version.partition(":")[0] for version in products]])
         if sorted(version for (version,) in cursor.fetchall()) != products:
             return False
-        cursor.execute(_SOLD_OUT, [told["shown"], told["stores"]])
-        return bool(cursor.fetchone()[0] == 0)
+        since = datetime.fromisoformat(told["made_at"]) - _SLACK
+        cursor.execute(_SOLD_OUT_OR_IN, {"shown": told["shown"], "stores": told["stores"], "since": since})
+        return not cursor.fetchone()[0]

@@ -42,6 +42,9 @@ class StoreStock(models.Model):
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="stock")
     quantity = models.IntegerField()
     counted_at = models.DateTimeField(db_default=Now(), db_comment="when it was so; a later count is never overwritten")
+    in_since = models.DateTimeField(
+        db_default=Now(), db_comment="when it last came in where there was none; by trigger"
+    )
 
     class Meta:
         db_table = "store_stock"
@@ -49,6 +52,7 @@ class StoreStock(models.Model):
             models.UniqueConstraint(fields=["store", "product"], name="store_stock_once"),
             models.CheckConstraint(condition=models.Q(quantity__gte=0), name="store_stock_not_negative"),
         ]
+        indexes = [models.Index(fields=["store", "in_since"], name="store_stock_in_since")]
 
     def __str__(self) -> str:
         return f"{self.quantity} of {self.product_id} in {self.store_id}"

@@ -232,7 +232,7 @@ def _picks(weighed: Weighed, ordered: Sequence[Scored[UUID]], language: str) -> 
 def _rests_on(weighed: Weighed, ordered: Sequence[Scored[UUID]]) -> frozenset[str]:
     question = weighed.setting.question
     own = [question.customer] if question.customer else []
-    return frozenset(map(str, (*own, *question.products, *(one.key for one in ordered))))
+    return frozenset(map(str, (*own, *question.products, *weighed.stores, *(one.key for one in ordered))))
 
 
 def _versions(weighed: Weighed, ordered: Sequence[Scored[UUID]]) -> tuple[str, ...]:

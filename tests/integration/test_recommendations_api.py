@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 from catalog.models import Product, Store
 from config.clients.redis import keys_naming
 from config.listening import is_listening
-from customers.cache import ANSWERS, render
+from customers.cache import ANSWERS
 from customers.models import (
     CustomerProfile,
     PersonalAccess,
@@ -24,11 +24,8 @@ from customers.models import (
     Recommendation,
     RecommendationFeedback,
     Rule,
-    Scenario,
 )
 from customers.recommending import answering
-from customers.recommending.answering import recommend
-from customers.recommending.asking import Question
 from customers.services import consents, profiles
 from mlops.erasing import erase
 from tests.integration import people, shops
@@ -317,10 +314,35 @@ def test_a_key_for_a_province_asks_for_stores_there_alone(shelf: list[Product]) 
     assert _get(client, "/api/v1/recommendations/")["results"] == []  # nothing is in stock in Alberta
 
 
-def test_a_short_answer_is_soon_made_anew(shelf: list[Product], store: Store) -> None:
-    Scenario.objects.update(taste=0)  # no vectors here, and an answer without them is short-lived anyhow
-    short, whole = (Question(scenario="home", store=store, limit=limit) for limit in (50, 2))
-    assert [render(recommend(asked), asked, b"").lifetime for asked in (short, whole)] == [30, 3600]
+@pytest.mark.parametrize("level", ["process", "redis"])
+def test_what_comes_in_again_is_shown_again(
+    customer: CustomerProfile, shelf: list[Product], store: Store, level: str
+) -> None:
+    listening()
+    shops.on_shelf(store, shelf[0], 0)
+    client, path = people.client_with("verified"), _path(customer)
+    assert "P-0" not in _shown(_get(client, path))
+    shops.on_shelf(store, shelf[0], 1)
+    if level == "redis":
+        ANSWERS.forget()
+        assert "P-0" in _shown(_get(client, path))
+    else:
+        wait_until(lambda: "P-0" in _shown(_get(client, path)), HEARD_SECONDS, every=0.01)
+
+
+def test_what_comes_to_another_store_of_those_in_reach_changes_nothing(
+    customer: CustomerProfile, shelf: list[Product], made: list[object]
+) -> None:
+    """It was to be had already; where one store is asked for, the others are not looked at."""
+    listening()
+    client, other = people.client_with("verified"), shops.store("king-east")
+    paths = [_path(customer), _path(customer).replace("store=queen-west", "limit=5")]
+    before = [_get(client, path) for path in paths]
+    shops.on_shelf(other, shelf[1], 0)
+    shops.on_shelf(other, shelf[1], 4)
+    ANSWERS.forget()
+    assert [_get(client, path) for path in paths] == before
+    assert len(made) == 2
 
 
 def test_what_a_visit_sees_is_kept_for_all_and_its_basket_for_nobody(shelf: list[Product], made: list[object]) -> None:

@@ -158,6 +158,18 @@ def test_what_is_sold_out_is_gone_within_a_second(send: Send, customer: Customer
     assert statistics.median(spent) < _SECONDS, spent
 
 
+def test_what_comes_in_again_is_recommended_within_a_second(send: Send, customer: CustomerProfile) -> None:
+    client = people.client_with("staff")
+    _settled(client, customer, send)
+    first, spent = _shown(client, customer)[0], []
+    for _ in range(_EVENTS):
+        send(_event("stock", {"store": "queen-west", "product": first, "quantity": 0}))
+        _seconds_until(lambda: first not in _shown(client, customer))
+        send(_event("stock", {"store": "queen-west", "product": first, "quantity": 3}))
+        spent.append(_seconds_until(lambda: first in _shown(client, customer)))
+    assert statistics.median(spent) < _SECONDS, spent
+
+
 def test_what_is_disliked_is_gone_within_a_second(send: Send, customer: CustomerProfile) -> None:
     client = people.client_with("staff")
     _settled(client, customer, send)

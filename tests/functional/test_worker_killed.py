@@ -124,7 +124,7 @@ def test_ten_kills_at_random_moments_leave_no_trace(supplier: SampleSupplier, un
         asked = supplier.asked
         with _worker() as worker:
             sync_source.delay(code="ocs")
-            wait_until(lambda before=asked: supplier.asked > before, 60, every=0.01)
+            wait_until(lambda before=asked: supplier.asked > before, 60, every=0.01)  # type: ignore[misc]
             time.sleep(chance.uniform(0, 0.3))
             _kill(worker)
         if Run.objects.order_by("-started_at")[0].status in (Run.Status.RUNNING, Run.Status.LANDED):

@@ -1,12 +1,14 @@
 """Commands as operators type them: what they print, what they refuse, with which exit code."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from catalog.models import CatalogSource, MatchDecision, Product, SupplierListing
+from tests.integration.locks import held_elsewhere
 from tests.samples.suppliers.server import SampleSupplier
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,6 +52,14 @@ def test_rehearsal_says_what_would_stop_a_run(pointed: SampleSupplier, capsys: p
     assert "would vanish" in _refused("sync_catalog", "--source", "aglc")
     call_command("sync_catalog", "--source", "aglc", "--accept")
     assert SupplierListing.objects.exclude(gone_at=None).count() == 60
+
+
+def test_run_that_another_has_begun_is_waited_for(pointed: SampleSupplier) -> None:
+    with held_elsewhere("source:aglc") as release:
+        assert "Another run of aglc is under way." in _refused("sync_catalog", "--source", "aglc", "--wait", "0")
+        threading.Timer(1, release).start()
+        call_command("sync_catalog", "--source", "aglc")
+    assert SupplierListing.objects.filter(source="aglc", gone_at=None).exists()
 
 
 def test_sync_refuses_what_it_cannot_run() -> None:

@@ -1,15 +1,14 @@
 """Commands of the vectors as operators type them, and what the outbox watches."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
-import pglock
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
 from catalog.embeddings import ENCODED
 from catalog.models import Product
+from tests.integration.locks import held_elsewhere
 from vectors import searching
 from vectors.store import store
 
@@ -41,22 +40,11 @@ def test_vectors_are_indexed_reconciled_and_rebuilt(capsys: pytest.CaptureFixtur
 
 def test_a_build_that_another_has_begun_is_waited_for() -> None:
     Product.objects.create(name="Kush", merge_key="test:0", category="vapes")
-    is_held, may_end = threading.Event(), threading.Event()
-
-    def build_elsewhere() -> None:
-        with pglock.advisory(f"vectors:{COLLECTION}"):
-            is_held.set()
-            may_end.wait(30)
-        connection.close()
-
-    with ThreadPoolExecutor() as pool:
-        elsewhere = pool.submit(build_elsewhere)
-        assert is_held.wait(30)
+    with held_elsewhere(f"vectors:{COLLECTION}") as release:
         refused = _refused("index_vectors", "--wait", "0")
         assert (refused.returncode, "Another process" in str(refused)) == (2, True)
-        threading.Timer(1, may_end.set).start()
+        threading.Timer(1, release).start()
         call_command("index_vectors")
-        elsewhere.result()
     assert searching.serving(COLLECTION).vectors.count() == 1
 
 

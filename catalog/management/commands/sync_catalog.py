@@ -9,6 +9,8 @@ from rich.table import Column, Table
 from catalog.ingest.pipeline import pipeline_of
 from catalog.models import CatalogSource
 from config.errors import CultivarError
+from config.patience import add_wait, patiently
+from mlops.flow.errors import SourceBusy
 from mlops.flow.rehearsing import Rehearsal, rehearse_source
 from mlops.flow.runner import run_source
 
@@ -29,9 +31,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--accept", action="store_true", help="much has vanished or changed, and that is right: do not stop for it"
         )
+        add_wait(parser)
 
     def handle(
-        self, *, source: str | None, limit: int | None, dry_run: bool, accept: bool, afresh: bool, **_: Any
+        self, *, source: str | None, limit: int | None, dry_run: bool, accept: bool, afresh: bool, wait: int, **_: Any
     ) -> None:
         """Run the sources one after the other."""
         known = CatalogSource.objects.order_by("pk")
@@ -47,16 +50,18 @@ class Command(BaseCommand):
             Column("source", no_wrap=True), "read", "new", "changed", "unchanged", "rejected", "gone", "checksum"
         )
         failures, rehearsals = [], []
-        console = Console()
+        console, patient = Console(), patiently(SourceBusy, seconds=wait)
         for row in rows:
             try:
                 with console.status(f"{row.label} ..."):
                     if dry_run:
-                        rehearsal = rehearse_source(pipeline_of(row), code=row.code, limit=limit)
+                        rehearsal = patient(rehearse_source, pipeline_of(row), code=row.code, limit=limit)
                         run = rehearsal.run
                         rehearsals.append(rehearsal)
                     else:
-                        run = run_source(pipeline_of(row), code=row.code, limit=limit, accept=accept, afresh=afresh)
+                        run = patient(
+                            run_source, pipeline_of(row), code=row.code, limit=limit, accept=accept, afresh=afresh
+                        )
                 counts = (run.read, run.new, run.changed, run.unchanged, run.rejected, run.gone)
                 table.add_row(row.code, *map(str, counts), run.checksum_out[:12])
             except CultivarError as error:

@@ -3,16 +3,14 @@
 from functools import partial
 from typing import Any
 
-import tenacity
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import Progress
 
 from config.errors import CultivarError
+from config.patience import add_wait, patiently
 from vectors.declaring import entities
 from vectors.errors import IndexBusy
 from vectors.indexing import count_due, index_due
-
-PATIENCE_SECONDS = 900
 
 
 class Command(BaseCommand):
@@ -22,23 +20,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument(
-            "--wait",
-            type=int,
-            default=PATIENCE_SECONDS,
-            metavar="SECONDS",
-            help=f"how long for another process that builds the same index; {PATIENCE_SECONDS} unless told",
-        )
+        add_wait(parser)
 
     def handle(self, *, wait: int, **_: Any) -> None:
         """Index every collection."""
-        # The clock may have begun a build just before: what it makes is what was asked for.
-        patient = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(IndexBusy),
-            wait=tenacity.wait_random(0.5, 1.5),
-            stop=tenacity.stop_after_delay(wait),
-            reraise=True,
-        )
+        patient = patiently(IndexBusy, seconds=wait)
         try:
             for name in entities():
                 with Progress() as progress:

@@ -25,7 +25,7 @@ _PRODUCTS = """
 SELECT p.id::text || ':' || p.xmin::text FROM products p WHERE p.id = ANY(%s::uuid[])
 """
 _SOLD_OUT_OR_IN = """
-WITH shelves AS (
+WITH shelves AS NOT MATERIALIZED (
   SELECT product_id, in_since FROM store_stock WHERE store_id = ANY(%(stores)s::uuid[]) AND quantity > 0
 )
 SELECT EXISTS (

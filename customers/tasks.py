@@ -1,6 +1,6 @@
 """Doors: one call through, counts back."""
 
-from customers.services import consents, counting, preferences
+from customers.services import consents, counting, habits, preferences
 from mlops.flow.task_door import pipeline_task
 
 
@@ -20,3 +20,9 @@ def settle_withdrawals() -> dict[str, int]:
 def count_recommendations() -> dict[str, int]:
     """Count anew what is bought together, and how products sell."""
     return {"neighbors": counting.count_neighbors(), "popularity": counting.count_popularity()}
+
+
+@pipeline_task(queue="default", soft_time_limit=540)
+def count_habits() -> dict[str, int]:
+    """Count anew how often products are bought by who buys them, and what customers together are like."""
+    return {"products": habits.count_habits()}

@@ -47,6 +47,7 @@ UNFOLD = {
                 _page("Rules", "rule_settings", "customers_rule_changelist"),
                 _page("Why?", "contact_support", "customers_scenario_why"),
                 _page("Shelves", "shelves", "customers_productpopularity_shelves"),
+                _page("Habits", "repeat", "customers_shophabits_changelist"),
             ),
             _group(
                 "Customers",

@@ -102,6 +102,13 @@ CLOCK = {
         "timezone": "UTC",
         "queue": "default",
     },
+    "Recommendations: what customers are like": {
+        "task": "customers.tasks.count_habits",
+        "minute": "40",
+        "hour": "3",
+        "timezone": "UTC",
+        "queue": "default",
+    },
     "Data: partitions of the coming months": {
         "task": "mlops.tasks.make_partitions",
         "minute": "30",

@@ -12,7 +12,7 @@ from config.errors import BadInput
 from customers.recommending import mixing
 
 _WANTED = ("customer", "product", "occurred_at")
-_OPTIONAL = ("quantity", "kind", "store", "brand", "category")
+_OPTIONAL = ("quantity", "kind", "store", "brand", "category", "strain_type")
 
 
 class Split:
@@ -29,6 +29,7 @@ class Split:
             "quantity": before["quantity"].to_numpy(dtype=float),
             "weight": before["kind"].map(mixing.TELLING).fillna(0.0).to_numpy(),
             "is_purchase": (before["kind"] == "purchase").to_numpy(),
+            "is_passing": (~before["kind"].isin(["purchase", "like"])).to_numpy(),
             "is_bought": (before["kind"] == "purchase").to_numpy() & (before["quantity"] > 0).to_numpy(),
             "order": before.groupby(["customer", "occurred_at"]).ngroup().to_numpy(),
         })  # fmt: skip
@@ -67,7 +68,7 @@ def read_events(path: Path) -> pd.DataFrame:
     """
     Return what people did, of a Parquet file, oldest first.
 
-    Columns: customer, product, occurred_at; and if they are there quantity, kind, store, brand, category. Raises
+    Columns: customer, product, occurred_at; and if they are there quantity, kind, store, brand, category, strain_type. Raises
     BadInput: no such file, another format, columns that are missing or not what they should be.
     """
     try:
@@ -112,10 +113,13 @@ def split_of(events: pd.DataFrame, *, test_days: int, back_days: int = 0) -> Spl
 
 
 def _traits(before: pd.DataFrame, codes: NDArray[np.int64]) -> dict[int, tuple[str, str]]:
-    if "brand" not in before and "category" not in before:
+    """Return brand and sort (category and strain type) of each product; nothing where the file tells of none."""
+    if not {"brand", "category", "strain_type"} & set(before):
         return {}
-    told = [
-        before[name].astype("string").fillna("") if name in before else [""] * len(before)
-        for name in ("brand", "category")
-    ]
-    return dict(zip(codes.tolist(), zip(*told, strict=True), strict=True))
+    nothing = pd.Series("", index=before.index)
+    brand, category, strain_type = (
+        before[name].astype("string").fillna("") if name in before else nothing
+        for name in ("brand", "category", "strain_type")
+    )
+    sort = (category + " " + strain_type).str.strip()
+    return dict(zip(codes.tolist(), zip(brand, sort, strict=True), strict=True))

@@ -4,12 +4,14 @@ from customers.models.chats import ChatMessage, ChatSession, MessageFeedback
 from customers.models.history import Interaction, Purchase
 from customers.models.profiles import Consent, ConsentText, CustomerProfile, PersonalAccess
 from customers.models.recommendations import (
+    ProductHabit,
     ProductNeighbor,
     ProductPopularity,
     Recommendation,
     RecommendationFeedback,
     Rule,
     Scenario,
+    ShopHabits,
 )
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "Interaction",
     "MessageFeedback",
     "PersonalAccess",
+    "ProductHabit",
     "ProductNeighbor",
     "ProductPopularity",
     "Purchase",
@@ -28,4 +31,5 @@ __all__ = [
     "RecommendationFeedback",
     "Rule",
     "Scenario",
+    "ShopHabits",
 ]

@@ -161,7 +161,7 @@ class ProductPopularity(models.Model):
     )
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="+")
     score = models.FloatField(db_comment="orders, the recent ones counting more, of the best seller's; 0 to 1")
-    orders = models.IntegerField(db_comment="orders with it in 90 days")
+    orders = models.IntegerField(db_comment="orders with it in 180 days")
     counted_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -173,6 +173,38 @@ class ProductPopularity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.product_id}: {self.score:.2f}"
+
+
+class ProductHabit(models.Model):
+    """How often a product is bought by who buys it (table `product_habits`); counted anew by the clock."""
+
+    product = models.OneToOneField(Product, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    repeats = models.FloatField(db_comment="orders of it that a buyer has in a year, shrunk; 1 and above")
+    buyers = models.IntegerField(db_comment="different ones, of those who agreed to be profiled")
+
+    class Meta:
+        db_table = "product_habits"
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {self.repeats:.2f}"
+
+
+class ShopHabits(models.Model):
+    """What all customers together are like (table `shop_habits`); counted by the clock, the newest holds."""
+
+    counted_at = models.DateTimeField(db_default=Now())
+    repeats = models.IntegerField(help_text="purchases of 14 days of what the buyer had bought before")
+    foretold = models.IntegerField(help_text="purchases of what was new to the buyer and near to what they had")
+    odds = models.FloatField(help_text="foretold for each repeat, shrunk: how much what is alike counts")
+    shares = models.JSONField(default=dict, help_text="of all that was sold, by category and strain type")
+
+    class Meta:
+        db_table = "shop_habits"
+        ordering = ("-counted_at", "-id")
+        verbose_name_plural = "shop habits"
+
+    def __str__(self) -> str:
+        return f"{self.counted_at:%Y-%m-%d %H:%M}: {self.odds:.2f}"
 
 
 class Recommendation(PostgresPartitionedModel):

@@ -35,7 +35,7 @@ _LEGS = ("again", "alike", "taste", "popular", "new")
 # The best are held against filters a page after the other, until so many are kept that brands can take turns.
 _PAGE, _ENOUGH, _TURNS = 80, 60, 2
 # What fills up an answer stands below all that was found for it.
-_FILLING = 1e-6
+_FILLING = 1e-9
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,9 +109,10 @@ def weigh(
     if weighed.bars and not also:
         return weighed
     weights = {leg: weight for leg in _LEGS if (weight := float(getattr(setting.scenario, leg)))}
-    weighed.found = candidates.gather(question, person, stores, legs=weights, now=now)
+    weighed.found = candidates.gather(question, person, stores, legs=weights, shares=staff.habits.shares, now=now)
     weighed.facts = facts_of(also, stores)
-    weighed.kept = _kept(weighed, mixing.mix(weighed.found.legs, weights), enough=_enough(question, also))
+    mixed = mixing.mix(weighed.found.legs, weights, odds=staff.habits.odds, lifts=weighed.found.lifts)
+    weighed.kept = _kept(weighed, mixed, enough=_enough(question, also))
     if len(weighed.kept) < question.limit:
         _fill(weighed)
     return weighed

@@ -11,7 +11,7 @@ import structlog
 from django.db import connection
 
 from catalog.selectors import COLLECTION
-from customers.recommending import mixing
+from customers.recommending import habits, mixing
 from customers.recommending.asking import Question
 from customers.recommending.knowing import Deed, Person
 from customers.selectors import taste_of
@@ -24,9 +24,12 @@ _NEW_DAYS, _NEWNESS_DAYS = 30, 10.0
 # How much a person's own history counts beside what they look at now.
 _OWN_SHARE = 0.3
 _ALIKE = """
-SELECT n.neighbor_id, sum(s.weight * n.score) FROM unnest(%s::uuid[], %s::float8[]) AS s(product, weight)
-JOIN product_neighbors n ON n.product_id = s.product GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s
+SELECT near.id, near.score, btrim(concat_ws(' ', p.category, p.strain_type)) FROM (
+  SELECT n.neighbor_id AS id, sum(s.weight * n.score) AS score FROM unnest(%s::uuid[], %s::float8[]) AS s(product, weight)
+  JOIN product_neighbors n ON n.product_id = s.product GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s
+) AS near JOIN products p ON p.id = near.id ORDER BY near.score DESC, near.id
 """
+_REPEATS = "SELECT product_id, repeats FROM product_habits WHERE product_id = ANY(%s::uuid[])"
 _IN_STOCK = """
 EXISTS (SELECT FROM store_stock k WHERE k.product_id = p.id AND k.quantity > 0 AND k.store_id = ANY(%(stores)s::uuid[]))
 """
@@ -53,22 +56,32 @@ Legs = dict[str, dict[UUID, float]]
 
 @dataclass(slots=True)
 class Candidates:
-    """Raw scores by leg and product; what did not answer; what the person's own part rests on, the weightiest first."""
+    """
+    Raw scores by leg and product; what did not answer; what the person's own part rests on, the weightiest first; how much
+    more a person takes of the sort of what is alike than others do, where it is known.
+    """
 
     legs: Legs = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
     seeds: Mapping[UUID, float] = field(default_factory=dict)
+    lifts: Mapping[UUID, float] = field(default_factory=dict)
 
 
 def gather(
-    question: Question, person: Person | None, stores: Sequence[UUID], *, legs: Collection[str], now: datetime
+    question: Question,
+    person: Person | None,
+    stores: Sequence[UUID],
+    *,
+    legs: Collection[str],
+    shares: Mapping[str, float],
+    now: datetime,
 ) -> Candidates:
-    """Ask these legs; one that does not answer is named, and the others go on."""
+    """Ask these legs; one that does not answer is named, and the others go on. shares: what is sold, by sort."""
     deeds = person.deeds if person and person.is_profiled else ()
     found = Candidates(seeds=_seeds(question, deeds, now))
     ways: Mapping[str, Callable[[], dict[UUID, float]]] = {
         "again": lambda: _again(deeds, now),
-        "alike": lambda: _alike(found.seeds),
+        "alike": lambda: _alike(found, _own_sorts(deeds, now), shares),
         "taste": lambda: _taste(question, person if deeds else None),
         "popular": lambda: popular(
             question, stores, bought={deed.product for deed in deeds if deed.kind == "purchase"}
@@ -119,7 +132,7 @@ def anything(stores: Sequence[UUID]) -> list[UUID]:
 
 def _seeds(question: Question, deeds: Sequence[Deed], now: datetime) -> dict[UUID, float]:
     """Return by what neighbors are looked up: what is looked at, and what the person did."""
-    told = [deed for deed in deeds if deed.kind in mixing.TELLING and deed.quantity > 0]
+    told = _telling(deeds)
     own: Mapping[UUID, float] = mixing.seeds(
         [deed.product for deed in told], _ages(told, now), np.array([mixing.TELLING[deed.kind] for deed in told])
     )
@@ -135,17 +148,37 @@ def _again(deeds: Sequence[Deed], now: datetime) -> dict[UUID, float]:
     bought = [deed for deed in deeds if deed.kind == "purchase"]
     if not bought:
         return {}
-    return mixing.again(
-        [deed.product for deed in bought], _ages(bought, now), np.array([deed.quantity for deed in bought], float)
-    )
+    products = [deed.product for deed in bought]
+    quantities = np.array([deed.quantity for deed in bought], float)
+    return mixing.again(products, _ages(bought, now), quantities, _pairs(_REPEATS, [array(set(products))]))
 
 
-def _alike(seeds: Mapping[UUID, float]) -> dict[UUID, float]:
-    if not seeds:
+def _alike(found: Candidates, own: Mapping[str, float], shares: Mapping[str, float]) -> dict[UUID, float]:
+    """Return what is bought with the seeds, and note how much more of its sort the person takes than others."""
+    if not found.seeds:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_ALIKE, [array(seeds), list(seeds.values()), mixing.MOST_OF_A_LEG])
-        return dict(cursor.fetchall())
+        cursor.execute(_ALIKE, [array(found.seeds), list(found.seeds.values()), mixing.MOST_OF_A_LEG])
+        near = cursor.fetchall()
+    if own:
+        by_sort = habits.lifts(own, shares)
+        found.lifts = {product: by_sort[sort] for product, _, sort in near if sort in by_sort}
+    return {product: score for product, score, _ in near}
+
+
+def _own_sorts(deeds: Sequence[Deed], now: datetime) -> dict[str, float]:
+    """Return what a person's deeds tell, by sort of product."""
+    told = _telling(deeds)
+    fading = np.exp2(-_ages(told, now) / mixing.HALF_LIFE)
+    own: dict[str, float] = {}
+    for deed, worth in zip(told, fading.tolist(), strict=True):
+        own[deed.sort] = own.get(deed.sort, 0.0) + mixing.TELLING[deed.kind] * worth
+    return own
+
+
+def _telling(deeds: Sequence[Deed]) -> list[Deed]:
+    """Return those that tell of taste."""
+    return [deed for deed in deeds if deed.kind in mixing.TELLING and deed.quantity > 0]
 
 
 def _taste(question: Question, person: Person | None) -> dict[UUID, float]:
@@ -168,7 +201,7 @@ def _ages(deeds: Sequence[Deed], now: datetime) -> np.ndarray:
     return np.array([max((now - deed.at).total_seconds(), 0.0) / 86400 for deed in deeds])
 
 
-def _pairs(sql: str, asked: Mapping[str, Any]) -> dict[UUID, float]:
+def _pairs(sql: str, asked: Mapping[str, Any] | Sequence[Any]) -> dict[UUID, float]:
     with connection.cursor() as cursor:
         cursor.execute(sql, asked)
         return dict(cursor.fetchall())

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from customers.recommending.mixing import ORDERS_OF_A_BUYER
+
 Codes = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
@@ -16,7 +18,8 @@ LEAST_BUYERS = 3
 SHRINK = 1.0
 PERIOD_DAYS = 90
 """Within so many days two purchases of one person go together."""
-POPULAR_HALF_LIFE = 14.0
+POPULAR_HALF_LIFE = 60.0
+_SHRINK_REPEATS = 20.0
 ALL_STORES = -1
 # What sells everywhere counts in a store like so many lines of its own: a small one says little by itself.
 _LEAN = 500.0
@@ -41,6 +44,14 @@ class Popularity(NamedTuple):
     products: Codes
     scores: Numbers
     orders: Codes
+
+
+class Repeats(NamedTuple):
+    """Products (n,), how many orders of it a buyer has (n,), and how many buyers there are (n,)."""
+
+    products: Codes
+    repeats: Numbers
+    buyers: Codes
 
 
 def neighbors(
@@ -170,3 +181,18 @@ def popularity(
     best = np.zeros(int(store.max(initial=-1)) + 1)
     np.maximum.at(best, store, sums)
     return Popularity(where, what, sums / best[store], np.bincount(place, minlength=len(pairs)))
+
+
+def repeats(buyers: Codes, products: Codes) -> Repeats:
+    """
+    Return how often each product is bought by those who buy it, 1 and above.
+
+    buyers, products (n,): one for each product of each order. (orders + 20 × 1.3) / (different buyers + 20).
+    """
+    names, place = np.unique(products, return_inverse=True)
+    _, people = np.unique(buyers, return_inverse=True)
+    width = int(people.max(initial=0)) + 1
+    orders = np.bincount(place, minlength=len(names))
+    different = np.bincount(np.unique(place * width + people) // width, minlength=len(names))
+    shrunk = (orders + _SHRINK_REPEATS * ORDERS_OF_A_BUYER) / (different + _SHRINK_REPEATS)
+    return Repeats(names, shrunk, different)

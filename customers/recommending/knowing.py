@@ -21,20 +21,21 @@ SELECT ({VERSION}), c.province, c.language, c.is_age_verified, c.proven_age, c.s
   ARRAY(SELECT k.purpose FROM consents k WHERE k.customer_id = c.id AND k.withdrawn_at IS NULL) AS purposes
 FROM customer_profiles c WHERE c.id = %(id)s
 """
-_LINES = """
-SELECT coalesce(p.merged_into_id, p.id), 'purchase', l.quantity, l.purchased_at
+_SORT = "btrim(concat_ws(' ', p.category, p.strain_type))"
+_LINES = f"""
+SELECT coalesce(p.merged_into_id, p.id), 'purchase', l.quantity, l.purchased_at, {_SORT}
 FROM purchases l JOIN products p ON p.id = l.product_id
 WHERE l.customer_id = %(id)s AND l.purchased_at > %(now)s - interval '365 days' ORDER BY l.purchased_at DESC LIMIT 1000
 """
-_ACTS = """
-SELECT coalesce(p.merged_into_id, p.id), i.kind, 1, i.occurred_at
+_ACTS = f"""
+SELECT coalesce(p.merged_into_id, p.id), i.kind, 1, i.occurred_at, {_SORT}
 FROM interactions i JOIN products p ON p.id = i.product_id
 WHERE i.customer_id = %(id)s AND i.kind NOT IN ('like', 'dislike') AND i.occurred_at > %(now)s - interval '30 days'
 ORDER BY i.occurred_at DESC LIMIT 200
 """
 # Their last word on each product, whenever it was.
-_WORDS = """
-SELECT DISTINCT ON (1) coalesce(p.merged_into_id, p.id), i.kind, 1, i.occurred_at
+_WORDS = f"""
+SELECT DISTINCT ON (1) coalesce(p.merged_into_id, p.id), i.kind, 1, i.occurred_at, {_SORT}
 FROM interactions i JOIN products p ON p.id = i.product_id
 WHERE i.customer_id = %(id)s AND i.kind IN ('like', 'dislike') ORDER BY 1, i.occurred_at DESC
 """
@@ -52,12 +53,13 @@ _PROFILED = frozenset({"history", "profiling"})
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """Something that was done with a product: purchase, view, basket-add, like …"""
+    """Something that was done with a product: purchase, view, basket-add, like …; sort: its category and strain type."""
 
     product: UUID
     kind: str
     quantity: int
     at: datetime
+    sort: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 K = TypeVar("K", bound=Hashable)
 Numbers = NDArray[np.float64]
 
-VERSION = "mix-1"
-"""Goes into the model version of every answer; changed whenever a constant here is."""
+VERSION = "mix-2"
+"""Goes into the model version of every answer; changed whenever a constant here or of `habits` is."""
 
 DEFAULTS: Mapping[str, Mapping[str, float]] = {
     "home": {"again": 1.0, "alike": 1.0, "taste": 1.0, "popular": 1.0, "new": 1.0},
-    "product": {"again": 0.0, "alike": 2.0, "taste": 2.0, "popular": 0.1, "new": 0.0},
-    "substitute": {"again": 0.0, "alike": 0.5, "taste": 2.0, "popular": 0.1, "new": 0.0},
-    "basket": {"again": 0.1, "alike": 3.0, "taste": 0.3, "popular": 0.1, "new": 0.0},
+    "product": {"again": 0.0, "alike": 4.0, "taste": 2.0, "popular": 0.1, "new": 0.0},
+    "substitute": {"again": 0.0, "alike": 1.0, "taste": 2.0, "popular": 0.1, "new": 0.0},
+    "basket": {"again": 0.1, "alike": 6.0, "taste": 0.3, "popular": 0.1, "new": 0.0},
     "lookup": {"again": 1.0, "alike": 1.0, "taste": 1.0, "popular": 1.0, "new": 1.0},
 }
 """Weights of the legs by scenario, as a new database has them; staff may change them there."""
@@ -28,16 +28,22 @@ TELLING: Mapping[str, float] = {"purchase": 1.0, "like": 1.0, "basket-add": 0.5,
 MOST_OF_A_LEG = 200
 """So many of the best of a leg are candidates."""
 MOST_SEEDS = 50
-_HALF_LIFE = 90.0
-_ENOUGH = 20.0
-_SEED_HALF_LIFE = 180.0
+HALF_LIFE = 180.0
+"""In so many days what a deed tells of somebody fades by half."""
+ORDERS_OF_A_BUYER = 1.3
+"""How many orders of a product its buyers have, where it is not counted."""
+# One purchase does not tell how often somebody needs a thing; so many days are added to what lies between purchases.
+_GAP_DAYS = 45.0
+_AGAIN_FULL = 50.0
+_SEED_HALF_LIFE = 365.0
+_LIFT_POWER = 0.25
 _MOST_SHARED = 50
 # Chance of being bought next = factor * raw score ** power. Of again, alike and popular: searched for the best recall@10 on
-# groceries of a year (Complete Journey), over 2 and 11 weeks before the last 11, which nothing was chosen by. Taste and new
-# are judged: no purchases with vectors and dates of a catalogue are public. Near by meaning falls off steeply, since almost
-# everything in a catalogue is somewhat near.
+# groceries of a year (Complete Journey), over 2 and 11 weeks before the last 11, which nothing was chosen by, and on people
+# of the demonstration's model with other seeds than it has. Taste and new are judged: no purchases with vectors and dates of
+# a catalogue are public. Near by meaning falls off steeply, since almost everything in a catalogue is somewhat near.
 _CHANCES: Mapping[str, tuple[float, float]] = {
-    "again": (1.0, 0.9), "alike": (0.2, 0.75), "taste": (0.05, 4.0), "popular": (0.06, 0.4), "new": (0.01, 1.0),
+    "again": (1.0, 1.0), "alike": (0.4, 0.75), "taste": (0.016, 4.0), "popular": (0.016, 0.5), "new": (0.003, 1.0),
 }  # fmt: skip
 
 
@@ -50,22 +56,38 @@ class Scored(Generic[K]):
     parts: dict[str, float]
 
 
-def again(products: Sequence[K], days: Numbers, quantities: Numbers) -> dict[K, float]:
+def again(
+    products: Sequence[K], days: Numbers, quantities: Numbers, repeats: Mapping[K, float] | None = None
+) -> dict[K, float]:
     """
     Return how likely each product is bought again, 0 to 1, by what a person bought.
 
     products: one for each line of receipts; days (m,): how long ago, 0 is now; quantities (m,): 0 or less is a return,
-    and takes back the purchase before it. Each purchase counts 2^(−days / 90); the raw score is x / (x + 20) of their sum.
+    and takes back the purchase before it. repeats: how many orders of it a buyer of the product has, 1 and above; 1.3
+    where it is not told.
+
+    Raw score: x^.8 × alive^.3 × repeats^.4 / 50, at most 1. x: each purchase counts 2^(−days / 180). alive: gap / (gap +
+    days since the last), gap: (days from the first to the last + 45) / purchases, so that what used to come often and is
+    overdue fades sooner.
     """
-    worth = np.exp2(-np.maximum(days, 0.0) / _HALF_LIFE)
     kept: dict[K, list[float]] = {}
     for place in np.argsort(-days, kind="stable").tolist():
         own = kept.setdefault(products[place], [])
         if quantities[place] > 0:
-            own.append(float(worth[place]))
+            own.append(max(float(days[place]), 0.0))
         elif own:
             own.pop()
-    return {product: (total := sum(own)) / (total + _ENOUGH) for product, own in kept.items() if own}
+    bought = {product: own for product, own in kept.items() if own}
+    if not bought:
+        return {}
+    counts = np.array([len(own) for own in bought.values()])
+    first, last = (np.array([own[end] for own in bought.values()]) for end in (0, -1))
+    of = np.repeat(np.arange(len(bought)), counts)
+    worth = np.bincount(of, np.exp2(-np.concatenate(list(bought.values())) / HALF_LIFE))
+    gap = (first - last + _GAP_DAYS) / counts
+    often = np.array([(repeats or {}).get(product, ORDERS_OF_A_BUYER) for product in bought])
+    raw = worth**0.8 * (gap / (gap + last)) ** 0.3 * often**0.4 / _AGAIN_FULL
+    return dict(zip(bought, np.minimum(raw, 1.0).tolist(), strict=True))
 
 
 def seeds(products: Sequence[K], days: Numbers, weights: Numbers) -> dict[K, float]:
@@ -73,7 +95,7 @@ def seeds(products: Sequence[K], days: Numbers, weights: Numbers) -> dict[K, flo
     Return what the neighbors of a person are looked up by: at most 50 products, weights summing to 1.
 
     products: one for each purchase, view and the like; days (m,): how long ago; weights (m,): see TELLING, 0 tells
-    nothing. Fading by half in 180 days; of what is told often the logarithm counts, so that a habit is not all there is.
+    nothing. Fading by half in a year; of what is told often the logarithm counts, so that a habit is not all there is.
     """
     fading = np.exp2(-np.maximum(days, 0.0) / _SEED_HALF_LIFE) * np.maximum(weights, 0.0)
     sums: dict[K, float] = {}
@@ -94,22 +116,32 @@ def alike(seeds: Mapping[K, float], neighbors: Mapping[K, Mapping[K, float]]) ->
     return scores
 
 
-def mix(legs: Mapping[str, Mapping[K, float]], weights: Mapping[str, float]) -> list[Scored[K]]:
+def mix(
+    legs: Mapping[str, Mapping[K, float]],
+    weights: Mapping[str, float],
+    *,
+    odds: float,
+    lifts: Mapping[K, float] | None = None,
+) -> list[Scored[K]]:
     """
     Return all products of the legs in one order, best first; what is level, by its key.
 
-    legs: raw scores 0 to 1 by product, of each leg; weights: of each leg in the scenario, 0 leaves it out. Raises
-    KeyError for a leg that there is not. Each raw score becomes a chance of being bought next, factor × raw^power, and the
-    weighted chances are summed.
+    legs: raw scores 0 to 1 by product, of each leg; weights: of each leg in the scenario, 0 leaves it out; odds, lifts: of
+    the shop, and of what is alike by product, 1 where it is not told (see `habits`). Raises KeyError for a leg that there
+    is not. Each raw score becomes a chance of being bought next, factor × raw^power, of what is alike × odds × lift^.25;
+    and the weighted chances are summed.
     """
     parts: dict[K, dict[str, float]] = {}
     for leg, scores in legs.items():
         factor, power = _CHANCES[leg]
-        weight = weights.get(leg, 0.0) * factor
+        weight = weights.get(leg, 0.0) * factor * (odds if leg == "alike" else 1.0)
         if weight <= 0 or not scores:
             continue
         raw = np.clip(np.fromiter(scores.values(), dtype=float, count=len(scores)), 0.0, 1.0)
-        for key, part in zip(scores, (weight * raw**power).tolist(), strict=True):
+        chances = weight * raw**power
+        if leg == "alike" and lifts:
+            chances *= np.array([lifts.get(key, 1.0) for key in scores]) ** _LIFT_POWER
+        for key, part in zip(scores, chances.tolist(), strict=True):
             if part > 0:
                 parts.setdefault(key, {})[leg] = part
     scored = [Scored(key=key, score=sum(own.values()), parts=own) for key, own in parts.items()]

@@ -1,4 +1,4 @@
-"""What staff have decided, as far as it holds here and now."""
+"""What staff have decided, as far as it holds here and now, and what is counted of the whole shop."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,29 +7,32 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import Q
 
-from customers.models import Rule, Scenario
+from customers.models import Rule, Scenario, ShopHabits
 from customers.recommending.asking import Question
 from customers.recommending.filtering import Facts, names
+from customers.recommending.habits import Habits
 
 VERSION = """
 SELECT md5(concat_ws('.', (
     SELECT string_agg(concat(r.id, r.xmin, p.merged_into_id), ',' ORDER BY r.id)
     FROM recommendation_rules r LEFT JOIN products p ON p.id = r.product_id),
   (SELECT string_agg(concat(s.name, s.xmin), ',' ORDER BY s.name) FROM recommendation_scenarios s),
-  (SELECT string_agg(concat(t.id, t.xmin), ',' ORDER BY t.id) FROM stores t)))
+  (SELECT string_agg(concat(t.id, t.xmin), ',' ORDER BY t.id) FROM stores t),
+  (SELECT max(h.id) FROM shop_habits h)))
 """
-"""What changes whenever a rule, the product it is on, a scenario or a store does."""
+"""What changes whenever a rule, the product it is on, a scenario or a store does, or habits are counted."""
 _LEAST, _MOST = 0.1, 3.0
 """However many rules meet, they neither bury a product nor lift it beyond all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """All rules that are not over, the oldest first, and all scenarios, as they were at a version."""
+    """All rules that are not over, the oldest first, all scenarios, and the shop's habits, as they were at a version."""
 
     version: str
     rules: Sequence[Rule]
     scenarios: Mapping[str, Scenario]
+    habits: Habits
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,14 @@ def decided(*, now: datetime) -> Decided:
         rules = Rule.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now)).select_related("product", "store")
         held = _held = Decided(
             version, list(rules.defer("product__search_document").order_by("created_at", "pk")),
-            {scenario.name: scenario for scenario in Scenario.objects.all()},
+            {scenario.name: scenario for scenario in Scenario.objects.all()}, _habits(),
         )  # fmt: skip
     return held
+
+
+def _habits() -> Habits:
+    newest = ShopHabits.objects.order_by("-id").first()
+    return Habits(newest.odds, newest.shares) if newest else Habits()
 
 
 def rules_for(question: Question, *, of: Decided, now: datetime) -> Rules:

@@ -3,7 +3,7 @@
 from array import array as column
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -13,15 +13,21 @@ from django.utils import timezone
 
 from mlops.arrays import array
 
-NEIGHBOR_DAYS, POPULAR_DAYS = 180, 90
-_AT_ONCE = 10_000
+if TYPE_CHECKING:
+    from customers.recommending.counting import Neighbors
+
+NEIGHBOR_DAYS, POPULAR_DAYS = 180, 180
+AGREEING = """
+SELECT customer_id FROM consents WHERE withdrawn_at IS NULL AND purpose IN ('history', 'profiling')
+GROUP BY 1 HAVING count(DISTINCT purpose) = 2
+"""
+"""Selects the people who agree to be profiled by what they buy."""
+AT_ONCE = 10_000
+"""So many rows are read at a time."""
 # People who agree to be profiled are one buyer whatever they buy; those who are known and do not agree are left out, and of
 # nobody known each receipt stands for itself. What was returned on the whole was not bought. Numbers in place of names, so that a million lines fit into memory.
-_BOUGHT_BY = """
-WITH agreeing AS (
-  SELECT customer_id FROM consents WHERE withdrawn_at IS NULL AND purpose IN ('history', 'profiling')
-  GROUP BY 1 HAVING count(DISTINCT purpose) = 2
-)
+_BOUGHT_BY = f"""
+WITH agreeing AS ({AGREEING})
 SELECT coalesce(p.merged_into_id, p.id),
   CASE WHEN a.customer_id IS NULL THEN hashtextextended(concat('receipt:', l.store_id, ':', l.order_id), 0)
     ELSE hashtextextended(a.customer_id::text, 0) END,
@@ -30,7 +36,7 @@ FROM purchases l JOIN products p ON p.id = l.product_id LEFT JOIN agreeing a ON 
 WHERE l.purchased_at > %(now)s - make_interval(days => %(days)s) AND l.purchased_at <= %(now)s
   AND (l.customer_id IS NULL OR a.customer_id IS NOT NULL)
 GROUP BY 1, 2, 3 HAVING sum(l.quantity) > 0
-"""
+"""  # noqa: S608  # of parts of our own
 _SOLD = """
 SELECT coalesce(p.merged_into_id, p.id), l.store_id, hashtextextended(concat(l.store_id, ':', l.order_id), 0),
   extract(epoch FROM %(now)s - max(l.purchased_at))::float8 / 86400
@@ -69,7 +75,7 @@ WHERE (o.score, o.orders) IS DISTINCT FROM (excluded.score, excluded.orders)
 """
 
 
-class _Read(NamedTuple):
+class Read(NamedTuple):
     """Rows as columns: a code of each product, and numbers; products by code."""
 
     products: list[UUID]
@@ -84,16 +90,9 @@ def count_neighbors(*, now: datetime | None = None) -> int:
     Safe to repeat; readers see the old pairs until the end. One run at a time: where another is at it, it waits.
     Pairs that fewer than three different buyers have in common are not kept, so that they tell of nobody who is known.
     """
-    # Here, and not above: scipy stays out of processes that only serve.
-    from customers.recommending import counting
-
     moment = now or timezone.now()
     with pglock.advisory("count neighbors"):
-        asked = {"now": moment, "days": NEIGHBOR_DAYS, "period": counting.PERIOD_DAYS}
-        bought = _read(_BOUGHT_BY, asked, kinds="qq")
-        buyers, periods = bought.numbers
-        found = counting.neighbors(buyers, bought.codes, periods=periods)
-        names = bought.products
+        names, found = neighbors_at(moment)
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
                 _NEIGHBORS,
@@ -107,9 +106,19 @@ def count_neighbors(*, now: datetime | None = None) -> int:
             return int(cursor.fetchone()[0])
 
 
+def neighbors_at(moment: datetime) -> tuple[list[UUID], "Neighbors"]:
+    """Return products by code, and which are bought together by those who agree now, of the purchases up to a moment."""
+    # Here, and not above: scipy stays out of processes that only serve.
+    from customers.recommending import counting
+
+    bought = read(_BOUGHT_BY, {"now": moment, "days": NEIGHBOR_DAYS, "period": counting.PERIOD_DAYS}, kinds="qq")
+    buyers, periods = bought.numbers
+    return bought.products, counting.neighbors(buyers, bought.codes, periods=periods)
+
+
 def count_popularity(*, now: datetime | None = None) -> int:
     """
-    Count anew how products sell, in each store and in all, from 90 days; return how many rows there are.
+    Count anew how products sell, in each store and in all, from 180 days; return how many rows there are.
 
     Safe to repeat; readers see the old rows until the end. One run at a time: where another is at it, it waits.
     """
@@ -118,7 +127,7 @@ def count_popularity(*, now: datetime | None = None) -> int:
     moment = now or timezone.now()
     with pglock.advisory("count popularity"):
         stores: dict[UUID, int] = {}
-        sold = _read(_SOLD, {"now": moment, "days": POPULAR_DAYS}, kinds="qqd", stores=stores)
+        sold = read(_SOLD, {"now": moment, "days": POPULAR_DAYS}, kinds="qqd", stores=stores)
         where, orders, days = sold.numbers
         _, orders = np.unique(orders, return_inverse=True)
         found = counting.popularity(where, sold.codes, orders, days)
@@ -136,16 +145,16 @@ def count_popularity(*, now: datetime | None = None) -> int:
             return int(cursor.fetchone()[0])
 
 
-def _read(sql: str, asked: dict[str, Any], *, kinds: str, stores: dict[UUID, int] | None = None) -> _Read:
+def read(sql: str, asked: dict[str, Any], *, kinds: str, stores: dict[UUID, int] | None = None) -> Read:
     """Return rows of a product and numbers, of these kinds; with stores, the second column is one and becomes its code."""
     products: dict[UUID, int] = {}
     codes, numbers = column("q"), [column(kind) for kind in kinds]
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         cursor.execute(sql, asked)
-        while rows := cursor.fetchmany(_AT_ONCE):
+        while rows := cursor.fetchmany(AT_ONCE):
             _add(rows, products, codes, numbers, stores)
     types = {"q": np.int64, "d": np.float64}
-    return _Read(
+    return Read(
         list(products), np.array(codes, dtype=np.int64),
         [np.array(held, dtype=types[kind]) for held, kind in zip(numbers, kinds, strict=True)],
     )  # fmt: skip

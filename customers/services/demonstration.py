@@ -14,7 +14,7 @@ from config.errors import CultivarError
 from customers import demonstration
 from customers.demonstration import SEED, STORES, Person, Shelf
 from customers.models import ConsentText, CustomerProfile
-from customers.services import chats, consents, counting, preferences, profiles
+from customers.services import chats, consents, counting, habits, preferences, profiles
 from mlops.models import InboxEvent
 from mlops.streams.intake import take_in
 from mlops.streams.reading import read
@@ -52,6 +52,7 @@ def load(*, count: int, days: int, seed: int, advance: Advance) -> dict[str, int
     taken["events"] = _take_in("customer_interactions", sorted(done, key=_time), "events", advance)
     taken["preferences"] = preferences.derive_due()
     taken["neighbors"], taken["sold"] = counting.count_neighbors(), counting.count_popularity()
+    taken["habits"] = habits.count_habits()
     taken["chats"] = 0
     for number, person in enumerate(people, start=1):
         taken["chats"] += _talk(shelf, person, seed)

@@ -69,7 +69,9 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None], data: Path |
     lines = [
         ratio,
         gains,
-        Comparison(name=f"recall@{_AT}, ours to the best of the others, the last {fifth} days", ratios=[share]),
+        Comparison(
+            name=f"recall@{_AT}, ours to the best of the others, the last {fifth} days", ratios=[share], limit=limit
+        ),
     ]
     for name in long:
         for figure in ("recall", "ndcg", "hit_rate", "coverage"):
@@ -122,6 +124,7 @@ def _demonstration(size: int, directory: Path) -> Path:
             rows.append({
                 "customer": body["customer"], "product": product, "occurred_at": told["occurred_at"], "quantity": quantity,
                 "kind": kind, "store": body["store"], "brand": str(shelf.brands[place]), "category": str(shelf.categories[place]),
+                "strain_type": str(shelf.types[place]),
             })  # fmt: skip
     frame = pd.DataFrame(rows)
     frame["occurred_at"] = pd.to_datetime(frame["occurred_at"], format="ISO8601", utc=True)

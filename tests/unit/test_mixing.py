@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customers.recommending.mixing import DEFAULTS, MOST_SEEDS, Scored, again, alike, diversify, mix, seeds
+from customers.recommending.mixing import (
+    DEFAULTS,
+    MOST_SEEDS,
+    ORDERS_OF_A_BUYER,
+    Scored,
+    again,
+    alike,
+    diversify,
+    mix,
+    seeds,
+)
 
 _products = st.sampled_from("abcdefgh")
 _days = st.floats(0, 3650)
@@ -17,35 +27,58 @@ _legs = st.dictionaries(st.sampled_from(list(DEFAULTS["home"])), _raw)
 _weights = st.fixed_dictionaries({leg: st.floats(0, 10) for leg in DEFAULTS["home"]})
 
 
-def _again(lines: list[tuple[str, float]], quantities: list[float] | None = None) -> dict[str, float]:
+def _again(
+    lines: list[tuple[str, float]], quantities: list[float] | None = None, repeats: dict[str, float] | None = None
+) -> dict[str, float]:
     ages = np.array([days for _, days in lines], dtype=float)
-    return again([p for p, _ in lines], ages, np.array(quantities or [1.0] * len(lines)))
+    return again([p for p, _ in lines], ages, np.array(quantities or [1.0] * len(lines)), repeats)
 
 
 @given(_lines)
 def test_again_is_a_score_of_each_product_bought(lines: list[tuple[str, float]]) -> None:
     found = _again(lines)
     assert set(found) == {product for product, _ in lines}
-    assert all(0 < score < 1 for score in found.values())
+    assert all(0 < score <= 1 for score in found.values())
 
 
 @given(_lines, st.data())
 def test_again_is_never_lower_for_what_is_bought_more_often(
     lines: list[tuple[str, float]], data: st.DataObject
 ) -> None:
-    product, days = data.draw(_products), data.draw(_days)
+    product = data.draw(_products)
+    days = data.draw(st.floats(0, min((days for told, days in lines if told == product), default=3650)))
     before, after = _again(lines), _again([*lines, (product, days)])
     assert after[product] > before.get(product, 0)
     assert all(after[other] == pytest.approx(before[other]) for other in before if other != product)
 
 
 @given(_lines, st.data())
-def test_again_is_never_lower_for_what_was_bought_later(lines: list[tuple[str, float]], data: st.DataObject) -> None:
-    place = data.draw(st.integers(0, len(lines) - 1))
-    product, days = lines[place]
+def test_again_is_never_lower_where_the_last_purchase_was_later(
+    lines: list[tuple[str, float]], data: st.DataObject
+) -> None:
+    product = data.draw(st.sampled_from([product for product, _ in lines]))
+    place = min((days, number) for number, (told, days) in enumerate(lines) if told == product)[1]
+    days = lines[place][1]
     later = [*lines]
     later[place] = (product, days * data.draw(st.floats(0, 1)))
     assert _again(later)[product] >= _again(lines)[product] - 1e-12
+
+
+def test_again_is_lower_for_what_used_to_come_often_and_is_overdue() -> None:
+    weekly, seldom = ([("a", 90.0 + days) for days in gaps] for gaps in ((0, 7, 14, 21), (0, 90, 180, 270)))
+    faded = [0.5 ** (days / 180) for _, days in seldom]
+    steady = sum(0.5 ** (days / 180) for _, days in weekly) / sum(faded)
+    assert _again(weekly)["a"] < _again(seldom)["a"] * steady**0.8
+
+
+@given(_lines, st.data())
+def test_again_rises_with_the_orders_that_buyers_of_it_have(
+    lines: list[tuple[str, float]], data: st.DataObject
+) -> None:
+    product, often = data.draw(_products), data.draw(st.floats(ORDERS_OF_A_BUYER, 50))
+    before, after = _again(lines), _again(lines, repeats={product: often})
+    assert after.get(product, 0) >= before.get(product, 0)
+    assert all(after[other] == before[other] for other in before if other != product)
 
 
 def test_again_does_not_count_what_was_returned() -> None:
@@ -77,7 +110,7 @@ def test_alike_is_the_weighted_sum() -> None:
 def test_mix_gives_finite_scores_that_are_the_sum_of_their_parts(
     legs: dict[str, dict[str, float]], weights: dict[str, float]
 ) -> None:
-    scored = mix(legs, weights)
+    scored = mix(legs, weights, odds=0.1, lifts={"a": 9.0})
     assert len({one.key for one in scored}) == len(scored)
     for one in scored:
         assert math.isfinite(one.score)
@@ -93,20 +126,33 @@ def test_mix_is_monotone_in_each_leg(
     leg, product = data.draw(st.sampled_from(list(weights))), data.draw(_products)
     before = legs.get(leg, {}).get(product, 0.0)
     raised = {**legs, leg: {**legs.get(leg, {}), product: data.draw(st.floats(before, 1))}}
-    lower, higher = ({one.key: one.score for one in mix(told, weights)} for told in (legs, raised))
+    lower, higher = ({one.key: one.score for one in mix(told, weights, odds=0.1)} for told in (legs, raised))
     assert higher.get(product, 0.0) >= lower.get(product, 0.0)
     assert all(higher[other] == lower[other] for other in lower if other != product)
 
 
 def test_mix_knows_its_legs() -> None:
     with pytest.raises(KeyError):
-        mix({"horoscope": {"a": 1.0}}, {"horoscope": 1.0})
+        mix({"horoscope": {"a": 1.0}}, {"horoscope": 1.0}, odds=0.1)
 
 
 def test_home_prefers_what_is_bought_again_to_what_merely_sells() -> None:
     own = _again([("mine", 7.0 * n) for n in range(5)])
-    order = [one.key for one in mix({"again": own, "popular": {"best": 1.0, "mine": 0.3}}, DEFAULTS["home"])]
+    order = [one.key for one in mix({"again": own, "popular": {"best": 1.0, "mine": 0.3}}, DEFAULTS["home"], odds=0.1)]
     assert order == ["mine", "best"]
+
+
+@given(_raw, st.floats(0.01, 2), st.dictionaries(_products, st.floats(1 / 9, 9)))
+def test_odds_and_lifts_move_what_is_alike_and_nothing_else(
+    raw: dict[str, float], odds: float, lifts: dict[str, float]
+) -> None:
+    legs = {"alike": raw, "popular": raw}
+    plain = {one.key: one.parts for one in mix(legs, DEFAULTS["home"], odds=1.0)}
+    moved = {one.key: one.parts for one in mix(legs, DEFAULTS["home"], odds=odds, lifts=lifts)}
+    for key, parts in moved.items():
+        assert parts.get("popular") == plain[key].get("popular")
+        if "alike" in parts:
+            assert parts["alike"] == pytest.approx(plain[key]["alike"] * odds * lifts.get(key, 1.0) ** 0.25)
 
 
 _traits = st.fixed_dictionaries(

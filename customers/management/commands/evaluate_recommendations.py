@@ -14,7 +14,7 @@ from config.errors import BadInput
 
 _COLUMNS = """
 Columns of the file: customer, product, occurred_at (a time); and if you have them quantity (1; 0 or less is a return), kind
-(purchase; or view, basket-add, like), store, brand, category. What is bought in the last days is foretold from all that was
+(purchase; or view, basket-add, like), store, brand, category, strain_type. What is bought in the last days is foretold from all that was
 before, over all products that were bought before. recall@k is hits / min(k, bought).
 """
 

@@ -10,11 +10,9 @@ from customers.evaluating.splitting import Split
 from customers.models import Scenario
 from customers.recommending import counting, habits, mixing
 from customers.recommending.habits import Habits
+from customers.recommending.knowing import HISTORY_DAYS, PASSING_DAYS
 from customers.reference.scenarios import initial
 from customers.services.counting import NEIGHBOR_DAYS, POPULAR_DAYS
-
-# As old as deeds may be that `knowing` reads for an answer: of all, and of looks and baskets.
-HISTORY_DAYS, PASSING_DAYS = 365, 30
 
 Rank = Callable[[int], Sequence[int]]
 """The products to recommend to a customer, best first."""

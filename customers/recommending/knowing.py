@@ -9,6 +9,9 @@ from uuid import UUID
 
 from django.db import connection
 
+HISTORY_DAYS, PASSING_DAYS = 365, 90
+"""So old may deeds be that are read: purchases; and what passes, as looks and baskets do. Likes are read whenever they were."""
+MOST_LINES, MOST_PASSING = 1000, 500
 # What changes whenever anything of theirs does: rows that come bring a newer xmin, rows that go a smaller count.
 VERSION = """
 SELECT concat_ws('.', (SELECT c.xmin FROM customer_profiles c WHERE c.id = %(id)s),
@@ -25,13 +28,15 @@ _SORT = "btrim(concat_ws(' ', p.category, p.strain_type))"
 _LINES = f"""
 SELECT coalesce(p.merged_into_id, p.id), 'purchase', l.quantity, l.purchased_at, {_SORT}
 FROM purchases l JOIN products p ON p.id = l.product_id
-WHERE l.customer_id = %(id)s AND l.purchased_at > %(now)s - interval '365 days' ORDER BY l.purchased_at DESC LIMIT 1000
+WHERE l.customer_id = %(id)s AND l.purchased_at > %(now)s - interval '{HISTORY_DAYS} days'
+ORDER BY l.purchased_at DESC LIMIT {MOST_LINES}
 """
 _ACTS = f"""
 SELECT coalesce(p.merged_into_id, p.id), i.kind, 1, i.occurred_at, {_SORT}
 FROM interactions i JOIN products p ON p.id = i.product_id
-WHERE i.customer_id = %(id)s AND i.kind NOT IN ('like', 'dislike') AND i.occurred_at > %(now)s - interval '30 days'
-ORDER BY i.occurred_at DESC LIMIT 200
+WHERE i.customer_id = %(id)s AND i.kind NOT IN ('like', 'dislike')
+  AND i.occurred_at > %(now)s - interval '{PASSING_DAYS} days'
+ORDER BY i.occurred_at DESC LIMIT {MOST_PASSING}
 """
 # Their last word on each product, whenever it was.
 _WORDS = f"""

@@ -16,10 +16,10 @@ from django.utils import timezone
 from customers.models import ShopHabits
 from customers.recommending import habits, mixing
 from customers.recommending.habits import Counted, History
+from customers.recommending.knowing import HISTORY_DAYS, MOST_LINES, MOST_PASSING, PASSING_DAYS
 from customers.services.counting import AGREEING, AT_ONCE, POPULAR_DAYS, neighbors_at, read
 from mlops.arrays import array
 
-HISTORY_DAYS = 365
 KEPT_DAYS = 400
 """So long the shop's rows are kept."""
 MOST_PEOPLE = 2_000
@@ -61,14 +61,14 @@ FROM drawn d CROSS JOIN LATERAL (
     FROM purchases l JOIN products p ON p.id = l.product_id
     WHERE l.customer_id = d.id AND l.purchased_at > %(then)s - make_interval(days => %(days)s)
       AND l.purchased_at <= %(then)s AND l.quantity > 0
-    ORDER BY l.purchased_at DESC LIMIT 1000
+    ORDER BY l.purchased_at DESC LIMIT {MOST_LINES}
   )
   UNION ALL (
     SELECT coalesce(p.merged_into_id, p.id), i.kind, i.occurred_at
     FROM interactions i JOIN products p ON p.id = i.product_id
-    WHERE i.customer_id = d.id AND i.kind = ANY(%(acts)s) AND i.occurred_at > %(then)s - interval '30 days'
-      AND i.occurred_at <= %(then)s
-    ORDER BY i.occurred_at DESC LIMIT 200
+    WHERE i.customer_id = d.id AND i.kind = ANY(%(acts)s) AND i.occurred_at <= %(then)s
+      AND i.occurred_at > %(then)s - interval '{PASSING_DAYS} days'
+    ORDER BY i.occurred_at DESC LIMIT {MOST_PASSING}
   )
   UNION ALL
   SELECT * FROM (

@@ -119,9 +119,9 @@ def test_neighbors_are_those_of_before_the_last_days() -> None:
     ("kind", "days", "foretold"),
     [
         pytest.param("like", 300, 1, id="like-of-any-age"),
-        pytest.param("view", LONG_AGO, 1, id="view-of-30-days-before"),
-        pytest.param("basket-add", LONG_AGO, 1, id="basket-of-30-days-before"),
-        pytest.param("view", 50, 0, id="view-too-long-ago"),
+        pytest.param("view", LONG_AGO, 1, id="view-of-90-days-before"),
+        pytest.param("basket-add", LONG_AGO, 1, id="basket-of-90-days-before"),
+        pytest.param("view", 110, 0, id="view-too-long-ago"),
         pytest.param("view", LATELY, 0, id="view-of-the-last-days"),
         pytest.param("like", LATELY, 0, id="like-of-the-last-days"),
         pytest.param("dislike", LONG_AGO, 0, id="dislike"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from customers.evaluating import ranking
+from customers.evaluating.counted import neighbors_of
 from customers.evaluating.ranking import Rank
 from customers.evaluating.splitting import Split
 
@@ -22,7 +23,7 @@ class Scores:
 
 def compare(split: Split, *, at: int, advance: Callable[[], None] = lambda: None) -> dict[str, Scores]:
     """Return the scores of three simple orders and of what is served, by name; advance is called once a customer of each."""
-    near = ranking.neighbors_of(split)
+    near = neighbors_of(split)
     ranks = {
         "popularity": ranking.popularity(split, at=at), "buy-again": ranking.buy_again(split, at=at),
         "item-kNN": ranking.item_knn(split, near, at=at), "ours": ranking.ours(split, near, at=at),

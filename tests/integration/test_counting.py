@@ -174,7 +174,10 @@ def test_popularity_by_store_and_in_all() -> None:
     _receipt(None, b, where=there, days=28)
     _receipt(None, b, where=None, days=200)  # too long ago
     assert count_popularity() == 5
-    assert _popular(None) == {a.pk: (1.0, 2), b.pk: (pytest.approx((1 + 2 ** (-14 / POPULAR_HALF_LIFE)) / 2, abs=1e-4), 2)}
+    assert _popular(None) == {
+        a.pk: (1.0, 2),
+        b.pk: (pytest.approx((1 + 2 ** (-14 / POPULAR_HALF_LIFE)) / 2, abs=1e-4), 2),
+    }
     assert _popular(here)[a.pk] == (1.0, 2)
     assert _popular(here)[b.pk][0] < 1
     assert _popular(there) == {b.pk: (1.0, 1)}

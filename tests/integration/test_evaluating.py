@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
 
+from customers.evaluating.counted import neighbors_of
 from customers.evaluating.measuring import compare, measure
-from customers.evaluating.ranking import neighbors_of, ours
+from customers.evaluating.ranking import ours
 from customers.evaluating.splitting import read_events, split_of
 from customers.models import Scenario
 from customers.reference.scenarios import initial

@@ -1,0 +1,72 @@
+"""What the clock counts for serving, counted of a split: neighbors, repeats, habits."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from customers.evaluating.splitting import Split
+from customers.recommending import counting, habits
+from customers.recommending.habits import Habits
+from customers.recommending.knowing import HISTORY_DAYS, PASSING_DAYS
+from customers.services.counting import NEIGHBOR_DAYS, POPULAR_DAYS
+
+
+def neighbors_of(split: Split, *, before: float = 0) -> dict[int, dict[int, float]]:
+    """Return each product's neighbors, as they are counted for serving, or were so many days before: from purchases of 180."""
+    lines = split.bought[split.bought["days"].between(before, before + NEIGHBOR_DAYS)]
+    periods = ((lines["days"].to_numpy() - before) // counting.PERIOD_DAYS).astype(np.int64)
+    found = counting.neighbors(lines["customer"].to_numpy(), lines["product"].to_numpy(), periods=periods)
+    return by_first(found.products, found.neighbors, found.scores)
+
+
+def repeats_of(split: Split) -> dict[int, float]:
+    """Return how often each product is bought by who buys it, as it is counted for serving: from orders of a year."""
+    lines = split.bought[split.bought["days"] <= HISTORY_DAYS]
+    found = counting.repeats(lines["customer"].to_numpy(), lines["product"].to_numpy())
+    kept = found.buyers >= counting.LEAST_BUYERS
+    return dict(zip(found.products[kept].tolist(), found.repeats[kept].tolist(), strict=True))
+
+
+def habits_of(split: Split) -> Habits:
+    """Return what the shop is like, as it is counted for serving: the last days held against what was known before."""
+    near = neighbors_of(split, before=habits.DAYS)
+    days = split.bought["days"]
+    had = _sets(split.bought[(days > habits.DAYS) & (days <= habits.DAYS + HISTORY_DAYS)])
+    lately = _sets(split.bought[days <= habits.DAYS])
+    lines = split.lines[
+        (split.lines["days"] > habits.DAYS) & split.lines["customer"].isin(list(had.keys() & lately.keys()))
+    ]
+    told = telling(lines.assign(days=lines["days"] - habits.DAYS))
+    counted = habits.count(
+        (
+            habits.History(
+                products=own["product"].tolist(), days=own["days"].to_numpy(), weights=own["weight"].to_numpy(),
+                had=had[customer], lately=lately[customer],
+            )
+            for customer, own in told.groupby("customer")
+        ),
+        near,
+    )  # fmt: skip
+    sold = split.bought[split.bought["days"] <= POPULAR_DAYS]
+    sorts = sold["product"].map({product: sort for product, (_, sort) in split.traits.items() if sort}).dropna()
+    return Habits(habits.odds(counted), sorts.value_counts(normalize=True).to_dict())
+
+
+def telling(lines: pd.DataFrame) -> pd.DataFrame:
+    """Return the deeds that tell of taste, as `knowing` reads them."""
+    is_told = (lines["weight"] > 0) & (lines["quantity"] > 0) & (lines["days"] <= HISTORY_DAYS)
+    return lines[is_told & (~lines["is_passing"] | (lines["days"] <= PASSING_DAYS))]
+
+
+def _sets(lines: pd.DataFrame) -> dict[int, set[int]]:
+    return {int(customer): set(own) for customer, own in lines.groupby("customer")["product"]}
+
+
+def by_first(
+    first: NDArray[np.int64], second: NDArray[np.int64], scores: NDArray[np.float64]
+) -> dict[int, dict[int, float]]:
+    """Return the scores of pairs, by the first of them."""
+    found: dict[int, dict[int, float]] = {}
+    for one, other, score in zip(first.tolist(), second.tolist(), scores.tolist(), strict=True):
+        found.setdefault(one, {})[other] = score
+    return found

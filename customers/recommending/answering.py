@@ -25,6 +25,7 @@ from customers.recommending.filtering import (
     is_blocked,
     stores_in_reach,
 )
+from customers.recommending.habits import Habits
 from customers.recommending.knowing import basket_of, know
 from customers.recommending.mixing import Scored
 from customers.recommending.ruling import Rules, decided, moving, rules_for
@@ -45,6 +46,7 @@ class Weighed:
     setting: Setting
     stores: list[UUID]
     rules: Rules
+    habits: Habits
     found: Candidates
     facts: dict[UUID, Facts]
     bars: list[Blocked]
@@ -73,7 +75,7 @@ def recommend(
     ordered = order(weighed)
     why, spoken = (*_why(weighed, ordered), *silent), language or language_of(weighed.setting)
     answer = Answer(
-        id=uuid4(), scenario=weighed.setting.scenario, model_version=mixing.VERSION, filters=NAMES,
+        id=uuid4(), scenario=weighed.setting.scenario, model_version=f"{mixing.VERSION}.{weighed.habits.number}", filters=NAMES,
         level=max((LEVELS[reason] for reason in why), default=0), why=why, picks=_picks(weighed, ordered, spoken),
         language=spoken,
         is_personal=_is_personal(weighed), until=_until(weighed), rests_on=_rests_on(weighed, ordered),
@@ -105,7 +107,9 @@ def weigh(
         question=question, scenario=mixed_as, person=person,
         rules=rules.holding, looked_at=facts_of(question.products, stores), today=timezone.localdate(now),
     )  # fmt: skip
-    weighed = Weighed(setting=setting, stores=stores, rules=rules, found=Candidates(), facts={}, bars=barred(setting))
+    weighed = Weighed(
+        setting=setting, stores=stores, rules=rules, habits=staff.habits, found=Candidates(), facts={}, bars=barred(setting),
+    )  # fmt: skip
     if weighed.bars and not also:
         return weighed
     weights = {leg: weight for leg in _LEGS if (weight := float(getattr(setting.scenario, leg)))}

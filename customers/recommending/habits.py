@@ -21,10 +21,11 @@ _SHRINK_LIFT, _MOST_LIFT = 3.0, 9.0
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """Odds: see `odds`; shares: of all that is sold, by sort of product, 1 in all."""
+    """Odds: see `odds`; shares: of all that is sold, by sort of product, 1 in all; number: of their row, 0 before there is any."""
 
     odds: float = ODDS_BEFORE
     shares: Mapping[str, float] = field(default_factory=dict)
+    number: int = 0
 
 
 class Counted(NamedTuple):

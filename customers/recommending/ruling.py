@@ -65,7 +65,7 @@ def decided(*, now: datetime) -> Decided:
 
 def _habits() -> Habits:
     newest = ShopHabits.objects.order_by("-id").first()
-    return Habits(newest.odds, newest.shares) if newest else Habits()
+    return Habits(newest.odds, newest.shares, newest.pk) if newest else Habits()
 
 
 def rules_for(question: Question, *, of: Decided, now: datetime) -> Rules:

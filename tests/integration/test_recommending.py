@@ -10,11 +10,22 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from catalog.models import Product, Store
-from customers.models import Interaction, ProductNeighbor, ProductPopularity, Recommendation, Rule, Scenario
+from customers.models import (
+    Interaction,
+    ProductHabit,
+    ProductNeighbor,
+    ProductPopularity,
+    Recommendation,
+    Rule,
+    Scenario,
+    ShopHabits,
+)
 from customers.recommending.answering import recommend
 from customers.recommending.answers import Answer
 from customers.recommending.asking import Question, Unknown
+from customers.recommending.habits import ODDS_BEFORE
 from customers.recommending.judging import judge
+from customers.recommending.mixing import ORDERS_OF_A_BUYER, VERSION
 from customers.services import consents, profiles
 from tests.integration import people, shops
 
@@ -65,6 +76,34 @@ def test_bought_together_comes_with_what_was_bought(store: Store, shelf: list[Pr
     assert _shown(_ask(store, customer)).index("P-4") < before
     assert pick.parts["alike"] > 0
     assert {reason["like"] for reason in pick.reasons if reason["kind"] != "new"} == {shelf[0].pk}
+
+
+def test_the_shops_habits_weigh_what_is_alike(store: Store, shelf: list[Product]) -> None:
+    customer = shops.shopper("history", "profiling")
+    shops.bought(customer, shelf[0], where=store, times=3)
+    for near in (shelf[3], shelf[4]):  # an indica, as the first is, and a sativa
+        ProductNeighbor.objects.create(product=shelf[0], neighbor=near, score=0.9, buyers=9)
+
+    def alike() -> dict[str, float]:
+        return {str(pick.product.sku): pick.parts["alike"] for pick in _ask(store, customer).picks if "alike" in pick.parts}
+
+    before = alike()
+    assert _ask(store, customer).model_version == f"{VERSION}.0"
+    assert before["P-3"] == before["P-4"]
+    shares = {"dried-flower indica": 0.5, "dried-flower sativa": 0.5}
+    counted = ShopHabits.objects.create(repeats=10, foretold=10, odds=1.0, shares=shares)
+    after = alike()
+    assert _ask(store, customer).model_version == f"{VERSION}.{counted.pk}"
+    assert after["P-3"] > before["P-3"] / ODDS_BEFORE > after["P-4"] > before["P-4"]
+
+
+def test_what_its_buyers_buy_often_is_likelier_bought_again(store: Store, shelf: list[Product]) -> None:
+    customer = shops.shopper("history", "profiling")
+    for one in shelf[:2]:
+        shops.bought(customer, one, where=store)
+    ProductHabit.objects.create(product=shelf[1], repeats=4.0, buyers=9)
+    again = {pick.product.sku: pick.parts.get("again") for pick in _ask(store, customer).picks}
+    assert again["P-1"] == pytest.approx(again["P-0"] * (4.0 / ORDERS_OF_A_BUYER) ** 0.4)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
@@ -16,23 +15,26 @@ from customers.recommending.asking import Question
 LIFETIME = 3600.0
 # An answer without a part that did not answer is soon tried again.
 _WITHOUT_A_PART = 5.0
-# What came in so long before an answer was made may have been committed after it; and clocks differ.
-_SLACK = timedelta(seconds=10)
 # Of what is kept in Redis beside an answer; another one with every change of it, or of how answers read.
 _LAYOUT = 2
 ANSWERS = Answers(prefix="recommendations", lifetime=LIFETIME)
 _PRODUCTS = """
 SELECT p.id::text || ':' || p.xmin::text FROM products p WHERE p.id = ANY(%s::uuid[])
 """
+# Whether what is shown is sold out, or a transaction that the answer has not seen has brought in what was nowhere in reach. A
+# transaction that has not been here yet is of another database, from which this one was restored.
 _SOLD_OUT_OR_IN = """
 WITH shelves AS NOT MATERIALIZED (
-  SELECT product_id, in_since FROM store_stock WHERE store_id = ANY(%(stores)s::uuid[]) AND quantity > 0
+  SELECT product_id, came_in >= pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::bigint
+    AND came_in < pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+    AND NOT pg_visible_in_snapshot(came_in::text::xid8, %(snapshot)s::pg_snapshot) AS is_new
+  FROM store_stock WHERE store_id = ANY(%(stores)s::uuid[]) AND quantity > 0
 )
 SELECT EXISTS (
     SELECT FROM unnest(%(shown)s::uuid[]) AS shown(id) WHERE NOT EXISTS (SELECT FROM shelves WHERE product_id = shown.id))
   OR EXISTS (
-    SELECT FROM shelves AS came WHERE in_since > %(since)s
-      AND NOT EXISTS (SELECT FROM shelves WHERE product_id = came.product_id AND in_since <= %(since)s))
+    SELECT FROM shelves AS came WHERE is_new
+      AND NOT EXISTS (SELECT FROM shelves WHERE product_id = came.product_id AND NOT is_new))
 """
 
 
@@ -51,7 +53,7 @@ def render(answer: Answer, question: Question, body: bytes) -> Rendered:
         "versions": answer.versions,
         "shown": [str(pick.product.pk) for pick in answer.picks],
         "stores": [str(store) for store in answer.stores],
-        "made_at": answer.made_at.isoformat(),
+        "snapshot": answer.snapshot,
     }
     lifetime = (answer.until - timezone.now()).total_seconds()
     if any(reason.endswith("-silent") for reason in answer.why):
@@ -79,6 +81,7 @@ def is_still_so(rendered: Rendered) -> bool:
         cursor.execute(_PRODUCTS, [[version.partition(":")[0] for version in products]])
         if sorted(version for (version,) in cursor.fetchall()) != products:
             return False
-        since = datetime.fromisoformat(told["made_at"]) - _SLACK
-        cursor.execute(_SOLD_OUT_OR_IN, {"shown": told["shown"], "stores": told["stores"], "since": since})
+        cursor.execute(
+            _SOLD_OUT_OR_IN, {"shown": told["shown"], "stores": told["stores"], "snapshot": told["snapshot"]}
+        )
         return not cursor.fetchone()[0]

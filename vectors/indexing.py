@@ -34,7 +34,7 @@ def index_due(
     Bring vectors up to the rows noted as due; build what has no index yet.
 
     collection: build none but this one. Returns counts: rows taken, vectors encoded, deleted. Raises
-    VectorsUnavailable, ModelMissing, IndexRefused. Safe to repeat, to kill, and to run twice at once.
+    VectorsUnavailable, ModelMissing, IndexRefused, IndexBusy. Safe to repeat, to kill, and to run twice at once.
     """
     from vectors.rebuilding import rebuild
 

@@ -10,6 +10,13 @@ from catalog.models.products import Product
 from catalog.reference.provinces import PROVINCES
 
 
+class ThisTransaction(models.Func):
+    """The number of the transaction that writes, which snapshots tell of."""
+
+    template = "(pg_current_xact_id()::text::bigint)"
+    output_field = models.BigIntegerField()
+
+
 class Store(models.Model):
     """A shop of ours (table `stores`)."""
 
@@ -42,9 +49,10 @@ class StoreStock(models.Model):
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="stock")
     quantity = models.IntegerField()
     counted_at = models.DateTimeField(db_default=Now(), db_comment="when it was so; a later count is never overwritten")
-    in_since = models.DateTimeField(
-        db_default=Now(), db_comment="when it last came in where there was none; by trigger"
-    )
+    came_in = models.BigIntegerField(
+        db_default=ThisTransaction(), editable=False,
+        db_comment="transaction by which it last came in where there was none; by trigger",
+    )  # fmt: skip
 
     class Meta:
         db_table = "store_stock"
@@ -52,7 +60,7 @@ class StoreStock(models.Model):
             models.UniqueConstraint(fields=["store", "product"], name="store_stock_once"),
             models.CheckConstraint(condition=models.Q(quantity__gte=0), name="store_stock_not_negative"),
         ]
-        indexes = [models.Index(fields=["store", "in_since"], name="store_stock_in_since")]
+        indexes = [models.Index(fields=["store", "came_in"], name="store_stock_came_in")]
 
     def __str__(self) -> str:
         return f"{self.quantity} of {self.product_id} in {self.store_id}"

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -18,7 +19,7 @@ from catalog.models import MatchDecision, Product, ProductAlias, ProductLock, Su
 from catalog.services.facts import FACTS
 from catalog.services.locks import bring_locks
 from catalog.services.merging import hold_products, merge_products, products_apart, write_documents
-from catalog.services.stock import bring_counts, take_back_counts
+from catalog.services.stock import bring_counts, stores_to_bring, take_back_counts
 from config.errors import CultivarError
 from mlops.history import operation
 from mlops.models import Operation
@@ -275,7 +276,8 @@ def _merge(decision: MatchDecision) -> str:
     # Who has a GTIN is known to the world by it; else the older one, whose id others may hold.
     survivor, loser = sorted(products.values(), key=lambda p: (not p.gtin, p.created_at, p.merge_key))
     moved = list(ProductAlias.objects.filter(product_key=loser.merge_key).values_list("merge_key", flat=True))
-    before = {"survivor": _facts(survivor), "loser": _facts(loser), "moved": moved}
+    stores = stores_to_bring(loser=loser, survivor=survivor)
+    before = {"survivor": _facts(survivor), "loser": _facts(loser), "moved": moved, "stores": stores}
     ProductAlias.objects.create(
         merge_key=loser.merge_key, product_key=survivor.merge_key, decision=decision, before=before
     )
@@ -285,7 +287,8 @@ def _merge(decision: MatchDecision) -> str:
     with connection.cursor() as cursor:
         bring_locks(cursor, loser=loser, survivor=survivor)
         merge_products(cursor, [survivor.merge_key])
-    bring_counts(loser=loser, survivor=survivor)
+    bring = partial(bring_counts, loser=loser.pk, survivor=survivor.pk, stores=stores)
+    transaction.on_commit(bring, robust=True)
     return loser.merge_key
 
 
@@ -312,7 +315,8 @@ def _take_apart(alias: ProductAlias) -> None:
     Product.objects.filter(merge_key__in=moved, merged_into=survivor).update(merged_into=loser)
     alias.delete()
     ProductLock.objects.filter(product=survivor, came_with=loser).delete()
-    take_back_counts(loser=loser, survivor=survivor)
+    stores = alias.before.get("stores", [])
+    transaction.on_commit(partial(take_back_counts, loser=loser.pk, survivor=survivor.pk, stores=stores), robust=True)
     _restore(survivor, alias.before["survivor"])
     _restore(loser, alias.before["loser"])
     keys = [survivor.merge_key, loser.merge_key]

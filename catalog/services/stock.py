@@ -16,10 +16,20 @@ SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::timestamptz[])
 ON CONFLICT (store_id, product_id) DO UPDATE SET quantity = excluded.quantity, counted_at = excluded.counted_at
 WHERE store_stock.counted_at <= excluded.counted_at
 """
-
+# In the order of stores, as counts come.
+_BRING = """
+INSERT INTO store_stock (store_id, product_id, quantity, counted_at)
+SELECT store_id, %(survivor)s, quantity, counted_at FROM store_stock
+WHERE product_id = %(loser)s AND store_id = ANY(%(stores)s::uuid[]) ORDER BY store_id
+ON CONFLICT (store_id, product_id) DO NOTHING
+"""
 _TAKE_BACK = """
-DELETE FROM store_stock k USING store_stock l WHERE k.product_id = %s AND l.product_id = %s
-  AND (k.store_id, k.quantity, k.counted_at) = (l.store_id, l.quantity, l.counted_at)
+DELETE FROM store_stock WHERE id IN (
+  SELECT k.id FROM store_stock k JOIN store_stock l USING (store_id)
+  WHERE k.product_id = %(survivor)s AND l.product_id = %(loser)s AND k.store_id = ANY(%(stores)s::uuid[])
+    AND (k.quantity, k.counted_at) = (l.quantity, l.counted_at)
+  ORDER BY k.store_id FOR UPDATE OF k
+)
 """
 
 
@@ -53,13 +63,27 @@ def count_stock(counts: Sequence[Count]) -> int:
         return int(cursor.rowcount)
 
 
-def bring_counts(*, loser: Product, survivor: Product) -> None:
-    """Let a product that another is merged into have its counts, where they are newer; the other keeps its own as well."""
-    told = StoreStock.objects.filter(product=loser).values_list("store_id", "quantity", "counted_at")
-    count_stock([Count(store, survivor.pk, quantity, counted_at) for store, quantity, counted_at in told])
+def stores_to_bring(*, loser: Product, survivor: Product) -> list[str]:
+    """Return the stores in which the one that is merged is counted, and the other never was."""
+    counted = StoreStock.objects.filter(product=survivor).values("store")
+    return [str(pk) for pk in loser.stock.exclude(store__in=counted).values_list("store_id", flat=True)]
 
 
-def take_back_counts(*, loser: Product, survivor: Product) -> None:
-    """Remove the counts that came by merging; whoever has none then is out of stock until it is counted."""
+def bring_counts(*, loser: UUID, survivor: UUID, stores: Sequence[str]) -> None:
+    """
+    Let a product that another was merged into be counted as that was, in these stores, until it is counted itself.
+
+    For after the commit: whoever counts holds counts while he waits for products, so who holds products must not wait for
+    counts. Safe to repeat.
+    """
+    _move(_BRING, loser, survivor, stores)
+
+
+def take_back_counts(*, loser: UUID, survivor: UUID, stores: Sequence[str]) -> None:
+    """Remove the counts that were brought, unless it was counted since. For after the commit; safe to repeat."""
+    _move(_TAKE_BACK, loser, survivor, stores)
+
+
+def _move(statement: str, loser: UUID, survivor: UUID, stores: Sequence[str]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE_BACK, [survivor.pk, loser.pk])
+        cursor.execute(statement, {"loser": loser, "survivor": survivor, "stores": array(stores)})

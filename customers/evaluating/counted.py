@@ -31,10 +31,10 @@ def habits_of(split: Split) -> Habits:
     """Return what the shop is like, as it is counted for serving: the last days held against what was known before."""
     near = neighbors_of(split, before=habits.DAYS)
     days = split.bought["days"]
-    had = _sets(split.bought[(days > habits.DAYS) & (days <= habits.DAYS + HISTORY_DAYS)])
-    lately = _sets(split.bought[days <= habits.DAYS])
+    had = _sets(split.bought[(days >= habits.DAYS) & (days < habits.DAYS + HISTORY_DAYS)])
+    lately = _sets(split.bought[days < habits.DAYS])
     lines = split.lines[
-        (split.lines["days"] > habits.DAYS) & split.lines["customer"].isin(list(had.keys() & lately.keys()))
+        (split.lines["days"] >= habits.DAYS) & split.lines["customer"].isin(list(had.keys() & lately.keys()))
     ]
     told = telling(lines.assign(days=lines["days"] - habits.DAYS))
     counted = habits.count(
@@ -49,13 +49,14 @@ def habits_of(split: Split) -> Habits:
     )  # fmt: skip
     sold = split.bought[split.bought["days"] <= POPULAR_DAYS]
     sorts = sold["product"].map({product: sort for product, (_, sort) in split.traits.items() if sort}).dropna()
-    return Habits(habits.odds(counted), sorts.value_counts(normalize=True).to_dict())
+    return Habits(habits.odds(counted, days=days.max()), sorts.value_counts(normalize=True).to_dict())
 
 
 def telling(lines: pd.DataFrame) -> pd.DataFrame:
-    """Return the deeds that tell of taste, as `knowing` reads them."""
-    is_told = (lines["weight"] > 0) & (lines["quantity"] > 0) & (lines["days"] <= HISTORY_DAYS)
-    return lines[is_told & (~lines["is_passing"] | (lines["days"] <= PASSING_DAYS))]
+    """Return the deeds that tell of taste, as old as `knowing` reads them; there, a like that was taken back is none."""
+    is_told = (lines["weight"] > 0) & (lines["quantity"] > 0)
+    most = lines["kind"].map({"purchase": HISTORY_DAYS, "like": np.inf}).fillna(PASSING_DAYS)
+    return lines[is_told & (lines["days"] < most)]
 
 
 def _sets(lines: pd.DataFrame) -> dict[int, set[int]]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from config.errors import BadInput
 from customers.recommending import mixing
+from customers.recommending.sorts import sort_of
 
 _WANTED = ("customer", "product", "occurred_at")
 _OPTIONAL = ("quantity", "kind", "store", "brand", "category", "strain_type")
@@ -29,7 +30,7 @@ class Split:
             "quantity": before["quantity"].to_numpy(dtype=float),
             "weight": before["kind"].map(mixing.TELLING).fillna(0.0).to_numpy(),
             "is_purchase": (before["kind"] == "purchase").to_numpy(),
-            "is_passing": (~before["kind"].isin(["purchase", "like"])).to_numpy(),
+            "kind": before["kind"].to_numpy(),
             "is_bought": (before["kind"] == "purchase").to_numpy() & (before["quantity"] > 0).to_numpy(),
             "order": before.groupby(["customer", "occurred_at"]).ngroup().to_numpy(),
         })  # fmt: skip
@@ -121,5 +122,5 @@ def _traits(before: pd.DataFrame, codes: NDArray[np.int64]) -> dict[int, tuple[s
         before[name].astype("string").fillna("") if name in before else nothing
         for name in ("brand", "category", "strain_type")
     )
-    sort = (category + " " + strain_type).str.strip()
-    return dict(zip(codes.tolist(), zip(brand, sort, strict=True), strict=True))
+    sorts = [sort_of(*told) for told in zip(category, strain_type, strict=True)]
+    return dict(zip(codes.tolist(), zip(brand, sorts, strict=True), strict=True))

@@ -165,6 +165,8 @@ _GROUPED = re.compile(
     r"(?<![\w$.,-])(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\)[ .-]?|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]?\d{4}(?!\w|[.,-]?\d)"
 )
 _PLAIN = re.compile(r"(?<![\w$.,-])1?[2-9]\d{2}[2-9]\d{6}(?!\w|[.,-]?\d)")
+# The library takes the 1 before an area twice where twelve digits or more stand bare; those are a product's.
+_TOO_LONG = re.compile(r"(?!011)\d{12,}")
 _ABROAD = re.compile(r"(?<!\w)(?:\+|\b011[ -])\d(?:[ ().-]{0,2}\d){6,14}(?!\d)")
 _LOCAL = (
     _after(
@@ -180,7 +182,8 @@ def phones(text: str) -> Iterator[Found]:
     # The library's matcher takes what stands beside a number for part of it, so that plain ones are asked about alone.
     spans += [match.span() for match in _PLAIN.finditer(text) if is_valid_number(parse(match[0], "CA"))]
     if re.search(r"\d{3}", text):
-        spans += [(match.start, match.end) for match in PhoneNumberMatcher(text, "CA", leniency=Leniency.VALID)]
+        matches = PhoneNumberMatcher(text, "CA", leniency=Leniency.VALID)
+        spans += [(match.start, match.end) for match in matches if not _TOO_LONG.fullmatch(match.raw_string)]
     spans += [(found.start, found.end) for found in _announced(text, _LOCAL)]
     for start, end in spans:
         if not _is_code(text, start) and not _is_amount(text, end):

@@ -23,7 +23,7 @@ WHERE is_age_verified
 '''
 _UNDONE = '''
 DROP FUNCTION tell_changed CASCADE;
-DROP FUNCTION tell_sold_out_or_in CASCADE;
+DROP FUNCTION tell_sold_out CASCADE;
 '''
 
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0014_stock_in_since'),
+        ('catalog', '0014_stock_came_in'),
         ('customers', '0004_customer_vectors'),
     ]
 

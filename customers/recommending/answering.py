@@ -29,6 +29,7 @@ from customers.recommending.habits import Habits
 from customers.recommending.knowing import basket_of, know
 from customers.recommending.mixing import Scored
 from customers.recommending.ruling import Rules, decided, moving, rules_for
+from customers.recommending.sorts import sort_of
 from customers.services.recommendations import keep
 
 _BARS = {"age": "age-not-proven", "scenario": "scenario-off"}
@@ -47,6 +48,7 @@ class Weighed:
     stores: list[UUID]
     rules: Rules
     habits: Habits
+    snapshot: str
     found: Candidates
     facts: dict[UUID, Facts]
     bars: list[Blocked]
@@ -79,7 +81,7 @@ def recommend(
         level=max((LEVELS[reason] for reason in why), default=0), why=why, picks=_picks(weighed, ordered, spoken),
         language=spoken,
         is_personal=_is_personal(weighed), until=_until(weighed), rests_on=_rests_on(weighed, ordered),
-        versions=_versions(weighed, ordered), stores=tuple(weighed.stores), made_at=moment,
+        versions=_versions(weighed, ordered), stores=tuple(weighed.stores), snapshot=weighed.snapshot, made_at=moment,
     )  # fmt: skip
     if is_kept:
         keep(answer, question)
@@ -108,14 +110,14 @@ def weigh(
         rules=rules.holding, looked_at=facts_of(question.products, stores), today=timezone.localdate(now),
     )  # fmt: skip
     weighed = Weighed(
-        setting=setting, stores=stores, rules=rules, habits=staff.habits, found=Candidates(), facts={}, bars=barred(setting),
+        setting=setting, stores=stores, rules=rules, habits=staff.habits, snapshot=staff.snapshot, found=Candidates(), facts={}, bars=barred(setting),
     )  # fmt: skip
     if weighed.bars and not also:
         return weighed
     weights = {leg: weight for leg in _LEGS if (weight := float(getattr(setting.scenario, leg)))}
-    weighed.found = candidates.gather(question, person, stores, legs=weights, shares=staff.habits.shares, now=now)
+    weighed.found = candidates.gather(question, person, stores, legs=weights, shop=staff.habits, now=now)
     weighed.facts = facts_of(also, stores)
-    mixed = mixing.mix(weighed.found.legs, weights, odds=staff.habits.odds, lifts=weighed.found.lifts)
+    mixed = mixing.mix(weighed.found.legs, weights, odds=weighed.found.odds, lifts=weighed.found.lifts)
     weighed.kept = _kept(weighed, mixed, enough=_enough(question, also))
     if len(weighed.kept) < question.limit:
         _fill(weighed)
@@ -133,7 +135,7 @@ def order(weighed: Weighed) -> list[Scored[UUID]]:
         return []
     scenario = weighed.setting.scenario
     traits = {
-        one.key: (facts.brand, f"{facts.category} {facts.strain_type}".strip())
+        one.key: (facts.brand, sort_of(facts.category, facts.strain_type))
         for one in weighed.kept
         if (facts := weighed.facts[one.key])
     }

@@ -34,8 +34,8 @@ class Answer:
 
     model_version: of the mix, and by which count of the shop's habits it went, as mix-2.17. level: 0 all that was asked for,
     1 without a part that did not answer, 2 not personal, 3 what sells, as nothing else was found, 4 nothing; why: what
-    stood in the way. rests_on: ids of rows; versions: what of them was read. stores: whose stock counted. until: when it
-    may be otherwise by itself.
+    stood in the way. rests_on: ids of rows; versions: what of them was read. stores: whose stock counted; snapshot: which
+    transactions were seen before it was read. until: when it may be otherwise by itself.
     """
 
     id: UUID
@@ -51,4 +51,5 @@ class Answer:
     rests_on: frozenset[str]
     versions: tuple[str, ...]
     stores: tuple[UUID, ...]
+    snapshot: str
     made_at: datetime

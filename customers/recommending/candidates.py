@@ -13,7 +13,9 @@ from django.db import connection
 from catalog.selectors import COLLECTION
 from customers.recommending import habits, mixing
 from customers.recommending.asking import Question
+from customers.recommending.habits import Habits
 from customers.recommending.knowing import Deed, Person
+from customers.recommending.sorts import sort_in_sql
 from customers.selectors import taste_of
 from mlops.arrays import array
 from vectors import searching
@@ -23,8 +25,8 @@ log = structlog.get_logger(__name__)
 _NEW_DAYS, _NEWNESS_DAYS = 30, 10.0
 # How much a person's own history counts beside what they look at now.
 _OWN_SHARE = 0.3
-_ALIKE = """
-SELECT near.id, near.score, btrim(concat_ws(' ', p.category, p.strain_type)) FROM (
+_ALIKE = f"""
+SELECT near.id, near.score, {sort_in_sql("p")} FROM (
   SELECT n.neighbor_id AS id, sum(s.weight * n.score) AS score FROM unnest(%s::uuid[], %s::float8[]) AS s(product, weight)
   JOIN product_neighbors n ON n.product_id = s.product GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s
 ) AS near JOIN products p ON p.id = near.id ORDER BY near.score DESC, near.id
@@ -57,13 +59,16 @@ Legs = dict[str, dict[UUID, float]]
 @dataclass(slots=True)
 class Candidates:
     """
-    Raw scores by leg and product; what did not answer; what the person's own part rests on, the weightiest first; how much
-    more a person takes of the sort of what is alike than others do, where it is known.
+    Raw scores by leg and product; what did not answer; what the person's own part rests on, the weightiest first.
+
+    odds, lifts: of what is alike, see `habits`. Where something is looked at, it is alike to that and not to what somebody
+    had, and neither is told.
     """
 
     legs: Legs = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
     seeds: Mapping[UUID, float] = field(default_factory=dict)
+    odds: float = habits.ODDS_BEFORE
     lifts: Mapping[UUID, float] = field(default_factory=dict)
 
 
@@ -73,15 +78,25 @@ def gather(
     stores: Sequence[UUID],
     *,
     legs: Collection[str],
-    shares: Mapping[str, float],
+    shop: Habits,
     now: datetime,
 ) -> Candidates:
-    """Ask these legs; one that does not answer is named, and the others go on. shares: what is sold, by sort."""
+    """Ask these legs; one that does not answer is named, and the others go on."""
     deeds = person.deeds if person and person.is_profiled else ()
     found = Candidates(seeds=_seeds(question, deeds, now))
+    if not question.products:
+        found.odds = shop.odds
+
+    def alike() -> dict[UUID, float]:
+        scores, sorts = _alike(found.seeds)
+        if deeds and not question.products:
+            by_sort = habits.lifts(_own_sorts(deeds, now), shop.shares)
+            found.lifts = {product: by_sort[sort] for product, sort in sorts.items() if sort in by_sort}
+        return scores
+
     ways: Mapping[str, Callable[[], dict[UUID, float]]] = {
         "again": lambda: _again(deeds, now),
-        "alike": lambda: _alike(found, _own_sorts(deeds, now), shares),
+        "alike": alike,
         "taste": lambda: _taste(question, person if deeds else None),
         "popular": lambda: popular(
             question, stores, bought={deed.product for deed in deeds if deed.kind == "purchase"}
@@ -153,17 +168,14 @@ def _again(deeds: Sequence[Deed], now: datetime) -> dict[UUID, float]:
     return mixing.again(products, _ages(bought, now), quantities, _pairs(_REPEATS, [array(set(products))]))
 
 
-def _alike(found: Candidates, own: Mapping[str, float], shares: Mapping[str, float]) -> dict[UUID, float]:
-    """Return what is bought with the seeds, and note how much more of its sort the person takes than others."""
-    if not found.seeds:
-        return {}
+def _alike(seeds: Mapping[UUID, float]) -> tuple[dict[UUID, float], dict[UUID, str]]:
+    """Return what is bought with the seeds, best first, and the sort of each."""
+    if not seeds:
+        return {}, {}
     with connection.cursor() as cursor:
-        cursor.execute(_ALIKE, [array(found.seeds), list(found.seeds.values()), mixing.MOST_OF_A_LEG])
+        cursor.execute(_ALIKE, [array(seeds), list(seeds.values()), mixing.MOST_OF_A_LEG])
         near = cursor.fetchall()
-    if own:
-        by_sort = habits.lifts(own, shares)
-        found.lifts = {product: by_sort[sort] for product, _, sort in near if sort in by_sort}
-    return {product: score for product, score, _ in near}
+    return {product: score for product, score, _ in near}, {product: sort for product, _, sort in near}
 
 
 def _own_sorts(deeds: Sequence[Deed], now: datetime) -> dict[str, float]:

@@ -14,8 +14,9 @@ K = TypeVar("K", bound=Hashable)
 DAYS, BEST = 14, 50
 """What was bought in so many days is held against so many of the best neighbors of what was there before."""
 ODDS_BEFORE = 0.08
-"""Odds of a shop of which nothing is counted yet: what groceries of a year have, Complete Journey."""
-_SHRINK_ODDS = 50.0
+"""Odds of a shop of which too little is known: what groceries of a year have, Complete Journey."""
+_ENOUGH_DAYS = 60
+_SHRINK_ODDS, _MOST_ODDS = 50.0, 2.0
 _SHRINK_LIFT, _MOST_LIFT = 3.0, 9.0
 
 
@@ -69,23 +70,27 @@ def count(histories: Iterable[History[K]], near: Mapping[K, Mapping[K, float]]) 
     return Counted(repeats, foretold)
 
 
-def odds(counted: Counted) -> float:
+def odds(counted: Counted, *, days: float) -> float:
     """
-    Return how many purchases of what is new to somebody its neighbors foretell, for each that repeats one.
+    Return how many purchases of what is new to somebody its neighbors foretell, for each that repeats one; at most 2.
 
+    days: since the first purchase that is known; before 60, little could be bought again, and it is as of an ordinary shop.
     By it what is alike is weighed against what was bought: in a grocer's shop .05 to .09, where people follow a taste and
     buy the same but by chance about 1. What little is counted counts beside fifty repeats of an ordinary shop.
     """
-    return (counted.foretold + _SHRINK_ODDS * ODDS_BEFORE) / (counted.repeats + _SHRINK_ODDS)
+    if days < _ENOUGH_DAYS:
+        return ODDS_BEFORE
+    return min((counted.foretold + _SHRINK_ODDS * ODDS_BEFORE) / (counted.repeats + _SHRINK_ODDS), _MOST_ODDS)
 
 
 def lifts(own: Mapping[str, float], shares: Mapping[str, float]) -> dict[str, float]:
     """
     Return by sort of product how much more of it a person takes than the shop sells, 1/9 to 9.
 
-    own: what their deeds tell, by sort. (own + 3 × share) / ((all own + 3) × share).
+    own: what their deeds tell, by sort; of sorts that the shop does not sell nothing is told. (own + 3 × share) / ((all own +
+    3) × share).
     """
-    total = sum(own.values()) + _SHRINK_LIFT
+    total = sum(told for sort, told in own.items() if sort in shares) + _SHRINK_LIFT
     return {
         sort: min(max((own.get(sort, 0.0) + _SHRINK_LIFT * share) / (total * share), 1 / _MOST_LIFT), _MOST_LIFT)
         for sort, share in shares.items()

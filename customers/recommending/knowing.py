@@ -9,6 +9,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from customers.recommending.sorts import sort_in_sql
+
 HISTORY_DAYS, PASSING_DAYS = 365, 90
 """So old may deeds be that are read: purchases; and what passes, as looks and baskets do. Likes are read whenever they were."""
 MOST_LINES, MOST_PASSING = 1000, 500
@@ -24,16 +26,17 @@ SELECT ({VERSION}), c.province, c.language, c.is_age_verified, c.proven_age, c.s
   ARRAY(SELECT k.purpose FROM consents k WHERE k.customer_id = c.id AND k.withdrawn_at IS NULL) AS purposes
 FROM customer_profiles c WHERE c.id = %(id)s
 """
-_SORT = "btrim(concat_ws(' ', p.category, p.strain_type))"
+# Of what it was merged into, if it was.
+_SORT = f"CASE WHEN s.id IS NULL THEN {sort_in_sql('p')} ELSE {sort_in_sql('s')} END"
 _LINES = f"""
 SELECT coalesce(p.merged_into_id, p.id), 'purchase', l.quantity, l.purchased_at, {_SORT}
-FROM purchases l JOIN products p ON p.id = l.product_id
+FROM purchases l JOIN products p ON p.id = l.product_id LEFT JOIN products s ON s.id = p.merged_into_id
 WHERE l.customer_id = %(id)s AND l.purchased_at > %(now)s - interval '{HISTORY_DAYS} days'
 ORDER BY l.purchased_at DESC LIMIT {MOST_LINES}
 """
 _ACTS = f"""
 SELECT coalesce(p.merged_into_id, p.id), i.kind, 1, i.occurred_at, {_SORT}
-FROM interactions i JOIN products p ON p.id = i.product_id
+FROM interactions i JOIN products p ON p.id = i.product_id LEFT JOIN products s ON s.id = p.merged_into_id
 WHERE i.customer_id = %(id)s AND i.kind NOT IN ('like', 'dislike')
   AND i.occurred_at > %(now)s - interval '{PASSING_DAYS} days'
 ORDER BY i.occurred_at DESC LIMIT {MOST_PASSING}
@@ -41,7 +44,7 @@ ORDER BY i.occurred_at DESC LIMIT {MOST_PASSING}
 # Their last word on each product, whenever it was.
 _WORDS = f"""
 SELECT DISTINCT ON (1) coalesce(p.merged_into_id, p.id), i.kind, 1, i.occurred_at, {_SORT}
-FROM interactions i JOIN products p ON p.id = i.product_id
+FROM interactions i JOIN products p ON p.id = i.product_id LEFT JOIN products s ON s.id = p.merged_into_id
 WHERE i.customer_id = %(id)s AND i.kind IN ('like', 'dislike') ORDER BY 1, i.occurred_at DESC
 """
 # What lies in the basket of a visit: put in and not taken out again.

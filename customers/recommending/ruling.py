@@ -1,7 +1,7 @@
 """What staff have decided, as far as it holds here and now, and what is counted of the whole shop."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import connection
@@ -18,18 +18,23 @@ SELECT md5(concat_ws('.', (
     FROM recommendation_rules r LEFT JOIN products p ON p.id = r.product_id),
   (SELECT string_agg(concat(s.name, s.xmin), ',' ORDER BY s.name) FROM recommendation_scenarios s),
   (SELECT string_agg(concat(t.id, t.xmin), ',' ORDER BY t.id) FROM stores t),
-  (SELECT max(h.id) FROM shop_habits h)))
+  (SELECT max(h.id) FROM shop_habits h))), pg_current_snapshot()::text
 """
-"""What changes whenever a rule, the product it is on, a scenario or a store does, or habits are counted."""
+"""What changes whenever a rule, the product it is on, a scenario or a store does, or habits are counted; and what was seen."""
 _LEAST, _MOST = 0.1, 3.0
 """However many rules meet, they neither bury a product nor lift it beyond all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """All rules that are not over, the oldest first, all scenarios, and the shop's habits, as they were at a version."""
+    """
+    All rules that are not over, the oldest first, all scenarios, and the shop's habits, as they were at a version.
+
+    snapshot: which transactions were seen when that was read, as PostgreSQL writes it.
+    """
 
     version: str
+    snapshot: str
     rules: Sequence[Rule]
     scenarios: Mapping[str, Scenario]
     habits: Habits
@@ -52,15 +57,15 @@ def decided(*, now: datetime) -> Decided:
     global _held
     with connection.cursor() as cursor:
         cursor.execute(VERSION)
-        (version,) = cursor.fetchone()
+        version, snapshot = cursor.fetchone()
     held = _held
     if held is None or held.version != version:
         rules = Rule.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now)).select_related("product", "store")
         held = _held = Decided(
-            version, list(rules.defer("product__search_document").order_by("created_at", "pk")),
+            version, snapshot, list(rules.defer("product__search_document").order_by("created_at", "pk")),
             {scenario.name: scenario for scenario in Scenario.objects.all()}, _habits(),
         )  # fmt: skip
-    return held
+    return replace(held, snapshot=snapshot)
 
 
 def _habits() -> Habits:

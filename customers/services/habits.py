@@ -11,12 +11,14 @@ from uuid import UUID
 import numpy as np
 import pglock
 from django.db import connection, transaction
+from django.db.models import Min
 from django.utils import timezone
 
-from customers.models import ShopHabits
+from customers.models import Purchase, ShopHabits
 from customers.recommending import habits, mixing
 from customers.recommending.habits import Counted, History
 from customers.recommending.knowing import HISTORY_DAYS, MOST_LINES, MOST_PASSING, PASSING_DAYS
+from customers.recommending.sorts import sort_in_sql
 from customers.services.counting import AGREEING, AT_ONCE, POPULAR_DAYS, neighbors_at, read
 from mlops.arrays import array
 
@@ -31,17 +33,17 @@ FROM purchases l JOIN products p ON p.id = l.product_id JOIN agreeing a ON a.cus
 WHERE l.purchased_at > %(now)s - make_interval(days => %(days)s) AND l.purchased_at <= %(now)s
 GROUP BY 1, 2, l.store_id, l.order_id HAVING sum(l.quantity) > 0
 """  # noqa: S608  # of parts of our own
-_SORTS = """
+_SORTS = f"""
 WITH sold AS (
   SELECT coalesce(p.merged_into_id, p.id) AS id FROM purchases l JOIN products p ON p.id = l.product_id
   WHERE l.purchased_at > %(now)s - make_interval(days => %(days)s) AND l.purchased_at <= %(now)s
   GROUP BY 1, l.store_id, l.order_id HAVING sum(l.quantity) > 0
 )
-SELECT btrim(concat_ws(' ', p.category, p.strain_type)), count(*) FROM sold s JOIN products p ON p.id = s.id
+SELECT {sort_in_sql("p")}, count(*) FROM sold s JOIN products p ON p.id = s.id
 GROUP BY 1 ORDER BY 1
-"""
+"""  # noqa: S608  # of parts of our own
 # Drawn by a hash, so that they are the same from night to night. Of each, what they had and what they bought since; and what
-# they did before, in as many rows and as far back as `knowing` reads it for an answer.
+# they did before, as far back as `knowing` reads it for an answer.
 _DEEDS = f"""
 WITH agreeing AS ({AGREEING}), drawn AS MATERIALIZED (
   SELECT l.customer_id AS id FROM purchases l JOIN agreeing a ON a.customer_id = l.customer_id
@@ -122,11 +124,17 @@ def count_habits(*, now: datetime | None = None) -> int:
             ShopHabits.objects.filter(counted_at__lt=moment - timedelta(days=KEPT_DAYS)).delete()
             if orders.products or sorts:
                 ShopHabits.objects.create(
-                    counted_at=moment, repeats=counted.repeats, foretold=counted.foretold, odds=habits.odds(counted),
+                    counted_at=moment, repeats=counted.repeats, foretold=counted.foretold, odds=habits.odds(counted, days=_known_days(moment)),
                     shares=_shares(sorts),
                 )  # fmt: skip
             cursor.execute("SELECT count(*) FROM product_habits")
             return int(cursor.fetchone()[0])
+
+
+def _known_days(moment: datetime) -> float:
+    """Return for how many days purchases are known; 0 where there are none."""
+    first = Purchase.objects.filter(purchased_at__lte=moment).aggregate(at=Min("purchased_at"))["at"]
+    return (moment - first).total_seconds() / 86400 if first else 0.0
 
 
 def _sorts(moment: datetime) -> dict[str, int]:

@@ -19,14 +19,8 @@ def store(code: str = "queen-west", province: str = "ON") -> Store:
 
 
 def on_shelf(where: Store, product: Product, quantity: int = 5) -> StoreStock:
-    """So many of a product in a store; where it is new, as if since yesterday."""
-    since = timezone.now() - timedelta(days=1)
-    return StoreStock.objects.update_or_create(
-        store=where,
-        product=product,
-        defaults={"quantity": quantity},
-        create_defaults={"quantity": quantity, "in_since": since},
-    )[0]
+    """So many of a product in a store."""
+    return StoreStock.objects.update_or_create(store=where, product=product, defaults={"quantity": quantity})[0]
 
 
 def products(count: int, *stores: Store, prefix: str = "P", **facts: Any) -> list[Product]:

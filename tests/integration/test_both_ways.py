@@ -159,4 +159,6 @@ def _forget() -> None:
     tables = ", ".join(table for table in _ROWS if table != "customer_profiles")
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {tables}")
-    CustomerProfile.objects.update(derived={}, purchase_frequency=None, avg_spending=None, preferred_thc_range=None)
+    CustomerProfile.objects.update(
+        derived={}, purchase_frequency=None, avg_spending=None, preferred_thc_range=None, is_due=True
+    )

@@ -54,11 +54,12 @@ def test_rehearsal_says_what_would_stop_a_run(pointed: SampleSupplier, capsys: p
     assert SupplierListing.objects.exclude(gone_at=None).count() == 60
 
 
-def test_run_that_another_has_begun_is_waited_for(pointed: SampleSupplier) -> None:
+def test_run_that_another_has_begun_is_waited_for(pointed: SampleSupplier, capsys: pytest.CaptureFixture[str]) -> None:
     with held_elsewhere("source:aglc") as release:
         assert "Another run of aglc is under way." in _refused("sync_catalog", "--source", "aglc", "--wait", "0")
         threading.Timer(1, release).start()
         call_command("sync_catalog", "--source", "aglc")
+    assert capsys.readouterr().err.count("Another run of aglc is under way. Waiting for it ...") == 1
     assert SupplierListing.objects.filter(source="aglc", gone_at=None).exists()
 
 

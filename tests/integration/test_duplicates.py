@@ -95,26 +95,46 @@ def test_unmerging_restores_both_and_is_remembered(admin_user: User) -> None:
     assert not ProductAlias.objects.exists()
 
 
-def test_what_is_counted_on_the_shelf_goes_along_and_comes_back(admin_user: User) -> None:
+def _counted(product: Product) -> dict[str, int]:
+    return dict(StoreStock.objects.filter(product=product).values_list("store__code", "quantity"))
+
+
+def test_where_the_survivor_was_never_counted_it_has_what_the_other_had_until_they_come_apart(
+    admin_user: User, django_capture_on_commit_callbacks: Any
+) -> None:
     ocs, aglc = _pair()
     at = datetime(2026, 11, 1, tzinfo=UTC)
-    stores = [Store.objects.create(code=name, name=name, province="ON") for name in ("only", "newer", "older")]
-    _, newer, older = stores
-    count_stock([Count(store.pk, aglc.pk, 3, at) for store in stores])
-    count_stock(
-        [Count(newer.pk, ocs.pk, 8, at + timedelta(hours=1)), Count(older.pk, ocs.pk, 9, at - timedelta(hours=1))]
-    )
-    merge_pair(left=ocs, right=aglc, by=admin_user)
-
-    def counted(product: Product) -> dict[str, int]:
-        return dict(StoreStock.objects.filter(product=product).values_list("store__code", "quantity"))
-
-    assert counted(ocs) == {"only": 3, "newer": 8, "older": 3}
-    count_stock([Count(older.pk, ocs.pk, 2, at + timedelta(hours=2))])
+    stores = {name: Store.objects.create(code=name, name=name, province="ON") for name in ("only", "both", "since")}
+    count_stock([Count(store.pk, aglc.pk, 3, at) for store in stores.values()])
+    count_stock([Count(stores["both"].pk, ocs.pk, 3, at)])
+    with django_capture_on_commit_callbacks(execute=True):
+        merge_pair(left=ocs, right=aglc, by=admin_user)
+    assert _counted(ocs) == {"only": 3, "both": 3, "since": 3}
+    count_stock([Count(stores["since"].pk, ocs.pk, 2, at + timedelta(hours=2))])
     aglc.refresh_from_db()
-    unmerge(product=aglc, by=admin_user)
-    assert counted(ocs) == {"newer": 8, "older": 2}
-    assert counted(aglc) == {"only": 3, "newer": 3, "older": 3}
+    with django_capture_on_commit_callbacks(execute=True):
+        unmerge(product=aglc, by=admin_user)
+    assert _counted(ocs) == {"both": 3, "since": 2}
+    assert _counted(aglc) == {"only": 3, "both": 3, "since": 3}
+
+
+def test_what_is_merged_beneath_another_keeps_what_it_brought(
+    admin_user: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    names = ("Survivor", "First", "Second")
+    _save(_listing("ocs", "1", name=names[0], gtin="00628110000129", merge_key="gtin:00628110000129"))
+    _save(_listing("aglc", "2", name=names[1]), _listing("sqdc", "3", name=names[2]))
+    survivor, first, second = (Product.objects.get(name=name) for name in names)
+    store = Store.objects.create(code="only", name="only", province="ON")
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    count_stock([Count(store.pk, first.pk, 3, at), Count(store.pk, second.pk, 6, at + timedelta(hours=1))])
+    with django_capture_on_commit_callbacks(execute=True):
+        for loser in (first, second):
+            merge_pair(left=survivor, right=loser, by=admin_user)
+    before = _counted(survivor)
+    with django_capture_on_commit_callbacks(execute=True):
+        unmerge(product=Product.objects.get(pk=second.pk), by=admin_user)
+    assert _counted(survivor) == before == {"only": 3}
 
 
 def test_what_a_listing_said_while_merged_is_kept_after_unmerging(admin_user: User) -> None:

@@ -104,7 +104,9 @@ def test_odds_of_a_small_case() -> None:
     _receipt(two, c)  # was not there before
     found = _shop()
     assert (found.repeats, found.foretold) == (1, 1)
-    assert found.odds == pytest.approx((1 + 50 * ODDS_BEFORE) / (1 + 50))
+    assert found.odds == ODDS_BEFORE  # a shop of forty days
+    _receipt(None, c, days=61)
+    assert _shop().odds == pytest.approx((1 + 50 * ODDS_BEFORE) / (1 + 50))
 
 
 def test_neighbors_are_those_of_before_the_last_days() -> None:

@@ -85,7 +85,9 @@ def test_the_shops_habits_weigh_what_is_alike(store: Store, shelf: list[Product]
         ProductNeighbor.objects.create(product=shelf[0], neighbor=near, score=0.9, buyers=9)
 
     def alike() -> dict[str, float]:
-        return {str(pick.product.sku): pick.parts["alike"] for pick in _ask(store, customer).picks if "alike" in pick.parts}
+        return {
+            str(pick.product.sku): pick.parts["alike"] for pick in _ask(store, customer).picks if "alike" in pick.parts
+        }
 
     before = alike()
     assert _ask(store, customer).model_version == f"{VERSION}.0"

@@ -34,18 +34,27 @@ _histories = st.lists(st.builds(_history, _sets, _sets), max_size=6)
 
 
 @given(_counts, _counts, _more)
-def test_odds_rise_with_what_is_foretold(again: int, foretold: int, more: int) -> None:
-    assert odds(Counted(again, foretold + more)) > odds(Counted(again, foretold)) > 0
+def test_odds_never_fall_with_what_is_foretold(again: int, foretold: int, more: int) -> None:
+    lower, higher = (odds(Counted(again, told), days=90) for told in (foretold, foretold + more))
+    assert 0 < lower <= higher <= 2
+    assert higher > lower or higher == 2
 
 
 @given(_counts, _counts, _more)
-def test_odds_fall_with_what_is_repeated(again: int, foretold: int, more: int) -> None:
-    assert odds(Counted(again + more, foretold)) < odds(Counted(again, foretold))
+def test_odds_never_rise_with_what_is_repeated(again: int, foretold: int, more: int) -> None:
+    higher, lower = (odds(Counted(told, foretold), days=90) for told in (again, again + more))
+    assert lower <= higher
+    assert lower < higher or higher == 2
 
 
 def test_odds_of_nothing_counted_are_those_of_an_ordinary_shop() -> None:
-    assert odds(Counted(0, 0)) == pytest.approx(ODDS_BEFORE)
-    assert odds(Counted(150, 46)) == pytest.approx((46 + 4) / (150 + 50))
+    assert odds(Counted(0, 0), days=90) == pytest.approx(ODDS_BEFORE)
+    assert odds(Counted(150, 46), days=90) == pytest.approx((46 + 4) / (150 + 50))
+
+
+def test_odds_of_a_young_shop_are_those_of_an_ordinary_one() -> None:
+    assert odds(Counted(5, 900), days=59) == ODDS_BEFORE
+    assert odds(Counted(5, 900), days=60) == 2
 
 
 @given(_shares)
@@ -68,6 +77,11 @@ def test_lifts_are_never_lower_for_more_of_a_sort(
     before, after = lifts(own, shares), lifts({**own, sort: own.get(sort, 0.0) + more}, shares)
     assert after[sort] >= before[sort] - 1e-9
     assert all(after[other] <= before[other] + 1e-9 for other in shares if other != sort)
+
+
+def test_sorts_that_are_not_sold_tell_nothing() -> None:
+    shares = {"oil": 0.5, "flower": 0.5}
+    assert lifts({"oil": 3.0, "": 20.0}, shares) == lifts({"oil": 3.0}, shares)
 
 
 def test_lifts_by_hand() -> None:

@@ -50,7 +50,8 @@ class Command(BaseCommand):
             Column("source", no_wrap=True), "read", "new", "changed", "unchanged", "rejected", "gone", "checksum"
         )
         failures, rehearsals = [], []
-        console, patient = Console(), patiently(SourceBusy, seconds=wait)
+        console = Console()
+        patient = patiently(SourceBusy, seconds=wait, say=self.stderr.write)
         for row in rows:
             try:
                 with console.status(f"{row.label} ..."):

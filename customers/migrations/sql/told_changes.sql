@@ -26,18 +26,16 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- What is sold out concerns every answer that names it; what has come in, every answer that looks into the store.
-CREATE FUNCTION tell_sold_out_or_in() RETURNS trigger LANGUAGE plpgsql AS $$
+-- What is sold out concerns every answer that names it; what comes in again can wait until answers are made anew.
+CREATE FUNCTION tell_sold_out() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   page text;
 BEGIN
   FOR page IN
     SELECT string_agg(id, ',') FROM (
-      SELECT id, row_number() OVER () AS place FROM (
-        SELECT DISTINCT CASE WHEN coalesce(n.quantity, 0) <= 0 THEN o.product_id ELSE n.store_id END::text AS id
-        FROM old_rows o FULL JOIN new_rows n ON n.id = o.id AND n.product_id = o.product_id AND n.store_id = o.store_id
-        WHERE (coalesce(o.quantity, 0) > 0) <> (coalesce(n.quantity, 0) > 0)
-      ) AS turned
+      SELECT o.product_id::text AS id, row_number() OVER () AS place
+      FROM old_rows o LEFT JOIN new_rows n ON n.id = o.id AND n.product_id = o.product_id AND n.store_id = o.store_id
+      WHERE o.quantity > 0 AND coalesce(n.quantity, 0) <= 0
     ) AS told GROUP BY (place - 1) / 200
   LOOP
     PERFORM pg_notify('rows_changed', page);
@@ -69,10 +67,8 @@ CREATE TRIGGER products_told_updated AFTER UPDATE ON products
 CREATE TRIGGER products_told_deleted AFTER DELETE ON products
   REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION tell_changed('id');
 
-CREATE TRIGGER store_stock_told_inserted AFTER INSERT ON store_stock
-  REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION tell_changed('store_id');
 CREATE TRIGGER store_stock_told_updated AFTER UPDATE ON store_stock
-  REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION tell_sold_out_or_in();
+  REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION tell_sold_out();
 CREATE TRIGGER store_stock_told_deleted AFTER DELETE ON store_stock
   REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION tell_changed('product_id');
 

@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *, wait: int, **_: Any) -> None:
         """Index every collection."""
-        patient = patiently(IndexBusy, seconds=wait)
+        patient = patiently(IndexBusy, seconds=wait, say=self.stderr.write)
         try:
             for name in entities():
                 with Progress() as progress:

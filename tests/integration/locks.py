@@ -4,9 +4,30 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import pglock
+import pytest
 from django.db import connection
+
+T = TypeVar("T")
+
+
+def waited_for(name: str, work: Callable[[], T]) -> T:
+    """Return what the work returns; it has not ended while the lock was held elsewhere, and does once it is let go."""
+
+    def done() -> T:
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor() as pool, held_elsewhere(name) as release:
+        working = pool.submit(done)
+        with pytest.raises(TimeoutError):
+            working.result(timeout=1)
+        release()
+        return working.result(timeout=30)
 
 
 @contextmanager

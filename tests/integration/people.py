@@ -47,6 +47,11 @@ def person(*purposes: str, number: str = "", **facts: Any) -> CustomerProfile:
     return made
 
 
+def agreeing(count: int) -> list[CustomerProfile]:
+    """So many who agree to be profiled by what they buy."""
+    return [person("history", "profiling") for _ in range(count)]
+
+
 def product(sku: str = "SKU-1", **facts: Any) -> Product:
     """A product of the catalogue."""
     return Product.objects.create(

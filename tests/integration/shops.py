@@ -55,6 +55,24 @@ def bought(
         )  # fmt: skip
 
 
+def receipt(
+    who: CustomerProfile | None,
+    *bought: Product,
+    where: Store | None = None,
+    days: float = 3,
+    quantity: int = 1,
+    order: str = "",
+) -> str:
+    """One receipt with a line for each product; returns its number."""
+    event, number = uuid4(), order or uuid4().hex
+    for line, product in enumerate(bought):
+        Purchase.objects.create(
+            event_id=event, line=line, order_id=number, customer=who, store=where, product=product, quantity=quantity,
+            unit_price=10, purchased_at=timezone.now() - timedelta(days=days),
+        )  # fmt: skip
+    return number
+
+
 def acted(customer: CustomerProfile, kind: str, product: Product, *, days: float = 1) -> None:
     """Somebody has looked at, liked or disliked a product."""
     Interaction.objects.create(

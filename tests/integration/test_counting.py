@@ -1,41 +1,22 @@
 """Tables that recommendations are looked up in, counted from purchases: by hand, twice, and as far as people agreed."""
 
-import threading
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import pglock
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from catalog.models import Product, Store
-from customers.models import CustomerProfile, ProductNeighbor, ProductPopularity, Purchase
+from customers.models import ProductNeighbor, ProductPopularity, Purchase
 from customers.recommending.counting import PERIOD_DAYS, POPULAR_HALF_LIFE, SHRINK
 from customers.services import consents
 from customers.services.counting import count_neighbors, count_popularity
 from customers.tasks import count_recommendations
 from tests.integration import people, shops
+from tests.integration.locks import waited_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def _receipt(
-    who: CustomerProfile | None,
-    *bought: Product,
-    where: Store | None = None,
-    days: float = 3,
-    quantity: int = 1,
-    order: str = "",
-) -> str:
-    """One receipt with a line for each product; returns its number."""
-    event, number = uuid4(), order or uuid4().hex
-    for line, product in enumerate(bought):
-        Purchase.objects.create(
-            event_id=event, line=line, order_id=number, customer=who, store=where, product=product, quantity=quantity,
-            unit_price=10, purchased_at=timezone.now() - timedelta(days=days),
-        )  # fmt: skip
-    return number
 
 
 def _pairs() -> dict[tuple[UUID, UUID], tuple[float, int]]:
@@ -46,16 +27,12 @@ def _popular(store: Store | None) -> dict[UUID, tuple[float, int]]:
     return {p.product_id: (p.score, p.orders) for p in ProductPopularity.objects.filter(store=store)}
 
 
-def _agreeing(count: int) -> list[CustomerProfile]:
-    return [people.person("history", "profiling") for _ in range(count)]
-
-
 def test_neighbors_of_a_small_case() -> None:
     a, b, c = shops.products(3)
-    for who in _agreeing(3):
-        _receipt(who, a, b)
-        _receipt(who, c, days=PERIOD_DAYS * 2)  # the same people, too long before
-    _receipt(_agreeing(1)[0], a)
+    for who in people.agreeing(3):
+        shops.receipt(who, a, b)
+        shops.receipt(who, c, days=PERIOD_DAYS * 2)  # the same people, too long before
+    shops.receipt(people.agreeing(1)[0], a)
     assert count_neighbors() == 2
     score = 3 / (4 * 3) ** 0.5 * 3 / (3 + SHRINK)
     found = _pairs()
@@ -65,16 +42,16 @@ def test_neighbors_of_a_small_case() -> None:
 
 def test_purchases_of_one_person_on_several_receipts_go_together() -> None:
     a, b = shops.products(2)
-    for who in _agreeing(3):
-        _receipt(who, a, days=3)
-        _receipt(who, b, days=9)
+    for who in people.agreeing(3):
+        shops.receipt(who, a, days=3)
+        shops.receipt(who, b, days=9)
     assert count_neighbors() == 2
 
 
 def test_twice_is_the_same_and_nothing_is_written() -> None:
     a, b = shops.products(2)
-    for who in _agreeing(3):
-        _receipt(who, a, b)
+    for who in people.agreeing(3):
+        shops.receipt(who, a, b)
     now = timezone.now()
     assert count_neighbors(now=now) == count_neighbors(now=now) == 2
     assert count_popularity(now=now) == count_popularity(now=now) == 2
@@ -89,8 +66,8 @@ def test_twice_is_the_same_and_nothing_is_written() -> None:
 def test_what_counts_no_more_is_gone() -> None:
     a, b = shops.products(2)
     where = shops.store()
-    for who in _agreeing(3):
-        _receipt(who, a, b, where=where)
+    for who in people.agreeing(3):
+        shops.receipt(who, a, b, where=where)
     count_recommendations()
     assert len(_pairs()) == 2
     assert len(_popular(where)) == len(_popular(None)) == 2
@@ -102,9 +79,9 @@ def test_what_counts_no_more_is_gone() -> None:
 
 def test_pair_of_fewer_than_three_buyers_is_not_kept() -> None:
     a, b = shops.products(2)
-    for who in _agreeing(2):
+    for who in people.agreeing(2):
         for month in range(4):
-            _receipt(who, a, b, days=3 + PERIOD_DAYS * month)
+            shops.receipt(who, a, b, days=3 + PERIOD_DAYS * month)
     assert count_neighbors() == 0
 
 
@@ -112,24 +89,24 @@ def test_people_who_are_known_and_do_not_agree_count_for_no_pairs() -> None:
     a, b = shops.products(2)
     others = [people.person("history") for _ in range(3)]
     for who in others:
-        _receipt(who, a, days=3)
-        _receipt(who, b, days=4)
+        shops.receipt(who, a, days=3)
+        shops.receipt(who, b, days=4)
     assert count_neighbors() == 0  # what links their receipts is themselves
     for who in others:
-        _receipt(who, a, b, days=5)
+        shops.receipt(who, a, b, days=5)
     assert count_neighbors() == 0
     for number in range(3):
-        _receipt(None, a, b, order=f"nobody-{number}")
+        shops.receipt(None, a, b, order=f"nobody-{number}")
     assert count_neighbors() == 2
     assert {buyers for _, buyers in _pairs().values()} == {3}
 
 
 def test_consent_taken_back_unlinks_the_receipts_at_the_next_count() -> None:
     a, b = shops.products(2)
-    agreeing = _agreeing(3)
+    agreeing = people.agreeing(3)
     for who in agreeing:
-        _receipt(who, a, days=3)
-        _receipt(who, b, days=4)
+        shops.receipt(who, a, days=3)
+        shops.receipt(who, b, days=4)
     assert count_neighbors() == 2
     consents.withdraw(customer=agreeing[0], purpose="profiling", by="user:test")
     assert count_neighbors() == 0
@@ -139,19 +116,19 @@ def test_receipts_of_nobody_known_count_once_each_whatever_they_repeat() -> None
     a, b = shops.products(2)
     where, elsewhere = shops.store(), shops.store("danforth")
     for _ in range(3):
-        _receipt(None, a, b, where=where, order="0001")
+        shops.receipt(None, a, b, where=where, order="0001")
     assert count_neighbors() == 0
-    _receipt(None, a, b, where=elsewhere, order="0001")  # another store numbers its own
-    _receipt(None, a, b, where=where, order="0002")
+    shops.receipt(None, a, b, where=elsewhere, order="0001")  # another store numbers its own
+    shops.receipt(None, a, b, where=where, order="0002")
     assert count_neighbors() == 2
 
 
 def test_what_was_returned_was_not_bought() -> None:
     a, b = shops.products(2)
     where = shops.store()
-    for who in _agreeing(3):
-        order = _receipt(who, a, b, where=where)
-        _receipt(who, b, where=where, quantity=-1, order=order)
+    for who in people.agreeing(3):
+        order = shops.receipt(who, a, b, where=where)
+        shops.receipt(who, b, where=where, quantity=-1, order=order)
     assert count_neighbors() == 0
     assert count_popularity() == 2
     assert set(_popular(where)) == {a.pk}
@@ -159,8 +136,8 @@ def test_what_was_returned_was_not_bought() -> None:
 
 def test_merged_product_counts_as_what_it_became() -> None:
     a, b, old = shops.products(3)
-    for who in _agreeing(3):
-        _receipt(who, a, old)
+    for who in people.agreeing(3):
+        shops.receipt(who, a, old)
     Product.objects.filter(pk=old.pk).update(merged_into=b)
     assert count_neighbors() == 2
     assert set(_pairs()) == {(a.pk, b.pk), (b.pk, a.pk)}
@@ -169,10 +146,10 @@ def test_merged_product_counts_as_what_it_became() -> None:
 def test_popularity_by_store_and_in_all() -> None:
     a, b = shops.products(2)
     here, there = shops.store(), shops.store("danforth")
-    _receipt(None, a, where=here, days=14)
-    _receipt(None, a, b, where=here, days=14)
-    _receipt(None, b, where=there, days=28)
-    _receipt(None, b, where=None, days=200)  # too long ago
+    shops.receipt(None, a, where=here, days=14)
+    shops.receipt(None, a, b, where=here, days=14)
+    shops.receipt(None, b, where=there, days=28)
+    shops.receipt(None, b, where=None, days=200)  # too long ago
     assert count_popularity() == 5
     assert _popular(None) == {
         a.pk: (1.0, 2),
@@ -185,20 +162,6 @@ def test_popularity_by_store_and_in_all() -> None:
 
 def test_one_run_waits_for_another() -> None:
     a, b = shops.products(2)
-    for who in _agreeing(3):
-        _receipt(who, a, b)
-    done: list[int] = []
-
-    def count() -> None:
-        try:
-            done.append(count_neighbors())
-        finally:
-            connection.close()
-
-    with pglock.advisory("count neighbors"):
-        other = threading.Thread(target=count)
-        other.start()
-        other.join(timeout=1)
-        assert not done
-    other.join(timeout=30)
-    assert done == [2]
+    for who in people.agreeing(3):
+        shops.receipt(who, a, b)
+    assert waited_for("count neighbors", count_neighbors) == 2

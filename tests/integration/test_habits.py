@@ -1,51 +1,28 @@
 """What customers are like, counted from purchases: by hand, twice, and as far as people agreed; and its page in the console."""
 
-import threading
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import pglock
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from catalog.models import Product, Store
-from customers.models import CustomerProfile, ProductHabit, Purchase, ShopHabits
+from catalog.models import Product
+from customers.models import ProductHabit, Purchase, ShopHabits
 from customers.recommending.habits import ODDS_BEFORE
 from customers.services import consents
 from customers.services.habits import KEPT_DAYS, count_habits
 from customers.tasks import count_habits as by_the_clock
 from tests.integration import people, shops
+from tests.integration.locks import waited_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGE = "/console/customers/shophabits/"
 LONG_AGO, BEFORE, LATELY = 40, 20, 3
 """Days ago: well before the last 14, shortly before them, within them."""
-
-
-def _receipt(
-    who: CustomerProfile | None,
-    *bought: Product,
-    days: float = LATELY,
-    quantity: int = 1,
-    where: Store | None = None,
-    order: str = "",
-) -> str:
-    """One receipt with a line for each product; returns its number."""
-    event, number = uuid4(), order or uuid4().hex
-    for line, product in enumerate(bought):
-        Purchase.objects.create(
-            event_id=event, line=line, order_id=number, customer=who, store=where, product=product, quantity=quantity,
-            unit_price=10, purchased_at=timezone.now() - timedelta(days=days),
-        )  # fmt: skip
-    return number
-
-
-def _agreeing(count: int) -> list[CustomerProfile]:
-    return [people.person("history", "profiling") for _ in range(count)]
 
 
 def _habits() -> dict[UUID, tuple[float, int]]:
@@ -65,32 +42,32 @@ def _repeats(orders: int, buyers: int) -> tuple[Any, int]:
 
 def _bought_together(a: Product, b: Product) -> None:
     """Make the two neighbors of one another: three have bought both, long ago."""
-    for who in _agreeing(3):
-        _receipt(who, a, b, days=LONG_AGO)
+    for who in people.agreeing(3):
+        shops.receipt(who, a, b, days=LONG_AGO)
 
 
 def test_repeats_of_a_small_case() -> None:
     a, b = shops.products(2)
-    one, two, three = _agreeing(3)
+    one, two, three = people.agreeing(3)
     where, elsewhere = shops.store(), shops.store("danforth")
     for who in (one, two, three):
-        _receipt(who, a, days=LONG_AGO)
+        shops.receipt(who, a, days=LONG_AGO)
     for days in (BEFORE, LATELY, 200, 360):
-        _receipt(one, a, days=days)
-    _receipt(one, a, days=370)  # too long ago
-    _receipt(two, b, b, order="7", where=where)  # once, whatever the lines
-    _receipt(two, b, order="7", where=elsewhere)  # another store numbers its own
+        shops.receipt(one, a, days=days)
+    shops.receipt(one, a, days=370)  # too long ago
+    shops.receipt(two, b, b, order="7", where=where)  # once, whatever the lines
+    shops.receipt(two, b, order="7", where=elsewhere)  # another store numbers its own
     for who in (one, three):
-        _receipt(who, b)
+        shops.receipt(who, b)
     assert count_habits() == 2
     assert _habits() == {a.pk: _repeats(7, 3), b.pk: _repeats(4, 3)}
 
 
 def test_products_of_fewer_than_three_buyers_are_not_kept() -> None:
     (a,) = shops.products(1)
-    for who in _agreeing(2):
+    for who in people.agreeing(2):
         for days in range(1, 30, 7):
-            _receipt(who, a, days=days)
+            shops.receipt(who, a, days=days)
     assert count_habits() == 0
     assert not _habits()
 
@@ -98,22 +75,22 @@ def test_products_of_fewer_than_three_buyers_are_not_kept() -> None:
 def test_odds_of_a_small_case() -> None:
     a, b, c = shops.products(3)
     _bought_together(a, b)
-    one, two = _agreeing(2)
-    _receipt(one, a, days=BEFORE)
-    _receipt(one, a, b, c)  # a again, b foretold by it, c by nothing
-    _receipt(two, c)  # was not there before
+    one, two = people.agreeing(2)
+    shops.receipt(one, a, days=BEFORE)
+    shops.receipt(one, a, b, c)  # a again, b foretold by it, c by nothing
+    shops.receipt(two, c)  # was not there before
     found = _shop()
     assert (found.repeats, found.foretold) == (1, 1)
     assert found.odds == ODDS_BEFORE  # a shop of forty days
-    _receipt(None, c, days=61)
+    shops.receipt(None, c, days=61)
     assert _shop().odds == pytest.approx((1 + 50 * ODDS_BEFORE) / (1 + 50))
 
 
 def test_neighbors_are_those_of_before_the_last_days() -> None:
     a, b = shops.products(2)
-    for who in _agreeing(3):
-        _receipt(who, a, days=BEFORE)
-        _receipt(who, b)
+    for who in people.agreeing(3):
+        shops.receipt(who, a, days=BEFORE)
+        shops.receipt(who, b)
     assert (_shop().repeats, _shop().foretold) == (0, 0)
 
 
@@ -133,40 +110,40 @@ def test_neighbors_are_those_of_before_the_last_days() -> None:
 def test_what_was_done_before_tells(kind: str, days: float, foretold: int) -> None:
     a, b, c = shops.products(3)
     _bought_together(a, b)
-    (one,) = _agreeing(1)
-    _receipt(one, c, days=BEFORE)
+    (one,) = people.agreeing(1)
+    shops.receipt(one, c, days=BEFORE)
     shops.acted(one, kind, a, days=days)
-    _receipt(one, b)
+    shops.receipt(one, b)
     assert _shop().foretold == foretold
 
 
 def test_the_last_word_on_a_product_holds() -> None:
     a, b, c = shops.products(3)
     _bought_together(a, b)
-    (one,) = _agreeing(1)
-    _receipt(one, c, days=BEFORE)
+    (one,) = people.agreeing(1)
+    shops.receipt(one, c, days=BEFORE)
     shops.acted(one, "like", a, days=100)
     shops.acted(one, "dislike", a, days=BEFORE)
-    _receipt(one, b)
+    shops.receipt(one, b)
     assert _shop().foretold == 0
 
 
 def test_what_is_bought_together_in_the_last_days_does_not_foretell_itself() -> None:
     a, b, c = shops.products(3)
     _bought_together(a, b)
-    (one,) = _agreeing(1)
-    _receipt(one, c, days=BEFORE)
-    _receipt(one, a, b)
+    (one,) = people.agreeing(1)
+    shops.receipt(one, c, days=BEFORE)
+    shops.receipt(one, a, b)
     assert (_shop().repeats, _shop().foretold) == (0, 0)
 
 
 def test_a_return_alone_tells_nothing() -> None:
     a, b, c = shops.products(3)
     _bought_together(a, b)
-    (one,) = _agreeing(1)
-    _receipt(one, c, days=BEFORE)
-    _receipt(one, a, days=BEFORE, quantity=-1)  # of a purchase that is too long ago
-    _receipt(one, b)
+    (one,) = people.agreeing(1)
+    shops.receipt(one, c, days=BEFORE)
+    shops.receipt(one, a, days=BEFORE, quantity=-1)  # of a purchase that is too long ago
+    shops.receipt(one, b)
     assert _shop().foretold == 0
 
 
@@ -175,10 +152,10 @@ def test_shares_are_of_every_receipt_by_category_and_strain_type() -> None:
     (oil,) = shops.products(1, prefix="O", category="oil", strain_type="")
     (unknown,) = shops.products(1, prefix="U", category="", strain_type="")
     for _ in range(3):
-        _receipt(None, indica, unknown)
-    _receipt(None, sativa, days=179)
-    _receipt(None, oil)
-    _receipt(None, oil, days=181)  # too long ago
+        shops.receipt(None, indica, unknown)
+    shops.receipt(None, sativa, days=179)
+    shops.receipt(None, oil)
+    shops.receipt(None, oil, days=181)  # too long ago
     assert _shop().shares == {
         "dried-flower indica": pytest.approx(0.6), "dried-flower sativa": pytest.approx(0.2), "oil": pytest.approx(0.2),
     }  # fmt: skip
@@ -202,9 +179,9 @@ def test_who_does_not_agree_counts_in_shares_alone(purposes: tuple[str, ...]) ->
     kept = _habits()
     for _ in range(3):
         who = people.person(*purposes)
-        _receipt(who, a, days=BEFORE)
-        _receipt(who, a, b)
-    _receipt(None, a, b)
+        shops.receipt(who, a, days=BEFORE)
+        shops.receipt(who, a, b)
+    shops.receipt(None, a, b)
     after = _shop()
     assert _habits() == kept
     assert (after.repeats, after.foretold) == (before.repeats, before.foretold) == (0, 0)
@@ -215,10 +192,10 @@ def test_who_does_not_agree_counts_in_shares_alone(purposes: tuple[str, ...]) ->
 
 def test_consent_taken_back_counts_no_more_at_the_next_count() -> None:
     (a,) = shops.products(1)
-    agreeing = _agreeing(3)
+    agreeing = people.agreeing(3)
     for who in agreeing:
-        _receipt(who, a, days=BEFORE)
-        _receipt(who, a)
+        shops.receipt(who, a, days=BEFORE)
+        shops.receipt(who, a)
     assert _shop().repeats == 3
     assert set(_habits()) == {a.pk}
     consents.withdraw(customer=agreeing[0], purpose="profiling", by="user:test")
@@ -228,35 +205,35 @@ def test_consent_taken_back_counts_no_more_at_the_next_count() -> None:
 
 def test_what_was_returned_was_not_bought() -> None:
     a, b = shops.products(2)
-    for who in _agreeing(3):
-        _receipt(who, a, days=BEFORE)
-        order = _receipt(who, a, b)
-        _receipt(who, b, quantity=-1, order=order)
+    for who in people.agreeing(3):
+        shops.receipt(who, a, days=BEFORE)
+        order = shops.receipt(who, a, b)
+        shops.receipt(who, b, quantity=-1, order=order)
     assert _shop().repeats == 3
     assert _habits() == {a.pk: _repeats(6, 3)}
     assert ShopHabits.objects.latest("id").shares == {"dried-flower indica": 1.0}
     for line in Purchase.objects.filter(product=a, purchased_at__gt=timezone.now() - timedelta(days=14)):
-        _receipt(line.customer, a, quantity=-1, order=line.order_id)
+        shops.receipt(line.customer, a, quantity=-1, order=line.order_id)
     assert _shop().repeats == 0
 
 
 def test_what_was_returned_before_was_not_had_and_a_return_tells_nothing() -> None:
     a, b = shops.products(2)
     _bought_together(a, b)
-    (one,) = _agreeing(1)
-    _receipt(one, a, days=BEFORE)
-    _receipt(one, b, days=BEFORE)
-    _receipt(one, b, days=BEFORE - 1, quantity=-1)
-    _receipt(one, b)
+    (one,) = people.agreeing(1)
+    shops.receipt(one, a, days=BEFORE)
+    shops.receipt(one, b, days=BEFORE)
+    shops.receipt(one, b, days=BEFORE - 1, quantity=-1)
+    shops.receipt(one, b)
     found = _shop()
     assert (found.repeats, found.foretold) == (0, 1)
 
 
 def test_merged_products_count_as_what_they_became() -> None:
     a, old = shops.products(2)
-    for who in _agreeing(3):
-        _receipt(who, old, days=BEFORE)
-        _receipt(who, a, old)
+    for who in people.agreeing(3):
+        shops.receipt(who, old, days=BEFORE)
+        shops.receipt(who, a, old)
     Product.objects.filter(pk=old.pk).update(merged_into=a)
     found = _shop()
     assert _habits() == {a.pk: _repeats(6, 3)}
@@ -267,9 +244,9 @@ def test_merged_products_count_as_what_they_became() -> None:
 def test_twice_is_the_same_and_no_product_is_written() -> None:
     a, b = shops.products(2)
     _bought_together(a, b)
-    for who in _agreeing(3):
-        _receipt(who, a, days=BEFORE)
-        _receipt(who, a, b)
+    for who in people.agreeing(3):
+        shops.receipt(who, a, days=BEFORE)
+        shops.receipt(who, a, b)
     now = timezone.now()
     first = _shop(now)
     with connection.cursor() as cursor:
@@ -286,8 +263,8 @@ def test_twice_is_the_same_and_no_product_is_written() -> None:
 
 def test_what_counts_no_more_is_gone() -> None:
     (a,) = shops.products(1)
-    for who in _agreeing(3):
-        _receipt(who, a)
+    for who in people.agreeing(3):
+        shops.receipt(who, a)
     assert by_the_clock() == {"products": 1}
     Purchase.objects.update(purchased_at=timezone.now() - timedelta(days=366))
     assert by_the_clock() == {"products": 0}
@@ -296,7 +273,7 @@ def test_what_counts_no_more_is_gone() -> None:
 
 def test_where_nothing_was_bought_the_shop_has_no_row() -> None:
     (a,) = shops.products(1)
-    shops.acted(_agreeing(1)[0], "view", a)
+    shops.acted(people.agreeing(1)[0], "view", a)
     assert count_habits() == 0
     assert not ShopHabits.objects.exists()
 
@@ -311,9 +288,9 @@ def test_rows_of_the_shop_are_kept_for_400_days() -> None:
 
 def test_at_most_so_many_people_are_drawn_and_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     (a,) = shops.products(1)
-    for number, who in enumerate(_agreeing(6)):
-        _receipt(who, a, days=BEFORE)
-        _receipt(who, a, days=number + 1)
+    for number, who in enumerate(people.agreeing(6)):
+        shops.receipt(who, a, days=BEFORE)
+        shops.receipt(who, a, days=number + 1)
     monkeypatch.setattr("customers.services.habits.MOST_PEOPLE", 4)
     assert _shop().repeats == _shop().repeats == 4
     assert set(_habits()) == {a.pk}
@@ -321,23 +298,9 @@ def test_at_most_so_many_people_are_drawn_and_the_same_each_time(monkeypatch: py
 
 def test_one_run_waits_for_another() -> None:
     (a,) = shops.products(1)
-    for who in _agreeing(3):
-        _receipt(who, a)
-    done: list[int] = []
-
-    def count() -> None:
-        try:
-            done.append(count_habits())
-        finally:
-            connection.close()
-
-    with pglock.advisory("count habits"):
-        other = threading.Thread(target=count)
-        other.start()
-        other.join(timeout=1)
-        assert not done
-    other.join(timeout=30)
-    assert done == [1]
+    for who in people.agreeing(3):
+        shops.receipt(who, a)
+    assert waited_for("count habits", count_habits) == 1
 
 
 def _page(client: Client, address: str) -> str:

@@ -60,14 +60,14 @@ def ours(split: Split, near: Mapping[int, Mapping[int, float]], *, at: int, scen
     served = scenario or Scenario(name=Scenario.Name.HOME, **initial(Scenario.Name.HOME))
     weights = {leg: getattr(served, leg) for leg in mixing.DEFAULTS[served.name]}
     shop, repeats = habits_of(split), repeats_of(split)
-    sold = split.bought[split.bought["days"] <= POPULAR_DAYS]
+    sold = split.bought[split.bought["days"] < POPULAR_DAYS]
     arrays = (sold[name].to_numpy() for name in ("store", "product", "order", "days"))
     popular = by_first(*counting.popularity(*arrays)[:3])
     best = {store: _top(scores) for store, scores in popular.items()}
 
     def rank(customer: int) -> Sequence[int]:
         lines = split.of_customer[customer]
-        bought, told = lines[lines["is_purchase"] & (lines["days"] <= HISTORY_DAYS)], telling(lines)
+        bought, told = lines[lines["is_purchase"] & (lines["days"] < HISTORY_DAYS)], telling(lines)
         again = mixing.again(
             bought["product"].tolist(), bought["days"].to_numpy(), bought["quantity"].to_numpy(), repeats
         )

@@ -95,7 +95,7 @@ def _life(diary: Diary, number: int) -> None:
     Write down what somebody did: of their crowd's four products they have three, and buy the fourth lately.
 
     By design not told alike, and so not done here: dislikes, which the file knows no filter of; receipts of people unknown or
-    not agreeing; merged products; deeds after the moment, which serving would read. A return leaves some of what was bought.
+    not agreeing; merged products; rows after the cut, which serving would read.
     """
     draw, who, home, elsewhere = diary.draw, PEOPLE[number], STORES[number % 2], STORES[1 - number % 2]
     crowd, place = number % 3, number // 3 % 4
@@ -111,12 +111,16 @@ def _life(diary: Diary, number: int) -> None:
         diary.note(who, "purchase", favourite, days=(begin, begin + 12), store=home)
     diary.note(who, "purchase", fourth, days=(1, 13), store=home)
     diary.note(who, "purchase", had[2], had[2], days=(20, 80), store=home)  # two lines of one receipt
-    if number % 4 == 1:
+    if number % 2:
         diary.note(who, "purchase", had[1], days=(52, 60), store=home, quantity=3)
         diary.note(who, "purchase", had[1], days=(44, 50), store=home, quantity=-1)
-    # Known no more today, and at the last 14 days' beginning it was; and never.
-    diary.note(who, "purchase", others[number % 8], days=(366, 378), store=home)
-    diary.note(who, "purchase", others[(number + 3) % 8], days=(380, 420), store=home)
+    # The first is known no more at the cut, but was when the last 14 days began; the second was not.
+    for product, days in ((others[number % 8], (366, 378)), (others[(number + 3) % 8], (380, 420))):
+        diary.note(who, "purchase", product, days=days, store=home)
+        if number % 5 == 0:
+            diary.note(who, "purchase", product, days=(1, 13), store=home)
+    diary.note(who, "purchase", others[(number + 5) % 8], days=(40, 45), store=home)
+    diary.note(who, "purchase", others[(number + 5) % 8], days=(30, 35), store=home, quantity=-1)
     liked = draw.sample(PRODUCTS, 4)
     for product, days in zip(liked, ((1, 80), (95, 150), (150, 300), (400, 500)), strict=True):
         diary.note(who, "like", product, days=days, store=home)
@@ -190,7 +194,7 @@ class World:
     split: Split
     stores_of_split: Sequence[str | None]
 
-    def skus(self, scores: dict[int, Any]) -> dict[str, Any]:
+    def named(self, scores: dict[int, Any]) -> dict[str, Any]:
         """Return what the split tells by product's code, by name."""
         return {PRODUCTS[code]: value for code, value in scores.items()}
 
@@ -228,16 +232,16 @@ def _world(tmp_path: Path, deeds: Sequence[Deed]) -> World:
 
 def test_neighbors_are_the_same(world: World) -> None:
     served: dict[str, dict[str, Any]] = {}
-    for one, other, score in ProductNeighbor.objects.values_list("product__sku", "neighbor__sku", "score"):
+    for one, other, score in ProductNeighbor.objects.values_list("product__name", "neighbor__name", "score"):
         served.setdefault(one, {})[other] = pytest.approx(score)
     assert len(served) == len(PRODUCTS)
-    assert world.skus({code: world.skus(near) for code, near in neighbors_of(world.split).items()}) == served
+    assert world.named({code: world.named(near) for code, near in neighbors_of(world.split).items()}) == served
 
 
 def test_repeats_are_the_same(world: World) -> None:
-    served = dict(ProductHabit.objects.values_list("product__sku", "repeats"))
+    served = dict(ProductHabit.objects.values_list("product__name", "repeats"))
     assert max(served.values()) > 1.2 * min(served.values())
-    assert world.skus(repeats_of(world.split)) == pytest.approx(served)
+    assert world.named(repeats_of(world.split)) == pytest.approx(served)
 
 
 def test_habits_of_the_shop_are_the_same(world: World) -> None:
@@ -271,7 +275,7 @@ def test_popularity_is_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -
     assert measured == {
         (store, product): (pytest.approx(score, abs=SCORE), orders)
         for store, product, score, orders in ProductPopularity.objects.values_list(
-            "store__code", "product__sku", "score", "orders"
+            "store__code", "product__name", "score", "orders"
         )
     }
 
@@ -285,6 +289,6 @@ def test_answers_are_the_same(world: World) -> None:
         question = Question(scenario="home", customer=customer.pk, store=world.stores[STORES[number % 2]], limit=10)
         answer = recommend(question, scenario=without, is_kept=False, now=CUT)
         assert answer.level == 0
-        served[name] = [pick.product.sku for pick in answer.picks]
+        served[name] = [pick.product.name for pick in answer.picks]
     assert {len(picked) for picked in served.values()} == {10}
     assert measured == served

@@ -14,8 +14,8 @@ from mlops.admin.reading import ReadOnlyAdmin
 
 _MEANING = _(
     "Beside every 100 purchases of what people had before there are %(foretold)s of what is new to them and is bought together"
-    " with what they had. The more of these, the more that counts in recommendations. While little is counted, there seem to be"
-    " about %(before)s, as in a grocer's shop."
+    " with what they had. The more of these, the more that counts in recommendations. In the first 60 days, and while little is"
+    " counted, it is taken for about %(before)s, as in a grocer's shop."
 )
 
 

@@ -92,13 +92,10 @@ def ours(split: Split, near: Mapping[int, Mapping[int, float]], *, at: int, scen
 def _lifts(split: Split, told: pd.DataFrame, alike: Mapping[int, float], shop: Habits) -> dict[int, float]:
     if not shop.shares:
         return {}
-    own: dict[str, float] = {}
-    fading = told["weight"].to_numpy() * np.exp2(-told["days"].to_numpy() / mixing.HALF_LIFE)
-    for product, worth in zip(told["product"].tolist(), fading.tolist(), strict=True):
-        sort = split.traits[product][1]
-        own[sort] = own.get(sort, 0.0) + worth
-    by_sort = habits.lifts(own, shop.shares)
-    return {product: by_sort[sort] for product in alike if (sort := split.traits[product][1]) in by_sort}
+    sorts = [split.traits[product][1] for product in told["product"].tolist()]
+    own = habits.by_sort(sorts, told["days"].to_numpy(), told["weight"].to_numpy())
+    lifts = habits.lifts(own, shop.shares)
+    return {product: lifts[sort] for product in alike if (sort := split.traits[product][1]) in lifts}
 
 
 def _best(counts: NDArray[np.int64], at: int) -> list[int]:

@@ -77,7 +77,8 @@ def recommend(
     ordered = order(weighed)
     why, spoken = (*_why(weighed, ordered), *silent), language or language_of(weighed.setting)
     answer = Answer(
-        id=uuid4(), scenario=weighed.setting.scenario, model_version=f"{mixing.VERSION}.{weighed.habits.number}", filters=NAMES,
+        id=uuid4(), scenario=weighed.setting.scenario,
+        model_version=f"{mixing.VERSION}.{weighed.habits.number}", filters=NAMES,
         level=max((LEVELS[reason] for reason in why), default=0), why=why, picks=_picks(weighed, ordered, spoken),
         language=spoken,
         is_personal=_is_personal(weighed), until=_until(weighed), rests_on=_rests_on(weighed, ordered),
@@ -110,7 +111,8 @@ def weigh(
         rules=rules.holding, looked_at=facts_of(question.products, stores), today=timezone.localdate(now),
     )  # fmt: skip
     weighed = Weighed(
-        setting=setting, stores=stores, rules=rules, habits=staff.habits, snapshot=staff.snapshot, found=Candidates(), facts={}, bars=barred(setting),
+        setting=setting, stores=stores, rules=rules, habits=staff.habits, snapshot=staff.snapshot,
+        found=Candidates(), facts={}, bars=barred(setting),
     )  # fmt: skip
     if weighed.bars and not also:
         return weighed

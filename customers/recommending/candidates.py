@@ -83,15 +83,17 @@ def gather(
 ) -> Candidates:
     """Ask these legs; one that does not answer is named, and the others go on."""
     deeds = person.deeds if person and person.is_profiled else ()
-    found = Candidates(seeds=_seeds(question, deeds, now))
+    told = _telling(deeds)
+    ages, weights = _ages(told, now), np.array([mixing.TELLING[deed.kind] for deed in told], float)
+    found = Candidates(seeds=_seeds(question, mixing.seeds([deed.product for deed in told], ages, weights)))
     if not question.products:
         found.odds = shop.odds
 
     def alike() -> dict[UUID, float]:
         scores, sorts = _alike(found.seeds)
         if deeds and not question.products:
-            by_sort = habits.lifts(_own_sorts(deeds, now), shop.shares)
-            found.lifts = {product: by_sort[sort] for product, sort in sorts.items() if sort in by_sort}
+            lifts = habits.lifts(habits.by_sort([deed.sort for deed in told], ages, weights), shop.shares)
+            found.lifts = {product: lifts[sort] for product, sort in sorts.items() if sort in lifts}
         return scores
 
     ways: Mapping[str, Callable[[], dict[UUID, float]]] = {
@@ -145,12 +147,8 @@ def anything(stores: Sequence[UUID]) -> list[UUID]:
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def _seeds(question: Question, deeds: Sequence[Deed], now: datetime) -> dict[UUID, float]:
+def _seeds(question: Question, own: Mapping[UUID, float]) -> dict[UUID, float]:
     """Return by what neighbors are looked up: what is looked at, and what the person did."""
-    told = _telling(deeds)
-    own: Mapping[UUID, float] = mixing.seeds(
-        [deed.product for deed in told], _ages(told, now), np.array([mixing.TELLING[deed.kind] for deed in told])
-    )
     if not question.products:
         return dict(own)
     looked_at = dict.fromkeys(question.products, (1 - _OWN_SHARE if own else 1.0) / len(question.products))
@@ -176,16 +174,6 @@ def _alike(seeds: Mapping[UUID, float]) -> tuple[dict[UUID, float], dict[UUID, s
         cursor.execute(_ALIKE, [array(seeds), list(seeds.values()), mixing.MOST_OF_A_LEG])
         near = cursor.fetchall()
     return {product: score for product, score, _ in near}, {product: sort for product, _, sort in near}
-
-
-def _own_sorts(deeds: Sequence[Deed], now: datetime) -> dict[str, float]:
-    """Return what a person's deeds tell, by sort of product."""
-    told = _telling(deeds)
-    fading = np.exp2(-_ages(told, now) / mixing.HALF_LIFE)
-    own: dict[str, float] = {}
-    for deed, worth in zip(told, fading.tolist(), strict=True):
-        own[deed.sort] = own.get(deed.sort, 0.0) + mixing.TELLING[deed.kind] * worth
-    return own
 
 
 def _telling(deeds: Sequence[Deed]) -> list[Deed]:

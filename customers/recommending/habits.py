@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Generic, NamedTuple, TypeVar
 
+import numpy as np
+
 from customers.recommending import mixing
 from customers.recommending.mixing import Numbers
 
@@ -83,11 +85,23 @@ def odds(counted: Counted, *, days: float) -> float:
     return min((counted.foretold + _SHRINK_ODDS * ODDS_BEFORE) / (counted.repeats + _SHRINK_ODDS), _MOST_ODDS)
 
 
+def by_sort(sorts: Sequence[str], days: Numbers, weights: Numbers) -> dict[str, float]:
+    """
+    Return what a person's deeds tell of sorts of product.
+
+    sorts: one for each deed; days (m,): how long ago; weights (m,): see mixing.TELLING. Fading by half in 180 days.
+    """
+    own: dict[str, float] = {}
+    for sort, worth in zip(sorts, (weights * np.exp2(-days / mixing.HALF_LIFE)).tolist(), strict=True):
+        own[sort] = own.get(sort, 0.0) + worth
+    return own
+
+
 def lifts(own: Mapping[str, float], shares: Mapping[str, float]) -> dict[str, float]:
     """
     Return by sort of product how much more of it a person takes than the shop sells, 1/9 to 9.
 
-    own: what their deeds tell, by sort; of sorts that the shop does not sell nothing is told. (own + 3 × share) / ((all own +
+    own: see `by_sort`; of sorts that the shop does not sell nothing is told. (own + 3 × share) / ((all own +
     3) × share).
     """
     total = sum(told for sort, told in own.items() if sort in shares) + _SHRINK_LIFT

@@ -1,7 +1,5 @@
 """Sorts of product: category and strain type, as far as they are known. By them shares of a shop and tastes are counted."""
 
-UNKNOWN = ""
-
 
 def sort_of(category: str, strain_type: str) -> str:
     """Return the sort, for example `dried-flower indica`; '' where neither is known."""

@@ -124,8 +124,8 @@ def count_habits(*, now: datetime | None = None) -> int:
             ShopHabits.objects.filter(counted_at__lt=moment - timedelta(days=KEPT_DAYS)).delete()
             if orders.products or sorts:
                 ShopHabits.objects.create(
-                    counted_at=moment, repeats=counted.repeats, foretold=counted.foretold, odds=habits.odds(counted, days=_known_days(moment)),
-                    shares=_shares(sorts),
+                    counted_at=moment, repeats=counted.repeats, foretold=counted.foretold,
+                    odds=habits.odds(counted, days=_known_days(moment)), shares=_shares(sorts),
                 )  # fmt: skip
             cursor.execute("SELECT count(*) FROM product_habits")
             return int(cursor.fetchone()[0])

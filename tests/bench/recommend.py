@@ -58,7 +58,7 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None], data: Path |
         except BadInput as error:
             raise ValueError(str(error)) from error
     others = [name for name in long if name != "ours"]
-    # The demonstration's people follow a taste, and no habit: what they tell of habits is no measure.
+    # People who are made up are no measure.
     limit = _LEAST if data else None
     ratio = Comparison(name=f"recall@{_AT}, ours to the best of the others, {_DAYS} days", limit=limit)
     gains = Comparison(name=f"NDCG@{_AT}, ours to the best of the others, {_DAYS} days")

@@ -8,7 +8,7 @@ from django.db.models.signals import post_migrate
 
 def install_sources(**_signal: Any) -> None:
     """Give every supplier that Cultivar knows its row, switched off; what staff set stays."""
-    from catalog.ingest.sources.finding import BUILT_IN
+    from catalog.ingest.sources.registry import BUILT_IN
     from catalog.models import CatalogSource
 
     for source in BUILT_IN.values():

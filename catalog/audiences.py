@@ -2,14 +2,37 @@
 
 from typing import Final
 
-from config.access import Audience
+from config.api.keys import Audience
 
 _VERIFIED = (
-    "id", "name", "name_fr", "brand", "sku", "gtin", "category", "strain_type", "strain", "lineage",
-    "thc_percentage", "thc_percentage_low", "thc_percentage_high", "cbd_percentage", "cbd_percentage_low",
-    "cbd_percentage_high", "thc_mg", "cbd_mg", "mg_unit", "weight_grams", "volume_ml", "dried_grams", "pieces", "price",
-    "terpenes", "terpene_basis", "updated_at",
-)  # fmt: skip
+    "id",
+    "name",
+    "name_fr",
+    "brand",
+    "sku",
+    "gtin",
+    "category",
+    "strain_type",
+    "strain",
+    "lineage",
+    "thc_percentage",
+    "thc_percentage_low",
+    "thc_percentage_high",
+    "cbd_percentage",
+    "cbd_percentage_low",
+    "cbd_percentage_high",
+    "thc_mg",
+    "cbd_mg",
+    "mg_unit",
+    "weight_grams",
+    "volume_ml",
+    "dried_grams",
+    "pieces",
+    "price",
+    "terpenes",
+    "terpene_basis",
+    "updated_at",
+)
 # Effects are for staff only (Cannabis Act, s. 17).
 _STAFF = ("source", "effects", "effects_basis")
 

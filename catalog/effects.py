@@ -57,7 +57,9 @@ def feature_values(strain: Strain, effects_of: dict[str, tuple[str, ...]]) -> di
     told = [effects_of[key] for key in parents if key in effects_of and key != strain.key]
     for effects in told:
         for effect in effects:
-            values[f"from-parents:{effect}"] = values.get(f"from-parents:{effect}", 0.0) + 1 / len(told)
+            values[f"from-parents:{effect}"] = values.get(f"from-parents:{effect}", 0.0) + 1 / len(
+                told
+            )
     return values
 
 
@@ -70,7 +72,9 @@ def predict_effects(strain: Strain) -> tuple[str, ...]:
         return ()
     probabilities = model.probabilities(strain)
     order = np.argsort(-probabilities)[:MOST_EFFECTS]
-    return tuple(model.effects[place] for place in order if probabilities[place] >= LEAST_PROBABILITY)
+    return tuple(
+        model.effects[place] for place in order if probabilities[place] >= LEAST_PROBABILITY
+    )
 
 
 @lru_cache(maxsize=1)

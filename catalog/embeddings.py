@@ -11,11 +11,11 @@ from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES, WORDS
 from catalog.models import Product
 from catalog.reference.strains import flavors_of, fold
 from catalog.reference.terpenes import terpenes
-from config.access import Audience
-from vectors.declaring import EmbeddedEntity, register
+from config.api.keys import Audience
 from vectors.encoders.base import Vectors
-from vectors.encoders.choosing import encoder
 from vectors.encoders.features import FeatureLayout
+from vectors.encoders.registry import encoder
+from vectors.entities import EmbeddedEntity, register
 from vectors.errors import ModelMissing
 
 LAYOUT = FeatureLayout(
@@ -24,37 +24,69 @@ LAYOUT = FeatureLayout(
         # Percent by mass as a fraction of 35 (THC) and 25 (CBD), milligrams on a logarithmic scale; a terpene by its
         # place, the strongest 1, the next 1/2, …
         "chemistry": (
-            "thc_low", "thc_high", "cbd_low", "cbd_high", "log_thc_mg", "log_cbd_mg",
+            "thc_low",
+            "thc_high",
+            "cbd_low",
+            "cbd_high",
+            "log_thc_mg",
+            "log_cbd_mg",
             *(f"terpene:{t}" for t in sorted(terpenes())),
         ),
         # A one for each type, category and form.
         "type": (
             *(f"type:{t}" for t in sorted(set(STRAIN_TYPES.values()))),
             *(f"category:{c}" for c in sorted(set(CATEGORIES.values()))),
-            "form:pieces", "form:infused", "form:milled", "log_grams",
+            "form:pieces",
+            "form:infused",
+            "form:milled",
+            "log_grams",
         ),
         # Dollars and dollars a gram, on a logarithmic scale.
         "price": ("log_price", "log_price_per_gram"),
         # Brand, strain, claimed parents and flavors are hashed into what is left: the group `names`.
     },
-)  # fmt: skip
+)
 """Which slot holds what, by the group that explains it; a change of any is a new version."""
 
 ENCODED = (
-    "name", "name_fr", "brand", "category", "strain_type", "strain", "terpenes", "lineage", "price", "weight_grams",
-    "volume_ml", "pieces", "thc_percentage", "thc_percentage_low", "thc_percentage_high", "cbd_percentage",
-    "cbd_percentage_low", "cbd_percentage_high", "thc_mg", "cbd_mg",
-)  # fmt: skip
+    "name",
+    "name_fr",
+    "brand",
+    "category",
+    "strain_type",
+    "strain",
+    "terpenes",
+    "lineage",
+    "price",
+    "weight_grams",
+    "volume_ml",
+    "pieces",
+    "thc_percentage",
+    "thc_percentage_low",
+    "thc_percentage_high",
+    "cbd_percentage",
+    "cbd_percentage_low",
+    "cbd_percentage_high",
+    "thc_mg",
+    "cbd_mg",
+)
 """Fields of a product that are read here; the triggers of migration 0009 note their changes."""
 _SCALARS = {
-    "thc_percentage": "float", "cbd_percentage": "float", "price": "float", "strain_type": "text", "category": "text",
+    "thc_percentage": "float",
+    "cbd_percentage": "float",
+    "price": "float",
+    "strain_type": "text",
+    "category": "text",
     "brand_key": "text",
-}  # fmt: skip
+}
 _AUDIENCES: Mapping[str, Audience] = {
     **{name: PRODUCT_FIELDS[name] for name in ENCODED},
     "brand_key": PRODUCT_FIELDS["brand"],
 }
-_FORMS = {"infused": ("infused", "infus"), "milled": ("milled", "grind", "moulu", "ready to roll", "ready-to-roll")}
+_FORMS = {
+    "infused": ("infused", "infus"),
+    "milled": ("milled", "grind", "moulu", "ready to roll", "ready-to-roll"),
+}
 
 
 class ProductVectors(EmbeddedEntity):
@@ -125,7 +157,9 @@ class ProductImage(ProductVectors):
         return True
 
 
-def question_features(*, types: Sequence[str], categories: Sequence[str], terpene_keys: Sequence[str]) -> Vectors:
+def question_features(
+    *, types: Sequence[str], categories: Sequence[str], terpene_keys: Sequence[str]
+) -> Vectors:
     """Return the features (384,) of what a question names, to be held against products' features."""
     numbers = {
         **{f"type:{word}": 1.0 for word in types},
@@ -138,12 +172,23 @@ def question_features(*, types: Sequence[str], categories: Sequence[str], terpen
 
 def _english(row: Product) -> str:
     aromas = _aromas(row.terpenes, "aromas_en")
-    parts = (row.name, row.brand, row.category, row.strain_type, row.strain, *row.terpenes, *aromas, *_flavors(row))
+    parts = (
+        row.name,
+        row.brand,
+        row.category,
+        row.strain_type,
+        row.strain,
+        *row.terpenes,
+        *aromas,
+        *_flavors(row),
+    )
     return " ".join(part.replace("-", " ") for part in parts if part)
 
 
 def _bilingual(row: Product) -> str:
-    names = row.name if not row.name_fr or row.name_fr == row.name else f"{row.name} / {row.name_fr}"
+    names = (
+        row.name if not row.name_fr or row.name_fr == row.name else f"{row.name} / {row.name_fr}"
+    )
     kinds = [WORDS.get(word or "", "") for word in (row.category, row.strain_type)]
     french = [terpenes()[key].fr for key in row.terpenes if key in terpenes()]
     aromas = [*_aromas(row.terpenes[:3], "aromas_en"), *_aromas(row.terpenes[:3], "aromas_fr")]
@@ -176,16 +221,22 @@ def _numbers(row: Product) -> dict[str, float]:
         "form:pieces": 1.0 if (row.pieces or 0) > 1 else 0.0,
         f"type:{row.strain_type}": 1.0,
         f"category:{row.category}": 1.0,
-        **{f"form:{form}": 1.0 for form, words in _FORMS.items() if any(word in name for word in words)},
+        **{
+            f"form:{form}": 1.0
+            for form, words in _FORMS.items()
+            if any(word in name for word in words)
+        },
     }
     return numbers | {f"terpene:{key}": 1 / (place + 1) for place, key in enumerate(row.terpenes)}
 
 
 def _names(row: Product) -> list[str]:
     pairs = (
-        ("brand", row.brand), ("strain", row.strain), *(("parent", parent) for parent in row.lineage),
+        ("brand", row.brand),
+        ("strain", row.strain),
+        *(("parent", parent) for parent in row.lineage),
         *(("flavor", flavor) for flavor in _flavors(row)),
-    )  # fmt: skip
+    )
     return [f"{kind}:{name.lower()}" for kind, name in pairs if name]
 
 

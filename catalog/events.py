@@ -8,7 +8,7 @@ from pydantic import Field
 
 from catalog.selectors import products_named, stores_named
 from catalog.services.stock import Count, count_stock
-from mlops.streams.declaring import Event, EventData, EventType, declare
+from mlops.streams.event_types import Event, EventData, EventType, declare
 
 
 class StockCounted(EventData):
@@ -34,7 +34,11 @@ def count(events: Sequence[Event]) -> Mapping[UUID, str]:
     for event in events:
         store, product = stores.get(event.data.store), products.get(event.data.product)
         if store is None or product is None:
-            refused[event.id] = f"store {event.data.store} is not known" if store is None else f"product {event.data.product} is not known"  # fmt: skip
+            refused[event.id] = (
+                f"store {event.data.store} is not known"
+                if store is None
+                else f"product {event.data.product} is not known"
+            )
         else:
             counts.append(Count(store, product, event.data.quantity, event.occurred_at))
     if counts:
@@ -48,4 +52,12 @@ def heard(_events: Sequence[Event]) -> Mapping[UUID, str]:
 
 
 declare(EventType(topic="inventory_updates", type="stock", versions={1: StockCounted}, apply=count))
-declare(EventType(topic="price_changes", type="price", versions={1: PriceSet}, apply=heard, scope="events:admin"))
+declare(
+    EventType(
+        topic="price_changes",
+        type="price",
+        versions={1: PriceSet},
+        apply=heard,
+        scope="events:admin",
+    )
+)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from django.db.models import Max
 
 from catalog.models import CatalogSource
-from mlops.freshness import Watched, watch
 from mlops.models import Run
+from mlops.quality.freshness import Watched, watch
 
 
 @watch

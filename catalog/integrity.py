@@ -1,6 +1,6 @@
 """Which tables are sealed, and what accounts for a change of their rows."""
 
-from mlops.integrity import SealedTable, register
+from mlops.quality.integrity import SealedTable, register
 
 # A listing is written by a run of its source, while that runs, or in the transaction of a replay.
 _BY_A_RUN = """
@@ -18,7 +18,9 @@ SELECT w.id AS row_id, r.finished_at AS at FROM raw_records w JOIN unlike USING 
 """
 
 register(
-    SealedTable(table="products", ignored=("search_document", "matched_with", "match_block", "updated_at")),
+    SealedTable(
+        table="products", ignored=("search_document", "matched_with", "match_block", "updated_at")
+    ),
     SealedTable(table="product_locks"),
     SealedTable(table="supplier_listings", accounted=_BY_A_RUN),
     SealedTable(

@@ -11,14 +11,22 @@ from uuid import UUID
 
 from django.db import connection
 
-from catalog.models import CatalogSource, MatchDecision, Product, ProductAlias, ProductLock, Store, SupplierListing
+from catalog.models import (
+    CatalogSource,
+    MatchDecision,
+    Product,
+    ProductAlias,
+    ProductLock,
+    Store,
+    SupplierListing,
+)
 from catalog.models.corrections import CORRECTABLE
-from catalog.searching.reasons import reasons
-from catalog.services.facts import FACTS, said_by_source
-from mlops.arrays import array
-from mlops.flow.sources import Access
+from catalog.search.reasons import reasons
+from catalog.services.field_merge import FACTS, said_by_source
 from mlops.models import Operation, RawRecord, RowChange
-from vectors import searching
+from mlops.pipelines.definitions import Access
+from mlops.sql_arrays import array
+from vectors import search
 
 COLLECTION = "product_embeddings"
 # A product that was merged into another stands for that one.
@@ -45,15 +53,17 @@ class Likeness:
 def similar_products(*, product: Product, limit: int) -> list[Likeness]:
     """Return the products nearest to this one, and why; raises VectorsUnavailable."""
     own = str(product.pk)
-    found = searching.similar(collection=COLLECTION, entity_id=own, limit=limit)
+    found = search.similar(collection=COLLECTION, entity_id=own, limit=limit)
     scores = {hit.id: hit.score for hit in found.hits}
     return [
         Likeness(
-            product=other, score=scores[str(other.pk)], reasons=reasons(product, other),
-            breakdown=searching.explain(collection=COLLECTION, a=own, b=str(other.pk)),
+            product=other,
+            score=scores[str(other.pk)],
+            reasons=reasons(product, other),
+            breakdown=search.explain(collection=COLLECTION, a=own, b=str(other.pk)),
         )
         for other in products_in_order(list(scores))
-    ]  # fmt: skip
+    ]
 
 
 def listings_with_origin(*, product: Product) -> list[tuple[SupplierListing, list[RawRecord]]]:
@@ -73,14 +83,20 @@ def listings_with_origin(*, product: Product) -> list[tuple[SupplierListing, lis
 
 def keys_of(product: Product) -> list[str]:
     """Return the merge keys whose listings belong to the product: its own, and those merged into it."""
-    merged = ProductAlias.objects.filter(product_key=product.merge_key).values_list("merge_key", flat=True)
+    merged = ProductAlias.objects.filter(product_key=product.merge_key).values_list(
+        "merge_key", flat=True
+    )
     return [product.merge_key, *merged]
 
 
 def duplicates_with_products(decisions: Sequence[MatchDecision]) -> dict[str, Product]:
     """Return the products that decisions are about, by merge key; one query."""
     keys = {key for decision in decisions for key in (decision.left_key, decision.right_key)}
-    rows = Product.objects.select_related("merged_into").defer("search_document").filter(merge_key__in=keys)
+    rows = (
+        Product.objects.select_related("merged_into")
+        .defer("search_document")
+        .filter(merge_key__in=keys)
+    )
     return {row.merge_key: row for row in rows}
 
 
@@ -118,7 +134,11 @@ def products_in_order(ids: Sequence[str]) -> list[Product]:
 @cache
 def _current() -> str:
     """Return the query of `products_in_order`: it is asked with every answer, and putting it together takes longer than it."""
-    columns = [str(field.column) for field in Product._meta.concrete_fields if field.name != "search_document"]
+    columns = [
+        str(field.column)
+        for field in Product._meta.concrete_fields
+        if field.name != "search_document"
+    ]
     return f"SELECT {', '.join(columns)} FROM products WHERE merged_into_id IS NULL AND id = ANY(%s::uuid[])"
 
 
@@ -142,7 +162,10 @@ class Fact:
     @property
     def candidates(self) -> list[tuple[str, str, bool]]:
         """Each source's value, and whether it is the product's."""
-        return [(source, _shown(value), _shown(value) == self.shown) for source, value in self.said.items()]
+        return [
+            (source, _shown(value), _shown(value) == self.shown)
+            for source, value in self.said.items()
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +181,11 @@ class Change:
     def who(self) -> str:
         """The person, the client, or the machine."""
         done = self.operation
-        return str(done.actor or done.client or (done.run and done.run.source) or "the matching") if done else "?"
+        return (
+            str(done.actor or done.client or (done.run and done.run.source) or "the matching")
+            if done
+            else "?"
+        )
 
 
 def facts_of(product: Product) -> list[Fact]:
@@ -179,10 +206,15 @@ def facts_of(product: Product) -> list[Fact]:
         has_value = value not in (None, [], "")
         facts.append(
             Fact(
-                field=name, label=label, value=value, said=told, lock=lock,
-                set_by=set_by if has_value or lock else "", set_at=set_at if has_value or lock else None,
+                field=name,
+                label=label,
+                value=value,
+                said=told,
+                lock=lock,
+                set_by=set_by if has_value or lock else "",
+                set_at=set_at if has_value or lock else None,
             )
-        )  # fmt: skip
+        )
     return facts
 
 

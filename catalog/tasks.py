@@ -1,12 +1,12 @@
 """Doors: one call through, counts back."""
 
-from catalog.ingest.pipeline import PIPELINES, pipeline_of
 from catalog.models import CatalogSource
-from catalog.services import duplicates, searching
-from mlops.flow.rehearsing import note_rehearsal, rehearse_source
-from mlops.flow.runner import help_refine, run_due, run_source
-from mlops.flow.task_door import pipeline_task
+from catalog.pipelines import PIPELINES, pipeline_of
+from catalog.services import duplicates, search_vocabulary
 from mlops.models import Run
+from mlops.pipelines.dry_run import note_rehearsal, rehearse_source
+from mlops.pipelines.runner import help_refine, run_due, run_source
+from mlops.pipelines.tasks import pipeline_task
 
 
 @pipeline_task(queue="ingest")
@@ -27,7 +27,12 @@ def sync_source(*, code: str, accept: bool = False) -> dict[str, int]:
         accept=accept,
         call_helpers=lambda run: help_refine_run.delay(run_id=str(run.pk)),
     )
-    return {"new": run.new, "changed": run.changed, "unchanged": run.unchanged, "rejected": run.rejected}
+    return {
+        "new": run.new,
+        "changed": run.changed,
+        "unchanged": run.unchanged,
+        "rejected": run.rejected,
+    }
 
 
 @pipeline_task(queue="ingest", soft_time_limit=1800)
@@ -40,22 +45,29 @@ def help_refine_run(*, run_id: str) -> dict[str, int]:
 @pipeline_task(queue="ingest", soft_time_limit=1800)
 def rehearse(*, code: str) -> dict[str, int]:
     """Find out what a run of a source would change; the report is a run of its own."""
-    run = note_rehearsal(rehearse_source(pipeline_of(CatalogSource.objects.get(pk=code)), code=code))
-    return {"new": run.new, "changed": run.changed, "unchanged": run.unchanged, "rejected": run.rejected}
+    run = note_rehearsal(
+        rehearse_source(pipeline_of(CatalogSource.objects.get(pk=code)), code=code)
+    )
+    return {
+        "new": run.new,
+        "changed": run.changed,
+        "unchanged": run.unchanged,
+        "rejected": run.rejected,
+    }
 
 
 @pipeline_task(queue="ingest", soft_time_limit=1800)
 def match_products() -> dict[str, int]:
     """Compare products that are new or have changed; merge what is one, ask about what may be."""
     matched = duplicates.match_products()
-    searching.refresh_search_words()
+    search_vocabulary.refresh_search_words()
     return {"compared": matched.compared, "merged": matched.merged, "asked": matched.asked}
 
 
 @pipeline_task(queue="default")
 def refresh_search_words() -> dict[str, int]:
     """Count anew by how many products each word is borne."""
-    return {"words": searching.refresh_search_words()}
+    return {"words": search_vocabulary.refresh_search_words()}
 
 
 @pipeline_task(queue="ingest")

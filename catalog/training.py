@@ -62,12 +62,21 @@ def train(strains: Sequence[Strain]) -> Trained:
 
     Whatever is chosen is chosen anew within each training. Raises TooFewStrains.
     """
-    usable = sorted((s for s in strains if s.effects and (s.strain_type or s.terpenes)), key=lambda s: s.key)
+    usable = sorted(
+        (s for s in strains if s.effects and (s.strain_type or s.terpenes)), key=lambda s: s.key
+    )
     if len(usable) < LEAST_STRAINS:
-        raise TooFewStrains(f"{len(usable)} strains have effects and a type or terpenes; {LEAST_STRAINS} are wanted.")
+        raise TooFewStrains(
+            f"{len(usable)} strains have effects and a type or terpenes; {LEAST_STRAINS} are wanted."
+        )
     strength = _best_strength(usable)
     model = _fit(usable, strength)
-    return Trained(model=model, strength=strength, trained_on=len(usable), evaluation=_evaluate(usable, model.effects))
+    return Trained(
+        model=model,
+        strength=strength,
+        trained_on=len(usable),
+        evaluation=_evaluate(usable, model.effects),
+    )
 
 
 def save(trained: Trained, folder: Path, *, source: str) -> None:
@@ -100,13 +109,20 @@ def _fold(strain: Strain) -> int:
     return hashlib.sha256(strain.key.encode()).digest()[0] % _FOLDS
 
 
-def _fit(strains: Sequence[Strain], strength: float, effects: tuple[str, ...] | None = None) -> EffectsModel:
+def _fit(
+    strains: Sequence[Strain], strength: float, effects: tuple[str, ...] | None = None
+) -> EffectsModel:
     counts = Counter(effect for strain in strains for effect in strain.effects)
-    effects = effects or tuple(sorted(effect for effect, count in counts.items() if count >= _LEAST_REPORTS))
+    effects = effects or tuple(
+        sorted(effect for effect, count in counts.items() if count >= _LEAST_REPORTS)
+    )
     of_parents = {strain.key: strain.effects for strain in strains}
     values = [feature_values(strain, of_parents) for strain in strains]
     seen = Counter(name for row in values for name in row)
-    features = {name: place for place, name in enumerate(sorted(n for n, c in seen.items() if c >= _LEAST_OF_FEATURE))}
+    features = {
+        name: place
+        for place, name in enumerate(sorted(n for n, c in seen.items() if c >= _LEAST_OF_FEATURE))
+    }
     given, labels = _matrix(values, features), _labels(strains, effects)
     lines = [_line(given, labels[:, place], strength) for place in range(len(effects))]
     return EffectsModel(
@@ -134,7 +150,9 @@ def _best_strength(strains: Sequence[Strain]) -> float:
 
 def _cross_validated(strains: Sequence[Strain], strength: float) -> float:
     scores = []
-    for train_at, test_at in KFold(_INNER_FOLDS, shuffle=True, random_state=0).split(range(len(strains))):
+    for train_at, test_at in KFold(_INNER_FOLDS, shuffle=True, random_state=0).split(
+        range(len(strains))
+    ):
         model = _fit([strains[place] for place in train_at], strength)
         told = [strains[place] for place in test_at]
         scores.append(_ranking(_labels(told, model.effects), _scores(model, told)))
@@ -146,13 +164,22 @@ def _evaluate(strains: Sequence[Strain], effects: tuple[str, ...]) -> Evaluation
     parts: dict[str, list[Floats]] = {"model": [], "commonest": [], "commonest of type": []}
     for fold in range(_FOLDS):
         training = [strain for strain in strains if _fold(strain) != fold]
-        held_out = [strain for strain in strains if _fold(strain) == fold and set(strain.effects) & set(effects)]
+        held_out = [
+            strain
+            for strain in strains
+            if _fold(strain) == fold and set(strain.effects) & set(effects)
+        ]
         model = _fit(training, _best_strength(training), effects)
         told += held_out
         parts["model"].append(_scores(model, held_out))
-        parts["commonest"].append(np.tile(_labels(training, effects).mean(axis=0), (len(held_out), 1)))
+        parts["commonest"].append(
+            np.tile(_labels(training, effects).mean(axis=0), (len(held_out), 1))
+        )
         parts["commonest of type"].append(_by_type(training, held_out, effects))
-    labels, scores = _labels(told, effects), {name: np.concatenate(part) for name, part in parts.items()}
+    labels, scores = (
+        _labels(told, effects),
+        {name: np.concatenate(part) for name, part in parts.items()},
+    )
     return Evaluation(
         strains=len(told),
         ranking={name: _ranking(labels, given) for name, given in scores.items()},
@@ -202,7 +229,9 @@ def _ranking_of_each(labels: Floats, scores: Floats) -> Floats:
 
 
 def _labels(strains: Sequence[Strain], effects: Sequence[str]) -> Floats:
-    return np.array([[effect in strain.effects for effect in effects] for strain in strains], dtype=np.float32)
+    return np.array(
+        [[effect in strain.effects for effect in effects] for strain in strains], dtype=np.float32
+    )
 
 
 def _matrix(values: Sequence[Mapping[str, float]], features: Mapping[str, int]) -> Any:

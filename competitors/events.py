@@ -8,7 +8,7 @@ from pydantic import Field
 
 from catalog.selectors import products_named
 from competitors.models import PriceHistory
-from mlops.streams.declaring import Event, EventData, EventType, declare
+from mlops.streams.event_types import Event, EventData, EventType, declare
 
 
 class OfferSeen(EventData):
@@ -23,18 +23,26 @@ class OfferSeen(EventData):
 def observe(events: Sequence[Event]) -> Mapping[UUID, str]:
     """Write one observation an event, under the event's own id."""
     products = products_named(event.data.product for event in events)
-    refused = {e.id: f"product {e.data.product} is not known" for e in events if e.data.product not in products}
+    refused = {
+        e.id: f"product {e.data.product} is not known"
+        for e in events
+        if e.data.product not in products
+    }
     PriceHistory.objects.bulk_create(
         [
             PriceHistory(
-                id=event.id, product_id=products[event.data.product], competitor=event.data.competitor,
-                price=event.data.price, in_stock=event.data.in_stock, scraped_at=event.occurred_at,
+                id=event.id,
+                product_id=products[event.data.product],
+                competitor=event.data.competitor,
+                price=event.data.price,
+                in_stock=event.data.in_stock,
+                scraped_at=event.occurred_at,
             )
             for event in events
             if event.id not in refused
         ],
         ignore_conflicts=True,
-    )  # fmt: skip
+    )
     return refused
 
 

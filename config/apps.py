@@ -11,7 +11,7 @@ class ConfigConfig(AppConfig):
     verbose_name = "Access"
 
     def ready(self) -> None:
-        import config.openapi  # noqa: F401  # registers itself with drf-spectacular
-        from config.clock import install_clock
+        import config.api.openapi  # noqa: F401  # registers itself with drf-spectacular
+        from config.schedule_sync import install_clock
 
-        post_migrate.connect(install_clock, sender=self, dispatch_uid="config.clock")
+        post_migrate.connect(install_clock, sender=self, dispatch_uid="config.schedule_sync")

@@ -68,7 +68,9 @@ class KeyRing:
         return hmac.compare_digest(expected.encode(), digest.encode())
 
     def _derive(self, name: str, purpose: bytes) -> bytes:
-        return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"cultivar:" + purpose).derive(self._keys[name])
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"cultivar:" + purpose).derive(
+            self._keys[name]
+        )
 
 
 @cache

@@ -17,21 +17,35 @@ class Environment(BaseSettings):
     model_config = SettingsConfigDict(env_file=ROOT / ".env", extra="ignore", case_sensitive=False)
 
     secret_key: str = Field(min_length=32, description="signs sessions; 50 random characters")
-    key_ring: str = Field(description="encryption keys, newest first: id:base64-of-32-bytes[,id:...]")
-    database_url: str = Field(description="PostgreSQL 15 or newer: postgresql://user:password@host:port/name")
+    key_ring: str = Field(
+        description="encryption keys, newest first: id:base64-of-32-bytes[,id:...]"
+    )
+    database_url: str = Field(
+        description="PostgreSQL 15 or newer: postgresql://user:password@host:port/name"
+    )
     redis_url: str = Field(description="Redis or Valkey: redis://host:port/0")
     milvus_uri: str = Field(description="Milvus, or Milvus Lite as a server: http://host:port")
-    milvus_token: str = Field(default="", description="user:password or token of Milvus, if it asks for one")
+    milvus_token: str = Field(
+        default="", description="user:password or token of Milvus, if it asks for one"
+    )
     milvus_collection_prefix: str = Field(
-        default="", pattern=r"^[a-z0-9_]*$", description="put before collection names, to share one Milvus"
+        default="",
+        pattern=r"^[a-z0-9_]*$",
+        description="put before collection names, to share one Milvus",
     )
     vectors_exact_below: int = Field(
-        default=50_000, ge=0, description="vector indexes of up to so many rows are searched exactly, without Milvus"
+        default=50_000,
+        ge=0,
+        description="vector indexes of up to so many rows are searched exactly, without Milvus",
     )
     vectors_fallback_below: int = Field(
-        default=200_000, ge=0, description="up to so many rows are searched exactly when Milvus does not answer"
+        default=200_000,
+        ge=0,
+        description="up to so many rows are searched exactly when Milvus does not answer",
     )
-    kafka_bootstrap_servers: str = Field(default="", description="host:port[,host:port]; empty: no streams")
+    kafka_bootstrap_servers: str = Field(
+        default="", description="host:port[,host:port]; empty: no streams"
+    )
     kafka_api_version: str = Field(
         default="",
         pattern=r"^(\d+(\.\d+){1,2})?$",
@@ -45,13 +59,19 @@ class Environment(BaseSettings):
     )
     kafka_sasl_user: str = Field(default="", description="user for SASL")
     kafka_sasl_password: str = Field(default="", description="password for SASL")
-    kafka_ca_file: Path | None = Field(default=None, description="certificates that brokers are held against")
+    kafka_ca_file: Path | None = Field(
+        default=None, description="certificates that brokers are held against"
+    )
     kafka_group_id: str = Field(default="cultivar", min_length=1, description="consumer group")
     kafka_topic_prefix: str = Field(
-        default="", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before topic names, to share brokers"
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        description="put before topic names, to share brokers",
     )
     kafka_dead_letter_suffix: str = Field(
-        default=".dead", pattern=r"^[A-Za-z0-9._-]{1,50}$", description="put behind a topic's name for its dead letters"
+        default=".dead",
+        pattern=r"^[A-Za-z0-9._-]{1,50}$",
+        description="put behind a topic's name for its dead letters",
     )
     kafka_session_timeout_seconds: int = Field(
         default=30, ge=1, le=1800, description="a consumer silent for so long is taken for dead"
@@ -62,13 +82,17 @@ class Environment(BaseSettings):
     kafka_lag_alert: int = Field(
         default=100_000, ge=1, description="so many events waiting in a partition raise an alert"
     )
-    aws_storage_bucket_name: str = Field(default="", description="bucket for raw bytes; empty: files in STATE_DIR")
+    aws_storage_bucket_name: str = Field(
+        default="", description="bucket for raw bytes; empty: files in STATE_DIR"
+    )
     aws_s3_endpoint_url: str = Field(default="", description="an S3 service other than Amazon's")
     aws_s3_region_name: str = Field(default="ca-central-1", description="region of the bucket")
     alert_emails: Annotated[list[str], NoDecode] = Field(
         default=[], description="who is told of alerts, comma separated"
     )
-    alert_webhook_url: str = Field(default="", description="address that alerts are posted to, as JSON")
+    alert_webhook_url: str = Field(
+        default="", description="address that alerts are posted to, as JSON"
+    )
     email_url: str = Field(
         default="",
         pattern=r"^(smtps?://.+)?$",
@@ -76,23 +100,37 @@ class Environment(BaseSettings):
     )
     email_from: str = Field(default="cultivar@localhost", description="sender of mail")
     state_dir: Path = Field(default=ROOT / "var", description="raw bytes, models, embedded servers")
-    models_dir: Path | None = Field(default=None, description="model files; default STATE_DIR/models")
+    models_dir: Path | None = Field(
+        default=None, description="model files; default STATE_DIR/models"
+    )
     text_encoder: str = Field(default="all-MiniLM-L6-v2", description="model of product texts")
-    multilingual_encoder: str = Field(default="use-multilingual-3", description="model of queries in both languages")
-    image_encoder: str = Field(default="clip-vit-base-patch32", description="model of images; fetch_models --image")
+    multilingual_encoder: str = Field(
+        default="use-multilingual-3", description="model of queries in both languages"
+    )
+    image_encoder: str = Field(
+        default="clip-vit-base-patch32", description="model of images; fetch_models --image"
+    )
     allowed_hosts: Annotated[list[str], NoDecode] = Field(
         default=["127.0.0.1", "localhost"], description="host names served, comma separated"
     )
     csrf_trusted_origins: Annotated[list[str], NoDecode] = Field(
         default=[], description="origins of console forms, comma separated"
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="least level logged")
-    log_format: Literal["console", "json"] = Field(default="json", description="for people or for machines")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="least level logged"
+    )
+    log_format: Literal["console", "json"] = Field(
+        default="json", description="for people or for machines"
+    )
 
     @field_validator("allowed_hosts", "csrf_trusted_origins", "alert_emails", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return (
+            [part.strip() for part in value.split(",") if part.strip()]
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("database_url")
     @classmethod

@@ -1,5 +1,5 @@
 """The one table this floor owns."""
 
-from config.access import ApiKey
+from config.api.keys import ApiKey
 
 __all__ = ["ApiKey"]

@@ -5,9 +5,9 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from config import health
+from config.observability import health
 
-handler404 = "config.api.not_found"
+handler404 = "config.api.conventions.not_found"
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/console/")),

@@ -13,7 +13,9 @@ def install_consent_texts(**_signal: Any) -> None:
 
     for text in TEXTS:
         ConsentText.objects.get_or_create(
-            purpose=text.purpose, version=text.version, defaults={"text_en": text.en, "text_fr": text.fr}
+            purpose=text.purpose,
+            version=text.version,
+            defaults={"text_en": text.en, "text_fr": text.fr},
         )
 
 

@@ -12,10 +12,10 @@ from django.db.backends.postgresql.psycopg_any import NumericRange
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from config.access import Audience
+from config.api.keys import Audience
 from customers.models import Consent, ConsentText, CustomerProfile, Interaction
 from customers.services.preferences import LINES, MONTHS
-from vectors.declaring import ComposedEntity, register
+from vectors.entities import ComposedEntity, register
 
 Purpose, Kind = ConsentText.Purpose, Interaction.Kind
 PURCHASE = "purchase"
@@ -23,12 +23,28 @@ PURCHASE = "purchase"
 HALF_LIFE = timedelta(days=60)
 # A receipt and a word of praise tell most; of what is put into a basket most is bought, and counts as that then; of what is
 # looked at most is not. What is disliked pushes away, though half as far as what is liked draws near.
-WEIGHTS: Mapping[str, float] = {PURCHASE: 1.0, Kind.LIKE: 1.0, Kind.DISLIKE: -0.5, Kind.BASKET_ADD: 0.3, Kind.VIEW: 0.1}
+WEIGHTS: Mapping[str, float] = {
+    PURCHASE: 1.0,
+    Kind.LIKE: 1.0,
+    Kind.DISLIKE: -0.5,
+    Kind.BASKET_ADD: 0.3,
+    Kind.VIEW: 0.1,
+}
 """What a deed weighs when it is new. A line of a receipt is one, whatever its quantity: that tells need, not taste."""
-ENCODED = ("preferred_thc_range", "preferred_cbd_range", "preferred_price_range", "preferred_strain_types")
+ENCODED = (
+    "preferred_thc_range",
+    "preferred_cbd_range",
+    "preferred_price_range",
+    "preferred_strain_types",
+)
 """Fields of a profile that are read here; the triggers of migration 0004 note their changes."""
 _WORDS = (Kind.LIKE, Kind.DISLIKE)
-_SCALARS = {"thc_percentage": "float", "cbd_percentage": "float", "price": "float", "strain_type": "text"}
+_SCALARS = {
+    "thc_percentage": "float",
+    "cbd_percentage": "float",
+    "price": "float",
+    "strain_type": "text",
+}
 # Of each kind the newest, lest a day of looking around crowd out a dislike; what was merged is what it was merged into.
 _DEEDS = """
 WITH deeds AS (
@@ -69,7 +85,10 @@ class CustomerVector(ComposedEntity):
 
     def queryset(self) -> QuerySet[CustomerProfile]:
         given = Consent.objects.filter(customer=OuterRef("pk"), withdrawn_at=None)
-        agreeing = (Exists(given.filter(purpose=purpose)) for purpose in (Purpose.HISTORY, Purpose.PROFILING))
+        agreeing = (
+            Exists(given.filter(purpose=purpose))
+            for purpose in (Purpose.HISTORY, Purpose.PROFILING)
+        )
         return CustomerProfile.objects.filter(*agreeing).only("id", *ENCODED)
 
     def parts(self, rows: Sequence[CustomerProfile]) -> list[dict[UUID, float]]:
@@ -105,9 +124,12 @@ def weights(deeds: Iterable[Deed]) -> dict[UUID, float]:
 def _deeds(customers: Sequence[UUID]) -> Mapping[UUID, list[Deed]]:
     found: dict[UUID, list[Deed]] = defaultdict(list)
     asked: dict[str, Any] = {
-        "customers": list(customers), "since": timezone.now() - MONTHS, "most": LINES, "purchase": PURCHASE,
+        "customers": list(customers),
+        "since": timezone.now() - MONTHS,
+        "most": LINES,
+        "purchase": PURCHASE,
         "kinds": [kind for kind in WEIGHTS if kind != PURCHASE],
-    }  # fmt: skip
+    }
     with connection.cursor() as cursor:
         cursor.execute(_DEEDS, asked)
         for customer, *told in cursor.fetchall():

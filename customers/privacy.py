@@ -4,11 +4,11 @@ from uuid import UUID
 
 from django.db import connection
 
-from customers.cache import ANSWERS
 from customers.models import CustomerProfile
+from customers.recommendations.cache import ANSWERS
 from customers.services.access import note
-from mlops.places import Mentions, Rows, declare, identify_by, on_erased
-from mlops.subjects import Subject
+from mlops.privacy.identifiers import Subject
+from mlops.privacy.personal_data import Mentions, Rows, declare, identify_by, on_erased
 
 _LEAST_TRACE = 8
 # What this person alone left: an order or session that is somebody else's too would lead to their rows.
@@ -52,37 +52,54 @@ def forget_answers(subject: Subject, _asked_by: str) -> None:
 
 
 declare(
-    Rows(name="message_feedback", table="message_feedback", where=f"t.session_id IN ({_CHATS})", order=10),
-    Rows(name="chat_messages", table="chat_messages", where=f"t.session_id IN ({_CHATS})", order=20),
+    Rows(
+        name="message_feedback",
+        table="message_feedback",
+        where=f"t.session_id IN ({_CHATS})",
+        order=10,
+    ),
+    Rows(
+        name="chat_messages", table="chat_messages", where=f"t.session_id IN ({_CHATS})", order=20
+    ),
     Rows(name="chat_sessions", table="chat_sessions", where="t.customer_id = %(id)s", order=30),
     Rows(
-        name="interactions", table="interactions",
+        name="interactions",
+        table="interactions",
         # Before somebody said who they are, their session was theirs already.
         where="t.customer_id = %(id)s OR (t.customer_id IS NULL AND t.session = ANY(%(traces)s))",
     ),
     Rows(
-        name="purchases", table="purchases", where="t.customer_id = %(id)s",
+        name="purchases",
+        table="purchases",
+        where="t.customer_id = %(id)s",
         forget="customer_id = NULL, order_id = o.made",
         # One new number an order, made once, so that orders can still be counted.
         source="FROM (WITH told AS MATERIALIZED (SELECT order_id, gen_random_uuid()::text AS made FROM purchases"
         " WHERE customer_id = %(id)s GROUP BY order_id) SELECT * FROM told) AS o WHERE o.order_id = t.order_id",
     ),
     Rows(
-        name="recommendation_feedback", table="recommendation_feedback", order=10,
+        name="recommendation_feedback",
+        table="recommendation_feedback",
+        order=10,
         where="t.recommendation_id IN (SELECT r.id FROM recommendations r WHERE r.customer_id = %(id)s)"
         " OR (t.session <> '' AND t.session = ANY(%(traces)s))",
     ),
     Rows(
-        name="recommendations", table="recommendations", order=20,
+        name="recommendations",
+        table="recommendations",
+        order=20,
         where="t.customer_id = %(id)s OR (t.session <> '' AND t.session = ANY(%(traces)s))",
     ),
     Rows(name="consents", table="consents", where="t.customer_id = %(id)s"),
     Rows(name="customer_profiles", table="customer_profiles", where="t.id = %(id)s", order=90),
     Rows(
-        name="personal_access", table="personal_access", where="t.customer_id = %(id)s", is_searched=False,
+        name="personal_access",
+        table="personal_access",
+        where="t.customer_id = %(id)s",
+        is_searched=False,
         kept="who looked, by ids alone, for 24 months",
     ),
     # What others said of them; also what they said before they told who they are.
     Mentions(table="chat_messages", columns=("message_text", "masked_text")),
     Mentions(table="message_feedback", columns=("comment",)),
-)  # fmt: skip
+)

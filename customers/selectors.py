@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from customers.embeddings import CustomerVector
-from vectors import searching
+from vectors import search
 from vectors.encoders.base import Vectors
 
 
@@ -14,4 +14,4 @@ def taste_of(customer: UUID) -> tuple[Vectors, str] | None:
     Nowhere are those who have not agreed to it, or did nothing in a year that tells. A consent withdrawn within the last
     minute may not be seen here yet: whoever asks looks at consents first. Raises VectorsUnavailable. One row is read.
     """
-    return searching.stored(collection=CustomerVector.collection, entity_id=str(customer))
+    return search.stored(collection=CustomerVector.collection, entity_id=str(customer))

@@ -1,7 +1,8 @@
 """Doors: one call through, counts back."""
 
-from customers.services import consents, counting, habits, preferences
-from mlops.flow.task_door import pipeline_task
+from customers.recommendations.statistics import jobs, repeat_jobs
+from customers.services import consents, preferences
+from mlops.pipelines.tasks import pipeline_task
 
 
 @pipeline_task(queue="default")
@@ -19,10 +20,10 @@ def settle_withdrawals() -> dict[str, int]:
 @pipeline_task(queue="default", soft_time_limit=540)
 def count_recommendations() -> dict[str, int]:
     """Count anew what is bought together, and how products sell."""
-    return {"neighbors": counting.count_neighbors(), "popularity": counting.count_popularity()}
+    return {"neighbors": jobs.count_neighbors(), "popularity": jobs.count_popularity()}
 
 
 @pipeline_task(queue="default", soft_time_limit=540)
 def count_habits() -> dict[str, int]:
     """Count anew how often products are bought by who buys them, and what customers together are like."""
-    return {"products": habits.count_habits()}
+    return {"products": repeat_jobs.count_habits()}

@@ -8,7 +8,7 @@ from django.db.models.signals import post_migrate
 
 def install_partitions(**_signal: Any) -> None:
     """Make the first partitions; afterwards the clock does."""
-    from mlops.partitioning import make_partitions
+    from mlops.privacy.partitions import make_partitions
 
     make_partitions()
 

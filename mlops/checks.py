@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from mlops.partitioning import missing, monthly_tables
+from mlops.privacy.partitions import missing, monthly_tables
 
 
 @register(Tags.database)
@@ -16,8 +16,9 @@ def partitions_are_there(databases: Iterable[str] | None = None, **_: Any) -> li
     return [
         Error(
             f"{model._meta.db_table} has no partition for {month:%Y-%m}.",
-            hint="Run the task mlops.tasks.make_partitions, or manage.py pgpartition.", id="mlops.E001",
+            hint="Run the task mlops.tasks.make_partitions, or manage.py pgpartition.",
+            id="mlops.E001",
         )
         for model in monthly_tables()
         for month in missing(model._meta.db_table, months_ahead=1)
-    ]  # fmt: skip
+    ]

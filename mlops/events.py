@@ -7,9 +7,9 @@ from uuid import UUID
 from django.db import connection
 from pydantic import Field
 
-from mlops.arrays import array
-from mlops.streams.declaring import Event, EventData, EventType, declare
-from mlops.thresholds import hold_against
+from mlops.quality.thresholds import hold_against
+from mlops.sql_arrays import array
+from mlops.streams.event_types import Event, EventData, EventType, declare
 
 _INSERT = """
 INSERT INTO system_metrics (id, source, name, value, level, message, measured_at)
@@ -57,12 +57,15 @@ def _insert(rows: Sequence[tuple[Event, float | None, str, str]]) -> None:
         cursor.execute(
             _INSERT,
             [
-                array(e.id for e, *_ in rows), array(e.data.source for e, *_ in rows),
-                array(e.data.name for e, *_ in rows), array(value for _, value, _, _ in rows),
-                array(level for _, _, level, _ in rows), array(message for *_, message in rows),
+                array(e.id for e, *_ in rows),
+                array(e.data.source for e, *_ in rows),
+                array(e.data.name for e, *_ in rows),
+                array(value for _, value, _, _ in rows),
+                array(level for _, _, level, _ in rows),
+                array(message for *_, message in rows),
                 array(e.occurred_at for e, *_ in rows),
             ],
-        )  # fmt: skip
+        )
 
 
 declare(EventType(topic="system_metrics", type="metric", versions={1: Measured}, apply=measure))

@@ -1,15 +1,16 @@
 """Doors: one call through, counts back."""
 
 from config.clients.kafka import Producer, is_configured
-from mlops import alerting, checking, erasing, freshness, integrity, partitioning, retaining
-from mlops.flow.task_door import pipeline_task
-from mlops.streams.publishing import publish_due
+from mlops.pipelines.tasks import pipeline_task
+from mlops.privacy import erasure, partitions, retention
+from mlops.quality import alerts, freshness, integrity, rules
+from mlops.streams.publisher import publish_due
 
 
 @pipeline_task(queue="default", soft_time_limit=1800)
 def check_quality() -> dict[str, int]:
     """Hold every row against the rules of quality."""
-    return checking.check_quality()
+    return rules.check_quality()
 
 
 @pipeline_task(queue="default")
@@ -27,25 +28,25 @@ def check_integrity() -> dict[str, int]:
 @pipeline_task(queue="default")
 def notify_alerts() -> dict[str, int]:
     """Tell people of new alerts."""
-    return {"told": alerting.notify_alerts()}
+    return {"told": alerts.notify_alerts()}
 
 
 @pipeline_task(queue="default")
 def make_partitions() -> dict[str, int]:
     """Make the partitions of this and the next three months."""
-    return {"made": partitioning.make_partitions()}
+    return {"made": partitions.make_partitions()}
 
 
 @pipeline_task(queue="default", soft_time_limit=1800)
 def sweep_retention() -> dict[str, int]:
     """Remove what has been kept for long enough."""
-    return {sweep.rule: sweep.removed for sweep in retaining.sweep()}
+    return {sweep.rule: sweep.removed for sweep in retention.sweep()}
 
 
 @pipeline_task(queue="default", soft_time_limit=1800)
 def finish_erasures() -> dict[str, int]:
     """Begin anew what of people's erasures is not complete."""
-    return erasing.finish_erasures()
+    return erasure.finish_erasures()
 
 
 @pipeline_task(queue="default", soft_time_limit=55)

@@ -13,10 +13,11 @@ from django.utils.safestring import SafeString
 from kombu.exceptions import OperationalError
 
 from mlops.admin.reading import ReadOnlyAdmin, pretty_json
-from vectors import rebuilding, tasks
-from vectors.declaring import entities
-from vectors.encoders.choosing import chosen, encoder
+from vectors import tasks
+from vectors.encoders.registry import chosen, encoder
+from vectors.entities import entities
 from vectors.errors import IndexRefused, ModelMissing
+from vectors.index import build
 from vectors.models import OutboxEntry, VectorIndex
 
 _ASKED = {
@@ -31,16 +32,41 @@ class VectorIndexAdmin(ReadOnlyAdmin):
     """Which index serves a collection, how far a build is, what the last reconciling found."""
 
     list_display = (
-        "physical", "collection", "status", "rows", "encoder", "stamp", "kind", "recall", "found", "serving_since",
-    )  # fmt: skip
+        "physical",
+        "collection",
+        "status",
+        "rows",
+        "encoder",
+        "stamp",
+        "kind",
+        "recall",
+        "found",
+        "serving_since",
+    )
     list_filter = ("collection", "status")
     list_before_template = "admin/vectors/vectorindex/standing.html"
     change_form_before_template = "admin/vectors/vectorindex/actions.html"
     fields = (
-        "physical", "collection", "status", "note", "rows", "version", "encoder", "revision", "stamp", "dimension",
-        "layout", "text_weight", "kind", "recall", "canaries_told", "divergence_told", "created_at", "serving_since",
+        "physical",
+        "collection",
+        "status",
+        "note",
+        "rows",
+        "version",
+        "encoder",
+        "revision",
+        "stamp",
+        "dimension",
+        "layout",
+        "text_weight",
+        "kind",
+        "recall",
+        "canaries_told",
+        "divergence_told",
+        "created_at",
+        "serving_since",
         "reconciled_at",
-    )  # fmt: skip
+    )
 
     @admin.display(description="rows")
     def rows(self, index: VectorIndex) -> str:
@@ -53,13 +79,21 @@ class VectorIndexAdmin(ReadOnlyAdmin):
     @admin.display(description="index")
     def kind(self, index: VectorIndex) -> str:
         """Show how it is searched in Milvus."""
-        return f"{index.index_type} {index.nlist}, nprobe {index.nprobe}" if index.nprobe else index.index_type
+        return (
+            f"{index.index_type} {index.nlist}, nprobe {index.nprobe}"
+            if index.nprobe
+            else index.index_type
+        )
 
     @admin.display(description="differences found, left")
     def found(self, index: VectorIndex) -> str:
         """Show what the last reconciling found and left."""
         told = index.divergence
-        return f"{sum(told['before'].values())}, {sum(told['after'].values())}" if told else "never reconciled"
+        return (
+            f"{sum(told['before'].values())}, {sum(told['after'].values())}"
+            if told
+            else "never reconciled"
+        )
 
     @admin.display(description="canaries")
     def canaries_told(self, index: VectorIndex) -> SafeString:
@@ -90,12 +124,17 @@ class VectorIndexAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[Any]:
         """Add the pages that ask before something is done."""
         view = self.admin_site.admin_view(self.act)
-        return [path("<uuid:pk>/do/<slug:what>/", view, name="vectors_vectorindex_act"), *super().get_urls()]
+        return [
+            path("<uuid:pk>/do/<slug:what>/", view, name="vectors_vectorindex_act"),
+            *super().get_urls(),
+        ]
 
     def act(self, request: HttpRequest, pk: Any, what: str) -> HttpResponse:
         """Ask, and on POST start the task."""
         index = get_object_or_404(VectorIndex, pk=pk)
-        is_right = index.status == VectorIndex.Status.RETIRED if what == "roll-back" else what in _ASKED
+        is_right = (
+            index.status == VectorIndex.Status.RETIRED if what == "roll-back" else what in _ASKED
+        )
         if not request.user.has_perm("vectors.change_vectorindex"):
             raise PermissionDenied
         back = redirect(reverse("admin:vectors_vectorindex_changelist"))
@@ -104,9 +143,12 @@ class VectorIndexAdmin(ReadOnlyAdmin):
             return back
         if request.method != "POST":
             page = {
-                **admin.site.each_context(request), "title": what.replace("-", " ").capitalize(), "index": index,
-                "what": what, "asked": _ASKED[what],
-            }  # fmt: skip
+                **admin.site.each_context(request),
+                "title": what.replace("-", " ").capitalize(),
+                "index": index,
+                "what": what,
+                "asked": _ASKED[what],
+            }
             return TemplateResponse(request, "admin/vectors/vectorindex/confirm.html", page)
         try:
             _begin(index, what, index_type=request.POST.get("index_type", ""))
@@ -140,8 +182,10 @@ def _missing() -> list[tuple[str, str]]:
 
 
 def _is_stale(collection: str) -> bool:
-    serving = VectorIndex.objects.filter(collection=collection, status=VectorIndex.Status.SERVING).exists()
+    serving = VectorIndex.objects.filter(
+        collection=collection, status=VectorIndex.Status.SERVING
+    ).exists()
     try:
-        return serving and rebuilding.is_due(collection)
+        return serving and build.is_due(collection)
     except (IndexRefused, ModelMissing):
         return False

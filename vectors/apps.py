@@ -9,7 +9,7 @@ class VectorsConfig(AppConfig):
     name = "vectors"
 
     def ready(self) -> None:
-        from config.health import register_probe
+        from config.observability.health import register_probe
 
         def ask() -> None:
             from vectors.store import store

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import connection
 from numpy.typing import NDArray
 
-from vectors.conditions import Between, Conditions
 from vectors.encoders.base import Vectors
+from vectors.filters import Between, Conditions
 from vectors.models import VectorIndex
 from vectors.store import Hit
 
@@ -36,7 +36,9 @@ class ExactIndex:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def search(self, vector: Vectors, *, limit: int, where: Conditions = ()) -> tuple[list[Hit], float]:
+    def search(
+        self, vector: Vectors, *, limit: int, where: Conditions = ()
+    ) -> tuple[list[Hit], float]:
         """Return the nearest rows that fit, best first, ties by id; and the best score whether it fits or not."""
         if not len(self):
             return [], 0.0
@@ -45,7 +47,11 @@ class ExactIndex:
         places = np.flatnonzero(self.mask(where)) if where else None
         chosen = scores if places is None else scores[places]
         # All that tie with the last one are kept, so that ties are cut by id and not by chance.
-        least = np.partition(chosen, len(chosen) - limit)[len(chosen) - limit] if len(chosen) > limit else -np.inf
+        least = (
+            np.partition(chosen, len(chosen) - limit)[len(chosen) - limit]
+            if len(chosen) > limit
+            else -np.inf
+        )
         places = np.flatnonzero(scores >= least) if places is None else places[chosen >= least]
         # The rows lie in the order of their ids, so that a stable sort settles ties.
         order = places[np.argsort(-scores[places], kind="stable")][:limit]
@@ -80,7 +86,10 @@ class ExactIndex:
     def refresh(self, index: VectorIndex) -> None:
         """Read what has changed since; the whole when it is new."""
         with connection.cursor() as cursor:
-            cursor.execute("SELECT entity_id, content_hash FROM indexed_vectors WHERE index_id = %s", [index.pk])
+            cursor.execute(
+                "SELECT entity_id, content_hash FROM indexed_vectors WHERE index_id = %s",
+                [index.pk],
+            )
             now = dict(cursor.fetchall())
         changed = [pk for pk, content_hash in now.items() if self._hashes.get(pk) != content_hash]
         fresh = _read(index, changed if self._hashes else None)
@@ -132,7 +141,10 @@ def exact_index(index: VectorIndex, *, whatever_size: bool = False) -> ExactInde
     While one thread reads what is new, others go on with what is there.
     """
     with _guard:
-        held, lock = _held.get(index.collection), _locks.setdefault(index.collection, threading.Lock())
+        held, lock = (
+            _held.get(index.collection),
+            _locks.setdefault(index.collection, threading.Lock()),
+        )
     is_ours = held is not None and held.key == index.pk
     if held is not None and is_ours and held.version >= index.version:
         return held
@@ -161,7 +173,9 @@ def forget() -> None:
         _held.clear()
 
 
-def _read(index: VectorIndex, ids: list[UUID] | None) -> dict[UUID, tuple[Vectors, Mapping[str, Any]]]:
+def _read(
+    index: VectorIndex, ids: list[UUID] | None
+) -> dict[UUID, tuple[Vectors, Mapping[str, Any]]]:
     """Read vectors and scalars; in PostgreSQL's binary form, since bytes as text are twice as long and slow to read."""
     connection.ensure_connection()
     sql = "SELECT entity_id, vector, scalars FROM indexed_vectors WHERE index_id = %s"
@@ -170,7 +184,10 @@ def _read(index: VectorIndex, ids: list[UUID] | None) -> dict[UUID, tuple[Vector
             cursor.execute(sql, [index.pk], binary=True)
         else:
             cursor.execute(f"{sql} AND entity_id = ANY(%s)", [index.pk, ids], binary=True)
-        return {pk: (np.frombuffer(vector, np.float32), _loaded(scalars)) for pk, vector, scalars in cursor}
+        return {
+            pk: (np.frombuffer(vector, np.float32), _loaded(scalars))
+            for pk, vector, scalars in cursor
+        }
 
 
 def _loaded(scalars: Any) -> Mapping[str, Any]:

@@ -19,12 +19,18 @@ class VectorIndex(models.Model):
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     collection = models.CharField(max_length=100, db_comment="the alias that the serving one bears")
-    physical = models.CharField(max_length=150, unique=True, db_comment="its own name in Milvus, without prefix")
-    stamp = models.CharField(max_length=16, db_comment="of encoder, revision, dimension, layout and weight")
+    physical = models.CharField(
+        max_length=150, unique=True, db_comment="its own name in Milvus, without prefix"
+    )
+    stamp = models.CharField(
+        max_length=16, db_comment="of encoder, revision, dimension, layout and weight"
+    )
     encoder = models.CharField(max_length=200)
     revision = models.CharField(max_length=64)
     dimension = models.IntegerField()
-    layout = models.CharField(max_length=50, blank=True, db_comment="version of the features; empty: text alone")
+    layout = models.CharField(
+        max_length=50, blank=True, db_comment="version of the features; empty: text alone"
+    )
     text_weight = models.FloatField(default=1)
     index_type = models.CharField(max_length=20)
     nlist = models.IntegerField(null=True)
@@ -32,8 +38,12 @@ class VectorIndex(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.BUILDING)
     note = models.TextField(blank=True, db_comment="why it failed, what was tuned")
     version = models.BigIntegerField(default=0, db_comment="one more with every batch written")
-    recall = models.FloatField(null=True, db_comment="recall@10 against exact search, when last measured")
-    canaries = models.JSONField(null=True, db_comment="queries whose answers are known, and how they came out")
+    recall = models.FloatField(
+        null=True, db_comment="recall@10 against exact search, when last measured"
+    )
+    canaries = models.JSONField(
+        null=True, db_comment="queries whose answers are known, and how they came out"
+    )
     divergence = models.JSONField(null=True, db_comment="what the last reconciling found and left")
     created_at = models.DateTimeField(db_default=Now())
     serving_since = models.DateTimeField(null=True)
@@ -45,10 +55,14 @@ class VectorIndex(models.Model):
         verbose_name_plural = "vector indexes"
         constraints = [
             models.UniqueConstraint(
-                fields=["collection"], condition=Q(status="serving"), name="vector_indexes_one_serving"
+                fields=["collection"],
+                condition=Q(status="serving"),
+                name="vector_indexes_one_serving",
             ),
             models.UniqueConstraint(
-                fields=["collection"], condition=Q(status="building"), name="vector_indexes_one_building"
+                fields=["collection"],
+                condition=Q(status="building"),
+                name="vector_indexes_one_building",
             ),
         ]
 
@@ -73,7 +87,9 @@ class IndexedVector(models.Model):
 
     class Meta:
         db_table = "indexed_vectors"
-        constraints = [models.UniqueConstraint(fields=["index", "entity_id"], name="indexed_vectors_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["index", "entity_id"], name="indexed_vectors_once")
+        ]
 
     def __str__(self) -> str:
         return f"{self.entity_id} in {self.index_id}"

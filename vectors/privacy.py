@@ -5,9 +5,9 @@ from typing import Any
 
 from django.db import connection
 
-from mlops.places import Found, Place, declare
-from mlops.subjects import Subject
-from vectors.indexing import remove
+from mlops.privacy.identifiers import Subject
+from mlops.privacy.personal_data import Found, Place, declare
+from vectors.index.write import remove
 from vectors.models import IndexedVector, OutboxEntry, VectorIndex
 from vectors.store import store
 
@@ -20,8 +20,14 @@ class PersonVectors(Place):
     order = 100
 
     def find(self, subject: Subject) -> Found:
-        rows = list(IndexedVector.objects.filter(entity_id=subject.id).values_list("index__physical", flat=True))
-        stored = [name for name in sorted(store().collections()) if store().fetch(name, [str(subject.id)])]
+        rows = list(
+            IndexedVector.objects.filter(entity_id=subject.id).values_list(
+                "index__physical", flat=True
+            )
+        )
+        stored = [
+            name for name in sorted(store().collections()) if store().fetch(name, [str(subject.id)])
+        ]
         # However often it was noted: an erasure notes it more than once itself, by what it removes.
         due = OutboxEntry.objects.filter(row_id=subject.id).exists()
         names = [*(f"row of {name}" for name in rows), *stored, *(["outbox"] if due else [])]
@@ -31,7 +37,8 @@ class PersonVectors(Place):
         with connection.cursor() as cursor:
             # Until the end of the transaction nobody encodes the row, which they may still see; afterwards it is gone.
             cursor.execute(
-                "SELECT pg_advisory_xact_lock(hashtext('vector entity'), hashtext(%s::text))", [str(subject.id)]
+                "SELECT pg_advisory_xact_lock(hashtext('vector entity'), hashtext(%s::text))",
+                [str(subject.id)],
             )
         count = self.find(subject).count
         for index in VectorIndex.objects.filter(vectors__entity_id=subject.id).distinct():
@@ -42,7 +49,9 @@ class PersonVectors(Place):
         return count
 
     def export(self, subject: Subject) -> Iterator[Any]:
-        for one in IndexedVector.objects.filter(entity_id=subject.id).select_related("index").iterator():
+        for one in (
+            IndexedVector.objects.filter(entity_id=subject.id).select_related("index").iterator()
+        ):
             told = {
                 "collection": one.index.collection,
                 "encoder": one.index.encoder,

@@ -12,9 +12,9 @@ import tenacity
 from django.conf import settings
 from pymilvus import DataType, MilvusClient
 
-from vectors.conditions import Between, Condition, Conditions
 from vectors.encoders.base import Vectors
 from vectors.errors import VectorRefused, VectorsUnavailable
+from vectors.filters import Between, Condition, Conditions
 
 log = structlog.get_logger(__name__)
 Consistency = Literal["Strong", "Bounded"]
@@ -58,16 +58,24 @@ class VectorStore:
         self._uri, self._token, self._prefix, self._timeout = uri, token, prefix, timeout_seconds
         self._client: MilvusClient | None = None
 
-    def make(self, physical: str, shape: Shape, *, index_type: str, nlist: int | None = None) -> None:
+    def make(
+        self, physical: str, shape: Shape, *, index_type: str, nlist: int | None = None
+    ) -> None:
         """Make and load a collection; one that is there is checked: raises VectorRefused when its shape is another."""
         if physical not in self.collections():
-            self._ask(lambda c: self._make(c, self._prefix + physical, shape, _index(c, index_type, nlist)))
+            self._ask(
+                lambda c: self._make(
+                    c, self._prefix + physical, shape, _index(c, index_type, nlist)
+                )
+            )
         self.check(physical, shape)
         self._ask(lambda c: c.load_collection(self._prefix + physical, timeout=self._timeout))
 
     def check(self, physical: str, shape: Shape) -> None:
         """Raise VectorRefused when a collection does not hold what it should."""
-        described = self._ask(lambda c: c.describe_collection(self._prefix + physical, timeout=self._timeout))
+        described = self._ask(
+            lambda c: c.describe_collection(self._prefix + physical, timeout=self._timeout)
+        )
         fields = {field["name"]: field for field in described["fields"]}
         dimension = int(fields.get("vector", {}).get("params", {}).get("dim", 0))
         missing = {"id", "vector", _HASH, *shape.scalar_fields} - set(fields)
@@ -104,7 +112,11 @@ class VectorStore:
         full, name = self._prefix + alias, self._prefix + physical
 
         def point(client: MilvusClient) -> None:
-            holders = [n for n in client.list_collections(timeout=self._timeout) if full in _aliases(client, n)]
+            holders = [
+                n
+                for n in client.list_collections(timeout=self._timeout)
+                if full in _aliases(client, n)
+            ]
             if holders != [name]:
                 move = client.alter_alias if holders else client.create_alias
                 move(name, full, timeout=self._timeout)
@@ -114,17 +126,29 @@ class VectorStore:
     def pointed(self, alias: str) -> str | None:
         """Return which collection the alias means."""
         full = self._prefix + alias
-        holders = self._ask(lambda c: [n for n in c.list_collections(timeout=self._timeout) if full in _aliases(c, n)])
+        holders = self._ask(
+            lambda c: [
+                n for n in c.list_collections(timeout=self._timeout) if full in _aliases(c, n)
+            ]
+        )
         return holders[0].removeprefix(self._prefix) if holders else None
 
-    def upsert(self, physical: str, rows: Sequence[Mapping[str, Any]], vectors: Vectors, *, dimension: int) -> None:
+    def upsert(
+        self, physical: str, rows: Sequence[Mapping[str, Any]], vectors: Vectors, *, dimension: int
+    ) -> None:
         """Write rows (each with `id`, `content_hash`, scalars) and their unit vectors (n, dimension). Safe to repeat."""
         if vectors.shape != (len(rows), dimension):
-            raise VectorRefused(f"Vectors of shape {vectors.shape} where ({len(rows)}, {dimension}) was due.")
+            raise VectorRefused(
+                f"Vectors of shape {vectors.shape} where ({len(rows)}, {dimension}) was due."
+            )
         data = [{**row, "vector": vector} for row, vector in zip(rows, vectors, strict=True)]
         for start in range(0, len(data), MOST_ROWS):
             chunk = data[start : start + MOST_ROWS]
-            self._ask(lambda c, chunk=chunk: c.upsert(self._prefix + physical, chunk, timeout=self._timeout))  # type: ignore[misc]
+            self._ask(
+                lambda c, chunk=chunk: c.upsert(  # type: ignore[misc]
+                    self._prefix + physical, chunk, timeout=self._timeout
+                )
+            )
 
     def delete(self, physical: str, ids: Sequence[str]) -> None:
         """Remove rows; absent ones are no error, nor is an absent collection."""
@@ -132,7 +156,11 @@ class VectorStore:
             return
         for start in range(0, len(ids), MOST_ROWS):
             chunk = list(ids[start : start + MOST_ROWS])
-            self._ask(lambda c, chunk=chunk: c.delete(self._prefix + physical, ids=chunk, timeout=self._timeout))  # type: ignore[misc]
+            self._ask(
+                lambda c, chunk=chunk: c.delete(  # type: ignore[misc]
+                    self._prefix + physical, ids=chunk, timeout=self._timeout
+                )
+            )
 
     def flush(self, physical: str) -> None:
         """
@@ -146,17 +174,32 @@ class VectorStore:
             log.info("not flushed", collection=physical, reason=type(error).__name__)
 
     def search(
-        self, physical: str, vector: Vectors, *, limit: int, where: Conditions = (), nprobe: int | None = None,
+        self,
+        physical: str,
+        vector: Vectors,
+        *,
+        limit: int,
+        where: Conditions = (),
+        nprobe: int | None = None,
         consistency: Consistency = "Bounded",
-    ) -> list[Hit]:  # fmt: skip
+    ) -> list[Hit]:
         """Return the nearest rows to one vector (d,), best first."""
-        params: dict[str, Any] = {"metric_type": "IP", "params": {"nprobe": nprobe} if nprobe else {}}
+        params: dict[str, Any] = {
+            "metric_type": "IP",
+            "params": {"nprobe": nprobe} if nprobe else {},
+        }
         found = self._ask(
             lambda c: c.search(
-                self._prefix + physical, data=[vector], limit=limit, filter=expression(where), output_fields=["id"],
-                search_params=params, consistency_level=consistency, timeout=self._timeout,
+                self._prefix + physical,
+                data=[vector],
+                limit=limit,
+                filter=expression(where),
+                output_fields=["id"],
+                search_params=params,
+                consistency_level=consistency,
+                timeout=self._timeout,
             )
-        )  # fmt: skip
+        )
         return [Hit(str(hit["id"]), float(hit["distance"])) for hit in found[0]]
 
     def fetch(self, physical: str, ids: Sequence[str]) -> dict[str, Vectors]:
@@ -166,10 +209,13 @@ class VectorStore:
             chunk = list(ids[start : start + MOST_ROWS])
             rows = self._ask(
                 lambda c, chunk=chunk: c.get(  # type: ignore[misc]
-                    self._prefix + physical, ids=chunk, output_fields=["id", "vector"], timeout=self._timeout,
+                    self._prefix + physical,
+                    ids=chunk,
+                    output_fields=["id", "vector"],
+                    timeout=self._timeout,
                     consistency_level="Strong",
                 )
-            )  # fmt: skip
+            )
             found.update({row["id"]: np.array(row["vector"], np.float32) for row in rows})
         return found
 
@@ -179,9 +225,12 @@ class VectorStore:
         def read(client: MilvusClient) -> dict[str, str]:
             # An iterator takes its time from the client's clock; a strong read first waits for what was written.
             client.query(
-                self._prefix + physical, filter='id == ""', output_fields=["id"], consistency_level="Strong",
+                self._prefix + physical,
+                filter='id == ""',
+                output_fields=["id"],
+                consistency_level="Strong",
                 timeout=self._timeout,
-            )  # fmt: skip
+            )
             return {row["id"]: row[_HASH] for page in self._pages(client, physical) for row in page}
 
         return self._ask(read)
@@ -192,9 +241,13 @@ class VectorStore:
 
     def _pages(self, client: MilvusClient, physical: str) -> Iterator[list[dict[str, Any]]]:
         pages = client.query_iterator(
-            self._prefix + physical, batch_size=MOST_ROWS, filter='id != ""', output_fields=["id", _HASH],
-            consistency_level="Strong", timeout=self._timeout,
-        )  # fmt: skip
+            self._prefix + physical,
+            batch_size=MOST_ROWS,
+            filter='id != ""',
+            output_fields=["id", _HASH],
+            consistency_level="Strong",
+            timeout=self._timeout,
+        )
         try:
             while page := pages.next():
                 yield page
@@ -266,7 +319,9 @@ def _parts(condition: Condition) -> Iterator[str]:
 
 def _index(client: MilvusClient, index_type: str, nlist: int | None) -> Any:
     index = client.prepare_index_params()
-    index.add_index("vector", index_type=index_type, metric_type="IP", params={"nlist": nlist} if nlist else {})
+    index.add_index(
+        "vector", index_type=index_type, metric_type="IP", params={"nlist": nlist} if nlist else {}
+    )
     return index
 
 

@@ -5,11 +5,11 @@ from collections import Counter
 import structlog
 
 from config.errors import CultivarError
-from mlops.flow.task_door import pipeline_task
-from vectors import rebuilding, reconciling
-from vectors.declaring import entities, made_of
+from mlops.pipelines.tasks import pipeline_task
+from vectors.entities import entities, made_of
 from vectors.errors import IndexBusy, IndexRefused, ModelMissing
-from vectors.indexing import index_due
+from vectors.index import build, reconcile
+from vectors.index.write import index_due
 from vectors.models import VectorIndex
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ def reconcile_vectors(*, collection: str = "") -> dict[str, int]:
     failed: list[CultivarError] = []
     for name in [collection] if collection else list(entities()):
         try:
-            found[name] = reconciling.reconcile(collection=name)["before"].total
+            found[name] = reconcile.reconcile(collection=name)["before"].total
         except CultivarError as error:  # the others are not kept waiting
             failed.append(error)
     if failed:
@@ -46,7 +46,7 @@ def reconcile_vectors(*, collection: str = "") -> dict[str, int]:
 def rebuild_vectors(*, collection: str, index_type: str = "") -> dict[str, int]:
     """Build an index anew and let it serve; nothing where another process does so already."""
     try:
-        counts = rebuilding.rebuild(collection=collection, index_type=index_type)
+        counts = build.rebuild(collection=collection, index_type=index_type)
     except IndexBusy:
         return {"encoded": 0}
     _ask_for(made_of(collection))
@@ -64,7 +64,7 @@ def roll_back_index(*, index_id: str) -> dict[str, int]:
     """Let a retired index serve again."""
     index = VectorIndex.objects.get(pk=index_id)
     try:
-        rebuilding.roll_back(index=index)
+        build.roll_back(index=index)
     except IndexBusy:
         return {"rolled back": 0}
     _ask_for(made_of(index.collection))
@@ -76,7 +76,7 @@ def _ask_for(collections: list[str]) -> int:
     due = []
     for name in collections:
         try:
-            due += [name] if rebuilding.is_due(name) else []
+            due += [name] if build.is_due(name) else []
         except (IndexRefused, ModelMissing) as error:
             log.warning("not rebuilt", collection=name, reason=str(error))
     for name in due:

@@ -1,5 +1,23 @@
 """The catalogue in the console."""
 
-from catalog.admin import corrections, duplicates, licences, listings, products, quarantine, sources, stores
+from catalog.admin import (
+    corrections,
+    duplicates,
+    licences,
+    listings,
+    products,
+    quarantine,
+    sources,
+    stores,
+)
 
-__all__ = ["corrections", "duplicates", "licences", "listings", "products", "quarantine", "sources", "stores"]
+__all__ = [
+    "corrections",
+    "duplicates",
+    "licences",
+    "listings",
+    "products",
+    "quarantine",
+    "sources",
+    "stores",
+]

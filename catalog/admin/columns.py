@@ -13,14 +13,19 @@ from unfold.widgets import (
 )
 
 from catalog.ingest.sources.mapping import SheetMapping, fields_of
-from catalog.ingest.sources.trying import Look, unknown_categories
+from catalog.ingest.sources.preview import Look, unknown_categories
 from catalog.ingest.vocabulary import CATEGORIES
 
 _WITH_UNITS = {
     "size": ("g", "ml", "mg"),
     **dict.fromkeys(("thc", "cbd", "lot_thc", "lot_cbd"), ("%", "mg/g", "mg", "mg/ml")),
 }
-_ENCODINGS = {"": "found out", "utf-8": "UTF-8", "cp1252": "Windows (cp1252)", "utf-16-le": "UTF-16"}
+_ENCODINGS = {
+    "": "found out",
+    "utf-8": "UTF-8",
+    "cp1252": "Windows (cp1252)",
+    "utf-16-le": "UTF-16",
+}
 _DELIMITERS = {"": "found out", ",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
@@ -35,8 +40,12 @@ class FormatForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         help_text="Row with the columns' names",
     )
-    encoding = forms.ChoiceField(required=False, choices=_ENCODINGS.items, widget=UnfoldAdminSelectWidget)
-    delimiter = forms.ChoiceField(required=False, choices=_DELIMITERS.items, widget=UnfoldAdminSelectWidget)
+    encoding = forms.ChoiceField(
+        required=False, choices=_ENCODINGS.items, widget=UnfoldAdminSelectWidget
+    )
+    delimiter = forms.ChoiceField(
+        required=False, choices=_DELIMITERS.items, widget=UnfoldAdminSelectWidget
+    )
 
     def __init__(self, *arguments: Any, sheets: list[str], **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -46,15 +55,23 @@ class FormatForm(forms.Form):
 class ColumnsForm(forms.Form):
     """A column, a default and a unit for each of our fields; what tells rows apart; words for categories."""
 
-    language = forms.ChoiceField(choices=[("en", "English"), ("fr", "French")], widget=UnfoldAdminSelectWidget)
-    price_kind = forms.ChoiceField(
-        label="prices are", choices=[("retail", "retail"), ("wholesale", "wholesale")], widget=UnfoldAdminSelectWidget
+    language = forms.ChoiceField(
+        choices=[("en", "English"), ("fr", "French")], widget=UnfoldAdminSelectWidget
     )
-    day_first = forms.BooleanField(required=False, label="dates have the day first", widget=UnfoldBooleanSwitchWidget)
+    price_kind = forms.ChoiceField(
+        label="prices are",
+        choices=[("retail", "retail"), ("wholesale", "wholesale")],
+        widget=UnfoldAdminSelectWidget,
+    )
+    day_first = forms.BooleanField(
+        required=False, label="dates have the day first", widget=UnfoldBooleanSwitchWidget
+    )
     id_columns = forms.MultipleChoiceField(
-        required=False, label="what tells rows apart", widget=UnfoldAdminSelectMultipleWidget,
+        required=False,
+        label="what tells rows apart",
+        widget=UnfoldAdminSelectMultipleWidget,
         help_text="None: name, brand, size and category together.",
-    )  # fmt: skip
+    )
 
     def __init__(self, data: Any, *, look: Look, mapping: dict[str, Any], holds: str) -> None:
         super().__init__(data, initial=_initial(mapping))
@@ -80,9 +97,12 @@ class ColumnsForm(forms.Form):
         ours = [("", "refuse"), *((word, word) for word in sorted(set(CATEGORIES.values())))]
         for place, word in enumerate(self.unknown):
             self.fields[f"category-{place}"] = forms.ChoiceField(
-                required=False, label=word, choices=ours, widget=UnfoldAdminSelectWidget,
+                required=False,
+                label=word,
+                choices=ours,
+                widget=UnfoldAdminSelectWidget,
                 initial=mapping.get("values", {}).get("category", {}).get(word, ""),
-            )  # fmt: skip
+            )
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -111,7 +131,9 @@ class ColumnsForm(forms.Form):
                 columns=_said(chosen, "column-"),
                 defaults=_said(chosen, "default-"),
                 units=_said(chosen, "unit-"),  # type: ignore[arg-type]  # the choices are the type's
-                values={"category": {word: ours for word, ours in kept.items() if ours}} if kept else {},
+                values={"category": {word: ours for word, ours in kept.items() if ours}}
+                if kept
+                else {},
                 id_columns=tuple(chosen["id_columns"]),
                 holds=self.holds,  # type: ignore[arg-type]  # a choice of the source's row
                 language=chosen.get("language", "en"),
@@ -124,10 +146,24 @@ class ColumnsForm(forms.Form):
 
 
 def _said(chosen: dict[str, Any], start: str) -> dict[str, str]:
-    return {name.removeprefix(start): value for name, value in chosen.items() if name.startswith(start) and value}
+    return {
+        name.removeprefix(start): value
+        for name, value in chosen.items()
+        if name.startswith(start) and value
+    }
 
 
 def _initial(mapping: dict[str, Any]) -> dict[str, Any]:
     kinds = (("columns", "column-"), ("defaults", "default-"), ("units", "unit-"))
-    by_field = {f"{start}{field}": value for kind, start in kinds for field, value in mapping.get(kind, {}).items()}
-    return {**by_field, **{name: mapping.get(name) for name in ("language", "price_kind", "day_first", "id_columns")}}
+    by_field = {
+        f"{start}{field}": value
+        for kind, start in kinds
+        for field, value in mapping.get(kind, {}).items()
+    }
+    return {
+        **by_field,
+        **{
+            name: mapping.get(name)
+            for name in ("language", "price_kind", "day_first", "id_columns")
+        },
+    }

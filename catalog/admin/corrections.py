@@ -19,8 +19,8 @@ from unfold.decorators import action
 
 from catalog.models import Product, ProductLock, ReviewItem
 from catalog.services.corrections import take_theirs
-from catalog.services.reviewing import keep_ours
-from catalog.services.undoing import UndoRefused, edited_since, undo
+from catalog.services.review_items import keep_ours
+from catalog.services.undo import UndoRefused, edited_since, undo
 from mlops.admin.reading import ReadOnlyAdmin
 from mlops.models import Operation
 
@@ -34,7 +34,17 @@ class OperationAdmin(ReadOnlyAdmin):
     list_display = ("started_at", "kind", "who", "reason", "rows", "is_undone")
     list_filter = ("kind", ("started_at", RangeDateTimeFilter))
     search_fields = ("reason", "request_id")
-    fields = ("kind", "started_at", "who", "reason", "request_id", "run", "undoes", "is_undone", "changed")
+    fields = (
+        "kind",
+        "started_at",
+        "who",
+        "reason",
+        "request_id",
+        "run",
+        "undoes",
+        "is_undone",
+        "changed",
+    )
     readonly_fields = ("who", "rows", "is_undone", "changed")
     actions_detail = ("undo_it",)
 
@@ -67,10 +77,13 @@ class OperationAdmin(ReadOnlyAdmin):
     def changed(self, done: Operation) -> SafeString:
         """Show the first of what it changed."""
         changes = list(done.changes.filter(table_name="products").order_by("id")[:_A_PAGE])
-        names = dict(Product.objects.filter(pk__in=[c.row_id for c in changes]).values_list("pk", "name"))
+        names = dict(
+            Product.objects.filter(pk__in=[c.row_id for c in changes]).values_list("pk", "name")
+        )
         context = {
-            "changes": [(c, names.get(c.row_id, str(c.row_id)), _pairs(c)) for c in changes], "rows": self.rows(done)
-        }  # fmt: skip
+            "changes": [(c, names.get(c.row_id, str(c.row_id)), _pairs(c)) for c in changes],
+            "rows": self.rows(done),
+        }
         return SafeString(render_to_string("admin/mlops/operation/changes.html", context))
 
     @action(description="Undo", url_path="to-undo", permissions=["undo"])
@@ -98,8 +111,12 @@ class OperationAdmin(ReadOnlyAdmin):
         edited = Paginator(edited_since(done), _A_PAGE).get_page(request.GET.get("p"))
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Undo: {done}", "opts": self.opts, "done": done, "edited": edited, "rows": self.rows(done),
-        }  # fmt: skip
+            "title": f"Undo: {done}",
+            "opts": self.opts,
+            "done": done,
+            "edited": edited,
+            "rows": self.rows(done),
+        }
         return TemplateResponse(request, "admin/mlops/operation/undo.html", context)
 
 
@@ -140,7 +157,16 @@ class OpenReviewFilter(admin.SimpleListFilter):
 class ReviewItemAdmin(ReadOnlyAdmin):
     """Sources that have changed their mind about a locked field."""
 
-    list_display = ("which", "field", "ours", "source", "said_before", "says_now", "opened_at", "outcome")
+    list_display = (
+        "which",
+        "field",
+        "ours",
+        "source",
+        "said_before",
+        "says_now",
+        "opened_at",
+        "outcome",
+    )
     list_filter = (OpenReviewFilter, "source", "field")
     list_select_related = ("product",)
     actions = ("keep", "take")
@@ -166,7 +192,9 @@ class ReviewItemAdmin(ReadOnlyAdmin):
         items = list(queryset.filter(closed_at=None))
         for item in items:
             keep_ours(item=item, by=request.user)  # type: ignore[arg-type]  # logged in
-        messages.success(request, f"{len(items)} kept; the sources are not asked about these values again.")
+        messages.success(
+            request, f"{len(items)} kept; the sources are not asked about these values again."
+        )
 
     @admin.action(description="Take the source's value", permissions=["answer"])
     def take(self, request: HttpRequest, queryset: QuerySet[ReviewItem]) -> None:
@@ -184,4 +212,6 @@ def _pairs(change: Any) -> list[tuple[str, Any, Any]]:
 
 def _product_link(product: Product) -> SafeString:
     address = reverse("admin:catalog_product_change", args=[product.pk])
-    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, product.name)
+    return format_html(
+        '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, product.name
+    )

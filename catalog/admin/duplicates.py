@@ -26,7 +26,11 @@ class VerdictFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Name the verdicts."""
-        return [(Verdict.SAME, Verdict.SAME.label), (Verdict.DIFFERENT, Verdict.DIFFERENT.label), ("all", "all")]
+        return [
+            (Verdict.SAME, Verdict.SAME.label),
+            (Verdict.DIFFERENT, Verdict.DIFFERENT.label),
+            ("all", "all"),
+        ]
 
     def choices(self, changelist: Any) -> Any:
         """Call the default what it is."""
@@ -34,7 +38,9 @@ class VerdictFilter(admin.SimpleListFilter):
         choices[0]["display"] = Verdict.OPEN.label
         return choices
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[MatchDecision]) -> QuerySet[MatchDecision]:
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[MatchDecision]
+    ) -> QuerySet[MatchDecision]:
         """Keep one verdict."""
         value = self.value() or Verdict.OPEN
         return queryset if value == "all" else queryset.filter(verdict=value)
@@ -50,7 +56,16 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
     list_select_related = ("decided_by",)
     search_fields = ("left_key", "right_key")
     actions = ("one_product", "two_products")
-    fields = ("pair", "why", "score", "algorithm", "state", "decided_by", "decided_at", "created_at")
+    fields = (
+        "pair",
+        "why",
+        "score",
+        "algorithm",
+        "state",
+        "decided_by",
+        "decided_at",
+        "created_at",
+    )
     readonly_fields = fields
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -81,30 +96,44 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
     @display(
         description="verdict",
         ordering="verdict",
-        label={Verdict.OPEN.label: "warning", Verdict.SAME.label: "success", Verdict.DIFFERENT.label: "info"},
+        label={
+            Verdict.OPEN.label: "warning",
+            Verdict.SAME.label: "success",
+            Verdict.DIFFERENT.label: "info",
+        },
     )
     def state(self, decision: MatchDecision) -> str:
         """Show the verdict."""
         return str(decision.get_verdict_display())
 
     @admin.action(description="One product: merge")
-    def one_product(self, request: HttpRequest, queryset: QuerySet[MatchDecision]) -> HttpResponse | None:
+    def one_product(
+        self, request: HttpRequest, queryset: QuerySet[MatchDecision]
+    ) -> HttpResponse | None:
         """Merge each pair, once the person has seen what that means."""
         return self._decide(request, queryset, Verdict.SAME)
 
     @admin.action(description="Two products: keep apart, or take apart")
-    def two_products(self, request: HttpRequest, queryset: QuerySet[MatchDecision]) -> HttpResponse | None:
+    def two_products(
+        self, request: HttpRequest, queryset: QuerySet[MatchDecision]
+    ) -> HttpResponse | None:
         """Keep each pair apart; take it apart if it is merged."""
         return self._decide(request, queryset, Verdict.DIFFERENT)
 
-    def _decide(self, request: HttpRequest, queryset: QuerySet[MatchDecision], verdict: str) -> HttpResponse | None:
+    def _decide(
+        self, request: HttpRequest, queryset: QuerySet[MatchDecision], verdict: str
+    ) -> HttpResponse | None:
         if "confirmed" not in request.POST:
             context = {
                 **self.admin_site.each_context(request),
-                "title": "Are these pairs one product?" if verdict == Verdict.SAME else "Are these two products?",
-                "opts": self.opts, "rows": [(d.pk, self.pair(d), self.why(d)) for d in queryset],
-                "is_merge": verdict == Verdict.SAME, "action": request.POST["action"],
-            }  # fmt: skip
+                "title": "Are these pairs one product?"
+                if verdict == Verdict.SAME
+                else "Are these two products?",
+                "opts": self.opts,
+                "rows": [(d.pk, self.pair(d), self.why(d)) for d in queryset],
+                "is_merge": verdict == Verdict.SAME,
+                "action": request.POST["action"],
+            }
             return TemplateResponse(request, "admin/catalog/matchdecision/confirm.html", context)
         done = 0
         for decision in queryset:

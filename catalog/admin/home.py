@@ -15,14 +15,26 @@ def dashboard(_request: Any, context: dict[str, Any]) -> dict[str, Any]:
     """Add what `templates/admin/index.html` shows."""
     alerts = reverse("admin:mlops_alert_changelist") + "?state=open"
     context["counts"] = [
-        ("Products", Product.objects.current().count(), reverse("admin:catalog_product_changelist")),
-        ("Supplier listings", SupplierListing.objects.count(), reverse("admin:catalog_supplierlisting_changelist")),
+        (
+            "Products",
+            Product.objects.current().count(),
+            reverse("admin:catalog_product_changelist"),
+        ),
+        (
+            "Supplier listings",
+            SupplierListing.objects.count(),
+            reverse("admin:catalog_supplierlisting_changelist"),
+        ),
         (
             "Possible duplicates",
             MatchDecision.objects.filter(verdict=MatchDecision.Verdict.OPEN).count(),
             reverse("admin:catalog_matchdecision_changelist"),
         ),
-        ("In quarantine", QuarantinedRecord.objects.count(), reverse("admin:mlops_quarantinedrecord_changelist")),
+        (
+            "In quarantine",
+            QuarantinedRecord.objects.count(),
+            reverse("admin:mlops_quarantinedrecord_changelist"),
+        ),
         ("Open alerts", Alert.objects.filter(closed_at=None).count(), alerts),
     ]
     context["has_products"] = bool(context["counts"][0][1])
@@ -40,7 +52,11 @@ def _source_rows() -> Any:
     for source in CatalogSource.objects.order_by("code"):
         link = reverse("admin:catalog_catalogsource_change", args=[source.code])
         yield [
-            format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', link, source.label),
+            format_html(
+                '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
+                link,
+                source.label,
+            ),
             "on" if source.is_enabled else "off",
             listings.get(source.code, 0),
             _ago(source.newest_event_at),

@@ -10,9 +10,9 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from catalog.lineage import trace_field, trace_raw
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE
-from catalog.tracing import trace_field, trace_raw
 from mlops.models import RawRecord
 
 
@@ -26,7 +26,12 @@ def lineage_urls(site: AdminSite) -> list[URLPattern]:
         name = request.GET.get("field", "name")
         if name not in CORRECTABLE:
             raise Http404
-        return _page(request, f"{name} of {product.name}", trace=trace_field(product, name), fields=CORRECTABLE)
+        return _page(
+            request,
+            f"{name} of {product.name}",
+            trace=trace_field(product, name),
+            fields=CORRECTABLE,
+        )
 
     def forward(request: HttpRequest, pk: UUID) -> HttpResponse:
         if not request.user.has_perm("mlops.view_rawrecord"):

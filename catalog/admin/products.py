@@ -22,7 +22,8 @@ from unfold.contrib.import_export.forms import ExportForm, ImportForm
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
 
 from catalog.admin.bulk import bulk_edit
-from catalog.admin.finding import (
+from catalog.admin.lineage import lineage_urls
+from catalog.admin.product_search import (
     CategoryFilter,
     CompletenessFilter,
     EstimatingPaginator,
@@ -32,12 +33,17 @@ from catalog.admin.finding import (
     completeness,
     find_products,
 )
-from catalog.admin.lineage import lineage_urls
 from catalog.admin.sheets import FORMATS, ProductResource
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE
 from catalog.selectors import facts_of, history_of, listings_with_origin, similar_products
-from catalog.services.corrections import checked, correct_products, create_product, lock_fields, unlock_fields
+from catalog.services.corrections import (
+    checked,
+    correct_products,
+    create_product,
+    lock_fields,
+    unlock_fields,
+)
 from catalog.services.duplicates import MergeRefused, merge_pair, unmerge
 from config.errors import BadInput, CultivarError
 
@@ -46,10 +52,14 @@ class ProductForm(forms.ModelForm):
     """The fields that a person may correct, and why."""
 
     reason = forms.CharField(
-        required=False, widget=UnfoldAdminTextInputWidget, help_text="Why it is changed; kept in the history."
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Why it is changed; kept in the history.",
     )
     review_by = forms.DateField(
-        required=False, widget=UnfoldAdminDateWidget, help_text="When somebody should look at it again; may stay empty."
+        required=False,
+        widget=UnfoldAdminDateWidget,
+        help_text="When somebody should look at it again; may stay empty.",
     )
 
     class Meta:
@@ -60,7 +70,13 @@ class ProductForm(forms.ModelForm):
         """Hold what was changed against what a product may be."""
         cleaned: dict[str, Any] = super().clean() or {}
         try:
-            checked({name: cleaned[name] for name in CORRECTABLE if name in self.changed_data and name in cleaned})
+            checked(
+                {
+                    name: cleaned[name]
+                    for name in CORRECTABLE
+                    if name in self.changed_data and name in cleaned
+                }
+            )
         except BadInput as error:
             self.add_error(error.field if error.field in self.fields else None, error.reason)
         return cleaned
@@ -80,8 +96,17 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     export_form_class = ExportForm
     formats = FORMATS
     list_display = (
-        "name", "brand", "category", "strain_type", "thc", "cbd", "weight_grams", "price", "source", "complete",
-    )  # fmt: skip
+        "name",
+        "brand",
+        "category",
+        "strain_type",
+        "thc",
+        "cbd",
+        "weight_grams",
+        "price",
+        "source",
+        "complete",
+    )
     list_editable = ("price",)
     list_filter = (
         SourceFilter,
@@ -102,7 +127,17 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     search_help_text = "Name in English or French, brand, SKU or GTIN; near spellings are found too"
     fieldsets = (
         ("Who says so", {"fields": ("facts",)}),
-        ("Correct", {"fields": (("reason", "review_by"), ("name", "name_fr"), ("brand", "category", "strain_type"), ("sku", "gtin"))}),
+        (
+            "Correct",
+            {
+                "fields": (
+                    ("reason", "review_by"),
+                    ("name", "name_fr"),
+                    ("brand", "category", "strain_type"),
+                    ("sku", "gtin"),
+                )
+            },
+        ),
         (
             "Potency, size, price",
             {
@@ -116,7 +151,10 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
                 "description": "The middle of a range follows its ends.",
             },
         ),
-        ("Genetics and terpenes", {"fields": (("strain", "lineage"), ("terpenes", "terpene_basis"))}),
+        (
+            "Genetics and terpenes",
+            {"fields": (("strain", "lineage"), ("terpenes", "terpene_basis"))},
+        ),
         (
             "For staff only",
             {
@@ -124,26 +162,45 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
                 "description": "Never shown to customers (Cannabis Act, s. 17).",
             },
         ),
-        ("Where it comes from", {"fields": ("source", "origin", "merged_here", ("created_at", "updated_at"))}),
+        (
+            "Where it comes from",
+            {"fields": ("source", "origin", "merged_here", ("created_at", "updated_at"))},
+        ),
         ("Similar products", {"fields": ("alike",)}),
         ("History", {"fields": ("history",)}),
-    )  # fmt: skip
+    )
     readonly_fields = (
-        "facts", "alike", "history", "origin", "merged_here", "source", "terpene_basis", "effects_basis", "created_at", "updated_at",
-    )  # fmt: skip
+        "facts",
+        "alike",
+        "history",
+        "origin",
+        "merged_here",
+        "source",
+        "terpene_basis",
+        "effects_basis",
+        "created_at",
+        "updated_at",
+    )
     actions = ("merge_two", "edit_many")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
         """List what stands for itself; a page of what was merged is reached from its survivor."""
         rows: QuerySet[Product] = super().get_queryset(request).defer("search_document")
-        is_list = request.resolver_match is not None and request.resolver_match.url_name == "catalog_product_changelist"
+        is_list = (
+            request.resolver_match is not None
+            and request.resolver_match.url_name == "catalog_product_changelist"
+        )
         return rows.filter(merged_into=None) if is_list else rows
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
         """Of a product that is not there yet nothing can be told."""
         if obj is not None:
             return self.fieldsets
-        return [(title, {"fields": shown}) for title, rows in self.fieldsets if (shown := _writable(rows["fields"]))]
+        return [
+            (title, {"fields": shown})
+            for title, rows in self.fieldsets
+            if (shown := _writable(rows["fields"]))
+        ]
 
     def get_search_results(self, request: Any, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Find by words, numbers and near spellings."""
@@ -155,7 +212,9 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Offer merging and editing to those who may change products."""
-        return super().get_actions(request) if request.user.has_perm("catalog.change_product") else {}
+        return (
+            super().get_actions(request) if request.user.has_perm("catalog.change_product") else {}
+        )
 
     def get_urls(self) -> list[Any]:
         """Add the pages of lineage, and the one that takes a merged product out again."""
@@ -177,20 +236,32 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         reason = told.get("reason") or ""
         if change:
             correct_products(
-                changes={obj.pk: values}, by=by, reason=reason, review_by=told.get("review_by"), override=True
+                changes={obj.pk: values},
+                by=by,
+                reason=reason,
+                review_by=told.get("review_by"),
+                override=True,
             )
             if values:
-                messages.info(request, f"{obj.name}: {', '.join(values)} locked against every later sync.")
+                messages.info(
+                    request, f"{obj.name}: {', '.join(values)} locked against every later sync."
+                )
             return
         try:
             obj.pk = create_product(
-                values={name: value for name, value in values.items() if value}, by=by, reason=reason
+                values={name: value for name, value in values.items() if value},
+                by=by,
+                reason=reason,
             ).pk
         except BadInput as error:
             raise forms.ValidationError(str(error)) from None
 
     def changeform_view(
-        self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
+        self,
+        request: HttpRequest,
+        object_id: Any = None,
+        form_url: str = "",
+        extra_context: Any = None,
     ) -> Any:
         """Carry out what the buttons beside a field ask; otherwise show or save the page."""
         asked = next((name for name in ("_use", "_lock", "_unlock") if name in request.POST), None)
@@ -212,11 +283,17 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
             facts = {fact.field: fact for fact in facts_of(product)}
             value = facts[field].said.get(source)
             reason = reason or f"as {source} says"
-            correct_products(changes={product.pk: {field: value}}, by=by, reason=reason, override=True)
+            correct_products(
+                changes={product.pk: {field: value}}, by=by, reason=reason, override=True
+            )
             messages.success(request, f"{field} is as {source} says, and locked.")
         elif asked == "_lock":
             lock_fields(
-                products=Product.objects.filter(pk=product.pk), fields=[field], by=by, reason=reason, review_by=None
+                products=Product.objects.filter(pk=product.pk),
+                fields=[field],
+                by=by,
+                reason=reason,
+                review_by=None,
             )
             messages.success(request, f"{field} is locked.")
         else:
@@ -259,13 +336,24 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
             messages.error(request, str(refused))
         return redirect("admin:catalog_product_change", pk)
 
-    def _confirm(self, request: HttpRequest, title: str, pair: list[Any], *, action: str) -> HttpResponse:
-        shown = SafeString(render_to_string("admin/catalog/matchdecision/pair.html", {"pair": pair}))
+    def _confirm(
+        self, request: HttpRequest, title: str, pair: list[Any], *, action: str
+    ) -> HttpResponse:
+        shown = SafeString(
+            render_to_string("admin/catalog/matchdecision/pair.html", {"pair": pair})
+        )
         context = {
             **self.admin_site.each_context(request),
-            "title": title, "opts": self.opts, "is_merge": bool(action), "action": action,
-            "rows": [(product.pk, shown if not place else "", "") for place, product in enumerate(pair) if product],
-        }  # fmt: skip
+            "title": title,
+            "opts": self.opts,
+            "is_merge": bool(action),
+            "action": action,
+            "rows": [
+                (product.pk, shown if not place else "", "")
+                for place, product in enumerate(pair)
+                if product
+            ],
+        }
         return TemplateResponse(request, "admin/catalog/matchdecision/confirm.html", context)
 
     @admin.display(description="merged")
@@ -291,7 +379,9 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
             (reverse("admin:catalog_product_change", args=[p.pk]), p.name, p.brand or "–", p.price)
             for p in (one.product for one in found)
         ]
-        row = '<div><a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>, {}, ${}</div>'
+        row = (
+            '<div><a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>, {}, ${}</div>'
+        )
         return format_html_join("", row, links) or "–"
 
     @admin.display(description="history")
@@ -319,13 +409,20 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     def origin(self, product: Product) -> SafeString:
         """Show each source's view, and the responses it was read from."""
         return SafeString(
-            render_to_string("admin/catalog/product/origin.html", {"listings": listings_with_origin(product=product)})
+            render_to_string(
+                "admin/catalog/product/origin.html",
+                {"listings": listings_with_origin(product=product)},
+            )
         )
 
 
 def _writable(fields: Any) -> tuple[Any, ...]:
     rows = [
-        tuple(name for name in ((row,) if isinstance(row, str) else row) if name in ProductForm.base_fields)
+        tuple(
+            name
+            for name in ((row,) if isinstance(row, str) else row)
+            if name in ProductForm.base_fields
+        )
         for row in fields
     ]
     return tuple(row for row in rows if row)

@@ -16,13 +16,13 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from catalog.ingest.pipeline import pipeline_named
+from catalog.pipelines import pipeline_named
 from mlops.admin.pages import OpenFilter
 from mlops.admin.reading import ReadOnlyAdmin, pretty_json
-from mlops.flow.replaying import ReplayRefused, dismiss, replay, try_payload
 from mlops.models import QuarantinedRecord
+from mlops.pipelines.replay import ReplayRefused, dismiss, replay, try_payload
 from mlops.streams.intake import PIPELINE as STREAMS
-from mlops.streams.replaying import replay_event
+from mlops.streams.replay import replay_event
 
 _PAGE = "admin/mlops/quarantinedrecord/mend.html"
 
@@ -30,7 +30,9 @@ _PAGE = "admin/mlops/quarantinedrecord/mend.html"
 class MendForm(forms.Form):
     """The payload, as JSON."""
 
-    payload = forms.JSONField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 24, "style": "font-family: monospace"}))
+    payload = forms.JSONField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 24, "style": "font-family: monospace"})
+    )
 
     def clean_payload(self) -> dict[str, Any]:
         """Want an object."""
@@ -44,13 +46,31 @@ class MendForm(forms.Form):
 class QuarantinedRecordAdmin(ReadOnlyAdmin):
     """What was rejected, and why."""
 
-    list_display = ("external_id", "source", "field", "reason", "first_seen_at", "times_seen", "outcome")
+    list_display = (
+        "external_id",
+        "source",
+        "field",
+        "reason",
+        "first_seen_at",
+        "times_seen",
+        "outcome",
+    )
     list_filter = (OpenFilter, "source", "field")
     search_fields = ("external_id", "reason")
     fields = (
-        "source", "external_id", "field", "reason", "first_seen_at", "times_seen", "run", "outcome", "closed_at", "closed_by",
-        "received", "mended",
-    )  # fmt: skip
+        "source",
+        "external_id",
+        "field",
+        "reason",
+        "first_seen_at",
+        "times_seen",
+        "run",
+        "outcome",
+        "closed_at",
+        "closed_by",
+        "received",
+        "mended",
+    )
     readonly_fields = ("received", "mended")
     actions = ("replay_all", "put_away_all")
     actions_detail = ("mend_it",)
@@ -58,7 +78,10 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[Any]:
         """Add the page on which a record is mended."""
         view = self.admin_site.admin_view(self.mend)
-        return [path("<uuid:pk>/mend/", view, name="mlops_quarantinedrecord_mend"), *super().get_urls()]
+        return [
+            path("<uuid:pk>/mend/", view, name="mlops_quarantinedrecord_mend"),
+            *super().get_urls(),
+        ]
 
     def has_replay_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may change quarantined records may replay them."""
@@ -84,12 +107,17 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
         record = get_object_or_404(QuarantinedRecord.objects.select_related("run"), pk=pk)
         if not self.has_replay_permission(request):
             raise PermissionDenied
-        form = MendForm(request.POST if "payload" in request.POST else None, initial={"payload": record.payload})
+        form = MendForm(
+            request.POST if "payload" in request.POST else None, initial={"payload": record.payload}
+        )
         form.fields["payload"].encoder = _Indented  # type: ignore[attr-defined]  # as the widget shows it
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Mend {record.external_id or record.source}", "opts": self.opts, "record": record, "form": form,
-        }  # fmt: skip
+            "title": f"Mend {record.external_id or record.source}",
+            "opts": self.opts,
+            "record": record,
+            "form": form,
+        }
         by: Any = request.user
         try:
             if "dismiss" in request.POST:
@@ -105,7 +133,9 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
                     replay_event(record=record, by=by, payload=payload, dry_run=True)
                     messages.info(request, "It would be applied.")
                     return TemplateResponse(request, _PAGE, context)
-                refined = try_payload(pipeline_named(record.run.pipeline), source=record.source, payload=payload)
+                refined = try_payload(
+                    pipeline_named(record.run.pipeline), source=record.source, payload=payload
+                )
                 context["accepted"] = [_told(listing) for listing in refined.accepted]
                 context["rejected"] = [str(rejection) for _, rejection in refined.rejected]
         except ReplayRefused as refused:
@@ -142,7 +172,11 @@ class _Indented(json.JSONEncoder):
 
 def _told(listing: Any) -> list[tuple[str, str]]:
     names = getattr(listing, "__dataclass_fields__", {})
-    return [(name, str(value)) for name in names if (value := getattr(listing, name)) not in (None, "", (), [])]
+    return [
+        (name, str(value))
+        for name in names
+        if (value := getattr(listing, name)) not in (None, "", (), [])
+    ]
 
 
 def _is_event(record: QuarantinedRecord) -> bool:

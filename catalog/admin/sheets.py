@@ -12,7 +12,7 @@ from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE
 from catalog.services.corrections import checked, correct_products, create_product
 from config.errors import BadInput
-from mlops.history import operation
+from mlops.audit.operations import operation
 from mlops.models import Operation
 
 FORMATS = [CSV, XLSX]
@@ -65,11 +65,17 @@ class ProductResource(resources.ModelResource):
                 if name == "gtin":
                     value = value.zfill(14)
                 try:
-                    found = Product.objects.current().defer("search_document").filter(**{name: value})[:2]
+                    found = (
+                        Product.objects.current()
+                        .defer("search_document")
+                        .filter(**{name: value})[:2]
+                    )
                 except (ValidationError, ValueError):
                     raise ValidationError({name: f"{value} is not an id."}) from None
                 if len(found) > 1:
-                    raise ValidationError({name: f"{value} is that of more than one product; give its id."})
+                    raise ValidationError(
+                        {name: f"{value} is that of more than one product; give its id."}
+                    )
                 if found:
                     return found[0]
                 if name == "id":
@@ -86,9 +92,15 @@ class ProductResource(resources.ModelResource):
         """Note what the product has."""
         self._before = {name: getattr(instance, name) for name in CORRECTABLE}
 
-    def import_field(self, field: Any, instance: Any, row: Any, is_m2m: bool = False, **kwargs: Any) -> None:
+    def import_field(
+        self, field: Any, instance: Any, row: Any, is_m2m: bool = False, **kwargs: Any
+    ) -> None:
         """Take what a cell says; an empty one says nothing."""
-        if field.column_name in row and str(row[field.column_name] or "").strip() and field.column_name != "id":
+        if (
+            field.column_name in row
+            and str(row[field.column_name] or "").strip()
+            and field.column_name != "id"
+        ):
             value = row[field.column_name]
             if field.column_name in _LISTS:
                 value = [part.strip() for part in str(value).split(",") if part.strip()]

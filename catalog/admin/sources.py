@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminPasswordToggleWidget
 
 from catalog.admin.columns import ColumnsForm, FormatForm
 from catalog.ingest.sources.mapping import SheetMapping
-from catalog.ingest.sources.trying import look_at, try_rows
+from catalog.ingest.sources.preview import look_at, try_rows
 from catalog.models import CatalogSource, SupplierListing
 from catalog.services.sources import save_source
 from catalog.tasks import rehearse, sync_source
@@ -36,10 +36,13 @@ class SourceForm(forms.ModelForm):
     """A source; its secret goes in and never comes out again."""
 
     secret = forms.CharField(
-        required=False, label="password or token", max_length=500, strip=False,
+        required=False,
+        label="password or token",
+        max_length=500,
+        strip=False,
         widget=UnfoldAdminPasswordToggleWidget(render_value=True),
         help_text="Kept encrypted and never shown. Empty it to forget it.",
-    )  # fmt: skip
+    )
 
     class Meta:
         model = CatalogSource
@@ -79,13 +82,36 @@ class CatalogSourceAdmin(ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: CatalogSource | None = None) -> Any:
         """Show what a source of this kind has."""
-        reached = ["base_url", "authentication", "authentication_name", "secret", "requests_per_second"]
-        if obj is None or obj.kind == CatalogSource.Kind.SHEET or obj.file or obj.code == "ocs-wholesale":
+        reached = [
+            "base_url",
+            "authentication",
+            "authentication_name",
+            "secret",
+            "requests_per_second",
+        ]
+        if (
+            obj is None
+            or obj.kind == CatalogSource.Kind.SHEET
+            or obj.file
+            or obj.code == "ocs-wholesale"
+        ):
             reached.insert(1, "file")
         return (
-            (None, {"fields": ["label", "code", *(["kind", "holds", "is_enabled"] if obj else ["holds"])]}),
+            (
+                None,
+                {
+                    "fields": [
+                        "label",
+                        "code",
+                        *(["kind", "holds", "is_enabled"] if obj else ["holds"]),
+                    ]
+                },
+            ),
             ("Where it is", {"fields": reached}),
-            ("When it runs", {"fields": ["schedule", "last_run", "newest"] if obj else ["schedule"]}),
+            (
+                "When it runs",
+                {"fields": ["schedule", "last_run", "newest"] if obj else ["schedule"]},
+            ),
             ("When it stops and asks", {"fields": ["most_gone_percent", "most_jumped_percent"]}),
         )
 
@@ -107,9 +133,13 @@ class CatalogSourceAdmin(ModelAdmin):
         if form.cleaned_data.get("secret", _KEPT) != _KEPT:
             obj.secret = form.cleaned_data["secret"]
         save_source(source=obj)
-        super().save_model(request, obj, form, change)  # the theme starts the actions of the submit line there
+        super().save_model(
+            request, obj, form, change
+        )  # the theme starts the actions of the submit line there
 
-    def response_add(self, request: HttpRequest, obj: CatalogSource, post_url_continue: str | None = None) -> Any:
+    def response_add(
+        self, request: HttpRequest, obj: CatalogSource, post_url_continue: str | None = None
+    ) -> Any:
         """Go on to its columns."""
         messages.success(request, f"{obj.label} is saved. Say now which of its columns says what.")
         return redirect("admin:catalog_catalogsource_columns", obj.pk)
@@ -117,7 +147,10 @@ class CatalogSourceAdmin(ModelAdmin):
     def get_urls(self) -> list[Any]:
         """Add the page of columns."""
         view = self.admin_site.admin_view(self.columns)
-        return [path("<slug:pk>/columns/", view, name="catalog_catalogsource_columns"), *super().get_urls()]
+        return [
+            path("<slug:pk>/columns/", view, name="catalog_catalogsource_columns"),
+            *super().get_urls(),
+        ]
 
     @admin.display(description="runs")
     def when(self, source: CatalogSource) -> str:
@@ -126,17 +159,28 @@ class CatalogSourceAdmin(ModelAdmin):
 
     @display(
         description="last run",
-        label={"succeeded": "success", "failed": "danger", "interrupted": "warning", "never": "info"},
+        label={
+            "succeeded": "success",
+            "failed": "danger",
+            "interrupted": "warning",
+            "never": "info",
+        },
     )
     def last_run(self, source: CatalogSource) -> str | tuple[str, str]:
         """Show how the last run ended, and when."""
         run = Run.objects.filter(source=source.code, is_rehearsal=False).first()
-        return (run.status, f"{run.status}, {timesince(run.started_at, depth=1)} ago") if run else "never"
+        return (
+            (run.status, f"{run.status}, {timesince(run.started_at, depth=1)} ago")
+            if run
+            else "never"
+        )
 
     @admin.display(description="newest data", ordering="newest_event_at")
     def newest(self, source: CatalogSource) -> str:
         """Show how old the newest of its data are, by their own time."""
-        return f"{timesince(source.newest_event_at, depth=1)} ago" if source.newest_event_at else "–"
+        return (
+            f"{timesince(source.newest_event_at, depth=1)} ago" if source.newest_event_at else "–"
+        )
 
     @admin.action(description="Run now", permissions=["change"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[CatalogSource]) -> None:
@@ -167,7 +211,9 @@ class CatalogSourceAdmin(ModelAdmin):
         source = get_object_or_404(CatalogSource, pk=object_id)
         if source.kind == CatalogSource.Kind.SHEET:
             return redirect("admin:catalog_catalogsource_columns", object_id)
-        messages.info(request, f"The format of {source.label} is known; it has no columns to choose.")
+        messages.info(
+            request, f"The format of {source.label} is known; it has no columns to choose."
+        )
         return redirect("admin:catalog_catalogsource_change", object_id)
 
     @action(description="Rehearse", url_path="rehearse", permissions=["change"])
@@ -192,8 +238,11 @@ class CatalogSourceAdmin(ModelAdmin):
         form = asked.cleaned_data if given and asked.is_valid() else {"header_row": 1, **known}
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Columns of {source.label}", "opts": self.opts, "source": source, "format": asked,
-        }  # fmt: skip
+            "title": f"Columns of {source.label}",
+            "opts": self.opts,
+            "source": source,
+            "format": asked,
+        }
         try:
             look = look_at(source, SheetMapping(columns={"name": "–"}, **form).form)
         except CultivarError as error:
@@ -209,12 +258,17 @@ class CatalogSourceAdmin(ModelAdmin):
                 if "save" in given:
                     source.mapping = mapping.model_dump(mode="json")
                     save_source(source=source)
-                    messages.success(request, f"The columns of {source.label} are saved. Rehearse a run, then run it.")
+                    messages.success(
+                        request,
+                        f"The columns of {source.label} are saved. Rehearse a run, then run it.",
+                    )
                     return redirect("admin:catalog_catalogsource_change", source.pk)
                 context["tried"] = try_rows(look.rows[:_TRIED], mapping)
         return TemplateResponse(request, _COLUMNS_PAGE, {**context, "form": chosen, "look": look})
 
-    def _start(self, request: HttpRequest, source: CatalogSource, task: Any, done: str, **more: Any) -> None:
+    def _start(
+        self, request: HttpRequest, source: CatalogSource, task: Any, done: str, **more: Any
+    ) -> None:
         if source.kind == CatalogSource.Kind.SHEET and not source.mapping:
             messages.error(request, f"{source.label}: say first which of its columns says what.")
             return

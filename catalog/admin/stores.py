@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import path
 from unfold.admin import ModelAdmin, TabularInline
 
-from catalog.admin.playground import playground
+from catalog.admin.search_playground import playground
 from catalog.models import SearchWeights, Store, StoreStock
 
 
@@ -44,7 +44,10 @@ class SearchWeightsAdmin(ModelAdmin):
     def get_urls(self) -> list[Any]:
         """Add the page for trying questions."""
         view = self.admin_site.admin_view(playground)
-        return [path("playground/", view, name="catalog_searchweights_playground"), *super().get_urls()]
+        return [
+            path("playground/", view, name="catalog_searchweights_playground"),
+            *super().get_urls(),
+        ]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody changes what held once."""

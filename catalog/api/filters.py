@@ -10,7 +10,7 @@ from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product, StoreStock, SupplierListing
 from catalog.reference.strains import fold
 from catalog.reference.terpenes import terpenes
-from vectors.conditions import Between, Condition, OneOf
+from vectors.filters import Between, Condition, OneOf
 
 
 def _choices(words: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -22,11 +22,15 @@ def _ours(words: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _least(column: str, most: int | None = None) -> django_filters.NumberFilter:
-    return django_filters.NumberFilter(field_name=column, lookup_expr="gte", min_value=0, max_value=most)
+    return django_filters.NumberFilter(
+        field_name=column, lookup_expr="gte", min_value=0, max_value=most
+    )
 
 
 def _most(column: str, most: int | None = None) -> django_filters.NumberFilter:
-    return django_filters.NumberFilter(field_name=column, lookup_expr="lte", min_value=0, max_value=most)
+    return django_filters.NumberFilter(
+        field_name=column, lookup_expr="lte", min_value=0, max_value=most
+    )
 
 
 class ProductFilters(django_filters.FilterSet):
@@ -46,8 +50,12 @@ class ProductFilters(django_filters.FilterSet):
     cbd_max = _most("cbd_percentage", 100)
     grams_min = _least("weight_grams")
     grams_max = _most("weight_grams")
-    store = django_filters.CharFilter(max_length=50, method="is_in_store", help_text="code of a store that has it")
-    in_stock = django_filters.BooleanFilter(method="is_in_stock", help_text="some store or supplier has it, or none")
+    store = django_filters.CharFilter(
+        max_length=50, method="is_in_store", help_text="code of a store that has it"
+    )
+    in_stock = django_filters.BooleanFilter(
+        method="is_in_stock", help_text="some store or supplier has it, or none"
+    )
 
     class Meta:
         model = Product
@@ -59,12 +67,18 @@ class ProductFilters(django_filters.FilterSet):
 
     def is_in_store(self, rows: QuerySet[Product], _name: str, value: str) -> QuerySet[Product]:
         """Keep what the store has."""
-        return rows.filter(Exists(StoreStock.objects.filter(product=OuterRef("pk"), store__code=value, quantity__gt=0)))
+        return rows.filter(
+            Exists(
+                StoreStock.objects.filter(product=OuterRef("pk"), store__code=value, quantity__gt=0)
+            )
+        )
 
     def is_in_stock(self, rows: QuerySet[Product], _name: str, value: bool) -> QuerySet[Product]:
         """Keep what some store or supplier has, or what none has."""
         shelved = StoreStock.objects.filter(product=OuterRef("pk"), quantity__gt=0)
-        listed = SupplierListing.objects.filter(merge_key=OuterRef("merge_key"), in_stock=True, gone_at=None)
+        listed = SupplierListing.objects.filter(
+            merge_key=OuterRef("merge_key"), in_stock=True, gone_at=None
+        )
         has = Q(Exists(shelved)) | Q(Exists(listed))
         return rows.filter(has if value else ~has)
 
@@ -79,7 +93,13 @@ class ProductFilters(django_filters.FilterSet):
                 yield OneOf(name, (told[name],))
         if told.get("brand"):
             yield OneOf("brand_key", (fold(told["brand"]),))
-        for name, column in (("price", "price"), ("thc", "thc_percentage"), ("cbd", "cbd_percentage")):
+        for name, column in (
+            ("price", "price"),
+            ("thc", "thc_percentage"),
+            ("cbd", "cbd_percentage"),
+        ):
             low, high = told.get(f"{name}_min"), told.get(f"{name}_max")
             if low is not None or high is not None:
-                yield Between(column, *(float(end) if end is not None else None for end in (low, high)))
+                yield Between(
+                    column, *(float(end) if end is not None else None for end in (low, high))
+                )

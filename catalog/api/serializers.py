@@ -8,9 +8,9 @@ from rest_framework import serializers
 from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE
-from catalog.searching.highlighting import highlights
-from config.access import Audience
-from config.api import AnswerSerializer, AudienceSerializer
+from catalog.search.highlighting import highlights
+from config.api.conventions import AnswerSerializer, AudienceSerializer
+from config.api.keys import Audience
 
 
 class ProductSerializer(AudienceSerializer):
@@ -28,7 +28,9 @@ class ProductValuesSerializer(AudienceSerializer):
     """Values that a client sends of a product, and why."""
 
     audiences: ClassVar = dict.fromkeys((*CORRECTABLE, "reason"), Audience.STAFF)
-    reason = serializers.CharField(required=False, help_text="why it is changed; kept in the history")
+    reason = serializers.CharField(
+        required=False, help_text="why it is changed; kept in the history"
+    )
 
     class Meta:
         model = Product
@@ -39,9 +41,14 @@ class FoundProductSerializer(AudienceSerializer):
     """A product that was found, with the words that found it; staff see the score and what it is made of."""
 
     audiences: ClassVar = {
-        **PRODUCT_FIELDS, "highlights": Audience.VERIFIED, "score": Audience.STAFF, "scoring": Audience.STAFF,
-    }  # fmt: skip
-    highlights = serializers.SerializerMethodField(help_text="fields with <mark> around words that were asked for")
+        **PRODUCT_FIELDS,
+        "highlights": Audience.VERIFIED,
+        "score": Audience.STAFF,
+        "scoring": Audience.STAFF,
+    }
+    highlights = serializers.SerializerMethodField(
+        help_text="fields with <mark> around words that were asked for"
+    )
     score = serializers.SerializerMethodField()
     scoring = serializers.SerializerMethodField(
         help_text="rank and cosine by leg, share of words, fit, business weights"
@@ -67,10 +74,13 @@ class FoundProductSerializer(AudienceSerializer):
         if candidate is None:
             return {}
         return {
-            "ranks": candidate.ranks, "cosines": {leg: round(score, 4) for leg, score in candidate.scores.items()},
-            "share": round(candidate.share, 4), "fit": round(candidate.fit, 4), "business": candidate.business,
+            "ranks": candidate.ranks,
+            "cosines": {leg: round(score, 4) for leg, score in candidate.scores.items()},
+            "share": round(candidate.share, 4),
+            "fit": round(candidate.fit, 4),
+            "business": candidate.business,
             "exact": candidate.is_exact,
-        }  # fmt: skip
+        }
 
 
 @extend_schema_serializer(many=False)  # it answers a list, and is none
@@ -78,17 +88,32 @@ class SearchAnswerSerializer(AnswerSerializer):
     """What was found, how the question was understood, and counts by facet."""
 
     audiences: ClassVar = dict.fromkeys(
-        ("total", "count", "next", "legs", "understood", "given_up", "did_you_mean", "facets", "results"),
+        (
+            "total",
+            "count",
+            "next",
+            "legs",
+            "understood",
+            "given_up",
+            "did_you_mean",
+            "facets",
+            "results",
+        ),
         Audience.VERIFIED,
     )
     total = serializers.IntegerField(help_text="products that answer, on all pages")
     count = serializers.IntegerField(help_text="products on this page")
     next = serializers.CharField(allow_null=True, help_text="cursor of the next page")
-    legs = serializers.ListField(child=serializers.CharField(), help_text="what took part in finding and ordering")
-    understood = serializers.ListField(
-        child=serializers.DictField(), help_text="what the question says of price, potency, size …; `ignore` their keys"
+    legs = serializers.ListField(
+        child=serializers.CharField(), help_text="what took part in finding and ordering"
     )
-    given_up = serializers.ListField(child=serializers.CharField(), help_text="keys given up, as nothing met them all")
+    understood = serializers.ListField(
+        child=serializers.DictField(),
+        help_text="what the question says of price, potency, size …; `ignore` their keys",
+    )
+    given_up = serializers.ListField(
+        child=serializers.CharField(), help_text="keys given up, as nothing met them all"
+    )
     did_you_mean = serializers.CharField(
         allow_null=True, help_text="the question with its spelling mended; it was used"
     )
@@ -100,11 +125,16 @@ class SimilarProductSerializer(AudienceSerializer):
     """A product like another, with the facts they share; staff see what makes the cosine."""
 
     audiences: ClassVar = {
-        **PRODUCT_FIELDS, "reasons": Audience.VERIFIED, "score": Audience.STAFF, "breakdown": Audience.STAFF,
-    }  # fmt: skip
+        **PRODUCT_FIELDS,
+        "reasons": Audience.VERIFIED,
+        "score": Audience.STAFF,
+        "breakdown": Audience.STAFF,
+    }
     reasons = serializers.SerializerMethodField(help_text="facts that both share")
     score = serializers.SerializerMethodField()
-    breakdown = serializers.SerializerMethodField(help_text="parts of the cosine: text, chemistry, type, price, names")
+    breakdown = serializers.SerializerMethodField(
+        help_text="parts of the cosine: text, chemistry, type, price, names"
+    )
 
     class Meta:
         model = Product
@@ -145,7 +175,9 @@ class VectorQuestionSerializer(AnswerSerializer):
     """A vector to search by."""
 
     audiences: ClassVar = dict.fromkeys(("collection", "vector", "stamp", "limit"), Audience.STAFF)
-    collection = serializers.ChoiceField(choices=("product_embeddings", "product_texts"), default="product_embeddings")
+    collection = serializers.ChoiceField(
+        choices=("product_embeddings", "product_texts"), default="product_embeddings"
+    )
     vector = serializers.ListField(child=serializers.FloatField(), min_length=1, max_length=2048)
     stamp = serializers.CharField(
         max_length=16, help_text="of what made the vector; another than the index's is refused"

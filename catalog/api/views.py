@@ -23,8 +23,8 @@ from catalog.api.serializers import (
 from catalog.models import Product
 from catalog.selectors import similar_products
 from catalog.services.corrections import create_product, set_products
-from config.access import AgeVerified, MayReadCatalog, MayWriteCatalog, client_of
-from config.api import refuse_unknown, whole_number
+from config.api.conventions import refuse_unknown, whole_number
+from config.api.keys import AgeVerified, MayReadCatalog, MayWriteCatalog, client_of
 from config.errors import BadInput, Conflict
 
 _LIMIT = OpenApiParameter("limit", int, description="1–100")
@@ -55,9 +55,14 @@ class ProductViewSet(ReadOnlyModelViewSet):
 
     def get_permissions(self) -> list[Any]:
         """Ask more of those who write."""
-        return [*super().get_permissions(), *([MayWriteCatalog()] if self.request.method in ("POST", "PATCH") else [])]
+        return [
+            *super().get_permissions(),
+            *([MayWriteCatalog()] if self.request.method in ("POST", "PATCH") else []),
+        ]
 
-    @extend_schema(request=ProductValuesSerializer, responses={201: ProductSerializer}, filters=False)
+    @extend_schema(
+        request=ProductValuesSerializer, responses={201: ProductSerializer}, filters=False
+    )
     def create(self, request: Request) -> Response:
         """Make a product that no source lists."""
         values, why = _told(request)
@@ -73,7 +78,9 @@ class ProductViewSet(ReadOnlyModelViewSet):
             kept = set_products(changes={product.pk: values}, by=None, **why).kept
             if kept:
                 errors = [(field, "is locked by staff") for _, field in kept]
-                raise Conflict("Staff have locked some of these fields; nothing was written.", errors)
+                raise Conflict(
+                    "Staff have locked some of these fields; nothing was written.", errors
+                )
         return Response(self.get_serializer(self._again(product)).data)
 
     @extend_schema(parameters=[_LIMIT], responses=SimilarAnswerSerializer, filters=False)
@@ -81,10 +88,17 @@ class ProductViewSet(ReadOnlyModelViewSet):
     def similar(self, request: Request, pk: str) -> Response:
         """Find products like this one by what they are: text, potency, terpenes, type, category, price."""
         refuse_unknown(request.query_params, known={"limit"})
-        limit = whole_number(request.query_params.get("limit"), field="limit", default=20, low=1, high=100)
+        limit = whole_number(
+            request.query_params.get("limit"), field="limit", default=20, low=1, high=100
+        )
         found = similar_products(product=self.get_object(), limit=limit)
-        context = {**self.get_serializer_context(), "likeness": {str(one.product.pk): one for one in found}}
-        results = SimilarProductSerializer([one.product for one in found], many=True, context=context).data
+        context = {
+            **self.get_serializer_context(),
+            "likeness": {str(one.product.pk): one for one in found},
+        }
+        results = SimilarProductSerializer(
+            [one.product for one in found], many=True, context=context
+        ).data
         return Response({"count": len(found), "results": results})
 
     def _again(self, product: Product) -> Product:

@@ -48,7 +48,9 @@ def find_strain(listing: CleanListing) -> StrainMatch | None:
     return strain_names().find(listing.name, brand=listing.brand or "", may_be_flavor=may_be_flavor)
 
 
-def _terpenes(listing: CleanListing, match: StrainMatch | None) -> tuple[tuple[str, ...], str | None]:
+def _terpenes(
+    listing: CleanListing, match: StrainMatch | None
+) -> tuple[tuple[str, ...], str | None]:
     claimed = tuple(dict.fromkeys(key for name in listing.terpenes if (key := terpene_key(name))))
     is_ours = listing.terpene_basis is not None and listing.terpene_basis not in _CLAIMS
     if claimed and not is_ours:

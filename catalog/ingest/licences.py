@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from datetime import date
 
+from catalog.ingest.fingerprint import version_of
 from catalog.ingest.records import CleanLicence, LicenceRecord
 from catalog.ingest.sources.mapping import SheetMapping
 from catalog.ingest.sources.sheets import ListSource, moment_of
-from catalog.ingest.version import version_of
 from catalog.models import CatalogSource
 from catalog.selectors import access_to
 from catalog.services.licences import (
@@ -16,16 +16,31 @@ from catalog.services.licences import (
     save_licences,
     survey_licences,
 )
-from mlops.flow.errors import RecordRejected, SourceBroken
-from mlops.flow.sources import Pipeline
+from mlops.pipelines.definitions import Pipeline
+from mlops.pipelines.errors import RecordRejected, SourceBroken
 
 _PROVINCES = {
-    "alberta": "AB", "british columbia": "BC", "colombie-britannique": "BC", "manitoba": "MB", "new brunswick": "NB",
-    "nouveau-brunswick": "NB", "newfoundland and labrador": "NL", "terre-neuve-et-labrador": "NL",
-    "northwest territories": "NT", "territoires du nord-ouest": "NT", "nova scotia": "NS", "nouvelle-écosse": "NS",
-    "nunavut": "NU", "ontario": "ON", "prince edward island": "PE", "île-du-prince-édouard": "PE", "quebec": "QC",
-    "québec": "QC", "saskatchewan": "SK", "yukon": "YT",
-}  # fmt: skip
+    "alberta": "AB",
+    "british columbia": "BC",
+    "colombie-britannique": "BC",
+    "manitoba": "MB",
+    "new brunswick": "NB",
+    "nouveau-brunswick": "NB",
+    "newfoundland and labrador": "NL",
+    "terre-neuve-et-labrador": "NL",
+    "northwest territories": "NT",
+    "territoires du nord-ouest": "NT",
+    "nova scotia": "NS",
+    "nouvelle-écosse": "NS",
+    "nunavut": "NU",
+    "ontario": "ON",
+    "prince edward island": "PE",
+    "île-du-prince-édouard": "PE",
+    "quebec": "QC",
+    "québec": "QC",
+    "saskatchewan": "SK",
+    "yukon": "YT",
+}
 
 
 class LicenceList(ListSource[LicenceRecord]):
@@ -36,9 +51,13 @@ class LicenceList(ListSource[LicenceRecord]):
         facts = self._facts(row)
         external_id = self._external_id(row, facts)
         return LicenceRecord(
-            source=self.code, external_id=external_id, payload=row, day_first=self.mapping.day_first,
-            defect=self._defect(external_id), **facts,
-        )  # fmt: skip
+            source=self.code,
+            external_id=external_id,
+            payload=row,
+            day_first=self.mapping.day_first,
+            defect=self._defect(external_id),
+            **facts,
+        )
 
 
 def clean_licence(record: LicenceRecord) -> CleanLicence:

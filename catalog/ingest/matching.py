@@ -136,7 +136,9 @@ def name_words(name: str) -> tuple[str, ...]:
     """Return the words that tell a cleaned name from others of its brand, in order; its own when none is left."""
     # "15:1" is not "1.5:1", and neither is "151".
     told = re.sub(r"(\d)[.,](?=\d)", r"\1point", re.sub(r"(\d)\s*:\s*(?=\d)", r"\1to", name))
-    own = plain_words(re.sub(r"['’]s\b", "s", told).replace("&", " ").replace("/", " ").replace("#", " "))
+    own = plain_words(
+        re.sub(r"['’]s\b", "s", told).replace("&", " ").replace("/", " ").replace("#", " ")
+    )
     kept = [_SAME_THINGS.get(word, word) for word in own if word not in _FORM_WORDS]
     return tuple(kept or own)
 
@@ -166,7 +168,11 @@ def best_of(product: Candidate, others: Sequence[Candidate]) -> list[tuple[Candi
 
     Where several others would be the same and are not plainly one among themselves, none is taken: all are asked.
     """
-    found = [(other, compared) for other in others if (compared := compare(product, other)).band != "different"]
+    found = [
+        (other, compared)
+        for other in others
+        if (compared := compare(product, other)).band != "different"
+    ]
     found.sort(key=lambda pair: (-pair[1].score, pair[0].merge_key))
     same = [other for other, compared in found if compared.band == "same"]
     if any(compare(a, b).band != "same" for place, a in enumerate(same) for b in same[place + 1 :]):
@@ -207,7 +213,9 @@ def _veto(left: Candidate, right: Candidate) -> str:
     if any(one and other and one != other for one, other in doses):
         return "other dose"
     # Names that say how much, of sources that say it nowhere else.
-    are_in_names = left.measures and right.measures and not (left.has_column_size and right.has_column_size)
+    are_in_names = (
+        left.measures and right.measures and not (left.has_column_size and right.has_column_size)
+    )
     if are_in_names and left.measures != right.measures:
         return "other size in the name"
     for one, other in ((left, right), (right, left)):
@@ -235,7 +243,11 @@ def _doubts(left: Candidate, right: Candidate) -> list[str]:
         doubts.append("size of one unknown")
     if _is_filed_as_other(left) != _is_filed_as_other(right):
         doubts.append("pre-roll or not")
-    if left.strain_type and right.strain_type and _plain_type(left.strain_type) != _plain_type(right.strain_type):
+    if (
+        left.strain_type
+        and right.strain_type
+        and _plain_type(left.strain_type) != _plain_type(right.strain_type)
+    ):
         doubts.append("other strain type")
     for kind, ours, theirs in (("THC", left.thc, right.thc), ("CBD", left.cbd, right.cbd)):
         if ours and theirs and max(ours[0] - theirs[1], theirs[0] - ours[1]) > _MOST_POINTS_APART:

@@ -8,7 +8,7 @@ from catalog.ingest.cleaning.types import read_strain_type
 from catalog.models import ImportedStrain
 from catalog.reference.strains import Strain, fold
 from catalog.reference.terpenes import terpene_key
-from mlops.flow.errors import RecordRejected
+from mlops.pipelines.errors import RecordRejected
 
 _LONGEST_NAME = 100
 
@@ -64,6 +64,8 @@ def _terpenes(told: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _texts(told: Mapping[str, Any], field: str) -> tuple[str, ...]:
     value = told.get(field) or []
-    if not isinstance(value, list) or not all(isinstance(text, str) and len(text) <= _LONGEST_NAME for text in value):
+    if not isinstance(value, list) or not all(
+        isinstance(text, str) and len(text) <= _LONGEST_NAME for text in value
+    ):
         raise RecordRejected("is not a list of short texts", field)
     return tuple(dict.fromkeys(" ".join(text.split()) for text in value if text.strip()))

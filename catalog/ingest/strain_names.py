@@ -55,7 +55,8 @@ _ALIKE = {frozenset(pair) for pair in ("sz", "ck", "iy")}
 _SHORTEST_MISSPELT_WORD = 5
 _CROSS = re.compile(r"\s[x×+&]\s|\b(?:and|et|vs)\b|,\s+[^\W\d]", re.I)
 _PACK = re.compile(
-    r"\b\d+\s*[x×]\s*\d+(?:[.,]\d+)?\s*(?:g|mg|ml)?\b|\b\d+(?:[.,]\d+)?\s*(?:g|mg|ml|gr|pk|pack|%)(?!\w)", re.I
+    r"\b\d+\s*[x×]\s*\d+(?:[.,]\d+)?\s*(?:g|mg|ml)?\b|\b\d+(?:[.,]\d+)?\s*(?:g|mg|ml|gr|pk|pack|%)(?!\w)",
+    re.I,
 )
 
 
@@ -85,7 +86,9 @@ class StrainNames:
             if len(key) >= SHORTEST_CLOSE:
                 self._by_block[key[0], len(key)].append(key)
 
-    def find(self, name: str, *, brand: str = "", may_be_flavor: bool = False) -> StrainMatch | None:
+    def find(
+        self, name: str, *, brand: str = "", may_be_flavor: bool = False
+    ) -> StrainMatch | None:
         """
         Return the strain that a product's name means; None for any name that says more, less or else.
 
@@ -117,13 +120,19 @@ class StrainNames:
             return None
         if key in self.strains:
             return StrainMatch(self.strains[key], "exact")
-        return StrainMatch(self.strains[self._aliases[key]], "alias") if key in self._aliases else None
+        return (
+            StrainMatch(self.strains[self._aliases[key]], "alias") if key in self._aliases else None
+        )
 
     def _in_a_part(self, name: str, brand: str) -> StrainMatch | None:
         """Look in "Phyto | Fire OG | 0.5g" and "Rally (Island Sweet Skunk)" for the one part that is a strain's name."""
         told = [_telling_words(part, brand) for part in _PARTS.split(name)]
         # A single word in a part of its own may be a flavor, a farm, a mood.
-        found = [match for words in told if len(words) > 1 and (match := self._by_key(fold("".join(words))))]
+        found = [
+            match
+            for words in told
+            if len(words) > 1 and (match := self._by_key(fold("".join(words))))
+        ]
         return found[0] if len({match.strain.key for match in found}) == 1 else None
 
     def _near(self, words: list[str]) -> str | None:
@@ -141,7 +150,9 @@ class StrainNames:
 
 def _is_misspelt(key: str, known: str, words: list[str]) -> bool:
     """Tell a slip of the pen from another name: "Orange Dream" is not "Orange Cream", "Gelato 33" not "Gelato 41"."""
-    if DamerauLevenshtein.distance(key, known, score_cutoff=1) > 1 or _digits(key) != _digits(known):
+    if DamerauLevenshtein.distance(key, known, score_cutoff=1) > 1 or _digits(key) != _digits(
+        known
+    ):
         return False
     edits = Levenshtein.editops(key, known).as_list()
     kind, at, known_at = str(edits[0][0]), int(edits[0][1]), int(edits[0][2])

@@ -48,7 +48,11 @@ def known_strains() -> Mapping[str, Strain]:
 def imported_mark() -> Any:
     """Return what changes whenever strains are imported; None when no database answers."""
     try:
-        return tuple(ImportedStrain.objects.aggregate(n=models.Count("key"), last=models.Max("imported_at")).values())
+        return tuple(
+            ImportedStrain.objects.aggregate(
+                n=models.Count("key"), last=models.Max("imported_at")
+            ).values()
+        )
     except DatabaseError:
         return None
 

@@ -5,7 +5,7 @@ from catalog.models.licences import LicenceHolder
 from catalog.models.listings import SupplierListing
 from catalog.models.merging import MatchDecision, ProductAlias
 from catalog.models.products import Product
-from catalog.models.searching import SearchWeights, SearchWord
+from catalog.models.search import SearchWeights, SearchWord
 from catalog.models.sources import CatalogSource
 from catalog.models.stores import Store, StoreStock
 from catalog.models.strains import ImportedStrain

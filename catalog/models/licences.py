@@ -18,8 +18,12 @@ class LicenceHolder(models.Model):
     effective_on = models.DateField(null=True)
     expires_on = models.DateField(null=True)
     content_hash = models.CharField(max_length=64)
-    run = models.ForeignKey("mlops.Run", on_delete=models.PROTECT, null=True, db_index=False, related_name="+")
-    bundle = models.CharField(max_length=100, null=True, db_comment="raw records of the run that it was read from")
+    run = models.ForeignKey(
+        "mlops.Run", on_delete=models.PROTECT, null=True, db_index=False, related_name="+"
+    )
+    bundle = models.CharField(
+        max_length=100, null=True, db_comment="raw records of the run that it was read from"
+    )
     gone_at = models.DateTimeField(null=True, db_comment="since when the list names it no more")
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
@@ -27,7 +31,11 @@ class LicenceHolder(models.Model):
     class Meta:
         db_table = "licence_holders"
         ordering = ("name",)
-        constraints = [models.UniqueConstraint(fields=["source", "external_id"], name="licence_holders_natural_key")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "external_id"], name="licence_holders_natural_key"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -29,17 +29,26 @@ class SupplierListing(models.Model):
     cbd_low = models.DecimalField(max_digits=7, decimal_places=2, null=True)
     cbd_high = models.DecimalField(max_digits=7, decimal_places=2, null=True)
     cbd_unit = models.CharField(max_length=20, null=True)
-    lot_thc = models.DecimalField(max_digits=5, decimal_places=2, null=True, db_comment="percent, typed from one lot")
-    lot_cbd = models.DecimalField(max_digits=5, decimal_places=2, null=True, db_comment="percent, typed from one lot")
+    lot_thc = models.DecimalField(
+        max_digits=5, decimal_places=2, null=True, db_comment="percent, typed from one lot"
+    )
+    lot_cbd = models.DecimalField(
+        max_digits=5, decimal_places=2, null=True, db_comment="percent, typed from one lot"
+    )
     weight_grams = models.DecimalField(max_digits=8, decimal_places=2, null=True)
     pieces = models.IntegerField(null=True)
     volume_ml = models.DecimalField(max_digits=8, decimal_places=2, null=True)
     measures = ArrayField(
-        models.CharField(max_length=20), default=list, db_default=Value("{}"),
+        models.CharField(max_length=20),
+        default=list,
+        db_default=Value("{}"),
         db_comment="sizes and doses that stood in the name",
-    )  # fmt: skip
+    )
     dried_grams = models.DecimalField(
-        max_digits=8, decimal_places=2, null=True, db_comment="grams of dried cannabis that it counts as in law"
+        max_digits=8,
+        decimal_places=2,
+        null=True,
+        db_comment="grams of dried cannabis that it counts as in law",
     )
     price = models.DecimalField(max_digits=10, decimal_places=2, null=True)
     price_kind = models.CharField(max_length=10)
@@ -48,14 +57,20 @@ class SupplierListing(models.Model):
     terpenes = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
     terpene_basis = models.CharField(max_length=20, null=True)
     strain = models.CharField(max_length=100, null=True)
-    strain_match = models.CharField(max_length=10, null=True, db_comment="how its name was known: exact, alias, close")
+    strain_match = models.CharField(
+        max_length=10, null=True, db_comment="how its name was known: exact, alias, close"
+    )
     lineage = ArrayField(models.CharField(max_length=100), default=list, db_default=Value("{}"))
     effects = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
     effects_basis = models.CharField(max_length=20, null=True)
     flags = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
     content_hash = models.CharField(max_length=64)
-    run = models.ForeignKey("mlops.Run", on_delete=models.PROTECT, null=True, db_index=False, related_name="+")
-    bundle = models.CharField(max_length=100, null=True, db_comment="raw records of the run that it was read from")
+    run = models.ForeignKey(
+        "mlops.Run", on_delete=models.PROTECT, null=True, db_index=False, related_name="+"
+    )
+    bundle = models.CharField(
+        max_length=100, null=True, db_comment="raw records of the run that it was read from"
+    )
     gone_at = models.DateTimeField(null=True, db_comment="since when the source lists it no more")
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
@@ -67,7 +82,9 @@ class SupplierListing(models.Model):
             models.Index(fields=["gtin"], name="supplier_listings_gtin"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["source", "external_id", "language"], name="supplier_listings_natural_key")
+            models.UniqueConstraint(
+                fields=["source", "external_id", "language"], name="supplier_listings_natural_key"
+            )
         ]
 
     def __str__(self) -> str:

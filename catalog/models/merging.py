@@ -28,7 +28,11 @@ class MatchDecision(models.Model):
     algorithm = models.CharField(max_length=20, db_comment="version of the matching")
     verdict = models.CharField(max_length=10, choices=Verdict, default=Verdict.OPEN)
     decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_comment="NULL: the matching"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_comment="NULL: the matching",
     )
     decided_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -55,7 +59,8 @@ class ProductAlias(models.Model):
     product_key = models.CharField(max_length=120, db_index=True)
     decision = models.ForeignKey(MatchDecision, on_delete=models.PROTECT, related_name="aliases")
     before = models.JSONField(
-        default=dict, db_comment="both products as they were, and the keys that came along: for unmerging"
+        default=dict,
+        db_comment="both products as they were, and the keys that came along: for unmerging",
     )
     created_at = models.DateTimeField(db_default=Now())
 

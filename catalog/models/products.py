@@ -10,7 +10,9 @@ from django.db.models.functions import Now
 
 
 def _percent(comment: str) -> models.DecimalField:
-    return models.DecimalField(max_digits=5, decimal_places=2, null=True, blank=True, db_comment=comment)
+    return models.DecimalField(
+        max_digits=5, decimal_places=2, null=True, blank=True, db_comment=comment
+    )
 
 
 class ProductQuerySet(models.QuerySet["Product"]):
@@ -52,41 +54,86 @@ class Product(models.Model):
     pieces = models.IntegerField(null=True, blank=True)
     volume_ml = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
     thc_mg = models.DecimalField(
-        "THC mg", max_digits=8, decimal_places=2, null=True, blank=True, db_comment="milligrams, per mg_unit"
+        "THC mg",
+        max_digits=8,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        db_comment="milligrams, per mg_unit",
     )
     cbd_mg = models.DecimalField(
-        "CBD mg", max_digits=8, decimal_places=2, null=True, blank=True, db_comment="milligrams, per mg_unit"
+        "CBD mg",
+        max_digits=8,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        db_comment="milligrams, per mg_unit",
     )
     mg_unit = models.CharField(
-        max_length=20, null=True, blank=True, db_comment="mg, mg_per_unit, mg_per_package or mg_per_ml"
+        max_length=20,
+        null=True,
+        blank=True,
+        db_comment="mg, mg_per_unit, mg_per_package or mg_per_ml",
     )
     measures = ArrayField(
-        models.CharField(max_length=20), default=list, db_default=Value("{}"), editable=False,
+        models.CharField(max_length=20),
+        default=list,
+        db_default=Value("{}"),
+        editable=False,
         db_comment="sizes and doses that stood in the name",
-    )  # fmt: skip
-    dried_grams = models.DecimalField(
-        max_digits=8, decimal_places=2, null=True, blank=True, db_comment="grams of dried cannabis it counts as in law"
     )
-    terpenes = ArrayField(models.CharField(max_length=40), default=list, blank=True, db_default=Value("{}"))
+    dried_grams = models.DecimalField(
+        max_digits=8,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        db_comment="grams of dried cannabis it counts as in law",
+    )
+    terpenes = ArrayField(
+        models.CharField(max_length=40), default=list, blank=True, db_default=Value("{}")
+    )
     terpene_basis = models.CharField(
         max_length=20, null=True, blank=True, db_comment="measured, supplier or strain-mean"
     )
     strain = models.CharField(max_length=100, null=True, blank=True)
     lineage = ArrayField(
-        models.CharField(max_length=100), default=list, blank=True, db_default=Value("{}"), db_comment="claimed parents"
+        models.CharField(max_length=100),
+        default=list,
+        blank=True,
+        db_default=Value("{}"),
+        db_comment="claimed parents",
     )
     effects = ArrayField(
-        models.CharField(max_length=40), default=list, blank=True, db_default=Value("{}"), db_comment="for staff only"
+        models.CharField(max_length=40),
+        default=list,
+        blank=True,
+        db_default=Value("{}"),
+        db_comment="for staff only",
     )
-    effects_basis = models.CharField(max_length=20, null=True, blank=True, db_comment="reported or model")
+    effects_basis = models.CharField(
+        max_length=20, null=True, blank=True, db_comment="reported or model"
+    )
     merged_into = models.ForeignKey(
-        "self", null=True, on_delete=models.PROTECT, editable=False, related_name="merged", db_comment="see unmerging"
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        editable=False,
+        related_name="merged",
+        db_comment="see unmerging",
     )
     match_block = models.CharField(
-        max_length=100, default="", db_default="", editable=False, db_comment="the brand, as brands are compared"
+        max_length=100,
+        default="",
+        db_default="",
+        editable=False,
+        db_comment="the brand, as brands are compared",
     )
     matched_with = models.CharField(
-        max_length=20, default="", db_default="", editable=False, db_comment="version of the matching that compared it"
+        max_length=20,
+        default="",
+        db_default="",
+        editable=False,
+        db_comment="version of the matching that compared it",
     )
     search_document = SearchVectorField(null=True, editable=False)
 

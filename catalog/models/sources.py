@@ -33,7 +33,9 @@ class CatalogSource(models.Model):
     code = models.SlugField(max_length=50, primary_key=True)
     label = models.CharField(max_length=100)
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.SITE, editable=False)
-    is_enabled = models.BooleanField(default=False, help_text="Only enabled sources take part in the daily sync.")
+    is_enabled = models.BooleanField(
+        default=False, help_text="Only enabled sources take part in the daily sync."
+    )
     schedule = models.ForeignKey(
         "django_celery_beat.CrontabSchedule",
         null=True,
@@ -41,14 +43,25 @@ class CatalogSource(models.Model):
         on_delete=models.PROTECT,
         help_text="Empty: with the daily sync of all sources.",
     )
-    base_url = models.URLField("address", blank=True, help_text="Empty: the source's own address, or the file below.")
-    authentication = models.CharField(max_length=10, choices=Authentication, default=Authentication.NONE)
-    authentication_name = models.CharField(max_length=100, blank=True, help_text="The user's, or the header's, name.")
-    sealed_secret = models.BinaryField(null=True, blank=True, editable=False, db_comment="AES-GCM by the key ring")
+    base_url = models.URLField(
+        "address", blank=True, help_text="Empty: the source's own address, or the file below."
+    )
+    authentication = models.CharField(
+        max_length=10, choices=Authentication, default=Authentication.NONE
+    )
+    authentication_name = models.CharField(
+        max_length=100, blank=True, help_text="The user's, or the header's, name."
+    )
+    sealed_secret = models.BinaryField(
+        null=True, blank=True, editable=False, db_comment="AES-GCM by the key ring"
+    )
     requests_per_second = models.DecimalField(
-        max_digits=6, decimal_places=2, default=5, validators=[MinValueValidator(0.01)],
+        max_digits=6,
+        decimal_places=2,
+        default=5,
+        validators=[MinValueValidator(0.01)],
         help_text="How many requests a second we allow ourselves.",
-    )  # fmt: skip
+    )
 
     most_gone_percent = models.PositiveSmallIntegerField(
         default=20,
@@ -72,7 +85,9 @@ class CatalogSource(models.Model):
     mapping = models.JSONField(default=dict, blank=True, help_text="Which column says what.")
 
     newest_event_at = models.DateTimeField(
-        null=True, editable=False, db_comment="newest time that the data themselves tell, or when they last differed"
+        null=True,
+        editable=False,
+        db_comment="newest time that the data themselves tell, or when they last differed",
     )
 
     class Meta:
@@ -91,7 +106,9 @@ class CatalogSource(models.Model):
 
     @secret.setter
     def secret(self, value: str) -> None:
-        self.sealed_secret = key_ring().encrypt(value.encode(), context=self._context) if value else None
+        self.sealed_secret = (
+            key_ring().encrypt(value.encode(), context=self._context) if value else None
+        )
 
     @property
     def _context(self) -> bytes:

@@ -22,7 +22,9 @@ class Store(models.Model):
 
     # Made here as well: the console's forms want the key of a store before it is saved.
     id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
-    code = models.SlugField(max_length=50, unique=True, help_text="what clients name it by, for example queen-west")
+    code = models.SlugField(
+        max_length=50, unique=True, help_text="what clients name it by, for example queen-west"
+    )
     name = models.CharField(max_length=100)
     province = models.CharField(
         max_length=2, choices=[(code, province.name_en) for code, province in PROVINCES.items()]
@@ -33,7 +35,9 @@ class Store(models.Model):
         ordering = ("name",)
         constraints = [
             # By it one tells what may be sold there, and to whom.
-            models.CheckConstraint(condition=models.Q(province__in=sorted(PROVINCES)), name="stores_province")
+            models.CheckConstraint(
+                condition=models.Q(province__in=sorted(PROVINCES)), name="stores_province"
+            )
         ]
 
     def __str__(self) -> str:
@@ -48,17 +52,22 @@ class StoreStock(models.Model):
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="stock")
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="stock")
     quantity = models.IntegerField()
-    counted_at = models.DateTimeField(db_default=Now(), db_comment="when it was so; a later count is never overwritten")
+    counted_at = models.DateTimeField(
+        db_default=Now(), db_comment="when it was so; a later count is never overwritten"
+    )
     came_in = models.BigIntegerField(
-        db_default=ThisTransaction(), editable=False,
+        db_default=ThisTransaction(),
+        editable=False,
         db_comment="transaction by which it last came in where there was none; by trigger",
-    )  # fmt: skip
+    )
 
     class Meta:
         db_table = "store_stock"
         constraints = [
             models.UniqueConstraint(fields=["store", "product"], name="store_stock_once"),
-            models.CheckConstraint(condition=models.Q(quantity__gte=0), name="store_stock_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(quantity__gte=0), name="store_stock_not_negative"
+            ),
         ]
         indexes = [models.Index(fields=["store", "came_in"], name="store_stock_came_in")]
 

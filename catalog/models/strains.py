@@ -9,7 +9,9 @@ from django.db.models.functions import Now
 class ImportedStrain(models.Model):
     """What a file of an operator says of a strain (table `imported_strains`)."""
 
-    key = models.CharField(max_length=100, primary_key=True, db_comment="the name in lower-case letters and digits")
+    key = models.CharField(
+        max_length=100, primary_key=True, db_comment="the name in lower-case letters and digits"
+    )
     name = models.CharField(max_length=100)
     aliases = ArrayField(models.CharField(max_length=100), default=list, db_default=Value("{}"))
     strain_type = models.CharField(max_length=20, null=True, blank=True)

@@ -30,12 +30,18 @@ def main() -> None:
     told = _kushy(options.kushy, names)
     with TABLE.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["key", "name", "type", "terpenes", "samples", "parents", "effects", "flavors"])
+        writer.writerow(
+            ["key", "name", "type", "terpenes", "samples", "parents", "effects", "flavors"]
+        )
         for key in sorted(names):
             terpenes, samples = means.get(key, ([], 0))
             if terpenes or told.parents.get(key) or told.effects.get(key):
                 lists = (told.parents, told.effects, told.flavors)
-                row = ["|".join(terpenes), samples or "", *("|".join(facts.get(key, [])) for facts in lists)]
+                row = [
+                    "|".join(terpenes),
+                    samples or "",
+                    *("|".join(facts.get(key, [])) for facts in lists),
+                ]
                 writer.writerow([key, names[key], told.types.get(key, ""), *row])
 
 
@@ -60,7 +66,9 @@ def _means(files: list[Path]) -> tuple[dict[str, tuple[list[str], int]], dict[st
                 if not row["Sample Type"].startswith("Flower") or len(fold(name)) < 4:
                     continue
                 values = {ours: float(row[theirs] or 0) for theirs, ours in _TERPENES.items()}
-                if not 0.2 < sum(values.values()) < 8:  # untested, or not a flower whatever the label says
+                if (
+                    not 0.2 < sum(values.values()) < 8
+                ):  # untested, or not a flower whatever the label says
                     continue
                 key = fold(name)
                 names.setdefault(key, name)

@@ -39,7 +39,12 @@ class Equivalent:
 
 
 def dried_equivalent(
-    category: str, *, grams: Decimal | None, milliliters: Decimal | None, pieces: int | None, on: date
+    category: str,
+    *,
+    grams: Decimal | None,
+    milliliters: Decimal | None,
+    pieces: int | None,
+    on: date,
 ) -> Decimal | None:
     """
     Return grams of dried cannabis, to the cent of a gram; None when the category or the amount is unknown.
@@ -51,7 +56,13 @@ def dried_equivalent(
     if klass == "seed":
         amount = Decimal(pieces) if pieces else None
     else:
-        amount = grams if grams is not None else None if milliliters is None else milliliters * _GRAMS_A_MILLILITER
+        amount = (
+            grams
+            if grams is not None
+            else None
+            if milliliters is None
+            else milliliters * _GRAMS_A_MILLILITER
+        )
     if klass is None or amount is None:
         return None
     row = _in_force(klass, on)
@@ -69,7 +80,9 @@ def equivalents() -> tuple[Equivalent, ...]:
                 amount=Decimal(row["amount"]),
                 dried_grams=Decimal(row["dried_grams"]),
                 effective_from=date.fromisoformat(row["effective_from"]),
-                effective_to=date.fromisoformat(row["effective_to"]) if row["effective_to"] else None,
+                effective_to=date.fromisoformat(row["effective_to"])
+                if row["effective_to"]
+                else None,
             )
             for row in csv.DictReader(file)
         )
@@ -77,5 +90,9 @@ def equivalents() -> tuple[Equivalent, ...]:
 
 @cache
 def _in_force(klass: str, on: date) -> Equivalent | None:
-    rows = (r for r in equivalents() if r.klass == klass and r.effective_from <= on <= (r.effective_to or date.max))
+    rows = (
+        r
+        for r in equivalents()
+        if r.klass == klass and r.effective_from <= on <= (r.effective_to or date.max)
+    )
     return next(rows, None)

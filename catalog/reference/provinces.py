@@ -37,7 +37,13 @@ class Province:
         return next((age for since, age in reversed(self.ages) if since <= on), self.ages[0][1])
 
     def may_sell(
-        self, *, category: str | None, thc: Decimal | None, milligrams: Decimal | None, unit: str | None, on: date
+        self,
+        *,
+        category: str | None,
+        thc: Decimal | None,
+        milligrams: Decimal | None,
+        unit: str | None,
+        on: date,
     ) -> bool:
         """Tell whether a product may be sold there on a day, as far as its label tells; thc: percent by mass."""
         for limit in self.limits:

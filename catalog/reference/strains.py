@@ -60,7 +60,8 @@ def alias_groups() -> tuple[tuple[str, ...], ...]:
     """Return names that mean one strain, each group by folded name, the usual name first."""
     with ALIASES.open(newline="") as file:
         return tuple(
-            tuple(dict.fromkeys(map(fold, (row["name"], *_split(row["aliases"]))))) for row in csv.DictReader(file)
+            tuple(dict.fromkeys(map(fold, (row["name"], *_split(row["aliases"])))))
+            for row in csv.DictReader(file)
         )
 
 
@@ -77,7 +78,12 @@ def alias_names() -> dict[str, tuple[str, ...]]:
     with ALIASES.open(newline="") as file:
         for row in csv.DictReader(file):
             names = tuple(dict.fromkeys((row["name"], *_split(row["aliases"]))))
-            found.update({fold(name): tuple(other for other in names if fold(other) != fold(name)) for name in names})
+            found.update(
+                {
+                    fold(name): tuple(other for other in names if fold(other) != fold(name))
+                    for name in names
+                }
+            )
     return found
 
 

@@ -21,8 +21,15 @@ def groups() -> dict[str, tuple[str, ...]]:
 def narrower() -> dict[str, tuple[str, ...]]:
     """Return the phrases of the groups that a group's meaning takes in: a lemon is a citrus, not the other way round."""
     with TABLE.open(newline="", encoding="utf-8") as file:
-        keys = {row["key"]: row["narrower"].split("|") for row in csv.DictReader(file) if row["narrower"]}
-    return {key: tuple(phrase for part in parts for phrase in groups()[part]) for key, parts in keys.items()}
+        keys = {
+            row["key"]: row["narrower"].split("|")
+            for row in csv.DictReader(file)
+            if row["narrower"]
+        }
+    return {
+        key: tuple(phrase for part in parts for phrase in groups()[part])
+        for key, parts in keys.items()
+    }
 
 
 @cache
@@ -41,5 +48,7 @@ def aromas() -> dict[str, tuple[str, ...]]:
             if key:
                 found.setdefault(key, []).append(terpene.key)
     flavors = {flavor for strain in strains().values() for flavor in strain.flavors}
-    found.update({key: [] for key in groups() if key in flavors | set(narrower()) and key not in found})
+    found.update(
+        {key: [] for key in groups() if key in flavors | set(narrower()) and key not in found}
+    )
     return {key: tuple(keys) for key, keys in found.items()}

@@ -18,13 +18,19 @@ from django.utils import timezone
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product, ProductLock, ReviewItem
 from catalog.models.corrections import CORRECTABLE
-from catalog.services import reviewing
-from catalog.services.facts import said_sql
-from catalog.services.merging import COMPARED, DOCUMENTED, hold_products, merge_products, write_documents
+from catalog.services import review_items
+from catalog.services.field_merge import said_sql
+from catalog.services.merging import (
+    COMPARED,
+    DOCUMENTED,
+    hold_products,
+    merge_products,
+    write_documents,
+)
 from config.errors import BadInput
-from mlops.checking import broken_blocking
-from mlops.history import operation
+from mlops.audit.operations import operation
 from mlops.models import Operation
+from mlops.quality.rules import broken_blocking
 
 _FOLLOWS = {"terpenes": "terpene_basis", "effects": "effects_basis"}
 BY_STAFF = "staff"
@@ -71,13 +77,20 @@ def correct_products(
 
 
 def set_products(
-    *, changes: Mapping[UUID, Values], by: AbstractBaseUser | None, client: str = "", reason: str = "",
+    *,
+    changes: Mapping[UUID, Values],
+    by: AbstractBaseUser | None,
+    client: str = "",
+    reason: str = "",
     kind: Operation.Kind = Kind.EDIT,
-) -> Corrected:  # fmt: skip
+) -> Corrected:
     """Write values without locking them; locked fields are left alone and told in `kept`. Raises BadInput."""
     told = {pk: checked(values) for pk, values in changes.items() if values}
     corrected = Corrected()
-    with operation(kind, actor=by, client=client, reason=reason) as done, connection.cursor() as cursor:
+    with (
+        operation(kind, actor=by, client=client, reason=reason) as done,
+        connection.cursor() as cursor,
+    ):
         corrected.operation = done
         hold_products(cursor)
         told = _completed(_without_locked(told, corrected))
@@ -85,7 +98,9 @@ def set_products(
     return corrected
 
 
-def create_product(*, values: Values, by: AbstractBaseUser | None, client: str = "", reason: str = "") -> Product:
+def create_product(
+    *, values: Values, by: AbstractBaseUser | None, client: str = "", reason: str = ""
+) -> Product:
     """Make a product that no source lists. Raises BadInput when values are wrong or its GTIN is another product's."""
     values = checked(values)
     if not values.get("name"):
@@ -93,7 +108,10 @@ def create_product(*, values: Values, by: AbstractBaseUser | None, client: str =
     same = Product.objects.filter(gtin=values["gtin"]).first() if values.get("gtin") else None
     if same:
         raise BadInput("gtin", f"belongs to {same.name} ({same.pk}) already; correct that instead")
-    with operation(Kind.EDIT, actor=by, client=client, reason=reason), connection.cursor() as cursor:
+    with (
+        operation(Kind.EDIT, actor=by, client=client, reason=reason),
+        connection.cursor() as cursor,
+    ):
         hold_products(cursor)
         product = Product(**values, source=BY_STAFF)
         gtin = values.get("gtin")
@@ -121,13 +139,15 @@ def lock_fields(
     return done
 
 
-def unlock_fields(*, product: Product, fields: Iterable[str], by: AbstractBaseUser, reason: str = "") -> None:
+def unlock_fields(
+    *, product: Product, fields: Iterable[str], by: AbstractBaseUser, reason: str = ""
+) -> None:
     """Let sources speak again; what they say now is taken at once."""
     names = list(fields)
     with operation(Kind.EDIT, actor=by, reason=reason), connection.cursor() as cursor:
         hold_products(cursor)
         ProductLock.objects.filter(product=product, field__in=names).delete()
-        reviewing.close_all(product_ids=[product.pk], fields=names, by=by)
+        review_items.close_all(product_ids=[product.pk], fields=names, by=by)
         merge_products(cursor, [product.merge_key])
 
 
@@ -135,8 +155,13 @@ def take_theirs(*, item: ReviewItem, by: AbstractBaseUser) -> None:
     """Take the source's value, and hold on to it as a person's word."""
     values = {item.field: item.says_now}
     with operation(Kind.REVIEW, actor=by, reason=f"{item.source} changed it"):
-        reviewing.close(item, ReviewItem.Outcome.TAKEN, by)
-        correct_products(changes={item.product_id: values}, by=by, reason=f"taken from {item.source}", override=True)
+        review_items.close(item, ReviewItem.Outcome.TAKEN, by)
+        correct_products(
+            changes={item.product_id: values},
+            by=by,
+            reason=f"taken from {item.source}",
+            override=True,
+        )
 
 
 def checked(values: Values) -> dict[str, Any]:
@@ -179,18 +204,27 @@ def column_of(name: str) -> Field:
     return next(column for column in Product._meta.fields if column.name == name)
 
 
-def _without_locked(told: Mapping[UUID, dict[str, Any]], corrected: Corrected) -> dict[UUID, dict[str, Any]]:
+def _without_locked(
+    told: Mapping[UUID, dict[str, Any]], corrected: Corrected
+) -> dict[UUID, dict[str, Any]]:
     """Leave out fields that are locked; note those that would have changed."""
     locked: dict[UUID, set[str]] = {}
-    for pk, name in ProductLock.objects.filter(product__in=list(told)).values_list("product_id", "field"):
+    for pk, name in ProductLock.objects.filter(product__in=list(told)).values_list(
+        "product_id", "field"
+    ):
         locked.setdefault(pk, set()).add(name)
     if not locked:
         return dict(told)
     rows = Product.objects.defer("search_document").in_bulk(list(locked))
     for pk, names in locked.items():
         now = rows[pk]
-        corrected.kept += [(pk, n) for n in sorted(names & set(told[pk])) if getattr(now, n) != told[pk][n]]
-    return {pk: {n: v for n, v in values.items() if n not in locked.get(pk, ())} for pk, values in told.items()}
+        corrected.kept += [
+            (pk, n) for n in sorted(names & set(told[pk])) if getattr(now, n) != told[pk][n]
+        ]
+    return {
+        pk: {n: v for n, v in values.items() if n not in locked.get(pk, ())}
+        for pk, values in told.items()
+    }
 
 
 def _completed(told: Mapping[UUID, dict[str, Any]]) -> dict[UUID, dict[str, Any]]:
@@ -218,14 +252,22 @@ def _completed(told: Mapping[UUID, dict[str, Any]]) -> dict[UUID, dict[str, Any]
     return completed
 
 
-def _write(cursor: CursorWrapper, told: Mapping[UUID, Values], *, is_correction: bool) -> list[UUID]:
+def _write(
+    cursor: CursorWrapper, told: Mapping[UUID, Values], *, is_correction: bool
+) -> list[UUID]:
     fields = sorted({name for values in told.values() for name in values})
     if not fields:
         return []
-    rows = [(pk, json.dumps(dict(values), cls=DjangoJSONEncoder)) for pk, values in told.items() if values]
+    rows = [
+        (pk, json.dumps(dict(values), cls=DjangoJSONEncoder))
+        for pk, values in told.items()
+        if values
+    ]
     unlike = " OR ".join(f"p.{name} IS DISTINCT FROM r.{name}" for name in fields)
     rematched = ", matched_with = ''" if set(fields) & set(COMPARED) else ""
-    cursor.execute("SELECT set_config('cultivar.correcting', %s, true)", ["on" if is_correction else "off"])
+    cursor.execute(
+        "SELECT set_config('cultivar.correcting', %s, true)", ["on" if is_correction else "off"]
+    )
     cursor.execute(
         f"""
         UPDATE products p SET {", ".join(f"{name} = r.{name}" for name in fields)}, updated_at = now(){rematched}
@@ -248,7 +290,12 @@ def _write(cursor: CursorWrapper, told: Mapping[UUID, Values], *, is_correction:
 
 
 def _lock(
-    cursor: CursorWrapper, told: Mapping[UUID, Values], *, by: AbstractBaseUser, reason: str, review_by: date | None
+    cursor: CursorWrapper,
+    told: Mapping[UUID, Values],
+    *,
+    by: AbstractBaseUser,
+    reason: str,
+    review_by: date | None,
 ) -> None:
     """Lock the fields told of each product, and note what each source says of them now."""
     pairs = [(pk, name) for pk, values in told.items() for name in values]
@@ -269,11 +316,15 @@ def _lock(
           reason = EXCLUDED.reason, review_by = EXCLUDED.review_by, said = EXCLUDED.said, came_with_id = NULL
         """,
         {
-            "ids": list(told), "by": by.pk, "reason": reason, "review_by": review_by,
-            "pks": [pk for pk, _ in pairs], "fields": [name for _, name in pairs],
+            "ids": list(told),
+            "by": by.pk,
+            "reason": reason,
+            "review_by": review_by,
+            "pks": [pk for pk, _ in pairs],
+            "fields": [name for _, name in pairs],
         },
-    )  # fmt: skip
-    reviewing.close_all(product_ids=list(told), fields=fields, by=by)
+    )
+    review_items.close_all(product_ids=list(told), fields=fields, by=by)
 
 
 def stale_locks() -> QuerySet[ProductLock]:

@@ -16,12 +16,12 @@ from django.utils import timezone
 
 from catalog.ingest.matching import VERSION, Candidate, Comparison, best_of, brand_block, compare
 from catalog.models import MatchDecision, Product, ProductAlias, ProductLock, SupplierListing
-from catalog.services.facts import FACTS
+from catalog.services.field_merge import FACTS
 from catalog.services.locks import bring_locks
 from catalog.services.merging import hold_products, merge_products, products_apart, write_documents
 from catalog.services.stock import bring_counts, stores_to_bring, take_back_counts
 from config.errors import CultivarError
-from mlops.history import operation
+from mlops.audit.operations import operation
 from mlops.models import Operation
 
 BATCH = 1_000
@@ -44,7 +44,9 @@ class Matched:
     asked: int = 0
 
 
-def match_products(*, limit: int | None = None, on_batch: Callable[[int], None] = lambda _count: None) -> Matched:
+def match_products(
+    *, limit: int | None = None, on_batch: Callable[[int], None] = lambda _count: None
+) -> Matched:
     """
     Compare every product that is new, has changed, or was compared by another version, with those of its brand.
 
@@ -79,7 +81,10 @@ def count_due() -> int:
 
 def decide(*, decision: MatchDecision, verdict: str, by: AbstractBaseUser | None) -> None:
     """Note what a person says of two products, and make them one or two. Raises MergeRefused."""
-    with operation(Kind.MERGE if verdict == Verdict.SAME else Kind.UNMERGE, actor=by), connection.cursor() as cursor:
+    with (
+        operation(Kind.MERGE if verdict == Verdict.SAME else Kind.UNMERGE, actor=by),
+        connection.cursor() as cursor,
+    ):
         hold_products(cursor)
         _carry_out(decision, verdict)
         _note(decision, verdict, by)
@@ -98,7 +103,9 @@ def _carry_out(decision: MatchDecision, verdict: str) -> None:
 @transaction.atomic
 def merge_pair(*, left: Product, right: Product, by: AbstractBaseUser) -> MatchDecision:
     """Make one product of two because a person says so. Raises MergeRefused."""
-    decision = _decision_of(left.merge_key, right.merge_key, Comparison(100, "same", ("a person's word",)))
+    decision = _decision_of(
+        left.merge_key, right.merge_key, Comparison(100, "same", ("a person's word",))
+    )
     decide(decision=decision, verdict=Verdict.SAME, by=by)
     return decision
 
@@ -106,7 +113,9 @@ def merge_pair(*, left: Product, right: Product, by: AbstractBaseUser) -> MatchD
 @transaction.atomic
 def unmerge(*, product: Product, by: AbstractBaseUser) -> None:
     """Make a merged product stand for itself again, as it was; the two are not asked about again. Raises MergeRefused."""
-    alias = ProductAlias.objects.select_related("decision").filter(merge_key=product.merge_key).first()
+    alias = (
+        ProductAlias.objects.select_related("decision").filter(merge_key=product.merge_key).first()
+    )
     if alias is None or product.merged_into is None:
         raise MergeRefused(f"{product.name} is not merged into another product.")
     decide(decision=alias.decision, verdict=Verdict.DIFFERENT, by=by)
@@ -132,12 +141,19 @@ def _take_back(cursor: CursorWrapper) -> None:
         Q(merge_key=OuterRef("decision__left_key")) | Q(merge_key=OuterRef("decision__right_key")),
         updated_at__gt=OuterRef("decision__decided_at"),
     )
-    doubtful = ProductAlias.objects.filter(~Q(decision__algorithm=VERSION) | Exists(changed), decision__decided_by=None)
+    doubtful = ProductAlias.objects.filter(
+        ~Q(decision__algorithm=VERSION) | Exists(changed), decision__decided_by=None
+    )
     aliases = list(doubtful.select_related("decision").order_by("-created_at"))
     keys = {key for alias in aliases for key in (alias.decision.left_key, alias.decision.right_key)}
-    apart = {product.merge_key: candidate_of(product) for product in products_apart(cursor, sorted(keys))}
+    apart = {
+        product.merge_key: candidate_of(product) for product in products_apart(cursor, sorted(keys))
+    }
     for alias in aliases:
-        decision, pair = alias.decision, (apart.get(alias.decision.left_key), apart.get(alias.decision.right_key))
+        decision, pair = (
+            alias.decision,
+            (apart.get(alias.decision.left_key), apart.get(alias.decision.right_key)),
+        )
         if not (pair[0] and pair[1]):
             continue
         band = compare(pair[0], pair[1]).band
@@ -165,10 +181,16 @@ def _match_batch(size: int, matched: Matched) -> int:
     decided, apart = _decided(found), _held_apart(found)
     gone: set[str] = set()
     asked: list[MatchDecision] = []
-    for (left, right), compared in sorted(found.items(), key=lambda pair: (-pair[1].score, pair[0])):
+    for (left, right), compared in sorted(
+        found.items(), key=lambda pair: (-pair[1].score, pair[0])
+    ):
         known = decided.get((left, right))
         # One that was merged a moment ago is compared through its survivor, which the other was compared with as well.
-        if {left, right} & gone or (left, right) in apart or (known and known.verdict != Verdict.OPEN):
+        if (
+            {left, right} & gone
+            or (left, right) in apart
+            or (known and known.verdict != Verdict.OPEN)
+        ):
             continue
         decision = _decision_of(left, right, compared)
         if compared.band == "same":
@@ -181,16 +203,24 @@ def _match_batch(size: int, matched: Matched) -> int:
     # Questions that are none any more: one of the two has changed, or is merged into a third.
     keys = gone.union(product.merge_key for product in due)
     kept = [decision.pk for decision in asked if not {decision.left_key, decision.right_key} & gone]
-    unanswered = MatchDecision.objects.filter(Q(left_key__in=keys) | Q(right_key__in=keys), verdict=Verdict.OPEN)
+    unanswered = MatchDecision.objects.filter(
+        Q(left_key__in=keys) | Q(right_key__in=keys), verdict=Verdict.OPEN
+    )
     unanswered.exclude(pk__in=kept).delete()
     return len(due)
 
 
-def _pairs(ours: Iterable[Candidate], others: dict[str, list[Candidate]]) -> dict[tuple[str, str], Comparison]:
+def _pairs(
+    ours: Iterable[Candidate], others: dict[str, list[Candidate]]
+) -> dict[tuple[str, str], Comparison]:
     """Return what is the same or to be asked, by both keys, the lesser first."""
     found: dict[tuple[str, str], Comparison] = {}
     for product in ours:
-        rivals = [other for other in others[brand_block(product.brand)] if other.merge_key != product.merge_key]
+        rivals = [
+            other
+            for other in others[brand_block(product.brand)]
+            if other.merge_key != product.merge_key
+        ]
         for other, compared in best_of(product, rivals):
             left, right = sorted((product.merge_key, other.merge_key))
             # From either side's view: where one of them has rivals, the pair is asked about.
@@ -248,7 +278,9 @@ def _held_apart(pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     ):
         members[product_key].add(merge_key)
     all_keys = set().union(*members.values())
-    different = MatchDecision.objects.filter(left_key__in=all_keys, right_key__in=all_keys, verdict=Verdict.DIFFERENT)
+    different = MatchDecision.objects.filter(
+        left_key__in=all_keys, right_key__in=all_keys, verdict=Verdict.DIFFERENT
+    )
     owner = {key: product for product, own in members.items() for key in own}
     told = different.values_list("left_key", "right_key")
     return {(min(pair), max(pair)) for one, other in told if (pair := (owner[one], owner[other]))}
@@ -272,12 +304,23 @@ def _merge(decision: MatchDecision) -> str:
     if len(products) < 2:
         raise MergeRefused("One of the two products is no longer there.")
     if any(product.merged_into_id for product in products.values()):
-        raise MergeRefused("One of the two is merged into another product already; take that apart first.")
+        raise MergeRefused(
+            "One of the two is merged into another product already; take that apart first."
+        )
     # Who has a GTIN is known to the world by it; else the older one, whose id others may hold.
-    survivor, loser = sorted(products.values(), key=lambda p: (not p.gtin, p.created_at, p.merge_key))
-    moved = list(ProductAlias.objects.filter(product_key=loser.merge_key).values_list("merge_key", flat=True))
+    survivor, loser = sorted(
+        products.values(), key=lambda p: (not p.gtin, p.created_at, p.merge_key)
+    )
+    moved = list(
+        ProductAlias.objects.filter(product_key=loser.merge_key).values_list("merge_key", flat=True)
+    )
     stores = stores_to_bring(loser=loser, survivor=survivor)
-    before = {"survivor": _facts(survivor), "loser": _facts(loser), "moved": moved, "stores": stores}
+    before = {
+        "survivor": _facts(survivor),
+        "loser": _facts(loser),
+        "moved": moved,
+        "stores": stores,
+    }
     ProductAlias.objects.create(
         merge_key=loser.merge_key, product_key=survivor.merge_key, decision=decision, before=before
     )
@@ -309,14 +352,20 @@ def _take_apart(alias: ProductAlias) -> None:
     survivor = Product.objects.select_for_update().get(merge_key=alias.product_key)
     loser = Product.objects.select_for_update().get(merge_key=alias.merge_key)
     if survivor.merged_into_id:
-        raise MergeRefused(f"{survivor.name} is itself merged into another product; take that apart first.")
+        raise MergeRefused(
+            f"{survivor.name} is itself merged into another product; take that apart first."
+        )
     moved = alias.before["moved"]
-    ProductAlias.objects.filter(merge_key__in=moved, product_key=alias.product_key).update(product_key=loser.merge_key)
+    ProductAlias.objects.filter(merge_key__in=moved, product_key=alias.product_key).update(
+        product_key=loser.merge_key
+    )
     Product.objects.filter(merge_key__in=moved, merged_into=survivor).update(merged_into=loser)
     alias.delete()
     ProductLock.objects.filter(product=survivor, came_with=loser).delete()
     stores = alias.before.get("stores", [])
-    transaction.on_commit(partial(take_back_counts, loser=loser.pk, survivor=survivor.pk, stores=stores), robust=True)
+    transaction.on_commit(
+        partial(take_back_counts, loser=loser.pk, survivor=survivor.pk, stores=stores), robust=True
+    )
     _restore(survivor, alias.before["survivor"])
     _restore(loser, alias.before["loser"])
     keys = [survivor.merge_key, loser.merge_key]
@@ -343,4 +392,6 @@ def _facts(product: Product) -> dict[str, Any]:
 
 
 def _locked(keys: Iterable[str]) -> list[Product]:
-    return list(Product.objects.select_for_update().filter(merge_key__in=list(keys)).order_by("merge_key"))
+    return list(
+        Product.objects.select_for_update().filter(merge_key__in=list(keys)).order_by("merge_key")
+    )

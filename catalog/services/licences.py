@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from catalog.ingest.records import CleanLicence, LicenceRecord
 from catalog.models import CatalogSource, LicenceHolder
-from mlops.flow.errors import FeedSuspicious
-from mlops.flow.sources import Difference, Saved
 from mlops.models import Run
+from mlops.pipelines.definitions import Difference, Saved
+from mlops.pipelines.errors import FeedSuspicious
 
 _LEAST_HOLDERS = 10
 
@@ -27,7 +27,9 @@ class LicenceSurvey:
     newest_event_at: None = None
 
 
-def survey_licences(*, source: str, records: Iterable[LicenceRecord], is_partial: bool = False) -> LicenceSurvey:
+def survey_licences(
+    *, source: str, records: Iterable[LicenceRecord], is_partial: bool = False
+) -> LicenceSurvey:
     """Object when more holders would vanish than the source's row allows. Raises FeedSuspicious when none has a name."""
     survey, has_name = LicenceSurvey(), False
     for record in records:
@@ -44,7 +46,9 @@ def survey_licences(*, source: str, records: Iterable[LicenceRecord], is_partial
 
 
 @transaction.atomic
-def save_licences(*, listings: Sequence[CleanLicence], run: Run | None, bundle: str | None = None) -> Saved:
+def save_licences(
+    *, listings: Sequence[CleanLicence], run: Run | None, bundle: str | None = None
+) -> Saved:
     """Upsert the holders; rows that do not differ are not written. Safe to repeat."""
     wanted = {licence.external_id: licence for licence in listings}
     if not wanted:
@@ -55,7 +59,11 @@ def save_licences(*, listings: Sequence[CleanLicence], run: Run | None, bundle: 
     LicenceHolder.objects.bulk_create(
         [
             LicenceHolder(
-                **asdict(licence), content_hash=_hash(licence), run=run, bundle=bundle, updated_at=timezone.now()
+                **asdict(licence),
+                content_hash=_hash(licence),
+                run=run,
+                bundle=bundle,
+                updated_at=timezone.now(),
             )
             for licence in due
         ],
@@ -63,10 +71,18 @@ def save_licences(*, listings: Sequence[CleanLicence], run: Run | None, bundle: 
         update_conflicts=True,
         unique_fields=["source", "external_id"],
         update_fields=[
-            "name", "province", "licence_classes", "status", "effective_on", "expires_on", "content_hash", "run",
-            "bundle", "updated_at",
+            "name",
+            "province",
+            "licence_classes",
+            "status",
+            "effective_on",
+            "expires_on",
+            "content_hash",
+            "run",
+            "bundle",
+            "updated_at",
         ],
-    )  # fmt: skip
+    )
     new = sum(licence.external_id not in known for licence in due)
     return Saved(new=new, changed=len(due) - new, unchanged=len(wanted) - len(due))
 
@@ -74,14 +90,27 @@ def save_licences(*, listings: Sequence[CleanLicence], run: Run | None, bundle: 
 def preview_licences(*, listings: Sequence[CleanLicence]) -> list[Difference]:
     """Return what a save would write, row by row: the values that differ. Writes nothing."""
     differences = []
-    rows = {row.external_id: row for row in LicenceHolder.objects.filter(source=listings[0].source)} if listings else {}
+    rows = (
+        {row.external_id: row for row in LicenceHolder.objects.filter(source=listings[0].source)}
+        if listings
+        else {}
+    )
     for licence in listings:
         row = rows.get(licence.external_id)
-        facts = {name: value for name, value in asdict(licence).items() if name not in ("source", "external_id")}
-        told = {name: (str(getattr(row, name, None) or ""), str(value or "")) for name, value in facts.items()}
+        facts = {
+            name: value
+            for name, value in asdict(licence).items()
+            if name not in ("source", "external_id")
+        }
+        told = {
+            name: (str(getattr(row, name, None) or ""), str(value or ""))
+            for name, value in facts.items()
+        }
         changed = {name: pair for name, pair in told.items() if pair[0] != pair[1]}
         if changed:
-            before, after = ({name: pair[place] for name, pair in changed.items()} for place in (0, 1))
+            before, after = (
+                {name: pair[place] for name, pair in changed.items()} for place in (0, 1)
+            )
             differences.append(Difference(key=licence.external_id, before=before, after=after))
     return differences
 
@@ -90,7 +119,11 @@ def conclude_licences(*, source: str, survey: LicenceSurvey, run: Run) -> int:
     """Mark who is listed no more, unmark who is again; return how many are newly gone."""
     rows = LicenceHolder.objects.filter(source=source)
     rows.filter(external_id__in=survey.ids).exclude(gone_at=None).update(gone_at=None)
-    gone = 0 if run.is_partial else _current(source).exclude(external_id__in=survey.ids).update(gone_at=timezone.now())
+    gone = (
+        0
+        if run.is_partial
+        else _current(source).exclude(external_id__in=survey.ids).update(gone_at=timezone.now())
+    )
     if run.new or run.changed or gone:
         CatalogSource.objects.filter(pk=source).update(newest_event_at=timezone.now())
     return gone
@@ -112,8 +145,12 @@ def _current(source: str) -> QuerySet[LicenceHolder]:
 
 
 def _known(source: str, ids: Iterable[str]) -> Iterable[tuple[str, str]]:
-    return LicenceHolder.objects.filter(source=source, external_id__in=ids).values_list("external_id", "content_hash")
+    return LicenceHolder.objects.filter(source=source, external_id__in=ids).values_list(
+        "external_id", "content_hash"
+    )
 
 
 def _hash(licence: CleanLicence) -> str:
-    return hashlib.sha256(json.dumps(asdict(licence), sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(asdict(licence), sort_keys=True, default=str).encode()
+    ).hexdigest()

@@ -12,16 +12,49 @@ from django.db.backends.utils import CursorWrapper
 
 from catalog.ingest.records import CleanListing, Potency
 from catalog.services.merging import merge_products
-from mlops.flow.sources import Difference, Saved
 from mlops.models import Run
+from mlops.pipelines.definitions import Difference, Saved
 
 COLUMNS = (
-    "source", "external_id", "language", "merge_key", "name", "raw_name", "brand", "producer", "sku", "gtin",
-    "category", "strain_type", "thc_low", "thc_high", "thc_unit", "cbd_low", "cbd_high", "cbd_unit", "lot_thc",
-    "lot_cbd", "weight_grams", "pieces", "measures", "volume_ml", "dried_grams", "price", "price_kind", "in_stock", "url",
-    "terpenes", "terpene_basis", "strain", "strain_match", "lineage", "effects", "effects_basis", "flags",
+    "source",
+    "external_id",
+    "language",
+    "merge_key",
+    "name",
+    "raw_name",
+    "brand",
+    "producer",
+    "sku",
+    "gtin",
+    "category",
+    "strain_type",
+    "thc_low",
+    "thc_high",
+    "thc_unit",
+    "cbd_low",
+    "cbd_high",
+    "cbd_unit",
+    "lot_thc",
+    "lot_cbd",
+    "weight_grams",
+    "pieces",
+    "measures",
+    "volume_ml",
+    "dried_grams",
+    "price",
+    "price_kind",
+    "in_stock",
+    "url",
+    "terpenes",
+    "terpene_basis",
+    "strain",
+    "strain_match",
+    "lineage",
+    "effects",
+    "effects_basis",
+    "flags",
     "content_hash",
-)  # fmt: skip
+)
 _KEY_PLACES = [COLUMNS.index(name) for name in ("source", "external_id", "language")]
 _MERGE_KEY, _HASH = COLUMNS.index("merge_key"), COLUMNS.index("content_hash")
 _LIST = ", ".join(COLUMNS)
@@ -36,14 +69,18 @@ _UPDATE = f"""
 UPDATE supplier_listings l SET {", ".join(f"{c} = s.{c}" for c in COLUMNS)}, run_id = %s, bundle = %s, updated_at = now()
 FROM staged_listings s WHERE (l.source, l.external_id, l.language) = (s.source, s.external_id, s.language)
 """
-_AS_IT_IS = f"SELECT {_LIST} FROM supplier_listings WHERE (source, external_id, language) = (%s, %s, %s)"
+_AS_IT_IS = (
+    f"SELECT {_LIST} FROM supplier_listings WHERE (source, external_id, language) = (%s, %s, %s)"
+)
 _UNTOLD = {"source", "external_id", "language", "content_hash", "merge_key"}
 Row = tuple[Any, ...]
 """The values of COLUMNS."""
 
 
 @transaction.atomic
-def save_listings(*, listings: Sequence[CleanListing], run: Run | None, bundle: str | None = None) -> Saved:
+def save_listings(
+    *, listings: Sequence[CleanListing], run: Run | None, bundle: str | None = None
+) -> Saved:
     """Upsert the listings and the products they belong to; rows that do not differ are not written. Safe to repeat."""
     if not listings:
         return Saved()
@@ -63,7 +100,11 @@ def preview_listings(*, listings: Sequence[CleanListing]) -> list[Difference]:
             cursor.execute(_AS_IT_IS, [row[place] for place in _KEY_PLACES])
             before = cursor.fetchone() or (None,) * len(COLUMNS)
             # As the database would write them: 3.5 and 3.50 grams are one value.
-            pairs = {c: (_told(b), _told(a)) for c, b, a in zip(COLUMNS, before, row, strict=True) if c not in _UNTOLD}
+            pairs = {
+                c: (_told(b), _told(a))
+                for c, b, a in zip(COLUMNS, before, row, strict=True)
+                if c not in _UNTOLD
+            }
             told = {column: pair for column, pair in pairs.items() if pair[0] != pair[1]}
             differences.append(
                 Difference(
@@ -98,9 +139,13 @@ def due_rows(cursor: CursorWrapper, rows: Sequence[Row]) -> Due:
             by_key[key] = row
     known = {}
     for source in sorted({key[0] for key in by_key}):
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('supplier_listings'), hashtext(%s))", [source])
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtext('supplier_listings'), hashtext(%s))", [source]
+        )
         cursor.execute(_KNOWN, [source, [key[1] for key in by_key if key[0] == source]])
-        known.update({key: content_hash for *parts, content_hash in cursor for key in [tuple(parts)]})
+        known.update(
+            {key: content_hash for *parts, content_hash in cursor for key in [tuple(parts)]}
+        )
     new = [row for key, row in by_key.items() if key not in known]
     changed = [row for key, row in by_key.items() if known.get(key, row[_HASH]) != row[_HASH]]
     return Due(new, changed, len(by_key) - len(new) - len(changed))

@@ -8,8 +8,8 @@ from catalog.ingest.vocabulary import WORDS
 from catalog.models import Product
 from catalog.reference.strains import strains
 from catalog.reference.terpenes import terpenes
-from catalog.services.facts import FACTS
-from catalog.services.reviewing import note_reviews
+from catalog.services.field_merge import FACTS
+from catalog.services.review_items import note_reviews
 
 _NAMES = ", ".join(FACTS)
 # An empty or missing value of every listing erases nothing that the product has.
@@ -19,9 +19,31 @@ _KEPT = {
     else f"COALESCE(EXCLUDED.{c}, p.{c})"
     for c in FACTS
 }
-COMPARED = ("name", "brand", "gtin", "category", "weight_grams", "volume_ml", "pieces", "thc_mg", "cbd_mg", "measures")
+COMPARED = (
+    "name",
+    "brand",
+    "gtin",
+    "category",
+    "weight_grams",
+    "volume_ml",
+    "pieces",
+    "thc_mg",
+    "cbd_mg",
+    "measures",
+)
 """Facts by which products are told apart: when one changes, the product is matched anew."""
-DOCUMENTED = ("name", "name_fr", "sku", "gtin", "brand", "strain_type", "category", "strain", "terpenes", "lineage")
+DOCUMENTED = (
+    "name",
+    "name_fr",
+    "sku",
+    "gtin",
+    "brand",
+    "strain_type",
+    "category",
+    "strain",
+    "terpenes",
+    "lineage",
+)
 """Facts whose words a product is found by."""
 _IS_CHANGED = "({}) IS DISTINCT FROM ({})"
 _PRODUCTS = f"""
@@ -76,7 +98,9 @@ def merge_products(cursor: CursorWrapper, merge_keys: list[str]) -> None:
 def products_apart(cursor: CursorWrapper, merge_keys: list[str]) -> list[Product]:
     """Return, unsaved, what the listings of each key alone make of a product, whatever it is merged into."""
     cursor.execute(_APART, [merge_keys])
-    return [Product(**dict(zip(("merge_key", *FACTS), row, strict=True))) for row in cursor.fetchall()]
+    return [
+        Product(**dict(zip(("merge_key", *FACTS), row, strict=True))) for row in cursor.fetchall()
+    ]
 
 
 def hold_products(cursor: CursorWrapper) -> None:
@@ -91,5 +115,11 @@ def write_documents(cursor: CursorWrapper, product_keys: list[str]) -> None:
 
 def _lexicon() -> dict[str, str]:
     aromas = {t.key: f"{t.fr} {t.aromas_en} {t.aromas_fr}" for t in terpenes().values()}
-    flavors = {strain.name: " ".join(strain.flavors) for strain in strains().values() if strain.flavors}
-    return {"words": json.dumps(WORDS), "terpenes": json.dumps(aromas), "flavors": json.dumps(flavors)}
+    flavors = {
+        strain.name: " ".join(strain.flavors) for strain in strains().values() if strain.flavors
+    }
+    return {
+        "words": json.dumps(WORDS),
+        "terpenes": json.dumps(aromas),
+        "flavors": json.dumps(flavors),
+    }

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from catalog.models import Product, StoreStock
-from mlops.arrays import array
+from mlops.sql_arrays import array
 
 _COUNT = """
 INSERT INTO store_stock (store_id, product_id, quantity, counted_at)
@@ -56,17 +56,21 @@ def count_stock(counts: Sequence[Count]) -> int:
         cursor.execute(
             _COUNT,
             [
-                array(row.store for row in rows), array(row.product for row in rows),
-                array(row.quantity for row in rows), array(row.counted_at for row in rows),
+                array(row.store for row in rows),
+                array(row.product for row in rows),
+                array(row.quantity for row in rows),
+                array(row.counted_at for row in rows),
             ],
-        )  # fmt: skip
+        )
         return int(cursor.rowcount)
 
 
 def stores_to_bring(*, loser: Product, survivor: Product) -> list[str]:
     """Return the stores in which the one that is merged is counted, and the other never was."""
     counted = StoreStock.objects.filter(product=survivor).values("store")
-    return [str(pk) for pk in loser.stock.exclude(store__in=counted).values_list("store_id", flat=True)]
+    return [
+        str(pk) for pk in loser.stock.exclude(store__in=counted).values_list("store_id", flat=True)
+    ]
 
 
 def bring_counts(*, loser: UUID, survivor: UUID, stores: Sequence[str]) -> None:

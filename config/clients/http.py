@@ -72,12 +72,18 @@ class HttpClient:
         self._session.close()
 
     def get(
-        self, path: str, *, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> HttpAnswer:
         """Fetch; repeated on connection errors, 429 and 5xx. Raises HttpFailed."""
         return self._send("GET", path, repeatable=True, params=params, headers=headers)
 
-    def download(self, path: str, *, to: BinaryIO, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+    def download(
+        self, path: str, *, to: BinaryIO, headers: Mapping[str, str] | None = None
+    ) -> HttpAnswer:
         """Fetch into a file, so that no size of answer fills memory; `body` stays empty. Raises HttpFailed."""
         return self._send("GET", path, repeatable=True, to=to, headers=headers)
 
@@ -91,25 +97,33 @@ class HttpClient:
         repeatable: bool = False,
     ) -> HttpAnswer:
         """Send JSON or a form; repeated only when the caller says that is safe. Raises HttpFailed."""
-        return self._send("POST", path, repeatable=repeatable, json=json, data=form, headers=headers)
+        return self._send(
+            "POST", path, repeatable=repeatable, json=json, data=form, headers=headers
+        )
 
     def url(self, path: str) -> str:
         """Return the whole address of a path; of the base itself when the path is empty."""
         return f"{self.base_url}/{path.lstrip('/')}" if path else self.base_url
 
-    def _send(self, method: str, path: str, *, repeatable: bool, to: BinaryIO | None = None, **how: Any) -> HttpAnswer:
+    def _send(
+        self, method: str, path: str, *, repeatable: bool, to: BinaryIO | None = None, **how: Any
+    ) -> HttpAnswer:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, self._repeating if repeatable else self._once)
         url = self.url(path)
         try:
-            with self._session.request(method, url, timeout=self._timeout, stream=True, **how) as answer:
+            with self._session.request(
+                method, url, timeout=self._timeout, stream=True, **how
+            ) as answer:
                 if answer.status_code >= 400:
                     raise HttpFailed(url, f"status {answer.status_code}", status=answer.status_code)
                 return HttpAnswer(
                     url=answer.url,
                     status=answer.status_code,
                     content_type=answer.headers.get("Content-Type", ""),
-                    body=self._read(answer) if to is None else self._copy(answer, to, most=_LARGEST_DOWNLOAD),
+                    body=self._read(answer)
+                    if to is None
+                    else self._copy(answer, to, most=_LARGEST_DOWNLOAD),
                     headers=dict(answer.headers),
                     fetched_at=datetime.now(UTC),
                 )
@@ -131,7 +145,9 @@ class HttpClient:
             if time.monotonic() > deadline:  # each part in time, the whole never: a slow drip
                 raise HttpFailed(answer.url, f"answer took more than {self._whole_seconds:g} s")
             if read > most:
-                raise HttpFailed(answer.url, f"answer larger than {most} bytes", status=answer.status_code)
+                raise HttpFailed(
+                    answer.url, f"answer larger than {most} bytes", status=answer.status_code
+                )
         return b""
 
 

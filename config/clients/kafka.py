@@ -26,7 +26,12 @@ from config.errors import ServiceUnavailable
 log = structlog.get_logger(__name__)
 # It tells of every reconnection as an error; what matters we tell ourselves.
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
-_REBALANCED = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
+_REBALANCED = (
+    CommitFailedError,
+    IllegalGenerationError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 _FOR_GOOD = (AuthorizationError, KafkaConfigurationError)
 _MOST_FAILURES = 10
 _BACKOFF_SECONDS = 0.5
@@ -85,12 +90,19 @@ class Consumer:
         self._failures = 0
         with _failing("no connection"):
             self._kafka = KafkaConsumer(
-                **_access(), group_id=settings.KAFKA_GROUP_ID, enable_auto_commit=False, auto_offset_reset="earliest",
-                session_timeout_ms=1000 * seconds, heartbeat_interval_ms=max(100, 1000 * seconds // 10),
+                **_access(),
+                group_id=settings.KAFKA_GROUP_ID,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                session_timeout_ms=1000 * seconds,
+                heartbeat_interval_ms=max(100, 1000 * seconds // 10),
                 request_timeout_ms=1000 * max(settings.KAFKA_TIMEOUT_SECONDS, seconds + 5),
-                max_poll_records=settings.KAFKA_BATCH_SIZE, fetch_max_wait_ms=50, reconnect_backoff_max_ms=2000,
-                max_partition_fetch_bytes=_LARGEST_FETCH, metrics_enabled=False,
-            )  # fmt: skip
+                max_poll_records=settings.KAFKA_BATCH_SIZE,
+                fetch_max_wait_ms=50,
+                reconnect_backoff_max_ms=2000,
+                max_partition_fetch_bytes=_LARGEST_FETCH,
+                metrics_enabled=False,
+            )
             self._kafka.subscribe([_told(topic) for topic in topics], listener=_Leaving(self))
 
     def __enter__(self) -> Self:
@@ -118,7 +130,11 @@ class Consumer:
             time.sleep(_BACKOFF_SECONDS)
             return []
         self._failures = 0
-        return [Batch(_place(tp), [r.offset for r in rs], [r.value for r in rs]) for tp, rs in found.items() if rs]
+        return [
+            Batch(_place(tp), [r.offset for r in rs], [r.value for r in rs])
+            for tp, rs in found.items()
+            if rs
+        ]
 
     def commit(self, batches: Iterable[Batch]) -> bool:
         """
@@ -126,7 +142,9 @@ class Consumer:
         is not, and the messages may come again.
         """
         for batch in batches:
-            self._uncommitted[_partition(batch.place)] = OffsetAndMetadata(batch.offsets[-1] + 1, "", -1)
+            self._uncommitted[_partition(batch.place)] = OffsetAndMetadata(
+                batch.offsets[-1] + 1, "", -1
+            )
         ours = self._kafka.assignment() or ()
         self._uncommitted = {tp: offset for tp, offset in self._uncommitted.items() if tp in ours}
         if not self._uncommitted:
@@ -163,7 +181,10 @@ class Consumer:
         waiting = {}
         for partition in self._kafka.assignment() or ():
             try:
-                end, at = self._kafka.highwater(partition), self._kafka.position(partition, timeout_ms=100)
+                end, at = (
+                    self._kafka.highwater(partition),
+                    self._kafka.position(partition, timeout_ms=100),
+                )
             except (KafkaError, AssertionError):  # being assigned just now
                 continue
             if end is not None and at is not None:
@@ -243,11 +264,17 @@ class Producer:
         deadline = time.monotonic() + settings.KAFKA_TIMEOUT_SECONDS + 1
         sent = [
             kafka.send(
-                _told(message.topic), value=message.value, key=message.key,
-                headers=[(k, v.encode(errors="replace")) for k, v in (message.headers or {}).items()] if is_headed else None,
+                _told(message.topic),
+                value=message.value,
+                key=message.key,
+                headers=[
+                    (k, v.encode(errors="replace")) for k, v in (message.headers or {}).items()
+                ]
+                if is_headed
+                else None,
             )
             for message in messages
-        ]  # fmt: skip
+        ]
         for one in sent:
             one.get(timeout=max(0.001, deadline - time.monotonic()))
         return len(sent)
@@ -267,10 +294,17 @@ class Producer:
             milliseconds = 1000 * settings.KAFKA_TIMEOUT_SECONDS
             with _failing("no connection"):
                 self._held = KafkaProducer(
-                    **_access(), acks="all", linger_ms=5, max_block_ms=milliseconds, delivery_timeout_ms=milliseconds,
-                    request_timeout_ms=milliseconds // 2, max_request_size=_LARGEST_FETCH, batch_size=65_536,
-                    metrics_enabled=False, reconnect_backoff_max_ms=2000,
-                )  # fmt: skip
+                    **_access(),
+                    acks="all",
+                    linger_ms=5,
+                    max_block_ms=milliseconds,
+                    delivery_timeout_ms=milliseconds,
+                    request_timeout_ms=milliseconds // 2,
+                    max_request_size=_LARGEST_FETCH,
+                    batch_size=65_536,
+                    metrics_enabled=False,
+                    reconnect_backoff_max_ms=2000,
+                )
         return self._held
 
 
@@ -292,17 +326,20 @@ def _access() -> dict[str, Any]:
     if not is_configured():
         raise KafkaFailed("KAFKA_BOOTSTRAP_SERVERS is empty")
     access: dict[str, Any] = {
-        "bootstrap_servers": settings.KAFKA_BOOTSTRAP_SERVERS, "api_version": settings.KAFKA_API_VERSION,
-        "security_protocol": settings.KAFKA_SECURITY_PROTOCOL, "client_id": "cultivar",
+        "bootstrap_servers": settings.KAFKA_BOOTSTRAP_SERVERS,
+        "api_version": settings.KAFKA_API_VERSION,
+        "security_protocol": settings.KAFKA_SECURITY_PROTOCOL,
+        "client_id": "cultivar",
         "bootstrap_timeout_ms": 1000 * settings.KAFKA_TIMEOUT_SECONDS,
-    }  # fmt: skip
+    }
     if settings.KAFKA_CA_FILE:
         access["ssl_cafile"] = str(settings.KAFKA_CA_FILE)
     if settings.KAFKA_SECURITY_PROTOCOL.startswith("SASL"):
         access |= {
-            "sasl_mechanism": settings.KAFKA_SASL_MECHANISM, "sasl_plain_username": settings.KAFKA_SASL_USER,
+            "sasl_mechanism": settings.KAFKA_SASL_MECHANISM,
+            "sasl_plain_username": settings.KAFKA_SASL_USER,
             "sasl_plain_password": settings.KAFKA_SASL_PASSWORD,
-        }  # fmt: skip
+        }
     return access
 
 

@@ -36,7 +36,9 @@ def versions(prefix: str) -> list[Version]:
     """Return every version of every object below a prefix, deleted or not. Raises ObjectsUnavailable."""
     storage = _storage()
     try:
-        return list(_on_s3(storage, prefix) if isinstance(storage, S3Storage) else _files(storage, prefix))
+        return list(
+            _on_s3(storage, prefix) if isinstance(storage, S3Storage) else _files(storage, prefix)
+        )
     except (BotoCoreError, ClientError, OSError) as error:
         raise ObjectsUnavailable(type(error).__name__) from error
 
@@ -73,19 +75,27 @@ def _storage() -> Storage:
 
 def _on_s3(storage: S3Storage, prefix: str) -> Iterator[Version]:
     pages = storage.connection.meta.client.get_paginator("list_object_versions")
-    for page in pages.paginate(Bucket=storage.bucket_name, Prefix=prefix, PaginationConfig={"PageSize": _PAGE}):
+    for page in pages.paginate(
+        Bucket=storage.bucket_name, Prefix=prefix, PaginationConfig={"PageSize": _PAGE}
+    ):
         yield from (Version(one["Key"], one["VersionId"]) for one in page.get("Versions", []))
-        yield from (Version(one["Key"], one["VersionId"], True) for one in page.get("DeleteMarkers", []))
+        yield from (
+            Version(one["Key"], one["VersionId"], True) for one in page.get("DeleteMarkers", [])
+        )
 
 
 def _remove_on_s3(storage: S3Storage, found: list[Version]) -> None:
     for start in range(0, len(found), _PAGE):
-        told: list[dict[str, Any]] = [{"Key": v.key, "VersionId": v.version} for v in found[start : start + _PAGE]]
+        told: list[dict[str, Any]] = [
+            {"Key": v.key, "VersionId": v.version} for v in found[start : start + _PAGE]
+        ]
         answer = storage.connection.meta.client.delete_objects(
             Bucket=storage.bucket_name, Delete={"Objects": told, "Quiet": True}
         )
         if errors := answer.get("Errors"):
-            raise ObjectsUnavailable(f"{len(errors)} versions were not removed: {errors[0].get('Code', '')}")
+            raise ObjectsUnavailable(
+                f"{len(errors)} versions were not removed: {errors[0].get('Code', '')}"
+            )
 
 
 def _files(storage: Storage, folder: str) -> Iterator[Version]:

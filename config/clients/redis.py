@@ -43,9 +43,12 @@ class QuickRedis:
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(
-            url, socket_timeout=_QUICK_SECONDS, socket_connect_timeout=_QUICK_SECONDS, retry=Retry(NoBackoff(), 0),
+            url,
+            socket_timeout=_QUICK_SECONDS,
+            socket_connect_timeout=_QUICK_SECONDS,
+            retry=Retry(NoBackoff(), 0),
             max_connections=_MOST_CONNECTIONS,
-        )  # fmt: skip
+        )
         self._silent_until = 0.0
         self._probing = threading.Lock()
 
@@ -132,7 +135,11 @@ def read_key(url: str, key: bytes) -> list[str]:
 
 
 def _databases() -> list[str]:
-    told = {settings.CACHES["default"]["LOCATION"], settings.CELERY_BROKER_URL, settings.CELERY_RESULT_BACKEND}
+    told = {
+        settings.CACHES["default"]["LOCATION"],
+        settings.CELERY_BROKER_URL,
+        settings.CELERY_RESULT_BACKEND,
+    }
     return sorted(url for url in told if str(url).startswith(("redis://", "rediss://", "unix://")))
 
 
@@ -142,9 +149,11 @@ _clients: dict[str, Any] = {}
 def _client(url: str) -> Any:
     if url not in _clients:
         _clients[url] = redis.Redis.from_url(
-            url, socket_timeout=_SECONDS, socket_connect_timeout=2,
+            url,
+            socket_timeout=_SECONDS,
+            socket_connect_timeout=2,
             retry=Retry(ExponentialWithJitterBackoff(cap=_LONGEST_WAIT), _TRIES),
-        )  # fmt: skip
+        )
     return _clients[url]
 
 

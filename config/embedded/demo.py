@@ -8,9 +8,9 @@ from typing import Any
 import requests
 
 from config.embedded.ports import LOOPBACK, remembered_port
+from config.embedded.preparation import StepFailed, Steps
 from config.embedded.secrets import write_private
-from config.embedded.steps import StepFailed, Steps
-from config.embedded.supervising import Program, app_program
+from config.embedded.supervisor import Program, app_program
 
 SOURCES = ("ocs", "ocs-wholesale", "aglc", "sqdc")
 SCOPES = "catalog:read,customers:read,customers:write,chat:write,events:write,recommendations:read"
@@ -110,8 +110,12 @@ class Demo:
         headers = {"Authorization": f"Api-Key {self.key or 'none'}"}
         start = f"{self._address}/api/v1"
         answers = (
-            requests.post(f"{start}/events/", json={"events": []}, headers=headers, timeout=ANSWER_SECONDS),
-            requests.get(f"{start}/recommendations/", {"limit": 1}, headers=headers, timeout=ANSWER_SECONDS),
+            requests.post(
+                f"{start}/events/", json={"events": []}, headers=headers, timeout=ANSWER_SECONDS
+            ),
+            requests.get(
+                f"{start}/recommendations/", {"limit": 1}, headers=headers, timeout=ANSWER_SECONDS
+            ),
         )
         return all(answer.status_code not in {401, 403} for answer in answers)
 

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.prompt import Confirm
 
 from config.embedded.demo import VISITORS, Demo
-from config.embedded.descendants import ending_descendants, ignore_signals
+from config.embedded.orphans import ending_descendants, ignore_signals
 from config.embedded.ports import LOOPBACK, free_port, is_taken
+from config.embedded.preparation import StepFailed, Steps
 from config.embedded.server import START_SECONDS, Server, ServerFailed
 from config.embedded.stack import ROOT, Stack, given_settings
 from config.embedded.state import Refused, StateDirectory
-from config.embedded.steps import StepFailed, Steps
-from config.embedded.supervising import Program, Supervisor, app_program, server_program
+from config.embedded.supervisor import Program, Supervisor, app_program, server_program
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 STAFF = "staff"
@@ -56,7 +56,9 @@ class Development:
         supervisor = self._start_servers()
         environment = self._steps.environment
         models = self._steps.begin("fetch_models")
-        with self._steps.showing("Servers: " + (", ".join(self._stack.servers) or "all from outside")):
+        with self._steps.showing(
+            "Servers: " + (", ".join(self._stack.servers) or "all from outside")
+        ):
             for server in self._stack.servers.values():
                 self._wait_for(server)
         with self._steps.showing("Database tables"):
@@ -83,7 +85,8 @@ class Development:
 
     def _reset(self) -> None:
         if not self._options.yes and not (
-            sys.stdin.isatty() and Confirm.ask(f"Delete every row and file under {self._state.path}?", default=False)
+            sys.stdin.isatty()
+            and Confirm.ask(f"Delete every row and file under {self._state.path}?", default=False)
         ):
             raise Refused("Nothing was deleted. `bin/dev --reset --yes` deletes without asking.")
         self._stack.remove()
@@ -91,7 +94,10 @@ class Development:
 
     def _start_servers(self) -> Supervisor:
         to_run = self._stack.prepare()
-        programs = [server_program(s.name, s.command(), s.stop_signal.name.removeprefix("SIG")) for s in to_run]
+        programs = [
+            server_program(s.name, s.command(), s.stop_signal.name.removeprefix("SIG"))
+            for s in to_run
+        ]
         programs += self._own_programs()
         self._steps.environment = {
             **os.environ,
@@ -101,7 +107,10 @@ class Development:
             "PYTHONUNBUFFERED": "1",
         }
         self._supervisor = Supervisor(
-            state=self._state.path, directory=ROOT, programs=programs, environment=self._steps.environment
+            state=self._state.path,
+            directory=ROOT,
+            programs=programs,
+            environment=self._steps.environment,
         )
         self._supervisor.start()
         return self._supervisor
@@ -111,8 +120,16 @@ class Development:
         celery = [*python, "celery", "-A", "config"]
         web = f"gunicorn config.wsgi --bind {LOOPBACK}:{self._options.port} --threads 8"
         web += " --no-control-socket --graceful-timeout 5"
-        worker = f"worker -Q {QUEUES} --concurrency 2 --without-gossip --without-mingle --loglevel INFO"
-        beat = ["beat", "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler", "--pidfile", ""]
+        worker = (
+            f"worker -Q {QUEUES} --concurrency 2 --without-gossip --without-mingle --loglevel INFO"
+        )
+        beat = [
+            "beat",
+            "--scheduler",
+            "django_celery_beat.schedulers:DatabaseScheduler",
+            "--pidfile",
+            "",
+        ]
         return [
             app_program("web", [*python, *web.split()]),
             app_program("worker", [*celery, *worker.split()], stop_seconds=15),
@@ -142,19 +159,25 @@ class Development:
     def _make_staff(self, database: str) -> str:
         """Make the staff user unless there is one; returns its password, or nothing."""
         with psycopg.connect(database, connect_timeout=5) as connection:
-            if connection.execute("SELECT 1 FROM auth_user WHERE username = %s", [STAFF]).fetchone():
+            if connection.execute(
+                "SELECT 1 FROM auth_user WHERE username = %s", [STAFF]
+            ).fetchone():
                 return ""
         password = secrets.token_urlsafe(12)
         with self._steps.showing("Staff user"):
             arguments = ("--no-input", "--username", STAFF, "--email", "staff@localhost")
-            self._steps.manage("createsuperuser", *arguments, more={"DJANGO_SUPERUSER_PASSWORD": password})
+            self._steps.manage(
+                "createsuperuser", *arguments, more={"DJANGO_SUPERUSER_PASSWORD": password}
+            )
         return password
 
     def _announce(self, password: str, product: str, seconds: float) -> None:
         say = self._console.print
-        said = f"password [bold]{password}[/bold] (shown only now)" if password else (
-            f"password as before; a new one: bin/manage changepassword {STAFF}"
-        )  # fmt: skip
+        said = (
+            f"password [bold]{password}[/bold] (shown only now)"
+            if password
+            else (f"password as before; a new one: bin/manage changepassword {STAFF}")
+        )
         say(f"\n[bold green]Cultivar runs[/bold green] [dim](after {seconds:.0f} s)[/dim]")
         say(f"Console   {self._address}/console/ — user {STAFF}, {said}", soft_wrap=True)
         say(f"API       {self._address}/api/docs/")
@@ -177,7 +200,9 @@ class Development:
                 continue  # it is about to end
             for name, process_id in now.items():
                 if process_id and process_id != known[name]:
-                    self._console.print(f"[yellow]{name} ended and was started again[/yellow]; see its log.")
+                    self._console.print(
+                        f"[yellow]{name} ended and was started again[/yellow]; see its log."
+                    )
                     known[name] = process_id
         raise StepFailed(f"Supervisor ended; see {self._stack.logs / 'supervisord.log'}.")
 
@@ -186,7 +211,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="bin/dev", description=__doc__)
     parser.add_argument("--port", type=int, default=8000, help="of the web process (default: 8000)")
-    parser.add_argument("--no-demo", dest="demo", action="store_false", help="no sample supplier, key or first sync")
+    parser.add_argument(
+        "--no-demo", dest="demo", action="store_false", help="no sample supplier, key or first sync"
+    )
     parser.add_argument("--reset", action="store_true", help="delete all rows and files first")
     parser.add_argument("--yes", action="store_true", help="do not ask before --reset deletes")
     options = parser.parse_args(arguments)
@@ -208,7 +235,13 @@ def main() -> int:
         except Refused as error:
             console.print(f"[red]{error}[/red]", soft_wrap=True)
             return REFUSED
-        except (StepFailed, ServerFailed, OSError, requests.RequestException, psycopg.Error) as error:
+        except (
+            StepFailed,
+            ServerFailed,
+            OSError,
+            requests.RequestException,
+            psycopg.Error,
+        ) as error:
             console.print(f"[red]{' '.join(str(error).split())}[/red]", soft_wrap=True)
             return FAILED
         finally:

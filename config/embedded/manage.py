@@ -7,7 +7,14 @@ from pathlib import Path
 from config.embedded.stack import NOWHERE, ROOT, Stack, given_settings
 
 # These read or write no server, and so need none to run.
-_WITHOUT_SERVERS = {"check", "clean_strings", "env_example", "fetch_models", "help", "makemigrations"}
+_WITHOUT_SERVERS = {
+    "check",
+    "clean_strings",
+    "env_example",
+    "fetch_models",
+    "help",
+    "makemigrations",
+}
 
 
 def local_environment(arguments: list[str]) -> dict[str, str]:

@@ -68,7 +68,9 @@ class Postgres(Server):
                 shutil.chown(path, *self._account)
         options = ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8"]
         try:
-            self._run("initdb", "-D", str(draft), "-U", USER, f"--pwfile={given_password}", *options)
+            self._run(
+                "initdb", "-D", str(draft), "-U", USER, f"--pwfile={given_password}", *options
+            )
         finally:
             given_password.unlink()
         draft.rename(self.data)
@@ -81,7 +83,9 @@ class Postgres(Server):
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         server = [str(self._binaries() / "postgres"), "-D", str(self.data), *options]
-        return self._tethered(["env", "-i", "LANG=C.UTF-8", "PATH=/usr/bin:/bin", *server], self._account)
+        return self._tethered(
+            ["env", "-i", "LANG=C.UTF-8", "PATH=/usr/bin:/bin", *server], self._account
+        )
 
     def is_healthy(self) -> bool:
         """Tell whether it answers a query; False while it recovers."""
@@ -94,8 +98,12 @@ class Postgres(Server):
 
     def settle(self) -> None:
         """Make the database unless it is there."""
-        with psycopg.connect(self._address("postgres"), autocommit=True, connect_timeout=5) as connection:
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+        with psycopg.connect(
+            self._address("postgres"), autocommit=True, connect_timeout=5
+        ) as connection:
+            if not connection.execute(
+                "SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]
+            ).fetchone():
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
     def remove(self) -> None:
@@ -151,4 +159,7 @@ class Postgres(Server):
 def _open_for_reading(folder: Path) -> None:
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():
-            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or path.stat().st_mode & 0o100 else 0o444))
+            path.chmod(
+                path.stat().st_mode
+                | (0o555 if path.is_dir() or path.stat().st_mode & 0o100 else 0o444)
+            )

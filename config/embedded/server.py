@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import psutil
 
+from config.embedded.launcher import wrapped
 from config.embedded.ports import remembered_port
-from config.embedded.tether import wrapped
 
 START_SECONDS = 60
 STOP_SECONDS = 15
@@ -74,7 +74,9 @@ class Server(ABC):
         return self.directory / "pid"
 
     def _tethered(self, command: list[str], account: tuple[int, int] | None = None) -> list[str]:
-        return wrapped(command, stop_signal=self.stop_signal, account=account, pid_file=str(self._pid_file))
+        return wrapped(
+            command, stop_signal=self.stop_signal, account=account, pid_file=str(self._pid_file)
+        )
 
     def prepare(self) -> bool:
         """
@@ -130,7 +132,11 @@ class Server(ABC):
     def _launch(self) -> None:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def _is_up(self, deadline: float) -> bool:

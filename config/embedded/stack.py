@@ -25,7 +25,11 @@ NOWHERE = {
 
 def given_settings() -> dict[str, str]:
     """Return what the environment says, and for the rest what `.env` says, as the settings are read."""
-    return {name: value for name, value in {**dotenv_values(ROOT / ".env"), **os.environ}.items() if value}
+    return {
+        name: value
+        for name, value in {**dotenv_values(ROOT / ".env"), **os.environ}.items()
+        if value
+    }
 
 
 class Stack:
@@ -91,6 +95,9 @@ class Stack:
         return self
 
     def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
     ) -> None:
         self.stop()

@@ -11,15 +11,20 @@ import psycopg
 from rich.console import Console
 
 from config.embedded.checks import CHECKS, SLOWEST
-from config.embedded.descendants import ending_descendants
-from config.embedded.proof import Result, begin, run_pytest, show_results, show_skipped
+from config.embedded.orphans import ending_descendants
 from config.embedded.server import ServerFailed
 from config.embedded.stack import ROOT, SERVERS, Stack
+from config.embedded.test_run import Result, begin, run_pytest, show_results, show_skipped
 
 FAILED, INTERRUPTED = 1, 130
 TEMPLATE = "cultivar_template"
 PRODUCTION, TEST = "config.settings.production", "config.settings.test"
-OUTSIDE = ("AWS_STORAGE_BUCKET_NAME", "AWS_S3_ENDPOINT_URL", "KAFKA_BOOTSTRAP_SERVERS", "MILVUS_TOKEN")
+OUTSIDE = (
+    "AWS_STORAGE_BUCKET_NAME",
+    "AWS_S3_ENDPOINT_URL",
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "MILVUS_TOKEN",
+)
 """Blank here whatever the environment or `.env` says: no test may reach what is not its own."""
 
 
@@ -65,7 +70,12 @@ def main() -> int:
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="bin/test", description=__doc__)
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="only pytest, on this part (file, folder, file::test)")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="only pytest, on this part (file, folder, file::test)",
+    )
     parser.add_argument("--quick", action="store_true", help="leave out tests marked slow")
     parser.add_argument("--static", action="store_true", help="only the static checks (bin/check)")
     return parser.parse_args(arguments)
@@ -85,7 +95,12 @@ def _prove(options: argparse.Namespace, stack: Stack, directory: Path, console: 
         results += _ready_for_tests(environment, console)
         report = directory / "report.xml"
         tests = _pytest_command(options, report)
-        step = begin("pytest", tests, directory=ROOT, environment={**environment, "DJANGO_SETTINGS_MODULE": TEST})
+        step = begin(
+            "pytest",
+            tests,
+            directory=ROOT,
+            environment={**environment, "DJANGO_SETTINGS_MODULE": TEST},
+        )
         result, summary = run_pytest(step, console)
         results.append(result)
         show_skipped(report, console)
@@ -100,7 +115,8 @@ def _check(environment: dict[str, str], console: Console) -> list[Result]:
     slowest = begin(SLOWEST, CHECKS[SLOWEST], directory=ROOT, environment=environment)
     quicker = [(name, command) for name, command in CHECKS.items() if name != SLOWEST]
     results = [
-        begin(name, command, directory=ROOT, environment=environment).finish(console) for name, command in quicker
+        begin(name, command, directory=ROOT, environment=environment).finish(console)
+        for name, command in quicker
     ]
     return [*results, slowest.finish(console)]
 

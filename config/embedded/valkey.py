@@ -51,7 +51,9 @@ class Valkey(Server):
             "databases": "64",
             "set-proc-title": "no",
         }
-        write_private(self._configuration, "".join(f"{name} {value}\n" for name, value in lines.items()))
+        write_private(
+            self._configuration, "".join(f"{name} {value}\n" for name, value in lines.items())
+        )
 
     def command(self) -> list[str]:
         """Return the command line that runs the server."""

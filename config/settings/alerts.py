@@ -8,7 +8,9 @@ ALERT_EMAILS = ENV.alert_emails
 ALERT_WEBHOOK_URL = ENV.alert_webhook_url
 _url = urlsplit(ENV.email_url)
 EMAIL_BACKEND = (
-    "django.core.mail.backends.smtp.EmailBackend" if _url.hostname else "django.core.mail.backends.dummy.EmailBackend"
+    "django.core.mail.backends.smtp.EmailBackend"
+    if _url.hostname
+    else "django.core.mail.backends.dummy.EmailBackend"
 )
 EMAIL_HOST = _url.hostname or ""
 EMAIL_PORT = _url.port or 587

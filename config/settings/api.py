@@ -1,15 +1,15 @@
 """REST: keys, paging, limits, schema."""
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["config.access.ApiKeyAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["config.api.keys.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["config.parsing.BoundedJSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["config.access.KeyRateThrottle"],
-    "DEFAULT_PAGINATION_CLASS": "config.api.CursorPages",
-    "DEFAULT_FILTER_BACKENDS": ["config.api.StrictFilters"],
+    "DEFAULT_PARSER_CLASSES": ["config.api.parsers.BoundedJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.api.keys.KeyRateThrottle"],
+    "DEFAULT_PAGINATION_CLASS": "config.api.conventions.CursorPages",
+    "DEFAULT_FILTER_BACKENDS": ["config.api.conventions.StrictFilters"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "config.api.problem_details",
+    "EXCEPTION_HANDLER": "config.api.conventions.problem_details",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
@@ -18,8 +18,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.openapi.note_problems",
-        "config.openapi.note_audiences",
+        "config.api.openapi.note_problems",
+        "config.api.openapi.note_audiences",
     ],
     "ENUM_NAME_OVERRIDES": {
         "LanguageEnum": [("en", "English"), ("fr", "français")],

@@ -2,8 +2,12 @@
 
 from config.env import ENV
 
-KAFKA_BOOTSTRAP_SERVERS = [server.strip() for server in ENV.kafka_bootstrap_servers.split(",") if server.strip()]
-KAFKA_API_VERSION = tuple(map(int, ENV.kafka_api_version.split("."))) if ENV.kafka_api_version else None
+KAFKA_BOOTSTRAP_SERVERS = [
+    server.strip() for server in ENV.kafka_bootstrap_servers.split(",") if server.strip()
+]
+KAFKA_API_VERSION = (
+    tuple(map(int, ENV.kafka_api_version.split("."))) if ENV.kafka_api_version else None
+)
 KAFKA_SECURITY_PROTOCOL = ENV.kafka_security_protocol
 KAFKA_SASL_MECHANISM = ENV.kafka_sasl_mechanism
 KAFKA_SASL_USER = ENV.kafka_sasl_user

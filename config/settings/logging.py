@@ -1,6 +1,6 @@
 """Structured logs, one line an event, nothing personal in them."""
 
 from config.env import ENV
-from config.logs import logging_config
+from config.observability.logging import logging_config
 
 LOGGING = logging_config(level=ENV.log_level, style=ENV.log_format)

@@ -19,7 +19,9 @@ _s3: dict[str, Any] = {
         "default_acl": None,
         "file_overwrite": True,
         "client_config": Config(
-            connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 4, "mode": "standard"}
+            connect_timeout=5,
+            read_timeout=30,
+            retries={"total_max_attempts": 4, "mode": "standard"},
         ),
     },
 }

@@ -1,3 +1,3 @@
 """The console's pages about people."""
 
-from customers.admin import chats, habits, profiles, rules, scenarios, shelves, texts  # noqa: F401  # registers them
+from customers.admin import assortment, chats, profiles, rules, scenarios, statistics, texts  # noqa: F401  # registers them

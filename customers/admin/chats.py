@@ -19,13 +19,29 @@ _MESSAGES_SHOWN = 200
 class ChatSessionAdmin(ReadOnlyAdmin):
     """Conversations; a look at somebody's is noted."""
 
-    list_display = ("session_start", "session_end", "language", "store", "total_messages", "is_somebodys")
+    list_display = (
+        "session_start",
+        "session_end",
+        "language",
+        "store",
+        "total_messages",
+        "is_somebodys",
+    )
     list_filter = ("language", "store")
     list_select_related = ("store",)
     search_fields = ("id__exact",)
     search_help_text = "words of a message, as they may be searched"
     fieldsets = (
-        (None, {"fields": (("session_start", "session_end"), ("language", "store"), ("customer", "total_messages"))}),
+        (
+            None,
+            {
+                "fields": (
+                    ("session_start", "session_end"),
+                    ("language", "store"),
+                    ("customer", "total_messages"),
+                )
+            },
+        ),
         ("What was said", {"fields": ("messages_said",)}),
     )
 
@@ -42,7 +58,9 @@ class ChatSessionAdmin(ReadOnlyAdmin):
         said = [(message, told.get(message.id)) for message in rows]
         more = (session.total_messages or 0) - len(rows)
         return SafeString(
-            render_to_string("admin/customers/chatsession/said.html", {"said": said, "more": max(more, 0)})
+            render_to_string(
+                "admin/customers/chatsession/said.html", {"said": said, "more": max(more, 0)}
+            )
         )
 
     def get_search_results(
@@ -54,7 +72,9 @@ class ChatSessionAdmin(ReadOnlyAdmin):
             queryset = queryset.filter(Exists(said))
         return queryset, False
 
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **named: Any) -> HttpResponse:
+    def change_view(
+        self, request: HttpRequest, object_id: str, *args: Any, **named: Any
+    ) -> HttpResponse:
         """Show the page; note that somebody looked."""
         session = self.get_object(request, object_id)
         if session is not None and self.has_view_permission(request, session):

@@ -19,7 +19,6 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from catalog.models import Store
 from catalog.reference.provinces import PROVINCES
 from config.errors import BadInput, CultivarError
-from customers.exporting import zip_person
 from customers.models import (
     ChatSession,
     Consent,
@@ -29,11 +28,12 @@ from customers.models import (
     PersonalAccess,
     Purchase,
 )
+from customers.profile_export import zip_person
 from customers.services import consents, profiles
 from customers.services.access import note
-from mlops import erasing
 from mlops.admin.reading import ReadOnlyAdmin, ReadOnlyInline, pretty_json
 from mlops.models import Erasure
+from mlops.privacy import erasure
 
 _LOOKS_SHOWN = 50
 
@@ -73,19 +73,30 @@ class ChatInline(ReadOnlyInline):
 class CorrectionForm(forms.Form):
     """What a person may have corrected; an empty statement is taken back."""
 
-    language = forms.ChoiceField(choices=[("en", "English"), ("fr", "français")], widget=UnfoldAdminSelectWidget)
+    language = forms.ChoiceField(
+        choices=[("en", "English"), ("fr", "français")], widget=UnfoldAdminSelectWidget
+    )
     province = forms.ChoiceField(
-        choices=[("", "not told"), *((code, one.name_en) for code, one in PROVINCES.items())], required=False,
+        choices=[("", "not told"), *((code, one.name_en) for code, one in PROVINCES.items())],
+        required=False,
         widget=UnfoldAdminSelectWidget,
-    )  # fmt: skip
-    store = forms.ModelChoiceField(queryset=Store.objects.all(), required=False, widget=UnfoldAdminSelectWidget)
+    )
+    store = forms.ModelChoiceField(
+        queryset=Store.objects.all(), required=False, widget=UnfoldAdminSelectWidget
+    )
     thc_range = forms.CharField(
         required=False, help_text="percent, for example 18-24", widget=UnfoldAdminTextInputWidget
     )
-    cbd_range = forms.CharField(required=False, help_text="percent", widget=UnfoldAdminTextInputWidget)
-    price_range = forms.CharField(required=False, help_text="dollars a product", widget=UnfoldAdminTextInputWidget)
+    cbd_range = forms.CharField(
+        required=False, help_text="percent", widget=UnfoldAdminTextInputWidget
+    )
+    price_range = forms.CharField(
+        required=False, help_text="dollars a product", widget=UnfoldAdminTextInputWidget
+    )
     strain_types = forms.CharField(
-        required=False, help_text="comma separated, for example indica, hybrid", widget=UnfoldAdminTextInputWidget
+        required=False,
+        help_text="comma separated, for example indica, hybrid",
+        widget=UnfoldAdminTextInputWidget,
     )
 
     def changes(self) -> dict[str, Any]:
@@ -95,8 +106,12 @@ class CorrectionForm(forms.Form):
         if told["province"]:
             changes["province"] = told["province"]
         for name in ("thc_range", "cbd_range", "price_range"):
-            changes[name] = [part.strip() for part in told[name].split("-")] if told[name].strip() else None
-        changes["strain_types"] = [part.strip() for part in told["strain_types"].split(",") if part.strip()] or None
+            changes[name] = (
+                [part.strip() for part in told[name].split("-")] if told[name].strip() else None
+            )
+        changes["strain_types"] = [
+            part.strip() for part in told["strain_types"].split(",") if part.strip()
+        ] or None
         return changes
 
     @staticmethod
@@ -105,10 +120,12 @@ class CorrectionForm(forms.Form):
         stated = customer.stated
         ranges = ("thc_range", "cbd_range", "price_range")
         return {
-            "language": customer.language, "province": customer.province, "store": customer.store,
+            "language": customer.language,
+            "province": customer.province,
+            "store": customer.store,
             "strain_types": ", ".join(stated.get("strain_types", [])),
             **{name: "-".join(f"{end:g}" for end in stated.get(name, [])) for name in ranges},
-        }  # fmt: skip
+        }
 
 
 class ErasureForm(forms.Form):
@@ -133,28 +150,47 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     """People, as far as they agreed to be known. Every look at one is noted."""
 
     list_display = (
-        "external_customer_id", "province", "language", "store", "is_age_verified", "purchase_frequency", "avg_spending",
-        "is_synthetic", "created_at",
-    )  # fmt: skip
+        "external_customer_id",
+        "province",
+        "language",
+        "store",
+        "is_age_verified",
+        "purchase_frequency",
+        "avg_spending",
+        "is_synthetic",
+        "created_at",
+    )
     list_filter = ("province", "language", "is_age_verified", "is_synthetic", "store")
     list_select_related = ("store",)
     search_fields = ("external_customer_id__exact", "id__exact")
     search_help_text = "a whole customer number"
     change_form_before_template = "admin/customers/customerprofile/actions.html"
     fieldsets = (
-        (None, {"fields": (("external_customer_id", "is_synthetic"), ("province", "language"), "store")}),
+        (
+            None,
+            {
+                "fields": (
+                    ("external_customer_id", "is_synthetic"),
+                    ("province", "language"),
+                    "store",
+                )
+            },
+        ),
         ("Age", {"fields": (("is_age_verified", "age_proof", "proven_age", "age_verified_at"),)}),
         (
             "Preferences that hold: stated, else derived",
             {
                 "fields": (
-                    ("preferred_thc_range", "preferred_cbd_range"), ("preferred_price_range", "preferred_strain_types"),
-                    ("purchase_frequency", "avg_spending"), "told", "worked_out",
+                    ("preferred_thc_range", "preferred_cbd_range"),
+                    ("preferred_price_range", "preferred_strain_types"),
+                    ("purchase_frequency", "avg_spending"),
+                    "told",
+                    "worked_out",
                 )
             },
         ),
         ("Who looked", {"fields": ("looks",)}),
-    )  # fmt: skip
+    )
     inlines = (ConsentInline, PurchaseInline, InteractionInline, ChatInline)
 
     @admin.display(description="stated by the person")
@@ -171,9 +207,13 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     def looks(self, customer: CustomerProfile) -> SafeString:
         """Show who read or changed what, the newest first."""
         rows = PersonalAccess.objects.filter(customer_id=customer.pk)[:_LOOKS_SHOWN]
-        return SafeString(render_to_string("admin/customers/customerprofile/looks.html", {"rows": rows}))
+        return SafeString(
+            render_to_string("admin/customers/customerprofile/looks.html", {"rows": rows})
+        )
 
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **named: Any) -> HttpResponse:
+    def change_view(
+        self, request: HttpRequest, object_id: str, *args: Any, **named: Any
+    ) -> HttpResponse:
         """Show the page, with what may be done; note that somebody looked."""
         customer = self.get_object(request, object_id)
         if customer is not None and self.has_view_permission(request, customer):
@@ -194,7 +234,9 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         site, name = self.admin_site.admin_view, "customers_customerprofile"
         return [
             path("<uuid:pk>/correct/", site(self.correct), name=f"{name}_correct"),
-            path("<uuid:pk>/withdraw/<slug:purpose>/", site(self.withdraw), name=f"{name}_withdraw"),
+            path(
+                "<uuid:pk>/withdraw/<slug:purpose>/", site(self.withdraw), name=f"{name}_withdraw"
+            ),
             path("<uuid:pk>/export/", site(self.export), name=f"{name}_export"),
             path("<uuid:pk>/erase/", site(self.erase), name=f"{name}_erase"),
             *super().get_urls(),
@@ -210,7 +252,9 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
             except BadInput as error:
                 form.add_error(error.field if error.field in form.fields else None, error.reason)
             else:
-                messages.success(request, "Corrected. What was stated holds whatever purchases tell.")
+                messages.success(
+                    request, "Corrected. What was stated holds whatever purchases tell."
+                )
                 return _page(customer)
         return self._ask(request, customer, "Correct", "", form=form)
 
@@ -228,7 +272,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
             ConsentText.Purpose.HISTORY: "Purchases and interactions are no longer linked to this customer. This cannot be undone.",
             ConsentText.Purpose.CHAT: "The conversations of this customer are deleted. This cannot be undone.",
             ConsentText.Purpose.PROFILING: "Derived preferences are deleted; this customer sees what everybody sees.",
-        }.get(ConsentText.Purpose(purpose), "No news are sent any more.")  # fmt: skip
+        }.get(ConsentText.Purpose(purpose), "No news are sent any more.")
         return self._ask(request, customer, f"Withdraw the consent “{purpose}”", asked)
 
     def export(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
@@ -236,13 +280,15 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         customer = _asked(request, pk, "view")
         name = f'attachment; filename="customer-{customer.pk}.zip"'
         body = zip_person(customer=customer.pk, by=_actor(request))
-        return StreamingHttpResponse(body, content_type="application/zip", headers={"Content-Disposition": name})
+        return StreamingHttpResponse(
+            body, content_type="application/zip", headers={"Content-Disposition": name}
+        )
 
     def erase(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Show what would be removed; erase when the number is typed."""
         customer = _asked(request, pk, "delete")
         form = ErasureForm(request.POST or None, customer=customer)
-        ask = partial(erasing.erase, subject=customer.pk, asked_by=_actor(request))
+        ask = partial(erasure.erase, subject=customer.pk, asked_by=_actor(request))
         try:
             if form.is_valid():
                 receipt = ask(reason=form.cleaned_data["reason"])
@@ -250,7 +296,8 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
                     messages.success(request, f"Erased; the receipt is {receipt.pk}.")
                 else:
                     messages.warning(
-                        request, f"Not all is erased yet; it is tried again every hour. The receipt is {receipt.pk}."
+                        request,
+                        f"Not all is erased yet; it is tried again every hour. The receipt is {receipt.pk}.",
                     )
                 return redirect(reverse("admin:customers_customerprofile_changelist"))
             found = ask(reason="", dry_run=True).removed
@@ -263,7 +310,13 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     def _ask(
         self, request: HttpRequest, customer: CustomerProfile, title: str, asked: str, **more: Any
     ) -> HttpResponse:
-        page = {**admin.site.each_context(request), "title": title, "customer": customer, "asked": asked, **more}
+        page = {
+            **admin.site.each_context(request),
+            "title": title,
+            "customer": customer,
+            "asked": asked,
+            **more,
+        }
         return TemplateResponse(request, "admin/customers/customerprofile/ask.html", page)
 
 

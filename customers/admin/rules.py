@@ -12,14 +12,18 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import (
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RelatedDropdownFilter,
+)
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product
 from customers.models import Rule
-from customers.shelves import MOST_COUNTED, named_by, reach_of
+from customers.recommendations.reports import MOST_COUNTED, named_by, reach_of
 
 _NEAR_SHOWN = 5
 
@@ -69,7 +73,9 @@ class RuleForm(forms.ModelForm):
         """Refuse what was merged into another: nothing of it is recommended any more."""
         product: Product | None = self.cleaned_data["product"]
         if product and product.merged_into_id:
-            raise forms.ValidationError(_("It was merged into %(other)s; name that.") % {"other": product.merged_into})
+            raise forms.ValidationError(
+                _("It was merged into %(other)s; name that.") % {"other": product.merged_into}
+            )
         return product
 
     def clean_brand(self) -> str:
@@ -77,7 +83,9 @@ class RuleForm(forms.ModelForm):
         brand = str(self.cleaned_data["brand"]).strip()
         if brand and not named_by(Rule(brand=brand)).exists():
             rows = Product.objects.current().filter(brand__trigram_word_similar=brand)
-            near = list(rows.order_by("brand").values_list("brand", flat=True).distinct()[:_NEAR_SHOWN])
+            near = list(
+                rows.order_by("brand").values_list("brand", flat=True).distinct()[:_NEAR_SHOWN]
+            )
             hint = _(" Nearly so: %(near)s.") % {"near": ", ".join(map(str, near))} if near else ""
             raise forms.ValidationError(_("No product has this brand.") + str(hint))
         return brand
@@ -85,16 +93,29 @@ class RuleForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         """Refuse what raises without a note, holds nowhere, or would have ended before anybody said so."""
         told: dict[str, Any] = super().clean() or {}
-        if told.get("deed") == Rule.Deed.RAISE and not told.get("unpaid_note") and "unpaid_note" not in self.errors:
+        if (
+            told.get("deed") == Rule.Deed.RAISE
+            and not told.get("unpaid_note")
+            and "unpaid_note" not in self.errors
+        ):
             self.add_error(
-                "unpaid_note", _("Note that nobody pays for it, and how you know: promotion for money is not allowed.")
+                "unpaid_note",
+                _(
+                    "Note that nobody pays for it, and how you know: promotion for money is not allowed."
+                ),
             )
         store, province = told.get("store"), told.get("province")
         if store and province and store.province != province:
-            self.add_error("province", _("%(store)s is in %(other)s.") % {"store": store, "other": store.province})
+            self.add_error(
+                "province",
+                _("%(store)s is in %(other)s.") % {"store": store, "other": store.province},
+            )
         ends_at = told.get("ends_at")
         if ends_at and ends_at <= timezone.now():
-            self.add_error("ends_at", _("This is over already. To end a rule at once choose “End now” in the list."))
+            self.add_error(
+                "ends_at",
+                _("This is over already. To end a rule at once choose “End now” in the list."),
+            )
         return told
 
 
@@ -103,11 +124,24 @@ class RuleAdmin(ModelAdmin):
     """Ended rather than deleted: what held once is a record."""
 
     form = RuleForm
-    list_display = ("name", "does", "names", "where", "when", "starts_at", "ends_at", "author", "why")
+    list_display = (
+        "name",
+        "does",
+        "names",
+        "where",
+        "when",
+        "starts_at",
+        "ends_at",
+        "author",
+        "why",
+    )
     list_filter = (
-        WhenFilter, ("deed", ChoicesDropdownFilter), ("scenario", ChoicesDropdownFilter), ("province", ChoicesDropdownFilter),
+        WhenFilter,
+        ("deed", ChoicesDropdownFilter),
+        ("scenario", ChoicesDropdownFilter),
+        ("province", ChoicesDropdownFilter),
         ("store", RelatedDropdownFilter),
-    )  # fmt: skip
+    )
     list_filter_submit = True
     list_per_page = 50
     list_select_related = ("product", "store", "author")
@@ -124,7 +158,13 @@ class RuleAdmin(ModelAdmin):
                 "description": _("A product must meet everything that is told here."),
             },
         ),
-        (_("Where"), {"fields": (("scenario", "store", "province"),), "description": _("Empty: everywhere.")}),
+        (
+            _("Where"),
+            {
+                "fields": (("scenario", "store", "province"),),
+                "description": _("Empty: everywhere."),
+            },
+        ),
         (_("When"), {"fields": ("starts_at", "ends_at")}),
     )
     _WRITTEN = (_("Who wrote it"), {"fields": (("author", "created_at"),)})
@@ -134,7 +174,9 @@ class RuleAdmin(ModelAdmin):
         """Of a rule that is not there yet nobody is the author."""
         return (*self.fieldsets, self._WRITTEN) if obj else self.fieldsets
 
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **named: Any) -> HttpResponse:
+    def change_view(
+        self, request: HttpRequest, object_id: str, *args: Any, **named: Any
+    ) -> HttpResponse:
         """Tell above the form how many products the rule names as it is saved, and in how many stores they are."""
         rule = self.get_object(request, object_id)
         extra: dict[str, Any] = {}
@@ -159,7 +201,11 @@ class RuleAdmin(ModelAdmin):
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Leave out deleting many: it would not ask what ever held."""
-        return {name: one for name, one in super().get_actions(request).items() if name != "delete_selected"}
+        return {
+            name: one
+            for name, one in super().get_actions(request).items()
+            if name != "delete_selected"
+        }
 
     def save_model(self, request: Any, obj: Rule, form: Any, change: bool) -> None:
         """Note who wrote it."""
@@ -173,32 +219,53 @@ class RuleAdmin(ModelAdmin):
         now = timezone.now()
         ending = list(queryset.filter(_holding(now)["now"]).order_by("name"))
         if not ending:
-            messages.warning(request, _("None of these holds now. One that never held can be deleted on its page."))
+            messages.warning(
+                request,
+                _("None of these holds now. One that never held can be deleted on its page."),
+            )
             return None
         if "confirmed" not in request.POST:
-            page = {**self.admin_site.each_context(request), "title": _("End now"), "opts": self.opts, "rules": ending}
+            page = {
+                **self.admin_site.each_context(request),
+                "title": _("End now"),
+                "opts": self.opts,
+                "rules": ending,
+            }
             return TemplateResponse(request, "admin/customers/rule/end.html", page)
         with transaction.atomic():
             # Somebody else may have ended one of them since they were shown.
-            held = Rule.objects.filter(_holding(now)["now"], pk__in=[rule.pk for rule in ending]).select_for_update()
+            held = Rule.objects.filter(
+                _holding(now)["now"], pk__in=[rule.pk for rule in ending]
+            ).select_for_update()
             ended = list(held.order_by("pk"))
             held.update(ends_at=now)
             for rule in ended:
                 self.log_change(request, rule, [{"changed": {"fields": ["ends at"]}}])
-        messages.success(request, _("Ended: %(count)s. They no longer hold anywhere.") % {"count": len(ended)})
+        messages.success(
+            request, _("Ended: %(count)s. They no longer hold anywhere.") % {"count": len(ended)}
+        )
         return None
 
-    @display(description=_("deed"), ordering="deed", label={"hide": "danger", "raise": "success", "lower": "warning"})
+    @display(
+        description=_("deed"),
+        ordering="deed",
+        label={"hide": "danger", "raise": "success", "lower": "warning"},
+    )
     def does(self, rule: Rule) -> tuple[str, str]:
         """Show the deed in color, with its strength."""
-        return rule.deed, rule.deed if rule.deed == Rule.Deed.HIDE else f"{rule.deed} {rule.strength:.0%}"
+        return (
+            rule.deed,
+            rule.deed if rule.deed == Rule.Deed.HIDE else f"{rule.deed} {rule.strength:.0%}",
+        )
 
     @admin.display(description=_("names"))
     def names(self, rule: Rule) -> str:
         """Show what it names."""
         told = [str(rule.product)] if rule.product else []
         told += [value for value in (rule.brand, rule.category, rule.strain_type) if value]
-        return " · ".join(told + ([f"THC ≥ {rule.least_thc} %"] if rule.least_thc is not None else []))
+        return " · ".join(
+            told + ([f"THC ≥ {rule.least_thc} %"] if rule.least_thc is not None else [])
+        )
 
     @admin.display(description=_("where"))
     def where(self, rule: Rule) -> str:

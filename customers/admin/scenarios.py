@@ -17,20 +17,24 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from customers.admin.why import LEGS, Part, SampleForm, parts_of, why
+from customers.admin.explain import LEGS, Part, SampleForm, parts_of, why
 from customers.models import Scenario
-from customers.recommending.answering import recommend
-from customers.recommending.answers import Pick
-from customers.recommending.asking import Unknown
+from customers.recommendations.pipeline import recommend
+from customers.recommendations.request import Unknown
+from customers.recommendations.result import Pick
 from customers.services.access import note
 
 _WHY = {
-    "vectors-silent": _("vectors do not answer"), "cache-silent": _("the cache does not answer"),
-    "no-consent": _("they did not agree to be profiled"), "cold-start": _("nothing is known of what they do"),
-    "nobody-known": _("asked for nobody we know"), "nothing-alike": _("nothing is like what is looked at"),
-    "age-not-proven": _("their age is not proven"), "scenario-off": _("the scenario is switched off"),
+    "vectors-silent": _("vectors do not answer"),
+    "cache-silent": _("the cache does not answer"),
+    "no-consent": _("they did not agree to be profiled"),
+    "cold-start": _("nothing is known of what they do"),
+    "nobody-known": _("asked for nobody we know"),
+    "nothing-alike": _("nothing is like what is looked at"),
+    "age-not-proven": _("their age is not proven"),
+    "scenario-off": _("the scenario is switched off"),
     "nothing-fits": _("filters and rules leave nothing"),
-}  # fmt: skip
+}
 
 
 class ScenarioForm(forms.ModelForm):
@@ -41,7 +45,9 @@ class ScenarioForm(forms.ModelForm):
         told: dict[str, Any] = super().clean() or {}
         weights = [told.get(leg) for leg in LEGS]
         if told.get("is_active") and None not in weights and not any(weights):
-            raise forms.ValidationError(_("Every weight is 0: nothing would be recommended. Switch it off instead."))
+            raise forms.ValidationError(
+                _("Every weight is 0: nothing would be recommended. Switch it off instead.")
+            )
         return told
 
 
@@ -70,7 +76,16 @@ class ScenarioAdmin(ModelAdmin):
     """As many as there are places to show products in: none is added, none deleted."""
 
     form = ScenarioForm
-    list_display = ("__str__", "title_en", "title_fr", "mixed_of", "diversity", "is_active", "updated_by", "updated_at")
+    list_display = (
+        "__str__",
+        "title_en",
+        "title_fr",
+        "mixed_of",
+        "diversity",
+        "is_active",
+        "updated_by",
+        "updated_at",
+    )
     list_select_related = ("updated_by",)
     fieldsets = (
         (None, {"fields": (("title_en", "title_fr"), "is_active")}),
@@ -116,14 +131,24 @@ class ScenarioAdmin(ModelAdmin):
         media: forms.Media = super().media + SampleForm.base_fields["products"].widget.media
         return media
 
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **named: Any) -> HttpResponse:
+    def change_view(
+        self, request: HttpRequest, object_id: str, *args: Any, **named: Any
+    ) -> HttpResponse:
         """Show the page, with the choice of whom to try it on."""
         extra: dict[str, Any] = {}
         if self._may_change(request):
             address = reverse("admin:customers_scenario_preview", args=[object_id])
             # Without scripts the same button opens the preview as a page of its own.
-            button = {"formaction": address, "hx-post": address, "hx-target": "#preview", "hx-indicator": "#preview"}
-            extra = {"sample": SampleForm(request=request, prefix="sample"), "preview_button": button}
+            button = {
+                "formaction": address,
+                "hx-post": address,
+                "hx-target": "#preview",
+                "hx-indicator": "#preview",
+            }
+            extra = {
+                "sample": SampleForm(request=request, prefix="sample"),
+                "preview_button": button,
+            }
         return super().change_view(request, object_id, *args, extra_context=extra, **named)  # type: ignore[no-any-return]
 
     def preview(self, request: HttpRequest, pk: str) -> HttpResponse:
@@ -134,22 +159,34 @@ class ScenarioAdmin(ModelAdmin):
         if not self._may_change(request):
             raise PermissionDenied
         sample = SampleForm(request.POST, prefix="sample", request=request)
-        form = self.get_form(request, saved, change=True)(request.POST, instance=Scenario.objects.get(pk=pk))
+        form = self.get_form(request, saved, change=True)(
+            request.POST, instance=Scenario.objects.get(pk=pk)
+        )
         page: dict[str, Any] = {"scenario": saved, "forms": [form, sample]}
         if form.is_valid() and sample.is_valid():
             page |= _compared(request, sample, saved, form.save(commit=False))
         if request.headers.get("HX-Request"):
             return TemplateResponse(request, "admin/customers/scenario/preview.html", page)
-        page |= {**self.admin_site.each_context(request), "title": _("Preview: nothing is saved"), "opts": self.opts}
+        page |= {
+            **self.admin_site.each_context(request),
+            "title": _("Preview: nothing is saved"),
+            "opts": self.opts,
+        }
         return TemplateResponse(request, "admin/customers/scenario/preview_page.html", page)
 
     def _may_change(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("customers.change_scenario"))
 
 
-def _compared(request: HttpRequest, sample: SampleForm, saved: Scenario, unsaved: Scenario) -> dict[str, Any]:
+def _compared(
+    request: HttpRequest, sample: SampleForm, saved: Scenario, unsaved: Scenario
+) -> dict[str, Any]:
     if customer := sample.cleaned_data["customer"]:
-        note(customer=customer, actor=f"user:{request.user.get_username()}", action="recommendations.preview")
+        note(
+            customer=customer,
+            actor=f"user:{request.user.get_username()}",
+            action="recommendations.preview",
+        )
     question = sample.question(scenario=saved.name)
     try:
         now = recommend(question, scenario=saved, is_kept=False)
@@ -162,7 +199,7 @@ def _compared(request: HttpRequest, sample: SampleForm, saved: Scenario, unsaved
             (_("Now, as saved"), now, told_why(now.why), _rows(now.picks, then.picks)),
             (_("Would be, unsaved"), then, told_why(then.why), _rows(then.picks, now.picks)),
         ]
-    }  # fmt: skip
+    }
 
 
 def told_why(reasons: Sequence[str]) -> str:
@@ -173,5 +210,6 @@ def told_why(reasons: Sequence[str]) -> str:
 def _rows(picks: Sequence[Pick], others: Sequence[Pick]) -> list[Row]:
     places = {pick.product.pk: place for place, pick in enumerate(others, start=1)}
     return [
-        Row(pick, place, places.get(pick.product.pk), parts_of(pick.parts)) for place, pick in enumerate(picks, start=1)
+        Row(pick, place, places.get(pick.product.pk), parts_of(pick.parts))
+        for place, pick in enumerate(picks, start=1)
     ]

@@ -5,8 +5,8 @@ from typing import ClassVar
 from rest_framework import serializers
 
 from catalog.models import Store
-from config.access import Audience
-from config.api import AnswerSerializer, AudienceSerializer
+from config.api.conventions import AnswerSerializer, AudienceSerializer
+from config.api.keys import Audience
 from customers.api.serializers import LANGUAGES
 from customers.models import ChatMessage, ChatSession, CustomerProfile, MessageFeedback
 from customers.services.chats import LONGEST_MESSAGE
@@ -23,7 +23,10 @@ class ChatSessionSerializer(AudienceSerializer):
         slug_field="code", read_only=True, allow_null=True, help_text="its code"
     )
     language = serializers.ChoiceField(
-        choices=LANGUAGES, read_only=True, allow_null=True, help_text="told by the customer's first messages"
+        choices=LANGUAGES,
+        read_only=True,
+        allow_null=True,
+        help_text="told by the customer's first messages",
     )
 
     class Meta:
@@ -37,18 +40,28 @@ class NewChatSessionSerializer(AnswerSerializer):
 
     audiences: ClassVar = {"customer": Audience.VERIFIED, "store": Audience.VERIFIED}
     customer = serializers.PrimaryKeyRelatedField(
-        queryset=CustomerProfile.objects.all(), required=False, allow_null=True,
-        help_text="id; kept only with their consent `chat`", pk_field=serializers.UUIDField(),
-    )  # fmt: skip
+        queryset=CustomerProfile.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="id; kept only with their consent `chat`",
+        pk_field=serializers.UUIDField(),
+    )
     store: serializers.SlugRelatedField = serializers.SlugRelatedField(
-        slug_field="code", queryset=Store.objects.all(), required=False, allow_null=True, help_text="its code"
+        slug_field="code",
+        queryset=Store.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="its code",
     )
 
 
 class ChatMessageSerializer(AudienceSerializer):
     """A message: the words as said; staff see the copy that is searched, too."""
 
-    audiences: ClassVar = {**dict.fromkeys(_MESSAGE, Audience.VERIFIED), "masked_text": Audience.STAFF}
+    audiences: ClassVar = {
+        **dict.fromkeys(_MESSAGE, Audience.VERIFIED),
+        "masked_text": Audience.STAFF,
+    }
     id = serializers.UUIDField(read_only=True)
     message_text = serializers.CharField(read_only=True)
 
@@ -63,7 +76,9 @@ class NewChatMessageSerializer(AnswerSerializer):
 
     audiences: ClassVar = {"message_text": Audience.VERIFIED, "role": Audience.VERIFIED}
     message_text = serializers.CharField(max_length=LONGEST_MESSAGE)
-    role = serializers.ChoiceField(choices=ChatMessage.Role.choices, default=ChatMessage.Role.CUSTOMER)
+    role = serializers.ChoiceField(
+        choices=ChatMessage.Role.choices, default=ChatMessage.Role.CUSTOMER
+    )
 
 
 class NewFeedbackSerializer(AnswerSerializer):
@@ -77,7 +92,9 @@ class NewFeedbackSerializer(AnswerSerializer):
 class FeedbackSerializer(AudienceSerializer):
     """Whether an answer helped; the comment without what tells who the person is."""
 
-    audiences: ClassVar = dict.fromkeys(("id", "message_id", "is_helpful", "comment", "given_at"), Audience.VERIFIED)
+    audiences: ClassVar = dict.fromkeys(
+        ("id", "message_id", "is_helpful", "comment", "given_at"), Audience.VERIFIED
+    )
 
     class Meta:
         model = MessageFeedback

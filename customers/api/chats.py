@@ -8,8 +8,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.access import MayChat, MayReadCustomers, actor_of
-from config.api import CursorPages, refuse_unknown
+from config.api.conventions import CursorPages, refuse_unknown
+from config.api.keys import MayChat, MayReadCustomers, actor_of
 from customers.api.chat_serializers import (
     ChatMessageSerializer,
     ChatSessionSerializer,
@@ -18,7 +18,7 @@ from customers.api.chat_serializers import (
     NewChatSessionSerializer,
     NewFeedbackSerializer,
 )
-from customers.api.doors import PersonalDoor, customer_of, told, uuid_of
+from customers.api.parameters import PersonalDoor, customer_of, told, uuid_of
 from customers.models import ChatMessage, ChatSession
 from customers.services import chats
 
@@ -45,9 +45,13 @@ class ChatSessionViewSet(PersonalDoor):
     serializer_class = ChatSessionSerializer
     pagination_class = _ByStart
     scopes: ClassVar = {
-        "create": MayChat, "list": MayReadCustomers, "retrieve": MayChat, "messages": MayChat, "append": MayChat,
+        "create": MayChat,
+        "list": MayReadCustomers,
+        "retrieve": MayChat,
+        "messages": MayChat,
+        "append": MayChat,
         "close": MayChat,
-    }  # fmt: skip
+    }
 
     @extend_schema(request=NewChatSessionSerializer, responses={201: ChatSessionSerializer})
     def create(self, request: Request) -> Response:
@@ -55,7 +59,7 @@ class ChatSessionViewSet(PersonalDoor):
         asked = told(NewChatSessionSerializer, request)
         session = chats.open_session(
             customer=asked.get("customer"), store=asked.get("store"), by=actor_of(request)
-        )  # fmt: skip
+        )
         return Response(self.get_serializer(session).data, status=201)
 
     @extend_schema(parameters=[_CUSTOMER, *_PAGES])
@@ -77,10 +81,17 @@ class ChatSessionViewSet(PersonalDoor):
     def retrieve(self, request: Request, id: str) -> Response:
         """Show a conversation, without its messages."""
         refuse_unknown(request.query_params, known=set())
-        return Response(self.get_serializer(chats.read(session=_session(id), by=actor_of(request))).data)
+        return Response(
+            self.get_serializer(chats.read(session=_session(id), by=actor_of(request))).data
+        )
 
     @extend_schema(parameters=[_ID, *_PAGES], responses=ChatMessageSerializer(many=True))
-    @action(detail=True, methods=["get"], pagination_class=_InOrder, serializer_class=ChatMessageSerializer)
+    @action(
+        detail=True,
+        methods=["get"],
+        pagination_class=_InOrder,
+        serializer_class=ChatMessageSerializer,
+    )
     def messages(self, request: Request, id: str) -> Response:
         """List what was said, the oldest first."""
         refuse_unknown(request.query_params, known={"cursor", "limit"})
@@ -88,13 +99,18 @@ class ChatSessionViewSet(PersonalDoor):
         page = self.paginate_queryset(ChatMessage.objects.filter(session=session))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    @extend_schema(parameters=[_ID], request=NewChatMessageSerializer, responses={201: ChatMessageSerializer})
+    @extend_schema(
+        parameters=[_ID], request=NewChatMessageSerializer, responses={201: ChatMessageSerializer}
+    )
     @messages.mapping.post
     def append(self, request: Request, id: str) -> Response:
         """Add a message; 409 when the conversation is closed."""
         asked = told(NewChatMessageSerializer, request)
         message = chats.append(
-            session=_session(id), role=asked["role"], text=asked["message_text"], by=actor_of(request)
+            session=_session(id),
+            role=asked["role"],
+            text=asked["message_text"],
+            by=actor_of(request),
         )
         written: Any = ChatMessageSerializer(message, context=self.get_serializer_context())
         return Response(written.data, status=201)
@@ -104,7 +120,9 @@ class ChatSessionViewSet(PersonalDoor):
     def close(self, request: Request, id: str) -> Response:
         """End a conversation; one that has ended stays as it is."""
         refuse_unknown(request.query_params, known=set())
-        return Response(self.get_serializer(chats.close(session=_session(id), by=actor_of(request))).data)
+        return Response(
+            self.get_serializer(chats.close(session=_session(id), by=actor_of(request))).data
+        )
 
 
 class ChatMessageViewSet(PersonalDoor):
@@ -123,7 +141,10 @@ class ChatMessageViewSet(PersonalDoor):
         if message is None:
             raise Http404
         given = chats.give_feedback(
-            message=message, is_helpful=asked["is_helpful"], comment=asked.get("comment", ""), by=actor_of(request)
+            message=message,
+            is_helpful=asked["is_helpful"],
+            comment=asked.get("comment", ""),
+            by=actor_of(request),
         )
         return Response(self.get_serializer(given).data)
 

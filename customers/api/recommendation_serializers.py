@@ -8,10 +8,10 @@ from rest_framework import serializers
 from catalog.api.serializers import ProductSerializer
 from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
-from config.access import Audience
-from config.api import AnswerSerializer, AudienceSerializer
+from config.api.conventions import AnswerSerializer, AudienceSerializer
+from config.api.keys import Audience
 from customers.models import RecommendationFeedback, Scenario
-from customers.recommending.answers import LEVELS, Answer, Pick
+from customers.recommendations.result import LEVELS, Answer, Pick
 
 MOST_TOLD = 100
 
@@ -47,13 +47,17 @@ class RecommendedProductSerializer(AudienceSerializer):
     """
 
     audiences: ClassVar = {
-        **PRODUCT_FIELDS, "reasons": Audience.VERIFIED, "score": Audience.STAFF, "parts": Audience.STAFF,
+        **PRODUCT_FIELDS,
+        "reasons": Audience.VERIFIED,
+        "score": Audience.STAFF,
+        "parts": Audience.STAFF,
         "rules": Audience.STAFF,
-    }  # fmt: skip
+    }
     reasons = RecommendationReasonSerializer(many=True)
     score = serializers.FloatField()
     parts = serializers.DictField(
-        child=serializers.FloatField(), help_text="of the score, by leg: again, alike, taste, popular, new"
+        child=serializers.FloatField(),
+        help_text="of the score, by leg: again, alike, taste, popular, new",
     )
     rules = RecommendationRuleSerializer(many=True)
 
@@ -77,15 +81,27 @@ class RecommendationSerializer(AnswerSerializer):
     """What is recommended, and how it came to be."""
 
     audiences: ClassVar = _all(
-        "recommendation_id", "scenario", "title", "is_personal", "model_version", "filters", "fallback", "made_at", "count",
+        "recommendation_id",
+        "scenario",
+        "title",
+        "is_personal",
+        "model_version",
+        "filters",
+        "fallback",
+        "made_at",
+        "count",
         "results",
-    )  # fmt: skip
+    )
     recommendation_id = serializers.UUIDField(help_text="what feedback refers to")
     scenario = serializers.ChoiceField(choices=Scenario.Name.choices)
     title = serializers.CharField(help_text="of the scenario, in the person's language")
-    is_personal = serializers.BooleanField(help_text="whether it rests on what the person did; only with their consent")
+    is_personal = serializers.BooleanField(
+        help_text="whether it rests on what the person did; only with their consent"
+    )
     model_version = serializers.CharField()
-    filters = serializers.ListField(child=serializers.CharField(), help_text="what every product was held against")
+    filters = serializers.ListField(
+        child=serializers.CharField(), help_text="what every product was held against"
+    )
     fallback = FallbackSerializer()
     made_at = serializers.DateTimeField()
     count = serializers.IntegerField()
@@ -104,7 +120,10 @@ class RecommendationFeedbackSerializer(AnswerSerializer):
     audiences: ClassVar = _all("recommendation_id", "session", "feedback")
     recommendation_id = serializers.UUIDField()
     session = serializers.CharField(
-        max_length=100, default="", allow_blank=True, help_text="the visit: told in each of them, it counts in each"
+        max_length=100,
+        default="",
+        allow_blank=True,
+        help_text="the visit: told in each of them, it counts in each",
     )
     feedback = _ToldSerializer(many=True, allow_empty=False, max_length=MOST_TOLD)  # type: ignore[call-arg]  # of many
 
@@ -120,19 +139,30 @@ class RecordedFeedbackSerializer(AnswerSerializer):
 def told_of(answer: Answer, *, title: str, audience: Audience) -> dict[str, Any]:
     """Return an answer as it leaves to an audience."""
     return {
-        "recommendation_id": str(answer.id), "scenario": answer.scenario.name, "title": title,
-        "is_personal": answer.is_personal, "model_version": answer.model_version, "filters": list(answer.filters),
-        "fallback": {"level": answer.level, "why": list(answer.why)}, "made_at": answer.made_at.isoformat(),
-        "count": len(answer.picks), "results": [_pick(pick, audience) for pick in answer.picks],
-    }  # fmt: skip
+        "recommendation_id": str(answer.id),
+        "scenario": answer.scenario.name,
+        "title": title,
+        "is_personal": answer.is_personal,
+        "model_version": answer.model_version,
+        "filters": list(answer.filters),
+        "fallback": {"level": answer.level, "why": list(answer.why)},
+        "made_at": answer.made_at.isoformat(),
+        "count": len(answer.picks),
+        "results": [_pick(pick, audience) for pick in answer.picks],
+    }
 
 
 def _pick(pick: Pick, audience: Audience) -> dict[str, Any]:
-    told: dict[str, Any] = {**_products_for(audience).to_representation(pick.product), "reasons": pick.reasons}
+    told: dict[str, Any] = {
+        **_products_for(audience).to_representation(pick.product),
+        "reasons": pick.reasons,
+    }
     if audience >= Audience.STAFF:
         told["score"] = round(pick.score, 6)
         told["parts"] = {leg: round(part, 6) for leg, part in pick.parts.items()}
-        told["rules"] = [{"name": rule.name, "deed": rule.deed, "reason": rule.reason} for rule in pick.rules]
+        told["rules"] = [
+            {"name": rule.name, "deed": rule.deed, "reason": rule.reason} for rule in pick.rules
+        ]
     return told
 
 

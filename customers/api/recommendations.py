@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.access import (
+from config.api.keys import (
     ApiClient,
     Audience,
     MayReadRecommendations,
@@ -23,20 +23,20 @@ from config.access import (
     client_at_hand,
     client_of,
 )
-from config.caching import Rendered
-from customers.api.doors import told, uuid_of
-from customers.api.recommendation_questions import CUSTOMER, PARAMETERS, SESSION, Asked, read
+from config.cache import Rendered
+from customers.api.parameters import told, uuid_of
+from customers.api.recommendation_parameters import CUSTOMER, PARAMETERS, SESSION, Asked, read
 from customers.api.recommendation_serializers import (
     RecommendationFeedbackSerializer,
     RecommendationSerializer,
     RecordedFeedbackSerializer,
     told_of,
 )
-from customers.cache import ANSWERS, is_still_so, owner_of, render
 from customers.models import Recommendation, Scenario
-from customers.recommending.answering import recommend
-from customers.recommending.answers import Answer
-from customers.recommending.asking import Question, Unknown
+from customers.recommendations.cache import ANSWERS, is_still_so, owner_of, render
+from customers.recommendations.pipeline import recommend
+from customers.recommendations.request import Question, Unknown
+from customers.recommendations.result import Answer
 from customers.services.access import note
 from customers.services.recommendations import record_feedback
 
@@ -111,15 +111,18 @@ class FeedbackView(APIView):
     permission_classes = (IsAuthenticated, MaySendEvents)
 
     @extend_schema(
-        operation_id="recommendations_feedback", request=RecommendationFeedbackSerializer,
+        operation_id="recommendations_feedback",
+        request=RecommendationFeedbackSerializer,
         responses=RecordedFeedbackSerializer,
-    )  # fmt: skip
+    )
     def post(self, request: Request) -> Response:
         """Note that recommended products were shown, clicked or bought; told again of the same visit, nothing changes."""
         body = told(RecommendationFeedbackSerializer, request)
         try:
             recorded = record_feedback(
-                recommendation=body["recommendation_id"], told=body["feedback"], session=body["session"]
+                recommendation=body["recommendation_id"],
+                told=body["feedback"],
+                session=body["session"],
             )
         except Recommendation.DoesNotExist:
             raise Http404 from None
@@ -152,7 +155,9 @@ def _kept(asked: Asked, client: ApiClient) -> Rendered:
 
     if is_of_a_visit:  # what lies in a basket changes with every visit
         return replace(make(), lifetime=0.0)
-    return ANSWERS.get_or_make(owner=owner_of(question, field), field=field, make=make, is_still_so=is_still_so)
+    return ANSWERS.get_or_make(
+        owner=owner_of(question, field), field=field, make=make, is_still_so=is_still_so
+    )
 
 
 def _as_bytes(answer: Answer, audience: Audience) -> bytes:
@@ -181,11 +186,19 @@ def _field(question: Question, language: str, audience: Audience) -> str:
     """Return what tells one answer of a person from another."""
     store = question.store.pk if question.store else question.province
     parts = (
-        question.scenario, store, question.limit, ",".join(map(str, question.products)), question.least_price,
-        question.most_price, language, audience.name,
-    )  # fmt: skip
+        question.scenario,
+        store,
+        question.limit,
+        ",".join(map(str, question.products)),
+        question.least_price,
+        question.most_price,
+        language,
+        audience.name,
+    )
     return "|".join("" if part is None else str(part) for part in parts)
 
 
 def _answer(question: Question, language: str) -> Answer:
-    return recommend(question, language=language, silent=["cache-silent"] if ANSWERS.is_silent() else ())
+    return recommend(
+        question, language=language, silent=["cache-silent"] if ANSWERS.is_silent() else ()
+    )

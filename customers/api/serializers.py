@@ -6,8 +6,8 @@ from rest_framework import serializers
 
 from catalog.models import Store
 from catalog.reference.provinces import PROVINCES
-from config.access import Audience
-from config.api import AnswerSerializer, AudienceSerializer
+from config.api.conventions import AnswerSerializer, AudienceSerializer
+from config.api.keys import Audience
 from customers.models import Consent, ConsentText, CustomerProfile, Interaction, Purchase
 from customers.services.profiles import AGES, STRAIN_TYPES
 from mlops.models import Erasure
@@ -23,8 +23,15 @@ class _Range(serializers.ListField):
     """Two numbers, the lower first."""
 
     def __init__(self, **kwargs: Any) -> None:
-        child = serializers.DecimalField(max_digits=7, decimal_places=2, min_value=0, coerce_to_string=False)
-        super().__init__(child=child, min_length=2, max_length=2, **{"allow_null": True, "required": False, **kwargs})
+        child = serializers.DecimalField(
+            max_digits=7, decimal_places=2, min_value=0, coerce_to_string=False
+        )
+        super().__init__(
+            child=child,
+            min_length=2,
+            max_length=2,
+            **{"allow_null": True, "required": False, **kwargs},
+        )
 
 
 class _Words(serializers.ListField):
@@ -32,21 +39,34 @@ class _Words(serializers.ListField):
 
     def __init__(self, **kwargs: Any) -> None:
         child = serializers.CharField(max_length=100)
-        super().__init__(child=child, min_length=1, max_length=50, **{"allow_null": True, "required": False, **kwargs})
+        super().__init__(
+            child=child,
+            min_length=1,
+            max_length=50,
+            **{"allow_null": True, "required": False, **kwargs},
+        )
 
 
 class PreferencesSerializer(AnswerSerializer):
     """What somebody prefers; what is not known is null."""
 
     audiences: ClassVar = _all(
-        "thc_range", "cbd_range", "price_range", "strain_types", "disliked_brands", "disliked_categories",
+        "thc_range",
+        "cbd_range",
+        "price_range",
+        "strain_types",
+        "disliked_brands",
+        "disliked_categories",
         "disliked_strain_types",
-    )  # fmt: skip
+    )
     thc_range = _Range(help_text="percent, the lower first")
     cbd_range = _Range(help_text="percent")
     price_range = _Range(help_text="dollars a product")
     strain_types = serializers.ListField(
-        child=serializers.ChoiceField(choices=STRAIN_TYPES), allow_null=True, required=False, allow_empty=False
+        child=serializers.ChoiceField(choices=STRAIN_TYPES),
+        allow_null=True,
+        required=False,
+        allow_empty=False,
     )
     disliked_brands = _Words(help_text="never recommended")
     disliked_categories = _Words(help_text="never recommended")
@@ -58,9 +78,24 @@ class PreferencesSerializer(AnswerSerializer):
 
 
 _PROFILE = (
-    "id", "external_customer_id", "province", "language", "store", "is_age_verified", "age_proof", "age_verified_at",
-    "proven_age", "consents", "preferences", "stated", "derived", "purchase_frequency", "avg_spending", "created_at", "updated_at",
-)  # fmt: skip
+    "id",
+    "external_customer_id",
+    "province",
+    "language",
+    "store",
+    "is_age_verified",
+    "age_proof",
+    "age_verified_at",
+    "proven_age",
+    "consents",
+    "preferences",
+    "stated",
+    "derived",
+    "purchase_frequency",
+    "avg_spending",
+    "created_at",
+    "updated_at",
+)
 
 
 class CustomerSerializer(AudienceSerializer):
@@ -71,10 +106,16 @@ class CustomerSerializer(AudienceSerializer):
         slug_field="code", read_only=True, allow_null=True, help_text="its code"
     )
     consents = serializers.SerializerMethodField(help_text="purposes that the person agrees to now")
-    preferences = serializers.SerializerMethodField(help_text="what holds: what was stated, else what was derived")
-    age_proof = serializers.CharField(help_text="in-person, account or delivery; empty while the age is not proven")
+    preferences = serializers.SerializerMethodField(
+        help_text="what holds: what was stated, else what was derived"
+    )
+    age_proof = serializers.CharField(
+        help_text="in-person, account or delivery; empty while the age is not proven"
+    )
     stated = PreferencesSerializer(help_text="as the person told")
-    derived = PreferencesSerializer(help_text="as purchases tell; only with the consent to be profiled")
+    derived = PreferencesSerializer(
+        help_text="as purchases tell; only with the consent to be profiled"
+    )
 
     class Meta:
         model = CustomerProfile
@@ -94,29 +135,44 @@ class NewCustomerSerializer(AnswerSerializer):
     """Who is to be registered."""
 
     audiences: ClassVar = _all("external_customer_id", "province", "language", "store")
-    external_customer_id = serializers.CharField(max_length=100, help_text="loyalty number or account")
+    external_customer_id = serializers.CharField(
+        max_length=100, help_text="loyalty number or account"
+    )
     province = serializers.ChoiceField(choices=sorted(PROVINCES), required=False)
     language = serializers.ChoiceField(choices=LANGUAGES, default="en")
     store: serializers.SlugRelatedField = serializers.SlugRelatedField(
-        slug_field="code", queryset=Store.objects.all(), required=False, allow_null=True, help_text="its code"
+        slug_field="code",
+        queryset=Store.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="its code",
     )
 
 
 class CustomerChangesSerializer(PreferencesSerializer):
     """What the person corrects or states; null takes a statement back."""
 
-    audiences: ClassVar = {**PreferencesSerializer.audiences, **_all("province", "language", "store")}
+    audiences: ClassVar = {
+        **PreferencesSerializer.audiences,
+        **_all("province", "language", "store"),
+    }
     province = serializers.ChoiceField(choices=sorted(PROVINCES), required=False)
     language = serializers.ChoiceField(choices=LANGUAGES, required=False)
     store: serializers.SlugRelatedField = serializers.SlugRelatedField(
-        slug_field="code", queryset=Store.objects.all(), required=False, allow_null=True, help_text="its code"
+        slug_field="code",
+        queryset=Store.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="its code",
     )
 
 
 class ConsentSerializer(AudienceSerializer):
     """A consent: to which text, when, and when it was taken back."""
 
-    audiences: ClassVar = _all("id", "purpose", "version", "language", "channel", "given_at", "withdrawn_at")
+    audiences: ClassVar = _all(
+        "id", "purpose", "version", "language", "channel", "given_at", "withdrawn_at"
+    )
     version = serializers.CharField(source="text.version")
 
     class Meta:
@@ -132,7 +188,9 @@ class NewConsentSerializer(AnswerSerializer):
     purpose = serializers.ChoiceField(choices=ConsentText.Purpose.choices)
     version = serializers.CharField(max_length=20, help_text="of the text that was shown")
     language = serializers.ChoiceField(choices=LANGUAGES, help_text="in which it was shown")
-    channel = serializers.CharField(max_length=30, required=False, allow_blank=True, help_text="for example till")
+    channel = serializers.CharField(
+        max_length=30, required=False, allow_blank=True, help_text="for example till"
+    )
 
 
 class WithdrawnSerializer(AnswerSerializer):
@@ -140,7 +198,9 @@ class WithdrawnSerializer(AnswerSerializer):
 
     audiences: ClassVar = _all("purpose", "closed")
     purpose = serializers.CharField()
-    closed = serializers.IntegerField(help_text="consents that were open; 0: it had been taken back")
+    closed = serializers.IntegerField(
+        help_text="consents that were open; 0: it had been taken back"
+    )
 
 
 class ConsentTextSerializer(AudienceSerializer):
@@ -179,21 +239,34 @@ class ConsentTextsSerializer(AnswerSerializer):
 class PurchaseSerializer(AudienceSerializer):
     """One line of a receipt."""
 
-    audiences: ClassVar = _all("id", "order_id", "line", "store", "product", "quantity", "unit_price", "purchased_at")
+    audiences: ClassVar = _all(
+        "id", "order_id", "line", "store", "product", "quantity", "unit_price", "purchased_at"
+    )
     store: serializers.SlugRelatedField = serializers.SlugRelatedField(
         slug_field="code", read_only=True, allow_null=True
     )
 
     class Meta:
         model = Purchase
-        fields = ("id", "order_id", "line", "store", "product", "quantity", "unit_price", "purchased_at")
+        fields = (
+            "id",
+            "order_id",
+            "line",
+            "store",
+            "product",
+            "quantity",
+            "unit_price",
+            "purchased_at",
+        )
         read_only_fields = fields
 
 
 class InteractionSerializer(AudienceSerializer):
     """What was looked at, put into a basket, praised or blamed; praise is for staff."""
 
-    audiences: ClassVar = _all("id", "kind", "session", "store", "product", "quantity", "occurred_at")
+    audiences: ClassVar = _all(
+        "id", "kind", "session", "store", "product", "quantity", "occurred_at"
+    )
     store: serializers.SlugRelatedField = serializers.SlugRelatedField(
         slug_field="code", read_only=True, allow_null=True
     )
@@ -210,7 +283,9 @@ class AgeProofSerializer(AnswerSerializer):
     audiences: ClassVar = _all("proof", "age")
     proof = serializers.ChoiceField(choices=CustomerProfile.AgeProof.choices)
     age = serializers.ChoiceField(
-        choices=AGES, required=False, help_text="the least age that was shown; else that of the person's province"
+        choices=AGES,
+        required=False,
+        help_text="the least age that was shown; else that of the person's province",
     )
 
 
@@ -228,7 +303,9 @@ class NewErasureSerializer(AnswerSerializer):
     """That a person is to be forgotten."""
 
     audiences: ClassVar = _all("reason", "dry_run")
-    reason = serializers.CharField(max_length=200, help_text="why, for example: asked by the person")
+    reason = serializers.CharField(
+        max_length=200, help_text="why, for example: asked by the person"
+    )
     dry_run = serializers.BooleanField(default=False, help_text="only count what would be removed")
 
 
@@ -236,19 +313,41 @@ class ErasureSerializer(AudienceSerializer):
     """The receipt of an erasure; of a dry run, what would be removed."""
 
     audiences: ClassVar = _all(
-        "id", "subject", "status", "asked_by", "reason", "began_at", "finished_at", "removed", "left", "is_dry_run"
+        "id",
+        "subject",
+        "status",
+        "asked_by",
+        "reason",
+        "began_at",
+        "finished_at",
+        "removed",
+        "left",
+        "is_dry_run",
     )
-    status = serializers.ChoiceField(choices=Erasure.Status.choices, allow_blank=True, help_text="empty: a dry run")
+    status = serializers.ChoiceField(
+        choices=Erasure.Status.choices, allow_blank=True, help_text="empty: a dry run"
+    )
     began_at = serializers.DateTimeField(allow_null=True)
     removed = serializers.DictField(child=serializers.IntegerField(), help_text="by place")
-    left = serializers.DictField(child=serializers.JSONField(), help_text="what a second look found, by place")
+    left = serializers.DictField(
+        child=serializers.JSONField(), help_text="what a second look found, by place"
+    )
     is_dry_run = serializers.SerializerMethodField()
 
     class Meta:
         model = Erasure
         fields = (
-            "id", "subject", "status", "asked_by", "reason", "began_at", "finished_at", "removed", "left", "is_dry_run",
-        )  # fmt: skip
+            "id",
+            "subject",
+            "status",
+            "asked_by",
+            "reason",
+            "began_at",
+            "finished_at",
+            "removed",
+            "left",
+            "is_dry_run",
+        )
         read_only_fields = fields
 
     def get_is_dry_run(self, receipt: Erasure) -> bool:

@@ -4,7 +4,11 @@ from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
 from customers.api.chats import ChatMessageViewSet, ChatSessionViewSet
-from customers.api.recommendations import FeedbackView, PersonRecommendationsView, VisitRecommendationsView
+from customers.api.recommendations import (
+    FeedbackView,
+    PersonRecommendationsView,
+    VisitRecommendationsView,
+)
 from customers.api.views import ConsentTextsView, CustomerViewSet
 
 router = SimpleRouter()
@@ -16,8 +20,12 @@ urlpatterns = [
     *router.urls,
     re_path(r"^consent-texts/?$", ConsentTextsView.as_view(), name="consent-texts"),
     re_path(r"^recommendations/?$", VisitRecommendationsView.as_view(), name="recommendations"),
-    re_path(r"^recommendations/feedback/?$", FeedbackView.as_view(), name="recommendations-feedback"),
     re_path(
-        r"^recommendations/(?P<customer_id>[^/]+)/?$", PersonRecommendationsView.as_view(), name="recommendations-for"
+        r"^recommendations/feedback/?$", FeedbackView.as_view(), name="recommendations-feedback"
+    ),
+    re_path(
+        r"^recommendations/(?P<customer_id>[^/]+)/?$",
+        PersonRecommendationsView.as_view(),
+        name="recommendations-for",
     ),
 ]

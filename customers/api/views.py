@@ -11,11 +11,11 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.access import MayErase, MayReadCustomers, MayWriteCustomers, actor_of
-from config.api import CursorPages, refuse_unknown
-from config.conditional import Conditional, require_match
+from config.api.conventions import CursorPages, refuse_unknown
+from config.api.etags import Conditional, require_match
+from config.api.keys import MayErase, MayReadCustomers, MayWriteCustomers, actor_of
 from config.errors import BadInput, Conflict
-from customers.api.doors import PersonalDoor, customer_of, told, uuid_of
+from customers.api.parameters import PersonalDoor, customer_of, told, uuid_of
 from customers.api.serializers import (
     AgeProofSerializer,
     ConsentSerializer,
@@ -32,17 +32,19 @@ from customers.api.serializers import (
     PurchaseSerializer,
     WithdrawnSerializer,
 )
-from customers.exporting import export_person
 from customers.models import Consent, ConsentText, CustomerProfile, Interaction, Purchase
+from customers.profile_export import export_person
 from customers.services import consents, profiles
-from mlops.erasing import HeldByLaw, PersonBusy, PersonUnknown, erase
+from mlops.privacy.erasure import HeldByLaw, PersonBusy, PersonUnknown, erase
 
 _PAGES = [
     OpenApiParameter("cursor", str, description="`next` of the last page"),
     OpenApiParameter("limit", int, description="1–100"),
 ]
 _ID = OpenApiParameter("id", {"type": "string", "format": "uuid"}, OpenApiParameter.PATH)
-_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, required=True, description="ETag of what was read")
+_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, required=True, description="ETag of what was read"
+)
 
 
 class _ByPurchase(CursorPages):
@@ -63,11 +65,19 @@ class CustomerViewSet(PersonalDoor):
     queryset = CustomerProfile.objects.all()
     serializer_class = CustomerSerializer
     scopes: ClassVar = {
-        "create": MayWriteCustomers, "retrieve": MayReadCustomers, "partial_update": MayWriteCustomers,
-        "by_external_id": MayReadCustomers, "consents": MayReadCustomers, "give_consent": MayWriteCustomers,
-        "withdraw_consent": MayWriteCustomers, "purchases": MayReadCustomers, "interactions": MayReadCustomers,
-        "verify_age": MayWriteCustomers, "export": MayReadCustomers, "erase": MayErase,
-    }  # fmt: skip
+        "create": MayWriteCustomers,
+        "retrieve": MayReadCustomers,
+        "partial_update": MayWriteCustomers,
+        "by_external_id": MayReadCustomers,
+        "consents": MayReadCustomers,
+        "give_consent": MayWriteCustomers,
+        "withdraw_consent": MayWriteCustomers,
+        "purchases": MayReadCustomers,
+        "interactions": MayReadCustomers,
+        "verify_age": MayWriteCustomers,
+        "export": MayReadCustomers,
+        "erase": MayErase,
+    }
 
     @extend_schema(request=NewCustomerSerializer, responses={201: CustomerSerializer})
     def create(self, request: Request) -> Response:
@@ -83,7 +93,9 @@ class CustomerViewSet(PersonalDoor):
         self.noted(customer, "profile.read")
         return Response(self._shown(customer))
 
-    @extend_schema(parameters=[_ID, _MATCH], request=CustomerChangesSerializer, responses=CustomerSerializer)
+    @extend_schema(
+        parameters=[_ID, _MATCH], request=CustomerChangesSerializer, responses=CustomerSerializer
+    )
     def partial_update(self, request: Request, id: str) -> Response:
         """
         Correct what is wrong, state preferences. What is stated outranks what purchases tell; null takes it back.
@@ -99,9 +111,14 @@ class CustomerViewSet(PersonalDoor):
         return Response(self._shown(corrected))
 
     @extend_schema(
-        parameters=[OpenApiParameter("external_id", str, required=True, description="loyalty number or account")],
-        responses=CustomerSerializer, filters=False,
-    )  # fmt: skip
+        parameters=[
+            OpenApiParameter(
+                "external_id", str, required=True, description="loyalty number or account"
+            )
+        ],
+        responses=CustomerSerializer,
+        filters=False,
+    )
     @action(detail=False, url_path="by-external-id", pagination_class=None)
     def by_external_id(self, request: Request) -> Response:
         """Show who has this loyalty number or account."""
@@ -109,31 +126,49 @@ class CustomerViewSet(PersonalDoor):
         number = request.query_params.get("external_id", "").strip()
         if not number or "\x00" in number:
             raise BadInput("external_id", "must be told")
-        customer = CustomerProfile.objects.select_related("store").filter(external_customer_id=number).first()
+        customer = (
+            CustomerProfile.objects.select_related("store")
+            .filter(external_customer_id=number)
+            .first()
+        )
         if customer is None:
             raise Http404
         self.noted(customer, "profile.read")
         return Response(self._shown(customer))
 
     @extend_schema(parameters=[_ID, *_PAGES], responses=ConsentSerializer(many=True))
-    @action(detail=True, methods=["get"], pagination_class=_ByConsent, serializer_class=ConsentSerializer)
+    @action(
+        detail=True,
+        methods=["get"],
+        pagination_class=_ByConsent,
+        serializer_class=ConsentSerializer,
+    )
     def consents(self, request: Request, id: str) -> Response:
         """List consents, also those taken back, the newest first."""
         customer = customer_of(id)
         self.noted(customer, "consents.read")
         return self._page(Consent.objects.filter(customer=customer).select_related("text"))
 
-    @extend_schema(parameters=[_ID], request=NewConsentSerializer, responses={201: ConsentSerializer})
+    @extend_schema(
+        parameters=[_ID], request=NewConsentSerializer, responses={201: ConsentSerializer}
+    )
     @consents.mapping.post
     def give_consent(self, request: Request, id: str) -> Response:
         """Note a consent, with the version of the text that was shown. Given already to the same one, nothing changes."""
-        given = consents.give(customer=customer_of(id), **told(NewConsentSerializer, request), by=actor_of(request))
+        given = consents.give(
+            customer=customer_of(id), **told(NewConsentSerializer, request), by=actor_of(request)
+        )
         return Response(self._written(ConsentSerializer, given), status=201)
 
     @extend_schema(
-        parameters=[_ID, OpenApiParameter("purpose", str, OpenApiParameter.PATH, enum=ConsentText.Purpose.values)],
+        parameters=[
+            _ID,
+            OpenApiParameter(
+                "purpose", str, OpenApiParameter.PATH, enum=ConsentText.Purpose.values
+            ),
+        ],
         responses={200: WithdrawnSerializer},
-    )  # fmt: skip
+    )
     @action(detail=True, methods=["delete"], url_path="consents/(?P<purpose>[^/]+)")
     def withdraw_consent(self, request: Request, id: str, purpose: str) -> Response:
         """Take a consent back. What rested on it goes at once: history is unlinked, conversations are deleted."""
@@ -162,7 +197,11 @@ class CustomerViewSet(PersonalDoor):
     def verify_age(self, request: Request, id: str) -> Response:
         """Note that somebody has shown to be of age, and by what. The document is not kept."""
         shown = told(AgeProofSerializer, request)
-        return Response(self._shown(profiles.verify_age(customer=customer_of(id), **shown, by=actor_of(request))))
+        return Response(
+            self._shown(
+                profiles.verify_age(customer=customer_of(id), **shown, by=actor_of(request))
+            )
+        )
 
     @extend_schema(parameters=[_ID], responses=ExportedSerializer)
     @action(detail=True, pagination_class=None)
@@ -170,7 +209,12 @@ class CustomerViewSet(PersonalDoor):
         """Export everything on somebody."""
         refuse_unknown(request.query_params, known=set())
         customer = customer_of(id)
-        return Response({"customer": customer.pk, "data": export_person(customer=customer.pk, by=actor_of(request))})
+        return Response(
+            {
+                "customer": customer.pk,
+                "data": export_person(customer=customer.pk, by=actor_of(request)),
+            }
+        )
 
     @extend_schema(parameters=[_ID], request=NewErasureSerializer, responses=ErasureSerializer)
     @action(detail=True, methods=["post"], url_path="erasure")
@@ -220,6 +264,8 @@ class ConsentTextsView(Conditional):
         language = request.query_params.get("lang", "en")
         if language not in ("en", "fr"):
             raise BadInput("lang", "must be en or fr")
-        newest = ConsentText.objects.order_by("purpose", "-created_at", "-version").distinct("purpose")
+        newest = ConsentText.objects.order_by("purpose", "-created_at", "-version").distinct(
+            "purpose"
+        )
         context = {"request": request, "language": language}
         return Response({"results": ConsentTextSerializer(newest, many=True, context=context).data})

@@ -8,8 +8,8 @@ words that introduce it is not found; docs/decisions/0019-masking.md tells why, 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from customers.masking import numbers, people, places
-from customers.masking.flat import HIDDEN, Found, flatten
+from customers.masking import addresses, names, numbers
+from customers.masking.normalize import HIDDEN, Found, flatten
 
 KINDS = (
     "EMAIL", "PHONE", "CARD", "SIN", "HEALTH-CARD", "LICENSE", "PASSPORT", "ACCOUNT", "DATE-OF-BIRTH", "POSTAL-CODE",
@@ -20,9 +20,9 @@ _MASKED = re.compile(rf"\[(?:{'|'.join(KINDS)})\]")
 
 # What comes first takes its words from what comes after: sixteen digits are a card before they are a telephone number.
 _FINDERS: Sequence[Callable[[str], Iterable[Found]]] = (
-    people.emails, people.handles, numbers.cards, numbers.health_cards, numbers.licenses, numbers.passports,
-    numbers.social_insurance, numbers.phones, numbers.accounts, numbers.birth_dates, places.postal_codes,
-    places.addresses, people.names, numbers.spelled_out,
+    names.emails, names.handles, numbers.cards, numbers.health_cards, numbers.licenses, numbers.passports,
+    numbers.social_insurance, numbers.phones, numbers.accounts, numbers.birth_dates, addresses.postal_codes,
+    addresses.addresses, names.names, numbers.spelled_out,
 )  # fmt: skip
 
 
@@ -59,7 +59,9 @@ def _kept(text: str) -> Iterator[Found]:
 def _known(text: str, known: Sequence[str]) -> Iterator[Found]:
     for told in known:
         if len(told) > 2:
-            for match in re.finditer(rf"(?<!\w){re.escape(flatten(told).text)}(?!\w)", text, re.IGNORECASE):
+            for match in re.finditer(
+                rf"(?<!\w){re.escape(flatten(told).text)}(?!\w)", text, re.IGNORECASE
+            ):
                 yield Found(match.start(), match.end(), "ACCOUNT")
 
 

@@ -7,7 +7,7 @@ from itertools import accumulate
 from phonenumbers import Leniency, PhoneNumberMatcher, is_valid_number, parse
 from stdnum import ean, luhn
 
-from customers.masking.flat import Found
+from customers.masking.normalize import Found
 
 _GAP = r"[^\d\ue000]"
 _CODE_BEFORE = re.compile(
@@ -15,7 +15,8 @@ _CODE_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _AMOUNT_AFTER = re.compile(
-    r"\s?(?:%|\$(?!\s?\d)|¢|(?:k?g|mg|ml|grams?|grammes?|oz|ounces?|onces?|pack|thc|cbd)\b)", re.IGNORECASE
+    r"\s?(?:%|\$(?!\s?\d)|¢|(?:k?g|mg|ml|grams?|grammes?|oz|ounces?|onces?|pack|thc|cbd)\b)",
+    re.IGNORECASE,
 )
 
 
@@ -45,7 +46,8 @@ def _announced(text: str, patterns: Iterable[tuple[re.Pattern[str], str]]) -> It
 # --- payment cards ---------------------------------------------------------------------------------------------------
 _LONG = re.compile(r"(?<![\w$])\d(?:[ -]?\d){11,}(?![A-Za-z_])")
 _CARD_BEFORE = re.compile(
-    r"\b(?:card|carte|visa|master ?card|amex|interac|d[ée]bit|cr[ée]dit)\b[^\n\ue000]{0,25}$", re.IGNORECASE
+    r"\b(?:card|carte|visa|master ?card|amex|interac|d[ée]bit|cr[ée]dit)\b[^\n\ue000]{0,25}$",
+    re.IGNORECASE,
 )
 _LEAST_DIGITS, _MOST_DIGITS = 12, 19
 _SECRETS = (_after(r"\b(?:cvv2?|cvc2?|cvn)\b", r"\d{3,4}\b", "CARD"),)
@@ -55,7 +57,9 @@ def cards(text: str) -> Iterator[Found]:
     """Find 13 to 19 digits that pass Luhn's check, are grouped like a card's, or follow the word; not GTINs."""
     for run in _LONG.finditer(text):
         if not _is_code(text, run.start()):
-            yield from _cards_in(text, run.start(), [match.span() for match in re.finditer(r"\d+", run[0])])
+            yield from _cards_in(
+                text, run.start(), [match.span() for match in re.finditer(r"\d+", run[0])]
+            )
     yield from _announced(text, _SECRETS)
 
 
@@ -64,7 +68,11 @@ def _cards_in(text: str, base: int, groups: Sequence[tuple[int, int]]) -> Iterat
     first = 0
     while first < len(groups):
         totals = accumulate(stop - begin for begin, stop in groups[first : first + _MOST_DIGITS])
-        fitting = [last for last, total in enumerate(totals, first + 1) if _LEAST_DIGITS <= total <= _MOST_DIGITS]
+        fitting = [
+            last
+            for last, total in enumerate(totals, first + 1)
+            if _LEAST_DIGITS <= total <= _MOST_DIGITS
+        ]
         for last in reversed(fitting):
             start, end = base + groups[first][0], base + groups[last - 1][1]
             if _is_card(text, start, end, [stop - begin for begin, stop in groups[first:last]]):
@@ -93,7 +101,9 @@ _HEALTH = (
         r"(?:[A-Z]{4}[ -]?)?\d(?:[ -]?\d){5,11}(?:[ -]?[A-Z]{2}\b)?", "HEALTH-CARD",
     ),
 )  # fmt: skip
-_LICENSE = re.compile(r"\b[A-Z](?:\d{4}[ -]?\d{5}[ -]?\d{5}|\d{4}[ -]?\d{6}[ -]?\d{2})\b", re.IGNORECASE)
+_LICENSE = re.compile(
+    r"\b[A-Z](?:\d{4}[ -]?\d{5}[ -]?\d{5}|\d{4}[ -]?\d{6}[ -]?\d{2})\b", re.IGNORECASE
+)
 _LICENSES = (
     _after(
         r"\b(?:driver'?s?'?|driving) licen[cs]e|\bpermis(?: de conduire)?\b|\blicen[cs]e plate|\bplaque\b",
@@ -154,7 +164,11 @@ def social_insurance(text: str) -> Iterator[Found]:
     """Find nine digits that pass Luhn's check, or that words announce."""
     yield from _announced(text, _SINS)
     for match in _NINE.finditer(text):
-        if luhn.is_valid(_digits(match[0])) and not _is_code(text, match.start()) and not _is_amount(text, match.end()):
+        if (
+            luhn.is_valid(_digits(match[0]))
+            and not _is_code(text, match.start())
+            and not _is_amount(text, match.end())
+        ):
             yield Found(match.start(), match.end(), "SIN")
 
 
@@ -180,10 +194,16 @@ def phones(text: str) -> Iterator[Found]:
     """Find telephone numbers: those in use by their plan, those of North America's form, those from abroad."""
     spans = [match.span() for pattern in (_GROUPED, _ABROAD) for match in pattern.finditer(text)]
     # The library's matcher takes what stands beside a number for part of it, so that plain ones are asked about alone.
-    spans += [match.span() for match in _PLAIN.finditer(text) if is_valid_number(parse(match[0], "CA"))]
+    spans += [
+        match.span() for match in _PLAIN.finditer(text) if is_valid_number(parse(match[0], "CA"))
+    ]
     if re.search(r"\d{3}", text):
         matches = PhoneNumberMatcher(text, "CA", leniency=Leniency.VALID)
-        spans += [(match.start, match.end) for match in matches if not _TOO_LONG.fullmatch(match.raw_string)]
+        spans += [
+            (match.start, match.end)
+            for match in matches
+            if not _TOO_LONG.fullmatch(match.raw_string)
+        ]
     spans += [(found.start, found.end) for found in _announced(text, _LOCAL)]
     for start, end in spans:
         if not _is_code(text, start) and not _is_amount(text, end):

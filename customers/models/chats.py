@@ -18,7 +18,9 @@ class ChatSession(models.Model):
     """A conversation (table `chat_sessions`); without a customer it is somebody's who is not known."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    customer = models.ForeignKey(CustomerProfile, on_delete=models.CASCADE, null=True, related_name="chats")
+    customer = models.ForeignKey(
+        CustomerProfile, on_delete=models.CASCADE, null=True, related_name="chats"
+    )
     session_start = models.DateTimeField(db_default=Now(), null=True)
     session_end = models.DateTimeField(null=True)
     language = models.CharField(max_length=5, null=True)
@@ -47,13 +49,20 @@ class ChatMessage(PostgresPartitionedModel):
     # PostgreSQL wants the column it partitions by in the key.
     pk = models.CompositePrimaryKey("id", "created_at")
     id = models.UUIDField(db_default=RandomUUID(), editable=False)  # type: ignore[assignment]  # there: a number
-    session = models.ForeignKey(ChatSession, on_delete=models.CASCADE, null=True, related_name="messages")
+    session = models.ForeignKey(
+        ChatSession, on_delete=models.CASCADE, null=True, related_name="messages"
+    )
     message_text = models.TextField(null=True)
     created_at = models.DateTimeField(db_default=Now())
-    role = models.CharField(max_length=9, choices=Role, default=Role.CUSTOMER, db_default="customer")
+    role = models.CharField(
+        max_length=9, choices=Role, default=Role.CUSTOMER, db_default="customer"
+    )
     language = models.CharField(max_length=2, blank=True, default="", db_default="")
     masked_text = models.TextField(
-        blank=True, default="", db_default="", db_comment="what may be searched: without what tells who a person is"
+        blank=True,
+        default="",
+        db_default="",
+        db_comment="what may be searched: without what tells who a person is",
     )
 
     class Meta:
@@ -79,7 +88,9 @@ class MessageFeedback(models.Model):
     # No foreign key: it would have to name the partition's key, and hold old partitions back from being dropped.
     message_id = models.UUIDField()
     is_helpful = models.BooleanField()
-    comment = models.CharField(max_length=500, blank=True, db_comment="without what tells who a person is")
+    comment = models.CharField(
+        max_length=500, blank=True, db_comment="without what tells who a person is"
+    )
     given_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -17,7 +17,9 @@ class Purchase(models.Model):
     event_id = models.UUIDField(db_comment="event that told of it")
     line = models.SmallIntegerField(db_comment="place on the receipt, from 0")
     order_id = models.CharField(max_length=100)
-    customer = models.ForeignKey(CustomerProfile, on_delete=models.CASCADE, null=True, related_name="purchases")
+    customer = models.ForeignKey(
+        CustomerProfile, on_delete=models.CASCADE, null=True, related_name="purchases"
+    )
     store = models.ForeignKey(Store, on_delete=models.PROTECT, null=True, related_name="+")
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     quantity = models.IntegerField()
@@ -49,9 +51,16 @@ class Interaction(models.Model):
         LIKE = "like"
         DISLIKE = "dislike"
 
-    id = models.UUIDField(primary_key=True, default=uuid4, editable=False, db_comment="id of the event that told of it")
+    id = models.UUIDField(
+        primary_key=True,
+        default=uuid4,
+        editable=False,
+        db_comment="id of the event that told of it",
+    )
     kind = models.CharField(max_length=13, choices=Kind)
-    customer = models.ForeignKey(CustomerProfile, on_delete=models.CASCADE, null=True, related_name="interactions")
+    customer = models.ForeignKey(
+        CustomerProfile, on_delete=models.CASCADE, null=True, related_name="interactions"
+    )
     session = models.CharField(max_length=100, blank=True, default="", db_default="")
     store = models.ForeignKey(Store, on_delete=models.PROTECT, null=True, related_name="+")
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")

@@ -25,11 +25,15 @@ class CustomerProfile(models.Model):
         DELIVERY = "delivery", "identification shown on delivery"
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    external_customer_id = models.CharField(max_length=100, unique=True, db_comment="loyalty number or account")
+    external_customer_id = models.CharField(
+        max_length=100, unique=True, db_comment="loyalty number or account"
+    )
     preferred_thc_range = DecimalRangeField(null=True, blank=True)
     preferred_cbd_range = DecimalRangeField(null=True, blank=True)
     preferred_strain_types = ArrayField(models.TextField(), null=True, blank=True)
-    purchase_frequency = models.IntegerField(null=True, blank=True, db_comment="orders in the last 90 days")
+    purchase_frequency = models.IntegerField(
+        null=True, blank=True, db_comment="orders in the last 90 days"
+    )
     avg_spending = models.DecimalField(
         max_digits=10, decimal_places=2, null=True, blank=True, db_comment="dollars an order"
     )
@@ -40,23 +44,39 @@ class CustomerProfile(models.Model):
     language = models.CharField(
         max_length=2, choices=[("en", "English"), ("fr", "français")], default="en", db_default="en"
     )
-    store = models.ForeignKey(Store, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    store = models.ForeignKey(
+        Store, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     is_age_verified = models.BooleanField(default=False, db_default=False)
-    age_proof = models.CharField(max_length=10, choices=AgeProof, blank=True, default="", db_default="")
+    age_proof = models.CharField(
+        max_length=10, choices=AgeProof, blank=True, default="", db_default=""
+    )
     age_verified_at = models.DateTimeField(null=True, blank=True)
-    proven_age = models.PositiveSmallIntegerField(null=True, blank=True, db_comment="least age that was shown")
+    proven_age = models.PositiveSmallIntegerField(
+        null=True, blank=True, db_comment="least age that was shown"
+    )
     preferred_price_range = DecimalRangeField(null=True, blank=True, db_comment="dollars a product")
-    stated = models.JSONField(default=dict, db_default={}, blank=True, db_comment="preferences as the person told them")
-    derived = models.JSONField(default=dict, db_default={}, blank=True, db_comment="preferences as purchases tell them")
-    is_due = models.BooleanField(default=False, db_default=False, db_comment="bought since preferences were derived")
-    is_synthetic = models.BooleanField(default=False, db_default=False, db_comment="made up for a demonstration")
+    stated = models.JSONField(
+        default=dict, db_default={}, blank=True, db_comment="preferences as the person told them"
+    )
+    derived = models.JSONField(
+        default=dict, db_default={}, blank=True, db_comment="preferences as purchases tell them"
+    )
+    is_due = models.BooleanField(
+        default=False, db_default=False, db_comment="bought since preferences were derived"
+    )
+    is_synthetic = models.BooleanField(
+        default=False, db_default=False, db_comment="made up for a demonstration"
+    )
 
     class Meta:
         db_table = "customer_profiles"
         ordering = ("-created_at",)
         indexes = [
             models.Index(fields=["-created_at", "id"], name="customer_profiles_newest"),
-            models.Index(fields=["id"], name="customer_profiles_due", condition=models.Q(is_due=True)),
+            models.Index(
+                fields=["id"], name="customer_profiles_due", condition=models.Q(is_due=True)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -84,7 +104,9 @@ class ConsentText(models.Model):
     class Meta:
         db_table = "consent_texts"
         ordering = ("purpose", "-created_at")
-        constraints = [models.UniqueConstraint(fields=["purpose", "version"], name="consent_texts_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["purpose", "version"], name="consent_texts_once")
+        ]
 
     def __str__(self) -> str:
         return f"{self.purpose} {self.version}"
@@ -100,14 +122,18 @@ class Consent(models.Model):
     language = models.CharField(max_length=2, db_comment="in which the text was shown")
     given_at = models.DateTimeField(db_default=Now())
     withdrawn_at = models.DateTimeField(null=True, blank=True)
-    channel = models.CharField(max_length=30, blank=True, db_comment="where it was given, for example till")
+    channel = models.CharField(
+        max_length=30, blank=True, db_comment="where it was given, for example till"
+    )
 
     class Meta:
         db_table = "consents"
         ordering = ("-given_at",)
         constraints = [
             models.UniqueConstraint(
-                fields=["customer", "purpose"], condition=models.Q(withdrawn_at=None), name="consents_one_open"
+                fields=["customer", "purpose"],
+                condition=models.Q(withdrawn_at=None),
+                name="consents_one_open",
             )
         ]
 

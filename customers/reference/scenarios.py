@@ -4,20 +4,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from customers.models import Scenario
-from customers.recommending.mixing import DEFAULTS
+from customers.recommendations.scoring import DEFAULTS
 
 SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     # More variety costs: recall@10 on real purchases is .288 of .301 at .2 and four of a brand (docs/benchmarks.md).
-    Scenario.Name.HOME: {"title_en": "For you", "title_fr": "Pour vous", "diversity": 0.05, "most_of_a_brand": 10},
+    Scenario.Name.HOME: {
+        "title_en": "For you",
+        "title_fr": "Pour vous",
+        "diversity": 0.05,
+        "most_of_a_brand": 10,
+    },
     Scenario.Name.PRODUCT: {"title_en": "Similar products", "title_fr": "Produits semblables"},
     Scenario.Name.SUBSTITUTE: {
-        "title_en": "In stock instead", "title_fr": "En stock à la place", "is_same_category": True, "diversity": 0.1,
+        "title_en": "In stock instead",
+        "title_fr": "En stock à la place",
+        "is_same_category": True,
+        "diversity": 0.1,
     },
     Scenario.Name.BASKET: {"title_en": "Goes with it", "title_fr": "Va avec", "diversity": 0.4},
     Scenario.Name.LOOKUP: {
-        "title_en": "Staff look-up", "title_fr": "Recherche du personnel", "diversity": 0.05, "most_of_a_brand": 10,
+        "title_en": "Staff look-up",
+        "title_fr": "Recherche du personnel",
+        "diversity": 0.05,
+        "most_of_a_brand": 10,
     },
-}  # fmt: skip
+}
 
 
 def initial(name: str) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from catalog.models import Store
 from config.errors import BadInput, Conflict
-from customers.language import language_of, language_of_all
 from customers.masking import mask
+from customers.masking.language import language_of, language_of_all
 from customers.models import ChatMessage, ChatSession, ConsentText, CustomerProfile, MessageFeedback
 from customers.services.access import note
 from customers.services.consents import open_purposes
@@ -58,9 +58,14 @@ def append(*, session: ChatSession, role: str, text: str, by: str) -> ChatMessag
         raise BadInput("role", f"must be one of {', '.join(ChatMessage.Role.values)}")
     held = _open(session)
     message: ChatMessage = ChatMessage.objects.create(
-        id=uuid4(), session=held, message_text=words, role=role, language=language_of(words),
-        masked_text=mask(words, known=_known(held)), created_at=timezone.now(),
-    )  # fmt: skip
+        id=uuid4(),
+        session=held,
+        message_text=words,
+        role=role,
+        language=language_of(words),
+        masked_text=mask(words, known=_known(held)),
+        created_at=timezone.now(),
+    )
     changes = {"total_messages": F("total_messages") + 1}
     if role == ChatMessage.Role.CUSTOMER and (told := _language(held)):
         changes["language"] = told  # type: ignore[assignment]  # F is one of the values
@@ -79,7 +84,9 @@ def close(*, session: ChatSession, by: str) -> ChatSession:
 
 
 @transaction.atomic
-def give_feedback(*, message: ChatMessage, is_helpful: bool, comment: str, by: str) -> MessageFeedback:
+def give_feedback(
+    *, message: ChatMessage, is_helpful: bool, comment: str, by: str
+) -> MessageFeedback:
     """Note whether an answer helped; said again, the last word holds. Raises BadInput for a message of the customer's."""
     if message.role == ChatMessage.Role.CUSTOMER:
         raise BadInput("message", "is the customer's; feedback is given on answers")
@@ -89,10 +96,12 @@ def give_feedback(*, message: ChatMessage, is_helpful: bool, comment: str, by: s
     feedback, _ = MessageFeedback.objects.update_or_create(
         message_id=message.id,
         defaults={
-            "session": session, "is_helpful": is_helpful, "comment": mask(comment, known=_known(session))[:500],
+            "session": session,
+            "is_helpful": is_helpful,
+            "comment": mask(comment, known=_known(session))[:500],
             "given_at": timezone.now(),
         },
-    )  # fmt: skip
+    )
     _note(session, by, "chat.feedback")
     return feedback
 
@@ -105,7 +114,12 @@ def read(*, session: ChatSession, by: str) -> ChatSession:
 
 def message_of(pk: UUID) -> ChatMessage | None:
     """Return a message by its id, whichever month it lies in."""
-    return ChatMessage.objects.select_related("session__customer").filter(id=pk).order_by("created_at").first()
+    return (
+        ChatMessage.objects.select_related("session__customer")
+        .filter(id=pk)
+        .order_by("created_at")
+        .first()
+    )
 
 
 def _open(session: ChatSession) -> ChatSession:
@@ -121,7 +135,9 @@ def _known(session: ChatSession) -> tuple[str, ...]:
 
 def _language(session: ChatSession) -> str:
     """Return the language of the customer's first messages, the newest among them; empty once they are past, or unclear."""
-    first = session.messages.filter(role=ChatMessage.Role.CUSTOMER).order_by("created_at")[: _TELLING + 1]
+    first = session.messages.filter(role=ChatMessage.Role.CUSTOMER).order_by("created_at")[
+        : _TELLING + 1
+    ]
     texts = [message.message_text or "" for message in first]
     return language_of_all(texts) if len(texts) <= _TELLING else ""
 

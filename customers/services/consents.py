@@ -5,15 +5,29 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from config.errors import BadInput
-from customers.models import ChatSession, Consent, ConsentText, CustomerProfile, Interaction, Purchase, Recommendation
+from customers.models import (
+    ChatSession,
+    Consent,
+    ConsentText,
+    CustomerProfile,
+    Interaction,
+    Purchase,
+    Recommendation,
+)
 from customers.services.access import note
 from customers.services.preferences import derive
-from mlops.holding import held_subjects, open_hold
+from mlops.privacy.legal_holds import held_subjects, open_hold
 
 
 @transaction.atomic
 def give(
-    *, customer: CustomerProfile, purpose: str, version: str, language: str, by: str, channel: str = ""
+    *,
+    customer: CustomerProfile,
+    purpose: str,
+    version: str,
+    language: str,
+    by: str,
+    channel: str = "",
 ) -> Consent:
     """Note that the person agreed to a text; agreed already to the same one, nothing changes. Raises BadInput."""
     held = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
@@ -29,7 +43,9 @@ def give(
         return open_one
     if open_one:  # to another version
         Consent.objects.filter(pk=open_one.pk).update(withdrawn_at=Now())
-    made = Consent.objects.create(customer=held, text=text, purpose=purpose, language=language, channel=channel[:30])
+    made = Consent.objects.create(
+        customer=held, text=text, purpose=purpose, language=language, channel=channel[:30]
+    )
     note(customer=held, actor=by, action=f"consent.give.{purpose}")
     if purpose in (ConsentText.Purpose.HISTORY, ConsentText.Purpose.PROFILING):
         CustomerProfile.objects.filter(pk=held.pk).update(is_due=True)
@@ -48,7 +64,9 @@ def withdraw(*, customer: CustomerProfile, purpose: str, by: str) -> int:
     if purpose not in ConsentText.Purpose.values:
         raise BadInput("purpose", f"must be one of {', '.join(ConsentText.Purpose.values)}")
     held = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
-    closed = Consent.objects.filter(customer=held, purpose=purpose, withdrawn_at=None).update(withdrawn_at=Now())
+    closed = Consent.objects.filter(customer=held, purpose=purpose, withdrawn_at=None).update(
+        withdrawn_at=Now()
+    )
     if open_hold(held.pk) is None:
         _take_away(held, purpose)
     derive(held)
@@ -61,11 +79,16 @@ def settle_withdrawn() -> int:
     """Take away what rests on no consent any more and was kept by a hold that is lifted now; return of how many people."""
     done = 0
     for purpose, model in (
-        (ConsentText.Purpose.HISTORY, Purchase), (ConsentText.Purpose.HISTORY, Interaction),
+        (ConsentText.Purpose.HISTORY, Purchase),
+        (ConsentText.Purpose.HISTORY, Interaction),
         (ConsentText.Purpose.CHAT, ChatSession),
-    ):  # fmt: skip
-        agreeing = Consent.objects.filter(customer=OuterRef("pk"), purpose=purpose, withdrawn_at=None)
-        left = CustomerProfile.objects.filter(~Exists(agreeing), Exists(model.objects.filter(customer=OuterRef("pk"))))
+    ):
+        agreeing = Consent.objects.filter(
+            customer=OuterRef("pk"), purpose=purpose, withdrawn_at=None
+        )
+        left = CustomerProfile.objects.filter(
+            ~Exists(agreeing), Exists(model.objects.filter(customer=OuterRef("pk")))
+        )
         for customer in left.exclude(pk__in=held_subjects()).order_by("pk").select_for_update():
             _take_away(customer, purpose)
             done += 1
@@ -84,4 +107,8 @@ def _take_away(customer: CustomerProfile, purpose: str) -> None:
 
 def open_purposes(customer: CustomerProfile) -> set[str]:
     """Return what the person agrees to now."""
-    return set(Consent.objects.filter(customer=customer, withdrawn_at=None).values_list("purpose", flat=True))
+    return set(
+        Consent.objects.filter(customer=customer, withdrawn_at=None).values_list(
+            "purpose", flat=True
+        )
+    )

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 
 from customers.models import CustomerProfile
-from mlops.arrays import array
+from mlops.sql_arrays import array
 
 # Locked until the rows are there, so that a consent withdrawn at the same moment finds them; in one order, and as strongly
 # as the change that may follow, so that two writers wait for each other and do not deadlock.
@@ -76,12 +76,17 @@ def record_purchases(lines: Sequence[Line]) -> None:
         cursor.execute(
             _PURCHASES,
             [
-                array(line.event_id for line in lines), array(line.line for line in lines), array(line.order_id for line in lines),
-                array(line.customer for line in lines), array(line.store for line in lines), array(line.product for line in lines),
-                array(line.quantity for line in lines), array(line.unit_price for line in lines),
+                array(line.event_id for line in lines),
+                array(line.line for line in lines),
+                array(line.order_id for line in lines),
+                array(line.customer for line in lines),
+                array(line.store for line in lines),
+                array(line.product for line in lines),
+                array(line.quantity for line in lines),
+                array(line.unit_price for line in lines),
                 array(line.purchased_at for line in lines),
             ],
-        )  # fmt: skip
+        )
     buyers = {line.customer for line in lines if line.customer}
     if buyers:
         CustomerProfile.objects.filter(pk__in=buyers, is_due=False).update(is_due=True)
@@ -93,8 +98,13 @@ def record_acts(acts: Sequence[Act]) -> None:
         cursor.execute(
             _INTERACTIONS,
             [
-                array(act.event_id for act in acts), array(act.kind for act in acts), array(act.customer for act in acts),
-                array(act.session for act in acts), array(act.store for act in acts), array(act.product for act in acts),
-                array(act.quantity for act in acts), array(act.occurred_at for act in acts),
+                array(act.event_id for act in acts),
+                array(act.kind for act in acts),
+                array(act.customer for act in acts),
+                array(act.session for act in acts),
+                array(act.store for act in acts),
+                array(act.product for act in acts),
+                array(act.quantity for act in acts),
+                array(act.occurred_at for act in acts),
             ],
-        )  # fmt: skip
+        )

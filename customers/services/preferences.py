@@ -33,7 +33,11 @@ def derive_due() -> int:
     done = 0
     while True:
         with transaction.atomic():
-            due = list(CustomerProfile.objects.select_for_update(skip_locked=True).filter(is_due=True)[:_BATCH])
+            due = list(
+                CustomerProfile.objects.select_for_update(skip_locked=True).filter(is_due=True)[
+                    :_BATCH
+                ]
+            )
             for customer in due:
                 derive(customer)
         done += len(due)
@@ -44,11 +48,17 @@ def derive_due() -> int:
 def derive(customer: CustomerProfile, *, now: datetime | None = None) -> None:
     """Derive the preferences of one, who must be locked; nothing of those who have not agreed."""
     moment = now or timezone.now()
-    open_purposes = set(Consent.objects.filter(customer=customer, withdrawn_at=None).values_list("purpose", flat=True))
+    open_purposes = set(
+        Consent.objects.filter(customer=customer, withdrawn_at=None).values_list(
+            "purpose", flat=True
+        )
+    )
     may = {ConsentText.Purpose.HISTORY, ConsentText.Purpose.PROFILING} <= open_purposes
     lines: Sequence[Mapping[str, Any]] = _lines(customer, moment) if may else []
     customer.derived = _told(lines)
-    customer.purchase_frequency, customer.avg_spending = _habits(customer, moment) if may else (None, None)
+    customer.purchase_frequency, customer.avg_spending = (
+        _habits(customer, moment) if may else (None, None)
+    )
     customer.is_due = False
     settle(customer)
     customer.save()
@@ -69,20 +79,32 @@ def _range(told: Sequence[Any] | None) -> NumericRange | None:
 
 
 def _lines(customer: CustomerProfile, now: datetime) -> Sequence[Mapping[str, Any]]:
-    rows = Purchase.objects.filter(customer=customer, purchased_at__gt=now - MONTHS).order_by("-purchased_at")
+    rows = Purchase.objects.filter(customer=customer, purchased_at__gt=now - MONTHS).order_by(
+        "-purchased_at"
+    )
     return list(
         rows.values(
-            "quantity", "unit_price", thc=F("product__thc_percentage"), cbd=F("product__cbd_percentage"),
+            "quantity",
+            "unit_price",
+            thc=F("product__thc_percentage"),
+            cbd=F("product__cbd_percentage"),
             strain_type=F("product__strain_type"),
         )[:LINES]
-    )  # fmt: skip
+    )
 
 
 def _told(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    for field, column in (("thc_range", "thc"), ("cbd_range", "cbd"), ("price_range", "unit_price")):
+    for field, column in (
+        ("thc_range", "thc"),
+        ("cbd_range", "cbd"),
+        ("price_range", "unit_price"),
+    ):
         values = [
-            float(line[column]) for line in lines if line[column] is not None for _ in range(max(line["quantity"], 0))
+            float(line[column])
+            for line in lines
+            if line[column] is not None
+            for _ in range(max(line["quantity"], 0))
         ]
         if len(values) >= _LEAST_LINES:
             told[field] = [round(float(end), 2) for end in np.quantile(values, _QUANTILES)]
@@ -91,7 +113,9 @@ def _told(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if line["strain_type"]:
             types[line["strain_type"]] += line["quantity"]
     if sum(types.values()) >= _LEAST_LINES:
-        told["strain_types"] = sorted(t for t, n in types.items() if n >= _TYPE_SHARE * sum(types.values()))
+        told["strain_types"] = sorted(
+            t for t, n in types.items() if n >= _TYPE_SHARE * sum(types.values())
+        )
     return {field: value for field, value in told.items() if value}
 
 
@@ -103,5 +127,7 @@ def _habits(customer: CustomerProfile, now: datetime) -> tuple[int, Decimal | No
         orders=Count("order_id", distinct=True),
         dollars=Sum(F("quantity") * F("unit_price")),
     )
-    mean = (found["dollars"] / found["orders"]).quantize(Decimal("0.01")) if found["orders"] else None
+    mean = (
+        (found["dollars"] / found["orders"]).quantize(Decimal("0.01")) if found["orders"] else None
+    )
     return found["recent"], mean

@@ -27,9 +27,14 @@ STATED = (*_MOST, "strain_types", *_DISLIKED)
 
 
 def register(
-    *, external_customer_id: str, by: str, province: str = "", language: str = "en", store: Store | None = None,
+    *,
+    external_customer_id: str,
+    by: str,
+    province: str = "",
+    language: str = "en",
+    store: Store | None = None,
     is_synthetic: bool = False,
-) -> CustomerProfile:  # fmt: skip
+) -> CustomerProfile:
     """Make a profile that knows nothing but its number. Raises BadInput, and Conflict when the number is known."""
     number = external_customer_id.strip()
     if not number or len(number) > 100 or "\x00" in number:
@@ -43,7 +48,8 @@ def register(
             note(customer=made, actor=by, action="profile.register")
     except IntegrityError:
         raise Conflict(
-            "This customer is registered already.", [("external_customer_id", "is registered already")]
+            "This customer is registered already.",
+            [("external_customer_id", "is registered already")],
         ) from None
     return CustomerProfile.objects.get(pk=made.pk)
 
@@ -64,7 +70,9 @@ def correct(*, customer: CustomerProfile, changes: Mapping[str, Any], by: str) -
         elif field in _CORRECTED:
             setattr(held, field, _CORRECTED[field](value))
         else:
-            raise BadInput(field, f"cannot be corrected; what can is {', '.join((*_CORRECTED, *STATED))}")
+            raise BadInput(
+                field, f"cannot be corrected; what can is {', '.join((*_CORRECTED, *STATED))}"
+            )
     held.stated = {field: value for field, value in stated.items() if value is not None}
     settle(held)
     held.updated_at = Now()
@@ -75,7 +83,9 @@ def correct(*, customer: CustomerProfile, changes: Mapping[str, Any], by: str) -
 
 
 @transaction.atomic
-def verify_age(*, customer: CustomerProfile, proof: str, by: str, age: int | None = None) -> CustomerProfile:
+def verify_age(
+    *, customer: CustomerProfile, proof: str, by: str, age: int | None = None
+) -> CustomerProfile:
     """
     Note that the person has shown to be of age, and by what; the document is not kept. Raises BadInput.
 
@@ -89,7 +99,11 @@ def verify_age(*, customer: CustomerProfile, proof: str, by: str, age: int | Non
     home = PROVINCES.get(customer.province)
     shown = age or (home.least_age(timezone.localdate()) if home else AGES[0])
     CustomerProfile.objects.filter(pk=customer.pk).update(
-        is_age_verified=True, age_proof=proof, proven_age=shown, age_verified_at=Now(), updated_at=Now()
+        is_age_verified=True,
+        age_proof=proof,
+        proven_age=shown,
+        age_verified_at=Now(),
+        updated_at=Now(),
     )
     note(customer=customer, actor=by, action="age.verify")
     customer.refresh_from_db()
@@ -117,14 +131,22 @@ def _store(value: Any) -> Store | None:
     return found
 
 
-_CORRECTED: Mapping[str, Callable[[Any], Any]] = {"province": _province, "language": _language, "store": _store}
+_CORRECTED: Mapping[str, Callable[[Any], Any]] = {
+    "province": _province,
+    "language": _language,
+    "store": _store,
+}
 
 
 def _stated(field: str, value: Any) -> Any:
     if value is None:
         return None
     if field == "strain_types":
-        if not isinstance(value, list) or not value or any(one not in STRAIN_TYPES for one in value):
+        if (
+            not isinstance(value, list)
+            or not value
+            or any(one not in STRAIN_TYPES for one in value)
+        ):
             raise BadInput(field, f"must be a list of some of {', '.join(STRAIN_TYPES)}, or null")
         return sorted(set(value))
     if field in _DISLIKED:
@@ -135,14 +157,21 @@ def _stated(field: str, value: Any) -> Any:
     except (TypeError, ValueError, InvalidOperation):
         is_right = False
     if not is_right:
-        raise BadInput(field, f"must be two numbers, the lower first, from 0 to {_MOST[field]}, or null")
+        raise BadInput(
+            field, f"must be two numbers, the lower first, from 0 to {_MOST[field]}, or null"
+        )
     return [float(low), float(high)]
 
 
 def _disliked(field: str, value: Any) -> list[str]:
-    allowed = {"disliked_categories": set(CATEGORIES.values()), "disliked_strain_types": set(STRAIN_TYPES)}.get(field)
+    allowed = {
+        "disliked_categories": set(CATEGORIES.values()),
+        "disliked_strain_types": set(STRAIN_TYPES),
+    }.get(field)
     is_right = isinstance(value, list) and 0 < len(value) <= _MOST_DISLIKED
-    if not is_right or any(not isinstance(one, str) or not one.strip() or len(one) > 100 for one in value):
+    if not is_right or any(
+        not isinstance(one, str) or not one.strip() or len(one) > 100 for one in value
+    ):
         raise BadInput(field, f"must be a list of 1 to {_MOST_DISLIKED} words, or null")
     if allowed is not None and not set(value) <= allowed:
         raise BadInput(field, f"must be a list of some of {', '.join(sorted(allowed))}, or null")

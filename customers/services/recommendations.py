@@ -8,11 +8,11 @@ from django.db import connection
 
 from config.errors import BadInput
 from customers.models import Recommendation, RecommendationFeedback
-from mlops.arrays import array
+from mlops.sql_arrays import array
 
 if TYPE_CHECKING:
-    from customers.recommending.answers import Answer
-    from customers.recommending.asking import Question
+    from customers.recommendations.request import Question
+    from customers.recommendations.result import Answer
 
 # Whose it was, only while they are there and agree that their history is kept: an erasure waits for this, or this for it.
 _KEEP = """
@@ -36,14 +36,22 @@ def keep(answer: "Answer", question: "Question") -> None:
         cursor.execute(
             _KEEP,
             [
-                answer.id, answer.made_at, answer.scenario.name, question.customer, question.session,
-                question.store.pk if question.store else None, answer.model_version, answer.level,
+                answer.id,
+                answer.made_at,
+                answer.scenario.name,
+                question.customer,
+                question.session,
+                question.store.pk if question.store else None,
+                answer.model_version,
+                answer.level,
                 array(pick.product.pk for pick in answer.picks),
             ],
-        )  # fmt: skip
+        )
 
 
-def record_feedback(*, recommendation: UUID, told: Sequence[Mapping[str, str]], session: str = "") -> int:
+def record_feedback(
+    *, recommendation: UUID, told: Sequence[Mapping[str, str]], session: str = ""
+) -> int:
     """
     Note what became of recommended products, each kind once in each visit; return how much of it was new.
 
@@ -55,13 +63,20 @@ def record_feedback(*, recommendation: UUID, told: Sequence[Mapping[str, str]], 
         if UUID(str(one["product"])) not in held.products:
             raise BadInput(f"feedback.{place}.product", "was not in this recommendation")
         if one["kind"] not in RecommendationFeedback.Kind.values:
-            raise BadInput(f"feedback.{place}.kind", f"must be one of {', '.join(RecommendationFeedback.Kind.values)}")
+            raise BadInput(
+                f"feedback.{place}.kind",
+                f"must be one of {', '.join(RecommendationFeedback.Kind.values)}",
+            )
     with connection.cursor() as cursor:
         cursor.execute(
             _NOTE,
             [
-                recommendation, session, held.scenario, held.store_id, array(UUID(str(one["product"])) for one in told),
+                recommendation,
+                session,
+                held.scenario,
+                held.store_id,
+                array(UUID(str(one["product"])) for one in told),
                 array(one["kind"] for one in told),
             ],
-        )  # fmt: skip
+        )
         return int(cursor.rowcount)

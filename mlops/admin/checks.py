@@ -13,7 +13,16 @@ from mlops.models import IntegritySeal, QualityFinding
 class QualityFindingAdmin(ReadOnlyAdmin):
     """Which rows break which rule."""
 
-    list_display = ("rule", "severity", "message", "table_name", "row_id", "field", "opened_at", "closed_at")
+    list_display = (
+        "rule",
+        "severity",
+        "message",
+        "table_name",
+        "row_id",
+        "field",
+        "opened_at",
+        "closed_at",
+    )
     list_filter = (OpenFilter, "severity", "rule")
 
 

@@ -17,8 +17,12 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from mlops.metrics import lines, names, newest, series
 from mlops.models import MetricThreshold
 
-_SPANS = {"1h": ("an hour", timedelta(hours=1)), "24h": ("a day", timedelta(days=1)), "7d": ("a week", timedelta(days=7)),
-          "30d": ("30 days", timedelta(days=30))}  # fmt: skip
+_SPANS = {
+    "1h": ("an hour", timedelta(hours=1)),
+    "24h": ("a day", timedelta(days=1)),
+    "7d": ("a week", timedelta(days=7)),
+    "30d": ("30 days", timedelta(days=30)),
+}
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _COLORS = ("#2f7d4f", "#7a4fa3", "#b3651d", "#1f6f8b", "#a33a4f", "#5b6b1f", "#444f8f", "#8f6f1f")
 _MOST_LINES = 100
@@ -29,7 +33,9 @@ class MetricsForm(forms.Form):
 
     name = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget)
     span = forms.ChoiceField(
-        required=False, choices=[(key, label) for key, (label, _) in _SPANS.items()], widget=UnfoldAdminSelectWidget
+        required=False,
+        choices=[(key, label) for key, (label, _) in _SPANS.items()],
+        widget=UnfoldAdminSelectWidget,
     )
     level = forms.ChoiceField(
         label="Lines from",
@@ -54,7 +60,11 @@ class MetricThresholdAdmin(ModelAdmin):
     def get_urls(self) -> list[Any]:
         """Add the page of charts."""
         return [
-            path("metrics/", self.admin_site.admin_view(self.metrics), name="mlops_metricthreshold_metrics"),
+            path(
+                "metrics/",
+                self.admin_site.admin_view(self.metrics),
+                name="mlops_metricthreshold_metrics",
+            ),
             *super().get_urls(),
         ]
 
@@ -63,16 +73,32 @@ class MetricThresholdAdmin(ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         known = names()
-        asked = {"name": known[0] if known else "", "span": "24h", "level": "info", **request.GET.dict()}
+        asked = {
+            "name": known[0] if known else "",
+            "span": "24h",
+            "level": "info",
+            **request.GET.dict(),
+        }
         form = MetricsForm(asked, known=known)
-        page: dict[str, Any] = {**admin.site.each_context(request), "title": "Metrics", "form": form, "known": known}
+        page: dict[str, Any] = {
+            **admin.site.each_context(request),
+            "title": "Metrics",
+            "form": form,
+            "known": known,
+        }
         if form.is_valid() and known:
             chosen = form.cleaned_data
             since = timezone.now() - _SPANS[chosen["span"] or "24h"][1]
             page |= {
-                "chosen": chosen, "chart": _chart(series(name=chosen["name"], since=since)), "newest": newest(),
-                "lines": lines(since=since, levels=_LEVELS[_LEVELS.index(chosen["level"] or "info") :], most=_MOST_LINES),
-            }  # fmt: skip
+                "chosen": chosen,
+                "chart": _chart(series(name=chosen["name"], since=since)),
+                "newest": newest(),
+                "lines": lines(
+                    since=since,
+                    levels=_LEVELS[_LEVELS.index(chosen["level"] or "info") :],
+                    most=_MOST_LINES,
+                ),
+            }
         return TemplateResponse(request, "admin/mlops/metricthreshold/metrics.html", page)
 
 
@@ -80,7 +106,15 @@ def _chart(told: dict[str, list[tuple[str, float | None]]]) -> str:
     """Return what the chart draws: a line a source, over the same moments."""
     moments = sorted({moment for points in told.values() for moment, _ in points})
     sets = []
-    for color, (source, points) in zip(_COLORS * (1 + len(told) // len(_COLORS)), sorted(told.items()), strict=False):
+    for color, (source, points) in zip(
+        _COLORS * (1 + len(told) // len(_COLORS)), sorted(told.items()), strict=False
+    ):
         held = dict(points)
-        sets.append({"label": source, "data": [held.get(moment) for moment in moments], "borderColor": color})
+        sets.append(
+            {
+                "label": source,
+                "data": [held.get(moment) for moment in moments],
+                "borderColor": color,
+            }
+        )
     return json.dumps({"labels": moments, "datasets": sets}) if moments else ""

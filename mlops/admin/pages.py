@@ -68,7 +68,11 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="what a run would change")
     def found(self, run: Run) -> SafeString:
         """Show what would stop a run, and some rows that it would write."""
-        return SafeString(render_to_string("admin/mlops/run/rehearsal.html", {"run": run, "report": run.report or {}}))
+        return SafeString(
+            render_to_string(
+                "admin/mlops/run/rehearsal.html", {"run": run, "report": run.report or {}}
+            )
+        )
 
     @display(
         description="status",
@@ -89,14 +93,25 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="duration")
     def duration(self, run: Run) -> str:
         """Show seconds from start to end."""
-        return f"{(run.finished_at - run.started_at).total_seconds():.1f} s" if run.finished_at else "under way"
+        return (
+            f"{(run.finished_at - run.started_at).total_seconds():.1f} s"
+            if run.finished_at
+            else "under way"
+        )
 
 
 @admin.register(LineageEntry)
 class LineageEntryAdmin(ReadOnlyAdmin):
     """Which operation wrote which table."""
 
-    list_display = ("occurred_at", "source", "operation", "output_table", "record_count", "checksum")
+    list_display = (
+        "occurred_at",
+        "source",
+        "operation",
+        "output_table",
+        "record_count",
+        "checksum",
+    )
     list_filter = ("source", "output_table")
 
 
@@ -112,12 +127,22 @@ class OpenFilter(admin.SimpleListFilter):
 
     def queryset(self, request: Any, queryset: QuerySet) -> QuerySet:
         """Keep one of them."""
-        return queryset.filter(closed_at__isnull=self.value() == "open") if self.value() else queryset
+        return (
+            queryset.filter(closed_at__isnull=self.value() == "open") if self.value() else queryset
+        )
 
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin):
     """What needs a person's eye."""
 
-    list_display = ("code", "severity", "subject", "message", "opened_at", "notified_at", "closed_at")
+    list_display = (
+        "code",
+        "severity",
+        "subject",
+        "message",
+        "opened_at",
+        "notified_at",
+        "closed_at",
+    )
     list_filter = (OpenFilter, "code", "subject")

@@ -17,10 +17,10 @@ from unfold.decorators import display
 
 from config.errors import CultivarError
 from mlops.admin.reading import ReadOnlyAdmin, pretty_json
-from mlops.holding import hold, lift
 from mlops.models import Erasure, LegalHold, RetentionSweep
-from mlops.places import identify
-from mlops.retaining import Rule, next_sweep, rules
+from mlops.privacy.legal_holds import hold, lift
+from mlops.privacy.personal_data import identify
+from mlops.privacy.retention import Rule, next_sweep, rules
 
 
 class OpenHoldFilter(admin.SimpleListFilter):
@@ -34,7 +34,9 @@ class OpenHoldFilter(admin.SimpleListFilter):
 
     def queryset(self, request: Any, queryset: QuerySet) -> QuerySet:
         """Keep one of them."""
-        return queryset.filter(lifted_at__isnull=self.value() == "open") if self.value() else queryset
+        return (
+            queryset.filter(lifted_at__isnull=self.value() == "open") if self.value() else queryset
+        )
 
 
 class HoldForm(forms.ModelForm):
@@ -72,7 +74,11 @@ class LegalHoldAdmin(ModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show all of what is there."""
-        return ("subject", "reason", "set_by", "set_at", "lifted_at", "lifted_by") if obj else ("subject", "reason")
+        return (
+            ("subject", "reason", "set_by", "set_at", "lifted_at", "lifted_by")
+            if obj
+            else ("subject", "reason")
+        )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody changes one."""
@@ -87,7 +93,9 @@ class LegalHoldAdmin(ModelAdmin):
         made = hold(subject=obj.subject, reason=obj.reason, by=request.user)
         obj.pk, obj.set_at, obj.set_by = made.pk, made.set_at, made.set_by
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
         """Say so when the person is being erased at this moment."""
         try:
             answer: HttpResponse = super().add_view(request, form_url, extra_context)
@@ -110,7 +118,10 @@ class LegalHoldAdmin(ModelAdmin):
             page = {**admin.site.each_context(request), "title": "Lift the hold", "hold": held}
             return TemplateResponse(request, "admin/mlops/legalhold/confirm.html", page)
         if lift(holds=[held], by=request.user):
-            messages.success(request, "The hold is lifted: rules of retention and requests of the person count again.")
+            messages.success(
+                request,
+                "The hold is lifted: rules of retention and requests of the person count again.",
+            )
         else:
             messages.warning(request, "It was lifted already.")
         return redirect(reverse("admin:mlops_legalhold_changelist"))
@@ -123,12 +134,23 @@ class ErasureAdmin(ReadOnlyAdmin):
     list_display = ("subject", "state", "asked_by", "reason", "began_at", "finished_at", "things")
     list_filter = ("status",)
     search_fields = ("subject",)
-    fields = ("subject", "state", "asked_by", "reason", "began_at", "finished_at", "removed_told", "left_told", "error")
+    fields = (
+        "subject",
+        "state",
+        "asked_by",
+        "reason",
+        "began_at",
+        "finished_at",
+        "removed_told",
+        "left_told",
+        "error",
+    )
 
     @display(
-        description="status", ordering="status",
+        description="status",
+        ordering="status",
         label={"done": "success", "incomplete": "danger", "refused": "warning", "running": "info"},
-    )  # fmt: skip
+    )
     def state(self, receipt: Erasure) -> str:
         """Show the status in color."""
         return receipt.status
@@ -146,7 +168,11 @@ class ErasureAdmin(ReadOnlyAdmin):
     @admin.display(description="found by a second look")
     def left_told(self, receipt: Erasure) -> SafeString | str:
         """Show what is left; what is sealed is nobody's to read."""
-        return pretty_json({p: n for p, n in receipt.left.items() if isinstance(n, int)}) if receipt.left else "nothing"
+        return (
+            pretty_json({p: n for p, n in receipt.left.items() if isinstance(n, int)})
+            if receipt.left
+            else "nothing"
+        )
 
 
 @admin.register(RetentionSweep)
@@ -157,7 +183,10 @@ class RetentionSweepAdmin(ReadOnlyAdmin):
     list_filter = ("rule", "is_rehearsal")
     list_before_template = "admin/mlops/retentionsweep/rules.html"
 
-    @display(description="state", label={"done": "success", "failed": "danger", "rehearsed": "info", "died": "warning"})
+    @display(
+        description="state",
+        label={"done": "success", "failed": "danger", "rehearsed": "info", "died": "warning"},
+    )
     def state(self, made: RetentionSweep) -> str:
         """Show how it ended."""
         if made.error:
@@ -167,7 +196,9 @@ class RetentionSweepAdmin(ReadOnlyAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Tell, above the list, the rules with their last sweeps and the next."""
         real = RetentionSweep.objects.filter(is_rehearsal=False)
-        newest = {made.rule: made for made in real.order_by("rule", "-started_at", "-id").distinct("rule")}
+        newest = {
+            made.rule: made for made in real.order_by("rule", "-started_at", "-id").distinct("rule")
+        }
         told = [(rule, _kept(rule), newest.get(rule.name)) for rule in rules()]
         page = {"rules": told, "next_sweep": next_sweep(), "holds": _holds()}
         return super().changelist_view(request, {**(extra_context or {}), **page})
@@ -181,4 +212,8 @@ def _kept(rule: Rule) -> str:
 def _holds() -> SafeString | str:
     count = LegalHold.objects.filter(lifted_at=None).count()
     address = reverse("admin:mlops_legalhold_changelist")
-    return format_html('<a class="text-primary-600" href="{}?state=open">{}</a>', address, count) if count else ""
+    return (
+        format_html('<a class="text-primary-600" href="{}?state=open">{}</a>', address, count)
+        if count
+        else ""
+    )

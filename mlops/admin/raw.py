@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from mlops.admin.reading import ReadOnlyAdmin, preformatted
-from mlops.flow.landing import read_body
 from mlops.models import RawRecord
+from mlops.pipelines.landing import read_body
 
 PREVIEW_BYTES = 20_000
 
@@ -22,13 +22,33 @@ PREVIEW_BYTES = 20_000
 class RawRecordAdmin(ReadOnlyAdmin):
     """What was sent, byte for byte."""
 
-    list_display = ("bundle", "role", "source", "status", "size_bytes", "fetched_at", "refined_at", "content_hash")
+    list_display = (
+        "bundle",
+        "role",
+        "source",
+        "status",
+        "size_bytes",
+        "fetched_at",
+        "refined_at",
+        "content_hash",
+    )
     list_filter = ("source", "status")
     search_fields = ("content_hash", "url")
     fields = (
-        "source", "run", "bundle", "role", "url", "status", "content_type", "size_bytes", "fetched_at", "refined_at",
-        "content_hash", "download", "preview",
-    )  # fmt: skip
+        "source",
+        "run",
+        "bundle",
+        "role",
+        "url",
+        "status",
+        "content_type",
+        "size_bytes",
+        "fetched_at",
+        "refined_at",
+        "content_hash",
+        "download",
+        "preview",
+    )
     readonly_fields = ("download", "preview")
 
     def get_urls(self) -> list[Any]:
@@ -39,7 +59,9 @@ class RawRecordAdmin(ReadOnlyAdmin):
     @admin.display(description="bytes")
     def download(self, record: RawRecord) -> SafeString:
         """Link to the bytes."""
-        return format_html('<a href="{}">Download</a>', reverse("admin:mlops_rawrecord_bytes", args=[record.pk]))
+        return format_html(
+            '<a href="{}">Download</a>', reverse("admin:mlops_rawrecord_bytes", args=[record.pk])
+        )
 
     @admin.display(description="preview")
     def preview(self, record: RawRecord) -> SafeString:
@@ -60,6 +82,10 @@ class RawRecordAdmin(ReadOnlyAdmin):
         try:
             body = read_body(record)
         except (OSError, ValueError) as error:
-            return HttpResponse(f"The bytes cannot be sent: {error}", status=410, content_type="text/plain")
+            return HttpResponse(
+                f"The bytes cannot be sent: {error}", status=410, content_type="text/plain"
+            )
         name = f'attachment; filename="{record.content_hash[:12]}"'
-        return HttpResponse(body, content_type="application/octet-stream", headers={"Content-Disposition": name})
+        return HttpResponse(
+            body, content_type="application/octet-stream", headers={"Content-Disposition": name}
+        )

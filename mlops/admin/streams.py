@@ -18,7 +18,7 @@ from django.utils import timezone
 from config.clients.kafka import is_configured
 from mlops.admin.reading import ReadOnlyAdmin
 from mlops.models import InboxEvent, OutgoingEvent, QuarantinedRecord, SystemMetric
-from mlops.streams.declaring import TOPICS
+from mlops.streams.event_types import TOPICS
 from mlops.streams.intake import PIPELINE
 from mlops.streams.lag import DEAD_LETTERS, ERRORS, LAG, RATE
 
@@ -37,7 +37,14 @@ class InboxEventAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[Any]:
         """Add the page of streams."""
-        return [path("streams/", self.admin_site.admin_view(self.streams), name="mlops_inboxevent_streams"), *super().get_urls()]  # fmt: skip
+        return [
+            path(
+                "streams/",
+                self.admin_site.admin_view(self.streams),
+                name="mlops_inboxevent_streams",
+            ),
+            *super().get_urls(),
+        ]
 
     def streams(self, request: HttpRequest) -> HttpResponse:
         """Show each partition, each topic, and the last hour."""
@@ -45,31 +52,48 @@ class InboxEventAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         recent = SystemMetric.objects.filter(measured_at__gt=timezone.now() - _RECENT)
         page = {
-            **self.admin_site.each_context(request), "title": "Streams", "is_configured": is_configured(),
-            "places": _places(recent), "topics": _topics(), "due": OutgoingEvent.objects.filter(published_at=None).count(),
+            **self.admin_site.each_context(request),
+            "title": "Streams",
+            "is_configured": is_configured(),
+            "places": _places(recent),
+            "topics": _topics(),
+            "due": OutgoingEvent.objects.filter(published_at=None).count(),
             "errors": int(recent.filter(name=ERRORS).aggregate(sum=Sum("value"))["sum"] or 0),
             "chart": json.dumps(_chart(recent)),
-        }  # fmt: skip
+        }
         return TemplateResponse(request, "admin/mlops/streams.html", page)
 
 
 def _places(recent: QuerySet[SystemMetric]) -> Sequence[Mapping[str, Any]]:
     """Return, of each consumer and partition heard of in the last hour, what was measured last."""
     newest: dict[str, dict[str, Any]] = {}
-    for row in recent.filter(name__in=(LAG, RATE, DEAD_LETTERS)).order_by("source", "name", "-measured_at").distinct("source", "name"):  # fmt: skip
+    for row in (
+        recent.filter(name__in=(LAG, RATE, DEAD_LETTERS))
+        .order_by("source", "name", "-measured_at")
+        .distinct("source", "name")
+    ):
         consumer, _, place = row.source.rpartition(" ")
-        held = newest.setdefault(row.source, {"consumer": consumer, "place": place, "at": row.measured_at})
+        held = newest.setdefault(
+            row.source, {"consumer": consumer, "place": place, "at": row.measured_at}
+        )
         held[row.name.removeprefix("stream.")] = row.value
     return [newest[source] for source in sorted(newest)]
 
 
 def _topics() -> Sequence[Mapping[str, Any]]:
     """Return, of each topic, how many events were applied in the last day, and how many lie in quarantine."""
-    came = InboxEvent.objects.filter(received_at__gt=timezone.now() - _DAY).values("topic").annotate(count=Count("*"))
+    came = (
+        InboxEvent.objects.filter(received_at__gt=timezone.now() - _DAY)
+        .values("topic")
+        .annotate(count=Count("*"))
+    )
     kept = QuarantinedRecord.objects.filter(run__pipeline=PIPELINE, closed_at=None).values("source")
     applied = dict(came.values_list("topic", "count"))
     rejected = dict(kept.annotate(count=Count("*")).values_list("source", "count"))
-    return [{"topic": one, "applied": applied.get(one, 0), "rejected": rejected.get(one, 0)} for one in TOPICS]
+    return [
+        {"topic": one, "applied": applied.get(one, 0), "rejected": rejected.get(one, 0)}
+        for one in TOPICS
+    ]
 
 
 def _summed(by_place: Any) -> dict[datetime, float]:
@@ -90,7 +114,15 @@ def _chart(recent: QuerySet[SystemMetric]) -> Mapping[str, Any]:
     return {
         "labels": [timezone.localtime(minute).strftime("%H:%M") for minute in minutes],
         "datasets": [
-            {"label": "waiting", "data": [lag.get(m, 0) for m in minutes], "borderColor": "var(--color-primary-600)"},
-            {"label": "a second", "data": [round(rate.get(m, 0), 1) for m in minutes], "borderColor": "var(--color-primary-300)"},
+            {
+                "label": "waiting",
+                "data": [lag.get(m, 0) for m in minutes],
+                "borderColor": "var(--color-primary-600)",
+            },
+            {
+                "label": "a second",
+                "data": [round(rate.get(m, 0), 1) for m in minutes],
+                "borderColor": "var(--color-primary-300)",
+            },
         ],
-    }  # fmt: skip
+    }

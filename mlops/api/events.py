@@ -10,14 +10,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.access import Audience, MaySendEvents, client_of
-from config.api import AnswerSerializer, refuse_unknown
+from config.api.conventions import AnswerSerializer, refuse_unknown
+from config.api.idempotency import HEADER, once
+from config.api.keys import Audience, MaySendEvents, client_of
 from config.errors import BadInput
-from config.idempotency import HEADER, once
 from mlops.models import InboxEvent
-from mlops.streams.declaring import TOPICS, Event, event_types
+from mlops.streams.decoding import Unreadable, read
+from mlops.streams.event_types import TOPICS, Event, event_types
 from mlops.streams.intake import take_in
-from mlops.streams.reading import Unreadable, read
 
 MOST = 500
 STATUSES = ("applied", "repeated", "rejected")
@@ -26,11 +26,15 @@ STATUSES = ("applied", "repeated", "rejected")
 class SentEventSerializer(AnswerSerializer):
     """One event: its topic, and what every event has."""
 
-    audiences: ClassVar = dict.fromkeys(("topic", "id", "type", "version", "occurred_at", "data"), Audience.VERIFIED)
+    audiences: ClassVar = dict.fromkeys(
+        ("topic", "id", "type", "version", "occurred_at", "data"), Audience.VERIFIED
+    )
     topic = serializers.ChoiceField(choices=TOPICS)
     id = serializers.UUIDField(help_text="of the event; sent again, it is applied once")
     type = serializers.CharField(max_length=50)
-    version = serializers.IntegerField(required=False, min_value=1, max_value=1000, help_text="of the data's schema; 1")
+    version = serializers.IntegerField(
+        required=False, min_value=1, max_value=1000, help_text="of the data's schema; 1"
+    )
     occurred_at = serializers.DateTimeField(help_text="when it happened, with its time zone")
     data = serializers.DictField()  # type: ignore[assignment]  # a field, taken from the class
 
@@ -75,7 +79,10 @@ class EventsView(APIView):
         responses=EventResultsSerializer,
         parameters=[
             OpenApiParameter(
-                HEADER, str, OpenApiParameter.HEADER, description="same key, same body: the same answer, 24 h"
+                HEADER,
+                str,
+                OpenApiParameter.HEADER,
+                description="same key, same body: the same answer, 24 h",
             )
         ],
     )
@@ -112,9 +119,14 @@ def _answer(told: Sequence[Any], scopes: frozenset[str]) -> dict[str, Any]:
         else:
             results[place] = _result(one, "rejected", *refusal)
     for topic, places in by_topic.items():
-        for place, result in zip(places, _take_in(topic, [told[place] for place in places]), strict=True):
+        for place, result in zip(
+            places, _take_in(topic, [told[place] for place in places]), strict=True
+        ):
             results[place] = result
-    counts = {status: sum(one is not None and one["status"] == status for one in results) for status in STATUSES}
+    counts = {
+        status: sum(one is not None and one["status"] == status for one in results)
+        for status in STATUSES
+    }
     return {**counts, "results": results}
 
 

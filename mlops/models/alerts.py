@@ -13,7 +13,9 @@ class Alert(models.Model):
     subject = models.CharField(max_length=100)
     message = models.TextField()
     run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="alerts")
-    severity = models.CharField(max_length=10, default="error", db_default="error", db_comment="error or warning")
+    severity = models.CharField(
+        max_length=10, default="error", db_default="error", db_comment="error or warning"
+    )
     notified_at = models.DateTimeField(null=True, db_comment="when e-mail and webhook were told")
     opened_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -23,7 +25,9 @@ class Alert(models.Model):
         ordering = ("-opened_at",)
         constraints = [
             models.UniqueConstraint(
-                fields=["code", "subject"], condition=models.Q(closed_at=None), name="alerts_one_open_an_incident"
+                fields=["code", "subject"],
+                condition=models.Q(closed_at=None),
+                name="alerts_one_open_an_incident",
             )
         ]
 

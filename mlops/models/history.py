@@ -29,20 +29,30 @@ class Operation(models.Model):
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     kind = models.CharField(max_length=12, choices=Kind)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_comment="NULL: the machine"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_comment="NULL: the machine",
     )
-    client = models.CharField(max_length=60, blank=True, db_comment="the API key that asked, by name")
+    client = models.CharField(
+        max_length=60, blank=True, db_comment="the API key that asked, by name"
+    )
     reason = models.TextField(blank=True)
     request_id = models.CharField(max_length=64, blank=True, db_comment="as in the logs")
     run = models.ForeignKey(Run, null=True, on_delete=models.PROTECT, related_name="operations")
-    undoes = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="undone_by")
+    undoes = models.OneToOneField(
+        "self", null=True, on_delete=models.PROTECT, related_name="undone_by"
+    )
     started_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "operations"
         ordering = ("-started_at",)
         constraints = [
-            models.UniqueConstraint(fields=["run"], condition=models.Q(kind="run"), name="operations_one_a_run")
+            models.UniqueConstraint(
+                fields=["run"], condition=models.Q(kind="run"), name="operations_one_a_run"
+            )
         ]
 
     def __str__(self) -> str:
@@ -52,12 +62,18 @@ class Operation(models.Model):
 class RowChange(models.Model):
     """What one statement changed in one row of a table whose history is kept (table `row_changes`); triggers write it."""
 
-    operation = models.ForeignKey(Operation, null=True, on_delete=models.PROTECT, related_name="changes")
+    operation = models.ForeignKey(
+        Operation, null=True, on_delete=models.PROTECT, related_name="changes"
+    )
     table_name = models.CharField(max_length=63)
     row_id = models.UUIDField()
     action = models.CharField(max_length=6, db_comment="insert, update or delete")
-    before = HStoreField(null=True, db_comment="values that were replaced, as PostgreSQL writes them; NULL: inserted")
-    after = HStoreField(null=True, db_comment="values that replaced them; NULL: inserted or deleted")
+    before = HStoreField(
+        null=True, db_comment="values that were replaced, as PostgreSQL writes them; NULL: inserted"
+    )
+    after = HStoreField(
+        null=True, db_comment="values that replaced them; NULL: inserted or deleted"
+    )
     changed_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -13,7 +13,9 @@ class RowDigest(models.Model):
 
     class Meta:
         db_table = "row_digests"
-        constraints = [models.UniqueConstraint(fields=["table_name", "row_id"], name="row_digests_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["table_name", "row_id"], name="row_digests_once")
+        ]
 
     def __str__(self) -> str:
         return f"{self.table_name} {self.row_id}"
@@ -27,11 +29,15 @@ class IntegritySeal(models.Model):
     row_count = models.IntegerField()
     checksum = models.CharField(max_length=64)
     sealed_at = models.DateTimeField()
-    signature = models.CharField(max_length=140, db_comment="HMAC over this row and the signature before it")
+    signature = models.CharField(
+        max_length=140, db_comment="HMAC over this row and the signature before it"
+    )
 
     class Meta:
         db_table = "integrity_seals"
-        indexes = [models.Index(fields=["table_name", "block", "-id"], name="integrity_seals_newest")]
+        indexes = [
+            models.Index(fields=["table_name", "block", "-id"], name="integrity_seals_newest")
+        ]
 
     def __str__(self) -> str:
         return f"{self.table_name} block {self.block:02x}"

@@ -41,7 +41,9 @@ class MetricThreshold(models.Model):
         ABOVE = "above"
         BELOW = "below"
 
-    name = models.CharField(max_length=100, help_text="of the metric, for example disk_used_percent")
+    name = models.CharField(
+        max_length=100, help_text="of the metric, for example disk_used_percent"
+    )
     source = models.CharField(max_length=100, blank=True, help_text="empty: whichever")
     side = models.CharField(max_length=5, choices=Side, default=Side.ABOVE)
     value = models.FloatField()
@@ -50,7 +52,11 @@ class MetricThreshold(models.Model):
     class Meta:
         db_table = "metric_thresholds"
         ordering = ("name", "source")
-        constraints = [models.UniqueConstraint(fields=["name", "source", "side"], name="metric_thresholds_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name", "source", "side"], name="metric_thresholds_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.side} {self.value:g}"

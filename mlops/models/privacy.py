@@ -35,7 +35,9 @@ class LegalHold(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     subject = models.UUIDField(help_text="id of the customer")
     reason = models.TextField()
-    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    set_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     set_at = models.DateTimeField(db_default=Now())
     lifted_at = models.DateTimeField(null=True, blank=True)
     lifted_by = models.ForeignKey(
@@ -45,7 +47,11 @@ class LegalHold(models.Model):
     class Meta:
         db_table = "legal_holds"
         ordering = ("-set_at",)
-        indexes = [models.Index(fields=["subject"], name="legal_holds_open", condition=models.Q(lifted_at=None))]
+        indexes = [
+            models.Index(
+                fields=["subject"], name="legal_holds_open", condition=models.Q(lifted_at=None)
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.reason}"

@@ -30,7 +30,9 @@ class QualityFinding(models.Model):
         indexes = [models.Index(fields=["row_id"], name="quality_findings_row")]
         constraints = [
             models.UniqueConstraint(
-                fields=["rule", "row_id"], condition=models.Q(closed_at=None), name="quality_findings_one_open"
+                fields=["rule", "row_id"],
+                condition=models.Q(closed_at=None),
+                name="quality_findings_one_open",
             )
         ]
 

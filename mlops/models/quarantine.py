@@ -24,14 +24,20 @@ class QuarantinedRecord(models.Model):
 
     fixed_payload = models.JSONField(null=True, blank=True, db_comment="as a person mended it")
     closed_at = models.DateTimeField(null=True, db_comment="when it became a row, or was put away")
-    closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
-    outcome = models.CharField(max_length=10, blank=True, default="", db_default="", db_comment="replayed or dismissed")
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    outcome = models.CharField(
+        max_length=10, blank=True, default="", db_default="", db_comment="replayed or dismissed"
+    )
 
     class Meta:
         db_table = "quarantined_records"
         ordering = ("-first_seen_at",)
         constraints = [
-            models.UniqueConstraint(fields=["source", "payload_hash", "reason"], name="quarantined_records_once")
+            models.UniqueConstraint(
+                fields=["source", "payload_hash", "reason"], name="quarantined_records_once"
+            )
         ]
 
     def __str__(self) -> str:

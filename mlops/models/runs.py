@@ -30,14 +30,28 @@ class Run(models.Model):
     unchanged = models.IntegerField(default=0)
     rejected = models.IntegerField(default=0)
     gone = models.IntegerField(default=0, db_comment="rows that the source no longer lists")
-    is_partial = models.BooleanField(default=False, db_comment="fetched up to a limit: says nothing of what is gone")
-    is_accepted = models.BooleanField(default=False, db_comment="a person said beforehand that large changes are right")
+    is_partial = models.BooleanField(
+        default=False, db_comment="fetched up to a limit: says nothing of what is gone"
+    )
+    is_accepted = models.BooleanField(
+        default=False, db_comment="a person said beforehand that large changes are right"
+    )
     is_surveyed = models.BooleanField(default=False, db_comment="found fit to be refined")
-    is_rehearsal = models.BooleanField(default=False, db_comment="nothing but the report was written")
-    report = models.JSONField(null=True, db_comment="what a rehearsal found: objection, differences, gone")
-    newest_event_at = models.DateTimeField(null=True, db_comment="newest time that the records themselves tell")
-    checksum_in = models.CharField(max_length=64, blank=True, db_comment="sha256 over the hashes of the raw records")
-    checksum_out = models.CharField(max_length=64, blank=True, db_comment="checksum of the source's rows after the run")
+    is_rehearsal = models.BooleanField(
+        default=False, db_comment="nothing but the report was written"
+    )
+    report = models.JSONField(
+        null=True, db_comment="what a rehearsal found: objection, differences, gone"
+    )
+    newest_event_at = models.DateTimeField(
+        null=True, db_comment="newest time that the records themselves tell"
+    )
+    checksum_in = models.CharField(
+        max_length=64, blank=True, db_comment="sha256 over the hashes of the raw records"
+    )
+    checksum_out = models.CharField(
+        max_length=64, blank=True, db_comment="checksum of the source's rows after the run"
+    )
 
     class Meta:
         db_table = "runs"

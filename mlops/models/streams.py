@@ -46,7 +46,11 @@ class OutgoingEvent(models.Model):
 
     class Meta:
         db_table = "event_outbox"
-        indexes = [models.Index(fields=["id"], name="event_outbox_due", condition=models.Q(published_at=None))]
+        indexes = [
+            models.Index(
+                fields=["id"], name="event_outbox_due", condition=models.Q(published_at=None)
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.topic} {self.type} {self.key}"

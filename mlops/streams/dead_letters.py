@@ -46,9 +46,12 @@ def topic_of(topic: str) -> str:
 
 def _about(letter: DeadLetter) -> dict[str, str]:
     return {
-        "reason": letter.reason[:_TOLD], "field": letter.field, "topic": letter.place.topic,
-        "partition": str(letter.place.partition), "offset": str(letter.offset),
-    }  # fmt: skip
+        "reason": letter.reason[:_TOLD],
+        "field": letter.field,
+        "topic": letter.place.topic,
+        "partition": str(letter.place.partition),
+        "offset": str(letter.offset),
+    }
 
 
 def _headed(letter: DeadLetter) -> Outgoing:

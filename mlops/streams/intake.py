@@ -12,10 +12,10 @@ from uuid import UUID
 import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 
-from mlops.arrays import array
 from mlops.models import InboxEvent, Run
-from mlops.streams.declaring import Event, EventType, event_types
-from mlops.streams.reading import Unreadable
+from mlops.sql_arrays import array
+from mlops.streams.decoding import Unreadable
+from mlops.streams.event_types import Event, EventType, event_types
 
 PIPELINE = "streams"
 log = structlog.get_logger(__name__)
@@ -108,10 +108,13 @@ def _note(events: Sequence[Event], way: InboxEvent.Way) -> set[UUID]:
         cursor.execute(
             _NOTE,
             [
-                str(way), array(event.id for event in ordered), array(event.topic for event in ordered),
-                array(event.type for event in ordered), array(event.occurred_at for event in ordered),
+                str(way),
+                array(event.id for event in ordered),
+                array(event.topic for event in ordered),
+                array(event.type for event in ordered),
+                array(event.occurred_at for event in ordered),
             ],
-        )  # fmt: skip
+        )
         return {pk for (pk,) in cursor.fetchall()}
 
 
@@ -133,7 +136,13 @@ def _apply_or_halve(kind: EventType, events: Sequence[Event]) -> dict[UUID, str]
             return dict(kind.apply(events))
     except _OF_THE_EVENT as error:
         if len(events) == 1:
-            log.error("event cannot be applied", topic=kind.topic, type=kind.type, event_id=str(events[0].id), reason=type(error).__name__)  # fmt: skip
+            log.error(
+                "event cannot be applied",
+                topic=kind.topic,
+                type=kind.type,
+                event_id=str(events[0].id),
+                reason=type(error).__name__,
+            )
             return {events[0].id: f"It cannot be applied: {type(error).__name__}."}
     middle = len(events) // 2
     return _apply_or_halve(kind, events[:middle]) | _apply_or_halve(kind, events[middle:])
@@ -152,10 +161,15 @@ def _quarantine(topic: str, rejected: Sequence[tuple[Rejected, Any]]) -> None:
         cursor.execute(
             _QUARANTINE,
             [
-                topic, _run(topic).pk, [one.id for one, _ in ordered], [one.field[:50] for one, _ in ordered],
-                [one.reason for one, _ in ordered], [told for _, told in ordered], [digest for digest, _ in keys],
+                topic,
+                _run(topic).pk,
+                [one.id for one, _ in ordered],
+                [one.field[:50] for one, _ in ordered],
+                [one.reason for one, _ in ordered],
+                [told for _, told in ordered],
+                [digest for digest, _ in keys],
             ],
-        )  # fmt: skip
+        )
 
 
 def _as_json(payload: Any) -> str:

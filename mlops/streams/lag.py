@@ -12,10 +12,15 @@ from django.db import Error as DatabaseFailed
 from django.db import connection
 
 from config.clients.kafka import Place
-from mlops.alerting import close_alerts, open_alert
-from mlops.thresholds import hold_against
+from mlops.quality.alerts import close_alerts, open_alert
+from mlops.quality.thresholds import hold_against
 
-LAG, RATE, DEAD_LETTERS, ERRORS = "stream.lag", "stream.rate", "stream.dead_letters", "stream.errors"
+LAG, RATE, DEAD_LETTERS, ERRORS = (
+    "stream.lag",
+    "stream.rate",
+    "stream.dead_letters",
+    "stream.errors",
+)
 LAGGING = "stream-lag"
 EVERY_SECONDS = 10.0
 log = structlog.get_logger(__name__)
@@ -48,14 +53,18 @@ class Gauge:
         self._dead: dict[Place, int] = {}
         self._failures = 0
 
-    def note(self, done: Consumed, lag: Callable[[], Mapping[Place, int]], *, at_once: bool = False) -> bool:
+    def note(
+        self, done: Consumed, lag: Callable[[], Mapping[Place, int]], *, at_once: bool = False
+    ) -> bool:
         """Write when it is time; tell whether it was written. A database that does not answer is no reason to stop."""
         now = time.monotonic()
         if not at_once and now - self._at < EVERY_SECONDS:
             return False
         waiting = lag()
         seconds = max(0.001, now - self._at)
-        values: dict[tuple[str, str], float] = {(self._name, ERRORS): done.failures - self._failures}
+        values: dict[tuple[str, str], float] = {
+            (self._name, ERRORS): done.failures - self._failures
+        }
         for place, count in waiting.items():
             source = f"{self._name} {place}"[:100]
             values[source, LAG] = count
@@ -77,10 +86,12 @@ class Gauge:
             cursor.execute(
                 _INSERT,
                 [
-                    [uuid.uuid4() for _ in values], [source for source, _ in values], [name for _, name in values],
+                    [uuid.uuid4() for _ in values],
+                    [source for source, _ in values],
+                    [name for _, name in values],
                     [float(value) for value in values.values()],
                 ],
-            )  # fmt: skip
+            )
         hold_against(dict(values))
 
     def _alert(self, waiting: Mapping[Place, int]) -> None:

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
-from config.access import Audience
+from config.api.keys import Audience
 from customers.api.recommendation_serializers import RecommendationSerializer
 from tests.bench.comparing import Comparison, in_turn
 
@@ -73,7 +73,9 @@ class ByDrf(APIView):
 
     def get(self, request: Request) -> Response:
         """Serialize ten products and why they are there."""
-        return Response(RecommendationSerializer(_held["answer"], context={"audience": Audience.VERIFIED}).data)
+        return Response(
+            RecommendationSerializer(_held["answer"], context={"audience": Audience.VERIFIED}).data
+        )
 
 
 def bare(_request: Any) -> HttpResponse:
@@ -94,21 +96,32 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     customers = _fill(size)
     # One BLAS thread, as the web process has (config/wsgi.py).
     with override_settings(ROOT_URLCONF="tests.bench.api"), threadpool_limits(1):
-        from config.wsgi import application  # the web process's own, with its rare garbage collector
+        from config.wsgi import (
+            application,
+        )  # the web process's own, with its rare garbage collector
 
         key = _key()
         ours = _asker(application, f"/api/v1/recommendations/{customers[0]}", key)
         _hold(ours(), customers[0])
-        peers = {name: _asker(application, f"/bench/{name}/") for name in ("bare", "drf", "ninja/recommendations")}
+        peers = {
+            name: _asker(application, f"/bench/{name}/")
+            for name in ("bare", "drf", "ninja/recommendations")
+        }
         lines = {
             "bare": Comparison(
-                name="kept answer: time of a bare HttpResponse of its bytes", limit=2.0, is_ceiling=True
+                name="kept answer: time of a bare HttpResponse of its bytes",
+                limit=2.0,
+                is_ceiling=True,
             ),
             "drf": Comparison(name="kept answer: faster than DRF and its serializer", limit=4.5),
-            "ninja/recommendations": Comparison(name="kept answer: faster than django-ninja and its schema", limit=1.0),
+            "ninja/recommendations": Comparison(
+                name="kept answer: faster than django-ninja and its schema", limit=1.0
+            ),
         }
         slowest = Comparison(name="kept answer: p99 against p50", limit=5, is_ceiling=True)
-        cold = Comparison(name=f"made anew, {size:,} products, p50", unit="ms", limit=50, is_ceiling=True)
+        cold = Comparison(
+            name=f"made anew, {size:,} products, p50", unit="ms", limit=50, is_ceiling=True
+        )
         worst = Comparison(name=f"made anew, {size:,} products, p99", unit="ms")
         gc.collect()
         gc.freeze()
@@ -129,22 +142,24 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
 def _fill(size: int) -> list[str]:
     """Put products, stores, stock and customers with a history there; return those who may be profiled."""
     from customers.models import CustomerProfile
-    from customers.services.counting import count_neighbors, count_popularity
-    from customers.services.demonstration import load
+    from customers.recommendations.statistics.jobs import count_neighbors, count_popularity
+    from customers.services.demo import load
     from tests.bench.search import _fill as fill_products
-    from vectors.indexing import index_due
+    from vectors.index.write import index_due
 
     fill_products(size)
     load(count=_CUSTOMERS, days=_DAYS, seed=20261126, advance=lambda *_: None)
     count_neighbors()
     count_popularity()
     index_due()
-    agreeing = CustomerProfile.objects.filter(purchases__isnull=False, consents__purpose="profiling").distinct()
+    agreeing = CustomerProfile.objects.filter(
+        purchases__isnull=False, consents__purpose="profiling"
+    ).distinct()
     return [str(pk) for pk in agreeing.order_by("pk").values_list("pk", flat=True)]
 
 
 def _key() -> str:
-    from config.access import ApiKey
+    from config.api.keys import ApiKey
 
     _, secret = ApiKey.objects.create_key(
         name="bench", audience="verified", scopes=["recommendations:read"], rate="100000000/min"
@@ -155,10 +170,16 @@ def _key() -> str:
 def _asker(application: WSGIHandler, address: str, key: str = "") -> Callable[[], bytes]:
     """Return a function that asks an address as a server would, and returns the body."""
     environ = {
-        "REQUEST_METHOD": "GET", "PATH_INFO": address, "QUERY_STRING": "", "SERVER_NAME": "localhost", "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http", "HTTP_HOST": "localhost",
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": address,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.url_scheme": "http",
+        "HTTP_HOST": "localhost",
         **({"HTTP_AUTHORIZATION": key} if key else {}),
-    }  # fmt: skip
+    }
 
     def ask() -> bytes:
         said: list[str] = []
@@ -181,15 +202,17 @@ def _hold(body: bytes, customer: str) -> None:
     from uuid import UUID
 
     from customers.api.recommendation_serializers import told_of
-    from customers.recommending.answering import recommend
-    from customers.recommending.asking import Question
+    from customers.recommendations.pipeline import recommend
+    from customers.recommendations.request import Question
 
     answer = recommend(Question(scenario="home", customer=UUID(customer)), is_kept=False)
     products = [pick.product for pick in answer.picks]
     for pick in answer.picks:
         pick.product.reasons = pick.reasons  # type: ignore[attr-defined]
     _held["body"] = body
-    _held["answer"] = told_of(answer, title="For you", audience=Audience.VERIFIED) | {"results": products}
+    _held["answer"] = told_of(answer, title="For you", audience=Audience.VERIFIED) | {
+        "results": products
+    }
 
 
 def _times(work: Callable[[], object], count: int) -> Callable[[], None]:
@@ -211,7 +234,7 @@ def _each(work: Callable[[], object], count: int) -> list[float]:
 
 def _made(application: WSGIHandler, key: str, customers: list[str]) -> list[float]:
     """Return the seconds of answers of which nothing is kept, neither here nor in Redis."""
-    from customers.cache import ANSWERS
+    from customers.recommendations.cache import ANSWERS
 
     spent = []
     for customer in customers:

@@ -26,9 +26,9 @@ from rest_framework.views import APIView
 
 from catalog.api.serializers import ProductSerializer
 from catalog.models import Product
-from config.caching import Answers, Rendered
-from config.listening import is_listening
-from config.quotas import spend
+from config.api.throttling import spend
+from config.cache import Answers, Rendered
+from config.cache.invalidation import is_listening
 from tests.bench.comparing import Comparison, in_turn
 
 SIZE = 50_000
@@ -42,7 +42,7 @@ _STAMPEDE = """
 import os, sys, threading, time
 import django
 django.setup()
-from config.caching import Answers, Rendered
+from config.cache import Answers, Rendered
 from config.clients.redis import quick_redis
 name, processes, threads, rounds = sys.argv[1], *map(int, sys.argv[2:])
 answers = Answers(prefix=name)
@@ -94,8 +94,12 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     peer.set("bytes", body, None)
     peer.set("objects", told, None)
     what = f"{len(told)} products of {len(told[0])} fields"
-    as_objects = Comparison(name=f"a hit, against LocMemCache with {what} as objects", limit=LEAST_TIMES)
-    as_bytes = Comparison(name=f"the same, against LocMemCache with the same {len(body):,} bytes", limit=LEAST_TIMES)
+    as_objects = Comparison(
+        name=f"a hit, against LocMemCache with {what} as objects", limit=LEAST_TIMES
+    )
+    as_bytes = Comparison(
+        name=f"the same, against LocMemCache with the same {len(body):,} bytes", limit=LEAST_TIMES
+    )
     nanoseconds = Comparison(name="a hit", unit="ns")
     counted = Comparison(name="a request counted, against DRF's throttle by Redis")
     throttle = _Throttle()
@@ -107,13 +111,14 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
             line.ratios.append(theirs / (size // 20) / (mine / size))
         nanoseconds.ratios.append(mine / size * 1e9)
         name = f"bench{number}"
-        mine, theirs = in_turn(
-            number, partial(_spends, name), throttle.counts
-        )  # fmt: skip
+        mine, theirs = in_turn(number, partial(_spends, name), throttle.counts)
         counted.ratios.append(theirs / mine)
         advance()
     late = Comparison(
-        name="ms from a change's commit until what rests on it is gone", limit=_LATEST, unit="ms", is_ceiling=True
+        name="ms from a change's commit until what rests on it is gone",
+        limit=_LATEST,
+        unit="ms",
+        is_ceiling=True,
     )
     late.ratios = [_lateness(answers, products[0]) for _ in range(_CHANGES)]
     return [as_objects, as_bytes, nanoseconds, _stampedes(rounds), late, counted]
@@ -122,12 +127,19 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
 def _products() -> list[Product]:
     rows = [
         Product(
-            id=uuid.uuid4(), name=f"Pink Kush {number}", brand="San Rafael '71", sku=f"SKU-{number}", strain_type="indica",
-            thc_percentage=Decimal("21.5"), cbd_percentage=Decimal("0.1"), weight_grams=Decimal("3.5"),
-            price=Decimal("34.95"), merge_key=f"bench:{number}",
+            id=uuid.uuid4(),
+            name=f"Pink Kush {number}",
+            brand="San Rafael '71",
+            sku=f"SKU-{number}",
+            strain_type="indica",
+            thc_percentage=Decimal("21.5"),
+            cbd_percentage=Decimal("0.1"),
+            weight_grams=Decimal("3.5"),
+            price=Decimal("34.95"),
+            merge_key=f"bench:{number}",
         )
         for number in range(_PRODUCTS)
-    ]  # fmt: skip
+    ]
     Product.objects.bulk_create(rows)
     return list(Product.objects.filter(pk__in=[row.pk for row in rows]))
 
@@ -162,7 +174,9 @@ def _spends(name: str) -> None:
 def _lateness(answers: Answers, product: Product) -> float:
     """Return after how many milliseconds an answer is gone whose product was changed."""
     key = f"lateness of {product.pk}"
-    answers.keep_near(key, Rendered(b"body", "", frozenset([str(product.pk)]), "", 3600), answers.ticket())
+    answers.keep_near(
+        key, Rendered(b"body", "", frozenset([str(product.pk)]), "", 3600), answers.ticket()
+    )
     assert answers.near(key), "it is not kept"
     Product.objects.filter(pk=product.pk).update(price=Decimal("35.95"))
     committed = time.perf_counter()
@@ -174,12 +188,25 @@ def _lateness(answers: Answers, product: Product) -> float:
 
 def _stampedes(rounds: int) -> Comparison:
     line = Comparison(
-        name=f"recomputations per expiry, {_PROCESSES} processes of {_THREADS} threads", limit=1, unit="", is_ceiling=True
-    )  # fmt: skip
+        name=f"recomputations per expiry, {_PROCESSES} processes of {_THREADS} threads",
+        limit=1,
+        unit="",
+        is_ceiling=True,
+    )
     said = subprocess.run(
-        [sys.executable, "-c", _STAMPEDE, f"bench-{uuid.uuid4().hex}", *map(str, (_PROCESSES, _THREADS, rounds))],
-        env=os.environ, stdout=subprocess.PIPE, check=True, text=True, timeout=120 + 60 * rounds,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            _STAMPEDE,
+            f"bench-{uuid.uuid4().hex}",
+            *map(str, (_PROCESSES, _THREADS, rounds)),
+        ],
+        env=os.environ,
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+        timeout=120 + 60 * rounds,
+    )
     line.ratios = [float(count) for count in said.stdout.split()]
     assert len(line.ratios) == rounds
     assert statistics.fmean(line.ratios) >= 1

@@ -36,7 +36,9 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def in_turn(number: int, ours: Callable[[], object], peer: Callable[[], object]) -> tuple[float, float]:
+def in_turn(
+    number: int, ours: Callable[[], object], peer: Callable[[], object]
+) -> tuple[float, float]:
     """Return the seconds of ours and the peer's; who begins changes from round to round."""
     if number % 2:
         theirs = seconds(peer)

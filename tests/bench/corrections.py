@@ -22,9 +22,9 @@ from django.urls import reverse
 from catalog.models import Product
 from catalog.services.corrections import correct_products
 from catalog.services.listings import save_listings
-from catalog.services.undoing import undo
-from mlops.integrity import check_integrity
+from catalog.services.undo import undo
 from mlops.models import Operation
+from mlops.quality.integrity import check_integrity
 from tests.bench.comparing import Comparison, in_turn, seconds
 from tests.bench.ingest import generated_listing
 
@@ -37,7 +37,9 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     """Return the ratios of the edit and its undo, then the milliseconds of pages."""
     by = User.objects.create_superuser("bench", password="bench")
     save_listings(listings=[generated_listing(number) for number in range(EDITED)], run=None)
-    edit = Comparison(name=f"bulk edit of {EDITED:,}, against UPDATE", limit=MOST_TIMES, is_ceiling=True)
+    edit = Comparison(
+        name=f"bulk edit of {EDITED:,}, against UPDATE", limit=MOST_TIMES, is_ceiling=True
+    )
     undone = Comparison(name="its undo, against UPDATE")
     ids = list(Product.objects.values_list("pk", flat=True))
     with connection.cursor() as cursor:
@@ -58,7 +60,9 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
 @transaction.atomic
 def _by_hand(ids: list[Any], price: Decimal) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE by_hand SET price = %s, updated_at = now() WHERE id = ANY(%s)", [price, ids])
+        cursor.execute(
+            "UPDATE by_hand SET price = %s, updated_at = now() WHERE id = ANY(%s)", [price, ids]
+        )
 
 
 def _bulk_edit(ids: list[Any], price: Decimal, by: User) -> None:
@@ -100,7 +104,9 @@ def _pages(by: User, rounds: int, size: int) -> list[Comparison]:
 
 
 def _integrity(rounds: int, size: int) -> Comparison:
-    line = Comparison(name=f"integrity check of {size:,} products, against md5(row::text)", limit=LEAST_INTEGRITY)
+    line = Comparison(
+        name=f"integrity check of {size:,} products, against md5(row::text)", limit=LEAST_INTEGRITY
+    )
     check_integrity(tables=["products"], accept=[("products", block) for block in range(256)])
     for number in range(rounds):
         ours, theirs = in_turn(number, partial(_check, by_us=True), partial(_check, by_us=False))

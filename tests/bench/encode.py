@@ -14,7 +14,7 @@ from django.conf import settings
 
 from tests.bench.comparing import Comparison, in_turn
 from tests.samples.suppliers.server import ocs_products
-from vectors.encoders.fetching import fetch_reference
+from vectors.encoders.download import fetch_reference
 from vectors.encoders.text import MOST_TOKENS, text_encoder
 
 SIZE = 512
@@ -33,10 +33,14 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     encoder.encode(texts[:BATCH])
     expected: Any = reference.encode(texts, batch_size=BATCH)
     for number in range(rounds):
-        ours, theirs = in_turn(number, lambda: encoder.encode(texts), lambda: reference.encode(texts, batch_size=BATCH))
+        ours, theirs = in_turn(
+            number, lambda: encoder.encode(texts), lambda: reference.encode(texts, batch_size=BATCH)
+        )
         batch.ratios.append(theirs / ours)
         query = texts[number]
-        ours, theirs = in_turn(number, partial(encoder.encode, [query]), partial(reference.encode, [query]))
+        ours, theirs = in_turn(
+            number, partial(encoder.encode, [query]), partial(reference.encode, [query])
+        )
         alone.ratios.append(theirs / ours)
         agreement = np.sum(encoder.encode(texts) * expected, axis=1)
         mean.ratios.append(float(agreement.mean()))
@@ -48,7 +52,9 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
 
 def _overlap(ours: Any, theirs: Any) -> float:
     """Return the mean share of each text's ten nearest others, (n, d) and (n, d), that both find."""
-    shares = [len(set(a) & set(b)) / 10 for a, b in zip(_nearest(ours), _nearest(theirs), strict=True)]
+    shares = [
+        len(set(a) & set(b)) / 10 for a, b in zip(_nearest(ours), _nearest(theirs), strict=True)
+    ]
     return float(np.mean(shares))
 
 
@@ -74,7 +80,16 @@ def _reference() -> Any:
 
 def _texts(size: int) -> list[str]:
     names = [
-        " ".join((product["title"], product["vendor"], *(tag.split("--")[-1] for tag in product["tags"][:4])))
+        " ".join(
+            (
+                product["title"],
+                product["vendor"],
+                *(tag.split("--")[-1] for tag in product["tags"][:4]),
+            )
+        )
         for product in ocs_products()
     ]
-    return [f"{names[number % len(names)]} {number // len(names) or ''}".strip() for number in range(size)]
+    return [
+        f"{names[number % len(names)]} {number // len(names) or ''}".strip()
+        for number in range(size)
+    ]

@@ -16,7 +16,15 @@ _NAMES = (
     "Wedding Cake",
     "OG Kush",
 )
-_BRANDS = ("Pure Sunfarms", "Redecan", "Good Supply", "Spinach", "Tweed", "Back Forty", "Edison Cannabis Co")
+_BRANDS = (
+    "Pure Sunfarms",
+    "Redecan",
+    "Good Supply",
+    "Spinach",
+    "Tweed",
+    "Back Forty",
+    "Edison Cannabis Co",
+)
 _MAKE = """
 INSERT INTO products (name, brand, category, strain_type, thc_percentage_low, thc_percentage_high, thc_percentage,
   weight_grams, price, terpenes, merge_key)
@@ -33,19 +41,26 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     from django.db import connection
 
     from catalog.models import Product
-    from vectors.declaring import EmbeddedEntity, entities
-    from vectors.encoders.choosing import encoder
-    from vectors.indexing import index_due
+    from vectors.encoders.registry import encoder
+    from vectors.entities import EmbeddedEntity, entities
+    from vectors.index.write import index_due
     from vectors.models import OutboxEntry
 
-    against = Comparison(name=f"{size} changed products, two collections, against the encoders alone", limit=0.8)
+    against = Comparison(
+        name=f"{size} changed products, two collections, against the encoders alone", limit=0.8
+    )
     rate = Comparison(name="from noted to searchable", unit="products/s")
     index_due()
     for number in range(rounds):
         with connection.cursor() as cursor:
-            cursor.execute(_MAKE, {"names": list(_NAMES), "brands": list(_BRANDS), "size": size, "round": number})
+            cursor.execute(
+                _MAKE,
+                {"names": list(_NAMES), "brands": list(_BRANDS), "size": size, "round": number},
+            )
         rows = list(Product.objects.order_by("pk"))
-        texts = {e.role: e.texts(rows) for e in entities().values() if isinstance(e, EmbeddedEntity)}
+        texts = {
+            e.role: e.texts(rows) for e in entities().values() if isinstance(e, EmbeddedEntity)
+        }
 
         def encode(texts: dict[str, list[str]] = texts) -> None:
             for role, told in texts.items():

@@ -32,9 +32,14 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     dearer = [replace(listing, price=(listing.price or Decimal(0)) + 1) for listing in listings]
     states = {"new": listings, "changed": dearer, "unchanged": dearer}
     rows = {state: [row_of(listing) for listing in given] for state, given in states.items()}
-    upsert = {state: Comparison(name=f"upsert, {state}", limit=limit) for state, limit in LIMITS.items()}
+    upsert = {
+        state: Comparison(name=f"upsert, {state}", limit=limit) for state, limit in LIMITS.items()
+    }
     instances = {state: [_instance(row) for row in given] for state, given in rows.items()}
-    bulk = {state: Comparison(name=f"bulk_create, {state}", limit=limit) for state, limit in BULK_LIMITS.items()}
+    bulk = {
+        state: Comparison(name=f"bulk_create, {state}", limit=limit)
+        for state, limit in BULK_LIMITS.items()
+    }
     whole = {state: Comparison(name=f"save_listings, {state}") for state in LIMITS}
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE raw_copy (LIKE supplier_listings INCLUDING ALL)")
@@ -43,7 +48,9 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         peers, ours_took = {}, {}
         for state in LIMITS:
             _empty("raw_copy")
-            ours, peers[state] = in_turn(number, partial(_upsert, rows[state]), partial(_raw_copy, rows[state]))
+            ours, peers[state] = in_turn(
+                number, partial(_upsert, rows[state]), partial(_raw_copy, rows[state])
+            )
             upsert[state].ratios.append(peers[state] / ours)
             ours_took[state] = ours
         _empty("supplier_listings, products")
@@ -65,7 +72,10 @@ def _upsert(rows: list[Row]) -> None:
 
 @transaction.atomic
 def _raw_copy(rows: list[Row]) -> None:
-    with connection.cursor() as cursor, cursor.copy(f"COPY raw_copy ({', '.join(COLUMNS)}) FROM STDIN") as copy:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY raw_copy ({', '.join(COLUMNS)}) FROM STDIN") as copy,
+    ):
         for row in rows:
             copy.write_row(row)
 
@@ -75,7 +85,11 @@ def _bulk_create(instances: list[SupplierListing]) -> None:
     for instance in instances:
         instance.pk = None
     SupplierListing.objects.bulk_create(
-        instances, batch_size=1_000, update_conflicts=True, update_fields=_UPDATED, unique_fields=_KEY
+        instances,
+        batch_size=1_000,
+        update_conflicts=True,
+        update_fields=_UPDATED,
+        unique_fields=_KEY,
     )
 
 
@@ -91,10 +105,27 @@ def _empty(tables: str) -> None:
 def generated_listing(number: int) -> CleanListing:
     thc = Potency(low=Decimal(15 + number % 10), high=Decimal(18 + number % 10), unit="percent")
     return CleanListing(
-        source="ocs", external_id=f"{number:08}", language="en", merge_key=f"ocs:{number:08}",
-        name=f"Cultivar {number} Flower", raw_name=f"Cultivar {number} Flower 3.5g", brand=f"Brand {number % 300}",
-        producer=f"Producer {number % 90}", sku=f"{number:08}_3.5g", gtin=None, category="dried-flower",
-        strain_type=("indica", "sativa", "hybrid")[number % 3], thc=thc, cbd=None, weight_grams=Decimal("3.5"),
-        pieces=None, price=Decimal(20 + number % 40), price_kind="retail", url=None,
-        terpenes=("myrcene", "limonene"), terpene_basis="supplier", strain=None, lineage=("Parent A", "Parent B"),
-    )  # fmt: skip
+        source="ocs",
+        external_id=f"{number:08}",
+        language="en",
+        merge_key=f"ocs:{number:08}",
+        name=f"Cultivar {number} Flower",
+        raw_name=f"Cultivar {number} Flower 3.5g",
+        brand=f"Brand {number % 300}",
+        producer=f"Producer {number % 90}",
+        sku=f"{number:08}_3.5g",
+        gtin=None,
+        category="dried-flower",
+        strain_type=("indica", "sativa", "hybrid")[number % 3],
+        thc=thc,
+        cbd=None,
+        weight_grams=Decimal("3.5"),
+        pieces=None,
+        price=Decimal(20 + number % 40),
+        price_kind="retail",
+        url=None,
+        terpenes=("myrcene", "limonene"),
+        terpene_basis="supplier",
+        strain=None,
+        lineage=("Parent A", "Parent B"),
+    )

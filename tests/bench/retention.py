@@ -18,30 +18,39 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from customers.models import ChatMessage, ChatSession, CustomerProfile
-from mlops import retaining
-from mlops.holding import hold, lift
-from mlops.partitioning import partitions
-from mlops.retaining import Rule, rules, sweep
+from mlops.privacy import retention
+from mlops.privacy.legal_holds import hold, lift
+from mlops.privacy.partitions import partitions
+from mlops.privacy.retention import Rule, rules, sweep
 from tests.bench.comparing import Comparison, seconds
 
 SIZE = 100_000
 LEAST_TIMES = 10.0
 _RULE = "chat messages"
 _SESSIONS = 1_000
-_TEXT = "Do you have something like Pink Kush, but milder, for under thirty dollars? I had it in {}."
+_TEXT = (
+    "Do you have something like Pink Kush, but milder, for under thirty dollars? I had it in {}."
+)
 
 
 def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
     """Return how many times as long deleting takes."""
-    chunks = Comparison(name=f"a month of {size:,} messages dropped, against DELETE in chunks", limit=LEAST_TIMES)
+    chunks = Comparison(
+        name=f"a month of {size:,} messages dropped, against DELETE in chunks", limit=LEAST_TIMES
+    )
     at_once = Comparison(name="the same, against one DELETE")
     held = Comparison(name="the same with somebody held by law, against DELETE in chunks")
     month = (timezone.now() - relativedelta(months=15)).astimezone(UTC)
     month = month.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     customer = CustomerProfile.objects.create(external_customer_id="bench")
     customer.refresh_from_db()
-    sessions = [ChatSession.objects.create(id=uuid.uuid4(), session_start=month) for _ in range(_SESSIONS - 1)]
-    sessions.append(ChatSession.objects.create(id=uuid.uuid4(), session_start=month, customer=customer))
+    sessions = [
+        ChatSession.objects.create(id=uuid.uuid4(), session_start=month)
+        for _ in range(_SESSIONS - 1)
+    ]
+    sessions.append(
+        ChatSession.objects.create(id=uuid.uuid4(), session_start=month, customer=customer)
+    )
     took = partial(_seconds, month, size, [session.pk for session in sessions])
     for number in range(rounds):
         ways = [_drop, _delete_in_chunks, _delete_at_once]
@@ -59,14 +68,21 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
 
 
 def _seconds(
-    month: datetime, size: int, sessions: list[uuid.UUID], way: Callable[[Rule], None], *, left: int = 0
+    month: datetime,
+    size: int,
+    sessions: list[uuid.UUID],
+    way: Callable[[Rule], None],
+    *,
+    left: int = 0,
 ) -> float:
     """Fill the month, and return how long it takes to empty it; raises AssertionError when it is not."""
     _fill(month, size, sessions)
     rule = next(rule for rule in rules() if rule.name == _RULE)
     spent = seconds(partial(way, rule))
     if ChatMessage.objects.count() != left:
-        raise AssertionError(f"{ChatMessage.objects.count()} messages are left where {left} should be")
+        raise AssertionError(
+            f"{ChatMessage.objects.count()} messages are left where {left} should be"
+        )
     return spent
 
 
@@ -75,17 +91,19 @@ def _drop(_rule: Rule) -> None:
 
 
 def _delete_in_chunks(rule: Rule) -> None:
-    retaining.declare(replace(rule, is_monthly=False))
+    retention.declare(replace(rule, is_monthly=False))
     try:
         sweep(only=[_RULE])
     finally:
-        retaining.declare(rule)
+        retention.declare(rule)
 
 
 @transaction.atomic
 def _delete_at_once(rule: Rule) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM chat_messages WHERE created_at < %s", [timezone.now() - rule.keep])
+        cursor.execute(
+            "DELETE FROM chat_messages WHERE created_at < %s", [timezone.now() - rule.keep]
+        )
 
 
 def _fill(month: datetime, size: int, sessions: list[uuid.UUID]) -> None:
@@ -102,7 +120,15 @@ def _fill(month: datetime, size: int, sessions: list[uuid.UUID]) -> None:
         step = timedelta(days=28) / size
         for number in range(size):
             text = _TEXT.format(number)
-            told = (uuid.uuid4(), sessions[number % len(sessions)], text, month + number * step, "customer", "en", text)
+            told = (
+                uuid.uuid4(),
+                sessions[number % len(sessions)],
+                text,
+                month + number * step,
+                "customer",
+                "en",
+                text,
+            )
             rows.write("\t".join(map(str, told)) + "\n")
         columns = "id, session_id, message_text, created_at, role, language, masked_text"
         with cursor.copy(f"COPY chat_messages ({columns}) FROM STDIN") as copy:

@@ -39,7 +39,16 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     questions = [one.q for one in read_judgments(QUERIES)]
     key = _key()
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"{LOOPBACK}:{port}", "--threads", "8"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "config.wsgi",
+        "--bind",
+        f"{LOOPBACK}:{port}",
+        "--threads",
+        "8",
+    ]
     command += ["--no-control-socket", "--log-level", "error"]
     web = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://{LOOPBACK}:{port}/api/v1/products/search/"
@@ -48,8 +57,12 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         _wait(f"http://{LOOPBACK}:{port}/health/live")
         session = requests.Session()
         for question in questions[:20]:  # models are loaded, vectors read
-            session.get(address, params={"q": question}, headers=headers, timeout=60).raise_for_status()
-        with_facets = Comparison(name="one client, with facets, p50", unit="ms", limit=25, is_ceiling=True)
+            session.get(
+                address, params={"q": question}, headers=headers, timeout=60
+            ).raise_for_status()
+        with_facets = Comparison(
+            name="one client, with facets, p50", unit="ms", limit=25, is_ceiling=True
+        )
         bare = Comparison(name="one client, without facets, p50", unit="ms")
         last = Comparison(name="one client, with facets, p99", unit="ms")
         for number in range(rounds):
@@ -58,7 +71,9 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
             with_facets.ratios.append(statistics.median(told))
             last.ratios.append(float(np.percentile(told, 99)))
             bare.ratios.append(
-                statistics.median(_spent(session, address, headers, {"q": q, "facets": "none"}) for q in part)
+                statistics.median(
+                    _spent(session, address, headers, {"q": q, "facets": "none"}) for q in part
+                )
             )
             advance()
         errors, busy = _many(address, headers, questions)
@@ -66,11 +81,19 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         web.terminate()
         web.wait(30)
     return [
-        with_facets, last, bare,
-        Comparison(name=f"errors of {_CLIENTS} clients, {_ASKED} questions in all", unit="", limit=0, is_ceiling=True, ratios=[errors]),
+        with_facets,
+        last,
+        bare,
+        Comparison(
+            name=f"errors of {_CLIENTS} clients, {_ASKED} questions in all",
+            unit="",
+            limit=0,
+            is_ceiling=True,
+            ratios=[errors],
+        ),
         Comparison(name=f"{_CLIENTS} clients at once, p50", unit="ms", ratios=[busy]),
         *_shares(questions),
-    ]  # fmt: skip
+    ]
 
 
 def _fill(size: int) -> None:
@@ -78,8 +101,8 @@ def _fill(size: int) -> None:
 
     from catalog.models import Product
     from catalog.services.merging import write_documents
-    from catalog.services.searching import refresh_search_words
-    from vectors.indexing import index_due
+    from catalog.services.search_vocabulary import refresh_search_words
+    from vectors.index.write import index_due
 
     take_in()
     current = Product.objects.current().count()
@@ -92,7 +115,7 @@ def _fill(size: int) -> None:
 
 
 def _key() -> str:
-    from config.access import ApiKey
+    from config.api.keys import ApiKey
 
     _, secret = ApiKey.objects.create_key(
         name="bench", audience="verified", scopes=["catalog:read"], rate="1000000/min"
@@ -100,7 +123,9 @@ def _key() -> str:
     return str(secret)
 
 
-def _spent(session: requests.Session, address: str, headers: dict[str, str], asked: dict[str, str]) -> float:
+def _spent(
+    session: requests.Session, address: str, headers: dict[str, str], asked: dict[str, str]
+) -> float:
     started = time.perf_counter()
     session.get(address, params=asked, headers=headers, timeout=60).raise_for_status()
     return 1000 * (time.perf_counter() - started)
@@ -113,7 +138,14 @@ def _many(address: str, headers: dict[str, str], questions: list[str]) -> tuple[
         session = requests.Session()
         for place in range(_ASKED // _CLIENTS):
             try:
-                spent.append(_spent(session, address, headers, {"q": questions[(number * 7 + place) % len(questions)]}))
+                spent.append(
+                    _spent(
+                        session,
+                        address,
+                        headers,
+                        {"q": questions[(number * 7 + place) % len(questions)]},
+                    )
+                )
             except requests.RequestException:
                 errors[0] += 1
 
@@ -128,14 +160,15 @@ def _many(address: str, headers: dict[str, str], questions: list[str]) -> tuple[
 def _shares(questions: list[str]) -> list[Comparison]:
     """Return what each step takes of answering, in percent: encoding, vectors, gathering with facets, all else."""
     from catalog.models import Product
-    from catalog.searching import answering
-    from catalog.searching.facets import NAMES
-    from vectors import searching
+    from catalog.search import pipeline
+    from catalog.search.facets import NAMES
+    from vectors import search
 
     steps = {
-        "encoding": (searching, "encoded"), "near vectors": (searching, "_nearest"),
-        "gathering and facets in SQL": (answering, "_gather"),
-    }  # fmt: skip
+        "encoding": (search, "encoded"),
+        "near vectors": (search, "_nearest"),
+        "gathering and facets in SQL": (pipeline, "_gather"),
+    }
     spent = dict.fromkeys([*steps, "all else"], 0.0)
 
     def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -155,13 +188,18 @@ def _shares(questions: list[str]) -> list[Comparison]:
             setattr(module, attribute, timed(name, before[name]))
         for question in questions:
             started = time.perf_counter()
-            answering.answer(answering.Question(text=question, within=Product.objects.current(), facets=NAMES))
+            pipeline.answer(
+                pipeline.Question(text=question, within=Product.objects.current(), facets=NAMES)
+            )
             whole += time.perf_counter() - started
     finally:
         for name, (module, attribute) in steps.items():
             setattr(module, attribute, before[name])
     spent["all else"] = whole - sum(spent.values())
-    return [Comparison(name=f"share: {name}", unit="%", ratios=[100 * value / whole]) for name, value in spent.items()]
+    return [
+        Comparison(name=f"share: {name}", unit="%", ratios=[100 * value / whole])
+        for name, value in spent.items()
+    ]
 
 
 def _wait(address: str) -> None:

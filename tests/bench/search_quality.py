@@ -36,12 +36,14 @@ class Judged:
     half: str = ""
 
 
-def measure(*, rounds: int, size: int, advance: Callable[[], None], queries: Path = QUERIES) -> list[Comparison]:
+def measure(
+    *, rounds: int, size: int, advance: Callable[[], None], queries: Path = QUERIES
+) -> list[Comparison]:
     """Return the measures of each leg and of all together. Raises ValueError for a file that cannot be used."""
     judged = read_judgments(queries)
     take_in()
     from catalog.models import Product
-    from catalog.searching.answering import Question, answer
+    from catalog.search.pipeline import Question, answer
 
     numbers = _products_by_number()
     unknown = {sku for one in judged for sku in one.relevant} - set(numbers)
@@ -52,7 +54,13 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None], queries: Pat
     rankings = [answer(Question(text=one.q, within=Product.objects.current())) for one in judged]
     for _ in range(rounds):
         advance()
-    lines = [_line(f"SKUs judged that the catalogue lacks: {len(unknown)}", [float(len(unknown))], unit="SKUs")]
+    lines = [
+        _line(
+            f"SKUs judged that the catalogue lacks: {len(unknown)}",
+            [float(len(unknown))],
+            unit="SKUs",
+        )
+    ]
     orders: dict[str, Order] = {
         "all together": lambda ranking: [c.id for c in ranking.candidates],
         **{leg: _leg(leg) for leg in _LEGS},
@@ -60,13 +68,22 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None], queries: Pat
     means: dict[str, float] = {}
     for name, order in orders.items():
         for lang in _LANGUAGES:
-            asked = [(one, order(ranking)) for one, ranking in zip(judged, rankings, strict=True) if one.lang == lang]
+            asked = [
+                (one, order(ranking))
+                for one, ranking in zip(judged, rankings, strict=True)
+                if one.lang == lang
+            ]
             if not asked:
                 continue
             gains = [ndcg(found, one.relevant, k=10) for one, found in asked]
             is_whole = name == "all together"
             lines.append(_line(f"{name}, {lang}: nDCG@10", gains, limit=0.8 if is_whole else None))
-            lines.append(_line(f"{name}, {lang}: recall@{size}", [recall(f, one.relevant, k=size) for one, f in asked]))
+            lines.append(
+                _line(
+                    f"{name}, {lang}: recall@{size}",
+                    [recall(f, one.relevant, k=size) for one, f in asked],
+                )
+            )
             if is_whole:
                 means[lang] = statistics.fmean(gains)
                 for half in sorted({one.half for one, _ in asked if one.half}):
@@ -78,13 +95,23 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None], queries: Pat
     if len(means) == len(_LANGUAGES):
         apart = abs(means["en"] - means["fr"])
         lines.append(_line("English and French apart", [apart], limit=0.05, is_ceiling=True))
-    exact = [one.relevant.get(orders["all together"](r)[0], 0) == max(one.relevant.values()) if r.candidates else False
-             for one, r in zip(judged, rankings, strict=True) if one.kind in ("name", "brand+name", "sku")]  # fmt: skip
+    exact = [
+        one.relevant.get(orders["all together"](r)[0], 0) == max(one.relevant.values())
+        if r.candidates
+        else False
+        for one, r in zip(judged, rankings, strict=True)
+        if one.kind in ("name", "brand+name", "sku")
+    ]
     if exact:
         lines.append(_line("exact names and numbers first", list(map(float, exact)), limit=1.0))
     order = orders["all together"]
-    worst = sorted(zip(judged, rankings, strict=True), key=lambda p: ndcg(order(p[1]), p[0].relevant, k=10))[:_WORST]
-    lines += [_line(f"worst: {one.q}", [ndcg(order(ranking), one.relevant, k=10)]) for one, ranking in worst]
+    worst = sorted(
+        zip(judged, rankings, strict=True), key=lambda p: ndcg(order(p[1]), p[0].relevant, k=10)
+    )[:_WORST]
+    lines += [
+        _line(f"worst: {one.q}", [ndcg(order(ranking), one.relevant, k=10)])
+        for one, ranking in worst
+    ]
     return lines
 
 
@@ -97,14 +124,25 @@ def read_judgments(path: Path) -> list[Judged]:
         try:
             told = json.loads(line)
             one = Judged(
-                q=str(told["q"]), lang=told["lang"], relevant=dict(told["relevant"].items()),
-                kind=str(told.get("kind", "")), half=str(told.get("half", "")),
-            )  # fmt: skip
+                q=str(told["q"]),
+                lang=told["lang"],
+                relevant=dict(told["relevant"].items()),
+                kind=str(told.get("kind", "")),
+                half=str(told.get("half", "")),
+            )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"line {number}: wants q, lang and relevant, a SKU's grade each ({error})") from error
+            raise ValueError(
+                f"line {number}: wants q, lang and relevant, a SKU's grade each ({error})"
+            ) from error
         grades = list(one.relevant.values())
-        if one.lang not in _LANGUAGES or not any(grades) or any(type(g) is not int or not 0 <= g <= 3 for g in grades):
-            raise ValueError(f"line {number}: lang is en or fr, grades are 0 to 3, and something is relevant")
+        if (
+            one.lang not in _LANGUAGES
+            or not any(grades)
+            or any(type(g) is not int or not 0 <= g <= 3 for g in grades)
+        ):
+            raise ValueError(
+                f"line {number}: lang is en or fr, grades are 0 to 3, and something is relevant"
+            )
         judged.append(one)
     if not judged:
         raise ValueError("no questions")
@@ -112,13 +150,13 @@ def read_judgments(path: Path) -> list[Judged]:
 
 
 def take_in() -> None:
-    from catalog.ingest.pipeline import pipeline_of
     from catalog.models import CatalogSource, Product
+    from catalog.pipelines import pipeline_of
     from catalog.services.duplicates import match_products
-    from catalog.services.searching import refresh_search_words
-    from mlops.flow.runner import run_source
+    from catalog.services.search_vocabulary import refresh_search_words
+    from mlops.pipelines.runner import run_source
     from tests.samples.suppliers.server import SampleSupplier
-    from vectors.indexing import index_due
+    from vectors.index.write import index_due
 
     if Product.objects.exists():
         return
@@ -126,7 +164,11 @@ def take_in() -> None:
     threading.Thread(target=supplier.serve_forever, daemon=True).start()
     CatalogSource.objects.update(requests_per_second=1000)
     for code in SOURCES:
-        run_source(pipeline_of(CatalogSource.objects.get(pk=code)), code=code, base_url=f"{supplier.url}/{code}")
+        run_source(
+            pipeline_of(CatalogSource.objects.get(pk=code)),
+            code=code,
+            base_url=f"{supplier.url}/{code}",
+        )
     supplier.shutdown()
     match_products()
     refresh_search_words()
@@ -140,9 +182,13 @@ def _products_by_number() -> dict[str, str]:
     ids = {key: str(pk) for key, pk in Product.objects.current().values_list("merge_key", "pk")}
     aliases = dict(ProductAlias.objects.values_list("merge_key", "product_key"))
     found: dict[str, str] = {}
-    for key, *told in SupplierListing.objects.values_list("merge_key", "sku", "gtin", "external_id"):
+    for key, *told in SupplierListing.objects.values_list(
+        "merge_key", "sku", "gtin", "external_id"
+    ):
         pk = ids.get(aliases.get(key, key))
-        found.update({form: pk for number in told if number and pk for form in (number, number.strip("_"))})
+        found.update(
+            {form: pk for number in told if number and pk for form in (number, number.strip("_"))}
+        )
     for product, *told in Product.objects.current().values_list("pk", "sku", "gtin"):
         found.update({number: str(product) for number in told if number})
     return found
@@ -167,7 +213,14 @@ def _leg(name: str) -> Order:
 
 
 def _line(
-    name: str, values: list[float], *, limit: float | None = None, unit: str = "", is_ceiling: bool = False
+    name: str,
+    values: list[float],
+    *,
+    limit: float | None = None,
+    unit: str = "",
+    is_ceiling: bool = False,
 ) -> Comparison:
     """The mean is what counts: a median of nDCG would hide the questions that fail."""
-    return Comparison(name=name, unit=unit, limit=limit, is_ceiling=is_ceiling, ratios=[statistics.fmean(values)])
+    return Comparison(
+        name=name, unit=unit, limit=limit, is_ceiling=is_ceiling, ratios=[statistics.fmean(values)]
+    )

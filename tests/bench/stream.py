@@ -57,30 +57,48 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         settings.KAFKA_BOOTSTRAP_SERVERS, settings.KAFKA_API_VERSION = [broker.bootstrap], (0, 9)
         for number in range(rounds):
             settings.KAFKA_TOPIC_PREFIX = f"round{number}."
-            _send(broker.bootstrap, settings.KAFKA_TOPIC_PREFIX, _events(chance, size, products, store))
+            _send(
+                broker.bootstrap,
+                settings.KAFKA_TOPIC_PREFIX,
+                _events(chance, size, products, store),
+            )
             read.append(size / _reading(size))
             ours.append(size / _applying(size))
             settings.KAFKA_TOPIC_PREFIX = f"single{number}."
-            _send(broker.bootstrap, settings.KAFKA_TOPIC_PREFIX, _events(chance, _SINGLE, products, store))
+            _send(
+                broker.bootstrap,
+                settings.KAFKA_TOPIC_PREFIX,
+                _events(chance, _SINGLE, products, store),
+            )
             single.append(_SINGLE / _one_by_one(_SINGLE))
             advance()
         settings.KAFKA_TOPIC_PREFIX = "even."
         late = _lateness(broker.bootstrap, "even.system_metrics")
     return [
         Comparison(
-            name="events applied a second, against reading them only", limit=0.15,
+            name="events applied a second, against reading them only",
+            limit=0.15,
             ratios=[o / r for o, r in zip(ours, read, strict=True)],
         ),
         Comparison(
-            name="events applied a second, against one transaction each", limit=25,
+            name="events applied a second, against one transaction each",
+            limit=25,
             ratios=[o / s for o, s in zip(ours, single, strict=True)],
         ),
         Comparison(name="events applied a second", unit="", ratios=ours),
         Comparison(name="events read a second", unit="", ratios=read),
         Comparison(name="events applied a second, one transaction each", unit="", ratios=single),
-        Comparison(name=f"event to applied at {_RATE} a second, p50", unit="ms", ratios=[statistics.median(late)]),
-        Comparison(name=f"event to applied at {_RATE} a second, p99", unit="ms", ratios=[float(np.percentile(late, 99))]),
-    ]  # fmt: skip
+        Comparison(
+            name=f"event to applied at {_RATE} a second, p50",
+            unit="ms",
+            ratios=[statistics.median(late)],
+        ),
+        Comparison(
+            name=f"event to applied at {_RATE} a second, p99",
+            unit="ms",
+            ratios=[float(np.percentile(late, 99))],
+        ),
+    ]
 
 
 def _rows() -> tuple[list[str], str]:
@@ -99,12 +117,19 @@ def _rows() -> tuple[list[str], str]:
     from customers.models import ConsentText
     from customers.services import consents, profiles
 
-    text = ConsentText.objects.filter(purpose="history").order_by("-version").values("version").first()
+    text = (
+        ConsentText.objects.filter(purpose="history").order_by("-version").values("version").first()
+    )
     for number in range(_CUSTOMERS):
         made = profiles.register(external_customer_id=f"L-{number}", by="bench")
         if text and number % 2:
-            consents.give(customer=made, purpose="history", version=text["version"], language="en", by="bench")
-    return [str(pk) for pk in Product.objects.filter(name__startswith="Bench").values_list("pk", flat=True)], "B1"
+            consents.give(
+                customer=made, purpose="history", version=text["version"], language="en", by="bench"
+            )
+    return [
+        str(pk)
+        for pk in Product.objects.filter(name__startswith="Bench").values_list("pk", flat=True)
+    ], "B1"
 
 
 def _events(
@@ -112,26 +137,51 @@ def _events(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     for number in range(size):
         if number % 3 == 0:
-            line = [{"product": chance.choice(products), "quantity": 1, "unit_price": "9.95"} for _ in range(2)]
+            line = [
+                {"product": chance.choice(products), "quantity": 1, "unit_price": "9.95"}
+                for _ in range(2)
+            ]
             customer = f"L-{chance.randrange(_CUSTOMERS)}"
             topic, kind = "customer_interactions", "purchase"
-            data: dict[str, Any] = {"order_id": str(number), "customer": customer, "store": store, "lines": line}
+            data: dict[str, Any] = {
+                "order_id": str(number),
+                "customer": customer,
+                "store": store,
+                "lines": line,
+            }
         elif number % 3 == 1:
             topic, kind = "inventory_updates", "stock"
-            data = {"store": store, "product": chance.choice(products), "quantity": chance.randrange(100)}
+            data = {
+                "store": store,
+                "product": chance.choice(products),
+                "quantity": chance.randrange(100),
+            }
         else:
             topic, kind = "system_metrics", "metric"
-            data = {"source": f"till-{number % 20}", "name": "temperature", "value": chance.random()}
+            data = {
+                "source": f"till-{number % 20}",
+                "name": "temperature",
+                "value": chance.random(),
+            }
         at = datetime.now(UTC).isoformat()
-        told = {"id": str(uuid.UUID(int=chance.getrandbits(128))), "type": kind, "version": 1, "occurred_at": at}
+        told = {
+            "id": str(uuid.UUID(int=chance.getrandbits(128))),
+            "type": kind,
+            "version": 1,
+            "occurred_at": at,
+        }
         yield topic, told | {"data": data}
 
 
 def _send(bootstrap: str, prefix: str, events: Iterator[tuple[str, dict[str, Any]]]) -> None:
     from kafka import KafkaProducer
 
-    producer = KafkaProducer(bootstrap_servers=bootstrap, api_version=(0, 9), linger_ms=20, batch_size=65_536)
-    waiting = [producer.send(f"{prefix}{topic}", json.dumps(event).encode()) for topic, event in events]
+    producer = KafkaProducer(
+        bootstrap_servers=bootstrap, api_version=(0, 9), linger_ms=20, batch_size=65_536
+    )
+    waiting = [
+        producer.send(f"{prefix}{topic}", json.dumps(event).encode()) for topic, event in events
+    ]
     producer.flush(timeout=60)
     assert all(one.succeeded() for one in waiting)
     producer.close(timeout=10)
@@ -143,7 +193,7 @@ def _joined(group: str) -> Iterator[Any]:
     from django.conf import settings
 
     from config.clients.kafka import Consumer
-    from mlops.streams.declaring import TOPICS
+    from mlops.streams.event_types import TOPICS
 
     settings.KAFKA_GROUP_ID = f"{group}-{settings.KAFKA_TOPIC_PREFIX}"
     with Consumer(TOPICS) as kafka:
@@ -166,7 +216,7 @@ def _reading(size: int) -> float:
 
 def _applying(size: int) -> float:
     from config.clients.kafka import Producer
-    from mlops.streams.consuming import Consuming
+    from mlops.streams.consumer import Consuming
 
     with _joined("applying") as kafka, Producer() as producer:
         consuming = Consuming(kafka, producer, most=size)
@@ -177,8 +227,8 @@ def _applying(size: int) -> float:
 
 def _one_by_one(size: int) -> float:
     from mlops.models import InboxEvent
+    from mlops.streams.decoding import read_bytes
     from mlops.streams.intake import take_in
-    from mlops.streams.reading import read_bytes
 
     def apply() -> None:
         left = size
@@ -198,7 +248,7 @@ def _one_by_one(size: int) -> float:
 def _lateness(bootstrap: str, topic: str) -> list[float]:
     """Return, of each event, the milliseconds from its time until its rows were committed."""
     from config.clients.kafka import Batch, Producer
-    from mlops.streams.consuming import Consuming
+    from mlops.streams.consumer import Consuming
 
     late: list[float] = []
 
@@ -210,12 +260,17 @@ def _lateness(bootstrap: str, topic: str) -> list[float]:
                 for value in batch.values:
                     event = json.loads(value or b"")
                     if event["data"]["name"] == "even":
-                        late.append(1000 * (now - datetime.fromisoformat(event["occurred_at"])).total_seconds())
+                        late.append(
+                            1000
+                            * (now - datetime.fromisoformat(event["occurred_at"])).total_seconds()
+                        )
 
     count = _RATE * _RATE_SECONDS
     _send(bootstrap, "even.", iter([]))
     with _joined_one(topic) as kafka, Producer() as producer:
-        sender = subprocess.Popen([sys.executable, "-c", _SEND_EVENLY, bootstrap, topic, str(_RATE), str(count)])
+        sender = subprocess.Popen(
+            [sys.executable, "-c", _SEND_EVENLY, bootstrap, topic, str(_RATE), str(count)]
+        )
         Timed(kafka, producer, most=count).run()
         assert sender.wait(60) == 0
     return late[_RATE:]  # the first second: the producer connects

@@ -41,7 +41,9 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     recalls: dict[str, float] = {}
     with threadpool_limits(limits=1, user_api="blas"):
         for name, ask in ways.items():
-            recalls[name] = statistics.fmean(len(truth[n] & set(ask(q))) / _NEIGHBORS for n, q in enumerate(asked))
+            recalls[name] = statistics.fmean(
+                len(truth[n] & set(ask(q))) / _NEIGHBORS for n, q in enumerate(asked)
+            )
         for _ in range(rounds):
             spent: dict[str, list[float]] = {name: [] for name in ways}
             for q in asked:  # interleaved: what else the machine does falls on all alike
@@ -53,20 +55,40 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
             advance()
     lines = [
         Comparison(
-            name="our exact search against faiss Flat, p50", is_ceiling=True,
+            name="our exact search against faiss Flat, p50",
+            is_ceiling=True,
             limit=1.3 if size <= _EXACT_MOST else None,
-            ratios=[o / f for o, f in zip(medians["our exact"], medians["faiss Flat"], strict=True)],
+            ratios=[
+                o / f for o, f in zip(medians["our exact"], medians["faiss Flat"], strict=True)
+            ],
         ),
         Comparison(
-            name="our Milvus path above bare pymilvus, p50", is_ceiling=True, limit=1.0, unit="ms",
-            ratios=[o - p for o, p in zip(medians["our Milvus"], medians["bare pymilvus"], strict=True)],
+            name="our Milvus path above bare pymilvus, p50",
+            is_ceiling=True,
+            limit=1.0,
+            unit="ms",
+            ratios=[
+                o - p for o, p in zip(medians["our Milvus"], medians["bare pymilvus"], strict=True)
+            ],
         ),
-        Comparison(name="recall@10 of our exact search", unit="", limit=0.99, ratios=[recalls["our exact"]]),
-        Comparison(name="recall@10 of our Milvus path", unit="", limit=0.99, ratios=[recalls["our Milvus"]]),
-    ]  # fmt: skip
+        Comparison(
+            name="recall@10 of our exact search", unit="", limit=0.99, ratios=[recalls["our exact"]]
+        ),
+        Comparison(
+            name="recall@10 of our Milvus path", unit="", limit=0.99, ratios=[recalls["our Milvus"]]
+        ),
+    ]
     for name in ways:
-        lines.append(Comparison(name=f"{name}: p50 (recall {recalls[name]:.3f})", unit="ms", ratios=medians[name]))
-        lines.append(Comparison(name=f"{name}: p99", unit="ms", ratios=[float(np.percentile(times[name], 99))]))
+        lines.append(
+            Comparison(
+                name=f"{name}: p50 (recall {recalls[name]:.3f})", unit="ms", ratios=medians[name]
+            )
+        )
+        lines.append(
+            Comparison(
+                name=f"{name}: p99", unit="ms", ratios=[float(np.percentile(times[name], 99))]
+            )
+        )
     return lines
 
 
@@ -77,7 +99,9 @@ def _unit(rows: Any) -> Any:
 def _clustered(chance: np.random.Generator, size: int) -> np.ndarray:
     centers = _unit(chance.standard_normal((_CLUSTERS, _DIMENSION)))
     spread = _unit(chance.standard_normal((size, _DIMENSION)))
-    rows: np.ndarray = _unit(centers[chance.integers(0, _CLUSTERS, size)] + 0.6 * spread).astype(np.float32)
+    rows: np.ndarray = _unit(centers[chance.integers(0, _CLUSTERS, size)] + 0.6 * spread).astype(
+        np.float32
+    )
     return rows
 
 
@@ -86,7 +110,9 @@ def _faiss(vectors: np.ndarray) -> dict[str, Ask]:
 
     flat = faiss.IndexFlatIP(_DIMENSION)
     flat.add(vectors)
-    ivf = faiss.IndexIVFFlat(faiss.IndexFlatIP(_DIMENSION), _DIMENSION, 128, faiss.METRIC_INNER_PRODUCT)
+    ivf = faiss.IndexIVFFlat(
+        faiss.IndexFlatIP(_DIMENSION), _DIMENSION, 128, faiss.METRIC_INNER_PRODUCT
+    )
     ivf.train(vectors)
     ivf.add(vectors)
     ivf.nprobe = 10
@@ -97,7 +123,11 @@ def _faiss(vectors: np.ndarray) -> dict[str, Ask]:
     def ask(index: Any) -> Ask:
         return lambda q: index.search(q[None, :], _NEIGHBORS)[1][0].tolist()
 
-    return {"faiss Flat": ask(flat), "faiss IVF_FLAT 128/10": ask(ivf), "faiss HNSW 32/64": ask(hnsw)}
+    return {
+        "faiss Flat": ask(flat),
+        "faiss IVF_FLAT 128/10": ask(ivf),
+        "faiss HNSW 32/64": ask(hnsw),
+    }
 
 
 def _ours(vectors: np.ndarray) -> dict[str, Ask]:
@@ -105,8 +135,8 @@ def _ours(vectors: np.ndarray) -> dict[str, Ask]:
     from pymilvus import MilvusClient
 
     from vectors.exact import ExactIndex
+    from vectors.index.build import LEAST_RECALL
     from vectors.models import VectorIndex
-    from vectors.rebuilding import LEAST_RECALL
     from vectors.store import Shape, store
 
     ids = [str(uuid.UUID(int=number)) for number in range(len(vectors))]
@@ -117,21 +147,29 @@ def _ours(vectors: np.ndarray) -> dict[str, Ask]:
     store().make("bench", Shape(_DIMENSION, {}), index_type="FLAT")
     rows = [{"id": pk, "content_hash": ""} for pk in ids]
     for start in range(0, len(rows), 5000):
-        store().upsert("bench", rows[start : start + 5000], vectors[start : start + 5000], dimension=_DIMENSION)
+        store().upsert(
+            "bench", rows[start : start + 5000], vectors[start : start + 5000], dimension=_DIMENSION
+        )
     store().flush("bench")
     assert LEAST_RECALL <= 1
     client = MilvusClient(uri=settings.MILVUS_URI)
 
     def bare(q: np.ndarray) -> list[int]:
         found = client.search(
-            "bench", data=[q], limit=_NEIGHBORS, output_fields=["id"], search_params={"metric_type": "IP"},
+            "bench",
+            data=[q],
+            limit=_NEIGHBORS,
+            output_fields=["id"],
+            search_params={"metric_type": "IP"},
             consistency_level="Bounded",
-        )  # fmt: skip
+        )
         return [places[hit["id"]] for hit in found[0]]
 
     return {
         "our exact": lambda q: [places[hit.id] for hit in held.search(q, limit=_NEIGHBORS)[0]],
-        "our Milvus": lambda q: [places[hit.id] for hit in store().search("bench", q, limit=_NEIGHBORS)],
+        "our Milvus": lambda q: [
+            places[hit.id] for hit in store().search("bench", q, limit=_NEIGHBORS)
+        ],
         "bare pymilvus": bare,
     }
 
@@ -146,13 +184,18 @@ def _pgvector(vectors: np.ndarray) -> dict[str, Ask]:
         with cursor.copy("COPY bench_vectors FROM STDIN") as copy:
             for place, vector in enumerate(vectors):
                 copy.write_row((place, _told(vector)))
-        cursor.execute("SET maintenance_work_mem = '3GB'")  # the graph of 100,000 in memory: a spilled one takes hours
+        cursor.execute(
+            "SET maintenance_work_mem = '3GB'"
+        )  # the graph of 100,000 in memory: a spilled one takes hours
         cursor.execute("CREATE INDEX ON bench_vectors USING hnsw (v vector_ip_ops)")
         cursor.execute("SET hnsw.ef_search = 64")
 
     def ask(q: np.ndarray) -> list[int]:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT id FROM bench_vectors ORDER BY v <#> %s::vector LIMIT {_NEIGHBORS}", [_told(q)])
+            cursor.execute(
+                f"SELECT id FROM bench_vectors ORDER BY v <#> %s::vector LIMIT {_NEIGHBORS}",
+                [_told(q)],
+            )
             return [pk for (pk,) in cursor.fetchall()]
 
     return {"pgvector HNSW": ask}

@@ -16,9 +16,16 @@ import requests
 from config.embedded.ports import free_port
 from config.embedded.stack import ROOT, Stack
 from config.embedded.test import throwaway_directory
-from tests.waiting import wait_until
+from tests.polling import wait_until
 
-_OURS = ("DATABASE_URL", "REDIS_URL", "MILVUS_URI", "SECRET_KEY", "KEY_RING", "DJANGO_SETTINGS_MODULE")
+_OURS = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "MILVUS_URI",
+    "SECRET_KEY",
+    "KEY_RING",
+    "DJANGO_SETTINGS_MODULE",
+)
 PATIENCE_SECONDS = 300
 
 
@@ -31,7 +38,11 @@ class Development:
         self.state = self._directory / "state"
         self.port = free_port()
         # The settings of the test's own servers would be taken for outside ones.
-        given = {n: v for n, v in os.environ.items() if n not in _OURS and not n.startswith(("PYTEST", "TEST_"))}
+        given = {
+            n: v
+            for n, v in os.environ.items()
+            if n not in _OURS and not n.startswith(("PYTEST", "TEST_"))
+        }
         self.environment = {**given, "STATE_DIR": str(self.state), "COLUMNS": "200"}
         self._log = self._directory / "printed.txt"
         self.process: subprocess.Popen[bytes] | None = None
@@ -51,7 +62,9 @@ class Development:
             self.process = subprocess.Popen(
                 self.command(*arguments), cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
-        wait_until(lambda: "Ctrl-C ends" in self.said or (self.process and self.process.poll() is not None))
+        wait_until(
+            lambda: "Ctrl-C ends" in self.said or (self.process and self.process.poll() is not None)
+        )
         assert "Ctrl-C ends" in self.said, self.said
 
     def interrupt(self) -> int:
@@ -132,7 +145,11 @@ def processes_of(state: Path) -> list[str]:
     found = []
     for process in psutil.process_iter(["pid", "cmdline"]):
         try:
-            told = " ".join(process.info["cmdline"] or []) + " " + process.environ().get("STATE_DIR", "")
+            told = (
+                " ".join(process.info["cmdline"] or [])
+                + " "
+                + process.environ().get("STATE_DIR", "")
+            )
         except psutil.Error:
             continue
         if str(state) in told and process.pid != os.getpid():

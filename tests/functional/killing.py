@@ -5,7 +5,7 @@ from contextlib import suppress
 import psutil
 
 from config.embedded.server import Server
-from tests.waiting import wait_until
+from tests.polling import wait_until
 
 
 def kill(server: Server) -> None:

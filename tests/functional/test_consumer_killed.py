@@ -22,8 +22,8 @@ from kafka.errors import KafkaError
 from config.embedded.stack import ROOT, Stack
 from config.embedded.test import throwaway_directory, throwaway_environment
 from tests.functional.killing import kill
+from tests.polling import wait_until
 from tests.servers.kafka import API_VERSION, Kafka, kafka, unavailable
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 _EVENTS, _KILLS, _BROKER_KILLS = 20_000, 100, 3
@@ -38,7 +38,7 @@ import django
 django.setup()
 from django.core.management import call_command
 import mlops.management.commands.consume_events
-from mlops.streams.declaring import event_types
+from mlops.streams.event_types import event_types
 event_types()
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:
@@ -64,19 +64,28 @@ class Servers:
         self.stack = Stack(directory / "state", settings={}, needs=("postgres", "valkey"))
         self.stack.start()
         self.environment = throwaway_environment(self.stack) | {
-            "DJANGO_SETTINGS_MODULE": "config.settings.dev", "LOG_LEVEL": "ERROR", "PYTHONPATH": str(ROOT),
-            "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap, "KAFKA_API_VERSION": API_VERSION,
-            "KAFKA_SESSION_TIMEOUT_SECONDS": "1", "KAFKA_BATCH_SIZE": "100",
-        }  # fmt: skip
+            "DJANGO_SETTINGS_MODULE": "config.settings.dev",
+            "LOG_LEVEL": "ERROR",
+            "PYTHONPATH": str(ROOT),
+            "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+            "KAFKA_API_VERSION": API_VERSION,
+            "KAFKA_SESSION_TIMEOUT_SECONDS": "1",
+            "KAFKA_BATCH_SIZE": "100",
+        }
         self.consumers: dict[int, psutil.Process] = {}
         self._nursery: subprocess.Popen[str] | None = None
 
     def manage(self, *arguments: str) -> str:
         """Run a management command; returns what it printed."""
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True,
-            timeout=120, check=False,
-        )  # fmt: skip
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout
 
@@ -84,9 +93,13 @@ class Servers:
         """Start one."""
         if self._nursery is None:
             self._nursery = subprocess.Popen(
-                [sys.executable, "-c", _NURSERY], cwd=ROOT, env=self.environment, text=True, stdin=subprocess.PIPE,
+                [sys.executable, "-c", _NURSERY],
+                cwd=ROOT,
+                env=self.environment,
+                text=True,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-            )  # fmt: skip
+            )
         assert self._nursery.stdin
         assert self._nursery.stdout
         print(f"killed-{number}", file=self._nursery.stdin, flush=True)
@@ -117,7 +130,9 @@ class Servers:
         """Return one number of the database, 0 while it is down."""
         with (
             suppress(psycopg.OperationalError),
-            psycopg.connect(self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True) as connection,
+            psycopg.connect(
+                self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True
+            ) as connection,
         ):
             row = connection.execute(query).fetchone()
             return int(row[0] or 0) if row else 0
@@ -144,7 +159,13 @@ def servers() -> Iterator[Servers]:
 def _metric(number: int) -> bytes:
     data = {"source": "till", "name": "killed", "value": number}
     at = datetime.now(UTC).isoformat()
-    told = {"id": str(uuid.UUID(int=number + 1)), "type": "metric", "version": 1, "occurred_at": at, "data": data}
+    told = {
+        "id": str(uuid.UUID(int=number + 1)),
+        "type": "metric",
+        "version": 1,
+        "occurred_at": at,
+        "data": data,
+    }
     return json.dumps(told).encode()
 
 
@@ -159,9 +180,15 @@ class Till(threading.Thread):
 
     def run(self) -> None:
         producer = KafkaProducer(
-            bootstrap_servers=self.bootstrap, api_version=(0, 9), acks="all", linger_ms=5, reconnect_backoff_max_ms=500,
-            delivery_timeout_ms=60_000, request_timeout_ms=3000, max_block_ms=60_000,
-        )  # fmt: skip
+            bootstrap_servers=self.bootstrap,
+            api_version=(0, 9),
+            acks="all",
+            linger_ms=5,
+            reconnect_backoff_max_ms=500,
+            delivery_timeout_ms=60_000,
+            request_timeout_ms=3000,
+            max_block_ms=60_000,
+        )
         while self.sent < _EVENTS:
             most = min(self.allowed, _EVENTS, self.sent + 200)
             if most <= self.sent:
@@ -169,7 +196,9 @@ class Till(threading.Thread):
                 continue
             some = range(self.sent, most)
             try:
-                waiting = [producer.send("system_metrics", value=_metric(number)) for number in some]
+                waiting = [
+                    producer.send("system_metrics", value=_metric(number)) for number in some
+                ]
                 for one in waiting:
                     one.get(timeout=60)
             except KafkaError:  # not told whether it arrived: sent again
@@ -192,7 +221,9 @@ def test_a_hundred_kills_lose_and_double_nothing(servers: Servers) -> None:
         if victim == "consumer":
             # Wait for a transaction of a consumer to be under way, or for one to have been.
             end = time.monotonic() + 1.5
-            while time.monotonic() < end and servers.ask("SELECT count(*) FROM event_inbox") == before:
+            while (
+                time.monotonic() < end and servers.ask("SELECT count(*) FROM event_inbox") == before
+            ):
                 time.sleep(0.01)
             in_work += servers.ask("SELECT count(*) FROM event_inbox") > before
             time.sleep(chance.uniform(0, 0.05))

@@ -10,7 +10,7 @@ import requests
 
 from config.embedded.stack import ROOT
 from tests.functional.development import Development, processes_of
-from tests.waiting import wait_until
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -29,8 +29,13 @@ def development() -> Iterator[Development]:
 def _try(development: Development, *arguments: str) -> tuple[int, list[str]]:
     done = subprocess.run(
         development.command(*arguments),
-        cwd=ROOT, env=development.environment, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=development.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     return done.returncode, (done.stdout + done.stderr).strip().splitlines()
 
 
@@ -47,7 +52,11 @@ def test_console_opens_with_the_printed_password(development: Development) -> No
     address = f"http://127.0.0.1:{development.port}/console/"
     with requests.Session() as browser:
         browser.get(f"{address}login/", timeout=30)
-        given = {"username": "staff", "password": password, "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        given = {
+            "username": "staff",
+            "password": password,
+            "csrfmiddlewaretoken": browser.cookies["csrftoken"],
+        }
         browser.post(f"{address}login/?next=/console/", data=given, timeout=30)
         name = development.ask(0)["results"][0]["name"]
         page = browser.get(f"{address}catalog/product/", params={"q": name}, timeout=30)
@@ -62,7 +71,11 @@ def test_what_is_killed_comes_back_and_nothing_is_lost(development: Development,
     assert _settled(development) == before["legs"]
     assert _lasting(development.ask(1)) == before
     again = development.manage("sync_catalog")
-    counts = [[cell.strip() for cell in line.split("│")[1:-1]] for line in again.splitlines() if "│" in line]
+    counts = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in again.splitlines()
+        if "│" in line
+    ]
     assert {row[0]: row[2:4] for row in counts} == {
         code: ["0", "0"] for code in ("aglc", "ocs", "ocs-wholesale", "sqdc")
     }
@@ -70,7 +83,10 @@ def test_what_is_killed_comes_back_and_nothing_is_lost(development: Development,
 
 def _lasting(found: dict[str, Any]) -> dict[str, Any]:
     """Return an answer of the search without what the visitors change: what each store has left."""
-    return {**found, "facets": {name: told for name, told in found["facets"].items() if name != "store"}}
+    return {
+        **found,
+        "facets": {name: told for name, told in found["facets"].items() if name != "store"},
+    }
 
 
 def _settled(development: Development) -> list[str]:
@@ -106,7 +122,9 @@ def test_refusals_are_one_line_that_says_what_to_do(development: Development) ->
     assert _try(development, "--port", "0")[0] == 2
 
 
-def test_interrupt_leaves_no_process_and_the_next_start_keeps_the_data(development: Development) -> None:
+def test_interrupt_leaves_no_process_and_the_next_start_keeps_the_data(
+    development: Development,
+) -> None:
     before = development.ask(1)["results"]
     running = development.processes()
     assert running

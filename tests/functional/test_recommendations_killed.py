@@ -16,21 +16,21 @@ from config.embedded.ports import LOOPBACK, free_port
 from config.embedded.stack import ROOT, Stack
 from config.embedded.test import throwaway_directory, throwaway_environment
 from tests.functional.killing import kill
-from tests.waiting import wait_until
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.slow
 _MAKE = """
 import django; django.setup()
-from tests.integration import shops
-from config.access import ApiKey
+from tests.integration import store_data
+from config.api.keys import ApiKey
 from customers.models import ProductPopularity
-from vectors.indexing import index_due
-store = shops.store()
-made = shops.products(12, store)
+from vectors.index.write import index_due
+store = store_data.store()
+made = store_data.products(12, store)
 for number, one in enumerate(made):
     ProductPopularity.objects.create(store=store, product=one, score=(number + 1) / 12, orders=1)
-customer = shops.shopper("history", "profiling")
-shops.bought(customer, made[0], where=store, times=6)
+customer = store_data.shopper("history", "profiling")
+store_data.bought(customer, made[0], where=store, times=6)
 from customers.services.preferences import derive_due
 derive_due()
 index_due()
@@ -46,9 +46,12 @@ class Shop:
         self.stack = Stack(directory / "state", settings={}, needs=("postgres", "valkey", "milvus"))
         self.stack.start()
         self.environment = throwaway_environment(self.stack) | {
-            "DJANGO_SETTINGS_MODULE": "config.settings.dev", "LOG_LEVEL": "ERROR", "PYTHONPATH": str(ROOT),
-            "VECTORS_EXACT_BELOW": "0", "VECTORS_FALLBACK_BELOW": "0",
-        }  # fmt: skip
+            "DJANGO_SETTINGS_MODULE": "config.settings.dev",
+            "LOG_LEVEL": "ERROR",
+            "PYTHONPATH": str(ROOT),
+            "VECTORS_EXACT_BELOW": "0",
+            "VECTORS_FALLBACK_BELOW": "0",
+        }
         self._address = f"http://{LOOPBACK}:{free_port()}"
         self._web: subprocess.Popen[bytes] | None = None
         self._customer = self._key = ""
@@ -58,13 +61,29 @@ class Shop:
         command = [sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"]
         subprocess.run(command, cwd=ROOT, env=self.environment, check=True)
         made = subprocess.run(
-            [sys.executable, "-c", _MAKE], cwd=ROOT, env=self.environment, check=True, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", _MAKE],
+            cwd=ROOT,
+            env=self.environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._customer, self._key = made.stdout.split()[-2:]
         port = self._address.rpartition(":")[2]
-        command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"{LOOPBACK}:{port}", "--threads", "4"]
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "config.wsgi",
+            "--bind",
+            f"{LOOPBACK}:{port}",
+            "--threads",
+            "4",
+        ]
         self._web = subprocess.Popen(
-            [*command, "--no-control-socket", "--log-level", "error"], cwd=ROOT, env=self.environment
+            [*command, "--no-control-socket", "--log-level", "error"],
+            cwd=ROOT,
+            env=self.environment,
         )
         wait_until(self._is_open, 60)
 
@@ -84,9 +103,11 @@ class Shop:
     def ask(self, **asked: int) -> Any:
         """Return what is recommended to the customer."""
         answer = requests.get(
-            f"{self._address}/api/v1/recommendations/{self._customer}", {"store": "queen-west", **{name: str(value) for name, value in asked.items()}},
-            headers={"Authorization": f"Api-Key {self._key}"}, timeout=30,
-        )  # fmt: skip
+            f"{self._address}/api/v1/recommendations/{self._customer}",
+            {"store": "queen-west", **{name: str(value) for name, value in asked.items()}},
+            headers={"Authorization": f"Api-Key {self._key}"},
+            timeout=30,
+        )
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -97,9 +118,12 @@ class Shop:
 
     def sell_out(self, sku: str) -> None:
         """Take a product from the shelf, by hand."""
-        with psycopg.connect(self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True) as connection:
+        with psycopg.connect(
+            self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True
+        ) as connection:
             connection.execute(
-                "UPDATE store_stock SET quantity = 0 WHERE product_id = (SELECT id FROM products WHERE sku = %s)", [sku]
+                "UPDATE store_stock SET quantity = 0 WHERE product_id = (SELECT id FROM products WHERE sku = %s)",
+                [sku],
             )
 
 

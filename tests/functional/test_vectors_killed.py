@@ -44,7 +44,7 @@ with connection.cursor() as cursor:
         "INSERT INTO purchases (event_id, line, order_id, customer_id, product_id, quantity, unit_price, purchased_at) "
         "SELECT gen_random_uuid(), 0, 'kill', c.id, p.id, 1, 10, now() - p.price * interval '1 day' "
         "FROM customer_profiles c JOIN products p ON p.merge_key LIKE 'bought:%' AND hashtext(c.id::text || p.id::text) % 5 = 0")
-from vectors.indexing import index_due
+from vectors.index.write import index_due
 index_due()
 """
 )
@@ -52,7 +52,7 @@ _INDEX = (
     _CODE
     + """
 import time
-from vectors.indexing import index_due
+from vectors.index.write import index_due
 print("ready", flush=True)
 while True:
     index_due()
@@ -62,9 +62,9 @@ while True:
 _RECONCILE = (
     _CODE
     + """
-from vectors.declaring import entities
-from vectors.reconciling import reconcile
-from vectors.searching import serving
+from vectors.entities import entities
+from vectors.index.reconcile import reconcile
+from vectors.search import serving
 for name in entities():
     told = reconcile(collection=name)
     again = reconcile(collection=name, repair=False)["before"].total
@@ -80,25 +80,35 @@ class Servers:
         self.stack = Stack(directory / "state", settings={}, needs=("postgres", "valkey", "milvus"))
         self.stack.start()
         self.environment = throwaway_environment(self.stack) | {
-            "DJANGO_SETTINGS_MODULE": "config.settings.dev", "LOG_LEVEL": "ERROR", "PYTHONPATH": str(ROOT),
-        }  # fmt: skip
+            "DJANGO_SETTINGS_MODULE": "config.settings.dev",
+            "LOG_LEVEL": "ERROR",
+            "PYTHONPATH": str(ROOT),
+        }
         self.indexer: subprocess.Popen[bytes] | None = None
 
     def run(self, code: str, *arguments: str) -> str:
         """Run Python with these servers; returns what it printed."""
         done = subprocess.run(
-            [sys.executable, "-c", code, *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True,
-            timeout=300, check=False,
-        )  # fmt: skip
+            [sys.executable, "-c", code, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout
 
     def start_indexer(self) -> None:
         """Index in a process of its own, and wait until it begins."""
         self.indexer = subprocess.Popen(
-            [sys.executable, "-c", _INDEX], cwd=ROOT, env=self.environment, stdout=subprocess.PIPE,
+            [sys.executable, "-c", _INDEX],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
         assert self.indexer.stdout
         self.indexer.stdout.readline()
 
@@ -120,20 +130,25 @@ class Servers:
         numbers = [chance.randint(1, _PRODUCTS) for _ in range(60)]
         customers = [f"kill:{chance.randint(1, _CUSTOMERS)}" for _ in range(20)]
         bought = [f"bought:{chance.randint(1, _BOUGHT)}" for _ in range(20)]
-        with psycopg.connect(self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True) as connection:
+        with psycopg.connect(
+            self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True
+        ) as connection:
             connection.execute(
                 "UPDATE products SET name = name || ' x', price = price + 1 WHERE merge_key = ANY(%s)",
                 [[f"kill:{n}" for n in numbers[:40]]],
             )
             connection.execute(
-                "DELETE FROM products WHERE merge_key = ANY(%s)", [[f"kill:{n}" for n in numbers[40:45]]]
+                "DELETE FROM products WHERE merge_key = ANY(%s)",
+                [[f"kill:{n}" for n in numbers[40:45]]],
             )
             connection.execute(
                 "INSERT INTO products (name, category, merge_key) SELECT 'New ' || n, 'vapes', 'kill:' || n"
                 " FROM unnest(%s::int[]) AS n ON CONFLICT DO NOTHING",
                 [numbers[45:]],
             )
-            connection.execute("UPDATE products SET price = price + 1 WHERE merge_key = ANY(%s)", [bought[:5]])
+            connection.execute(
+                "UPDATE products SET price = price + 1 WHERE merge_key = ANY(%s)", [bought[:5]]
+            )
             connection.execute(
                 "INSERT INTO interactions (id, kind, customer_id, product_id) SELECT gen_random_uuid(), kind, c.id, p.id"
                 " FROM unnest(%s::text[], %s::text[], %s::text[]) AS told (kind, customer, product)"
@@ -149,7 +164,9 @@ class Servers:
 
     def is_in_batch(self) -> bool:
         """Tell whether a batch is under way: it alone shares its table's lock, until its transaction ends."""
-        with psycopg.connect(self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True) as connection:
+        with psycopg.connect(
+            self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True
+        ) as connection:
             found = connection.execute(
                 "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock')"
             ).fetchone()
@@ -200,7 +217,9 @@ def test_thirty_kills_leave_nothing_that_one_reconciling_does_not_mend(servers: 
         if servers.indexer is None or servers.indexer.poll() is not None:
             servers.start_indexer()
     servers.stop_indexer()
-    assert in_batch >= len(victims) // 2, f"only {in_batch} of {len(victims)} kills fell into a batch"
+    assert in_batch >= len(victims) // 2, (
+        f"only {in_batch} of {len(victims)} kills fell into a batch"
+    )
     told = [list(map(int, line.split())) for line in servers.run(_RECONCILE).splitlines() if line]
     assert len(told) >= 3
     assert [(after, again) for _, after, again, _ in told] == [(0, 0)] * len(told), told

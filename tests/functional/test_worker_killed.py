@@ -13,17 +13,17 @@ import psycopg
 import pytest
 from django.db import connection
 
-from catalog.ingest.pipeline import SUPPLIER_PRODUCTS
 from catalog.models import CatalogSource, Product, SupplierListing
+from catalog.pipelines import SUPPLIER_PRODUCTS
 from catalog.services.listings import source_checksum
 from catalog.tasks import sync_source
 from config.celery import app
 from config.embedded.stack import ROOT
-from mlops.flow.errors import SourceBusy
-from mlops.flow.runner import run_source
 from mlops.models import RawRecord, Run
+from mlops.pipelines.errors import SourceBusy
+from mlops.pipelines.runner import run_source
+from tests.polling import wait_until
 from tests.samples.suppliers.server import SampleSupplier
-from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -37,9 +37,24 @@ def _database_url() -> str:
 def _worker() -> Iterator[subprocess.Popen[bytes]]:
     """A Celery worker on the test's own database and broker, in a process group of its own."""
     worker = subprocess.Popen(
-        [sys.executable, "-m", "celery", "-A", "config", "worker", "-Q", "ingest", "--concurrency", "1"],
+        [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "config",
+            "worker",
+            "-Q",
+            "ingest",
+            "--concurrency",
+            "1",
+        ],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": _database_url(), "DJANGO_SETTINGS_MODULE": "config.settings.test"},
+        env={
+            **os.environ,
+            "DATABASE_URL": _database_url(),
+            "DJANGO_SETTINGS_MODULE": "config.settings.test",
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -75,20 +90,27 @@ def _forget_rows() -> None:
 @pytest.fixture
 def undisturbed(supplier: SampleSupplier) -> str:
     """The checksum after a run that nothing disturbed; its rows are gone again."""
-    checksum = run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs").checksum_out
+    checksum = run_source(
+        SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs"
+    ).checksum_out
     _forget_rows()
     CatalogSource.objects.update_or_create(
         pk="ocs",
         defaults={
-            "label": "OCS", "is_enabled": True, "base_url": f"{supplier.url}/ocs", "requests_per_second": 1000,
+            "label": "OCS",
+            "is_enabled": True,
+            "base_url": f"{supplier.url}/ocs",
+            "requests_per_second": 1000,
         },
-    )  # fmt: skip
+    )
     app.control.purge()
     return checksum
 
 
 @pytest.mark.parametrize("moment", ["fetching", "refining"])
-def test_rerun_after_kill_ends_as_if_undisturbed(supplier: SampleSupplier, undisturbed: str, moment: str) -> None:
+def test_rerun_after_kill_ends_as_if_undisturbed(
+    supplier: SampleSupplier, undisturbed: str, moment: str
+) -> None:
     gate = psycopg.connect(_database_url())
     if moment == "refining":
         # Whoever saves listings now waits in the middle of its transaction.
@@ -113,11 +135,17 @@ def test_rerun_after_kill_ends_as_if_undisturbed(supplier: SampleSupplier, undis
     with _worker():
         sync_source.delay(code="ocs")
         wait_until(lambda: good.count() > before, 60)
-        wait_until(lambda: Run.objects.order_by("-started_at")[0].status == Run.Status.SUCCEEDED, 60)
-    assert Run.objects.order_by("-started_at")[0].checksum_out == source_checksum("ocs") == undisturbed
+        wait_until(
+            lambda: Run.objects.order_by("-started_at")[0].status == Run.Status.SUCCEEDED, 60
+        )
+    assert (
+        Run.objects.order_by("-started_at")[0].checksum_out == source_checksum("ocs") == undisturbed
+    )
 
 
-def test_ten_kills_at_random_moments_leave_no_trace(supplier: SampleSupplier, undisturbed: str) -> None:
+def test_ten_kills_at_random_moments_leave_no_trace(
+    supplier: SampleSupplier, undisturbed: str
+) -> None:
     chance = random.Random(20261124)
     interrupted = 0
     for _ in range(10):

@@ -7,7 +7,7 @@ import pytest
 from django.core.cache import cache
 
 from catalog.models import CatalogSource, Product
-from config import listening
+from config.cache import invalidation
 from tests.canaries import Person, make_index, plant, remove_collections
 from vectors.models import VectorIndex
 
@@ -16,7 +16,7 @@ from vectors.models import VectorIndex
 def _unheard_at_the_end(django_db_setup: None) -> Iterator[None]:
     """Let go of the database before it is dropped: what is set up after it is taken down before it."""
     yield
-    listening.stop()
+    invalidation.stop()
 
 
 @pytest.fixture(autouse=True)

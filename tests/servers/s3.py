@@ -33,17 +33,27 @@ class S3:
     def client(self) -> Any:
         """Return boto3's client."""
         return boto3.client(
-            "s3", endpoint_url=self.url, aws_access_key_id=self.key, aws_secret_access_key=self.secret,
+            "s3",
+            endpoint_url=self.url,
+            aws_access_key_id=self.key,
+            aws_secret_access_key=self.secret,
             region_name="us-east-1",
-            config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}, connect_timeout=1),
-        )  # fmt: skip
+            config=Config(
+                retries={"max_attempts": 1}, s3={"addressing_style": "path"}, connect_timeout=1
+            ),
+        )
 
     def storage(self) -> dict[str, Any]:
         """Return what STORAGES needs to use it."""
         options = {
-            "bucket_name": self.bucket, "endpoint_url": self.url, "access_key": self.key, "secret_key": self.secret,
-            "region_name": "us-east-1", "addressing_style": "path", "file_overwrite": True,
-        }  # fmt: skip
+            "bucket_name": self.bucket,
+            "endpoint_url": self.url,
+            "access_key": self.key,
+            "secret_key": self.secret,
+            "region_name": "us-east-1",
+            "addressing_style": "path",
+            "file_overwrite": True,
+        }
         return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
 
 
@@ -58,19 +68,42 @@ def seaweed(directory: Path) -> Iterator[S3]:
     master, volume, filer, port, admin = (_port() for _ in range(5))
     server = S3(f"http://{LOOPBACK}:{port}", "testkey", "testsecret", "people")
     command = [
-        str(_program()), "-logtostderr=true", "mini", f"-dir={directory}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}",
-        f"-bucket={server.bucket}", f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
-        f"-s3.port={port}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false",
+        str(_program()),
+        "-logtostderr=true",
+        "mini",
+        f"-dir={directory}",
+        f"-ip={LOOPBACK}",
+        f"-ip.bind={LOOPBACK}",
+        f"-bucket={server.bucket}",
+        f"-master.port={master}",
+        f"-volume.port={volume}",
+        f"-filer.port={filer}",
+        f"-s3.port={port}",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-webdav=false",
+        "-admin.ui=false",
         f"-admin.port={admin}",
-    ]  # fmt: skip
-    settings = {"AWS_ACCESS_KEY_ID": server.key, "AWS_SECRET_ACCESS_KEY": server.secret, "GOMEMLIMIT": "400MiB"}
+    ]
+    settings = {
+        "AWS_ACCESS_KEY_ID": server.key,
+        "AWS_SECRET_ACCESS_KEY": server.secret,
+        "GOMEMLIMIT": "400MiB",
+    }
     with (directory / "weed.log").open("wb") as log:
         process = subprocess.Popen(
-            command, env={**os.environ, **settings}, stdout=log, stderr=log, cwd=directory, start_new_session=True
+            command,
+            env={**os.environ, **settings},
+            stdout=log,
+            stderr=log,
+            cwd=directory,
+            start_new_session=True,
         )
     try:
         _wait(server, process)
-        server.client().put_bucket_versioning(Bucket=server.bucket, VersioningConfiguration={"Status": "Enabled"})
+        server.client().put_bucket_versioning(
+            Bucket=server.bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
         yield server
     finally:
         process.kill()

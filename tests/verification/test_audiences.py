@@ -8,8 +8,8 @@ from django.test import Client
 from catalog.admin.sheets import ProductResource
 from catalog.embeddings import ENCODED, ProductEmbedding, ProductImage, ProductText
 from catalog.models import Product
-from config.access import Audience
-from tests.integration.test_corrections import _listing, _save
+from config.api.keys import Audience
+from tests.integration.catalog.test_corrections import _listing, _save
 
 
 def _schema() -> Any:

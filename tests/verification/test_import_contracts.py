@@ -28,7 +28,9 @@ VIOLATIONS = {
 
 def _copy(place: Path) -> Path:
     for package in SETTINGS["root_packages"]:
-        shutil.copytree(ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__", "*.csv"))
+        shutil.copytree(
+            ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__", "*.csv")
+        )
     shutil.copy(ROOT / "pyproject.toml", place)
     return place
 
@@ -36,14 +38,21 @@ def _copy(place: Path) -> Path:
 def _lint(place: Path) -> tuple[int, str]:
     program = Path(sys.executable).parent / "lint-imports"
     done = subprocess.run(
-        [program, "--no-cache"], cwd=place, capture_output=True, text=True, check=False, timeout=120,
+        [program, "--no-cache"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
         env={"PATH": "/usr/bin:/bin", "COLUMNS": "500", "PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
+    )
     return done.returncode, done.stdout
 
 
 def test_every_contract_has_its_violation() -> None:
-    assert [name for name in CONTRACTS if not any(name.startswith(words) for words in VIOLATIONS)] == []
+    assert [
+        name for name in CONTRACTS if not any(name.startswith(words) for words in VIOLATIONS)
+    ] == []
     assert len(VIOLATIONS) == len(CONTRACTS)
 
 
@@ -60,6 +69,10 @@ def test_contract_breaks_when_violated(tmp_path: Path, words: str) -> None:
     with (place / file).open("a") as module:
         module.write(f"\n{line}\n")
     code, said = _lint(place)
-    broken = [report for report in said.splitlines() if report.rstrip().endswith("BROKEN") or " BROKEN " in report]
+    broken = [
+        report
+        for report in said.splitlines()
+        if report.rstrip().endswith("BROKEN") or " BROKEN " in report
+    ]
     assert code == 1, said
     assert any(report.startswith(words) for report in broken), said

@@ -43,16 +43,29 @@ def _facts(schema: str, table: str) -> set[tuple[object, ...]]:
     """Return what can be said of a table, without the names of schemas, indexes and constraints."""
     name = f"{schema}.{table}"
     # Django's Now() is the time of the statement, SQL's that of the transaction: both are now.
-    columns = {("column", *row[:3], str(row[3]).replace("statement_timestamp", "now")) for row in _rows(_COLUMNS, name)}
-    constraints = {("constraint", kind, _plain(str(text))) for kind, text in _rows(_CONSTRAINTS, name)}
-    indexes = {
-        ("index", _plain(re.sub(r"INDEX \S+ ON (ONLY )?", "INDEX ON ", str(row[0])))) for row in _rows(_INDEXES, name)
+    columns = {
+        ("column", *row[:3], str(row[3]).replace("statement_timestamp", "now"))
+        for row in _rows(_COLUMNS, name)
     }
-    return columns | constraints | indexes | {("partitioned", *row) for row in _rows(_PARTITIONING, name)}
+    constraints = {
+        ("constraint", kind, _plain(str(text))) for kind, text in _rows(_CONSTRAINTS, name)
+    }
+    indexes = {
+        ("index", _plain(re.sub(r"INDEX \S+ ON (ONLY )?", "INDEX ON ", str(row[0]))))
+        for row in _rows(_INDEXES, name)
+    }
+    return (
+        columns
+        | constraints
+        | indexes
+        | {("partitioned", *row) for row in _rows(_PARTITIONING, name)}
+    )
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"\b(seed|public)\.| DEFERRABLE INITIALLY DEFERRED| ON DELETE \w+( \w+)?", "", text)
+    return re.sub(
+        r"\b(seed|public)\.| DEFERRABLE INITIALLY DEFERRED| ON DELETE \w+( \w+)?", "", text
+    )
 
 
 def _missing(table: str) -> set[tuple[object, ...]]:

@@ -33,7 +33,9 @@ def export(source: Path, target: Path) -> None:
             self.model = model
 
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            hidden = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            hidden = self.model(
+                input_ids=input_ids, attention_mask=attention_mask
+            ).last_hidden_state
             mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
             mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
             return torch.nn.functional.normalize(mean, dim=1)
@@ -57,17 +59,28 @@ def export(source: Path, target: Path) -> None:
         dynamic_axes={"input_ids": axes, "attention_mask": axes, "sentence": {0: "batch"}},
     )
     fused = optimizer.optimize_model(
-        str(exact), "bert", num_heads=model.config.num_attention_heads, hidden_size=model.config.hidden_size,
-        optimization_options=fusions, opt_level=0,
-    ).model  # fmt: skip
+        str(exact),
+        "bert",
+        num_heads=model.config.num_attention_heads,
+        hidden_size=model.config.hidden_size,
+        optimization_options=fusions,
+        opt_level=0,
+    ).model
     _quantize(fused.graph)
     onnx.save(fused, str(target / "model.onnx"))
     exact.unlink()
     (target / "tokenizer.json").write_bytes((source / "tokenizer.json").read_bytes())
     weights = hashlib.sha256((source / "model.safetensors").read_bytes()).hexdigest()
-    hashes = {n: hashlib.sha256((target / n).read_bytes()).hexdigest() for n in ("model.onnx", "tokenizer.json")}
+    hashes = {
+        n: hashlib.sha256((target / n).read_bytes()).hexdigest()
+        for n in ("model.onnx", "tokenizer.json")
+    }
     told = source / "sentence_bert_config.json"
-    tokens = json.loads(told.read_text()).get("max_seq_length", MOST_TOKENS) if told.is_file() else MOST_TOKENS
+    tokens = (
+        json.loads(told.read_text()).get("max_seq_length", MOST_TOKENS)
+        if told.is_file()
+        else MOST_TOKENS
+    )
     manifest = {"kind": "text", "form": FORM, "weights": weights, "tokens": tokens, **hashes}
     (target / "manifest.json").write_text(json.dumps(manifest))
 
@@ -113,7 +126,11 @@ def _quantize(graph: Any) -> None:
         constant(f"{y}:weights", np.rint(weights / scale), np.int8)
         constant(f"{y}:scale", scale)
         nodes += [
-            make("MatMulInteger", [f"{x}:integers", f"{y}:weights", "row_zero", "column_zero"], [f"{y}:sums"]),
+            make(
+                "MatMulInteger",
+                [f"{x}:integers", f"{y}:weights", "row_zero", "column_zero"],
+                [f"{y}:sums"],
+            ),
             make("Cast", [f"{y}:sums"], [f"{y}:floats"], to=TensorProto.FLOAT),
             make("Mul", [f"{y}:floats", f"{y}:scale"], [f"{y}:columns"]),
             make("Mul", [f"{y}:columns", f"{x}:scale"], [y]),

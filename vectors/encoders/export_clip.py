@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vectors.encoders.folder import sha256
+from vectors.encoders.files import sha256
 
 FORM = "clip-onnx-fp32-1"
 
@@ -38,22 +38,36 @@ def export(source: Path, target: Path) -> None:
             pooled = self.tower(pixel_values=pixel_values).pooler_output
             return torch.nn.functional.normalize(self.projection(pooled), dim=1)
 
-    model = CLIPModel.from_pretrained(source, local_files_only=True, attn_implementation="eager").eval()  # type: ignore[no-untyped-call]
+    model = CLIPModel.from_pretrained(
+        source, local_files_only=True, attn_implementation="eager"
+    ).eval()  # type: ignore[no-untyped-call]
     tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
     processor = CLIPImageProcessorPil.from_pretrained(source, local_files_only=True)
     text, side = model.config.text_config, int(processor.crop_size["height"])
-    ids = torch.tensor(tokenizer(["a"] * 2, padding="max_length", max_length=8, truncation=True)["input_ids"])
+    ids = torch.tensor(
+        tokenizer(["a"] * 2, padding="max_length", max_length=8, truncation=True)["input_ids"]
+    )
     axes = {0: "batch", 1: "tokens"}
     torch.onnx.export(
-        Text(model), (ids, torch.ones_like(ids)), str(target / "text.onnx"), dynamo=False, opset_version=17,
-        input_names=["input_ids", "attention_mask"], output_names=["rows"],
+        Text(model),
+        (ids, torch.ones_like(ids)),
+        str(target / "text.onnx"),
+        dynamo=False,
+        opset_version=17,
+        input_names=["input_ids", "attention_mask"],
+        output_names=["rows"],
         dynamic_axes={"input_ids": axes, "attention_mask": axes, "rows": {0: "batch"}},
-    )  # fmt: skip
+    )
     torch.onnx.export(
-        Picture(model), (torch.zeros(2, 3, side, side),), str(target / "image.onnx"), dynamo=False, opset_version=17,
-        input_names=["pixel_values"], output_names=["rows"],
+        Picture(model),
+        (torch.zeros(2, 3, side, side),),
+        str(target / "image.onnx"),
+        dynamo=False,
+        opset_version=17,
+        input_names=["pixel_values"],
+        output_names=["rows"],
         dynamic_axes={"pixel_values": {0: "batch"}, "rows": {0: "batch"}},
-    )  # fmt: skip
+    )
     tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
     manifest = {
         "kind": "clip",

@@ -28,9 +28,13 @@ class FeatureLayout:
         """Every named slot, in order."""
         return tuple(slot for slots in self.groups.values() for slot in slots)
 
-    def encode(self, numbers: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]]) -> Vectors:
+    def encode(
+        self, numbers: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]]
+    ) -> Vectors:
         """numbers: slot → value by row; names: words to hash by row. Returns float32 (n, 384), unit rows."""
-        from sklearn.feature_extraction import FeatureHasher  # two seconds of every start, were it above
+        from sklearn.feature_extraction import (
+            FeatureHasher,
+        )  # two seconds of every start, were it above
 
         slots = self.slots
         dense = np.array([[row.get(slot, 0.0) for slot in slots] for row in numbers], np.float32)

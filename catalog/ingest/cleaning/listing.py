@@ -15,7 +15,7 @@ from catalog.ingest.cleaning.types import read_strain_type
 from catalog.ingest.records import CleanListing, Potency, PotencyUnit, SourceRecord
 from catalog.ingest.vocabulary import BY_MILLIGRAMS, category_of
 from catalog.reference.equivalents import dried_equivalent
-from mlops.flow.errors import RecordRejected
+from mlops.pipelines.errors import RecordRejected
 
 _PRICE = re.compile(r"^(?:CAD)?\s*\$?\s*(\d{1,7}(?:[.,]\d{1,2})?)\s*\$?$")
 _AS_NUMBER = re.compile(r"\d{12,14}\.0+|\d\.\d{10,13}[eE]\+1[1-3]")
@@ -28,7 +28,9 @@ def clean_listing(record: SourceRecord) -> CleanListing:
         raise RecordRejected(record.defect)
     name = read_name(record.name, brand=_words(record.brand))
     size = _size(record)
-    category = refine_category(parse_category(record.category), pieces=size.pieces, weight_grams=size.grams)
+    category = refine_category(
+        parse_category(record.category), pieces=size.pieces, weight_grams=size.grams
+    )
     thc, thc_flags = _potency(record, "thc", category)
     cbd, cbd_flags = _potency(record, "cbd", category)
     lot_thc, lot_thc_flags = _lot(record, "thc")
@@ -57,7 +59,11 @@ def clean_listing(record: SourceRecord) -> CleanListing:
         pieces=size.pieces,
         measures=measures_of(record.name),
         dried_grams=dried_equivalent(
-            category, grams=size.grams, milliliters=size.milliliters, pieces=size.pieces, on=timezone.localdate()
+            category,
+            grams=size.grams,
+            milliliters=size.milliliters,
+            pieces=size.pieces,
+            on=timezone.localdate(),
         ),
         in_stock=record.in_stock,
         price=None if record.price is None else parse_price(record.price),
@@ -72,7 +78,9 @@ def clean_listing(record: SourceRecord) -> CleanListing:
 def _size(record: SourceRecord) -> SizeReading:
     """Read the size; one that is written but cannot be read is flagged, since the product is sold all the same."""
     try:
-        size = read_size(record.size.rstrip("_"), language=record.language, context={"category": record.category})
+        size = read_size(
+            record.size.rstrip("_"), language=record.language, context={"category": record.category}
+        )
     except RecordRejected:
         size = SizeReading(flags=("size_unread",) if record.size.strip("_ ") else ())
     if size.pieces is None and record.pieces.isdecimal() and int(record.pieces) > 1:
@@ -86,7 +94,9 @@ def _lot(record: SourceRecord, field: str) -> tuple[Decimal | None, tuple[str, .
     if not text.strip():
         return None, ()
     try:
-        reading = read_potency(text, field=field, language=record.language, context={"column": "lot %"})
+        reading = read_potency(
+            text, field=field, language=record.language, context={"column": "lot %"}
+        )
     except RecordRejected:
         return None, (f"lot_{field}_unread",)
     if reading.low is None or reading.low != reading.high:
@@ -94,21 +104,29 @@ def _lot(record: SourceRecord, field: str) -> tuple[Decimal | None, tuple[str, .
     return reading.low.quantize(Decimal("0.01")), ()
 
 
-def _potency(record: SourceRecord, field: str, category: str) -> tuple[Potency | None, tuple[str, ...]]:
+def _potency(
+    record: SourceRecord, field: str, category: str
+) -> tuple[Potency | None, tuple[str, ...]]:
     """Read two ends or one text; a text that cannot be believed is flagged and leaves the potency open."""
     text = getattr(record, field)
     if not text:
         low, high = getattr(record, f"{field}_low"), getattr(record, f"{field}_high")
         return parse_potency(low, high, category=category, field=field), ()
     try:
-        reading = read_potency(text, field=field, language=record.language, context={"category": record.category})
+        reading = read_potency(
+            text, field=field, language=record.language, context={"category": record.category}
+        )
     except RecordRejected as rejection:
         is_open = rejection.reason == "says nothing"
         return None, () if is_open else (f"{field}_unread",)
     flags = tuple(f"{field}_{flag}" for flag in reading.flags)
     if reading.milligrams:
-        unit = {"unit": "mg_per_unit", "package": "mg_per_package", "ml": "mg_per_ml"}.get(reading.per or "", "mg")
-        return Potency(low=reading.milligrams[0], high=reading.milligrams[1], unit=cast(PotencyUnit, unit)), flags
+        unit = {"unit": "mg_per_unit", "package": "mg_per_package", "ml": "mg_per_ml"}.get(
+            reading.per or "", "mg"
+        )
+        return Potency(
+            low=reading.milligrams[0], high=reading.milligrams[1], unit=cast(PotencyUnit, unit)
+        ), flags
     if reading.low is None or reading.high is None or category in BY_MILLIGRAMS:
         return None, (*flags, f"{field}_unread")
     ends = [end.quantize(Decimal("0.01")) for end in (reading.low, reading.high)]
@@ -139,7 +157,11 @@ def parse_potency(low: str, high: str, *, category: str, field: str) -> Potency 
         raise RecordRejected(f"the low end {low} is above the high end {high}", field)
     if category in BY_MILLIGRAMS:
         return None
-    return Potency(low=ends[0].quantize(Decimal("0.01")), high=ends[1].quantize(Decimal("0.01")), unit="percent")
+    return Potency(
+        low=ends[0].quantize(Decimal("0.01")),
+        high=ends[1].quantize(Decimal("0.01")),
+        unit="percent",
+    )
 
 
 def parse_price(text: str) -> Decimal:
@@ -157,7 +179,9 @@ def parse_category(text: str) -> str:
     """Return our word for the category; raises RecordRejected for an unknown one."""
     category = category_of(text)
     if category is None:
-        raise RecordRejected(f"{text!r} is not one category we know" if text.strip() else "is missing", "category")
+        raise RecordRejected(
+            f"{text!r} is not one category we know" if text.strip() else "is missing", "category"
+        )
     return category
 
 
@@ -179,7 +203,12 @@ def parse_gtin(text: str) -> str | None:
     digits = text.strip()
     if _AS_NUMBER.fullmatch(digits):
         digits = f"{Decimal(digits):f}".partition(".")[0]
-    is_one = digits.isascii() and digits.isdigit() and 12 <= len(digits) <= 14 and ean.is_valid(digits.zfill(14))
+    is_one = (
+        digits.isascii()
+        and digits.isdigit()
+        and 12 <= len(digits) <= 14
+        and ean.is_valid(digits.zfill(14))
+    )
     return digits.zfill(14) if is_one else None
 
 

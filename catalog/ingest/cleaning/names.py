@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from catalog.ingest.cleaning.numbers import NUMBER, plain, says_nothing
-from mlops.flow.errors import RecordRejected
+from mlops.pipelines.errors import RecordRejected
 
 _FIELD = "name"
 _UNIT = r"(?:mg|g|gr|grams?|grammes?|kg|ml|cl|fl\.? ?oz\.?|oz|ounces?)"
@@ -15,8 +15,12 @@ _COUNT = r"\d{1,3}\s*-?\s*(?:packs?|pk|pcs?|pieces?|pi[eè]ces?|ct|count|caps|un
 _TIMES = rf"\d{{1,3}}\s*[x×]\s*{_SIZE}|{_SIZE}\s*[x×]\s*\d{{1,3}}|{_SIZE}\s*ea\.?"
 _MEASURE = rf"(?:{_TIMES}|{_SIZE}|{_COUNT}|1/[248]\s*(?:oz|ounce)|pack of \d+|paquet de \d+)"
 _WHOSE = r"(?:\s*(?:thc|cbd))?"
-_BRACKETED = re.compile(rf"\s*[\[(]\s*{_MEASURE}(?:\s*[,/|x×-]\s*{_MEASURE})*{_WHOSE}\s*[\])]", re.I)
-_FREE = re.compile(rf"(?<![\w.$#/:+]){_MEASURE}{_WHOSE}(?:\s+(?:bags?|bottles?|jars?|each)\b)?(?![\w/:])", re.I)
+_BRACKETED = re.compile(
+    rf"\s*[\[(]\s*{_MEASURE}(?:\s*[,/|x×-]\s*{_MEASURE})*{_WHOSE}\s*[\])]", re.I
+)
+_FREE = re.compile(
+    rf"(?<![\w.$#/:+]){_MEASURE}{_WHOSE}(?:\s+(?:bags?|bottles?|jars?|each)\b)?(?![\w/:])", re.I
+)
 # "HiFi 4G": a name of a network, not four grams.
 _NETWORK = re.compile(r"(?<!\S)[345]G(?!\S)")
 _BREAKS = re.compile(r"\s*([|/–-])(?:\s+[|/–-](?=\s|$))+|\s+([|/–-])\s*$")
@@ -49,7 +53,11 @@ def read_name(text: str, *, brand: str = "") -> NameReading:
         raise RecordRejected("is missing", _FIELD)
     if len(whole) > 255:
         raise RecordRejected("is longer than 255 characters", _FIELD)
-    brand = "" if says_nothing(plain(brand)) or plain(brand) == "unknown producer" else " ".join(brand.split())
+    brand = (
+        ""
+        if says_nothing(plain(brand)) or plain(brand) == "unknown producer"
+        else " ".join(brand.split())
+    )
     name, before = whole, ""
     while name != before:
         before = name
@@ -62,15 +70,27 @@ def measures_of(text: str) -> tuple[str, ...]:
     whole = " ".join(text.replace("\u00a0", " ").split())
     if not any(c.isdigit() for c in whole):
         return ()
-    found = (part for pattern in (_BRACKETED, _FREE) for part in pattern.findall(whole) if not _NETWORK.search(part))
-    told = {re.sub(r"[^a-z0-9./]", "", part.lower().replace("×", "x").replace(",", "."))[:20] for part in found}
+    found = (
+        part
+        for pattern in (_BRACKETED, _FREE)
+        for part in pattern.findall(whole)
+        if not _NETWORK.search(part)
+    )
+    told = {
+        re.sub(r"[^a-z0-9./]", "", part.lower().replace("×", "x").replace(",", "."))[:20]
+        for part in found
+    }
     return tuple(sorted(told - {""}))
 
 
 def quiet(text: str) -> str:
     """Write shouted words as names are written: "PINK KUSH OG" → "Pink Kush OG". One shouted word may be an acronym."""
     letters = [c for c in text if c.isalpha()]
-    if not letters or not all(c.isupper() for c in letters) or (" " not in text and len(letters) <= 4):
+    if (
+        not letters
+        or not all(c.isupper() for c in letters)
+        or (" " not in text and len(letters) <= 4)
+    ):
         return text
     words = [_quiet_word(word, is_first=not place) for place, word in enumerate(text.split(" "))]
     return " ".join(words)
@@ -119,14 +139,18 @@ def _folded(text: str) -> str:
     """Return the text, letter by letter, in lower case without accents; as long as before."""
     if text.isascii():
         return text.lower()
-    return "".join(unicodedata.normalize("NFD", letter)[0].lower() for letter in text.replace("’", "'"))
+    return "".join(
+        unicodedata.normalize("NFD", letter)[0].lower() for letter in text.replace("’", "'")
+    )
 
 
 def _without_measures(name: str) -> str:
     for pattern in (_BRACKETED, _FREE):
         shorter = pattern.sub(lambda found: found[0] if _NETWORK.search(found[0]) else " ", name)
         shorter = " ".join(
-            _BREAKS.sub(lambda found: f" {found[1]}" if found[1] else "", " ".join(shorter.split())).split()
+            _BREAKS.sub(
+                lambda found: f" {found[1]}" if found[1] else "", " ".join(shorter.split())
+            ).split()
         )
         shorter = re.sub(r"^[-–|,/:• ]+|[-–|,/:• ]+$", "", shorter)
         if re.search(r"[^\W\d_]{2}|\d{2}", shorter):

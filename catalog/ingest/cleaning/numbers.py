@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from mlops.flow.errors import RecordRejected
+from mlops.pipelines.errors import RecordRejected
 
 _SPACES = "\u00a0\u202f\u2009"
 _DASHES = "−–—‒‑‐"
@@ -19,7 +19,9 @@ def plain(text: str) -> str:
     """Make spaces, dashes and apostrophes of one kind each, and all letters small."""
     for sign, fraction in (("½", "1/2"), ("¼", "1/4"), ("⅛", "1/8")):
         text = text.replace(sign, fraction)
-    text = text.translate(str.maketrans(_SPACES + _DASHES + "’", " " * len(_SPACES) + "-" * len(_DASHES) + "'"))
+    text = text.translate(
+        str.maketrans(_SPACES + _DASHES + "’", " " * len(_SPACES) + "-" * len(_DASHES) + "'")
+    )
     return " ".join(text.lower().split())
 
 
@@ -28,7 +30,9 @@ def says_nothing(text: str) -> bool:
     return _NOTHING.fullmatch(text.strip("()[]\"' ")) is not None
 
 
-def read_number(text: str, *, field: str, language: str = "", may_have_thousands: bool = True) -> Decimal:
+def read_number(
+    text: str, *, field: str, language: str = "", may_have_thousands: bool = True
+) -> Decimal:
     """
     Read one number: "18,5", "18.50", ".19", "1,000", "1 000", "1,234.5".
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from catalog.ingest.cleaning.amounts import Amount, amounts_of
 from catalog.ingest.cleaning.numbers import plain, says_nothing
 from catalog.ingest.vocabulary import form_of
-from mlops.flow.errors import RecordRejected
+from mlops.pipelines.errors import RecordRejected
 
 _RATIO = re.compile(r"\d+(?:[.,]\d+)?\s*:\s*\d+")
 _MOST = Decimal(100)
@@ -42,12 +42,16 @@ def read_potency(
     """
     context = context or {}
     # Two numbers in square brackets are how some menus write a range.
-    words = plain(re.sub(r"\[([^],]*),([^],]*)\]", r"\1 - \2", text).translate(str.maketrans("[]()", "    ")))
+    words = plain(
+        re.sub(r"\[([^],]*),([^],]*)\]", r"\1 - \2", text).translate(str.maketrans("[]()", "    "))
+    )
     if says_nothing(words):
         raise RecordRejected("says nothing", field)
     found = amounts_of(words, field=field, language=language)
     if not found:
-        raise RecordRejected("is a ratio, not an amount" if _RATIO.search(words) else "holds no amount", field)
+        raise RecordRejected(
+            "is a ratio, not an amount" if _RATIO.search(words) else "holds no amount", field
+        )
     form, column = form_of(context.get("category", "")), plain(context.get("column", ""))
     readings = {_reading(amount, form=form, column=column, field=field) for amount in found}
     if len(readings) > 1:
@@ -110,5 +114,7 @@ def _unit_of(column: str, form: str, field: str) -> str:
     if re.search(r"\bmg\b|_mg|milligram", column):
         return "mg"
     if form == "edible":
-        raise RecordRejected("is a bare number, which on an edible may be percent or milligrams", field)
+        raise RecordRejected(
+            "is a bare number, which on an edible may be percent or milligrams", field
+        )
     return "%"

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from catalog.ingest.cleaning.numbers import NUMBER, plain, read_number, says_nothing
 from catalog.ingest.vocabulary import form_of
-from mlops.flow.errors import RecordRejected
+from mlops.pipelines.errors import RecordRejected
 
 _FIELD = "weight"
 # The trade's ounce: eighths are sold as 3.5 g everywhere.
@@ -57,9 +57,13 @@ _UNIT = "|".join(sorted((re.escape(u) for u in (*_GRAMS, *_FLUID, "mg")), key=le
 _QUANTITY = re.compile(
     rf"(?<![\d./])(?:(?P<fraction>\d)/(?P<parts>[248]|16)|(?P<number>{NUMBER}))\s*-?\s*(?P<unit>{_UNIT})\b\.?"
 )
-_IN_WORDS = re.compile(rf"\b(?P<word>{'|'.join(_WORDS)})[- ]*(?:an? )?(?P<unit>gram(?:me)?s?|g|ounces?|oz|once)\b")
+_IN_WORDS = re.compile(
+    rf"\b(?P<word>{'|'.join(_WORDS)})[- ]*(?:an? )?(?P<unit>gram(?:me)?s?|g|ounces?|oz|once)\b"
+)
 _TIMES = [
-    re.compile(rf"(?P<count>\d{{1,3}})\s*-?\s*(?:packs?|pk|{_FORMS})\s*[x×]\s*(?={NUMBER}\s*(?:{_UNIT})\b)"),
+    re.compile(
+        rf"(?P<count>\d{{1,3}})\s*-?\s*(?:packs?|pk|{_FORMS})\s*[x×]\s*(?={NUMBER}\s*(?:{_UNIT})\b)"
+    ),
     re.compile(rf"(?P<count>\d{{1,3}})\s*[x×*]\s*(?={NUMBER}\s*(?:{_UNIT})\b)"),
     re.compile(r"(?<=[a-z])\s*[x×*]\s*(?P<count>\d{1,3})\b(?!\s*/)"),
 ]
@@ -86,7 +90,9 @@ class SizeReading:
     flags: tuple[str, ...] = ()
 
 
-def read_size(text: str, *, language: str = "", context: Mapping[str, str] | None = None) -> SizeReading:
+def read_size(
+    text: str, *, language: str = "", context: Mapping[str, str] | None = None
+) -> SizeReading:
     """
     Read a size: "3x0.5g" is 1.5 g in 3, "355ml" 355 ml, "30 caps" 30 pieces, "1/8oz" 3.5 g, "0,5 g ch. | 2" refused.
 
@@ -110,11 +116,15 @@ def read_size(text: str, *, language: str = "", context: Mapping[str, str] | Non
     if not quantities or kinds == {"dose"}:
         if pieces and not ("dose" in kinds and pieces == 1):
             return SizeReading(pieces=pieces, flags=("dose_not_weight",) if kinds else ())
-        raise RecordRejected("is a dose of milligrams, not a size" if kinds else "holds no size", _FIELD)
+        raise RecordRejected(
+            "is a dose of milligrams, not a size" if kinds else "holds no size", _FIELD
+        )
     sizes = list(dict.fromkeys(quantity for quantity in quantities if quantity[0] != "dose"))
     kind, amount = sizes[0]
     flags: tuple[str, ...] = (
-        ("trade_ounce",) if re.search(r"(?<![a-z])oz\b|ounce|\bonces?\b", words) and kind == "grams" else ()
+        ("trade_ounce",)
+        if re.search(r"(?<![a-z])oz\b|ounce|\bonces?\b", words) and kind == "grams"
+        else ()
     )
     is_each = bool(times) or (bool(pieces) and bool(_EACH.search(words)))
     if len(sizes) > 1:
@@ -144,7 +154,9 @@ def _quantities(words: str, form: str, language: str) -> list[tuple[str, Decimal
             amount = read_number(match["number"], field=_FIELD, language=language)
         unit = match["unit"]
         if unit in _FLUID:
-            found.append(("milliliters", (amount * Decimal(_FLUID[unit])).quantize(Decimal("0.01"))))
+            found.append(
+                ("milliliters", (amount * Decimal(_FLUID[unit])).quantize(Decimal("0.01")))
+            )
         elif unit == "mg":
             is_weight = form == "concentrate" and 100 <= amount <= 5000
             found.append(("grams", amount / 1000) if is_weight else ("dose", amount))
@@ -154,7 +166,9 @@ def _quantities(words: str, form: str, language: str) -> list[tuple[str, Decimal
             grams = amount * _GRAMS[unit]
             # "0.025g" on an edible is its dose, written as if it were a weight.
             found.append(
-                ("dose", grams * 1000) if form in ("edible", "beverage", "topical") and grams < 1 else ("grams", grams)
+                ("dose", grams * 1000)
+                if form in ("edible", "beverage", "topical") and grams < 1
+                else ("grams", grams)
             )
     if not found:
         for match in _IN_WORDS.finditer(words):

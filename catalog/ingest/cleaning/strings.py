@@ -9,7 +9,7 @@ from catalog.ingest.cleaning.names import read_name
 from catalog.ingest.cleaning.potency import PotencyReading, read_potency
 from catalog.ingest.cleaning.sizes import SizeReading, read_size
 from catalog.ingest.cleaning.types import read_strain_type
-from mlops.flow.errors import RecordRejected
+from mlops.pipelines.errors import RecordRejected
 
 KINDS = ("thc", "cbd", "weight", "strain_type", "name")
 
@@ -23,7 +23,9 @@ class Cleaned:
     refused: str | None = None
 
 
-def clean_string(*, kind: str, raw: str, language: str = "", context: Mapping[str, str] | None = None) -> Cleaned:
+def clean_string(
+    *, kind: str, raw: str, language: str = "", context: Mapping[str, str] | None = None
+) -> Cleaned:
     """Read one string; a refusal is an answer, not an error. Raises ValueError for a kind that is none of KINDS."""
     context = {name: str(value) for name, value in (context or {}).items() if value is not None}
     try:

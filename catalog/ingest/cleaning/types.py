@@ -5,14 +5,14 @@ from decimal import Decimal
 
 from catalog.ingest.cleaning.numbers import plain, says_nothing
 from catalog.ingest.vocabulary import STRAIN_TYPES
-from mlops.flow.errors import RecordRejected
+from mlops.pipelines.errors import RecordRejected
 
 _FIELD = "strain_type"
 _SHORT = {"i": "indica", "s": "sativa", "h": "hybrid", "ind": "indica", "sat": "sativa", "hyb": "hybrid", "ih": "indica-dominant", "sh": "sativa-dominant", "i/h": "indica-dominant", "s/h": "sativa-dominant"}  # fmt: skip
-_SHARE = re.compile(r"(\d{1,3})(?:[.,]\d+)?\s*%?\s*(?:d'|de )?(indica|sativa)|(indica|sativa)\s*:?\s*(\d{1,3})\s*%")
-_LEANING = (
-    r"(?:dom(?:inante?|inance)?|lean(?:ing)?|heavy|[àa] (?:forte )?dominance|pr[ée]dominan\w+|mostly|principalement)"
+_SHARE = re.compile(
+    r"(\d{1,3})(?:[.,]\d+)?\s*%?\s*(?:d'|de )?(indica|sativa)|(indica|sativa)\s*:?\s*(\d{1,3})\s*%"
 )
+_LEANING = r"(?:dom(?:inante?|inance)?|lean(?:ing)?|heavy|[àa] (?:forte )?dominance|pr[ée]dominan\w+|mostly|principalement)"
 
 
 def read_strain_type(text: str) -> str:

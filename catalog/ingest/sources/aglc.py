@@ -7,17 +7,26 @@ from typing import Any
 from parsel import Selector
 
 from catalog.ingest.records import SourceRecord
-from mlops.flow.connectors.http import SourceClient
-from mlops.flow.errors import SourceBroken
-from mlops.flow.sources import Fetched
+from mlops.pipelines.connectors.http import SourceClient
+from mlops.pipelines.definitions import Fetched
+from mlops.pipelines.errors import SourceBroken
 
 PAGE_SIZE = 500
 _HIDDEN_FIELD = 'input[name="__RequestVerificationToken"]::attr(value)'
 # The answer does not say what a product is; the facet that was asked for does.
 FORMATS = (
-    "Dried Flower", "Milled Flower", "Pre-Rolled", "Vapes", "Extracts", "Concentrates", "Oils", "Capsules", "Edibles",
-    "Beverages", "Topicals",
-)  # fmt: skip
+    "Dried Flower",
+    "Milled Flower",
+    "Pre-Rolled",
+    "Vapes",
+    "Extracts",
+    "Concentrates",
+    "Oils",
+    "Capsules",
+    "Edibles",
+    "Beverages",
+    "Topicals",
+)
 
 
 class Aglc:
@@ -30,7 +39,11 @@ class Aglc:
 
     def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[Fetched]:
         """Yield each page of each format; raises SourceBroken without a token, or when no format holds a product."""
-        token = Selector(text=client.get_always("shop-cannabis").body.decode(errors="replace")).css(_HIDDEN_FIELD).get()
+        token = (
+            Selector(text=client.get_always("shop-cannabis").body.decode(errors="replace"))
+            .css(_HIDDEN_FIELD)
+            .get()
+        )
         if not token:
             raise SourceBroken("AGLC sent a page without a request verification token.")
         seen = 0
@@ -40,7 +53,9 @@ class Aglc:
                 wanted = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - seen)
                 form = {"pg": str(page), "f": f"format={name}", "ps": str(wanted), "sd": "Asc"}
                 tokened = {**form, "__RequestVerificationToken": token}
-                answer = client.post("api/cxa/CatalogExtended/GetProductList", form=tokened, question=form)
+                answer = client.post(
+                    "api/cxa/CatalogExtended/GetProductList", form=tokened, question=form
+                )
                 variants = _variants(answer.body)
                 if variants:
                     yield Fetched.of(answer, bundle=f"{name}/{page:04}", role="page")
@@ -65,9 +80,13 @@ class Aglc:
 def _record(variant: Any, category: str) -> SourceRecord:
     if not isinstance(variant, dict) or not (variant.get("VariantId") or variant.get("ProductId")):
         return SourceRecord(
-            source=Aglc.code, external_id="", language="en", price_kind=Aglc.price_kind, payload={"format": category, "variant": variant},
+            source=Aglc.code,
+            external_id="",
+            language="en",
+            price_kind=Aglc.price_kind,
+            payload={"format": category, "variant": variant},
             defect="the variant has no id",
-        )  # fmt: skip
+        )
     quantity = str(variant.get("Quantity") or "").strip()
     return SourceRecord(
         source=Aglc.code,
@@ -79,7 +98,9 @@ def _record(variant: Any, category: str) -> SourceRecord:
         brand=str(variant.get("Brand") or ""),
         category=category,
         sku=str(variant.get("VariantId") or ""),
-        size=f"{quantity} g" if quantity.replace(".", "", 1).isdigit() else quantity,  # grams, as text
+        size=f"{quantity} g"
+        if quantity.replace(".", "", 1).isdigit()
+        else quantity,  # grams, as text
         thc=str(variant.get("Thc") or ""),
         cbd=str(variant.get("Cbd") or ""),
         price=str(variant.get("AdjustedPrice") or variant.get("ListPrice") or ""),

@@ -5,13 +5,33 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mlops.flow.connectors.sheets import SheetFormat
+from mlops.pipelines.connectors.sheets import SheetFormat
 
 FIELDS = (
-    "name", "brand", "producer", "category", "subcategory", "sku", "gtin", "size", "pieces", "strain_type", "thc",
-    "thc_low", "thc_high", "cbd", "cbd_low", "cbd_high", "lot_thc", "lot_cbd", "price", "in_stock", "url", "terpenes",
+    "name",
+    "brand",
+    "producer",
+    "category",
+    "subcategory",
+    "sku",
+    "gtin",
+    "size",
+    "pieces",
+    "strain_type",
+    "thc",
+    "thc_low",
+    "thc_high",
+    "cbd",
+    "cbd_low",
+    "cbd_high",
+    "lot_thc",
+    "lot_cbd",
+    "price",
+    "in_stock",
+    "url",
+    "terpenes",
     "event_at",
-)  # fmt: skip
+)
 """What a column may say of a product, in the words of SourceRecord."""
 LICENCE_FIELDS = ("name", "province", "licence_classes", "status", "effective_on", "expires_on")
 """What a column may say of a holder of a licence, in the words of LicenceRecord."""
@@ -52,7 +72,9 @@ class SheetMapping(BaseModel):
         known = fields_of(self.holds)
         named = {*self.columns, *self.defaults, *self.units, *self.values}
         if unknown := sorted(named - set(known)):
-            raise ValueError(f"there is no field {', '.join(unknown)}; there are {', '.join(known)}")
+            raise ValueError(
+                f"there is no field {', '.join(unknown)}; there are {', '.join(known)}"
+            )
         if "name" not in self.columns:
             raise ValueError("no column says the name")
         return self
@@ -61,7 +83,10 @@ class SheetMapping(BaseModel):
     def form(self) -> SheetFormat:
         """How the list is written."""
         return SheetFormat(
-            sheet=self.sheet, header_row=self.header_row, encoding=self.encoding, delimiter=self.delimiter
+            sheet=self.sheet,
+            header_row=self.header_row,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
         )
 
     @property

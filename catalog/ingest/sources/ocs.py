@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from catalog.ingest.records import SourceRecord
-from mlops.flow.connectors.http import SourceAnswer, SourceClient
-from mlops.flow.errors import SourceBroken
-from mlops.flow.sources import Fetched
+from mlops.pipelines.connectors.http import SourceAnswer, SourceClient
+from mlops.pipelines.definitions import Fetched
+from mlops.pipelines.errors import SourceBroken
 
 PAGE_SIZE = 250
 
@@ -51,14 +51,20 @@ def _products(answer: SourceAnswer) -> list[Any]:
     try:
         products = json.loads(answer.body)["products"]
     except (ValueError, TypeError, KeyError):
-        raise SourceBroken(f"OCS sent something that is not a page of products ({answer.content_type}).") from None
+        raise SourceBroken(
+            f"OCS sent something that is not a page of products ({answer.content_type})."
+        ) from None
     if not isinstance(products, list):
         raise SourceBroken("OCS sent products that are not a list.")
     return products
 
 
 def _records(product: Any) -> Iterator[SourceRecord]:
-    if not isinstance(product, dict) or not isinstance(product.get("variants"), list) or not product["variants"]:
+    if (
+        not isinstance(product, dict)
+        or not isinstance(product.get("variants"), list)
+        or not product["variants"]
+    ):
         payload = product if isinstance(product, dict) else {"product": product}
         yield _defect(payload, "the product has no variants")
         return
@@ -70,7 +76,9 @@ def _records(product: Any) -> Iterator[SourceRecord]:
         yield SourceRecord(
             source=Ocs.code,
             external_id=str(variant["sku"]),
-            language="fr" if tags["language"] == ["fr"] or str(product.get("handle", "")).endswith("-fr") else "en",
+            language="fr"
+            if tags["language"] == ["fr"] or str(product.get("handle", "")).endswith("-fr")
+            else "en",
             price_kind=Ocs.price_kind,
             payload={**product, "variants": [variant]},
             name=str(product.get("title") or ""),

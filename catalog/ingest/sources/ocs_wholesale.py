@@ -10,18 +10,29 @@ from catalog.ingest.vocabulary import form_of
 
 MAPPING = SheetMapping(
     columns={
-        "name": "Product Name", "brand": "Brand", "producer": "Supplier Name", "category": "Category",
-        "subcategory": "Sub-Category", "sku": "OCS Variant Number", "gtin": "GTIN", "size": "Size",
-        "pieces": "Number of Items in a Retail Pack", "strain_type": "Plant Type",
-        "thc_low": "Minimum THC Content (%)", "thc_high": "Maximum THC Content (%)",
-        "cbd_low": "Minimum CBD Content (%)", "cbd_high": "Maximum CBD Content (%)",
-        "price": "Unit Price", "in_stock": "Stock Status", "terpenes": "Terpenes",
+        "name": "Product Name",
+        "brand": "Brand",
+        "producer": "Supplier Name",
+        "category": "Category",
+        "subcategory": "Sub-Category",
+        "sku": "OCS Variant Number",
+        "gtin": "GTIN",
+        "size": "Size",
+        "pieces": "Number of Items in a Retail Pack",
+        "strain_type": "Plant Type",
+        "thc_low": "Minimum THC Content (%)",
+        "thc_high": "Maximum THC Content (%)",
+        "cbd_low": "Minimum CBD Content (%)",
+        "cbd_high": "Maximum CBD Content (%)",
+        "price": "Unit Price",
+        "in_stock": "Stock Status",
+        "terpenes": "Terpenes",
     },
     id_columns=("OCS Variant Number",),
     units={"size": "g"},
     price_kind="wholesale",
     sheet="MasterCatalogue",
-)  # fmt: skip
+)
 
 
 class OcsWholesale(SheetSource):
@@ -34,7 +45,9 @@ class OcsWholesale(SheetSource):
         if not number:  # several variants share an item number: the size tells them apart
             item = row.get("OCS Item Number", "").strip()
             number = f"{item}_{record.size}" if item else ""
-        record = replace(record, external_id=number, defect="" if number else "the row has no number of any kind")
+        record = replace(
+            record, external_id=number, defect="" if number else "the row has no number of any kind"
+        )
         if form_of(record.category) != "edible":
             return record
         return replace(
@@ -53,4 +66,6 @@ def _per_unit(row: Mapping[str, str], kind: str) -> str:
     return f"{amount} mg/unit" if amount.replace(".", "", 1).isdigit() else amount
 
 
-SOURCE = OcsWholesale(code="ocs-wholesale", label="Ontario Cannabis Store, wholesale", mapping=MAPPING)
+SOURCE = OcsWholesale(
+    code="ocs-wholesale", label="Ontario Cannabis Store, wholesale", mapping=MAPPING
+)

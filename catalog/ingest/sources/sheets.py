@@ -14,12 +14,14 @@ from django.utils import timezone
 
 from catalog.ingest.records import SourceRecord
 from catalog.ingest.sources.mapping import SheetMapping
-from mlops.flow.connectors.http import SourceAnswer, SourceClient
-from mlops.flow.connectors.sheets import Part, cut, is_workbook, rows_of
-from mlops.flow.errors import SourceBroken
-from mlops.flow.sources import Fetched
+from mlops.pipelines.connectors.http import SourceAnswer, SourceClient
+from mlops.pipelines.connectors.sheets import Part, cut, is_workbook, rows_of
+from mlops.pipelines.definitions import Fetched
+from mlops.pipelines.errors import SourceBroken
 
-_IN_STOCK = frozenset({"in stock", "instock", "available", "yes", "true", "1", "y", "en stock", "disponible", "oui"})
+_IN_STOCK = frozenset(
+    {"in stock", "instock", "available", "yes", "true", "1", "y", "en stock", "disponible", "oui"}
+)
 _COPIED_BYTES = 2**20
 _LONGEST_ID = 100
 Record = TypeVar("Record")
@@ -54,7 +56,9 @@ class ListSource(ABC, Generic[Record]):
                     self._check(part)
                 for role, body in (("head", part.head), ("rows", part.rows)):
                     if role == "rows" or body:
-                        yield Fetched.of(_with_body(answer, body), bundle=f"rows/{number:06}", role=role)
+                        yield Fetched.of(
+                            _with_body(answer, body), bundle=f"rows/{number:06}", role=role
+                        )
 
     def parse(self, bundle: Sequence[Fetched]) -> Iterator[Record]:
         """Yield a record for each row that holds anything."""
@@ -76,20 +80,30 @@ class ListSource(ABC, Generic[Record]):
         return {field: self._value(row, field) for field in {*mapping.columns, *mapping.defaults}}
 
     def _defect(self, external_id: str) -> str:
-        return "" if external_id else f"nothing in {', '.join(self.mapping.id_columns)} tells the row from others"
+        return (
+            ""
+            if external_id
+            else f"nothing in {', '.join(self.mapping.id_columns)} tells the row from others"
+        )
 
     def _value(self, row: Mapping[str, str], field: str) -> str:
         mapping = self.mapping
         text = row.get(mapping.columns.get(field, ""), "").strip()
         text = mapping.values.get(field, {}).get(text, text) or mapping.defaults.get(field, "")
         unit = mapping.units.get(field)
-        return f"{text} {unit}" if unit and text.replace(".", "").replace(",", "").isdigit() else text
+        return (
+            f"{text} {unit}" if unit and text.replace(".", "").replace(",", "").isdigit() else text
+        )
 
     def _external_id(self, row: Mapping[str, str], facts: Mapping[str, str]) -> str:
         if self.mapping.id_columns:
-            told = "|".join(filter(None, (row.get(column, "").strip() for column in self.mapping.id_columns)))
+            told = "|".join(
+                filter(None, (row.get(column, "").strip() for column in self.mapping.id_columns))
+            )
             return told if len(told) <= _LONGEST_ID else _hashed(told)
-        return _hashed("\x1f".join(facts.get(field, "") for field in ("name", "brand", "size", "category")))
+        return _hashed(
+            "\x1f".join(facts.get(field, "") for field in ("name", "brand", "size", "category"))
+        )
 
     def _check(self, part: Part) -> None:
         """Find the columns, or say which are missing: a list that lost one has changed its format."""
@@ -98,7 +112,9 @@ class ListSource(ABC, Generic[Record]):
             raise SourceBroken(f"{self.label} has no rows.")
         wanted = {*self.mapping.columns.values(), *self.mapping.id_columns}
         if missing := sorted(wanted - set(first)):
-            raise SourceBroken(f"{self.label} has no column {', '.join(missing)}; it has {', '.join(first)}.")
+            raise SourceBroken(
+                f"{self.label} has no column {', '.join(missing)}; it has {', '.join(first)}."
+            )
 
 
 class SheetSource(ListSource[SourceRecord]):
@@ -145,17 +161,26 @@ def copy_list(client: SourceClient, file: BinaryIO, *, label: str) -> SourceAnsw
     except OSError as error:
         raise SourceBroken(f"The file of {label} cannot be opened: {error}") from None
     return SourceAnswer(
-        url=f"file:{client.access.file}", status=200, content_type="", body=b"", headers={},
+        url=f"file:{client.access.file}",
+        status=200,
+        content_type="",
+        body=b"",
+        headers={},
         fetched_at=timezone.now(),
-    )  # fmt: skip
+    )
 
 
 def _with_body(answer: SourceAnswer, body: bytes) -> SourceAnswer:
     return SourceAnswer(
-        url=answer.url, status=answer.status, body=body, headers=answer.headers, fetched_at=answer.fetched_at,
-        content_type=answer.content_type or ("application/zip" if is_workbook(body) else "text/csv"),
+        url=answer.url,
+        status=answer.status,
+        body=body,
+        headers=answer.headers,
+        fetched_at=answer.fetched_at,
+        content_type=answer.content_type
+        or ("application/zip" if is_workbook(body) else "text/csv"),
         request_key=answer.request_key,
-    )  # fmt: skip
+    )
 
 
 @lru_cache(maxsize=4096)

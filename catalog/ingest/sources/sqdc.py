@@ -7,9 +7,9 @@ from typing import Any
 from parsel import Selector
 
 from catalog.ingest.records import SourceRecord
-from mlops.flow.connectors.http import SourceClient
-from mlops.flow.errors import SourceBroken
-from mlops.flow.sources import Fetched
+from mlops.pipelines.connectors.http import SourceClient
+from mlops.pipelines.definitions import Fetched
+from mlops.pipelines.errors import SourceBroken
 
 _SEARCH = 'div[data-oc-controller="Product.SearchResults"]::attr(data-context)'
 
@@ -35,17 +35,24 @@ class Sqdc:
             products = products[: None if limit is None else limit - seen]
             bundle = f"fr-CA/{page:04}"
             yield Fetched.of(answer, bundle=bundle, role="search")
-            prices = client.post("api/product/calculatePrices", json={"products": [p["ProductId"] for p in products]})
+            prices = client.post(
+                "api/product/calculatePrices", json={"products": [p["ProductId"] for p in products]}
+            )
             _json(prices.body, "ProductPrices")
             yield Fetched.of(prices, bundle=bundle, role="prices")
-            stock = client.post("api/inventory/findInventoryItems", json={"skus": [p["VariantId"] for p in products]})
+            stock = client.post(
+                "api/inventory/findInventoryItems",
+                json={"skus": [p["VariantId"] for p in products]},
+            )
             _skus(stock.body)
             yield Fetched.of(stock, bundle=bundle, role="stock")
             for product in products:
                 ids = {"productId": product["ProductId"], "variantId": product["VariantId"]}
                 details = client.post("api/product/specifications", json=ids)
                 _json(details.body, "Groups")
-                yield Fetched.of(details, bundle=bundle, role=f"specification:{product['ProductId']}")
+                yield Fetched.of(
+                    details, bundle=bundle, role=f"specification:{product['ProductId']}"
+                )
             seen, page = seen + len(products), page + 1
 
     def parse(self, bundle: Sequence[Fetched]) -> Iterator[SourceRecord]:
@@ -60,14 +67,20 @@ class Sqdc:
             details = by_role.get(f"specification:{result['ProductId']}")
             if details is not None:  # beyond the limit of the run, no details were asked for
                 price = prices.get(result["ProductId"], {})
-                yield _record(result, price, _json(details, "Groups"), str(result["VariantId"]) in in_stock)
+                yield _record(
+                    result, price, _json(details, "Groups"), str(result["VariantId"]) in in_stock
+                )
 
     def records_of(self, payload: Mapping[str, Any]) -> Iterator[SourceRecord]:
         """Read the records of a payload again, as it was quarantined or as a person has mended it."""
-        yield _record(payload["result"], payload["price"], payload["groups"], bool(payload["in_stock"]))
+        yield _record(
+            payload["result"], payload["price"], payload["groups"], bool(payload["in_stock"])
+        )
 
 
-def _record(result: dict[str, Any], price: dict[str, Any], groups: list[Any], in_stock: bool) -> SourceRecord:
+def _record(
+    result: dict[str, Any], price: dict[str, Any], groups: list[Any], in_stock: bool
+) -> SourceRecord:
     facts = {a["PropertyName"]: str(a["Value"]) for group in groups for a in group["Attributes"]}
     return SourceRecord(
         source=Sqdc.code,

@@ -20,7 +20,9 @@ class Command(BaseCommand):
     """One line of JSON in, one out; or the counts of all of them."""
 
     help = (
-        'Read lines {"id", "kind": "' + "|".join(KINDS) + '", "raw", "lang"?, "context"?: {"category", "column",'
+        'Read lines {"id", "kind": "'
+        + "|".join(KINDS)
+        + '", "raw", "lang"?, "context"?: {"category", "column",'
         ' "brand"}} and print lines {"id", "result", "flags", "refused"}.'
     )
     requires_system_checks = ()
@@ -29,7 +31,9 @@ class Command(BaseCommand):
         """Declare the file."""
         parser.add_argument("file", metavar="FILE.jsonl", help="a file, or - for standard input")
         parser.add_argument(
-            "--summary", action="store_true", help='print counts by kind and by "source" of each line, not the lines'
+            "--summary",
+            action="store_true",
+            help='print counts by kind and by "source" of each line, not the lines',
         )
 
     def handle(self, *, file: str, summary: bool, **_: Any) -> None:
@@ -49,7 +53,12 @@ class Command(BaseCommand):
             Console(width=_TABLE_WIDTH).print(_summary(answers))
             return
         for asked, cleaned in answers:
-            told = {"id": asked.get("id"), "result": cleaned.result, "flags": cleaned.flags, "refused": cleaned.refused}
+            told = {
+                "id": asked.get("id"),
+                "result": cleaned.result,
+                "flags": cleaned.flags,
+                "refused": cleaned.refused,
+            }
             self.stdout.write(json.dumps(told, ensure_ascii=False))
 
 
@@ -63,9 +72,16 @@ def _answers(lines: TextIO, name: str) -> Iterator[tuple[dict[str, Any], Cleaned
             if not isinstance(asked["raw"], str) or not isinstance(context, dict):
                 raise TypeError
             language = asked.get("lang") or ""
-            yield asked, clean_string(kind=asked["kind"], raw=asked["raw"], language=language, context=context)
+            yield (
+                asked,
+                clean_string(
+                    kind=asked["kind"], raw=asked["raw"], language=language, context=context
+                ),
+            )
         except (ValueError, KeyError, TypeError, AttributeError):
-            reason = f'{name}, line {number}: want {{"id", "kind": "{"|".join(KINDS)}", "raw": text, …}}'
+            reason = (
+                f'{name}, line {number}: want {{"id", "kind": "{"|".join(KINDS)}", "raw": text, …}}'
+            )
             raise CommandError(reason, returncode=2) from None
 
 
@@ -79,7 +95,9 @@ def _summary(answers: Iterator[tuple[dict[str, Any], Cleaned]]) -> Table:
         reasons[key].update([cleaned.refused] if cleaned.refused else cleaned.flags)
     table = Table("kind", "source", "distinct", "read", "flagged", "refused", "most often, because")
     for key, count in sorted(counts.items()):
-        told = "; ".join(f"{reason} ({times})" for reason, times in reasons[key].most_common(_REASONS_SHOWN))
+        told = "; ".join(
+            f"{reason} ({times})" for reason, times in reasons[key].most_common(_REASONS_SHOWN)
+        )
         figures = (count.total(), count["read"], count["flagged"], count["refused"])
         table.add_row(*key, *(f"{figure:,}" for figure in figures), told)
     return table

@@ -40,7 +40,9 @@ class Command(BaseCommand):
             source.base_url = base_url
         if requests_per_second is not None:
             if not 0 < requests_per_second <= 1000:
-                raise CommandError("--requests-per-second must be above 0 and at most 1000.", returncode=2)
+                raise CommandError(
+                    "--requests-per-second must be above 0 and at most 1000.", returncode=2
+                )
             source.requests_per_second = requests_per_second
         if enable or disable:
             source.is_enabled = enable

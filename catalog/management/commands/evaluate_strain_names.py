@@ -49,7 +49,9 @@ def evaluate(rows: list[dict[str, str]], names: StrainNames) -> tuple[Tally, Tal
         tally.right += bool(found) and found == known
         if found != known:
             half = "held out" if is_held_out else "made on"
-            wrong.append(f"{half}: {row['name']} ({row['brand'] or 'no brand'}): {found or '–'}, not {known or '–'}")
+            wrong.append(
+                f"{half}: {row['name']} ({row['brand'] or 'no brand'}): {found or '–'}, not {known or '–'}"
+            )
     return *tallies, wrong
 
 
@@ -67,9 +69,14 @@ class Command(BaseCommand):
         """Print the table."""
         try:
             with file.open(newline="", encoding="utf-8") as lines:
-                rows = [{key: row[key] for key in ("name", "brand", "strain")} for row in csv.DictReader(lines)]
+                rows = [
+                    {key: row[key] for key in ("name", "brand", "strain")}
+                    for row in csv.DictReader(lines)
+                ]
         except (OSError, UnicodeDecodeError, KeyError, TypeError) as error:
-            raise CommandError(f"{file} is not a CSV with name, brand and strain: {error!r}", returncode=2) from None
+            raise CommandError(
+                f"{file} is not a CSV with name, brand and strain: {error!r}", returncode=2
+            ) from None
         made_on, held_out, mistakes = evaluate(rows, StrainNames(known_strains()))
         table = Table("half", "names of strains", "found", "right", "precision", "recall")
         for half, tally in (("made on", made_on), ("held out", held_out)):

@@ -13,7 +13,7 @@ from rich.table import Table
 from catalog.ingest.strain_files import read_strain, row_of
 from catalog.models import ImportedStrain
 from catalog.services.strains import save_strains
-from mlops.flow.errors import RecordRejected
+from mlops.pipelines.errors import RecordRejected
 
 _BATCH = 1_000
 
@@ -26,7 +26,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the file."""
         parser.add_argument("file", metavar="FILE.jsonl", type=Path)
-        parser.add_argument("--source", default="", help="what to call the file's origin; its name if not given")
+        parser.add_argument(
+            "--source", default="", help="what to call the file's origin; its name if not given"
+        )
         parser.add_argument("--dry-run", action="store_true", help="read and count; write nothing")
 
     def handle(self, *, file: Path, source: str, dry_run: bool, **_: Any) -> None:
@@ -56,5 +58,10 @@ class Command(BaseCommand):
                     counts[3] += 1
                     self.stderr.write(f"line {number}: {rejection}")
             saved = save_strains(strains=rows)
-            counts = [counts[0] + saved.new, counts[1] + saved.changed, counts[2] + saved.unchanged, counts[3]]
+            counts = [
+                counts[0] + saved.new,
+                counts[1] + saved.changed,
+                counts[2] + saved.unchanged,
+                counts[3],
+            ]
         return counts

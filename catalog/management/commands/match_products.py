@@ -8,7 +8,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from catalog.services.duplicates import count_due, match_products, rehearse_matching
-from catalog.services.searching import refresh_search_words
+from catalog.services.search_vocabulary import refresh_search_words
 
 
 class Command(BaseCommand):
@@ -18,7 +18,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument("--dry-run", action="store_true", help="say what would be merged; write nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would be merged; write nothing"
+        )
         parser.add_argument("--limit", type=int, help="compare at most this many products")
 
     def handle(self, *, dry_run: bool, limit: int | None, **_: Any) -> None:
@@ -32,9 +34,17 @@ class Command(BaseCommand):
             def advance(count: int) -> None:
                 progress.advance(bar, count)
 
-            matched = rehearse_matching(on_batch=advance) if dry_run else match_products(limit=limit, on_batch=advance)
+            matched = (
+                rehearse_matching(on_batch=advance)
+                if dry_run
+                else match_products(limit=limit, on_batch=advance)
+            )
         if not dry_run:
             refresh_search_words()
-        table = Table("compared", "would be merged" if dry_run else "merged", "would be asked" if dry_run else "asked")
+        table = Table(
+            "compared",
+            "would be merged" if dry_run else "merged",
+            "would be asked" if dry_run else "asked",
+        )
         table.add_row(*map(str, (matched.compared, matched.merged, matched.asked)))
         console.print(table)

@@ -5,9 +5,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import track
 
-from catalog.ingest.pipeline import pipeline_named
-from mlops.flow.replaying import ReplayRefused, replay, try_payload
+from catalog.pipelines import pipeline_named
 from mlops.models import QuarantinedRecord
+from mlops.pipelines.replay import ReplayRefused, replay, try_payload
 from mlops.streams.intake import PIPELINE as STREAMS
 
 
@@ -19,12 +19,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare options."""
         parser.add_argument("--source", help="only those of this source")
-        parser.add_argument("--dry-run", action="store_true", help="tell what would be replayed, write nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="tell what would be replayed, write nothing"
+        )
 
     def handle(self, *, source: str | None, dry_run: bool, **_: Any) -> None:
         """Replay each."""
         # Events are replayed by `manage.py replay_events --quarantine TOPIC`.
-        due = QuarantinedRecord.objects.filter(closed_at=None).exclude(run__pipeline=STREAMS).select_related("run")
+        due = (
+            QuarantinedRecord.objects.filter(closed_at=None)
+            .exclude(run__pipeline=STREAMS)
+            .select_related("run")
+        )
         if source:
             due = due.filter(source=source)
             if not QuarantinedRecord.objects.filter(source=source).exists():
@@ -42,4 +48,6 @@ class Command(BaseCommand):
             except ReplayRefused:
                 is_accepted = False
             done, refused = done + is_accepted, refused + (not is_accepted)
-        self.stdout.write(f"{done} {'would be' if dry_run else 'were'} replayed, {refused} are still rejected.")
+        self.stdout.write(
+            f"{done} {'would be' if dry_run else 'were'} replayed, {refused} are still rejected."
+        )

@@ -6,13 +6,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.table import Column, Table
 
-from catalog.ingest.pipeline import pipeline_of
 from catalog.models import CatalogSource
+from catalog.pipelines import pipeline_of
 from config.errors import CultivarError
-from config.patience import add_wait, patiently
-from mlops.flow.errors import SourceBusy
-from mlops.flow.rehearsing import Rehearsal, rehearse_source
-from mlops.flow.runner import run_source
+from config.waiting import add_wait, patiently
+from mlops.pipelines.dry_run import Rehearsal, rehearse_source
+from mlops.pipelines.errors import SourceBusy
+from mlops.pipelines.runner import run_source
 
 _SHOWN = 10
 
@@ -25,16 +25,32 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         parser.add_argument("--source", metavar="CODE", help="only this one, enabled or not")
-        parser.add_argument("--limit", type=int, help="stop after this many products of each source")
-        parser.add_argument("--dry-run", action="store_true", help="say what would change; write nothing")
-        parser.add_argument("--afresh", action="store_true", help="fetch and refine also what is as last time")
         parser.add_argument(
-            "--accept", action="store_true", help="much has vanished or changed, and that is right: do not stop for it"
+            "--limit", type=int, help="stop after this many products of each source"
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would change; write nothing"
+        )
+        parser.add_argument(
+            "--afresh", action="store_true", help="fetch and refine also what is as last time"
+        )
+        parser.add_argument(
+            "--accept",
+            action="store_true",
+            help="much has vanished or changed, and that is right: do not stop for it",
         )
         add_wait(parser)
 
     def handle(
-        self, *, source: str | None, limit: int | None, dry_run: bool, accept: bool, afresh: bool, wait: int, **_: Any
+        self,
+        *,
+        source: str | None,
+        limit: int | None,
+        dry_run: bool,
+        accept: bool,
+        afresh: bool,
+        wait: int,
+        **_: Any,
     ) -> None:
         """Run the sources one after the other."""
         known = CatalogSource.objects.order_by("pk")
@@ -45,9 +61,19 @@ class Command(BaseCommand):
             raise CommandError("--limit must be 1 or more.", returncode=2)
         rows = known.filter(pk=source) if source else known.filter(is_enabled=True)
         if not rows:
-            raise CommandError("No source is enabled; enable one in the console or by configure_source.", returncode=2)
+            raise CommandError(
+                "No source is enabled; enable one in the console or by configure_source.",
+                returncode=2,
+            )
         table = Table(
-            Column("source", no_wrap=True), "read", "new", "changed", "unchanged", "rejected", "gone", "checksum"
+            Column("source", no_wrap=True),
+            "read",
+            "new",
+            "changed",
+            "unchanged",
+            "rejected",
+            "gone",
+            "checksum",
         )
         failures, rehearsals = [], []
         console = Console()
@@ -56,12 +82,19 @@ class Command(BaseCommand):
             try:
                 with console.status(f"{row.label} ..."):
                     if dry_run:
-                        rehearsal = patient(rehearse_source, pipeline_of(row), code=row.code, limit=limit)
+                        rehearsal = patient(
+                            rehearse_source, pipeline_of(row), code=row.code, limit=limit
+                        )
                         run = rehearsal.run
                         rehearsals.append(rehearsal)
                     else:
                         run = patient(
-                            run_source, pipeline_of(row), code=row.code, limit=limit, accept=accept, afresh=afresh
+                            run_source,
+                            pipeline_of(row),
+                            code=row.code,
+                            limit=limit,
+                            accept=accept,
+                            afresh=afresh,
                         )
                 counts = (run.read, run.new, run.changed, run.unchanged, run.rejected, run.gone)
                 table.add_row(row.code, *map(str, counts), run.checksum_out[:12])
@@ -81,7 +114,9 @@ def _show(console: Console, rehearsal: Rehearsal) -> None:
     changes = [d for d in rehearsal.differences if any(d.before.values())][:_SHOWN]
     if not changes:
         return
-    table = Table("would change", "column", "from", "to", title=f"some changes of {rehearsal.run.source}")
+    table = Table(
+        "would change", "column", "from", "to", title=f"some changes of {rehearsal.run.source}"
+    )
     for change in changes:
         for column, value in change.after.items():
             table.add_row(change.key, column, change.before[column], value)

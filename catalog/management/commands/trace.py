@@ -6,9 +6,9 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
+from catalog.lineage import trace_field, trace_raw
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE
-from catalog.tracing import trace_field, trace_raw
 from mlops.models import RawRecord
 
 
@@ -39,7 +39,9 @@ class Command(BaseCommand):
             self._back(_product(told["product"]), told["field"])
         else:
             record = (
-                RawRecord.objects.select_related("run").filter(pk=pk).first() if (pk := _uuid(told["record"])) else None
+                RawRecord.objects.select_related("run").filter(pk=pk).first()
+                if (pk := _uuid(told["record"]))
+                else None
             )
             if record is None:
                 raise CommandError(f"There is no raw record {told['record']}.", returncode=2)
@@ -74,11 +76,22 @@ class Command(BaseCommand):
             for raw in origin.raw:
                 state = raw.problem or "bytes match their hash"
                 say(f"      raw {raw.record.pk} {raw.record.role}: {raw.record.url}")
-                say(f"          sha256 {raw.record.content_hash}, {raw.record.size_bytes:,} bytes, {state}")
-                say(f"          fetched {raw.record.fetched_at:%Y-%m-%d %H:%M:%S}, at {raw.storage_key}")
+                say(
+                    f"          sha256 {raw.record.content_hash}, {raw.record.size_bytes:,} bytes, {state}"
+                )
+                say(
+                    f"          fetched {raw.record.fetched_at:%Y-%m-%d %H:%M:%S}, at {raw.storage_key}"
+                )
             if origin.payload:
-                shown = origin.payload if len(origin.payload) <= 1_500 else origin.payload[:1_500] + " …"
-                say("      in the bytes:\n" + "\n".join(f"        {line}" for line in shown.splitlines()))
+                shown = (
+                    origin.payload
+                    if len(origin.payload) <= 1_500
+                    else origin.payload[:1_500] + " …"
+                )
+                say(
+                    "      in the bytes:\n"
+                    + "\n".join(f"        {line}" for line in shown.splitlines())
+                )
         for change in trace.history:
             before, after = next((b, a) for told, b, a in change.values if told == name)
             why = change.operation.reason if change.operation else ""
@@ -88,7 +101,9 @@ class Command(BaseCommand):
 
     def _forward(self, record: RawRecord) -> None:
         touched, say = trace_raw(record), self.stdout.write
-        say(f"raw record {record.pk}: {record.source} {record.bundle} {record.role}, sha256 {record.content_hash}")
+        say(
+            f"raw record {record.pk}: {record.source} {record.bundle} {record.role}, sha256 {record.content_hash}"
+        )
         say(f"run {record.run_id} {record.run.started_at:%Y-%m-%d %H:%M} {record.run.status}")
         if touched.problem:
             say(f"  {touched.problem}")
@@ -105,9 +120,9 @@ class Command(BaseCommand):
 
 def _product(told: str) -> Product:
     pk = _uuid(told)
-    found = Product.objects.defer("search_document").filter(Q(pk=pk) if pk else Q(sku=told) | Q(gtin=told.zfill(14)))[
-        :2
-    ]
+    found = Product.objects.defer("search_document").filter(
+        Q(pk=pk) if pk else Q(sku=told) | Q(gtin=told.zfill(14))
+    )[:2]
     if not found:
         raise CommandError(f"There is no product {told}.", returncode=2)
     if len(found) > 1:

@@ -11,21 +11,33 @@ from rich.table import Table
 from catalog.effects import FOLDER, effects_model
 from catalog.ingest.strain_files import read_strain
 from catalog.reference.strains import Strain, strains
-from mlops.flow.errors import RecordRejected
+from mlops.pipelines.errors import RecordRejected
 
 
 class Command(BaseCommand):
     """A table of the model and two baselines on held-out strains."""
 
-    help = "Train the effects model on the reference tables, and on a file of strains if one is given."
+    help = (
+        "Train the effects model on the reference tables, and on a file of strains if one is given."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument("--strains", type=Path, metavar="FILE.jsonl", help="more strains, as import_strains reads")
         parser.add_argument(
-            "--out", type=Path, metavar="DIR", help="where the model goes; the models' folder if not given"
+            "--strains",
+            type=Path,
+            metavar="FILE.jsonl",
+            help="more strains, as import_strains reads",
         )
-        parser.add_argument("--dry-run", action="store_true", help="train and evaluate; keep nothing")
+        parser.add_argument(
+            "--out",
+            type=Path,
+            metavar="DIR",
+            help="where the model goes; the models' folder if not given",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="train and evaluate; keep nothing"
+        )
 
     def handle(self, *, strains: Path | None, out: Path | None, dry_run: bool, **_: Any) -> None:
         """Train, evaluate, save."""

@@ -1,4 +1,4 @@
--- Text as it is compared, the same as catalog.searching.folding says: letters and digits without accents. What an
+-- Text as it is compared, the same as catalog.search.normalize says: letters and digits without accents. What an
 -- apostrophe joins is one word and also two: Grower's is growers, l'agrume is agrume.
 CREATE FUNCTION search_text(told text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT regexp_replace(replace(plain, '''', ''), '[^a-z0-9]+', ' ', 'g')

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from config.access import ApiKey, Audience
+from config.api.keys import ApiKey, Audience
 
 
 class Command(BaseCommand):
@@ -15,7 +15,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         parser.add_argument("--name", required=True)
-        parser.add_argument("--audience", choices=[a.name.lower() for a in Audience], default="public")
+        parser.add_argument(
+            "--audience", choices=[a.name.lower() for a in Audience], default="public"
+        )
         parser.add_argument("--scopes", default="catalog:read", help="comma separated")
         parser.add_argument("--province", default="", help="two letters, for example ON")
         parser.add_argument("--rate", default="600/min")

@@ -41,7 +41,9 @@ def _type(annotation: Any) -> str:
         return " or ".join(get_args(annotation))
     if get_origin(annotation) is types.UnionType:
         return _type(get_args(annotation)[0])
-    return {str: "text", Path: "folder", bool: "true or false", int: "number"}.get(annotation, "list")
+    return {str: "text", Path: "folder", bool: "true or false", int: "number"}.get(
+        annotation, "list"
+    )
 
 
 def _default(field: FieldInfo) -> str:

@@ -22,20 +22,31 @@ before, over all products that were bought before. recall@k is hits / min(k, bou
 class Command(BaseCommand):
     """A table, or JSON; one line on standard error and exit code 2 for a file that cannot be used."""
 
-    help = f"Measure recommendations, and what is simpler, on purchases of a Parquet file.{_COLUMNS}"
+    help = (
+        f"Measure recommendations, and what is simpler, on purchases of a Parquet file.{_COLUMNS}"
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument("--events", type=Path, required=True, metavar="FILE.parquet", help="what people did")
-        parser.add_argument("--test-days", type=int, default=14, help="foretell so many of the last days (default: 14)")
-        parser.add_argument("--at", type=int, default=10, help="how many are recommended (default: 10)")
+        parser.add_argument(
+            "--events", type=Path, required=True, metavar="FILE.parquet", help="what people did"
+        )
+        parser.add_argument(
+            "--test-days",
+            type=int,
+            default=14,
+            help="foretell so many of the last days (default: 14)",
+        )
+        parser.add_argument(
+            "--at", type=int, default=10, help="how many are recommended (default: 10)"
+        )
         parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
 
     def handle(self, *, events: Path, test_days: int, at: int, **options: Any) -> None:
         """Read, split, rank, measure."""
         # Here, and not above: pandas and scipy take a second, which no other command should wait for.
-        from customers.evaluating.measuring import compare
-        from customers.evaluating.splitting import read_events, split_of
+        from customers.recommendations.evaluation.metrics import compare
+        from customers.recommendations.evaluation.splits import read_events, split_of
 
         if not (0 < test_days <= 3650 and 0 < at <= 100):
             raise CommandError("--test-days must be 1 to 3650, --at 1 to 100.", returncode=2)
@@ -49,11 +60,18 @@ class Command(BaseCommand):
             found = compare(split, at=at, advance=lambda: progress.advance(bar))
         if options["json"]:
             told = {name: asdict(scores) for name, scores in found.items()}
-            facts = {"customers": len(split.relevant), "products": split.size, "test_days": test_days, "at": at}
+            facts = {
+                "customers": len(split.relevant),
+                "products": split.size,
+                "test_days": test_days,
+                "at": at,
+            }
             self.stdout.write(json.dumps({**facts, "scores": told}))
             return
         table = Table("", f"recall@{at}", f"NDCG@{at}", "hit rate", "coverage", title=None)
         for name, scores in found.items():
             table.add_row(name, *(f"{value:.4f}" for value in asdict(scores).values()))
         Console(file=cast(IO[str], self.stdout), highlight=False, width=100).print(table)
-        self.stdout.write(f"{len(split.relevant)} customers, {split.size} products, the last {test_days} days foretold")
+        self.stdout.write(
+            f"{len(split.relevant)} customers, {split.size} products, the last {test_days} days foretold"
+        )

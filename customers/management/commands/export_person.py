@@ -8,7 +8,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.errors import CultivarError
-from customers.exporting import zip_person
+from customers.profile_export import zip_person
 
 
 class Command(BaseCommand):
@@ -19,7 +19,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         parser.add_argument("customer", type=UUID, help="our id of the customer")
-        parser.add_argument("--to", type=Path, metavar="FILE", help="default: person-ID.zip; - for standard output")
+        parser.add_argument(
+            "--to", type=Path, metavar="FILE", help="default: person-ID.zip; - for standard output"
+        )
         parser.add_argument("--by", default="command", help="who asks, for the log of accesses")
 
     def handle(self, *, customer: UUID, to: Path | None, by: str, **_: Any) -> None:

@@ -6,8 +6,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import Progress, TaskID
 
 from config.errors import CultivarError
-from customers.demonstration import SEED
-from customers.services.demonstration import load
+from customers.demo import SEED
+from customers.services.demo import load
 
 
 class Command(BaseCommand):
@@ -18,8 +18,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         parser.add_argument("--customers", type=int, default=300, help="how many (default: 300)")
-        parser.add_argument("--days", type=int, default=180, help="how far back they go (default: 180)")
-        parser.add_argument("--seed", type=int, default=SEED, help=f"of the model (default: {SEED})")
+        parser.add_argument(
+            "--days", type=int, default=180, help="how far back they go (default: 180)"
+        )
+        parser.add_argument(
+            "--seed", type=int, default=SEED, help=f"of the model (default: {SEED})"
+        )
 
     def handle(self, *, customers: int, days: int, seed: int, **_: Any) -> None:
         """Load."""

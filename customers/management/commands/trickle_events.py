@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.clients.http import HttpClient, HttpFailed
 from config.errors import CultivarError
-from customers.services.demonstration import trickle
+from customers.services.demo import trickle
 
 
 class Command(BaseCommand):
@@ -20,30 +20,49 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument("--address", required=True, help="of the web process, for example http://127.0.0.1:8000")
-        parser.add_argument("--key-file", type=Path, required=True, help="file with an API key that may send events")
         parser.add_argument(
-            "--customers", type=int, default=120, help="made first, unless they are there (default: 120)"
+            "--address", required=True, help="of the web process, for example http://127.0.0.1:8000"
         )
-        parser.add_argument("--every", type=float, default=5, help="seconds between visits (default: 5)")
-        parser.add_argument("--visits", type=int, default=0, help="end after so many (default: never)")
+        parser.add_argument(
+            "--key-file", type=Path, required=True, help="file with an API key that may send events"
+        )
+        parser.add_argument(
+            "--customers",
+            type=int,
+            default=120,
+            help="made first, unless they are there (default: 120)",
+        )
+        parser.add_argument(
+            "--every", type=float, default=5, help="seconds between visits (default: 5)"
+        )
+        parser.add_argument(
+            "--visits", type=int, default=0, help="end after so many (default: never)"
+        )
 
-    def handle(self, *, address: str, key_file: Path, customers: int, every: float, visits: int, **_: Any) -> None:
+    def handle(
+        self, *, address: str, key_file: Path, customers: int, every: float, visits: int, **_: Any
+    ) -> None:
         """Make the customers, then let them come."""
         try:
             headers = {"Authorization": f"Api-Key {key_file.read_text().strip()}"}
         except OSError as error:
-            raise CommandError(f"{key_file} cannot be read: {error.strerror}.", returncode=2) from error
+            raise CommandError(
+                f"{key_file} cannot be read: {error.strerror}.", returncode=2
+            ) from error
         call_command("load_demo_customers", customers=customers, stdout=self.stdout)
         done = 0
         with HttpClient(base_url=address, timeout_seconds=10, retries=2) as client:
 
             def send(events: list[dict[str, Any]]) -> None:
                 # Safe to repeat: events have ids.
-                answer = client.post("/api/v1/events/", json={"events": events}, headers=headers, repeatable=True)
+                answer = client.post(
+                    "/api/v1/events/", json={"events": events}, headers=headers, repeatable=True
+                )
                 told = json.loads(answer.body)
                 if told["rejected"]:
-                    self.stderr.write(f"{told['rejected']} of {len(events)} events were rejected; see the quarantine.")
+                    self.stderr.write(
+                        f"{told['rejected']} of {len(events)} events were rejected; see the quarantine."
+                    )
 
             while not visits or done < visits:
                 try:

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from mlops.integrity import check_integrity, sealed_tables
+from mlops.quality.integrity import check_integrity, sealed_tables
 
 _BLOCK = re.compile(r"(\w+):([0-9a-f]{2})")
 
@@ -19,11 +19,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare options."""
-        parser.add_argument("--table", action="append", default=[], help="one of the sealed tables; may be repeated")
         parser.add_argument(
-            "--accept", action="append", default=[], metavar="TABLE:BLOCK",
+            "--table", action="append", default=[], help="one of the sealed tables; may be repeated"
+        )
+        parser.add_argument(
+            "--accept",
+            action="append",
+            default=[],
+            metavar="TABLE:BLOCK",
             help="seal this block as it is now, for example products:3f; may be repeated",
-        )  # fmt: skip
+        )
 
     def handle(self, *, table: list[str], accept: list[str], **_: Any) -> None:
         """Check, print, and exit with 1 on a breach."""
@@ -31,7 +36,10 @@ class Command(BaseCommand):
         named = [*table, *(match[1] for match in accepted if match)]
         unknown = [name for name in named if name not in sealed_tables()]
         if unknown:
-            raise CommandError(f"{unknown[0]} is not sealed; these are: {', '.join(sealed_tables())}.", returncode=2)
+            raise CommandError(
+                f"{unknown[0]} is not sealed; these are: {', '.join(sealed_tables())}.",
+                returncode=2,
+            )
         if not all(accepted):
             raise CommandError("--accept wants TABLE:BLOCK, for example products:3f.", returncode=2)
         blocks = [(match[1], int(match[2], 16)) for match in accepted if match]

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 from rich.console import Console
 from rich.table import Table
 
-from mlops.checking import check_quality, rules
+from mlops.quality.rules import check_quality, rules
 
 
 class Command(BaseCommand):
@@ -20,6 +20,10 @@ class Command(BaseCommand):
         shown = Table("rule", "severity", "blocks writing", "rows", "meaning")
         for rule in rules():
             shown.add_row(
-                rule.name, rule.severity, "yes" if rule.is_blocking else "", f"{found[rule.name]:,}", rule.message
+                rule.name,
+                rule.severity,
+                "yes" if rule.is_blocking else "",
+                f"{found[rule.name]:,}",
+                rule.message,
             )
         Console(file=cast(IO[str], self.stdout), highlight=False, width=120).print(shown)

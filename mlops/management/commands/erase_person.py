@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from config.errors import CultivarError
-from mlops.erasing import erase
 from mlops.models import Erasure
+from mlops.privacy.erasure import erase
 
 
 class Command(BaseCommand):
@@ -22,12 +22,19 @@ class Command(BaseCommand):
         parser.add_argument("customer", type=UUID, help="our id of the customer")
         parser.add_argument("--reason", default="the person asked", help="for the receipt")
         parser.add_argument("--by", default="command", help="who asks, for the receipt")
-        parser.add_argument("--dry-run", action="store_true", help="only count what would be removed")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only count what would be removed"
+        )
         parser.add_argument("--yes", action="store_true", help="do not ask")
 
-    def handle(self, *, customer: UUID, reason: str, by: str, dry_run: bool, yes: bool, **_: Any) -> None:
+    def handle(
+        self, *, customer: UUID, reason: str, by: str, dry_run: bool, yes: bool, **_: Any
+    ) -> None:
         """Erase and print; exit 1 when something is left, 2 when it is refused."""
-        if not (dry_run or yes) and input(f"Erase everything on {customer}, for good? Type yes: ").strip() != "yes":
+        if (
+            not (dry_run or yes)
+            and input(f"Erase everything on {customer}, for good? Type yes: ").strip() != "yes"
+        ):
             raise CommandError("Nothing was erased.", returncode=2)
         try:
             receipt = erase(subject=customer, asked_by=by, reason=reason, dry_run=dry_run)
@@ -42,4 +49,6 @@ class Command(BaseCommand):
             return
         self.stdout.write(f"Receipt {receipt.pk}: {receipt.status}.")
         if receipt.status != Erasure.Status.DONE:
-            raise CommandError("A second look found something; it is tried again every hour.", returncode=1)
+            raise CommandError(
+                "A second look found something; it is tried again every hour.", returncode=1
+            )

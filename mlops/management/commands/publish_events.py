@@ -9,7 +9,7 @@ from django.db import Error as DatabaseFailed
 from django.db import connection
 
 from config.clients.kafka import KafkaFailed, Producer, is_configured
-from mlops.streams.publishing import publish_due
+from mlops.streams.publisher import publish_due
 
 UNAVAILABLE, REFUSED = 1, 2
 _EVERY_SECONDS = 1.0
@@ -27,7 +27,9 @@ class Command(BaseCommand):
     def handle(self, *, follow: bool, **_: Any) -> None:
         """Publish."""
         if not is_configured():
-            raise CommandError("KAFKA_BOOTSTRAP_SERVERS is empty: there is nowhere to publish.", returncode=REFUSED)
+            raise CommandError(
+                "KAFKA_BOOTSTRAP_SERVERS is empty: there is nowhere to publish.", returncode=REFUSED
+            )
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT) if follow else ():
             signal.signal(number, lambda *_: stopping.set())
@@ -43,7 +45,9 @@ class Command(BaseCommand):
                 except DatabaseFailed as error:
                     if not follow:
                         raise
-                    self.stderr.write(f"PostgreSQL does not answer ({type(error).__name__}). It is tried again.")
+                    self.stderr.write(
+                        f"PostgreSQL does not answer ({type(error).__name__}). It is tried again."
+                    )
                     connection.close()
                 if not follow:
                     break

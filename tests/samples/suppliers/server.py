@@ -50,7 +50,10 @@ def ocs_products() -> list[dict[str, Any]]:
         for kind in ("thc", "cbd"):
             ends = re.findall(r"\d+\.\d+", first[kind])
             if ends:
-                tags += [f"{kind}_content_min--{float(ends[0]):.6f}", f"{kind}_content_max--{float(ends[-1]):.6f}"]
+                tags += [
+                    f"{kind}_content_min--{float(ends[0]):.6f}",
+                    f"{kind}_content_max--{float(ends[-1]):.6f}",
+                ]
         products.append(
             {
                 "id": int(number),
@@ -59,7 +62,9 @@ def ocs_products() -> list[dict[str, Any]]:
                 "vendor": first["brand"],
                 "updated_at": f"2026-05-{1 + int(number) % 28:02}T08:00:00-04:00",
                 "tags": tags,
-                "variants": [{"sku": r["sku"], "title": r["size"], "price": r["price"]} for r in rows],
+                "variants": [
+                    {"sku": r["sku"], "title": r["size"], "price": r["price"]} for r in rows
+                ],
             }
         )
     return products
@@ -68,7 +73,11 @@ def ocs_products() -> list[dict[str, Any]]:
 def aglc_variants() -> dict[str, list[dict[str, Any]]]:
     """Return AGLC's variants by format: the flower of ocs.csv as AGLC writes it, in percent and mg/g by turns."""
     variants = []
-    flower = [row for row in _rows("ocs.csv") if row["category"] == "Dried Flower" and row["size"].endswith("g")]
+    flower = [
+        row
+        for row in _rows("ocs.csv")
+        if row["category"] == "Dried Flower" and row["size"].endswith("g")
+    ]
     for number, row in enumerate(flower[:120]):
         ends = re.findall(r"\d+\.\d+", row["thc"]) or ["0.00"]
         unit, factor = ("%", 1) if number % 2 else (" mg/g", 10)
@@ -93,11 +102,28 @@ def aglc_variants() -> dict[str, list[dict[str, Any]]]:
 
 
 WHOLESALE_COLUMNS = (
-    "Category", "Sub-Category", "Product Name", "Brand", "Supplier Name", "Size", "Unit of Measure", "Stock Status",
-    "Unit Price", "Minimum THC Content (%)", "Maximum THC Content (%)", "THC Content Per Unit",
-    "Minimum CBD Content (%)", "Maximum CBD Content (%)", "CBD Content Per Unit", "Plant Type", "Terpenes",
-    "Number of Items in a Retail Pack", "GTIN", "OCS Item Number", "OCS Variant Number",
-)  # fmt: skip
+    "Category",
+    "Sub-Category",
+    "Product Name",
+    "Brand",
+    "Supplier Name",
+    "Size",
+    "Unit of Measure",
+    "Stock Status",
+    "Unit Price",
+    "Minimum THC Content (%)",
+    "Maximum THC Content (%)",
+    "THC Content Per Unit",
+    "Minimum CBD Content (%)",
+    "Maximum CBD Content (%)",
+    "CBD Content Per Unit",
+    "Plant Type",
+    "Terpenes",
+    "Number of Items in a Retail Pack",
+    "GTIN",
+    "OCS Item Number",
+    "OCS Variant Number",
+)
 
 
 def wholesale_rows() -> list[dict[str, Any]]:
@@ -105,7 +131,10 @@ def wholesale_rows() -> list[dict[str, Any]]:
     rows = []
     for number, row in enumerate(r for r in _rows("ocs.csv") if r["language"] == "en"):
         gtin, code = row["sku"].strip("_"), f"{row['id']}_{row['size']}___"
-        ends = {kind: [float(end) for end in re.findall(r"\d+\.\d+", row[kind])] for kind in ("thc", "cbd")}
+        ends = {
+            kind: [float(end) for end in re.findall(r"\d+\.\d+", row[kind])]
+            for kind in ("thc", "cbd")
+        }
         is_edible = row["category"] == "Edibles"
         rows.append(
             {
@@ -117,10 +146,14 @@ def wholesale_rows() -> list[dict[str, Any]]:
                 "Stock Status": "In Stock" if number % 5 else "Out of Stock",
                 "Unit Price": round(float(row["price"]) * 2 / 3, 2),
                 "Minimum THC Content (%)": None if is_edible or not ends["thc"] else ends["thc"][0],
-                "Maximum THC Content (%)": None if is_edible or not ends["thc"] else ends["thc"][-1],
+                "Maximum THC Content (%)": None
+                if is_edible or not ends["thc"]
+                else ends["thc"][-1],
                 "THC Content Per Unit": 10.0 if is_edible else None,
                 "Minimum CBD Content (%)": None if is_edible or not ends["cbd"] else ends["cbd"][0],
-                "Maximum CBD Content (%)": None if is_edible or not ends["cbd"] else ends["cbd"][-1],
+                "Maximum CBD Content (%)": None
+                if is_edible or not ends["cbd"]
+                else ends["cbd"][-1],
                 "Plant Type": row["plant_type"],
                 "GTIN": float(gtin) if gtin.isdigit() else None,  # as spreadsheets keep them
                 "OCS Item Number": float(row["id"]),
@@ -217,7 +250,8 @@ class _Handler(BaseHTTPRequestHandler):
                 products = [{"id": 1, "title": "No variants"}, *products]
             if self.server.fault == "drift":
                 products = [
-                    {**p, "title": None, "variants": [{"sku": v["sku"]} for v in p["variants"]]} for p in products
+                    {**p, "title": None, "variants": [{"sku": v["sku"]} for v in p["variants"]]}
+                    for p in products
                 ]
             self._json({"products": self._kept(products, page)})
         elif url.path == "/ocs-wholesale":
@@ -228,7 +262,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(self._kept_lines(self.server.list_csv), "text/csv")
         elif url.path == "/aglc/shop-cannabis":
             token = '<form><input name="__RequestVerificationToken" type="hidden" value="sample-token"></form>'
-            self._send(f"<html><body>{token}</body></html>".encode(), "text/html", cookie="token=sample")
+            self._send(
+                f"<html><body>{token}</body></html>".encode(), "text/html", cookie="token=sample"
+            )
         elif url.path == "/sqdc/fr-CA/rechercher":
             rows = self.server.sqdc[(page - 1) * SQDC_PAGE : page * SQDC_PAGE]
             found = [_result(row) for row in self._kept(rows, page)]
@@ -276,13 +312,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(b"not found", "text/plain", status=404)
 
     def _aglc(self, form: dict[str, str]) -> None:
-        if form.get("__RequestVerificationToken") != "sample-token" or "token=sample" not in self.headers.get(
-            "Cookie", ""
-        ):
+        if form.get(
+            "__RequestVerificationToken"
+        ) != "sample-token" or "token=sample" not in self.headers.get("Cookie", ""):
             self._answer(b"no token", "text/plain", 403)
             return
         page, size = int(form["pg"]), int(form["ps"])
-        variants = self.server.aglc.get(form["f"].removeprefix("format="), [])[page * size : (page + 1) * size]
+        variants = self.server.aglc.get(form["f"].removeprefix("format="), [])[
+            page * size : (page + 1) * size
+        ]
         if self.server.fault == "drift":
             variants = [{"VariantId": v["VariantId"], "Title": v["DisplayName"]} for v in variants]
         self._json({"Variants": self._kept(variants, 1)})
@@ -313,12 +351,19 @@ class _Handler(BaseHTTPRequestHandler):
             return
         match self.server.fault:
             case "500" | "403" | "404":
-                self._answer(b"<html><title>One moment</title></html>", "text/html", int(self.server.fault))
+                self._answer(
+                    b"<html><title>One moment</title></html>", "text/html", int(self.server.fault)
+                )
             case "429" if self.server.refusals == 0:
                 self.server.refusals += 1
                 self._answer(b"slowly", "text/plain", 429, {"Retry-After": "1"})
             case "bomb":
-                self._answer(gzip.compress(bytes(80_000_000)), content_type, 200, {"Content-Encoding": "gzip"})
+                self._answer(
+                    gzip.compress(bytes(80_000_000)),
+                    content_type,
+                    200,
+                    {"Content-Encoding": "gzip"},
+                )
             case "drip":
                 self._drip(body, content_type)
             case "truncated":
@@ -326,7 +371,11 @@ class _Handler(BaseHTTPRequestHandler):
             case "html":
                 self._answer(b"<html><title>One moment</title></html>", "text/html", 200)
             case _:
-                more = {"Set-Cookie": f"{cookie}; Path=/"} if cookie else {"ETag": f'"{sha256(body).hexdigest()}"'}
+                more = (
+                    {"Set-Cookie": f"{cookie}; Path=/"}
+                    if cookie
+                    else {"ETag": f'"{sha256(body).hexdigest()}"'}
+                )
                 if not cookie and self.headers.get("If-None-Match") == more["ETag"]:
                     self.server.unmodified += 1
                     self._answer(b"", content_type, 304, more)
@@ -345,7 +394,9 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:  # the client had enough
             self.close_connection = True
 
-    def _answer(self, body: bytes, content_type: str, status: int, more: dict[str, str] | None = None) -> None:
+    def _answer(
+        self, body: bytes, content_type: str, status: int, more: dict[str, str] | None = None
+    ) -> None:
         self.send_response(status)
         for name, value in (more or {}).items():
             self.send_header(name, value)

@@ -29,8 +29,13 @@ def test_example_tells_every_setting() -> None:
 def test_wrong_setting_is_one_line_that_names_it(name: str, value: str) -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "check"],
-        cwd=ROOT, env={**os.environ, name: value}, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, name: value},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert f"Setting {name}:" in done.stderr

@@ -60,7 +60,9 @@ def _client(server: _Server, **how: Any) -> HttpClient:
 
 
 def test_passing_failure_is_repeated(server: _Server) -> None:
-    server.answer = lambda n: (503, {}, b"") if n < 3 else (200, {"Content-Type": "text/x"}, b"at last")
+    server.answer = lambda n: (
+        (503, {}, b"") if n < 3 else (200, {"Content-Type": "text/x"}, b"at last")
+    )
     answer = _client(server).get("page")
     assert (answer.body, answer.content_type, server.asked) == (b"at last", "text/x", 3)
 

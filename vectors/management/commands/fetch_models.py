@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from vectors.encoders import multilingual, text
-from vectors.encoders.choosing import id_of
-from vectors.encoders.fetching import FetchFailed, fetch_reference, local_folder, run
-from vectors.encoders.folder import kind
+from vectors.encoders.download import FetchFailed, fetch_reference, local_folder, run
+from vectors.encoders.files import kind
 from vectors.encoders.image import Clip
 from vectors.encoders.multilingual import UseMultilingual
+from vectors.encoders.registry import id_of
 from vectors.encoders.text import SentenceGraph
 from vectors.errors import ModelMissing
 
@@ -31,11 +31,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument("--force", action="store_true", help="even when the files are there and right")
+        parser.add_argument(
+            "--force", action="store_true", help="even when the files are there and right"
+        )
         parser.add_argument("--only", choices=ROLES, help="this role alone")
         for role in ROLES:
             parser.add_argument(
-                f"--{role}", metavar="NAME_OR_PATH", help=f"model of the role {role}; else the setting's"
+                f"--{role}",
+                metavar="NAME_OR_PATH",
+                help=f"model of the role {role}; else the setting's",
             )
 
     def handle(self, *, force: bool, only: str | None, **options: Any) -> None:
@@ -65,7 +69,11 @@ class Command(BaseCommand):
         ):
             work = Path(folder)
             step = progress.add_task(f"Fetching {name} ...", total=None)
-            reference = fetch_reference(work) if source == text.NAME else local_folder(source, image=role == "image")
+            reference = (
+                fetch_reference(work)
+                if source == text.NAME
+                else local_folder(source, image=role == "image")
+            )
             progress.update(step, description=f"Making the graphs of {name} ...")
             made = work / "made"
             made.mkdir()

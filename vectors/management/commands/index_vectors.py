@@ -7,10 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import Progress
 
 from config.errors import CultivarError
-from config.patience import add_wait, patiently
-from vectors.declaring import entities
+from config.waiting import add_wait, patiently
+from vectors.entities import entities
 from vectors.errors import IndexBusy
-from vectors.indexing import count_due, index_due
+from vectors.index.write import count_due, index_due
 
 
 class Command(BaseCommand):
@@ -29,7 +29,11 @@ class Command(BaseCommand):
             for name in entities():
                 with Progress() as progress:
                     bar = progress.add_task(name, total=count_due(collection=name))
-                    counts = patient(index_due, collection=name, on_batch=partial(progress.advance, bar))
-                self.stdout.write(f"{name}: {counts['encoded']} encoded, {counts['deleted']} deleted")
+                    counts = patient(
+                        index_due, collection=name, on_batch=partial(progress.advance, bar)
+                    )
+                self.stdout.write(
+                    f"{name}: {counts['encoded']} encoded, {counts['deleted']} deleted"
+                )
         except CultivarError as error:
             raise CommandError(str(error), returncode=2) from error

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from config.errors import CultivarError
-from vectors.declaring import entities
-from vectors.reconciling import Divergence, reconcile
+from vectors.entities import entities
+from vectors.index.reconcile import Divergence, reconcile
 
 DIVERGED, REFUSED = 1, 2
 
@@ -28,7 +28,9 @@ class Command(BaseCommand):
         """Reconcile."""
         if collection and collection not in entities():
             known = ", ".join(entities())
-            raise CommandError(f"There is no collection {collection}; there are {known}.", returncode=REFUSED)
+            raise CommandError(
+                f"There is no collection {collection}; there are {known}.", returncode=REFUSED
+            )
         table = Table("collection", "", *asdict(Divergence()))
         left, failed = 0, []
         for name in [collection] if collection else list(entities()):
@@ -44,4 +46,6 @@ class Command(BaseCommand):
         if failed:
             raise CommandError(" ".join(failed), returncode=REFUSED)
         if left:
-            raise CommandError(f"{left} differences {'were found' if dry_run else 'remain'}.", returncode=DIVERGED)
+            raise CommandError(
+                f"{left} differences {'were found' if dry_run else 'remain'}.", returncode=DIVERGED
+            )

@@ -1,0 +1,1 @@
+"""REST conventions: keys, errors, pagination, ETags, idempotency, throttling."""

@@ -1,0 +1,1 @@
+"""Statistics of purchases and interactions, computed nightly for the recommendations."""

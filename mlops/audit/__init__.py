@@ -1,0 +1,1 @@
+"""Audit: operations and the history of fields."""

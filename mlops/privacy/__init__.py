@@ -1,0 +1,1 @@
+"""Privacy: personal data by identifier, erasure, export, legal holds, retention, partitions."""

@@ -1,0 +1,428 @@
+"""Products that are one: found, merged, asked about, decided for good, and taken apart as they were."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.forms.models import model_to_dict
+from django.test import Client
+from django.urls import reverse
+
+from catalog.ingest.matching import VERSION
+from catalog.ingest.records import CleanListing, Potency
+from catalog.models import MatchDecision, Product, ProductAlias, Store, StoreStock
+from catalog.selectors import listings_with_origin
+from catalog.services.duplicates import (
+    MergeRefused,
+    decide,
+    match_products,
+    merge_pair,
+    rehearse_matching,
+    unmerge,
+)
+from catalog.services.listings import save_listings
+from catalog.services.stock import Count, count_stock
+from config.api.keys import ApiKey
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Verdict = MatchDecision.Verdict
+
+
+def _listing(source: str, external_id: str, **facts: Any) -> CleanListing:
+    known: dict[str, Any] = {
+        "source": source,
+        "external_id": external_id,
+        "language": "en",
+        "merge_key": f"{source}:{external_id}",
+        "name": "Pink Kush",
+        "raw_name": "Pink Kush",
+        "brand": "San Rafael '71",
+        "producer": None,
+        "sku": external_id,
+        "gtin": None,
+        "category": "dried-flower",
+        "strain_type": "indica",
+        "thc": Potency(low=Decimal(20), high=Decimal(26), unit="percent"),
+        "cbd": None,
+        "weight_grams": Decimal("3.5"),
+        "pieces": None,
+        "price": Decimal("29.95"),
+        "price_kind": "retail",
+        "url": None,
+    }
+    return CleanListing(**{**known, **facts})
+
+
+def _save(*listings: CleanListing) -> None:
+    save_listings(listings=list(listings), run=None)
+
+
+def _facts(product: Product) -> dict[str, Any]:
+    product.refresh_from_db()
+    return {
+        name: value
+        for name, value in model_to_dict(product).items()
+        if name not in ("updated_at", "search_document")
+    } | {"document": Product.objects.values_list("search_document").get(pk=product.pk)[0]}
+
+
+def _pair(**facts: Any) -> tuple[Product, Product]:
+    _save(_listing("ocs", "1", gtin="00628110000129", merge_key="gtin:00628110000129"))
+    _save(_listing("aglc", "2", **facts))
+    products = {p.source: p for p in Product.objects.all()}
+    return products["ocs"], products["aglc"]
+
+
+def test_same_brand_name_and_pack_is_one_product_with_the_facts_of_both() -> None:
+    ocs, aglc = _pair(name="pink  kush", brand="San Rafael ’71", lineage=("Bubba Kush", "OG Kush"))
+    assert match_products().merged == 1
+    aglc.refresh_from_db()
+    ocs.refresh_from_db()
+    assert aglc.merged_into == ocs
+    assert ocs.lineage == ["Bubba Kush", "OG Kush"]
+    assert {listing.source for listing, _ in listings_with_origin(product=ocs)} == {"ocs", "aglc"}
+    assert match_products().compared == 0
+    decision = MatchDecision.objects.get()
+    assert (decision.verdict, decision.decided_by, decision.algorithm) == (
+        Verdict.SAME,
+        None,
+        VERSION,
+    )
+
+
+def test_later_sync_of_a_merged_listing_changes_the_survivor_only() -> None:
+    ocs, aglc = _pair()
+    match_products()
+    before = _facts(aglc)
+    _save(_listing("aglc", "2", lineage=("Bubba Kush",)))
+    assert _facts(aglc) == before
+    ocs.refresh_from_db()
+    assert ocs.lineage == ["Bubba Kush"]
+    assert Product.objects.count() == 2
+
+
+def test_unmerging_restores_both_and_is_remembered(admin_user: User) -> None:
+    ocs, aglc = _pair(lineage=("Bubba Kush",), strain="Pink Kush", terpenes=("myrcene",))
+    before = {p.pk: _facts(p) for p in (ocs, aglc)}
+    match_products()
+    assert _facts(ocs)["lineage"] == ["Bubba Kush"]
+    aglc.refresh_from_db()
+    unmerge(product=aglc, by=admin_user)
+    for product in (ocs, aglc):
+        unlike = {"matched_with", "match_block"}
+        after = _facts(product)
+        assert {k: v for k, v in after.items() if k not in unlike} == {
+            k: v for k, v in before[product.pk].items() if k not in unlike
+        }
+    _save(_listing("aglc", "2", price=Decimal(31), name="PINK KUSH"))
+    assert match_products().merged == 0
+    assert MatchDecision.objects.get().decided_by == admin_user
+    assert not ProductAlias.objects.exists()
+
+
+def _counted(product: Product) -> dict[str, int]:
+    return dict(StoreStock.objects.filter(product=product).values_list("store__code", "quantity"))
+
+
+def test_where_the_survivor_was_never_counted_it_has_what_the_other_had_until_they_come_apart(
+    admin_user: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    ocs, aglc = _pair()
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    stores = {
+        name: Store.objects.create(code=name, name=name, province="ON")
+        for name in ("only", "both", "since")
+    }
+    count_stock([Count(store.pk, aglc.pk, 3, at) for store in stores.values()])
+    count_stock([Count(stores["both"].pk, ocs.pk, 3, at)])
+    with django_capture_on_commit_callbacks(execute=True):
+        merge_pair(left=ocs, right=aglc, by=admin_user)
+    assert _counted(ocs) == {"only": 3, "both": 3, "since": 3}
+    count_stock([Count(stores["since"].pk, ocs.pk, 2, at + timedelta(hours=2))])
+    aglc.refresh_from_db()
+    with django_capture_on_commit_callbacks(execute=True):
+        unmerge(product=aglc, by=admin_user)
+    assert _counted(ocs) == {"both": 3, "since": 2}
+    assert _counted(aglc) == {"only": 3, "both": 3, "since": 3}
+
+
+def test_what_is_merged_beneath_another_keeps_what_it_brought(
+    admin_user: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    names = ("Survivor", "First", "Second")
+    _save(
+        _listing("ocs", "1", name=names[0], gtin="00628110000129", merge_key="gtin:00628110000129")
+    )
+    _save(_listing("aglc", "2", name=names[1]), _listing("sqdc", "3", name=names[2]))
+    survivor, first, second = (Product.objects.get(name=name) for name in names)
+    store = Store.objects.create(code="only", name="only", province="ON")
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    count_stock(
+        [Count(store.pk, first.pk, 3, at), Count(store.pk, second.pk, 6, at + timedelta(hours=1))]
+    )
+    with django_capture_on_commit_callbacks(execute=True):
+        for loser in (first, second):
+            merge_pair(left=survivor, right=loser, by=admin_user)
+    before = _counted(survivor)
+    with django_capture_on_commit_callbacks(execute=True):
+        unmerge(product=Product.objects.get(pk=second.pk), by=admin_user)
+    assert _counted(survivor) == before == {"only": 3}
+
+
+def test_what_a_listing_said_while_merged_is_kept_after_unmerging(admin_user: User) -> None:
+    _, aglc = _pair()
+    match_products()
+    _save(_listing("aglc", "2", strain_type="hybrid"))
+    aglc.refresh_from_db()
+    unmerge(product=aglc, by=admin_user)
+    aglc.refresh_from_db()
+    assert aglc.strain_type == "hybrid"
+
+
+@pytest.mark.parametrize(
+    ("facts", "asked"),
+    [
+        ({"weight_grams": Decimal(7)}, 0),
+        ({"brand": "Good Supply"}, 0),
+        ({"name": "Pink Kush CBD"}, 0),
+        ({"gtin": "00628110000136", "merge_key": "gtin:00628110000136"}, 0),
+        ({"strain_type": "sativa"}, 1),
+        ({"thc": Potency(low=Decimal(5), high=Decimal(9), unit="percent")}, 1),
+        ({"weight_grams": None}, 1),
+    ],
+)
+def test_what_differs_stays_two_and_what_may_be_is_asked(facts: dict[str, Any], asked: int) -> None:
+    _pair(**facts)
+    matched = match_products()
+    assert (matched.merged, matched.asked) == (0, asked)
+    assert match_products().asked == 0
+
+
+def test_two_that_are_as_near_are_asked_about() -> None:
+    _pair()
+    _save(_listing("ocs", "3", gtin="00628110000136", merge_key="gtin:00628110000136"))
+    matched = match_products()
+    assert (matched.merged, matched.asked) == (0, 2)
+
+
+def test_many_of_one_become_one() -> None:
+    _save(*(_listing("kushy", str(n), weight_grams=None) for n in range(5)))
+    assert match_products().merged == 4
+    assert Product.objects.current().count() == 1
+    assert MatchDecision.objects.exclude(verdict=Verdict.SAME).count() == 0
+
+
+def test_merges_follow_each_other_and_come_apart_from_the_top(admin_user: User) -> None:
+    _save(
+        *(_listing("kushy", str(n), name=name) for n, name in enumerate(("Alpha", "Beta", "Gamma")))
+    )
+    alpha, beta, gamma = Product.objects.order_by("name")
+    first = merge_pair(left=alpha, right=beta, by=admin_user)
+    survivor, loser = (
+        (alpha, beta)
+        if ProductAlias.objects.get().product_key == alpha.merge_key
+        else (beta, alpha)
+    )
+    _save(
+        _listing("ocs", "9", name="Delta", gtin="00628110000129", merge_key="gtin:00628110000129")
+    )
+    delta = Product.objects.get(name="Delta")
+    survivor.refresh_from_db()
+    merge_pair(left=survivor, right=delta, by=admin_user)
+    assert set(ProductAlias.objects.values_list("product_key", flat=True)) == {delta.merge_key}
+    assert len(listings_with_origin(product=delta)) == 3
+    with pytest.raises(MergeRefused, match="already"):
+        merge_pair(left=gamma, right=Product.objects.get(pk=loser.pk), by=admin_user)
+    unmerge(product=Product.objects.get(pk=survivor.pk), by=admin_user)
+    assert ProductAlias.objects.get().product_key == survivor.merge_key
+    assert Product.objects.get(pk=loser.pk).merged_into == survivor
+    decide(decision=first, verdict=Verdict.DIFFERENT, by=admin_user)
+    assert Product.objects.current().count() == 4
+
+
+def test_rehearsal_of_matching_writes_nothing() -> None:
+    _pair()
+    assert rehearse_matching().merged == 1
+    assert not MatchDecision.objects.exists()
+    assert Product.objects.current().count() == 2
+
+
+def test_merged_product_is_not_listed_and_its_id_leads_to_the_survivor() -> None:
+    ocs, aglc = _pair()
+    match_products()
+    _, secret = ApiKey.objects.create_key(name="t", audience="staff", scopes=["catalog:read"])
+    proof = {"HTTP_AUTHORIZATION": f"Api-Key {secret}"}
+    listed = Client().get("/api/v1/products/", **proof).json()  # type: ignore[arg-type]  # headers
+    assert [p["id"] for p in listed["results"]] == [str(ocs.pk)]
+    assert Client().get(f"/api/v1/products/{aglc.pk}/", **proof).json()["id"] == str(ocs.pk)  # type: ignore[arg-type]
+
+
+def test_person_decides_in_the_console_after_confirming(admin_client: Client) -> None:
+    ocs, aglc = _pair(strain_type="sativa")
+    match_products()
+    decision = MatchDecision.objects.get()
+    page = reverse("admin:catalog_matchdecision_changelist")
+    shown = admin_client.get(page).content.decode()
+    assert "other strain type" in shown
+    assert all(reverse("admin:catalog_product_change", args=[p.pk]) in shown for p in (ocs, aglc))
+    form = {"action": "one_product", "_selected_action": [decision.pk]}
+    assert "Each pair becomes one product" in admin_client.post(page, form).content.decode()
+    assert Product.objects.current().count() == 2
+    admin_client.post(page, {**form, "confirmed": "yes"})
+    aglc.refresh_from_db()
+    assert aglc.merged_into == ocs
+    assert "No, go back" not in admin_client.get(page).content.decode()
+    apart = reverse("admin:catalog_product_unmerge", args=[aglc.pk])
+    assert "becomes two again" in admin_client.get(apart).content.decode()
+    admin_client.post(apart, {"confirmed": "yes"})
+    assert Product.objects.current().count() == 2
+
+
+def test_two_products_are_merged_from_their_list(admin_client: Client) -> None:
+    pair = _pair(name="Rose Kush")
+    page = reverse("admin:catalog_product_changelist")
+    form: dict[str, Any] = {"action": "merge_two", "_selected_action": [p.pk for p in pair]}
+    admin_client.post(page, {**form, "_selected_action": [pair[0].pk]})
+    assert "Are these one product?" in admin_client.post(page, form).content.decode()
+    admin_client.post(page, {**form, "confirmed": "yes"})
+    assert Product.objects.current().count() == 1
+    assert MatchDecision.objects.get().verdict == Verdict.SAME
+
+
+def test_reader_may_look_and_not_decide(client: Client, django_user_model: Any) -> None:
+    _, aglc = _pair()
+    reader = django_user_model.objects.create_user("reader", is_staff=True)
+    client.force_login(reader)
+    assert client.get(reverse("admin:catalog_product_unmerge", args=[aglc.pk])).status_code == 403
+    assert client.get(reverse("admin:catalog_matchdecision_changelist")).status_code == 403
+
+
+def test_doses_in_names_are_other_products() -> None:
+    doses = ("100mg", "250mg", "500mg")
+    _save(
+        *(
+            _listing("kushy", dose, name="Lemon Bar", weight_grams=None, measures=(dose,), thc=None)
+            for dose in doses
+        )
+    )
+    matched = match_products()
+    assert (matched.merged, matched.asked) == (0, 0)
+
+
+def test_page_of_pairs_that_share_a_product_shows_both_of_each(admin_client: Client) -> None:
+    _save(*(_listing("kushy", str(n), weight_grams=None) for n in range(3)))
+    match_products()
+    page = admin_client.get(
+        reverse("admin:catalog_matchdecision_changelist"), {"verdict": "same"}
+    ).content.decode()
+    for product in Product.objects.all():
+        assert reverse("admin:catalog_product_change", args=[product.pk]) in page
+
+
+def _apart(product: Product) -> dict[str, Any]:
+    unlike = {"matched_with", "match_block"}
+    return {name: value for name, value in _facts(product).items() if name not in unlike}
+
+
+def test_merges_come_apart_in_any_order(admin_user: User) -> None:
+    _save(
+        _listing(
+            "ocs", "1", name="Survivor", gtin="00628110000129", merge_key="gtin:00628110000129"
+        )
+    )
+    _save(_listing("aglc", "2", name="First", terpenes=("myrcene",), lineage=("Bubba Kush",)))
+    _save(_listing("sqdc", "3", name="Second"))
+    survivor, first, second = (
+        Product.objects.get(name=name) for name in ("Survivor", "First", "Second")
+    )
+    before = [_apart(product) for product in (survivor, first, second)]
+    for loser in (first, second):
+        merge_pair(left=survivor, right=loser, by=admin_user)
+    for loser in (first, second):
+        unmerge(product=Product.objects.get(pk=loser.pk), by=admin_user)
+    assert [_apart(product) for product in (survivor, first, second)] == before
+
+
+def test_merge_beneath_another_comes_apart_and_the_other_stays(admin_user: User) -> None:
+    _save(_listing("kushy", "1", name="Below"), _listing("kushy", "2", name="Lowest"))
+    _save(
+        _listing("ocs", "9", name="Above", gtin="00628110000129", merge_key="gtin:00628110000129")
+    )
+    lowest, below, above = (Product.objects.get(name=name) for name in ("Lowest", "Below", "Above"))
+    before = [_apart(product) for product in (lowest, below, above)]
+    merge_pair(left=lowest, right=below, by=admin_user)
+    upper, lower = (
+        (below, lowest)
+        if ProductAlias.objects.get().product_key == below.merge_key
+        else (lowest, below)
+    )
+    merge_pair(left=Product.objects.get(pk=upper.pk), right=above, by=admin_user)
+    unmerge(product=Product.objects.get(pk=lower.pk), by=admin_user)
+    assert Product.objects.get(pk=lower.pk).merged_into is None
+    assert Product.objects.get(pk=upper.pk).merged_into == above
+    unmerge(product=Product.objects.get(pk=upper.pk), by=admin_user)
+    assert [_apart(product) for product in (lowest, below, above)] == before
+
+
+def test_what_a_person_keeps_apart_is_not_joined_by_way_of_a_third(admin_user: User) -> None:
+    _save(_listing("kushy", "1"), _listing("aglc", "2", strain_type="sativa"))
+    match_products()
+    decide(decision=MatchDecision.objects.get(), verdict=Verdict.DIFFERENT, by=admin_user)
+    _save(_listing("abc", "9", gtin="00628110000129", merge_key="gtin:00628110000129"))
+    aglc, third = Product.objects.get(source="aglc"), Product.objects.get(source="abc")
+    merge_pair(left=aglc, right=third, by=admin_user)
+    assert match_products().merged == 0
+    assert Product.objects.get(source="kushy").merged_into is None
+
+
+def test_merged_listing_that_becomes_another_product_is_taken_out() -> None:
+    ocs, aglc = _pair()
+    match_products()
+    _save(_listing("aglc", "2", name="Rose Kush", weight_grams=Decimal(28)))
+    match_products()
+    ocs.refresh_from_db()
+    aglc.refresh_from_db()
+    assert (ocs.name, aglc.name, aglc.merged_into) == ("Pink Kush", "Rose Kush", None)
+    assert not MatchDecision.objects.exists()
+
+
+def test_merges_of_an_older_version_are_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, aglc = _pair()
+    match_products()
+    monkeypatch.setattr("catalog.services.duplicates.VERSION", "match-next")
+    assert match_products().merged == 0
+    assert MatchDecision.objects.get().algorithm == "match-next"
+    monkeypatch.setattr("catalog.services.duplicates.VERSION", "match-stricter")
+    monkeypatch.setattr("catalog.ingest.matching._SAME_FROM", 101)
+    assert match_products().asked == 1
+    aglc.refresh_from_db()
+    assert aglc.merged_into is None
+
+
+def test_merges_of_people_outlive_versions_and_changes(
+    admin_user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ocs, aglc = _pair(name="Rose Kush")
+    merge_pair(left=ocs, right=aglc, by=admin_user)
+    monkeypatch.setattr("catalog.services.duplicates.VERSION", "match-next")
+    _save(_listing("aglc", "2", name="Rosé Kush No 2"))
+    match_products()
+    aglc.refresh_from_db()
+    assert aglc.merged_into == ocs
+
+
+def test_questions_that_are_none_any_more_are_gone() -> None:
+    _pair(strain_type="sativa")
+    assert match_products().asked == 1
+    _save(
+        _listing("sqdc", "3", strain_type="sativa")
+    )  # one with the second, and so asked about as one
+    match_products()
+    current = set(Product.objects.current().values_list("merge_key", flat=True))
+    for decision in MatchDecision.objects.filter(verdict=Verdict.OPEN):
+        assert {decision.left_key, decision.right_key} <= current
+    _save(_listing("aglc", "2", name="Rose Kush"), _listing("sqdc", "3", name="Lemon Kush"))
+    match_products()
+    assert not MatchDecision.objects.filter(verdict=Verdict.OPEN).exists()

@@ -1,0 +1,109 @@
+"""Strains imported by an operator, and the effects model: what they add, and who may see it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from catalog import effects
+from catalog.effects import CARD, WEIGHTS, effects_model, load, predict_effects
+from catalog.ingest.strains import forget_strains, known_strains, strain_names
+from catalog.models import ImportedStrain
+from catalog.reference.strains import Strain, strains
+from catalog.training import LEAST_STRAINS, TooFewStrains, save, train
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    forget_strains()
+    effects_model.cache_clear()
+
+
+def _file(folder: Path, *lines: object) -> str:
+    file = folder / "strains.jsonl"
+    file.write_text(
+        "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    )
+    return str(file)
+
+
+def test_import_adds_what_does_not_ship_and_overrules_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {
+        "name": "Moose Jaw Haze",
+        "type": "sativa",
+        "parents": ["Haze", "Skunk #1"],
+        "terpenes_pct": {"Limonene": 1},
+    }
+    known = {"name": "Blue Dream", "parents": ["Wrong", "Parents"], "effects": ["happy"]}
+    file = _file(tmp_path, told, known, "no json", {"name": ""}, {"name": "X", "parents": "none"})
+    call_command("import_strains", file)
+    assert ImportedStrain.objects.count() == 2
+    refused = capsys.readouterr().err
+    assert [line.split(":")[0] for line in refused.splitlines()] == ["line 3", "line 4", "line 5"]
+    match = strain_names().find("Moose Jaw Haze Pre-Roll")
+    assert match is not None
+    assert (match.strain.terpenes, match.strain.strain_type) == (("limonene",), "sativa")
+    assert known_strains()["bluedream"].parents == strains()["bluedream"].parents
+    before = ImportedStrain.objects.get(key="moosejawhaze").imported_at
+    call_command("import_strains", file)
+    assert ImportedStrain.objects.get(key="moosejawhaze").imported_at == before
+
+
+def test_rehearsed_import_writes_nothing_and_a_bad_file_is_told(tmp_path: Path) -> None:
+    call_command("import_strains", _file(tmp_path, {"name": "Moose Jaw Haze"}), "--dry-run")
+    assert not ImportedStrain.objects.exists()
+    with pytest.raises(CommandError, match="cannot be read") as refused:
+        call_command("import_strains", str(tmp_path / "none.jsonl"))
+    assert refused.value.returncode == 2
+
+
+def _strains(count: int) -> list[Strain]:
+    """Indicas make sleepy, what smells of limonene makes focused, everybody is happy."""
+    made = []
+    for number in range(count):
+        kind, terpene = ("indica", "sativa")[number % 2], ("myrcene", "limonene")[number // 2 % 2]
+        told = ["happy", *(["sleepy"] if kind == "indica" else ["energetic"])]
+        told += ["focused"] if terpene == "limonene" else ["hungry"]
+        made.append(
+            Strain(
+                key=f"s{number}",
+                name=f"S {number}",
+                strain_type=kind,
+                terpenes=(terpene,),
+                effects=tuple(told),
+            )
+        )
+    return made
+
+
+def test_model_learns_what_the_baselines_cannot_and_survives_its_files(
+    tmp_path: Path, settings: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = train(_strains(200))
+    ranking = trained.evaluation.ranking
+    assert ranking["model"] > ranking["commonest of type"] > ranking["commonest"]
+    assert trained.evaluation.gain[0] > 0
+    save(trained, tmp_path / effects.FOLDER, source="test")
+    asked = Strain(key="new", name="New", strain_type="indica", terpenes=("limonene",))
+    loaded = load(tmp_path / effects.FOLDER)
+    assert np.allclose(loaded.probabilities(asked), trained.model.probabilities(asked))
+    monkeypatch.setattr(effects, "settings", type("S", (), {"MODELS_DIR": tmp_path}))
+    assert set(predict_effects(asked)) == {"happy", "sleepy", "focused"}
+    assert predict_effects(Strain(key="bare", name="Bare")) == ()
+    (tmp_path / effects.FOLDER / WEIGHTS).write_bytes(b"altered")
+    effects_model.cache_clear()
+    assert predict_effects(asked) == ()
+    (tmp_path / effects.FOLDER / CARD).unlink()
+    effects_model.cache_clear()
+    assert predict_effects(asked) == ()
+
+
+def test_too_few_strains_are_told() -> None:
+    with pytest.raises(TooFewStrains, match=f"{LEAST_STRAINS} are wanted"):
+        train(_strains(LEAST_STRAINS - 1))

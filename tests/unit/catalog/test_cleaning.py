@@ -1,0 +1,121 @@
+"""A listing is cleaned whole, or refused with its field."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from catalog.ingest.cleaning.listing import clean_listing, parse_gtin, parse_potency, parse_price
+from catalog.ingest.records import Potency, SourceRecord
+from mlops.pipelines.errors import RecordRejected
+
+RECORD = SourceRecord(
+    source="ocs", external_id="1", language="en", price_kind="retail", payload={}, name="TRIBAL Cuban Linx 3x0.5g",
+    brand="Tribal", category="Dried Flower", sku="00628124825080", size="3x0.5g", strain_type="Indica Dominant",
+    thc_low="25.000000", thc_high="31.000000", price="29.95",
+)  # fmt: skip
+
+
+def test_listing_is_cleaned() -> None:
+    clean = clean_listing(RECORD)
+    assert (clean.name, clean.raw_name) == ("Cuban Linx", "TRIBAL Cuban Linx 3x0.5g")
+    assert (clean.category, clean.weight_grams, clean.pieces) == ("pre-rolls", Decimal("1.5"), 3)
+    assert (clean.strain_type, clean.merge_key) == ("indica-dominant", "gtin:00628124825080")
+
+
+def test_size_that_cannot_be_read_is_flagged() -> None:
+    clean = clean_listing(replace(RECORD, size="0.5g 3-pack"))
+    assert (clean.weight_grams, clean.flags) == (None, ("size_unread",))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("name", ""), ("category", "Rockets"), ("price", "free"), ("thc_low", "x")]
+)
+def test_refusal_names_the_field(field: str, value: str) -> None:
+    broken: dict[str, Any] = {field: value}
+    with pytest.raises(RecordRejected) as refused:
+        clean_listing(replace(RECORD, **broken))
+    assert refused.value.field == field.removesuffix("_low")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("29,90 $", "29.90"), ("27.55", "27.55"), ("CAD $5", "5")]
+)
+def test_price_is_read(text: str, expected: str) -> None:
+    assert parse_price(text) == Decimal(expected)
+
+
+@pytest.mark.parametrize("text", ["", "free", "-3", "0.00", "12.345"])
+def test_price_is_refused(text: str) -> None:
+    with pytest.raises(RecordRejected):
+        parse_price(text)
+
+
+def test_potency_keeps_both_ends_and_says_nothing_of_edibles() -> None:
+    potency = parse_potency("18", "24,5", category="dried-flower", field="thc")
+    assert potency is not None
+    assert (potency.low, potency.high, potency.unit) == (
+        Decimal("18.00"),
+        Decimal("24.50"),
+        "percent",
+    )
+    assert parse_potency("0", "0", category="edibles", field="thc") is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [("-1", "2"), ("20", "120"), ("30", "20"), ("mild", ""), ("NaN", "")]
+)
+def test_potency_is_refused(low: str, high: str) -> None:
+    with pytest.raises(RecordRejected):
+        parse_potency(low, high, category="dried-flower", field="thc")
+
+
+def test_gtin_needs_its_check_digit() -> None:
+    assert parse_gtin("00824164007534") == "00824164007534"
+    assert parse_gtin("00824164007535") is None
+    assert parse_gtin("820939006337") == "00820939006337"
+
+
+@pytest.mark.parametrize(
+    ("text", "gtin"),
+    [
+        ("628124825080", "00628124825080"),
+        ("00628124825080", "00628124825080"),
+        ("628124825080.0", "00628124825080"),
+        ("6.28124825080E+11", "00628124825080"),
+        ("6.28125E+11", None),
+        ("628124825081", None),
+        ("100001_21g___", None),
+    ],
+)
+def test_gtin_as_spreadsheets_keep_it(text: str, gtin: str | None) -> None:
+    assert parse_gtin(text) == gtin
+
+
+def test_lot_values_are_kept_apart_from_the_label() -> None:
+    listing = clean_listing(
+        replace(RECORD, thc_low="20", thc_high="26", lot_thc="24,5", lot_cbd="as the lot says")
+    )
+    assert (listing.thc, listing.lot_thc, listing.lot_cbd) == (
+        Potency(low=Decimal("20.00"), high=Decimal("26.00"), unit="percent"),
+        Decimal("24.50"),
+        None,
+    )
+    assert listing.flags == ("lot_cbd_unread",)
+
+
+def test_amounts_counts_and_equivalents_are_kept_apart() -> None:
+    drink = clean_listing(
+        replace(RECORD, category="Beverages", size="355 ml", sku="x", gtin="628124825080.0")
+    )
+    assert (drink.volume_ml, drink.weight_grams, drink.dried_grams) == (
+        Decimal(355),
+        None,
+        Decimal("0.62"),
+    )
+    assert drink.merge_key == "gtin:00628124825080"
+    assert (
+        clean_listing(replace(RECORD, category="Pre-Rolls", size="1.5 g", pieces="3")).pieces == 3
+    )
+    assert clean_listing(replace(RECORD, price=None)).price is None

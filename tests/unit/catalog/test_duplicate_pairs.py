@@ -1,0 +1,74 @@
+"""Pairs of real menus labelled by hand, through cleaning and matching: what is merged is one product."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+from catalog.ingest.cleaning.listing import clean_listing
+from catalog.ingest.matching import Candidate, compare
+from catalog.ingest.records import SourceRecord
+from catalog.models import Product
+from catalog.services.duplicates import candidate_of
+
+PAIRS = Path(__file__).parents[1] / "samples" / "duplicate_pairs.csv"
+
+
+def test_what_is_merged_is_one_product() -> None:
+    """Label `unclear`: nobody can tell from what is written, so merging would be a guess."""
+    with PAIRS.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    bands = Counter(
+        (row["label"], compare(_side(row, "left"), _side(row, "right")).band) for row in rows
+    )
+    labels, merged = (
+        Counter(row["label"] for row in rows),
+        sum(n for (_, band), n in bands.items() if band == "same"),
+    )
+    assert (labels["same"], labels["different"], labels["unclear"]) == (55, 210, 25)
+    assert bands["different", "same"] == 0
+    assert bands["same", "same"] / merged >= 0.96
+    assert bands["same", "same"] / labels["same"] >= 0.5
+    assert (bands["same", "same"] + bands["same", "ask"]) / labels["same"] >= 0.65
+    assert bands["different", "ask"] / labels["different"] <= 0.02
+
+
+def _side(row: dict[str, str], side: str) -> Candidate:
+    told = {
+        name.removeprefix(f"{side}_"): value for name, value in row.items() if name.startswith(side)
+    }
+    record = SourceRecord(
+        source=told["list"],
+        external_id=side,
+        language=told["language"],
+        price_kind="retail",
+        payload={},
+        price=None,
+        name=told["name"],
+        brand=told["brand"],
+        category=told["category"],
+        size=told["size"],
+        gtin=told["gtin"],
+        strain_type=told["strain_type"],
+        thc=told["thc"],
+        cbd=told["cbd"],
+    )
+    listing = clean_listing(record)
+    product = Product(
+        merge_key=listing.merge_key,
+        name=listing.name,
+        brand=listing.brand,
+        gtin=listing.gtin,
+        category=listing.category,
+        strain_type=listing.strain_type,
+        weight_grams=listing.weight_grams,
+        volume_ml=listing.volume_ml,
+        pieces=listing.pieces,
+        measures=list(listing.measures),
+    )
+    for name, potency in (("thc", listing.thc), ("cbd", listing.cbd)):
+        if potency and potency.unit == "percent":
+            setattr(product, f"{name}_percentage_low", potency.low)
+            setattr(product, f"{name}_percentage_high", potency.high)
+        elif potency:
+            setattr(product, f"{name}_mg", potency.high)
+    return candidate_of(product)

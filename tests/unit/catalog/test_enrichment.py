@@ -1,0 +1,109 @@
+"""Enrichment: a whole name finds its strain, part of one does not; a supplier's own words win."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from catalog.ingest.enrichment import enrich_listing, find_strain
+from catalog.ingest.records import CleanListing
+from catalog.reference.strains import strains
+from catalog.reference.terpenes import terpenes
+
+pytestmark = pytest.mark.django_db  # strains may have been imported
+
+
+def _listing(**facts: Any) -> CleanListing:
+    known: dict[str, Any] = {
+        "source": "ocs",
+        "external_id": "1",
+        "language": "en",
+        "merge_key": "k",
+        "name": "Blue Dream",
+        "raw_name": "Blue Dream",
+        "brand": None,
+        "producer": None,
+        "sku": None,
+        "gtin": None,
+        "category": "dried-flower",
+        "strain_type": None,
+        "thc": None,
+        "cbd": None,
+        "weight_grams": None,
+        "pieces": None,
+        "price": Decimal(1),
+        "price_kind": "retail",
+        "url": None,
+    }
+    return CleanListing(**{**known, **facts})
+
+
+@pytest.mark.parametrize(
+    "name", ["Wedding Cake", "wedding-cake Pre-Roll", "Wedding Cake Flower", "WEDDING CAKE"]
+)
+def test_whole_name_finds_its_strain(name: str) -> None:
+    match = find_strain(_listing(name=name))
+    assert match is not None
+    assert (match.strain.parents, match.how) == (("Triangle Kush", "Animal Mints"), "exact")
+
+
+@pytest.mark.parametrize(
+    "name", ["Strawberry Cake", "Wedding Cake Strawberry Kiwi", "Indica Blend", ""]
+)
+def test_part_of_a_name_finds_nothing(name: str) -> None:
+    assert find_strain(_listing(name=name)) is None
+
+
+def test_laboratory_means_fill_what_the_supplier_leaves_open() -> None:
+    enriched = enrich_listing(_listing())
+    assert (enriched.strain, enriched.lineage, enriched.terpene_basis) == (
+        "Blue Dream",
+        ("Blueberry", "Haze"),
+        "strain-mean",
+    )
+    assert enriched.terpenes
+    assert enrich_listing(enriched) == enriched
+
+
+def test_terpenes_the_supplier_names_win() -> None:
+    enriched = enrich_listing(_listing(terpenes=("Limonene", "no such thing")))
+    assert (enriched.terpenes, enriched.terpene_basis) == (("limonene",), "supplier")
+
+
+def test_what_is_no_flower_has_no_strain() -> None:
+    assert enrich_listing(_listing(category="beverages")).strain is None
+
+
+def test_tables_speak_of_terpenes_that_exist() -> None:
+    assert {terpene for strain in strains().values() for terpene in strain.terpenes} <= set(
+        terpenes()
+    )
+    assert all(len(strain.parents) != 1 for strain in strains().values())
+
+
+def test_measured_terpenes_keep_their_basis_and_a_mean_never_becomes_a_claim() -> None:
+    measured = enrich_listing(_listing(terpenes=("Limonene",), terpene_basis="measured"))
+    assert (measured.terpenes, measured.terpene_basis) == (("limonene",), "measured")
+    mean = enrich_listing(_listing())
+    assert enrich_listing(mean).terpene_basis == "strain-mean"
+
+
+def test_type_that_the_supplier_leaves_open_stays_open() -> None:
+    assert enrich_listing(_listing(name="Acapulco Gold")).strain_type is None
+
+
+def test_how_a_strain_was_known_is_told() -> None:
+    known = {
+        name: find_strain(_listing(name=name))
+        for name in ("Grand Daddy Purps", "Zkittles", "Blue Dream Fog")
+    }
+    assert {name: match.how if match else None for name, match in known.items()} == {
+        "Grand Daddy Purps": "alias",
+        "Zkittles": "close",
+        "Blue Dream Fog": None,
+    }
+
+
+def test_flavor_of_a_vape_is_no_strain() -> None:
+    assert find_strain(_listing(name="Blueberry")) is not None
+    assert find_strain(_listing(name="Blueberry", category="vapes")) is None

@@ -1,0 +1,159 @@
+"""Pairs of real menus, labelled by hand; and the vetoes one by one."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from catalog.ingest.matching import Candidate, best_of, brand_block, compare
+
+PINK = Candidate(
+    merge_key="a", name="Pink Kush", brand="San Rafael '71", category="dried-flower", strain_type="indica",
+    weight_grams=Decimal("3.5"), thc=(Decimal(20), Decimal(26)),
+)  # fmt: skip
+
+
+def _is(left: str, right: str, brand: str, category: str, *, has_size: bool = False) -> str:
+    facts: dict[str, Any] = {"brand": brand, "category": category}
+    if has_size:
+        facts["weight_grams"] = Decimal(1)
+    return compare(
+        Candidate(merge_key="l", name=left, **facts), Candidate(merge_key="r", name=right, **facts)
+    ).band
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "brand", "category", "band"),
+    [
+        # one product
+        ("Chocolate Chip Cookie", "Chocolate Chip Cookie", "Kaneh Company", "edibles", "same"),
+        ("Northern Lights - Oil", "Northern Light - Oil", "The Green Cross", "extracts", "same"),
+        ("Bubble Gum - Wax", "Bubblegum - Wax", "West Coast Cure", "extracts", "same"),
+        ("AC/DC & CB Diesel - Oil", "ACDC / CB Diesel - Oil", "The CO2 Company", "extracts", "same"),
+        ("Gummies - Bears On Clouds", "Gummie - Bears on Clouds", "Iris", "edibles", "same"),
+        ("Triple Strength Orange Gummies", "Triple Strength Gummies - Orange", "IncrediMeds", "edibles", "same"),
+        ("Rick Simpson Caps - Hybrid", "Rick Simpson Caps (Hybrid)", "Delta 11", "edibles", "same"),
+        ("Cuban Linx Pre-Roll", "Cuban Linx", "Tribal", "pre-rolls", "same"),
+        ("Préroulé Big Hits", "Big Hits Pre-Rolls", "Pure Sunfarms", "pre-rolls", "same"),
+        # to be asked
+        ("Monster Cookies - Shatter", "Cookie Monster - Shatter", "OMG Extracts", "extracts", "ask"),
+        ("Afghan Blue - Vaporizer Cartridge", "Blue Afghani - Vaporizer Cartridge", "The CO2 Company", "vapes", "ask"),
+        ("Relief Balm - Rose Geranium", "Relief Balm - Rose Gernaium", "Flour Child", "topicals", "ask"),
+        ("Dark Chocolate Truffle", "Truffle - Dark Chocolate", "IncrediMeds", "edibles", "ask"),
+        # two products
+        ("OG Kush - Vaporizer Cartridge", "OG Kush - Vaporizer Disposable", "Bumblebee", "vapes", "different"),
+        ("Platinum OG Kush - Oil", "OG Kush - Oil", "Platinum Oils", "extracts", "different"),
+        ("Tincture 15:1", "Tincture 1.5:1", "Revivid CBD", "oils", "different"),
+        ("Fire OG - Wax", "Fire OG Kush - Wax", "Natural Cannabis Company", "extracts", "different"),
+        ("Blue Diesel - Wax", "Blue City Diesel - Wax", "Waxology", "extracts", "different"),
+        ("Cheese - Wax", "Blue Cheese - Wax", "Waxology", "extracts", "different"),
+        ("LA Cheese - Oil", "Cheese - Oil", "Waxology", "extracts", "different"),
+        ("Deadband - Vaporizer Cartridge", "Headband - Vaporizer Cartridge", "O.pen VAPE", "vapes", "different"),
+        ("Orange Dream - Wax", "Orange Cream - Wax", "High Caliber Extracts", "extracts", "different"),
+        ("Kind Caps", "Kind Caps - Sativa", "Kind Medicine", "edibles", "different"),
+        ("Hard Candy Jewels", "Hard Candy Jewels CBD", "Happy Seed Edibles", "edibles", "different"),
+        ("Gummy Cup CBD - Orange", "Gummy Cup CBD", "Happy Seed Edibles", "edibles", "different"),
+        ("Triple Strength Gummies", "Triple Strength Gummies - Grape", "IncrediMeds", "edibles", "different"),
+        ("THC Infused Tea - O-Cup", "THC Infused Coffee - O-Cup", "Pot O Coffee", "edibles", "different"),
+        ("Gelato #33", "Gelato #41", "Sherbinski", "extracts", "different"),
+        ("Blue Dream - Wax", "Blue Dream - Shatter", "Roil Extracts", "extracts", "different"),
+        ("Salve Sample", "Salve", "Turtle Bud", "topicals", "different"),
+        ("Snooze Bar Mini", "Snooze Bar", "Swerve Confections", "edibles", "different"),
+    ],
+)  # fmt: skip
+def test_pairs_of_real_menus(left: str, right: str, brand: str, category: str, band: str) -> None:
+    assert _is(left, right, brand, category) == _is(right, left, brand, category) == band
+
+
+def test_word_more_is_asked_about_only_where_all_else_speaks_for_one() -> None:
+    assert _is("Fire OG", "Fire OG Kush", "Aurora", "dried-flower", has_size=True) == "ask"
+    assert _is("Fire OG", "Fire OG Kush", "Aurora", "dried-flower") == "different"
+
+
+@pytest.mark.parametrize(
+    ("facts", "band"),
+    [
+        ({}, "same"),
+        ({"brand": "SAN RAFAEL ’71"}, "same"),
+        ({"name": "PINK KUSH"}, "same"),
+        ({"strain_type": "indica-dominant"}, "same"),
+        ({"thc": (Decimal(22), Decimal(28))}, "same"),
+        ({"gtin": "00628110000129"}, "same"),
+        ({"weight_grams": None}, "ask"),
+        ({"brand": None}, "ask"),
+        ({"strain_type": "sativa"}, "ask"),
+        ({"thc": (Decimal(5), Decimal(9))}, "ask"),
+        ({"weight_grams": Decimal(7)}, "different"),
+        ({"pieces": 3}, "different"),
+        ({"category": "pre-rolls"}, "different"),
+        ({"brand": "Good Supply"}, "different"),
+        ({"name": "Pink Kush CBD"}, "different"),
+    ],
+)
+def test_what_else_is_known_decides(facts: dict[str, Any], band: str) -> None:
+    assert compare(PINK, replace(PINK, merge_key="b", **facts)).band == band
+
+
+def test_gtins_and_doses_rule_out() -> None:
+    left = replace(PINK, gtin="00628110000129")
+    assert compare(left, replace(PINK, gtin="00628110000136")).reasons == ("other GTIN",)
+    bar = Candidate(
+        merge_key="a",
+        name="Lemon Bar",
+        brand="Kaneh",
+        category="edibles",
+        measures=frozenset({"100mg"}),
+    )
+    assert compare(bar, replace(bar, measures=frozenset({"250mg"}))).reasons == ("other dose",)
+    assert compare(replace(bar, thc_mg=Decimal(5)), replace(bar, thc_mg=Decimal(10))).reasons == (
+        "other dose",
+    )
+    pack = Candidate(
+        merge_key="a", name="Cones", brand="B", category="pre-rolls", measures=frozenset({"3pack"})
+    )
+    assert compare(pack, replace(pack, measures=frozenset({"5pack"}))).band == "different"
+
+
+def test_sizes_in_names_are_held_against_those_in_columns() -> None:
+    cart = Candidate(
+        merge_key="a",
+        name="GSCookies",
+        brand="Bloom",
+        category="vapes",
+        weight_grams=Decimal("0.5"),
+    )
+    named = replace(cart, merge_key="b", weight_grams=None)
+    bands = [
+        compare(cart, replace(named, measures=frozenset({told}))).band
+        for told in ("1g", "0.5g", "2x0.25g")
+    ]
+    assert bands == ["different", "same", "same"]
+    gummies = Candidate(
+        merge_key="a",
+        name="Black Cherry Gummies",
+        brand="I",
+        category="edibles",
+        thc_mg=Decimal(50),
+    )
+    three = replace(gummies, merge_key="b", thc_mg=None, measures=frozenset({"3pack"}))
+    assert compare(gummies, three).reasons[1:] == ("size of one unknown",)
+
+
+def test_pre_roll_filed_as_flower_is_not_taken_for_flower() -> None:
+    assert _is("Skittles", "Skittles - Pre Roll", "OMC", "dried-flower", has_size=True) == "ask"
+    assert _is("Skittles", "Skittles - Pre Roll", "OMC", "pre-rolls", has_size=True) == "same"
+
+
+def test_rivals_that_are_not_one_among_themselves_are_all_asked_about() -> None:
+    one, other = (replace(PINK, merge_key=key, gtin=f"0062811000012{key}") for key in "34")
+    assert [compared.band for _, compared in best_of(PINK, [one, other])] == ["ask", "ask"]
+    assert [compared.band for _, compared in best_of(PINK, [one, replace(one, merge_key="9")])] == [
+        "same",
+        "same",
+    ]
+
+
+def test_brands_are_compared_without_what_companies_are() -> None:
+    assert brand_block("Edison Cannabis Co") == brand_block("EDISON") == "edison"
+    assert brand_block("Cannabis Co.") != ""

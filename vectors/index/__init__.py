@@ -1,0 +1,1 @@
+"""Vector index: encode rows, write them, build and reconcile collections."""

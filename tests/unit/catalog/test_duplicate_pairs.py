@@ -10,7 +10,7 @@ from catalog.ingest.records import SourceRecord
 from catalog.models import Product
 from catalog.services.duplicates import candidate_of
 
-PAIRS = Path(__file__).parents[1] / "samples" / "duplicate_pairs.csv"
+PAIRS = Path(__file__).parents[2] / "samples" / "duplicate_pairs.csv"
 
 
 def test_what_is_merged_is_one_product() -> None:

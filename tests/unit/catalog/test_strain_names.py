@@ -9,7 +9,7 @@ from catalog.ingest.strain_names import StrainNames
 from catalog.management.commands.evaluate_strain_names import evaluate
 from catalog.reference.strains import Strain, fold, strains
 
-PAIRS = Path(__file__).parents[1] / "samples" / "strain_names.csv"
+PAIRS = Path(__file__).parents[2] / "samples" / "strain_names.csv"
 NAMES = StrainNames(strains())
 
 

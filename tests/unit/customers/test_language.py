@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from customers.masking.language import language_of, language_of_all
 
-SAID = Path(__file__).parent.parent / "samples" / "chats" / "languages.csv"
+SAID = Path(__file__).parents[2] / "samples" / "chats" / "languages.csv"
 
 
 def _said() -> list[tuple[str, str]]:

@@ -22,5 +22,5 @@ class MlopsConfig(AppConfig):
     def ready(self) -> None:
         from mlops import checks  # noqa: F401  # registers them
 
-        # Of whichever application: the tables of the last one are there only after it.
-        post_migrate.connect(install_partitions, dispatch_uid="mlops.partitions")
+        # The signal is sent once per application when all migrations are done: then every table exists.
+        post_migrate.connect(install_partitions, sender=self, dispatch_uid="mlops.partitions")

@@ -1,4 +1,8 @@
--- What we charge is told to whoever listens: noted with the change itself, published afterwards.
+-- Events for changes of our own prices.
+
+-- Adds an event to event_outbox for each product whose price has changed, in the same transaction: an event is
+-- published only if the change is committed, and none is lost. Products that were merged into another are left
+-- out, because the other one is sold.
 CREATE FUNCTION note_price_set() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO event_outbox (topic, key, type, data)
@@ -8,6 +12,7 @@ BEGIN
   RETURN NULL;
 END $$;
 
+-- Adds the events after every update of products.
 CREATE TRIGGER products_price_set AFTER UPDATE ON products
 REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION note_price_set();

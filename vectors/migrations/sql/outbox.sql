@@ -1,5 +1,9 @@
--- Notes rows whose vectors are due, in the transaction that changes them. A table asks for it by three triggers:
--- after insert, after delete, and after update with the columns that vectors are made of as arguments.
+-- Outbox of vectors: which rows need a new vector, or the removal of theirs.
+
+-- Adds rows to vector_outbox in the transaction that changes a table, so that no change is lost when the process that
+-- computes vectors is down. A table takes part by three statement triggers with the transition tables new_rows and
+-- old_rows: after insert, after delete, and after update. The arguments of the update trigger are the columns that
+-- vectors are computed from: an update that leaves them as they are adds nothing.
 CREATE FUNCTION note_vector_due() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   before text;

@@ -1,15 +1,16 @@
 """
-Customers who never were, for a demonstration: each has a taste, and everything they do follows from it.
+Generator of synthetic customers for demonstrations: their events follow from their preferences.
 
-The preference model, all of it drawn from one seed. A taste is: a weight for each strain type and category (Dirichlet .6:
-most people like one or two), a THC percentage (normal, mean 20, deviation 5), a price (log-normal, median 30 dollars), a
-brand that is favored, and visits a month (gamma, mean 2). What a product is worth to a taste is
+The preference model, all of it drawn from one seed. The preferences of a customer are: a weight for
+each strain type and category (Dirichlet .6: most people like one or two), a THC percentage (normal,
+mean 20, deviation 5), a price (log-normal, median 30 dollars), a favorite brand, and a number of
+visits per month (gamma, mean 2). The utility of a product for a customer is
 
-    log weight of its type + log weight of its category - ((THC - theirs) / 5)² / 2 - (log price ratio / .5)² / 2
-    + 1 for the favored brand,
+    log weight of its type + log weight of its category - ((THC - preferred THC) / 5)² / 2
+    - (log price ratio / .5)² / 2 + 1 for the favorite brand,
 
-and products are chosen with probability proportional to exp(worth): a multinomial logit. One who visits looks at two to
-five products, puts one to three of them into the basket and buys those.
+and products are chosen with probability proportional to exp(utility): a multinomial logit. During a
+visit a customer views two to five products, adds one to three of them to the basket and buys those.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,23 +26,22 @@ from catalog.models import Product
 
 SEED = 20261126
 _NAMESPACE = UUID("6f1c8a52-52a5-4f57-9d84-6f5a3f2f7a10")
-_MOST_PRODUCTS = 2_000
-_SHARPNESS, _THC_MEAN, _THC_SPREAD, _PRICE_MEDIAN, _PRICE_SPREAD, _VISITS = (
-    0.6,
-    20.0,
-    5.0,
-    30.0,
-    0.5,
-    2.0,
-)
+_MAX_PRODUCTS = 2_000
+_DIRICHLET_CONCENTRATION = 0.6
+_THC_MEAN = 20.0
+_THC_DEVIATION = 5.0
+_PRICE_MEDIAN = 30.0
+_LOG_PRICE_DEVIATION = 0.5
+_MEAN_VISITS_PER_MONTH = 2.0
 STORES = (
     ("queen-west", "Queen West", "ON"),
     ("danforth", "Danforth", "ON"),
     ("whyte-ave", "Whyte Avenue", "AB"),
     ("sainte-catherine", "Sainte-Catherine", "QC"),
 )
-# What is said: by the customer, and by who answers; of the first product and of a cheaper one.
-_TALK = {
+"""Code, name and province of each demonstration store."""
+# Chat messages by language as (role, text); they mention a product and a cheaper one.
+_CHAT_TEMPLATES = {
     "en": (
         ("customer", "Hi, do you have {first} in the store today?"),
         ("assistant", "Yes: {first}, {first_price} dollars."),
@@ -56,7 +56,8 @@ _TALK = {
         ("assistant", "Oui : {first}, {first_price} dollars."),
         (
             "customer",
-            "Quelque chose du genre qui coûte moins cher? Mon numéro est le 514-555-0134, si ça rentre plus tard.",
+            "Quelque chose du genre qui coûte moins cher? Mon numéro est le 514-555-0134, "
+            "si ça rentre plus tard.",
         ),
         ("assistant", "{second}, {second_price} dollars."),
     ),
@@ -65,8 +66,12 @@ _PROVINCES = tuple(province for _, _, province in STORES)
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """Products as tastes see them, n of them: index of type and category, THC, log price, brand."""
+class ProductFeatures:
+    """
+    Features of n products as the preference model reads them; arrays have the shape (n,).
+
+    types and categories are indexes into the sorted distinct values.
+    """
 
     ids: list[str]
     names: list[str]
@@ -81,38 +86,38 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """One customer: number, home store, province, language, and the chance of each product (n,)."""
+class SyntheticCustomer:
+    """A synthetic customer; choice_probabilities: of each product, shape (n,), sum 1."""
 
-    number: str
-    store: str
+    external_id: str
+    store_code: str
     province: str
     language: str
-    chances: NDArray[np.float64]
-    visits_a_month: float
-    agrees: tuple[str, ...]
+    choice_probabilities: NDArray[np.float64]
+    visits_per_month: float
+    consents: tuple[str, ...]
 
 
-def shelf() -> Shelf | None:
-    """Read the products that have a price; None when there are none."""
+def load_product_features() -> ProductFeatures | None:
+    """Return the features of the products that have a price; None when there are none."""
     rows = list(
         Product.objects.current()
         .exclude(price=None)
         .order_by("merge_key", "pk")
         .values_list("pk", "price", "strain_type", "category", "thc_percentage", "brand", "name")[
-            :_MOST_PRODUCTS
+            :_MAX_PRODUCTS
         ]
     )
     if not rows:
         return None
-    types, type_of = np.unique([row[2] or "" for row in rows], return_inverse=True)
-    categories, category_of = np.unique([row[3] or "" for row in rows], return_inverse=True)
-    return Shelf(
+    types, type_indexes = np.unique([row[2] or "" for row in rows], return_inverse=True)
+    categories, category_indexes = np.unique([row[3] or "" for row in rows], return_inverse=True)
+    return ProductFeatures(
         ids=[str(row[0]) for row in rows],
         names=[row[6] for row in rows],
         prices=[f"{row[1]:.2f}" for row in rows],
-        types=type_of,
-        categories=category_of,
+        types=type_indexes,
+        categories=category_indexes,
         thc=np.array([float(row[4]) if row[4] is not None else _THC_MEAN for row in rows]),
         log_price=np.log([max(float(row[1] or 0), 1.0) for row in rows]),
         brands=np.array([row[5] or "" for row in rows]),
@@ -121,160 +126,182 @@ def shelf() -> Shelf | None:
     )
 
 
-def people(on: Shelf, *, count: int, seed: int = SEED) -> list[Person]:
-    """Draw customers; the same seed, count and shelf draw the same ones."""
-    chance = np.random.default_rng(seed)
-    return [_person(on, chance, number) for number in range(count)]
+def generate_customers(
+    products: ProductFeatures, *, count: int, seed: int = SEED
+) -> list[SyntheticCustomer]:
+    """Return customers; the same seed, count and products give the same customers."""
+    rng = np.random.default_rng(seed)
+    return [_generate_customer(products, rng, number) for number in range(count)]
 
 
-def stock(on: Shelf, *, at: datetime, seed: int = SEED) -> Iterator[dict[str, Any]]:
-    """Yield a count of each product in each store, a sixth of them sold out."""
-    chance = np.random.default_rng(seed + 1)
-    for code, _, _ in STORES:
-        for product in on.ids:
-            quantity = 0 if chance.random() < 1 / 6 else int(chance.integers(1, 40))
+def generate_stock_events(
+    products: ProductFeatures, *, at: datetime, seed: int = SEED
+) -> Iterator[dict[str, Any]]:
+    """Yield a stock event for each product in each store; a sixth of them are sold out."""
+    rng = np.random.default_rng(seed + 1)
+    for store_code, _, _ in STORES:
+        for product_id in products.ids:
+            quantity = 0 if rng.random() < 1 / 6 else int(rng.integers(1, 40))
             yield _event(
-                seed,
-                f"stock:{code}:{product}",
-                "inventory_updates",
-                "stock",
-                at,
-                {
-                    "store": code,
-                    "product": product,
-                    "quantity": quantity,
-                },
+                event_id=_event_id(seed, f"stock:{store_code}:{product_id}"),
+                topic="inventory_updates",
+                event_type="stock",
+                occurred_at=at,
+                data={"store": store_code, "product": product_id, "quantity": quantity},
             )
 
 
-def doings(
-    on: Shelf, of: Sequence[Person], *, until: datetime, days: int, seed: int = SEED
+def generate_visit_events(
+    products: ProductFeatures,
+    customers: Sequence[SyntheticCustomer],
+    *,
+    until: datetime,
+    days: int,
+    seed: int = SEED,
 ) -> Iterator[dict[str, Any]]:
-    """Yield what the customers did in the days before a moment: views, baskets, purchases, one visit after the other."""
-    chance = np.random.default_rng(seed + 2)
-    for person in of:
-        for number in range(chance.poisson(person.visits_a_month * days / 30)):
-            at = until - timedelta(days=float(chance.uniform(0, days)))
-            yield from visit(on, person, chance, at=at, name=f"{person.number}:{number}", seed=seed)
+    """Yield the events of all visits in the days before `until`, one visit after the other."""
+    rng = np.random.default_rng(seed + 2)
+    for customer in customers:
+        for number in range(rng.poisson(customer.visits_per_month * days / 30)):
+            yield from generate_visit(
+                products,
+                customer,
+                rng,
+                at=until - timedelta(days=float(rng.uniform(0, days))),
+                name=f"{customer.external_id}:{number}",
+                seed=seed,
+            )
 
 
-def visit(
-    on: Shelf,
-    person: Person,
-    chance: np.random.Generator,
+def generate_visit(  # noqa: PLR0913  # products, customer and generator, then keywords
+    products: ProductFeatures,
+    customer: SyntheticCustomer,
+    rng: np.random.Generator,
     *,
     at: datetime,
     name: str,
     seed: int = SEED,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the events of one visit; name: what tells it from others, so that its events have the same ids again."""
-    seen = chance.choice(
-        len(on.ids), size=int(chance.integers(2, 6)), replace=False, p=person.chances
+    """
+    Yield the events of one visit: views, additions to the basket, and the purchase.
+
+    name: identifies the visit; the same name and seed give the same event ids.
+    """
+    viewed = rng.choice(
+        len(products.ids),
+        size=int(rng.integers(2, 6)),
+        replace=False,
+        p=customer.choice_probabilities,
     )
-    bought = seen[: int(chance.integers(1, 4))]
-    who = {"customer": person.number, "session": f"visit-{name}", "store": person.store}
-    for place, product in enumerate(seen):
-        acts = ["view", "basket-add"] if product in bought else ["view"]
-        for act in acts:
-            moment = at + timedelta(seconds=40 * place)
+    purchased = viewed[: int(rng.integers(1, 4))]
+    for rank, product in enumerate(viewed):
+        interaction_types = ["view", "basket_add"] if product in purchased else ["view"]
+        for interaction_type in interaction_types:
             yield _event(
-                seed,
-                f"{act}:{name}:{place}",
-                "customer_interactions",
-                "interaction",
-                moment,
-                {
-                    "kind": act,
-                    "product": on.ids[product],
-                    **who,
+                event_id=_event_id(seed, f"{interaction_type}:{name}:{rank}"),
+                topic="customer_interactions",
+                event_type="interaction",
+                occurred_at=at + timedelta(seconds=40 * rank),
+                data={
+                    "type": interaction_type,
+                    "product_id": products.ids[product],
+                    "external_id": customer.external_id,
+                    "session_id": f"visit-{name}",
+                    "store_code": customer.store_code,
                 },
             )
     lines = [
         {
-            "product": on.ids[p],
-            "quantity": int(1 + (chance.random() < 0.2)),
-            "unit_price": on.prices[p],
+            "product_id": products.ids[product],
+            "quantity": int(1 + (rng.random() < 0.2)),
+            "unit_price": products.prices[product],
         }
-        for p in bought
+        for product in purchased
     ]
     yield _event(
-        seed,
-        f"purchase:{name}",
-        "customer_interactions",
-        "purchase",
-        at + timedelta(minutes=5),
-        {
+        event_id=_event_id(seed, f"purchase:{name}"),
+        topic="customer_interactions",
+        event_type="purchase",
+        occurred_at=at + timedelta(minutes=5),
+        data={
             "order_id": f"demo-{uuid5(_NAMESPACE, f'{seed}:{name}').hex[:12]}",
-            "customer": person.number,
-            "store": person.store,
+            "external_id": customer.external_id,
+            "store_code": customer.store_code,
             "lines": lines,
         },
     )
 
 
-def talk(on: Shelf, person: Person, *, seed: int = SEED) -> list[tuple[str, str]]:
-    """Return a conversation of a customer as (who speaks, words), two or four of them."""
-    chance = np.random.default_rng([seed, int(uuid5(_NAMESPACE, person.number).hex[:8], 16)])
+def generate_chat(
+    products: ProductFeatures, customer: SyntheticCustomer, *, seed: int = SEED
+) -> list[tuple[str, str]]:
+    """Return the two or four messages of a chat session of a customer as (role, text)."""
+    rng = np.random.default_rng([seed, int(uuid5(_NAMESPACE, customer.external_id).hex[:8], 16)])
     first, second = sorted(
-        chance.choice(len(on.ids), size=2, replace=False, p=person.chances),
-        key=lambda p: -on.log_price[p],
+        rng.choice(len(products.ids), size=2, replace=False, p=customer.choice_probabilities),
+        key=lambda product: -products.log_price[product],
     )
-    told = {
-        "first": on.names[first],
-        "first_price": on.prices[first],
-        "second": on.names[second],
-        "second_price": on.prices[second],
+    params = {
+        "first": products.names[first],
+        "first_price": products.prices[first],
+        "second": products.names[second],
+        "second_price": products.prices[second],
     }
-    return [(role, words.format(**told)) for role, words in _TALK[person.language]][
-        : int(chance.choice([2, 4]))
+    messages = [
+        (role, template.format(**params)) for role, template in _CHAT_TEMPLATES[customer.language]
     ]
+    return messages[: int(rng.choice([2, 4]))]
 
 
-def _person(on: Shelf, chance: np.random.Generator, number: int) -> Person:
-    types = chance.dirichlet(np.full(on.type_count, _SHARPNESS))
-    categories = chance.dirichlet(np.full(on.category_count, _SHARPNESS))
-    thc, log_price = (
-        chance.normal(_THC_MEAN, _THC_SPREAD),
-        chance.normal(np.log(_PRICE_MEDIAN), _PRICE_SPREAD),
+def _generate_customer(
+    products: ProductFeatures, rng: np.random.Generator, number: int
+) -> SyntheticCustomer:
+    # The order of the draws is part of the model: changing it changes every customer.
+    type_weights = rng.dirichlet(np.full(products.type_count, _DIRICHLET_CONCENTRATION))
+    category_weights = rng.dirichlet(np.full(products.category_count, _DIRICHLET_CONCENTRATION))
+    preferred_thc = rng.normal(_THC_MEAN, _THC_DEVIATION)
+    preferred_log_price = rng.normal(np.log(_PRICE_MEDIAN), _LOG_PRICE_DEVIATION)
+    favorite_brand = products.brands[rng.integers(len(products.brands))]
+    utility = (
+        np.log(type_weights[products.types] + 1e-3)
+        + np.log(category_weights[products.categories] + 1e-3)
+        - ((products.thc - preferred_thc) / _THC_DEVIATION) ** 2 / 2
+        - ((products.log_price - preferred_log_price) / _LOG_PRICE_DEVIATION) ** 2 / 2
+        + (products.brands == favorite_brand)
     )
-    brand = on.brands[chance.integers(len(on.brands))]
-    worth = (
-        np.log(types[on.types] + 1e-3)
-        + np.log(categories[on.categories] + 1e-3)
-        - ((on.thc - thc) / _THC_SPREAD) ** 2 / 2
-        - ((on.log_price - log_price) / _PRICE_SPREAD) ** 2 / 2
-        + (on.brands == brand)
-    )
-    chances = np.exp(worth - worth.max()) + 1e-9
-    home = int(chance.integers(len(STORES)))
-    province = _PROVINCES[home]
-    is_french = chance.random() < (0.8 if province == "QC" else 0.05)
-    # In Quebec fewer agree to be profiled: there it is off until asked for.
-    likely = {
+    probabilities = np.exp(utility - utility.max()) + 1e-9
+    store_code, _, province = STORES[int(rng.integers(len(STORES)))]
+    is_french = rng.random() < (0.8 if province == "QC" else 0.05)
+    # Quebec requires opt-in for profiling, so fewer customers consent to it there.
+    consent_rates = {
         "history": 0.85,
         "profiling": 0.35 if province == "QC" else 0.7,
         "chat": 0.6,
         "marketing": 0.3,
     }
-    return Person(
-        number=f"demo-{number:04d}",
-        store=STORES[home][0],
+    return SyntheticCustomer(
+        external_id=f"demo-{number:04d}",
+        store_code=store_code,
         province=province,
         language="fr" if is_french else "en",
-        chances=chances / chances.sum(),
-        visits_a_month=float(chance.gamma(2.0, _VISITS / 2.0)),
-        agrees=tuple(purpose for purpose, share in likely.items() if chance.random() < share),
+        choice_probabilities=probabilities / probabilities.sum(),
+        visits_per_month=float(rng.gamma(2.0, _MEAN_VISITS_PER_MONTH / 2.0)),
+        consents=tuple(purpose for purpose, rate in consent_rates.items() if rng.random() < rate),
     )
 
 
+def _event_id(seed: int, name: str) -> str:
+    return str(uuid5(_NAMESPACE, f"{seed}:{name}"))
+
+
 def _event(
-    seed: int, name: str, topic: str, kind: str, at: datetime, data: dict[str, Any]
+    *, event_id: str, topic: str, event_type: str, occurred_at: datetime, data: dict[str, Any]
 ) -> dict[str, Any]:
     return {
         "topic": topic,
-        "id": str(uuid5(_NAMESPACE, f"{seed}:{name}")),
-        "type": kind,
+        "id": event_id,
+        "type": event_type,
         "version": 1,
-        "occurred_at": at.isoformat(),
+        "occurred_at": occurred_at.isoformat(),
         "data": data,
     }

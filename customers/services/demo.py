@@ -1,4 +1,4 @@
-"""A demonstration's customers put into the rows: registered, consenting, and their doings taken in like anybody's."""
+"""Loading of the synthetic demonstration data: customers, consents, chats and their events."""
 
 import os
 from collections.abc import Callable
@@ -12,166 +12,203 @@ from django.utils import timezone
 from catalog.models import Store, StoreStock
 from config.errors import CultivarError
 from customers import demo
-from customers.demo import SEED, STORES, Person, Shelf
+from customers.demo import SEED, STORES, ProductFeatures, SyntheticCustomer
 from customers.models import ConsentText, CustomerProfile
 from customers.recommendations.statistics import jobs, repeat_jobs
 from customers.services import chats, consents, preferences, profiles
 from mlops.models import InboxEvent
-from mlops.streams.decoding import read
-from mlops.streams.intake import take_in
+from mlops.streams.decoding import decode_event
+from mlops.streams.intake import apply_events
 
-BY = "demonstration"
-_BATCH = 500
-# A visit is told at its end.
-_VISIT = timedelta(minutes=6)
-Advance = Callable[[str, int, int], None]
-"""Told what is being done, how many are done, of how many."""
-
-
-class NothingToShow(CultivarError):
-    """There are no products with a price yet."""
-
-    code = "nothing-to-show"
+ACTOR = "demonstration"
+_BATCH_SIZE = 500
+# Events of a visit are sent when it ends.
+_VISIT_DURATION = timedelta(minutes=6)
+ProgressCallback = Callable[[str, int, int], None]
+"""Receives the name of the current step, how many items are done, and how many there are."""
 
 
-def load(*, count: int, days: int, seed: int, advance: Advance) -> dict[str, int]:
-    """Make stores, stock, customers and what they did in the last days; safe to repeat. Raises NothingToShow."""
-    shelf = demo.shelf()
-    if shelf is None:
-        raise NothingToShow(
+class NoPricedProducts(CultivarError):
+    """The catalogue has no product with a price yet."""
+
+    code = "no_priced_products"
+
+
+def load_demo_data(
+    *, count: int, days: int, seed: int, on_progress: ProgressCallback
+) -> dict[str, int]:
+    """
+    Create stores, stock, customers and their events of the last days; safe to repeat.
+
+    Returns how many rows were created, by kind. Raises NoPricedProducts.
+    """
+    products = demo.load_product_features()
+    if products is None:
+        raise NoPricedProducts(
             "There are no products with a price yet; run `manage.py sync_catalog` first."
         )
     for code, name, province in STORES:
         Store.objects.get_or_create(code=code, defaults={"name": name, "province": province})
     midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    people = demo.people(shelf, count=count, seed=seed)
-    new = 0
-    for number, person in enumerate(people, start=1):
-        new += _register(person)
-        advance("customers", number, len(people))
-    counted = list(demo.stock(shelf, at=midnight, seed=seed))
-    done = list(demo.doings(shelf, people, until=midnight, days=days, seed=seed))
-    taken = {"customers": new, "stock": _take_in("inventory_updates", counted, "stock", advance)}
-    taken["events"] = _take_in("customer_interactions", sorted(done, key=_time), "events", advance)
-    taken["preferences"] = preferences.derive_due()
-    taken["neighbors"], taken["sold"] = jobs.count_neighbors(), jobs.count_popularity()
-    taken["habits"] = repeat_jobs.count_habits()
-    taken["chats"] = 0
-    for number, person in enumerate(people, start=1):
-        taken["chats"] += _talk(shelf, person, seed)
-        advance("chats", number, len(people))
-    return taken
+    customers = demo.generate_customers(products, count=count, seed=seed)
+    created = {"customers": 0}
+    for number, customer in enumerate(customers, start=1):
+        created["customers"] += _register_customer(customer)
+        on_progress("customers", number, len(customers))
 
-
-def _time(event: dict[str, Any]) -> datetime:
-    return datetime.fromisoformat(event["occurred_at"])
-
-
-def _register(person: Person) -> int:
-    if CustomerProfile.objects.filter(external_customer_id=person.number).exists():
-        return 0
-    customer = profiles.register(
-        external_customer_id=person.number,
-        by=BY,
-        province=person.province,
-        language=person.language,
-        store=Store.objects.get(code=person.store),
-        is_synthetic=True,
+    stock_events = list(demo.generate_stock_events(products, at=midnight, seed=seed))
+    visit_events = list(
+        demo.generate_visit_events(products, customers, until=midnight, days=days, seed=seed)
     )
-    profiles.verify_age(customer=customer, proof=CustomerProfile.AgeProof.IN_PERSON, by=BY)
-    newest = {text.purpose: text.version for text in ConsentText.objects.order_by("created_at")}
-    for purpose in person.agrees:
-        consents.give(
-            customer=customer,
-            purpose=purpose,
-            version=newest[purpose],
-            language=person.language,
-            by=BY,
-            channel=BY,
-        )
-    return 1
+    visit_events.sort(key=_occurred_at)
+    created["stock"] = _ingest("inventory_updates", stock_events, "stock", on_progress)
+    created["events"] = _ingest("customer_interactions", visit_events, "events", on_progress)
+
+    created["preferences"] = preferences.derive_due_preferences()
+    created["neighbors"] = jobs.update_product_neighbors()
+    created["popularity"] = jobs.update_product_popularity()
+    created["repeat_statistics"] = repeat_jobs.update_repeat_statistics()
+
+    created["chats"] = 0
+    for number, customer in enumerate(customers, start=1):
+        created["chats"] += _create_chat(products, customer, seed)
+        on_progress("chats", number, len(customers))
+    return created
 
 
-def _talk(shelf: Shelf, person: Person, seed: int) -> int:
-    """Let one who agreed to it have a conversation kept, once."""
-    customer = CustomerProfile.objects.get(external_customer_id=person.number)
-    if ConsentText.Purpose.CHAT not in consents.open_purposes(customer) or customer.chats.exists():
-        return 0
-    session = chats.open_session(customer=customer, store=customer.store, by=BY)
-    for role, words in demo.talk(shelf, person, seed=seed):
-        said = chats.append(session=session, role=role, text=words, by=BY)
-    chats.give_feedback(message=said, is_helpful=len(words) % 3 > 0, comment="", by=BY)
-    chats.close(session=session, by=BY)
-    return 1
-
-
-def _take_in(topic: str, told: list[dict[str, Any]], name: str, advance: Advance) -> int:
-    applied = done = 0
-    for start in range(0, len(told), _BATCH):
-        batch = told[start : start + _BATCH]
-        taken = take_in(
-            [_read(event, topic) for event in batch], topic=topic, way=InboxEvent.Way.REPLAY
-        )
-        applied += len(taken.applied)
-        done += len(batch)
-        advance(name, done, len(told))
-    return applied
-
-
-def _read(told: dict[str, Any], topic: str) -> Any:
-    return read({name: value for name, value in told.items() if name != "topic"}, topic=topic)
-
-
-def trickle(*, send: Callable[[list[dict[str, Any]]], None], count: int, seed: int = SEED) -> int:
+def send_visit(
+    *, send: Callable[[list[dict[str, Any]]], None], count: int, seed: int = SEED
+) -> int:
     """
-    Let one of the first `count` customers visit now: send what they do, what is left on the shelf, how busy we are.
+    Send the events of one visit, now, of one of the first `count` customers.
 
-    Returns how many events were sent. Raises NothingToShow, and what `send` raises.
+    These are the events of the visit itself, the stock that is left in the store, and two system
+    metrics. Returns how many events were sent. Raises NoPricedProducts, and whatever `send` raises.
     """
-    shelf = demo.shelf()
-    if shelf is None:
-        raise NothingToShow("There are no products with a price yet.")
-    chance = np.random.default_rng()
-    people = demo.people(shelf, count=count, seed=seed)
-    busy = np.array([person.visits_a_month for person in people])
-    person = people[int(chance.choice(len(people), p=busy / busy.sum()))]
-    began = timezone.now() - _VISIT
-    events = list(
-        demo.visit(
-            shelf, person, chance, at=began, name=f"{person.number}:{began.isoformat()}", seed=seed
-        )
-    )
-    bought = {line["product"]: line["quantity"] for line in events[-1]["data"]["lines"]}
-    left = StoreStock.objects.filter(store__code=person.store, product_id__in=bought).values_list(
-        "product_id", "quantity"
-    )
-    for product, quantity in left:
-        told = {
-            "store": person.store,
-            "product": str(product),
-            "quantity": max(quantity - bought[str(product)], 0),
-        }
-        events.append(_now("inventory_updates", "stock", told))
-    for name, value in (
-        ("load_per_core", os.getloadavg()[0] / (os.cpu_count() or 1)),
-        ("visit_events", len(events)),
-    ):
-        events.append(
-            _now(
-                "system_metrics",
-                "metric",
-                {"source": "demonstration", "name": name, "value": float(value)},
-            )
-        )
+    products = demo.load_product_features()
+    if products is None:
+        raise NoPricedProducts("There are no products with a price yet.")
+    rng = np.random.default_rng()
+    customers = demo.generate_customers(products, count=count, seed=seed)
+    visit_rates = np.array([customer.visits_per_month for customer in customers])
+    customer = customers[int(rng.choice(len(customers), p=visit_rates / visit_rates.sum()))]
+    started_at = timezone.now() - _VISIT_DURATION
+    name = f"{customer.external_id}:{started_at.isoformat()}"
+    events = list(demo.generate_visit(products, customer, rng, at=started_at, name=name, seed=seed))
+    events += _stock_events_after(events[-1], customer)
+    events += _metric_events(visit_events=len(events))
     send(events)
     return len(events)
 
 
-def _now(topic: str, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+def _occurred_at(event: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(event["occurred_at"])
+
+
+def _register_customer(customer: SyntheticCustomer) -> int:
+    """Register a customer with age and consents unless registered already; return how many were."""
+    if CustomerProfile.objects.filter(external_customer_id=customer.external_id).exists():
+        return 0
+    profile = profiles.register_customer(
+        external_id=customer.external_id,
+        by=ACTOR,
+        province=customer.province,
+        language=customer.language,
+        store=Store.objects.get(code=customer.store_code),
+        is_synthetic=True,
+    )
+    profiles.verify_age(
+        customer=profile, verification_method=CustomerProfile.VerificationMethod.IN_PERSON, by=ACTOR
+    )
+    texts = ConsentText.objects.order_by("created_at")
+    current_versions = {text.purpose: text.version for text in texts}
+    for purpose in customer.consents:
+        consents.give_consent(
+            customer=profile,
+            purpose=purpose,
+            version=current_versions[purpose],
+            language=customer.language,
+            by=ACTOR,
+            channel=ACTOR,
+        )
+    return 1
+
+
+def _create_chat(products: ProductFeatures, customer: SyntheticCustomer, seed: int) -> int:
+    """Create a chat session of a customer with consent and without one; return how many were."""
+    profile = CustomerProfile.objects.get(external_customer_id=customer.external_id)
+    if ConsentText.Purpose.CHAT not in consents.active_purposes(profile) or profile.chats.exists():
+        return 0
+    session = chats.open_session(customer=profile, store=profile.store, by=ACTOR)
+    for role, text in demo.generate_chat(products, customer, seed=seed):
+        message = chats.append_message(session=session, role=role, text=text, by=ACTOR)
+    chats.give_feedback(message=message, is_helpful=len(text) % 3 > 0, comment="", by=ACTOR)
+    chats.close_session(session=session, by=ACTOR)
+    return 1
+
+
+def _ingest(
+    topic: str, events: list[dict[str, Any]], name: str, on_progress: ProgressCallback
+) -> int:
+    """Apply events in batches, as the consumer does; return how many were new."""
+    applied = 0
+    for start in range(0, len(events), _BATCH_SIZE):
+        batch = events[start : start + _BATCH_SIZE]
+        intake = apply_events(
+            [_decode(event, topic) for event in batch], topic=topic, channel=InboxEvent.Channel.REPLAY
+        )
+        applied += len(intake.applied)
+        on_progress(name, start + len(batch), len(events))
+    return applied
+
+
+def _decode(event: dict[str, Any], topic: str) -> Any:
+    payload = {name: value for name, value in event.items() if name != "topic"}
+    return decode_event(payload, topic=topic)
+
+
+def _stock_events_after(
+    purchase_event: dict[str, Any], customer: SyntheticCustomer
+) -> list[dict[str, Any]]:
+    """Return stock events that subtract what a purchase took from the store."""
+    purchased = {line["product_id"]: line["quantity"] for line in purchase_event["data"]["lines"]}
+    stock = StoreStock.objects.filter(
+        store__code=customer.store_code, product_id__in=purchased
+    ).values_list("product_id", "quantity")
+    return [
+        _event_now(
+            "inventory_updates",
+            "stock",
+            {
+                "store": customer.store_code,
+                "product": str(product_id),
+                "quantity": max(quantity - purchased[str(product_id)], 0),
+            },
+        )
+        for product_id, quantity in stock
+    ]
+
+
+def _metric_events(*, visit_events: int) -> list[dict[str, Any]]:
+    values = {
+        "load_per_core": os.getloadavg()[0] / (os.cpu_count() or 1),
+        "visit_events": float(visit_events),
+    }
+    return [
+        _event_now(
+            "system_metrics",
+            "metric",
+            {"source": "demonstration", "name": name, "value": value},
+        )
+        for name, value in values.items()
+    ]
+
+
+def _event_now(topic: str, event_type: str, data: dict[str, Any]) -> dict[str, Any]:
     return {
         "topic": topic,
         "id": str(uuid4()),
-        "type": kind,
+        "type": event_type,
         "version": 1,
         "occurred_at": timezone.now().isoformat(),
         "data": data,

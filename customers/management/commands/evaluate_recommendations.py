@@ -1,4 +1,4 @@
-"""Tell how good recommendations are, from a file of what people bought."""
+"""Command that measures recommendations on a file of purchases."""
 
 import json
 from dataclasses import asdict
@@ -12,39 +12,45 @@ from rich.table import Table
 
 from config.errors import BadInput
 
-_COLUMNS = """
-Columns of the file: customer, product, occurred_at (a time); and if you have them quantity (1; 0 or less is a return), kind
-(purchase; or view, basket-add, like), store, brand, category, strain_type. What is bought in the last days is foretold from all that was
-before, over all products that were bought before. recall@k is hits / min(k, bought).
+_COLUMNS_HELP = """
+Columns of the file: customer, product, occurred_at (a time); optionally quantity (1; 0 or less is a
+return), kind (purchase; or view, basket_add, like), store, brand, category, strain_type. The
+purchases of the last days are predicted from everything before, over all products that were bought
+before. recall@k is hits / min(k, purchases).
 """
 
 
 class Command(BaseCommand):
-    """A table, or JSON; one line on standard error and exit code 2 for a file that cannot be used."""
+    """Print a table or JSON; an unusable file gives one line on stderr and exit code 2."""
 
     help = (
-        f"Measure recommendations, and what is simpler, on purchases of a Parquet file.{_COLUMNS}"
+        "Measure the recommendations and simpler baselines on the purchases of a Parquet file."
+        f"{_COLUMNS_HELP}"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         parser.add_argument(
-            "--events", type=Path, required=True, metavar="FILE.parquet", help="what people did"
+            "--events",
+            type=Path,
+            required=True,
+            metavar="FILE.parquet",
+            help="purchases and interactions of customers",
         )
         parser.add_argument(
             "--test-days",
             type=int,
             default=14,
-            help="foretell so many of the last days (default: 14)",
+            help="number of last days to predict (default: 14)",
         )
         parser.add_argument(
-            "--at", type=int, default=10, help="how many are recommended (default: 10)"
+            "--at", type=int, default=10, help="number of recommendations, k (default: 10)"
         )
-        parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+        parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
     def handle(self, *, events: Path, test_days: int, at: int, **options: Any) -> None:
-        """Read, split, rank, measure."""
-        # Here, and not above: pandas and scipy take a second, which no other command should wait for.
+        """Read the events, split them by time, rank, and print the metrics of each ranker."""
+        # Imported here: pandas and scipy take a second, which other commands should not wait for.
         from customers.recommendations.evaluation.metrics import compare
         from customers.recommendations.evaluation.splits import read_events, split_of
 
@@ -56,22 +62,23 @@ class Command(BaseCommand):
             raise CommandError(f"{events}: {error}", returncode=2) from error
         console = Console(stderr=True)
         with Progress(console=console, transient=True) as progress:
-            bar = progress.add_task("counting", total=4 * len(split.relevant))
-            found = compare(split, at=at, advance=lambda: progress.advance(bar))
+            bar = progress.add_task("ranking", total=4 * len(split.relevant))
+            scores_by_ranker = compare(split, at=at, advance=lambda: progress.advance(bar))
         if options["json"]:
-            told = {name: asdict(scores) for name, scores in found.items()}
-            facts = {
+            summary = {
                 "customers": len(split.relevant),
                 "products": split.size,
                 "test_days": test_days,
                 "at": at,
+                "scores": {name: asdict(scores) for name, scores in scores_by_ranker.items()},
             }
-            self.stdout.write(json.dumps({**facts, "scores": told}))
+            self.stdout.write(json.dumps(summary))
             return
         table = Table("", f"recall@{at}", f"NDCG@{at}", "hit rate", "coverage", title=None)
-        for name, scores in found.items():
+        for name, scores in scores_by_ranker.items():
             table.add_row(name, *(f"{value:.4f}" for value in asdict(scores).values()))
         Console(file=cast(IO[str], self.stdout), highlight=False, width=100).print(table)
         self.stdout.write(
-            f"{len(split.relevant)} customers, {split.size} products, the last {test_days} days foretold"
+            f"{len(split.relevant)} customers, {split.size} products, "
+            f"purchases of the last {test_days} days predicted"
         )

@@ -1,4 +1,4 @@
-"""Let a demonstration's customers come by, one visit after the other, through the door that tills use."""
+"""Command that sends visits of synthetic customers to the events endpoint."""
 
 import json
 import time
@@ -10,39 +10,47 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.clients.http import HttpClient, HttpFailed
 from config.errors import CultivarError
-from customers.services.demo import trickle
+from customers.services.demo import send_visit
 
 
 class Command(BaseCommand):
-    """Goes on until it is stopped; what does not answer is tried again at the next visit."""
+    """Send visits until stopped; a visit that cannot be delivered is reported and skipped."""
 
-    help = "Send visits of synthetic customers to POST /api/v1/events/, as a till does; Ctrl-C ends it."
+    help = (
+        "Send visits of synthetic customers to POST /api/v1/events/, as a point of sale does; "
+        "Ctrl-C ends it."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         parser.add_argument(
-            "--address", required=True, help="of the web process, for example http://127.0.0.1:8000"
+            "--address",
+            required=True,
+            help="address of the web process, for example http://127.0.0.1:8000",
         )
         parser.add_argument(
-            "--key-file", type=Path, required=True, help="file with an API key that may send events"
+            "--key-file",
+            type=Path,
+            required=True,
+            help="file with an API key that has the scope events:write",
         )
         parser.add_argument(
             "--customers",
             type=int,
             default=120,
-            help="made first, unless they are there (default: 120)",
+            help="number of customers, created first where they are missing (default: 120)",
         )
         parser.add_argument(
             "--every", type=float, default=5, help="seconds between visits (default: 5)"
         )
         parser.add_argument(
-            "--visits", type=int, default=0, help="end after so many (default: never)"
+            "--visits", type=int, default=0, help="number of visits to send (default: no limit)"
         )
 
     def handle(
         self, *, address: str, key_file: Path, customers: int, every: float, visits: int, **_: Any
     ) -> None:
-        """Make the customers, then let them come."""
+        """Create the customers, then send their visits."""
         try:
             headers = {"Authorization": f"Api-Key {key_file.read_text().strip()}"}
         except OSError as error:
@@ -50,29 +58,30 @@ class Command(BaseCommand):
                 f"{key_file} cannot be read: {error.strerror}.", returncode=2
             ) from error
         call_command("load_demo_customers", customers=customers, stdout=self.stdout)
-        done = 0
+        sent = 0
         with HttpClient(base_url=address, timeout_seconds=10, retries=2) as client:
 
             def send(events: list[dict[str, Any]]) -> None:
                 # Safe to repeat: events have ids.
-                answer = client.post(
-                    "/api/v1/events/", json={"events": events}, headers=headers, repeatable=True
+                response = client.post(
+                    "/api/v1/events/", json={"events": events}, headers=headers, is_idempotent=True
                 )
-                told = json.loads(answer.body)
-                if told["rejected"]:
+                rejected_count = json.loads(response.body)["rejected"]
+                if rejected_count:
                     self.stderr.write(
-                        f"{told['rejected']} of {len(events)} events were rejected; see the quarantine."
+                        f"{rejected_count} of {len(events)} events were rejected; "
+                        "see the quarantine."
                     )
 
-            while not visits or done < visits:
+            while not visits or sent < visits:
                 try:
-                    trickle(send=send, count=customers)
+                    send_visit(send=send, count=customers)
                 except HttpFailed as error:
                     self.stderr.write(str(error))
                 except CultivarError as error:
                     raise CommandError(str(error), returncode=2) from error
                 else:
-                    done += 1
-                if not visits or done < visits:
+                    sent += 1
+                if not visits or sent < visits:
                     time.sleep(every)
-        self.stdout.write(f"{done} visits.")
+        self.stdout.write(f"{sent} visits sent.")

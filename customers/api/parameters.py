@@ -1,4 +1,4 @@
-"""What the doors of people share: who may, whom it is about, that it is noted."""
+"""Helpers shared by the customer endpoints: permissions, access log, bodies, identifiers."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -10,59 +10,78 @@ from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
-from config.api.conventions import refuse_unknown
-from config.api.etags import Conditional
+from config.api.etags import ConditionalView
 from config.api.keys import actor_of
+from config.api.parameters import reject_unknown_parameters
 from config.errors import BadInput
 from customers.models import CustomerProfile
-from customers.services.access import note
+from customers.services.access import log_access
 
 
-class PersonalDoor(Conditional, GenericViewSet):
-    """Permissions by action, tags on answers; nothing is filtered but by what an action says itself."""
+class CustomerDataViewSet(ConditionalView, GenericViewSet):
+    """
+    Base class of the viewsets that serve personal data.
+
+    Checks the scope of each action, answers conditional requests, and logs access to personal
+    data. Actions handle their query parameters themselves; there are no filter backends.
+    """
 
     lookup_value_regex = "[^/]+"
     lookup_url_kwarg = "id"
     filter_backends = ()
     scopes: ClassVar[Mapping[str, type[BasePermission]]] = {}
-    """The scope that each action needs."""
+    """The permission class that checks the scope of each action, by action name."""
 
     def get_permissions(self) -> list[Any]:
-        """Ask for the scope of the action; of one that does not exist, for nothing but a key."""
-        needed = self.scopes.get(self.action or "")
-        return [IsAuthenticated(), *([needed()] if needed else [])]
+        """Return the permissions of the action; an unknown action needs an API key only."""
+        scope_permission = self.scopes.get(self.action or "")
+        permissions: list[Any] = [IsAuthenticated()]
+        if scope_permission is not None:
+            permissions.append(scope_permission())
+        return permissions
 
-    def noted(self, customer: CustomerProfile | UUID | None, action: str) -> None:
-        """Note that the requester has read or done something; nothing where it is nobody's."""
+    def log_access(self, customer: CustomerProfile | UUID | None, action: str) -> None:
+        """Record in the access log that the API client performed an action on a customer's data."""
         if customer is not None:
-            note(customer=customer, actor=actor_of(self.request), action=action)
+            log_access(customer=customer, actor=actor_of(self.request), action=action)
 
 
-def told(serializer: type[Serializer], request: Request) -> dict[str, Any]:
-    """Read a body. Raises BadInput for one that is no object or has fields that are not known, ValidationError."""
-    refuse_unknown(request.query_params, known=set())
+def parse_body(serializer_class: type[Serializer], request: Request) -> dict[str, Any]:
+    """
+    Return the validated request body.
+
+    Raises BadInput for query parameters, for a body that is not an object and for unknown fields,
+    and ValidationError for invalid values.
+    """
+    reject_unknown_parameters(request.query_params, known=set())
     if not isinstance(request.data, dict):
         raise BadInput("", "must be an object")
-    read = serializer(data=request.data)
-    names = set(map(str, read.fields))
+    serializer = serializer_class(data=request.data)
+    known_fields = {str(name) for name in serializer.fields}
     for name in request.data:
-        if name not in names:
-            raise BadInput(str(name)[:50], f"unknown field; known are {', '.join(sorted(names))}")
-    read.is_valid(raise_exception=True)
-    return dict(read.validated_data)
+        if name not in known_fields:
+            known = ", ".join(sorted(known_fields))
+            raise BadInput(str(name)[:50], f"unknown field; known are {known}")
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
 
 
-def uuid_of(text: str, field: str = "id") -> UUID:
-    """Read an id. Raises BadInput."""
+def parse_uuid(text: str, field: str = "id") -> UUID:
+    """Return an identifier from its text form. Raises BadInput."""
     try:
         return UUID(text)
     except ValueError:
         raise BadInput(field, "must be a UUID") from None
 
 
-def customer_of(pk: str) -> CustomerProfile:
-    """Return a person. Raises BadInput when the id is no UUID, Http404 when there is nobody of it."""
-    found = CustomerProfile.objects.select_related("store").filter(pk=uuid_of(pk)).first()
-    if found is None:
+def get_customer(customer_id: str) -> CustomerProfile:
+    """
+    Return a customer profile with its store.
+
+    Raises BadInput for an invalid UUID, Http404 for an unknown one.
+    """
+    customers = CustomerProfile.objects.select_related("store")
+    customer = customers.filter(pk=parse_uuid(customer_id)).first()
+    if customer is None:
         raise Http404
-    return found
+    return customer

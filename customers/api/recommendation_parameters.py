@@ -1,142 +1,216 @@
-"""What may be asked of recommendations, and how it is read."""
+"""Query parameters of the recommendation endpoints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from catalog.models import Store
 from catalog.reference.provinces import PROVINCES
-from catalog.selectors import products_named
-from config.api.conventions import refuse_unknown, whole_number
+from catalog.selectors import product_ids_by_reference
 from config.api.keys import ApiClient, Audience
+from config.api.parameters import parse_integer, reject_unknown_parameters
 from config.errors import BadInput
 from customers.models import Scenario
-from customers.recommendations.request import Question
+from customers.recommendations.request import RecommendationRequest
 
-MOST, _MOST_IN_BASKET, _LONGEST_SESSION = 50, 50, 100
-_LOOKED_AT = (Scenario.Name.PRODUCT, Scenario.Name.SUBSTITUTE)
+MAX_RESULTS = 50
+_DEFAULT_RESULTS = 10
+_MAX_BASKET_PRODUCTS = 50
+_MAX_SESSION_LENGTH = 100
+_MAX_PRICE = 100_000
+_VIEWED_PRODUCT_SCENARIOS = (Scenario.Name.PRODUCT, Scenario.Name.SUBSTITUTE)
+
+
+def _example(value: object) -> list[OpenApiExample]:
+    return [OpenApiExample("Example", value=value)]
+
+
+CUSTOMER_ID_PARAMETER = OpenApiParameter(
+    "customer_id",
+    {"type": "string", "format": "uuid"},
+    OpenApiParameter.PATH,
+    description="Customer id, as returned by `GET /customers/`.",
+    examples=_example("0d5f6ad4-9f0b-4b0e-9a57-0f8f5b0f3f4b"),
+)
+SESSION_ID_PARAMETER = OpenApiParameter(
+    "session_id",
+    str,
+    description=(
+        "Session of the customer, at most 100 characters. In the scenario `basket` without the "
+        "parameter `basket`, the basket is read from the events of this session. Treat it as a "
+        "secret: anyone who sends it receives recommendations for its basket."
+    ),
+    examples=_example("session-7f3c"),
+)
 PARAMETERS = [
     OpenApiParameter(
         "scenario",
         str,
         enum=Scenario.Name.values,
-        description="home unless told; lookup is for staff",
+        description=(
+            "Placement of the recommendations; default `home`. `product` and `substitute` need "
+            "`product_id`, `basket` needs `basket` or a session; `lookup` is for staff keys."
+        ),
+        examples=_example("home"),
     ),
-    OpenApiParameter("store", str, description="code; else what any store of the province has"),
-    OpenApiParameter("limit", int, description=f"1–{MOST}, 10 unless told"),
-    OpenApiParameter("product", str, description="id or SKU of what is looked at, or sold out"),
-    OpenApiParameter("basket", str, description="ids or SKUs in the basket, comma separated"),
-    OpenApiParameter("min_price", float, description="dollars"),
-    OpenApiParameter("max_price", float, description="dollars"),
     OpenApiParameter(
-        "lang", str, enum=["en", "fr"], description="of reasons and title; else the person's"
+        "store_code",
+        str,
+        description=(
+            "Store whose stock and province apply. Without it, products in stock in any store of "
+            "the province of the key or of the customer are recommended."
+        ),
+        examples=_example("queen-west"),
+    ),
+    OpenApiParameter(
+        "limit",
+        int,
+        description=f"Number of products, 1 to {MAX_RESULTS}; default {_DEFAULT_RESULTS}.",
+        examples=_example(10),
+    ),
+    OpenApiParameter(
+        "product_id",
+        str,
+        description=(
+            "Id or SKU of the viewed product (scenario `product`) or of the product to replace "
+            "(scenario `substitute`)."
+        ),
+        examples=_example("BD-35-INDICA"),
+    ),
+    OpenApiParameter(
+        "basket",
+        str,
+        description=(
+            "Ids or SKUs of the products in the basket, separated by commas, at most "
+            f"{_MAX_BASKET_PRODUCTS} (scenario `basket`)."
+        ),
+        examples=_example("BD-35-INDICA,PK-10-GUMMIES"),
+    ),
+    OpenApiParameter(
+        "price_min", float, description="Lowest price in CAD.", examples=_example(10.0)
+    ),
+    OpenApiParameter(
+        "price_max", float, description="Highest price in CAD.", examples=_example(45.5)
+    ),
+    OpenApiParameter(
+        "language",
+        str,
+        enum=["en", "fr"],
+        description=(
+            "Language of title and reasons. Default: the language of the customer, otherwise "
+            "French in Quebec and English elsewhere."
+        ),
+        examples=_example("en"),
     ),
 ]
-SESSION = OpenApiParameter(
-    "session",
-    str,
-    description="a visit, which is a secret: whoever tells it sees what goes with its basket",
-)
-CUSTOMER = OpenApiParameter(
-    "customer_id", {"type": "string", "format": "uuid"}, OpenApiParameter.PATH
-)
-_NAMES = frozenset(parameter.name for parameter in PARAMETERS)
+_PARAMETER_NAMES = frozenset(parameter.name for parameter in PARAMETERS)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A question, and in which language it is to be answered; empty: the person's."""
+class RecommendationParameters:
+    """A recommendation request, and the response language; empty: the default language."""
 
-    question: Question
+    request: RecommendationRequest
     language: str
 
 
-def read(params: Mapping[str, str], *, customer: UUID | None, client: ApiClient) -> Asked:
-    """Read a question. Raises BadInput."""
-    refuse_unknown(params, known=set(_NAMES if customer else _NAMES | {"session"}))
+def parse_parameters(
+    params: Mapping[str, str], *, customer_id: UUID | None, client: ApiClient
+) -> RecommendationParameters:
+    """Return the parameters of a recommendation request. Raises BadInput."""
+    known = _PARAMETER_NAMES if customer_id else _PARAMETER_NAMES | {SESSION_ID_PARAMETER.name}
+    reject_unknown_parameters(params, known=set(known))
     if "\x00" in "".join(params.values()):
-        raise BadInput("", "must not hold a null character")
+        raise BadInput("", "must not contain a null character")
     scenario = params.get("scenario", Scenario.Name.HOME)
     if scenario not in Scenario.Name.values:
         raise BadInput("scenario", f"must be one of {', '.join(Scenario.Name.values)}")
     if scenario == Scenario.Name.LOOKUP and client.audience < Audience.STAFF:
-        raise BadInput("scenario", "lookup is for staff")
-    language = params.get("lang", "")
+        raise BadInput("scenario", "lookup requires a key with the audience staff")
+    language = params.get("language", "")
     if language not in ("", "en", "fr"):
-        raise BadInput("lang", "must be en or fr")
-    session = params.get("session", "")
-    if len(session) > _LONGEST_SESSION:
-        raise BadInput("session", f"must have at most {_LONGEST_SESSION} characters")
-    least, most = _price(params, "min_price"), _price(params, "max_price")
-    if least is not None and most is not None and least > most:
-        raise BadInput("min_price", "must not be above max_price")
-    store = _store(params.get("store", ""), client)
-    return Asked(
-        Question(
+        raise BadInput("language", "must be en or fr")
+    session_id = params.get("session_id", "")
+    if len(session_id) > _MAX_SESSION_LENGTH:
+        raise BadInput("session_id", f"must have at most {_MAX_SESSION_LENGTH} characters")
+    min_price = _parse_price(params, "price_min")
+    max_price = _parse_price(params, "price_max")
+    if min_price is not None and max_price is not None and min_price > max_price:
+        raise BadInput("price_min", "must not be above price_max")
+    limit = parse_integer(
+        params.get("limit"),
+        field="limit",
+        default=_DEFAULT_RESULTS,
+        minimum=1,
+        maximum=MAX_RESULTS,
+    )
+    return RecommendationParameters(
+        RecommendationRequest(
             scenario=scenario,
-            customer=customer,
-            session=session,
-            store=store,
-            province=_province(client),
-            products=_products(params, scenario, session),
-            least_price=least,
-            most_price=most,
-            limit=whole_number(params.get("limit"), field="limit", default=10, low=1, high=MOST),
+            customer=customer_id,
+            session=session_id,
+            store=_find_store(params.get("store_code", ""), client),
+            province=client.key.province if client.key.province in PROVINCES else "",
+            products=_parse_products(params, scenario, session_id),
+            min_price=min_price,
+            max_price=max_price,
+            limit=limit,
         ),
         language,
     )
 
 
-def _store(code: str, client: ApiClient) -> Store | None:
+def _find_store(code: str, client: ApiClient) -> Store | None:
     if not code:
         return None
     store = Store.objects.filter(code=code[:50]).first()
     if store is None:
-        raise BadInput("store", "is not known")
+        raise BadInput("store_code", "store not found")
     if client.key.province and store.province != client.key.province:
-        raise BadInput("store", f"is not in {client.key.province}, for which this key is")
+        raise BadInput("store_code", f"is outside {client.key.province}, the province of this key")
     return store
 
 
-def _province(client: ApiClient) -> str:
-    return client.key.province if client.key.province in PROVINCES else ""
+def _parse_products(params: Mapping[str, str], scenario: str, session_id: str) -> tuple[UUID, ...]:
+    """
+    Return the viewed product or the products in the basket, without duplicates.
 
-
-def _products(params: Mapping[str, str], scenario: str, session: str) -> tuple[UUID, ...]:
-    """Return what is looked at, or in the basket. Raises BadInput where the scenario needs other than was told."""
-    needed = (
-        "product"
-        if scenario in _LOOKED_AT
-        else "basket"
-        if scenario == Scenario.Name.BASKET
-        else ""
-    )
-    for name in ("product", "basket"):
-        if params.get(name) and name != needed:
-            raise BadInput(name, f"means nothing in the scenario {scenario}")
-    names = (
-        [name.strip() for name in params.get(needed, "").split(",") if name.strip()]
-        if needed
-        else []
-    )
-    if not names:
-        if needed and not (needed == "basket" and session):
-            raise BadInput(needed, f"is needed in the scenario {scenario}")
+    Raises BadInput for a parameter that the scenario does not use, for a missing one, and for an
+    unknown product.
+    """
+    expected = _product_parameter(scenario)
+    for name in ("product_id", "basket"):
+        if params.get(name) and name != expected:
+            raise BadInput(name, f"does not apply to the scenario {scenario}")
+    if not expected:
         return ()
-    if needed == "product" and len(names) > 1:
-        raise BadInput("product", "must be one")
-    if len(names) > _MOST_IN_BASKET:
-        raise BadInput("basket", f"must be {_MOST_IN_BASKET} products at most")
-    found = products_named(names)
-    if unknown := next((name for name in names if name not in found), None):
-        raise BadInput(needed, f"product {unknown[:50]} is not known")
-    return tuple(dict.fromkeys(found[name] for name in names))
+    references = [text.strip() for text in params.get(expected, "").split(",") if text.strip()]
+    if not references:
+        if expected == "basket" and session_id:
+            return ()
+        raise BadInput(expected, f"is required in the scenario {scenario}")
+    if expected == "product_id" and len(references) > 1:
+        raise BadInput("product_id", "must be a single product")
+    if len(references) > _MAX_BASKET_PRODUCTS:
+        raise BadInput("basket", f"must have at most {_MAX_BASKET_PRODUCTS} products")
+    product_ids = product_ids_by_reference(references)
+    for reference in references:
+        if reference not in product_ids:
+            raise BadInput(expected, f"product {reference[:50]} not found")
+    return tuple(dict.fromkeys(product_ids[reference] for reference in references))
 
 
-def _price(params: Mapping[str, str], name: str) -> Decimal | None:
+def _product_parameter(scenario: str) -> str:
+    """Return the name of the parameter that carries the products of a scenario; empty if none."""
+    if scenario in _VIEWED_PRODUCT_SCENARIOS:
+        return "product_id"
+    return "basket" if scenario == Scenario.Name.BASKET else ""
+
+
+def _parse_price(params: Mapping[str, str], name: str) -> Decimal | None:
     text = params.get(name)
     if not text:
         return None
@@ -144,6 +218,6 @@ def _price(params: Mapping[str, str], name: str) -> Decimal | None:
         price = Decimal(text)
     except InvalidOperation:
         price = Decimal(-1)
-    if not price.is_finite() or not 0 <= price <= 100_000:
-        raise BadInput(name, "must be dollars, 0 to 100000")
+    if not price.is_finite() or not 0 <= price <= _MAX_PRICE:
+        raise BadInput(name, f"must be an amount in CAD from 0 to {_MAX_PRICE}")
     return price

@@ -1,4 +1,4 @@
-"""What of a recommendation leaves, and what may be told of one."""
+"""Serializers of recommendations and of feedback on them."""
 
 from functools import cache
 from typing import Any, ClassVar
@@ -8,165 +8,250 @@ from rest_framework import serializers
 from catalog.api.serializers import ProductSerializer
 from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
-from config.api.conventions import AnswerSerializer, AudienceSerializer
 from config.api.keys import Audience
+from config.api.serializers import ModelResponseSerializer, ResponseSerializer
 from customers.models import RecommendationFeedback, Scenario
-from customers.recommendations.result import LEVELS, Answer, Pick
+from customers.recommendations.result import (
+    FALLBACK_LEVELS,
+    RecommendationResult,
+    RecommendedProduct,
+)
 
-MOST_TOLD = 100
-
-
-def _all(*fields: str) -> dict[str, Audience]:
-    return dict.fromkeys(fields, Audience.VERIFIED)
-
-
-class RecommendationReasonSerializer(AnswerSerializer):
-    """A fact for which a product is recommended."""
-
-    audiences: ClassVar = _all("kind", "value", "text", "like")
-    kind = serializers.CharField()
-    value = serializers.CharField(allow_blank=True)
-    text = serializers.CharField(help_text="in the person's language")
-    like = serializers.UUIDField(allow_null=True, help_text="the product that it shares this with")
+MAX_FEEDBACK_ITEMS = 100
+FALLBACK_LEVEL_NAMES = ("none", "degraded", "not_personalized", "popular", "empty")
+"""Names of the fallback levels 0 to 4."""
 
 
-class RecommendationRuleSerializer(AnswerSerializer):
-    """A rule of staff's that moved a product."""
-
-    audiences: ClassVar = dict.fromkeys(("name", "deed", "reason"), Audience.STAFF)
-    name = serializers.CharField()
-    deed = serializers.CharField()
-    reason = serializers.CharField()
+def _visible_to(audience: Audience, *fields: str) -> dict[str, Audience]:
+    return dict.fromkeys(fields, audience)
 
 
-class RecommendedProductSerializer(AudienceSerializer):
+class RecommendationReasonSerializer(ResponseSerializer):
+    """A fact that explains why a product is recommended."""
+
+    audiences: ClassVar = _visible_to(
+        Audience.VERIFIED, "type", "value", "text", "similar_to_product_id"
+    )
+    type = serializers.CharField(
+        help_text="Reason type, for example `previously_purchased`, `same_brand` or `price_band`."
+    )
+    value = serializers.CharField(
+        allow_blank=True,
+        help_text="Value of the reason, for example a brand; empty if it has none.",
+    )
+    text = serializers.CharField(help_text="Reason as a short text in the response language.")
+    similar_to_product_id = serializers.UUIDField(
+        allow_null=True,
+        help_text="Product of the history, page or basket that shares the value; null if none.",
+    )
+
+
+class RecommendationRuleSerializer(ResponseSerializer):
+    """A staff rule that changed the score of a product."""
+
+    audiences: ClassVar = _visible_to(Audience.STAFF, "name", "action", "reason")
+    name = serializers.CharField(help_text="Name of the rule.")
+    action = serializers.CharField(help_text="Action of the rule: `boost` or `demote`.")
+    reason = serializers.CharField(help_text="Reason that staff gave for the rule.")
+
+
+class RecommendedProductSerializer(ModelResponseSerializer):
     """
-    A recommended product, and why; staff see the score, what each leg gave to it, and the rules that moved it.
+    A recommended product with the reasons for it; staff also see the score and the rules.
 
-    What the schema says of it; `told_of` writes it, with a serializer of products that is made once.
+    Only the OpenAPI schema uses this class; `serialize_recommendations` produces the response.
     """
 
     audiences: ClassVar = {
         **PRODUCT_FIELDS,
         "reasons": Audience.VERIFIED,
         "score": Audience.STAFF,
-        "parts": Audience.STAFF,
+        "score_components": Audience.STAFF,
         "rules": Audience.STAFF,
     }
-    reasons = RecommendationReasonSerializer(many=True)
-    score = serializers.FloatField()
-    parts = serializers.DictField(
-        child=serializers.FloatField(),
-        help_text="of the score, by leg: again, alike, taste, popular, new",
+    reasons = RecommendationReasonSerializer(
+        many=True, help_text="Up to four reasons, the strongest first."
     )
-    rules = RecommendationRuleSerializer(many=True)
+    score = serializers.FloatField(help_text="Final ranking score; higher ranks first.")
+    score_components = serializers.DictField(
+        child=serializers.FloatField(),
+        help_text=(
+            "Contribution of each candidate source to the score: `repurchase`, `co_purchase`, "
+            "`embedding_similarity`, `popularity`, `newness`."
+        ),
+    )
+    rules = RecommendationRuleSerializer(
+        many=True, help_text="Staff rules that boosted or demoted the product."
+    )
 
     class Meta:
         model = Product
-        fields = (*PRODUCT_FIELDS, "reasons", "score", "parts", "rules")
+        fields = (*PRODUCT_FIELDS, "reasons", "score", "score_components", "rules")
         read_only_fields = fields
 
 
-class FallbackSerializer(AnswerSerializer):
-    """How far an answer is from what was asked for."""
+class FallbackSerializer(ResponseSerializer):
+    """Fallback level and reasons of a recommendation response."""
 
-    audiences: ClassVar = _all("level", "why")
-    level = serializers.IntegerField(
-        help_text="0 all of it, 1 without a part that did not answer, 2 not personal, 3 what sells, 4 nothing"
+    audiences: ClassVar = _visible_to(Audience.VERIFIED, "level", "reasons")
+    level = serializers.ChoiceField(
+        choices=list(FALLBACK_LEVEL_NAMES),
+        help_text=(
+            "`none`: complete result; `degraded`: a service was unavailable; `not_personalized`: "
+            "the history of the customer was not used; `popular`: popular products only; `empty`: "
+            "no products."
+        ),
     )
-    why = serializers.ListField(child=serializers.ChoiceField(choices=list(LEVELS)))
-
-
-class RecommendationSerializer(AnswerSerializer):
-    """What is recommended, and how it came to be."""
-
-    audiences: ClassVar = _all(
-        "recommendation_id",
-        "scenario",
-        "title",
-        "is_personal",
-        "model_version",
-        "filters",
-        "fallback",
-        "made_at",
-        "count",
-        "results",
+    reasons = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(FALLBACK_LEVELS)),
+        help_text="Why the response degraded; empty for level `none`.",
     )
-    recommendation_id = serializers.UUIDField(help_text="what feedback refers to")
-    scenario = serializers.ChoiceField(choices=Scenario.Name.choices)
-    title = serializers.CharField(help_text="of the scenario, in the person's language")
-    is_personal = serializers.BooleanField(
-        help_text="whether it rests on what the person did; only with their consent"
+
+
+class RecommendationSerializer(ResponseSerializer):
+    """A recommendation response."""
+
+    audiences: ClassVar = {
+        **_visible_to(
+            Audience.VERIFIED,
+            "recommendation_id",
+            "scenario",
+            "title",
+            "is_personalized",
+            "model_version",
+            "fallback",
+            "created_at",
+            "count",
+            "results",
+        ),
+        "applied_filters": Audience.STAFF,
+    }
+    recommendation_id = serializers.UUIDField(
+        help_text="Identifier of this response, to be sent with feedback."
     )
-    model_version = serializers.CharField()
-    filters = serializers.ListField(
-        child=serializers.CharField(), help_text="what every product was held against"
+    scenario = serializers.ChoiceField(
+        choices=Scenario.Name.choices, help_text="Scenario that was requested."
     )
-    fallback = FallbackSerializer()
-    made_at = serializers.DateTimeField()
-    count = serializers.IntegerField()
-    results = RecommendedProductSerializer(many=True)
+    title = serializers.CharField(
+        help_text="Heading for the recommended products in the response language."
+    )
+    is_personalized = serializers.BooleanField(
+        help_text=(
+            "Whether the history of the customer was used; only with the consents `history` and "
+            "`profiling`."
+        )
+    )
+    model_version = serializers.CharField(help_text="Version of the ranking and its statistics.")
+    applied_filters = serializers.ListField(
+        child=serializers.CharField(), help_text="Hard filters that every product passed."
+    )
+    fallback = FallbackSerializer(help_text="Whether and why the response degraded.")
+    created_at = serializers.DateTimeField(
+        help_text="Time at which the response was computed; earlier than now for a cached one."
+    )
+    count = serializers.IntegerField(help_text="Number of results.")
+    results = RecommendedProductSerializer(
+        many=True, help_text="Recommended products, the best first."
+    )
 
 
-class _ToldSerializer(AnswerSerializer):
-    audiences: ClassVar = _all("product", "kind")
-    product = serializers.UUIDField()
-    kind = serializers.ChoiceField(choices=RecommendationFeedback.Kind.choices)
+class RecommendationFeedbackItemSerializer(ResponseSerializer):
+    """An outcome of one recommended product."""
+
+    audiences: ClassVar = _visible_to(Audience.VERIFIED, "product_id", "type")
+    product_id = serializers.UUIDField(help_text="Product of the recommendation response.")
+    type = serializers.ChoiceField(
+        choices=RecommendationFeedback.Kind.choices,
+        help_text="Outcome: the product was shown, clicked or bought.",
+    )
 
 
-class RecommendationFeedbackSerializer(AnswerSerializer):
-    """What became of recommended products."""
+class RecommendationFeedbackSerializer(ResponseSerializer):
+    """Feedback on the products of a recommendation response."""
 
-    audiences: ClassVar = _all("recommendation_id", "session", "feedback")
-    recommendation_id = serializers.UUIDField()
-    session = serializers.CharField(
+    audiences: ClassVar = _visible_to(
+        Audience.VERIFIED, "recommendation_id", "session_id", "feedback"
+    )
+    recommendation_id = serializers.UUIDField(
+        help_text="Identifier of the recommendation response."
+    )
+    session_id = serializers.CharField(
         max_length=100,
         default="",
         allow_blank=True,
-        help_text="the visit: told in each of them, it counts in each",
+        help_text=(
+            "Session in which the products were shown. Each outcome counts once per session; "
+            "without a session, once in all."
+        ),
     )
-    feedback = _ToldSerializer(many=True, allow_empty=False, max_length=MOST_TOLD)  # type: ignore[call-arg]  # of many
+    feedback = RecommendationFeedbackItemSerializer(  # type: ignore[call-arg]  # max_length: of the list
+        many=True,
+        allow_empty=False,
+        max_length=MAX_FEEDBACK_ITEMS,
+        help_text=f"Outcomes, 1 to {MAX_FEEDBACK_ITEMS}.",
+    )
 
 
-class RecordedFeedbackSerializer(AnswerSerializer):
-    """How much of it had not been told before."""
+class RecordedFeedbackSerializer(ResponseSerializer):
+    """Result of recording feedback."""
 
-    audiences: ClassVar = _all("recommendation_id", "recorded")
-    recommendation_id = serializers.UUIDField()
-    recorded = serializers.IntegerField()
+    audiences: ClassVar = _visible_to(Audience.VERIFIED, "recommendation_id", "recorded_count")
+    recommendation_id = serializers.UUIDField(
+        help_text="Identifier of the recommendation response."
+    )
+    recorded_count = serializers.IntegerField(
+        help_text="Number of outcomes that had not been recorded before."
+    )
 
 
-def told_of(answer: Answer, *, title: str, audience: Audience) -> dict[str, Any]:
-    """Return an answer as it leaves to an audience."""
-    return {
-        "recommendation_id": str(answer.id),
-        "scenario": answer.scenario.name,
+def serialize_recommendations(
+    result: RecommendationResult, *, title: str, audience: Audience
+) -> dict[str, Any]:
+    """Return the response body of a result, with the fields that an audience may see."""
+    body: dict[str, Any] = {
+        "recommendation_id": str(result.id),
+        "scenario": result.scenario.name,
         "title": title,
-        "is_personal": answer.is_personal,
-        "model_version": answer.model_version,
-        "filters": list(answer.filters),
-        "fallback": {"level": answer.level, "why": list(answer.why)},
-        "made_at": answer.made_at.isoformat(),
-        "count": len(answer.picks),
-        "results": [_pick(pick, audience) for pick in answer.picks],
-    }
-
-
-def _pick(pick: Pick, audience: Audience) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        **_products_for(audience).to_representation(pick.product),
-        "reasons": pick.reasons,
+        "is_personalized": result.is_personalized,
+        "model_version": result.model_version,
+        "fallback": {
+            "level": FALLBACK_LEVEL_NAMES[result.fallback_level],
+            "reasons": list(result.fallback_reasons),
+        },
+        "created_at": result.created_at.isoformat(),
+        "count": len(result.recommendations),
+        "results": [
+            _serialize_product(recommendation, audience)
+            for recommendation in result.recommendations
+        ],
     }
     if audience >= Audience.STAFF:
-        told["score"] = round(pick.score, 6)
-        told["parts"] = {leg: round(part, 6) for leg, part in pick.parts.items()}
-        told["rules"] = [
-            {"name": rule.name, "deed": rule.deed, "reason": rule.reason} for rule in pick.rules
+        body["applied_filters"] = list(result.applied_filters)
+    return body
+
+
+def _serialize_product(recommendation: RecommendedProduct, audience: Audience) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        **_product_serializer(audience).to_representation(recommendation.product),
+        "reasons": recommendation.reasons,
+    }
+    if audience >= Audience.STAFF:
+        body["score"] = round(recommendation.score, 6)
+        body["score_components"] = {
+            source: round(value, 6) for source, value in recommendation.score_components.items()
+        }
+        body["rules"] = [
+            {"name": rule.name, "action": rule.action, "reason": rule.reason}
+            for rule in recommendation.rules
         ]
-    return told
+    return body
 
 
 @cache
-def _products_for(audience: Audience) -> ProductSerializer:
-    """Return what tells products to an audience; made once, as its thirty fields take longer to make than to read."""
+def _product_serializer(audience: Audience) -> ProductSerializer:
+    """
+    Return the product serializer of an audience, created once.
+
+    Creating its thirty fields takes longer than serializing a product.
+    """
     return ProductSerializer(context={"audience": audience})

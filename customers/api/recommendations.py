@@ -1,4 +1,4 @@
-"""Doors to recommendations: what is kept as it left answers at once, everything else goes the whole way."""
+"""REST endpoints of recommendations, with two cache levels, and of feedback on them."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,192 +13,254 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api.keys import (
-    ApiClient,
-    Audience,
-    MayReadRecommendations,
-    MaySendEvents,
-    actor_of,
-    admit,
-    client_at_hand,
-    client_of,
+from config.api.keys import ApiClient, Audience, actor_of, client_of, recently_authenticated
+from config.api.permissions import CanReadRecommendations, CanSendEvents
+from config.api.throttling import throttle_client
+from config.cache import RenderedResponse
+from customers.api.parameters import parse_body, parse_uuid
+from customers.api.recommendation_examples import (
+    FEEDBACK_REQUEST_EXAMPLE,
+    FEEDBACK_RESPONSE_EXAMPLE,
+    NOT_PERSONALIZED_EXAMPLE,
+    PERSONALIZED_EXAMPLE,
 )
-from config.cache import Rendered
-from customers.api.parameters import told, uuid_of
-from customers.api.recommendation_parameters import CUSTOMER, PARAMETERS, SESSION, Asked, read
+from customers.api.recommendation_parameters import (
+    CUSTOMER_ID_PARAMETER,
+    PARAMETERS,
+    SESSION_ID_PARAMETER,
+    RecommendationParameters,
+    parse_parameters,
+)
 from customers.api.recommendation_serializers import (
     RecommendationFeedbackSerializer,
     RecommendationSerializer,
     RecordedFeedbackSerializer,
-    told_of,
+    serialize_recommendations,
 )
 from customers.models import Recommendation, Scenario
-from customers.recommendations.cache import ANSWERS, is_still_so, owner_of, render
+from customers.recommendations.cache import (
+    RECOMMENDATION_CACHE,
+    cache_owner,
+    is_current,
+    render_result,
+)
 from customers.recommendations.pipeline import recommend
-from customers.recommendations.request import Question, Unknown
-from customers.recommendations.result import Answer
-from customers.services.access import note
+from customers.recommendations.request import RecommendationLookupError, RecommendationRequest
+from customers.recommendations.result import RecommendationResult
+from customers.services.access import log_access
 from customers.services.recommendations import record_feedback
 
 
 class RecommendationsView(APIView):
-    """What would this person want, here and now, and why."""
+    """Base class of the recommendation endpoints; serves from the local cache where possible."""
 
-    permission_classes = (IsAuthenticated, MayReadRecommendations)
+    permission_classes = (IsAuthenticated, CanReadRecommendations)
 
     @classmethod
-    def as_view(cls, **initial: Any) -> Any:
-        """Put what is kept in the process before everything that reads, permits and renders."""
-        whole_way: Any = super().as_view(**initial)
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Return the view, preceded by a look-up in the local cache of the process."""
+        uncached_view: Any = super().as_view(**initkwargs)
 
-        def view(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
-            return _at_hand(request) or whole_way(request, *arguments, **named)
+        def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            return _locally_cached_response(request) or uncached_view(request, *args, **kwargs)
 
-        view.__dict__.update(whole_way.__dict__)  # by these the schema and the checks know the view
+        # The schema generator and Django's checks recognize the view by these attributes.
+        view.__dict__.update(uncached_view.__dict__)
         return view
 
-    def answered(self, request: Request, customer: UUID | None) -> HttpResponse:
-        """Answer from what is kept, or make it."""
+    def respond(self, request: Request, customer_id: UUID | None) -> HttpResponse:
+        """Return the cached or newly computed response; log access to a customer's data."""
         client = client_of(request)
-        assert client is not None  # noqa: S101  # permissions have seen to it
-        ticket = ANSWERS.ticket()
-        asked = read(request.query_params, customer=customer, client=client)
+        assert client is not None  # noqa: S101  # ensured by the permissions
+        # Read before any data, so that a change in the meantime prevents local caching.
+        generation = RECOMMENDATION_CACHE.generation()
+        parameters = parse_parameters(request.query_params, customer_id=customer_id, client=client)
         try:
-            kept = _kept(asked, client)
-        except Unknown:
+            rendered = _cached_or_computed(parameters, client)
+        except RecommendationLookupError:
             raise Http404 from None
-        if customer:
-            note(customer=customer, actor=actor_of(request), action="recommendations.read")
-        if kept.lifetime > 0:
-            ANSWERS.keep_near(_near_key(client, request.get_full_path()), kept, ticket)
-        return _respond(request, kept)
+        if customer_id:
+            log_access(customer=customer_id, actor=actor_of(request), action="recommendations.read")
+        if rendered.lifetime > 0:
+            cache_key = _local_cache_key(client, request.get_full_path())
+            RECOMMENDATION_CACHE.put_local(cache_key, rendered, generation)
+        return _http_response(request, rendered)
 
 
-class PersonRecommendationsView(RecommendationsView):
-    """For somebody we know."""
+class CustomerRecommendationsView(RecommendationsView):
+    """Recommendations for a known customer."""
 
     @extend_schema(
         operation_id="recommendations_for_customer",
-        parameters=[CUSTOMER, *PARAMETERS],
+        summary="Recommend products to a customer",
+        parameters=[CUSTOMER_ID_PARAMETER, *PARAMETERS],
         responses=RecommendationSerializer,
+        examples=[PERSONALIZED_EXAMPLE, NOT_PERSONALIZED_EXAMPLE],
+        tags=["recommendations"],
     )
     def get(self, request: Request, customer_id: str) -> HttpResponse:
         """
-        Recommend to somebody, as far as they agreed: without the consents `history` and `profiling` nothing is personal.
+        Return products for a customer, the best first.
 
-        Nothing is recommended that is not in stock in the store, may not be sold in its province, is hidden by staff, or that
-        the person dislikes; and nothing at all while their age is not proven. The answer tells how far it fell back, and why.
+        Results are personalized only with the consents `history` and `profiling`. Products that
+        are out of stock, may not be sold in the province, are hidden by staff or are disliked by
+        the customer are never returned. While the age of the customer is not verified for the
+        province, there are no results. `fallback` says whether and why the response degraded.
+
+        The response has an `ETag`; send it as `If-None-Match` to receive 304 if nothing changed.
+        Each request is recorded in the access log of the customer. Required scope:
+        `recommendations:read`.
         """
-        return self.answered(request, uuid_of(customer_id, "customer_id"))
+        return self.respond(request, parse_uuid(customer_id, "customer_id"))
 
 
-class VisitRecommendationsView(RecommendationsView):
-    """For whoever is there."""
+class SessionRecommendationsView(RecommendationsView):
+    """Recommendations for an anonymous session."""
 
     @extend_schema(
-        operation_id="recommendations_for_visit",
-        parameters=[SESSION, *PARAMETERS],
+        operation_id="recommendations_for_session",
+        summary="Recommend products to an anonymous visitor",
+        parameters=[SESSION_ID_PARAMETER, *PARAMETERS],
         responses=RecommendationSerializer,
+        examples=[NOT_PERSONALIZED_EXAMPLE],
+        tags=["recommendations"],
     )
     def get(self, request: Request) -> HttpResponse:
-        """Recommend to somebody we do not know: by what they look at or have in the basket, else what sells in the store."""
-        return self.answered(request, None)
+        """
+        Return products for a visitor who is not signed in, the best first.
+
+        Results follow from the viewed product or from the basket; otherwise the best sellers of
+        the store are returned. Stock, provincial law and staff rules apply as for customers; the
+        client must have verified the age of the visitor. Required scope: `recommendations:read`.
+        """
+        return self.respond(request, None)
 
 
-class FeedbackView(APIView):
-    """What became of recommendations."""
+class RecommendationFeedbackView(APIView):
+    """Feedback on recommended products."""
 
-    permission_classes = (IsAuthenticated, MaySendEvents)
+    permission_classes = (IsAuthenticated, CanSendEvents)
 
     @extend_schema(
         operation_id="recommendations_feedback",
+        summary="Record feedback on recommended products",
         request=RecommendationFeedbackSerializer,
         responses=RecordedFeedbackSerializer,
+        examples=[FEEDBACK_REQUEST_EXAMPLE, FEEDBACK_RESPONSE_EXAMPLE],
+        tags=["recommendations"],
     )
     def post(self, request: Request) -> Response:
-        """Note that recommended products were shown, clicked or bought; told again of the same visit, nothing changes."""
-        body = told(RecommendationFeedbackSerializer, request)
+        """
+        Record that recommended products were shown, clicked or bought.
+
+        Each outcome of a product counts once per session, so requests are safe to repeat. 404 if
+        the recommendation is unknown, 400 for a product that it did not contain. Required scope:
+        `events:write`.
+        """
+        body = parse_body(RecommendationFeedbackSerializer, request)
         try:
-            recorded = record_feedback(
-                recommendation=body["recommendation_id"],
-                told=body["feedback"],
-                session=body["session"],
+            recorded_count = record_feedback(
+                recommendation_id=body["recommendation_id"],
+                feedback=body["feedback"],
+                session=body["session_id"],
             )
         except Recommendation.DoesNotExist:
             raise Http404 from None
-        return Response({"recommendation_id": body["recommendation_id"], "recorded": recorded})
+        return Response(
+            {"recommendation_id": body["recommendation_id"], "recorded_count": recorded_count}
+        )
 
 
-def _at_hand(request: HttpRequest) -> HttpResponse | None:
-    """Answer what this client was answered before, as long as it is so; None where the whole way is due."""
+def _locally_cached_response(request: HttpRequest) -> HttpResponse | None:
+    """
+    Return the response in the local cache for a recently authenticated client.
+
+    None: the request has to be processed in full; a throttled client gets its 429 there.
+    """
     if request.method != "GET":
         return None
-    client = client_at_hand(request.META.get("HTTP_AUTHORIZATION", ""))
+    client = recently_authenticated(request.META.get("HTTP_AUTHORIZATION", ""))
     if client is None:
         return None
-    kept = ANSWERS.near(_near_key(client, request.get_full_path()))
-    if kept is None or admit(client) is not None:
+    rendered = RECOMMENDATION_CACHE.get_local(_local_cache_key(client, request.get_full_path()))
+    if rendered is None or throttle_client(client) is not None:
         return None
-    return _respond(request, kept)
+    return _http_response(request, rendered)
 
 
-def _kept(asked: Asked, client: ApiClient) -> Rendered:
-    """Return the answer that is kept, or make it."""
-    is_of_a_visit = asked.question.scenario == Scenario.Name.BASKET and not asked.question.products
-    # Whatever else is asked in a visit is answered to everybody alike, and noted as nobody's.
-    question = asked.question if is_of_a_visit else replace(asked.question, session="")
-    field = _field(question, asked.language, client.audience)
+def _cached_or_computed(
+    parameters: RecommendationParameters, client: ApiClient
+) -> RenderedResponse:
+    """Return the response in the shared cache, or compute it. Raises RecommendationLookupError."""
+    recommendation_request = parameters.request
+    reads_session_basket = (
+        recommendation_request.scenario == Scenario.Name.BASKET
+        and not recommendation_request.products
+    )
+    if not reads_session_basket:
+        # All other responses are the same in every session: they are shared, and stored without it.
+        recommendation_request = replace(recommendation_request, session="")
+    field = _cache_field(recommendation_request, parameters.language, client.audience)
 
-    def make() -> Rendered:
-        answer = _answer(question, asked.language)
-        return render(answer, question, _as_bytes(answer, client.audience))
+    def compute() -> RenderedResponse:
+        result = _recommend(recommendation_request, parameters.language)
+        body = _render_body(result, client.audience)
+        return render_result(result, recommendation_request, body)
 
-    if is_of_a_visit:  # what lies in a basket changes with every visit
-        return replace(make(), lifetime=0.0)
-    return ANSWERS.get_or_make(
-        owner=owner_of(question, field), field=field, make=make, is_still_so=is_still_so
+    if reads_session_basket:
+        # The basket changes with every event of the session.
+        return replace(compute(), lifetime=0.0)
+    return RECOMMENDATION_CACHE.get_or_compute(
+        owner=cache_owner(recommendation_request, field),
+        field=field,
+        compute=compute,
+        is_current=is_current,
     )
 
 
-def _as_bytes(answer: Answer, audience: Audience) -> bytes:
-    title = answer.scenario.title_fr if answer.language == "fr" else answer.scenario.title_en
-    rendered: bytes = JSONRenderer().render(told_of(answer, title=title, audience=audience))
-    return rendered
+def _render_body(result: RecommendationResult, audience: Audience) -> bytes:
+    scenario = result.scenario
+    title = scenario.title_fr if result.language == "fr" else scenario.title_en
+    body: bytes = JSONRenderer().render(
+        serialize_recommendations(result, title=title, audience=audience)
+    )
+    return body
 
 
-def _respond(request: Any, kept: Rendered) -> HttpResponse:
-    response = HttpResponse(kept.body, content_type="application/json")
-    response["ETag"] = kept.etag
+def _http_response(request: Any, rendered: RenderedResponse) -> HttpResponse:
+    response = HttpResponse(rendered.body, content_type="application/json")
+    response["ETag"] = rendered.etag
     response["Cache-Control"] = "private, no-cache"
     response["Vary"] = "Authorization"
     if "HTTP_IF_NONE_MATCH" in request.META:
-        return get_conditional_response(request, etag=kept.etag, response=response) or response
+        return get_conditional_response(request, etag=rendered.etag, response=response) or response
     return response
 
 
-def _near_key(client: ApiClient, path: str) -> str:
-    """Return under what an answer is kept in the process: with whatever of the key decides what it may see."""
+def _local_cache_key(client: ApiClient, path: str) -> str:
+    """Return the key of a response in the local cache; it includes the client's permissions."""
     key = client.key
     return f"{key.prefix} {key.audience} {key.province} {','.join(key.scopes)} {path}"
 
 
-def _field(question: Question, language: str, audience: Audience) -> str:
-    """Return what tells one answer of a person from another."""
-    store = question.store.pk if question.store else question.province
+def _cache_field(request: RecommendationRequest, language: str, audience: Audience) -> str:
+    """Return the field that distinguishes the cached responses of one owner."""
     parts = (
-        question.scenario,
-        store,
-        question.limit,
-        ",".join(map(str, question.products)),
-        question.least_price,
-        question.most_price,
+        request.scenario,
+        request.store.pk if request.store else request.province,
+        request.limit,
+        ",".join(map(str, request.products)),
+        request.min_price,
+        request.max_price,
         language,
         audience.name,
     )
     return "|".join("" if part is None else str(part) for part in parts)
 
 
-def _answer(question: Question, language: str) -> Answer:
+def _recommend(request: RecommendationRequest, language: str) -> RecommendationResult:
     return recommend(
-        question, language=language, silent=["cache-silent"] if ANSWERS.is_silent() else ()
+        request,
+        language=language,
+        silent=["cache_unavailable"] if RECOMMENDATION_CACHE.is_unavailable() else (),
     )

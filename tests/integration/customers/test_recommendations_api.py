@@ -1,4 +1,4 @@
-"""Recommendations over REST: what is answered to whom, kept as it left, made anew when something has changed."""
+"""Recommendations over REST: parameters, audiences, both cache levels, invalidation, feedback."""
 
 import json
 import time
@@ -15,351 +15,409 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from catalog.models import Product, Store, StoreStock
-from catalog.services.stock import Count, count_stock
+from catalog.services.stock import Count, save_stock_counts
+from config.api.keys import ApiKey
 from config.cache.invalidation import is_listening
-from config.clients.redis import keys_naming
+from config.clients.redis import find_keys
 from customers.models import (
+    BusinessRule,
     CustomerProfile,
     PersonalAccess,
     ProductPopularity,
     Recommendation,
     RecommendationFeedback,
-    Rule,
 )
 from customers.recommendations import pipeline
-from customers.recommendations.cache import ANSWERS
+from customers.recommendations.cache import RECOMMENDATION_CACHE
 from customers.services import consents, profiles
 from mlops.privacy.erasure import erase
 from tests.integration import customer_data, store_data
 from tests.polling import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-HEARD_SECONDS = 1.0
+MAX_INVALIDATION_SECONDS = 1.0
+FEEDBACK_PATH = "/api/v1/recommendations/feedback"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_kept() -> Iterator[None]:
-    """Begin without what other tests left."""
+def _empty_caches() -> Iterator[None]:
+    """Clear both cache levels before and the local cache after a test."""
     cache.clear()
-    ANSWERS.forget()
+    RECOMMENDATION_CACHE.clear_local()
     yield
-    ANSWERS.forget()
+    RECOMMENDATION_CACHE.clear_local()
 
 
 @pytest.fixture
 def store() -> Store:
     """A store in Ontario."""
-    return store_data.store()
+    return store_data.create_store()
 
 
 @pytest.fixture
-def shelf(store: Store) -> list[Product]:
-    """Eight products on its shelves; the later ones sell better."""
-    made = store_data.products(8, store)
-    for number, one in enumerate(made):
+def products(store: Store) -> list[Product]:
+    """Eight products in stock, in order of increasing popularity."""
+    created = store_data.create_products(8, store)
+    for number, product in enumerate(created):
         ProductPopularity.objects.create(
-            store=store, product=one, score=(number + 1) / 8, orders=number + 1
+            store=store, product=product, score=(number + 1) / 8, orders=number + 1
         )
-    return made
+    return created
 
 
 @pytest.fixture
-def customer(store: Store, shelf: list[Product]) -> CustomerProfile:
-    """Somebody who buys the first product again and again, and agreed to all."""
-    made = store_data.shopper("history", "profiling")
-    store_data.bought(made, shelf[0], where=store, times=6)
-    return made
+def customer(store: Store, products: list[Product]) -> CustomerProfile:
+    """A customer with all consents who has bought the first product six times."""
+    created = store_data.create_verified_customer("history", "profiling")
+    store_data.record_purchases(created, products[0], store=store, times=6)
+    return created
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Grows with every answer that is made and not taken from what is kept."""
-    counted: list[object] = []
-    whole = pipeline.weigh
+def computations(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """A list that gains an item for each response that is computed instead of cached."""
+    calls: list[object] = []
+    original = pipeline.weigh
 
-    def weigh(*arguments: Any, **named: Any) -> Any:
-        counted.append(arguments)
-        return whole(*arguments, **named)
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        return original(*args, **kwargs)
 
-    monkeypatch.setattr(pipeline, "weigh", weigh)
-    return counted
+    monkeypatch.setattr(pipeline, "weigh", counting)
+    return calls
 
 
-def listening() -> None:
-    """Wait until changes are heard."""
+def wait_for_listener() -> None:
+    """Wait until the process listens for changes."""
     is_listening()
     wait_until(is_listening, 5, every=0.01)
 
 
-def _path(customer: CustomerProfile | None, **asked: object) -> str:
-    told = "&".join(f"{name}={value}" for name, value in {"store": "queen-west", **asked}.items())
-    return f"/api/v1/recommendations/{f'{customer.pk}' if customer else ''}?{told}"
-
-
-def _get(client: APIClient, path: str, **headers: str) -> Any:
-    answer = client.get(path, **headers)  # type: ignore[arg-type]
-    assert answer.status_code == 200, answer.content
-    return json.loads(answer.content)
-
-
-def _shown(told: Any) -> list[str]:
-    return [one["sku"] for one in told["results"]]
-
-
-def test_an_answer_tells_how_it_came_to_be(customer: CustomerProfile, shelf: list[Product]) -> None:
-    told = _get(customer_data.client_with("verified"), _path(customer, limit=3))
-    assert _shown(told)[0] == "P-0"
-    assert (told["scenario"], told["title"], told["is_personal"], told["count"]) == (
-        "home",
-        "For you",
-        True,
-        3,
+def _path(customer: CustomerProfile | None, **params: object) -> str:
+    query = "&".join(
+        f"{name}={value}" for name, value in {"store_code": "queen-west", **params}.items()
     )
-    assert told["fallback"] == {"level": 1, "why": ["vectors-silent"]}
-    assert {"stock", "age", "province", "consent", "dislike", "rule", "price"} <= set(
-        told["filters"]
-    )
-    assert told["results"][0]["reasons"][0]["text"] == "You bought it before"
-    assert UUID(told["recommendation_id"]) == Recommendation.objects.get().id
-    assert not {"score", "parts", "rules", "effects"} & set(told["results"][0])
+    return f"/api/v1/recommendations/{customer.pk if customer else ''}?{query}"
 
 
-def test_staff_see_scores_and_rules(customer: CustomerProfile, shelf: list[Product]) -> None:
-    Rule.objects.create(
+def _path_without_store(customer: CustomerProfile, limit: int) -> str:
+    return f"/api/v1/recommendations/{customer.pk}?limit={limit}"
+
+
+def _get(client: APIClient, path: str) -> Any:
+    response = client.get(path)
+    assert response.status_code == 200, response.content
+    return json.loads(response.content)
+
+
+def _skus(body: Any) -> list[str]:
+    return [product["sku"] for product in body["results"]]
+
+
+def test_response_explains_results_and_fallback(
+    customer: CustomerProfile, products: list[Product]
+) -> None:
+    body = _get(customer_data.create_api_client("verified"), _path(customer, limit=3))
+
+    assert _skus(body)[0] == "P-0"
+    assert body["scenario"] == "home"
+    assert body["title"] == "For you"
+    assert body["is_personalized"] is True
+    assert body["count"] == 3
+    assert body["fallback"] == {"level": "degraded", "reasons": ["vectors_unavailable"]}
+    assert body["results"][0]["reasons"][0] == {
+        "type": "previously_purchased",
+        "value": "",
+        "text": "You bought it before",
+        "similar_to_product_id": None,
+    }
+    assert UUID(body["recommendation_id"]) == Recommendation.objects.get().id
+
+
+def test_scores_rules_and_filters_are_for_staff(
+    customer: CustomerProfile, products: list[Product]
+) -> None:
+    BusinessRule.objects.create(
         name="overstock",
-        deed="raise",
-        product=shelf[0],
+        action="boost",
+        product=products[0],
         reason="too many",
-        unpaid_note="nobody pays",
-    )
-    first = _get(customer_data.client_with("staff"), _path(customer, scenario="lookup"))["results"][
-        0
-    ]
-    assert first["rules"] == [{"name": "overstock", "deed": "raise", "reason": "too many"}]
-    assert first["parts"]["again"] > 0
-    assert first["score"] >= first["parts"]["again"]
-
-
-def test_it_is_kept_as_it_left(customer: CustomerProfile, made: list[object]) -> None:
-    listening()
-    client, path = customer_data.client_with("verified"), _path(customer)
-    first = client.get(path)
-    second = client.get(path)
-    assert first.content == second.content
-    assert first["ETag"] == second["ETag"]
-    assert (second["Cache-Control"], second["Vary"]) == ("private, no-cache", "Authorization")
-    again = client.get(path, HTTP_IF_NONE_MATCH=first["ETag"])
-    assert (again.status_code, again.content) == (304, b"")
-    ANSWERS.forget()  # as another process, which finds it in Redis
-    assert client.get(path).content == first.content
-    assert len(made) == 1
-    assert (
-        PersonalAccess.objects.filter(
-            customer_id=customer.pk, action="recommendations.read"
-        ).count()
-        == 2
-    )
-    assert any(
-        key == f"recommendations:{customer.pk}".encode()
-        for _, key in keys_naming(lambda text: str(customer.pk) in text)
+        unpaid_note="not paid for",
     )
 
+    verified = _get(customer_data.create_api_client("verified"), _path(customer))
+    staff = _get(customer_data.create_api_client("staff"), _path(customer, scenario="lookup"))
 
-def test_each_client_sees_what_its_own_key_may(customer: CustomerProfile) -> None:
+    first = staff["results"][0]
+    assert first["rules"] == [{"name": "overstock", "action": "boost", "reason": "too many"}]
+    assert first["score_components"]["repurchase"] > 0
+    assert first["score"] >= first["score_components"]["repurchase"]
+    filters = set(staff["applied_filters"])
+    assert {"stock", "age", "province", "consent", "dislike", "rule", "price"} <= filters
+    assert "applied_filters" not in verified
+    assert not {"score", "score_components", "rules", "effects"} & set(verified["results"][0])
+
+
+def test_cached_response_is_identical_in_both_levels(
+    customer: CustomerProfile, computations: list[object]
+) -> None:
+    wait_for_listener()
+    client = customer_data.create_api_client("verified")
     path = _path(customer)
-    staff, verified = customer_data.client_with("staff"), customer_data.client_with("verified")
-    poor, public = (
-        customer_data.client_with("verified", ("catalog:read",)),
-        customer_data.client_with("public"),
-    )
-    for _ in range(2):  # made, and from what is kept
+
+    computed = client.get(path)
+    from_local_cache = client.get(path)
+    not_modified = client.get(path, HTTP_IF_NONE_MATCH=computed["ETag"])
+    RECOMMENDATION_CACHE.clear_local()  # as in another process, which finds it in Redis
+    from_redis = client.get(path)
+
+    assert from_local_cache.content == computed.content
+    assert from_local_cache["ETag"] == computed["ETag"]
+    assert from_local_cache["Cache-Control"] == "private, no-cache"
+    assert from_local_cache["Vary"] == "Authorization"
+    assert not_modified.status_code == 304
+    assert not_modified.content == b""
+    assert from_redis.content == computed.content
+    assert len(computations) == 1
+    logged = PersonalAccess.objects.filter(customer_id=customer.pk, action="recommendations.read")
+    assert logged.count() == 2
+    keys = [key for _, key in find_keys(lambda text: str(customer.pk) in text)]
+    assert f"recommendations:{customer.pk}".encode() in keys
+
+
+def test_cached_responses_respect_audience_and_scope_of_the_key(customer: CustomerProfile) -> None:
+    path = _path(customer)
+    staff = customer_data.create_api_client("staff")
+    verified = customer_data.create_api_client("verified")
+    without_scope = customer_data.create_api_client("verified", ("catalog:read",))
+    public = customer_data.create_api_client("public")
+
+    for _ in range(2):  # first computed, then cached
         assert "score" in _get(staff, path)["results"][0]
         assert "score" not in _get(verified, path)["results"][0]
-        assert poor.get(path).status_code == 403
+        assert without_scope.get(path).status_code == 403
         assert public.get(path).status_code == 403
         assert APIClient().get(path).status_code == 401
 
 
-def _dislike(customer: CustomerProfile, shelf: list[Product]) -> None:
-    store_data.acted(customer, "dislike", shelf[0], days=0)
+def _dislike(customer: CustomerProfile, products: list[Product]) -> None:
+    store_data.record_interaction(customer, "dislike", products[0], days_ago=0)
 
 
-def _sell_out(_customer: CustomerProfile, shelf: list[Product]) -> None:
-    store_data.on_shelf(Store.objects.get(code="queen-west"), shelf[0], 0)
+def _sell_out(_customer: CustomerProfile, products: list[Product]) -> None:
+    store_data.set_stock(Store.objects.get(code="queen-west"), products[0], 0)
 
 
-def _hide(_customer: CustomerProfile, shelf: list[Product]) -> None:
-    Rule.objects.create(name="recall", deed="hide", product=shelf[0], reason="lot 7")
+def _hide(_customer: CustomerProfile, products: list[Product]) -> None:
+    BusinessRule.objects.create(name="recall", action="hide", product=products[0], reason="lot 7")
 
 
-def _merge(_customer: CustomerProfile, shelf: list[Product]) -> None:
-    Product.objects.filter(pk=shelf[0].pk).update(merged_into=shelf[1])
+def _merge(_customer: CustomerProfile, products: list[Product]) -> None:
+    Product.objects.filter(pk=products[0].pk).update(merged_into=products[1])
 
 
-def _state_dislike(customer: CustomerProfile, _shelf: list[Product]) -> None:
-    profiles.correct(customer=customer, changes={"disliked_brands": ["Brand 0"]}, by="user:test")
+def _state_disliked_brand(customer: CustomerProfile, _products: list[Product]) -> None:
+    profiles.correct_profile(
+        customer=customer, changes={"disliked_brands": ["Brand 0"]}, by="user:test"
+    )
 
 
-def _become_dearer(customer: CustomerProfile, shelf: list[Product]) -> None:
-    profiles.correct(customer=customer, changes={"price_range": [0, 100]}, by="user:test")
-    with connection.cursor() as cursor:  # by hand, past every service
-        cursor.execute("UPDATE products SET price = 500 WHERE id = %s", [shelf[0].pk])
+def _raise_price_above_range(customer: CustomerProfile, products: list[Product]) -> None:
+    profiles.correct_profile(customer=customer, changes={"price_range": [0, 100]}, by="user:test")
+    with connection.cursor() as cursor:  # by SQL, bypassing every service
+        cursor.execute("UPDATE products SET price = 500 WHERE id = %s", [products[0].pk])
 
 
 @pytest.mark.parametrize(
-    "change", [_dislike, _sell_out, _hide, _merge, _state_dislike, _become_dearer]
+    "change",
+    [_dislike, _sell_out, _hide, _merge, _state_disliked_brand, _raise_price_above_range],
 )
-@pytest.mark.parametrize("level", ["process", "redis"])
-def test_what_may_not_be_shown_any_more_is_gone_at_once(
-    customer: CustomerProfile, shelf: list[Product], change: Callable[..., None], level: str
+@pytest.mark.parametrize("level", ["local", "redis"])
+def test_products_that_become_ineligible_disappear_from_cached_responses(
+    customer: CustomerProfile, products: list[Product], change: Callable[..., None], level: str
 ) -> None:
-    listening()
-    client, path = customer_data.client_with("verified"), _path(customer)
-    assert "P-0" in _shown(_get(client, path))
-    change(customer, shelf)
-    if level == "redis":  # in a process that has not heard of it, and holds nothing itself
-        ANSWERS.forget()
-        assert "P-0" not in _shown(_get(client, path))
+    wait_for_listener()
+    client = customer_data.create_api_client("verified")
+    path = _path(customer)
+    assert "P-0" in _skus(_get(client, path))
+
+    change(customer, products)
+
+    if level == "redis":  # in a process that has not received the change and caches nothing locally
+        RECOMMENDATION_CACHE.clear_local()
+        assert "P-0" not in _skus(_get(client, path))
     else:
-        wait_until(lambda: "P-0" not in _shown(_get(client, path)), HEARD_SECONDS, every=0.01)
+        wait_until(
+            lambda: "P-0" not in _skus(_get(client, path)), MAX_INVALIDATION_SECONDS, every=0.01
+        )
 
 
-def test_a_withdrawn_consent_is_seen_at_once(customer: CustomerProfile) -> None:
-    listening()
-    client, path = customer_data.client_with("verified"), _path(customer)
-    assert _get(client, path)["is_personal"]
-    consents.withdraw(customer=customer, purpose="profiling", by="user:test")
-    wait_until(lambda: not _get(client, path)["is_personal"], HEARD_SECONDS, every=0.01)
+def test_withdrawn_consent_invalidates_cached_recommendations(customer: CustomerProfile) -> None:
+    wait_for_listener()
+    client = customer_data.create_api_client("verified")
+    path = _path(customer)
+    assert _get(client, path)["is_personalized"]
+
+    consents.withdraw_consent(customer=customer, purpose="profiling", by="user:test")
+
+    wait_until(
+        lambda: not _get(client, path)["is_personalized"], MAX_INVALIDATION_SECONDS, every=0.01
+    )
 
 
-def test_another_ones_deeds_leave_an_answer_where_it_is(
-    customer: CustomerProfile, shelf: list[Product], store: Store, made: list[object]
+def test_other_customers_events_do_not_invalidate_cached_recommendations(
+    customer: CustomerProfile,
+    products: list[Product],
+    store: Store,
+    computations: list[object],
 ) -> None:
-    listening()
-    other = store_data.shopper("history", "profiling")
-    client, path = customer_data.client_with("verified"), _path(customer)
+    wait_for_listener()
+    other_customer = store_data.create_verified_customer("history", "profiling")
+    client = customer_data.create_api_client("verified")
+    path = _path(customer)
     _get(client, path)
-    store_data.bought(other, shelf[3], where=store)
+
+    store_data.record_purchases(other_customer, products[3], store=store)
     time.sleep(0.2)
     _get(client, path)
-    assert len(made) == 1
+
+    assert len(computations) == 1
 
 
-def test_a_rule_that_begins_is_not_overslept(
-    customer: CustomerProfile, shelf: list[Product]
+def test_cached_response_expires_when_a_scheduled_rule_starts(
+    customer: CustomerProfile, products: list[Product]
 ) -> None:
-    listening()
-    soon = timezone.now() + timedelta(seconds=1)
-    Rule.objects.create(name="soon", deed="hide", product=shelf[0], reason="a test", starts_at=soon)
-    client, path = customer_data.client_with("verified"), _path(customer)
-    time.sleep(0.1)
-    assert "P-0" in _shown(_get(client, path))
-    time.sleep(max((soon - timezone.now()).total_seconds(), 0) + 0.05)
-    assert "P-0" not in _shown(_get(client, path))
-
-
-def test_an_erased_person_is_in_no_cache(customer: CustomerProfile) -> None:
-    listening()
-    client, path = customer_data.client_with("verified"), _path(customer)
-    told = _get(client, path)
-    client.post(
-        "/api/v1/recommendations/feedback",
-        {
-            "recommendation_id": told["recommendation_id"],
-            "feedback": [{"product": told["results"][0]["id"], "kind": "shown"}],
-        },
-        format="json",
+    wait_for_listener()
+    starts_at = timezone.now() + timedelta(seconds=1)
+    BusinessRule.objects.create(
+        name="soon", action="hide", product=products[0], reason="a test", starts_at=starts_at
     )
-    erase(subject=customer.pk, asked_by="key:test", reason="they asked", dry_run=False)
-    assert not keys_naming(lambda text: str(customer.pk) in text)
+    client = customer_data.create_api_client("verified")
+    path = _path(customer)
+    time.sleep(0.1)
+    assert "P-0" in _skus(_get(client, path))
+
+    time.sleep(max((starts_at - timezone.now()).total_seconds(), 0) + 0.05)
+
+    assert "P-0" not in _skus(_get(client, path))
+
+
+def test_erasure_removes_a_customer_from_caches_and_tables(customer: CustomerProfile) -> None:
+    wait_for_listener()
+    client = customer_data.create_api_client("verified")
+    path = _path(customer)
+    body = _get(client, path)
+    feedback = {
+        "recommendation_id": body["recommendation_id"],
+        "feedback": [{"product_id": body["results"][0]["id"], "type": "shown"}],
+    }
+    client.post(FEEDBACK_PATH, feedback, format="json")
+
+    erase(subject=customer.pk, requested_by="key:test", reason="they asked", dry_run=False)
+
+    assert not find_keys(lambda text: str(customer.pk) in text)
     assert not Recommendation.objects.exists()
     assert not RecommendationFeedback.objects.exists()
-    wait_until(lambda: client.get(path).status_code == 404, HEARD_SECONDS, every=0.01)
+    wait_until(lambda: client.get(path).status_code == 404, MAX_INVALIDATION_SECONDS, every=0.01)
 
 
-def test_a_visit_is_answered_by_what_sells(shelf: list[Product]) -> None:
-    told = _get(customer_data.client_with("verified"), _path(None, session="visit-7"))
-    assert _shown(told)[0] == "P-7"
-    assert (told["is_personal"], told["fallback"]["level"]) == (False, 2)
-    assert "nobody-known" in told["fallback"]["why"]
+def test_anonymous_session_gets_best_sellers(products: list[Product]) -> None:
+    body = _get(customer_data.create_api_client("verified"), _path(None, session_id="session-7"))
+
+    assert _skus(body)[0] == "P-7"
+    assert body["is_personalized"] is False
+    assert body["fallback"]["level"] == "not_personalized"
+    assert "anonymous" in body["fallback"]["reasons"]
 
 
-def test_feedback_is_noted_once_and_only_of_what_was_shown(
-    customer: CustomerProfile, shelf: list[Product]
+def test_feedback_counts_each_outcome_once(
+    customer: CustomerProfile, products: list[Product]
 ) -> None:
-    client = customer_data.client_with("verified")
-    told = _get(client, _path(customer, limit=3))
-    shown = [one["id"] for one in told["results"]]
+    client = customer_data.create_api_client("verified")
+    recommended = _get(client, _path(customer, limit=3))
+    product_ids = [product["id"] for product in recommended["results"]]
     body = {
-        "recommendation_id": told["recommendation_id"],
-        "feedback": [{"product": one, "kind": "shown"} for one in shown]
-        + [{"product": shown[0], "kind": "clicked"}],
+        "recommendation_id": recommended["recommendation_id"],
+        "feedback": [
+            *({"product_id": product_id, "type": "shown"} for product_id in product_ids),
+            {"product_id": product_ids[0], "type": "clicked"},
+        ],
     }
-    first = client.post("/api/v1/recommendations/feedback", body, format="json")
-    assert (first.status_code, first.json()["recorded"]) == (200, 4)
-    assert (
-        client.post("/api/v1/recommendations/feedback", body, format="json").json()["recorded"] == 0
-    )
+
+    first = client.post(FEEDBACK_PATH, body, format="json")
+    repeated = client.post(FEEDBACK_PATH, body, format="json")
+
+    assert first.status_code == 200
+    assert first.json()["recorded_count"] == 4
+    assert repeated.json()["recorded_count"] == 0
     assert RecommendationFeedback.objects.filter(kind="shown", scenario="home").count() == 3
-    other = next(str(one.pk) for one in shelf if str(one.pk) not in shown)
-    refused = client.post(
-        "/api/v1/recommendations/feedback",
-        {**body, "feedback": [{"product": other, "kind": "bought"}]},
-        format="json",
+
+
+def test_feedback_is_rejected_for_unknown_products_and_recommendations(
+    customer: CustomerProfile, products: list[Product]
+) -> None:
+    client = customer_data.create_api_client("verified")
+    recommended = _get(client, _path(customer, limit=3))
+    recommended_ids = [product["id"] for product in recommended["results"]]
+    other_id = next(
+        str(product.pk) for product in products if str(product.pk) not in recommended_ids
     )
-    assert refused.status_code == 400
-    assert refused.json()["errors"][0]["field"] == "feedback.0.product"
-    unknown = client.post(
-        "/api/v1/recommendations/feedback",
-        {**body, "recommendation_id": str(uuid4())},
-        format="json",
-    )
+    body = {
+        "recommendation_id": recommended["recommendation_id"],
+        "feedback": [{"product_id": other_id, "type": "bought"}],
+    }
+
+    not_recommended = client.post(FEEDBACK_PATH, body, format="json")
+    unknown = client.post(FEEDBACK_PATH, {**body, "recommendation_id": str(uuid4())}, format="json")
+
+    assert not_recommended.status_code == 400
+    assert not_recommended.json()["errors"][0]["field"] == "feedback.0.product_id"
     assert unknown.status_code == 404
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("params", "field"),
     [
         ({"scenario": "palm-reading"}, "scenario"),
         ({"scenario": "lookup"}, "scenario"),
-        ({"store": "atlantis"}, "store"),
+        ({"store_code": "atlantis"}, "store_code"),
         ({"limit": "0"}, "limit"),
         ({"limit": "51"}, "limit"),
         ({"limit": "many"}, "limit"),
-        ({"min_price": "-1"}, "min_price"),
-        ({"max_price": "NaN"}, "max_price"),
-        ({"min_price": "9", "max_price": "8"}, "min_price"),
-        ({"lang": "de"}, "lang"),
-        ({"scenario": "product"}, "product"),
-        ({"scenario": "product", "product": "nothing"}, "product"),
-        ({"scenario": "product", "product": "P-0,P-1"}, "product"),
-        ({"product": "P-0"}, "product"),
+        ({"price_min": "-1"}, "price_min"),
+        ({"price_max": "NaN"}, "price_max"),
+        ({"price_min": "9", "price_max": "8"}, "price_min"),
+        ({"language": "de"}, "language"),
+        ({"scenario": "product"}, "product_id"),
+        ({"scenario": "product", "product_id": "nothing"}, "product_id"),
+        ({"scenario": "product", "product_id": "P-0,P-1"}, "product_id"),
+        ({"product_id": "P-0"}, "product_id"),
         ({"scenario": "basket"}, "basket"),
         ({"scenario": "basket", "basket": ",".join(["x"] * 51)}, "basket"),
-        ({"session": "mine"}, "session"),
+        ({"session_id": "mine"}, "session_id"),
         ({"colour": "green"}, "colour"),
     ],
     ids=lambda value: (
         value if isinstance(value, str) else ",".join(f"{k}={v[:12]}" for k, v in value.items())
     ),
 )
-def test_bad_questions_name_the_field(
-    customer: CustomerProfile, asked: dict[str, str], field: str
+def test_invalid_parameters_are_rejected_by_name(
+    customer: CustomerProfile, params: dict[str, str], field: str
 ) -> None:
-    answer = customer_data.client_with("verified").get(_path(customer, **asked))
-    assert answer.status_code == 400
-    assert answer.json()["errors"][0]["field"] == field
+    response = customer_data.create_api_client("verified").get(_path(customer, **params))
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == field
 
 
-def test_nobody_and_nonsense(shelf: list[Product]) -> None:
-    client = customer_data.client_with("verified")
+def test_unknown_customer_is_404_and_invalid_id_is_400(products: list[Product]) -> None:
+    client = customer_data.create_api_client("verified")
+
     assert client.get(f"/api/v1/recommendations/{uuid4()}").status_code == 404
-    assert client.get("/api/v1/recommendations/somebody").status_code == 400
+    assert client.get("/api/v1/recommendations/not-a-uuid").status_code == 400
 
 
-def test_a_key_for_a_province_asks_for_stores_there_alone(shelf: list[Product]) -> None:
-    from config.api.keys import ApiKey
-
+def test_key_bound_to_a_province_cannot_query_other_provinces(products: list[Product]) -> None:
     _, secret = ApiKey.objects.create_key(
         name="west",
         audience="verified",
@@ -369,102 +427,117 @@ def test_a_key_for_a_province_asks_for_stores_there_alone(shelf: list[Product]) 
     )
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Api-Key {secret}")
-    answer = client.get(_path(None))
-    assert answer.status_code == 400
-    assert "AB" in answer.json()["errors"][0]["reason"]
-    assert (
-        _get(client, "/api/v1/recommendations/")["results"] == []
-    )  # nothing is in stock in Alberta
+
+    response = client.get(_path(None))
+
+    assert response.status_code == 400
+    assert "AB" in response.json()["errors"][0]["reason"]
+    # No product is in stock in Alberta.
+    assert _get(client, "/api/v1/recommendations/")["results"] == []
 
 
-def _count(product: Product, where: str) -> None:
-    count_stock([Count(Store.objects.get(code=where).pk, product.pk, 3, timezone.now())])
+def _count_stock(product: Product, store_code: str) -> None:
+    store = Store.objects.get(code=store_code)
+    save_stock_counts([Count(store.pk, product.pk, 3, timezone.now())])
 
 
-def _in_a_new_store(product: Product) -> None:
-    store_data.on_shelf(store_data.store("king-east"), product, 3)
+def _stock_in_new_store(product: Product) -> None:
+    store_data.set_stock(store_data.create_store("king-east"), product, 3)
 
 
-def _by_another_row(product: Product) -> None:
-    """A row of what was never shown becomes one of the product, as the console's form lets one do."""
+def _reassign_stock_row(product: Product) -> None:
+    """Assign the stock row of another product to this one, as the console's form allows."""
     StoreStock.objects.filter(product__sku="M-0").update(product=product)
 
 
-_WAYS: dict[str, Callable[[Product], None]] = {
-    "counted first": lambda product: _count(product, "queen-west"),
-    "counted again": lambda product: _count(product, "danforth"),
-    "in a new store": _in_a_new_store,
-    "by another row": _by_another_row,
+_RESTOCKING: dict[str, Callable[[Product], None]] = {
+    "first count": lambda product: _count_stock(product, "queen-west"),
+    "new count": lambda product: _count_stock(product, "danforth"),
+    "new store": _stock_in_new_store,
+    "reassigned row": _reassign_stock_row,
 }
 
 
-@pytest.mark.parametrize("way", list(_WAYS))
-@pytest.mark.parametrize("level", ["process", "redis"])
-def test_what_comes_in_is_shown(
+@pytest.mark.parametrize("way", list(_RESTOCKING))
+@pytest.mark.parametrize("level", ["local", "redis"])
+def test_restocked_products_appear_in_cached_responses(
     customer: CustomerProfile, store: Store, level: str, way: str
 ) -> None:
-    listening()
-    came, other = (
-        customer_data.product("C-0", name="Came in", category="oils"),
-        customer_data.product("M-0", name="Moved"),
-    )
-    Rule.objects.create(name="never", deed="hide", product=other, reason="a test")
-    store_data.on_shelf(store, other)
-    store_data.on_shelf(store_data.store("danforth"), came, 0)
-    client, path = (
-        customer_data.client_with("verified"),
-        _path(customer).replace("store=queen-west", "limit=50"),
-    )
-    assert "C-0" not in _shown(_get(client, path))
-    _WAYS[way](came)
-    if level == "redis":  # in a process that has not heard of it, and holds nothing itself
-        ANSWERS.forget()
-        assert "C-0" in _shown(_get(client, path))
+    wait_for_listener()
+    restocked = customer_data.create_product("C-0", name="Restocked", category="oils")
+    hidden = customer_data.create_product("M-0", name="Hidden")
+    BusinessRule.objects.create(name="never", action="hide", product=hidden, reason="a test")
+    store_data.set_stock(store, hidden)
+    store_data.set_stock(store_data.create_store("danforth"), restocked, 0)
+    client = customer_data.create_api_client("verified")
+    path = _path_without_store(customer, limit=50)
+    assert "C-0" not in _skus(_get(client, path))
+
+    _RESTOCKING[way](restocked)
+
+    if level == "redis":  # in a process that has not received the change and caches nothing locally
+        RECOMMENDATION_CACHE.clear_local()
+        assert "C-0" in _skus(_get(client, path))
     else:
-        wait_until(lambda: "C-0" in _shown(_get(client, path)), HEARD_SECONDS, every=0.01)
+        wait_until(lambda: "C-0" in _skus(_get(client, path)), MAX_INVALIDATION_SECONDS, every=0.01)
 
 
-def test_what_is_committed_after_an_answer_was_made_comes_in_however_long_it_took(
-    customer: CustomerProfile, shelf: list[Product]
+def test_stock_committed_after_the_response_was_computed_invalidates_it(
+    customer: CustomerProfile, products: list[Product]
 ) -> None:
-    listening()
-    client, path = customer_data.client_with("verified"), _path(customer)
-    StoreStock.objects.filter(product=shelf[0]).update(quantity=0)
-    with psycopg.connect(**connection.get_connection_params()) as elsewhere:
-        elsewhere.execute(
-            "UPDATE store_stock SET quantity = 1 WHERE product_id = %s", [shelf[0].pk]
+    wait_for_listener()
+    client = customer_data.create_api_client("verified")
+    path = _path(customer)
+    StoreStock.objects.filter(product=products[0]).update(quantity=0)
+
+    with psycopg.connect(**connection.get_connection_params()) as other_connection:
+        other_connection.execute(
+            "UPDATE store_stock SET quantity = 1 WHERE product_id = %s", [products[0].pk]
         )
-        assert "P-0" not in _shown(_get(client, path))
-        elsewhere.commit()
-    ANSWERS.forget()
-    assert "P-0" in _shown(_get(client, path))
+        assert "P-0" not in _skus(_get(client, path))
+        other_connection.commit()
+    RECOMMENDATION_CACHE.clear_local()
+
+    assert "P-0" in _skus(_get(client, path))
 
 
-def test_what_comes_to_another_store_of_those_in_reach_changes_nothing(
-    customer: CustomerProfile, shelf: list[Product], made: list[object]
+def test_stock_in_an_additional_store_does_not_invalidate(
+    customer: CustomerProfile, products: list[Product], computations: list[object]
 ) -> None:
-    """It was to be had already; where one store is asked for, the others are not looked at."""
-    listening()
-    client, other = customer_data.client_with("verified"), store_data.store("king-east")
-    paths = [_path(customer), _path(customer).replace("store=queen-west", "limit=5")]
+    """
+    A product that is in stock already stays so when another store in reach gets it.
+
+    For a single requested store the stock of the others does not count at all.
+    """
+    wait_for_listener()
+    client = customer_data.create_api_client("verified")
+    other_store = store_data.create_store("king-east")
+    paths = [_path(customer), _path_without_store(customer, limit=5)]
     before = [_get(client, path) for path in paths]
-    store_data.on_shelf(other, shelf[1], 0)
-    store_data.on_shelf(other, shelf[1], 4)
-    ANSWERS.forget()
-    assert [_get(client, path) for path in paths] == before
-    assert len(made) == 2
+
+    store_data.set_stock(other_store, products[1], 0)
+    store_data.set_stock(other_store, products[1], 4)
+    RECOMMENDATION_CACHE.clear_local()
+    after = [_get(client, path) for path in paths]
+
+    assert after == before
+    assert len(computations) == 2
 
 
-def test_what_a_visit_sees_is_kept_for_all_and_its_basket_for_nobody(
-    shelf: list[Product], made: list[object]
+def test_only_responses_to_a_session_basket_belong_to_the_session(
+    products: list[Product], computations: list[object]
 ) -> None:
-    listening()
-    client = customer_data.client_with("verified")
-    for session in ("visit-1", "visit-2"):
-        _get(client, _path(None, session=session))
-    assert len(made) == 1
+    wait_for_listener()
+    client = customer_data.create_api_client("verified")
+
+    for session_id in ("session-1", "session-2"):
+        _get(client, _path(None, session_id=session_id))
+
+    assert len(computations) == 1
     assert Recommendation.objects.get().session == ""
+
     for _ in range(2):
-        _get(client, _path(None, scenario="basket", session="visit-1"))
-    assert len(made) == 3
-    assert Recommendation.objects.filter(session="visit-1").count() == 2
+        _get(client, _path(None, scenario="basket", session_id="session-1"))
+
+    assert len(computations) == 3
+    assert Recommendation.objects.filter(session="session-1").count() == 2

@@ -1,4 +1,4 @@
-"""How Cultivar reaches the world, and the world Cultivar."""
+"""Foundation of the project: settings, API conventions, caches, clients, local servers."""
 
 from config.celery import app as celery_app
 

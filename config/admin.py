@@ -1,4 +1,4 @@
-"""API keys in the console: made, shown once, revoked."""
+"""API keys in the console: created, shown once, revoked."""
 
 from django.contrib import admin
 from rest_framework_api_key.admin import APIKeyModelAdmin
@@ -13,7 +13,7 @@ admin.site.unregister(APIKey)
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(APIKeyModelAdmin, ModelAdmin):
-    """The library's page with our columns."""
+    """The library's page with the columns of our keys."""
 
     list_display: tuple[str, ...] = (  # type: ignore[assignment]  # longer than the library's
         "name",

@@ -1,17 +1,18 @@
-"""The floor everything stands on, as a Django application."""
+"""The foundation as a Django application."""
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
 
 class ConfigConfig(AppConfig):
-    """Owns one table, the API keys; installs the clock after migrations."""
+    """Application of the API keys; installs the schedule after migrations."""
 
     name = "config"
     verbose_name = "Access"
 
     def ready(self) -> None:
+        """Register the OpenAPI extension and the schedule."""
         import config.api.openapi  # noqa: F401  # registers itself with drf-spectacular
-        from config.schedule_sync import install_clock
+        from config.schedule_sync import install_schedule
 
-        post_migrate.connect(install_clock, sender=self, dispatch_uid="config.schedule_sync")
+        post_migrate.connect(install_schedule, sender=self, dispatch_uid="config.schedule_sync")

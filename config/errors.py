@@ -1,18 +1,18 @@
-"""Errors whose text is one line fit for people."""
+"""Base classes of errors whose text is one line that people can read."""
 
 from typing import ClassVar
 
 
 class CultivarError(Exception):
-    """Base of every error of ours; `code` names its kind for machines."""
+    """Base of Cultivar's errors; `code` names the kind of error for machines."""
 
     code: ClassVar[str] = "error"
 
 
 class ServiceUnavailable(CultivarError):
-    """A server we depend on does not answer; trying again later may help."""
+    """A server does not respond; trying again later may help."""
 
-    code = "service-unavailable"
+    code = "service_unavailable"
 
     def __init__(self, service: str, reason: str) -> None:
         self.service = service
@@ -20,7 +20,7 @@ class ServiceUnavailable(CultivarError):
 
 
 class Conflict(CultivarError):
-    """What was asked cannot be done as things stand; says which fields and why."""
+    """The request contradicts the current state; `errors` lists (field, reason)."""
 
     code = "conflict"
 
@@ -30,9 +30,9 @@ class Conflict(CultivarError):
 
 
 class BadInput(CultivarError):
-    """What was sent cannot be used; says which field and why."""
+    """A field of the input is not valid, for a reason."""
 
-    code = "bad-input"
+    code = "bad_input"
 
     def __init__(self, field: str, reason: str) -> None:
         self.field = field

@@ -1,13 +1,13 @@
-"""What is noted of each request."""
+"""Request logging."""
 
 from django.http import HttpRequest
 from django_structlog.middlewares import RequestMiddleware
 
 
-class PathLogged(RequestMiddleware):
-    """Logs method and path; never the query, in which loyalty numbers and what people search for stand."""
+class RequestLogMiddleware(RequestMiddleware):
+    """Logs method and path; never the query string, which may hold personal data."""
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:
-        """Leave the query out."""
+        """Return method and path."""
         return f"{request.method} {request.path}"

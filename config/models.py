@@ -1,4 +1,4 @@
-"""The one table this floor owns."""
+"""Models of the application: API keys."""
 
 from config.api.keys import ApiKey
 

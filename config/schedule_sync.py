@@ -1,17 +1,21 @@
-"""The clock of settings.schedule becomes rows that staff may change; a change survives every start."""
+"""Database rows of the schedule in settings.schedule; staff may change them in the console."""
 
 from typing import Any
 
 from django.conf import settings
 
 
-def install_clock(**_signal: Any) -> int:
-    """Create the entries of CLOCK that have no row yet, delete those of tasks that are gone; return how many are new."""
+def install_schedule(**_signal: Any) -> int:
+    """
+    Create the missing rows of PERIODIC_TASKS and return how many. Existing rows stay as they are.
+
+    Rows of REMOVED_TASKS are deleted.
+    """
     from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
-    PeriodicTask.objects.filter(task__in=settings.CLOCK_GONE).delete()
+    PeriodicTask.objects.filter(task__in=settings.REMOVED_TASKS).delete()
     created = 0
-    for name, entry in settings.CLOCK.items():
+    for name, entry in settings.PERIODIC_TASKS.items():
         if PeriodicTask.objects.filter(name=name).exists():
             continue
         crontab, _ = CrontabSchedule.objects.get_or_create(

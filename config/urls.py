@@ -1,4 +1,4 @@
-"""Every address, by door."""
+"""URL configuration."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from config.observability import health
 
-handler404 = "config.api.conventions.not_found"
+handler404 = "config.api.errors.not_found"
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/console/")),

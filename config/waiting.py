@@ -1,4 +1,4 @@
-"""Commands that wait for another process which is at the same work, as the clock may have begun it a moment before."""
+"""Commands that wait while another process does the same work, such as a scheduled task."""
 
 from collections.abc import Callable
 
@@ -11,30 +11,38 @@ from tenacity import (
     wait_random,
 )
 
-_SECONDS = 900
+_DEFAULT_WAIT_SECONDS = 900
 
 
-def add_wait(parser: CommandParser) -> None:
-    """Declare `--wait`."""
-    told = f"how long for another process that is at the same work; {_SECONDS} unless told"
-    parser.add_argument("--wait", type=int, default=_SECONDS, metavar="SECONDS", help=told)
+def add_wait_option(parser: CommandParser) -> None:
+    """Add the option `--wait`."""
+    parser.add_argument(
+        "--wait",
+        type=int,
+        default=_DEFAULT_WAIT_SECONDS,
+        metavar="SECONDS",
+        help="how long to wait for another process that does the same work "
+        f"(default {_DEFAULT_WAIT_SECONDS})",
+    )
 
 
-def patiently(busy: type[Exception], *, seconds: float, say: Callable[[str], object]) -> Retrying:
+def retry_while_busy(
+    busy: type[Exception], *, max_seconds: float, report: Callable[[str], object]
+) -> Retrying:
     """
-    Return what calls a function again while it raises `busy`, about each second; after so many seconds it is raised.
+    Return a Retrying that calls a function about every second while it raises `busy`.
 
-    say: told once that it waits, and for what.
+    After `max_seconds` the error is raised. report: is called once with the error before waiting.
     """
 
-    def tell(state: RetryCallState) -> None:
+    def report_first(state: RetryCallState) -> None:
         if state.attempt_number == 1 and state.outcome:
-            say(f"{state.outcome.exception()} Waiting for it ...")
+            report(f"{state.outcome.exception()} Waiting for it ...")
 
     return Retrying(
         retry=retry_if_exception_type(busy),
         wait=wait_random(0.5, 1.5),
-        stop=stop_after_delay(seconds),
-        before_sleep=tell,
+        stop=stop_after_delay(max_seconds),
+        before_sleep=report_first,
         reraise=True,
     )

@@ -1,18 +1,19 @@
-"""The web server's way in."""
+"""WSGI entry point of the web server."""
 
 import gc
 import os
 
-# Before numpy is there to read it. Requests share the cores already, and BLAS threads that wait for work burn them: a search
-# takes 47 ms of processor time with one, 122 ms with two.
+# Must be set before numpy is imported. Concurrent requests share the cores already, and BLAS
+# threads burn them while waiting: a search takes 47 ms of CPU time with one thread, 122 ms with two.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 application = get_wsgi_application()
-# What is loaded by now stays: the collector need not go through it again, and an answer makes thousands of objects that
-# are gone with it. With Python's own thresholds (700, 10, 10) several collections fall into every search.
+# Objects loaded so far stay for good and need not be scanned again. A response allocates thousands
+# of short-lived objects: with Python's default thresholds (700, 10, 10) several collections would
+# run during every search.
 gc.collect()
 gc.freeze()
 gc.set_threshold(50_000, 20, 20)

@@ -1,1 +1,1 @@
-"""Products over REST."""
+"""REST API of the catalogue: products, search and similar products."""

@@ -1,4 +1,4 @@
-"""Filters of product endpoints, in SQL and as conditions on vectors."""
+"""Filters of product endpoints, as conditions on rows and on vectors."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,98 +8,136 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product, StoreStock, SupplierListing
-from catalog.reference.strains import fold
+from catalog.reference.strains import name_key
 from catalog.reference.terpenes import terpenes
-from vectors.filters import Between, Condition, OneOf
+from vectors.filters import AnyOfFilter, RangeFilter, VectorFilter
+
+_MAX_PERCENTAGE = 100
 
 
-def _choices(words: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(word, word) for word in sorted(words)]
+def _choices(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(value, value) for value in sorted(values)]
 
 
-def _ours(words: Mapping[str, str]) -> list[tuple[str, str]]:
-    return _choices(dict.fromkeys(words.values()))
+def _canonical_choices(vocabulary: Mapping[str, str]) -> list[tuple[str, str]]:
+    return _choices(dict.fromkeys(vocabulary.values()))
 
 
-def _least(column: str, most: int | None = None) -> django_filters.NumberFilter:
+def _minimum(
+    column: str, help_text: str, max_value: int | None = None
+) -> django_filters.NumberFilter:
     return django_filters.NumberFilter(
-        field_name=column, lookup_expr="gte", min_value=0, max_value=most
+        field_name=column,
+        lookup_expr="gte",
+        min_value=0,
+        max_value=max_value,
+        help_text=help_text,
     )
 
 
-def _most(column: str, most: int | None = None) -> django_filters.NumberFilter:
+def _maximum(
+    column: str, help_text: str, max_value: int | None = None
+) -> django_filters.NumberFilter:
     return django_filters.NumberFilter(
-        field_name=column, lookup_expr="lte", min_value=0, max_value=most
+        field_name=column,
+        lookup_expr="lte",
+        min_value=0,
+        max_value=max_value,
+        help_text=help_text,
     )
 
 
 class ProductFilters(django_filters.FilterSet):
-    """Hard filters: what they leave out stays out, whatever the search thinks of it."""
+    """Hard filters: products that do not meet them are never returned, whatever their score."""
 
-    strain_type = django_filters.ChoiceFilter(choices=_ours(STRAIN_TYPES))
-    category = django_filters.ChoiceFilter(choices=_ours(CATEGORIES))
-    brand = django_filters.CharFilter(lookup_expr="iexact", max_length=100)
-    source = django_filters.CharFilter(max_length=50)
-    sku = django_filters.CharFilter(max_length=50)
-    terpene = django_filters.ChoiceFilter(choices=_choices(terpenes()), method="has_terpene")
-    price_min = _least("price")
-    price_max = _most("price")
-    thc_min = _least("thc_percentage", 100)
-    thc_max = _most("thc_percentage", 100)
-    cbd_min = _least("cbd_percentage", 100)
-    cbd_max = _most("cbd_percentage", 100)
-    grams_min = _least("weight_grams")
-    grams_max = _most("weight_grams")
-    store = django_filters.CharFilter(
-        max_length=50, method="is_in_store", help_text="code of a store that has it"
+    strain_type = django_filters.ChoiceFilter(
+        choices=_canonical_choices(STRAIN_TYPES), help_text="Strain type."
+    )
+    category = django_filters.ChoiceFilter(
+        choices=_canonical_choices(CATEGORIES), help_text="Product category."
+    )
+    brand = django_filters.CharFilter(
+        lookup_expr="iexact", max_length=100, help_text="Brand; upper and lower case are equal."
+    )
+    source = django_filters.CharFilter(
+        max_length=50, help_text="Code of the source whose values have priority, for example `ocs`."
+    )
+    sku = django_filters.CharFilter(max_length=50, help_text="Exact SKU.")
+    terpene = django_filters.ChoiceFilter(
+        choices=_choices(terpenes()),
+        method="filter_terpene",
+        help_text="A terpene of the product, for example `myrcene`.",
+    )
+    price_min = _minimum("price", "Minimum price in CAD.")
+    price_max = _maximum("price", "Maximum price in CAD.")
+    thc_percentage_min = _minimum(
+        "thc_percentage", "Minimum THC, percent by mass.", _MAX_PERCENTAGE
+    )
+    thc_percentage_max = _maximum(
+        "thc_percentage", "Maximum THC, percent by mass.", _MAX_PERCENTAGE
+    )
+    cbd_percentage_min = _minimum(
+        "cbd_percentage", "Minimum CBD, percent by mass.", _MAX_PERCENTAGE
+    )
+    cbd_percentage_max = _maximum(
+        "cbd_percentage", "Maximum CBD, percent by mass.", _MAX_PERCENTAGE
+    )
+    weight_grams_min = _minimum("weight_grams", "Minimum net weight in grams.")
+    weight_grams_max = _maximum("weight_grams", "Maximum net weight in grams.")
+    store_code = django_filters.CharFilter(
+        max_length=50,
+        method="filter_store",
+        help_text="Code of a store that has the product in stock.",
     )
     in_stock = django_filters.BooleanFilter(
-        method="is_in_stock", help_text="some store or supplier has it, or none"
+        method="filter_in_stock",
+        help_text="`true`: in stock in a store or at a supplier; `false`: in stock nowhere.",
     )
 
     class Meta:
         model = Product
         fields: list[str] = []
 
-    def has_terpene(self, rows: QuerySet[Product], _name: str, value: str) -> QuerySet[Product]:
-        """Keep what has the terpene."""
+    def filter_terpene(self, rows: QuerySet[Product], _name: str, value: str) -> QuerySet[Product]:
+        """Return the rows with the terpene."""
         return rows.filter(terpenes__contains=[value])
 
-    def is_in_store(self, rows: QuerySet[Product], _name: str, value: str) -> QuerySet[Product]:
-        """Keep what the store has."""
+    def filter_store(self, rows: QuerySet[Product], _name: str, value: str) -> QuerySet[Product]:
+        """Return the rows that the store has in stock."""
         return rows.filter(
             Exists(
                 StoreStock.objects.filter(product=OuterRef("pk"), store__code=value, quantity__gt=0)
             )
         )
 
-    def is_in_stock(self, rows: QuerySet[Product], _name: str, value: bool) -> QuerySet[Product]:
-        """Keep what some store or supplier has, or what none has."""
-        shelved = StoreStock.objects.filter(product=OuterRef("pk"), quantity__gt=0)
-        listed = SupplierListing.objects.filter(
+    def filter_in_stock(
+        self, rows: QuerySet[Product], _name: str, value: bool
+    ) -> QuerySet[Product]:
+        """Return the rows that are in stock in a store or at a supplier, or those that are not."""
+        in_stores = StoreStock.objects.filter(product=OuterRef("pk"), quantity__gt=0)
+        at_suppliers = SupplierListing.objects.filter(
             merge_key=OuterRef("merge_key"), in_stock=True, gone_at=None
         )
-        has = Q(Exists(shelved)) | Q(Exists(listed))
-        return rows.filter(has if value else ~has)
+        is_in_stock = Q(Exists(in_stores)) | Q(Exists(at_suppliers))
+        return rows.filter(is_in_stock if value else ~is_in_stock)
 
-    def conditions(self) -> list[Condition]:
-        """Return the valid filters as far as vectors can be narrowed by them."""
-        return list(self._conditions())
+    def vector_filters(self) -> list[VectorFilter]:
+        """Return the valid filters whose fields vector collections have."""
+        return list(self._vector_filters())
 
-    def _conditions(self) -> Iterator[Condition]:
-        told = self.form.cleaned_data
+    def _vector_filters(self) -> Iterator[VectorFilter]:
+        values = self.form.cleaned_data
         for name in ("strain_type", "category"):
-            if told.get(name):
-                yield OneOf(name, (told[name],))
-        if told.get("brand"):
-            yield OneOf("brand_key", (fold(told["brand"]),))
-        for name, column in (
-            ("price", "price"),
-            ("thc", "thc_percentage"),
-            ("cbd", "cbd_percentage"),
-        ):
-            low, high = told.get(f"{name}_min"), told.get(f"{name}_max")
-            if low is not None or high is not None:
-                yield Between(
-                    column, *(float(end) if end is not None else None for end in (low, high))
+            if values.get(name):
+                yield AnyOfFilter(name, (values[name],))
+        if values.get("brand"):
+            yield AnyOfFilter("brand_key", (name_key(values["brand"]),))
+        for column in ("price", "thc_percentage", "cbd_percentage"):
+            minimum = values.get(f"{column}_min")
+            maximum = values.get(f"{column}_max")
+            if minimum is not None or maximum is not None:
+                yield RangeFilter(
+                    column,
+                    float(minimum) if minimum is not None else None,
+                    float(maximum) if maximum is not None else None,
                 )

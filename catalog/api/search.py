@@ -1,9 +1,8 @@
-"""Doors of search: read what is asked, ask, write the answer."""
+"""REST views of product search: by text, by image, by vector."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -16,280 +15,347 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from catalog.api import examples
 from catalog.api.filters import ProductFilters
 from catalog.api.serializers import (
-    FoundProductSerializer,
-    ImageQuestionSerializer,
-    NearAnswerSerializer,
+    MAX_RESULTS,
+    ImageQuerySerializer,
+    NearestProductsSerializer,
     ProductSerializer,
-    SearchAnswerSerializer,
-    VectorQuestionSerializer,
+    SearchedProductSerializer,
+    SearchResultSerializer,
+    VectorQuerySerializer,
 )
 from catalog.models import Product
-from catalog.search.facets import NAMES, facets
-from catalog.search.image_search import products_like_picture
-from catalog.search.pipeline import MOST, SORTS, Facets, Question, Ranking, answer
+from catalog.search.facets import FACET_NAMES, Facets, count_facets
+from catalog.search.image_search import products_similar_to_image
+from catalog.search.pipeline import (
+    MAX_CANDIDATES,
+    SORTS,
+    SearchQuery,
+    SearchResult,
+    search_products,
+)
 from catalog.selectors import products_in_order
-from config.api.conventions import refuse_unknown, whole_number
-from config.api.keys import AgeVerified, MayReadCatalog, StaffOnly
+from config.api.parameters import parse_integer, reject_unknown_parameters
+from config.api.permissions import CanReadCatalog, IsAgeVerified, IsStaffClient
 from config.errors import BadInput
-from vectors import search
+from vectors import search as vector_search
 
-LONGEST_QUERY = 500
-MOST_LIKED = 10
+MAX_QUERY_LENGTH = 500
+MAX_REFERENCES = 10
+_LANGUAGES = ("en", "fr")
+_MAX_OFFSET = MAX_CANDIDATES * 1000
 _PARAMETERS = [
     OpenApiParameter(
         "q",
         str,
-        description=f"what is looked for, in English or French, 1–{LONGEST_QUERY} characters",
+        description=(
+            f"Query in English or French, 1 to {MAX_QUERY_LENGTH} characters. Required unless"
+            " `similar_to` or a filter is set."
+        ),
     ),
     OpenApiParameter(
-        "lang",
+        "language",
         str,
-        enum=["en", "fr"],
-        description="language of the question; both are read without it",
+        enum=_LANGUAGES,
+        description="Language of the query; both languages are recognized without it.",
     ),
-    OpenApiParameter("like", str, description="ids of products to be like, comma separated"),
-    OpenApiParameter("unlike", str, description="ids of products not to be like"),
     OpenApiParameter(
-        "ignore",
+        "similar_to",
         str,
-        description="keys of what not to understand, from `understood`, comma separated",
+        description=(
+            f"Ids of products that results should resemble, at most {MAX_REFERENCES},"
+            " comma-separated."
+        ),
     ),
     OpenApiParameter(
-        "sort", str, enum=["relevance", *SORTS], description="order; relevance unless told"
+        "not_similar_to",
+        str,
+        description=(
+            f"Ids of products that results should not resemble, at most {MAX_REFERENCES},"
+            " comma-separated."
+        ),
+    ),
+    OpenApiParameter(
+        "ignore_interpretations",
+        str,
+        description=(
+            "Keys from `interpreted_query` to search for as words instead, comma-separated."
+        ),
+    ),
+    OpenApiParameter(
+        "sort",
+        str,
+        enum=["relevance", *SORTS],
+        description="Sort order, descending with `-`; `relevance` by default.",
     ),
     OpenApiParameter(
         "facets",
         str,
-        description="names of facets, comma separated; `none` for none, all unless told",
+        description=(
+            f"Facets to count, comma-separated, of {', '.join(FACET_NAMES)}; `none` for none,"
+            " all by default."
+        ),
     ),
-    OpenApiParameter("limit", int, description="1–100"),
-    OpenApiParameter("cursor", str, description="`next` of the last page"),
+    OpenApiParameter(
+        "limit", int, description=f"Maximum number of products, 1 to {MAX_RESULTS}; 20 by default."
+    ),
+    OpenApiParameter("cursor", str, description="`next_cursor` of the previous page."),
 ]
-_OWN = {parameter.name for parameter in _PARAMETERS}
-# Which facet a filter is of: its counts are those without it, so that a client can show what else there is.
-_FACET_OF = {
+_PARAMETER_NAMES = {parameter.name for parameter in _PARAMETERS}
+# Facet of each filter: a facet is counted without its own filters, so that a client can show the
+# alternatives.
+_FACET_OF_FILTER = {
     "strain_type": "strain_type",
     "category": "category",
     "brand": "brand",
     "terpene": "terpene",
-    "store": "store",
-    "thc_min": "thc",
-    "thc_max": "thc",
-    "cbd_min": "cbd",
-    "cbd_max": "cbd",
+    "store_code": "store_code",
+    "thc_percentage_min": "thc_percentage",
+    "thc_percentage_max": "thc_percentage",
+    "cbd_percentage_min": "cbd_percentage",
+    "cbd_percentage_max": "cbd_percentage",
     "price_min": "price",
     "price_max": "price",
 }
 
 
 class ProductSearchViewSet(GenericViewSet):
-    """Search by words and meaning, by a picture, by a vector."""
+    """Product search by text, by image, and by vector."""
 
     queryset = Product.objects.current().defer("search_document")
-    serializer_class = FoundProductSerializer
-    permission_classes = (IsAuthenticated, MayReadCatalog, AgeVerified)
+    serializer_class = SearchedProductSerializer
+    permission_classes = (IsAuthenticated, CanReadCatalog, IsAgeVerified)
     filterset_class = ProductFilters
     pagination_class = None
 
-    @extend_schema(parameters=_PARAMETERS, responses=SearchAnswerSerializer, filters=True)
+    @extend_schema(
+        summary="Search products",
+        description=(
+            "Search products by words and by meaning, in English or French, within the filters."
+            " Prices, potencies, sizes, types and formats in the query act as filters and are"
+            " returned in `interpreted_query`. A facet is counted without its own filters."
+        ),
+        parameters=_PARAMETERS,
+        responses=SearchResultSerializer,
+        filters=True,
+        examples=[examples.SEARCH_RESULT],
+    )
     def list(self, request: Request) -> Response:
-        """
-        Find products by words and by meaning, in English or French, within the filters.
-
-        What the question says of price, potency, size, type and format becomes filters, told in `understood`. A facet
-        whose filter is set is counted without it. Needs `q`, `like` or a filter.
-        """
-        asked = request.query_params
-        refuse_unknown(asked, known=_OWN | set(ProductFilters.base_filters))
-        question, sort = self._question(request, asked), asked.get("sort", "relevance")
+        """Return a page of search results with facets and the interpretation of the query."""
+        params = request.query_params
+        reject_unknown_parameters(params, known=_PARAMETER_NAMES | set(ProductFilters.base_filters))
+        query = self._build_query(params)
+        sort = params.get("sort", "relevance")
         if sort != "relevance" and sort not in SORTS:
             raise BadInput("sort", f"must be one of relevance, {', '.join(SORTS)}")
-        names = _facet_names(asked.get("facets"))
-        limit = whole_number(asked.get("limit"), field="limit", default=20, low=1, high=100)
-        start = _start(asked)
-        active = {facet for name, facet in _FACET_OF.items() if asked.get(name)}
-        ranking = answer(
-            replace(question, facets=tuple(name for name in names if name not in active))
+        facet_names = _parse_facet_names(params.get("facets"))
+        limit = parse_integer(
+            params.get("limit"), field="limit", default=20, minimum=1, maximum=MAX_RESULTS
         )
-        page, total = _page(ranking, sort, start, limit)
+        offset = _parse_cursor(params)
+        filtered_facets = {
+            facet for name, facet in _FACET_OF_FILTER.items() if params.get(name)
+        } & set(facet_names)
+        unfiltered_facets = tuple(name for name in facet_names if name not in filtered_facets)
+        result = search_products(replace(query, facets=unfiltered_facets))
+        products, total_count = _load_page(result, sort, offset, limit)
+        end = offset + len(products)
+        last = total_count if sort != "relevance" else min(total_count, len(result.candidates))
         context = {
             **self.get_serializer_context(),
-            "words": ranking.understood.words,
-            "candidates": {candidate.id: candidate for candidate in ranking.candidates},
+            "query_words": result.parsed.words,
+            "candidates": {candidate.id: candidate for candidate in result.candidates},
         }
-        end = start + len(page)
-        reach = total if sort != "relevance" else min(total, len(ranking.candidates))
         return Response(
             {
-                "total": total,
-                "count": len(page),
-                "next": _cursor(asked, end) if page and end < reach else None,
-                "legs": ranking.legs,
-                "understood": [term.told for term in ranking.understood.terms],
-                "given_up": [term.key for term in ranking.relaxed],
-                "did_you_mean": ranking.mended or None,
-                "facets": ranking.facets | self._freer(request, active & set(names)),
-                "results": FoundProductSerializer(page, many=True, context=context).data,
+                "total_count": total_count,
+                "next_cursor": _sign_cursor(params, end) if products and end < last else None,
+                "retrievers": result.retrievers,
+                "interpreted_query": [term.as_dict() for term in result.parsed.terms],
+                "relaxed_filters": [term.key for term in result.relaxed_terms],
+                "did_you_mean": result.corrected_text or None,
+                "facets": result.facets | self._count_filtered_facets(params, filtered_facets),
+                "results": SearchedProductSerializer(products, many=True, context=context).data,
             }
         )
 
     @extend_schema(
-        request={"multipart/form-data": ImageQuestionSerializer},
-        responses=NearAnswerSerializer,
+        summary="Search products by image",
+        description=(
+            "Return the products nearest to an image, within the filters. The image is not"
+            " stored. 503 where the image encoder is not installed."
+        ),
+        request={"multipart/form-data": ImageQuerySerializer},
+        responses=NearestProductsSerializer,
         filters=True,
+        examples=[examples.IMAGE_QUERY, examples.NEAREST_PRODUCTS],
     )
     @action(detail=False, methods=["post"], parser_classes=[MultiPartParser])
     def image(self, request: Request) -> Response:
-        """Find products like a picture. 503 where the model that sees is not installed."""
-        refuse_unknown(request.query_params, known=set(ProductFilters.base_filters))
-        asked = ImageQuestionSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        filters = self._filters(request.query_params)
-        products = products_like_picture(
-            asked.validated_data["image"],
-            within=filters.qs,
-            where=filters.conditions(),
-            limit=asked.validated_data["limit"],
+        """Return the products nearest to an image."""
+        reject_unknown_parameters(request.query_params, known=set(ProductFilters.base_filters))
+        serializer = ImageQuerySerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        filters = self._valid_filters(request.query_params)
+        products = products_similar_to_image(
+            serializer.validated_data["image"],
+            products=filters.qs,
+            filters=filters.vector_filters(),
+            limit=serializer.validated_data["limit"],
         )
-        return Response({"count": len(products), "results": self._told(products)})
+        return self._nearest_response(products)
 
-    @extend_schema(request=VectorQuestionSerializer, responses=NearAnswerSerializer, filters=True)
+    @extend_schema(
+        summary="Search products by vector",
+        description=(
+            "Return the products nearest to a vector, within the filters. A vector with another"
+            " dimension or index version than the index is refused. Requires a staff key."
+        ),
+        request=VectorQuerySerializer,
+        responses=NearestProductsSerializer,
+        filters=True,
+        examples=[examples.VECTOR_QUERY, examples.NEAREST_PRODUCTS],
+    )
     @action(
         detail=False,
         methods=["post"],
         parser_classes=[JSONParser],
-        permission_classes=[IsAuthenticated, MayReadCatalog, StaffOnly],
+        permission_classes=[IsAuthenticated, CanReadCatalog, IsStaffClient],
     )
     def vector(self, request: Request) -> Response:
-        """Find products near a vector; one of another dimension or stamp is refused. For staff."""
-        refuse_unknown(request.query_params, known=set(ProductFilters.base_filters))
-        asked = VectorQuestionSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        told = asked.validated_data
-        filters = self._filters(request.query_params)
+        """Return the products nearest to a vector."""
+        reject_unknown_parameters(request.query_params, known=set(ProductFilters.base_filters))
+        serializer = VectorQuerySerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        values = serializer.validated_data
+        filters = self._valid_filters(request.query_params)
         with np.errstate(over="ignore"):
-            vector = np.array(told["vector"], np.float32)
+            vector = np.array(values["vector"], np.float32)
         if not np.isfinite(vector).all():
-            raise BadInput("vector", "must hold finite numbers")
-        found = search.nearest(
-            collection=told["collection"],
+            raise BadInput("vector", "must contain finite numbers only")
+        result = vector_search.nearest(
+            collection=values["collection"],
             vector=vector,
-            limit=told["limit"],
-            where=filters.conditions(),
-            stamp=told["stamp"],
+            limit=values["limit"],
+            filters=filters.vector_filters(),
+            fingerprint=values["index_version"],
         )
-        allowed = {
-            str(pk)
-            for pk in filters.qs.filter(pk__in=[hit.id for hit in found.hits]).values_list(
-                "pk", flat=True
-            )
-        }
-        products = products_in_order([hit.id for hit in found.hits if hit.id in allowed])
-        return Response({"count": len(products), "results": self._told(products)})
+        ids = [hit.id for hit in result.hits]
+        allowed_ids = {str(pk) for pk in filters.qs.filter(pk__in=ids).values_list("pk", flat=True)}
+        return self._nearest_response(products_in_order([pk for pk in ids if pk in allowed_ids]))
 
-    def _told(self, products: Sequence[Product]) -> Any:
-        return ProductSerializer(products, many=True, context=self.get_serializer_context()).data
+    def _nearest_response(self, products: Sequence[Product]) -> Response:
+        context = self.get_serializer_context()
+        results = ProductSerializer(products, many=True, context=context).data
+        return Response({"total_count": len(products), "results": results})
 
-    def _question(self, request: Request, asked: Mapping[str, str]) -> Question:
-        text = " ".join(asked.get("q", "").split())
-        # Reading filters takes longer than understanding the question; most have none.
-        has_filters = any(asked.get(name) for name in ProductFilters.base_filters)
-        filters = self._filters(asked) if has_filters else None
-        like, unlike = _ids(asked, "like"), _ids(asked, "unlike")
-        if len(text) > LONGEST_QUERY or "\x00" in text:
-            raise BadInput("q", f"must have 1 to {LONGEST_QUERY} characters")
-        if not text and not like and not filters:
+    def _build_query(self, params: Mapping[str, str]) -> SearchQuery:
+        text = " ".join(params.get("q", "").split())
+        # Validating filters takes longer than parsing the query; most requests have none.
+        has_filters = any(params.get(name) for name in ProductFilters.base_filters)
+        filters = self._valid_filters(params) if has_filters else None
+        similar_to = _parse_ids(params, "similar_to")
+        not_similar_to = _parse_ids(params, "not_similar_to")
+        if len(text) > MAX_QUERY_LENGTH or "\x00" in text:
+            raise BadInput("q", f"must have 1 to {MAX_QUERY_LENGTH} characters")
+        if not text and not similar_to and not filters:
             raise BadInput(
-                "q", f"must have 1 to {LONGEST_QUERY} characters, unless a filter or `like` is set"
+                "q",
+                f"must have 1 to {MAX_QUERY_LENGTH} characters, unless a filter or `similar_to`"
+                " is set",
             )
-        if asked.get("lang", "en") not in ("en", "fr"):
-            raise BadInput("lang", "must be en or fr")
-        return Question(
+        if params.get("language", "en") not in _LANGUAGES:
+            raise BadInput("language", "must be en or fr")
+        ignored = params.get("ignore_interpretations", "").split(",")
+        return SearchQuery(
             text=text,
-            within=filters.qs if filters else self.get_queryset(),
-            where=filters.conditions() if filters else (),
-            like=like,
-            unlike=unlike,
-            ignore=frozenset(key for key in asked.get("ignore", "").split(",") if key),
-            store=asked.get("store", ""),
+            products=filters.qs if filters else self.get_queryset(),
+            vector_filters=filters.vector_filters() if filters else (),
+            similar_to=similar_to,
+            not_similar_to=not_similar_to,
+            ignored_keys=frozenset(key for key in ignored if key),
+            store_code=params.get("store_code", ""),
         )
 
-    def _filters(self, asked: Mapping[str, str]) -> ProductFilters:
-        filters = ProductFilters(dict(asked.items()), queryset=self.get_queryset())
+    def _valid_filters(self, params: Mapping[str, str]) -> ProductFilters:
+        filters = ProductFilters(dict(params.items()), queryset=self.get_queryset())
         if not filters.is_valid():
             field, reasons = next(iter(filters.errors.items()))
             raise BadInput(field, str(reasons[0]))
         return filters
 
-    def _freer(self, request: Request, active: set[str]) -> Facets:
-        """Count, of each facet whose filter is set, what would answer without it."""
-        asked = {name: str(value) for name, value in request.query_params.items()}
-        counted: Facets = {}
-        for facet in sorted(active):
-            freer = {name: value for name, value in asked.items() if _FACET_OF.get(name) != facet}
-            if _has_subject(freer):
-                counted |= answer(replace(self._question(request, freer), facets=(facet,))).facets
+    def _count_filtered_facets(
+        self, params: Mapping[str, str], filtered_facets: set[str]
+    ) -> Facets:
+        """Count each facet that has a filter as if that filter were not set."""
+        facets: Facets = {}
+        for facet in sorted(filtered_facets):
+            other_params = {
+                name: str(value)
+                for name, value in params.items()
+                if _FACET_OF_FILTER.get(name) != facet
+            }
+            if other_params.get("q", "").strip() or other_params.get("similar_to"):
+                query = replace(self._build_query(other_params), facets=(facet,))
+                facets |= search_products(query).facets
             else:
-                counted |= facets(self._filters(freer).qs, names=(facet,))
-        return counted
+                facets |= count_facets(self._valid_filters(other_params).qs, names=(facet,))
+        return facets
 
 
-def _has_subject(asked: Mapping[str, str]) -> bool:
-    return bool(asked.get("q", "").strip() or asked.get("like"))
-
-
-def _page(ranking: Ranking, sort: str, start: int, limit: int) -> tuple[list[Product], int]:
+def _load_page(
+    result: SearchResult, sort: str, offset: int, limit: int
+) -> tuple[list[Product], int]:
+    """Return the products of a page and the total count."""
     if sort == "relevance":
-        return products_in_order(
-            [c.id for c in ranking.candidates[start : start + limit]]
-        ), ranking.total
-    rows = ranking.members.defer("search_document").order_by(*SORTS[sort])
-    return list(rows[start : start + limit]), ranking.members.count()
+        page = result.candidates[offset : offset + limit]
+        return products_in_order([candidate.id for candidate in page]), result.total_count
+    rows = result.matches.defer("search_document").order_by(*SORTS[sort])
+    return list(rows[offset : offset + limit]), result.matches.count()
 
 
-def _facet_names(told: str | None) -> tuple[str, ...]:
-    if told is None:
-        return NAMES
-    names = tuple(name for name in told.split(",") if name and name != "none")
-    unknown = [name for name in names if name not in NAMES]
-    if unknown:
-        raise BadInput("facets", f"must be some of {', '.join(NAMES)}, or none")
+def _parse_facet_names(value: str | None) -> tuple[str, ...]:
+    if value is None:
+        return FACET_NAMES
+    names = tuple(name for name in value.split(",") if name and name != "none")
+    if any(name not in FACET_NAMES for name in names):
+        raise BadInput("facets", f"must be some of {', '.join(FACET_NAMES)}, or none")
     return names
 
 
-def _ids(asked: Mapping[str, str], name: str) -> tuple[UUID, ...]:
-    told = [part for part in asked.get(name, "").split(",") if part]
-    if len(told) > MOST_LIKED:
-        raise BadInput(name, f"must be {MOST_LIKED} ids at most")
+def _parse_ids(params: Mapping[str, str], name: str) -> tuple[UUID, ...]:
+    values = [value for value in params.get(name, "").split(",") if value]
+    if len(values) > MAX_REFERENCES:
+        raise BadInput(name, f"must be {MAX_REFERENCES} ids at most")
     try:
-        return tuple(map(UUID, told))
+        return tuple(map(UUID, values))
     except ValueError:
-        raise BadInput(name, "must be UUIDs, comma separated") from None
+        raise BadInput(name, "must be UUIDs, comma-separated") from None
 
 
-def _start(asked: Mapping[str, str]) -> int:
-    """Read where a page begins from its cursor; raises BadInput for one of another question."""
-    told = asked.get("cursor")
-    if not told:
+def _parse_cursor(params: Mapping[str, str]) -> int:
+    """Return the offset of a page. Raises BadInput for a forged cursor or one of another query."""
+    cursor = params.get("cursor")
+    if not cursor:
         return 0
     try:
-        start, of = signing.Signer(salt="search").unsign_object(told)
+        offset, query_hash = signing.Signer(salt="search").unsign_object(cursor)
     except (signing.BadSignature, ValueError, TypeError):
-        raise BadInput("cursor", "is not one of ours") from None
-    if of != _question_hash(asked):
-        raise BadInput("cursor", "belongs to another question")
-    return min(int(start), MOST * 1000)
+        raise BadInput("cursor", "is not a valid cursor") from None
+    if query_hash != _query_hash(params):
+        raise BadInput("cursor", "belongs to another query")
+    return min(int(offset), _MAX_OFFSET)
 
 
-def _cursor(asked: Mapping[str, str], start: int) -> str:
-    # Without a time: the same page has the same answer.
-    return signing.Signer(salt="search").sign_object([start, _question_hash(asked)])
+def _sign_cursor(params: Mapping[str, str], offset: int) -> str:
+    # No timestamp, so that the same page has the same response.
+    return signing.Signer(salt="search").sign_object([offset, _query_hash(params)])
 
 
-def _question_hash(asked: Mapping[str, str]) -> str:
-    told = sorted(
-        (name, value) for name, value in asked.items() if name not in ("cursor", "limit", "facets")
+def _query_hash(params: Mapping[str, str]) -> str:
+    relevant = sorted(
+        (name, value) for name, value in params.items() if name not in ("cursor", "limit", "facets")
     )
-    return hashlib.blake2b(repr(told).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(repr(relevant).encode(), digest_size=8).hexdigest()

@@ -1,20 +1,60 @@
-"""What of a product leaves, and what of it may be sent."""
+"""Serializers of products, search results and similar products."""
 
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
-from catalog.models.corrections import CORRECTABLE
+from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.search.facets import FACET_NAMES
 from catalog.search.highlighting import highlights
-from config.api.conventions import AnswerSerializer, AudienceSerializer
 from config.api.keys import Audience
+from config.api.serializers import ModelResponseSerializer, ResponseSerializer
+
+MAX_RESULTS = 100
+MAX_VECTOR_DIMENSION = 2048
+_INDEX_VERSION_LENGTH = 16
+
+PRODUCT_FIELD_HELP = {
+    "id": "Product id.",
+    "name": "Product name.",
+    "name_fr": "Product name in French.",
+    "brand": "Brand.",
+    "sku": "SKU of the preferred source.",
+    "gtin": "GTIN, 14 digits.",
+    "category": "Product category, for example `dried-flower`.",
+    "strain_type": "Strain type: `indica`, `sativa`, `hybrid` or a dominance.",
+    "strain": "Strain (cultivar) of the product.",
+    "lineage": "Claimed parent strains.",
+    "thc_percentage": "THC, percent by mass: middle of the label's range.",
+    "thc_percentage_low": "THC, percent by mass: lower end of the label's range.",
+    "thc_percentage_high": "THC, percent by mass: upper end of the label's range.",
+    "cbd_percentage": "CBD, percent by mass: middle of the label's range.",
+    "cbd_percentage_low": "CBD, percent by mass: lower end of the label's range.",
+    "cbd_percentage_high": "CBD, percent by mass: upper end of the label's range.",
+    "thc_mg": "THC in milligrams, per `mg_basis`.",
+    "cbd_mg": "CBD in milligrams, per `mg_basis`.",
+    "mg_basis": "What milligrams refer to: `mg`, `mg_per_unit`, `mg_per_package` or `mg_per_ml`.",
+    "weight_grams": "Net weight of the package in grams.",
+    "volume_ml": "Net volume of the package in milliliters.",
+    "dried_equivalent_grams": "Grams of dried cannabis that the product counts as in law.",
+    "unit_count": "Units in the package, for example pre-rolls.",
+    "price": "Price in CAD.",
+    "terpenes": "Terpenes, the strongest first.",
+    "terpene_source": "Source of the terpenes: `measured`, `supplier` or `strain-mean`.",
+    "updated_at": "Time of the last change.",
+    "source": "Code of the source whose values have priority.",
+    "effects": "Effects reported for the strain; staff only (Cannabis Act, s. 17).",
+    "effects_source": "Source of the effects: `reported` or `model`.",
+}
+"""Description of each product field, in every serializer of products."""
+_PRODUCT_EXTRA_KWARGS = {name: {"help_text": text} for name, text in PRODUCT_FIELD_HELP.items()}
 
 
-class ProductSerializer(AudienceSerializer):
-    """A product; effects are for staff only (Cannabis Act s. 17)."""
+class ProductSerializer(ModelResponseSerializer):
+    """A product. Effects are for staff only (Cannabis Act, s. 17)."""
 
     audiences: ClassVar = PRODUCT_FIELDS
 
@@ -22,172 +62,283 @@ class ProductSerializer(AudienceSerializer):
         model = Product
         fields = tuple(PRODUCT_FIELDS)
         read_only_fields = fields
+        extra_kwargs = _PRODUCT_EXTRA_KWARGS
 
 
-class ProductValuesSerializer(AudienceSerializer):
-    """Values that a client sends of a product, and why."""
+class ProductValuesSerializer(ModelResponseSerializer):
+    """Values that a client sets on a product, with the reason."""
 
-    audiences: ClassVar = dict.fromkeys((*CORRECTABLE, "reason"), Audience.STAFF)
+    audiences: ClassVar = dict.fromkeys((*CORRECTABLE_FIELDS, "reason"), Audience.STAFF)
     reason = serializers.CharField(
-        required=False, help_text="why it is changed; kept in the history"
+        required=False, help_text="Reason of the change; stored in the history."
     )
 
     class Meta:
         model = Product
-        fields = (*CORRECTABLE, "reason")
+        fields = (*CORRECTABLE_FIELDS, "reason")
+        extra_kwargs: ClassVar = {name: _PRODUCT_EXTRA_KWARGS[name] for name in CORRECTABLE_FIELDS}
 
 
-class FoundProductSerializer(AudienceSerializer):
-    """A product that was found, with the words that found it; staff see the score and what it is made of."""
+class SearchScoreComponentsSerializer(ResponseSerializer):
+    """Components of a search score."""
+
+    audiences: ClassVar = dict.fromkeys(
+        ("ranks", "cosines", "word_share", "relevance", "boost", "is_exact"), Audience.STAFF
+    )
+    ranks = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Rank by retriever, from 1."
+    )
+    cosines = serializers.DictField(
+        child=serializers.FloatField(), help_text="Cosine similarity by dense retriever."
+    )
+    word_share = serializers.FloatField(
+        help_text="Share of the query's words that the product matches, weighted by rarity, 0 to 1."
+    )
+    relevance = serializers.FloatField(
+        help_text="How well attributes of the product meet the interpreted query, 0 to 1."
+    )
+    boost = serializers.DictField(
+        child=serializers.FloatField(),
+        help_text="Boosts by signal (`stock`, `margin`, `freshness`), as shares of the score.",
+    )
+    is_exact = serializers.BooleanField(
+        help_text="Whether the query is the product's name, SKU or GTIN."
+    )
+
+
+class SearchedProductSerializer(ModelResponseSerializer):
+    """A product in search results; staff also see its score and the components of it."""
 
     audiences: ClassVar = {
         **PRODUCT_FIELDS,
         "highlights": Audience.VERIFIED,
         "score": Audience.STAFF,
-        "scoring": Audience.STAFF,
+        "score_components": Audience.STAFF,
     }
     highlights = serializers.SerializerMethodField(
-        help_text="fields with <mark> around words that were asked for"
+        help_text="Names and brand as HTML with `<mark>` around matched words; escaped."
     )
-    score = serializers.SerializerMethodField()
-    scoring = serializers.SerializerMethodField(
-        help_text="rank and cosine by leg, share of words, fit, business weights"
+    score = serializers.SerializerMethodField(
+        help_text="Fused score, 0 to 1 before boosts; null in a sorted list."
+    )
+    score_components = serializers.SerializerMethodField(
+        help_text="Components of the score; empty in a sorted list."
     )
 
     class Meta:
         model = Product
-        fields = (*PRODUCT_FIELDS, "highlights", "score", "scoring")
+        fields = (*PRODUCT_FIELDS, "highlights", "score", "score_components")
         read_only_fields = fields
+        extra_kwargs = _PRODUCT_EXTRA_KWARGS
 
     def get_highlights(self, product: Product) -> dict[str, str]:
-        """Return marked fields."""
-        return highlights(product, self.context.get("words", ()))
+        """Return highlighted fields."""
+        return highlights(product, self.context.get("query_words", ()))
 
     def get_score(self, product: Product) -> float | None:
-        """Return the fused score, 0 to 1 before business weights."""
+        """Return the score, rounded."""
         candidate = self.context.get("candidates", {}).get(str(product.pk))
         return round(candidate.score, 4) if candidate else None
 
-    def get_scoring(self, product: Product) -> dict[str, Any]:
-        """Return what the score is made of."""
+    @extend_schema_field(SearchScoreComponentsSerializer)
+    def get_score_components(self, product: Product) -> dict[str, Any]:
+        """Return the components of the score, rounded."""
         candidate = self.context.get("candidates", {}).get(str(product.pk))
         if candidate is None:
             return {}
         return {
             "ranks": candidate.ranks,
-            "cosines": {leg: round(score, 4) for leg, score in candidate.scores.items()},
-            "share": round(candidate.share, 4),
-            "fit": round(candidate.fit, 4),
-            "business": candidate.business,
-            "exact": candidate.is_exact,
+            "cosines": {name: round(score, 4) for name, score in candidate.scores.items()},
+            "word_share": round(candidate.word_share, 4),
+            "relevance": round(candidate.relevance, 4),
+            "boost": candidate.boost,
+            "is_exact": candidate.is_exact,
         }
 
 
-@extend_schema_serializer(many=False)  # it answers a list, and is none
-class SearchAnswerSerializer(AnswerSerializer):
-    """What was found, how the question was understood, and counts by facet."""
+class QueryTermSerializer(ResponseSerializer):
+    """One interpreted part of a query."""
+
+    audiences: ClassVar = dict.fromkeys(
+        ("key", "type", "matched_text", "min", "max", "value", "is_negated"), Audience.VERIFIED
+    )
+    key = serializers.CharField(help_text="Key for `ignore_interpretations`.")
+    type = serializers.CharField(
+        help_text="Attribute that the text refers to, for example `price` or `strain_type`."
+    )
+    matched_text = serializers.CharField(help_text="Words of the query, normalized.")
+    min = serializers.FloatField(required=False, help_text="Lower bound, in the attribute's unit.")
+    max = serializers.FloatField(required=False, help_text="Upper bound, in the attribute's unit.")
+    value = serializers.CharField(required=False, help_text="Value of the attribute.")
+    is_negated = serializers.BooleanField(
+        required=False, help_text="`true` when products with the value are excluded."
+    )
+
+
+class FacetValueSerializer(ResponseSerializer):
+    """A value, or a band of values, with the number of matching products."""
+
+    audiences: ClassVar = dict.fromkeys(("value", "min", "max", "count"), Audience.VERIFIED)
+    value = serializers.CharField(required=False, help_text="Value; absent for bands.")
+    min = serializers.FloatField(required=False, help_text="Lower bound of a band, included.")
+    max = serializers.FloatField(
+        required=False, help_text="Upper bound of a band, included; absent in the last band."
+    )
+    count = serializers.IntegerField(help_text="Number of matching products.")
+
+
+@extend_schema_serializer(many=False)  # the response of `list` is one object
+class SearchResultSerializer(ResponseSerializer):
+    """Search results, the interpretation of the query, and facet counts."""
 
     audiences: ClassVar = dict.fromkeys(
         (
-            "total",
-            "count",
-            "next",
-            "legs",
-            "understood",
-            "given_up",
+            "total_count",
+            "next_cursor",
+            "retrievers",
+            "interpreted_query",
+            "relaxed_filters",
             "did_you_mean",
             "facets",
             "results",
         ),
         Audience.VERIFIED,
     )
-    total = serializers.IntegerField(help_text="products that answer, on all pages")
-    count = serializers.IntegerField(help_text="products on this page")
-    next = serializers.CharField(allow_null=True, help_text="cursor of the next page")
-    legs = serializers.ListField(
-        child=serializers.CharField(), help_text="what took part in finding and ordering"
+    total_count = serializers.IntegerField(help_text="Number of matching products on all pages.")
+    next_cursor = serializers.CharField(
+        allow_null=True, help_text="`cursor` of the next page; null on the last page."
     )
-    understood = serializers.ListField(
-        child=serializers.DictField(),
-        help_text="what the question says of price, potency, size …; `ignore` their keys",
+    retrievers = serializers.ListField(
+        child=serializers.ChoiceField(
+            choices=("lexical", "dense", "dense_multilingual", "attributes")
+        ),
+        help_text="Retrievers that took part in the ranking.",
     )
-    given_up = serializers.ListField(
-        child=serializers.CharField(), help_text="keys given up, as nothing met them all"
+    interpreted_query = serializers.ListField(
+        child=QueryTermSerializer(),
+        help_text="Prices, potencies, sizes, types and formats read from the query.",
+    )
+    relaxed_filters = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Keys of interpreted terms that were dropped, as no product met all of them.",
     )
     did_you_mean = serializers.CharField(
-        allow_null=True, help_text="the question with its spelling mended; it was used"
+        allow_null=True, help_text="Query with corrected spelling, which was searched for."
     )
-    facets = serializers.DictField(child=serializers.ListField(child=serializers.DictField()))
-    results = FoundProductSerializer(many=True)
+    facets = serializers.DictField(
+        child=serializers.ListField(child=FacetValueSerializer()),
+        help_text=f"Counts by facet: {', '.join(FACET_NAMES)}.",
+    )
+    results = SearchedProductSerializer(many=True, help_text="Products of this page, best first.")
 
 
-class SimilarProductSerializer(AudienceSerializer):
-    """A product like another, with the facts they share; staff see what makes the cosine."""
+class SimilarityReasonSerializer(ResponseSerializer):
+    """An attribute that two products share."""
+
+    audiences: ClassVar = dict.fromkeys(("type", "value"), Audience.VERIFIED)
+    type = serializers.CharField(help_text="Reason type, for example `same_brand`.")
+    value = serializers.CharField(help_text="Shared or similar value.")
+
+
+class SimilarityScoreComponentsSerializer(ResponseSerializer):
+    """Contributions to the cosine similarity of two products; they sum to it."""
+
+    audiences: ClassVar = dict.fromkeys(
+        ("text", "chemistry", "type", "price", "names"), Audience.STAFF
+    )
+    text = serializers.FloatField(help_text="Contribution of the product text.")
+    chemistry = serializers.FloatField(help_text="Contribution of THC, CBD and terpenes.")
+    type = serializers.FloatField(help_text="Contribution of strain type, category and form.")
+    price = serializers.FloatField(help_text="Contribution of price and price per gram.")
+    names = serializers.FloatField(help_text="Contribution of brand, strain, parents and flavors.")
+
+
+class SimilarProductSerializer(ModelResponseSerializer):
+    """A similar product with the attributes both share; staff also see the score components."""
 
     audiences: ClassVar = {
         **PRODUCT_FIELDS,
         "reasons": Audience.VERIFIED,
         "score": Audience.STAFF,
-        "breakdown": Audience.STAFF,
+        "score_components": Audience.STAFF,
     }
-    reasons = serializers.SerializerMethodField(help_text="facts that both share")
-    score = serializers.SerializerMethodField()
-    breakdown = serializers.SerializerMethodField(
-        help_text="parts of the cosine: text, chemistry, type, price, names"
+    reasons = serializers.SerializerMethodField(
+        help_text="Attributes that both products share, the strongest first."
+    )
+    score = serializers.SerializerMethodField(help_text="Cosine similarity.")
+    score_components = serializers.SerializerMethodField(
+        help_text="Contributions to the cosine similarity; they sum to it."
     )
 
     class Meta:
         model = Product
-        fields = (*PRODUCT_FIELDS, "reasons", "score", "breakdown")
+        fields = (*PRODUCT_FIELDS, "reasons", "score", "score_components")
         read_only_fields = fields
+        extra_kwargs = _PRODUCT_EXTRA_KWARGS
 
+    @extend_schema_field(SimilarityReasonSerializer(many=True))
     def get_reasons(self, product: Product) -> list[dict[str, Any]]:
-        """Return what both share."""
-        return list(self.context["likeness"][str(product.pk)].reasons)
+        """Return the shared attributes."""
+        return list(self.context["similar"][str(product.pk)].reasons)
 
     def get_score(self, product: Product) -> float:
-        """Return the cosine."""
-        return float(round(self.context["likeness"][str(product.pk)].score, 4))
+        """Return the cosine similarity, rounded."""
+        return float(round(self.context["similar"][str(product.pk)].score, 4))
 
-    def get_breakdown(self, product: Product) -> dict[str, float]:
-        """Return what makes the cosine."""
-        parts = self.context["likeness"][str(product.pk)].breakdown
-        return {name: round(value, 4) for name, value in parts.items()}
-
-
-class SimilarAnswerSerializer(AnswerSerializer):
-    """Products like another, or near a picture or a vector."""
-
-    audiences: ClassVar = {"count": Audience.VERIFIED, "results": Audience.VERIFIED}
-    count = serializers.IntegerField()
-    results = SimilarProductSerializer(many=True)
+    @extend_schema_field(SimilarityScoreComponentsSerializer)
+    def get_score_components(self, product: Product) -> dict[str, float]:
+        """Return the contributions to the cosine similarity, rounded."""
+        components = self.context["similar"][str(product.pk)].score_components
+        return {name: round(value, 4) for name, value in components.items()}
 
 
-class NearAnswerSerializer(AnswerSerializer):
-    """Products near a picture or a vector."""
+class SimilarProductsSerializer(ResponseSerializer):
+    """Products similar to a product."""
 
-    audiences: ClassVar = {"count": Audience.VERIFIED, "results": Audience.VERIFIED}
-    count = serializers.IntegerField()
-    results = ProductSerializer(many=True)
+    audiences: ClassVar = {"total_count": Audience.VERIFIED, "results": Audience.VERIFIED}
+    total_count = serializers.IntegerField(help_text="Number of products returned.")
+    results = SimilarProductSerializer(many=True, help_text="Products, the most similar first.")
 
 
-class VectorQuestionSerializer(AnswerSerializer):
+class NearestProductsSerializer(ResponseSerializer):
+    """Products nearest to an image or a vector."""
+
+    audiences: ClassVar = {"total_count": Audience.VERIFIED, "results": Audience.VERIFIED}
+    total_count = serializers.IntegerField(help_text="Number of products returned.")
+    results = ProductSerializer(many=True, help_text="Products, the nearest first.")
+
+
+class VectorQuerySerializer(ResponseSerializer):
     """A vector to search by."""
 
-    audiences: ClassVar = dict.fromkeys(("collection", "vector", "stamp", "limit"), Audience.STAFF)
+    audiences: ClassVar = dict.fromkeys(
+        ("collection", "vector", "index_version", "limit"), Audience.STAFF
+    )
     collection = serializers.ChoiceField(
-        choices=("product_embeddings", "product_texts"), default="product_embeddings"
+        choices=("product_embeddings", "product_texts"),
+        default="product_embeddings",
+        help_text="Vector collection to search.",
     )
-    vector = serializers.ListField(child=serializers.FloatField(), min_length=1, max_length=2048)
-    stamp = serializers.CharField(
-        max_length=16, help_text="of what made the vector; another than the index's is refused"
+    vector = serializers.ListField(
+        child=serializers.FloatField(),
+        min_length=1,
+        max_length=MAX_VECTOR_DIMENSION,
+        help_text="Vector with the dimension of the index; need not be normalized.",
     )
-    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    index_version = serializers.CharField(
+        max_length=_INDEX_VERSION_LENGTH,
+        help_text="Fingerprint of the encoder of the vector; must be the one of the index.",
+    )
+    limit = serializers.IntegerField(
+        min_value=1, max_value=MAX_RESULTS, default=20, help_text="Maximum number of products."
+    )
 
 
-class ImageQuestionSerializer(AnswerSerializer):
-    """A picture to search by."""
+class ImageQuerySerializer(ResponseSerializer):
+    """An image to search by."""
 
     audiences: ClassVar = dict.fromkeys(("image", "limit"), Audience.VERIFIED)
-    image = serializers.FileField(help_text="PNG, JPEG or WebP, 5 MB at most")
-    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    image = serializers.FileField(help_text="PNG, JPEG or WebP, at most 5 MB.")
+    limit = serializers.IntegerField(
+        min_value=1, max_value=MAX_RESULTS, default=20, help_text="Maximum number of products."
+    )

@@ -1,4 +1,4 @@
-"""Addresses of the catalogue's API."""
+"""URLs of the catalogue's REST API."""
 
 from rest_framework.routers import SimpleRouter
 
@@ -6,9 +6,8 @@ from catalog.api.search import ProductSearchViewSet
 from catalog.api.views import ProductViewSet
 
 router = SimpleRouter()
-router.trailing_slash = "/?"  # both ways of writing an address answer; neither redirects
-router.register(
-    "products/search", ProductSearchViewSet, basename="product-search"
-)  # before a product named search
+router.trailing_slash = "/?"  # both forms respond without a redirect
+# Search is registered first, so that "search" is not read as a product id.
+router.register("products/search", ProductSearchViewSet, basename="product-search")
 router.register("products", ProductViewSet)
 urlpatterns = router.urls

@@ -1,4 +1,4 @@
-"""Doors: ask a selector, write its answer."""
+"""REST views of products."""
 
 from typing import Any
 from uuid import UUID
@@ -6,117 +6,173 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from catalog.api import examples
 from catalog.api.filters import ProductFilters
 from catalog.api.serializers import (
+    MAX_RESULTS,
     ProductSerializer,
     ProductValuesSerializer,
-    SimilarAnswerSerializer,
     SimilarProductSerializer,
+    SimilarProductsSerializer,
 )
 from catalog.models import Product
 from catalog.selectors import similar_products
 from catalog.services.corrections import create_product, set_products
-from config.api.conventions import refuse_unknown, whole_number
-from config.api.keys import AgeVerified, MayReadCatalog, MayWriteCatalog, client_of
+from config.api.keys import client_of
+from config.api.parameters import parse_integer, reject_unknown_parameters
+from config.api.permissions import CanReadCatalog, CanWriteCatalog, IsAgeVerified
 from config.errors import BadInput, Conflict
 
-_LIMIT = OpenApiParameter("limit", int, description="1–100")
+_LIMIT = OpenApiParameter(
+    "limit", int, description=f"Maximum number of products, 1 to {MAX_RESULTS}; 20 by default."
+)
 
 
+@extend_schema_view(
+    list=extend_schema(
+        summary="List products",
+        description="Return the products that meet the filters, the newest first, in pages.",
+        examples=[examples.PRODUCT],
+    ),
+    retrieve=extend_schema(
+        summary="Get a product",
+        description=(
+            "Return a product. The id of a product that was merged into another returns the other."
+        ),
+        examples=[examples.PRODUCT],
+    ),
+)
 class ProductViewSet(ReadOnlyModelViewSet):
-    """List, show and compare products."""
+    """Products: list, retrieve, create, correct, and find similar ones."""
 
     queryset = Product.objects.current().defer("search_document")
     serializer_class = ProductSerializer
     filterset_class = ProductFilters
-    permission_classes = (IsAuthenticated, MayReadCatalog, AgeVerified)
+    permission_classes = (IsAuthenticated, CanReadCatalog, IsAgeVerified)
     lookup_value_regex = "[^/]+"
 
     def get_object(self) -> Product:
         """
-        Return the product; that into which it was merged, if it was: ids that others keep go on working.
+        Return the product, or the one it was merged into, so that ids stored by clients stay valid.
 
-        Raises BadInput when the id is no UUID, Http404 when there is none.
+        Raises BadInput when the id is not a UUID, Http404 for an unknown id.
         """
-        value = _uuid(self.kwargs["pk"])
-        either = Product.objects.filter(Q(pk=value) | Q(merged__pk=value), merged_into=None)
-        product: Product | None = either.defer("search_document").first()
+        product_id = _parse_uuid(self.kwargs["pk"])
+        is_product = Q(pk=product_id) | Q(merged__pk=product_id)
+        product: Product | None = (
+            Product.objects.filter(is_product, merged_into=None).defer("search_document").first()
+        )
         if product is None:
             raise Http404
         self.check_object_permissions(self.request, product)
         return product
 
     def get_permissions(self) -> list[Any]:
-        """Ask more of those who write."""
-        return [
-            *super().get_permissions(),
-            *([MayWriteCatalog()] if self.request.method in ("POST", "PATCH") else []),
-        ]
+        """Return the permissions; writing also requires the scope `catalog:write`."""
+        permissions = super().get_permissions()
+        if self.request.method in ("POST", "PATCH"):
+            return [*permissions, CanWriteCatalog()]
+        return list(permissions)
 
     @extend_schema(
-        request=ProductValuesSerializer, responses={201: ProductSerializer}, filters=False
+        summary="Create a product",
+        description=(
+            "Create a product that no source lists. Requires a staff key with the scope"
+            " `catalog:write`."
+        ),
+        request=ProductValuesSerializer,
+        responses={201: ProductSerializer},
+        filters=False,
+        examples=[examples.NEW_PRODUCT, examples.CREATED_PRODUCT],
     )
     def create(self, request: Request) -> Response:
-        """Make a product that no source lists."""
-        values, why = _told(request)
-        product = create_product(values=values, by=None, **why)
-        return Response(self.get_serializer(self._again(product)).data, status=201)
+        """Create a product that no source lists."""
+        values, origin = _read_values(request)
+        product = create_product(values=values, by=None, **origin)
+        return Response(self.get_serializer(_reload(product)).data, status=201)
 
-    @extend_schema(request=ProductValuesSerializer, responses=ProductSerializer, filters=False)
-    def partial_update(self, request: Request, pk: str) -> Response:
-        """Set values of a product. One that staff have locked is not overwritten: 409 names it, and nothing is written."""
+    @extend_schema(
+        summary="Correct a product",
+        description=(
+            "Set values of a product. Values that staff have locked are not overwritten: the"
+            " response is 409 and names them, and nothing is written. Requires a staff key with"
+            " the scope `catalog:write`."
+        ),
+        request=ProductValuesSerializer,
+        responses=ProductSerializer,
+        filters=False,
+        examples=[examples.CORRECTION, examples.PRODUCT],
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:  # noqa: ARG002  # DRF's signature
+        """Set values of a product; raises Conflict when one of them is locked by staff."""
         product = self.get_object()
-        values, why = _told(request)
+        values, origin = _read_values(request)
         with transaction.atomic():
-            kept = set_products(changes={product.pk: values}, by=None, **why).kept
+            kept = set_products(changes={product.pk: values}, by=None, **origin).kept
             if kept:
                 errors = [(field, "is locked by staff") for _, field in kept]
                 raise Conflict(
                     "Staff have locked some of these fields; nothing was written.", errors
                 )
-        return Response(self.get_serializer(self._again(product)).data)
+        return Response(self.get_serializer(_reload(product)).data)
 
-    @extend_schema(parameters=[_LIMIT], responses=SimilarAnswerSerializer, filters=False)
+    @extend_schema(
+        summary="Find similar products",
+        description=(
+            "Return the products most similar to a product by text, potency, terpenes, type,"
+            " category and price, with the attributes they share."
+        ),
+        parameters=[_LIMIT],
+        responses=SimilarProductsSerializer,
+        filters=False,
+        examples=[examples.SIMILAR_PRODUCTS],
+    )
     @action(detail=True, pagination_class=None)
-    def similar(self, request: Request, pk: str) -> Response:
-        """Find products like this one by what they are: text, potency, terpenes, type, category, price."""
-        refuse_unknown(request.query_params, known={"limit"})
-        limit = whole_number(
-            request.query_params.get("limit"), field="limit", default=20, low=1, high=100
+    def similar(self, request: Request, pk: str) -> Response:  # noqa: ARG002  # DRF's signature
+        """Return the products most similar to this one."""
+        reject_unknown_parameters(request.query_params, known={"limit"})
+        limit = parse_integer(
+            request.query_params.get("limit"),
+            field="limit",
+            default=20,
+            minimum=1,
+            maximum=MAX_RESULTS,
         )
-        found = similar_products(product=self.get_object(), limit=limit)
+        similar = similar_products(product=self.get_object(), limit=limit)
         context = {
             **self.get_serializer_context(),
-            "likeness": {str(one.product.pk): one for one in found},
+            "similar": {str(item.product.pk): item for item in similar},
         }
         results = SimilarProductSerializer(
-            [one.product for one in found], many=True, context=context
+            [item.product for item in similar], many=True, context=context
         ).data
-        return Response({"count": len(found), "results": results})
-
-    def _again(self, product: Product) -> Product:
-        return Product.objects.defer("search_document").get(pk=product.pk)
+        return Response({"total_count": len(similar), "results": results})
 
 
-def _told(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the values sent, and who sent them and why."""
+def _reload(product: Product) -> Product:
+    return Product.objects.defer("search_document").get(pk=product.pk)
+
+
+def _read_values(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values of a request body, and the client and reason of the change."""
     if not isinstance(request.data, dict):
         raise BadInput("", "must be an object")
     values = dict(request.data)
-    reason, client = values.pop("reason", ""), client_of(request)
+    reason = values.pop("reason", "")
     if not isinstance(reason, str):
-        raise BadInput("reason", "must be a text")
+        raise BadInput("reason", "must be a string")
+    client = client_of(request)
     return values, {"client": client.key.name if client else "", "reason": reason}
 
 
-def _uuid(text: str) -> UUID:
+def _parse_uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:

@@ -1,1 +1,1 @@
-"""REST conventions: keys, errors, pagination, ETags, idempotency, throttling."""
+"""REST conventions: keys, permissions, errors, pagination, ETags, idempotency, throttling."""

@@ -1,4 +1,4 @@
-"""Answers that are not sent again when they have not changed, and changes of what has changed meanwhile, refused."""
+"""Conditional requests: If-None-Match on reads, If-Match on writes."""
 
 import hashlib
 from typing import Any
@@ -12,48 +12,52 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 
-class Stale(APIException):
-    """What was to be changed is no longer as the client read it."""
+class PreconditionFailed(APIException):
+    """The resource has changed since the client read it."""
 
     status_code = status.HTTP_412_PRECONDITION_FAILED
     default_detail = "This has changed since you read it: read it again."
-    default_code = "stale"
+    default_code = "precondition_failed"
 
 
-class MatchRequired(APIException):
-    """A change must say what was read."""
+class PreconditionRequired(APIException):
+    """The request changes a resource without If-Match."""
 
     status_code = status.HTTP_428_PRECONDITION_REQUIRED
-    default_detail = "Send If-Match with the ETag of what you read."
-    default_code = "match-required"
+    default_detail = "Send If-Match with the ETag of the version you read."
+    default_code = "precondition_required"
 
 
-def etag_of(answer: Any) -> str:
-    """Return the tag of an answer's content: the same content has the same tag, in whichever process."""
-    return f'"{hashlib.blake2b(JSONRenderer().render(answer), digest_size=16).hexdigest()}"'
+def etag_of(data: Any) -> str:
+    """Return the ETag of response data; equal content has an equal tag in every process."""
+    return f'"{hashlib.blake2b(JSONRenderer().render(data), digest_size=16).hexdigest()}"'
 
 
-def require_match(request: Request, answer: Any) -> None:
-    """Refuse a change whose If-Match is not the tag of what a GET would answer now. Raises MatchRequired or Stale."""
-    told = request.headers.get("If-Match")
-    if not told:
-        raise MatchRequired
-    tags = parse_etags(told)
-    if "*" not in tags and etag_of(answer) not in tags:
-        raise Stale
+def require_if_match(request: Request, data: Any) -> None:
+    """
+    Reject a change unless If-Match names the current version.
+
+    data: what a GET would return now. Raises PreconditionRequired, PreconditionFailed.
+    """
+    header = request.headers.get("If-Match")
+    if not header:
+        raise PreconditionRequired
+    tags = parse_etags(header)
+    if "*" not in tags and etag_of(data) not in tags:
+        raise PreconditionFailed
 
 
-class Conditional(APIView):
-    """Gives what GET answers an ETag, and answers 304 to whoever has it."""
+class ConditionalView(APIView):
+    """View whose GET responses carry an ETag and are answered with 304 when unchanged."""
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Add the tag, compare it with If-None-Match."""
-        answer: Any = super().finalize_response(request, response, *args, **kwargs)
-        if request.method not in ("GET", "HEAD") or answer.status_code != status.HTTP_200_OK:
-            return answer
-        tag = etag_of(answer.data)
-        answer["ETag"] = tag
-        # What a key may see is for that key alone; it may keep it, and asks each time whether it is still so.
-        patch_cache_control(answer, private=True, no_cache=True)
-        patch_vary_headers(answer, ["Authorization"])
-        return get_conditional_response(request, etag=tag, response=answer) or answer
+        finalized: Any = super().finalize_response(request, response, *args, **kwargs)
+        is_read = request.method in ("GET", "HEAD")
+        if not is_read or finalized.status_code != status.HTTP_200_OK:
+            return finalized
+        tag = etag_of(finalized.data)
+        finalized["ETag"] = tag
+        # A response belongs to one key; the client may store it, and revalidates it every time.
+        patch_cache_control(finalized, private=True, no_cache=True)
+        patch_vary_headers(finalized, ["Authorization"])
+        return get_conditional_response(request, etag=tag, response=finalized) or finalized

@@ -1,4 +1,4 @@
-"""The same request sent twice is carried out once and answered twice alike (header Idempotency-Key)."""
+"""Idempotent requests: the header Idempotency-Key."""
 
 import hashlib
 import json
@@ -16,61 +16,62 @@ from config.api.keys import client_of
 from config.errors import BadInput, Conflict
 
 HEADER = "Idempotency-Key"
-KEPT_SECONDS = 24 * 3600
-UNDER_WAY_SECONDS = 120
-"""How long a key is held by a process that died meanwhile."""
+RETENTION_SECONDS = 24 * 3600
+IN_PROGRESS_SECONDS = 120
+"""How long a key stays reserved when the process dies before the response."""
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class KeyReused(APIException):
-    """The key was used for another body."""
+    """The key was used for another request body."""
 
     status_code = 422
     default_detail = (
         "This Idempotency-Key was used for another body; use a new key for a new request."
     )
-    default_code = "idempotency-key-reused"
+    default_code = "idempotency_key_reused"
 
 
-def once(request: Request, carry_out: Callable[[], Response]) -> Response:
+def run_idempotently(request: Request, execute: Callable[[], Response]) -> Response:
     """
-    Carry a request out, unless its key was seen in the last 24 hours: then give the answer that was given.
+    Execute a request, or return the stored response if its key was seen in the last 24 hours.
 
-    Without a key it is carried out. What fails may be tried again under the same key. Raises KeyReused, BadInput for a key
-    that cannot be one, and Conflict while the first is under way.
+    A request without a key is always executed. A failed request may be repeated with the same key.
+    Raises BadInput for an invalid key, KeyReused, and Conflict while the first request is running.
     """
     key = request.headers.get(HEADER)
     if key is None:
-        return carry_out()
+        return execute()
     if not _KEY.fullmatch(key):
         raise BadInput(HEADER, "must have 1 to 255 printable characters, no space")
     client = client_of(request)
-    place = f"idempotency:{client.pk if client else ''}:{_digest([request.path, key])}"
-    body = _digest(request.data)
-    if not cache.add(place, json.dumps({"body": body}), UNDER_WAY_SECONDS):
-        return _again(json.loads(cache.get(place) or "null"), body)
+    cache_key = f"idempotency:{client.pk if client else ''}:{_digest([request.path, key])}"
+    body_digest = _digest(request.data)
+    if not cache.add(cache_key, json.dumps({"body": body_digest}), IN_PROGRESS_SECONDS):
+        return _stored_response(json.loads(cache.get(cache_key) or "null"), body_digest)
     try:
-        answer = carry_out()
+        response = execute()
     except BaseException:
-        cache.delete(place)
+        cache.delete(cache_key)
         raise
-    kept = {"body": body, "status": answer.status_code, "answer": answer.data}
-    cache.set(place, json.dumps(kept, cls=JSONEncoder), KEPT_SECONDS)
-    return answer
+    stored = {"body": body_digest, "status": response.status_code, "data": response.data}
+    cache.set(cache_key, json.dumps(stored, cls=JSONEncoder), RETENTION_SECONDS)
+    return response
 
 
-def _again(kept: dict[str, Any] | None, body: str) -> Response:
-    if kept and kept["body"] != body:
+def _stored_response(stored: dict[str, Any] | None, body_digest: str) -> Response:
+    if stored and stored["body"] != body_digest:
         raise KeyReused
-    if not kept or "answer" not in kept:
+    if not stored or "data" not in stored:
         raise Conflict(
-            "The first request with this key is under way; ask again in a moment.",
+            "The first request with this key is still running; try again in a moment.",
             [(HEADER, "is in use")],
         )
-    return Response(kept["answer"], status=kept["status"], headers={"Idempotency-Replayed": "true"})
+    return Response(
+        stored["data"], status=stored["status"], headers={"Idempotency-Replayed": "true"}
+    )
 
 
-def _digest(told: Any) -> str:
-    return hashlib.blake2b(
-        json.dumps(told, sort_keys=True, default=str).encode(), digest_size=16
-    ).hexdigest()
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,24 +1,25 @@
-"""What the OpenAPI schema says about API keys."""
+"""OpenAPI schema: API keys, the audience of each field, problem details."""
 
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
-from config.api.conventions import PROBLEM_JSON, AudienceSerializer
+from config.api.errors import PROBLEM_JSON
 from config.api.keys import KEYWORD, Audience
+from config.api.serializers import ModelResponseSerializer
 
-# What a page of an answer carries around its rows says nothing of them.
-_ENVELOPE = {"next", "previous", "results", "count"}
+# Fields of a page that describe the page and not its rows.
+_PAGE_FIELDS = {"next", "previous", "results", "count"}
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
-    """`Authorization: Api-Key <key>`."""
+    """Security scheme `Authorization: Api-Key <key>`."""
 
     target_class = "config.api.keys.ApiKeyAuthentication"
     name = "apiKey"
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        """Describe the header."""
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002  # given by drf-spectacular
+        """Return the security definition of the header."""
         return {
             "type": "apiKey",
             "in": "header",
@@ -27,53 +28,57 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         }
 
 
-def note_audiences(result: dict[str, Any], **_more: Any) -> dict[str, Any]:
+def add_audiences(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     """
-    Write beside every field who may see it, `x-audience`; a field without one has not been declared.
+    Add the audience of every field as `x-audience`.
 
-    Only what every reader of an answer sees is required in it.
+    Only fields of the lowest audience are required. A field without `x-audience` has no audience.
     """
     for name, schema in result.get("components", {}).get("schemas", {}).items():
-        declared = AudienceSerializer.declared.get(name.removeprefix("Patched"), {})
-        for field, described in schema.get("properties", {}).items():
-            audience = declared.get(field)
-            if audience is None and name.startswith("Paginated") and field in _ENVELOPE:
+        audiences = ModelResponseSerializer.audiences_by_schema.get(
+            name.removeprefix("Patched"), {}
+        )
+        for field_name, field_schema in schema.get("properties", {}).items():
+            audience = audiences.get(field_name)
+            if audience is None and name.startswith("Paginated") and field_name in _PAGE_FIELDS:
                 audience = Audience.PUBLIC
             if audience is not None:
-                described["x-audience"] = audience.name.lower()
-        if declared and "required" in schema:
-            least = min(declared.values())
+                field_schema["x-audience"] = audience.name.lower()
+        if audiences and "required" in schema:
+            lowest = min(audiences.values())
             schema["required"] = [
-                field for field in schema["required"] if declared.get(field, least) == least
+                field_name
+                for field_name in schema["required"]
+                if audiences.get(field_name, lowest) == lowest
             ]
     return result
 
 
 _PROBLEM = {
     "type": "object",
-    "description": "Why something was not done (RFC 9457).",
+    "description": "The reason why a request failed (RFC 9457).",
     "required": ["type", "title", "status", "detail"],
     "properties": {
-        "type": {"type": "string", "description": "its kind, as a URN", "x-audience": "public"},
-        "title": {"type": "string", "description": "its kind, in a word", "x-audience": "public"},
+        "type": {"type": "string", "description": "error code as a URN", "x-audience": "public"},
+        "title": {"type": "string", "description": "error code", "x-audience": "public"},
         "status": {"type": "integer", "x-audience": "public"},
         "detail": {"type": "string", "x-audience": "public"},
         "errors": {
             "type": "array",
             "items": {"type": "object", "additionalProperties": {"type": "string"}},
-            "description": "which fields, and the reason of each",
+            "description": "rejected fields and the reason of each",
             "x-audience": "public",
         },
     },
 }
 
 
-def note_problems(result: dict[str, Any], **_more: Any) -> dict[str, Any]:
-    """Say of every endpoint what it answers when it does not do what was asked."""
+def add_problem_responses(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
+    """Add the problem details schema and a default error response to every operation."""
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
     problem = {
         "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        "description": "a problem",
+        "description": "problem details",
     }
     for methods in result.get("paths", {}).values():
         for operation in methods.values():

@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON that fits, and that PostgreSQL can keep."""
+"""Parser of request bodies: JSON within a size limit, in values that PostgreSQL can store."""
 
 import codecs
 import json
@@ -12,49 +12,52 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import JSONParser
 
 
-class TooLarge(APIException):
-    """The body is larger than is read."""
+class RequestTooLarge(APIException):
+    """The request body exceeds the size limit."""
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_code = "too-large"
+    default_code = "too_large"
 
 
 class BoundedJSONParser(JSONParser):
-    """Reads JSON of at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes, without lone surrogates and numbers without end."""
+    """
+    JSON parser for at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
+
+    Rejects lone surrogates, NaN and infinite numbers, which PostgreSQL's JSON cannot store.
+    """
 
     def parse(
         self,
         stream: IO[Any],
-        media_type: str | None = None,
+        media_type: str | None = None,  # noqa: ARG002  # DRF passes it
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Read; raises TooLarge, or ParseError with what is wrong."""
-        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        raw = stream.read(most + 1)
-        if len(raw) > most:
-            raise TooLarge(f"The body is larger than {most} bytes.")
+        """Return the parsed body. Raises RequestTooLarge, or ParseError with the reason."""
+        max_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        raw = stream.read(max_bytes + 1)
+        if len(raw) > max_bytes:
+            raise RequestTooLarge(f"The body is larger than {max_bytes} bytes.")
+        encoding = (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
         try:
-            text = codecs.decode(
-                raw, (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
-            )
-            told = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+            text = codecs.decode(raw, encoding)
+            payload = json.loads(text, parse_constant=_reject_constant, parse_float=_parse_float)
             if "\\ud" in text.lower():
-                json.dumps(told, ensure_ascii=False).encode()
+                json.dumps(payload, ensure_ascii=False).encode()
         except RecursionError:
             raise ParseError("JSON parse error: nested too deeply") from None
         except UnicodeEncodeError:
             raise ParseError("JSON parse error: half of a surrogate pair") from None
         except (ValueError, LookupError) as error:
             raise ParseError(f"JSON parse error: {error}") from None
-        return told
+        return payload
 
 
-def _finite(text: str) -> float:
+def _parse_float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text[:20]} is too large a number")
     return number
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")
+def _reject_constant(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a JSON number")

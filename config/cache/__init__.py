@@ -1,6 +1,6 @@
-"""Answers as they were rendered, kept near in the process and far in Redis, until what they rest on changes."""
+"""Two-level response cache: local in the process (L1), shared in Redis (L2)."""
 
-from config.cache.responses import Answers
-from config.cache.serialization import Rendered
+from config.cache.responses import ResponseCache
+from config.cache.serialization import RenderedResponse
 
-__all__ = ["Answers", "Rendered"]
+__all__ = ["RenderedResponse", "ResponseCache"]

@@ -1,4 +1,9 @@
-"""Which rows have changed: heard from PostgreSQL as it commits, told to whoever keeps what rests on them."""
+"""
+Announcements of changed rows.
+
+PostgreSQL triggers announce the ids of changed rows at commit (NOTIFY on `rows_changed`). One
+thread per process listens and passes them to the local caches.
+"""
 
 import os
 import random
@@ -15,17 +20,19 @@ from django.db import connections
 from psycopg.pq import ExecStatus
 
 log = structlog.get_logger(__name__)
-Changed = frozenset[str] | None
-"""Ids of rows; None: anything may have changed."""
+ChangedRows = frozenset[str] | None
+"""Ids of changed rows; None means that any row may have changed."""
 
 CHANNEL = "rows_changed"
-APPLICATION = "cultivar listening"
-_EVERYTHING = "*"
-# What is quiet for so long is asked whether it lives, and has as long to answer; for twice that it counts as alive.
-_QUIET = 0.5
-_FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
-# Seconds, milliseconds. What the network swallows would otherwise be waited for by the quarter of an hour.
-_PATIENCE_OF_TCP = {
+APPLICATION_NAME = "cultivar change listener"
+_ALL_ROWS = "*"
+# A connection without traffic for this long is probed, and has as long again to respond.
+_PROBE_AFTER_SECONDS = 0.5
+_FIRST_RETRY_SECONDS = 0.1
+_MAX_RETRY_SECONDS = 5.0
+# Seconds, except tcp_user_timeout (milliseconds). Without them a lost network is noticed only
+# after a quarter of an hour.
+_CONNECTION_TIMEOUTS = {
     "connect_timeout": 2,
     "keepalives": 1,
     "keepalives_idle": 5,
@@ -35,148 +42,149 @@ _PATIENCE_OF_TCP = {
 }
 
 
-def on_changed(function: Callable[[Changed], None]) -> None:
+def on_change(callback: Callable[[ChangedRows], None]) -> None:
     """
-    Have a function called with the ids of rows that have changed, or None for everything, in the thread that listens.
+    Call a function with the ids of changed rows, in the thread that listens.
 
-    It is called with None whenever listening begins and ends too: what changed meanwhile was heard by nobody. It must
-    be quick. Functions are never taken off.
+    It is called with None as well whenever listening begins or ends, since changes in between
+    were not received. It must be quick. Callbacks are never removed.
     """
-    _functions.append(function)
+    _callbacks.append(callback)
 
 
 def is_listening() -> bool:
     """
-    Tell whether changes are heard at this moment; begins to listen where this process does not do so yet.
+    Return whether changes are received at this moment; start listening if needed.
 
-    Takes nanoseconds. False until PostgreSQL has confirmed it, and once it has not been proven for a second. Where a pooler
-    lends connections by transaction, DATABASE_URL must lead past it: nothing would be heard.
+    Takes nanoseconds. False until PostgreSQL has confirmed the LISTEN, and when the connection has
+    not been proven alive for a second. A pooler that lends connections by transaction cannot carry
+    LISTEN: DATABASE_URL must lead past it.
     """
-    listener = _listener or _begin()
-    return monotonic() < listener.good_until
+    listener = _listener or _start_listener()
+    return monotonic() < listener.alive_until
 
 
 def stop() -> None:
-    """End listening, until somebody asks again; what is kept is dropped. For tests whose database is to be removed."""
-    global _listener
+    """Stop listening until it is needed again; local caches are cleared. For tests that drop their database."""
+    global _listener  # noqa: PLW0603  # one listener per process
     with _lock:
-        ended, _listener = _listener, None
-    if ended:
-        ended.stop()
+        stopped, _listener = _listener, None
+    if stopped:
+        stopped.stop()
 
 
 class _Listener:
-    """A thread with a connection of its own."""
+    """A thread with its database connection."""
 
     def __init__(self) -> None:
-        self.good_until = 0.0
-        self._is_known_lost = False
-        self._is_ending = threading.Event()
-        # Told by the thread that asks: in tests the database is another one for every worker.
+        self.alive_until = 0.0
+        self._is_loss_logged = False
+        self._is_stopping = threading.Event()
+        # Read in the calling thread: in tests each worker has another database.
         self._parameters = {
             **connections["default"].get_connection_params(),
-            **_PATIENCE_OF_TCP,
-            "application_name": APPLICATION,
+            **_CONNECTION_TIMEOUTS,
+            "application_name": APPLICATION_NAME,
         }
-        self._thread = threading.Thread(target=self._run, name="listening", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="change-listener", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        self._is_ending.set()
+        self._is_stopping.set()
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        tries = 0
-        while not self._is_ending.is_set():
+        failures = 0
+        while not self._is_stopping.is_set():
             try:
                 with closing(psycopg.connect(**self._parameters, autocommit=True)) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
-                    _tell(None)
-                    tries = 0
-                    self._prove()
-                    self._note_found()
-                    self._hear(connection)
-            except (
-                Exception
-            ) as error:  # whatever it is, it is tried again, and until then nobody believes us
-                self._note_lost(error)
-            if self.good_until:
-                self.good_until = 0.0
-                _tell(None)
-            wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2**tries) * random.uniform(0.5, 1)  # noqa: S311  # no secret
-            tries += 1
-            self._is_ending.wait(wait)
+                    _announce(None)
+                    failures = 0
+                    self._extend_alive_until()
+                    self._log_connected()
+                    self._receive(connection)
+            except Exception as error:  # any failure: retried, and until then nothing is trusted
+                self._log_lost(error)
+            if self.alive_until:
+                self.alive_until = 0.0
+                _announce(None)
+            backoff = min(_MAX_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2**failures)
+            jitter = random.uniform(0.5, 1)  # noqa: S311  # not a secret
+            failures += 1
+            self._is_stopping.wait(backoff * jitter)
 
-    def _hear(self, connection: psycopg.Connection[Any]) -> None:
-        # Below psycopg's own way of waiting, which has no deadline for an answer: of a server that is frozen, or behind a
-        # cable that was cut, one would hear nothing and believe for minutes that nothing changes.
+    def _receive(self, connection: psycopg.Connection[Any]) -> None:
+        # libpq directly: psycopg's own wait has no deadline, so a frozen server or a cut cable would
+        # look like minutes without changes.
         server = connection.pgconn
         with selectors.DefaultSelector() as selector:
             selector.register(connection.fileno(), selectors.EVENT_READ)
-            while not self._is_ending.is_set():
-                if selector.select(_QUIET):
+            while not self._is_stopping.is_set():
+                if selector.select(_PROBE_AFTER_SECONDS):
                     server.consume_input()
                 else:
-                    _ask_whether_alive(server, selector)
-                told = []
+                    _probe(server, selector)
+                payloads = []
                 while notify := server.notifies():
-                    told.append(notify.extra.decode())
-                if told:
-                    ids = {name for payload in told for name in payload.split(",")}
-                    _tell(None if _EVERYTHING in ids else frozenset(ids))
-                self._prove()
+                    payloads.append(notify.extra.decode())
+                if payloads:
+                    row_ids = {row_id for payload in payloads for row_id in payload.split(",")}
+                    _announce(None if _ALL_ROWS in row_ids else frozenset(row_ids))
+                self._extend_alive_until()
 
-    def _prove(self) -> None:
-        self.good_until = monotonic() + 2 * _QUIET
+    def _extend_alive_until(self) -> None:
+        self.alive_until = monotonic() + 2 * _PROBE_AFTER_SECONDS
 
-    def _note_found(self) -> None:
-        self._is_known_lost = False
-        log.info("changes are heard")
+    def _log_connected(self) -> None:
+        self._is_loss_logged = False
+        log.info("listener.connected")
 
-    def _note_lost(self, error: Exception) -> None:
-        if not self._is_known_lost:
-            log.warning("changes are not heard", reason=type(error).__name__)
-        self._is_known_lost = True
+    def _log_lost(self, error: Exception) -> None:
+        if not self._is_loss_logged:
+            log.warning("listener.connection_lost", error_type=type(error).__name__)
+        self._is_loss_logged = True
 
 
-def _ask_whether_alive(server: Any, selector: selectors.BaseSelector) -> None:
-    deadline = monotonic() + _QUIET
+def _probe(server: Any, selector: selectors.BaseSelector) -> None:
+    """Raise psycopg.OperationalError unless the server answers a query within the deadline."""
+    deadline = monotonic() + _PROBE_AFTER_SECONDS
     server.send_query(b"SELECT 1")
     server.flush()
     while server.is_busy():
         if not selector.select(max(0.0, deadline - monotonic())):
-            raise psycopg.OperationalError("no answer in time")
+            raise psycopg.OperationalError("no response in time")
         server.consume_input()
     while (result := server.get_result()) is not None:
         if result.status != ExecStatus.TUPLES_OK:
-            raise psycopg.OperationalError("refused")
+            raise psycopg.OperationalError("the probe was refused")
 
 
-def _tell(changed: Changed) -> None:
-    for function in _functions:
+def _announce(changed: ChangedRows) -> None:
+    for callback in _callbacks:
         try:
-            function(changed)
-        except Exception as error:  # one that fails keeps neither the others nor the thread
-            log.error("change not taken in", error_type=type(error).__name__, exc_info=error)
+            callback(changed)
+        except Exception as error:  # a failing callback must stop neither the others nor the thread
+            log.exception("listener.callback_failed", error_type=type(error).__name__)
 
 
-def _begin() -> _Listener:
-    global _listener
+def _start_listener() -> _Listener:
+    global _listener  # noqa: PLW0603  # one listener per process
     with _lock:
         if _listener is None:
             _listener = _Listener()
         return _listener
 
 
-_functions: list[Callable[[Changed], None]] = []
+_callbacks: list[Callable[[ChangedRows], None]] = []
 _listener: _Listener | None = None
 _lock = threading.Lock()
 
 
-def _forked() -> None:
-    # Threads stay behind in the parent, and whoever held the lock with them.
-    global _listener, _lock
+def _reset_after_fork() -> None:
+    # Threads stay in the parent, and so does the holder of the lock.
+    global _listener, _lock  # noqa: PLW0603  # module state of the parent
     _listener, _lock = None, threading.Lock()
 
 
-os.register_at_fork(after_in_child=_forked)
+os.register_at_fork(after_in_child=_reset_after_fork)

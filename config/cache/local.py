@@ -1,4 +1,4 @@
-"""What is kept in the process: bounded, and dropped the moment that one hears of a change."""
+"""The local cache (L1): bounded, in the process, invalidated as soon as a change is announced."""
 
 import os
 import threading
@@ -6,112 +6,119 @@ from collections.abc import Callable, Collection
 
 from cachebox import VTTLCache
 
-from config.cache.invalidation import Changed, is_listening, on_changed
-from config.cache.serialization import Rendered
+from config.cache.invalidation import ChangedRows, is_listening, on_change
+from config.cache.serialization import RenderedResponse
 
-# While changes are not heard nothing is believed for longer.
-UNHEARD_SECONDS = 0.5
-# More changes than these are not told apart: what began before the last of them is kept no more.
-_MOST_CHANGES = 50_000
+# Without announcements of changes no entry is trusted for longer than this.
+UNANNOUNCED_LIFETIME_SECONDS = 0.5
+# Change times are remembered for this many rows. Beyond that all entries computed before count as stale.
+_MAX_REMEMBERED_CHANGES = 50_000
 
 
-class Near:
+class LocalCache:
     """
-    Rendered answers by key.
+    Rendered responses by key, with the rows each depends on.
 
-    most, most_bytes: what is over goes, the next to expire first. lifetime: seconds while changes are heard.
+    The cache counts changes. The count at the moment a computation begins is its *generation*: an
+    entry is stored only if none of its dependencies changed after that generation.
+
+    max_entries, max_bytes: bounds; the entries that expire next are evicted first.
+    lifetime: seconds, while changes are announced.
     """
 
-    get: Callable[[str], Rendered | None]
+    get: Callable[[str], RenderedResponse | None]
 
-    def __init__(self, *, most: int, most_bytes: int, lifetime: float) -> None:
-        self._most, self._most_bytes, self._lifetime = most, most_bytes, lifetime
-        self._kept: VTTLCache[str, Rendered] = VTTLCache(most)
-        self.get = self._kept.get
-        self._count = 0
-        self._begin()
-        on_changed(self.take_in)
-        os.register_at_fork(after_in_child=self._begin)
+    def __init__(self, *, max_entries: int, max_bytes: int, lifetime: float) -> None:
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._lifetime = lifetime
+        self._entries: VTTLCache[str, RenderedResponse] = VTTLCache(max_entries)
+        self.get = self._entries.get
+        self._generation = 0
+        self._reset()
+        on_change(self.invalidate)
+        os.register_at_fork(after_in_child=self._reset)
 
-    def _begin(self) -> None:
-        # After a fork too: nobody listens there yet, and a lock may have been held by a thread that is not there.
+    def _reset(self) -> None:
+        # A forked child has no listener yet, and the lock may belong to a thread of the parent.
         self._lock = threading.Lock()
         self._clear()
 
-    def ticket(self) -> int:
-        """Return what `keep` wants to know of when the making of an answer began: before anything was read for it."""
-        return self._count
+    def generation(self) -> int:
+        """Return the current generation; read it before reading any data for a response."""
+        return self._generation
 
-    def keep(self, key: str, rendered: Rendered, ticket: int) -> None:
-        """Keep an answer, unless something it rests on has changed since the ticket was drawn."""
+    def put(self, key: str, response: RenderedResponse, generation: int) -> None:
+        """Store a response unless a dependency has changed since the generation."""
         with self._lock:
-            # Asked while the lock is held: what is put in before a loss is heard of is dropped by it, and after it, short.
-            most = self._lifetime if is_listening() else UNHEARD_SECONDS
-            lifetime = min(rendered.lifetime, most)
-            if lifetime <= 0 or len(rendered.body) > self._most_bytes // 10:
+            # Read under the lock: a loss of the listener that follows clears the entry again, and
+            # one that came before makes it short-lived.
+            max_lifetime = self._lifetime if is_listening() else UNANNOUNCED_LIFETIME_SECONDS
+            lifetime = min(response.lifetime, max_lifetime)
+            if lifetime <= 0 or len(response.body) > self._max_bytes // 10:
                 return
-            if not self._is_untouched(rendered.rests_on, ticket):
+            if not self._is_unchanged(response.dependencies, generation):
                 return
             self._unlink(key)
-            self._kept.insert(key, rendered, ttl=lifetime)
-            self._linked[key] = (rendered.rests_on, len(rendered.body))
-            self._bytes += len(rendered.body)
-            for name in rendered.rests_on:
-                self._resting.setdefault(name, set()).add(key)
-            if len(self._linked) > self._most * 1.25 or self._bytes > self._most_bytes:
-                self._sweep()
+            self._entries.insert(key, response, ttl=lifetime)
+            self._linked[key] = (response.dependencies, len(response.body))
+            self._bytes += len(response.body)
+            for row_id in response.dependencies:
+                self._keys_by_dependency.setdefault(row_id, set()).add(key)
+            if len(self._linked) > self._max_entries * 1.25 or self._bytes > self._max_bytes:
+                self._evict()
 
-    def is_untouched(self, rests_on: Collection[str], ticket: int) -> bool:
-        """Tell whether no change of these rows was heard of since the ticket was drawn."""
+    def is_unchanged(self, dependencies: Collection[str], generation: int) -> bool:
+        """Return whether no change of these rows was announced since the generation."""
         with self._lock:
-            return self._is_untouched(rests_on, ticket)
+            return self._is_unchanged(dependencies, generation)
 
-    def take_in(self, changed: Changed) -> None:
-        """Drop what rests on changed rows; everything for None."""
+    def invalidate(self, changed: ChangedRows) -> None:
+        """Remove the entries that depend on changed rows; all entries for None."""
         with self._lock:
             if changed is None:
                 self._clear()
                 return
-            self._count += 1
-            if len(self._changed_at) + len(changed) > _MOST_CHANGES:
+            self._generation += 1
+            if len(self._changed_at) + len(changed) > _MAX_REMEMBERED_CHANGES:
                 self._changed_at.clear()
-                self._everything_at = self._count
-            for name in changed:
-                self._changed_at[name] = self._count
-                for key in tuple(self._resting.get(name, ())):
-                    self._kept.pop(key, None)
+                self._all_changed_at = self._generation
+            for row_id in changed:
+                self._changed_at[row_id] = self._generation
+                for key in tuple(self._keys_by_dependency.get(row_id, ())):
+                    self._entries.pop(key, None)
                     self._unlink(key)
 
     def _clear(self) -> None:
-        self._count += 1
-        self._everything_at = self._count
+        self._generation += 1
+        self._all_changed_at = self._generation
         self._changed_at: dict[str, int] = {}
-        self._resting: dict[str, set[str]] = {}
+        self._keys_by_dependency: dict[str, set[str]] = {}
         self._linked: dict[str, tuple[frozenset[str], int]] = {}
         self._bytes = 0
-        self._kept.clear()
+        self._entries.clear()
 
-    def _is_untouched(self, rests_on: Collection[str], ticket: int) -> bool:
-        if ticket == self._count:
+    def _is_unchanged(self, dependencies: Collection[str], generation: int) -> bool:
+        if generation == self._generation:
             return True
-        return ticket >= self._everything_at and all(
-            self._changed_at.get(name, 0) <= ticket for name in rests_on
+        return generation >= self._all_changed_at and all(
+            self._changed_at.get(row_id, 0) <= generation for row_id in dependencies
         )
 
     def _unlink(self, key: str) -> None:
-        rests_on, size = self._linked.pop(key, (frozenset[str](), 0))
+        dependencies, size = self._linked.pop(key, (frozenset[str](), 0))
         self._bytes -= size
-        for name in rests_on:
-            keys = self._resting[name]
+        for row_id in dependencies:
+            keys = self._keys_by_dependency[row_id]
             keys.discard(key)
             if not keys:
-                del self._resting[name]
+                del self._keys_by_dependency[row_id]
 
-    def _sweep(self) -> None:
-        """Unlink what the cache itself has let go, then let go until the bytes fit again with some room."""
-        self._kept.expire()
-        for key in [key for key in self._linked if key not in self._kept]:
+    def _evict(self) -> None:
+        """Forget expired entries, then evict until the bytes are 10 % below their bound."""
+        self._entries.expire()
+        for key in [key for key in self._linked if key not in self._entries]:
             self._unlink(key)
-        while self._bytes > self._most_bytes * 0.9 and self._kept:
-            key, _ = self._kept.popitem()
+        while self._bytes > self._max_bytes * 0.9 and self._entries:
+            key, _ = self._entries.popitem()
             self._unlink(key)

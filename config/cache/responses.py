@@ -1,4 +1,4 @@
-"""Answers of one kind: where they are looked for, and that each is made once however many wait for it."""
+"""A cache of rendered responses in two levels, with one computation per key at a time."""
 
 import os
 import threading
@@ -6,154 +6,172 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 
 from config.cache.invalidation import is_listening
-from config.cache.local import Near
-from config.cache.serialization import Rendered
-from config.cache.shared import Far
+from config.cache.local import LocalCache
+from config.cache.serialization import RenderedResponse
+from config.cache.shared import SharedCache
 from config.clients.redis import quick_redis
 
-# A little longer than the one who makes it waits for other processes.
-_PATIENCE = 2.0
-_JOINS = 2
+# Slightly longer than the computing thread waits for other processes.
+_FLIGHT_WAIT_SECONDS = 2.0
+_MAX_JOINS = 2
 
 
-class _Flight(Future[Rendered]):
-    """An answer that is being made."""
+class _Flight(Future[RenderedResponse]):
+    """A computation in progress, and the generation at which it began."""
 
-    def __init__(self, ticket: int) -> None:
+    def __init__(self, generation: int) -> None:
         super().__init__()
-        self.ticket = ticket
+        self.generation = generation
 
 
-class Answers:
+class ResponseCache:
     """
-    The answers of one kind, in two levels.
+    The cached responses of one kind: L1 in the process, L2 in Redis.
 
-    prefix: of the Redis keys `{prefix}:{owner}`. lifetime: seconds in Redis, at most. most, most_bytes, near_lifetime: of
-    what is kept in the process. Make one for each kind, at import: it is told of changes as long as the process lives.
+    prefix: of the Redis keys `{prefix}:{owner}`.
+    lifetime: seconds in Redis, at most.
+    max_entries, max_bytes, local_lifetime: bounds of the local cache.
+
+    Create one per kind at import time: it receives invalidations as long as the process lives.
     """
 
-    near: Callable[[str], Rendered | None]
-    """Return what is kept in the process under a key; None when nothing is. Takes a tenth of a microsecond."""
+    get_local: Callable[[str], RenderedResponse | None]
+    """Return the local entry of a key, or None. Costs a tenth of a microsecond."""
 
     def __init__(
         self,
         *,
         prefix: str,
         lifetime: float = 3600,
-        most: int = 10_000,
-        near_lifetime: float = 60,
-        most_bytes: int = 64 * 2**20,
+        max_entries: int = 10_000,
+        local_lifetime: float = 60,
+        max_bytes: int = 64 * 2**20,
     ) -> None:
-        self._near = Near(most=most, most_bytes=most_bytes, lifetime=near_lifetime)
-        self._far = Far(prefix=prefix, lifetime=lifetime)
-        self.near = self._near.get
-        self._begin()
-        os.register_at_fork(after_in_child=self._begin)
+        self._local = LocalCache(
+            max_entries=max_entries, max_bytes=max_bytes, lifetime=local_lifetime
+        )
+        self._shared = SharedCache(prefix=prefix, lifetime=lifetime)
+        self.get_local = self._local.get
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._flights: dict[tuple[str, str], _Flight] = {}
 
-    def ticket(self) -> int:
-        """Return what `keep_near` wants; draw it before anything is read for the answer, and outside of a transaction."""
-        return self._near.ticket()
-
-    def keep_near(self, key: str, rendered: Rendered, ticket: int) -> None:
+    def generation(self) -> int:
         """
-        Keep an answer in the process, unless something it rests on has changed since the ticket was drawn.
+        Return the generation that `put_local` needs.
 
-        For the answer's lifetime or `near_lifetime`, whichever is less; for half a second while changes are not heard.
+        Read it before any data of the response is read, and outside a transaction.
         """
-        self._near.keep(key, rendered, ticket)
+        return self._local.generation()
 
-    def get_or_make(
+    def put_local(self, key: str, response: RenderedResponse, generation: int) -> None:
+        """
+        Store a response in the process unless a dependency has changed since the generation.
+
+        It stays for its lifetime or `local_lifetime`, whichever is less, and for half a second
+        while changes are not announced.
+        """
+        self._local.put(key, response, generation)
+
+    def get_or_compute(
         self,
         *,
         owner: str,
         field: str,
-        make: Callable[[], Rendered],
-        is_still_so: Callable[[Rendered], bool],
-    ) -> Rendered:
+        compute: Callable[[], RenderedResponse],
+        is_current: Callable[[RenderedResponse], bool],
+    ) -> RenderedResponse:
         """
-        Return the answer that Redis has, if it is still so, or make it, keep it there and return it.
+        Return the response in Redis if it is current; otherwise compute, store and return it.
 
-        Of all who ask for the same at once, here and in other processes, one makes it and the others wait for it (and get
-        its exception, in the same process), two seconds at most: then they make it themselves. Where Redis is silent each
-        process makes its own. Raises what `make` and `is_still_so` raise.
+        Of all concurrent requests for one key, in this and other processes, one computes. The
+        others wait for its result (in this process also for its exception) for two seconds at
+        most, and then compute for themselves. While Redis is unavailable each process computes.
+        Raises what `compute` and `is_current` raise.
         """
-        for _ in range(_JOINS):
+        for _ in range(_MAX_JOINS):
             with self._lock:
                 joined = self._flights.get((owner, field))
                 if joined is None:
-                    flight = self._flights[owner, field] = _Flight(self._near.ticket())
+                    flight = _Flight(self._local.generation())
+                    self._flights[owner, field] = flight
             if joined is None:
-                return self._lead(flight, owner, field, make, is_still_so)
+                return self._lead(flight, owner, field, compute, is_current)
             try:
-                rendered = joined.result(timeout=_PATIENCE)
+                response = joined.result(timeout=_FLIGHT_WAIT_SECONDS)
             except (TimeoutError, CancelledError):
                 break
-            # It may have begun before a change that was made before we asked.
-            if (
-                is_listening() and self._near.is_untouched(rendered.rests_on, joined.ticket)
-            ) or is_still_so(rendered):
-                return rendered
-        return make()
+            # The computation may have begun before a change that precedes this request.
+            if self._is_unchanged(response, joined.generation) or is_current(response):
+                return response
+        return compute()
 
-    def forget(self) -> None:
-        """Drop everything that is kept in the process."""
-        self._near.take_in(None)
+    def clear_local(self) -> None:
+        """Remove every entry of this process."""
+        self._local.invalidate(None)
 
-    def drop(self, owner: str) -> bool:
-        """Drop what rests on an owner in the process, and all of the owner's in Redis; False when Redis is silent."""
-        self._near.take_in(frozenset({owner}))
-        return self._far.remove(owner)
+    def remove(self, owner: str) -> bool:
+        """Remove what depends on an owner here and in Redis; return whether Redis confirmed it."""
+        self._local.invalidate(frozenset({owner}))
+        return self._shared.remove(owner)
 
-    def is_silent(self) -> bool:
-        """Tell whether Redis did not answer when it was last asked."""
-        return quick_redis().is_silent
+    def is_unavailable(self) -> bool:
+        """Return whether the last request to Redis failed."""
+        return quick_redis().is_unavailable
+
+    def _is_unchanged(self, response: RenderedResponse, generation: int) -> bool:
+        return is_listening() and self._local.is_unchanged(response.dependencies, generation)
 
     def _lead(
         self,
         flight: _Flight,
         owner: str,
         field: str,
-        make: Callable[[], Rendered],
-        is_still_so: Callable[[Rendered], bool],
-    ) -> Rendered:
+        compute: Callable[[], RenderedResponse],
+        is_current: Callable[[RenderedResponse], bool],
+    ) -> RenderedResponse:
+        """Compute for all who wait, and hand them the result or the exception."""
         try:
-            rendered = self._found_or_made(flight.ticket, owner, field, make, is_still_so)
+            response = self._load_or_compute(flight.generation, owner, field, compute, is_current)
         except BaseException as error:
-            self._land(owner, field)
-            # Whoever ends this thread does not mean the others.
-            flight.set_exception(error) if isinstance(error, Exception) else flight.cancel()
+            self._end_flight(owner, field)
+            if isinstance(error, Exception):
+                flight.set_exception(error)
+            else:
+                flight.cancel()  # an exit of this thread is no failure of the others
             raise
-        self._land(owner, field)
-        flight.set_result(rendered)
-        return rendered
+        self._end_flight(owner, field)
+        flight.set_result(response)
+        return response
 
-    def _land(self, owner: str, field: str) -> None:
+    def _end_flight(self, owner: str, field: str) -> None:
         with self._lock:
             self._flights.pop((owner, field), None)
 
-    def _found_or_made(
+    def _load_or_compute(
         self,
-        ticket: int,
+        generation: int,
         owner: str,
         field: str,
-        make: Callable[[], Rendered],
-        is_still_so: Callable[[Rendered], bool],
-    ) -> Rendered:
-        found = self._far.get(owner, field)
-        if found and is_still_so(found):
-            return found
-        with self._far.making(owner, field):
-            again = self._far.get(owner, field)
-            is_news = again and (found is None or again.fingerprint != found.fingerprint)
-            if again and is_news and is_still_so(again):
-                return again
-            rendered = make()
-            self._far.keep(owner, field, rendered)
-            if not self._near.is_untouched(rendered.rests_on, ticket) and not is_still_so(rendered):
-                # Whom it is about may have been erased meanwhile, and must not be named there again.
-                self._far.remove(owner, field)
-        return rendered
+        compute: Callable[[], RenderedResponse],
+        is_current: Callable[[RenderedResponse], bool],
+    ) -> RenderedResponse:
+        stored = self._shared.get(owner, field)
+        if stored and is_current(stored):
+            return stored
+        with self._shared.single_flight(owner, field):
+            # Another process may have stored a newer response while this one waited for the lock.
+            latest = self._shared.get(owner, field)
+            is_newer = latest and (stored is None or latest.fingerprint != stored.fingerprint)
+            if latest and is_newer and is_current(latest):
+                return latest
+            response = compute()
+            self._shared.put(owner, field, response)
+            is_unchanged = self._local.is_unchanged(response.dependencies, generation)
+            if not is_unchanged and not is_current(response):
+                # Its owner may have been erased meanwhile and must not be stored again.
+                self._shared.remove(owner, field)
+        return response

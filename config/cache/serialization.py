@@ -1,4 +1,8 @@
-"""An answer as it goes out, and as it lies in Redis: a line of JSON about it, then its bytes. Never a pickle."""
+"""
+A rendered response and its form in Redis.
+
+The stored form is one line of JSON metadata followed by the bytes of the body. It is never a pickle.
+"""
 
 import json
 import time
@@ -6,57 +10,62 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-_LAYOUT = 1
-# How far ahead the clock of the machine that wrote it may be.
-_SKEW_SECONDS = 60.0
+_LAYOUT_VERSION = 1
+# A stored time may lie this far in the future, since the clocks of machines differ.
+_MAX_CLOCK_SKEW_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedResponse:
     """
-    A rendered answer.
+    The body of a response, ready to be sent, with what decides whether it is still valid.
 
-    rests_on: ids of the rows that it tells of; it is dropped when one of them changes. fingerprint: what the rows were like.
-    lifetime: seconds from now that it may be kept, at most.
+    dependencies: ids of the rows the response was built from; a change of one invalidates it.
+    fingerprint: the versions of those rows.
+    lifetime: seconds from now for which it may be cached, at most.
     """
 
     body: bytes
     etag: str
-    rests_on: frozenset[str]
+    dependencies: frozenset[str]
     fingerprint: str
     lifetime: float
 
 
-def write(rendered: Rendered) -> bytes:
-    """Return what `read` reads."""
-    told = {
-        "layout": _LAYOUT,
-        "etag": rendered.etag,
-        "rests_on": sorted(rendered.rests_on),
-        "fingerprint": rendered.fingerprint,
-        "made_at": time.time(),
-        "lifetime": rendered.lifetime,
-        "crc": zlib.crc32(rendered.body),
+def serialize(response: RenderedResponse) -> bytes:
+    """Return the stored form of a response, which `deserialize` reads."""
+    metadata = {
+        "layout": _LAYOUT_VERSION,
+        "etag": response.etag,
+        "dependencies": sorted(response.dependencies),
+        "fingerprint": response.fingerprint,
+        "created_at": time.time(),
+        "lifetime": response.lifetime,
+        "crc": zlib.crc32(response.body),
     }
-    return json.dumps(told).encode() + b"\n" + rendered.body
+    return json.dumps(metadata).encode() + b"\n" + response.body
 
 
-def read(kept: bytes) -> Rendered | None:
-    """Return the answer with what is left of its lifetime; None when that is over, or the bytes are damaged or not ours."""
-    line, _, body = kept.partition(b"\n")
+def deserialize(stored: bytes) -> RenderedResponse | None:
+    """
+    Return a stored response with its remaining lifetime.
+
+    None when it has expired, was stored in another layout, or is damaged.
+    """
+    line, _, body = stored.partition(b"\n")
     try:
-        told: Any = json.loads(line)
-        if told["layout"] != _LAYOUT or told["crc"] != zlib.crc32(body):
+        metadata: Any = json.loads(line)
+        if metadata["layout"] != _LAYOUT_VERSION or metadata["crc"] != zlib.crc32(body):
             return None
-        age = time.time() - float(told["made_at"])
-        left = float(told["lifetime"]) - max(age, 0.0)
-        rendered = Rendered(
+        age = time.time() - float(metadata["created_at"])
+        remaining = float(metadata["lifetime"]) - max(age, 0.0)
+        response = RenderedResponse(
             body=body,
-            etag=str(told["etag"]),
-            rests_on=frozenset(map(str, told["rests_on"])),
-            fingerprint=str(told["fingerprint"]),
-            lifetime=left,
+            etag=str(metadata["etag"]),
+            dependencies=frozenset(map(str, metadata["dependencies"])),
+            fingerprint=str(metadata["fingerprint"]),
+            lifetime=remaining,
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return rendered if left > 0 and age > -_SKEW_SECONDS else None
+    return response if remaining > 0 and age > -_MAX_CLOCK_SKEW_SECONDS else None

@@ -1,87 +1,96 @@
-"""What is kept in Redis: a hash for each owner, so that all of one person's answers go at once."""
+"""The shared cache (L2): one Redis hash per owner, so that all responses of a customer go at once."""
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from config.cache.serialization import Rendered, read, write
+from config.cache.serialization import RenderedResponse, deserialize, serialize
 from config.clients.redis import RedisUnavailable, quick_redis
 
-# Who makes an answer holds the others up for so long, and is forgotten soon after.
-_PATIENCE, _HELD_SECONDS, _EVERY = 1.5, 2.0, 0.01
+# Seconds: how long others wait for the process that computes a response, how long its lock lasts,
+# and how often the lock is tried.
+_LOCK_WAIT_SECONDS = 1.5
+_LOCK_TTL_SECONDS = 2.0
+_LOCK_POLL_SECONDS = 0.01
 
 
-class Far:
-    """Rendered answers by owner and field; where Redis does not answer there are none."""
+class SharedCache:
+    """Rendered responses by owner and field; every look-up is a miss while Redis is unavailable."""
 
     def __init__(self, *, prefix: str, lifetime: float) -> None:
-        self._prefix, self._lifetime = prefix, lifetime
+        self._prefix = prefix
+        self._lifetime = lifetime
 
-    def get(self, owner: str, field: str) -> Rendered | None:
-        """Return what is there; whether it is still so is not known."""
+    def get(self, owner: str, field: str) -> RenderedResponse | None:
+        """Return the stored response; the caller checks whether it is current."""
         try:
-            kept = quick_redis().ask(lambda client: client.hget(self._name(owner), field))
+            stored = quick_redis().call(lambda client: client.hget(self._key(owner), field))
         except RedisUnavailable:
             return None
-        return read(kept) if kept else None
+        return deserialize(stored) if stored else None
 
-    def keep(self, owner: str, field: str, rendered: Rendered) -> None:
-        """Keep an answer for its lifetime, and the owner's for as long as any may live."""
-        lifetime = min(rendered.lifetime, self._lifetime)
+    def put(self, owner: str, field: str, response: RenderedResponse) -> None:
+        """Store a response for its lifetime; the owner's hash lives as long as any field may."""
+        lifetime = min(response.lifetime, self._lifetime)
         if lifetime <= 0:
             return
 
-        def put(client: Any) -> None:
-            name = self._name(owner)
-            asked = client.pipeline(transaction=False)
-            asked.hset(name, field, write(rendered))
-            asked.expire(name, int(self._lifetime) + 1)
-            # Servers before Redis 7.4 and Valkey 9 do not know it; there a field goes with its hash.
-            asked.hpexpire(name, int(lifetime * 1000) + 1, field)
-            for refused in asked.execute(raise_on_error=False)[:2]:
-                if isinstance(refused, Exception):
-                    raise refused
+        def store(client: Any) -> None:
+            key = self._key(owner)
+            commands = client.pipeline(transaction=False)
+            commands.hset(key, field, serialize(response))
+            commands.expire(key, int(self._lifetime) + 1)
+            # Redis before 7.4 and Valkey before 9 lack this command; there a field expires with its hash.
+            commands.hpexpire(key, int(lifetime * 1000) + 1, field)
+            for reply in commands.execute(raise_on_error=False)[:2]:
+                if isinstance(reply, Exception):
+                    raise reply
 
         with suppress(RedisUnavailable):
-            quick_redis().ask(put)
+            quick_redis().call(store)
 
     def remove(self, owner: str, *fields: str) -> bool:
-        """Remove an owner's fields, or all of it; tell whether Redis has confirmed it."""
-        name = self._name(owner)
+        """Remove fields of an owner, or the whole owner; return whether Redis confirmed it."""
+        key = self._key(owner)
         try:
-            quick_redis().ask(
-                lambda client: client.hdel(name, *fields) if fields else client.unlink(name)
+            quick_redis().call(
+                lambda client: client.hdel(key, *fields) if fields else client.unlink(key)
             )
         except RedisUnavailable:
             return False
         return True
 
     @contextmanager
-    def making(self, owner: str, field: str) -> Iterator[None]:
-        """Wait until no other process makes this answer, but not long; where Redis is silent one cannot know."""
+    def single_flight(self, owner: str, field: str) -> Iterator[None]:
+        """
+        Wait until no other process computes this response, 1.5 seconds at most.
+
+        While Redis is unavailable there is no lock and no wait.
+        """
         digest = hashlib.blake2b(field.encode(), digest_size=8).hexdigest()
-        name = f"{self._name(owner)}:making:{digest}"
+        lock_key = f"{self._key(owner)}:computing:{digest}"
 
         def acquire(client: Any) -> Any:
             lock = client.lock(
-                name,
-                timeout=_HELD_SECONDS,
-                blocking_timeout=_PATIENCE,
-                sleep=_EVERY,
+                lock_key,
+                timeout=_LOCK_TTL_SECONDS,
+                blocking_timeout=_LOCK_WAIT_SECONDS,
+                sleep=_LOCK_POLL_SECONDS,
                 thread_local=False,
             )
             return lock if lock.acquire() else None
 
-        held = None
+        acquired = None
         with suppress(RedisUnavailable):
-            held = quick_redis().ask(acquire)
+            acquired = quick_redis().call(acquire)
         try:
             yield
         finally:
-            if held:
-                with suppress(RedisUnavailable):  # or it was too slow, and another holds it by now
-                    quick_redis().ask(lambda _: held.release())
+            if acquired:
+                # The lock may have expired and belong to another process by now.
+                with suppress(RedisUnavailable):
+                    quick_redis().call(lambda _: acquired.release())
 
-    def _name(self, owner: str) -> str:
+    def _key(self, owner: str) -> str:
         return f"{self._prefix}:{owner}"

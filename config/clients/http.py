@@ -1,4 +1,4 @@
-"""HTTP to suppliers: timeouts, bounded retries with jitter, a limit on what is read."""
+"""HTTP client: timeouts, bounded retries with jitter, limits on size and duration."""
 
 import io
 import time
@@ -15,15 +15,15 @@ from urllib3.util import Retry
 from config.errors import ServiceUnavailable
 
 _MEBIBYTE = 2**20
-_MOST_PATIENCE_SECONDS = 30
-_PART_BYTES = 65_536
-_LARGEST_DOWNLOAD = 4 * 2**30
+_MAX_RETRY_AFTER_SECONDS = 30
+_CHUNK_BYTES = 65_536
+_MAX_DOWNLOAD_BYTES = 4 * 2**30
 
 
 class HttpFailed(ServiceUnavailable):
-    """No usable answer came, after the retries; `status` is the last one, if there was any."""
+    """No usable response after the retries; `status` is that of the last response, if any."""
 
-    code = "http-failed"
+    code = "http_failed"
 
     def __init__(self, service: str, reason: str, *, status: int | None = None) -> None:
         self.status = status
@@ -31,8 +31,8 @@ class HttpFailed(ServiceUnavailable):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
-    """An answer, read whole and decompressed."""
+class FetchedResponse:
+    """A response, read completely and decompressed."""
 
     url: str
     status: int
@@ -43,27 +43,32 @@ class HttpAnswer:
 
 
 class HttpClient:
-    """A session with one host; keeps its cookies."""
+    """
+    A session with one host, with its cookies.
 
-    def __init__(
+    timeout_seconds: for each read. total_timeout_seconds: for a whole response.
+    max_bytes: of a response, decompressed; downloads into a file have a limit of 4 GiB.
+    """
+
+    def __init__(  # noqa: PLR0913  # options of a session, each with a default
         self,
         *,
         base_url: str,
         timeout_seconds: float = 20,
         retries: int = 3,
         max_bytes: int = 64 * _MEBIBYTE,
-        whole_seconds: float = 120,
+        total_timeout_seconds: float = 120,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._timeout = (min(5.0, timeout_seconds), timeout_seconds)
         self._max_bytes = max_bytes
-        self._whole_seconds = whole_seconds
+        self._total_timeout_seconds = total_timeout_seconds
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "Cultivar catalogue sync"
         self._session.headers.update(headers or {})
-        self._repeating = HTTPAdapter(max_retries=_retry(retries))
-        self._once = HTTPAdapter(max_retries=0)
+        self._retrying_adapter = HTTPAdapter(max_retries=_retry(retries))
+        self._single_try_adapter = HTTPAdapter(max_retries=0)
 
     def __enter__(self) -> "HttpClient":
         return self
@@ -77,15 +82,15 @@ class HttpClient:
         *,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> HttpAnswer:
-        """Fetch; repeated on connection errors, 429 and 5xx. Raises HttpFailed."""
-        return self._send("GET", path, repeatable=True, params=params, headers=headers)
+    ) -> FetchedResponse:
+        """Fetch a path; retried on connection errors, 429 and 5xx. Raises HttpFailed."""
+        return self._send("GET", path, is_idempotent=True, params=params, headers=headers)
 
     def download(
         self, path: str, *, to: BinaryIO, headers: Mapping[str, str] | None = None
-    ) -> HttpAnswer:
-        """Fetch into a file, so that no size of answer fills memory; `body` stays empty. Raises HttpFailed."""
-        return self._send("GET", path, repeatable=True, to=to, headers=headers)
+    ) -> FetchedResponse:
+        """Fetch a path into a file, not into memory; `body` stays empty. Raises HttpFailed."""
+        return self._send("GET", path, is_idempotent=True, to=to, headers=headers)
 
     def post(
         self,
@@ -94,61 +99,75 @@ class HttpClient:
         json: Any = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        repeatable: bool = False,
-    ) -> HttpAnswer:
-        """Send JSON or a form; repeated only when the caller says that is safe. Raises HttpFailed."""
+        is_idempotent: bool = False,
+    ) -> FetchedResponse:
+        """Send JSON or a form; retried only if the request is idempotent. Raises HttpFailed."""
         return self._send(
-            "POST", path, repeatable=repeatable, json=json, data=form, headers=headers
+            "POST", path, is_idempotent=is_idempotent, json=json, data=form, headers=headers
         )
 
     def url(self, path: str) -> str:
-        """Return the whole address of a path; of the base itself when the path is empty."""
+        """Return the URL of a path; the base URL for an empty path."""
         return f"{self.base_url}/{path.lstrip('/')}" if path else self.base_url
 
     def _send(
-        self, method: str, path: str, *, repeatable: bool, to: BinaryIO | None = None, **how: Any
-    ) -> HttpAnswer:
+        self,
+        method: str,
+        path: str,
+        *,
+        is_idempotent: bool,
+        to: BinaryIO | None = None,
+        **options: Any,
+    ) -> FetchedResponse:
+        adapter = self._retrying_adapter if is_idempotent else self._single_try_adapter
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, self._repeating if repeatable else self._once)
+            self._session.mount(scheme, adapter)
         url = self.url(path)
         try:
             with self._session.request(
-                method, url, timeout=self._timeout, stream=True, **how
-            ) as answer:
-                if answer.status_code >= 400:
-                    raise HttpFailed(url, f"status {answer.status_code}", status=answer.status_code)
-                return HttpAnswer(
-                    url=answer.url,
-                    status=answer.status_code,
-                    content_type=answer.headers.get("Content-Type", ""),
-                    body=self._read(answer)
-                    if to is None
-                    else self._copy(answer, to, most=_LARGEST_DOWNLOAD),
-                    headers=dict(answer.headers),
+                method, url, timeout=self._timeout, stream=True, **options
+            ) as response:
+                status = response.status_code
+                if status >= 400:
+                    raise HttpFailed(url, f"status {status}", status=status)
+                if to is None:
+                    body = self._read(response)
+                else:
+                    self._copy(response, to, max_bytes=_MAX_DOWNLOAD_BYTES)
+                    body = b""
+                return FetchedResponse(
+                    url=response.url,
+                    status=status,
+                    content_type=response.headers.get("Content-Type", ""),
+                    body=body,
+                    headers=dict(response.headers),
                     fetched_at=datetime.now(UTC),
                 )
         except (requests.RequestException, HTTPError) as error:
             raise HttpFailed(url, type(error).__name__) from error
 
-    def _read(self, answer: requests.Response) -> bytes:
+    def _read(self, response: requests.Response) -> bytes:
         body = io.BytesIO()
-        self._copy(answer, body, most=self._max_bytes)
+        self._copy(response, body, max_bytes=self._max_bytes)
         return body.getvalue()
 
-    def _copy(self, answer: requests.Response, to: BinaryIO, *, most: int) -> bytes:
-        # Counted after decompression, so that a small answer cannot unfold into all of memory.
-        read = 0
-        deadline = time.monotonic() + self._whole_seconds
-        # One read at a time: iter_content would wait for a whole part, however slowly it drips.
-        while part := answer.raw.read1(_PART_BYTES, decode_content=True):
-            read += to.write(part)
-            if time.monotonic() > deadline:  # each part in time, the whole never: a slow drip
-                raise HttpFailed(answer.url, f"answer took more than {self._whole_seconds:g} s")
-            if read > most:
+    def _copy(self, response: requests.Response, to: BinaryIO, *, max_bytes: int) -> None:
+        # Counted after decompression, so that a small response cannot expand to fill memory.
+        size = 0
+        deadline = time.monotonic() + self._total_timeout_seconds
+        # One read at a time: iter_content would wait for a whole chunk, however slowly it arrives.
+        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
+            size += to.write(chunk)
+            if time.monotonic() > deadline:  # each read was in time, but there were too many
                 raise HttpFailed(
-                    answer.url, f"answer larger than {most} bytes", status=answer.status_code
+                    response.url, f"response took more than {self._total_timeout_seconds:g} s"
                 )
-        return b""
+            if size > max_bytes:
+                raise HttpFailed(
+                    response.url,
+                    f"response larger than {max_bytes} bytes",
+                    status=response.status_code,
+                )
 
 
 def _retry(times: int) -> Retry:
@@ -160,5 +179,6 @@ def _retry(times: int) -> Retry:
         status_forcelist=(429, 500, 502, 503, 504),
         allowed_methods=None,
         raise_on_status=False,
-        retry_after_max=_MOST_PATIENCE_SECONDS,  # a server may ask us to wait, but not for hours
+        # A server may ask us to wait, but not for hours.
+        retry_after_max=_MAX_RETRY_AFTER_SECONDS,
     )

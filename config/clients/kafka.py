@@ -1,4 +1,4 @@
-"""Kafka, by kafka-python: batches out of topics with offsets committed by hand, and messages in, each acknowledged."""
+"""Kafka, by kafka-python: consume batches with manual commits, produce acknowledged messages."""
 
 import logging
 import time
@@ -24,31 +24,31 @@ from kafka.errors import (
 from config.errors import ServiceUnavailable
 
 log = structlog.get_logger(__name__)
-# It tells of every reconnection as an error; what matters we tell ourselves.
+# The library logs every reconnection as an error; what matters is logged here.
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
-_REBALANCED = (
+_REBALANCE_ERRORS = (
     CommitFailedError,
     IllegalGenerationError,
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
-_FOR_GOOD = (AuthorizationError, KafkaConfigurationError)
-_MOST_FAILURES = 10
+_PERMANENT_ERRORS = (AuthorizationError, KafkaConfigurationError)
+_MAX_FAILURES = 10
 _BACKOFF_SECONDS = 0.5
-_HEADERS_SINCE = (0, 11)
-_LARGEST_FETCH = 4 * 2**20
+_FIRST_VERSION_WITH_HEADERS = (0, 11)
+_MAX_FETCH_BYTES = 4 * 2**20
 
 
 class KafkaFailed(ServiceUnavailable):
-    """The brokers did not do in time what they were asked for, or refuse it."""
+    """The brokers did not complete a request in time, or refuse it."""
 
-    code = "kafka-failed"
+    code = "kafka_failed"
 
     def __init__(self, reason: str) -> None:
         super().__init__("Kafka", reason)
 
 
-class Place(NamedTuple):
+class Partition(NamedTuple):
     """A partition of a topic; the topic is named without the prefix of the settings."""
 
     topic: str
@@ -60,16 +60,16 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Messages of one partition, in their order: their offsets, and their bytes (None: a tombstone)."""
+    """Consecutive messages of one partition: offsets and values (None: a tombstone)."""
 
-    place: Place
+    partition: Partition
     offsets: Sequence[int]
     values: Sequence[bytes | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
-    """A message to be sent; headers are left out where the brokers know none (see `Producer.has_headers`)."""
+class OutgoingMessage:
+    """A message to send; headers are omitted for brokers without them (`Producer.has_headers`)."""
 
     topic: str
     value: bytes
@@ -79,18 +79,19 @@ class Outgoing:
 
 class Consumer:
     """
-    A member of the consumer group. Not for more than one thread; heartbeats are sent by one of its own meanwhile.
+    A member of the consumer group. For one thread; a background thread sends its heartbeats.
 
-    Nothing is committed but by `commit`. Raises KafkaFailed when no broker answers, or none will ever let us.
+    Offsets are committed only by `commit`. Raises KafkaFailed when no broker responds, or access is
+    denied.
     """
 
     def __init__(self, topics: Collection[str]) -> None:
         seconds = settings.KAFKA_SESSION_TIMEOUT_SECONDS
         self._uncommitted: dict[TopicPartition, OffsetAndMetadata] = {}
         self._failures = 0
-        with _failing("no connection"):
+        with _raises_kafka_failed("no connection"):
             self._kafka = KafkaConsumer(
-                **_access(),
+                **_connection_options(),
                 group_id=settings.KAFKA_GROUP_ID,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
@@ -100,10 +101,12 @@ class Consumer:
                 max_poll_records=settings.KAFKA_BATCH_SIZE,
                 fetch_max_wait_ms=50,
                 reconnect_backoff_max_ms=2000,
-                max_partition_fetch_bytes=_LARGEST_FETCH,
+                max_partition_fetch_bytes=_MAX_FETCH_BYTES,
                 metrics_enabled=False,
             )
-            self._kafka.subscribe([_told(topic) for topic in topics], listener=_Leaving(self))
+            self._kafka.subscribe(
+                [_prefixed(topic) for topic in topics], listener=_RebalanceListener(self)
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -112,123 +115,148 @@ class Consumer:
         self.close()
 
     @property
-    def places(self) -> set[Place]:
-        """The partitions that are ours at present."""
-        return {_place(partition) for partition in self._kafka.assignment() or ()}
+    def partitions(self) -> set[Partition]:
+        """The partitions that are assigned to this consumer at present."""
+        return {_without_prefix(partition) for partition in self._kafka.assignment() or ()}
 
-    def poll(self, *, seconds: float, most: int | None = None) -> list[Batch]:
-        """Wait for messages, at most so long; also keeps us in the group. An error is passed over unless it lasts."""
+    def poll(self, *, timeout_seconds: float, max_messages: int | None = None) -> list[Batch]:
+        """
+        Wait for messages and keep the membership of the group alive.
+
+        A transient error yields no messages; raises KafkaFailed after ten in a row.
+        """
         try:
-            found = self._kafka.poll(timeout_ms=int(1000 * seconds), max_records=most)
-        except _FOR_GOOD as error:
+            records = self._kafka.poll(
+                timeout_ms=int(1000 * timeout_seconds), max_records=max_messages
+            )
+        except _PERMANENT_ERRORS as error:
             raise KafkaFailed(type(error).__name__) from error
         except KafkaError as error:
             self._failures += 1
-            log.warning("poll failed", reason=type(error).__name__, times=self._failures)
-            if self._failures >= _MOST_FAILURES:
+            log.warning(
+                "consumer.poll_failed", error_type=type(error).__name__, failures=self._failures
+            )
+            if self._failures >= _MAX_FAILURES:
                 raise KafkaFailed(type(error).__name__) from error
             time.sleep(_BACKOFF_SECONDS)
             return []
         self._failures = 0
         return [
-            Batch(_place(tp), [r.offset for r in rs], [r.value for r in rs])
-            for tp, rs in found.items()
-            if rs
+            Batch(
+                _without_prefix(partition),
+                [message.offset for message in messages],
+                [message.value for message in messages],
+            )
+            for partition, messages in records.items()
+            if messages
         ]
 
     def commit(self, batches: Iterable[Batch]) -> bool:
         """
-        Note that the batches are done with. Returns whether it is noted: after a rebalance, or when no broker answers, it
-        is not, and the messages may come again.
+        Commit the offsets of processed batches; return whether they were committed.
+
+        After a rebalance, or when no broker responds, they are not, and messages may be delivered
+        again.
         """
         for batch in batches:
-            self._uncommitted[_partition(batch.place)] = OffsetAndMetadata(
+            self._uncommitted[_prefixed_partition(batch.partition)] = OffsetAndMetadata(
                 batch.offsets[-1] + 1, "", -1
             )
-        ours = self._kafka.assignment() or ()
-        self._uncommitted = {tp: offset for tp, offset in self._uncommitted.items() if tp in ours}
+        assigned = self._kafka.assignment() or ()
+        self._uncommitted = {
+            partition: offset
+            for partition, offset in self._uncommitted.items()
+            if partition in assigned
+        }
         if not self._uncommitted:
             return True
         try:
             self._kafka.commit(self._uncommitted, timeout_ms=1000 * settings.KAFKA_TIMEOUT_SECONDS)
-        except _REBALANCED as error:
-            log.info("offsets not committed", reason=type(error).__name__)
+        except _REBALANCE_ERRORS as error:
+            log.info("consumer.commit_skipped", error_type=type(error).__name__)
             self._uncommitted = {}
             return False
         except KafkaError as error:
-            log.warning("offsets not committed", reason=type(error).__name__)
+            log.warning("consumer.commit_failed", error_type=type(error).__name__)
             return False
         self._uncommitted = {}
         return True
 
     def rewind(self, batches: Iterable[Batch]) -> None:
-        """Have the batches come again, as far as their partitions are still ours; else they come to whose they are."""
+        """Have batches delivered again; those of revoked partitions go to their new consumer."""
         for batch in batches:
-            partition = _partition(batch.place)
+            partition = _prefixed_partition(batch.partition)
             if partition in (self._kafka.assignment() or ()):
                 self._kafka.seek(partition, batch.offsets[0])
 
     def pause(self) -> None:
-        """Fetch nothing until `resume`, polling meanwhile to stay in the group; say it again after each poll."""
+        """
+        Stop fetching until `resume`; keep polling to stay in the group.
+
+        Repeat it after each poll, which may have assigned further partitions.
+        """
         self._kafka.pause(*(self._kafka.assignment() or ()))
 
     def resume(self) -> None:
-        """Fetch again."""
+        """Fetch messages again."""
         self._kafka.resume(*self._kafka.paused())
 
-    def lag(self) -> dict[Place, int]:
-        """Return how many messages wait in each partition of ours, as far as that is known without asking."""
+    def lag(self) -> dict[Partition, int]:
+        """Return the number of waiting messages by assigned partition, where it is known."""
         waiting = {}
         for partition in self._kafka.assignment() or ():
             try:
-                end, at = (
-                    self._kafka.highwater(partition),
-                    self._kafka.position(partition, timeout_ms=100),
-                )
+                end = self._kafka.highwater(partition)
+                position = self._kafka.position(partition, timeout_ms=100)
             except (KafkaError, AssertionError):  # being assigned just now
                 continue
-            if end is not None and at is not None:
-                waiting[_place(partition)] = max(0, end - at)
+            if end is not None and position is not None:
+                waiting[_without_prefix(partition)] = max(0, end - position)
         return waiting
 
     def close(self) -> None:
-        """Leave the group, so that others take over at once."""
+        """Leave the group, so that its partitions are reassigned at once."""
         try:
             self._kafka.close(autocommit=False, timeout_ms=1000 * settings.KAFKA_TIMEOUT_SECONDS)
         except KafkaError as error:
-            log.warning("group not left", reason=type(error).__name__)
+            log.warning("consumer.close_failed", error_type=type(error).__name__)
 
-    async def commit_rest(self) -> None:
-        """Commit what an earlier commit could not, before the partitions are another's."""
+    async def commit_remaining(self) -> None:
+        """Commit what an earlier commit could not, before the partitions are reassigned."""
         if self._uncommitted:
-            rest, self._uncommitted = self._uncommitted, {}
+            remaining = self._uncommitted
+            self._uncommitted = {}
             try:
-                await self._kafka.commit_async(rest)
+                await self._kafka.commit_async(remaining)
             except KafkaError as error:
-                log.info("offsets not committed", reason=type(error).__name__)
+                log.info("consumer.commit_skipped", error_type=type(error).__name__)
 
 
-class _Leaving(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # comes without types
-    """What is done when partitions are taken from us."""
+class _RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # comes without types
+    """Commits before partitions are revoked, and forgets the offsets of lost ones."""
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
 
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        await self._consumer.commit_rest()
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002  # kafka-python's signature
+        await self._consumer.commit_remaining()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        log.info("partitions assigned", count=len(assigned))
+        log.info("consumer.partitions_assigned", count=len(assigned))
 
-    async def on_partitions_lost(self, lost: Collection[TopicPartition]) -> None:
+    async def on_partitions_lost(self, lost: Collection[TopicPartition]) -> None:  # noqa: ARG002  # kafka-python's signature
         self._consumer._uncommitted = {}
 
 
 class Producer:
-    """Sends messages; a message counts as sent when all replicas in step have it. Connects when it is first needed."""
+    """
+    Sends messages; a message is sent when all in-sync replicas have acknowledged it.
+
+    Connects on first use.
+    """
 
     def __init__(self) -> None:
-        self._held: KafkaProducer | None = None
+        self._producer: KafkaProducer | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -238,20 +266,22 @@ class Producer:
 
     @property
     def has_headers(self) -> bool:
-        """Tell whether the brokers know headers. Raises KafkaFailed."""
-        return bool(self._kafka.config["api_version"] >= _HEADERS_SINCE)
+        """Return whether the brokers support headers. Raises KafkaFailed."""
+        return bool(self._kafka.config["api_version"] >= _FIRST_VERSION_WITH_HEADERS)
 
-    def send(self, messages: Iterable[Outgoing]) -> int:
+    def send(self, messages: Iterable[OutgoingMessage]) -> int:
         """
-        Send and wait until every one is acknowledged; return how many. Raises KafkaFailed when one was not in time: then
-        some may have arrived, or still do.
+        Send messages and wait for all acknowledgements; return how many.
+
+        Raises KafkaFailed when one was not acknowledged in time: then some may have arrived, or
+        still arrive.
         """
         try:
-            with _failing("not acknowledged"):
+            with _raises_kafka_failed("not acknowledged"):
                 return self._send(messages)
         except KafkaFailed:
-            # What it still holds must not arrive after we have begun anew, and an idempotent one may be at odds for good
-            # with the broker about what arrived.
+            # Buffered messages must not arrive after the caller has begun again, and an idempotent
+            # producer may disagree with the broker permanently about what arrived.
             self._close(0)
             raise
 
@@ -259,73 +289,70 @@ class Producer:
         """Close the connections."""
         self._close(settings.KAFKA_TIMEOUT_SECONDS)
 
-    def _send(self, messages: Iterable[Outgoing]) -> int:
-        kafka, is_headed = self._kafka, self.has_headers
+    def _send(self, messages: Iterable[OutgoingMessage]) -> int:
+        kafka = self._kafka
+        has_headers = self.has_headers
         deadline = time.monotonic() + settings.KAFKA_TIMEOUT_SECONDS + 1
-        sent = [
+        futures = [
             kafka.send(
-                _told(message.topic),
+                _prefixed(message.topic),
                 value=message.value,
                 key=message.key,
-                headers=[
-                    (k, v.encode(errors="replace")) for k, v in (message.headers or {}).items()
-                ]
-                if is_headed
-                else None,
+                headers=_encoded_headers(message) if has_headers else None,
             )
             for message in messages
         ]
-        for one in sent:
-            one.get(timeout=max(0.001, deadline - time.monotonic()))
-        return len(sent)
+        for future in futures:
+            future.get(timeout=max(0.001, deadline - time.monotonic()))
+        return len(futures)
 
     def _close(self, seconds: float) -> None:
-        held, self._held = self._held, None
-        if held is None:
+        producer = self._producer
+        self._producer = None
+        if producer is None:
             return
         try:
-            held.close(timeout=seconds)
-        except KafkaError:  # something was not sent in time; then its thread would go on trying
-            held._sender.force_close()
+            producer.close(timeout=seconds)
+        except KafkaError:  # a message was not sent in time: its thread would go on trying
+            producer._sender.force_close()
 
     @property
     def _kafka(self) -> KafkaProducer:
-        if self._held is None:
+        if self._producer is None:
             milliseconds = 1000 * settings.KAFKA_TIMEOUT_SECONDS
-            with _failing("no connection"):
-                self._held = KafkaProducer(
-                    **_access(),
+            with _raises_kafka_failed("no connection"):
+                self._producer = KafkaProducer(
+                    **_connection_options(),
                     acks="all",
                     linger_ms=5,
                     max_block_ms=milliseconds,
                     delivery_timeout_ms=milliseconds,
                     request_timeout_ms=milliseconds // 2,
-                    max_request_size=_LARGEST_FETCH,
+                    max_request_size=_MAX_FETCH_BYTES,
                     batch_size=65_536,
                     metrics_enabled=False,
                     reconnect_backoff_max_ms=2000,
                 )
-        return self._held
+        return self._producer
 
 
 def is_configured() -> bool:
-    """Tell whether the settings name brokers."""
+    """Return whether the settings name brokers."""
     return bool(settings.KAFKA_BOOTSTRAP_SERVERS)
 
 
 @contextmanager
-def _failing(what: str) -> Iterator[None]:
-    """Turn the library's errors into ours."""
+def _raises_kafka_failed(reason: str) -> Iterator[None]:
     try:
         yield
     except KafkaError as error:
-        raise KafkaFailed(f"{what}: {type(error).__name__}") from error
+        raise KafkaFailed(f"{reason}: {type(error).__name__}") from error
 
 
-def _access() -> dict[str, Any]:
+def _connection_options() -> dict[str, Any]:
     if not is_configured():
         raise KafkaFailed("KAFKA_BOOTSTRAP_SERVERS is empty")
-    access: dict[str, Any] = {
+    options: dict[str, Any] = {
         "bootstrap_servers": settings.KAFKA_BOOTSTRAP_SERVERS,
         "api_version": settings.KAFKA_API_VERSION,
         "security_protocol": settings.KAFKA_SECURITY_PROTOCOL,
@@ -333,23 +360,29 @@ def _access() -> dict[str, Any]:
         "bootstrap_timeout_ms": 1000 * settings.KAFKA_TIMEOUT_SECONDS,
     }
     if settings.KAFKA_CA_FILE:
-        access["ssl_cafile"] = str(settings.KAFKA_CA_FILE)
+        options["ssl_cafile"] = str(settings.KAFKA_CA_FILE)
     if settings.KAFKA_SECURITY_PROTOCOL.startswith("SASL"):
-        access |= {
+        options |= {
             "sasl_mechanism": settings.KAFKA_SASL_MECHANISM,
             "sasl_plain_username": settings.KAFKA_SASL_USER,
             "sasl_plain_password": settings.KAFKA_SASL_PASSWORD,
         }
-    return access
+    return options
 
 
-def _told(topic: str) -> str:
+def _encoded_headers(message: OutgoingMessage) -> list[tuple[str, bytes]]:
+    headers = message.headers or {}
+    return [(name, value.encode(errors="replace")) for name, value in headers.items()]
+
+
+def _prefixed(topic: str) -> str:
     return f"{settings.KAFKA_TOPIC_PREFIX}{topic}"
 
 
-def _place(partition: TopicPartition) -> Place:
-    return Place(partition.topic.removeprefix(settings.KAFKA_TOPIC_PREFIX), partition.partition)
+def _without_prefix(partition: TopicPartition) -> Partition:
+    topic = partition.topic.removeprefix(settings.KAFKA_TOPIC_PREFIX)
+    return Partition(topic, partition.partition)
 
 
-def _partition(place: Place) -> TopicPartition:
-    return TopicPartition(_told(place.topic), place.partition)
+def _prefixed_partition(partition: Partition) -> TopicPartition:
+    return TopicPartition(_prefixed(partition.topic), partition.partition)

@@ -1,4 +1,4 @@
-"""Object storage, version by version: what lies below a prefix is listed, read and removed for good."""
+"""Object storage by version: list, read and permanently delete what lies below a prefix."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,56 +11,73 @@ from storages.backends.s3 import S3Storage
 
 from config.errors import ServiceUnavailable
 
-_PAGE = 1000
+_PAGE_SIZE = 1000
 
 
 class ObjectsUnavailable(ServiceUnavailable):
-    """Object storage does not answer, or refuses to remove."""
+    """Object storage does not respond, or refuses a deletion."""
 
-    code = "objects-unavailable"
+    code = "objects_unavailable"
 
     def __init__(self, reason: str) -> None:
         super().__init__("Object storage", reason)
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
-    """One version of an object; a mark that it was deleted is one too. version: empty where there are none."""
+class ObjectVersion:
+    """
+    One version of an object; a delete marker is one too.
+
+    version: empty where the storage has no versions.
+    """
 
     key: str
     version: str = ""
-    is_mark: bool = False
+    is_delete_marker: bool = False
 
 
-def versions(prefix: str) -> list[Version]:
-    """Return every version of every object below a prefix, deleted or not. Raises ObjectsUnavailable."""
-    storage = _storage()
-    try:
-        return list(
-            _on_s3(storage, prefix) if isinstance(storage, S3Storage) else _files(storage, prefix)
-        )
-    except (BotoCoreError, ClientError, OSError) as error:
-        raise ObjectsUnavailable(type(error).__name__) from error
+def list_versions(prefix: str) -> list[ObjectVersion]:
+    """
+    Return every version of every object below a prefix, deleted or not.
 
-
-def remove_versions(found: list[Version]) -> int:
-    """Remove versions for good; return how many. Absent ones are no error. Raises ObjectsUnavailable."""
+    Raises ObjectsUnavailable.
+    """
     storage = _storage()
     try:
         if isinstance(storage, S3Storage):
-            _remove_on_s3(storage, found)
-        else:
-            for one in found:
-                storage.delete(one.key)
+            return list(_list_on_s3(storage, prefix))
+        return list(_list_files(storage, prefix))
     except (BotoCoreError, ClientError, OSError) as error:
         raise ObjectsUnavailable(type(error).__name__) from error
-    return len(found)
 
 
-def newest(prefix: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the objects below a prefix as they are now, names without the prefix. Raises ObjectsUnavailable."""
+def delete_versions(versions: list[ObjectVersion]) -> int:
+    """
+    Delete versions permanently; return how many. Absent ones are no error.
+
+    Raises ObjectsUnavailable.
+    """
     storage = _storage()
-    for key in sorted({one.key for one in versions(prefix) if not one.is_mark}):
+    try:
+        if isinstance(storage, S3Storage):
+            _delete_on_s3(storage, versions)
+        else:
+            for version in versions:
+                storage.delete(version.key)
+    except (BotoCoreError, ClientError, OSError) as error:
+        raise ObjectsUnavailable(type(error).__name__) from error
+    return len(versions)
+
+
+def read_current_objects(prefix: str) -> Iterator[tuple[str, bytes]]:
+    """
+    Yield name (without the prefix) and content of the current objects below a prefix.
+
+    Raises ObjectsUnavailable.
+    """
+    storage = _storage()
+    keys = {version.key for version in list_versions(prefix) if not version.is_delete_marker}
+    for key in sorted(keys):
         try:
             if storage.exists(key):
                 with storage.open(key) as file:
@@ -73,35 +90,38 @@ def _storage() -> Storage:
     return storages[DEFAULT_STORAGE_ALIAS]
 
 
-def _on_s3(storage: S3Storage, prefix: str) -> Iterator[Version]:
-    pages = storage.connection.meta.client.get_paginator("list_object_versions")
-    for page in pages.paginate(
-        Bucket=storage.bucket_name, Prefix=prefix, PaginationConfig={"PageSize": _PAGE}
-    ):
-        yield from (Version(one["Key"], one["VersionId"]) for one in page.get("Versions", []))
-        yield from (
-            Version(one["Key"], one["VersionId"], True) for one in page.get("DeleteMarkers", [])
-        )
+def _list_on_s3(storage: S3Storage, prefix: str) -> Iterator[ObjectVersion]:
+    paginator = storage.connection.meta.client.get_paginator("list_object_versions")
+    pages = paginator.paginate(
+        Bucket=storage.bucket_name, Prefix=prefix, PaginationConfig={"PageSize": _PAGE_SIZE}
+    )
+    for page in pages:
+        for entry in page.get("Versions", []):
+            yield ObjectVersion(entry["Key"], entry["VersionId"])
+        for entry in page.get("DeleteMarkers", []):
+            yield ObjectVersion(entry["Key"], entry["VersionId"], is_delete_marker=True)
 
 
-def _remove_on_s3(storage: S3Storage, found: list[Version]) -> None:
-    for start in range(0, len(found), _PAGE):
-        told: list[dict[str, Any]] = [
-            {"Key": v.key, "VersionId": v.version} for v in found[start : start + _PAGE]
+def _delete_on_s3(storage: S3Storage, versions: list[ObjectVersion]) -> None:
+    for start in range(0, len(versions), _PAGE_SIZE):
+        entries: list[dict[str, Any]] = [
+            {"Key": version.key, "VersionId": version.version}
+            for version in versions[start : start + _PAGE_SIZE]
         ]
-        answer = storage.connection.meta.client.delete_objects(
-            Bucket=storage.bucket_name, Delete={"Objects": told, "Quiet": True}
+        response = storage.connection.meta.client.delete_objects(
+            Bucket=storage.bucket_name, Delete={"Objects": entries, "Quiet": True}
         )
-        if errors := answer.get("Errors"):
+        if errors := response.get("Errors"):
             raise ObjectsUnavailable(
-                f"{len(errors)} versions were not removed: {errors[0].get('Code', '')}"
+                f"{len(errors)} versions were not deleted: {errors[0].get('Code', '')}"
             )
 
 
-def _files(storage: Storage, folder: str) -> Iterator[Version]:
+def _list_files(storage: Storage, folder: str) -> Iterator[ObjectVersion]:
     if not storage.exists(folder.rstrip("/")):
         return
     folders, files = storage.listdir(folder)
-    yield from (Version(f"{folder}{name}") for name in files)
+    for name in files:
+        yield ObjectVersion(f"{folder}{name}")
     for name in folders:
-        yield from _files(storage, f"{folder}{name}/")
+        yield from _list_files(storage, f"{folder}{name}/")

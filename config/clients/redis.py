@@ -1,4 +1,4 @@
-"""Redis: a client that does not keep anybody waiting; and key by key, what names something found, read and removed."""
+"""Redis: a client that fails fast, and a search through keys and values for personal data."""
 
 import os
 import threading
@@ -15,20 +15,22 @@ from redis.retry import Retry
 
 from config.errors import ServiceUnavailable
 
-_PAGE = 500
-_TRIES, _LONGEST_WAIT = 3, 1.0
-_SECONDS = 5
-_QUICK_SECONDS, _LEFT_ALONE_SECONDS = 0.25, 1.0
-# As many as there are threads that ask at once; one too many would be taken for silence.
-_MOST_CONNECTIONS = 1000
-_LARGEST_VALUE = 4 * 2**20
+_PAGE_SIZE = 500
+_RETRIES = 3
+_MAX_BACKOFF_SECONDS = 1.0
+_TIMEOUT_SECONDS = 5
+_QUICK_TIMEOUT_SECONDS = 0.25
+_COOLDOWN_SECONDS = 1.0
+# At least the number of threads that call at once: an exhausted pool would look like an outage.
+_MAX_CONNECTIONS = 1000
+_MAX_VALUE_BYTES = 4 * 2**20
 T = TypeVar("T")
 
 
 class RedisUnavailable(ServiceUnavailable):
-    """Redis does not answer, after the retries."""
+    """Redis does not respond, after the retries."""
 
-    code = "redis-unavailable"
+    code = "redis_unavailable"
 
     def __init__(self, reason: str) -> None:
         super().__init__("Redis", reason)
@@ -36,111 +38,119 @@ class RedisUnavailable(ServiceUnavailable):
 
 class QuickRedis:
     """
-    The cache's Redis for what can be done without it: waited for a quarter of a second, asked once, safe among threads.
+    Client of the cache's Redis for optional work. Safe among threads.
 
-    Once it has not answered it is left alone for a second; then one question proves whether it is back.
+    A call waits a quarter of a second at most and is not retried. After a failure Redis is not
+    called for one second; then a single call probes whether it is back.
     """
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(
             url,
-            socket_timeout=_QUICK_SECONDS,
-            socket_connect_timeout=_QUICK_SECONDS,
+            socket_timeout=_QUICK_TIMEOUT_SECONDS,
+            socket_connect_timeout=_QUICK_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 0),
-            max_connections=_MOST_CONNECTIONS,
+            max_connections=_MAX_CONNECTIONS,
         )
-        self._silent_until = 0.0
-        self._probing = threading.Lock()
+        self._unavailable_until = 0.0
+        self._probe_lock = threading.Lock()
 
     @property
-    def is_silent(self) -> bool:
-        """Whether it did not answer when it was last asked."""
-        return self._silent_until > 0
+    def is_unavailable(self) -> bool:
+        """Whether the last call failed."""
+        return self._unavailable_until > 0
 
-    def ask(self, question: Callable[[Any], T]) -> T:
-        """Call the function with the client and return what it returns; raises RedisUnavailable, at once while it is silent."""
-        if not self._silent_until:
-            return self._ask(question)
-        if monotonic() < self._silent_until or not self._probing.acquire(blocking=False):
-            raise RedisUnavailable("left alone")
+    def call(self, operation: Callable[[Any], T]) -> T:
+        """Return the result of the operation on the client. Raises RedisUnavailable."""
+        if not self._unavailable_until:
+            return self._call(operation)
+        is_cooling_down = monotonic() < self._unavailable_until
+        if is_cooling_down or not self._probe_lock.acquire(blocking=False):
+            raise RedisUnavailable("not called after a recent failure")
         try:
-            return self._ask(question)
+            return self._call(operation)
         finally:
-            self._probing.release()
+            self._probe_lock.release()
 
-    def _ask(self, question: Callable[[Any], T]) -> T:
+    def _call(self, operation: Callable[[Any], T]) -> T:
         try:
-            answer = question(self._client)
+            result = operation(self._client)
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            self._silent_until = monotonic() + _LEFT_ALONE_SECONDS
+            self._unavailable_until = monotonic() + _COOLDOWN_SECONDS
             raise RedisUnavailable(type(error).__name__) from error
-        except redis.RedisError as error:  # it answers: this it will not do
-            self._silent_until = 0.0
+        except redis.RedisError as error:  # Redis responds, but rejects this operation
+            self._unavailable_until = 0.0
             raise RedisUnavailable(type(error).__name__) from error
-        self._silent_until = 0.0
-        return answer
+        self._unavailable_until = 0.0
+        return result
 
 
-_quick: dict[str, QuickRedis] = {}
-os.register_at_fork(after_in_child=_quick.clear)
+_quick_clients: dict[str, QuickRedis] = {}
+os.register_at_fork(after_in_child=_quick_clients.clear)
 
 
 def quick_redis() -> QuickRedis:
-    """Return the process's quick client of the cache's Redis."""
+    """Return the process's fail-fast client of the cache's Redis."""
     url = settings.CACHES["default"]["LOCATION"]
-    client = _quick.get(url)
-    return client or _quick.setdefault(url, QuickRedis(url))
+    client = _quick_clients.get(url)
+    return client or _quick_clients.setdefault(url, QuickRedis(url))
 
 
-def _told(call: Callable[..., T]) -> Callable[..., T]:
-    @wraps(call)
-    def ask(*arguments: Any) -> T:
+def _raises_unavailable(function: Callable[..., T]) -> Callable[..., T]:
+    @wraps(function)
+    def wrapper(*arguments: Any) -> T:
         try:
-            return call(*arguments)
+            return function(*arguments)
         except redis.RedisError as error:
             raise RedisUnavailable(type(error).__name__) from error
 
-    return ask
+    return wrapper
 
 
-@_told
-def keys_naming(is_named: Callable[[str], bool]) -> list[tuple[str, bytes]]:
+@_raises_unavailable
+def find_keys(is_match: Callable[[str], bool]) -> list[tuple[str, bytes]]:
     """
-    Return the keys, with their database's address, whose name or value the function recognizes.
+    Return (database URL, key) of the keys whose name or value matches.
 
-    Reads every key of every database that the settings name, a page at a time, and of each value the first 4 MiB.
+    Reads every key of every database of the settings, page by page, and the first 4 MiB of each
+    value. Raises RedisUnavailable.
     """
-    # SCAN tells keys in any order, and one of them twice when it likes.
-    return sorted({(url, key) for url in _databases() for key in _naming(_client(url), is_named)})
+    # SCAN returns keys in any order and may return a key twice.
+    keys = {(url, key) for url in _databases() for key in _matching_keys(_client(url), is_match)}
+    return sorted(keys)
 
 
-@_told
-def remove_keys(keys: list[tuple[str, bytes]], is_named: Callable[[str], bool]) -> int:
-    """Remove keys that are named so; of a list, set, hash or sorted set only the parts that are. Return how many keys."""
+@_raises_unavailable
+def remove_keys(keys: list[tuple[str, bytes]], is_match: Callable[[str], bool]) -> int:
+    """
+    Remove keys whose name matches; of other keys only the matching elements. Return the key count.
+
+    Elements are the members of a list, set or sorted set and the fields of a hash.
+    """
     for url, key in keys:
         client = _client(url)
-        if is_named(_text(key)):
+        if is_match(_text(key)):
             client.delete(key)
             continue
-        for part in _parts(client, key):
-            if is_named(_text(part)):
-                _remove_part(client, key, part)
+        for element in _elements(client, key):
+            if is_match(_text(element)):
+                _remove_element(client, key, element)
     return len(keys)
 
 
-@_told
+@_raises_unavailable
 def read_key(url: str, key: bytes) -> list[str]:
-    """Return the value of a key, part by part, as text."""
-    return [_text(part) for part in _parts(_client(url), key)]
+    """Return the elements of a key's value as text."""
+    return [_text(element) for element in _elements(_client(url), key)]
 
 
 def _databases() -> list[str]:
-    told = {
+    urls = {
         settings.CACHES["default"]["LOCATION"],
         settings.CELERY_BROKER_URL,
         settings.CELERY_RESULT_BACKEND,
     }
-    return sorted(url for url in told if str(url).startswith(("redis://", "rediss://", "unix://")))
+    return sorted(url for url in urls if str(url).startswith(("redis://", "rediss://", "unix://")))
 
 
 _clients: dict[str, Any] = {}
@@ -150,59 +160,59 @@ def _client(url: str) -> Any:
     if url not in _clients:
         _clients[url] = redis.Redis.from_url(
             url,
-            socket_timeout=_SECONDS,
+            socket_timeout=_TIMEOUT_SECONDS,
             socket_connect_timeout=2,
-            retry=Retry(ExponentialWithJitterBackoff(cap=_LONGEST_WAIT), _TRIES),
+            retry=Retry(ExponentialWithJitterBackoff(cap=_MAX_BACKOFF_SECONDS), _RETRIES),
         )
     return _clients[url]
 
 
-def _naming(client: Any, is_named: Callable[[str], bool]) -> Iterator[bytes]:
-    keys = client.scan_iter(count=_PAGE)
-    while page := list(islice(keys, _PAGE)):
-        # One question a page for what is frequent: names, and values that are strings.
-        asked = client.pipeline(transaction=False)
+def _matching_keys(client: Any, is_match: Callable[[str], bool]) -> Iterator[bytes]:
+    keys = client.scan_iter(count=_PAGE_SIZE)
+    while page := list(islice(keys, _PAGE_SIZE)):
+        # One round trip a page for the frequent cases: types, and values that are strings.
+        pipeline = client.pipeline(transaction=False)
         for key in page:
-            asked.type(key)
-        kinds = dict(zip(page, asked.execute(), strict=True))
-        strings = [key for key, kind in kinds.items() if kind == b"string"]
+            pipeline.type(key)
+        types = dict(zip(page, pipeline.execute(), strict=True))
+        strings = [key for key, type_name in types.items() if type_name == b"string"]
         for key in strings:
-            asked.getrange(key, 0, _LARGEST_VALUE)
-        values = dict(zip(strings, asked.execute(), strict=True))
-        for key, kind in kinds.items():
-            parts = [values[key]] if kind == b"string" else _parts(client, key)
-            if is_named(_text(key)) or any(is_named(_text(part)) for part in parts):
+            pipeline.getrange(key, 0, _MAX_VALUE_BYTES)
+        values = dict(zip(strings, pipeline.execute(), strict=True))
+        for key, type_name in types.items():
+            elements = [values[key]] if type_name == b"string" else _elements(client, key)
+            if is_match(_text(key)) or any(is_match(_text(element)) for element in elements):
                 yield key
 
 
-def _parts(client: Any, key: bytes) -> Iterator[bytes]:
+def _elements(client: Any, key: bytes) -> Iterator[bytes]:
     match client.type(key):
         case b"string":
-            yield client.getrange(key, 0, _LARGEST_VALUE)
+            yield client.getrange(key, 0, _MAX_VALUE_BYTES)
         case b"list":
             yield from client.lrange(key, 0, -1)
         case b"set":
-            yield from client.sscan_iter(key, count=_PAGE)
+            yield from client.sscan_iter(key, count=_PAGE_SIZE)
         case b"zset":
-            yield from (member for member, _ in client.zscan_iter(key, count=_PAGE))
+            yield from (member for member, _ in client.zscan_iter(key, count=_PAGE_SIZE))
         case b"hash":
-            for field, value in client.hscan_iter(key, count=_PAGE):
+            for field, value in client.hscan_iter(key, count=_PAGE_SIZE):
                 yield field + b"\n" + value
 
 
-def _remove_part(client: Any, key: bytes, part: bytes) -> None:
+def _remove_element(client: Any, key: bytes, element: bytes) -> None:
     match client.type(key):
         case b"string":
             client.delete(key)
         case b"list":
-            client.lrem(key, 0, part)
+            client.lrem(key, 0, element)
         case b"set":
-            client.srem(key, part)
+            client.srem(key, element)
         case b"zset":
-            client.zrem(key, part)
+            client.zrem(key, element)
         case b"hash":
-            client.hdel(key, part.split(b"\n", 1)[0])
+            client.hdel(key, element.split(b"\n", 1)[0])
 
 
-def _text(told: Any) -> str:
-    return bytes(told).decode(errors="replace")
+def _text(value: Any) -> str:
+    return bytes(value).decode(errors="replace")

@@ -10,6 +10,7 @@ from config.embedded.stack import NOWHERE, ROOT, Stack, given_settings
 _WITHOUT_SERVERS = {
     "check",
     "clean_strings",
+    "data_dictionary",
     "env_example",
     "fetch_models",
     "help",

@@ -1,1 +1,1 @@
-"""Logging and health."""
+"""Logging and health checks."""

@@ -1,4 +1,4 @@
-"""Is the process alive, and can it serve?"""
+"""Health checks: liveness and readiness."""
 
 from collections.abc import Callable
 
@@ -10,35 +10,35 @@ _probes: dict[str, Callable[[], None]] = {}
 
 
 def register_probe(name: str, probe: Callable[[], None]) -> None:
-    """Add a part to readiness; the probe raises when the part cannot serve and has a timeout of its own."""
+    """Add a component to readiness; its probe raises when it is unavailable, within a timeout."""
     _probes[name] = probe
 
 
 def live(_request: HttpRequest) -> JsonResponse:
-    """Answer that the process runs; touches nothing outside it."""
+    """Answer 200: the process runs. Uses no other service."""
     return JsonResponse({"status": "ok"})
 
 
 def ready(_request: HttpRequest) -> JsonResponse:
-    """Answer 200 when every part can serve, else 503 with the parts that cannot."""
-    parts = {}
-    for name, probe in {"database": _ask_database, "cache": _ask_cache, **_probes}.items():
+    """Answer 200 when every component is available, otherwise 503 with the error of each."""
+    components = {}
+    for name, probe in {"database": _probe_database, "cache": _probe_cache, **_probes}.items():
         try:
             probe()
-            parts[name] = "ok"
-        except Exception as error:  # whatever a part raises, it cannot serve
-            parts[name] = type(error).__name__
-    is_ready = set(parts.values()) == {"ok"}
+            components[name] = "ok"
+        except Exception as error:  # any error means unavailable
+            components[name] = type(error).__name__
+    is_ready = set(components.values()) == {"ok"}
     return JsonResponse(
-        {"status": "ok" if is_ready else "unavailable", "parts": parts},
+        {"status": "ok" if is_ready else "unavailable", "components": components},
         status=200 if is_ready else 503,
     )
 
 
-def _ask_database() -> None:
+def _probe_database() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
 
-def _ask_cache() -> None:
+def _probe_cache() -> None:
     cache.get("health")

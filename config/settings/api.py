@@ -5,11 +5,11 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.api.parsers.BoundedJSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["config.api.keys.KeyRateThrottle"],
-    "DEFAULT_PAGINATION_CLASS": "config.api.conventions.CursorPages",
-    "DEFAULT_FILTER_BACKENDS": ["config.api.conventions.StrictFilters"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.api.throttling.KeyRateThrottle"],
+    "DEFAULT_PAGINATION_CLASS": "config.api.pagination.ApiCursorPagination",
+    "DEFAULT_FILTER_BACKENDS": ["config.api.filters.StrictFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "config.api.conventions.problem_details",
+    "EXCEPTION_HANDLER": "config.api.errors.handle_exception",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
@@ -18,13 +18,13 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.api.openapi.note_problems",
-        "config.api.openapi.note_audiences",
+        "config.api.openapi.add_problem_responses",
+        "config.api.openapi.add_audiences",
     ],
     "ENUM_NAME_OVERRIDES": {
         "LanguageEnum": [("en", "English"), ("fr", "français")],
         "ConsentPurposeEnum": "customers.models.ConsentText.Purpose",
-        "AgeProofEnum": "customers.models.CustomerProfile.AgeProof",
+        "VerificationMethodEnum": "customers.models.CustomerProfile.VerificationMethod",
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],

@@ -44,10 +44,10 @@ UNFOLD = {
             _group(
                 "Recommendations",
                 _page("Scenarios", "tune", "customers_scenario_changelist"),
-                _page("Rules", "rule_settings", "customers_rule_changelist"),
-                _page("Why?", "contact_support", "customers_scenario_why"),
-                _page("Shelves", "shelves", "customers_productpopularity_shelves"),
-                _page("Habits", "repeat", "customers_shophabits_changelist"),
+                _page("Rules", "rule_settings", "customers_businessrule_changelist"),
+                _page("Explain", "contact_support", "customers_scenario_explain"),
+                _page("Assortment", "shelves", "customers_productpopularity_assortment"),
+                _page("Repeat statistics", "repeat", "customers_storerepeatstatistics_changelist"),
             ),
             _group(
                 "Customers",

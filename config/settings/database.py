@@ -25,4 +25,4 @@ DATABASES = {
     }
 }
 # `manage.py pgpartition` plans by it, as the clock's task does.
-PSQLEXTRA_PARTITIONING_MANAGER = "mlops.privacy.partitions.MANAGER"
+PSQLEXTRA_PARTITIONING_MANAGER = "mlops.privacy.partitions.PARTITIONING_MANAGER"

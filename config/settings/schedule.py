@@ -3,7 +3,7 @@
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 # name: task, crontab fields, time zone, queue
-CLOCK = {
+PERIODIC_TASKS = {
     "Catalogue: daily sync": {
         "task": "catalog.tasks.sync_catalog",
         "minute": "0",
@@ -12,7 +12,7 @@ CLOCK = {
         "queue": "ingest",
     },
     "Catalogue: refine what is due": {
-        "task": "catalog.tasks.refine_raw_records",
+        "task": "catalog.tasks.process_raw_records",
         "minute": "*/5",
         "hour": "*",
         "timezone": "UTC",
@@ -61,7 +61,7 @@ CLOCK = {
         "queue": "embed",
     },
     "Vectors: build anew what is of another make": {
-        "task": "vectors.tasks.rebuild_due",
+        "task": "vectors.tasks.rebuild_outdated_indexes",
         "minute": "*/10",
         "hour": "*",
         "timezone": "UTC",
@@ -96,14 +96,14 @@ CLOCK = {
         "queue": "default",
     },
     "Recommendations: what is bought together, and how products sell": {
-        "task": "customers.tasks.count_recommendations",
+        "task": "customers.tasks.update_recommendation_statistics",
         "minute": "*/10",
         "hour": "*",
         "timezone": "UTC",
         "queue": "default",
     },
     "Recommendations: what customers are like": {
-        "task": "customers.tasks.count_habits",
+        "task": "customers.tasks.update_repeat_statistics",
         "minute": "40",
         "hour": "3",
         "timezone": "UTC",
@@ -139,4 +139,4 @@ CLOCK = {
     },
 }
 # Tasks that are no more; their rows are deleted.
-CLOCK_GONE = ("customers.tasks.make_chat_partitions",)
+REMOVED_TASKS = ("customers.tasks.make_chat_partitions",)

@@ -5,17 +5,17 @@ from typing import ClassVar
 from rest_framework import serializers
 
 from catalog.models import Store
-from config.api.conventions import AnswerSerializer, AudienceSerializer
 from config.api.keys import Audience
+from config.api.serializers import ModelResponseSerializer, ResponseSerializer
 from customers.api.serializers import LANGUAGES
 from customers.models import ChatMessage, ChatSession, CustomerProfile, MessageFeedback
-from customers.services.chats import LONGEST_MESSAGE
+from customers.services.chats import MAX_MESSAGE_LENGTH
 
 _SESSION = ("id", "customer", "store", "language", "session_start", "session_end", "total_messages")
 _MESSAGE = ("id", "role", "message_text", "language", "created_at")
 
 
-class ChatSessionSerializer(AudienceSerializer):
+class ChatSessionSerializer(ModelResponseSerializer):
     """A conversation; without a customer where they have not agreed that it be kept under them."""
 
     audiences: ClassVar = dict.fromkeys(_SESSION, Audience.VERIFIED)
@@ -35,7 +35,7 @@ class ChatSessionSerializer(AudienceSerializer):
         read_only_fields = fields
 
 
-class NewChatSessionSerializer(AnswerSerializer):
+class NewChatSessionSerializer(ResponseSerializer):
     """Whose conversation begins, and where."""
 
     audiences: ClassVar = {"customer": Audience.VERIFIED, "store": Audience.VERIFIED}
@@ -55,33 +55,33 @@ class NewChatSessionSerializer(AnswerSerializer):
     )
 
 
-class ChatMessageSerializer(AudienceSerializer):
+class ChatMessageSerializer(ModelResponseSerializer):
     """A message: the words as said; staff see the copy that is searched, too."""
 
     audiences: ClassVar = {
         **dict.fromkeys(_MESSAGE, Audience.VERIFIED),
-        "masked_text": Audience.STAFF,
+        "redacted_text": Audience.STAFF,
     }
     id = serializers.UUIDField(read_only=True)
     message_text = serializers.CharField(read_only=True)
 
     class Meta:
         model = ChatMessage
-        fields = (*_MESSAGE, "masked_text")
+        fields = (*_MESSAGE, "redacted_text")
         read_only_fields = fields
 
 
-class NewChatMessageSerializer(AnswerSerializer):
+class NewChatMessageSerializer(ResponseSerializer):
     """What is said, and by whom."""
 
     audiences: ClassVar = {"message_text": Audience.VERIFIED, "role": Audience.VERIFIED}
-    message_text = serializers.CharField(max_length=LONGEST_MESSAGE)
+    message_text = serializers.CharField(max_length=MAX_MESSAGE_LENGTH)
     role = serializers.ChoiceField(
         choices=ChatMessage.Role.choices, default=ChatMessage.Role.CUSTOMER
     )
 
 
-class NewFeedbackSerializer(AnswerSerializer):
+class NewFeedbackSerializer(ResponseSerializer):
     """Whether an answer helped."""
 
     audiences: ClassVar = {"is_helpful": Audience.VERIFIED, "comment": Audience.VERIFIED}
@@ -89,7 +89,7 @@ class NewFeedbackSerializer(AnswerSerializer):
     comment = serializers.CharField(max_length=500, required=False, allow_blank=True)
 
 
-class FeedbackSerializer(AudienceSerializer):
+class FeedbackSerializer(ModelResponseSerializer):
     """Whether an answer helped; the comment without what tells who the person is."""
 
     audiences: ClassVar = dict.fromkeys(

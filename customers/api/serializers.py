@@ -6,10 +6,10 @@ from rest_framework import serializers
 
 from catalog.models import Store
 from catalog.reference.provinces import PROVINCES
-from config.api.conventions import AnswerSerializer, AudienceSerializer
 from config.api.keys import Audience
+from config.api.serializers import ModelResponseSerializer, ResponseSerializer
 from customers.models import Consent, ConsentText, CustomerProfile, Interaction, Purchase
-from customers.services.profiles import AGES, STRAIN_TYPES
+from customers.services.profiles import LEGAL_AGES, STRAIN_TYPES
 from mlops.models import Erasure
 
 LANGUAGES = (("en", "English"), ("fr", "français"))
@@ -47,7 +47,7 @@ class _Words(serializers.ListField):
         )
 
 
-class PreferencesSerializer(AnswerSerializer):
+class PreferencesSerializer(ResponseSerializer):
     """What somebody prefers; what is not known is null."""
 
     audiences: ClassVar = _all(
@@ -84,9 +84,9 @@ _PROFILE = (
     "language",
     "store",
     "is_age_verified",
-    "age_proof",
+    "verification_method",
     "age_verified_at",
-    "proven_age",
+    "verified_age",
     "consents",
     "preferences",
     "stated",
@@ -98,7 +98,7 @@ _PROFILE = (
 )
 
 
-class CustomerSerializer(AudienceSerializer):
+class CustomerSerializer(ModelResponseSerializer):
     """A person, as far as they agreed to be known."""
 
     audiences: ClassVar = {**_all(*_PROFILE), "is_synthetic": Audience.STAFF}
@@ -109,7 +109,7 @@ class CustomerSerializer(AudienceSerializer):
     preferences = serializers.SerializerMethodField(
         help_text="what holds: what was stated, else what was derived"
     )
-    age_proof = serializers.CharField(
+    verification_method = serializers.CharField(
         help_text="in-person, account or delivery; empty while the age is not proven"
     )
     stated = PreferencesSerializer(help_text="as the person told")
@@ -128,10 +128,10 @@ class CustomerSerializer(AudienceSerializer):
 
     def get_preferences(self, customer: CustomerProfile) -> PreferencesSerializer:
         """Return both, the stated ones on top."""
-        return PreferencesSerializer().to_representation({**customer.derived, **customer.stated})  # type: ignore[return-value]
+        return PreferencesSerializer().to_representation({**customer.derived_preferences, **customer.stated_preferences})  # type: ignore[return-value]
 
 
-class NewCustomerSerializer(AnswerSerializer):
+class NewCustomerSerializer(ResponseSerializer):
     """Who is to be registered."""
 
     audiences: ClassVar = _all("external_customer_id", "province", "language", "store")
@@ -167,7 +167,7 @@ class CustomerChangesSerializer(PreferencesSerializer):
     )
 
 
-class ConsentSerializer(AudienceSerializer):
+class ConsentSerializer(ModelResponseSerializer):
     """A consent: to which text, when, and when it was taken back."""
 
     audiences: ClassVar = _all(
@@ -181,7 +181,7 @@ class ConsentSerializer(AudienceSerializer):
         read_only_fields = fields
 
 
-class NewConsentSerializer(AnswerSerializer):
+class NewConsentSerializer(ResponseSerializer):
     """A consent that is given."""
 
     audiences: ClassVar = _all("purpose", "version", "language", "channel")
@@ -193,7 +193,7 @@ class NewConsentSerializer(AnswerSerializer):
     )
 
 
-class WithdrawnSerializer(AnswerSerializer):
+class WithdrawnSerializer(ResponseSerializer):
     """What was taken back."""
 
     audiences: ClassVar = _all("purpose", "closed")
@@ -203,7 +203,7 @@ class WithdrawnSerializer(AnswerSerializer):
     )
 
 
-class ConsentTextSerializer(AudienceSerializer):
+class ConsentTextSerializer(ModelResponseSerializer):
     """What people are asked now."""
 
     audiences: ClassVar = {
@@ -229,14 +229,14 @@ class ConsentTextSerializer(AudienceSerializer):
         return text.text_fr if self.context["language"] == "fr" else text.text_en
 
 
-class ConsentTextsSerializer(AnswerSerializer):
+class ConsentTextsSerializer(ResponseSerializer):
     """The newest text of each purpose."""
 
     audiences: ClassVar = {"results": Audience.PUBLIC}
     results = ConsentTextSerializer(many=True)
 
 
-class PurchaseSerializer(AudienceSerializer):
+class PurchaseSerializer(ModelResponseSerializer):
     """One line of a receipt."""
 
     audiences: ClassVar = _all(
@@ -261,7 +261,7 @@ class PurchaseSerializer(AudienceSerializer):
         read_only_fields = fields
 
 
-class InteractionSerializer(AudienceSerializer):
+class InteractionSerializer(ModelResponseSerializer):
     """What was looked at, put into a basket, praised or blamed; praise is for staff."""
 
     audiences: ClassVar = _all(
@@ -277,19 +277,19 @@ class InteractionSerializer(AudienceSerializer):
         read_only_fields = fields
 
 
-class AgeProofSerializer(AnswerSerializer):
+class AgeProofSerializer(ResponseSerializer):
     """What showed the age; the document itself is not kept."""
 
     audiences: ClassVar = _all("proof", "age")
-    proof = serializers.ChoiceField(choices=CustomerProfile.AgeProof.choices)
+    proof = serializers.ChoiceField(choices=CustomerProfile.VerificationMethod.choices)
     age = serializers.ChoiceField(
-        choices=AGES,
+        choices=LEGAL_AGES,
         required=False,
         help_text="the least age that was shown; else that of the person's province",
     )
 
 
-class ExportedSerializer(AnswerSerializer):
+class ExportedSerializer(ResponseSerializer):
     """Everything on one person, by place."""
 
     audiences: ClassVar = _all("customer", "data")
@@ -299,7 +299,7 @@ class ExportedSerializer(AnswerSerializer):
     )
 
 
-class NewErasureSerializer(AnswerSerializer):
+class NewErasureSerializer(ResponseSerializer):
     """That a person is to be forgotten."""
 
     audiences: ClassVar = _all("reason", "dry_run")
@@ -309,27 +309,27 @@ class NewErasureSerializer(AnswerSerializer):
     dry_run = serializers.BooleanField(default=False, help_text="only count what would be removed")
 
 
-class ErasureSerializer(AudienceSerializer):
+class ErasureSerializer(ModelResponseSerializer):
     """The receipt of an erasure; of a dry run, what would be removed."""
 
     audiences: ClassVar = _all(
         "id",
         "subject",
         "status",
-        "asked_by",
+        "requested_by",
         "reason",
-        "began_at",
+        "started_at",
         "finished_at",
-        "removed",
-        "left",
+        "deleted",
+        "remaining",
         "is_dry_run",
     )
     status = serializers.ChoiceField(
         choices=Erasure.Status.choices, allow_blank=True, help_text="empty: a dry run"
     )
-    began_at = serializers.DateTimeField(allow_null=True)
-    removed = serializers.DictField(child=serializers.IntegerField(), help_text="by place")
-    left = serializers.DictField(
+    started_at = serializers.DateTimeField(allow_null=True)
+    deleted = serializers.DictField(child=serializers.IntegerField(), help_text="by place")
+    remaining = serializers.DictField(
         child=serializers.JSONField(), help_text="what a second look found, by place"
     )
     is_dry_run = serializers.SerializerMethodField()
@@ -340,12 +340,12 @@ class ErasureSerializer(AudienceSerializer):
             "id",
             "subject",
             "status",
-            "asked_by",
+            "requested_by",
             "reason",
-            "began_at",
+            "started_at",
             "finished_at",
-            "removed",
-            "left",
+            "deleted",
+            "remaining",
             "is_dry_run",
         )
         read_only_fields = fields

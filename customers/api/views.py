@@ -11,11 +11,13 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.conventions import CursorPages, refuse_unknown
-from config.api.etags import Conditional, require_match
-from config.api.keys import MayErase, MayReadCustomers, MayWriteCustomers, actor_of
+from config.api.etags import ConditionalView, require_if_match
+from config.api.keys import actor_of
+from config.api.pagination import ApiCursorPagination
+from config.api.parameters import reject_unknown_parameters
+from config.api.permissions import CanErasePersonalData, CanReadCustomers, CanWriteCustomers
 from config.errors import BadInput, Conflict
-from customers.api.parameters import PersonalDoor, customer_of, told, uuid_of
+from customers.api.parameters import CustomerDataViewSet, get_customer, parse_body, parse_uuid
 from customers.api.serializers import (
     AgeProofSerializer,
     ConsentSerializer,
@@ -33,9 +35,9 @@ from customers.api.serializers import (
     WithdrawnSerializer,
 )
 from customers.models import Consent, ConsentText, CustomerProfile, Interaction, Purchase
-from customers.profile_export import export_person
+from customers.profile_export import export_customer
 from customers.services import consents, profiles
-from mlops.privacy.erasure import HeldByLaw, PersonBusy, PersonUnknown, erase
+from mlops.privacy.erasure import LegalHoldActive, PersonLocked, PersonNotFound, erase
 
 _PAGES = [
     OpenApiParameter("cursor", str, description="`next` of the last page"),
@@ -47,50 +49,52 @@ _MATCH = OpenApiParameter(
 )
 
 
-class _ByPurchase(CursorPages):
+class _ByPurchase(ApiCursorPagination):
     ordering = ("-purchased_at", "id")
 
 
-class _ByTime(CursorPages):
+class _ByTime(ApiCursorPagination):
     ordering = ("-occurred_at", "id")
 
 
-class _ByConsent(CursorPages):
+class _ByConsent(ApiCursorPagination):
     ordering = ("-given_at", "id")
 
 
-class CustomerViewSet(PersonalDoor):
+class CustomerViewSet(CustomerDataViewSet):
     """People: registered, corrected, their consents, their history, forgotten."""
 
     queryset = CustomerProfile.objects.all()
     serializer_class = CustomerSerializer
     scopes: ClassVar = {
-        "create": MayWriteCustomers,
-        "retrieve": MayReadCustomers,
-        "partial_update": MayWriteCustomers,
-        "by_external_id": MayReadCustomers,
-        "consents": MayReadCustomers,
-        "give_consent": MayWriteCustomers,
-        "withdraw_consent": MayWriteCustomers,
-        "purchases": MayReadCustomers,
-        "interactions": MayReadCustomers,
-        "verify_age": MayWriteCustomers,
-        "export": MayReadCustomers,
-        "erase": MayErase,
+        "create": CanWriteCustomers,
+        "retrieve": CanReadCustomers,
+        "partial_update": CanWriteCustomers,
+        "by_external_id": CanReadCustomers,
+        "consents": CanReadCustomers,
+        "give_consent": CanWriteCustomers,
+        "withdraw_consent": CanWriteCustomers,
+        "purchases": CanReadCustomers,
+        "interactions": CanReadCustomers,
+        "verify_age": CanWriteCustomers,
+        "export": CanReadCustomers,
+        "erase": CanErasePersonalData,
     }
 
     @extend_schema(request=NewCustomerSerializer, responses={201: CustomerSerializer})
     def create(self, request: Request) -> Response:
         """Register somebody by their loyalty number or account; 409 when they are registered already."""
-        made = profiles.register(**told(NewCustomerSerializer, request), by=actor_of(request))
+        made = profiles.register_customer(
+            **parse_body(NewCustomerSerializer, request), by=actor_of(request)
+        )
         return Response(self._shown(made), status=201)
 
     @extend_schema(parameters=[_ID])
     def retrieve(self, request: Request, id: str) -> Response:
         """Show what is known of somebody."""
-        refuse_unknown(request.query_params, known=set())
-        customer = customer_of(id)
-        self.noted(customer, "profile.read")
+        reject_unknown_parameters(request.query_params, known=set())
+        customer = get_customer(id)
+        self.log_access(customer, "profile.read")
         return Response(self._shown(customer))
 
     @extend_schema(
@@ -103,11 +107,13 @@ class CustomerViewSet(PersonalDoor):
         Needs If-Match with the ETag of what was read (428 without): 412 when it has changed since.
         """
         with transaction.atomic():
-            customer = customer_of(id)
+            customer = get_customer(id)
             CustomerProfile.objects.select_for_update().get(pk=customer.pk)
-            require_match(request, self._shown(customer_of(id)))
-            changes = told(CustomerChangesSerializer, request)
-            corrected = profiles.correct(customer=customer, changes=changes, by=actor_of(request))
+            require_if_match(request, self._shown(get_customer(id)))
+            changes = parse_body(CustomerChangesSerializer, request)
+            corrected = profiles.correct_profile(
+                customer=customer, changes=changes, by=actor_of(request)
+            )
         return Response(self._shown(corrected))
 
     @extend_schema(
@@ -122,7 +128,7 @@ class CustomerViewSet(PersonalDoor):
     @action(detail=False, url_path="by-external-id", pagination_class=None)
     def by_external_id(self, request: Request) -> Response:
         """Show who has this loyalty number or account."""
-        refuse_unknown(request.query_params, known={"external_id"})
+        reject_unknown_parameters(request.query_params, known={"external_id"})
         number = request.query_params.get("external_id", "").strip()
         if not number or "\x00" in number:
             raise BadInput("external_id", "must be told")
@@ -133,7 +139,7 @@ class CustomerViewSet(PersonalDoor):
         )
         if customer is None:
             raise Http404
-        self.noted(customer, "profile.read")
+        self.log_access(customer, "profile.read")
         return Response(self._shown(customer))
 
     @extend_schema(parameters=[_ID, *_PAGES], responses=ConsentSerializer(many=True))
@@ -145,8 +151,8 @@ class CustomerViewSet(PersonalDoor):
     )
     def consents(self, request: Request, id: str) -> Response:
         """List consents, also those taken back, the newest first."""
-        customer = customer_of(id)
-        self.noted(customer, "consents.read")
+        customer = get_customer(id)
+        self.log_access(customer, "consents.read")
         return self._page(Consent.objects.filter(customer=customer).select_related("text"))
 
     @extend_schema(
@@ -155,8 +161,10 @@ class CustomerViewSet(PersonalDoor):
     @consents.mapping.post
     def give_consent(self, request: Request, id: str) -> Response:
         """Note a consent, with the version of the text that was shown. Given already to the same one, nothing changes."""
-        given = consents.give(
-            customer=customer_of(id), **told(NewConsentSerializer, request), by=actor_of(request)
+        given = consents.give_consent(
+            customer=get_customer(id),
+            **parse_body(NewConsentSerializer, request),
+            by=actor_of(request),
         )
         return Response(self._written(ConsentSerializer, given), status=201)
 
@@ -172,34 +180,36 @@ class CustomerViewSet(PersonalDoor):
     @action(detail=True, methods=["delete"], url_path="consents/(?P<purpose>[^/]+)")
     def withdraw_consent(self, request: Request, id: str, purpose: str) -> Response:
         """Take a consent back. What rested on it goes at once: history is unlinked, conversations are deleted."""
-        refuse_unknown(request.query_params, known=set())
-        closed = consents.withdraw(customer=customer_of(id), purpose=purpose, by=actor_of(request))
+        reject_unknown_parameters(request.query_params, known=set())
+        closed = consents.withdraw_consent(
+            customer=get_customer(id), purpose=purpose, by=actor_of(request)
+        )
         return Response({"purpose": purpose, "closed": closed})
 
     @extend_schema(parameters=[_ID, *_PAGES], responses=PurchaseSerializer(many=True))
     @action(detail=True, pagination_class=_ByPurchase, serializer_class=PurchaseSerializer)
     def purchases(self, request: Request, id: str) -> Response:
         """List lines of receipts, the newest first; kept under somebody only with their consent."""
-        customer = customer_of(id)
-        self.noted(customer, "purchases.read")
+        customer = get_customer(id)
+        self.log_access(customer, "purchases.read")
         return self._page(Purchase.objects.filter(customer=customer).select_related("store"))
 
     @extend_schema(parameters=[_ID, *_PAGES], responses=InteractionSerializer(many=True))
     @action(detail=True, pagination_class=_ByTime, serializer_class=InteractionSerializer)
     def interactions(self, request: Request, id: str) -> Response:
         """List what somebody looked at, put into baskets, praised and blamed, the newest first."""
-        customer = customer_of(id)
-        self.noted(customer, "interactions.read")
+        customer = get_customer(id)
+        self.log_access(customer, "interactions.read")
         return self._page(Interaction.objects.filter(customer=customer).select_related("store"))
 
     @extend_schema(parameters=[_ID], request=AgeProofSerializer, responses=CustomerSerializer)
     @action(detail=True, methods=["post"], url_path="age-verification")
     def verify_age(self, request: Request, id: str) -> Response:
         """Note that somebody has shown to be of age, and by what. The document is not kept."""
-        shown = told(AgeProofSerializer, request)
+        shown = parse_body(AgeProofSerializer, request)
         return Response(
             self._shown(
-                profiles.verify_age(customer=customer_of(id), **shown, by=actor_of(request))
+                profiles.verify_age(customer=get_customer(id), **shown, by=actor_of(request))
             )
         )
 
@@ -207,12 +217,12 @@ class CustomerViewSet(PersonalDoor):
     @action(detail=True, pagination_class=None)
     def export(self, request: Request, id: str) -> Response:
         """Export everything on somebody."""
-        refuse_unknown(request.query_params, known=set())
-        customer = customer_of(id)
+        reject_unknown_parameters(request.query_params, known=set())
+        customer = get_customer(id)
         return Response(
             {
                 "customer": customer.pk,
-                "data": export_person(customer=customer.pk, by=actor_of(request)),
+                "data": export_customer(customer=customer.pk, by=actor_of(request)),
             }
         )
 
@@ -224,20 +234,20 @@ class CustomerViewSet(PersonalDoor):
 
         409 under a legal hold, with its reason. Asked again, the receipt says that nothing was left.
         """
-        asked, customer = told(NewErasureSerializer, request), uuid_of(id)
+        asked, customer = parse_body(NewErasureSerializer, request), parse_uuid(id)
         try:
-            receipt = erase(subject=customer, asked_by=actor_of(request), **asked)
-        except PersonUnknown:
+            receipt = erase(subject=customer, requested_by=actor_of(request), **asked)
+        except PersonNotFound:
             raise Http404 from None
-        except (HeldByLaw, PersonBusy) as refusal:
+        except (LegalHoldActive, PersonLocked) as refusal:
             raise Conflict(str(refusal), [("id", str(refusal))]) from refusal
         if asked["dry_run"]:
-            receipt.began_at = None  # type: ignore[assignment]  # it did not begin
-            self.noted(customer, "erasure.dry-run")
+            receipt.started_at = None  # type: ignore[assignment]  # it did not begin
+            self.log_access(customer, "erasure.dry-run")
         return Response(self._written(ErasureSerializer, receipt))
 
     def _page(self, rows: QuerySet[Any]) -> Response:
-        refuse_unknown(self.request.query_params, known={"cursor", "limit"})
+        reject_unknown_parameters(self.request.query_params, known={"cursor", "limit"})
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -248,7 +258,7 @@ class CustomerViewSet(PersonalDoor):
         return serializer(row, context=self.get_serializer_context()).data
 
 
-class ConsentTextsView(Conditional):
+class ConsentTextsView(ConditionalView):
     """What people are asked."""
 
     permission_classes = (IsAuthenticated,)
@@ -260,7 +270,7 @@ class ConsentTextsView(Conditional):
     )
     def get(self, request: Request) -> Response:
         """List the newest text of each purpose, in one language."""
-        refuse_unknown(request.query_params, known={"lang"})
+        reject_unknown_parameters(request.query_params, known={"lang"})
         language = request.query_params.get("lang", "en")
         if language not in ("en", "fr"):
             raise BadInput("lang", "must be en or fr")

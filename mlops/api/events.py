@@ -10,20 +10,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api.conventions import AnswerSerializer, refuse_unknown
-from config.api.idempotency import HEADER, once
-from config.api.keys import Audience, MaySendEvents, client_of
+from config.api.idempotency import HEADER, run_idempotently
+from config.api.keys import Audience, client_of
+from config.api.parameters import reject_unknown_parameters
+from config.api.permissions import CanSendEvents
+from config.api.serializers import ResponseSerializer
 from config.errors import BadInput
 from mlops.models import InboxEvent
-from mlops.streams.decoding import Unreadable, read
+from mlops.streams.decoding import UndecodableEvent, decode_event
 from mlops.streams.event_types import TOPICS, Event, event_types
-from mlops.streams.intake import take_in
+from mlops.streams.intake import apply_events
 
 MOST = 500
 STATUSES = ("applied", "repeated", "rejected")
 
 
-class SentEventSerializer(AnswerSerializer):
+class SentEventSerializer(ResponseSerializer):
     """One event: its topic, and what every event has."""
 
     audiences: ClassVar = dict.fromkeys(
@@ -39,14 +41,14 @@ class SentEventSerializer(AnswerSerializer):
     data = serializers.DictField()  # type: ignore[assignment]  # a field, taken from the class
 
 
-class EventBatchSerializer(AnswerSerializer):
+class EventBatchSerializer(ResponseSerializer):
     """Events, in the order in which they are to be applied."""
 
     audiences: ClassVar = {"events": Audience.VERIFIED}
     events = serializers.ListField(child=SentEventSerializer(), min_length=1, max_length=MOST)
 
 
-class EventResultSerializer(AnswerSerializer):
+class EventResultSerializer(ResponseSerializer):
     """What became of one event."""
 
     audiences: ClassVar = dict.fromkeys(("id", "status", "reason", "field"), Audience.VERIFIED)
@@ -58,7 +60,7 @@ class EventResultSerializer(AnswerSerializer):
     field = serializers.CharField(allow_blank=True)
 
 
-class EventResultsSerializer(AnswerSerializer):
+class EventResultsSerializer(ResponseSerializer):
     """What became of each event, in their order."""
 
     audiences: ClassVar = dict.fromkeys((*STATUSES, "results"), Audience.VERIFIED)
@@ -71,7 +73,7 @@ class EventResultsSerializer(AnswerSerializer):
 class EventsView(APIView):
     """Take in events."""
 
-    permission_classes = (IsAuthenticated, MaySendEvents)
+    permission_classes = (IsAuthenticated, CanSendEvents)
 
     @extend_schema(
         operation_id="events_create",
@@ -93,11 +95,11 @@ class EventsView(APIView):
         What cannot be applied is kept in quarantine and does not keep the others back. Events of one topic are applied in
         their order. 400 only where the body is no batch.
         """
-        refuse_unknown(request.query_params, known=set())
+        reject_unknown_parameters(request.query_params, known=set())
         told = _batch(request.data)
         client = client_of(request)
         scopes = frozenset(client.key.scopes) if client else frozenset[str]()
-        return once(request, lambda: Response(_answer(told, scopes)))
+        return run_idempotently(request, lambda: Response(_answer(told, scopes)))
 
 
 def _batch(body: Any) -> Sequence[Any]:
@@ -143,8 +145,10 @@ def _topic(one: Any, scopes: frozenset[str]) -> tuple[str, tuple[str, str]]:
 
 def _take_in(topic: str, told: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     envelopes = [{name: value for name, value in one.items() if name != "topic"} for one in told]
-    events: list[Event | Unreadable] = [read(envelope, topic=topic) for envelope in envelopes]
-    done = take_in(events, topic=topic, way=InboxEvent.Way.REST)
+    events: list[Event | UndecodableEvent] = [
+        decode_event(envelope, topic=topic) for envelope in envelopes
+    ]
+    done = apply_events(events, topic=topic, channel=InboxEvent.Channel.REST)
     why = {one.place: (one.reason, one.field) for one in done.rejected}
     repeated = set(done.repeated)
     return [

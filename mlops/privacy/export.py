@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from config.clients.objects import newest
+from config.clients.objects import read_current_objects
 from config.errors import CultivarError
 from mlops.privacy.engine_data import prefix_of
-from mlops.privacy.identifiers import Subject
-from mlops.privacy.personal_data import Place, identify, places
+from mlops.privacy.identifiers import Identifiers
+from mlops.privacy.personal_data import PersonalDataStore, identify, personal_data_stores
 
 _README = """\
 Your data / Vos données
@@ -34,17 +34,17 @@ supprimer : dites-le-nous en magasin ou à l'adresse indiquée dans notre politi
 """
 
 
-class PersonUnknown(CultivarError):
+class PersonNotFound(CultivarError):
     """Nobody knows of such a person, and nobody of that id was ever erased."""
 
-    code = "person-unknown"
+    code = "person_not_found"
 
     def __init__(self) -> None:
         super().__init__("This is the id of no customer.")
 
 
 def export(subject: UUID) -> dict[str, list[Any]]:
-    """Return everything on a person by place, fit for JSON; places that hold nothing are there, empty. Raises PersonUnknown."""
+    """Return everything on a person by place, fit for JSON; places that hold nothing are there, empty. Raises PersonNotFound."""
     person = known(subject)
     return {name: list(place.export(person)) for name, place in _told(person)}
 
@@ -53,26 +53,28 @@ def export_zip(subject: UUID) -> Iterator[bytes]:
     """
     Yield a ZIP archive of everything on a person, as it is read: a JSON list a place, objects as they are, a README.
 
-    Raises PersonUnknown, before anything is yielded.
+    Raises PersonNotFound, before anything is yielded.
     """
     return _zipped(known(subject))
 
 
-def known(subject: UUID) -> Subject:
-    """Return who this is. Raises PersonUnknown."""
+def known(subject: UUID) -> Identifiers:
+    """Return who this is. Raises PersonNotFound."""
     person = identify(subject)
     if person is None:
-        raise PersonUnknown
+        raise PersonNotFound
     return person
 
 
-def _told(person: Subject) -> Iterator[tuple[str, Place]]:
-    for place in places():
-        if type(place).export is not Place.export and getattr(place, "is_exported", True):
+def _told(person: Identifiers) -> Iterator[tuple[str, PersonalDataStore]]:
+    for place in personal_data_stores():
+        if type(place).export is not PersonalDataStore.export and getattr(
+            place, "is_exported", True
+        ):
             yield place.name, place
 
 
-def _zipped(person: Subject) -> Iterator[bytes]:
+def _zipped(person: Identifiers) -> Iterator[bytes]:
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]  # it only writes
         now = datetime.now(UTC)
@@ -90,7 +92,7 @@ def _zipped(person: Subject) -> Iterator[bytes]:
                         yield sink.take()
                 file.write(b"\n]\n")
             yield sink.take()
-        for name, body in newest(prefix_of(person)):
+        for name, body in read_current_objects(prefix_of(person)):
             archive.writestr(f"files/{name}", body)
             yield sink.take()
     yield sink.take()

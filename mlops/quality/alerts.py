@@ -61,7 +61,7 @@ def _send(alert: Alert) -> None:
                 "",
                 json=_told(alert),
                 headers={"Idempotency-Key": f"alert-{alert.pk}"},
-                repeatable=True,
+                is_idempotent=True,
             )
     if settings.ALERT_EMAILS:
         send_mail(

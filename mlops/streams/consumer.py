@@ -12,10 +12,10 @@ from django.db import connection, transaction
 from config.clients.kafka import Batch, Consumer, KafkaFailed, Producer
 from mlops.models import InboxEvent
 from mlops.streams.dead_letters import DeadLetter, publish
-from mlops.streams.decoding import read_bytes
+from mlops.streams.decoding import decode_message
 from mlops.streams.event_types import TOPICS
-from mlops.streams.intake import Intake, take_in
-from mlops.streams.lag import Consumed, Gauge
+from mlops.streams.intake import IntakeResult, apply_events
+from mlops.streams.lag import ConsumerCounts, ConsumerMetrics
 
 log = structlog.get_logger(__name__)
 _POLL_SECONDS = 0.5
@@ -23,7 +23,7 @@ _IDLE_SECONDS = 3.0
 _LEAST_WAIT_SECONDS, _MOST_WAIT_SECONDS = 0.25, 10.0
 
 
-class Consuming:
+class EventConsumer:
     """
     One consumer at work. `stop` may be called from a signal: the batch under way is finished, its offsets committed.
 
@@ -45,21 +45,21 @@ class Consuming:
         self._is_stopping = False
         self._wait = 0.0
         self._at_once: int | None = None
-        self.done = Consumed()
-        self._gauge = Gauge(name or socket.gethostname())
+        self.done = ConsumerCounts()
+        self._gauge = ConsumerMetrics(name or socket.gethostname())
 
     def stop(self) -> None:
         """End after the batch under way."""
         self._is_stopping = True
 
-    def run(self) -> Consumed:
+    def run(self) -> ConsumerCounts:
         """Consume until told to stop; raises KafkaFailed when no poll has worked for long."""
         last = time.monotonic()
         while not self._is_stopping:
-            batches = self._kafka.poll(seconds=_POLL_SECONDS, most=self._limit())
+            batches = self._kafka.poll(timeout_seconds=_POLL_SECONDS, max_messages=self._limit())
             if batches:
                 self._take(batches)
-            if batches or not self._kafka.places:
+            if batches or not self._kafka.partitions:
                 last = time.monotonic()
             elif self._until_idle and time.monotonic() - last > _IDLE_SECONDS:
                 break
@@ -91,26 +91,26 @@ class Consuming:
             self._count(batches, intakes)
             self._kafka.commit(batches)
 
-    def _apply(self, batches: Sequence[Batch]) -> list[Intake]:
+    def _apply(self, batches: Sequence[Batch]) -> list[IntakeResult]:
         """Take in all topics in one transaction, with their dead letters acknowledged before it is committed."""
         read = {
             topic: [
-                read_bytes(value, topic=topic)
+                decode_message(value, topic=topic)
                 for batch in batches
-                if batch.place.topic == topic
+                if batch.partition.topic == topic
                 for value in batch.values
             ]
-            for topic in sorted({batch.place.topic for batch in batches})
+            for topic in sorted({batch.partition.topic for batch in batches})
         }
         letters: list[DeadLetter] = []
         with transaction.atomic():
             intakes = [
-                take_in(
+                apply_events(
                     events,
                     topic=topic,
-                    way=InboxEvent.Way.KAFKA,
+                    channel=InboxEvent.Channel.KAFKA,
                     before_commit=partial(
-                        _gather, letters, [b for b in batches if b.place.topic == topic]
+                        _gather, letters, [b for b in batches if b.partition.topic == topic]
                     ),
                 )
                 for topic, events in read.items()
@@ -119,9 +119,9 @@ class Consuming:
         self.done.dead.update(letter.place for letter in letters)
         return intakes
 
-    def _count(self, batches: Sequence[Batch], intakes: Sequence[Intake]) -> None:
+    def _count(self, batches: Sequence[Batch], intakes: Sequence[IntakeResult]) -> None:
         for batch in batches:
-            self.done.messages[batch.place] += len(batch.values)
+            self.done.messages[batch.partition] += len(batch.values)
         for intake in intakes:
             self.done.applied += len(intake.applied)
             self.done.repeated += len(intake.repeated)
@@ -150,7 +150,7 @@ class Consuming:
     def _idle(self) -> None:
         self._kafka.pause()
         # Partitions that came to us just now are not paused yet: what they bring is put back.
-        self._kafka.rewind(self._kafka.poll(seconds=0.1))
+        self._kafka.rewind(self._kafka.poll(timeout_seconds=0.1))
 
     def _wait_for_database(self) -> None:
         """Stay in the group, taking nothing, until the database answers again."""
@@ -166,21 +166,21 @@ def consume(
     name: str = "",
     most: int | None = None,
     until_idle: bool = False,
-    on_start: Callable[[Consuming], None] = lambda _: None,
-) -> Consumed:
+    on_start: Callable[[EventConsumer], None] = lambda _: None,
+) -> ConsumerCounts:
     """Consume topics as a member of the group until stopped; raises KafkaFailed when there are no brokers to speak to."""
     with Consumer(topics) as kafka, Producer() as producer:
-        consuming = Consuming(kafka, producer, name=name, most=most, until_idle=until_idle)
+        consuming = EventConsumer(kafka, producer, name=name, most=most, until_idle=until_idle)
         on_start(consuming)
         return consuming.run()
 
 
-def _gather(letters: list[DeadLetter], batches: Sequence[Batch], intake: Intake) -> None:
+def _gather(letters: list[DeadLetter], batches: Sequence[Batch], intake: IntakeResult) -> None:
     """Add the letters of one topic; its messages were read in the order of its batches."""
     if not intake.rejected:
         return
     where = [
-        (b.place, offset, value)
+        (b.partition, offset, value)
         for b in batches
         for offset, value in zip(b.offsets, b.values, strict=True)
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from config.clients.kafka import Outgoing, Place, Producer
+from config.clients.kafka import OutgoingMessage, Partition, Producer
 
 _TOLD = 1000
 _MOST_BYTES = 500_000
@@ -18,7 +18,7 @@ _MOST_BYTES = 500_000
 class DeadLetter:
     """A message, where it stood, and why it became no row. One that is too large for a letter is cut."""
 
-    place: Place
+    place: Partition
     offset: int
     value: bytes | None
     reason: str
@@ -54,14 +54,16 @@ def _about(letter: DeadLetter) -> dict[str, str]:
     }
 
 
-def _headed(letter: DeadLetter) -> Outgoing:
+def _headed(letter: DeadLetter) -> OutgoingMessage:
     value, about = letter.value or b"", _about(letter)
     if len(value) > _MOST_BYTES:
         about |= {"truncated": f"of {len(value)} bytes"}
-    return Outgoing(topic=topic_of(letter.place.topic), value=value[:_MOST_BYTES], headers=about)
+    return OutgoingMessage(
+        topic=topic_of(letter.place.topic), value=value[:_MOST_BYTES], headers=about
+    )
 
 
-def _wrapped(letter: DeadLetter) -> Outgoing:
+def _wrapped(letter: DeadLetter) -> OutgoingMessage:
     value, about = letter.value or b"", _about(letter)
     if len(value) > _MOST_BYTES:
         about |= {"truncated": f"of {len(value)} bytes"}
@@ -73,4 +75,4 @@ def _wrapped(letter: DeadLetter) -> Outgoing:
         told = json.dumps(
             about | {"value": base64.b64encode(value[:_MOST_BYTES]).decode(), "encoding": "base64"}
         ).encode()
-    return Outgoing(topic=topic_of(letter.place.topic), value=told)
+    return OutgoingMessage(topic=topic_of(letter.place.topic), value=told)

@@ -11,9 +11,9 @@ from django.conf import settings
 from django.db import Error as DatabaseFailed
 from django.db import connection
 
-from config.clients.kafka import Place
+from config.clients.kafka import Partition
 from mlops.quality.alerts import close_alerts, open_alert
-from mlops.quality.thresholds import hold_against
+from mlops.quality.thresholds import evaluate_thresholds
 
 LAG, RATE, DEAD_LETTERS, ERRORS = (
     "stream.lag",
@@ -21,7 +21,7 @@ LAG, RATE, DEAD_LETTERS, ERRORS = (
     "stream.dead_letters",
     "stream.errors",
 )
-LAGGING = "stream-lag"
+LAGGING = "stream_lag"
 EVERY_SECONDS = 10.0
 log = structlog.get_logger(__name__)
 _INSERT = """
@@ -32,29 +32,33 @@ SELECT id, source, name, value, now() FROM unnest(%s::uuid[], %s::text[], %s::te
 
 
 @dataclass(slots=True)
-class Consumed:
+class ConsumerCounts:
     """What a consumer did since it began."""
 
     applied: int = 0
     repeated: int = 0
     rejected: int = 0
     failures: int = 0
-    messages: Counter[Place] = field(default_factory=Counter)
-    dead: Counter[Place] = field(default_factory=Counter)
+    messages: Counter[Partition] = field(default_factory=Counter)
+    dead: Counter[Partition] = field(default_factory=Counter)
 
 
-class Gauge:
+class ConsumerMetrics:
     """Writes, every ten seconds, what a consumer of this name did since the last time."""
 
     def __init__(self, name: str) -> None:
         self._name = name[:50]
         self._at = time.monotonic()
-        self._messages: dict[Place, int] = {}
-        self._dead: dict[Place, int] = {}
+        self._messages: dict[Partition, int] = {}
+        self._dead: dict[Partition, int] = {}
         self._failures = 0
 
     def note(
-        self, done: Consumed, lag: Callable[[], Mapping[Place, int]], *, at_once: bool = False
+        self,
+        done: ConsumerCounts,
+        lag: Callable[[], Mapping[Partition, int]],
+        *,
+        at_once: bool = False,
     ) -> bool:
         """Write when it is time; tell whether it was written. A database that does not answer is no reason to stop."""
         now = time.monotonic()
@@ -92,9 +96,9 @@ class Gauge:
                     [float(value) for value in values.values()],
                 ],
             )
-        hold_against(dict(values))
+        evaluate_thresholds(dict(values))
 
-    def _alert(self, waiting: Mapping[Place, int]) -> None:
+    def _alert(self, waiting: Mapping[Partition, int]) -> None:
         for place, count in waiting.items():
             if count > settings.KAFKA_LAG_ALERT:
                 message = f"{count:,} events wait in {place}; more than {settings.KAFKA_LAG_ALERT:,} are too many."

@@ -7,8 +7,8 @@ import pglock
 from django.db import transaction
 from django.db.models.functions import Now
 
-from config.clients.kafka import Outgoing, Producer
-from mlops.models import OutgoingEvent
+from config.clients.kafka import OutgoingMessage, Producer
+from mlops.models import OutboxEvent
 
 BATCH = 500
 
@@ -31,23 +31,26 @@ def publish_due(producer: Producer, *, on_batch: Callable[[int], None] = lambda 
 
 @transaction.atomic
 def _publish_batch(producer: Producer) -> int:
-    due = OutgoingEvent.objects.select_for_update(skip_locked=True).filter(published_at=None)
+    due = OutboxEvent.objects.select_for_update(skip_locked=True).filter(published_at=None)
     rows = list(due.order_by("id")[:BATCH])
     if rows:
         producer.send(
-            [Outgoing(topic=row.topic, key=row.key.encode(), value=envelope(row)) for row in rows]
+            [
+                OutgoingMessage(topic=row.topic, key=row.key.encode(), value=envelope(row))
+                for row in rows
+            ]
         )
-        OutgoingEvent.objects.filter(pk__in=[row.pk for row in rows]).update(published_at=Now())
+        OutboxEvent.objects.filter(pk__in=[row.pk for row in rows]).update(published_at=Now())
     return len(rows)
 
 
-def envelope(row: OutgoingEvent) -> bytes:
+def envelope(row: OutboxEvent) -> bytes:
     """Return the event as `mlops.streams.decoding` reads it."""
     told = {
         "id": str(row.event_id),
         "type": row.type,
         "version": 1,
-        "occurred_at": row.noted_at.isoformat(),
+        "occurred_at": row.recorded_at.isoformat(),
         "data": row.data,
     }
     return json.dumps(told, ensure_ascii=False).encode()

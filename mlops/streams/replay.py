@@ -10,13 +10,13 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from config.clients.kafka import Outgoing, Producer
+from config.clients.kafka import OutgoingMessage, Producer
 from config.errors import BadInput
 from mlops.models import InboxEvent, QuarantinedRecord
 from mlops.pipelines.replay import REPLAYED, ReplayRefused
-from mlops.streams.decoding import Unreadable, read, read_bytes
+from mlops.streams.decoding import UndecodableEvent, decode_event, decode_message
 from mlops.streams.event_types import TOPICS, Event
-from mlops.streams.intake import PIPELINE, take_in
+from mlops.streams.intake import PIPELINE, apply_events
 
 _BATCH = 500
 Advance = Callable[[int], None]
@@ -35,8 +35,8 @@ def check_file(path: Path, *, topic: str) -> int:
     _known(topic)
     count = 0
     for number, line in _lines(path):
-        found = read_bytes(line, topic=topic)
-        if isinstance(found, Unreadable):
+        found = decode_message(line, topic=topic)
+        if isinstance(found, UndecodableEvent):
             raise BadInput(f"line {number}", found.reason)
         count += 1
     return count
@@ -59,7 +59,7 @@ def replay_file(
     size = _BATCH if rate is None else max(1, min(_BATCH, int(rate / 10)))
     lines = _lines(path)
     while some := list(islice(lines, size)):
-        sent += producer.send([Outgoing(topic=topic, value=line) for _, line in some])
+        sent += producer.send([OutgoingMessage(topic=topic, value=line) for _, line in some])
         advance(len(some))
         if rate is not None:
             time.sleep(max(0.0, began + sent / rate - time.monotonic()))
@@ -94,10 +94,10 @@ def replay_event(
     if held.closed_at:
         raise ReplayRefused(f"It was {held.outcome} already.")
     told = held.payload if payload is None else payload
-    intake = take_in(
-        [read(told, topic=held.source)],
+    intake = apply_events(
+        [decode_event(told, topic=held.source)],
         topic=held.source,
-        way=InboxEvent.Way.REPLAY,
+        channel=InboxEvent.Channel.REPLAY,
         keep_rejected=False,
     )
     if intake.rejected:
@@ -117,7 +117,9 @@ def replay_event(
 def _replay(keys: list[Any], *, topic: str, dry_run: bool) -> int:
     held = list(QuarantinedRecord.objects.select_for_update().filter(pk__in=keys, closed_at=None))
     events = [_read_again(record, topic) for record in held]
-    intake = take_in(events, topic=topic, way=InboxEvent.Way.REPLAY, keep_rejected=False)
+    intake = apply_events(
+        events, topic=topic, channel=InboxEvent.Channel.REPLAY, keep_rejected=False
+    )
     right = [*intake.applied, *intake.repeated]
     QuarantinedRecord.objects.filter(pk__in=[held[place].pk for place in right]).update(
         outcome=REPLAYED, closed_at=Now()
@@ -127,13 +129,13 @@ def _replay(keys: list[Any], *, topic: str, dry_run: bool) -> int:
     return len(right)
 
 
-def _read_again(record: QuarantinedRecord, topic: str) -> Event | Unreadable:
+def _read_again(record: QuarantinedRecord, topic: str) -> Event | UndecodableEvent:
     payload = record.payload if record.fixed_payload is None else record.fixed_payload
     # What was no JSON is kept as the text that came.
     return (
-        read_bytes(payload.encode(), topic=topic)
+        decode_message(payload.encode(), topic=topic)
         if isinstance(payload, str)
-        else read(payload, topic=topic)
+        else decode_event(payload, topic=topic)
     )
 
 

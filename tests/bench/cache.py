@@ -1,8 +1,9 @@
-"""An answer that is kept near, against Django's LocMemCache (at least 30 x); and how often one that expired is made (once).
+"""A local cache hit against LocMemCache (at least 30 x); recomputations per expiry (one).
 
-`--size` hits a round, of ten products as REST tells them: against the same bytes, and against the same products as objects.
-Then 32 processes of 4 threads, which all ask in the moment after an answer has expired in Redis. Further lines: how long
-after the commit of a change what rests on it is gone, and a request counted in a lease against DRF's own throttle.
+`--size` hits a round, of ten products as REST renders them: against the same bytes, and against the
+same products as objects. Then 32 processes of 4 threads request a response at the moment it has
+expired in Redis. Further lines: milliseconds from the commit of a change until the entries that
+depend on it are gone, and a request counted in a lease against DRF's own throttle.
 """
 
 import os
@@ -26,105 +27,122 @@ from rest_framework.views import APIView
 
 from catalog.api.serializers import ProductSerializer
 from catalog.models import Product
-from config.api.throttling import spend
-from config.cache import Answers, Rendered
+from config.api.throttling import count_request
+from config.cache import RenderedResponse, ResponseCache
 from config.cache.invalidation import is_listening
 from tests.bench.comparing import Comparison, in_turn
 
 SIZE = 50_000
-LEAST_TIMES = 30.0
-_KEY = "V1StGXR8:/api/v1/customers/6f1c1a6e-8a3b-4a55-9a53-5a6d7c0f3f3e/recommendations/?scenario=home&store=ON-014"
-_PRODUCTS, _CHANGES, _REQUESTS = 10, 20, 300
-_PROCESSES, _THREADS = 32, 4
-_LATEST = 1000.0
-# One process that is ready forks the others, as servers do; each then has its own connections, threads and memory.
+MIN_RATIO = 30.0
+_KEY = (
+    "V1StGXR8:/api/v1/customers/6f1c1a6e-8a3b-4a55-9a53-5a6d7c0f3f3e/recommendations/"
+    "?scenario=home&store=ON-014"
+)
+_PRODUCTS = 10
+_CHANGES = 20
+_REQUESTS = 300
+_PROCESSES = 32
+_THREADS = 4
+_MAX_INVALIDATION_MILLISECONDS = 1000.0
+# One process forks the others when it is ready, as servers do; each child then has its own
+# connections, threads and memory.
 _STAMPEDE = """
 import os, sys, threading, time
 import django
 django.setup()
-from config.cache import Answers, Rendered
+from config.cache import RenderedResponse, ResponseCache
 from config.clients.redis import quick_redis
-name, processes, threads, rounds = sys.argv[1], *map(int, sys.argv[2:])
-answers = Answers(prefix=name)
-def make():
-    quick_redis().ask(lambda client: client.incr(f"{name}:made"))
-    time.sleep(0.05)  # as long as a busy machine takes for an answer
-    return Rendered(b"body" * 2500, "etag", frozenset(), "", 1.0)
-def ask(failed):
+name = sys.argv[1]
+processes, threads, rounds = map(int, sys.argv[2:])
+cache = ResponseCache(prefix=name)
+def compute():
+    quick_redis().call(lambda client: client.incr(f"{name}:computed"))
+    time.sleep(0.05)  # as long as a response takes on a busy machine
+    return RenderedResponse(b"body" * 2500, "etag", frozenset(), "", 1.0)
+def request(failed):
     try:
-        answers.get_or_make(owner="owner", field="field", make=make, is_still_so=lambda rendered: True)
+        cache.get_or_compute(
+            owner="owner", field="field", compute=compute, is_current=lambda response: True
+        )
     except BaseException:
         failed.append(1)
         raise
 for _ in range(rounds):
-    ask([])
+    request([])
     time.sleep(1.1)
-    quick_redis().ask(lambda client: client.set(f"{name}:made", 0))
-    hears, starts = os.pipe()
+    quick_redis().call(lambda client: client.set(f"{name}:computed", 0))
+    start_reader, start_writer = os.pipe()
     children = []
     for _ in range(processes):
         child = os.fork()
         if not child:
-            os.close(starts)
-            os.read(hears, 1)
+            os.close(start_writer)
+            os.read(start_reader, 1)
             failed = []
-            asking = [threading.Thread(target=ask, args=[failed]) for _ in range(threads)]
-            [thread.start() for thread in asking]
-            [thread.join() for thread in asking]
+            requests = [threading.Thread(target=request, args=[failed]) for _ in range(threads)]
+            for thread in requests:
+                thread.start()
+            for thread in requests:
+                thread.join()
             os._exit(len(failed))
         children.append(child)
-    os.close(hears)
+    os.close(start_reader)
     time.sleep(0.5)
-    os.close(starts)
+    os.close(start_writer)
     if any(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children):
         raise SystemExit("a process failed")
-    print(int(quick_redis().ask(lambda client: client.get(f"{name}:made"))), flush=True)
+    print(int(quick_redis().call(lambda client: client.get(f"{name}:computed"))), flush=True)
 """
 
 
 def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
     """Return ratios of hits, nanoseconds, recomputations and milliseconds."""
-    products = _products()
-    told = [dict(product) for product in ProductSerializer(products, many=True).data]
-    body = JSONRenderer().render(told)
-    answers = Answers(prefix="bench")
+    products = _create_products()
+    rows = [dict(product) for product in ProductSerializer(products, many=True).data]
+    body = JSONRenderer().render(rows)
+    cache = ResponseCache(prefix="bench")
     while not is_listening():
         time.sleep(0.01)
     peer = LocMemCache("bench", {})
     peer.set("bytes", body, None)
-    peer.set("objects", told, None)
-    what = f"{len(told)} products of {len(told[0])} fields"
+    peer.set("objects", rows, None)
     as_objects = Comparison(
-        name=f"a hit, against LocMemCache with {what} as objects", limit=LEAST_TIMES
+        name=f"a hit, against LocMemCache with {len(rows)} products of {len(rows[0])} fields "
+        "as objects",
+        limit=MIN_RATIO,
     )
     as_bytes = Comparison(
-        name=f"the same, against LocMemCache with the same {len(body):,} bytes", limit=LEAST_TIMES
+        name=f"the same, against LocMemCache with the same {len(body):,} bytes", limit=MIN_RATIO
     )
     nanoseconds = Comparison(name="a hit", unit="ns")
     counted = Comparison(name="a request counted, against DRF's throttle by Redis")
     throttle = _Throttle()
+    response = RenderedResponse(body, '"etag"', frozenset(), "", 3600)
     for number in range(rounds):
-        answers.keep_near(_KEY, Rendered(body, '"etag"', frozenset(), "", 3600), answers.ticket())
-        ours = partial(_calls, answers.near, _KEY, size)
+        cache.put_local(_KEY, response, cache.generation())
+        ours = partial(_get_repeatedly, cache.get_local, _KEY, size)
         for line, key in ((as_objects, "objects"), (as_bytes, "bytes")):
-            mine, theirs = in_turn(number, ours, partial(_calls, peer.get, key, size // 20))
+            mine, theirs = in_turn(
+                number, ours, partial(_get_repeatedly, peer.get, key, size // 20)
+            )
             line.ratios.append(theirs / (size // 20) / (mine / size))
         nanoseconds.ratios.append(mine / size * 1e9)
-        name = f"bench{number}"
-        mine, theirs = in_turn(number, partial(_spends, name), throttle.counts)
+        mine, theirs = in_turn(
+            number, partial(_spend_repeatedly, f"bench{number}"), throttle.count_requests
+        )
         counted.ratios.append(theirs / mine)
         advance()
-    late = Comparison(
-        name="ms from a change's commit until what rests on it is gone",
-        limit=_LATEST,
+    invalidation = Comparison(
+        name="ms from a change's commit until the entries that depend on it are gone",
+        limit=_MAX_INVALIDATION_MILLISECONDS,
         unit="ms",
         is_ceiling=True,
     )
-    late.ratios = [_lateness(answers, products[0]) for _ in range(_CHANGES)]
-    return [as_objects, as_bytes, nanoseconds, _stampedes(rounds), late, counted]
+    invalidation.ratios = [_invalidation_milliseconds(cache, products[0]) for _ in range(_CHANGES)]
+    return [as_objects, as_bytes, nanoseconds, _stampedes(rounds), invalidation, counted]
 
 
-def _products() -> list[Product]:
+def _create_products() -> list[Product]:
     rows = [
         Product(
             id=uuid.uuid4(),
@@ -144,46 +162,47 @@ def _products() -> list[Product]:
     return list(Product.objects.filter(pk__in=[row.pk for row in rows]))
 
 
-def _calls(get: Callable[[str], Any], key: str, times: int) -> None:
-    """Ask so many times; raises AssertionError when there is nothing, which would be quick."""
+def _get_repeatedly(get: Callable[[str], Any], key: str, times: int) -> None:
+    """Get a key many times. Raises AssertionError for a miss, which would be faster than a hit."""
     for _ in repeat(None, times):
         get(key)
-    assert get(key), f"{key} is not kept"
+    assert get(key), f"{key} is not cached"
 
 
 class _Throttle(SimpleRateThrottle):
+    """DRF's throttle, which asks Redis at every request."""
+
     scope = "bench"
     rate = "100000/min"
 
-    def get_cache_key(self, request: Any, view: Any) -> str:
-        """Return one key."""
+    def get_cache_key(self, _request: Any, _view: Any) -> str:
         return "bench-throttle"
 
-    def counts(self) -> None:
-        """Count so many requests."""
-        request, view = Request(HttpRequest()), APIView()
+    def count_requests(self) -> None:
+        """Count as many requests as `_spend_repeatedly`."""
+        request = Request(HttpRequest())
+        view = APIView()
         for _ in range(_REQUESTS):
             assert super().allow_request(request, view)
 
 
-def _spends(name: str) -> None:
+def _spend_repeatedly(name: str) -> None:
     for _ in range(_REQUESTS):
-        assert spend(name, limit=100_000, seconds=60) is None
+        assert count_request(name, limit=100_000, seconds=60) is None
 
 
-def _lateness(answers: Answers, product: Product) -> float:
-    """Return after how many milliseconds an answer is gone whose product was changed."""
-    key = f"lateness of {product.pk}"
-    answers.keep_near(
-        key, Rendered(b"body", "", frozenset([str(product.pk)]), "", 3600), answers.ticket()
-    )
-    assert answers.near(key), "it is not kept"
+def _invalidation_milliseconds(cache: ResponseCache, product: Product) -> float:
+    """Change a product; return the milliseconds until a response that depends on it is gone."""
+    key = f"invalidation of {product.pk}"
+    response = RenderedResponse(b"body", "", frozenset([str(product.pk)]), "", 3600)
+    cache.put_local(key, response, cache.generation())
+    assert cache.get_local(key), "the response was not stored"
     Product.objects.filter(pk=product.pk).update(price=Decimal("35.95"))
-    committed = time.perf_counter()
-    while answers.near(key):
-        assert time.perf_counter() - committed < 30, "it is never gone"
+    committed_at = time.perf_counter()
+    while cache.get_local(key):
+        assert time.perf_counter() - committed_at < 30, "the response was not invalidated"
         time.sleep(0.0002)
-    return (time.perf_counter() - committed) * 1000
+    return (time.perf_counter() - committed_at) * 1000
 
 
 def _stampedes(rounds: int) -> Comparison:
@@ -193,21 +212,16 @@ def _stampedes(rounds: int) -> Comparison:
         unit="",
         is_ceiling=True,
     )
-    said = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            _STAMPEDE,
-            f"bench-{uuid.uuid4().hex}",
-            *map(str, (_PROCESSES, _THREADS, rounds)),
-        ],
+    arguments = [f"bench-{uuid.uuid4().hex}", str(_PROCESSES), str(_THREADS), str(rounds)]
+    completed = subprocess.run(
+        [sys.executable, "-c", _STAMPEDE, *arguments],
         env=os.environ,
         stdout=subprocess.PIPE,
         check=True,
         text=True,
         timeout=120 + 60 * rounds,
     )
-    line.ratios = [float(count) for count in said.stdout.split()]
+    line.ratios = [float(count) for count in completed.stdout.split()]
     assert len(line.ratios) == rounds
     assert statistics.fmean(line.ratios) >= 1
     return line

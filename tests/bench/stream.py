@@ -121,9 +121,9 @@ def _rows() -> tuple[list[str], str]:
         ConsentText.objects.filter(purpose="history").order_by("-version").values("version").first()
     )
     for number in range(_CUSTOMERS):
-        made = profiles.register(external_customer_id=f"L-{number}", by="bench")
+        made = profiles.register_customer(external_id=f"L-{number}", by="bench")
         if text and number % 2:
-            consents.give(
+            consents.give_consent(
                 customer=made, purpose="history", version=text["version"], language="en", by="bench"
             )
     return [
@@ -138,15 +138,15 @@ def _events(
     for number in range(size):
         if number % 3 == 0:
             line = [
-                {"product": chance.choice(products), "quantity": 1, "unit_price": "9.95"}
+                {"product_id": chance.choice(products), "quantity": 1, "unit_price": "9.95"}
                 for _ in range(2)
             ]
             customer = f"L-{chance.randrange(_CUSTOMERS)}"
             topic, kind = "customer_interactions", "purchase"
             data: dict[str, Any] = {
                 "order_id": str(number),
-                "customer": customer,
-                "store": store,
+                "external_id": customer,
+                "store_code": store,
                 "lines": line,
             }
         elif number % 3 == 1:
@@ -197,9 +197,9 @@ def _joined(group: str) -> Iterator[Any]:
 
     settings.KAFKA_GROUP_ID = f"{group}-{settings.KAFKA_TOPIC_PREFIX}"
     with Consumer(TOPICS) as kafka:
-        while len({place.topic for place in kafka.places}) < len(TOPICS) - 1:
-            kafka.rewind(kafka.poll(seconds=0.2))
-        kafka.rewind(kafka.poll(seconds=1))
+        while len({place.topic for place in kafka.partitions}) < len(TOPICS) - 1:
+            kafka.rewind(kafka.poll(timeout_seconds=0.2))
+        kafka.rewind(kafka.poll(timeout_seconds=1))
         yield kafka
 
 
@@ -207,7 +207,7 @@ def _reading(size: int) -> float:
     def read() -> None:
         left = size
         while left > 0:
-            for batch in kafka.poll(seconds=1):
+            for batch in kafka.poll(timeout_seconds=1):
                 left -= len([json.loads(value) for value in batch.values])
 
     with _joined("reading") as kafka:
@@ -216,10 +216,10 @@ def _reading(size: int) -> float:
 
 def _applying(size: int) -> float:
     from config.clients.kafka import Producer
-    from mlops.streams.consumer import Consuming
+    from mlops.streams.consumer import EventConsumer
 
     with _joined("applying") as kafka, Producer() as producer:
-        consuming = Consuming(kafka, producer, most=size)
+        consuming = EventConsumer(kafka, producer, most=size)
         spent = seconds(consuming.run)
         assert (consuming.done.applied, consuming.done.rejected) == (size, 0), consuming.done
         return spent
@@ -227,17 +227,21 @@ def _applying(size: int) -> float:
 
 def _one_by_one(size: int) -> float:
     from mlops.models import InboxEvent
-    from mlops.streams.decoding import read_bytes
-    from mlops.streams.intake import take_in
+    from mlops.streams.decoding import decode_message
+    from mlops.streams.intake import apply_events
 
     def apply() -> None:
         left = size
         while left > 0:
-            batches = kafka.poll(seconds=1)
+            batches = kafka.poll(timeout_seconds=1)
             for batch in batches:
                 for value in batch.values:
                     topic = batch.place.topic
-                    take_in([read_bytes(value, topic=topic)], topic=topic, way=InboxEvent.Way.KAFKA)
+                    apply_events(
+                        [decode_message(value, topic=topic)],
+                        topic=topic,
+                        channel=InboxEvent.Channel.KAFKA,
+                    )
                     left -= 1
             kafka.commit(batches)
 
@@ -248,11 +252,11 @@ def _one_by_one(size: int) -> float:
 def _lateness(bootstrap: str, topic: str) -> list[float]:
     """Return, of each event, the milliseconds from its time until its rows were committed."""
     from config.clients.kafka import Batch, Producer
-    from mlops.streams.consumer import Consuming
+    from mlops.streams.consumer import EventConsumer
 
     late: list[float] = []
 
-    class Timed(Consuming):
+    class Timed(EventConsumer):
         def _take(self, batches: Sequence[Batch]) -> None:
             super()._take(batches)
             now = datetime.now(UTC)
@@ -281,7 +285,7 @@ def _joined_one(topic: str) -> Iterator[Any]:
     from config.clients.kafka import Consumer
 
     with Consumer([topic.split(".", 1)[1]]) as kafka:
-        while not kafka.places:
-            kafka.poll(seconds=0.2)
+        while not kafka.partitions:
+            kafka.poll(timeout_seconds=0.2)
         time.sleep(0.5)
         yield kafka

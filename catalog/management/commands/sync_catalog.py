@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from catalog.models import CatalogSource
-from catalog.pipelines import pipeline_of
+from catalog.pipelines import pipeline_for
 from config.errors import CultivarError
-from config.waiting import add_wait, patiently
-from mlops.pipelines.dry_run import Rehearsal, rehearse_source
+from config.waiting import add_wait_option, retry_while_busy
+from mlops.pipelines.dry_run import DryRun, dry_run_source
 from mlops.pipelines.errors import SourceBusy
 from mlops.pipelines.runner import run_source
 
@@ -32,14 +32,14 @@ class Command(BaseCommand):
             "--dry-run", action="store_true", help="say what would change; write nothing"
         )
         parser.add_argument(
-            "--afresh", action="store_true", help="fetch and refine also what is as last time"
+            "--full-refresh", action="store_true", help="fetch and refine also what is as last time"
         )
         parser.add_argument(
             "--accept",
             action="store_true",
             help="much has vanished or changed, and that is right: do not stop for it",
         )
-        add_wait(parser)
+        add_wait_option(parser)
 
     def handle(
         self,
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         limit: int | None,
         dry_run: bool,
         accept: bool,
-        afresh: bool,
+        full_refresh: bool,
         wait: int,
         **_: Any,
     ) -> None:
@@ -77,24 +77,24 @@ class Command(BaseCommand):
         )
         failures, rehearsals = [], []
         console = Console()
-        patient = patiently(SourceBusy, seconds=wait, say=self.stderr.write)
+        patient = retry_while_busy(SourceBusy, max_seconds=wait, report=self.stderr.write)
         for row in rows:
             try:
                 with console.status(f"{row.label} ..."):
                     if dry_run:
                         rehearsal = patient(
-                            rehearse_source, pipeline_of(row), code=row.code, limit=limit
+                            dry_run_source, pipeline_for(row), code=row.code, limit=limit
                         )
                         run = rehearsal.run
                         rehearsals.append(rehearsal)
                     else:
                         run = patient(
                             run_source,
-                            pipeline_of(row),
+                            pipeline_for(row),
                             code=row.code,
                             limit=limit,
                             accept=accept,
-                            afresh=afresh,
+                            full_refresh=full_refresh,
                         )
                 counts = (run.read, run.new, run.changed, run.unchanged, run.rejected, run.gone)
                 table.add_row(row.code, *map(str, counts), run.checksum_out[:12])
@@ -108,7 +108,7 @@ class Command(BaseCommand):
             raise CommandError(" ".join(failures), returncode=2)
 
 
-def _show(console: Console, rehearsal: Rehearsal) -> None:
+def _show(console: Console, rehearsal: DryRun) -> None:
     if rehearsal.objection:
         console.print(f"A run would stop and ask: {rehearsal.objection}", style="yellow")
     changes = [d for d in rehearsal.differences if any(d.before.values())][:_SHOWN]

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from config.clients.http import HttpAnswer, HttpClient
+from config.clients.http import FetchedResponse, HttpClient
 from mlops.models import RawRecord
-from mlops.pipelines.definitions import Access, Fetched
-from mlops.pipelines.landing import Landed, read_body
+from mlops.pipelines.definitions import FetchedResponse, SourceAccess
+from mlops.pipelines.landing import LandedResponses, read_body
 
 _UNMODIFIED = 304
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceAnswer(HttpAnswer):
+class SourceResponse(FetchedResponse):
     """An answer, what question it answers, and whether the source said that it is as last time."""
 
     request_key: str = ""
@@ -32,21 +32,21 @@ class SourceClient:
     run had answered with an ETag or a date is asked conditionally.
     """
 
-    def __init__(self, http: HttpClient, *, landed: Landed, access: Access) -> None:
+    def __init__(self, http: HttpClient, *, landed: LandedResponses, access: SourceAccess) -> None:
         self.access = access
         self._http = http
         self._landed = landed
         self._seconds_apart = 1 / access.requests_per_second
         self._next_at = 0.0
 
-    def get(self, path: str, *, params: Mapping[str, Any] | None = None) -> SourceAnswer:
+    def get(self, path: str, *, params: Mapping[str, Any] | None = None) -> SourceResponse:
         """Fetch. Raises HttpFailed."""
         key = self._key("GET", path, params)
         return self._landed_or(key) or self._asked(
             key, lambda h: self._http.get(path, params=params, headers=h)
         )
 
-    def get_always(self, path: str) -> HttpAnswer:
+    def get_always(self, path: str) -> FetchedResponse:
         """Fetch what serves this session alone: a token, a cookie. Raises HttpFailed."""
         self._pace()
         return self._http.get(path)
@@ -58,14 +58,15 @@ class SourceClient:
         json: Any = None,
         form: Mapping[str, str] | None = None,
         question: Any = None,
-    ) -> SourceAnswer:
+    ) -> SourceResponse:
         """Ask by a post that changes nothing there; `question`: what is asked, where the form tells more than that."""
         key = self._key("POST", path, question or json or form)
         return self._landed_or(key) or self._asked(
-            key, lambda h: self._http.post(path, json=json, form=form, headers=h, repeatable=True)
+            key,
+            lambda h: self._http.post(path, json=json, form=form, headers=h, is_idempotent=True),
         )
 
-    def download(self, *, to: BinaryIO) -> SourceAnswer:
+    def download(self, *, to: BinaryIO) -> SourceResponse:
         """Fetch the source's one file; `is_unmodified` when it is as last time, and then nothing was written."""
         return self._asked(
             self._key("GET", "", None),
@@ -73,22 +74,24 @@ class SourceClient:
             whole=False,
         )
 
-    def as_last_time(self, answer: SourceAnswer) -> Iterator[Fetched]:
+    def as_last_time(self, answer: SourceResponse) -> Iterator[FetchedResponse]:
         """Yield what the last good run had landed of a file, part by part."""
         for record in self._landed.all_before(answer.request_key):
-            yield Fetched.of(_answer_of(record, answer), bundle=record.bundle, role=record.role)
+            yield FetchedResponse.of(
+                _answer_of(record, answer), bundle=record.bundle, role=record.role
+            )
 
-    def _landed_or(self, key: str) -> SourceAnswer | None:
+    def _landed_or(self, key: str) -> SourceResponse | None:
         record = self._landed.in_this_run(key)
         return _answer_of(record) if record else None
 
-    def _asked(self, key: str, ask: Any, *, whole: bool = True) -> SourceAnswer:
+    def _asked(self, key: str, ask: Any, *, whole: bool = True) -> SourceResponse:
         earlier = self._landed.before(key)
         self._pace()
-        answer: HttpAnswer = ask(_conditions(earlier) if earlier else {})
+        answer: FetchedResponse = ask(_conditions(earlier) if earlier else {})
         if answer.status == _UNMODIFIED and earlier:
             return _answer_of(earlier, answer) if whole else _unread(key, answer)
-        return SourceAnswer(
+        return SourceResponse(
             url=answer.url,
             status=answer.status,
             content_type=answer.content_type,
@@ -110,7 +113,7 @@ class SourceClient:
 
 
 @contextmanager
-def reaching(access: Access, *, landed: Landed) -> Iterator[SourceClient]:
+def open_source_client(access: SourceAccess, *, landed: LandedResponses) -> Iterator[SourceClient]:
     """Open the way to a source for one run."""
     with HttpClient(base_url=access.base_url, headers=access.headers) as http:
         yield SourceClient(http, landed=landed, access=access)
@@ -121,9 +124,9 @@ def _conditions(record: RawRecord) -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
-def _answer_of(record: RawRecord, now: HttpAnswer | None = None) -> SourceAnswer:
+def _answer_of(record: RawRecord, now: FetchedResponse | None = None) -> SourceResponse:
     """Return what landed as an answer; `now`: the answer that said that it still holds."""
-    return SourceAnswer(
+    return SourceResponse(
         url=record.url,
         status=now.status if now else record.status,
         content_type=record.content_type,
@@ -135,8 +138,8 @@ def _answer_of(record: RawRecord, now: HttpAnswer | None = None) -> SourceAnswer
     )
 
 
-def _unread(key: str, answer: HttpAnswer) -> SourceAnswer:
-    return SourceAnswer(
+def _unread(key: str, answer: FetchedResponse) -> SourceResponse:
+    return SourceResponse(
         url=answer.url,
         status=answer.status,
         content_type=answer.content_type,

@@ -34,7 +34,7 @@ class SheetFormat:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SheetPart:
     """Some whole rows as they stand in the file, and what stands before all rows; a workbook is one part, headless."""
 
     head: bytes
@@ -46,7 +46,7 @@ def is_workbook(start: bytes) -> bool:
     return start.startswith(_ZIP)
 
 
-def cut(file: BinaryIO, form: SheetFormat, *, most_rows: int | None = None) -> Iterator[Part]:
+def split_sheet(file: BinaryIO, form: SheetFormat, *, max_rows: int | None = None) -> Iterator[SheetPart]:
     """
     Yield a file in parts; head and rows of a text, end to end, are the file itself.
 
@@ -62,18 +62,18 @@ def cut(file: BinaryIO, form: SheetFormat, *, most_rows: int | None = None) -> I
             raise SourceBroken(
                 f"The workbook is larger than {LARGEST_WORKBOOK // 2**20} MiB; save it as CSV."
             )
-        yield Part(b"", body)
+        yield SheetPart(b"", body)
         return
     encoding = form.encoding or _encoding(start)
     text = io.TextIOWrapper(file, encoding=encoding, newline="")
     try:
         with _readable(encoding):
-            yield from _parts(text, encoding, form, most_rows)
+            yield from _parts(text, encoding, form, max_rows)
     finally:
         text.detach()  # or the wrapper would close a file that is not its own
 
 
-def rows_of(part: Part, form: SheetFormat) -> Iterator[dict[str, str]]:
+def read_sheet_rows(part: SheetPart, form: SheetFormat) -> Iterator[dict[str, str]]:
     """Yield each row that holds anything, by column, every value as text. Raises SourceBroken."""
     if is_workbook(part.rows):
         yield from _by_column(_workbook_rows(part.rows, form))
@@ -86,14 +86,14 @@ def rows_of(part: Part, form: SheetFormat) -> Iterator[dict[str, str]]:
         yield from _by_column(csv.reader(lines, delimiter=_delimiter(head, form)))
 
 
-def sheets_of(body: bytes) -> list[str]:
+def list_sheets(body: bytes) -> list[str]:
     """Return the names of a workbook's sheets; none for a text. Raises SourceBroken."""
     return list(_workbook(body).sheet_names) if is_workbook(body) else []
 
 
 def _parts(
-    text: io.TextIOWrapper, encoding: str, form: SheetFormat, most_rows: int | None
-) -> Iterator[Part]:
+    text: io.TextIOWrapper, encoding: str, form: SheetFormat, max_rows: int | None
+) -> Iterator[SheetPart]:
     head = "".join(line for _, line in zip(range(form.header_row), text, strict=False))
     if not head.splitlines()[form.header_row - 1 :]:
         raise SourceBroken(f"The list has no row {form.header_row} with the names of its columns.")
@@ -108,13 +108,13 @@ def _parts(
     for count, _row in enumerate(
         csv.reader(noted(), delimiter=_delimiter(head, form), strict=False), start=1
     ):
-        if count % ROWS_A_PART == 0 or count == most_rows:
-            yield Part(head.encode(encoding), "".join(taken).encode(encoding))
+        if count % ROWS_A_PART == 0 or count == max_rows:
+            yield SheetPart(head.encode(encoding), "".join(taken).encode(encoding))
             taken.clear()
-        if count == most_rows:
+        if count == max_rows:
             return
     if taken or not count:
-        yield Part(head.encode(encoding), "".join(taken).encode(encoding))
+        yield SheetPart(head.encode(encoding), "".join(taken).encode(encoding))
 
 
 @contextmanager

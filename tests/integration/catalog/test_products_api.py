@@ -14,7 +14,7 @@ from config.api.keys import ApiKey
 from mlops.models import Operation
 from mlops.pipelines.runner import run_source
 from tests.samples.suppliers.server import SampleSupplier
-from vectors.index.write import index_due
+from vectors.index.write import index_due_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +33,7 @@ def _client(
 
 def test_search_and_similar_answer_with_real_products(supplier: SampleSupplier) -> None:
     run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
-    index_due()
+    index_due_rows()
     client = _client()
     found = client.get(
         "/api/v1/products/search/", {"q": "earthy indica myrcene", "price_max": "40"}
@@ -115,7 +115,7 @@ def test_health_tells_alive_from_ready(client: Client) -> None:
     assert client.get("/health/live").status_code == 200
     ready = client.get("/health/ready").json()
     assert ready["status"] == "ok"
-    assert {"database", "cache"} < set(ready["parts"])
+    assert {"database", "cache"} < set(ready["components"])
 
 
 def test_who_may_not_ask() -> None:

@@ -17,10 +17,10 @@ from config.clients.http import HttpClient, HttpFailed
 from config.errors import CultivarError
 from mlops.models import Alert, QuarantinedRecord, Run
 from mlops.pipelines import processing
-from mlops.pipelines.definitions import Saved
-from mlops.pipelines.dry_run import note_rehearsal, rehearse_source
+from mlops.pipelines.definitions import SaveCounts
+from mlops.pipelines.dry_run import dry_run_source, save_dry_run
 from mlops.pipelines.errors import FeedSuspicious, SourceBusy, SourceUnavailable
-from mlops.pipelines.runner import help_refine, run_due, run_source
+from mlops.pipelines.runner import process_landed_runs, process_remaining_bundles, run_source
 from tests.samples.suppliers.server import SampleSupplier
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,15 +90,15 @@ def test_malformed_product_is_quarantined_and_the_others_go_on(supplier: SampleS
 def test_run_that_died_while_refining_is_finished_later(supplier: SampleSupplier) -> None:
     run = _sync(supplier)
     SupplierListing.objects.all().delete()
-    run.raw_records.update(refined_at=None, refined_records=0)
+    run.raw_records.update(processed_at=None, processed_records=0)
     Run.objects.filter(pk=run.pk).update(status=Run.Status.LANDED)
-    assert run_due(SUPPLIER_PRODUCTS) == 1
+    assert process_landed_runs(SUPPLIER_PRODUCTS) == 1
     run_again = Run.objects.get(pk=run.pk)
     assert (run_again.status, run_again.checksum_out) == (Run.Status.SUCCEEDED, run.checksum_out)
 
 
 def test_rehearsal_counts_and_writes_nothing(supplier: SampleSupplier) -> None:
-    rehearsal = rehearse_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
+    rehearsal = dry_run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
     assert rehearsal.run.new > 0
     assert not Product.objects.exists()
     assert not Run.objects.exists()
@@ -112,7 +112,7 @@ def test_wait_that_a_source_asks_for_is_kept(supplier: SampleSupplier) -> None:
 
 def test_slow_drip_ends(supplier: SampleSupplier) -> None:
     supplier.fault = "drip"
-    client = HttpClient(base_url=f"{supplier.url}/ocs", retries=0, whole_seconds=0.5)
+    client = HttpClient(base_url=f"{supplier.url}/ocs", retries=0, total_timeout_seconds=0.5)
     with client, pytest.raises(HttpFailed, match="took more than"):
         client.get("products.json")
 
@@ -145,7 +145,7 @@ def test_leap_of_prices_stops_at_the_limit_of_the_source(supplier: SampleSupplie
         variant["AdjustedPrice"] = "CAD $999.00"
     with pytest.raises(FeedSuspicious, match="20 of 120 prices"):
         _sync(supplier, "aglc")
-    CatalogSource.objects.filter(pk="aglc").update(most_jumped_percent=20)
+    CatalogSource.objects.filter(pk="aglc").update(max_price_jump_percent=20)
     assert _sync(supplier, "aglc").changed == 20
 
 
@@ -199,7 +199,7 @@ def test_only_what_changed_is_sent_and_refined_again(supplier: SampleSupplier) -
     assert (run.changed, run.read) == (1, 556)
     assert (
         run_source(
-            SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs", afresh=True
+            SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs", full_refresh=True
         ).unchanged
         == 556
     )
@@ -224,7 +224,7 @@ def test_run_interrupted_between_pages_goes_on_where_it_was(supplier: SampleSupp
     interrupted = Run.objects.create(pipeline=whole.pipeline, source="sqdc")
     first = whole.raw_records.filter(bundle="fr-CA/0001")
     for record in first:
-        record.pk, record.run, record.refined_at, record.etag = uuid4(), interrupted, None, ""
+        record.pk, record.run, record.processed_at, record.etag = uuid4(), interrupted, None, ""
         record.save(force_insert=True)
     run = _sync(supplier, "sqdc")
     assert run.pk == interrupted.pk
@@ -238,7 +238,7 @@ def test_run_interrupted_within_a_page_saves_only_the_rest(
     monkeypatch.setattr(processing, "BATCH", 100)
     saves: list[int] = []
 
-    def save_twice(*, listings: list[Any], **more: Any) -> Saved:
+    def save_twice(*, listings: list[Any], **more: Any) -> SaveCounts:
         if len(saves) == 2:
             raise KeyboardInterrupt
         saves.append(len(listings))
@@ -249,7 +249,7 @@ def test_run_interrupted_within_a_page_saves_only_the_rest(
             replace(SUPPLIER_PRODUCTS, save=save_twice), code="ocs", base_url=f"{supplier.url}/ocs"
         )
     assert SupplierListing.objects.count() == 200
-    assert run_due(SUPPLIER_PRODUCTS) == 1
+    assert process_landed_runs(SUPPLIER_PRODUCTS) == 1
     run = Run.objects.get()
     assert (run.read, run.new, run.status) == (556, 556, Run.Status.SUCCEEDED)
 
@@ -273,12 +273,12 @@ def test_rehearsal_tells_what_would_stop_a_run_and_what_it_would_change(
     checksum = source_checksum("aglc")
     for variant in supplier.aglc["Dried Flower"][:20]:
         variant["AdjustedPrice"] = "CAD $999.00"
-    rehearsal = rehearse_source(SUPPLIER_PRODUCTS, code="aglc", base_url=f"{supplier.url}/aglc")
+    rehearsal = dry_run_source(SUPPLIER_PRODUCTS, code="aglc", base_url=f"{supplier.url}/aglc")
     assert rehearsal.objection == "20 of 120 prices of aglc change by more than half."
     assert len(rehearsal.differences) == 20
     assert rehearsal.differences[0].after == {"price": "999"}
     assert source_checksum("aglc") == checksum
-    report = note_rehearsal(rehearsal).report or {}
+    report = save_dry_run(rehearsal).report or {}
     assert report["differences"][0]["after"] == {"price": "999"}
     assert _sync(supplier, "ocs").new  # a rehearsal is no run to go on from
 
@@ -311,7 +311,7 @@ def test_two_processes_refine_one_run(supplier: SampleSupplier) -> None:
 
     def help_from_elsewhere(run: Run) -> None:
         def help_it() -> None:
-            helped.append(help_refine(SUPPLIER_PRODUCTS, Run.objects.get(pk=run.pk)))
+            helped.append(process_remaining_bundles(SUPPLIER_PRODUCTS, Run.objects.get(pk=run.pk)))
             connection.close()
 
         helper = threading.Thread(target=help_it)
@@ -322,7 +322,7 @@ def test_two_processes_refine_one_run(supplier: SampleSupplier) -> None:
         SUPPLIER_PRODUCTS,
         code="ocs",
         base_url=f"{supplier.url}/ocs",
-        call_helpers=help_from_elsewhere,
+        start_helpers=help_from_elsewhere,
     )
     assert helped == [2]
     assert (run.new, run.read, run.checksum_out) == (556, 556, whole.checksum_out)
@@ -334,7 +334,7 @@ def test_what_a_source_no_longer_sends_is_not_left_in_a_run_that_goes_on(
     whole = _sync(supplier)
     interrupted = Run.objects.create(pipeline=whole.pipeline, source="ocs")
     extra = whole.raw_records.get(bundle="products/0001")
-    extra.pk, extra.run, extra.bundle, extra.refined_at, extra.request_key = (
+    extra.pk, extra.run, extra.bundle, extra.processed_at, extra.request_key = (
         uuid4(),
         interrupted,
         "products/0009",
@@ -357,7 +357,7 @@ def test_counts_of_a_run_that_fails_midway_are_kept(
     monkeypatch.setattr(processing, "BATCH", 100)
     saves: list[int] = []
 
-    def save_twice(*, listings: list[Any], **more: Any) -> Saved:
+    def save_twice(*, listings: list[Any], **more: Any) -> SaveCounts:
         if len(saves) == 2:
             raise SourceUnavailable("the database has gone")
         saves.append(len(listings))

@@ -1,4 +1,4 @@
-"""Rendered answers: near, dropped by what PostgreSQL tells; far, believed while it is so; each made once."""
+"""Response cache: announced changes, entries in Redis, and one computation at a time."""
 
 import json
 import os
@@ -16,449 +16,521 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from django.core.cache import cache
+from django.core.cache import cache as django_cache
 from django.db import connection
 
 from catalog.models import Product, Store
-from config.cache import Answers, Rendered, invalidation
-from config.cache.invalidation import is_listening, on_changed
+from config.cache import RenderedResponse, ResponseCache, invalidation
+from config.cache.invalidation import is_listening, on_change
 from config.clients.redis import quick_redis
 from config.embedded.ports import free_port
 from config.embedded.valkey import Valkey
 from tests.polling import wait_until
 
 THREADS = 12
-_ASK = """
+_LISTENER_PID = """
+SELECT pid FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()
+"""
+_REQUEST_FROM_THREADS = """
 import sys, threading, time
 import django
 django.setup()
-from config.cache import Answers, Rendered
+from config.cache import RenderedResponse, ResponseCache
 from config.clients.redis import quick_redis
 prefix, threads = sys.argv[1], int(sys.argv[2])
-answers = Answers(prefix=prefix)
-def make():
-    quick_redis().ask(lambda client: client.incr(f"{prefix}:made"))
+cache = ResponseCache(prefix=prefix)
+def compute():
+    quick_redis().call(lambda client: client.incr(f"{prefix}:computed"))
     time.sleep(0.2)
-    return Rendered(b"body", "etag", frozenset(), "", 60)
-def ask():
-    got = answers.get_or_make(owner="o", field="f", make=make, is_still_so=lambda rendered: True)
-    assert got.body == b"body"
+    return RenderedResponse(b"body", "etag", frozenset(), "", 60)
+def request():
+    response = cache.get_or_compute(
+        owner="o", field="f", compute=compute, is_current=lambda response: True
+    )
+    assert response.body == b"body"
 print("ready", flush=True)
 sys.stdin.readline()
-asking = [threading.Thread(target=ask) for _ in range(threads)]
-[thread.start() for thread in asking]
-[thread.join() for thread in asking]
+requests = [threading.Thread(target=request) for _ in range(threads)]
+for thread in requests:
+    thread.start()
+for thread in requests:
+    thread.join()
 """
 
 
 @pytest.fixture(autouse=True)
-def _afresh() -> Iterator[None]:
+def _fresh_caches() -> Iterator[None]:
     invalidation.stop()
-    cache.clear()
+    django_cache.clear()
     yield
     invalidation.stop()
 
 
 @pytest.fixture
-def answers() -> Answers:
-    return Answers(prefix=f"test-{uuid4().hex[:8]}")
+def cache() -> ResponseCache:
+    return ResponseCache(prefix=f"test-{uuid4().hex[:8]}")
 
 
-def _rendered(
-    body: str = "body", *rests_on: object, lifetime: float = 600, fingerprint: str = ""
-) -> Rendered:
-    return Rendered(body.encode(), '"etag"', frozenset(map(str, rests_on)), fingerprint, lifetime)
+def _response(
+    body: str = "body", *dependencies: object, lifetime: float = 600, fingerprint: str = ""
+) -> RenderedResponse:
+    return RenderedResponse(
+        body.encode(), '"etag"', frozenset(map(str, dependencies)), fingerprint, lifetime
+    )
 
 
-def _product() -> Product:
+def _create_product() -> Product:
     return Product.objects.create(name="Pink Kush", merge_key=f"test:{uuid4()}", price=30)
 
 
-def _kept(answers: Answers, key: str, *rests_on: object) -> None:
-    """Keep something near, for a long time."""
-    wait_until(is_listening, 20, every=0.005)
-    answers.keep_near(key, _rendered(key, *rests_on), answers.ticket())
-    assert answers.near(key)
+def _wait_for(condition: Callable[[], object]) -> None:
+    wait_until(condition, 20, every=0.005)
 
 
-def _yes(_rendered: Rendered) -> bool:
+def _put_while_listening(cache: ResponseCache, key: str, *dependencies: object) -> None:
+    """Store a local entry while changes are announced, so that it stays."""
+    _wait_for(is_listening)
+    cache.put_local(key, _response(key, *dependencies), cache.generation())
+    assert cache.get_local(key)
+
+
+def _always(_stored: RenderedResponse) -> bool:
     return True
 
 
 @pytest.mark.django_db(transaction=True)
-def test_change_drops_exactly_what_rests_on_it(answers: Answers) -> None:
-    kush, haze = _product(), _product()
-    _kept(answers, "both", kush.pk, haze.pk)
-    _kept(answers, "haze", haze.pk)
+def test_change_of_a_row_removes_exactly_the_entries_that_depend_on_it(
+    cache: ResponseCache,
+) -> None:
+    kush = _create_product()
+    haze = _create_product()
+    _put_while_listening(cache, "both", kush.pk, haze.pk)
+    _put_while_listening(cache, "haze", haze.pk)
+
     Product.objects.filter(pk=kush.pk).update(price=31)
-    wait_until(lambda: not answers.near("both"), 20, every=0.005)
-    assert answers.near("haze")
+    _wait_for(lambda: not cache.get_local("both"))
+    assert cache.get_local("haze")
+
     haze.delete()
-    wait_until(lambda: not answers.near("haze"), 20, every=0.005)
+    _wait_for(lambda: not cache.get_local("haze"))
 
 
 @pytest.mark.django_db(transaction=True)
-def test_change_of_a_rule_or_store_drops_everything(answers: Answers) -> None:
-    _kept(answers, "anything", uuid4())
+def test_change_of_a_store_removes_every_entry(cache: ResponseCache) -> None:
+    _put_while_listening(cache, "anything", uuid4())
+
     Store.objects.update(name="Downtown")
-    wait_until(lambda: not answers.near("anything"), 20, every=0.005)
+
+    _wait_for(lambda: not cache.get_local("anything"))
 
 
 @pytest.mark.django_db(transaction=True)
-def test_answer_that_began_before_a_change_is_not_kept(answers: Answers) -> None:
-    kush, haze = _product(), _product()
-    _kept(answers, "witness", kush.pk)
-    ticket = answers.ticket()
+def test_response_begun_before_a_change_is_not_stored(cache: ResponseCache) -> None:
+    kush = _create_product()
+    haze = _create_product()
+    _put_while_listening(cache, "witness", kush.pk)
+    generation = cache.generation()
     Product.objects.filter(pk=kush.pk).update(price=31)
-    wait_until(lambda: not answers.near("witness"), 20, every=0.005)
-    answers.keep_near("kush", _rendered("", kush.pk), ticket)
-    answers.keep_near("haze", _rendered("", haze.pk), ticket)
-    assert not answers.near("kush")
-    assert answers.near("haze")
-    answers.keep_near("kush", _rendered("", kush.pk), answers.ticket())
-    assert answers.near("kush")
+    _wait_for(lambda: not cache.get_local("witness"))
+
+    cache.put_local("kush", _response("", kush.pk), generation)
+    cache.put_local("haze", _response("", haze.pk), generation)
+    assert not cache.get_local("kush")
+    assert cache.get_local("haze")
+
+    cache.put_local("kush", _response("", kush.pk), cache.generation())
+    assert cache.get_local("kush")
 
 
-def _backend() -> int:
+def _listener_pid() -> int:
+    """Return the process id of the PostgreSQL backend that serves the listener."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()",
-            [invalidation.APPLICATION],
-        )
+        cursor.execute(_LISTENER_PID, [invalidation.APPLICATION_NAME])
         (pid,) = cursor.fetchone()
         return int(pid)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_lost_connection_drops_everything_and_is_made_again(answers: Answers) -> None:
-    told: list[tuple[object, bool]] = []
-    is_watching = threading.Event()
-    on_changed(
-        lambda changed: told.append((changed, is_listening())) if is_watching.is_set() else None
-    )
-    kush = _product()
-    _kept(answers, "kush", kush.pk)
-    is_watching.set()
+def test_lost_connection_clears_the_cache_and_is_replaced(cache: ResponseCache) -> None:
+    announcements: list[tuple[object, bool]] = []
+    is_recording = threading.Event()
+
+    def record(changed: object) -> None:
+        if is_recording.is_set():
+            announcements.append((changed, is_listening()))
+
+    on_change(record)
+    kush = _create_product()
+    _put_while_listening(cache, "kush", kush.pk)
+
+    is_recording.set()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [_backend()])
-    wait_until(lambda: told, 20, every=0.005)
-    is_watching.clear()
-    assert told[0] == (None, False)
-    assert not answers.near("kush")
-    _kept(answers, "kush", kush.pk)
+        cursor.execute("SELECT pg_terminate_backend(%s)", [_listener_pid()])
+    _wait_for(lambda: announcements)
+    is_recording.clear()
+
+    assert announcements[0] == (None, False)
+    assert not cache.get_local("kush")
+    _put_while_listening(cache, "kush", kush.pk)
     Product.objects.filter(pk=kush.pk).update(price=31)
-    wait_until(lambda: not answers.near("kush"), 20, every=0.005)
+    _wait_for(lambda: not cache.get_local("kush"))
 
 
 @pytest.mark.django_db(transaction=True)
-def test_server_that_says_nothing_is_not_believed(answers: Answers) -> None:
-    _kept(answers, "anything", uuid4())
-    frozen = _backend()
+def test_frozen_server_counts_as_a_lost_connection(cache: ResponseCache) -> None:
+    _put_while_listening(cache, "anything", uuid4())
+    frozen = _listener_pid()
+
     os.kill(frozen, signal.SIGSTOP)
     try:
-        wait_until(lambda: not answers.near("anything"), 20, every=0.005)
+        _wait_for(lambda: not cache.get_local("anything"))
     finally:
         os.kill(frozen, signal.SIGCONT)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_child_keeps_nothing_of_its_parent_and_listens_itself(answers: Answers) -> None:
-    kush = _product()
-    _kept(answers, "kush", kush.pk)
+def test_forked_child_starts_with_an_empty_cache_and_its_own_listener(
+    cache: ResponseCache,
+) -> None:
+    kush = _create_product()
+    _put_while_listening(cache, "kush", kush.pk)
+
     child = os.fork()
     if not child:
         try:
-            assert not answers.near("kush")
-            _kept(answers, "haze", "haze")
+            assert not cache.get_local("kush")
+            _put_while_listening(cache, "haze", "haze")
             os._exit(0)
         finally:
             os._exit(1)
+
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert answers.near("kush")
+    assert cache.get_local("kush")
 
 
-def test_while_nobody_listens_nothing_is_kept_for_long(
-    answers: Answers, monkeypatch: pytest.MonkeyPatch
+def test_entries_are_short_lived_while_changes_are_not_announced(
+    cache: ResponseCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(**_: object) -> None:
         raise psycopg.OperationalError
 
     monkeypatch.setattr(psycopg, "connect", refuse)
-    answers.keep_near("key", _rendered(), answers.ticket())
+    cache.put_local("key", _response(), cache.generation())
+
     assert not is_listening()
-    assert answers.near("key")
-    wait_until(lambda: not answers.near("key"), 20, every=0.005)
+    assert cache.get_local("key")
+    _wait_for(lambda: not cache.get_local("key"))
 
 
-def test_nothing_outlives_its_lifetime(answers: Answers) -> None:
-    answers.keep_near("over", _rendered(lifetime=0), answers.ticket())
-    answers.keep_near("short", _rendered(lifetime=0.05), answers.ticket())
-    assert not answers.near("over")
-    wait_until(lambda: not answers.near("short"), 20, every=0.005)
+def test_no_entry_outlives_its_lifetime(cache: ResponseCache) -> None:
+    cache.put_local("expired", _response(lifetime=0), cache.generation())
+    cache.put_local("short", _response(lifetime=0.05), cache.generation())
+
+    assert not cache.get_local("expired")
+    _wait_for(lambda: not cache.get_local("short"))
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_near_is_bounded_with_all_that_belongs_to_it() -> None:
-    wait_until(is_listening, 20, every=0.005)
-    few = Answers(prefix="few", most=40)
-    small = Answers(prefix="small", most_bytes=100_000)
+def test_local_cache_and_its_indexes_are_bounded() -> None:
+    _wait_for(is_listening)
+    few = ResponseCache(prefix="few", max_entries=40)
+    small = ResponseCache(prefix="small", max_bytes=100_000)
+
     for number in range(400):
-        few.keep_near(str(number), _rendered("", number, "shared"), few.ticket())
-        small.keep_near(str(number), _rendered("x" * 1000, number), small.ticket())
-    small.keep_near("large", _rendered("x" * 50_000), small.ticket())
-    assert 20 <= sum(1 for number in range(400) if few.near(str(number))) <= 40
-    assert 50 <= sum(1 for number in range(400) if small.near(str(number))) <= 100
-    assert not small.near("large")
-    assert len(few._near._resting) <= 51
-    assert len(small._near._resting) <= 101
-    few.forget()
-    assert not few._near._resting
-    assert not few.near("399")
+        few.put_local(str(number), _response("", number, "shared"), few.generation())
+        small.put_local(str(number), _response("x" * 1000, number), small.generation())
+    small.put_local("large", _response("x" * 50_000), small.generation())
+
+    few_count = sum(1 for number in range(400) if few.get_local(str(number)))
+    small_count = sum(1 for number in range(400) if small.get_local(str(number)))
+    assert few_count in range(20, 41)
+    assert small_count in range(50, 101)
+    assert not small.get_local("large")
+    assert len(few._local._keys_by_dependency) <= 51
+    assert len(small._local._keys_by_dependency) <= 101
+
+    few.clear_local()
+    assert not few._local._keys_by_dependency
+    assert not few.get_local("399")
 
 
-def test_answer_in_redis_is_believed_while_it_is_so(answers: Answers) -> None:
-    made: list[str] = []
+def test_response_in_redis_is_used_while_it_is_current(cache: ResponseCache) -> None:
+    computed: list[str] = []
 
-    def make() -> Rendered:
-        made.append("")
-        return _rendered(f"é {len(made)}", "a", "b", fingerprint=f"f{len(made)}")
+    def compute() -> RenderedResponse:
+        computed.append("")
+        return _response(f"é {len(computed)}", "a", "b", fingerprint=f"f{len(computed)}")
 
-    def ask(is_still_so: Callable[[Rendered], bool]) -> Rendered:
-        return answers.get_or_make(owner="o", field="f", make=make, is_still_so=is_still_so)
+    def request(is_current: Callable[[RenderedResponse], bool]) -> RenderedResponse:
+        return cache.get_or_compute(owner="o", field="f", compute=compute, is_current=is_current)
 
-    first = ask(_yes)
-    again = ask(lambda rendered: rendered.fingerprint == "f1")
-    assert (again.body, again.etag, again.rests_on) == (first.body, first.etag, frozenset("ab"))
-    assert 0 < again.lifetime <= 600
-    assert ask(lambda rendered: rendered.fingerprint == "f2").body == "é 2".encode()
-    assert len(made) == 2
-    name = answers._far._name("o")
-    assert quick_redis().ask(lambda client: client.hkeys(name)) == [b"f"]
-    assert 0 < quick_redis().ask(lambda client: client.ttl(name)) <= 3601
-    assert 0 < quick_redis().ask(lambda client: client.hpttl(name, "f"))[0] <= 600_001
+    first = request(_always)
+    second = request(lambda response: response.fingerprint == "f1")
+    assert (second.body, second.etag) == (first.body, first.etag)
+    assert second.dependencies == frozenset("ab")
+    assert 0 < second.lifetime <= 600
+
+    third = request(lambda response: response.fingerprint == "f2")
+    assert third.body == "é 2".encode()
+    assert len(computed) == 2
 
 
-def _written(body: bytes = b"kept", **other: object) -> bytes:
-    header = {
+def test_response_expires_in_redis_with_its_lifetime(cache: ResponseCache) -> None:
+    cache.get_or_compute(owner="o", field="f", compute=_response, is_current=_always)
+
+    key = cache._shared._key("o")
+    assert quick_redis().call(lambda client: client.hkeys(key)) == [b"f"]
+    assert 0 < quick_redis().call(lambda client: client.ttl(key)) <= 3601
+    assert 0 < quick_redis().call(lambda client: client.hpttl(key, "f"))[0] <= 600_001
+
+
+def _stored(body: bytes = b"stored", **metadata: object) -> bytes:
+    """Return bytes as `serialize` writes them, with other metadata or another body."""
+    whole = {
         "layout": 1,
         "etag": "",
-        "rests_on": [],
+        "dependencies": [],
         "fingerprint": "",
-        "made_at": time.time(),
+        "created_at": time.time(),
         "lifetime": 60,
-        "crc": zlib.crc32(b"kept"),
-        **other,
+        "crc": zlib.crc32(b"stored"),
+        **metadata,
     }
-    return json.dumps(header).encode() + b"\n" + body
+    return json.dumps(whole).encode() + b"\n" + body
 
 
 @pytest.mark.parametrize(
-    ("kept", "is_used"),
+    ("stored", "is_used"),
     [
-        (_written(made_at=time.time() + 5, lifetime=1e6), True),
+        (_stored(created_at=time.time() + 5, lifetime=1e6), True),
         (b"", False),
         (b"\n", False),
         (b"\x80\x04\x95", False),
-        (b"[1]\nkept", False),
-        (b"{}\nkept", False),
-        (_written(b"cut"), False),
-        (_written(layout=0), False),
-        (_written(made_at=time.time() - 61), False),
-        (_written(made_at=time.time() + 1e6), False),
-        (_written(lifetime="long"), False),
-        (_written(rests_on=3), False),
+        (b"[1]\nstored", False),
+        (b"{}\nstored", False),
+        (_stored(b"cut"), False),
+        (_stored(layout=0), False),
+        (_stored(created_at=time.time() - 61), False),
+        (_stored(created_at=time.time() + 1e6), False),
+        (_stored(lifetime="long"), False),
+        (_stored(dependencies=3), False),
         (b"[" * 100_000 + b"\n", False),
     ],
     ids=[
-        "whole",
-        "nothing",
-        "no header",
+        "valid",
+        "empty",
+        "no metadata",
         "pickle",
-        "a list",
+        "metadata is a list",
         "no fields",
-        "another body",
-        "another layout",
-        "too old",
-        "of the future",
-        "a lifetime of words",
-        "a number of rows",
-        "too deep",
+        "truncated body",
+        "other layout",
+        "expired",
+        "created in the future",
+        "lifetime is a word",
+        "dependencies is a number",
+        "nested too deeply",
     ],
 )
-def test_damaged_old_or_foreign_bytes_are_no_answer(
-    answers: Answers, kept: bytes, is_used: bool
+def test_damaged_expired_or_foreign_bytes_in_redis_are_a_miss(
+    cache: ResponseCache, stored: bytes, is_used: bool
 ) -> None:
-    quick_redis().ask(lambda client: client.hset(answers._far._name("o"), "f", kept))
-    got = answers.get_or_make(
-        owner="o", field="f", make=lambda: _rendered("made"), is_still_so=_yes
+    quick_redis().call(lambda client: client.hset(cache._shared._key("o"), "f", stored))
+
+    response = cache.get_or_compute(
+        owner="o", field="f", compute=lambda: _response("computed"), is_current=_always
     )
-    assert got.body == (b"kept" if is_used else b"made")
+
+    assert response.body == (b"stored" if is_used else b"computed")
 
 
-def test_key_of_another_kind_is_no_answer(answers: Answers) -> None:
-    quick_redis().ask(lambda client: client.set(answers._far._name("o"), "text"))
-    assert (
-        answers.get_or_make(
-            owner="o", field="f", make=lambda: _rendered("made"), is_still_so=_yes
-        ).body
-        == b"made"
+def test_redis_key_of_another_type_is_a_miss(cache: ResponseCache) -> None:
+    quick_redis().call(lambda client: client.set(cache._shared._key("o"), "text"))
+
+    response = cache.get_or_compute(
+        owner="o", field="f", compute=lambda: _response("computed"), is_current=_always
     )
-    assert not answers.is_silent()
+
+    assert response.body == b"computed"
+    assert not cache.is_unavailable()
 
 
-def _ask_at_once(ask: Callable[[], object]) -> list[object]:
+def _request_at_once(request: Callable[[], object]) -> list[object]:
+    """Return what concurrent requests return, or the LookupError that each raises."""
     barrier = threading.Barrier(THREADS)
 
-    def asked() -> object:
+    def outcome() -> object:
         barrier.wait(10)
         try:
-            return ask()
+            return request()
         except LookupError as error:
             return error
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return [future.result() for future in [pool.submit(asked) for _ in range(THREADS)]]
+        futures = [pool.submit(outcome) for _ in range(THREADS)]
+        return [future.result() for future in futures]
 
 
-def test_of_many_threads_one_makes_it_and_the_others_have_it_or_its_error(answers: Answers) -> None:
-    made: list[str] = []
+def test_one_of_many_threads_computes_and_the_others_share_its_result_or_error(
+    cache: ResponseCache,
+) -> None:
+    computed: list[str] = []
 
-    def make() -> Rendered:
-        made.append("")
+    def compute() -> RenderedResponse:
+        computed.append("")
         time.sleep(0.3)
-        return _rendered()
+        return _response()
 
-    def fail() -> Rendered:
-        make()
+    def fail() -> RenderedResponse:
+        compute()
         raise LookupError
 
-    got = _ask_at_once(
-        lambda: answers.get_or_make(owner="o", field="f", make=make, is_still_so=_yes)
-    )
-    assert len(made) == 1
-    assert {rendered.body for rendered in got if isinstance(rendered, Rendered)} == {b"body"}
-    failed = _ask_at_once(
-        lambda: answers.get_or_make(owner="o", field="g", make=fail, is_still_so=_yes)
-    )
-    assert [type(error) for error in failed] == [LookupError] * THREADS
-    assert len(made) == 2
-    assert answers.get_or_make(owner="o", field="g", make=make, is_still_so=_yes).body == b"body"
+    def request(
+        field: str, function: Callable[[], RenderedResponse]
+    ) -> Callable[[], RenderedResponse]:
+        return lambda: cache.get_or_compute(
+            owner="o", field=field, compute=function, is_current=_always
+        )
+
+    responses = _request_at_once(request("f", compute))
+    assert len(computed) == 1
+    assert {response.body for response in responses if isinstance(response, RenderedResponse)} == {
+        b"body"
+    }
+
+    errors = _request_at_once(request("g", fail))
+    assert [type(error) for error in errors] == [LookupError] * THREADS
+    assert len(computed) == 2
+    assert request("g", compute)().body == b"body"
 
 
-def test_who_asks_after_a_change_is_not_given_what_began_before_it(answers: Answers) -> None:
-    now, is_made, may_end = ["old"], threading.Event(), threading.Event()
+def test_request_after_a_change_does_not_get_a_response_begun_before_it(
+    cache: ResponseCache,
+) -> None:
+    current = ["old"]
+    is_begun = threading.Event()
+    may_end = threading.Event()
 
-    def make() -> Rendered:
-        read = now[0]
+    def compute() -> RenderedResponse:
+        read = current[0]
         if read == "old":
-            is_made.set()
+            is_begun.set()
             may_end.wait(10)
-        return _rendered(read, "row")
+        return _response(read, "row")
 
-    def ask() -> bytes:
-        return answers.get_or_make(
+    def request() -> bytes:
+        return cache.get_or_compute(
             owner="o",
             field="f",
-            make=make,
-            is_still_so=lambda rendered: rendered.body.decode() == now[0],
+            compute=compute,
+            is_current=lambda response: response.body.decode() == current[0],
         ).body
 
     with ThreadPoolExecutor(2) as pool:
-        before = pool.submit(ask)
-        assert is_made.wait(10)
-        now[0] = "new"
-        after = pool.submit(ask)
+        before = pool.submit(request)
+        assert is_begun.wait(10)
+        current[0] = "new"
+        after = pool.submit(request)
         time.sleep(0.1)
         may_end.set()
+
         assert before.result() == b"old"
         assert after.result() == b"new"
 
 
-def test_of_many_processes_one_makes_it(answers: Answers) -> None:
-    prefix = answers._far._prefix
-    command = [sys.executable, "-c", _ASK, prefix, "4"]
-    asking = [
+def test_one_of_many_processes_computes(cache: ResponseCache) -> None:
+    prefix = cache._shared._prefix
+    command = [sys.executable, "-c", _REQUEST_FROM_THREADS, prefix, "4"]
+    processes = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
-    for process in asking:
+    for process in processes:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
-    for process in asking:
+
+    for process in processes:
         process.communicate("\n", timeout=60)
-    assert [process.returncode for process in asking] == [0, 0, 0]
-    assert quick_redis().ask(lambda client: client.get(f"{prefix}:made")) == b"1"
+
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert quick_redis().call(lambda client: client.get(f"{prefix}:computed")) == b"1"
 
 
-def test_process_that_died_while_it_made_it_holds_nobody_up_for_good(answers: Answers) -> None:
-    with answers._far.making("o", "f"):  # and never comes back: as long as the lock lives
-        assert (
-            answers.get_or_make(owner="o", field="f", make=_rendered, is_still_so=_yes).body
-            == b"body"
-        )
+def test_lock_of_a_process_that_died_delays_others_only_briefly(cache: ResponseCache) -> None:
+    with cache._shared.single_flight("o", "f"):  # as a killed process leaves it
+        response = cache.get_or_compute(owner="o", field="f", compute=_response, is_current=_always)
+
+    assert response.body == b"body"
 
 
 def _point_to(settings: Any, url: str) -> None:
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": url}}
 
 
-def test_without_redis_answers_go_on(answers: Answers, settings: Any) -> None:
+def test_requests_are_answered_without_redis(cache: ResponseCache, settings: Any) -> None:
     _point_to(settings, f"redis://127.0.0.1:{free_port()}/0")
+
     for _ in range(3):
-        assert (
-            answers.get_or_make(owner="o", field="f", make=_rendered, is_still_so=_yes).body
-            == b"body"
-        )
-    assert answers.is_silent()
-    assert not answers.drop("o")
+        response = cache.get_or_compute(owner="o", field="f", compute=_response, is_current=_always)
+        assert response.body == b"body"
+
+    assert cache.is_unavailable()
+    assert not cache.remove("o")
 
 
-def test_redis_that_dies_and_comes_back_is_used_again(
-    answers: Answers, settings: Any, tmp_path: Path
+def test_redis_is_used_again_after_an_outage(
+    cache: ResponseCache, settings: Any, tmp_path: Path
 ) -> None:
     server = Valkey(directory=tmp_path / "valkey", logs=tmp_path / "logs", is_throwaway=True)
-    made: list[str] = []
+    computed: list[str] = []
 
-    def make() -> Rendered:
-        made.append("")
-        return _rendered()
+    def compute() -> RenderedResponse:
+        computed.append("")
+        return _response()
 
-    def ask() -> bool:
-        answers.get_or_make(owner="o", field="f", make=make, is_still_so=_yes)
-        return answers.is_silent()
+    def is_unavailable_after_request() -> bool:
+        cache.get_or_compute(owner="o", field="f", compute=compute, is_current=_always)
+        return cache.is_unavailable()
 
     server.start()
     try:
         _point_to(settings, server.url)
-        assert [ask(), ask(), len(made)] == [False, False, 1]
+        assert not is_unavailable_after_request()
+        assert not is_unavailable_after_request()
+        assert len(computed) == 1
+
         server.stop()
-        assert ask()
+        assert is_unavailable_after_request()
+
         server.start()
-        wait_until(lambda: not ask(), 20, every=0.005)
-        before = len(made)
-        assert not ask()
-        assert len(made) == before
+        _wait_for(lambda: not is_unavailable_after_request())
+        count = len(computed)
+        assert not is_unavailable_after_request()
+        assert len(computed) == count
     finally:
         server.stop()
 
 
-def test_what_an_owner_has_is_dropped_near_and_far(answers: Answers) -> None:
-    def ask(make: Callable[[], Rendered], is_still_so: Callable[[Rendered], bool] = _yes) -> bytes:
-        return answers.get_or_make(
-            owner="owner", field="f", make=make, is_still_so=is_still_so
+def test_remove_drops_the_entries_of_an_owner_locally_and_in_redis(cache: ResponseCache) -> None:
+    def request(
+        compute: Callable[[], RenderedResponse],
+        is_current: Callable[[RenderedResponse], bool] = _always,
+    ) -> bytes:
+        return cache.get_or_compute(
+            owner="owner", field="f", compute=compute, is_current=is_current
         ).body
 
-    ask(lambda: _rendered("first"))
-    ticket = answers.ticket()
-    answers.keep_near("key", _rendered("", "owner"), ticket)
-    assert answers.drop("owner")
-    assert not answers.near("key")
-    answers.keep_near("key", _rendered("", "owner"), ticket)
-    assert not answers.near("key")
+    request(lambda: _response("first"))
+    generation = cache.generation()
+    cache.put_local("key", _response("", "owner"), generation)
+    assert cache.remove("owner")
+    assert not cache.get_local("key")
+    cache.put_local("key", _response("", "owner"), generation)
+    assert not cache.get_local("key")
 
-    def make() -> Rendered:
-        answers.drop("owner")  # they are erased while it is made
-        return _rendered("second", "owner")
+    def compute_while_the_owner_is_erased() -> RenderedResponse:
+        cache.remove("owner")
+        return _response("second", "owner")
 
-    assert ask(make, lambda _: False) == b"second"
-    assert ask(lambda: _rendered("third")) == b"third"
+    assert request(compute_while_the_owner_is_erased, lambda _: False) == b"second"
+    assert request(lambda: _response("third")) == b"third"

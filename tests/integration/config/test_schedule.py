@@ -8,13 +8,13 @@ from django.conf import settings
 from django_celery_beat.models import PeriodicTask
 
 from config.celery import app
-from config.schedule_sync import install_clock
+from config.schedule_sync import install_schedule
 
 pytestmark = pytest.mark.django_db
 
 
 def test_every_entry_has_its_row_and_its_task() -> None:
-    for name, entry in settings.CLOCK.items():
+    for name, entry in settings.PERIODIC_TASKS.items():
         importlib.import_module(entry["task"].rsplit(".", 1)[0])
         task: Any = app.tasks[entry["task"]]
         assert PeriodicTask.objects.get(name=name).queue == task.queue
@@ -33,6 +33,6 @@ def test_change_by_staff_outlives_the_next_start() -> None:
     row = PeriodicTask.objects.get(task="catalog.tasks.sync_catalog")
     row.enabled = False
     row.save()
-    assert install_clock() == 0
+    assert install_schedule() == 0
     row.refresh_from_db()
     assert not row.enabled

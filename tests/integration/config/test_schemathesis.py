@@ -22,8 +22,8 @@ from schemathesis.specs.openapi.checks import (
 
 from config.wsgi import application
 from customers.services import chats
-from tests.integration.customer_data import key_with, person, product
-from vectors.index.write import index_due
+from tests.integration.customer_data import create_api_key, create_customer, create_product
+from vectors.index.write import index_due_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 CHECKS = [content_type_conformance, response_schema_conformance, status_code_conformance]
@@ -55,11 +55,11 @@ def schema() -> Any:
 @pytest.fixture
 def known() -> Mapping[str, str]:
     """Ids that lead somewhere, by the beginning of the path."""
-    found = product()
-    index_due()
-    customer = person("history", "chat")
+    found = create_product()
+    index_due_rows()
+    customer = create_customer("history", "chat")
     session = chats.open_session(customer=customer, store=None, by="user:test")
-    answer = chats.append(
+    answer = chats.append_message(
         session=session, role="assistant", text="Pink Kush is in stock.", by="user:test"
     )
     return {
@@ -81,7 +81,7 @@ def _operations(schema: Any) -> Iterator[Any]:
 def _key(audience: str) -> str:
     if not audience:
         return ""
-    return f"Api-Key {key_with(audience)}"
+    return f"Api-Key {create_api_key(audience)}"
 
 
 def test_the_schema_is_made_without_a_warning(tmp_path: Path) -> None:

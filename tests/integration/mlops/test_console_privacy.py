@@ -8,12 +8,12 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from config.schedule_sync import install_clock
+from config.schedule_sync import install_schedule
 from customers.models import CustomerProfile
 from customers.services import profiles
 from mlops.models import Erasure, LegalHold, RetentionSweep
 from mlops.privacy.erasure import erase
-from mlops.privacy.retention import rules, sweep
+from mlops.privacy.retention import retention_rules, sweep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,7 +28,7 @@ def staff(client: Client) -> Client:
 @pytest.fixture
 def customer() -> CustomerProfile:
     """Somebody."""
-    return profiles.register(external_customer_id="LOYAL-0001", by="key:test")
+    return profiles.register_customer(external_id="LOYAL-0001", by="key:test")
 
 
 def _page(browser: Client, name: str, *arguments: Any) -> str:
@@ -44,24 +44,24 @@ def _hold(browser: Client, subject: object, reason: str = "claim 12/26") -> Any:
 
 
 def test_retention_page_tells_rules_next_run_and_last_sweeps(staff: Client) -> None:
-    install_clock()
+    install_schedule()
     before = _page(staff, "mlops_retentionsweep_changelist")
     assert "never" in before
     assert "03:30" in before
     sweep()
     page = _page(staff, "mlops_retentionsweep_changelist")
     assert "never" not in page
-    for rule in rules():
+    for rule in retention_rules():
         assert rule.name in page
         assert rule.table in page
-    RetentionSweep.objects.filter(rule=rules()[0].name).update(error="no such column")
+    RetentionSweep.objects.filter(rule=retention_rules()[0].name).update(error="no such column")
     assert "no such column" in _page(staff, "mlops_retentionsweep_changelist")
 
 
 def test_a_clock_that_is_off_is_told(staff: Client) -> None:
     from django_celery_beat.models import PeriodicTask
 
-    install_clock()
+    install_schedule()
     PeriodicTask.objects.filter(task="mlops.tasks.sweep_retention").update(enabled=False)
     assert "No sweep is planned" in _page(staff, "mlops_retentionsweep_changelist")
 
@@ -119,7 +119,7 @@ def test_who_may_not_change_holds_cannot_lift_one(
 
 
 def test_receipts_are_read_only(staff: Client, customer: CustomerProfile) -> None:
-    receipt = erase(subject=UUID(str(customer.pk)), asked_by="user:staff", reason="they asked")
+    receipt = erase(subject=UUID(str(customer.pk)), requested_by="user:staff", reason="they asked")
     assert str(customer.pk) in _page(staff, "mlops_erasure_changelist")
     page = _page(staff, "mlops_erasure_change", receipt.pk)
     assert "customer_profiles" in page
@@ -133,7 +133,7 @@ def test_receipts_are_read_only(staff: Client, customer: CustomerProfile) -> Non
         )
     assert staff.get(reverse("admin:mlops_erasure_add")).status_code == 403
     Erasure.objects.update(
-        status="incomplete", left={"redis": 2, "identifiers, sealed": "c2VhbA=="}
+        status="incomplete", remaining={"redis": 2, "identifiers, sealed": "c2VhbA=="}
     )
     page = _page(staff, "mlops_erasure_change", receipt.pk)
     assert "redis" in page

@@ -20,11 +20,11 @@ from config.clients.kafka import Consumer, Producer
 from customers.models import Purchase
 from mlops.models import Alert, InboxEvent, QuarantinedRecord, SystemMetric
 from mlops.streams import consumer, event_types, lag
-from mlops.streams.consumer import Consuming, consume
-from mlops.streams.decoding import read
+from mlops.streams.consumer import EventConsumer, consume
+from mlops.streams.decoding import decode_event
 from mlops.streams.event_types import Event, EventData, EventType
-from mlops.streams.intake import take_in
-from mlops.streams.lag import Consumed
+from mlops.streams.intake import apply_events
+from mlops.streams.lag import ConsumerCounts
 
 pytest.importorskip(
     "confluent_kafka", reason="librdkafka's mock cluster comes with confluent-kafka"
@@ -137,14 +137,14 @@ class Background:
     """A consumer in a thread."""
 
     def __init__(self, **how: Any) -> None:
-        self.consuming: Consuming | None = None
+        self.consuming: EventConsumer | None = None
         self._how = how
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         wait_until(lambda: self.consuming is not None, _PATIENCE_SECONDS)
 
     @property
-    def done(self) -> Consumed:
+    def done(self) -> ConsumerCounts:
         """What it did so far."""
         assert self.consuming
         return self.consuming.done
@@ -179,7 +179,7 @@ def background() -> Iterator[Callable[..., Background]]:
 
 def test_events_of_all_topics_become_rows_once(broker: MockKafka, product: Product) -> None:
     Store.objects.create(name="Queen", code="Q1", province="ON")
-    line = {"product": str(product.pk), "quantity": 2, "unit_price": "10.00"}
+    line = {"product_id": str(product.pk), "quantity": 2, "unit_price": "10.00"}
     bought = event("purchase", {"order_id": "1", "lines": [line, line]})
     stock = [
         event("stock", {"store": "Q1", "product": str(product.pk), "quantity": n}) for n in range(5)
@@ -192,7 +192,7 @@ def test_events_of_all_topics_become_rows_once(broker: MockKafka, product: Produ
     assert (done.applied, done.repeated, done.rejected, done.failures) == (56, 12, 0, 0)
     assert Purchase.objects.count() == 2
     assert StoreStock.objects.get().quantity == 4
-    assert InboxEvent.objects.filter(way="kafka").count() == 56
+    assert InboxEvent.objects.filter(channel="kafka").count() == 56
     assert SystemMetric.objects.filter(name="temperature").aggregate(sum=Sum("value"))[
         "sum"
     ] == sum(range(50))
@@ -298,11 +298,11 @@ def test_one_batch_with_an_untellable_letter_leaves_no_row(broker: MockKafka) ->
         batches: list[Any] = []
 
         def has_both() -> bool:
-            batches.extend(kafka.poll(seconds=0.5))
+            batches.extend(kafka.poll(timeout_seconds=0.5))
             return sum(len(batch.values) for batch in batches) == 2
 
         wait_until(has_both, _PATIENCE_SECONDS)
-        one = Consuming(kafka, producer)
+        one = EventConsumer(kafka, producer)
         one._take(batches)
         assert one.done.failures == 1
         for table in (InboxEvent, SystemMetric, QuarantinedRecord):
@@ -458,10 +458,10 @@ def test_lag_is_measured_and_alarms(
     monkeypatch.setattr(lag, "EVERY_SECONDS", 0.0)
     send(broker, METRICS, [metric(n) for n in range(200)])
     consume([METRICS], name="first", most=10)
-    assert Alert.objects.filter(code="stream-lag", closed_at=None).exists()
+    assert Alert.objects.filter(code="stream_lag", closed_at=None).exists()
     assert max(SystemMetric.objects.filter(name="stream.lag").values_list("value", flat=True)) > 30
     consume([METRICS], name="first", until_idle=True)
-    assert not Alert.objects.filter(code="stream-lag", closed_at=None).exists()
+    assert not Alert.objects.filter(code="stream_lag", closed_at=None).exists()
     newest = SystemMetric.objects.filter(name="stream.lag").order_by("-measured_at")[:2]
     assert [row.value for row in newest] == [0, 0]
     assert newest[0].source.startswith("first system_metrics/")
@@ -473,19 +473,19 @@ def test_the_same_events_by_kafka_and_by_rest_give_the_same_rows(
     broker: MockKafka, product: Product
 ) -> None:
     Store.objects.create(name="Queen", code="Q1", province="ON")
-    line = {"product": str(product.pk), "quantity": 2, "unit_price": "10.00"}
+    line = {"product_id": str(product.pk), "quantity": 2, "unit_price": "10.00"}
     told = {
         PEOPLE: [
-            event("purchase", {"order_id": "1", "store": "Q1", "lines": [line, line]}),
-            event("interaction", {"kind": "view", "product": str(product.pk)}),
-            event("purchase", {"order_id": "2", "lines": [line | {"product": "unknown"}]}),
+            event("purchase", {"order_id": "1", "store_code": "Q1", "lines": [line, line]}),
+            event("interaction", {"type": "view", "product_id": str(product.pk)}),
+            event("purchase", {"order_id": "2", "lines": [line | {"product_id": "unknown"}]}),
         ],
         STOCK: [
             event("stock", {"store": "Q1", "product": str(product.pk), "quantity": n})
             for n in range(4)
         ],
         "price_changes": [
-            event("offer", {"competitor": "c", "product": str(product.pk), "price": "9.99"})
+            event("offer", {"competitor": "c", "product_id": str(product.pk), "price": "9.99"})
         ],
         METRICS: [
             metric(1),
@@ -499,10 +499,10 @@ def test_the_same_events_by_kafka_and_by_rest_give_the_same_rows(
     consume(until_idle=True)
     by_kafka = _rows_and_clear()
     for topic, events in told.items():
-        take_in(
-            [read(json.loads(json.dumps(one)), topic=topic) for one in events],
+        apply_events(
+            [decode_event(json.loads(json.dumps(one)), topic=topic) for one in events],
             topic=topic,
-            way=InboxEvent.Way.REST,
+            channel=InboxEvent.Channel.REST,
         )
     by_rest = _rows_and_clear()
     assert by_kafka == by_rest

@@ -12,7 +12,7 @@ from config.clients.http import HttpClient, HttpFailed
 
 
 class _Server(ThreadingHTTPServer):
-    """Answers what `answer` says; `asked` counts."""
+    """ResponseCache what `answer` says; `asked` counts."""
 
     daemon_threads = True
     block_on_close = False
@@ -80,7 +80,7 @@ def test_post_is_repeated_only_when_that_is_safe(server: _Server) -> None:
     for repeatable, times in ((False, 1), (True, 3)):
         server.asked = 0
         with pytest.raises(HttpFailed):
-            _client(server, retries=2).post("page", json={}, repeatable=repeatable)
+            _client(server, retries=2).post("page", json={}, is_idempotent=repeatable)
         assert server.asked == times
 
 

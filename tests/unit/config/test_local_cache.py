@@ -1,4 +1,4 @@
-"""What is kept in the process rests on nothing that has changed since it was begun, whatever the order of things."""
+"""Property test of the local cache: no entry outlives a change of its dependencies."""
 
 from collections.abc import Iterator
 
@@ -7,15 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.cache import local
-from config.cache.local import Near
-from config.cache.serialization import Rendered
+from config.cache.local import LocalCache
+from config.cache.serialization import RenderedResponse
 
-NEAR = Near(most=1000, most_bytes=10_000, lifetime=600)
-_KEYS = st.sampled_from(["first", "second", "third"])
-_IDS = st.frozensets(st.sampled_from("abcd"))
+CACHE = LocalCache(max_entries=1000, max_bytes=10_000, lifetime=600)
+KEYS = ("first", "second", "third")
+ROW_IDS = "abcd"
+_ALL_ROWS = frozenset(ROW_IDS) | {"all"}
+_KEYS = st.sampled_from(KEYS)
+_ROW_SETS = st.frozensets(st.sampled_from(ROW_IDS))
+# ("put", key, dependencies, number of changes since its generation) or ("change", row ids or None)
 _STEPS = st.one_of(
-    st.tuples(st.just("keep"), _KEYS, _IDS, st.integers(0, 5)),
-    st.tuples(st.just("change"), st.none() | _IDS),
+    st.tuples(st.just("put"), _KEYS, _ROW_SETS, st.integers(0, 5)),
+    st.tuples(st.just("change"), st.none() | _ROW_SETS),
 )
 
 
@@ -26,48 +30,62 @@ def _listening() -> Iterator[None]:
         yield
 
 
-def _rendered(rests_on: frozenset[str]) -> Rendered:
-    return Rendered(b"body", "", rests_on, "", 600)
+def _response(dependencies: frozenset[str]) -> RenderedResponse:
+    return RenderedResponse(
+        body=b"body", etag="", dependencies=dependencies, fingerprint="", lifetime=600
+    )
 
 
 @given(st.lists(_STEPS, max_size=40))
-def test_kept_is_what_nothing_touched_since_it_was_begun(steps: list[tuple[object, ...]]) -> None:
-    NEAR.take_in(None)
-    tickets, changes = [NEAR.ticket()], [frozenset[str]()]
-    kept: dict[object, frozenset[str]] = {}
+def test_entry_is_stored_unless_a_dependency_changed_since_its_generation(
+    steps: list[tuple[object, ...]],
+) -> None:
+    CACHE.invalidate(None)
+    generations = [CACHE.generation()]
+    changes = [frozenset[str]()]
+    expected: dict[str, frozenset[str]] = {}
+
     for step in steps:
         match step:
             case ("change", None):
-                NEAR.take_in(None)
-                kept.clear()
-                changes.append(frozenset("abcd") | {"everything"})
-                tickets.append(NEAR.ticket())
-            case ("change", frozenset() as ids):
-                NEAR.take_in(ids)
-                kept = {key: rests_on for key, rests_on in kept.items() if not rests_on & ids}
-                changes.append(ids)
-                tickets.append(NEAR.ticket())
-            case ("keep", str() as key, frozenset() as ids, int() as age):
-                begun = max(0, len(tickets) - 1 - age)
-                NEAR.keep(key, _rendered(ids), tickets[begun])
+                CACHE.invalidate(None)
+                expected.clear()
+                changes.append(_ALL_ROWS)
+                generations.append(CACHE.generation())
+            case ("change", frozenset() as row_ids):
+                CACHE.invalidate(row_ids)
+                expected = {
+                    key: dependencies
+                    for key, dependencies in expected.items()
+                    if not dependencies & row_ids
+                }
+                changes.append(row_ids)
+                generations.append(CACHE.generation())
+            case ("put", str() as key, frozenset() as dependencies, int() as age):
+                begun = max(0, len(generations) - 1 - age)
+                CACHE.put(key, _response(dependencies), generations[begun])
                 since = changes[begun + 1 :]
-                if not any(ids & changed or "everything" in changed for changed in since):
-                    kept[key] = ids
-        assert {key for key in ("first", "second", "third") if NEAR.get(key)} == set(kept)
-    assert {name: found.rests_on for name in kept if (found := NEAR.get(str(name)))} == kept
-    NEAR.take_in(frozenset("abcd"))
-    assert not NEAR._resting
+                if not any(dependencies & changed or "all" in changed for changed in since):
+                    expected[key] = dependencies
+        assert {key for key in KEYS if CACHE.get(key)} == set(expected)
+
+    stored = {key: entry.dependencies for key in expected if (entry := CACHE.get(key))}
+    assert stored == expected
+    CACHE.invalidate(frozenset(ROW_IDS))
+    assert not CACHE._keys_by_dependency
 
 
-def test_more_changes_than_are_told_apart_count_as_everything(
+def test_more_changes_than_are_remembered_invalidate_everything_computed_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(local, "_MOST_CHANGES", 10)
-    ticket = NEAR.ticket()
+    monkeypatch.setattr(local, "_MAX_REMEMBERED_CHANGES", 10)
+    generation = CACHE.generation()
     for number in range(20):
-        NEAR.take_in(frozenset([str(number)]))
-    NEAR.keep("key", _rendered(frozenset("a")), ticket)
-    assert not NEAR.get("key")
-    NEAR.keep("key", _rendered(frozenset("a")), NEAR.ticket())
-    assert NEAR.get("key")
-    assert len(NEAR._changed_at) <= 10
+        CACHE.invalidate(frozenset([str(number)]))
+
+    CACHE.put("key", _response(frozenset("a")), generation)
+    assert not CACHE.get("key")
+
+    CACHE.put("key", _response(frozenset("a")), CACHE.generation())
+    assert CACHE.get("key")
+    assert len(CACHE._changed_at) <= 10

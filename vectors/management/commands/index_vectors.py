@@ -1,4 +1,4 @@
-"""Bring the vectors up to the rows."""
+"""Command that computes the vectors of all due rows."""
 
 from functools import partial
 from typing import Any
@@ -7,30 +7,33 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import Progress
 
 from config.errors import CultivarError
-from config.waiting import add_wait, patiently
+from config.waiting import add_wait_option, retry_while_busy
 from vectors.entities import entities
 from vectors.errors import IndexBusy
-from vectors.index.write import count_due, index_due
+from vectors.index.write import count_due_rows, index_due_rows
 
 
 class Command(BaseCommand):
-    """A progress bar a collection; changed rows are brought into all collections at once."""
+    """Index due rows; one progress bar per collection."""
 
-    help = "Encode and store the vectors of every row that is due; build collections that are not there yet."
+    help = (
+        "Compute and store the vectors of all rows that are due; build collections that have no"
+        " index yet."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare the options."""
-        add_wait(parser)
+        """Define the options."""
+        add_wait_option(parser)
 
     def handle(self, *, wait: int, **_: Any) -> None:
-        """Index every collection."""
-        patient = patiently(IndexBusy, seconds=wait, say=self.stderr.write)
+        """Index every collection; exit code 2 on failure."""
+        call_with_wait = retry_while_busy(IndexBusy, max_seconds=wait, report=self.stderr.write)
         try:
             for name in entities():
                 with Progress() as progress:
-                    bar = progress.add_task(name, total=count_due(collection=name))
-                    counts = patient(
-                        index_due, collection=name, on_batch=partial(progress.advance, bar)
+                    bar = progress.add_task(name, total=count_due_rows(collection=name))
+                    counts = call_with_wait(
+                        index_due_rows, collection=name, on_batch=partial(progress.advance, bar)
                     )
                 self.stdout.write(
                     f"{name}: {counts['encoded']} encoded, {counts['deleted']} deleted"

@@ -1,0 +1,25 @@
+"""Checks of query parameters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from config.errors import BadInput
+
+_MAX_DIGITS = 9
+
+
+def reject_unknown_parameters(params: Mapping[str, Any], *, known: set[str]) -> None:
+    """Raise BadInput that names the first unknown parameter and the known ones."""
+    for name in params:
+        if name not in known:
+            raise BadInput(name, f"unknown parameter; known are {', '.join(sorted(known))}")
+
+
+def parse_integer(text: str | None, *, field: str, default: int, minimum: int, maximum: int) -> int:
+    """Return the integer of a query parameter. Raises BadInput outside minimum–maximum."""
+    if text is None:
+        return default
+    is_integer = text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
+    if not is_integer or not minimum <= int(text) <= maximum:
+        raise BadInput(field, f"must be a whole number from {minimum} to {maximum}")
+    return int(text)

@@ -1,0 +1,55 @@
+"""Serializers whose fields declare who may see them."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.core.exceptions import ImproperlyConfigured
+from rest_framework import serializers
+
+from config.api.keys import Audience, client_of
+
+
+class _AudienceFields(serializers.Serializer):
+    """Base of serializers with an audience per field; a client sees the fields of its audience."""
+
+    audiences: ClassVar[Mapping[str, Audience]] = {}
+    audiences_by_schema: ClassVar[dict[str, Mapping[str, Audience]]] = {}
+    """The audiences of every serializer, by its name in the OpenAPI schema."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Reject a serializer with a field that declares no audience."""
+        super().__init_subclass__(**kwargs)
+        fields = set(cls.Meta.fields) if hasattr(cls, "Meta") else set(cls._declared_fields)
+        mismatched = fields ^ set(cls.audiences)
+        if mismatched:
+            raise ImproperlyConfigured(
+                f"{cls.__name__}: no audience, or no field, for {', '.join(sorted(mismatched))}"
+            )
+        _AudienceFields.audiences_by_schema[cls.__name__.removesuffix("Serializer")] = cls.audiences
+
+    def get_fields(self) -> dict[str, Any]:
+        """Return the fields that the audience of the context or of the request may see."""
+        request = self.context.get("request")
+        audience = self.context.get("audience")
+        is_schema = getattr(self.context.get("view"), "swagger_fake_view", False)
+        if is_schema or (request is None and audience is None):  # the schema lists every field
+            return super().get_fields()
+        if audience is None:
+            client = client_of(request) if request is not None else None
+            audience = client.audience if client else Audience.PUBLIC
+        return {
+            name: field
+            for name, field in super().get_fields().items()
+            if self.audiences[name] <= audience
+        }
+
+
+class ResponseSerializer(_AudienceFields):
+    """Serializer of a response that is not a row; every field has an audience."""
+
+
+class ModelResponseSerializer(_AudienceFields, serializers.ModelSerializer):
+    """Serializer of a row; every field has an audience."""
+
+    class Meta:
+        fields: tuple[str, ...] = ()

@@ -1,3 +1,11 @@
-"""The console's pages about people."""
+"""Console pages of customers and recommendations."""
 
-from customers.admin import assortment, chats, profiles, rules, scenarios, statistics, texts  # noqa: F401  # registers them
+from customers.admin import (  # noqa: F401  # importing the modules registers their pages
+    assortment,
+    chats,
+    profiles,
+    rules,
+    scenarios,
+    statistics,
+    texts,
+)

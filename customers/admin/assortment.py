@@ -1,4 +1,4 @@
-"""What sells in a store, how much of its stock is recommended, how far answers fall back, and what is clicked."""
+"""Console report on a store's assortment: best sellers, coverage, fallbacks and click-through."""
 
 import json
 from collections import Counter
@@ -20,25 +20,31 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from catalog.models import Store
 from customers.models import ProductPopularity, Scenario
-from customers.recommendations.reports import Share, best_sellers, clicks, coverage, levels
-from mlops.admin.reading import ReadOnlyAdmin
+from customers.recommendations.reports import (
+    Proportion,
+    best_sellers,
+    category_coverage,
+    fallback_counts,
+    feedback_counts,
+)
+from mlops.admin.read_only import ReadOnlyAdmin
 
-_SPANS = {"7": _("7 days"), "30": _("30 days")}
-LEVELS = {
-    0: _("all that was asked for"),
-    1: _("without a part that did not answer"),
-    2: _("not personal"),
-    3: _("what sells, as nothing else was found"),
-    4: _("nothing"),
+_PERIODS = {"7": _("7 days"), "30": _("30 days")}
+FALLBACK_LEVEL_LABELS = {
+    0: _("none: complete result"),
+    1: _("degraded: a service was unavailable"),
+    2: _("not personalized"),
+    3: _("popular products only"),
+    4: _("empty: no products"),
 }
-_BARS = {
+_BEST_SELLERS_CHART_OPTIONS = {
     "indexAxis": "y",
     "maintainAspectRatio": False,
     "animation": False,
     "plugins": {"legend": {"display": False}},
     "scales": {"x": {"beginAtZero": True, "grid": {}}, "y": {"grid": {"display": False}}},
 }
-_SHARES = {
+_COVERAGE_CHART_OPTIONS = {
     "maintainAspectRatio": False,
     "animation": False,
     "plugins": {"legend": {"display": False}},
@@ -47,27 +53,27 @@ _SHARES = {
         "y": {"beginAtZero": True, "max": 100, "grid": {}},
     },
 }
-_COLOR = "var(--color-primary-600)"
-_LONGEST_NAME = 40
+_BAR_COLOR = "var(--color-primary-600)"
+_MAX_LABEL_LENGTH = 40
 
 
-class ShelvesForm(forms.Form):
-    """Which store, and since when."""
+class AssortmentForm(forms.Form):
+    """Store and period of the report."""
 
     store = forms.ModelChoiceField(
         Store.objects.all(), required=False, empty_label=_("all"), widget=UnfoldAdminSelectWidget
     )
-    span = forms.ChoiceField(
+    period = forms.ChoiceField(
         required=False,
-        label=_("Since"),
-        choices=list(_SPANS.items()),
+        label=_("Period"),
+        choices=list(_PERIODS.items()),
         widget=UnfoldAdminSelectWidget,
     )
 
 
 @admin.register(ProductPopularity)
 class ProductPopularityAdmin(ReadOnlyAdmin):
-    """How every product sells where, as it was counted last; and the page of shelves."""
+    """Current popularity of products by store, and the assortment report."""
 
     list_display = ("product", "store", "score", "orders", "counted_at")
     list_filter = (("store", RelatedDropdownFilter),)
@@ -76,96 +82,109 @@ class ProductPopularityAdmin(ReadOnlyAdmin):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProductPopularity]:
-        """Leave the products' documents of search unread."""
-        return super().get_queryset(request).defer("product__search_document")  # type: ignore[no-any-return]
+        """Return the rows without the search documents of their products, which are large."""
+        rows: QuerySet[ProductPopularity] = super().get_queryset(request)
+        return rows.defer("product__search_document")
 
     def get_urls(self) -> list[Any]:
-        """Add the page of shelves."""
-        view = self.admin_site.admin_view(self.shelves)
+        """Add the assortment report."""
+        view = self.admin_site.admin_view(self.assortment_view)
         return [
-            path("shelves/", view, name="customers_productpopularity_shelves"),
+            path("assortment/", view, name="customers_productpopularity_assortment"),
             *super().get_urls(),
         ]
 
-    def shelves(self, request: HttpRequest) -> HttpResponse:
-        """Show best sellers, coverage, levels of fallback and clicks of a store, or of all."""
+    def assortment_view(self, request: HttpRequest) -> HttpResponse:
+        """Show best sellers, coverage, fallback levels and click-through of one or all stores."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        form = ShelvesForm({"span": "7", **request.GET.dict()})
+        form = AssortmentForm({"period": "7", **request.GET.dict()})
         page: dict[str, Any] = {
             **self.admin_site.each_context(request),
-            "title": _("Shelves"),
+            "title": _("Assortment"),
             "form": form,
         }
         if form.is_valid():
-            days = int(form.cleaned_data["span"] or 7)
-            page |= _shown(form.cleaned_data["store"], timezone.now() - timedelta(days=days), days)
-        return TemplateResponse(request, "admin/customers/productpopularity/shelves.html", page)
+            days = int(form.cleaned_data["period"] or 7)
+            since = timezone.now() - timedelta(days=days)
+            page |= _report_context(form.cleaned_data["store"], since, days)
+        template = "admin/customers/productpopularity/assortment.html"
+        return TemplateResponse(request, template, page)
 
 
-def _shown(store: Store | None, since: datetime, days: int) -> dict[str, Any]:
-    best, covered, made = (
-        best_sellers(store=store),
-        coverage(store=store, since=since),
-        levels(store=store, since=since),
+def _report_context(store: Store | None, since: datetime, days: int) -> dict[str, Any]:
+    sellers = best_sellers(store=store)
+    coverage = category_coverage(store=store, since=since)
+    result_counts = fallback_counts(store=store, since=since)
+    feedback = feedback_counts(store=store, since=since)
+    sellers_chart = ""
+    if sellers:
+        sellers_chart = _chart_data(
+            [seller.product.name for seller in sellers],
+            [round(seller.score, 4) for seller in sellers],
+        )
+    coverage_chart = _chart_data(
+        [category.name or "–" for category in coverage],
+        [round(category.percent, 1) for category in coverage],
+    )
+    total_coverage = Proportion(
+        "",
+        sum(category.part for category in coverage),
+        sum(category.whole for category in coverage),
     )
     return {
         "days": days,
-        "best": best,
-        "covered": covered,
-        "levels": _by_level(made),
-        "made": _by_scenario(made),
-        "best_chart": _bars(
-            [row.product.name for row in best], [round(row.score, 4) for row in best]
-        )
-        if best
-        else "",
-        "whole": Share(
-            "", sum(share.part for share in covered), sum(share.whole for share in covered)
-        ),
-        "covered_chart": _bars(
-            [share.name or "–" for share in covered], [round(share.percent, 1) for share in covered]
-        ),
-        "clicks": [(_title(row.scenario), row) for row in clicks(store=store, since=since)],
-        "bars_options": json.dumps(_BARS),
-        "shares_options": json.dumps(_SHARES),
+        "best_sellers": sellers,
+        "best_sellers_chart": sellers_chart,
+        "best_sellers_chart_options": json.dumps(_BEST_SELLERS_CHART_OPTIONS),
+        "coverage": coverage,
+        "coverage_chart": coverage_chart,
+        "coverage_chart_options": json.dumps(_COVERAGE_CHART_OPTIONS),
+        "total_coverage": total_coverage,
+        "fallback_levels": _proportions_by_level(result_counts),
+        "complete_results": _complete_by_scenario(result_counts),
+        "feedback": [(_scenario_label(row.scenario), row) for row in feedback],
     }
 
 
-def _title(scenario: str) -> str:
-    """Return what a scenario is called; one that is no more, by its name."""
-    return str(Scenario.Name(scenario).label) if scenario in Scenario.Name.values else scenario
+def _scenario_label(name: str) -> str:
+    """Return the label of a scenario, or the name of one that no longer exists."""
+    return str(Scenario.Name(name).label) if name in Scenario.Name.values else name
 
 
-def _by_level(made: Sequence[tuple[str, int, int]]) -> list[tuple[int, Any, Share]]:
-    """Return each level that answers had, in words, with its share of all answers."""
+def _proportions_by_level(
+    result_counts: Sequence[tuple[str, int, int]],
+) -> list[tuple[Any, Proportion]]:
+    """Return the label of each fallback level that occurred, with its share of all results."""
     counts: Counter[int] = Counter()
-    for _scenario, level, count in made:
+    for _scenario, level, count in result_counts:
         counts[level] += count
-    whole = counts.total()
+    total = counts.total()
     return [
-        (level, LEVELS.get(level, ""), Share("", count, whole))
+        (FALLBACK_LEVEL_LABELS.get(level, level), Proportion("", count, total))
         for level, count in sorted(counts.items())
     ]
 
 
-def _by_scenario(made: Sequence[tuple[str, int, int]]) -> list[Share]:
-    """Return of each scenario how many of its answers were all that was asked for."""
-    whole: Counter[str] = Counter()
-    full: Counter[str] = Counter()
-    for scenario, level, count in made:
-        whole[scenario] += count
-        full[scenario] += count if level == 0 else 0
+def _complete_by_scenario(result_counts: Sequence[tuple[str, int, int]]) -> list[Proportion]:
+    """Return the share of results without fallback, by scenario."""
+    totals: Counter[str] = Counter()
+    complete: Counter[str] = Counter()
+    for scenario, level, count in result_counts:
+        totals[scenario] += count
+        if level == 0:
+            complete[scenario] += count
     return [
-        Share(_title(scenario), full[scenario], count) for scenario, count in sorted(whole.items())
+        Proportion(_scenario_label(scenario), complete[scenario], total)
+        for scenario, total in sorted(totals.items())
     ]
 
 
-def _bars(names: Sequence[str], values: Sequence[float]) -> str:
-    """Return what the chart draws: a bar for each name."""
+def _chart_data(names: Sequence[str], values: Sequence[float]) -> str:
+    """Return the data of a bar chart as JSON, with long names shortened."""
     labels = [
-        name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…" for name in names
+        name if len(name) <= _MAX_LABEL_LENGTH else f"{name[: _MAX_LABEL_LENGTH - 1]}…"
+        for name in names
     ]
-    return json.dumps(
-        {"labels": labels, "datasets": [{"data": list(values), "backgroundColor": _COLOR}]}
-    )
+    dataset = {"data": list(values), "backgroundColor": _BAR_COLOR}
+    return json.dumps({"labels": labels, "datasets": [dataset]})

@@ -1,4 +1,4 @@
-"""Why a product is recommended to somebody, or why it is not."""
+"""Console page that explains why a product is recommended to a customer, or why it is not."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,52 +13,56 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from catalog.admin.product_search import find_products
 from catalog.models import Product, Store
 from catalog.reference.provinces import PROVINCES
-from customers.models import CustomerProfile, Rule, Scenario
-from customers.recommendations.explain import judge
-from customers.recommendations.request import Question, Unknown
-from customers.services.access import note
+from customers.models import BusinessRule, CustomerProfile, Scenario
+from customers.recommendations.explain import explain_product
+from customers.recommendations.request import RecommendationLookupError, RecommendationRequest
+from customers.services.access import log_access
 
-LEGS = {
-    "again": "#2f7d4f",
-    "alike": "#7a4fa3",
-    "taste": "#b3651d",
-    "popular": "#1f6f8b",
-    "new": "#8a8f98",
+CANDIDATE_SOURCES: Mapping[str, tuple[Promise, str]] = {
+    "repurchase": (_("repurchase"), "#2f7d4f"),
+    "co_purchase": (_("bought together"), "#7a4fa3"),
+    "embedding_similarity": (_("similarity"), "#b3651d"),
+    "popularity": (_("popularity"), "#1f6f8b"),
+    "newness": (_("newness"), "#8a8f98"),
 }
-"""Sources of candidates in their order, with the colors that they are drawn in."""
-MOST_LOOKED_AT = 20
-_MOST_CHOICES = 10
-_PROVINCES = [("", _("not told")), *((code, one.name_en) for code, one in PROVINCES.items())]
-FILTERS = {
-    "merged": _("merged"),
-    "stock": _("out of stock"),
-    "province": _("law of the province"),
-    "age": _("age"),
-    "consent": _("consent"),
-    "price": _("price"),
-    "dislike": _("dislike"),
-    "rule": _("rule of staff"),
-    "category": _("another category"),
-    "scenario": _("scenario"),
-    "looked-at": _("looked at already"),
+"""Label and color of each candidate source, in the order they are drawn in."""
+MAX_CONTEXT_PRODUCTS = 20
+_MAX_CHOICES = 10
+_PROVINCE_CHOICES = [
+    ("", _("not specified")),
+    *((code, province.name_en) for code, province in PROVINCES.items()),
+]
+FILTER_LABELS = {
+    "merged": _("Merged product"),
+    "stock": _("Out of stock"),
+    "province": _("Provincial law"),
+    "age": _("Age"),
+    "consent": _("Consent"),
+    "price": _("Price range"),
+    "dislike": _("Dislike"),
+    "rule": _("Staff rule"),
+    "category": _("Different category"),
+    "scenario": _("Scenario"),
+    "viewed_or_in_basket": _("Already viewed or in the basket"),
 }
 
 
-class SampleForm(forms.Form):
-    """Who asks, where, and what they look at."""
+class RecommendationRequestForm(forms.Form):
+    """Customer, store and context products of a recommendation request."""
 
     customer = forms.CharField(
         required=False,
         max_length=100,
         widget=UnfoldAdminTextInputWidget,
         help_text=_(
-            "A whole customer number or the id of a profile; empty: somebody we do not know."
+            "Full customer number or profile ID. Leave empty for a customer who is not signed in."
         ),
     )
     store = forms.ModelChoiceField(
@@ -66,166 +70,182 @@ class SampleForm(forms.Form):
     )
     province = forms.ChoiceField(
         required=False,
-        choices=_PROVINCES,
+        choices=_PROVINCE_CHOICES,
         widget=UnfoldAdminSelectWidget,
-        help_text=_("Where no store is chosen."),
+        help_text=_("Used when no store is selected."),
     )
     products = forms.ModelMultipleChoiceField(
         Product.objects.current(),
         required=False,
-        label=_("Looked at, or in the basket"),
-        # The field lends its way of finding products only; nothing is written to it.
-        widget=AutocompleteSelectMultiple(Rule._meta.get_field("product"), admin.site),
-        help_text=_("By words, SKU or GTIN."),
+        label=_("Viewed products or basket"),
+        # The rule's product field provides the autocomplete query; nothing is written to it.
+        widget=AutocompleteSelectMultiple(BusinessRule._meta.get_field("product"), admin.site),
+        help_text=_("Search by name, SKU or GTIN."),
     )
 
-    def __init__(self, *arguments: Any, request: HttpRequest, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._may_look = request.user.has_perm("customers.view_customerprofile")
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._can_view_customers = request.user.has_perm("customers.view_customerprofile")
 
     def clean_customer(self) -> CustomerProfile | None:
-        """Find the person; refuse a number that nobody has, and whoever may not look at people."""
-        told = str(self.cleaned_data["customer"]).strip()
-        if not told:
+        """Return the customer; reject an unknown number and staff without permission."""
+        text = str(self.cleaned_data["customer"]).strip()
+        if not text:
             return None
-        if not self._may_look:
-            raise forms.ValidationError(_("You may not look at customers."))
-        by = Q(external_customer_id=told) | (Q(pk=pk) if (pk := _uuid(told)) else Q())
-        found = CustomerProfile.objects.filter(by).first()
-        if found is None:
-            raise forms.ValidationError(_("Nobody has this number."))
-        return found
+        if not self._can_view_customers:
+            raise forms.ValidationError(_("You do not have permission to view customers."))
+        condition = Q(external_customer_id=text)
+        if pk := _parse_uuid(text):
+            condition |= Q(pk=pk)
+        customer = CustomerProfile.objects.filter(condition).first()
+        if customer is None:
+            raise forms.ValidationError(_("Customer not found."))
+        return customer
 
     def clean_products(self) -> QuerySet[Product]:
-        """Refuse more than anybody looks at."""
-        told: QuerySet[Product] = self.cleaned_data["products"]
-        if len(told) > MOST_LOOKED_AT:
-            raise forms.ValidationError(_("At most %(most)s.") % {"most": MOST_LOOKED_AT})
-        return told
+        """Reject more than MAX_CONTEXT_PRODUCTS products."""
+        products: QuerySet[Product] = self.cleaned_data["products"]
+        if len(products) > MAX_CONTEXT_PRODUCTS:
+            raise forms.ValidationError(
+                _("Select at most %(max)s products.") % {"max": MAX_CONTEXT_PRODUCTS}
+            )
+        return products
 
-    def question(self, *, scenario: str, limit: int = 10) -> Question:
-        """Return what is asked in a scenario."""
-        told = self.cleaned_data
-        customer, store = told["customer"], told["store"]
-        return Question(
+    def to_request(self, *, scenario: str, limit: int = 10) -> RecommendationRequest:
+        """Return the recommendation request that the form describes."""
+        customer = self.cleaned_data["customer"]
+        store = self.cleaned_data["store"]
+        return RecommendationRequest(
             scenario=scenario,
             customer=customer.pk if customer else None,
             store=store,
             limit=limit,
-            province="" if store else told["province"],
-            products=tuple(product.pk for product in told["products"]),
+            province="" if store else self.cleaned_data["province"],
+            products=tuple(product.pk for product in self.cleaned_data["products"]),
         )
 
 
-class WhyForm(SampleForm):
-    """One product more, and where it would be shown."""
+class ExplanationForm(RecommendationRequestForm):
+    """A recommendation request, and the product to explain."""
 
     scenario = forms.ChoiceField(choices=Scenario.Name, widget=UnfoldAdminSelectWidget)
     product = forms.CharField(
         max_length=200,
         widget=UnfoldAdminTextInputWidget,
-        help_text=_("Words of its name, SKU, GTIN or id."),
+        help_text=_("Name, SKU, GTIN or ID."),
     )
     field_order = ("customer", "store", "province", "scenario", "product", "products")
 
 
-def why(request: HttpRequest) -> HttpResponse:
-    """Show place, score and reasons of a product for somebody, or every filter that keeps it out; note a look at a person."""
+def explain_view(request: HttpRequest) -> HttpResponse:
+    """
+    Show rank, score and reasons of a product, or every filter that excludes it.
+
+    Explaining for a customer is recorded in the access log.
+    """
     if not request.user.has_perm("customers.view_scenario"):
         raise PermissionDenied
-    # A form is posted, so that no customer number stands in an address; links name profiles and products by id.
-    told = request.POST if request.method == "POST" else request.GET
-    asked = told if "product" in told else None
-    form = WhyForm(
-        asked, request=request, initial={"customer": told.get("customer", ""), "scenario": "home"}
+    # The form is posted to keep customer numbers out of URLs; links carry profile and product IDs.
+    params = request.POST if request.method == "POST" else request.GET
+    form = ExplanationForm(
+        params if "product" in params else None,
+        request=request,
+        initial={"customer": params.get("customer", ""), "scenario": "home"},
     )
     page: dict[str, Any] = {
         **admin.site.each_context(request),
-        "title": _("Why, and why not"),
+        "title": _("Explain a recommendation"),
         "form": form,
         "media": form.media,
     }
     if form.is_valid():
-        page |= _judged(request, form)
-    return TemplateResponse(request, "admin/customers/scenario/why.html", page)
+        page |= _explanation_context(request, form)
+    return TemplateResponse(request, "admin/customers/scenario/explain.html", page)
 
 
-def _judged(request: HttpRequest, form: WhyForm) -> dict[str, Any]:
-    told = form.cleaned_data
-    choices = products_named(told["product"])
-    if len(choices) != 1:
-        found = _("Which of these?") if choices else _("No product is named so.")
-        return {"choices": [(one, _address(form, one)) for one in choices], "found": found}
-    customer = told["customer"]
+def _explanation_context(request: HttpRequest, form: ExplanationForm) -> dict[str, Any]:
+    products = find_products_by_text(form.cleaned_data["product"])
+    if len(products) != 1:
+        return {
+            "choices": [(product, _choice_query(form, product)) for product in products],
+            "choices_title": _("Which product?") if products else _("No product found."),
+        }
+    customer = form.cleaned_data["customer"]
     if customer:
-        note(
+        log_access(
             customer=customer,
             actor=f"user:{request.user.get_username()}",
-            action="recommendations.why",
+            action="recommendations.explain",
         )
     try:
-        verdict = judge(form.question(scenario=told["scenario"]), product=choices[0].pk)
-    except Unknown as error:  # erased or removed since the form found it
+        explanation = explain_product(
+            form.to_request(scenario=form.cleaned_data["scenario"]), product=products[0].pk
+        )
+    except RecommendationLookupError as error:  # erased or removed since the form was validated
         form.add_error(None, str(error))
         return {}
-    blocked = [(FILTERS.get(one.filter, one.filter), one.why) for one in verdict.blocked]
     return {
-        "verdict": verdict,
-        "blocked": blocked,
-        "parts": parts_of(verdict.parts),
+        "explanation": explanation,
+        "blocking_reasons": [
+            (FILTER_LABELS.get(reason.filter, reason.filter), reason.explanation)
+            for reason in explanation.blocking_reasons
+        ],
+        "components": score_components(explanation.score_components),
         "customer": customer,
     }
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What a leg gave to a score, its share of the whole in percent, and the color that it is drawn in."""
+class ScoreComponent:
+    """The contribution of a candidate source to a score; percent: of the score, 0 to 100."""
 
-    leg: str
+    label: Promise
     value: float
     percent: float
     color: str
 
 
-def parts_of(parts: Mapping[str, float]) -> list[Part]:
-    """Return what each leg gave, always in one order; legs that gave nothing are left out."""
-    whole = sum(parts.values())
+def score_components(values: Mapping[str, float]) -> list[ScoreComponent]:
+    """Return the contributions by candidate source, in a fixed order, without those that are 0."""
+    total = sum(values.values())
     return [
-        Part(leg, parts[leg], 100 * parts[leg] / whole, color)
-        for leg, color in LEGS.items()
-        if parts.get(leg)
+        ScoreComponent(label, values[source], 100 * values[source] / total, color)
+        for source, (label, color) in CANDIDATE_SOURCES.items()
+        if values.get(source)
     ]
 
 
-def products_named(text: str) -> list[Product]:
-    """Return the products that a text names: one by its id, SKU or GTIN, else up to ten by their words."""
-    told = text.strip()
-    rows = Product.objects.current().defer("search_document")
-    if pk := _uuid(told):
-        return list(rows.filter(Q(pk=pk) | Q(merged__pk=pk)).distinct()[:1])
-    if exact := list(rows.filter(Q(sku=told) | Q(gtin=told.zfill(14)))[:_MOST_CHOICES]):
-        return exact
-    return list(find_products(rows, told).order_by("name", "-id")[:_MOST_CHOICES])
+def find_products_by_text(text: str) -> list[Product]:
+    """Return the product with an ID, SKU or GTIN, else up to ten products that match the words."""
+    text = text.strip()
+    products = Product.objects.current().defer("search_document")
+    if pk := _parse_uuid(text):
+        return list(products.filter(Q(pk=pk) | Q(merged__pk=pk)).distinct()[:1])
+    exact_matches = products.filter(Q(sku=text) | Q(gtin=text.zfill(14)))[:_MAX_CHOICES]
+    if exact_matches:
+        return list(exact_matches)
+    return list(find_products(products, text).order_by("name", "-id")[:_MAX_CHOICES])
 
 
-def _address(form: WhyForm, product: Product) -> str:
-    """Return the query that asks the same of one product."""
-    told = form.cleaned_data
-    customer, store = told["customer"], told["store"]
+def _choice_query(form: ExplanationForm, product: Product) -> str:
+    """Return the query string that repeats the request for one product."""
+    values = form.cleaned_data
+    customer = values["customer"]
+    store = values["store"]
     return urlencode(
         {
             "customer": customer.pk if customer else "",
             "store": store.pk if store else "",
-            "province": told["province"],
-            "scenario": told["scenario"],
+            "province": values["province"],
+            "scenario": values["scenario"],
             "product": product.pk,
-            "products": [one.pk for one in told["products"]],
+            "products": [context_product.pk for context_product in values["products"]],
         },
         doseq=True,
     )
 
 
-def _uuid(text: str) -> UUID | None:
+def _parse_uuid(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:

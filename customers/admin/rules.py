@@ -1,4 +1,4 @@
-"""Rules of staff for recommendations: what each names, where and when it holds, why, and what it reaches now."""
+"""Console pages of business rules: products, placement, validity, reason and current reach."""
 
 from datetime import datetime
 from typing import Any
@@ -22,122 +22,144 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product
-from customers.models import Rule
-from customers.recommendations.reports import MOST_COUNTED, named_by, reach_of
+from customers.models import BusinessRule
+from customers.recommendations.reports import (
+    MAX_COUNTED_PRODUCTS,
+    products_matching_rule,
+    rule_reach,
+)
 
-_NEAR_SHOWN = 5
+_MAX_SUGGESTED_BRANDS = 5
+_MAX_REASON_LENGTH = 80
 
 
-def _holding(now: datetime) -> dict[str, Q]:
-    """Return the conditions of rules by when they hold: now, later, over."""
-    over, later = Q(ends_at__lte=now), Q(starts_at__gt=now)
-    return {"now": ~over & ~later, "later": later, "over": over}
+def _status_conditions(now: datetime) -> dict[str, Q]:
+    """Return the query condition of each rule status: active, scheduled, ended."""
+    is_ended = Q(ends_at__lte=now)
+    is_scheduled = Q(starts_at__gt=now)
+    return {
+        "active": ~is_ended & ~is_scheduled,
+        "scheduled": is_scheduled,
+        "ended": is_ended,
+    }
 
 
-def when_of(rule: Rule, now: datetime) -> str:
-    """Return when a rule holds: now, later, or over."""
+def rule_status(rule: BusinessRule, now: datetime) -> str:
+    """Return the status of a rule: active, scheduled or ended."""
     if rule.ends_at and rule.ends_at <= now:
-        return "over"
-    return "later" if rule.starts_at and rule.starts_at > now else "now"
+        return "ended"
+    if rule.starts_at and rule.starts_at > now:
+        return "scheduled"
+    return "active"
 
 
-class WhenFilter(DropdownFilter):
-    """Rules that hold now, later, or held once."""
+class RuleStatusFilter(DropdownFilter):
+    """Filter of rules by status."""
 
-    title, parameter_name = _("when"), "when"
+    title = _("status")
+    parameter_name = "status"
 
-    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, Any]]:
-        """Name the three."""
-        return [("now", _("holds now")), ("later", _("holds later")), ("over", _("is over"))]
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002  # Django's signature
+        """Return the statuses with their labels."""
+        return [("active", _("active")), ("scheduled", _("scheduled")), ("ended", _("ended"))]
 
-    def queryset(self, request: Any, queryset: QuerySet[Rule]) -> QuerySet[Rule]:
-        """Keep one of them."""
-        condition = _holding(timezone.now()).get(str(self.value()))
+    def queryset(
+        self,
+        request: Any,  # noqa: ARG002  # Django's signature
+        queryset: QuerySet[BusinessRule],
+    ) -> QuerySet[BusinessRule]:
+        """Return the rules with the selected status."""
+        condition = _status_conditions(timezone.now()).get(str(self.value()))
         return queryset.filter(condition) if condition is not None else queryset
 
 
-class RuleForm(forms.ModelForm):
-    """What a rule says; what it names must be there."""
+class BusinessRuleForm(forms.ModelForm):
+    """Form of a business rule; its product criteria must match something in the catalogue."""
 
     category = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget)
     strain_type = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget)
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        for name, words in (("category", CATEGORIES), ("strain_type", STRAIN_TYPES)):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, vocabulary in (("category", CATEGORIES), ("strain_type", STRAIN_TYPES)):
             if name in self.fields:
-                known = sorted({*words.values(), getattr(self.instance, name)} - {""})
-                self.fields[name].choices = [("", _("any")), *((word, word) for word in known)]  # type: ignore[attr-defined]
+                values = sorted({*vocabulary.values(), getattr(self.instance, name)} - {""})
+                choices = [("", _("any")), *((value, value) for value in values)]
+                self.fields[name].choices = choices  # type: ignore[attr-defined]
 
     def clean_product(self) -> Product | None:
-        """Refuse what was merged into another: nothing of it is recommended any more."""
+        """Reject a merged product: it is never recommended."""
         product: Product | None = self.cleaned_data["product"]
         if product and product.merged_into_id:
             raise forms.ValidationError(
-                _("It was merged into %(other)s; name that.") % {"other": product.merged_into}
+                _("This product was merged into %(other)s; select that one.")
+                % {"other": product.merged_into}
             )
         return product
 
     def clean_brand(self) -> str:
-        """Refuse a brand that no product has, and name those spelled nearly so."""
+        """Reject a brand that no product has, and suggest similar spellings."""
         brand = str(self.cleaned_data["brand"]).strip()
-        if brand and not named_by(Rule(brand=brand)).exists():
-            rows = Product.objects.current().filter(brand__trigram_word_similar=brand)
-            near = list(
-                rows.order_by("brand").values_list("brand", flat=True).distinct()[:_NEAR_SHOWN]
-            )
-            hint = _(" Nearly so: %(near)s.") % {"near": ", ".join(map(str, near))} if near else ""
-            raise forms.ValidationError(_("No product has this brand.") + str(hint))
-        return brand
+        if not brand or products_matching_rule(BusinessRule(brand=brand)).exists():
+            return brand
+        message = str(_("No product has this brand."))
+        similar = Product.objects.current().filter(brand__trigram_word_similar=brand)
+        names = similar.order_by("brand").values_list("brand", flat=True).distinct()
+        suggestions = ", ".join(map(str, names[:_MAX_SUGGESTED_BRANDS]))
+        if suggestions:
+            message += str(_(" Did you mean: %(brands)s?") % {"brands": suggestions})
+        raise forms.ValidationError(message)
 
     def clean(self) -> dict[str, Any]:
-        """Refuse what raises without a note, holds nowhere, or would have ended before anybody said so."""
-        told: dict[str, Any] = super().clean() or {}
+        """Reject a boost without a note, a store outside the province, and an end in the past."""
+        values: dict[str, Any] = super().clean() or {}
         if (
-            told.get("deed") == Rule.Deed.RAISE
-            and not told.get("unpaid_note")
+            values.get("action") == BusinessRule.Action.BOOST
+            and not values.get("unpaid_note")
             and "unpaid_note" not in self.errors
         ):
             self.add_error(
                 "unpaid_note",
                 _(
-                    "Note that nobody pays for it, and how you know: promotion for money is not allowed."
+                    "Confirm that this boost is not paid for, and how you know: "
+                    "paid promotion is not allowed."
                 ),
             )
-        store, province = told.get("store"), told.get("province")
+        store = values.get("store")
+        province = values.get("province")
         if store and province and store.province != province:
             self.add_error(
                 "province",
-                _("%(store)s is in %(other)s.") % {"store": store, "other": store.province},
+                _("%(store)s is in %(province)s.") % {"store": store, "province": store.province},
             )
-        ends_at = told.get("ends_at")
+        ends_at = values.get("ends_at")
         if ends_at and ends_at <= timezone.now():
             self.add_error(
                 "ends_at",
-                _("This is over already. To end a rule at once choose “End now” in the list."),
+                _("This time is in the past. To end a rule now, use “End now” in the list."),
             )
-        return told
+        return values
 
 
-@admin.register(Rule)
-class RuleAdmin(ModelAdmin):
-    """Ended rather than deleted: what held once is a record."""
+@admin.register(BusinessRule)
+class BusinessRuleAdmin(ModelAdmin):
+    """Business rules; a rule that has been active can be ended, but not deleted."""
 
-    form = RuleForm
+    form = BusinessRuleForm
     list_display = (
         "name",
-        "does",
-        "names",
-        "where",
-        "when",
+        "action_label",
+        "product_criteria",
+        "placement",
+        "status",
         "starts_at",
         "ends_at",
         "author",
-        "why",
+        "short_reason",
     )
     list_filter = (
-        WhenFilter,
-        ("deed", ChoicesDropdownFilter),
+        RuleStatusFilter,
+        ("action", ChoicesDropdownFilter),
         ("scenario", ChoicesDropdownFilter),
         ("province", ChoicesDropdownFilter),
         ("store", RelatedDropdownFilter),
@@ -148,80 +170,87 @@ class RuleAdmin(ModelAdmin):
     search_fields = ("name", "brand", "reason")
     autocomplete_fields = ("product",)
     actions = ("end_now",)
-    conditional_fields = {"strength": "deed != 'hide'", "unpaid_note": "deed == 'raise'"}
+    conditional_fields = {"strength": "action != 'hide'", "unpaid_note": "action == 'boost'"}
     fieldsets = (
-        (None, {"fields": ("name", ("deed", "strength"), "reason", "unpaid_note")}),
+        (None, {"fields": ("name", ("action", "strength"), "reason", "unpaid_note")}),
         (
             _("Which products"),
             {
-                "fields": ("product", ("brand", "category"), ("strain_type", "least_thc")),
-                "description": _("A product must meet everything that is told here."),
+                "fields": (
+                    "product",
+                    ("brand", "category"),
+                    ("strain_type", "min_thc_percentage"),
+                ),
+                "description": _("A product must meet every criterion that is set here."),
             },
         ),
         (
             _("Where"),
             {
                 "fields": (("scenario", "store", "province"),),
-                "description": _("Empty: everywhere."),
+                "description": _("Leave empty to apply the rule everywhere."),
             },
         ),
         (_("When"), {"fields": ("starts_at", "ends_at")}),
     )
-    _WRITTEN = (_("Who wrote it"), {"fields": (("author", "created_at"),)})
-    change_form_before_template = "admin/customers/rule/reach.html"
+    _AUTHOR_FIELDSET = (_("Author"), {"fields": (("author", "created_at"),)})
+    change_form_before_template = "admin/customers/businessrule/reach.html"
 
-    def get_fieldsets(self, request: HttpRequest, obj: Rule | None = None) -> Any:
-        """Of a rule that is not there yet nobody is the author."""
-        return (*self.fieldsets, self._WRITTEN) if obj else self.fieldsets
+    def get_fieldsets(self, request: HttpRequest, obj: BusinessRule | None = None) -> Any:  # noqa: ARG002  # Django's signature
+        """Return the fieldsets; an existing rule also shows its author."""
+        return (*self.fieldsets, self._AUTHOR_FIELDSET) if obj else self.fieldsets
 
     def change_view(
-        self, request: HttpRequest, object_id: str, *args: Any, **named: Any
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Tell above the form how many products the rule names as it is saved, and in how many stores they are."""
+        """Show above the form how many products and stores the saved rule reaches."""
         rule = self.get_object(request, object_id)
-        extra: dict[str, Any] = {}
+        context: dict[str, Any] = {}
         if rule is not None and request.method == "GET" and self.has_view_permission(request, rule):
-            extra = {"reach": reach_of(rule), "most": MOST_COUNTED}
-        return super().change_view(request, object_id, *args, extra_context=extra, **named)  # type: ignore[no-any-return]
+            context = {"reach": rule_reach(rule), "max_products": MAX_COUNTED_PRODUCTS}
+        return super().change_view(  # type: ignore[no-any-return]
+            request, object_id, *args, extra_context=context, **kwargs
+        )
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Rule | None = None) -> Any:
-        """Once it has begun, when it began is no longer a matter of choice."""
-        has_begun = obj is not None and when_of(obj, timezone.now()) != "later"
-        return ("author", "created_at", *(("starts_at",) if has_begun else ()))
+    def get_readonly_fields(self, request: HttpRequest, obj: BusinessRule | None = None) -> Any:  # noqa: ARG002  # Django's signature
+        """Return the read-only fields; the start of a rule that has started cannot be changed."""
+        has_started = obj is not None and rule_status(obj, timezone.now()) != "scheduled"
+        return ("author", "created_at", *(("starts_at",) if has_started else ()))
 
-    def has_change_permission(self, request: HttpRequest, obj: Rule | None = None) -> bool:
-        """Nobody changes what is over."""
-        is_over = obj is not None and when_of(obj, timezone.now()) == "over"
-        return not is_over and bool(super().has_change_permission(request, obj))
+    def has_change_permission(self, request: HttpRequest, obj: BusinessRule | None = None) -> bool:
+        """Ended rules cannot be changed."""
+        is_ended = obj is not None and rule_status(obj, timezone.now()) == "ended"
+        return not is_ended and bool(super().has_change_permission(request, obj))
 
-    def has_delete_permission(self, request: HttpRequest, obj: Rule | None = None) -> bool:
-        """Only what never held is deleted."""
-        may_go = obj is None or (when_of(obj, timezone.now()) == "later")
-        return may_go and bool(super().has_delete_permission(request, obj))
+    def has_delete_permission(self, request: HttpRequest, obj: BusinessRule | None = None) -> bool:
+        """Only rules that have not started can be deleted."""
+        is_deletable = obj is None or rule_status(obj, timezone.now()) == "scheduled"
+        return is_deletable and bool(super().has_delete_permission(request, obj))
 
     def get_actions(self, request: HttpRequest) -> Any:
-        """Leave out deleting many: it would not ask what ever held."""
-        return {
-            name: one
-            for name, one in super().get_actions(request).items()
-            if name != "delete_selected"
-        }
+        """Return the actions without bulk deletion, which would ignore whether a rule started."""
+        actions = dict(super().get_actions(request))
+        actions.pop("delete_selected", None)
+        return actions
 
-    def save_model(self, request: Any, obj: Rule, form: Any, change: bool) -> None:
-        """Note who wrote it."""
+    def save_model(self, request: Any, obj: BusinessRule, form: Any, change: bool) -> None:
+        """Save a rule; a new one gets the user as its author."""
         if not change:
             obj.author = request.user
         super().save_model(request, obj, form, change)
 
     @admin.action(description=_("End now …"), permissions=["change"])
-    def end_now(self, request: HttpRequest, queryset: QuerySet[Rule]) -> HttpResponse | None:
-        """End what holds, once the person has seen which those are."""
+    def end_now(
+        self, request: HttpRequest, queryset: QuerySet[BusinessRule]
+    ) -> HttpResponse | None:
+        """End the active rules of the selection, after a confirmation that lists them."""
         now = timezone.now()
-        ending = list(queryset.filter(_holding(now)["now"]).order_by("name"))
-        if not ending:
+        is_active = _status_conditions(now)["active"]
+        selected = list(queryset.filter(is_active).order_by("name"))
+        if not selected:
             messages.warning(
                 request,
-                _("None of these holds now. One that never held can be deleted on its page."),
+                _("No selected rule is active. A scheduled rule can be deleted on its page."),
             )
             return None
         if "confirmed" not in request.POST:
@@ -229,56 +258,60 @@ class RuleAdmin(ModelAdmin):
                 **self.admin_site.each_context(request),
                 "title": _("End now"),
                 "opts": self.opts,
-                "rules": ending,
+                "rules": selected,
             }
-            return TemplateResponse(request, "admin/customers/rule/end.html", page)
+            return TemplateResponse(request, "admin/customers/businessrule/end_now.html", page)
         with transaction.atomic():
-            # Somebody else may have ended one of them since they were shown.
-            held = Rule.objects.filter(
-                _holding(now)["now"], pk__in=[rule.pk for rule in ending]
+            # Another user may have ended one of them since the confirmation was shown.
+            rules = BusinessRule.objects.filter(
+                is_active, pk__in=[rule.pk for rule in selected]
             ).select_for_update()
-            ended = list(held.order_by("pk"))
-            held.update(ends_at=now)
+            ended = list(rules.order_by("pk"))
+            rules.update(ends_at=now)
             for rule in ended:
                 self.log_change(request, rule, [{"changed": {"fields": ["ends at"]}}])
         messages.success(
-            request, _("Ended: %(count)s. They no longer hold anywhere.") % {"count": len(ended)}
+            request, _("%(count)s rules ended. They no longer apply.") % {"count": len(ended)}
         )
         return None
 
     @display(
-        description=_("deed"),
-        ordering="deed",
-        label={"hide": "danger", "raise": "success", "lower": "warning"},
+        description=_("action"),
+        ordering="action",
+        label={"hide": "danger", "boost": "success", "demote": "warning"},
     )
-    def does(self, rule: Rule) -> tuple[str, str]:
-        """Show the deed in color, with its strength."""
-        return (
-            rule.deed,
-            rule.deed if rule.deed == Rule.Deed.HIDE else f"{rule.deed} {rule.strength:.0%}",
-        )
+    def action_label(self, rule: BusinessRule) -> tuple[str, str]:
+        """Return the action as a colored label, with its strength."""
+        if rule.action == BusinessRule.Action.HIDE:
+            return rule.action, rule.action
+        return rule.action, f"{rule.action} {rule.strength:.0%}"
 
-    @admin.display(description=_("names"))
-    def names(self, rule: Rule) -> str:
-        """Show what it names."""
-        told = [str(rule.product)] if rule.product else []
-        told += [value for value in (rule.brand, rule.category, rule.strain_type) if value]
-        return " · ".join(
-            told + ([f"THC ≥ {rule.least_thc} %"] if rule.least_thc is not None else [])
-        )
+    @admin.display(description=_("products"))
+    def product_criteria(self, rule: BusinessRule) -> str:
+        """Return the product criteria of a rule."""
+        criteria = [str(rule.product)] if rule.product else []
+        criteria += [value for value in (rule.brand, rule.category, rule.strain_type) if value]
+        if rule.min_thc_percentage is not None:
+            criteria.append(f"THC ≥ {rule.min_thc_percentage} %")
+        return " · ".join(criteria)
 
     @admin.display(description=_("where"))
-    def where(self, rule: Rule) -> str:
-        """Show where it holds."""
-        told = [str(one) for one in (rule.get_scenario_display(), rule.store, rule.province) if one]
-        return " · ".join(told) or str(_("everywhere"))
+    def placement(self, rule: BusinessRule) -> str:
+        """Return the scenario, store and province that a rule is limited to."""
+        limits = (rule.get_scenario_display(), rule.store, rule.province)
+        return " · ".join(str(limit) for limit in limits if limit) or str(_("everywhere"))
 
-    @display(description=_("when"), label={"now": "success", "later": "info", "over": "default"})
-    def when(self, rule: Rule) -> str:
-        """Show whether it holds."""
-        return when_of(rule, timezone.now())
+    @display(
+        description=_("status"),
+        label={"active": "success", "scheduled": "info", "ended": "default"},
+    )
+    def status(self, rule: BusinessRule) -> str:
+        """Return the status of a rule as a colored label."""
+        return rule_status(rule, timezone.now())
 
     @admin.display(description=_("reason"))
-    def why(self, rule: Rule) -> str:
-        """Show the beginning of the reason."""
-        return rule.reason if len(rule.reason) <= 80 else f"{rule.reason[:79]}…"
+    def short_reason(self, rule: BusinessRule) -> str:
+        """Return the beginning of the reason."""
+        if len(rule.reason) <= _MAX_REASON_LENGTH:
+            return rule.reason
+        return f"{rule.reason[: _MAX_REASON_LENGTH - 1]}…"

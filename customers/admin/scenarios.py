@@ -1,4 +1,4 @@
-"""Scenarios: what each is mixed of, tried on somebody before it is saved."""
+"""Console pages of recommendation scenarios: weights, and a preview of changes before saving."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,70 +17,79 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from customers.admin.explain import LEGS, Part, SampleForm, parts_of, why
+from customers.admin.explain import (
+    CANDIDATE_SOURCES,
+    RecommendationRequestForm,
+    ScoreComponent,
+    explain_view,
+    score_components,
+)
 from customers.models import Scenario
 from customers.recommendations.pipeline import recommend
-from customers.recommendations.request import Unknown
-from customers.recommendations.result import Pick
-from customers.services.access import note
+from customers.recommendations.request import RecommendationLookupError
+from customers.recommendations.result import RecommendedProduct
+from customers.services.access import log_access
 
-_WHY = {
-    "vectors-silent": _("vectors do not answer"),
-    "cache-silent": _("the cache does not answer"),
-    "no-consent": _("they did not agree to be profiled"),
-    "cold-start": _("nothing is known of what they do"),
-    "nobody-known": _("asked for nobody we know"),
-    "nothing-alike": _("nothing is like what is looked at"),
-    "age-not-proven": _("their age is not proven"),
-    "scenario-off": _("the scenario is switched off"),
-    "nothing-fits": _("filters and rules leave nothing"),
+_FALLBACK_REASON_LABELS = {
+    "vectors_unavailable": _("vector search is unavailable"),
+    "cache_unavailable": _("the cache is unavailable"),
+    "no_consent": _("the customer has not consented to personalization"),
+    "cold_start": _("the customer has no history yet"),
+    "anonymous": _("the customer is not signed in"),
+    "no_similar_products": _("no similar products were found"),
+    "age_not_verified": _("the customer's age is not verified"),
+    "scenario_disabled": _("the scenario is switched off"),
+    "no_eligible_products": _("filters and rules exclude every product"),
 }
 
 
 class ScenarioForm(forms.ModelForm):
-    """What staff set."""
+    """Editable settings of a scenario."""
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a scenario that is on and mixed of nothing."""
-        told: dict[str, Any] = super().clean() or {}
-        weights = [told.get(leg) for leg in LEGS]
-        if told.get("is_active") and None not in weights and not any(weights):
+        """Reject an active scenario whose weights are all 0."""
+        values: dict[str, Any] = super().clean() or {}
+        weights = [values.get(source) for source in CANDIDATE_SOURCES]
+        if values.get("is_active") and None not in weights and not any(weights):
             raise forms.ValidationError(
-                _("Every weight is 0: nothing would be recommended. Switch it off instead.")
+                _(
+                    "Every weight is 0: nothing would be recommended. "
+                    "Switch the scenario off instead."
+                )
             )
-        return told
+        return values
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A product in one of two answers: its place here and there, and how far it moved up (down where negative)."""
+class ComparedProduct:
+    """A product in one of two compared results, with its rank from 1 in both."""
 
-    pick: Pick
-    place: int
-    other: int | None
-    parts: Sequence[Part]
-
-    @property
-    def moved(self) -> int:
-        """Return places won; 0 also of what is in one answer only."""
-        return self.other - self.place if self.other else 0
+    recommendation: RecommendedProduct
+    rank: int
+    other_rank: int | None
+    components: Sequence[ScoreComponent]
 
     @property
-    def fell(self) -> int:
-        """Return places lost."""
-        return max(-self.moved, 0)
+    def ranks_gained(self) -> int:
+        """Ranks gained over the other result, negative for ranks lost; 0 if missing there."""
+        return self.other_rank - self.rank if self.other_rank else 0
+
+    @property
+    def ranks_lost(self) -> int:
+        """Ranks lost against the other result, 0 or more."""
+        return max(-self.ranks_gained, 0)
 
 
 @admin.register(Scenario)
 class ScenarioAdmin(ModelAdmin):
-    """As many as there are places to show products in: none is added, none deleted."""
+    """Scenarios are defined by the code: none can be added or deleted here."""
 
     form = ScenarioForm
     list_display = (
         "__str__",
         "title_en",
         "title_fr",
-        "mixed_of",
+        "weights",
         "diversity",
         "is_active",
         "updated_by",
@@ -89,127 +98,156 @@ class ScenarioAdmin(ModelAdmin):
     list_select_related = ("updated_by",)
     fieldsets = (
         (None, {"fields": (("title_en", "title_fr"), "is_active")}),
-        (_("Weights: from where products come"), {"fields": tuple(LEGS)}),
-        (_("Variety"), {"fields": (("diversity", "most_of_a_brand"), "is_same_category")}),
+        (_("Weights of the candidate sources"), {"fields": tuple(CANDIDATE_SOURCES)}),
+        (_("Variety"), {"fields": (("diversity", "max_per_brand"), "is_same_category")}),
         (_("Last change"), {"fields": (("updated_by", "updated_at"),)}),
     )
     readonly_fields = ("updated_by", "updated_at")
-    change_form_after_template = "admin/customers/scenario/sample.html"
+    change_form_after_template = "admin/customers/scenario/preview_form.html"
     change_form_show_cancel_button = True
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds one: code asks for each by its name."""
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002  # Django's signature
+        """Scenarios cannot be added: the code requests each by its name."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes one either; it can be switched off."""
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002  # Django's signature
+        """Scenarios cannot be deleted; they can be switched off."""
         return False
 
     def save_model(self, request: Any, obj: Scenario, form: Any, change: bool) -> None:
-        """Note who changed it, and when."""
-        obj.updated_by, obj.updated_at = request.user, timezone.now()
+        """Save the scenario with the user and the time of the change."""
+        obj.updated_by = request.user
+        obj.updated_at = timezone.now()
         super().save_model(request, obj, form, change)
 
-    @admin.display(description=_("mixed of"))
-    def mixed_of(self, scenario: Scenario) -> SafeString:
-        """Show each leg's share."""
-        parts = parts_of({leg: getattr(scenario, leg) for leg in LEGS})
-        return SafeString(render_to_string("admin/customers/scenario/parts.html", {"parts": parts}))
+    @admin.display(description=_("weights"))
+    def weights(self, scenario: Scenario) -> SafeString:
+        """Return the share of each candidate source as a bar."""
+        weights = {source: getattr(scenario, source) for source in CANDIDATE_SOURCES}
+        html = render_to_string(
+            "admin/customers/scenario/score_components.html",
+            {"components": score_components(weights)},
+        )
+        return SafeString(html)
 
     def get_urls(self) -> list[Any]:
-        """Add the preview, and the page that tells why."""
-        site = self.admin_site.admin_view
+        """Add the preview and the explanation page."""
+        admin_view = self.admin_site.admin_view
         return [
-            path("why/", site(why), name="customers_scenario_why"),
-            path("<path:pk>/preview/", site(self.preview), name="customers_scenario_preview"),
+            path("explain/", admin_view(explain_view), name="customers_scenario_explain"),
+            path(
+                "<path:pk>/preview/",
+                admin_view(self.preview_view),
+                name="customers_scenario_preview",
+            ),
             *super().get_urls(),
         ]
 
     @property
     def media(self) -> forms.Media:
-        """What a form for choosing products wants, too."""
-        media: forms.Media = super().media + SampleForm.base_fields["products"].widget.media
+        """Scripts and styles, including those of the product selection."""
+        product_widget = RecommendationRequestForm.base_fields["products"].widget
+        media: forms.Media = super().media + product_widget.media
         return media
 
     def change_view(
-        self, request: HttpRequest, object_id: str, *args: Any, **named: Any
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the page, with the choice of whom to try it on."""
-        extra: dict[str, Any] = {}
-        if self._may_change(request):
-            address = reverse("admin:customers_scenario_preview", args=[object_id])
-            # Without scripts the same button opens the preview as a page of its own.
-            button = {
-                "formaction": address,
-                "hx-post": address,
-                "hx-target": "#preview",
-                "hx-indicator": "#preview",
+        """Show the change form, with the preview form below it."""
+        context: dict[str, Any] = {}
+        if self._can_change_scenarios(request):
+            url = reverse("admin:customers_scenario_preview", args=[object_id])
+            # Without JavaScript the same button opens the preview as a separate page.
+            context = {
+                "preview_form": RecommendationRequestForm(request=request, prefix="sample"),
+                "preview_button": {
+                    "formaction": url,
+                    "hx-post": url,
+                    "hx-target": "#preview",
+                    "hx-indicator": "#preview",
+                },
             }
-            extra = {
-                "sample": SampleForm(request=request, prefix="sample"),
-                "preview_button": button,
-            }
-        return super().change_view(request, object_id, *args, extra_context=extra, **named)  # type: ignore[no-any-return]
+        return super().change_view(  # type: ignore[no-any-return]
+            request, object_id, *args, extra_context=context, **kwargs
+        )
 
-    def preview(self, request: HttpRequest, pk: str) -> HttpResponse:
-        """Show what is answered now beside what would be by the values of the form; nothing is saved, nothing kept."""
+    def preview_view(self, request: HttpRequest, pk: str) -> HttpResponse:
+        """Compare the saved scenario with the values of the form; nothing is saved or recorded."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         saved = get_object_or_404(Scenario, pk=pk)
-        if not self._may_change(request):
+        if not self._can_change_scenarios(request):
             raise PermissionDenied
-        sample = SampleForm(request.POST, prefix="sample", request=request)
-        form = self.get_form(request, saved, change=True)(
-            request.POST, instance=Scenario.objects.get(pk=pk)
-        )
-        page: dict[str, Any] = {"scenario": saved, "forms": [form, sample]}
-        if form.is_valid() and sample.is_valid():
-            page |= _compared(request, sample, saved, form.save(commit=False))
+        request_form = RecommendationRequestForm(request.POST, prefix="sample", request=request)
+        form_class = self.get_form(request, saved, change=True)
+        scenario_form = form_class(request.POST, instance=Scenario.objects.get(pk=pk))
+        page: dict[str, Any] = {"scenario": saved, "forms": [scenario_form, request_form]}
+        if scenario_form.is_valid() and request_form.is_valid():
+            page["results"] = _compare(
+                request, request_form, saved, scenario_form.save(commit=False)
+            )
         if request.headers.get("HX-Request"):
             return TemplateResponse(request, "admin/customers/scenario/preview.html", page)
         page |= {
             **self.admin_site.each_context(request),
-            "title": _("Preview: nothing is saved"),
+            "title": _("Preview (nothing is saved)"),
             "opts": self.opts,
         }
         return TemplateResponse(request, "admin/customers/scenario/preview_page.html", page)
 
-    def _may_change(self, request: HttpRequest) -> bool:
+    def _can_change_scenarios(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("customers.change_scenario"))
 
 
-def _compared(
-    request: HttpRequest, sample: SampleForm, saved: Scenario, unsaved: Scenario
-) -> dict[str, Any]:
-    if customer := sample.cleaned_data["customer"]:
-        note(
+def fallback_reasons_text(reasons: Sequence[str]) -> str:
+    """Return the labels of fallback reasons, separated by commas."""
+    return ", ".join(str(_FALLBACK_REASON_LABELS.get(reason, reason)) for reason in reasons)
+
+
+def _compare(
+    request: HttpRequest,
+    request_form: RecommendationRequestForm,
+    saved: Scenario,
+    unsaved: Scenario,
+) -> list[dict[str, Any]]:
+    """Return the results of the saved and the unsaved scenario; empty if the customer is gone."""
+    if customer := request_form.cleaned_data["customer"]:
+        log_access(
             customer=customer,
             actor=f"user:{request.user.get_username()}",
             action="recommendations.preview",
         )
-    question = sample.question(scenario=saved.name)
+    recommendation_request = request_form.to_request(scenario=saved.name)
     try:
-        now = recommend(question, scenario=saved, is_kept=False)
-        then = recommend(question, scenario=unsaved, is_kept=False)
-    except Unknown as error:  # erased since the form found them
-        sample.add_error("customer", str(error))
-        return {}
-    return {
-        "sides": [
-            (_("Now, as saved"), now, told_why(now.why), _rows(now.picks, then.picks)),
-            (_("Would be, unsaved"), then, told_why(then.why), _rows(then.picks, now.picks)),
-        ]
-    }
-
-
-def told_why(reasons: Sequence[str]) -> str:
-    """Return in words what stood between an answer and what was asked for."""
-    return ", ".join(str(_WHY.get(reason, reason)) for reason in reasons)
-
-
-def _rows(picks: Sequence[Pick], others: Sequence[Pick]) -> list[Row]:
-    places = {pick.product.pk: place for place, pick in enumerate(others, start=1)}
+        before = recommend(recommendation_request, scenario=saved, is_recorded=False)
+        after = recommend(recommendation_request, scenario=unsaved, is_recorded=False)
+    except RecommendationLookupError as error:  # erased since the form was validated
+        request_form.add_error("customer", str(error))
+        return []
     return [
-        Row(pick, place, places.get(pick.product.pk), parts_of(pick.parts))
-        for place, pick in enumerate(picks, start=1)
+        {
+            "title": title,
+            "result": result,
+            "fallback_reasons": fallback_reasons_text(result.fallback_reasons),
+            "rows": _compare_products(result.recommendations, other.recommendations),
+        }
+        for title, result, other in (
+            (_("Saved settings"), before, after),
+            (_("Unsaved settings"), after, before),
+        )
+    ]
+
+
+def _compare_products(
+    recommendations: Sequence[RecommendedProduct], others: Sequence[RecommendedProduct]
+) -> list[ComparedProduct]:
+    other_ranks = {other.product.pk: rank for rank, other in enumerate(others, start=1)}
+    return [
+        ComparedProduct(
+            recommendation,
+            rank,
+            other_ranks.get(recommendation.product.pk),
+            score_components(recommendation.score_components),
+        )
+        for rank, recommendation in enumerate(recommendations, start=1)
     ]

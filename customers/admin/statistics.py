@@ -1,4 +1,4 @@
-"""What customers are like, as it was counted each night: for the same again, or for what is new, and of what sorts."""
+"""Console page of the repeat-purchase statistics, which are computed nightly."""
 
 from typing import Any
 
@@ -8,49 +8,66 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from customers.models import ShopHabits
-from customers.recommendations.statistics.repeats import ODDS_BEFORE
-from mlops.admin.reading import ReadOnlyAdmin
+from customers.models import StoreRepeatStatistics
+from customers.recommendations.statistics.repeats import DEFAULT_DISCOVERY_RATIO
+from mlops.admin.read_only import ReadOnlyAdmin
 
-_MEANING = _(
-    "Beside every 100 purchases of what people had before there are %(foretold)s of what is new to them and is bought together"
-    " with what they had. The more of these, the more that counts in recommendations. In the first 60 days, and while little is"
-    " counted, it is taken for about %(before)s, as in a grocer's shop."
+_INTERPRETATION = _(
+    "For every 100 repeat purchases, customers make %(predicted_hits)s first-time purchases of "
+    "products that are often bought together with products they already know. The higher this "
+    "number, the more weight such products get in recommendations. During the first 60 days, and "
+    "while there are few purchases, a default of about %(default)s is used, as in grocery stores."
 )
 
 
-@admin.register(ShopHabits)
-class ShopHabitsAdmin(ReadOnlyAdmin):
-    """A row for each count; the newest holds."""
+@admin.register(StoreRepeatStatistics)
+class StoreRepeatStatisticsAdmin(ReadOnlyAdmin):
+    """Nightly statistics; the newest row is in use."""
 
-    list_display = ("counted_at", "rounded", "repeats", "foretold")
+    list_display = ("counted_at", "rounded_discovery_ratio", "repeats", "predicted_hits")
     list_display_links = ("counted_at",)
-    list_before_template = "admin/customers/shophabits/newest.html"
-    fields = ("counted_at", "repeats", "foretold", "rounded", "meaning", "sold")
-    readonly_fields = ("rounded", "meaning", "sold")
+    list_before_template = "admin/customers/storerepeatstatistics/newest.html"
+    fields = (
+        "counted_at",
+        "repeats",
+        "predicted_hits",
+        "rounded_discovery_ratio",
+        "interpretation",
+        "segment_sales",
+    )
+    readonly_fields = ("rounded_discovery_ratio", "interpretation", "segment_sales")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Tell above the list what holds now, or that nothing is counted yet."""
-        newest = ShopHabits.objects.order_by("-id").first()
-        page = {"newest": newest, "meaning": self.meaning(newest) if newest else ""}
-        return super().changelist_view(request, {**(extra_context or {}), **page})
+        """Show the statistics in use above the list, or that there are none yet."""
+        newest = StoreRepeatStatistics.objects.order_by("-id").first()
+        context = {
+            **(extra_context or {}),
+            "newest": newest,
+            "interpretation": self.interpretation(newest) if newest else "",
+        }
+        return super().changelist_view(request, context)
 
-    @admin.display(description=_("odds"), ordering="odds")
-    def rounded(self, counted: ShopHabits) -> str:
-        """Show the odds with three places."""
-        return f"{counted.odds:.3f}"
+    @admin.display(description=_("discovery ratio"), ordering="discovery_ratio")
+    def rounded_discovery_ratio(self, statistics: StoreRepeatStatistics) -> str:
+        """Return the discovery ratio with three decimals."""
+        return f"{statistics.discovery_ratio:.3f}"
 
-    @admin.display(description=_("what the odds mean"))
-    def meaning(self, counted: ShopHabits) -> str:
-        """Say it in words."""
+    @admin.display(description=_("meaning"))
+    def interpretation(self, statistics: StoreRepeatStatistics) -> str:
+        """Return an explanation of the discovery ratio in plain words."""
         return str(
-            _MEANING
-            % {"foretold": f"{100 * counted.odds:.1f}", "before": f"{100 * ODDS_BEFORE:.0f}"}
+            _INTERPRETATION
+            % {
+                "predicted_hits": f"{100 * statistics.discovery_ratio:.1f}",
+                "default": f"{100 * DEFAULT_DISCOVERY_RATIO:.0f}",
+            }
         )
 
-    @admin.display(description=_("what is sold, by sort"))
-    def sold(self, counted: ShopHabits) -> SafeString:
-        """Show what part of all that was sold is of each sort, the largest first."""
-        shares = sorted(counted.shares.items(), key=lambda pair: (-pair[1], pair[0]))
-        told = {"shares": [(sort, 100 * share) for sort, share in shares]}
-        return render_to_string("admin/customers/shophabits/shares.html", told)
+    @admin.display(description=_("sales by segment"))
+    def segment_sales(self, statistics: StoreRepeatStatistics) -> SafeString:
+        """Return the share of sales of each segment in percent, the largest first."""
+        shares = sorted(statistics.segment_shares.items(), key=lambda pair: (-pair[1], pair[0]))
+        return render_to_string(
+            "admin/customers/storerepeatstatistics/segment_shares.html",
+            {"shares": [(segment, 100 * share) for segment, share in shares]},
+        )

@@ -1,4 +1,4 @@
-"""What is recommended to whom, why, and how it falls back."""
+"""Recommendations: ranking, personalization, fallbacks, hard filters, rules and explanations."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -11,215 +11,287 @@ from django.utils import timezone
 
 from catalog.models import Product, Store
 from customers.models import (
+    BusinessRule,
+    CustomerProfile,
     Interaction,
-    ProductHabit,
     ProductNeighbor,
     ProductPopularity,
+    ProductRepeatStatistics,
     Recommendation,
-    Rule,
     Scenario,
-    ShopHabits,
+    StoreRepeatStatistics,
 )
-from customers.recommendations.explain import judge
+from customers.recommendations.explain import explain_product
 from customers.recommendations.pipeline import recommend
-from customers.recommendations.request import Question, Unknown
-from customers.recommendations.result import Answer
-from customers.recommendations.scoring import ORDERS_OF_A_BUYER, VERSION
-from customers.recommendations.statistics.repeats import ODDS_BEFORE
+from customers.recommendations.request import RecommendationLookupError, RecommendationRequest
+from customers.recommendations.result import RecommendationResult, RecommendedProduct
+from customers.recommendations.scoring import DEFAULT_ORDERS_PER_BUYER, SCORING_VERSION
+from customers.recommendations.statistics.repeats import DEFAULT_DISCOVERY_RATIO
 from customers.services import consents, profiles
 from tests.integration import customer_data, store_data
 
 pytestmark = pytest.mark.django_db
+CONSENTS = ("history", "profiling")
 
 
 @pytest.fixture
 def store() -> Store:
     """A store in Ontario."""
-    return store_data.store()
+    return store_data.create_store()
 
 
 @pytest.fixture
-def shelf(store: Store) -> list[Product]:
-    """Twelve products on its shelves; the later ones sell better."""
-    made = store_data.products(12, store)
-    for number, one in enumerate(made):
+def products(store: Store) -> list[Product]:
+    """Twelve products in stock, in order of increasing popularity."""
+    created = store_data.create_products(12, store)
+    for number, product in enumerate(created):
         ProductPopularity.objects.create(
-            store=store, product=one, score=(number + 1) / 12, orders=number + 1
+            store=store, product=product, score=(number + 1) / 12, orders=number + 1
         )
-    return made
+    return created
 
 
-def _ask(store: Store | None, customer: object = None, **asked: object) -> Answer:
-    pk = getattr(customer, "pk", None)
-    return recommend(Question(**{"scenario": "home", "store": store, "customer": pk, **asked}))  # type: ignore[arg-type]
+def _recommend(
+    store: Store | None, customer: CustomerProfile | None = None, **params: object
+) -> RecommendationResult:
+    customer_id = customer.pk if customer else None
+    request = RecommendationRequest(
+        **{"scenario": "home", "store": store, "customer": customer_id, **params}  # type: ignore[arg-type]
+    )
+    return recommend(request)
 
 
-def _shown(answer: Answer) -> list[str]:
-    return [pick.product.sku or "" for pick in answer.picks]
+def _skus(result: RecommendationResult) -> list[str]:
+    return [recommendation.product.sku or "" for recommendation in result.recommendations]
 
 
-def test_what_was_bought_often_and_lately_comes_first(store: Store, shelf: list[Product]) -> None:
-    customer = store_data.shopper("history", "profiling")
-    store_data.bought(customer, shelf[0], where=store, times=6)
-    store_data.bought(customer, shelf[1], where=store, days=200)
-    answer = _ask(store, customer)
-    assert _shown(answer)[0] == "P-0"
-    assert (answer.is_personal, answer.why) == (True, ("vectors-silent",))
-    assert answer.picks[0].parts["again"] > 0
-    assert answer.picks[0].reasons[0]["kind"] == "bought_before"
+def _by_sku(result: RecommendationResult) -> dict[str, RecommendedProduct]:
+    return dict(zip(_skus(result), result.recommendations, strict=True))
 
 
-def test_bought_together_comes_with_what_was_bought(store: Store, shelf: list[Product]) -> None:
-    customer = store_data.shopper("history", "profiling")
-    store_data.bought(customer, shelf[0], where=store, times=3)
-    before = _shown(_ask(store, customer)).index("P-4")
-    ProductNeighbor.objects.create(product=shelf[0], neighbor=shelf[4], score=0.9, buyers=9)
-    pick = _ask(store, customer).picks[_shown(_ask(store, customer)).index("P-4")]
-    assert _shown(_ask(store, customer)).index("P-4") < before
-    assert pick.parts["alike"] > 0
-    assert {reason["like"] for reason in pick.reasons if reason["kind"] != "new"} == {shelf[0].pk}
+def test_frequent_and_recent_purchases_rank_first(store: Store, products: list[Product]) -> None:
+    customer = store_data.create_verified_customer(*CONSENTS)
+    store_data.record_purchases(customer, products[0], store=store, times=6)
+    store_data.record_purchases(customer, products[1], store=store, days_ago=200)
+
+    result = _recommend(store, customer)
+
+    first = result.recommendations[0]
+    assert first.product == products[0]
+    assert first.score_components["repurchase"] > 0
+    assert first.reasons[0]["type"] == "previously_purchased"
+    assert result.is_personalized
+    assert result.fallback_reasons == ("vectors_unavailable",)
 
 
-def test_the_shops_habits_weigh_what_is_alike(store: Store, shelf: list[Product]) -> None:
-    customer = store_data.shopper("history", "profiling")
-    store_data.bought(customer, shelf[0], where=store, times=3)
-    for near in (shelf[3], shelf[4]):  # an indica, as the first is, and a sativa
-        ProductNeighbor.objects.create(product=shelf[0], neighbor=near, score=0.9, buyers=9)
-
-    def alike() -> dict[str, float]:
-        return {
-            str(pick.product.sku): pick.parts["alike"]
-            for pick in _ask(store, customer).picks
-            if "alike" in pick.parts
-        }
-
-    before = alike()
-    assert _ask(store, customer).model_version == f"{VERSION}.0"
-    assert before["P-3"] == before["P-4"]
-    shares = {"dried-flower indica": 0.5, "dried-flower sativa": 0.5}
-    counted = ShopHabits.objects.create(repeats=10, foretold=10, odds=1.0, shares=shares)
-    after = alike()
-    assert _ask(store, customer).model_version == f"{VERSION}.{counted.pk}"
-    assert after["P-3"] > before["P-3"] / ODDS_BEFORE > after["P-4"] > before["P-4"]
-
-
-def test_what_its_buyers_buy_often_is_likelier_bought_again(
-    store: Store, shelf: list[Product]
+def test_co_purchased_products_rank_higher_with_the_purchase_as_reason(
+    store: Store, products: list[Product]
 ) -> None:
-    customer = store_data.shopper("history", "profiling")
-    for one in shelf[:2]:
-        store_data.bought(customer, one, where=store)
-    ProductHabit.objects.create(product=shelf[1], repeats=4.0, buyers=9)
-    again = {pick.product.sku: pick.parts.get("again") for pick in _ask(store, customer).picks}
-    assert again["P-1"] == pytest.approx(again["P-0"] * (4.0 / ORDERS_OF_A_BUYER) ** 0.4)
+    customer = store_data.create_verified_customer(*CONSENTS)
+    store_data.record_purchases(customer, products[0], store=store, times=3)
+    rank_before = _skus(_recommend(store, customer)).index("P-4")
+
+    ProductNeighbor.objects.create(product=products[0], neighbor=products[4], score=0.9, buyers=9)
+    result = _recommend(store, customer)
+
+    co_purchased = _by_sku(result)["P-4"]
+    assert _skus(result).index("P-4") < rank_before
+    assert co_purchased.score_components["co_purchase"] > 0
+    assert {
+        reason["similar_to_product_id"]
+        for reason in co_purchased.reasons
+        if reason["type"] != "new_arrival"
+    } == {products[0].pk}
+
+
+def test_discovery_ratio_and_segment_shares_weigh_co_purchases(
+    store: Store, products: list[Product]
+) -> None:
+    customer = store_data.create_verified_customer(*CONSENTS)
+    store_data.record_purchases(customer, products[0], store=store, times=3)
+    indica, sativa = products[3], products[4]  # the purchased product is an indica
+    for neighbor in (indica, sativa):
+        ProductNeighbor.objects.create(product=products[0], neighbor=neighbor, score=0.9, buyers=9)
+    default_result = _recommend(store, customer)
+    statistics = StoreRepeatStatistics.objects.create(
+        repeats=10,
+        predicted_hits=10,
+        discovery_ratio=1.0,
+        segment_shares={"dried-flower indica": 0.5, "dried-flower sativa": 0.5},
+    )
+
+    result = _recommend(store, customer)
+
+    before = {
+        sku: product.score_components.get("co_purchase", 0.0)
+        for sku, product in _by_sku(default_result).items()
+    }
+    after = {
+        sku: product.score_components.get("co_purchase", 0.0)
+        for sku, product in _by_sku(result).items()
+    }
+    assert default_result.model_version == f"{SCORING_VERSION}.0"
+    assert result.model_version == f"{SCORING_VERSION}.{statistics.pk}"
+    assert before["P-3"] == before["P-4"]
+    ratio_alone = before["P-3"] / DEFAULT_DISCOVERY_RATIO
+    assert after["P-3"] > ratio_alone
+    assert ratio_alone > after["P-4"]
+    assert after["P-4"] > before["P-4"]
+
+
+def test_repeat_statistics_scale_the_repurchase_score(
+    store: Store, products: list[Product]
+) -> None:
+    customer = store_data.create_verified_customer(*CONSENTS)
+    for product in products[:2]:
+        store_data.record_purchases(customer, product, store=store)
+    ProductRepeatStatistics.objects.create(product=products[1], repeats=4.0, buyers=9)
+
+    recommended = _by_sku(_recommend(store, customer))
+
+    default = recommended["P-0"].score_components["repurchase"]
+    scaled = recommended["P-1"].score_components["repurchase"]
+    assert scaled == pytest.approx(default * (4.0 / DEFAULT_ORDERS_PER_BUYER) ** 0.4)
 
 
 @pytest.mark.parametrize(
-    ("purposes", "why"),
-    [((), "no-consent"), (("history",), "no-consent"), (("profiling",), "no-consent")],
-    ids=["nothing", "history", "profiling"],
+    "purposes", [(), ("history",), ("profiling",)], ids=["none", "history", "profiling"]
 )
-def test_without_both_consents_nothing_is_personal(
-    store: Store, shelf: list[Product], purposes: tuple[str, ...], why: str
+def test_results_are_not_personalized_without_both_consents(
+    store: Store, products: list[Product], purposes: tuple[str, ...]
 ) -> None:
-    customer = store_data.shopper(*purposes)
-    store_data.bought(customer if "history" in purposes else None, shelf[0], where=store, times=6)
-    answer, anybody = _ask(store, customer), _ask(store)
-    assert why in answer.why
-    assert (answer.level, answer.is_personal) == (2, False)
-    assert _shown(answer) == _shown(anybody)
-    assert not [pick for pick in answer.picks if {"again", "alike", "taste"} & set(pick.parts)]
+    customer = store_data.create_verified_customer(*purposes)
+    buyer = customer if "history" in purposes else None
+    store_data.record_purchases(buyer, products[0], store=store, times=6)
+
+    result = _recommend(store, customer)
+    anonymous_result = _recommend(store)
+
+    assert "no_consent" in result.fallback_reasons
+    assert result.fallback_level == 2
+    assert not result.is_personalized
+    assert _skus(result) == _skus(anonymous_result)
+    personal_sources = {"repurchase", "co_purchase", "embedding_similarity"}
+    assert not any(
+        personal_sources & set(recommendation.score_components)
+        for recommendation in result.recommendations
+    )
 
 
-def test_a_withdrawn_consent_holds_at_once(store: Store, shelf: list[Product]) -> None:
-    customer = store_data.shopper("history", "profiling")
-    store_data.bought(customer, shelf[0], where=store, times=6)
-    assert _ask(store, customer).is_personal
-    consents.withdraw(customer=customer, purpose="profiling", by="user:test")
-    assert not _ask(store, customer).is_personal
+def test_withdrawn_consent_applies_immediately(store: Store, products: list[Product]) -> None:
+    customer = store_data.create_verified_customer(*CONSENTS)
+    store_data.record_purchases(customer, products[0], store=store, times=6)
+    assert _recommend(store, customer).is_personalized
+
+    consents.withdraw_consent(customer=customer, purpose="profiling", by="user:test")
+
+    assert not _recommend(store, customer).is_personalized
 
 
-def test_whoever_has_bought_nothing_gets_what_sells(store: Store, shelf: list[Product]) -> None:
-    answer = _ask(store, store_data.shopper("history", "profiling"))
-    assert "cold-start" in answer.why
-    assert _shown(answer)[0] == "P-11"
-
-
-def test_a_store_without_sales_gets_what_sells_elsewhere_and_then_whatever_it_has(
-    shelf: list[Product],
+def test_customer_without_purchases_gets_best_sellers(
+    store: Store, products: list[Product]
 ) -> None:
-    other = store_data.store("danforth")
-    for one in shelf[:5]:
-        store_data.on_shelf(other, one)
-    assert set(_shown(_ask(other))) == {f"P-{number}" for number in range(5)}
-    ProductPopularity.objects.create(store=None, product=shelf[2], score=1, orders=3)
-    assert _shown(_ask(other))[0] == "P-2"
+    result = _recommend(store, store_data.create_verified_customer(*CONSENTS))
+
+    assert "cold_start" in result.fallback_reasons
+    assert _skus(result)[0] == "P-11"
 
 
-def test_without_a_store_the_province_counts(shelf: list[Product]) -> None:
-    west = store_data.store("whyte-ave", "AB")
-    store_data.on_shelf(west, shelf[3])
-    answer = recommend(Question(scenario="home", province="AB"))
-    assert _shown(answer) == ["P-3"]
+def test_store_without_sales_uses_sales_of_all_stores_then_any_stock(
+    products: list[Product],
+) -> None:
+    other_store = store_data.create_store("danforth")
+    for product in products[:5]:
+        store_data.set_stock(other_store, product)
+
+    without_sales = _recommend(other_store)
+    ProductPopularity.objects.create(store=None, product=products[2], score=1, orders=3)
+    with_sales_elsewhere = _recommend(other_store)
+
+    assert set(_skus(without_sales)) == {f"P-{number}" for number in range(5)}
+    assert _skus(with_sales_elsewhere)[0] == "P-2"
 
 
-def test_a_product_page_shows_what_goes_with_it_and_why(store: Store, shelf: list[Product]) -> None:
-    ProductNeighbor.objects.create(product=shelf[5], neighbor=shelf[0], score=0.9, buyers=9)
-    answer = _ask(store, scenario="product", products=(shelf[5].pk,))
-    assert _shown(answer)[0] == "P-0"
-    assert "P-5" not in _shown(answer)
-    reasons = {reason["kind"]: reason for reason in answer.picks[0].reasons}
+def test_without_store_the_stock_of_the_province_counts(products: list[Product]) -> None:
+    alberta = store_data.create_store("whyte-ave", "AB")
+    store_data.set_stock(alberta, products[3])
+
+    result = recommend(RecommendationRequest(scenario="home", province="AB"))
+
+    assert _skus(result) == ["P-3"]
+
+
+def test_product_page_recommends_co_purchases_with_shared_attributes(
+    store: Store, products: list[Product]
+) -> None:
+    ProductNeighbor.objects.create(product=products[5], neighbor=products[0], score=0.9, buyers=9)
+
+    result = _recommend(store, scenario="product", products=(products[5].pk,))
+
+    assert _skus(result)[0] == "P-0"
+    assert "P-5" not in _skus(result)
+    reasons = {reason["type"]: reason for reason in result.recommendations[0].reasons}
     assert reasons["same_brand"]["value"] == "Brand 0"
-    assert reasons["same_brand"]["like"] == shelf[5].pk
-    assert answer.level == 1  # no vectors here
+    assert reasons["same_brand"]["similar_to_product_id"] == products[5].pk
+    assert result.fallback_level == 1  # there is no vector index in this test
 
 
-def test_a_substitute_is_of_the_same_category_and_in_stock(
-    store: Store, shelf: list[Product]
+def test_substitutes_are_in_stock_and_of_the_same_category(
+    store: Store, products: list[Product]
 ) -> None:
-    drink = store_data.products(1, store, prefix="D", category="beverages")[0]
-    store_data.on_shelf(store, shelf[0], 0)
-    for one in (drink, shelf[1], shelf[2]):
-        ProductNeighbor.objects.create(product=shelf[0], neighbor=one, score=0.9, buyers=9)
-    store_data.on_shelf(store, shelf[2], 0)
-    answer = _ask(store, scenario="substitute", products=(shelf[0].pk,), limit=3)
-    assert _shown(answer)[0] == "P-1"
-    assert not {"P-0", "P-2", "D-0"} & set(_shown(answer))
+    beverage = store_data.create_products(1, store, prefix="D", category="beverages")[0]
+    for neighbor in (beverage, products[1], products[2]):
+        ProductNeighbor.objects.create(product=products[0], neighbor=neighbor, score=0.9, buyers=9)
+    for sold_out in (products[0], products[2]):
+        store_data.set_stock(store, sold_out, 0)
+
+    result = _recommend(store, scenario="substitute", products=(products[0].pk,), limit=3)
+
+    assert _skus(result)[0] == "P-1"
+    assert not {"P-0", "P-2", "D-0"} & set(_skus(result))
 
 
-def test_a_basket_of_a_visit_is_answered_with_what_goes_with_it(
-    store: Store, shelf: list[Product]
+def test_session_basket_is_complemented_and_ignores_removed_products(
+    store: Store, products: list[Product]
 ) -> None:
-    ProductNeighbor.objects.create(product=shelf[0], neighbor=shelf[3], score=0.9, buyers=9)
-    for kind, one in (
-        ("basket-add", shelf[0]),
-        ("basket-add", shelf[7]),
-        ("basket-remove", shelf[7]),
+    ProductNeighbor.objects.create(product=products[0], neighbor=products[3], score=0.9, buyers=9)
+    for interaction_type, product in (
+        (Interaction.Kind.BASKET_ADD, products[0]),
+        (Interaction.Kind.BASKET_ADD, products[7]),
+        (Interaction.Kind.BASKET_REMOVE, products[7]),
     ):
         Interaction.objects.create(
-            kind=kind, session="visit-1", product=one, occurred_at=timezone.now()
+            kind=interaction_type,
+            session="session-1",
+            product=product,
+            occurred_at=timezone.now(),
         )
-    answer = _ask(store, scenario="basket", session="visit-1")
-    assert _shown(answer)[0] == "P-3"
-    assert "P-0" not in _shown(answer)
-    assert "P-7" in _shown(answer)
+
+    result = _recommend(store, scenario="basket", session="session-1")
+
+    assert _skus(result)[0] == "P-3"
+    assert "P-0" not in _skus(result)
+    assert "P-7" in _skus(result)
 
 
-def test_nothing_alike_is_said_and_what_sells_is_shown(store: Store, shelf: list[Product]) -> None:
-    answer = _ask(store, scenario="product", products=(shelf[0].pk,))
-    assert "nothing-alike" in answer.why
-    assert answer.level == 3
-    assert answer.picks
+def test_without_similar_products_best_sellers_are_shown_with_the_reason(
+    store: Store, products: list[Product]
+) -> None:
+    result = _recommend(store, scenario="product", products=(products[0].pk,))
+
+    assert "no_similar_products" in result.fallback_reasons
+    assert result.fallback_level == 3
+    assert result.recommendations
 
 
 @pytest.mark.parametrize(
-    ("facts", "place", "is_shown"),
+    ("fields", "store_province", "is_allowed"),
     [
         ({"province": "AB"}, "AB", True),
         ({"province": "AB"}, "ON", False),
         ({"province": "ON"}, "QC", False),
         ({"province": "QC"}, "ON", True),
-        ({"province": "ON", "is_of_age": False}, "ON", False),
+        ({"province": "ON", "is_age_verified": False}, "ON", False),
         ({"province": ""}, "ON", False),
     ],
     ids=[
@@ -227,184 +299,268 @@ def test_nothing_alike_is_said_and_what_sells_is_shown(store: Store, shelf: list
         "18 in Ontario",
         "19 in Quebec",
         "21 in Ontario",
-        "unproven",
-        "proven somewhere",
+        "not verified",
+        "verified for an unknown province",
     ],
 )
-def test_age_is_proven_for_the_province(
-    facts: dict[str, object], place: str, is_shown: bool
+def test_age_must_be_verified_for_the_province_of_the_store(
+    fields: dict[str, object], store_province: str, is_allowed: bool
 ) -> None:
-    where = store_data.store(f"in-{place.lower()}", place)
-    store_data.products(3, where)
-    answer = _ask(where, store_data.shopper(**facts))  # type: ignore[arg-type]
-    assert bool(answer.picks) is is_shown
-    assert ("age-not-proven" in answer.why) is not is_shown
+    store = store_data.create_store(f"in-{store_province.lower()}", store_province)
+    store_data.create_products(3, store)
+
+    result = _recommend(store, store_data.create_verified_customer(**fields))  # type: ignore[arg-type]
+
+    assert bool(result.recommendations) is is_allowed
+    assert ("age_not_verified" in result.fallback_reasons) is not is_allowed
 
 
-def test_a_proof_of_a_higher_age_holds_where_it_is_needed() -> None:
-    quebec = store_data.store("sainte-catherine", "QC")
-    store_data.products(3, quebec)
-    customer = store_data.shopper(province="ON")
-    profiles.verify_age(customer=customer, proof="in-person", by="user:test", age=21)
-    assert _ask(quebec, customer).picks
+def test_verification_of_a_higher_age_applies_in_stricter_provinces() -> None:
+    quebec = store_data.create_store("sainte-catherine", "QC")
+    store_data.create_products(3, quebec)
+    customer = store_data.create_verified_customer(province="ON")
+
+    profiles.verify_age(
+        customer=customer, verification_method="in_person", by="user:test", verified_age=21
+    )
+
+    assert _recommend(quebec, customer).recommendations
 
 
-def test_stated_dislikes_and_prices_hold_without_any_consent(
-    store: Store, shelf: list[Product]
+def test_verified_age_does_not_increase_with_a_move() -> None:
+    quebec = store_data.create_store("sainte-catherine", "QC")
+    store_data.create_products(3, quebec)
+    customer = store_data.create_verified_customer(province="AB")
+
+    profiles.correct_profile(customer=customer, changes={"province": "QC"}, by="user:test")
+
+    assert _recommend(quebec, customer).fallback_reasons == ("age_not_verified",)
+
+
+def test_stated_dislikes_and_price_range_apply_without_consent(
+    store: Store, products: list[Product]
 ) -> None:
-    customer = store_data.shopper()
-    changes = {
+    customer = store_data.create_verified_customer()
+    preferences = {
         "disliked_brands": ["brand 1"],
         "disliked_strain_types": ["sativa"],
         "price_range": [20, 28],
     }
-    profiles.correct(customer=customer, changes=changes, by="user:test")
-    assert set(_shown(_ask(store, customer))) == {"P-0", "P-2", "P-3", "P-5", "P-8"}
+
+    profiles.correct_profile(customer=customer, changes=preferences, by="user:test")
+
+    assert set(_skus(_recommend(store, customer))) == {"P-0", "P-2", "P-3", "P-5", "P-8"}
 
 
-def test_rules_hide_raise_and_lower_while_they_hold(store: Store, shelf: list[Product]) -> None:
+def test_active_rules_hide_boost_and_demote(store: Store, products: list[Product]) -> None:
     now = timezone.now()
     rules = {
-        "hide": {"deed": "hide", "product": shelf[11]},
-        "later": {"deed": "hide", "product": shelf[10], "starts_at": now + timedelta(hours=1)},
-        "over": {"deed": "hide", "product": shelf[9], "ends_at": now - timedelta(hours=1)},
-        "lower": {"deed": "lower", "product": shelf[10], "strength": 0.5},
-        "raise": {
-            "deed": "raise",
-            "product": shelf[0],
+        "hide": {"action": "hide", "product": products[11]},
+        "later": {"action": "hide", "product": products[10], "starts_at": now + timedelta(hours=1)},
+        "over": {"action": "hide", "product": products[9], "ends_at": now - timedelta(hours=1)},
+        "demote": {"action": "demote", "product": products[10], "strength": 0.5},
+        "boost": {
+            "action": "boost",
+            "product": products[0],
             "strength": 1,
-            "unpaid_note": "nobody pays",
+            "unpaid_note": "not paid for",
         },
     }
-    before = _shown(_ask(store, limit=12))
-    for name, facts in rules.items():
-        Rule.objects.create(name=name, reason="a test", **facts)
-    answer = _ask(store, limit=12)
-    assert "P-11" not in _shown(answer)
-    assert _shown(answer)[0] == "P-9"
-    assert before.index("P-10") < _shown(answer).index("P-10")
-    assert answer.until == now + timedelta(hours=1)
-    assert [
-        rule.name for pick in answer.picks if pick.product.sku == "P-10" for rule in pick.rules
-    ] == ["lower"]
+    skus_before = _skus(_recommend(store, limit=12))
+
+    for name, fields in rules.items():
+        BusinessRule.objects.create(name=name, reason="a test", **fields)
+    result = _recommend(store, limit=12)
+
+    skus = _skus(result)
+    assert "P-11" not in skus
+    assert skus[0] == "P-9"
+    assert skus_before.index("P-10") < skus.index("P-10")
+    assert result.valid_until == now + timedelta(hours=1)
+    assert [rule.name for rule in _by_sku(result)["P-10"].rules] == ["demote"]
 
 
-def test_a_booster_needs_a_note_and_a_rule_names_products() -> None:
+def test_boost_needs_an_unpaid_note() -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
-        Rule.objects.create(name="paid?", deed="raise", brand="X", reason="because")
+        BusinessRule.objects.create(name="paid?", action="boost", brand="X", reason="because")
+
+
+def test_rule_needs_a_product_criterion() -> None:
     with pytest.raises(ValidationError, match="which products"):
-        Rule(name="everything", deed="hide", reason="because").full_clean()
+        BusinessRule(name="everything", action="hide", reason="because").full_clean()
 
 
-def test_brands_take_turns(store: Store) -> None:
-    store_data.products(6, store, prefix="A", brand="Big", price=Decimal(10))
-    store_data.products(3, store, prefix="B", brand="Small")
-    for one in Product.objects.all():
+def test_products_of_one_brand_are_limited(store: Store) -> None:
+    store_data.create_products(6, store, prefix="A", brand="Big", price=Decimal(10))
+    store_data.create_products(3, store, prefix="B", brand="Small")
+    for product in Product.objects.all():
         ProductPopularity.objects.create(
-            store=store, product=one, score=1 if one.brand == "Big" else 0.5, orders=1
+            store=store, product=product, score=1 if product.brand == "Big" else 0.5, orders=1
         )
-    Scenario.objects.filter(pk="home").update(most_of_a_brand=2, diversity=0)
-    assert [pick.product.brand for pick in _ask(store).picks].count("Big") == 2
+    Scenario.objects.filter(pk="home").update(max_per_brand=2, diversity=0)
+
+    result = _recommend(store)
+
+    brands = [recommendation.product.brand for recommendation in result.recommendations]
+    assert brands.count("Big") == 2
 
 
-def test_a_scenario_that_is_off_says_so(store: Store, shelf: list[Product]) -> None:
-    Scenario.objects.filter(pk="home").update(is_active=False)
-    answer = _ask(store)
-    assert (answer.picks, answer.why, answer.level) == ([], ("scenario-off",), 4)
-
-
-def test_answers_are_noted_and_previews_are_not(store: Store, shelf: list[Product]) -> None:
-    customer = store_data.shopper("history")
-    answer = _ask(store, customer)
-    kept = Recommendation.objects.get()
-    assert (kept.id, kept.customer_id, kept.store_id) == (answer.id, customer.pk, store.pk)
-    assert kept.products == [pick.product.pk for pick in answer.picks]
-    scenario = Scenario.objects.get(pk="home")
-    scenario.popular, scenario.new = 0, 1
-    recommend(Question(scenario="home", store=store), scenario=scenario, is_kept=False)
-    assert Recommendation.objects.count() == 1
-
-
-def test_whose_an_answer_was_is_noted_only_of_those_whose_history_is_kept(
-    store: Store, shelf: list[Product]
+def test_disabled_scenario_returns_no_products_and_the_reason(
+    store: Store, products: list[Product]
 ) -> None:
-    _ask(store, store_data.shopper("profiling"))
+    Scenario.objects.filter(pk="home").update(is_active=False)
+
+    result = _recommend(store)
+
+    assert result.recommendations == []
+    assert result.fallback_reasons == ("scenario_disabled",)
+    assert result.fallback_level == 4
+
+
+def test_results_are_recorded_but_previews_are_not(store: Store, products: list[Product]) -> None:
+    customer = store_data.create_verified_customer("history")
+    result = _recommend(store, customer)
+    unsaved_scenario = Scenario.objects.get(pk="home")
+    unsaved_scenario.popularity = 0
+    unsaved_scenario.newness = 1
+
+    recommend(
+        RecommendationRequest(scenario="home", store=store),
+        scenario=unsaved_scenario,
+        is_recorded=False,
+    )
+
+    recorded = Recommendation.objects.get()
+    assert recorded.id == result.id
+    assert recorded.customer_id == customer.pk
+    assert recorded.store_id == store.pk
+    assert recorded.products == [
+        recommendation.product.pk for recommendation in result.recommendations
+    ]
+
+
+def test_results_are_recorded_under_a_customer_only_with_history_consent(
+    store: Store, products: list[Product]
+) -> None:
+    _recommend(store, store_data.create_verified_customer("profiling"))
     assert Recommendation.objects.get().customer_id is None
-    customer = store_data.shopper("history")
-    _ask(store, customer)
+
+    customer = store_data.create_verified_customer("history")
+    _recommend(store, customer)
     assert Recommendation.objects.filter(customer_id=customer.pk).count() == 1
-    consents.withdraw(customer=customer, purpose="history", by="user:test")
+
+    consents.withdraw_consent(customer=customer, purpose="history", by="user:test")
     assert not Recommendation.objects.exclude(customer_id=None).exists()
 
 
-def test_a_proof_of_age_does_not_grow_with_a_move() -> None:
-    quebec = store_data.store("sainte-catherine", "QC")
-    store_data.products(3, quebec)
-    customer = store_data.shopper(province="AB")
-    profiles.correct(customer=customer, changes={"province": "QC"}, by="user:test")
-    assert _ask(quebec, customer).why == ("age-not-proven",)
-
-
-def test_a_rule_on_a_product_holds_for_what_it_was_merged_into(
-    store: Store, shelf: list[Product]
+def test_rule_on_a_merged_product_applies_to_the_product_it_was_merged_into(
+    store: Store, products: list[Product]
 ) -> None:
-    Rule.objects.create(name="recall", deed="hide", product=shelf[0], reason="lot 7")
-    Product.objects.filter(pk=shelf[0].pk).update(merged_into=shelf[11])
-    assert "P-11" not in _shown(_ask(store))
+    BusinessRule.objects.create(name="recall", action="hide", product=products[0], reason="lot 7")
+
+    Product.objects.filter(pk=products[0].pk).update(merged_into=products[11])
+
+    assert "P-11" not in _skus(_recommend(store))
 
 
-def test_a_rule_on_thc_reads_the_upper_end_of_the_label(store: Store, shelf: list[Product]) -> None:
-    Product.objects.filter(pk=shelf[11].pk).update(
+def test_thc_rule_compares_the_upper_end_of_the_label(
+    store: Store, products: list[Product]
+) -> None:
+    Product.objects.filter(pk=products[11].pk).update(
         thc_percentage=27, thc_percentage_low=24, thc_percentage_high=30
     )
-    Rule.objects.create(name="strong", deed="hide", least_thc=Decimal(28), reason="a test")
-    assert "P-11" not in _shown(_ask(store))
+
+    BusinessRule.objects.create(
+        name="strong", action="hide", min_thc_percentage=Decimal(28), reason="a test"
+    )
+
+    assert "P-11" not in _skus(_recommend(store))
 
 
-def test_the_language_is_the_persons(store: Store, shelf: list[Product]) -> None:
-    customer = store_data.shopper("history", "profiling", language="fr")
-    store_data.bought(customer, shelf[0], where=store, times=6)
-    assert _ask(store, customer).picks[0].reasons[0]["text"] == "Vous l'avez déjà acheté"
+def test_reasons_are_in_the_language_of_the_customer(store: Store, products: list[Product]) -> None:
+    customer = store_data.create_verified_customer(*CONSENTS, language="fr")
+    store_data.record_purchases(customer, products[0], store=store, times=6)
+
+    result = _recommend(store, customer)
+
+    assert result.recommendations[0].reasons[0]["text"] == "Vous l'avez déjà acheté"
 
 
-def test_nobody_has_this_id(store: Store) -> None:
-    with pytest.raises(Unknown):
-        recommend(Question(scenario="home", store=store, customer=uuid4()))
+def test_unknown_customer_raises_a_lookup_error(store: Store) -> None:
+    with pytest.raises(RecommendationLookupError):
+        recommend(RecommendationRequest(scenario="home", store=store, customer=uuid4()))
 
 
 @pytest.fixture
-def judged(store: Store, shelf: list[Product]) -> Question:
-    """A question with something in the way of most products."""
-    customer = store_data.shopper("history", "profiling")
-    store_data.bought(customer, shelf[0], where=store, times=6)
-    store_data.on_shelf(store, shelf[1], 0)
-    store_data.acted(customer, "dislike", shelf[2])
-    Rule.objects.create(name="recall", deed="hide", product=shelf[3], reason="lot 7 is called back")
-    return Question(scenario="home", store=store, customer=customer.pk, limit=5)
-
-
-def test_why_and_why_not(judged: Question, shelf: list[Product]) -> None:
-    best = judge(judged, product=shelf[0].pk)
-    assert (best.place, best.blocked) == (1, [])
-    assert best.parts["again"] > 0
-    why = {
-        number: [(one.filter, one.why) for one in judge(judged, product=shelf[number].pk).blocked]
-        for number in (1, 2, 3)
-    }
-    assert why[1] == [("stock", "not in stock in Queen-West")]
-    assert why[2] == [("dislike", "they dislike it")]
-    assert why[3] == [("rule", "rule recall: lot 7 is called back")]
-    low = judge(judged, product=shelf[4].pk)
-    assert (low.place, low.blocked) == (None, [])
-    assert low.score < low.least_score
-    with pytest.raises(Unknown):
-        judge(judged, product=uuid4())
-
-
-def test_whom_nothing_may_be_shown_is_told_why(store: Store, shelf: list[Product]) -> None:
-    customer = customer_data.person(province="ON")
-    verdict = judge(
-        Question(scenario="home", store=store, customer=customer.pk), product=shelf[0].pk
+def request_to_explain(store: Store, products: list[Product]) -> RecommendationRequest:
+    """A request in which three products are excluded, each by another filter."""
+    customer = store_data.create_verified_customer(*CONSENTS)
+    store_data.record_purchases(customer, products[0], store=store, times=6)
+    store_data.set_stock(store, products[1], 0)
+    store_data.record_interaction(customer, "dislike", products[2])
+    BusinessRule.objects.create(
+        name="recall", action="hide", product=products[3], reason="lot 7 is called back"
     )
-    assert [one.filter for one in verdict.blocked] == ["age"]
-    assert verdict.place is None
+    return RecommendationRequest(scenario="home", store=store, customer=customer.pk, limit=5)
+
+
+def test_explanation_of_a_recommended_product_has_rank_and_score_components(
+    request_to_explain: RecommendationRequest, products: list[Product]
+) -> None:
+    explanation = explain_product(request_to_explain, product=products[0].pk)
+
+    assert explanation.rank == 1
+    assert explanation.blocking_reasons == []
+    assert explanation.score_components["repurchase"] > 0
+
+
+@pytest.mark.parametrize(
+    ("number", "blocking_filter", "text"),
+    [
+        (1, "stock", "Queen-West"),
+        (2, "dislike", "dislike"),
+        (3, "rule", "recall: lot 7 is called back"),
+    ],
+)
+def test_explanation_of_an_excluded_product_names_the_filter(
+    request_to_explain: RecommendationRequest,
+    products: list[Product],
+    number: int,
+    blocking_filter: str,
+    text: str,
+) -> None:
+    explanation = explain_product(request_to_explain, product=products[number].pk)
+
+    reasons = [(reason.filter, reason.explanation) for reason in explanation.blocking_reasons]
+    assert len(reasons) == 1
+    assert reasons[0][0] == blocking_filter
+    assert text in reasons[0][1]
+
+
+def test_explanation_of_a_low_ranked_product_compares_scores(
+    request_to_explain: RecommendationRequest, products: list[Product]
+) -> None:
+    explanation = explain_product(request_to_explain, product=products[4].pk)
+
+    assert explanation.rank is None
+    assert explanation.blocking_reasons == []
+    assert explanation.score < explanation.min_shown_score
+
+
+def test_explanation_of_an_unknown_product_raises_a_lookup_error(
+    request_to_explain: RecommendationRequest,
+) -> None:
+    with pytest.raises(RecommendationLookupError):
+        explain_product(request_to_explain, product=uuid4())
+
+
+def test_explanation_says_that_the_age_is_not_verified(
+    store: Store, products: list[Product]
+) -> None:
+    customer = customer_data.create_customer(province="ON")
+    request = RecommendationRequest(scenario="home", store=store, customer=customer.pk)
+
+    explanation = explain_product(request, product=products[0].pk)
+
+    assert [reason.filter for reason in explanation.blocking_reasons] == ["age"]
+    assert explanation.rank is None

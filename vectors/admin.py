@@ -1,5 +1,6 @@
-"""Vector indexes in the console: how each stands, and what may be done with it."""
+"""Vector indexes in the console: state, rebuild, reconciliation and rollback."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,57 +13,84 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from kombu.exceptions import OperationalError
 
-from mlops.admin.reading import ReadOnlyAdmin, pretty_json
+from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 from vectors import tasks
-from vectors.encoders.registry import chosen, encoder
+from vectors.encoders.registry import ROLES, encoder, encoder_id
 from vectors.entities import entities
 from vectors.errors import IndexRefused, ModelMissing
 from vectors.index import build
 from vectors.models import OutboxEntry, VectorIndex
 
-_ASKED = {
-    "rebuild": "A new index is built beside this one and takes its place when it finds enough. Queries go on.",
-    "reconcile": "The vectors are held against rows and Milvus, and what differs is mended.",
-    "roll-back": "This index is brought up to the rows and serves again.",
+Status = VectorIndex.Status
+
+
+@dataclass(frozen=True, slots=True)
+class IndexAction:
+    """Action on an index that asks for confirmation; allowed for indexes with one of `statuses`."""
+
+    title: str
+    explanation: str
+    statuses: frozenset[str]
+
+
+_ACTIONS = {
+    "rebuild": IndexAction(
+        title="Rebuild",
+        explanation=(
+            "Builds a new index beside this one and switches to it once it passes its checks."
+            " Searches continue meanwhile."
+        ),
+        statuses=frozenset(Status),
+    ),
+    "reconcile": IndexAction(
+        title="Reconcile",
+        explanation="Compares the vectors with the rows and Milvus, and repairs differences.",
+        statuses=frozenset(Status),
+    ),
+    "roll-back": IndexAction(
+        title="Roll back",
+        explanation="Updates this index from the rows and switches searches back to it.",
+        statuses=frozenset({Status.RETIRED}),
+    ),
 }
 
 
 @admin.register(VectorIndex)
 class VectorIndexAdmin(ReadOnlyAdmin):
-    """Which index serves a collection, how far a build is, what the last reconciling found."""
+    """Indexes with status, progress, recall and differences at the last reconciliation."""
 
     list_display = (
-        "physical",
+        "physical_name",
         "collection",
         "status",
         "rows",
         "encoder",
-        "stamp",
-        "kind",
+        "fingerprint",
+        "type_and_parameters",
         "recall",
-        "found",
+        "differences",
         "serving_since",
     )
     list_filter = ("collection", "status")
-    list_before_template = "admin/vectors/vectorindex/standing.html"
+    list_before_template = "admin/vectors/vectorindex/overview.html"
     change_form_before_template = "admin/vectors/vectorindex/actions.html"
     fields = (
-        "physical",
+        "physical_name",
         "collection",
         "status",
-        "note",
+        "details",
         "rows",
         "version",
         "encoder",
         "revision",
-        "stamp",
+        "fingerprint",
         "dimension",
         "layout",
         "text_weight",
-        "kind",
+        "type_and_parameters",
         "recall",
-        "canaries_told",
-        "divergence_told",
+        "canary_results",
+        "reconciliation_counts",
         "created_at",
         "serving_since",
         "reconciled_at",
@@ -70,122 +98,117 @@ class VectorIndexAdmin(ReadOnlyAdmin):
 
     @admin.display(description="rows")
     def rows(self, index: VectorIndex) -> str:
-        """Show how many rows have vectors, of how many while it is built."""
+        """Show the number of rows with vectors; during a build, of how many."""
         count = index.vectors.count()
         entity = entities().get(index.collection)
-        is_building = index.status == VectorIndex.Status.BUILDING and entity is not None
-        return f"{count} of {entity.queryset().count()}" if is_building and entity else str(count)
+        if index.status == Status.BUILDING and entity is not None:
+            return f"{count} of {entity.queryset().count()}"
+        return str(count)
 
-    @admin.display(description="index")
-    def kind(self, index: VectorIndex) -> str:
-        """Show how it is searched in Milvus."""
-        return (
-            f"{index.index_type} {index.nlist}, nprobe {index.nprobe}"
-            if index.nprobe
-            else index.index_type
-        )
+    @admin.display(description="index type")
+    def type_and_parameters(self, index: VectorIndex) -> str:
+        """Show the index type in Milvus with its parameters."""
+        if index.nprobe:
+            return f"{index.index_type} {index.nlist}, nprobe {index.nprobe}"
+        return index.index_type
 
-    @admin.display(description="differences found, left")
-    def found(self, index: VectorIndex) -> str:
-        """Show what the last reconciling found and left."""
-        told = index.divergence
-        return (
-            f"{sum(told['before'].values())}, {sum(told['after'].values())}"
-            if told
-            else "never reconciled"
-        )
+    @admin.display(description="differences found, remaining")
+    def differences(self, index: VectorIndex) -> str:
+        """Show the totals of the last reconciliation."""
+        if not index.divergence:
+            return "never reconciled"
+        before = sum(index.divergence["before"].values())
+        after = sum(index.divergence["after"].values())
+        return f"{before}, {after}"
 
     @admin.display(description="canaries")
-    def canaries_told(self, index: VectorIndex) -> SafeString:
-        """Show rows that must find themselves."""
+    def canary_results(self, index: VectorIndex) -> SafeString:
+        """Show the sample rows that must find themselves."""
         return pretty_json(index.canaries)
 
-    @admin.display(description="last reconciling")
-    def divergence_told(self, index: VectorIndex) -> SafeString:
-        """Show the counts."""
+    @admin.display(description="last reconciliation")
+    def reconciliation_counts(self, index: VectorIndex) -> SafeString:
+        """Show the counts by kind of difference."""
         return pretty_json(index.divergence)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Tell, above the list, what is due and which models are missing."""
+        """Show due rows, outdated indexes and missing models above the list."""
         oldest = OutboxEntry.objects.order_by("id").first()
-        due = OutboxEntry.objects.values("row_id").distinct().count()
+        due_count = OutboxEntry.objects.values("row_id").distinct().count()
         return super().changelist_view(
             request,
             {
                 **(extra_context or {}),
-                "due": due,
-                "waiting": timezone.now() - oldest.noted_at if oldest else None,
-                "missing": _missing(),
-                "stale": [name for name in entities() if _is_stale(name)],
+                "due_count": due_count,
+                "oldest_age": timezone.now() - oldest.enqueued_at if oldest else None,
+                "missing_models": _missing_models(),
+                "outdated": [name for name in entities() if _is_outdated(name)],
                 "is_empty": not VectorIndex.objects.exists(),
             },
         )
 
     def get_urls(self) -> list[Any]:
-        """Add the pages that ask before something is done."""
-        view = self.admin_site.admin_view(self.act)
+        """Add the confirmation page of each action."""
+        view = self.admin_site.admin_view(self.confirm_action)
         return [
-            path("<uuid:pk>/do/<slug:what>/", view, name="vectors_vectorindex_act"),
+            path("<uuid:pk>/actions/<slug:action_name>/", view, name="vectors_vectorindex_action"),
             *super().get_urls(),
         ]
 
-    def act(self, request: HttpRequest, pk: Any, what: str) -> HttpResponse:
-        """Ask, and on POST start the task."""
+    def confirm_action(self, request: HttpRequest, pk: Any, action_name: str) -> HttpResponse:
+        """Show what an action does; start its task on POST."""
         index = get_object_or_404(VectorIndex, pk=pk)
-        is_right = (
-            index.status == VectorIndex.Status.RETIRED if what == "roll-back" else what in _ASKED
-        )
         if not request.user.has_perm("vectors.change_vectorindex"):
             raise PermissionDenied
-        back = redirect(reverse("admin:vectors_vectorindex_changelist"))
-        if not is_right:
-            messages.error(request, "This cannot be done with this index.")
-            return back
+        action = _ACTIONS.get(action_name)
+        to_list = redirect(reverse("admin:vectors_vectorindex_changelist"))
+        if action is None or index.status not in action.statuses:
+            messages.error(request, "This action is not available for this index.")
+            return to_list
         if request.method != "POST":
-            page = {
+            context = {
                 **admin.site.each_context(request),
-                "title": what.replace("-", " ").capitalize(),
+                "title": action.title,
                 "index": index,
-                "what": what,
-                "asked": _ASKED[what],
+                "action_name": action_name,
+                "explanation": action.explanation,
             }
-            return TemplateResponse(request, "admin/vectors/vectorindex/confirm.html", page)
+            return TemplateResponse(request, "admin/vectors/vectorindex/confirm.html", context)
         try:
-            _begin(index, what, index_type=request.POST.get("index_type", ""))
+            _start_task(index, action_name, index_type=request.POST.get("index_type", ""))
         except OperationalError:
-            messages.error(request, "The queue of tasks does not answer; nothing was begun.")
-            return back
-        messages.success(request, "Begun. This list shows how far it is.")
-        return back
+            messages.error(request, "The task queue does not respond; nothing was started.")
+            return to_list
+        messages.success(request, "Started. This list shows the progress.")
+        return to_list
 
 
-def _begin(index: VectorIndex, what: str, *, index_type: str) -> None:
-    """Hand the work to a worker; raises OperationalError when the broker does not answer."""
-    match what:
+def _start_task(index: VectorIndex, action_name: str, *, index_type: str) -> None:
+    """Queue the task of an action; raises OperationalError when the broker does not respond."""
+    match action_name:
         case "rebuild":
-            known = index_type if index_type in ("FLAT", "IVF_FLAT") else ""
-            tasks.rebuild_vectors.delay(collection=index.collection, index_type=known)
+            known_type = index_type if index_type in ("FLAT", "IVF_FLAT") else ""
+            tasks.rebuild_vectors.delay(collection=index.collection, index_type=known_type)
         case "reconcile":
             tasks.reconcile_vectors.delay(collection=index.collection)
         case _:
             tasks.roll_back_index.delay(index_id=str(index.pk))
 
 
-def _missing() -> list[tuple[str, str]]:
-    told = []
-    for role in ("text", "multilingual", "image"):
+def _missing_models() -> list[tuple[str, str]]:
+    """Return the id of each configured encoder that cannot be loaded, and the reason."""
+    missing = []
+    for role in ROLES:
         try:
             encoder(role)
         except ModelMissing as error:
-            told.append((chosen(role), str(error)))
-    return told
+            missing.append((encoder_id(role), str(error)))
+    return missing
 
 
-def _is_stale(collection: str) -> bool:
-    serving = VectorIndex.objects.filter(
-        collection=collection, status=VectorIndex.Status.SERVING
-    ).exists()
+def _is_outdated(collection: str) -> bool:
+    is_serving = VectorIndex.objects.filter(collection=collection, status=Status.SERVING).exists()
     try:
-        return serving and build.is_due(collection)
+        return is_serving and build.needs_rebuild(collection)
     except (IndexRefused, ModelMissing):
         return False

@@ -1,19 +1,20 @@
-"""The vector engine as a Django application."""
+"""Django application of the vector engine."""
 
 from django.apps import AppConfig
 
 
 class VectorsConfig(AppConfig):
-    """Tells readiness whether Milvus answers."""
+    """Configuration; registers the readiness probe of Milvus."""
 
     name = "vectors"
 
     def ready(self) -> None:
+        """Register the readiness probe."""
         from config.observability.health import register_probe
 
-        def ask() -> None:
+        def probe() -> None:
             from vectors.store import store
 
             store().ping()
 
-        register_probe("vectors", ask)
+        register_probe("vectors", probe)

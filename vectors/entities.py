@@ -1,4 +1,4 @@
-"""What an application says of its rows, in a file `embeddings.py`, for them to be found by meaning."""
+"""Entity declarations: which rows an application makes searchable by vector (`embeddings.py`)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -14,15 +14,17 @@ from vectors.encoders.base import Vectors
 from vectors.encoders.features import FeatureLayout
 
 
-class _Entity(ABC):
-    """Rows of one table in one collection, whatever makes their vectors."""
+class _BaseEntity(ABC):
+    """Rows of one table in one collection, independent of how their vectors are computed."""
 
+    # Name of the collection; in Milvus an alias of the index that serves it.
     collection: str
-    # Whose changes concern it: rows of this table are noted in the outbox by triggers.
+    # Table whose changes are written to the outbox by triggers.
     table: str
-    # Scalar fields of the collection: name → "float" or "text". A float that is unknown is -1.
+    # Scalar fields of the collection by name: "float" or "text". An unknown float is -1.
     scalar_fields: dict[str, str]
-    # Every field of a row that is read for its vector or scalars, and who may see it: what is encoded can be found.
+    # Every field of a row that is read for its vector or scalars, and who may see it: whatever is
+    # encoded can be found by a search.
     audiences: Mapping[str, Audience]
 
     @abstractmethod
@@ -33,80 +35,87 @@ class _Entity(ABC):
     def scalars(self, row: Any) -> dict[str, str | float]:
         """Return the scalar fields of a row."""
 
-    def is_live(self) -> bool:
-        """Tell whether it can be made here: a collection of a model that is not installed stays away."""
+    def is_available(self) -> bool:
+        """Return False when its vectors cannot be computed here, as its model is not installed."""
         return True
 
 
-class EmbeddedEntity(_Entity):
-    """Rows whose vectors are encoded: a text's, or a text's and the row's features joined."""
+class EmbeddedEntity(_BaseEntity):
+    """Rows with encoded vectors: of a text, or of a text and features concatenated."""
 
-    # Which encoder makes the text half: "text", "multilingual" or "image"; settings say what these are.
+    # Role of the text encoder: "text", "multilingual" or "image"; the settings name the model.
     role: str
-    # Features beside the text, and how much of the vector is the text's; None: text alone.
+    # Layout of the features beside the text, and the weight of the text; None: text alone.
     layout: FeatureLayout | None = None
     text_weight: float = 1.0
 
     @abstractmethod
     def texts(self, rows: Sequence[Any]) -> list[str]:
-        """Return what is encoded as text, a string a row."""
+        """Return the text to encode of each row."""
 
     def features(self, rows: Sequence[Any]) -> Vectors:
-        """Return float32 (n, 384), unit rows; only where there is a layout."""
+        """Return float32 (n, 384), unit rows; called only when there is a layout."""
         raise NotImplementedError
 
     @property
     def layout_version(self) -> str:
-        """Version of the features; empty for text alone."""
+        """Version of the feature layout; empty for text alone."""
         return self.layout.version if self.layout else ""
 
 
-class ComposedEntity(_Entity):
+class ComposedEntity(_BaseEntity):
     """
-    Rows whose vectors are sums of another collection's, in whose space they lie: unit(Σ weight · vector).
+    Rows whose vectors are weighted sums of another collection's: unit(Σ weight · vector).
 
-    A row has a vector where a part with a weight above 0 has one.
+    Their vectors lie in the space of that collection. A row has a vector when at least one of its
+    components with a weight above 0 has one.
     """
 
-    # The collection whose vectors are the parts; one that is encoded.
-    made_of: str
+    # Collection of the component vectors; its entity is an EmbeddedEntity.
+    source_collection: str
 
     @abstractmethod
-    def parts(self, rows: Sequence[Any]) -> Sequence[Mapping[UUID, float]]:
+    def component_weights(self, rows: Sequence[Any]) -> Sequence[Mapping[UUID, float]]:
         """
-        Return for each row the weights, above or below 0, of rows of the other collection.
+        Return for each row the weights, above or below 0, of rows of the source collection.
 
-        The same for the same rows whenever it is asked, or every vector would be made anew every time.
+        Must be deterministic: equal data give equal weights at any time, or every vector would be
+        computed again on every run.
         """
 
 
 Entity = EmbeddedEntity | ComposedEntity
 _entities: dict[str, Entity] = {}
-_Kind = TypeVar("_Kind", bound=type[EmbeddedEntity] | type[ComposedEntity])
+_EntityClass = TypeVar("_EntityClass", bound=type[EmbeddedEntity] | type[ComposedEntity])
 
 
-def register(kind: _Kind) -> _Kind:
-    """Declare an entity; used as a decorator. Refuses one that would let customers find by what is for staff."""
-    for_staff = [name for name, audience in kind.audiences.items() if audience > Audience.VERIFIED]
-    if for_staff or not set(kind.scalar_fields) <= set(kind.audiences):
+def register(entity_class: _EntityClass) -> _EntityClass:
+    """
+    Register an entity class; used as a decorator.
+
+    Raises ImproperlyConfigured for fields without audience or for staff only: customers could find
+    rows by them.
+    """
+    refused = [
+        name for name, audience in entity_class.audiences.items() if audience > Audience.VERIFIED
+    ]
+    if refused or not set(entity_class.scalar_fields) <= set(entity_class.audiences):
         raise ImproperlyConfigured(
-            f"{kind.__name__}: fields for staff, or without an audience: {for_staff}"
+            f"{entity_class.__name__}: fields for staff, or without an audience: {refused}"
         )
-    _entities[kind.collection] = kind()
-    return kind
+    _entities[entity_class.collection] = entity_class()
+    return entity_class
 
 
 def entities() -> dict[str, Entity]:
-    """Return every declared entity that can be made here, by collection; what is made of others comes after them."""
+    """Return the available entities by collection, composed ones after those they depend on."""
     autodiscover_modules("embeddings")
-    live = [entity for entity in _entities.values() if entity.is_live()]
-    return {
-        entity.collection: entity
-        for entity in sorted(live, key=lambda one: isinstance(one, ComposedEntity))
-    }
+    available = [entity for entity in _entities.values() if entity.is_available()]
+    ordered = sorted(available, key=lambda entity: isinstance(entity, ComposedEntity))
+    return {entity.collection: entity for entity in ordered}
 
 
-def made_of(collection: str) -> list[str]:
-    """Return the collections whose vectors are sums of this one's."""
+def dependent_collections(collection: str) -> list[str]:
+    """Return the collections whose vectors are composed of this one's."""
     composed = (entity for entity in entities().values() if isinstance(entity, ComposedEntity))
-    return [entity.collection for entity in composed if entity.made_of == collection]
+    return [entity.collection for entity in composed if entity.source_collection == collection]

@@ -1,45 +1,47 @@
-"""What can go wrong with vectors."""
+"""Errors of the vector engine."""
 
 from config.errors import CultivarError, ServiceUnavailable
 
 
 class VectorsUnavailable(ServiceUnavailable):
-    """Milvus does not answer."""
+    """Vector search is unavailable: Milvus does not respond, or nothing is indexed yet."""
 
-    code = "vectors-unavailable"
+    code = "vectors_unavailable"
 
     def __init__(self, reason: str) -> None:
+        """reason: a clause that says what is missing."""
         super().__init__("Vector search", reason)
 
 
 class VectorRefused(CultivarError):
-    """A vector of another dimension than its collection."""
+    """A vector has another dimension or fingerprint than the collection."""
 
-    code = "vector-refused"
+    code = "vector_refused"
 
 
 class ModelMissing(CultivarError):
-    """The model's files are absent or altered."""
+    """The files of a model are missing or do not match their hashes."""
 
-    code = "model-missing"
+    code = "model_missing"
 
 
 class ImageRefused(CultivarError):
-    """Bytes that are no image, a broken one, or one too large."""
+    """The bytes are not an image, or one that is broken or too large."""
 
-    code = "image-refused"
+    code = "image_refused"
 
 
 class IndexBusy(CultivarError):
-    """An index of the collection is being built or put back by another process."""
+    """Another process is building an index of the collection or rolling back to one."""
 
-    code = "index-busy"
+    code = "index_busy"
 
     def __init__(self, collection: str) -> None:
+        """collection: the one whose build lock is taken."""
         super().__init__(f"Another process is building an index of {collection}.")
 
 
 class IndexRefused(CultivarError):
-    """A new index is not good enough to serve or has nothing to be made of; or an old one cannot be kept up any more."""
+    """An index failed its checks, or its vectors cannot be computed."""
 
-    code = "index-refused"
+    code = "index_refused"

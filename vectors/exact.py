@@ -1,4 +1,4 @@
-"""Exact search in this process: the matrix of an index, kept up to its version, narrowed and multiplied."""
+"""Exact in-process search: the vectors of one index as a matrix, cached at the index's version."""
 
 import json
 import threading
@@ -13,21 +13,26 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from vectors.encoders.base import Vectors
-from vectors.filters import Between, Conditions
+from vectors.filters import RangeFilter, VectorFilters
 from vectors.models import VectorIndex
 from vectors.store import Hit
 
 Mask = NDArray[np.bool_]
+# Returns the id and content hash of every stored vector of an index.
+_HASHES_SQL = "SELECT entity_id, content_hash FROM indexed_vectors WHERE index_id = %s"
+# Returns id, vector and scalar fields of the stored vectors of an index.
+_VECTORS_SQL = "SELECT entity_id, vector, scalars FROM indexed_vectors WHERE index_id = %s"
 
 
 class ExactIndex:
-    """The vectors of an index in memory, (n, d) float32 in the order of ids, and a column for each scalar."""
+    """Vectors of an index in memory: (n, d) float32 in id order, and a column per scalar field."""
 
     def __init__(self, index: VectorIndex) -> None:
-        self.key = index.pk
+        """Create an empty matrix for an index; `refresh` reads its vectors."""
+        self.index_id = index.pk
         self.version = -1
         self.ids: list[str] = []
-        self.places: dict[str, int] = {}
+        self.positions: dict[str, int] = {}
         self.matrix: Vectors = np.zeros((0, index.dimension), np.float32)
         self._hashes: dict[UUID, str] = {}
         self._columns: dict[str, NDArray[Any]] = {}
@@ -37,45 +42,52 @@ class ExactIndex:
         return len(self.ids)
 
     def search(
-        self, vector: Vectors, *, limit: int, where: Conditions = ()
+        self, vector: Vectors, *, limit: int, filters: VectorFilters = ()
     ) -> tuple[list[Hit], float]:
-        """Return the nearest rows that fit, best first, ties by id; and the best score whether it fits or not."""
+        """
+        Return the nearest rows that pass the filters, best first, ties by id.
+
+        Also returns the maximum score over all rows, filtered or not; 0.0 for an empty index.
+        """
         if not len(self):
             return [], 0.0
         scores = self.matrix @ vector
-        best = float(scores.max())
-        places = np.flatnonzero(self.mask(where)) if where else None
-        chosen = scores if places is None else scores[places]
-        # All that tie with the last one are kept, so that ties are cut by id and not by chance.
-        least = (
-            np.partition(chosen, len(chosen) - limit)[len(chosen) - limit]
-            if len(chosen) > limit
+        max_score = float(scores.max())
+        positions = np.flatnonzero(self.mask(filters)) if filters else None
+        candidates = scores if positions is None else scores[positions]
+        # All rows that tie with the last one stay, so that ties are cut by id and not by chance.
+        min_score = (
+            np.partition(candidates, len(candidates) - limit)[len(candidates) - limit]
+            if len(candidates) > limit
             else -np.inf
         )
-        places = np.flatnonzero(scores >= least) if places is None else places[chosen >= least]
-        # The rows lie in the order of their ids, so that a stable sort settles ties.
-        order = places[np.argsort(-scores[places], kind="stable")][:limit]
-        return [Hit(self.ids[place], float(scores[place])) for place in order], best
+        if positions is None:
+            positions = np.flatnonzero(scores >= min_score)
+        else:
+            positions = positions[candidates >= min_score]
+        # Rows are in id order, so that a stable sort settles ties.
+        order = positions[np.argsort(-scores[positions], kind="stable")][:limit]
+        return [Hit(self.ids[i], float(scores[i])) for i in order], max_score
 
     def scores(self, vector: Vectors, ids: list[str]) -> dict[str, float]:
-        """Return the cosines of those rows that are here."""
-        here = [pk for pk in ids if pk in self.places]
-        if not here:
+        """Return the cosines of rows with a unit vector (d,), by id; unknown ids are left out."""
+        known = [pk for pk in ids if pk in self.positions]
+        if not known:
             return {}
-        scores = self.matrix[[self.places[pk] for pk in here]] @ vector
-        return {pk: float(score) for pk, score in zip(here, scores, strict=True)}
+        scores = self.matrix[[self.positions[pk] for pk in known]] @ vector
+        return {pk: float(score) for pk, score in zip(known, scores, strict=True)}
 
     def vector(self, pk: str) -> Vectors | None:
-        """Return a row's vector (d,)."""
-        place = self.places.get(pk)
-        return None if place is None else self.matrix[place]
+        """Return the vector (d,) of a row; None when it has none."""
+        position = self.positions.get(pk)
+        return None if position is None else self.matrix[position]
 
-    def mask(self, where: Conditions) -> Mask:
-        """Return which rows meet every condition (n,); what is unknown (-1) lies in no range."""
+    def mask(self, filters: VectorFilters) -> Mask:
+        """Return which rows pass all filters (n,); unknown numbers (-1) are in no range."""
         mask = np.ones(len(self), bool)
-        for condition in where:
+        for condition in filters:
             column = self._column(condition.field)
-            if isinstance(condition, Between):
+            if isinstance(condition, RangeFilter):
                 mask &= column >= np.float32(max(condition.low or 0.0, 0.0))
                 if condition.high is not None:
                     mask &= column <= np.float32(condition.high)
@@ -84,112 +96,128 @@ class ExactIndex:
         return mask
 
     def refresh(self, index: VectorIndex) -> None:
-        """Read what has changed since; the whole when it is new."""
+        """Read the vectors that changed since the last refresh; all of them the first time."""
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT entity_id, content_hash FROM indexed_vectors WHERE index_id = %s",
-                [index.pk],
-            )
-            now = dict(cursor.fetchall())
-        changed = [pk for pk, content_hash in now.items() if self._hashes.get(pk) != content_hash]
-        fresh = _read(index, changed if self._hashes else None)
-        ids = sorted(now, key=str)
-        matrix = np.empty((len(ids), index.dimension), np.float32)
+            cursor.execute(_HASHES_SQL, [index.pk])
+            current_hashes = dict(cursor.fetchall())
+        changed = [
+            pk
+            for pk, content_hash in current_hashes.items()
+            if self._hashes.get(pk) != content_hash
+        ]
+        changed_rows = _read_rows(index, changed if self._hashes else None)
+        sorted_ids = sorted(current_hashes, key=str)
+        matrix = np.empty((len(sorted_ids), index.dimension), np.float32)
         scalars: list[Mapping[str, Any]] = []
-        kept: list[UUID] = []
-        for pk in ids:
-            if pk in fresh:
-                matrix[len(kept)], told = fresh[pk]
-            elif str(pk) in self.places:
-                place = self.places[str(pk)]
-                matrix[len(kept)], told = self.matrix[place], self._scalars[place]
+        ids: list[UUID] = []
+        for pk in sorted_ids:
+            if pk in changed_rows:
+                vector, row_scalars = changed_rows[pk]
+            elif str(pk) in self.positions:
+                position = self.positions[str(pk)]
+                vector = self.matrix[position]
+                row_scalars = self._scalars[position]
             else:
-                continue  # removed since it was listed
-            scalars.append(told)
-            kept.append(pk)
-        self.ids = [str(pk) for pk in kept]
-        self.places = {pk: place for place, pk in enumerate(self.ids)}
-        self.matrix, self._scalars, self._columns = matrix[: len(kept)], scalars, {}
-        self._hashes = {pk: now[pk] for pk in kept}
+                continue  # deleted after the hashes were read
+            matrix[len(ids)] = vector
+            scalars.append(row_scalars)
+            ids.append(pk)
+        self.ids = [str(pk) for pk in ids]
+        self.positions = {pk: position for position, pk in enumerate(self.ids)}
+        self.matrix = matrix[: len(ids)]
+        self._scalars = scalars
+        self._columns = {}
+        self._hashes = {pk: current_hashes[pk] for pk in ids}
         self.version = index.version
 
     def copy(self, index: VectorIndex) -> "ExactIndex":
-        """Return one that can be refreshed while others go on searching this one."""
+        """Return a copy that can be refreshed while other threads search this one."""
         new = ExactIndex(index)
-        new.ids, new.places, new.matrix = self.ids, self.places, self.matrix
-        new._hashes, new._scalars = self._hashes, self._scalars
+        new.ids = self.ids
+        new.positions = self.positions
+        new.matrix = self.matrix
+        new._hashes = self._hashes
+        new._scalars = self._scalars
         return new
 
     def _column(self, name: str) -> NDArray[Any]:
         if name not in self._columns:
             values = [row[name] for row in self._scalars]
             is_text = any(isinstance(value, str) for value in values)
-            # Milvus holds floats of 32 bits: a price of 39.95 must lie on the same side of a limit in both.
+            # Milvus stores 32-bit floats: a price of 39.95 must be on the same side of a bound in
+            # both.
             self._columns[name] = np.array(values, dtype=np.str_ if is_text else np.float32)
         return self._columns[name]
 
 
-_held: dict[str, ExactIndex] = {}
+# Cached matrices and refresh locks by collection; `_guard` protects both dictionaries.
+_cache: dict[str, ExactIndex] = {}
 _locks: dict[str, threading.Lock] = {}
 _guard = threading.Lock()
 
 
-def exact_index(index: VectorIndex, *, whatever_size: bool = False) -> ExactIndex | None:
+def exact_index(index: VectorIndex, *, ignore_size_limit: bool = False) -> ExactIndex | None:
     """
-    Return the matrix of an index at its version; None when it has more rows than settings let a process hold.
+    Return the matrix of an index at its version, from a cache per process.
 
-    While one thread reads what is new, others go on with what is there.
+    None when the index has more rows than VECTORS_EXACT_BELOW, unless the limit is ignored. While
+    one thread refreshes the matrix, others continue with the previous version.
     """
     with _guard:
-        held, lock = (
-            _held.get(index.collection),
-            _locks.setdefault(index.collection, threading.Lock()),
-        )
-    is_ours = held is not None and held.key == index.pk
-    if held is not None and is_ours and held.version >= index.version:
-        return held
-    if not (is_ours or whatever_size) and index.vectors.count() > settings.VECTORS_EXACT_BELOW:
+        cached = _cache.get(index.collection)
+        lock = _locks.setdefault(index.collection, threading.Lock())
+    is_same_index = cached is not None and cached.index_id == index.pk
+    if cached is not None and is_same_index and cached.version >= index.version:
+        return cached
+    if (
+        not (is_same_index or ignore_size_limit)
+        and index.vectors.count() > settings.VECTORS_EXACT_BELOW
+    ):
         return None
-    if not lock.acquire(blocking=not is_ours):
-        return held
+    if not lock.acquire(blocking=not is_same_index):
+        return cached
     try:
-        held = _held.get(index.collection)
-        if held is not None and held.key == index.pk and held.version >= index.version:
-            return held
-        fresh = held.copy(index) if held is not None and held.key == index.pk else ExactIndex(index)
+        cached = _cache.get(index.collection)
+        is_same_index = cached is not None and cached.index_id == index.pk
+        if cached is not None and is_same_index and cached.version >= index.version:
+            return cached
+        fresh = cached.copy(index) if cached is not None and is_same_index else ExactIndex(index)
         fresh.refresh(index)
-        if len(fresh) > settings.VECTORS_EXACT_BELOW and not whatever_size:
-            _held.pop(index.collection, None)
+        if len(fresh) > settings.VECTORS_EXACT_BELOW and not ignore_size_limit:
+            _cache.pop(index.collection, None)
             return None
-        _held[index.collection] = fresh
+        _cache[index.collection] = fresh
         return fresh
     finally:
         lock.release()
 
 
-def forget() -> None:
-    """Hold nothing any more: for tests, and for a process whose database is another now."""
+def clear_cache() -> None:
+    """Empty the cache: for tests, and after the process connects to another database."""
     with _guard:
-        _held.clear()
+        _cache.clear()
 
 
-def _read(
+def _read_rows(
     index: VectorIndex, ids: list[UUID] | None
 ) -> dict[UUID, tuple[Vectors, Mapping[str, Any]]]:
-    """Read vectors and scalars; in PostgreSQL's binary form, since bytes as text are twice as long and slow to read."""
+    """
+    Return vectors and scalar fields by row id; of all rows when `ids` is None.
+
+    Read in PostgreSQL's binary format: bytes as text are twice as long and slow to parse.
+    """
     connection.ensure_connection()
-    sql = "SELECT entity_id, vector, scalars FROM indexed_vectors WHERE index_id = %s"
     with psycopg.Cursor(connection.connection) as cursor:
         if ids is None:
-            cursor.execute(sql, [index.pk], binary=True)
+            cursor.execute(_VECTORS_SQL, [index.pk], binary=True)
         else:
-            cursor.execute(f"{sql} AND entity_id = ANY(%s)", [index.pk, ids], binary=True)
+            cursor.execute(f"{_VECTORS_SQL} AND entity_id = ANY(%s)", [index.pk, ids], binary=True)
         return {
-            pk: (np.frombuffer(vector, np.float32), _loaded(scalars))
+            pk: (np.frombuffer(vector, np.float32), _parse_scalars(scalars))
             for pk, vector, scalars in cursor
         }
 
 
-def _loaded(scalars: Any) -> Mapping[str, Any]:
-    loaded: Mapping[str, Any] = json.loads(scalars) if isinstance(scalars, str | bytes) else scalars
-    return loaded
+def _parse_scalars(scalars: Any) -> Mapping[str, Any]:
+    parsed: Mapping[str, Any] = json.loads(scalars) if isinstance(scalars, str | bytes) else scalars
+    return parsed

@@ -1,12 +1,16 @@
-"""What a search may be narrowed by: typed, so that nothing a person typed becomes part of an expression."""
+"""Filters of a vector search; typed, so that user input never becomes part of an expression."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
-    """A number from `low` to `high`, both included; either may be open. A row without the number never fits."""
+class RangeFilter:
+    """
+    Number between `low` and `high`, both included; either may be open.
+
+    Rows without the number never match.
+    """
 
     field: str
     low: float | None = None
@@ -14,13 +18,13 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
-class OneOf:
-    """A text that is one of these."""
+class AnyOfFilter:
+    """Text that equals one of the values."""
 
     field: str
     values: tuple[str, ...]
 
 
-Condition = Between | OneOf
-Conditions = Sequence[Condition]
-"""All of them must hold."""
+VectorFilter = RangeFilter | AnyOfFilter
+VectorFilters = Sequence[VectorFilter]
+"""Filters that a row must all pass."""

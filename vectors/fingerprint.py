@@ -1,4 +1,4 @@
-"""What of a row goes into a vector, the hashes that tell a change, and what makes the vectors of a collection."""
+"""Embedding inputs with their content hashes, and the embedding fingerprint of a collection."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,26 +9,28 @@ from vectors.encoders.base import Vectors
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """What a row's vector is made of: a text and features, or parts; and its hashes."""
+class EmbeddingInput:
+    """Input of a row's vector: a text with features, or the weights of component vectors."""
 
     id: UUID
     scalars: dict[str, str | float]
+    # Hash of everything that the vector and its scalar fields are computed from.
     content_hash: str
-    # Of the text alone; empty where there is none.
+    # Hash of the text alone; empty without text.
     text_hash: str = ""
     text: str = ""
     features: Vectors | None = None
-    # Weights of another collection's rows.
-    parts: Mapping[UUID, float] = field(default_factory=dict)
+    # Weights by the id of a row of the source collection.
+    component_weights: Mapping[UUID, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class EmbeddingFingerprint:
     """
-    What makes the vectors of a collection now: encoder, layout, weight.
+    Everything that determines how the vectors of a collection are computed.
 
-    stamp: 12 hex digits that name all of it; two vectors may be compared only when theirs are the same.
+    digest: 12 hex digits over all other fields. Two vectors may be compared only when the digests
+    of their indexes are equal.
     """
 
     encoder: str
@@ -36,9 +38,9 @@ class Recipe:
     dimension: int
     layout: str
     text_weight: float
-    stamp: str
+    digest: str
 
 
-def hashed(told: bytes) -> str:
-    """Return 32 hex digits."""
-    return hashlib.blake2b(told, digest_size=16).hexdigest()
+def hash_content(content: bytes) -> str:
+    """Return the BLAKE2b hash of bytes as 32 hex digits."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""What of the rows is in the vectors, made how, and what is due."""
+"""Vector indexes, stored vectors and the outbox of rows whose vectors are due."""
 
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
@@ -7,44 +7,54 @@ from django.db.models.functions import Now
 
 
 class VectorIndex(models.Model):
-    """One physical collection: what made its vectors, how it is searched, whether it serves (table `vector_indexes`)."""
+    """
+    Index of a collection: one build, with its fingerprint, search parameters and status.
+
+    Table `vector_indexes`. At most one index of a collection serves, and at most one is built.
+    """
 
     class Status(models.TextChoices):
-        """Where it stands."""
+        """Status of an index."""
 
         BUILDING = "building", "being built"
         SERVING = "serving", "serving"
-        RETIRED = "retired", "kept for rolling back"
+        RETIRED = "retired", "retained for rollback"
         FAILED = "failed", "failed"
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    collection = models.CharField(max_length=100, db_comment="the alias that the serving one bears")
-    physical = models.CharField(
-        max_length=150, unique=True, db_comment="its own name in Milvus, without prefix"
+    collection = models.CharField(
+        max_length=100, db_comment="collection; alias of its serving index in Milvus"
     )
-    stamp = models.CharField(
-        max_length=16, db_comment="of encoder, revision, dimension, layout and weight"
+    physical_name = models.CharField(
+        max_length=150, unique=True, db_comment="name of the Milvus collection, without prefix"
+    )
+    fingerprint = models.CharField(
+        max_length=16, db_comment="digest of encoder, revision, dimension, layout and text weight"
     )
     encoder = models.CharField(max_length=200)
     revision = models.CharField(max_length=64)
     dimension = models.IntegerField()
     layout = models.CharField(
-        max_length=50, blank=True, db_comment="version of the features; empty: text alone"
+        max_length=50, blank=True, db_comment="version of the feature layout; empty for text alone"
     )
     text_weight = models.FloatField(default=1)
     index_type = models.CharField(max_length=20)
     nlist = models.IntegerField(null=True)
     nprobe = models.IntegerField(null=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.BUILDING)
-    note = models.TextField(blank=True, db_comment="why it failed, what was tuned")
-    version = models.BigIntegerField(default=0, db_comment="one more with every batch written")
+    details = models.TextField(
+        blank=True, db_comment="reason of a failure, or tuned search parameters"
+    )
+    version = models.BigIntegerField(default=0, db_comment="incremented with every batch written")
     recall = models.FloatField(
-        null=True, db_comment="recall@10 against exact search, when last measured"
+        null=True, db_comment="last measured recall@10 against exact search, 0 to 1"
     )
     canaries = models.JSONField(
-        null=True, db_comment="queries whose answers are known, and how they came out"
+        null=True, db_comment="sample rows that must find themselves, with the best hit"
     )
-    divergence = models.JSONField(null=True, db_comment="what the last reconciling found and left")
+    divergence = models.JSONField(
+        null=True, db_comment="differences before and after the last reconciliation"
+    )
     created_at = models.DateTimeField(db_default=Now())
     serving_since = models.DateTimeField(null=True)
     reconciled_at = models.DateTimeField(null=True)
@@ -67,20 +77,23 @@ class VectorIndex(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.physical
+        return self.physical_name
 
 
 class IndexedVector(models.Model):
     """
-    A row's vector in an index (table `indexed_vectors`).
+    Vector of a row in an index, with hashes and scalar fields (table `indexed_vectors`).
 
-    Kept beside Milvus, so that an index is compared, refilled and searched exactly without encoding anything anew.
+    Stored beside Milvus, so that an index can be compared, restored and searched exactly without
+    encoding anything again.
     """
 
     index = models.ForeignKey(VectorIndex, on_delete=models.CASCADE, related_name="vectors")
     entity_id = models.UUIDField()
     text_hash = models.CharField(max_length=32)
-    content_hash = models.CharField(max_length=32, db_comment="of text, features and scalars")
+    content_hash = models.CharField(
+        max_length=32, db_comment="hash of text, features and scalar fields"
+    )
     vector = models.BinaryField(db_comment="float32, little-endian, unit length")
     scalars = models.JSONField(default=dict)
     indexed_at = models.DateTimeField(db_default=Now())
@@ -96,11 +109,15 @@ class IndexedVector(models.Model):
 
 
 class OutboxEntry(models.Model):
-    """A row that has changed and whose vectors are due; triggers write it with the change (table `vector_outbox`)."""
+    """
+    Changed row whose vectors are due (table `vector_outbox`).
+
+    Written by triggers in the transaction of the change.
+    """
 
     table_name = models.CharField(max_length=63)
     row_id = models.UUIDField()
-    noted_at = models.DateTimeField(db_default=Now())
+    enqueued_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "vector_outbox"

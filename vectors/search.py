@@ -1,4 +1,9 @@
-"""Questions to the vectors: exact in this process where an index is small, by Milvus where it is large."""
+"""
+Vector search: by text, by vector, by stored row, and by liked and disliked rows.
+
+Small indexes are searched exactly in this process, large ones in Milvus (`VECTORS_EXACT_BELOW`).
+When Milvus is unavailable, indexes up to `VECTORS_FALLBACK_BELOW` rows are searched exactly too.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,51 +14,63 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
-from vectors.encoders.base import Vectors, combine, unit
-from vectors.encoders.registry import encoder_named
+from vectors.encoders.base import Vectors, combine, normalize_rows
+from vectors.encoders.registry import encoder_by_id
 from vectors.entities import EmbeddedEntity, entities
 from vectors.errors import ModelMissing, VectorRefused, VectorsUnavailable
 from vectors.exact import ExactIndex, exact_index
-from vectors.filters import Conditions
-from vectors.index.encode import FEATURES
+from vectors.filters import VectorFilters
+from vectors.index.encode import FEATURE_DIMENSION
 from vectors.models import IndexedVector, VectorIndex
 from vectors.store import Hit, store
 
 __all__ = [
-    "Answer",
     "Hit",
-    "blend",
-    "explain",
+    "VectorSearchResult",
+    "blend_vectors",
+    "cosine_scores",
+    "encode_query",
+    "explain_similarity",
     "nearest",
-    "score",
-    "scores_of",
+    "score_by_text",
     "search",
-    "serving",
+    "serving_index",
     "similar",
-    "stored",
-    "vectors_of",
+    "stored_vector",
+    "stored_vectors",
 ]
 
 log = structlog.get_logger(__name__)
-_UNLIKE = 0.5
-# As written: it is asked with every question, and putting it together costs more than the answer.
-_SERVING = """
-SELECT id, collection, physical, stamp, encoder, dimension, layout, text_weight, nprobe, version, status
-FROM vector_indexes WHERE collection = %s AND status = 'serving'
+_DISLIKED_WEIGHT = 0.5
+# Returns the serving index of a collection. Raw SQL, as it runs with every search and building the
+# query with the ORM costs more than the query.
+_SERVING_INDEX_SQL = """
+SELECT id, collection, physical_name, fingerprint, encoder, dimension, layout, text_weight,
+  nprobe, version, status
+FROM vector_indexes
+WHERE collection = %(collection)s AND status = 'serving'
 """
-_STORED = """
-SELECT i.stamp, v.vector FROM vector_indexes i LEFT JOIN indexed_vectors v ON v.index_id = i.id AND v.entity_id = %s
-WHERE i.collection = %s AND i.status = 'serving'
+# Returns the fingerprint of the serving index and a row's vector in it (NULL without vector).
+_STORED_VECTOR_SQL = """
+SELECT i.fingerprint, v.vector
+FROM vector_indexes i
+LEFT JOIN indexed_vectors v ON v.index_id = i.id AND v.entity_id = %(row_id)s
+WHERE i.collection = %(collection)s AND i.status = 'serving'
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Rows found, best first, ties by id; `best` is the highest score there is, whether or not its row fits."""
+class VectorSearchResult:
+    """
+    Hits of a vector search, best first, ties by id.
+
+    max_score: maximum score over the whole collection, regardless of filters. fingerprint: of the
+    index that was searched. path: how it was searched.
+    """
 
     hits: list[Hit]
-    best: float
-    stamp: str
+    max_score: float
+    fingerprint: str
     path: Literal["exact", "milvus"]
 
 
@@ -62,169 +79,215 @@ def search(
     collection: str,
     text: str,
     limit: int,
-    where: Conditions = (),
+    filters: VectorFilters = (),
     features: Vectors | None = None,
-) -> Answer:
+) -> VectorSearchResult:
     """
-    Return the rows nearest to a text, best first, among those that meet the conditions.
+    Return the rows nearest to a text that pass all filters, best first.
 
-    features: (384,) of the question, where the collection has any. The text is encoded by what made the index that is
-    searched, so that vectors of two stamps never meet. Raises VectorsUnavailable.
+    features: (384,) of the query, for collections with features. The text is encoded by the
+    encoder of the index that is searched, so that vectors of two fingerprints are never compared.
+    Raises VectorsUnavailable.
     """
-    index = serving(collection)
-    return _nearest(index, encoded(index, text, features), limit, where)
+    index = serving_index(collection)
+    return _nearest(index, encode_query(index, text, features), limit, filters)
 
 
-def score(
+def score_by_text(
     *, collection: str, text: str, ids: Sequence[str], features: Vectors | None = None
 ) -> dict[str, float]:
-    """Return how near to a text these rows are; rows without a vector are left out. Raises VectorsUnavailable."""
-    index = serving(collection)
-    return _scores(index, encoded(index, text, features), ids)
+    """
+    Return the cosine of each row with a text, by id; rows without a vector are left out.
+
+    Raises VectorsUnavailable.
+    """
+    index = serving_index(collection)
+    return _scores(index, encode_query(index, text, features), ids)
 
 
 def nearest(
-    *, collection: str, vector: Vectors, limit: int, where: Conditions = (), stamp: str = ""
-) -> Answer:
-    """Return the rows nearest to a vector (d,). Raises VectorRefused for another dimension or stamp."""
-    index = serving(collection)
+    *,
+    collection: str,
+    vector: Vectors,
+    limit: int,
+    filters: VectorFilters = (),
+    fingerprint: str = "",
+) -> VectorSearchResult:
+    """
+    Return the rows nearest to a vector (d,) that pass all filters, best first.
+
+    fingerprint: of the index that the vector comes from. Raises VectorRefused for another dimension
+    or fingerprint than that of the serving index.
+    """
+    index = serving_index(collection)
     if vector.shape != (index.dimension,) or not np.isfinite(vector).all():
         raise VectorRefused(
-            f"Vector of shape {vector.shape}: {index.dimension} finite numbers are due."
+            f"Vector has shape {vector.shape}; expected {index.dimension} finite numbers."
         )
-    if stamp and stamp != index.stamp:
+    if fingerprint and fingerprint != index.fingerprint:
         raise VectorRefused(
-            f"The vector bears the stamp {stamp}; {collection} is searched by {index.stamp} now."
+            f"Vector has the fingerprint {fingerprint}; {collection} now has {index.fingerprint}."
         )
-    return _nearest(index, unit(vector[None, :].astype(np.float32))[0], limit, where)
+    unit_vector = normalize_rows(vector[None, :].astype(np.float32))[0]
+    return _nearest(index, unit_vector, limit, filters)
 
 
-def similar(*, collection: str, entity_id: str, limit: int, where: Conditions = ()) -> Answer:
-    """Return the rows nearest to a stored one, itself left out; none when it has no vector yet."""
-    index = serving(collection)
-    vector = _vectors(index, [entity_id]).get(entity_id)
+def similar(
+    *, collection: str, entity_id: str, limit: int, filters: VectorFilters = ()
+) -> VectorSearchResult:
+    """Return the rows nearest to a stored row, without itself; no hits when it has no vector."""
+    index = serving_index(collection)
+    vector = _stored_vectors(index, [entity_id]).get(entity_id)
     if vector is None:
-        return Answer([], 0.0, index.stamp, "exact")
-    found = _nearest(index, vector, limit + 1, where)
-    hits = [hit for hit in found.hits if hit.id != entity_id][:limit]
-    return Answer(hits, found.best, found.stamp, found.path)
+        return VectorSearchResult([], 0.0, index.fingerprint, "exact")
+    result = _nearest(index, vector, limit + 1, filters)
+    hits = [hit for hit in result.hits if hit.id != entity_id][:limit]
+    return VectorSearchResult(hits, result.max_score, result.fingerprint, result.path)
 
 
-def blend(*, collection: str, like: Sequence[str], unlike: Sequence[str] = ()) -> Vectors | None:
-    """Return unit(mean of what is liked − half the mean of what is not) (d,); None when none liked has a vector."""
-    index = serving(collection)
-    vectors = _vectors(index, [*like, *unlike])
-    wanted, unwanted = ([vectors[pk] for pk in ids if pk in vectors] for ids in (like, unlike))
-    if not wanted:
+def blend_vectors(
+    *, collection: str, liked: Sequence[str], disliked: Sequence[str] = ()
+) -> Vectors | None:
+    """
+    Return unit(mean of liked rows − 0.5 · mean of disliked rows) (d,).
+
+    None when no liked row has a vector.
+    """
+    index = serving_index(collection)
+    vectors = _stored_vectors(index, [*liked, *disliked])
+    liked_vectors = [vectors[pk] for pk in liked if pk in vectors]
+    disliked_vectors = [vectors[pk] for pk in disliked if pk in vectors]
+    if not liked_vectors:
         return None
-    away = np.mean(unwanted, axis=0) if unwanted else 0.0
-    blended: Vectors = unit((np.mean(wanted, axis=0) - _UNLIKE * away)[None, :])[0]
+    disliked_mean = np.mean(disliked_vectors, axis=0) if disliked_vectors else 0.0
+    difference = np.mean(liked_vectors, axis=0) - _DISLIKED_WEIGHT * disliked_mean
+    blended: Vectors = normalize_rows(difference[None, :])[0]
     return blended
 
 
-def vectors_of(*, collection: str, ids: Sequence[str]) -> dict[str, Vectors]:
-    """Return the vectors (d,) of those rows that have one."""
-    return _vectors(serving(collection), ids)
+def stored_vectors(*, collection: str, ids: Sequence[str]) -> dict[str, Vectors]:
+    """Return the vectors (d,) of rows by id; rows without a vector are left out."""
+    return _stored_vectors(serving_index(collection), ids)
 
 
-def stored(*, collection: str, entity_id: str) -> tuple[Vectors, str] | None:
+def stored_vector(*, collection: str, entity_id: str) -> tuple[Vectors, str] | None:
     """
-    Return a row's vector (d,) and the stamp it bears; None when it has none. Raises VectorsUnavailable.
+    Return a row's vector (d,) and its fingerprint; None when it has none.
 
-    Read from the rows beside Milvus, for collections that no process should hold whole for the sake of one row.
+    Reads one row from the database, for collections that should not be loaded into memory for it.
+    Raises VectorsUnavailable.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_STORED, [entity_id, collection])
-        found = cursor.fetchone()
-    if found is None:
-        raise _nothing_yet(collection)
-    stamp, vector = found
-    return None if vector is None else (np.frombuffer(vector, np.float32), stamp)
+        cursor.execute(_STORED_VECTOR_SQL, {"row_id": entity_id, "collection": collection})
+        row = cursor.fetchone()
+    if row is None:
+        raise _not_indexed(collection)
+    fingerprint, vector = row
+    return None if vector is None else (np.frombuffer(vector, np.float32), fingerprint)
 
 
-def scores_of(*, collection: str, vector: Vectors, ids: Sequence[str]) -> dict[str, float]:
-    """Return the cosine of each of the rows with a unit vector (d,)."""
-    return _scores(serving(collection), vector, ids)
+def cosine_scores(*, collection: str, vector: Vectors, ids: Sequence[str]) -> dict[str, float]:
+    """Return the cosine of each row with a unit vector (d,), by id."""
+    return _scores(serving_index(collection), vector, ids)
 
 
-def explain(*, collection: str, a: str, b: str) -> dict[str, float]:
-    """Return what text and each group of features contribute to the cosine of two rows; they sum to it."""
-    vectors = vectors_of(collection=collection, ids=[a, b])
+def explain_similarity(*, collection: str, a: str, b: str) -> dict[str, float]:
+    """
+    Return the contribution of the text and of each feature group to the cosine of two rows.
+
+    The contributions sum to the cosine. Empty when a row has no vector or the collection has no
+    features.
+    """
+    vectors = stored_vectors(collection=collection, ids=[a, b])
     entity = entities()[collection]
     if len(vectors) < 2 or not isinstance(entity, EmbeddedEntity) or entity.layout is None:
         return {}
     product = vectors[a] * vectors[b]
-    return {"text": float(product[:-FEATURES].sum()), **entity.layout.split(product[-FEATURES:])}
+    text_product = product[:-FEATURE_DIMENSION]
+    feature_product = product[-FEATURE_DIMENSION:]
+    return {"text": float(text_product.sum()), **entity.layout.split(feature_product)}
 
 
-def serving(collection: str) -> VectorIndex:
-    """Return the index that serves a collection; raises VectorsUnavailable when none does yet."""
-    found = VectorIndex.objects.raw(_SERVING, [collection])
-    for index in found:
+def serving_index(collection: str) -> VectorIndex:
+    """Return the index that serves a collection; raises VectorsUnavailable when there is none."""
+    for index in VectorIndex.objects.raw(_SERVING_INDEX_SQL, {"collection": collection}):
         return index
-    raise _nothing_yet(collection)
+    raise _not_indexed(collection)
 
 
-def encoded(index: VectorIndex, text: str, features: Vectors | None = None) -> Vectors:
-    """Return the vector (d,) of a question, as the index's own vectors are made; raises VectorsUnavailable."""
+def encode_query(index: VectorIndex, text: str, features: Vectors | None = None) -> Vectors:
+    """
+    Return the vector (d,) of a query, computed like the vectors of an index.
+
+    Raises VectorsUnavailable when the encoder of the index is not installed.
+    """
     try:
-        half = encoder_named(index.encoder).encode([text])
+        text_rows = encoder_by_id(index.encoder).encode([text])
     except ModelMissing as error:
         raise VectorsUnavailable(str(error)) from error
     if not index.layout:
-        alone: Vectors = half[0]
-        return alone
-    told = np.zeros(FEATURES, np.float32) if features is None else features
-    joined: Vectors = combine(half, told[None, :], text_weight=index.text_weight)[0]
-    return joined
+        text_vector: Vectors = text_rows[0]
+        return text_vector
+    query_features = np.zeros(FEATURE_DIMENSION, np.float32) if features is None else features
+    combined: Vectors = combine(text_rows, query_features[None, :], text_weight=index.text_weight)[
+        0
+    ]
+    return combined
 
 
-def _nothing_yet(collection: str) -> VectorsUnavailable:
-    return VectorsUnavailable(f"nothing is indexed in {collection} yet")
+def _not_indexed(collection: str) -> VectorsUnavailable:
+    return VectorsUnavailable(f"the collection {collection} has not been indexed yet")
 
 
-def _nearest(index: VectorIndex, vector: Vectors, limit: int, where: Conditions) -> Answer:
-    held = exact_index(index)
-    if held is None:
+def _nearest(
+    index: VectorIndex, vector: Vectors, limit: int, filters: VectorFilters
+) -> VectorSearchResult:
+    exact = exact_index(index)
+    if exact is None:
         try:
-            hits = store().search(
-                index.physical, vector, limit=limit, where=where, nprobe=index.nprobe
-            )
-            best = hits[0].score if hits else 0.0
-            if where:
-                best = max(
-                    (
-                        h.score
-                        for h in store().search(
-                            index.physical, vector, limit=1, nprobe=index.nprobe
-                        )
-                    ),
-                    default=0,
-                )
-            return Answer(hits, best, index.stamp, "milvus")
+            hits, max_score = _search_milvus(index, vector, limit, filters)
+            return VectorSearchResult(hits, max_score, index.fingerprint, "milvus")
         except VectorsUnavailable:
-            held = _fallback(index)
-    hits, best = held.search(vector, limit=limit, where=where)
-    return Answer(hits, best, index.stamp, "exact")
+            exact = _fallback_index(index)
+    hits, max_score = exact.search(vector, limit=limit, filters=filters)
+    return VectorSearchResult(hits, max_score, index.fingerprint, "exact")
 
 
-def _fallback(index: VectorIndex) -> ExactIndex:
-    """Search here what Milvus does not answer, as far as a process may hold it."""
+def _search_milvus(
+    index: VectorIndex, vector: Vectors, limit: int, filters: VectorFilters
+) -> tuple[list[Hit], float]:
+    """Return hits and the maximum score, for which a filtered search needs a second query."""
+    hits = store().search(
+        index.physical_name, vector, limit=limit, filters=filters, nprobe=index.nprobe
+    )
+    max_score = hits[0].score if hits else 0.0
+    if filters:
+        unfiltered = store().search(index.physical_name, vector, limit=1, nprobe=index.nprobe)
+        max_score = max((hit.score for hit in unfiltered), default=0)
+    return hits, max_score
+
+
+def _fallback_index(index: VectorIndex) -> ExactIndex:
+    """
+    Return the matrix of a large index while Milvus is unavailable.
+
+    Raises VectorsUnavailable above VECTORS_FALLBACK_BELOW rows.
+    """
     if index.vectors.count() > settings.VECTORS_FALLBACK_BELOW:
         raise VectorsUnavailable(
-            f"Milvus does not answer, and {index.collection} is too large to be searched here"
+            f"Milvus does not respond, and {index.collection} is too large for exact search"
         )
-    log.warning("searched here, since Milvus does not answer", collection=index.collection)
-    held = exact_index(index, whatever_size=True)
-    if held is None:
-        raise VectorsUnavailable("Milvus does not answer")
-    return held
+    log.warning("vector_search.exact_fallback", collection=index.collection)
+    exact = exact_index(index, ignore_size_limit=True)
+    if exact is None:
+        raise VectorsUnavailable("Milvus does not respond")
+    return exact
 
 
-def _vectors(index: VectorIndex, ids: Sequence[str]) -> dict[str, Vectors]:
-    held = exact_index(index)
-    if held is not None:
-        return {pk: vector for pk in ids if (vector := held.vector(pk)) is not None}
+def _stored_vectors(index: VectorIndex, ids: Sequence[str]) -> dict[str, Vectors]:
+    exact = exact_index(index)
+    if exact is not None:
+        return {pk: vector for pk in ids if (vector := exact.vector(pk)) is not None}
     rows = IndexedVector.objects.filter(index=index, entity_id__in=ids).values_list(
         "entity_id", "vector"
     )
@@ -232,7 +295,8 @@ def _vectors(index: VectorIndex, ids: Sequence[str]) -> dict[str, Vectors]:
 
 
 def _scores(index: VectorIndex, vector: Vectors, ids: Sequence[str]) -> dict[str, float]:
-    held = exact_index(index)
-    if held is not None:
-        return held.scores(vector, list(ids))
-    return {pk: float(own @ vector) for pk, own in _vectors(index, ids).items()}
+    exact = exact_index(index)
+    if exact is not None:
+        return exact.scores(vector, list(ids))
+    stored = _stored_vectors(index, ids)
+    return {pk: float(row_vector @ vector) for pk, row_vector in stored.items()}

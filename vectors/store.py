@@ -1,4 +1,4 @@
-"""The only door to Milvus: physical collections and their aliases, every call with a time limit and bounded retries."""
+"""Milvus client: collections and aliases, with a time limit and bounded retries on every call."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,33 +14,36 @@ from pymilvus import DataType, MilvusClient
 
 from vectors.encoders.base import Vectors
 from vectors.errors import VectorRefused, VectorsUnavailable
-from vectors.filters import Between, Condition, Conditions
+from vectors.filters import RangeFilter, VectorFilter, VectorFilters
 
 log = structlog.get_logger(__name__)
 Consistency = Literal["Strong", "Bounded"]
-MOST_ROWS = 1_000
-"""Rows in one call."""
-_TRIES = 3
-_LONGEST_TEXT = 120
-_HASH = "content_hash"
+MAX_ROWS_PER_CALL = 1_000
+_MAX_ATTEMPTS = 3
+_MAX_RETRY_WAIT_SECONDS = 2
+_PING_TIMEOUT_SECONDS = 2
+_MAX_TEXT_LENGTH = 120
+_MAX_ID_LENGTH = 36
+_MAX_HASH_LENGTH = 32
+_HASH_FIELD = "content_hash"
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A row found, and its cosine."""
+    """Search hit: the id of a row and its cosine with the query vector."""
 
     id: str
     score: float
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class CollectionSchema:
     """
-    What a collection holds: the length of its vectors, its scalar fields ("float" or "text").
+    Schema of a collection: the length of its vectors and its scalar fields ("float" or "text").
 
-    No field is a partition key: Milvus 2.3 upserts rows into other partitions than those a filter on the key looks at
-    (of 500 rows of a kind 9 were found).
+    No field is a partition key: Milvus 2.3 upserts rows into other partitions than those a filter
+    on the key looks at (of 500 rows with one key, 9 were found).
     """
 
     dimension: int
@@ -49,202 +52,211 @@ class Shape:
 
 class VectorStore:
     """
-    One Milvus, spoken to lazily; after an outage the next call connects anew.
+    Client of one Milvus server, connected on first use; after an outage the next call reconnects.
 
-    Names are without prefix. Every method raises VectorsUnavailable when Milvus does not answer after the retries.
+    Collection names are given and returned without the prefix of the settings. Every method raises
+    VectorsUnavailable when Milvus does not respond after the retries.
     """
 
     def __init__(self, *, uri: str, token: str, prefix: str, timeout_seconds: float) -> None:
-        self._uri, self._token, self._prefix, self._timeout = uri, token, prefix, timeout_seconds
+        """Set the address, the prefix of all collection names and the time limit of one call."""
+        self._uri = uri
+        self._token = token
+        self._prefix = prefix
+        self._timeout = timeout_seconds
         self._client: MilvusClient | None = None
 
-    def make(
-        self, physical: str, shape: Shape, *, index_type: str, nlist: int | None = None
+    def create_collection(
+        self, name: str, schema: CollectionSchema, *, index_type: str, nlist: int | None = None
     ) -> None:
-        """Make and load a collection; one that is there is checked: raises VectorRefused when its shape is another."""
-        if physical not in self.collections():
-            self._ask(
-                lambda c: self._make(
-                    c, self._prefix + physical, shape, _index(c, index_type, nlist)
-                )
-            )
-        self.check(physical, shape)
-        self._ask(lambda c: c.load_collection(self._prefix + physical, timeout=self._timeout))
+        """
+        Create a collection unless it exists, and load it. Safe to repeat.
 
-    def check(self, physical: str, shape: Shape) -> None:
-        """Raise VectorRefused when a collection does not hold what it should."""
-        described = self._ask(
-            lambda c: c.describe_collection(self._prefix + physical, timeout=self._timeout)
+        Raises VectorRefused when a collection with this name and another schema exists.
+        """
+        if name not in self.collections():
+            self._call(lambda client: self._create(client, name, schema, index_type, nlist))
+        self.verify_schema(name, schema)
+        self._call(lambda c: c.load_collection(self._prefix + name, timeout=self._timeout))
+
+    def verify_schema(self, name: str, schema: CollectionSchema) -> None:
+        """Raise VectorRefused when a collection lacks fields or has vectors of another length."""
+        described = self._call(
+            lambda c: c.describe_collection(self._prefix + name, timeout=self._timeout)
         )
         fields = {field["name"]: field for field in described["fields"]}
         dimension = int(fields.get("vector", {}).get("params", {}).get("dim", 0))
-        missing = {"id", "vector", _HASH, *shape.scalar_fields} - set(fields)
-        if missing or dimension != shape.dimension:
+        missing = {"id", "vector", _HASH_FIELD, *schema.scalar_fields} - set(fields)
+        if missing or dimension != schema.dimension:
             raise VectorRefused(
-                f"Collection {physical} has vectors of {dimension} where {shape.dimension} is due"
-                + (f", and lacks {', '.join(sorted(missing))}." if missing else ".")
+                f"Collection {name} has vectors of dimension {dimension}; expected"
+                f" {schema.dimension}"
+                + (f". Missing fields: {', '.join(sorted(missing))}." if missing else ".")
             )
 
-    def reindex(self, physical: str, *, index_type: str, nlist: int | None = None) -> None:
-        """Give a collection another index; it cannot be searched meanwhile."""
+    def replace_index(self, name: str, *, index_type: str, nlist: int | None = None) -> None:
+        """Replace the index of a collection, which cannot be searched meanwhile."""
 
-        def change(client: MilvusClient) -> None:
-            name = self._prefix + physical
-            client.release_collection(name, timeout=self._timeout)
-            client.drop_index(name, "vector", timeout=self._timeout)
-            client.create_index(name, _index(client, index_type, nlist), timeout=self._timeout)
-            client.load_collection(name, timeout=self._timeout)
+        def replace(client: MilvusClient) -> None:
+            full_name = self._prefix + name
+            client.release_collection(full_name, timeout=self._timeout)
+            client.drop_index(full_name, "vector", timeout=self._timeout)
+            client.create_index(
+                full_name, _index_params(client, index_type, nlist), timeout=self._timeout
+            )
+            client.load_collection(full_name, timeout=self._timeout)
 
-        self._ask(change)
+        self._call(replace)
 
-    def drop(self, physical: str) -> None:
-        """Remove a collection; an absent one is no error."""
-        if physical in self.collections():
-            self._ask(lambda c: c.drop_collection(self._prefix + physical, timeout=self._timeout))
+    def drop(self, name: str) -> None:
+        """Delete a collection; does nothing when it does not exist."""
+        if name in self.collections():
+            self._call(lambda c: c.drop_collection(self._prefix + name, timeout=self._timeout))
 
     def collections(self) -> set[str]:
-        """Return the names of all collections of ours."""
-        names = self._ask(lambda c: c.list_collections(timeout=self._timeout))
+        """Return the names of all collections with the configured prefix."""
+        names = self._call(lambda c: c.list_collections(timeout=self._timeout))
         return {name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix)}
 
-    def point(self, alias: str, physical: str) -> None:
-        """Let the alias mean the collection. Safe to repeat."""
-        full, name = self._prefix + alias, self._prefix + physical
+    def set_alias(self, alias: str, name: str) -> None:
+        """Point an alias at a collection. Safe to repeat."""
+        full_alias = self._prefix + alias
+        full_name = self._prefix + name
 
-        def point(client: MilvusClient) -> None:
-            holders = [
-                n
-                for n in client.list_collections(timeout=self._timeout)
-                if full in _aliases(client, n)
-            ]
-            if holders != [name]:
-                move = client.alter_alias if holders else client.create_alias
-                move(name, full, timeout=self._timeout)
+        def set_alias(client: MilvusClient) -> None:
+            targets = self._alias_targets(client, full_alias)
+            if targets != [full_name]:
+                change = client.alter_alias if targets else client.create_alias
+                change(full_name, full_alias, timeout=self._timeout)
 
-        self._ask(point)
+        self._call(set_alias)
 
-    def pointed(self, alias: str) -> str | None:
-        """Return which collection the alias means."""
-        full = self._prefix + alias
-        holders = self._ask(
-            lambda c: [
-                n for n in c.list_collections(timeout=self._timeout) if full in _aliases(c, n)
-            ]
-        )
-        return holders[0].removeprefix(self._prefix) if holders else None
+    def alias_target(self, alias: str) -> str | None:
+        """Return the name of the collection that an alias points at; None without alias."""
+        targets = self._call(lambda c: self._alias_targets(c, self._prefix + alias))
+        return targets[0].removeprefix(self._prefix) if targets else None
 
     def upsert(
-        self, physical: str, rows: Sequence[Mapping[str, Any]], vectors: Vectors, *, dimension: int
+        self, name: str, rows: Sequence[Mapping[str, Any]], vectors: Vectors, *, dimension: int
     ) -> None:
-        """Write rows (each with `id`, `content_hash`, scalars) and their unit vectors (n, dimension). Safe to repeat."""
+        """
+        Insert or replace rows with their unit vectors (n, dimension). Safe to repeat.
+
+        rows: mappings with `id`, `content_hash` and the scalar fields.
+        Raises VectorRefused when the vectors have another shape.
+        """
         if vectors.shape != (len(rows), dimension):
             raise VectorRefused(
-                f"Vectors of shape {vectors.shape} where ({len(rows)}, {dimension}) was due."
+                f"Vectors have shape {vectors.shape}; expected ({len(rows)}, {dimension})."
             )
         data = [{**row, "vector": vector} for row, vector in zip(rows, vectors, strict=True)]
-        for start in range(0, len(data), MOST_ROWS):
-            chunk = data[start : start + MOST_ROWS]
-            self._ask(
+        for start in range(0, len(data), MAX_ROWS_PER_CALL):
+            chunk = data[start : start + MAX_ROWS_PER_CALL]
+            self._call(
                 lambda c, chunk=chunk: c.upsert(  # type: ignore[misc]
-                    self._prefix + physical, chunk, timeout=self._timeout
+                    self._prefix + name, chunk, timeout=self._timeout
                 )
             )
 
-    def delete(self, physical: str, ids: Sequence[str]) -> None:
-        """Remove rows; absent ones are no error, nor is an absent collection."""
-        if not ids or physical not in self.collections():
+    def delete(self, name: str, ids: Sequence[str]) -> None:
+        """Delete rows by id; unknown ids and an unknown collection are ignored."""
+        if not ids or name not in self.collections():
             return
-        for start in range(0, len(ids), MOST_ROWS):
-            chunk = list(ids[start : start + MOST_ROWS])
-            self._ask(
+        for start in range(0, len(ids), MAX_ROWS_PER_CALL):
+            chunk = list(ids[start : start + MAX_ROWS_PER_CALL])
+            self._call(
                 lambda c, chunk=chunk: c.delete(  # type: ignore[misc]
-                    self._prefix + physical, ids=chunk, timeout=self._timeout
+                    self._prefix + name, ids=chunk, timeout=self._timeout
                 )
             )
 
-    def flush(self, physical: str) -> None:
+    def flush(self, name: str) -> None:
         """
-        Let what was written be indexed now. A refusal is no failure: rows are found without it, only slower at first.
+        Index the rows written so far; a failure is logged, since unflushed rows are found too.
 
-        The embedded server searches unflushed rows one by one; a real one limits how often it may be asked.
+        The embedded server searches unflushed rows one by one; a real one limits how often it may
+        be called.
         """
         try:
-            self._connected().flush(self._prefix + physical, timeout=self._timeout)
-        except Exception as error:  # pymilvus and gRPC raise kinds of their own
-            log.info("not flushed", collection=physical, reason=type(error).__name__)
+            self._connect().flush(self._prefix + name, timeout=self._timeout)
+        except Exception as error:  # pymilvus and gRPC raise unrelated classes
+            log.info("collection.flush_failed", collection=name, reason=type(error).__name__)
 
-    def search(
+    def search(  # noqa: PLR0913  # the options of a Milvus search
         self,
-        physical: str,
+        name: str,
         vector: Vectors,
         *,
         limit: int,
-        where: Conditions = (),
+        filters: VectorFilters = (),
         nprobe: int | None = None,
         consistency: Consistency = "Bounded",
     ) -> list[Hit]:
-        """Return the nearest rows to one vector (d,), best first."""
+        """Return the rows nearest to one vector (d,) that pass all filters, best first."""
         params: dict[str, Any] = {
             "metric_type": "IP",
             "params": {"nprobe": nprobe} if nprobe else {},
         }
-        found = self._ask(
+        results = self._call(
             lambda c: c.search(
-                self._prefix + physical,
+                self._prefix + name,
                 data=[vector],
                 limit=limit,
-                filter=expression(where),
+                filter=filter_expression(filters),
                 output_fields=["id"],
                 search_params=params,
                 consistency_level=consistency,
                 timeout=self._timeout,
             )
         )
-        return [Hit(str(hit["id"]), float(hit["distance"])) for hit in found[0]]
+        return [Hit(str(hit["id"]), float(hit["distance"])) for hit in results[0]]
 
-    def fetch(self, physical: str, ids: Sequence[str]) -> dict[str, Vectors]:
-        """Return the vectors (d,) of the rows that are there; read strongly."""
-        found: dict[str, Vectors] = {}
-        for start in range(0, len(ids), MOST_ROWS):
-            chunk = list(ids[start : start + MOST_ROWS])
-            rows = self._ask(
+    def fetch_vectors(self, name: str, ids: Sequence[str]) -> dict[str, Vectors]:
+        """Return the vectors (d,) of the rows that exist, by id; reads with strong consistency."""
+        vectors: dict[str, Vectors] = {}
+        for start in range(0, len(ids), MAX_ROWS_PER_CALL):
+            chunk = list(ids[start : start + MAX_ROWS_PER_CALL])
+            rows = self._call(
                 lambda c, chunk=chunk: c.get(  # type: ignore[misc]
-                    self._prefix + physical,
+                    self._prefix + name,
                     ids=chunk,
                     output_fields=["id", "vector"],
                     timeout=self._timeout,
                     consistency_level="Strong",
                 )
             )
-            found.update({row["id"]: np.array(row["vector"], np.float32) for row in rows})
-        return found
+            vectors.update({row["id"]: np.array(row["vector"], np.float32) for row in rows})
+        return vectors
 
-    def entries(self, physical: str) -> dict[str, str]:
-        """Return the content hash of every row by id; read strongly."""
+    def content_hashes(self, name: str) -> dict[str, str]:
+        """Return the content hash of every row by id; reads with strong consistency."""
 
         def read(client: MilvusClient) -> dict[str, str]:
-            # An iterator takes its time from the client's clock; a strong read first waits for what was written.
+            # An iterator reads as of the client's time; a strong read first waits for pending
+            # writes.
             client.query(
-                self._prefix + physical,
+                self._prefix + name,
                 filter='id == ""',
                 output_fields=["id"],
                 consistency_level="Strong",
                 timeout=self._timeout,
             )
-            return {row["id"]: row[_HASH] for page in self._pages(client, physical) for row in page}
+            return {
+                row["id"]: row[_HASH_FIELD] for page in self._pages(client, name) for row in page
+            }
 
-        return self._ask(read)
+        return self._call(read)
 
     def ping(self) -> None:
-        """Raise VectorsUnavailable when Milvus does not answer."""
-        self._ask(lambda c: c.list_collections(timeout=2), tries=1)
+        """Raise VectorsUnavailable when Milvus does not respond; no retries."""
+        self._call(lambda c: c.list_collections(timeout=_PING_TIMEOUT_SECONDS), max_attempts=1)
 
-    def _pages(self, client: MilvusClient, physical: str) -> Iterator[list[dict[str, Any]]]:
+    def _pages(self, client: MilvusClient, name: str) -> Iterator[list[dict[str, Any]]]:
         pages = client.query_iterator(
-            self._prefix + physical,
-            batch_size=MOST_ROWS,
+            self._prefix + name,
+            batch_size=MAX_ROWS_PER_CALL,
             filter='id != ""',
-            output_fields=["id", _HASH],
+            output_fields=["id", _HASH_FIELD],
             consistency_level="Strong",
             timeout=self._timeout,
         )
@@ -254,84 +266,117 @@ class VectorStore:
         finally:
             pages.close()
 
-    def _make(self, client: MilvusClient, name: str, shape: Shape, index: Any) -> None:
-        schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
-        schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=36)
-        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=shape.dimension)
-        schema.add_field(_HASH, DataType.VARCHAR, max_length=32)
-        for field, kind in shape.scalar_fields.items():
+    def _create(
+        self,
+        client: MilvusClient,
+        name: str,
+        schema: CollectionSchema,
+        index_type: str,
+        nlist: int | None,
+    ) -> None:
+        fields = client.create_schema(auto_id=False, enable_dynamic_field=False)
+        fields.add_field("id", DataType.VARCHAR, is_primary=True, max_length=_MAX_ID_LENGTH)
+        fields.add_field("vector", DataType.FLOAT_VECTOR, dim=schema.dimension)
+        fields.add_field(_HASH_FIELD, DataType.VARCHAR, max_length=_MAX_HASH_LENGTH)
+        for field, kind in schema.scalar_fields.items():
             if kind == "float":
-                schema.add_field(field, DataType.FLOAT)
+                fields.add_field(field, DataType.FLOAT)
             else:
-                schema.add_field(field, DataType.VARCHAR, max_length=_LONGEST_TEXT)
-        client.create_collection(name, schema=schema, index_params=index, timeout=self._timeout)
+                fields.add_field(field, DataType.VARCHAR, max_length=_MAX_TEXT_LENGTH)
+        client.create_collection(
+            self._prefix + name,
+            schema=fields,
+            index_params=_index_params(client, index_type, nlist),
+            timeout=self._timeout,
+        )
 
-    def _ask(self, question: Callable[[MilvusClient], T], *, tries: int = _TRIES) -> T:
-        """Ask; again on a new connection with everything loaded, since a restarted server has released it all."""
+    def _alias_targets(self, client: MilvusClient, full_alias: str) -> list[str]:
+        """Return the prefixed names of the collections with an alias: none or one."""
+        return [
+            name
+            for name in client.list_collections(timeout=self._timeout)
+            if full_alias in _aliases(client, name)
+        ]
+
+    def _call(
+        self, function: Callable[[MilvusClient], T], *, max_attempts: int = _MAX_ATTEMPTS
+    ) -> T:
+        """
+        Call a function with the client; retry on a new connection with all collections loaded.
+
+        A restarted server has released every collection.
+        """
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(tries),
-            wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
+            stop=tenacity.stop_after_attempt(max_attempts),
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=_MAX_RETRY_WAIT_SECONDS),
             retry=tenacity.retry_if_not_exception_type(VectorRefused),
             reraise=True,
         )
         try:
             for attempt in retrying:
                 with attempt:
-                    return self._once(question, load=attempt.retry_state.attempt_number > 1)
+                    is_retry = attempt.retry_state.attempt_number > 1
+                    return self._call_once(function, reload_collections=is_retry)
         except VectorRefused:
             raise
-        except Exception as error:  # pymilvus and gRPC raise kinds of their own
+        except Exception as error:  # pymilvus and gRPC raise unrelated classes
             raise VectorsUnavailable(f"Milvus: {type(error).__name__}") from error
         raise AssertionError("unreachable")
 
-    def _once(self, question: Callable[[MilvusClient], T], *, load: bool) -> T:
+    def _call_once(self, function: Callable[[MilvusClient], T], *, reload_collections: bool) -> T:
         try:
-            client = self._connected()
-            if load:
-                for name in client.list_collections(timeout=self._timeout):
-                    if name.startswith(self._prefix):
-                        client.load_collection(name, timeout=self._timeout)
-            return question(client)
+            client = self._connect()
+            if reload_collections:
+                for full_name in client.list_collections(timeout=self._timeout):
+                    if full_name.startswith(self._prefix):
+                        client.load_collection(full_name, timeout=self._timeout)
+            return function(client)
         except Exception:
             self._client = None
             raise
 
-    def _connected(self) -> MilvusClient:
+    def _connect(self) -> MilvusClient:
         if self._client is None:
             self._client = MilvusClient(uri=self._uri, token=self._token, timeout=self._timeout)
         return self._client
 
 
-def expression(where: Conditions) -> str:
-    """Write conditions as Milvus reads them; numbers as numbers, texts escaped."""
-    return " and ".join(part for condition in where for part in _parts(condition))
+def filter_expression(filters: VectorFilters) -> str:
+    """Return the Milvus expression of filters; numbers as literals, texts escaped as JSON."""
+    return " and ".join(
+        expression for condition in filters for expression in _filter_expressions(condition)
+    )
 
 
-def _parts(condition: Condition) -> Iterator[str]:
-    if isinstance(condition, Between):
-        # Numbers as the field holds them, in 32 bits; below nothing is what is unknown.
-        yield f"{condition.field} >= {float(np.float32(max(condition.low or 0.0, 0.0)))!r}"
+def _filter_expressions(condition: VectorFilter) -> Iterator[str]:
+    field = condition.field
+    if isinstance(condition, RangeFilter):
+        # Bounds as 32-bit floats, as the field stores them; the lower bound is at least 0, so that
+        # unknown numbers (-1) never match.
+        low = float(np.float32(max(condition.low or 0.0, 0.0)))
+        yield f"{field} >= {low!r}"
         if condition.high is not None:
-            yield f"{condition.field} <= {float(np.float32(condition.high))!r}"
+            yield f"{field} <= {float(np.float32(condition.high))!r}"
     else:
-        yield f"{condition.field} in [{', '.join(json.dumps(value, ensure_ascii=False) for value in condition.values)}]"
+        values = ", ".join(json.dumps(value, ensure_ascii=False) for value in condition.values)
+        yield f"{field} in [{values}]"
 
 
-def _index(client: MilvusClient, index_type: str, nlist: int | None) -> Any:
-    index = client.prepare_index_params()
-    index.add_index(
+def _index_params(client: MilvusClient, index_type: str, nlist: int | None) -> Any:
+    params = client.prepare_index_params()
+    params.add_index(
         "vector", index_type=index_type, metric_type="IP", params={"nlist": nlist} if nlist else {}
     )
-    return index
+    return params
 
 
-def _aliases(client: MilvusClient, name: str) -> list[str]:
-    return list(client.list_aliases(name, timeout=settings.MILVUS_TIMEOUT_SECONDS)["aliases"])
+def _aliases(client: MilvusClient, full_name: str) -> list[str]:
+    return list(client.list_aliases(full_name, timeout=settings.MILVUS_TIMEOUT_SECONDS)["aliases"])
 
 
 @cache
 def store() -> VectorStore:
-    """Return the store that the settings name."""
+    """Return the store configured in the settings."""
     return VectorStore(
         uri=settings.MILVUS_URI,
         token=settings.MILVUS_TOKEN,

@@ -1,7 +1,8 @@
-"""Texts a second of the served text encoder against SentenceTransformer.encode at batch 32; at least 3 x.
+"""
+Benchmark of the text encoder: texts per second against SentenceTransformer.encode at batch 32.
 
-Both encode the same product texts with the same reference weights on all cores. Further lines: one query alone, and
-how far our 8-bit vectors agree with the reference (cosine).
+At least 3 x. Both encode the same product texts with the same reference weights on all cores.
+Further lines: a single query, and the agreement of our 8-bit vectors with the reference (cosine).
 """
 
 from collections.abc import Callable
@@ -15,21 +16,22 @@ from django.conf import settings
 from tests.bench.comparing import Comparison, in_turn
 from tests.samples.suppliers.server import ocs_products
 from vectors.encoders.download import fetch_reference
-from vectors.encoders.text import MOST_TOKENS, text_encoder
+from vectors.encoders.text import MAX_TOKENS, minilm_encoder
 
 SIZE = 512
 BATCH = 32
 
 
 def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
-    """Return the ratio of speed, that of one query, and the agreement."""
-    reference, encoder = _reference(), text_encoder()
+    """Return the ratio of speed for a batch and for a single query, and the agreement."""
+    reference = _reference()
+    encoder = minilm_encoder()
     texts = _texts(size)
     batch = Comparison(name=f"{size} texts, batch {BATCH}", limit=3.0)
-    alone = Comparison(name="one query alone", limit=8.0)
-    least = Comparison(name="agreement, least", unit="cos")
+    single = Comparison(name="single query", limit=8.0)
+    minimum = Comparison(name="agreement, minimum", unit="cos")
     mean = Comparison(name="agreement, mean", unit="cos", limit=0.99)
-    near = Comparison(name="the same ten nearest", unit="share", limit=0.95)
+    neighbors = Comparison(name="overlap of the ten nearest", unit="share", limit=0.95)
     encoder.encode(texts[:BATCH])
     expected: Any = reference.encode(texts, batch_size=BATCH)
     for number in range(rounds):
@@ -41,17 +43,17 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         ours, theirs = in_turn(
             number, partial(encoder.encode, [query]), partial(reference.encode, [query])
         )
-        alone.ratios.append(theirs / ours)
+        single.ratios.append(theirs / ours)
         agreement = np.sum(encoder.encode(texts) * expected, axis=1)
         mean.ratios.append(float(agreement.mean()))
-        least.ratios.append(float(agreement.min()))
-        near.ratios.append(_overlap(encoder.encode(texts), expected))
+        minimum.ratios.append(float(agreement.min()))
+        neighbors.ratios.append(_overlap(encoder.encode(texts), expected))
         advance()
-    return [batch, alone, mean, least, near]
+    return [batch, single, mean, minimum, neighbors]
 
 
 def _overlap(ours: Any, theirs: Any) -> float:
-    """Return the mean share of each text's ten nearest others, (n, d) and (n, d), that both find."""
+    """Return the mean overlap of each text's ten nearest neighbors in (n, d) and (n, d)."""
     shares = [
         len(set(a) & set(b)) / 10 for a, b in zip(_nearest(ours), _nearest(theirs), strict=True)
     ]
@@ -59,21 +61,21 @@ def _overlap(ours: Any, theirs: Any) -> float:
 
 
 def _nearest(rows: Any) -> Any:
-    likeness = rows @ rows.T
-    np.fill_diagonal(likeness, -2)
-    return np.argsort(-likeness, axis=1)[:, :10].tolist()
+    similarity = rows @ rows.T
+    np.fill_diagonal(similarity, -2)  # less than any cosine
+    return np.argsort(-similarity, axis=1)[:, :10].tolist()
 
 
 def _reference() -> Any:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer import modules as models
 
-    kept = settings.MODELS_DIR / "reference"
-    source = kept / "source"
+    folder = settings.MODELS_DIR / "reference"
+    source = folder / "source"
     if not source.exists():
-        Path(kept).mkdir(parents=True, exist_ok=True)
-        source = fetch_reference(kept)
-    transformer = models.Transformer(str(source), max_seq_length=MOST_TOKENS)
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        source = fetch_reference(folder)
+    transformer = models.Transformer(str(source), max_seq_length=MAX_TOKENS)
     pooling = models.Pooling(transformer.get_embedding_dimension(), pooling_mode="mean")
     return SentenceTransformer(modules=[transformer, pooling, models.Normalize()], device="cpu")
 

@@ -1,4 +1,4 @@
-"""A real Milvus, standalone, from the wheel that carries the server (version 2.3.5)."""
+"""Standalone Milvus server, from the wheel that contains it (version 2.3.5)."""
 
 import importlib.util
 import os
@@ -15,17 +15,21 @@ from pymilvus import MilvusClient
 
 from config.embedded.ports import LOOPBACK, free_port
 
-_START_SECONDS = 120
+_START_TIMEOUT_SECONDS = 120
 
 
-def is_there() -> bool:
-    """Tell whether the wheel is installed: it exists for Linux on x86-64 only."""
+def is_installed() -> bool:
+    """Return whether the wheel is installed; it exists for Linux on x86-64 only."""
     return importlib.util.find_spec("milvus") is not None
 
 
 @contextmanager
 def standalone(directory: Path) -> Iterator[str]:
-    """Run the server with its data below the directory; yields its address. Everything it started ends with it."""
+    """
+    Run a server with its data below the directory; yield its address.
+
+    All its processes are killed at the end.
+    """
     port = free_port()
     command = [sys.executable, "-c", "import sys, milvus; sys.exit(milvus.main())"]
     with (directory / "milvus.log").open("wb") as log:
@@ -34,7 +38,7 @@ def standalone(directory: Path) -> Iterator[str]:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            # It reads settings from the environment too, and takes our LOG_LEVEL for its own.
+            # Milvus reads settings from the environment too, among them our LOG_LEVEL.
             env={
                 name: value
                 for name, value in os.environ.items()
@@ -42,22 +46,23 @@ def standalone(directory: Path) -> Iterator[str]:
             },
         )
     try:
-        _wait(f"http://{LOOPBACK}:{port}", process)
+        _wait_until_ready(f"http://{LOOPBACK}:{port}", process)
         yield f"http://{LOOPBACK}:{port}"
     finally:
-        # The wrapper leaves its server behind: the whole group goes.
+        # The wrapper does not stop its server, so the whole process group is killed.
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         shutil.rmtree(directory / "data", ignore_errors=True)
 
 
-def _wait(uri: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + _START_SECONDS
+def _wait_until_ready(uri: str, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_SECONDS
     while True:
         try:
             MilvusClient(uri=uri, timeout=2).list_collections(timeout=2)
-            return
-        except Exception as error:  # pymilvus and gRPC raise kinds of their own
+        except Exception as error:  # pymilvus and gRPC raise unrelated classes
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"Milvus did not start: {error}") from error
             time.sleep(0.5)
+        else:
+            return

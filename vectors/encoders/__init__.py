@@ -1,1 +1,1 @@
-"""From things to unit vectors."""
+"""Encoders: texts, images and features to unit vectors."""

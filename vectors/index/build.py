@@ -1,246 +1,338 @@
-"""A new index beside the one that serves: filled, measured against exact search, tried, and only then put in its place."""
+"""
+Index builds: create, verify and activate a new index of a collection, or roll back to an old one.
 
-from collections.abc import Callable
+A build leaves the serving index untouched until the new one has passed its checks:
+
+1. create an index row and a Milvus collection, or resume a build that was interrupted
+2. compute the vectors of all rows, reusing those of the serving index where possible
+3. measure recall against exact search, tune the search parameters, and search for canary rows
+4. compute the vectors of rows that were added meanwhile
+5. swap the alias: the new index serves, the previous one is retired and kept for a rollback
+6. drop older indexes
+
+One advisory lock per collection lets a single process build or roll back at a time.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 import pglock
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from mlops.quality.alerts import close_alerts, open_alert
-from vectors.encoders.base import Vectors, unit
-from vectors.entities import Entity, entities, made_of
+from vectors.encoders.base import Vectors, normalize_rows
+from vectors.entities import Entity, dependent_collections, entities
 from vectors.errors import IndexBusy, IndexRefused
 from vectors.exact import ExactIndex
-from vectors.index.vectorize import Recipe, can_make, contents_of, recipe_of
-from vectors.index.write import BATCH, lock_entities, put, share_table
+from vectors.index.vectorize import (
+    EmbeddingFingerprint,
+    can_compute,
+    current_fingerprint,
+    embedding_inputs,
+)
+from vectors.index.write import BATCH_SIZE, lock_table_shared, store_vectors, try_lock_rows
 from vectors.models import VectorIndex
-from vectors.store import Shape, store
+from vectors.store import CollectionSchema, Hit, store
 
 log = structlog.get_logger(__name__)
-LEAST_RECALL = 0.99
-_QUERIES, _CANARIES, _NEIGHBORS = 500, 20, 10
-_NOISE, _SEED = 0.2, 20260101
-_NLIST, _NPROBE = 128, 10
-# Below this many rows IVF finds little more than half of what is near in the time that FLAT finds all.
-_FLAT_BELOW = 20_000
 Status = VectorIndex.Status
+ALERT_CODE = "vector-index-refused"
+
+# Acceptance checks.
+MIN_RECALL = 0.99
+_RECALL_QUERIES = 500
+_NEIGHBORS = 10
+_QUERY_NOISE = 0.2
+_QUERY_SEED = 20260101
+_SCORE_TOLERANCE = 1e-5
+_CANARY_COUNT = 20
+_MIN_CANARY_SCORE = 0.999
+
+# Initial IVF parameters: number of clusters, and clusters searched per query.
+_NLIST = 128
+_NPROBE = 10
+# With fewer rows, IVF finds little more than half of the neighbors in the time FLAT finds all.
+_MIN_IVF_ROWS = 20_000
+
+
+def _ignore_progress(_count: int) -> None:
+    """Discard the progress of a batch."""
 
 
 def rebuild(
-    *, collection: str, index_type: str = "", on_batch: Callable[[int], None] = lambda _count: None
+    *, collection: str, index_type: str = "", on_batch: Callable[[int], None] = _ignore_progress
 ) -> dict[str, int]:
     """
-    Build an index as settings and code ask for now, and let it serve; the one before stays for rolling back.
+    Build a new index with the current settings and code, and let it serve.
 
-    index_type: FLAT or IVF_FLAT; by size unless told. Goes on with a build that was killed. Returns counts. Raises
-    IndexBusy when another process builds, IndexRefused when what was built is not good enough (the old one goes on
-    serving) or the vectors it is to be made of do not serve, VectorsUnavailable, ModelMissing.
+    index_type: FLAT or IVF_FLAT; chosen by the number of rows when empty. on_batch: called with
+    the number of rows of each batch. Returns {"encoded": number of vectors computed}.
+
+    Safe to kill: the next call resumes the build. Raises IndexBusy when another process builds;
+    IndexRefused when the new index fails its checks (the old one goes on serving) or its source
+    collection has no serving index; VectorsUnavailable; ModelMissing.
     """
     entity = entities()[collection]
-    with pglock.advisory(f"vectors:{collection}", timeout=0) as is_ours:
-        if not is_ours:
-            raise IndexBusy(collection)
-        recipe = recipe_of(entity)
-        index = _begun(entity, recipe, index_type or _type_for(entity))
-        counts = {"encoded": _fill(index, entity, on_batch)}
-        store().flush(index.physical)
+    with _build_lock(collection):
+        fingerprint = current_fingerprint(entity)
+        index = _resume_or_create(entity, fingerprint, index_type or _default_index_type(entity))
+        encoded = _compute_missing_vectors(index, entity, on_batch)
+        store().flush(index.physical_name)
         try:
-            _measure(index)
-            _try_canaries(index)
+            _tune_recall(index)
+            _check_canaries(index)
         except IndexRefused as error:
-            VectorIndex.objects.filter(pk=index.pk).update(status=Status.FAILED, note=str(error))
-            open_alert(code="vector-index-refused", subject=collection, message=str(error))
+            VectorIndex.objects.filter(pk=index.pk).update(status=Status.FAILED, details=str(error))
+            open_alert(code=ALERT_CODE, subject=collection, message=str(error))
             raise
-        counts["encoded"] += _fill(index, entity, on_batch)  # what came meanwhile
-        _serve(index)
-        close_alerts(codes=("vector-index-refused",), subject=collection)
-        _drop_older(collection)
-    return counts
+        encoded += _compute_missing_vectors(index, entity, on_batch)
+        _swap_alias(index)
+        close_alerts(codes=(ALERT_CODE,), subject=collection)
+        _drop_obsolete_indexes(collection)
+    return {"encoded": encoded}
 
 
 def roll_back(*, index: VectorIndex) -> None:
     """
-    Bring a retired index up to the rows and let it serve again, and with it what is made of its vectors.
+    Update a retired index from the rows and let it serve again.
 
-    Raises IndexRefused when it cannot be kept up, IndexBusy.
+    Collections composed of its vectors are updated as well. Raises IndexRefused when its vectors
+    can no longer be computed, IndexBusy when another process builds.
     """
     from vectors.index.reconcile import reconcile_index
 
     entity = entities()[index.collection]
-    if not can_make(index, entity):
+    if not can_compute(index, entity):
         raise IndexRefused(
-            f"{index.physical} is of features, an encoder or parts that are not here any more."
+            f"{index.physical_name} uses features, an encoder or a source index that no longer"
+            " exist."
         )
-    with pglock.advisory(f"vectors:{index.collection}", timeout=0) as is_ours:
-        if not is_ours:
-            raise IndexBusy(index.collection)
-        store().make(
-            index.physical,
-            shape_of(entity, index.dimension),
+    with _build_lock(index.collection):
+        store().create_collection(
+            index.physical_name,
+            collection_schema(entity, index.dimension),
             index_type=index.index_type,
             nlist=index.nlist,
         )
         reconcile_index(index=index, repair=True)
-        _serve(index)
+        _swap_alias(index)
+        # Again, for rows that changed between the first comparison and the swap.
         reconcile_index(index=index, repair=True)
-    # While another served, nothing could be made of this one's vectors.
-    for other in VectorIndex.objects.filter(
-        collection__in=made_of(index.collection), status=Status.SERVING, stamp=index.stamp
-    ):
-        reconcile_index(index=other, repair=True)
+    # Their vectors could not be computed while an index with another fingerprint served.
+    dependent_indexes = VectorIndex.objects.filter(
+        collection__in=dependent_collections(index.collection),
+        status=Status.SERVING,
+        fingerprint=index.fingerprint,
+    )
+    for dependent_index in dependent_indexes:
+        reconcile_index(index=dependent_index, repair=True)
 
 
-def is_due(collection: str) -> bool:
-    """Tell whether what serves was made otherwise than is asked for now; raises ModelMissing, IndexRefused."""
-    asked = recipe_of(entities()[collection]).stamp
+def needs_rebuild(collection: str) -> bool:
+    """
+    Return whether no serving index has the fingerprint that settings and code ask for.
+
+    Raises ModelMissing, IndexRefused.
+    """
+    fingerprint = current_fingerprint(entities()[collection])
     return not VectorIndex.objects.filter(
-        collection=collection, status=Status.SERVING, stamp=asked
+        collection=collection, status=Status.SERVING, fingerprint=fingerprint.digest
     ).exists()
 
 
-def shape_of(entity: Entity, dimension: int) -> Shape:
-    """Return what a collection of the entity holds."""
-    return Shape(dimension, entity.scalar_fields)
+def collection_schema(entity: Entity, dimension: int) -> CollectionSchema:
+    """Return the Milvus schema of an entity's collection."""
+    return CollectionSchema(dimension, entity.scalar_fields)
 
 
-def recall(index: VectorIndex, *, queries: int = _QUERIES) -> float:
-    """Return which share of the ten nearest Milvus finds, for stored vectors with noise; 1.0 where there is nothing."""
-    held = ExactIndex(index)
-    held.refresh(index)
-    if not len(held):
+def measure_recall(index: VectorIndex, *, queries: int = _RECALL_QUERIES) -> float:
+    """
+    Return recall@10 of Milvus against exact search, from 0 to 1; 1.0 for an empty index.
+
+    The queries are stored vectors with noise, the same in every call.
+    """
+    exact = ExactIndex(index)
+    exact.refresh(index)
+    if not len(exact):
         return 1.0
-    chance = np.random.default_rng(_SEED)
-    chosen = chance.choice(len(held), size=min(queries, len(held)), replace=False)
-    noise = unit(chance.standard_normal((len(chosen), index.dimension)).astype(np.float32))
-    asked: Vectors = unit(held.matrix[chosen] + _NOISE * noise)
-    limit = min(_NEIGHBORS, len(held))
+    random = np.random.default_rng(_QUERY_SEED)
+    sample = random.choice(len(exact), size=min(queries, len(exact)), replace=False)
+    noise = normalize_rows(
+        random.standard_normal((len(sample), index.dimension)).astype(np.float32)
+    )
+    query_vectors: Vectors = normalize_rows(exact.matrix[sample] + _QUERY_NOISE * noise)
+    limit = min(_NEIGHBORS, len(exact))
     found = 0
-    for vector in asked:
-        # What scores as high as the tenth is as good as the tenth.
-        least = np.partition(held.matrix @ vector, len(held) - limit)[len(held) - limit]
-        hits = store().search(
-            index.physical, vector, limit=limit, nprobe=index.nprobe, consistency="Strong"
+    for vector in query_vectors:
+        exact_scores = exact.matrix @ vector
+        # Rows that tie with the last neighbor are equally good.
+        min_score = np.partition(exact_scores, len(exact) - limit)[len(exact) - limit]
+        hits = _search_milvus(index, vector, limit=limit)
+        found += sum(hit.score >= min_score - _SCORE_TOLERANCE for hit in hits)
+    return found / (len(query_vectors) * limit)
+
+
+@contextmanager
+def _build_lock(collection: str) -> Iterator[None]:
+    """Hold the build lock of a collection; raises IndexBusy when another process holds it."""
+    with pglock.advisory(f"vectors:{collection}", timeout=0) as is_acquired:
+        if not is_acquired:
+            raise IndexBusy(collection)
+        yield
+
+
+def _default_index_type(entity: Entity) -> str:
+    return "IVF_FLAT" if entity.queryset().count() >= _MIN_IVF_ROWS else "FLAT"
+
+
+def _resume_or_create(
+    entity: Entity, fingerprint: EmbeddingFingerprint, index_type: str
+) -> VectorIndex:
+    """Return the interrupted build of a collection if it matches, else a new one."""
+    index = VectorIndex.objects.filter(collection=entity.collection, status=Status.BUILDING).first()
+    if index and (index.fingerprint, index.index_type) != (fingerprint.digest, index_type):
+        VectorIndex.objects.filter(pk=index.pk).update(
+            status=Status.FAILED, details="replaced by another build"
         )
-        found += sum(hit.score >= least - 1e-5 for hit in hits)
-    return found / (len(asked) * limit)
+        index = None
+    if index is None:
+        index = _create(entity, fingerprint, index_type)
+    store().create_collection(
+        index.physical_name,
+        collection_schema(entity, fingerprint.dimension),
+        index_type=index.index_type,
+        nlist=index.nlist,
+    )
+    return index
 
 
-def _type_for(entity: Entity) -> str:
-    return "IVF_FLAT" if entity.queryset().count() >= _FLAT_BELOW else "FLAT"
+def _create(entity: Entity, fingerprint: EmbeddingFingerprint, index_type: str) -> VectorIndex:
+    is_ivf = index_type == "IVF_FLAT"
+    index = VectorIndex.objects.create(
+        collection=entity.collection,
+        physical_name=f"{entity.collection}_{fingerprint.digest}_{uuid4().hex[:6]}",
+        fingerprint=fingerprint.digest,
+        encoder=fingerprint.encoder,
+        revision=fingerprint.revision,
+        dimension=fingerprint.dimension,
+        layout=fingerprint.layout,
+        text_weight=fingerprint.text_weight,
+        index_type=index_type,
+        nlist=_NLIST if is_ivf else None,
+        nprobe=_NPROBE if is_ivf else None,
+    )
+    index.refresh_from_db()
+    return index
 
 
-def _begun(entity: Entity, recipe: Recipe, index_type: str) -> VectorIndex:
-    """Return the build to go on with, or a new one; a build of another stamp or kind is given up."""
-    begun = VectorIndex.objects.filter(collection=entity.collection, status=Status.BUILDING).first()
-    if begun and (begun.stamp, begun.index_type) != (recipe.stamp, index_type):
-        VectorIndex.objects.filter(pk=begun.pk).update(
-            status=Status.FAILED, note="given up for another build"
-        )
-        begun = None
-    if begun is None:
-        is_ivf = index_type == "IVF_FLAT"
-        begun = VectorIndex.objects.create(
-            collection=entity.collection,
-            physical=f"{entity.collection}_{recipe.stamp}_{uuid4().hex[:6]}",
-            stamp=recipe.stamp,
-            encoder=recipe.encoder,
-            revision=recipe.revision,
-            dimension=recipe.dimension,
-            layout=recipe.layout,
-            text_weight=recipe.text_weight,
-            index_type=index_type,
-            nlist=_NLIST if is_ivf else None,
-            nprobe=_NPROBE if is_ivf else None,
-        )
-        begun.refresh_from_db()
-    shape = shape_of(entity, recipe.dimension)
-    store().make(begun.physical, shape, index_type=begun.index_type, nlist=begun.nlist)
-    return begun
-
-
-def _fill(index: VectorIndex, entity: Entity, on_batch: Callable[[int], None]) -> int:
-    """Make the vector of every row that the index has none of; return how many."""
+def _compute_missing_vectors(
+    index: VectorIndex, entity: Entity, on_batch: Callable[[int], None]
+) -> int:
+    """Compute the vectors that an index lacks, in batches by id; return how many."""
     donor = VectorIndex.objects.filter(
-        collection=index.collection, status=Status.SERVING, stamp=index.stamp
+        collection=index.collection, status=Status.SERVING, fingerprint=index.fingerprint
     ).first()
-    encoded, after = 0, None
+    encoded = 0
+    last_id: UUID | None = None
     while True:
         with transaction.atomic():
-            share_table(entity.table)
-            lacking = (
-                entity.queryset()
-                .filter(~Exists(index.vectors.filter(entity_id=OuterRef("pk"))))
-                .order_by("pk")
-            )
-            ids = list(
-                (lacking.filter(pk__gt=after) if after else lacking).values_list("pk", flat=True)[
-                    :BATCH
-                ]
-            )
+            lock_table_shared(entity.table)
+            ids = _missing_ids(index, entity, after=last_id)
             if not ids:
                 return encoded
-            # What another runner encodes at this moment, it writes to this index as well.
-            rows = list(entity.queryset().filter(pk__in=lock_entities(ids)))
-            encoded += put(index, entity, contents_of(index, entity, rows), donor=donor)
-            after = ids[-1]
+            # Rows locked by another worker are skipped: it writes them to this index as well.
+            rows = list(entity.queryset().filter(pk__in=try_lock_rows(ids)))
+            inputs = embedding_inputs(index, entity, rows)
+            encoded += store_vectors(index, entity, inputs, donor=donor)
+            last_id = ids[-1]
         on_batch(len(ids))
 
 
-def _measure(index: VectorIndex) -> None:
-    """Hold Milvus against exact search; look into more lists until it finds enough, and do without them if need be."""
-    measured = recall(index)
-    note = []
-    while measured < LEAST_RECALL and index.nprobe and index.nlist and index.nprobe < index.nlist:
-        note.append(f"recall {measured:.3f} at nprobe {index.nprobe}")
+def _missing_ids(index: VectorIndex, entity: Entity, *, after: UUID | None) -> list[UUID]:
+    """Return the next batch of ids of rows without a vector, in ascending order."""
+    has_vector = Exists(index.vectors.filter(entity_id=OuterRef("pk")))
+    rows: QuerySet[Any] = entity.queryset().filter(~has_vector).order_by("pk")
+    if after:
+        rows = rows.filter(pk__gt=after)
+    return list(rows.values_list("pk", flat=True)[:BATCH_SIZE])
+
+
+def _tune_recall(index: VectorIndex) -> None:
+    """
+    Measure recall; raise nprobe until it suffices, and fall back to a FLAT index.
+
+    Raises IndexRefused when recall stays below MIN_RECALL.
+    """
+    recall = measure_recall(index)
+    attempts = []
+    while recall < MIN_RECALL and index.nprobe and index.nlist and index.nprobe < index.nlist:
+        attempts.append(f"recall {recall:.3f} at nprobe {index.nprobe}")
         index.nprobe = min(2 * index.nprobe, index.nlist)
-        measured = recall(index)
-    if measured < LEAST_RECALL and index.index_type != "FLAT":
-        note.append(f"recall {measured:.3f} at nprobe {index.nprobe}")
-        index.index_type, index.nlist, index.nprobe = "FLAT", None, None
-        store().reindex(index.physical, index_type="FLAT")
-        measured = recall(index)
-    index.recall, index.note = measured, "; ".join(note)
+        recall = measure_recall(index)
+    if recall < MIN_RECALL and index.index_type != "FLAT":
+        attempts.append(f"recall {recall:.3f} at nprobe {index.nprobe}")
+        index.index_type = "FLAT"
+        index.nlist = None
+        index.nprobe = None
+        store().replace_index(index.physical_name, index_type="FLAT")
+        recall = measure_recall(index)
+    index.recall = recall
+    index.details = "; ".join(attempts)
     VectorIndex.objects.filter(pk=index.pk).update(
-        recall=measured,
-        note=index.note,
+        recall=index.recall,
+        details=index.details,
         nprobe=index.nprobe,
         nlist=index.nlist,
         index_type=index.index_type,
     )
-    if measured < LEAST_RECALL:
+    if recall < MIN_RECALL:
         raise IndexRefused(
-            f"{index.physical} finds {measured:.3f} of what is near; {LEAST_RECALL} is due."
+            f"{index.physical_name}: recall@{_NEIGHBORS} is {recall:.3f}; at least {MIN_RECALL} is"
+            " required."
         )
 
 
-def _try_canaries(index: VectorIndex) -> None:
-    """A sample of rows must find themselves."""
-    sample = index.vectors.order_by("content_hash").values_list("entity_id", "vector")[:_CANARIES]
-    told: list[dict[str, Any]] = []
-    for pk, stored in sample:
-        vector = np.frombuffer(stored, np.float32)
-        hits = store().search(
-            index.physical, vector, limit=1, nprobe=index.nprobe, consistency="Strong"
+def _check_canaries(index: VectorIndex) -> None:
+    """Search for the vectors of sample rows; raise IndexRefused when one does not find itself."""
+    sample = index.vectors.order_by("content_hash").values_list("entity_id", "vector")
+    canaries: list[dict[str, Any]] = []
+    for pk, stored_vector in sample[:_CANARY_COUNT]:
+        vector = np.frombuffer(stored_vector, np.float32)
+        hits = _search_milvus(index, vector, limit=1)
+        canaries.append(
+            {
+                "row_id": str(pk),
+                "hit_id": hits[0].id if hits else None,
+                "score": round(hits[0].score, 4) if hits else 0.0,
+            }
         )
-        score = hits[0].score if hits else 0.0
-        told.append(
-            {"asked": str(pk), "found": hits[0].id if hits else None, "score": round(score, 4)}
-        )
-    VectorIndex.objects.filter(pk=index.pk).update(canaries=told)
-    lost = [canary for canary in told if canary["score"] < 0.999]
-    if lost:
+    VectorIndex.objects.filter(pk=index.pk).update(canaries=canaries)
+    failed = [canary for canary in canaries if canary["score"] < _MIN_CANARY_SCORE]
+    if failed:
         raise IndexRefused(
-            f"{index.physical}: {len(lost)} of {len(told)} rows do not find themselves."
+            f"{index.physical_name}: {len(failed)} of {len(canaries)} canary rows do not find"
+            " themselves."
         )
 
 
-def _serve(index: VectorIndex) -> None:
-    """Let queries go to this index from now on; the table tells them, the alias tells everybody else."""
+def _search_milvus(index: VectorIndex, vector: Vectors, *, limit: int) -> list[Hit]:
+    return store().search(
+        index.physical_name, vector, limit=limit, nprobe=index.nprobe, consistency="Strong"
+    )
+
+
+def _swap_alias(index: VectorIndex) -> None:
+    """
+    Let an index serve its collection and retire the previous one.
+
+    Queries follow the table; the Milvus alias is for other clients.
+    """
     with transaction.atomic():
         VectorIndex.objects.filter(collection=index.collection, status=Status.SERVING).update(
             status=Status.RETIRED
@@ -248,22 +340,24 @@ def _serve(index: VectorIndex) -> None:
         VectorIndex.objects.filter(pk=index.pk).update(
             status=Status.SERVING, serving_since=timezone.now()
         )
-        store().point(index.collection, index.physical)
-    log.info("vector index serves", collection=index.collection, physical=index.physical)
+        store().set_alias(index.collection, index.physical_name)
+    log.info(
+        "vector_index.activated", collection=index.collection, physical_name=index.physical_name
+    )
 
 
-def _drop_older(collection: str) -> None:
-    """Keep the last retired index; drop what else is there, failed builds and collections that no row tells of too."""
-    kept = VectorIndex.objects.filter(collection=collection, status=Status.RETIRED).order_by(
-        "-serving_since"
-    )[:1]
-    stays = [
-        *kept,
-        *VectorIndex.objects.filter(
-            collection=collection, status__in=(Status.SERVING, Status.BUILDING)
-        ),
-    ]
-    VectorIndex.objects.filter(collection=collection).exclude(pk__in=[i.pk for i in stays]).delete()
-    for physical in store().collections():
-        if physical.startswith(f"{collection}_") and physical not in {i.physical for i in stays}:
-            store().drop(physical)
+def _drop_obsolete_indexes(collection: str) -> None:
+    """
+    Drop all indexes of a collection but the serving one, the newest retired one and a build.
+
+    Milvus collections without a row in `vector_indexes` are dropped as well.
+    """
+    indexes = VectorIndex.objects.filter(collection=collection)
+    newest_retired = indexes.filter(status=Status.RETIRED).order_by("-serving_since")[:1]
+    live = indexes.filter(status__in=(Status.SERVING, Status.BUILDING))
+    retained = [*newest_retired, *live]
+    retained_names = {index.physical_name for index in retained}
+    indexes.exclude(pk__in=[index.pk for index in retained]).delete()
+    for name in store().collections():
+        if name.startswith(f"{collection}_") and name not in retained_names:
+            store().drop(name)

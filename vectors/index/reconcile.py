@@ -1,7 +1,8 @@
-"""Rows, stored vectors and Milvus held against each other; what differs is put right."""
+"""Reconciliation: compare rows, stored vectors and Milvus, and repair the differences."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from typing import TypedDict
 from uuid import UUID
 
 import numpy as np
@@ -11,19 +12,26 @@ from django.utils import timezone
 
 from mlops.quality.alerts import close_alerts, open_alert
 from vectors.entities import Entity, entities
-from vectors.index.build import LEAST_RECALL, recall, shape_of
-from vectors.index.vectorize import can_make, contents_of
-from vectors.index.write import BATCH, bring, hold_table
+from vectors.index.build import MIN_RECALL, collection_schema, measure_recall
+from vectors.index.vectorize import can_compute, embedding_inputs
+from vectors.index.write import BATCH_SIZE, lock_table_exclusively, update_index
 from vectors.models import VectorIndex
 from vectors.store import store
 
 log = structlog.get_logger(__name__)
-_ORACLE_QUERIES = 100
+ALERT_CODE = "vector-recall"
+_RECALL_QUERIES = 100
+_ID_CHUNK_SIZE = 10_000
 
 
 @dataclass(slots=True)
 class Divergence:
-    """How many rows differ: without a vector, with one of other content, gone but with one; and in Milvus the same."""
+    """
+    Number of differing rows, by kind of difference.
+
+    missing: rows without a stored vector; stale: with a vector of other content; surplus: vectors
+    of deleted rows. The same between stored vectors and Milvus.
+    """
 
     missing: int = 0
     stale: int = 0
@@ -34,119 +42,148 @@ class Divergence:
 
     @property
     def total(self) -> int:
-        """All together; 0 is how it should be."""
+        """Sum of all differences; 0 when everything agrees."""
         return sum(asdict(self).values())
 
 
-def reconcile(*, collection: str, repair: bool = True) -> dict[str, Divergence]:
-    """Compare and repair what serves a collection; returns what was found `before` and what is left `after`."""
+class ReconciliationResult(TypedDict):
+    """Differences found and differences left after the repair."""
+
+    before: Divergence
+    after: Divergence
+
+
+def reconcile(*, collection: str, repair: bool = True) -> ReconciliationResult:
+    """
+    Compare the serving index of a collection with the rows and Milvus.
+
+    repair: repair the differences and measure recall. Does nothing when no index serves.
+    """
     index = VectorIndex.objects.filter(
         collection=collection, status=VectorIndex.Status.SERVING
     ).first()
     if index is None:
         return {"before": Divergence(), "after": Divergence()}
-    told = reconcile_index(index=index, repair=repair)
+    result = reconcile_index(index=index, repair=repair)
     if repair:
-        _ask_oracle(index)
-    return told
+        _monitor_recall(index)
+    return result
 
 
-def reconcile_index(*, index: VectorIndex, repair: bool) -> dict[str, Divergence]:
-    """Compare and repair one index. Safe while others index: what they write meanwhile is looked at again."""
+def reconcile_index(*, index: VectorIndex, repair: bool) -> ReconciliationResult:
+    """
+    Compare one index with the rows and Milvus; repair the differences if asked.
+
+    Safe while other workers index: each repair compares again under an exclusive lock.
+    """
     entity = entities()[index.collection]
-    store().make(
-        index.physical,
-        shape_of(entity, index.dimension),
+    store().create_collection(
+        index.physical_name,
+        collection_schema(entity, index.dimension),
         index_type=index.index_type,
         nlist=index.nlist,
     )
-    before, suspects = _compare(index, entity)
+    before, differing_ids = _compare(index, entity)
     after = before
     if repair:
-        for chunk in _chunks(suspects):
-            _repair(index, entity, chunk)
-        if suspects:
-            store().flush(index.physical)
+        for ids in _chunks(differing_ids):
+            _repair(index, entity, ids)
+        if differing_ids:
+            store().flush(index.physical_name)
         if index.status == VectorIndex.Status.SERVING:
-            store().point(index.collection, index.physical)
-        after, _ = _compare(index, entity) if suspects else (before, set())
+            store().set_alias(index.collection, index.physical_name)
+        if differing_ids:
+            after, _ = _compare(index, entity)
     VectorIndex.objects.filter(pk=index.pk).update(
         divergence={"before": asdict(before), "after": asdict(after)}, reconciled_at=timezone.now()
     )
-    log.info("vectors reconciled", index=index.physical, before=before.total, after=after.total)
+    log.info(
+        "vector_index.reconciled", index=index.physical_name, before=before.total, after=after.total
+    )
     return {"before": before, "after": after}
 
 
 def _compare(index: VectorIndex, entity: Entity) -> tuple[Divergence, set[UUID]]:
-    """Return the counts and the rows that do not agree."""
-    held = dict(index.vectors.values_list("entity_id", "content_hash"))
-    in_milvus = {
-        UUID(pk): content_hash for pk, content_hash in store().entries(index.physical).items()
+    """Return the differences of an index and the ids of the rows concerned."""
+    stored_hashes = dict(index.vectors.values_list("entity_id", "content_hash"))
+    milvus_hashes = {
+        UUID(pk): content_hash
+        for pk, content_hash in store().content_hashes(index.physical_name).items()
     }
-    found, suspects, seen = Divergence(), set[UUID](), set[UUID]()
-    can_be_made = can_make(index, entity)
-    for chunk in _chunks(
-        entity.queryset().order_by("pk").values_list("pk", flat=True).iterator(chunk_size=10_000)
-    ):
-        if not can_be_made:
-            seen |= set(chunk)
+    current_hashes = _current_hashes(index, entity)
+    # A hash of None: the row exists, but its vector cannot be computed now; any stored one will do.
+    comparable = {pk: value for pk, value in current_hashes.items() if value is not None}
+
+    missing = comparable.keys() - stored_hashes.keys()
+    stale = {pk for pk in comparable.keys() & stored_hashes if comparable[pk] != stored_hashes[pk]}
+    surplus = stored_hashes.keys() - current_hashes.keys()
+    missing_in_milvus = stored_hashes.keys() - milvus_hashes.keys()
+    stale_in_milvus = {
+        pk for pk in stored_hashes.keys() & milvus_hashes if stored_hashes[pk] != milvus_hashes[pk]
+    }
+    surplus_in_milvus = milvus_hashes.keys() - stored_hashes.keys()
+
+    differences = (missing, stale, surplus, missing_in_milvus, stale_in_milvus, surplus_in_milvus)
+    return Divergence(*map(len, differences)), set[UUID]().union(*differences)
+
+
+def _current_hashes(index: VectorIndex, entity: Entity) -> dict[UUID, str | None]:
+    """Return the content hash of every row that should have a vector, None when not computable."""
+    hashes: dict[UUID, str | None] = {}
+    is_computable = can_compute(index, entity)
+    ids = entity.queryset().order_by("pk").values_list("pk", flat=True)
+    for chunk in _chunks(ids.iterator(chunk_size=_ID_CHUNK_SIZE)):
+        if not is_computable:
+            hashes.update(dict.fromkeys(chunk))
             continue
-        for content in contents_of(index, entity, list(entity.queryset().filter(pk__in=chunk))):
-            seen.add(content.id)
-            if content.id not in held:
-                found.missing += 1
-                suspects.add(content.id)
-            elif held[content.id] != content.content_hash:
-                found.stale += 1
-                suspects.add(content.id)
-    for pk in held.keys() - seen:
-        found.surplus += 1
-        suspects.add(pk)
-    for pk, content_hash in held.items():
-        if pk not in in_milvus:
-            found.missing_in_milvus += 1
-            suspects.add(pk)
-        elif in_milvus[pk] != content_hash:
-            found.stale_in_milvus += 1
-            suspects.add(pk)
-    for pk in in_milvus.keys() - held.keys():
-        found.surplus_in_milvus += 1
-        suspects.add(pk)
-    return found, suspects
+        rows = list(entity.queryset().filter(pk__in=chunk))
+        for embedding_input in embedding_inputs(index, entity, rows):
+            hashes[embedding_input.id] = embedding_input.content_hash
+    return hashes
 
 
 @transaction.atomic
 def _repair(index: VectorIndex, entity: Entity, ids: list[UUID]) -> None:
-    """Put right what is still wrong while nobody writes: rows first, then Milvus by what is stored of them."""
-    hold_table(entity.table)
-    bring(index, entity, list(entity.queryset().filter(pk__in=ids)), asked=set(ids))
+    """Update stored vectors from rows, then Milvus from stored vectors; no one else writes."""
+    lock_table_exclusively(entity.table)
+    update_index(index, entity, list(entity.queryset().filter(pk__in=ids)), ids=set(ids))
     stored = list(index.vectors.filter(entity_id__in=ids))
     if stored:
         store().upsert(
-            index.physical,
-            [{"id": str(v.entity_id), "content_hash": v.content_hash, **v.scalars} for v in stored],
-            np.stack([np.frombuffer(v.vector, np.float32) for v in stored]),
+            index.physical_name,
+            [
+                {"id": str(row.entity_id), "content_hash": row.content_hash, **row.scalars}
+                for row in stored
+            ],
+            np.stack([np.frombuffer(row.vector, np.float32) for row in stored]),
             dimension=index.dimension,
         )
-    store().delete(index.physical, [str(pk) for pk in set(ids) - {v.entity_id for v in stored}])
+    deleted = set(ids) - {row.entity_id for row in stored}
+    store().delete(index.physical_name, [str(pk) for pk in deleted])
 
 
-def _ask_oracle(index: VectorIndex) -> None:
-    """Measure what Milvus finds against exact search, and tell people when it is too little."""
-    found = recall(index, queries=_ORACLE_QUERIES)
-    VectorIndex.objects.filter(pk=index.pk).update(recall=found)
-    if found < LEAST_RECALL:
-        told = f"{index.physical} finds {found:.3f} of what is near; {LEAST_RECALL} is due. Rebuild it."
-        open_alert(code="vector-recall", subject=index.collection, message=told)
+def _monitor_recall(index: VectorIndex) -> None:
+    """Measure recall against exact search; open an alert when it is too low, else close it."""
+    recall = measure_recall(index, queries=_RECALL_QUERIES)
+    VectorIndex.objects.filter(pk=index.pk).update(recall=recall)
+    if recall < MIN_RECALL:
+        open_alert(
+            code=ALERT_CODE,
+            subject=index.collection,
+            message=(
+                f"{index.physical_name}: recall@10 is {recall:.3f}; at least {MIN_RECALL} is"
+                " required. Rebuild the index."
+            ),
+        )
     else:
-        close_alerts(codes=("vector-recall",), subject=index.collection)
+        close_alerts(codes=(ALERT_CODE,), subject=index.collection)
 
 
-def _chunks(ids: Iterable[UUID]) -> Iterable[list[UUID]]:
+def _chunks(ids: Iterable[UUID]) -> Iterator[list[UUID]]:
     chunk: list[UUID] = []
     for pk in ids:
         chunk.append(pk)
-        if len(chunk) == BATCH:
+        if len(chunk) == BATCH_SIZE:
             yield chunk
             chunk = []
     if chunk:

@@ -1,46 +1,67 @@
-"""What makes the vectors of an entity: encoding or composing."""
+"""Vector computation by kind of entity: encoded or composed."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from vectors.encoders.base import Vectors
 from vectors.entities import ComposedEntity, Entity
-from vectors.fingerprint import Content, Recipe
+from vectors.fingerprint import EmbeddingFingerprint, EmbeddingInput
 from vectors.index import compose, encode
 from vectors.models import VectorIndex
 
-__all__ = ["Content", "Recipe", "can_make", "contents_of", "recipe_of", "vectors_for"]
+__all__ = [
+    "EmbeddingFingerprint",
+    "EmbeddingInput",
+    "can_compute",
+    "compute_vectors",
+    "current_fingerprint",
+    "embedding_inputs",
+]
 
 
-def recipe_of(entity: Entity) -> Recipe:
-    """Return what is asked for now. Raises ModelMissing; IndexRefused where the parts are not there."""
+def current_fingerprint(entity: Entity) -> EmbeddingFingerprint:
+    """
+    Return the fingerprint that settings and code ask for.
+
+    Raises ModelMissing; IndexRefused when no index of the source collection serves.
+    """
     if isinstance(entity, ComposedEntity):
-        return compose.recipe_of(entity)
-    return encode.recipe_of(entity)
+        return compose.current_fingerprint(entity)
+    return encode.current_fingerprint(entity)
 
 
-def can_make(index: VectorIndex, entity: Entity) -> bool:
-    """Tell whether the vectors of an index can be made now as its others were."""
+def can_compute(index: VectorIndex, entity: Entity) -> bool:
+    """Return whether new vectors can be computed with the fingerprint of an index."""
     if isinstance(entity, ComposedEntity):
-        return compose.can_make(index, entity)
-    return encode.can_make(index, entity)
+        return compose.can_compute(index, entity)
+    return encode.can_compute(index, entity)
 
 
-def contents_of(index: VectorIndex, entity: Entity, rows: Sequence[Any]) -> list[Content]:
-    """Return what goes into the vectors of rows, without those that have none; see `can_make`. Encodes nothing."""
+def embedding_inputs(
+    index: VectorIndex, entity: Entity, rows: Sequence[Any]
+) -> list[EmbeddingInput]:
+    """
+    Return the embedding inputs of rows, without the rows that have no vector; encodes nothing.
+
+    Requires `can_compute`.
+    """
     if isinstance(entity, ComposedEntity):
-        return compose.contents_of(index, entity, rows)
-    return encode.contents_of(entity, rows)
+        return compose.embedding_inputs(index, entity, rows)
+    return encode.embedding_inputs(entity, rows)
 
 
-def vectors_for(
+def compute_vectors(
     index: VectorIndex,
     entity: Entity,
-    contents: Sequence[Content],
+    inputs: Sequence[EmbeddingInput],
     *,
     donor: VectorIndex | None = None,
 ) -> Vectors:
-    """Return the vectors (n, d) of contents, in order; donor: an index of the same stamp that may save encoding."""
+    """
+    Return the vectors (n, d) of inputs, in order.
+
+    donor: an index with the same fingerprint, whose vectors are reused where the text is the same.
+    """
     if isinstance(entity, ComposedEntity):
-        return compose.vectors_for(index, entity, contents)
-    return encode.vectors_for(index, contents, donor=donor)
+        return compose.compute_vectors(index, entity, inputs)
+    return encode.compute_vectors(index, inputs, donor=donor)

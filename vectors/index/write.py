@@ -1,4 +1,8 @@
-"""The embed road: rows that are due → vectors; every batch may die and be done again, and two may share the work."""
+"""
+Incremental indexing: outbox rows in, stored vectors out.
+
+Every batch is one transaction that may be killed and repeated; several workers may share the work.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,63 +12,81 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from vectors.entities import ComposedEntity, Entity, entities
-from vectors.index.vectorize import Content, can_make, contents_of, vectors_for
+from vectors.index.vectorize import (
+    EmbeddingInput,
+    can_compute,
+    compute_vectors,
+    embedding_inputs,
+)
 from vectors.models import IndexedVector, OutboxEntry, VectorIndex
 from vectors.store import store
 
-BATCH = 256
-LIVE = (VectorIndex.Status.SERVING, VectorIndex.Status.BUILDING)
-# Rows of two classes of advisory locks: an entity while it is encoded, a table while it is compared.
-_CLAIM = """
+BATCH_SIZE = 256
+LIVE_STATUSES = (VectorIndex.Status.SERVING, VectorIndex.Status.BUILDING)
+# Returns up to %(limit)s outbox rows of a table, grouped: the changed row's id and its outbox ids.
+# Two advisory lock classes are in use: 'vector entity' while a row is encoded, so that two workers
+# never encode the same row at once and the later one does not write the older vector; and
+# 'vector table' while a table is reconciled (see `lock_table_exclusively`).
+_CLAIM_SQL = """
 WITH due AS (
-  SELECT id, row_id FROM vector_outbox WHERE table_name = %(table)s ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-), ours AS (
-  -- Two runners never encode one row at once: the later would write what is older.
+  SELECT id, row_id FROM vector_outbox
+  WHERE table_name = %(table)s
+  ORDER BY id
+  LIMIT %(limit)s
+  FOR UPDATE SKIP LOCKED
+), claimed AS (
   SELECT row_id FROM (SELECT DISTINCT row_id FROM due) AS rows
   WHERE pg_try_advisory_xact_lock(hashtext('vector entity'), hashtext(row_id::text))
 )
-SELECT d.row_id, array_agg(d.id) FROM due d JOIN ours USING (row_id) GROUP BY d.row_id
+SELECT d.row_id, array_agg(d.id) FROM due d JOIN claimed USING (row_id) GROUP BY d.row_id
+"""
+# Returns the ids among %(ids)s whose advisory lock no other transaction holds, and locks them.
+_LOCK_ROWS_SQL = """
+SELECT id FROM unnest(%(ids)s::uuid[]) AS id
+WHERE pg_try_advisory_xact_lock(hashtext('vector entity'), hashtext(id::text))
 """
 
 
-def index_due(
-    *, collection: str | None = None, on_batch: Callable[[int], None] = lambda _count: None
+def _ignore_progress(_count: int) -> None:
+    """Discard the progress of a batch."""
+
+
+def index_due_rows(
+    *, collection: str | None = None, on_batch: Callable[[int], None] = _ignore_progress
 ) -> dict[str, int]:
     """
-    Bring vectors up to the rows noted as due; build what has no index yet.
+    Compute the vectors of all rows in the outbox; build collections that have no index yet.
 
-    collection: build none but this one. Returns counts: rows taken, vectors encoded, deleted. Raises
-    VectorsUnavailable, ModelMissing, IndexRefused, IndexBusy. Safe to repeat, to kill, and to run twice at once.
+    collection: the only collection to build. on_batch: called with the number of rows of each
+    batch. Returns counts: rows `claimed`, vectors `encoded` and `deleted`. Raises
+    VectorsUnavailable, ModelMissing, IndexRefused, IndexBusy. Safe to repeat, to kill, and to run
+    concurrently.
     """
     from vectors.index.build import rebuild
 
-    counts = {"taken": 0, "encoded": 0, "deleted": 0}
-    declared = entities()
+    counts = {"claimed": 0, "encoded": 0, "deleted": 0}
+    registered = entities()
     serving = set(
         VectorIndex.objects.filter(status=VectorIndex.Status.SERVING).values_list(
             "collection", flat=True
         )
     )
-    for name in declared if collection is None else [collection]:
+    for name in registered if collection is None else [collection]:
         if name not in serving:
             counts["encoded"] += rebuild(collection=name, on_batch=on_batch)["encoded"]
-    touched: set[str] = set()
-    # What is made of others' vectors comes after them.
-    composed = {entity.table for entity in declared.values() if isinstance(entity, ComposedEntity)}
-    for table in sorted(
-        {entity.table for entity in declared.values()}, key=lambda name: (name in composed, name)
-    ):
-        while done := _index_batch(table, touched):
-            for key, count in done.items():
+    written_indexes: set[str] = set()
+    for table in _tables_in_order(registered.values()):
+        while batch := _index_batch(table, written_indexes):
+            for key, count in batch.items():
                 counts[key] += count
-            on_batch(done["taken"])
-    for physical in touched:
-        store().flush(physical)
+            on_batch(batch["claimed"])
+    for physical_name in written_indexes:
+        store().flush(physical_name)
     return counts
 
 
-def count_due(*, collection: str) -> int:
-    """Return about how many rows await their vectors."""
+def count_due_rows(*, collection: str) -> int:
+    """Return the approximate number of rows whose vectors are due."""
     entity = entities()[collection]
     if not VectorIndex.objects.filter(
         collection=collection, status=VectorIndex.Status.SERVING
@@ -73,70 +95,84 @@ def count_due(*, collection: str) -> int:
     return OutboxEntry.objects.filter(table_name=entity.table).values("row_id").distinct().count()
 
 
+def _tables_in_order(registered: Any) -> list[str]:
+    """Return the tables of all entities, those of composed ones last, as they depend on others."""
+    composed = {entity.table for entity in registered if isinstance(entity, ComposedEntity)}
+    tables = {entity.table for entity in registered}
+    return sorted(tables, key=lambda table: (table in composed, table))
+
+
 @transaction.atomic
-def _index_batch(table: str, touched: set[str]) -> dict[str, int]:
-    share_table(table)
+def _index_batch(table: str, written_indexes: set[str]) -> dict[str, int]:
+    """Process one batch of a table's outbox; return its counts, or nothing when none is due."""
+    lock_table_shared(table)
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"table": table, "limit": BATCH})
+        cursor.execute(_CLAIM_SQL, {"table": table, "limit": BATCH_SIZE})
         claimed = cursor.fetchall()
     if not claimed:
         return {}
-    counts = {"taken": len(claimed), "encoded": 0, "deleted": 0}
-    ids = [row_id for row_id, _ in claimed]
+    counts = {"claimed": len(claimed), "encoded": 0, "deleted": 0}
+    ids = {row_id for row_id, _ in claimed}
     for entity in entities().values():
         if entity.table != table:
             continue
         rows = list(entity.queryset().filter(pk__in=ids))
-        # What is gone goes from retired and failed indexes too: somebody may have asked for it to be forgotten.
+        # Deleted rows leave retired and failed indexes too: they may belong to an erased person.
         for index in VectorIndex.objects.filter(collection=entity.collection):
-            if index.status in LIVE:
-                stored, removed = bring(index, entity, rows, asked=set(ids))
+            if index.status in LIVE_STATUSES:
+                stored, removed = update_index(index, entity, rows, ids=ids)
             else:
-                stored, removed = 0, remove(index, set(ids) - {row.pk for row in rows})
+                stored = 0
+                removed = remove_vectors(index, ids - {row.pk for row in rows})
             counts["encoded"] += stored
             counts["deleted"] += removed
             if stored or removed:
-                touched.add(index.physical)
-    OutboxEntry.objects.filter(pk__in=[pk for _, noted in claimed for pk in noted]).delete()
+                written_indexes.add(index.physical_name)
+    outbox_ids = [pk for _, entry_ids in claimed for pk in entry_ids]
+    OutboxEntry.objects.filter(pk__in=outbox_ids).delete()
     return counts
 
 
-def bring(
-    index: VectorIndex, entity: Entity, rows: Sequence[Any], *, asked: set[UUID]
+def update_index(
+    index: VectorIndex, entity: Entity, rows: Sequence[Any], *, ids: set[UUID]
 ) -> tuple[int, int]:
     """
-    Bring an index up to the rows that were found of those asked for; return how many vectors it stored and removed.
+    Bring an index up to date with rows; return how many vectors were stored and removed.
 
-    Where its vectors cannot be made now, it only loses those of rows that are gone.
+    ids: the rows that were looked up; those not among `rows` no longer exist. When vectors cannot
+    be computed now, only the vectors of deleted rows are removed.
     """
-    if not can_make(index, entity):
-        return 0, remove(index, asked - {row.pk for row in rows})
-    contents = contents_of(index, entity, rows)
-    return put(index, entity, contents), remove(index, asked - {content.id for content in contents})
+    if not can_compute(index, entity):
+        return 0, remove_vectors(index, ids - {row.pk for row in rows})
+    inputs = embedding_inputs(index, entity, rows)
+    stored = store_vectors(index, entity, inputs)
+    removed = remove_vectors(index, ids - {embedding_input.id for embedding_input in inputs})
+    return stored, removed
 
 
-def put(
+def store_vectors(
     index: VectorIndex,
     entity: Entity,
-    contents: Sequence[Content],
+    inputs: Sequence[EmbeddingInput],
     *,
     donor: VectorIndex | None = None,
 ) -> int:
     """
-    Store the vectors of what has changed, in Milvus and then here; return how many.
+    Compute and store the vectors of changed inputs, first in Milvus, then here; return how many.
 
-    donor: an index of the same stamp, whose vectors are taken where they are right. Within a transaction that holds
-    the rows' locks. A death between the two stores only means that the batch is done again.
+    donor: an index with the same fingerprint, whose vectors are reused where they are current.
+    Call it within a transaction that holds the advisory locks of the rows. A crash between the two
+    stores only means that the batch is repeated.
     """
-    here = index.vectors.filter(entity_id__in=[c.id for c in contents])
-    hashes = dict(here.values_list("entity_id", "content_hash"))
-    due = [c for c in contents if hashes.get(c.id) != c.content_hash]
-    if not due:
+    stored = index.vectors.filter(entity_id__in=[i.id for i in inputs])
+    stored_hashes = dict(stored.values_list("entity_id", "content_hash"))
+    changed = [i for i in inputs if stored_hashes.get(i.id) != i.content_hash]
+    if not changed:
         return 0
-    vectors = vectors_for(index, entity, due, donor=donor)
+    vectors = compute_vectors(index, entity, changed, donor=donor)
     store().upsert(
-        index.physical,
-        [{"id": str(c.id), "content_hash": c.content_hash, **c.scalars} for c in due],
+        index.physical_name,
+        [{"id": str(i.id), "content_hash": i.content_hash, **i.scalars} for i in changed],
         vectors,
         dimension=index.dimension,
     )
@@ -144,57 +180,54 @@ def put(
         [
             IndexedVector(
                 index=index,
-                entity_id=c.id,
-                text_hash=c.text_hash,
-                content_hash=c.content_hash,
-                scalars=c.scalars,
+                entity_id=embedding_input.id,
+                text_hash=embedding_input.text_hash,
+                content_hash=embedding_input.content_hash,
+                scalars=embedding_input.scalars,
                 vector=vector.tobytes(),
             )
-            for c, vector in zip(due, vectors, strict=True)
+            for embedding_input, vector in zip(changed, vectors, strict=True)
         ],
         update_conflicts=True,
         unique_fields=["index", "entity_id"],
         update_fields=["text_hash", "content_hash", "scalars", "vector", "indexed_at"],
     )
-    _is_changed(index)
-    return len(due)
+    _increment_version(index)
+    return len(changed)
 
 
-def remove(index: VectorIndex, ids: set[UUID]) -> int:
-    """Remove the vectors of rows that are gone; return how many there were."""
-    here = set(index.vectors.filter(entity_id__in=ids).values_list("entity_id", flat=True))
-    if here:
-        store().delete(index.physical, [str(pk) for pk in here])
-        index.vectors.filter(entity_id__in=here).delete()
-        _is_changed(index)
-    return len(here)
+def remove_vectors(index: VectorIndex, ids: set[UUID]) -> int:
+    """Remove the vectors of deleted rows from an index; return how many there were."""
+    stored = index.vectors.filter(entity_id__in=ids)
+    stored_ids = set(stored.values_list("entity_id", flat=True))
+    if stored_ids:
+        store().delete(index.physical_name, [str(pk) for pk in stored_ids])
+        index.vectors.filter(entity_id__in=stored_ids).delete()
+        _increment_version(index)
+    return len(stored_ids)
 
 
-def lock_entities(ids: Sequence[UUID]) -> set[UUID]:
-    """Hold what nobody else is encoding until the end of the transaction; return what is ours."""
+def try_lock_rows(ids: Sequence[UUID]) -> set[UUID]:
+    """Lock rows until the end of the transaction; return those that no other worker encodes."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM unnest(%s::uuid[]) AS id"
-            " WHERE pg_try_advisory_xact_lock(hashtext('vector entity'), hashtext(id::text))",
-            [list(ids)],
-        )
+        cursor.execute(_LOCK_ROWS_SQL, {"ids": list(ids)})
         return {pk for (pk,) in cursor.fetchall()}
 
 
-def share_table(table: str) -> None:
-    """Let nobody compare the table's vectors with the rows until the end of the transaction."""
-    _lock("pg_advisory_xact_lock_shared", table)
+def lock_table_shared(table: str) -> None:
+    """Lock a table's vectors against reconciliation until the end of the transaction."""
+    _lock_table("pg_advisory_xact_lock_shared", table)
 
 
-def hold_table(table: str) -> None:
-    """Let nobody write the table's vectors until the end of the transaction."""
-    _lock("pg_advisory_xact_lock", table)
+def lock_table_exclusively(table: str) -> None:
+    """Lock a table's vectors against all other writers until the end of the transaction."""
+    _lock_table("pg_advisory_xact_lock", table)
 
 
-def _lock(function: str, table: str) -> None:
+def _lock_table(function: str, table: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {function}(hashtext('vector table'), hashtext(%s))", [table])
 
 
-def _is_changed(index: VectorIndex) -> None:
+def _increment_version(index: VectorIndex) -> None:
     VectorIndex.objects.filter(pk=index.pk).update(version=F("version") + 1)

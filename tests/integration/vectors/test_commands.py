@@ -1,4 +1,4 @@
-"""Commands of the vectors as operators type them, and what the outbox watches."""
+"""Management commands of the vectors app, and the columns that its triggers watch."""
 
 import threading
 
@@ -8,57 +8,68 @@ from django.db import connection
 
 from catalog.embeddings import ENCODED
 from catalog.models import Product
-from tests.integration.locks import held_elsewhere
-from vectors import search
+from tests.integration.locks import hold_lock_elsewhere
+from vectors.search import serving_index
 from vectors.store import store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 COLLECTION = "product_embeddings"
 
 
-def _refused(*arguments: str) -> CommandError:
-    with pytest.raises(CommandError) as refused:
+def _call_failing_command(*arguments: str) -> CommandError:
+    with pytest.raises(CommandError) as raised:
         call_command(*arguments)
-    return refused.value
+    return raised.value
 
 
-def test_vectors_are_indexed_reconciled_and_rebuilt(capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_index_reconcile_and_rebuild(capsys: pytest.CaptureFixture[str]) -> None:
     Product.objects.bulk_create(
         [Product(name=f"Kush {n}", merge_key=f"test:{n}", category="vapes") for n in range(3)]
     )
+
     call_command("index_vectors")
     assert f"{COLLECTION}: 3 encoded" in capsys.readouterr().out
     call_command("reconcile_vectors")
-    index = search.serving(COLLECTION)
-    store().delete(index.physical, [str(Product.objects.all()[0].pk)])
-    found = _refused("reconcile_vectors", "--dry-run")
-    assert (found.returncode, str(found)) == (1, "1 differences were found.")
+
+    index = serving_index(COLLECTION)
+    store().delete(index.physical_name, [str(Product.objects.all()[0].pk)])
+    error = _call_failing_command("reconcile_vectors", "--dry-run")
+    assert error.returncode == 1
+    assert str(error) == "1 differences found."
+
     call_command("reconcile_vectors", "--collection", COLLECTION)
     call_command("reconcile_vectors", "--dry-run")
+
     call_command("rebuild_vectors", "--collection", COLLECTION, "--index-type", "FLAT")
-    assert search.serving(COLLECTION).pk != index.pk
+    assert serving_index(COLLECTION).pk != index.pk
     assert "recall@10 1.000" in capsys.readouterr().out
 
 
-def test_a_build_that_another_has_begun_is_waited_for() -> None:
+def test_index_command_waits_for_a_concurrent_build() -> None:
     Product.objects.create(name="Kush", merge_key="test:0", category="vapes")
-    with held_elsewhere(f"vectors:{COLLECTION}") as release:
-        refused = _refused("index_vectors", "--wait", "0")
-        assert (refused.returncode, "Another process" in str(refused)) == (2, True)
+
+    with hold_lock_elsewhere(f"vectors:{COLLECTION}") as release:
+        error = _call_failing_command("index_vectors", "--wait", "0")
+        assert error.returncode == 2
+        assert "Another process" in str(error)
+
         threading.Timer(1, release).start()
         call_command("index_vectors")
-    assert search.serving(COLLECTION).vectors.count() == 1
+
+    assert serving_index(COLLECTION).vectors.count() == 1
 
 
-def test_names_that_are_not_there_are_refused() -> None:
-    for command in ("reconcile_vectors", "rebuild_vectors"):
-        refused = _refused(command, "--collection", "nothing")
-        assert refused.returncode == 2
-        assert "there are product_embeddings" in str(refused)
+@pytest.mark.parametrize("command", ["reconcile_vectors", "rebuild_vectors"])
+def test_unknown_collection_is_an_error_that_names_the_known_ones(command: str) -> None:
+    error = _call_failing_command(command, "--collection", "nothing")
+
+    assert error.returncode == 2
+    assert "known: product_embeddings" in str(error)
 
 
-def test_triggers_watch_every_column_that_is_encoded() -> None:
+def test_triggers_watch_every_encoded_column() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT tgargs FROM pg_trigger WHERE tgname = 'products_vector_updated'")
-        watched = bytes(cursor.fetchone()[0]).decode().split("\x00")
-    assert set(watched) - {""} == {*ENCODED, "merged_into_id"}
+        columns = bytes(cursor.fetchone()[0]).decode().split("\x00")
+
+    assert set(columns) - {""} == {*ENCODED, "merged_into_id"}

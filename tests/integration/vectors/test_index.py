@@ -1,4 +1,4 @@
-"""The embed road: what is noted as due, encoded once, kept right, rebuilt under load."""
+"""Vector indexing: incremental updates, rebuilds under load, rollback and reconciliation."""
 
 import threading
 import time
@@ -14,14 +14,15 @@ from django.test import override_settings
 
 from catalog import embeddings
 from catalog.models import Product
-from catalog.search.pipeline import Question, answer
+from catalog.search.pipeline import SearchQuery, search_products
 from mlops.models import Alert
 from vectors import exact, search
+from vectors.encoders.base import Vectors
 from vectors.encoders.registry import encoder
 from vectors.errors import IndexRefused, VectorRefused, VectorsUnavailable
 from vectors.index import build, write
 from vectors.index.reconcile import reconcile
-from vectors.index.write import index_due
+from vectors.index.write import index_due_rows
 from vectors.models import IndexedVector, OutboxEntry, VectorIndex
 from vectors.store import VectorStore, store
 
@@ -39,94 +40,109 @@ NAMES = (
 )
 
 
-def _product(name: str, **values: Any) -> Product:
-    told: dict[str, Any] = {
+def _create_product(name: str, **values: Any) -> Product:
+    fields: dict[str, Any] = {
         "category": "dried-flower",
         "strain_type": "indica",
         "price": 30,
         "brand": "Brand",
         **values,
     }
-    product = Product.objects.create(name=name, merge_key=f"test:{uuid4()}", **told)
+    product = Product.objects.create(name=name, merge_key=f"test:{uuid4()}", **fields)
     product.refresh_from_db()
     return product
 
 
 @pytest.fixture
 def products() -> Iterator[list[Product]]:
-    """Products that are indexed."""
-    exact.forget()
-    made = [
-        _product(f"{name} {number}" if number else name) for number in range(8) for name in NAMES
+    """Return 64 indexed products."""
+    exact.clear_cache()
+    created = [
+        _create_product(f"{name} {number}" if number else name)
+        for number in range(8)
+        for name in NAMES
     ]
-    index_due()
-    yield made
-    exact.forget()
+    index_due_rows()
+    yield created
+    exact.clear_cache()
 
 
 @pytest.fixture
-def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Texts that are encoded from now on."""
+def encoded_texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that collects every text the encoder is called with from now on."""
     texts: list[str] = []
-    kind = type(encoder("text"))
-    before = kind.encode
+    encoder_class = type(encoder("text"))
+    original = encoder_class.encode
 
-    def encode(self: Any, told: Any) -> Any:
-        texts.extend(told)
-        return before(self, told)
+    def encode(self: Any, batch: Any) -> Any:
+        texts.extend(batch)
+        return original(self, batch)
 
-    monkeypatch.setattr(kind, "encode", encode)
+    monkeypatch.setattr(encoder_class, "encode", encode)
     return texts
 
 
-def _due() -> int:
+def _vector(product: Product) -> Vectors:
+    pk = str(product.pk)
+    return search.stored_vectors(collection=EMBEDDINGS, ids=[pk])[pk]
+
+
+def _count_due() -> int:
     return OutboxEntry.objects.values("row_id").distinct().count()
 
 
-def test_changes_of_what_is_encoded_are_noted_and_no_others(products: list[Product]) -> None:
-    assert _due() == 0
+def test_only_changes_of_encoded_columns_are_written_to_the_outbox(
+    products: list[Product],
+) -> None:
+    assert _count_due() == 0
+
     Product.objects.filter(pk=products[0].pk).update(matched_with="1", effects=["sleepy"], sku="X1")
-    assert _due() == 0
+    assert _count_due() == 0
+
     Product.objects.filter(pk=products[0].pk).update(price=31)
     Product.objects.filter(pk=products[1].pk).update(terpenes=["myrcene"])
     products[2].delete()
-    _product("New")
-    assert _due() == 4
-    assert index_due()["deleted"] == 2  # from two collections
-    assert _due() == 0
+    _create_product("New")
+    assert _count_due() == 4
+
+    assert index_due_rows()["deleted"] == 2  # from two collections
+    assert _count_due() == 0
 
 
-def test_nothing_is_encoded_twice(products: list[Product], encoded: list[str]) -> None:
-    counts = index_due()
-    assert (counts["taken"], counts["encoded"], encoded) == (0, 0, [])
-    before = search.vectors_of(collection=EMBEDDINGS, ids=[str(products[0].pk)])[
-        str(products[0].pk)
-    ]
+def test_unchanged_text_is_not_encoded_again(
+    products: list[Product], encoded_texts: list[str]
+) -> None:
+    counts = index_due_rows()
+    assert (counts["claimed"], counts["encoded"]) == (0, 0)
+    assert encoded_texts == []
+
+    before = _vector(products[0])
     Product.objects.filter(pk=products[0].pk).update(price=99)
-    index_due()
-    assert encoded == []  # the text is as it was
-    after = search.vectors_of(collection=EMBEDDINGS, ids=[str(products[0].pk)])[str(products[0].pk)]
+    index_due_rows()
+    after = _vector(products[0])
+    assert encoded_texts == []
     assert not np.allclose(before, after)
     assert np.linalg.norm(after) == pytest.approx(1, abs=1e-5)
+
     Product.objects.filter(pk=products[0].pk).update(name="Another name")
-    index_due()
-    assert len(encoded) == 1
+    index_due_rows()
+    assert len(encoded_texts) == 1
 
 
-def test_two_runners_share_the_work(
-    products: list[Product], encoded: list[str], monkeypatch: pytest.MonkeyPatch
+def test_two_workers_share_the_due_rows_and_encode_each_once(
+    products: list[Product], encoded_texts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write, "BATCH", 8)  # one batch of the usual size would be all there is
+    monkeypatch.setattr(write, "BATCH_SIZE", 8)  # with the default, one batch would contain all
     Product.objects.update(name="Changed")
     Product.objects.filter(pk__in=[p.pk for p in products[::2]]).update(name="Changed twice")
-    taken: list[int] = []
+    claimed: list[int] = []
     start = threading.Barrier(2, timeout=30)
 
     def run() -> None:
         try:
             connection.ensure_connection()
             start.wait()
-            taken.append(index_due()["taken"])
+            claimed.append(index_due_rows()["claimed"])
         finally:
             connections.close_all()
 
@@ -135,184 +151,224 @@ def test_two_runners_share_the_work(
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(taken) == 2
-    assert min(taken) > 0
-    index_due()
-    assert _due() == 0
-    assert len(encoded) == len(products)  # half of them were noted twice
+
+    assert len(claimed) == 2
+    assert min(claimed) > 0
+    index_due_rows()
+    assert _count_due() == 0
+    assert len(encoded_texts) == len(products)  # though half of them have two outbox entries
     for name in (EMBEDDINGS, TEXTS):
         assert reconcile(collection=name, repair=False)["before"].total == 0
 
 
-def test_reconciling_finds_and_mends_what_differs(products: list[Product]) -> None:
-    index = search.serving(EMBEDDINGS)
+def test_reconciliation_finds_and_repairs_every_kind_of_difference(
+    products: list[Product],
+) -> None:
+    index = search.serving_index(EMBEDDINGS)
     ids = [str(product.pk) for product in products]
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE products DISABLE TRIGGER USER")
-        cursor.execute("UPDATE products SET name = 'Behind our back' WHERE id = %s", [ids[0]])
+        cursor.execute("UPDATE products SET name = 'Without trigger' WHERE id = %s", [ids[0]])
         cursor.execute("DELETE FROM products WHERE id = %s", [ids[1]])
         cursor.execute("ALTER TABLE products ENABLE TRIGGER USER")
-    store().delete(index.physical, ids[2:4])
-    vector = search.vectors_of(collection=EMBEDDINGS, ids=[ids[4]])[ids[4]]
+    store().delete(index.physical_name, ids[2:4])
+    vector = _vector(products[4])
     row = {
         "content_hash": "0" * 32,
         **IndexedVector.objects.get(index=index, entity_id=ids[4]).scalars,
     }
     store().upsert(
-        index.physical,
+        index.physical_name,
         [{"id": ids[4], **row}, {"id": str(uuid4()), **row}],
         np.stack([vector, vector]),
         dimension=768,
     )
     IndexedVector.objects.filter(index=index, entity_id=ids[5]).delete()
-    dry = reconcile(collection=EMBEDDINGS, repair=False)["before"]
-    assert (dry.missing, dry.stale, dry.surplus) == (1, 1, 1)
-    assert (dry.missing_in_milvus, dry.stale_in_milvus, dry.surplus_in_milvus) == (2, 1, 2)
-    told = reconcile(collection=EMBEDDINGS)
-    assert (told["before"].total, told["after"].total) == (dry.total, 0)
-    store().drop(index.physical)
+
+    found = reconcile(collection=EMBEDDINGS, repair=False)["before"]
+    assert (found.missing, found.stale, found.surplus) == (1, 1, 1)
+    assert (found.missing_in_milvus, found.stale_in_milvus, found.surplus_in_milvus) == (2, 1, 2)
+
+    result = reconcile(collection=EMBEDDINGS)
+    assert result["before"].total == found.total
+    assert result["after"].total == 0
+
+
+def test_reconciliation_restores_a_dropped_collection(products: list[Product]) -> None:
+    index = search.serving_index(EMBEDDINGS)
+    store().drop(index.physical_name)
+
     assert reconcile(collection=EMBEDDINGS)["after"].total == 0
-    assert len(store().entries(index.physical)) == len(products) - 1
+
+    assert len(store().content_hashes(index.physical_name)) == len(products)
 
 
-def test_a_rebuilt_index_takes_the_place_and_the_old_one_can_have_it_back(
+def test_rebuilt_index_serves_and_the_previous_one_can_be_rolled_back_to(
     products: list[Product],
 ) -> None:
-    old = search.serving(EMBEDDINGS)
+    old = search.serving_index(EMBEDDINGS)
+
     build.rebuild(collection=EMBEDDINGS)
-    new = search.serving(EMBEDDINGS)
+
+    new = search.serving_index(EMBEDDINGS)
     old.refresh_from_db()
     assert new.pk != old.pk
-    assert (new.stamp, new.recall, old.status) == (old.stamp, 1.0, VectorIndex.Status.RETIRED)
-    assert store().pointed(EMBEDDINGS) == new.physical
+    assert new.fingerprint == old.fingerprint
+    assert new.recall == 1.0
+    assert old.status == VectorIndex.Status.RETIRED
+    assert store().alias_target(EMBEDDINGS) == new.physical_name
+
     Product.objects.filter(pk=products[0].pk).update(name="Renamed since")
-    index_due()
+    index_due_rows()
     build.roll_back(index=old)
-    assert search.serving(EMBEDDINGS).pk == old.pk
-    assert store().pointed(EMBEDDINGS) == old.physical
+
+    assert search.serving_index(EMBEDDINGS).pk == old.pk
+    assert store().alias_target(EMBEDDINGS) == old.physical_name
     assert reconcile(collection=EMBEDDINGS, repair=False)["before"].total == 0
-    assert search.search(collection=EMBEDDINGS, text="Renamed since", limit=1).hits[0].id == str(
-        products[0].pk
-    )
+    result = search.search(collection=EMBEDDINGS, text="Renamed since", limit=1)
+    assert result.hits[0].id == str(products[0].pk)
 
 
-def test_an_index_that_finds_too_little_does_not_serve(
+def test_index_with_low_recall_does_not_serve_and_opens_an_alert(
     products: list[Product], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = search.serving(EMBEDDINGS)
-    monkeypatch.setattr(build, "LEAST_RECALL", 1.5)
+    old = search.serving_index(EMBEDDINGS)
+    alerts = Alert.objects.filter(code=build.ALERT_CODE, closed_at=None)
+    monkeypatch.setattr(build, "MIN_RECALL", 1.5)
+
     with pytest.raises(IndexRefused):
         build.rebuild(collection=EMBEDDINGS)
-    assert search.serving(EMBEDDINGS).pk == old.pk
-    assert Alert.objects.filter(code="vector-index-refused", closed_at=None).count() == 1
+
+    assert search.serving_index(EMBEDDINGS).pk == old.pk
+    assert alerts.count() == 1
+
     monkeypatch.undo()
     build.rebuild(collection=EMBEDDINGS)
-    assert not Alert.objects.filter(code="vector-index-refused", closed_at=None).exists()
+
+    assert not alerts.exists()
 
 
-def test_ivf_is_given_more_lists_until_it_finds_enough(products: list[Product]) -> None:
+def test_ivf_index_is_tuned_until_recall_suffices(products: list[Product]) -> None:
     build.rebuild(collection=EMBEDDINGS, index_type="IVF_FLAT")
-    index = search.serving(EMBEDDINGS)
+
+    index = search.serving_index(EMBEDDINGS)
     assert index.recall is not None
-    assert index.recall >= build.LEAST_RECALL
+    assert index.recall >= build.MIN_RECALL
     with override_settings(VECTORS_EXACT_BELOW=0):
-        exact.forget()
-        found = search.search(collection=EMBEDDINGS, text="pink kush", limit=3)
-    assert (found.path, len(found.hits)) == ("milvus", 3)
+        exact.clear_cache()
+        result = search.search(collection=EMBEDDINGS, text="pink kush", limit=3)
+    assert result.path == "milvus"
+    assert len(result.hits) == 3
 
 
-def test_vectors_of_another_stamp_or_dimension_are_refused(products: list[Product]) -> None:
-    index = search.serving(EMBEDDINGS)
-    vector = search.vectors_of(collection=EMBEDDINGS, ids=[str(products[0].pk)])[
-        str(products[0].pk)
-    ]
-    assert search.nearest(collection=EMBEDDINGS, vector=vector, limit=1, stamp=index.stamp).hits
-    for wrong, stamp in (
+def test_vectors_with_another_fingerprint_or_dimension_are_refused(
+    products: list[Product],
+) -> None:
+    index = search.serving_index(EMBEDDINGS)
+    vector = _vector(products[0])
+
+    result = search.nearest(
+        collection=EMBEDDINGS, vector=vector, limit=1, fingerprint=index.fingerprint
+    )
+
+    assert result.hits
+    for refused, fingerprint in (
         (vector[:-1], ""),
         (vector, "0" * 12),
         (np.full(768, np.nan, np.float32), ""),
     ):
         with pytest.raises(VectorRefused):
-            search.nearest(collection=EMBEDDINGS, vector=wrong, limit=1, stamp=stamp)
+            search.nearest(collection=EMBEDDINGS, vector=refused, limit=1, fingerprint=fingerprint)
 
 
-def test_milvus_and_exact_search_find_the_same_and_stand_in_for_each_other(
+def test_milvus_and_exact_search_agree_and_exact_search_is_the_fallback(
     products: list[Product], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = search.search(collection=EMBEDDINGS, text="lemon haze", limit=10)
+    in_process = search.search(collection=EMBEDDINGS, text="lemon haze", limit=10)
+    assert in_process.path == "exact"
+
     with override_settings(VECTORS_EXACT_BELOW=0):
-        exact.forget()
-        there = search.search(collection=EMBEDDINGS, text="lemon haze", limit=10)
-        assert (here.path, there.path) == ("exact", "milvus")
-        assert [h.score for h in here.hits] == pytest.approx(
-            [h.score for h in there.hits], abs=1e-4
+        exact.clear_cache()
+        in_milvus = search.search(collection=EMBEDDINGS, text="lemon haze", limit=10)
+        assert in_milvus.path == "milvus"
+        assert [h.score for h in in_process.hits] == pytest.approx(
+            [h.score for h in in_milvus.hits], abs=1e-4
         )
-        away = VectorStore(uri="http://127.0.0.1:1", token="", prefix="", timeout_seconds=0.5)
-        monkeypatch.setattr(search, "store", lambda: away)
-        fallen = search.search(collection=EMBEDDINGS, text="lemon haze", limit=10)
-        assert (fallen.path, [h.id for h in fallen.hits]) == ("exact", [h.id for h in here.hits])
-        exact.forget()
+
+        unreachable = VectorStore(
+            uri="http://127.0.0.1:1", token="", prefix="", timeout_seconds=0.5
+        )
+        monkeypatch.setattr(search, "store", lambda: unreachable)
+        fallback = search.search(collection=EMBEDDINGS, text="lemon haze", limit=10)
+        assert fallback.path == "exact"
+        assert [h.id for h in fallback.hits] == [h.id for h in in_process.hits]
+
+        exact.clear_cache()
         with override_settings(VECTORS_FALLBACK_BELOW=0), pytest.raises(VectorsUnavailable):
             search.search(collection=EMBEDDINGS, text="lemon haze", limit=10)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("change", ["weight", "encoder"])
-def test_rebuild_with_another_recipe_under_load_fails_no_query(
+def test_rebuild_with_another_fingerprint_under_load_fails_no_query(
     products: list[Product], change: str
 ) -> None:
-    old = search.serving(EMBEDDINGS)
+    old = search.serving_index(EMBEDDINGS)
     failures: list[str] = []
-    stamps: set[str] = set()
-    asked = [0]
+    fingerprints: set[str] = set()
+    query_count = [0]
     is_over = threading.Event()
 
-    def ask(number: int) -> None:
+    def send_queries(number: int) -> None:
         try:
             while not is_over.is_set():
-                name = NAMES[(asked[0] + number) % len(NAMES)]
-                found = search.search(collection=EMBEDDINGS, text=name, limit=5)
-                stamps.add(found.stamp)
-                # Vectors of two recipes compared would be far from each other, or of other lengths.
-                if len(found.hits) < 5 or not 0.3 < found.best <= 1.001:
-                    failures.append(f"{name}: {len(found.hits)} hits, best {found.best}")
-                if not answer(Question(text=name, within=Product.objects.current())).candidates:
-                    failures.append(f"{name}: no answer")
-                asked[0] += 1
-        except Exception as error:
+                name = NAMES[(query_count[0] + number) % len(NAMES)]
+                result = search.search(collection=EMBEDDINGS, text=name, limit=5)
+                fingerprints.add(result.fingerprint)
+                # Vectors of two fingerprints would be far apart or of different length.
+                is_plausible = 0.3 < result.max_score <= 1.001
+                if len(result.hits) < 5 or not is_plausible:
+                    failures.append(
+                        f"{name}: {len(result.hits)} hits, max. score {result.max_score}"
+                    )
+                if not search_products(
+                    SearchQuery(text=name, products=Product.objects.current())
+                ).candidates:
+                    failures.append(f"{name}: no search results")
+                query_count[0] += 1
+        except Exception as error:  # any exception is a failure of this test
             failures.append(repr(error))
         finally:
             connections.close_all()
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(3)]
+    threads = [threading.Thread(target=send_queries, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
     entity = embeddings.ProductEmbedding
     weight = entity.text_weight
-    chosen = settings.ENCODERS | ({"text": "use-multilingual-3"} if change == "encoder" else {})
+    encoders = settings.ENCODERS | ({"text": "use-multilingual-3"} if change == "encoder" else {})
     try:
         time.sleep(0.5)
-        with override_settings(ENCODERS=chosen):
+        with override_settings(ENCODERS=encoders):
             if change == "weight":
                 entity.text_weight = 0.7
-            assert build.is_due(EMBEDDINGS)
+            assert build.needs_rebuild(EMBEDDINGS)
             build.rebuild(collection=EMBEDDINGS)
             Product.objects.filter(pk=products[0].pk).update(price=77)
-            index_due()
+            index_due_rows()
             time.sleep(0.5)
     finally:
         is_over.set()
         for thread in threads:
             thread.join()
         entity.text_weight = weight
-    new = search.serving(EMBEDDINGS)
+
+    new = search.serving_index(EMBEDDINGS)
     assert failures == []
-    assert asked[0] > 20
-    assert stamps == {old.stamp, new.stamp}
+    assert query_count[0] > 20
+    assert fingerprints == {old.fingerprint, new.fingerprint}
     assert new.dimension == (512 + 384 if change == "encoder" else 768)
-    # All stored vectors of an index are of its stamp: their length and unit norm say so.
     for index in (old, new):
-        vectors = [
-            np.frombuffer(v, np.float32) for v in index.vectors.values_list("vector", flat=True)
-        ]
-        assert {len(v) for v in vectors} == {index.dimension}
+        vectors = index.vectors.values_list("vector", flat=True)
+        lengths = {len(np.frombuffer(vector, np.float32)) for vector in vectors}
+        assert lengths == {index.dimension}

@@ -1,4 +1,4 @@
-"""The store, held to the same behavior on the embedded Milvus Lite and on a real Milvus."""
+"""Vector store: the same behavior on the embedded Milvus Lite and on a real Milvus."""
 
 import uuid
 from collections.abc import Iterator
@@ -8,31 +8,32 @@ import numpy as np
 import pytest
 from django.conf import settings
 from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.servers import milvus
-from vectors.encoders.base import Vectors, unit
+from vectors.encoders.base import Vectors, normalize_rows
 from vectors.errors import VectorRefused, VectorsUnavailable
 from vectors.exact import ExactIndex
-from vectors.filters import Between, Condition, OneOf
+from vectors.filters import AnyOfFilter, RangeFilter, VectorFilter
 from vectors.models import VectorIndex
-from vectors.store import Shape, VectorStore, expression
+from vectors.store import CollectionSchema, VectorStore, filter_expression
 
 pytestmark = pytest.mark.slow
 DIMENSION = 16
-SHAPE = Shape(DIMENSION, {"price": "float", "kind": "text", "brand": "text"})
+SCHEMA = CollectionSchema(DIMENSION, {"price": "float", "kind": "text", "brand": "text"})
 KINDS = ("flower", "vape", 'odd "quoted" \\ kind', "fleur séchée", "")
+FilledCollection = tuple[str, list[dict[str, object]], Vectors]
 
 
 @pytest.fixture(scope="module", params=["lite", "standalone"])
 def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Both servers in turn."""
+    """Return the address of each kind of server."""
     if request.param == "lite":
         yield settings.MILVUS_URI
         return
-    if not milvus.is_there():
-        pytest.skip("no real Milvus here: the wheel milvus==2.3.5 is for Linux on x86-64")
+    if not milvus.is_installed():
+        pytest.skip("no real Milvus: the wheel milvus==2.3.5 exists for Linux on x86-64 only")
     directory: Path = tmp_path_factory.mktemp("milvus")
     with milvus.standalone(directory) as address:
         yield address
@@ -40,7 +41,7 @@ def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def store(uri: str) -> Iterator[VectorStore]:
-    """A store with collections of its own."""
+    """Return a store with a unique prefix; its collections are dropped afterwards."""
     store = VectorStore(uri=uri, token="", prefix=f"t{uuid.uuid4().hex[:8]}_", timeout_seconds=30)
     yield store
     for name in store.collections():
@@ -48,7 +49,7 @@ def store(uri: str) -> Iterator[VectorStore]:
 
 
 def _rows(count: int, seed: int = 0) -> tuple[list[dict[str, object]], Vectors]:
-    chance = np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     rows: list[dict[str, object]] = [
         {
             "id": str(uuid.UUID(int=number)),
@@ -59,112 +60,126 @@ def _rows(count: int, seed: int = 0) -> tuple[list[dict[str, object]], Vectors]:
         }
         for number in range(count)
     ]
-    return rows, unit(chance.standard_normal((count, DIMENSION)).astype(np.float32))
+    vectors = normalize_rows(random.standard_normal((count, DIMENSION)).astype(np.float32))
+    return rows, vectors
 
 
 @pytest.fixture(scope="module")
-def filled(store: VectorStore) -> tuple[str, list[dict[str, object]], Vectors]:
-    """A collection of 2,500 rows: more than a page."""
+def filled(store: VectorStore) -> FilledCollection:
+    """Return a collection of 2,500 rows, more than one page of an iterator."""
     rows, vectors = _rows(2500)
-    store.make("filled", SHAPE, index_type="FLAT")
+    store.create_collection("filled", SCHEMA, index_type="FLAT")
     store.upsert("filled", rows, vectors, dimension=DIMENSION)
     store.flush("filled")
     return "filled", rows, vectors
 
 
 class TestStore:
-    """One class of tests for both servers."""
+    """Promises that hold for both servers."""
 
-    def test_what_is_written_is_read_at_once(self, store: VectorStore) -> None:
+    def test_written_rows_are_read_at_once(self, store: VectorStore) -> None:
         rows, vectors = _rows(20, seed=1)
-        store.make("fresh", SHAPE, index_type="FLAT")
+        store.create_collection("fresh", SCHEMA, index_type="FLAT")
+
         store.upsert("fresh", rows, vectors, dimension=DIMENSION)
+
         hits = store.search("fresh", vectors[3], limit=1, consistency="Strong")
-        assert (hits[0].id, round(hits[0].score, 3)) == (rows[3]["id"], 1.0)
-        fetched = store.fetch("fresh", [str(rows[4]["id"]), "nobody"])
+        assert hits[0].id == rows[3]["id"]
+        assert round(hits[0].score, 3) == 1.0
+        fetched = store.fetch_vectors("fresh", [str(rows[4]["id"]), "unknown"])
         assert np.allclose(fetched[str(rows[4]["id"])], vectors[4], atol=1e-6)
         assert len(fetched) == 1
-        store.drop("fresh")
-        store.drop("fresh")  # absent is no error
 
-    def test_writing_twice_is_writing_once_and_what_is_deleted_is_gone(
+    def test_dropping_an_absent_collection_is_no_error(self, store: VectorStore) -> None:
+        store.create_collection("dropped", SCHEMA, index_type="FLAT")
+
+        store.drop("dropped")
+        store.drop("dropped")
+
+        assert "dropped" not in store.collections()
+
+    def test_upserts_are_idempotent_and_deleted_rows_are_not_found(
         self, store: VectorStore
     ) -> None:
         rows, vectors = _rows(30, seed=2)
-        store.make("twice", SHAPE, index_type="FLAT")
+        store.create_collection("twice", SCHEMA, index_type="FLAT")
+
         for _ in range(2):
             store.upsert("twice", rows, vectors, dimension=DIMENSION)
         changed = [{**rows[0], "content_hash": "f" * 32}]
         store.upsert("twice", changed, vectors[:1], dimension=DIMENSION)
-        store.delete("twice", [str(rows[1]["id"]), "nobody"])
-        entries = store.entries("twice")
-        assert len(entries) == 29
-        assert entries[str(rows[0]["id"])] == "f" * 32
+        store.delete("twice", [str(rows[1]["id"]), "unknown"])
+
+        hashes = store.content_hashes("twice")
+        assert len(hashes) == 29
+        assert hashes[str(rows[0]["id"])] == "f" * 32
         hits = store.search("twice", vectors[1], limit=30, consistency="Strong")
         assert len(hits) == 29
         assert str(rows[1]["id"]) not in {hit.id for hit in hits}
 
-    def test_entries_are_all_there_beyond_one_page(
-        self, store: VectorStore, filled: tuple[str, list[dict[str, object]], Vectors]
+    def test_content_hashes_are_complete_beyond_one_page(
+        self, store: VectorStore, filled: FilledCollection
     ) -> None:
         name, rows, _ = filled
-        assert store.entries(name) == {row["id"]: row["content_hash"] for row in rows}
 
-    def test_alias_moves(
-        self, store: VectorStore, filled: tuple[str, list[dict[str, object]], Vectors]
+        assert store.content_hashes(name) == {row["id"]: row["content_hash"] for row in rows}
+
+    def test_alias_moves_between_collections(
+        self, store: VectorStore, filled: FilledCollection
     ) -> None:
-        store.make("other", SHAPE, index_type="FLAT")
-        assert store.pointed("alias") is None
-        for name in (filled[0], filled[0], "other"):
-            store.point("alias", name)
-            assert store.pointed("alias") == name
+        store.create_collection("other", SCHEMA, index_type="FLAT")
+        assert store.alias_target("alias") is None
 
-    def test_other_shapes_and_dimensions_are_refused(self, store: VectorStore) -> None:
-        store.make("shaped", SHAPE, index_type="FLAT")
-        store.make("shaped", SHAPE, index_type="FLAT")
-        for wrong in (
-            Shape(DIMENSION + 1, SHAPE.scalar_fields),
-            Shape(DIMENSION, {"color": "text"}),
+        for name in (filled[0], filled[0], "other"):
+            store.set_alias("alias", name)
+            assert store.alias_target("alias") == name
+
+    def test_other_schemas_and_dimensions_are_refused(self, store: VectorStore) -> None:
+        store.create_collection("shaped", SCHEMA, index_type="FLAT")
+        store.create_collection("shaped", SCHEMA, index_type="FLAT")
+
+        for schema in (
+            CollectionSchema(DIMENSION + 1, SCHEMA.scalar_fields),
+            CollectionSchema(DIMENSION, {"color": "text"}),
         ):
             with pytest.raises(VectorRefused):
-                store.make("shaped", wrong, index_type="FLAT")
+                store.create_collection("shaped", schema, index_type="FLAT")
         rows, vectors = _rows(2)
-        with pytest.raises(VectorRefused):
-            store.upsert("shaped", rows, vectors[:, :-1], dimension=DIMENSION)
-        with pytest.raises(VectorRefused):
-            store.upsert("shaped", rows, vectors[:1], dimension=DIMENSION)
+        for refused in (vectors[:, :-1], vectors[:1]):
+            with pytest.raises(VectorRefused):
+                store.upsert("shaped", rows, refused, dimension=DIMENSION)
 
-    def test_another_index_finds_the_same(
-        self, store: VectorStore, filled: tuple[str, list[dict[str, object]], Vectors]
-    ) -> None:
+    def test_replaced_index_finds_the_same_rows(self, store: VectorStore) -> None:
         rows, vectors = _rows(600, seed=3)
-        store.make("ivf", SHAPE, index_type="IVF_FLAT", nlist=16)
+        store.create_collection("ivf", SCHEMA, index_type="IVF_FLAT", nlist=16)
         store.upsert("ivf", rows, vectors, dimension=DIMENSION)
         store.flush("ivf")
-        asked = vectors[17]
-        best = [rows[place]["id"] for place in np.argsort(-(vectors @ asked))[:5]]
-        assert [
-            hit.id for hit in store.search("ivf", asked, limit=5, nprobe=16, consistency="Strong")
-        ] == best
-        store.reindex("ivf", index_type="FLAT")
-        assert [hit.id for hit in store.search("ivf", asked, limit=5, consistency="Strong")] == best
+        query = vectors[17]
+        expected = [rows[i]["id"] for i in np.argsort(-(vectors @ query))[:5]]
+
+        ivf_hits = store.search("ivf", query, limit=5, nprobe=16, consistency="Strong")
+        store.replace_index("ivf", index_type="FLAT")
+        flat_hits = store.search("ivf", query, limit=5, consistency="Strong")
+
+        assert [hit.id for hit in ivf_hits] == expected
+        assert [hit.id for hit in flat_hits] == expected
 
     @given(
         st.lists(
             st.one_of(
                 st.builds(
-                    Between,
+                    RangeFilter,
                     st.just("price"),
                     st.none() | st.floats(-2, 60),
                     st.none() | st.floats(-2, 60),
                 ),
                 st.builds(
-                    OneOf,
+                    AnyOfFilter,
                     st.just("kind"),
                     st.lists(st.sampled_from(KINDS), min_size=1, max_size=3).map(tuple),
                 ),
                 st.builds(
-                    OneOf,
+                    AnyOfFilter,
                     st.just("brand"),
                     st.sampled_from([("brand0",), ("brand1", "brand2"), ("' or 1 == 1",)]),
                 ),
@@ -172,43 +187,45 @@ class TestStore:
             max_size=3,
         )
     )
-    @examples(
+    @hypothesis_settings(
         max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
     )
-    def test_conditions_leave_the_same_rows_here_and_there(
-        self,
-        store: VectorStore,
-        filled: tuple[str, list[dict[str, object]], Vectors],
-        where: list[Condition],
+    def test_filters_select_the_same_rows_in_milvus_and_in_exact_search(
+        self, store: VectorStore, filled: FilledCollection, filters: list[VectorFilter]
     ) -> None:
         name, rows, vectors = filled
-        expected = {row["id"] for row in rows if all(_holds(condition, row) for condition in where)}
-        mask = _held(rows, vectors).mask(where)
-        assert {row["id"] for row, holds in zip(rows, mask, strict=True) if holds} == expected, (
-            expression(where)
-        )
-        hits = store.search(name, vectors[0], limit=2500, where=where, consistency="Strong")
-        assert {hit.id for hit in hits} == expected, expression(where)
+        expected = {row["id"] for row in rows if all(_matches(f, row) for f in filters)}
+
+        mask = _exact_index(rows, vectors).mask(filters)
+        hits = store.search(name, vectors[0], limit=2500, filters=filters, consistency="Strong")
+
+        exact_ids = {row["id"] for row, is_match in zip(rows, mask, strict=True) if is_match}
+        assert exact_ids == expected, filter_expression(filters)
+        assert {hit.id for hit in hits} == expected, filter_expression(filters)
 
 
-def test_a_server_that_is_away_is_said_to_be() -> None:
-    away = VectorStore(uri="http://127.0.0.1:1", token="", prefix="", timeout_seconds=0.5)
+def test_unreachable_server_raises_vectors_unavailable() -> None:
+    unreachable = VectorStore(uri="http://127.0.0.1:1", token="", prefix="", timeout_seconds=0.5)
+
     with pytest.raises(VectorsUnavailable):
-        away.collections()
+        unreachable.collections()
 
 
-def _held(rows: list[dict[str, object]], vectors: Vectors) -> ExactIndex:
-    held = ExactIndex(VectorIndex(collection="t", dimension=DIMENSION))
-    held.ids, held.matrix, held._scalars = [str(row["id"]) for row in rows], vectors, list(rows)
-    return held
+def _exact_index(rows: list[dict[str, object]], vectors: Vectors) -> ExactIndex:
+    index = ExactIndex(VectorIndex(collection="t", dimension=DIMENSION))
+    index.ids = [str(row["id"]) for row in rows]
+    index.matrix = vectors
+    index._scalars = list(rows)
+    return index
 
 
-def _holds(condition: Condition, row: dict[str, object]) -> bool:
+def _matches(condition: VectorFilter, row: dict[str, object]) -> bool:
     value = row[condition.field]
-    if isinstance(condition, OneOf):
+    if isinstance(condition, AnyOfFilter):
         return value in condition.values
     number = np.float32(value)  # type: ignore[arg-type]
-    low, high = condition.low or 0.0, condition.high
+    low = condition.low or 0.0
+    high = condition.high
     return bool(
         number >= 0 and number >= np.float32(low) and (high is None or number <= np.float32(high))
     )

@@ -1,4 +1,4 @@
-"""A tiny CLIP through the real export and load: agreement with torch, images refused, pictures upright."""
+"""Image encoder: a tiny CLIP exported and loaded by the real code, and image preprocessing."""
 
 import io
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.samples.clip import export_clip, make_tiny_clip
-from vectors.encoders.image import MOST_BYTES, Clip, opened, prepared
+from vectors.encoders.image import MAX_IMAGE_BYTES, Clip, open_image, preprocess_image
 from vectors.errors import ImageRefused, ModelMissing
 
 TEXTS = ["pink kush", "a", "jar of green flower " * 20]
@@ -25,21 +25,21 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def clip(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """Return it exported by the real code and loaded."""
-    made = tmp_path_factory.mktemp("made")
-    export_clip(source, made)
-    return Clip(made)
+    """Return the tiny CLIP, exported by the real code and loaded."""
+    exported = tmp_path_factory.mktemp("exported")
+    export_clip(source, exported)
+    return Clip(exported)
 
 
-def file_of(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+def image_file(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     """Return the bytes of an image file."""
     out = io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()
 
 
-def picture(width: int, height: int) -> Image.Image:
-    """Return a picture of noise."""
+def noise_image(width: int, height: int) -> Image.Image:
+    """Return an image of noise."""
     noise = np.random.default_rng(3).integers(0, 255, (height, width, 3), np.uint8)
     return Image.fromarray(noise)
 
@@ -53,32 +53,45 @@ def test_towers_agree_with_torch(source: Path, clip: Clip) -> None:
     tokens = AutoTokenizer.from_pretrained(source)(
         TEXTS, padding=True, truncation=True, max_length=24, return_tensors="pt"
     )
-    images = [picture(70, 41), picture(33, 90), picture(32, 32)]
+    images = [noise_image(70, 41), noise_image(33, 90), noise_image(32, 32)]
     pixels = CLIPImageProcessorPil.from_pretrained(source)(images, return_tensors="np")[
         "pixel_values"
     ]
     with torch.no_grad():
-        masked = {name: tokens[name] for name in ("input_ids", "attention_mask")}
-        pooled = model.text_model(**masked).pooler_output
-        texts = torch.nn.functional.normalize(model.text_projection(pooled), dim=1).numpy()
-        seen = model.vision_model(
+        text_inputs = {name: tokens[name] for name in ("input_ids", "attention_mask")}
+        text_output = model.text_model(**text_inputs).pooler_output
+        text_rows = model.text_projection(text_output)
+        expected_texts = torch.nn.functional.normalize(text_rows, dim=1).numpy()
+        image_output = model.vision_model(
             pixel_values=torch.from_numpy(np.asarray(pixels, np.float32))
         ).pooler_output
-        pictures = torch.nn.functional.normalize(model.visual_projection(seen), dim=1).numpy()
-    assert np.all(np.sum(clip.encode(TEXTS) * texts, axis=1) > 0.999)
-    assert np.all(
-        np.sum(clip.encode_images([file_of(i) for i in images]) * pictures, axis=1) > 0.999
-    )
+        image_rows = model.visual_projection(image_output)
+        expected_images = torch.nn.functional.normalize(image_rows, dim=1).numpy()
+
+    text_vectors = clip.encode(TEXTS)
+    image_vectors = clip.encode_images([image_file(image) for image in images])
+
+    assert np.all(np.sum(text_vectors * expected_texts, axis=1) > 0.999)
+    assert np.all(np.sum(image_vectors * expected_images, axis=1) > 0.999)
 
 
 @pytest.mark.parametrize("size", [(640, 480), (31, 77), (224, 224), (301, 300)])
-def test_pictures_are_prepared_as_transformers_does(size: tuple[int, int]) -> None:
+def test_preprocessing_agrees_with_transformers(size: tuple[int, int]) -> None:
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-    processor, image = CLIPImageProcessorPil(), picture(*size)
-    theirs = processor([image], return_tensors="np")["pixel_values"][0]
-    shape = {"edge": 224, "side": 224, "mean": processor.image_mean, "std": processor.image_std}
-    assert np.allclose(prepared(image, shape), theirs, atol=1e-4)
+    processor = CLIPImageProcessorPil()
+    image = noise_image(*size)
+    expected = processor([image], return_tensors="np")["pixel_values"][0]
+    options = {
+        "edge": 224,
+        "side": 224,
+        "mean": processor.image_mean,
+        "std": processor.image_std,
+    }
+
+    pixels = preprocess_image(image, options)
+
+    assert np.allclose(pixels, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -86,29 +99,30 @@ def test_pictures_are_prepared_as_transformers_does(size: tuple[int, int]) -> No
     [
         b"",
         b"no image",
-        file_of(picture(60, 60))[:900],
-        file_of(picture(60, 60), "GIF"),
-        b"\0" * (MOST_BYTES + 1),
+        image_file(noise_image(60, 60))[:900],
+        image_file(noise_image(60, 60), "GIF"),
+        b"\0" * (MAX_IMAGE_BYTES + 1),
     ],
-    ids=["empty", "text", "truncated", "another format", "too heavy"],
+    ids=["empty", "text", "truncated", "another format", "too large"],
 )
-def test_what_is_no_whole_image_is_refused(data: bytes) -> None:
+def test_files_that_are_not_complete_images_are_refused(data: bytes) -> None:
     with pytest.raises(ImageRefused):
-        opened(data)
+        open_image(data)
 
 
-def test_bombs_are_refused() -> None:
+def test_decompression_bombs_are_refused() -> None:
     with pytest.raises(ImageRefused, match="pixels"):
-        opened(file_of(Image.new("1", (9000, 9000))))
+        open_image(image_file(Image.new("1", (9000, 9000))))
 
 
-def test_pictures_stand_upright() -> None:
+def test_images_are_rotated_upright() -> None:
     image = Image.new("RGB", (40, 20))
     exif = Image.Exif()
-    exif[0x0112] = 6
-    assert opened(file_of(image, "JPEG", exif=exif)).size == (20, 40)
+    exif[0x0112] = 6  # rotated by 90 degrees
+
+    assert open_image(image_file(image, "JPEG", exif=exif)).size == (20, 40)
 
 
-def test_absent_clip_says_how_to_get_it(tmp_path: Path) -> None:
+def test_missing_clip_is_refused_with_the_command_that_installs_it(tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match=r"fetch_models --image"):
         Clip(tmp_path / "none")

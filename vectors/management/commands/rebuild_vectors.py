@@ -1,4 +1,4 @@
-"""Build the index of a collection anew, beside the one that serves."""
+"""Command that builds a new vector index beside the serving one."""
 
 from functools import partial
 from typing import Any
@@ -7,43 +7,49 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import Progress
 
 from config.errors import CultivarError
-from vectors import search
 from vectors.entities import entities
 from vectors.index.build import rebuild
+from vectors.search import serving_index
 
 
 class Command(BaseCommand):
-    """Fills, measures, tries, and only then lets it serve."""
+    """Build, verify and activate a new index of one or all collections."""
 
-    help = "Build an index anew; queries go on meanwhile, and the old one is kept for rolling back."
+    help = (
+        "Build a new vector index and switch to it once it passes its checks. Searches continue"
+        " meanwhile; the previous index is retained for a rollback."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare the options."""
-        parser.add_argument("--collection", help="all of them unless told")
+        """Define the options."""
+        parser.add_argument("--collection", help="collection to rebuild; default: all")
         parser.add_argument(
-            "--index-type", choices=("FLAT", "IVF_FLAT"), default="", help="by size unless told"
+            "--index-type",
+            choices=("FLAT", "IVF_FLAT"),
+            default="",
+            help="index type in Milvus; default: by number of rows",
         )
 
     def handle(self, *, collection: str | None, index_type: str, **_: Any) -> None:
-        """Rebuild."""
+        """Rebuild; exit code 2 on failure."""
         if collection and collection not in entities():
             raise CommandError(
-                f"There is no collection {collection}; there are {', '.join(entities())}.",
+                f"Unknown collection {collection}; known: {', '.join(entities())}.",
                 returncode=2,
             )
         try:
             for name in [collection] if collection else list(entities()):
-                with Progress() as progress:
-                    bar = progress.add_task(name, total=entities()[name].queryset().count())
-                    rebuild(
-                        collection=name,
-                        index_type=index_type,
-                        on_batch=partial(progress.advance, bar),
-                    )
-                index = search.serving(name)
-                tuned = f", nprobe {index.nprobe}" if index.nprobe else ""
-                self.stdout.write(
-                    f"{name}: {index.physical} serves; {index.index_type}{tuned}, recall@10 {index.recall:.3f}"
-                )
+                self._rebuild(name, index_type)
         except CultivarError as error:
             raise CommandError(str(error), returncode=2) from error
+
+    def _rebuild(self, name: str, index_type: str) -> None:
+        with Progress() as progress:
+            bar = progress.add_task(name, total=entities()[name].queryset().count())
+            rebuild(collection=name, index_type=index_type, on_batch=partial(progress.advance, bar))
+        index = serving_index(name)
+        parameters = f", nprobe {index.nprobe}" if index.nprobe else ""
+        self.stdout.write(
+            f"{name}: {index.physical_name} is serving; {index.index_type}{parameters},"
+            f" recall@10 {index.recall:.3f}"
+        )

@@ -1,4 +1,4 @@
-"""Hold the vectors against rows and Milvus, and mend what differs."""
+"""Command that compares vectors with rows and Milvus and repairs differences."""
 
 from dataclasses import asdict
 from typing import Any
@@ -11,41 +11,46 @@ from config.errors import CultivarError
 from vectors.entities import entities
 from vectors.index.reconcile import Divergence, reconcile
 
-DIVERGED, REFUSED = 1, 2
+EXIT_DIVERGED = 1
+EXIT_FAILED = 2
 
 
 class Command(BaseCommand):
-    """A table of what was found and what is left."""
+    """Reconcile and print a table of the differences found and remaining."""
 
-    help = "Find missing, surplus and stale vectors and mend them; exit code 1 when any are left."
+    help = (
+        "Find missing, surplus and stale vectors and repair them; exit code 1 when differences"
+        " remain."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare the options."""
-        parser.add_argument("--collection", help="all of them unless told")
-        parser.add_argument("--dry-run", action="store_true", help="only look")
+        """Define the options."""
+        parser.add_argument("--collection", help="collection to reconcile; default: all")
+        parser.add_argument("--dry-run", action="store_true", help="report without repairing")
 
     def handle(self, *, collection: str | None, dry_run: bool, **_: Any) -> None:
-        """Reconcile."""
+        """Reconcile; exit code 1 when differences remain, 2 on failure."""
         if collection and collection not in entities():
-            known = ", ".join(entities())
             raise CommandError(
-                f"There is no collection {collection}; there are {known}.", returncode=REFUSED
+                f"Unknown collection {collection}; known: {', '.join(entities())}.",
+                returncode=EXIT_FAILED,
             )
         table = Table("collection", "", *asdict(Divergence()))
-        left, failed = 0, []
+        remaining = 0
+        failures = []
         for name in [collection] if collection else list(entities()):
             try:
-                told = reconcile(collection=name, repair=not dry_run)
+                result = reconcile(collection=name, repair=not dry_run)
             except CultivarError as error:
-                failed.append(f"{name}: {error}")
+                failures.append(f"{name}: {error}")
                 continue
-            left += told["after"].total
-            for moment in ("before",) if dry_run else ("before", "after"):
-                table.add_row(name, moment, *map(str, asdict(told[moment]).values()))
+            remaining += result["after"].total
+            table.add_row(name, "before", *map(str, asdict(result["before"]).values()))
+            if not dry_run:
+                table.add_row(name, "after", *map(str, asdict(result["after"]).values()))
         Console(file=self.stdout).print(table)  # type: ignore[arg-type]
-        if failed:
-            raise CommandError(" ".join(failed), returncode=REFUSED)
-        if left:
-            raise CommandError(
-                f"{left} differences {'were found' if dry_run else 'remain'}.", returncode=DIVERGED
-            )
+        if failures:
+            raise CommandError(" ".join(failures), returncode=EXIT_FAILED)
+        if remaining:
+            state = "found" if dry_run else "remaining"
+            raise CommandError(f"{remaining} differences {state}.", returncode=EXIT_DIVERGED)

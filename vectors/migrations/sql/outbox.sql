@@ -4,7 +4,7 @@
 -- computes vectors is down. A table takes part by three statement triggers with the transition tables new_rows and
 -- old_rows: after insert, after delete, and after update. The arguments of the update trigger are the columns that
 -- vectors are computed from: an update that leaves them as they are adds nothing.
-CREATE FUNCTION note_vector_due() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION enqueue_vector_update() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   before text;
   after text;

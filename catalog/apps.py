@@ -1,4 +1,4 @@
-"""The catalogue as a Django application."""
+"""Django application of the catalogue."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from django.db.models.signals import post_migrate
 
 
 def install_sources(**_signal: Any) -> None:
-    """Give every supplier that Cultivar knows its row, switched off; what staff set stays."""
-    from catalog.ingest.sources.registry import BUILT_IN
+    """Create the row of each built-in source, disabled; existing rows stay unchanged."""
+    from catalog.ingest.sources.registry import BUILT_IN_SOURCES
     from catalog.models import CatalogSource
 
-    for source in BUILT_IN.values():
+    for source in BUILT_IN_SOURCES.values():
         CatalogSource.objects.get_or_create(code=source.code, defaults={"label": source.label})
 
 
 class CatalogConfig(AppConfig):
-    """Products and where they come from."""
+    """The catalogue: products and their sources."""
 
     name = "catalog"
     verbose_name = "Catalogue"

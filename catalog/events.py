@@ -1,4 +1,4 @@
-"""Events of the catalogue: counts of stock, and our own prices as we tell them."""
+"""Stream events of the catalogue: stock counts of stores, and changes of our prices."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -6,58 +6,65 @@ from uuid import UUID
 
 from pydantic import Field
 
-from catalog.selectors import products_named, stores_named
-from catalog.services.stock import Count, count_stock
-from mlops.streams.event_types import Event, EventData, EventType, declare
+from catalog.selectors import product_ids_by_reference, store_ids_by_code
+from catalog.services.stock import StockCount, save_stock_counts
+from mlops.streams.event_types import Event, EventData, EventType, register
 
 
 class StockCounted(EventData):
-    """How many there are, in all: not what came or went, so that a lost or late one does no harm."""
+    """Stock of a product in a store: a total, not a difference, so that a lost event is harmless."""
 
-    store: str = Field(max_length=50, description="code of the store")
-    product: str = Field(max_length=50, description="our id or SKU")
-    quantity: int = Field(ge=0, le=1_000_000)
+    store_code: str = Field(max_length=50, description="code of the store")
+    product_id: str = Field(max_length=50, description="product id or SKU")
+    quantity: int = Field(ge=0, le=1_000_000, description="units in stock")
 
 
 class PriceSet(EventData):
-    """What we charge from now on; null: no price."""
+    """Our price of a product from now on."""
 
-    product: UUID
-    price: Decimal | None = Field(ge=0, le=100_000)
+    product_id: UUID = Field(description="product id")
+    price: Decimal | None = Field(ge=0, le=100_000, description="CAD; null: no price")
 
 
-def count(events: Sequence[Event]) -> Mapping[UUID, str]:
-    """Write counts; the time of an event is the time of its count."""
-    stores = stores_named(event.data.store for event in events)
-    products = products_named(event.data.product for event in events)
-    refused, counts = {}, []
+def apply_stock_counts(events: Sequence[Event]) -> Mapping[UUID, str]:
+    """Save the counts, each at the time of its event; return rejection reasons by event id."""
+    stores = store_ids_by_code(event.data.store_code for event in events)
+    products = product_ids_by_reference(event.data.product_id for event in events)
+    rejections: dict[UUID, str] = {}
+    counts: list[StockCount] = []
     for event in events:
-        store, product = stores.get(event.data.store), products.get(event.data.product)
-        if store is None or product is None:
-            refused[event.id] = (
-                f"store {event.data.store} is not known"
-                if store is None
-                else f"product {event.data.product} is not known"
-            )
+        store = stores.get(event.data.store_code)
+        product = products.get(event.data.product_id)
+        if store is None:
+            rejections[event.id] = f"store {event.data.store_code} is not known"
+        elif product is None:
+            rejections[event.id] = f"product {event.data.product_id} is not known"
         else:
-            counts.append(Count(store, product, event.data.quantity, event.occurred_at))
+            counts.append(StockCount(store, product, event.data.quantity, event.occurred_at))
     if counts:
-        count_stock(counts)
-    return refused
+        save_stock_counts(counts)
+    return rejections
 
 
-def heard(_events: Sequence[Event]) -> Mapping[UUID, str]:
-    """Our own prices come back to us by the topic they are told in; the rows that made them hold them already."""
+def ignore_own_prices(_events: Sequence[Event]) -> Mapping[UUID, str]:
+    """Accept our own published prices without effect: the product rows already have them."""
     return {}
 
 
-declare(EventType(topic="inventory_updates", type="stock", versions={1: StockCounted}, apply=count))
-declare(
+register(
+    EventType(
+        topic="inventory_updates",
+        type="stock",
+        versions={1: StockCounted},
+        apply=apply_stock_counts,
+    )
+)
+register(
     EventType(
         topic="price_changes",
         type="price",
         versions={1: PriceSet},
-        apply=heard,
+        apply=ignore_own_prices,
         scope="events:admin",
     )
 )

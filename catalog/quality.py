@@ -1,130 +1,150 @@
-"""What must hold of products, as far as their data can say."""
+"""Quality rules of products."""
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
-from mlops.quality.rules import Rule, Severity, register
+from mlops.quality.rules import QualityRule, Severity, register
 
 _CURRENT = "t.merged_into_id IS NULL"
 
 
-def _list(words: dict[str, str]) -> str:
+def _sql_list(words: dict[str, str]) -> str:
     return ", ".join(f"'{word}'" for word in sorted(set(words.values())))
 
 
-def _rule(
-    name: str, field: str, message: str, breaks: str, *, warns: bool = False, blocks: bool = False
-) -> Rule:
-    return Rule(
+def _product_rule(  # noqa: PLR0913  # the columns of the table of rules below
+    name: str,
+    field: str,
+    message: str,
+    violation: str,
+    *,
+    severity: str = Severity.ERROR,
+    is_blocking: bool = False,
+) -> QualityRule:
+    """Return a rule on current products; violation: SQL condition on `t`."""
+    return QualityRule(
         name=f"product-{name}",
         table="products",
         field=field,
         message=message,
-        breaks=breaks,
-        among=_CURRENT,
-        severity=Severity.WARNING if warns else Severity.ERROR,
-        is_blocking=blocks,
+        violation=violation,
+        condition=_CURRENT,
+        severity=severity,
+        is_blocking=is_blocking,
     )
 
 
-def _outside(column: str) -> str:
+def _outside_percent(column: str) -> str:
     return f"t.{column} NOT BETWEEN 0 AND 100"
 
 
+# SQL of the weighted sum of the first 13 digits, as in the GTIN check digit.
 _GTIN_SUM = " + ".join(
-    f"{3 if place % 2 == 0 else 1} * substr(t.gtin, {place + 1}, 1)::int" for place in range(13)
+    f"{3 if index % 2 == 0 else 1} * substr(t.gtin, {index + 1}, 1)::int" for index in range(13)
 )
 
 register(
-    _rule("name", "name", "a product needs a name", "btrim(t.name) = ''", blocks=True),
-    _rule(
+    _product_rule("name", "name", "a product needs a name", "btrim(t.name) = ''", is_blocking=True),
+    _product_rule(
         "thc-percent",
         "thc_percentage",
         "THC must be from 0 to 100 %",
-        " OR ".join(_outside(f"thc_percentage{end}") for end in ("", "_low", "_high")),
-        blocks=True,
+        " OR ".join(_outside_percent(f"thc_percentage{end}") for end in ("", "_low", "_high")),
+        is_blocking=True,
     ),
-    _rule(
+    _product_rule(
         "cbd-percent",
         "cbd_percentage",
         "CBD must be from 0 to 100 %",
-        " OR ".join(_outside(f"cbd_percentage{end}") for end in ("", "_low", "_high")),
-        blocks=True,
+        " OR ".join(_outside_percent(f"cbd_percentage{end}") for end in ("", "_low", "_high")),
+        is_blocking=True,
     ),
-    _rule(
+    _product_rule(
         "ranges",
         "thc_percentage_low",
-        "a range must not end below its beginning",
-        "t.thc_percentage_low > t.thc_percentage_high OR t.cbd_percentage_low > t.cbd_percentage_high",
-        blocks=True,
+        "the low end of a range must not be above its high end",
+        "t.thc_percentage_low > t.thc_percentage_high"
+        " OR t.cbd_percentage_low > t.cbd_percentage_high",
+        is_blocking=True,
     ),
-    _rule("price", "price", "a price must be more than 0", "t.price <= 0", blocks=True),
-    _rule(
+    _product_rule(
+        "price", "price", "a price must be more than 0", "t.price <= 0", is_blocking=True
+    ),
+    _product_rule(
         "sizes",
         "weight_grams",
         "sizes must be more than 0",
-        "t.weight_grams <= 0 OR t.volume_ml <= 0 OR t.pieces <= 0",
-        blocks=True,
+        "t.weight_grams <= 0 OR t.volume_ml <= 0 OR t.unit_count <= 0",
+        is_blocking=True,
     ),
-    _rule(
+    _product_rule(
         "category",
         "category",
-        "the category is none that is known",
-        f"t.category NOT IN ({_list(CATEGORIES)})",
-        blocks=True,
+        "the category is unknown",
+        f"t.category NOT IN ({_sql_list(CATEGORIES)})",
+        is_blocking=True,
     ),
-    _rule(
+    _product_rule(
         "strain-type",
         "strain_type",
-        "the strain type is none that is known",
-        f"t.strain_type NOT IN ({_list(STRAIN_TYPES)})",
-        blocks=True,
+        "the strain type is unknown",
+        f"t.strain_type NOT IN ({_sql_list(STRAIN_TYPES)})",
+        is_blocking=True,
     ),
-    _rule(
+    _product_rule(
         "both-percent",
         "thc_percentage",
         "THC and CBD together are more than 100 %",
         "t.thc_percentage + t.cbd_percentage > 100",
     ),
-    _rule(
+    _product_rule(
         "gtin",
         "gtin",
         "the GTIN's check digit is wrong",
-        rf"t.gtin IS NOT NULL AND CASE WHEN t.gtin ~ '^\d{{14}}$' THEN ({_GTIN_SUM} + substr(t.gtin, 14, 1)::int) %% 10 <> 0"
-        " ELSE true END",
+        r"t.gtin IS NOT NULL AND CASE WHEN t.gtin ~ '^\d{14}$'"
+        f" THEN ({_GTIN_SUM} + substr(t.gtin, 14, 1)::int) %% 10 <> 0 ELSE true END",
     ),
-    _rule("category-missing", "category", "it has no category", "t.category IS NULL", warns=True),
-    _rule(
+    _product_rule(
+        "category-missing",
+        "category",
+        "the category is missing",
+        "t.category IS NULL",
+        severity=Severity.WARNING,
+    ),
+    _product_rule(
         "price-odd",
         "price",
         "the price is below $1 or above $2,000",
         "t.price < 1 OR t.price > 2000",
-        warns=True,
+        severity=Severity.WARNING,
     ),
-    _rule(
+    _product_rule(
         "flower-potency",
         "thc_percentage",
-        "dried flower is labeled in percent, this is in mg alone",
-        "t.category IN ('dried-flower', 'pre-rolls') AND t.thc_percentage_high IS NULL AND t.thc_mg IS NOT NULL",
-        warns=True,
+        "dried flower must be labeled in percent, not in mg alone",
+        "t.category IN ('dried-flower', 'pre-rolls')"
+        " AND t.thc_percentage_high IS NULL AND t.thc_mg IS NOT NULL",
+        severity=Severity.WARNING,
     ),
-    _rule(
+    _product_rule(
         "flower-strength",
         "thc_percentage_high",
-        "dried flower above 40 % THC is a slip of the decimal point",
-        "t.category IN ('dried-flower', 'pre-rolls') AND t.thc_percentage_high > 40 AND NOT 'infused' = ANY(t.measures)",
-        warns=True,
+        "dried flower above 40 % THC: the decimal point is probably wrong",
+        "t.category IN ('dried-flower', 'pre-rolls')"
+        " AND t.thc_percentage_high > 40 AND NOT 'infused' = ANY(t.measures)",
+        severity=Severity.WARNING,
     ),
-    _rule(
+    _product_rule(
         "edible-dose",
         "thc_mg",
-        "an edible may hold 10 mg THC in its immediate container (Cannabis Regulations, s. 102.7)",
-        "t.category IN ('edibles', 'beverages') AND t.mg_unit = 'mg_per_package' AND t.thc_mg > 10",
-        warns=True,
+        "an edible may contain 10 mg THC per immediate container (Cannabis Regulations, s. 102.7)",
+        "t.category IN ('edibles', 'beverages')"
+        " AND t.mg_basis = 'mg_per_package' AND t.thc_mg > 10",
+        severity=Severity.WARNING,
     ),
-    _rule(
+    _product_rule(
         "flower-weight",
         "weight_grams",
         "dried flower has no weight",
         "t.category = 'dried-flower' AND t.weight_grams IS NULL",
-        warns=True,
+        severity=Severity.WARNING,
     ),
 )

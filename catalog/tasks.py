@@ -1,17 +1,17 @@
-"""Doors: one call through, counts back."""
+"""Celery tasks of the catalogue; each calls one service and returns its counts."""
 
 from catalog.models import CatalogSource
-from catalog.pipelines import PIPELINES, pipeline_of
+from catalog.pipelines import PIPELINES, pipeline_for
 from catalog.services import duplicates, search_vocabulary
 from mlops.models import Run
-from mlops.pipelines.dry_run import note_rehearsal, rehearse_source
-from mlops.pipelines.runner import help_refine, run_due, run_source
+from mlops.pipelines.dry_run import dry_run_source, save_dry_run
+from mlops.pipelines.runner import process_landed_runs, process_remaining_bundles, run_source
 from mlops.pipelines.tasks import pipeline_task
 
 
 @pipeline_task(queue="ingest")
 def sync_catalog() -> dict[str, int]:
-    """Start the sync of every enabled source that has no schedule of its own, each as its own task."""
+    """Start a task for each enabled source without its own schedule."""
     sources = CatalogSource.objects.filter(is_enabled=True, schedule=None)
     for source in sources:
         sync_source.delay(code=source.code)
@@ -20,57 +20,60 @@ def sync_catalog() -> dict[str, int]:
 
 @pipeline_task(queue="ingest", soft_time_limit=1800)
 def sync_source(*, code: str, accept: bool = False) -> dict[str, int]:
-    """Fetch and refine one source; accept: a person knows that much has changed."""
+    """Fetch and process one source. accept: proceed despite an objection of the feed guard."""
     run = run_source(
-        pipeline_of(CatalogSource.objects.get(pk=code)),
+        pipeline_for(CatalogSource.objects.get(pk=code)),
         code=code,
         accept=accept,
-        call_helpers=lambda run: help_refine_run.delay(run_id=str(run.pk)),
+        start_helpers=lambda run: help_process_run.delay(run_id=str(run.pk)),
     )
-    return {
-        "new": run.new,
-        "changed": run.changed,
-        "unchanged": run.unchanged,
-        "rejected": run.rejected,
-    }
+    return _run_counts(run)
 
 
 @pipeline_task(queue="ingest", soft_time_limit=1800)
-def help_refine_run(*, run_id: str) -> dict[str, int]:
-    """Take bundles of a run that another worker is refining, so that one large feed has two processes."""
+def help_process_run(*, run_id: str) -> dict[str, int]:
+    """Process bundles of a run concurrently with the worker that started it."""
     run = Run.objects.get(pk=run_id)
-    return {"bundles": help_refine(pipeline_of(CatalogSource.objects.get(pk=run.source)), run)}
+    pipeline = pipeline_for(CatalogSource.objects.get(pk=run.source))
+    return {"bundles": process_remaining_bundles(pipeline, run)}
 
 
 @pipeline_task(queue="ingest", soft_time_limit=1800)
-def rehearse(*, code: str) -> dict[str, int]:
-    """Find out what a run of a source would change; the report is a run of its own."""
-    run = note_rehearsal(
-        rehearse_source(pipeline_of(CatalogSource.objects.get(pk=code)), code=code)
-    )
-    return {
-        "new": run.new,
-        "changed": run.changed,
-        "unchanged": run.unchanged,
-        "rejected": run.rejected,
-    }
+def dry_run_catalog_source(*, code: str) -> dict[str, int]:
+    """Run a source without writing; the report is stored as a run with `is_dry_run`."""
+    pipeline = pipeline_for(CatalogSource.objects.get(pk=code))
+    return _run_counts(save_dry_run(dry_run_source(pipeline, code=code)))
 
 
 @pipeline_task(queue="ingest", soft_time_limit=1800)
 def match_products() -> dict[str, int]:
-    """Compare products that are new or have changed; merge what is one, ask about what may be."""
-    matched = duplicates.match_products()
+    """Match new and changed products: merge the same ones, put uncertain pairs up for review."""
+    result = duplicates.match_products()
     search_vocabulary.refresh_search_words()
-    return {"compared": matched.compared, "merged": matched.merged, "asked": matched.asked}
+    return {
+        "compared": result.compared,
+        "merged": result.merged,
+        "for_review": result.for_review,
+    }
 
 
 @pipeline_task(queue="default")
 def refresh_search_words() -> dict[str, int]:
-    """Count anew by how many products each word is borne."""
+    """Recount the products that contain each search word."""
     return {"words": search_vocabulary.refresh_search_words()}
 
 
 @pipeline_task(queue="ingest")
-def refine_raw_records(*, limit: int = 500) -> dict[str, int]:
-    """Refine what landed in runs that died before refining it."""
-    return {"finished": sum(run_due(pipeline, limit=limit) for pipeline in PIPELINES.values())}
+def process_raw_records(*, limit: int = 500) -> dict[str, int]:
+    """Process the raw records of interrupted runs."""
+    finished = (process_landed_runs(pipeline, limit=limit) for pipeline in PIPELINES.values())
+    return {"finished": sum(finished)}
+
+
+def _run_counts(run: Run) -> dict[str, int]:
+    return {
+        "new": run.new,
+        "changed": run.changed,
+        "unchanged": run.unchanged,
+        "rejected": run.rejected,
+    }

@@ -1,1 +1,1 @@
-"""The road of supplier products: raw → clean → enrich → rows."""
+"""Ingestion of supplier products: raw records → clean listings → enriched listings → rows."""

@@ -1,4 +1,8 @@
-"""Enrichment: what is known of the strain a listing names. Rather nothing than a wrong strain."""
+"""
+Enrichment of listings: strain, lineage, terpenes and effects.
+
+An uncertain strain is left open: no strain is better than a wrong one.
+"""
 
 from dataclasses import replace
 
@@ -8,41 +12,41 @@ from catalog.ingest.strain_names import StrainMatch
 from catalog.ingest.strains import strain_names
 from catalog.reference.terpenes import terpene_key
 
-_GENETIC = frozenset({"dried-flower", "pre-rolls", "vapes", "extracts"})
-# What stands in a listing because a source says so, not because we have added it.
-_CLAIMS = frozenset({"measured", "supplier"})
+_STRAIN_CATEGORIES = frozenset({"dried-flower", "pre-rolls", "vapes", "extracts"})
+# Origins of terpenes that the source itself states; others were added by enrichment.
+_LISTING_TERPENE_SOURCES = frozenset({"measured", "supplier"})
 
 
 def enrich_listing(listing: CleanListing) -> CleanListing:
     """
-    Fill strain, terpenes, lineage and effects, each with where it comes from. Twice is the same as once.
+    Return the listing with strain, terpenes, lineage and effects, each with its origin; idempotent.
 
-    Terpenes: what a laboratory measured, else what the supplier claims, else the mean of the strain's samples.
-    Effects: what is reported of the strain, else what the model says of it. A type that the supplier leaves open stays
-    open: what is told of a strain's type is worth too little.
+    Terpenes: laboratory measurement of the product, else the supplier's statement, else the mean of
+    the strain's laboratory samples. Effects: reported for the strain, else predicted by the model.
+    A strain type that the supplier leaves open stays open: public claims of types are unreliable.
     """
     match = find_strain(listing)
     strain = match.strain if match else None
-    terpenes, basis = _terpenes(listing, match)
+    terpenes, terpene_source = _terpenes(listing, match)
     effects = strain.effects if strain else ()
-    effects_basis = "reported" if effects else None
+    effects_source = "reported" if effects else None
     if strain and not effects and (effects := predict_effects(strain)):
-        effects_basis = "model"
+        effects_source = "model"
     return replace(
         listing,
         terpenes=terpenes,
-        terpene_basis=basis,
+        terpene_source=terpene_source,
         strain=strain.name if strain else None,
-        strain_match=match.how if match else None,
+        strain_match=match.method if match else None,
         lineage=strain.parents if strain else (),
         effects=effects,
-        effects_basis=effects_basis,
+        effects_source=effects_source,
     )
 
 
 def find_strain(listing: CleanListing) -> StrainMatch | None:
-    """Return the strain that the listing's name means; None for what is not sold by its strain."""
-    if listing.category not in _GENETIC:
+    """Return the strain named by the listing; None for categories not sold by strain."""
+    if listing.category not in _STRAIN_CATEGORIES:
         return None
     may_be_flavor = listing.category == "vapes"
     return strain_names().find(listing.name, brand=listing.brand or "", may_be_flavor=may_be_flavor)
@@ -51,10 +55,11 @@ def find_strain(listing: CleanListing) -> StrainMatch | None:
 def _terpenes(
     listing: CleanListing, match: StrainMatch | None
 ) -> tuple[tuple[str, ...], str | None]:
-    claimed = tuple(dict.fromkeys(key for name in listing.terpenes if (key := terpene_key(name))))
-    is_ours = listing.terpene_basis is not None and listing.terpene_basis not in _CLAIMS
-    if claimed and not is_ours:
-        return claimed, listing.terpene_basis or "supplier"
+    """Return terpene keys and their origin."""
+    stated = tuple(dict.fromkeys(key for name in listing.terpenes if (key := terpene_key(name))))
+    origin = listing.terpene_source or "supplier"
+    if stated and origin in _LISTING_TERPENE_SOURCES:
+        return stated, origin
     if match and match.strain.terpenes:
         return match.strain.terpenes, "strain-mean"
     return (), None

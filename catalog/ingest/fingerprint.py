@@ -1,4 +1,9 @@
-"""What the refining of listings depends on beside the bytes: rules, tables, strains, models, a list's mapping."""
+"""
+Fingerprint of everything that processing depends on besides the raw bytes.
+
+Rules, reference tables, imported strains, the effects model and a sheet's column mapping: when one
+changes, unchanged raw records are processed again.
+"""
 
 import hashlib
 from functools import cache
@@ -6,28 +11,31 @@ from pathlib import Path
 
 from catalog.effects import effects_model
 from catalog.ingest.sources.registry import find_source
-from catalog.ingest.strains import imported_mark
+from catalog.ingest.strains import imported_strains_version
 
-_HERE = Path(__file__).parent
-_RULES = (_HERE, _HERE.parent / "reference")
-_LENGTH = 20
-
-
-def refinery_version(code: str) -> str:
-    """Return a hash over all rules and tables, and over what staff have said of the source's columns."""
-    return version_of(getattr(find_source(code), "mapping_hash", ""))
+_INGEST = Path(__file__).parent
+_RULE_DIRECTORIES = (_INGEST, _INGEST.parent / "reference")
+_FINGERPRINT_LENGTH = 20
 
 
-def version_of(mapping_hash: str) -> str:
-    """Return a hash over all rules and tables, what strains were imported, the effects model, and a mapping's hash."""
+def processing_fingerprint(code: str) -> str:
+    """Return the fingerprint of rules, tables, models and the source's column mapping."""
+    return rules_fingerprint(getattr(find_source(code), "mapping_hash", ""))
+
+
+def rules_fingerprint(mapping_hash: str) -> str:
+    """Return the fingerprint of rules, tables, imported strains, effects model and a mapping."""
     model = effects_model()
-    told = (_rules_hash(), imported_mark(), model.digest if model else "", mapping_hash)
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:_LENGTH]
+    parts = (_rules_hash(), imported_strains_version(), model.digest if model else "", mapping_hash)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:_FINGERPRINT_LENGTH]
 
 
 @cache
 def _rules_hash() -> str:
     files = sorted(
-        file for room in _RULES for file in room.rglob("*") if file.suffix in {".py", ".csv"}
+        file
+        for directory in _RULE_DIRECTORIES
+        for file in directory.rglob("*")
+        if file.suffix in {".py", ".csv"}
     )
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

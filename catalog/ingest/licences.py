@@ -1,14 +1,14 @@
-"""The road of regulators' lists: who may grow, process and sell."""
+"""Pipeline of licence holders: regulators' lists of cultivators, processors and sellers."""
 
 from collections.abc import Mapping
 from datetime import date
 
-from catalog.ingest.fingerprint import version_of
+from catalog.ingest.fingerprint import rules_fingerprint
 from catalog.ingest.records import CleanLicence, LicenceRecord
 from catalog.ingest.sources.mapping import SheetMapping
-from catalog.ingest.sources.sheets import ListSource, moment_of
+from catalog.ingest.sources.sheets import ListSource, parse_time
 from catalog.models import CatalogSource
-from catalog.selectors import access_to
+from catalog.selectors import source_access
 from catalog.services.licences import (
     conclude_licences,
     licences_checksum,
@@ -19,7 +19,7 @@ from catalog.services.licences import (
 from mlops.pipelines.definitions import Pipeline
 from mlops.pipelines.errors import RecordRejected, SourceBroken
 
-_PROVINCES = {
+_PROVINCE_CODES = {
     "alberta": "AB",
     "british columbia": "BC",
     "colombie-britannique": "BC",
@@ -44,24 +44,24 @@ _PROVINCES = {
 
 
 class LicenceList(ListSource[LicenceRecord]):
-    """A list of holders of licences."""
+    """A regulator's list of licence holders."""
 
     def record(self, row: Mapping[str, str]) -> LicenceRecord:
-        """Read one row."""
-        facts = self._facts(row)
-        external_id = self._external_id(row, facts)
+        """Return the record of a row."""
+        values = self._field_values(row)
+        external_id = self._build_external_id(row, values)
         return LicenceRecord(
             source=self.code,
             external_id=external_id,
             payload=row,
             day_first=self.mapping.day_first,
-            defect=self._defect(external_id),
-            **facts,
+            defect=self._missing_id_defect(external_id),
+            **values,
         )
 
 
 def clean_licence(record: LicenceRecord) -> CleanLicence:
-    """Clean one row; raises RecordRejected: no id, no name, no such province, a date that is none."""
+    """Clean one row. Raises RecordRejected: no id, no name, unknown province, invalid date."""
     if record.defect:
         raise RecordRejected(record.defect)
     name = " ".join(record.name.split())
@@ -71,53 +71,56 @@ def clean_licence(record: LicenceRecord) -> CleanLicence:
         source=record.source,
         external_id=record.external_id,
         name=name,
-        province=_province(record.province),
+        province=_parse_province(record.province),
         licence_classes=" ".join(record.licence_classes.split()) or None,
         status=" ".join(record.status.split())[:60] or None,
-        effective_on=_day(record.effective_on, "effective_on", day_first=record.day_first),
-        expires_on=_day(record.expires_on, "expires_on", day_first=record.day_first),
+        effective_on=_parse_date(record.effective_on, "effective_on", day_first=record.day_first),
+        expires_on=_parse_date(record.expires_on, "expires_on", day_first=record.day_first),
     )
 
 
 def find_licence_list(code: str) -> LicenceList:
-    """Return the list of this code; raises KeyError when there is none, SourceBroken when it has no columns yet."""
-    row = CatalogSource.objects.filter(pk=code, holds=CatalogSource.Holds.LICENCES).first()
+    """Return the list of a code. Raises KeyError: unknown; SourceBroken: columns not mapped."""
+    row = CatalogSource.objects.filter(
+        pk=code, content_kind=CatalogSource.ContentKind.LICENCES
+    ).first()
     if row is None:
         raise KeyError(code)
     if not row.mapping:
-        raise SourceBroken(f"{row.label}: nobody has said yet which of its columns says what.")
+        raise SourceBroken(f"{row.label}: its columns are not mapped yet.")
     return LicenceList(code=row.code, label=row.label, mapping=SheetMapping(**row.mapping))
 
 
 LICENCES = Pipeline(
     name="catalog.licences",
     source=find_licence_list,
-    access=access_to,
+    access=source_access,
     survey=survey_licences,
     stages=(clean_licence,),
     preview=preview_licences,
     save=save_licences,
     conclude=conclude_licences,
     checksum=licences_checksum,
-    version=lambda code: version_of(find_licence_list(code).mapping_hash),
+    version=lambda code: rules_fingerprint(find_licence_list(code).mapping_hash),
     output_table="licence_holders",
 )
 
 
-def _province(text: str) -> str | None:
-    word = " ".join(text.split())
-    if not word:
+def _parse_province(text: str) -> str | None:
+    name = " ".join(text.split())
+    if not name:
         return None
-    code = word.upper() if word.upper() in _PROVINCES.values() else _PROVINCES.get(word.lower())
-    if code is None:
-        raise RecordRejected(f"{word!r} is no province or territory", "province")
-    return code
+    if name.upper() in _PROVINCE_CODES.values():
+        return name.upper()
+    if name.lower() not in _PROVINCE_CODES:
+        raise RecordRejected(f"{name!r} is no province or territory", "province")
+    return _PROVINCE_CODES[name.lower()]
 
 
-def _day(text: str, field: str, *, day_first: bool) -> date | None:
+def _parse_date(text: str, field: str, *, day_first: bool) -> date | None:
     if not text.strip():
         return None
-    moment = moment_of(text, day_first=day_first)
-    if moment is None:
+    time = parse_time(text, day_first=day_first)
+    if time is None:
         raise RecordRejected(f"{text!r} is not a date", field)
-    return moment.date()
+    return time.date()

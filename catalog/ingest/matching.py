@@ -1,40 +1,57 @@
-"""Are two products one? Vetoes first, then names word by word; what is not sure is asked, and what differs stays two."""
+"""
+Product matching: decides whether two products are the same.
+
+Vetoes (GTIN, category, size, dose, brand) come first, then names are compared word by word, then
+doubts lower the score. The score gives a band: "same" is merged, "review" is put before staff,
+"different" stays two products.
+"""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from itertools import combinations
 from typing import Literal
 
 from rapidfuzz.distance import DamerauLevenshtein
 
 from catalog.ingest.vocabulary import plain_words
 
-VERSION = "match-4"
-Band = Literal["same", "ask", "different"]
+ALGORITHM_VERSION = "match-4"
+Band = Literal["same", "review", "different"]
 
-# Potencies of one product differ from label to label and from lot to lot, but not by more.
-_MOST_POINTS_APART = Decimal(5)
-_LONG_ENOUGH = 6
-"""Letters from which a word with one letter wrong is a word misspelt, not another word."""
-_SAME_WORDS, _SAME_BUT_FOR_BREAKS, _OTHER_ORDER, _MISSPELT, _ONE_WORD_MORE = 100, 99, 90, 90, 85
-_ENOUGH_WORDS = 4
-"""Words from which their order says nothing; "Monster Cookies" and "Cookie Monster" are two strains."""
-_ASKED_FROM = 80
-_SAME_FROM = 99
-_DOUBT = 10
-"""What a fact that speaks against it costs: enough to turn a same into an ask."""
-# Words that say what form a product has, which its category says already; in both languages, plain.
+# Percentage points: potencies of one product differ between labels and lots, but not by more.
+_MAX_POTENCY_DIFFERENCE = Decimal(5)
+_MIN_MISSPELT_LENGTH = 6
+"""Length from which a word that differs by one letter is a misspelling, not another word."""
+# Scores of name comparisons.
+_SAME_WORDS = 100
+_SAME_LETTERS = 99
+_OTHER_ORDER = 90
+_MISSPELT = 90
+_EXTRA_WORD = 85
+_MIN_WORDS_FREE_ORDER = 4
+"""
+Number of words from which their order is irrelevant.
+
+Below it, order matters: "Monster Cookies" and "Cookie Monster" are two strains.
+"""
+_MIN_REVIEW_SCORE = 80
+_MIN_SAME_SCORE = 99
+_DOUBT_PENALTY = 10
+"""Score deducted per doubt: enough to turn "same" into "review"."""
+# Words for a product's form, which its category states already; both languages, without accents.
 _FORM_WORDS = frozenset({
-    "a", "au", "aux", "avec", "by", "de", "des", "du", "en", "et", "for", "of", "par", "the", "with", "bud", "buds",
-    "dried", "flower", "flowers", "fleur", "fleurs", "sechee", "sechees", "herb", "whole", "joint", "joints", "pre",
-    "preroll", "prerolls", "prerolled", "preroule", "preroules", "roll", "rolled", "rolls", "roule", "roules",
-    "510", "stylo", "thread", "vape", "vapes", "vaporizer", "vapoteuse", "vaporisateur", "cannabis", "marijuana",
-    "pack", "packs", "paquet", "package", "unit", "units", "each", "pieces", "soft",
+    "a", "au", "aux", "avec", "by", "de", "des", "du", "en", "et", "for", "of", "par", "the",
+    "with", "bud", "buds", "dried", "flower", "flowers", "fleur", "fleurs", "sechee", "sechees",
+    "herb", "whole", "joint", "joints", "pre", "preroll", "prerolls", "prerolled", "preroule",
+    "preroules", "roll", "rolled", "rolls", "roule", "roules", "510", "stylo", "thread", "vape",
+    "vapes", "vaporizer", "vapoteuse", "vaporisateur", "cannabis", "marijuana", "pack", "packs",
+    "paquet", "package", "unit", "units", "each", "pieces", "soft",
 })  # fmt: skip
-# One thing under several words, in both languages.
-_SAME_THINGS = {
+# Synonyms in both languages: the word compared, and its other forms.
+_SYNONYMS = {
     alias: word
     for word, aliases in {
         "cartridge": "cart carts cartridges cartouche cartouches",
@@ -55,25 +72,26 @@ _SAME_THINGS = {
     }.items()
     for alias in aliases.split()
 }
-_BY_STRAIN = frozenset({"dried-flower", "pre-rolls", "vapes", "extracts"})
+_STRAIN_CATEGORIES = frozenset({"dried-flower", "pre-rolls", "vapes", "extracts"})
 _GRAMS = re.compile(r"(?:(?P<times>\d+)x)?(?P<grams>\d*\.?\d+)g")
-_ROLLED = re.compile(r"\bpre[- ]?rolls?\b|\bpre[- ]?rolled\b|\bpr[eé][- ]?roul|\bjoints?\b", re.I)
+_PRE_ROLL = re.compile(r"\bpre[- ]?rolls?\b|\bpre[- ]?rolled\b|\bpr[eé][- ]?roul|\bjoints?\b", re.I)
 _COMPANY_WORDS = frozenset({"inc", "ltd", "ltee", "corp", "co", "llc", "cannabis"})
-# Words that tell one product from its neighbors, so that one more of them on either side is another product.
-_TELLING = frozenset({
-    "indica", "sativa", "hybrid", "hybride", "cbd", "thc", "cbg", "cbn", "cbc", "thcv", "thca", "blend", "light",
-    "strong", "mild", "milled", "infused", "cartridge", "disposable", "pen", "pod", "syringe", "gummy", "chew",
-    "capsule", "live", "cured", "resin", "rosin", "shatter", "wax", "crumble", "budder", "badder", "diamonds",
-    "sauce", "distillate", "hash", "kief", "rso", "oil", "terp", "sugar", "honeycomb", "bubble", "hashish", "small",
-    "large", "mini", "minis", "max", "ultra", "king", "size", "slim", "slims", "premium", "reserve", "limited",
-    "original", "organic", "day", "night", "am", "pm", "sample", "sour", "sweet", "dark", "milk", "white", "black",
-    "blue", "red", "green", "pink", "purple", "gold", "golden", "orange", "yellow",
+# Words that distinguish products: a name with one of them more is another product.
+_DISTINCTIVE_WORDS = frozenset({
+    "indica", "sativa", "hybrid", "hybride", "cbd", "thc", "cbg", "cbn", "cbc", "thcv", "thca",
+    "blend", "light", "strong", "mild", "milled", "infused", "cartridge", "disposable", "pen",
+    "pod", "syringe", "gummy", "chew", "capsule", "live", "cured", "resin", "rosin", "shatter",
+    "wax", "crumble", "budder", "badder", "diamonds", "sauce", "distillate", "hash", "kief", "rso",
+    "oil", "terp", "sugar", "honeycomb", "bubble", "hashish", "small", "large", "mini", "minis",
+    "max", "ultra", "king", "size", "slim", "slims", "premium", "reserve", "limited", "original",
+    "organic", "day", "night", "am", "pm", "sample", "sour", "sweet", "dark", "milk", "white",
+    "black", "blue", "red", "green", "pink", "purple", "gold", "golden", "orange", "yellow",
 })  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """What of a product is compared; None is unknown."""
+class MatchCandidate:
+    """The attributes of a product that are compared; None: unknown."""
 
     merge_key: str
     name: str
@@ -84,38 +102,43 @@ class Candidate:
     strain_type: str | None = None
     weight_grams: Decimal | None = None
     volume_ml: Decimal | None = None
-    pieces: int | None = None
+    unit_count: int | None = None
     thc_mg: Decimal | None = None
     cbd_mg: Decimal | None = None
     measures: frozenset[str] = frozenset()
-    """Sizes and doses that stood in the name: "100mg", "3x0.5g"."""
+    """Sizes and doses in the name: "100mg", "3x0.5g"."""
     thc: tuple[Decimal, Decimal] | None = None
     cbd: tuple[Decimal, Decimal] | None = None
 
     @property
     def has_size(self) -> bool:
-        """Whether anything is known of how much it is."""
+        """Whether any size or dose is known."""
         return self.has_column_size or self.thc_mg is not None or bool(self.measures)
 
     @property
     def has_column_size(self) -> bool:
-        """Whether its source says how much it is outside its name."""
-        return any(value is not None for value in (self.weight_grams, self.volume_ml, self.pieces))
+        """Whether its source states weight, volume or unit count outside the name."""
+        sizes = (self.weight_grams, self.volume_ml, self.unit_count)
+        return any(size is not None for size in sizes)
 
     @property
     def has_pack(self) -> bool:
-        """Whether anything is known of its weight, volume or count; a dose tells none: "3 Pack" and "50mg" may be two."""
+        """
+        Whether weight, volume or unit count are known.
+
+        A dose does not state them: "3 Pack" and "50mg" may be two products.
+        """
         return self.has_column_size or self.measures > self.doses
 
     @property
     def doses(self) -> frozenset[str]:
-        """The milligrams in its name."""
+        """The milligrams in the name."""
         return frozenset(measure for measure in self.measures if measure.endswith("mg"))
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """How alike two products are, 0 to 100, and why."""
+class ProductComparison:
+    """Similarity of two products, 0 to 100, with its band and reasons."""
 
     score: int
     band: Band
@@ -124,29 +147,34 @@ class Comparison:
 
 @lru_cache(maxsize=65_536)
 def brand_block(brand: str | None) -> str:
-    """Return a brand as brands are compared: plain words without the forms of companies."""
+    """Return the blocking key of a brand: its letters without words such as "Inc"; "": unknown."""
     words = plain_words(brand or "")
     if not words or words[0] in {"unknown", "inconnu", "n/a", "none"}:
         return ""
-    return "".join([w for w in words if w not in _COMPANY_WORDS] or words)[:100]
+    distinctive = [word for word in words if word not in _COMPANY_WORDS]
+    return "".join(distinctive or words)[:100]
 
 
 @lru_cache(maxsize=65_536)
 def name_words(name: str) -> tuple[str, ...]:
-    """Return the words that tell a cleaned name from others of its brand, in order; its own when none is left."""
-    # "15:1" is not "1.5:1", and neither is "151".
-    told = re.sub(r"(\d)[.,](?=\d)", r"\1point", re.sub(r"(\d)\s*:\s*(?=\d)", r"\1to", name))
-    own = plain_words(
-        re.sub(r"['’]s\b", "s", told).replace("&", " ").replace("/", " ").replace("#", " ")
-    )
-    kept = [_SAME_THINGS.get(word, word) for word in own if word not in _FORM_WORDS]
-    return tuple(kept or own)
+    """
+    Return the distinctive words of a cleaned name, in order, without words for its form.
+
+    A name that consists of nothing else keeps its words.
+    """
+    # Ratios and decimals stay distinct: "15:1" is neither "1.5:1" nor "151".
+    text = re.sub(r"(\d)\s*:\s*(?=\d)", r"\1to", name)
+    text = re.sub(r"(\d)[.,](?=\d)", r"\1point", text)
+    text = re.sub(r"['’]s\b", "s", text)
+    words = plain_words(re.sub("[&/#]", " ", text))
+    distinctive = [_SYNONYMS.get(word, word) for word in words if word not in _FORM_WORDS]
+    return tuple(distinctive or words)
 
 
-def compare(left: Candidate, right: Candidate) -> Comparison:
-    """Compare two products; the order does not matter."""
+def compare_products(left: MatchCandidate, right: MatchCandidate) -> ProductComparison:
+    """Compare two products; symmetric."""
     if veto := _veto(left, right):
-        return Comparison(0, "different", (veto,))
+        return ProductComparison(0, "different", (veto,))
     pairs = [
         _compare_names(name_words(a), name_words(b))
         for a in (left.name, left.name_fr)
@@ -155,85 +183,108 @@ def compare(left: Candidate, right: Candidate) -> Comparison:
     ]
     score, reason = max(pairs)
     doubts = _doubts(left, right)
-    if score == _ONE_WORD_MORE and (doubts or not _may_have_a_word_more(left, right)):
+    if score == _EXTRA_WORD and (doubts or not _allows_extra_word(left, right)):
         score = 0
-    score, reasons = score - _DOUBT * len(doubts), [reason, *doubts]
-    band: Band = "same" if score >= _SAME_FROM else "ask" if score >= _ASKED_FROM else "different"
-    return Comparison(max(score, 0), band, tuple(reasons))
+    score = max(score - _DOUBT_PENALTY * len(doubts), 0)
+    return ProductComparison(score, _band(score), (reason, *doubts))
 
 
-def best_of(product: Candidate, others: Sequence[Candidate]) -> list[tuple[Candidate, Comparison]]:
+def _band(score: int) -> Band:
+    if score >= _MIN_SAME_SCORE:
+        return "same"
+    return "review" if score >= _MIN_REVIEW_SCORE else "different"
+
+
+def rank_matches(
+    product: MatchCandidate, others: Sequence[MatchCandidate]
+) -> list[tuple[MatchCandidate, ProductComparison]]:
     """
-    Return those that are the same or to be asked about, best first.
+    Return the products in bands "same" and "review", best first.
 
-    Where several others would be the same and are not plainly one among themselves, none is taken: all are asked.
+    Where several are "same" and not all of them the same product, the match is ambiguous: all are
+    returned for review.
     """
-    found = [
-        (other, compared)
-        for other in others
-        if (compared := compare(product, other)).band != "different"
-    ]
-    found.sort(key=lambda pair: (-pair[1].score, pair[0].merge_key))
-    same = [other for other, compared in found if compared.band == "same"]
-    if any(compare(a, b).band != "same" for place, a in enumerate(same) for b in same[place + 1 :]):
-        return [(other, _asked(compared, "others are as near")) for other, compared in found]
-    return found
+    compared = [(other, compare_products(product, other)) for other in others]
+    matches = [(other, result) for other, result in compared if result.band != "different"]
+    matches.sort(key=lambda match: (-match[1].score, match[0].merge_key))
+    same = [other for other, result in matches if result.band == "same"]
+    if any(compare_products(left, right).band != "same" for left, right in combinations(same, 2)):
+        return [(other, _for_review(result, "ambiguous match")) for other, result in matches]
+    return matches
 
 
-def _may_have_a_word_more(left: Candidate, right: Candidate) -> bool:
-    """Tell whether all else speaks for one: "Fire OG" and "Fire OG Kush" may be, "Gummies" and "Grape Gummies" not."""
-    return left.category in _BY_STRAIN and left.has_column_size and right.has_column_size
+def _allows_extra_word(left: MatchCandidate, right: MatchCandidate) -> bool:
+    """
+    Return whether two names that differ by one word may be the same product.
+
+    "Fire OG" and "Fire OG Kush" may be one strain; "Gummies" and "Grape Gummies" are two products.
+    """
+    return left.category in _STRAIN_CATEGORIES and left.has_column_size and right.has_column_size
 
 
-def _asked(compared: Comparison, reason: str) -> Comparison:
-    return Comparison(min(compared.score, _SAME_FROM - 1), "ask", (*compared.reasons, reason))
+def _for_review(comparison: ProductComparison, reason: str) -> ProductComparison:
+    score = min(comparison.score, _MIN_SAME_SCORE - 1)
+    return ProductComparison(score, "review", (*comparison.reasons, reason))
 
 
-def _veto(left: Candidate, right: Candidate) -> str:
-    """Return what rules out that they are one, whatever their names."""
+def _veto(left: MatchCandidate, right: MatchCandidate) -> str:
+    """Return the reason why two products cannot be the same whatever their names, or ""."""
     if left.gtin and right.gtin and left.gtin != right.gtin:
         return "other GTIN"
     if left.category and right.category and left.category != right.category:
         return "other category"
+    return (
+        _size_veto(left, right)
+        or _dose_veto(left, right)
+        or _name_size_veto(left, right)
+        or ("other brand" if _has_other_brand(left, right) else "")
+    )
+
+
+def _size_veto(left: MatchCandidate, right: MatchCandidate) -> str:
+    if not (left.has_column_size and right.has_column_size):
+        return ""
     sizes = (
         (left.weight_grams, right.weight_grams, "weight"),
         (left.volume_ml, right.volume_ml, "volume"),
-        (left.pieces or 1, right.pieces or 1, "number of pieces"),
+        (left.unit_count or 1, right.unit_count or 1, "number of pieces"),
     )
-    for ours, theirs, what in sizes:
-        if (
-            ours is not None
-            and theirs is not None
-            and ours != theirs
-            and left.has_column_size
-            and right.has_column_size
-        ):
-            return f"other {what}"
+    for left_size, right_size, label in sizes:
+        if left_size is not None and right_size is not None and left_size != right_size:
+            return f"other {label}"
+    return ""
+
+
+def _dose_veto(left: MatchCandidate, right: MatchCandidate) -> str:
     doses = ((left.thc_mg, right.thc_mg), (left.cbd_mg, right.cbd_mg), (left.doses, right.doses))
-    if any(one and other and one != other for one, other in doses):
-        return "other dose"
-    # Names that say how much, of sources that say it nowhere else.
-    are_in_names = (
-        left.measures and right.measures and not (left.has_column_size and right.has_column_size)
-    )
-    if are_in_names and left.measures != right.measures:
+    has_other_dose = any(one and other and one != other for one, other in doses)
+    return "other dose" if has_other_dose else ""
+
+
+def _name_size_veto(left: MatchCandidate, right: MatchCandidate) -> str:
+    """Compare sizes in names, for sources that state sizes nowhere else."""
+    has_both_sizes = left.has_column_size and right.has_column_size
+    if left.measures and right.measures and not has_both_sizes and left.measures != right.measures:
         return "other size in the name"
-    for one, other in ((left, right), (right, left)):
-        grams = set() if one.has_column_size else _grams_in(one.measures)
-        if grams and other.weight_grams is not None and other.weight_grams not in grams:
+    for named, other in ((left, right), (right, left)):
+        weights = set() if named.has_column_size else _weights_in_name(named.measures)
+        if weights and other.weight_grams is not None and other.weight_grams not in weights:
             return "other weight"
-    brands = {brand_block(left.brand), brand_block(right.brand)} - {""}
-    return "other brand" if len(brands) > 1 else ""
+    return ""
 
 
-def _grams_in(measures: frozenset[str]) -> set[Decimal]:
-    """Return the weights in a name: "1g", and "3x0.5g" whole."""
-    found = (_GRAMS.fullmatch(measure) for measure in measures)
-    return {Decimal(match["times"] or 1) * Decimal(match["grams"]) for match in found if match}
+def _has_other_brand(left: MatchCandidate, right: MatchCandidate) -> bool:
+    return len({brand_block(left.brand), brand_block(right.brand)} - {""}) > 1
 
 
-def _doubts(left: Candidate, right: Candidate) -> list[str]:
-    """Return what speaks against it without ruling it out."""
+def _weights_in_name(measures: frozenset[str]) -> set[Decimal]:
+    """Return the weights in a name, in grams: 1 for "1g", 1.5 for "3x0.5g"."""
+    matches = (_GRAMS.fullmatch(measure) for measure in measures)
+    return {Decimal(match["times"] or 1) * Decimal(match["grams"]) for match in matches if match}
+
+
+def _doubts(left: MatchCandidate, right: MatchCandidate) -> list[str]:
+    """Return the reasons against a match that do not rule it out."""
     doubts = []
     if not (brand_block(left.brand) and brand_block(right.brand)):
         doubts.append("brand unknown")
@@ -241,57 +292,73 @@ def _doubts(left: Candidate, right: Candidate) -> list[str]:
             doubts.append("too little known")
     if left.has_pack != right.has_pack or left.has_size != right.has_size:
         doubts.append("size of one unknown")
-    if _is_filed_as_other(left) != _is_filed_as_other(right):
+    if _is_misfiled_pre_roll(left) != _is_misfiled_pre_roll(right):
         doubts.append("pre-roll or not")
     if (
         left.strain_type
         and right.strain_type
-        and _plain_type(left.strain_type) != _plain_type(right.strain_type)
+        and _base_type(left.strain_type) != _base_type(right.strain_type)
     ):
         doubts.append("other strain type")
-    for kind, ours, theirs in (("THC", left.thc, right.thc), ("CBD", left.cbd, right.cbd)):
-        if ours and theirs and max(ours[0] - theirs[1], theirs[0] - ours[1]) > _MOST_POINTS_APART:
-            doubts.append(f"other {kind}")
+    if _has_other_potency(left.thc, right.thc):
+        doubts.append("other THC")
+    if _has_other_potency(left.cbd, right.cbd):
+        doubts.append("other CBD")
     return doubts
 
 
-def _is_filed_as_other(product: Candidate) -> bool:
-    """Whether its name says that it is a pre-roll and its category does not: many menus file those under flower."""
-    return product.category != "pre-rolls" and bool(_ROLLED.search(product.name))
+def _has_other_potency(
+    left: tuple[Decimal, Decimal] | None, right: tuple[Decimal, Decimal] | None
+) -> bool:
+    if not left or not right:
+        return False
+    return max(left[0] - right[1], right[0] - left[1]) > _MAX_POTENCY_DIFFERENCE
 
 
-def _plain_type(strain_type: str) -> str:
+def _is_misfiled_pre_roll(product: MatchCandidate) -> bool:
+    """Return whether the name says pre-roll and the category does not, as in many menus."""
+    return product.category != "pre-rolls" and bool(_PRE_ROLL.search(product.name))
+
+
+def _base_type(strain_type: str) -> str:
     return strain_type.removesuffix("-dominant")
 
 
 def _compare_names(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[int, str]:
+    """Return score and reason of two names, given as words."""
     if left == right:
         return _SAME_WORDS, "same words"
     if "".join(left) == "".join(right):
-        return _SAME_BUT_FOR_BREAKS, "same words, other breaks"
-    ours, theirs = [w for w in left if w not in right], [w for w in right if w not in left]
-    if not ours and not theirs:
-        score = _SAME_BUT_FOR_BREAKS if len(left) >= _ENOUGH_WORDS else _OTHER_ORDER
+        return _SAME_LETTERS, "same words, other breaks"
+    only_left = [word for word in left if word not in right]
+    only_right = [word for word in right if word not in left]
+    if not only_left and not only_right:
+        score = _SAME_LETTERS if len(left) >= _MIN_WORDS_FREE_ORDER else _OTHER_ORDER
         return score, "same words, other order"
-    if len(ours) == len(theirs) == 1:
-        is_in_place = left.index(ours[0]) == right.index(theirs[0])
-        return _compare_words(ours[0], theirs[0], is_in_place=is_in_place)
-    more = ours or theirs
-    if (ours and theirs) or len(more) > 1 or not set(left) & set(right):
-        return 0, f"other words: {' '.join(ours)} | {' '.join(theirs)}"
-    if more[0] in _TELLING or any(c.isdigit() for c in more[0]) or len(more[0]) < 2:
-        return 0, f"a telling word more: {more[0]}"
-    return _ONE_WORD_MORE, f"one word more: {more[0]}"
+    if len(only_left) == 1 and len(only_right) == 1:
+        has_same_position = left.index(only_left[0]) == right.index(only_right[0])
+        return _compare_words(only_left[0], only_right[0], has_same_position=has_same_position)
+    has_common_words = bool(set(left) & set(right))
+    if len(only_left) + len(only_right) > 1 or not has_common_words:
+        return 0, f"other words: {' '.join(only_left)} | {' '.join(only_right)}"
+    return _compare_extra_word(*only_left, *only_right)
 
 
-def _compare_words(ours: str, theirs: str, *, is_in_place: bool) -> tuple[int, str]:
-    """Tell a misspelt word from another one: numbers and words that tell products apart are never misspelt."""
-    if ours.rstrip("s") == theirs.rstrip("s") and len(ours) > 3:
-        return _SAME_BUT_FOR_BREAKS if is_in_place else _OTHER_ORDER, f"plural: {ours} | {theirs}"
-    has_digits = any(c.isdigit() for c in ours + theirs)
-    is_short = min(len(ours), len(theirs)) < _LONG_ENOUGH
-    if has_digits or is_short or ours[0] != theirs[0] or {ours, theirs} & _TELLING:
-        return 0, f"other words: {ours} | {theirs}"
-    if DamerauLevenshtein.distance(ours, theirs, score_cutoff=1) <= 1:
-        return _MISSPELT, f"misspelt: {ours} | {theirs}"
-    return 0, f"other words: {ours} | {theirs}"
+def _compare_extra_word(word: str) -> tuple[int, str]:
+    has_digits = any(character.isdigit() for character in word)
+    if word in _DISTINCTIVE_WORDS or has_digits or len(word) < 2:
+        return 0, f"a distinctive extra word: {word}"
+    return _EXTRA_WORD, f"an extra word: {word}"
+
+
+def _compare_words(left: str, right: str, *, has_same_position: bool) -> tuple[int, str]:
+    """Distinguish a misspelling from another word; numbers and distinctive words are exact."""
+    if left.rstrip("s") == right.rstrip("s") and len(left) > 3:
+        return _SAME_LETTERS if has_same_position else _OTHER_ORDER, f"plural: {left} | {right}"
+    has_digits = any(character.isdigit() for character in left + right)
+    is_short = min(len(left), len(right)) < _MIN_MISSPELT_LENGTH
+    is_exact = has_digits or is_short or bool({left, right} & _DISTINCTIVE_WORDS)
+    distance = DamerauLevenshtein.distance(left, right, score_cutoff=1)
+    if is_exact or left[0] != right[0] or distance > 1:
+        return 0, f"other words: {left} | {right}"
+    return _MISSPELT, f"misspelt: {left} | {right}"

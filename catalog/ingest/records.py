@@ -1,4 +1,4 @@
-"""The shapes that travel the road."""
+"""Records of the ingestion pipelines: as parsed from a source, and cleaned."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ PotencyUnit = Literal["percent", "mg", "mg_per_unit", "mg_per_package", "mg_per_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Potency:
-    """Both ends of a THC or CBD range; percent by mass, or milligrams, per what the source says."""
+    """Both ends of a THC or CBD range, in percent by mass or milligrams (see `unit`)."""
 
     low: Decimal
     high: Decimal
@@ -19,13 +19,14 @@ class Potency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRecord:
+class ProductRecord:
     """
-    A sellable item as the source wrote it; "" is absent.
+    A product variant as the source wrote it; "": absent.
 
-    `thc_low` and its like are ends in percent, `thc` and `cbd` texts of any unit, `lot_thc` and `lot_cbd` what staff
-    typed from the lot on the shelf. `price` is None where the source knows no prices. `event_at` is the source's own
-    time of change. `defect` says why its shape is wrong, if it is.
+    `thc_low`, `thc_high`, `cbd_low` and `cbd_high` are ends in percent; `thc` and `cbd` are texts
+    of any unit; `lot_thc` and `lot_cbd` were typed by store staff from the lot in stock. `price` is
+    None for a source without prices. `event_at` is the source's own time of change. `defect` is the
+    reason why the record's shape is wrong; "": none.
     """
 
     source: str
@@ -41,7 +42,7 @@ class SourceRecord:
     sku: str = ""
     gtin: str = ""
     size: str = ""
-    pieces: str = ""
+    unit_count: str = ""
     strain_type: str = ""
     thc_low: str = ""
     thc_high: str = ""
@@ -55,14 +56,14 @@ class SourceRecord:
     in_stock: bool | None = None
     url: str = ""
     terpenes: tuple[str, ...] = ()
-    terpene_basis: str = ""
+    terpene_source: str = ""
     event_at: datetime | None = None
     defect: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanListing:
-    """A listing fit to be saved; names of fields are columns of `supplier_listings`."""
+    """A cleaned listing; its fields are columns of `supplier_listings`."""
 
     source: str
     external_id: str
@@ -79,29 +80,29 @@ class CleanListing:
     thc: Potency | None
     cbd: Potency | None
     weight_grams: Decimal | None
-    pieces: int | None
+    unit_count: int | None
     price: Decimal | None
     price_kind: str
     url: str | None
     measures: tuple[str, ...] = ()
     volume_ml: Decimal | None = None
-    dried_grams: Decimal | None = None
+    dried_equivalent_grams: Decimal | None = None
     lot_thc: Decimal | None = None
     lot_cbd: Decimal | None = None
     in_stock: bool | None = None
     terpenes: tuple[str, ...] = ()
-    terpene_basis: str | None = None
+    terpene_source: str | None = None
     strain: str | None = None
     strain_match: str | None = None
     lineage: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
-    effects_basis: str | None = None
+    effects_source: str | None = None
     flags: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LicenceRecord:
-    """A row of a regulator's list as it stands; "" is absent."""
+    """A row of a regulator's list as published; "": absent."""
 
     source: str
     external_id: str
@@ -118,7 +119,7 @@ class LicenceRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanLicence:
-    """A holder fit to be saved; names of fields are columns of `licence_holders`."""
+    """A cleaned licence holder; its fields are columns of `licence_holders`."""
 
     source: str
     external_id: str

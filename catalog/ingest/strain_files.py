@@ -1,4 +1,4 @@
-"""Files of strains, a line of JSON each, as operators have them."""
+"""Strain files: one JSON object per line, imported by operators."""
 
 import json
 from collections.abc import Mapping
@@ -6,42 +6,44 @@ from typing import Any
 
 from catalog.ingest.cleaning.types import read_strain_type
 from catalog.models import ImportedStrain
-from catalog.reference.strains import Strain, fold
+from catalog.reference.strains import Strain, name_key
 from catalog.reference.terpenes import terpene_key
 from mlops.pipelines.errors import RecordRejected
 
-_LONGEST_NAME = 100
+_MAX_NAME_LENGTH = 100
 
 
-def read_strain(line: str) -> Strain:
+def parse_strain(line: str) -> Strain:
     """
-    Read {"name", "type"?, "effects"?, "flavors"?, "parents"?, "main_terpene"?, "terpenes_pct"?: {name: percent}}.
+    Parse one line of JSON.
 
-    Raises RecordRejected: no JSON object, no name, a list that is none, a type that is none.
+    {"name", "type"?, "effects"?, "flavors"?, "parents"?, "main_terpene"?,
+    "terpenes_pct"?: {name: percent}}. Raises RecordRejected: not a JSON object, no name, a list
+    field that is not a list, unknown strain type.
     """
     try:
-        told = json.loads(line)
+        fields = json.loads(line)
     except ValueError:
         raise RecordRejected("is not JSON") from None
-    if not isinstance(told, dict):
+    if not isinstance(fields, dict):
         raise RecordRejected("is not an object")
-    name = " ".join(str(told.get("name") or "").split())
-    key = fold(name)
-    if not key or len(name) > _LONGEST_NAME:
+    name = " ".join(str(fields.get("name") or "").split())
+    key = name_key(name)
+    if not key or len(name) > _MAX_NAME_LENGTH:
         raise RecordRejected("is missing or longer than 100 characters", "name")
     return Strain(
         key=key,
         name=name,
-        strain_type=read_strain_type(str(told["type"])) if told.get("type") else None,
-        terpenes=_terpenes(told),
-        parents=_texts(told, "parents"),
-        effects=_texts(told, "effects"),
-        flavors=_texts(told, "flavors"),
+        strain_type=read_strain_type(str(fields["type"])) if fields.get("type") else None,
+        terpenes=_terpenes(fields),
+        parents=_texts(fields, "parents"),
+        effects=_texts(fields, "effects"),
+        flavors=_texts(fields, "flavors"),
     )
 
 
-def row_of(strain: Strain, *, source: str) -> ImportedStrain:
-    """Return the strain as a row."""
+def to_imported_strain(strain: Strain, *, source: str) -> ImportedStrain:
+    """Return the strain as an unsaved row."""
     return ImportedStrain(
         key=strain.key,
         name=strain.name,
@@ -53,19 +55,19 @@ def row_of(strain: Strain, *, source: str) -> ImportedStrain:
     )
 
 
-def _terpenes(told: Mapping[str, Any]) -> tuple[str, ...]:
-    percents = told.get("terpenes_pct") or {}
+def _terpenes(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    percents = fields.get("terpenes_pct") or {}
     if not isinstance(percents, dict):
         raise RecordRejected("is not an object", "terpenes_pct")
     measured = sorted(percents, key=lambda name: -float(percents[name] or 0))[:5]
-    named = measured or [told.get("main_terpene") or ""]
-    return tuple(dict.fromkeys(key for name in named if (key := terpene_key(str(name)))))
+    names = measured or [fields.get("main_terpene") or ""]
+    return tuple(dict.fromkeys(key for name in names if (key := terpene_key(str(name)))))
 
 
-def _texts(told: Mapping[str, Any], field: str) -> tuple[str, ...]:
-    value = told.get(field) or []
+def _texts(fields: Mapping[str, Any], field: str) -> tuple[str, ...]:
+    value = fields.get(field) or []
     if not isinstance(value, list) or not all(
-        isinstance(text, str) and len(text) <= _LONGEST_NAME for text in value
+        isinstance(text, str) and len(text) <= _MAX_NAME_LENGTH for text in value
     ):
         raise RecordRejected("is not a list of short texts", field)
     return tuple(dict.fromkeys(" ".join(text.split()) for text in value if text.strip()))

@@ -1,4 +1,8 @@
-"""All that is known of strains: what ships, and what an operator has imported; what ships wins, fact by fact."""
+"""
+Known strains: the reference tables and the strains imported by operators.
+
+Where both state a field, the reference tables win.
+"""
 
 import time
 from collections.abc import Mapping
@@ -13,57 +17,57 @@ from catalog.models import ImportedStrain
 from catalog.reference.strains import Strain, strains
 
 log = structlog.get_logger(__name__)
-_LOOKED_AT_SECONDS = 60.0
+_REFRESH_SECONDS = 60.0
 
 
-class _Known:
-    """The names as last read, and what the table looked like then."""
+class _StrainCache:
+    """Strain names as last loaded, with the version of the imported strains at that time."""
 
     names: StrainNames | None = None
-    mark: Any = None
-    looked_at = float("-inf")
+    version: Any = None
+    checked_at = float("-inf")
 
 
 def strain_names() -> StrainNames:
-    """Return the names of all known strains; what was imported meanwhile is seen within a minute."""
-    if _Known.names is None or time.monotonic() - _Known.looked_at > _LOOKED_AT_SECONDS:
-        _Known.looked_at = time.monotonic()
-        mark = imported_mark()
-        if _Known.names is None or mark != _Known.mark:
-            _Known.names, _Known.mark = StrainNames(known_strains()), mark
-    return _Known.names
+    """Return the names of all known strains; new imports are seen within a minute."""
+    if _StrainCache.names is None or time.monotonic() - _StrainCache.checked_at > _REFRESH_SECONDS:
+        _StrainCache.checked_at = time.monotonic()
+        version = imported_strains_version()
+        if _StrainCache.names is None or version != _StrainCache.version:
+            _StrainCache.names = StrainNames(known_strains())
+            _StrainCache.version = version
+    return _StrainCache.names
 
 
 def known_strains() -> Mapping[str, Strain]:
-    """Return every strain by key; those that ship alone when no database answers."""
+    """Return every strain by key; without a database, the reference tables alone."""
     known = dict(strains())
     try:
         for row in ImportedStrain.objects.all().iterator(chunk_size=2_000):
-            known[row.key] = _joined(known.get(row.key), row)
+            known[row.key] = _with_imported(known.get(row.key), row)
     except DatabaseError as error:
-        log.warning("imported strains left out", reason=str(error))
+        log.warning("imported_strains.unavailable", error=str(error))
     return known
 
 
-def imported_mark() -> Any:
-    """Return what changes whenever strains are imported; None when no database answers."""
+def imported_strains_version() -> Any:
+    """Return a value that changes when strains are imported; None without a database."""
     try:
-        return tuple(
-            ImportedStrain.objects.aggregate(
-                n=models.Count("key"), last=models.Max("imported_at")
-            ).values()
+        totals = ImportedStrain.objects.aggregate(
+            count=models.Count("key"), newest_at=models.Max("imported_at")
         )
     except DatabaseError:
         return None
+    return tuple(totals.values())
 
 
-def forget_strains() -> None:
-    """Read strains anew at the next question."""
-    _Known.names = None
+def clear_strain_cache() -> None:
+    """Load strains again on next use."""
+    _StrainCache.names = None
 
 
-def _joined(ours: Strain | None, row: ImportedStrain) -> Strain:
-    known = ours or Strain(key=row.key, name=row.name)
+def _with_imported(reference: Strain | None, row: ImportedStrain) -> Strain:
+    known = reference or Strain(key=row.key, name=row.name)
     return replace(
         known,
         strain_type=known.strain_type or row.strain_type,

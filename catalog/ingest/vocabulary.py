@@ -1,4 +1,4 @@
-"""Our words for what products are, and theirs in both languages."""
+"""Catalogue vocabulary: categories, strain types, product forms, and suppliers' words for them."""
 
 import re
 
@@ -45,10 +45,10 @@ CATEGORIES = {
     "seeds": "seeds",
     "accessories": "accessories",
     "accessoires": "accessories",
-    "other": "other",  # said by staff only, never guessed
+    "other": "other",  # set by staff only, never inferred
 }
 
-# Where no exact word is known: each category by the words that speak of it ...
+# Patterns of each category, for texts without an exact match ...
 _CATEGORY_WORDS = {
     "accessories": r"accessor|accessoire|\bgear\b|apparel|batter(?:y|ies)|merch|parapherna",
     "seeds": r"\bseeds?\b|graines?\b",
@@ -57,15 +57,15 @@ _CATEGORY_WORDS = {
     "topicals": r"topical|topique|\bbath|balm|lotion|\bcream|salve",
     "beverages": r"beverage|boisson|drink|\bteas?\b|\bthés?\b|soda",
     "capsules": r"capsule|softgel|\bpills?\b|g[eé]lule",
-    "edibles": r"edible|comestible|mangeable|gumm|chew|chocolat|cand(?:y|ies)|baked|cookie|confiserie|snack|bouch[eé]e"
-    r"|lozenge|dressing|soup|spread|\bsalt\b",
-    "extracts": r"concentr|extra(?:it|ct)|\bwax\b|shatter|resin|r[eé]sine|rosin|hash|kief|budder|crumble|distill|\brso\b"
-    r"|\bdabs?\b|diamonds?\b",
+    "edibles": r"edible|comestible|mangeable|gumm|chew|chocolat|cand(?:y|ies)|baked|cookie"
+    r"|confiserie|snack|bouch[eé]e|lozenge|dressing|soup|spread|\bsalt\b",
+    "extracts": r"concentr|extra(?:it|ct)|\bwax\b|shatter|resin|r[eé]sine|rosin|hash|kief|budder"
+    r"|crumble|distill|\brso\b|\bdabs?\b|diamonds?\b",
     "oils": r"\boils?\b|huile|tincture|teinture|sublingual|oral spray",
     "dried-flower": r"flower|fleur|\bbuds?\b|milled|moulu|\bshake\b|\bgrind\b",
 }
-# ... and which of two is the narrower word: "Edibles, Drink" is a beverage, "Concentrate, Oil" an extract.
-_NARROWER = {
+# ... and precedence between two matches: "Edibles, Drink" is a beverage.
+_TAKES_PRECEDENCE_OVER = {
     "pre-rolls": {"dried-flower", "extracts", "edibles"},
     "vapes": {"extracts", "oils"},
     "beverages": {"edibles"},
@@ -74,23 +74,25 @@ _NARROWER = {
 }
 
 
-def category_of(text: str) -> str | None:
-    """Return our word for a source's category, in any of its words; None when it says none or several."""
+def find_category(text: str) -> str | None:
+    """Return the catalogue category of a supplier's text; None when it names none or several."""
     words = " ".join(text.replace("_", " ").lower().split())
     if words in CATEGORIES:
         return CATEGORIES[words]
-    found = [category for category, pattern in _CATEGORY_WORDS.items() if re.search(pattern, words)]
-    if words.startswith("concentr") and "oils" in found:
-        found.remove("oils")
-    narrowest = [c for c in found if set(found) - {c} <= _NARROWER.get(c, set())]
+    matches = {name for name, pattern in _CATEGORY_WORDS.items() if re.search(pattern, words)}
+    if words.startswith("concentr"):
+        matches.discard("oils")  # "Concentrate, Oil" is an extract
+    narrowest = [
+        name for name in matches if matches - {name} <= _TAKES_PRECEDENCE_OVER.get(name, set())
+    ]
     return narrowest[0] if len(narrowest) == 1 else None
 
 
-# Potency of these is milligrams in the package, of all others percent by mass.
-BY_MILLIGRAMS = frozenset({"edibles", "beverages", "capsules"})
+# Categories labeled in milligrams per package; all others in percent by mass.
+MILLIGRAM_CATEGORIES = frozenset({"edibles", "beverages", "capsules"})
 
-# What people type or read, for the lexical index.
-WORDS = {
+# Words of each category and strain type for the full-text index, in both languages.
+SEARCH_WORDS = {
     "dried-flower": "dried flower fleur séchée",
     "pre-rolls": "pre-roll joint préroulé",
     "vapes": "vape cartridge vapoteuse",
@@ -115,22 +117,24 @@ _ACCENTED, _PLAIN = "àâäçéèêëîïôöùûüÿñ-", "aaaceeeeiioouuuyn "
 
 
 def plain_words(text: str) -> list[str]:
-    """Split into lower-case words of letters and digits without accents; each once, in order."""
+    """Return lower-case words of letters and digits without accents; unique, in order."""
     spaced = text.lower().translate(str.maketrans(_ACCENTED, _PLAIN))
     words = ("".join(c for c in word if c.isalnum()) for word in spaced.split())
     return list(dict.fromkeys(word for word in words if word))
 
 
 _FORMS = {
-    "edible": r"edible|comestible|mangeable|beverage|boisson|drink|gumm|chew|chocolat|candy|capsule|pill|softgel|tea\b|baked|bouchée|confiserie|cookie|tablet|lozenge|oral",
+    "edible": r"edible|comestible|mangeable|beverage|boisson|drink|gumm|chew|chocolat|candy|capsule"
+    r"|pill|softgel|tea\b|baked|bouchée|confiserie|cookie|tablet|lozenge|oral",
     "topical": r"topical|topique|bath|balm|lotion|tincture|teinture|spray|oral solution",
     "flower": r"flower|fleur|pre-?roll|préroul|joint|bud|milled|moulu|shake|raw material",
-    "concentrate": r"vape|vapo|concentrat|extra[ic]t|cartridge|cartouche|wax|shatter|resin|rosin|hash|kief|dab|budder|distillat",
+    "concentrate": r"vape|vapo|concentrat|extra[ic]t|cartridge|cartouche|wax|shatter|resin|rosin"
+    r"|hash|kief|dab|budder|distillat",
 }
 
 
-def form_of(category: str) -> str:
-    """Return what a category in any source's words is for potency and size: edible, topical, flower, concentrate or ""."""
+def product_form(category: str) -> str:
+    """Return the form of a supplier's category: edible, topical, flower, concentrate or ""."""
     words = category.lower()
     if re.search("infus", words) and re.search(_FORMS["flower"], words):
         return "concentrate"

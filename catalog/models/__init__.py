@@ -1,4 +1,4 @@
-"""Sources, listings, products, what makes products one, strains, licences, stores, search."""
+"""Models of the catalogue: sources, listings, products, merging, strains, stores, search."""
 
 from catalog.models.corrections import ProductLock, ReviewItem
 from catalog.models.licences import LicenceHolder

@@ -1,4 +1,4 @@
-"""Who may grow, process and sell: lists that regulators publish."""
+"""Licence holders: cultivators, processors and sellers listed by regulators."""
 
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 
 class LicenceHolder(models.Model):
-    """A holder of a federal licence, as a regulator's list names it (table `licence_holders`)."""
+    """A holder of a federal licence in a regulator's list (table `licence_holders`)."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     source = models.CharField(max_length=50)
@@ -22,9 +22,9 @@ class LicenceHolder(models.Model):
         "mlops.Run", on_delete=models.PROTECT, null=True, db_index=False, related_name="+"
     )
     bundle = models.CharField(
-        max_length=100, null=True, db_comment="raw records of the run that it was read from"
+        max_length=100, null=True, db_comment="bundle of raw records in the run"
     )
-    gone_at = models.DateTimeField(null=True, db_comment="since when the list names it no more")
+    gone_at = models.DateTimeField(null=True, db_comment="when the list stopped naming it")
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 

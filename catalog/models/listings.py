@@ -1,4 +1,4 @@
-"""Supplier listings: one source's view of a product."""
+"""Supplier listings: one source's view of a product, cleaned."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
@@ -30,48 +30,54 @@ class SupplierListing(models.Model):
     cbd_high = models.DecimalField(max_digits=7, decimal_places=2, null=True)
     cbd_unit = models.CharField(max_length=20, null=True)
     lot_thc = models.DecimalField(
-        max_digits=5, decimal_places=2, null=True, db_comment="percent, typed from one lot"
+        max_digits=5,
+        decimal_places=2,
+        null=True,
+        db_comment="percent of one lot, typed by store staff",
     )
     lot_cbd = models.DecimalField(
-        max_digits=5, decimal_places=2, null=True, db_comment="percent, typed from one lot"
+        max_digits=5,
+        decimal_places=2,
+        null=True,
+        db_comment="percent of one lot, typed by store staff",
     )
     weight_grams = models.DecimalField(max_digits=8, decimal_places=2, null=True)
-    pieces = models.IntegerField(null=True)
+    unit_count = models.IntegerField(null=True)
     volume_ml = models.DecimalField(max_digits=8, decimal_places=2, null=True)
     measures = ArrayField(
         models.CharField(max_length=20),
         default=list,
         db_default=Value("{}"),
-        db_comment="sizes and doses that stood in the name",
+        db_comment="sizes and doses in the name",
     )
-    dried_grams = models.DecimalField(
+    dried_equivalent_grams = models.DecimalField(
         max_digits=8,
         decimal_places=2,
         null=True,
-        db_comment="grams of dried cannabis that it counts as in law",
+        db_comment="grams of dried cannabis, by law",
     )
     price = models.DecimalField(max_digits=10, decimal_places=2, null=True)
     price_kind = models.CharField(max_length=10)
     in_stock = models.BooleanField(null=True)
     url = models.TextField("URL", null=True)
     terpenes = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
-    terpene_basis = models.CharField(max_length=20, null=True)
+    terpene_source = models.CharField(max_length=20, null=True)
     strain = models.CharField(max_length=100, null=True)
     strain_match = models.CharField(
-        max_length=10, null=True, db_comment="how its name was known: exact, alias, close"
+        max_length=10, null=True, db_comment="how the strain was matched: exact, alias, close"
     )
     lineage = ArrayField(models.CharField(max_length=100), default=list, db_default=Value("{}"))
     effects = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
-    effects_basis = models.CharField(max_length=20, null=True)
+    effects_source = models.CharField(max_length=20, null=True)
     flags = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
     content_hash = models.CharField(max_length=64)
     run = models.ForeignKey(
         "mlops.Run", on_delete=models.PROTECT, null=True, db_index=False, related_name="+"
     )
     bundle = models.CharField(
-        max_length=100, null=True, db_comment="raw records of the run that it was read from"
+        max_length=100, null=True, db_comment="bundle of raw records in the run"
     )
-    gone_at = models.DateTimeField(null=True, db_comment="since when the source lists it no more")
+    gone_at = models.DateTimeField(null=True, db_comment="when the source stopped listing it")
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 

@@ -1,4 +1,4 @@
-"""Which products are one: what was decided, by whom, and what follows from it."""
+"""Duplicate products: match decisions, and aliases of merged products."""
 
 from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
@@ -8,13 +8,14 @@ from django.db.models.functions import Now
 
 class MatchDecision(models.Model):
     """
-    Two products compared, and what was decided of them (table `match_decisions`).
+    A comparison of two products and the verdict on it (table `match_decisions`).
 
-    Products are named by their merge keys, the lesser one first, so that a decision outlives a new sync of either.
+    Products are identified by their merge keys, the lesser one first, so that a decision survives
+    the next sync of either.
     """
 
     class Verdict(models.TextChoices):
-        """What holds of the two."""
+        """Verdict on the two products."""
 
         OPEN = "open", "to be decided"
         SAME = "same", "one product"
@@ -24,7 +25,7 @@ class MatchDecision(models.Model):
     left_key = models.CharField(max_length=120)
     right_key = models.CharField(max_length=120)
     score = models.DecimalField(max_digits=5, decimal_places=2, db_comment="0 to 100")
-    reasons = models.JSONField(db_comment="what was compared, and how it came out")
+    reasons = models.JSONField(db_comment="results of the comparison")
     algorithm = models.CharField(max_length=20, db_comment="version of the matching")
     verdict = models.CharField(max_length=10, choices=Verdict, default=Verdict.OPEN)
     decided_by = models.ForeignKey(
@@ -32,7 +33,7 @@ class MatchDecision(models.Model):
         null=True,
         on_delete=models.PROTECT,
         related_name="+",
-        db_comment="NULL: the matching",
+        db_comment="NULL: decided by the matching",
     )
     decided_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -42,7 +43,9 @@ class MatchDecision(models.Model):
         ordering = ("-score", "left_key")
         verbose_name = "possible duplicate"
         constraints = [
-            models.UniqueConstraint(fields=["left_key", "right_key"], name="match_decisions_once"),
+            models.UniqueConstraint(
+                fields=["left_key", "right_key"], name="match_decisions_unique"
+            ),
             models.CheckConstraint(
                 condition=models.Q(left_key__lt=models.F("right_key")), name="match_decisions_order"
             ),
@@ -53,14 +56,14 @@ class MatchDecision(models.Model):
 
 
 class ProductAlias(models.Model):
-    """A merge key whose listings belong to the product of another key (table `product_aliases`)."""
+    """A merge key whose listings belong to the product of another (table `product_aliases`)."""
 
     merge_key = models.CharField(max_length=120, primary_key=True)
     product_key = models.CharField(max_length=120, db_index=True)
     decision = models.ForeignKey(MatchDecision, on_delete=models.PROTECT, related_name="aliases")
     before = models.JSONField(
         default=dict,
-        db_comment="both products as they were, and the keys that came along: for unmerging",
+        db_comment="for unmerging: fields of both products, moved keys, stores",
     )
     created_at = models.DateTimeField(db_default=Now())
 

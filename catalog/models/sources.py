@@ -1,4 +1,4 @@
-"""Suppliers of catalogue data."""
+"""Catalogue sources: suppliers and lists that the catalogue is fetched from."""
 
 from django.core.files.storage import default_storage
 from django.core.validators import FileExtensionValidator, MaxValueValidator, MinValueValidator
@@ -8,27 +8,27 @@ from config.crypto import key_ring
 
 
 class CatalogSource(models.Model):
-    """A supplier that staff can switch, schedule and run (table `catalog_sources`)."""
+    """A source that staff can enable, schedule and run (table `catalog_sources`)."""
 
     class Kind(models.TextChoices):
-        """How its data are had."""
+        """How the data are fetched."""
 
-        SITE = "site", "a supplier's own interface"
+        SITE = "site", "a supplier's web site"
         SHEET = "sheet", "a list of rows: CSV or Excel"
 
-    class Holds(models.TextChoices):
-        """What a row of a list is."""
+    class ContentKind(models.TextChoices):
+        """Kind of record that a source contains."""
 
         PRODUCTS = "products", "products"
-        LICENCES = "licences", "holders of licences"
+        LICENCES = "licences", "licence holders"
 
     class Authentication(models.TextChoices):
-        """What a supplier wants to see with every request."""
+        """Authentication sent with every request."""
 
         NONE = "none", "none"
         BASIC = "basic", "name and password"
         BEARER = "bearer", "bearer token"
-        HEADER = "header", "a header of its own"
+        HEADER = "header", "custom header"
 
     code = models.SlugField(max_length=50, primary_key=True)
     label = models.CharField(max_length=100)
@@ -41,16 +41,16 @@ class CatalogSource(models.Model):
         null=True,
         blank=True,
         on_delete=models.PROTECT,
-        help_text="Empty: with the daily sync of all sources.",
+        help_text="Empty: the daily sync of all sources.",
     )
     base_url = models.URLField(
-        "address", blank=True, help_text="Empty: the source's own address, or the file below."
+        "address", blank=True, help_text="Empty: the source's default address, or the file below."
     )
     authentication = models.CharField(
         max_length=10, choices=Authentication, default=Authentication.NONE
     )
     authentication_name = models.CharField(
-        max_length=100, blank=True, help_text="The user's, or the header's, name."
+        max_length=100, blank=True, help_text="User name, or name of the header."
     )
     sealed_secret = models.BinaryField(
         null=True, blank=True, editable=False, db_comment="AES-GCM by the key ring"
@@ -60,18 +60,18 @@ class CatalogSource(models.Model):
         decimal_places=2,
         default=5,
         validators=[MinValueValidator(0.01)],
-        help_text="How many requests a second we allow ourselves.",
+        help_text="Maximum number of requests per second.",
     )
 
-    most_gone_percent = models.PositiveSmallIntegerField(
+    max_gone_percent = models.PositiveSmallIntegerField(
         default=20,
         validators=[MaxValueValidator(100)],
-        help_text="A run stops and asks when more of the listings than this would vanish.",
+        help_text="A run stops when more listings than this would be gone.",
     )
-    most_jumped_percent = models.PositiveSmallIntegerField(
+    max_price_jump_percent = models.PositiveSmallIntegerField(
         default=10,
         validators=[MaxValueValidator(100)],
-        help_text="A run stops and asks when more of the prices than this change by more than half.",
+        help_text="A run stops when more prices than this change by more than half.",
     )
 
     file = models.FileField(
@@ -79,15 +79,17 @@ class CatalogSource(models.Model):
         storage=default_storage,
         blank=True,
         validators=[FileExtensionValidator(["csv", "tsv", "txt", "xlsx", "xlsm"])],
-        help_text="Read where no address is given.",
+        help_text="Read when no address is given.",
     )
-    holds = models.CharField(max_length=10, choices=Holds, default=Holds.PRODUCTS)
-    mapping = models.JSONField(default=dict, blank=True, help_text="Which column says what.")
+    content_kind = models.CharField(
+        max_length=10, choices=ContentKind, default=ContentKind.PRODUCTS
+    )
+    mapping = models.JSONField(default=dict, blank=True, help_text="Column mapping.")
 
     newest_event_at = models.DateTimeField(
         null=True,
         editable=False,
-        db_comment="newest time that the data themselves tell, or when they last differed",
+        db_comment="newest time in the data, or time of their last change",
     )
 
     class Meta:
@@ -99,7 +101,7 @@ class CatalogSource(models.Model):
 
     @property
     def secret(self) -> str:
-        """The password or token; empty when there is none. Raises TokenRefused when its key has left the ring."""
+        """Password or token; "": none. Raises TokenRefused: its key was removed from the ring."""
         if self.sealed_secret is None:
             return ""
         return key_ring().decrypt(bytes(self.sealed_secret), context=self._context).decode()

@@ -1,4 +1,4 @@
-"""Stores, and what they have on their shelves."""
+"""Stores and their stock."""
 
 from uuid import uuid4
 
@@ -10,20 +10,20 @@ from catalog.models.products import Product
 from catalog.reference.provinces import PROVINCES
 
 
-class ThisTransaction(models.Func):
-    """The number of the transaction that writes, which snapshots tell of."""
+class CurrentTransactionId(models.Func):
+    """Id of the current transaction, comparable with database snapshots."""
 
     template = "(pg_current_xact_id()::text::bigint)"
     output_field = models.BigIntegerField()
 
 
 class Store(models.Model):
-    """A shop of ours (table `stores`)."""
+    """A store of the retailer (table `stores`)."""
 
-    # Made here as well: the console's forms want the key of a store before it is saved.
+    # Generated in Python as well: console forms need the key before the row is saved.
     id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
     code = models.SlugField(
-        max_length=50, unique=True, help_text="what clients name it by, for example queen-west"
+        max_length=50, unique=True, help_text="identifier used by clients, for example queen-west"
     )
     name = models.CharField(max_length=100)
     province = models.CharField(
@@ -34,7 +34,7 @@ class Store(models.Model):
         db_table = "stores"
         ordering = ("name",)
         constraints = [
-            # By it one tells what may be sold there, and to whom.
+            # The province determines what may be sold in the store, and the minimum age.
             models.CheckConstraint(
                 condition=models.Q(province__in=sorted(PROVINCES)), name="stores_province"
             )
@@ -45,31 +45,31 @@ class Store(models.Model):
 
 
 class StoreStock(models.Model):
-    """How many of a product a store has (table `store_stock`)."""
+    """Units of a product in a store (table `store_stock`)."""
 
-    # Made here as well: the console's forms want the key of a store before it is saved.
+    # Generated in Python as well: console forms need the key before the row is saved.
     id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="stock")
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="stock")
     quantity = models.IntegerField()
     counted_at = models.DateTimeField(
-        db_default=Now(), db_comment="when it was so; a later count is never overwritten"
+        db_default=Now(), db_comment="time of the count; a later count is never overwritten"
     )
-    came_in = models.BigIntegerField(
-        db_default=ThisTransaction(),
+    restocked_at = models.BigIntegerField(
+        db_default=CurrentTransactionId(),
         editable=False,
-        db_comment="transaction by which it last came in where there was none; by trigger",
+        db_comment="id of the transaction that last raised the quantity from 0; set by trigger",
     )
 
     class Meta:
         db_table = "store_stock"
         constraints = [
-            models.UniqueConstraint(fields=["store", "product"], name="store_stock_once"),
+            models.UniqueConstraint(fields=["store", "product"], name="store_stock_unique"),
             models.CheckConstraint(
                 condition=models.Q(quantity__gte=0), name="store_stock_not_negative"
             ),
         ]
-        indexes = [models.Index(fields=["store", "came_in"], name="store_stock_came_in")]
+        indexes = [models.Index(fields=["store", "restocked_at"], name="store_stock_restocked_at")]
 
     def __str__(self) -> str:
         return f"{self.quantity} of {self.product_id} in {self.store_id}"

@@ -1,4 +1,4 @@
-"""Strains that an operator has imported beside those that ship."""
+"""Strains imported by operators, in addition to the reference tables."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -7,10 +7,10 @@ from django.db.models.functions import Now
 
 
 class ImportedStrain(models.Model):
-    """What a file of an operator says of a strain (table `imported_strains`)."""
+    """A strain of an imported file (table `imported_strains`)."""
 
     key = models.CharField(
-        max_length=100, primary_key=True, db_comment="the name in lower-case letters and digits"
+        max_length=100, primary_key=True, db_comment="name in lower-case letters and digits"
     )
     name = models.CharField(max_length=100)
     aliases = ArrayField(models.CharField(max_length=100), default=list, db_default=Value("{}"))
@@ -18,7 +18,9 @@ class ImportedStrain(models.Model):
     terpenes = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
     parents = ArrayField(models.CharField(max_length=100), default=list, db_default=Value("{}"))
     effects = ArrayField(models.CharField(max_length=40), default=list, db_default=Value("{}"))
-    source = models.CharField(max_length=200, db_comment="the file, as the operator named it")
+    source = models.CharField(
+        max_length=200, db_comment="name of the file, as given by the operator"
+    )
     imported_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -1,1 +1,1 @@
-"""Facts about terpenes and strains that ship with Cultivar; see SOURCES.md."""
+"""Reference tables shipped with Cultivar: terpenes, strains, synonyms, law; see SOURCES.md."""

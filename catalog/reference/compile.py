@@ -1,4 +1,4 @@
-"""Compile strains.csv anew: `python -m catalog.reference.compile --labs CSV [CSV …] --kushy CSV`."""
+"""Rebuild strains.csv: `python -m catalog.reference.compile --labs CSV [CSV …] --kushy CSV`."""
 
 import argparse
 import csv
@@ -7,16 +7,24 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from catalog.reference.strains import TABLE, fold
+from catalog.reference.strains import TABLE, name_key
 
-LEAST_SAMPLES = 3
+MIN_SAMPLES = 3
 _TERPENES = {
-    "beta-Myrcene": "myrcene", "delta-Limonene": "limonene", "beta-Caryophyllene": "caryophyllene",
-    "Linalool": "linalool", "alpha-Pinene": "pinene", "beta-Pinene": "beta-pinene", "alpha-Humulene": "humulene",
-    "Terpinolene": "terpinolene", "alpha-Bisabolol": "bisabolol", "Guaiol": "guaiol", "Camphene": "camphene",
-}  # fmt: skip
-# Marks a share of the total below which a terpene says little about a strain.
-_LEAST_PERCENT = 0.05
+    "beta-Myrcene": "myrcene",
+    "delta-Limonene": "limonene",
+    "beta-Caryophyllene": "caryophyllene",
+    "Linalool": "linalool",
+    "alpha-Pinene": "pinene",
+    "beta-Pinene": "beta-pinene",
+    "alpha-Humulene": "humulene",
+    "Terpinolene": "terpinolene",
+    "alpha-Bisabolol": "bisabolol",
+    "Guaiol": "guaiol",
+    "Camphene": "camphene",
+}
+# Percent by mass below which a terpene does not characterize a strain.
+_MIN_PERCENT = 0.05
 _NOT_EFFECTS = {"dry mouth", "dry eyes", "dizzy", "paranoid", "anxious", "headache", "null", ""}
 
 
@@ -26,8 +34,8 @@ def main() -> None:
     parser.add_argument("--labs", nargs="+", type=Path, required=True)
     parser.add_argument("--kushy", type=Path, required=True)
     options = parser.parse_args()
-    means, names = _means(options.labs)
-    told = _kushy(options.kushy, names)
+    means, names = _laboratory_means(options.labs)
+    kushy = _kushy(options.kushy, names)
     with TABLE.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(
@@ -35,19 +43,19 @@ def main() -> None:
         )
         for key in sorted(names):
             terpenes, samples = means.get(key, ([], 0))
-            if terpenes or told.parents.get(key) or told.effects.get(key):
-                lists = (told.parents, told.effects, told.flavors)
+            if terpenes or kushy.parents.get(key) or kushy.effects.get(key):
+                lists = (kushy.parents, kushy.effects, kushy.flavors)
                 row = [
                     "|".join(terpenes),
                     samples or "",
                     *("|".join(facts.get(key, [])) for facts in lists),
                 ]
-                writer.writerow([key, names[key], told.types.get(key, ""), *row])
+                writer.writerow([key, names[key], kushy.types.get(key, ""), *row])
 
 
 @dataclass
-class _Told:
-    """What Kushy's table tells of strains, by key."""
+class _KushyFacts:
+    """Facts of Kushy's table, by strain key."""
 
     types: dict[str, str] = field(default_factory=dict)
     parents: dict[str, list[str]] = field(default_factory=dict)
@@ -55,7 +63,7 @@ class _Told:
     flavors: dict[str, list[str]] = field(default_factory=dict)
 
 
-def _means(files: list[Path]) -> tuple[dict[str, tuple[list[str], int]], dict[str, str]]:
+def _laboratory_means(files: list[Path]) -> tuple[dict[str, tuple[list[str], int]], dict[str, str]]:
     sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     counts: dict[str, int] = defaultdict(int)
     names: dict[str, str] = {}
@@ -63,56 +71,56 @@ def _means(files: list[Path]) -> tuple[dict[str, tuple[list[str], int]], dict[st
         with file.open(newline="") as handle:
             for row in csv.DictReader(handle):
                 name = re.split(r"\s+-|\(|#", row["Sample Name"])[0].strip()
-                if not row["Sample Type"].startswith("Flower") or len(fold(name)) < 4:
+                if not row["Sample Type"].startswith("Flower") or len(name_key(name)) < 4:
                     continue
-                values = {ours: float(row[theirs] or 0) for theirs, ours in _TERPENES.items()}
-                if (
-                    not 0.2 < sum(values.values()) < 8
-                ):  # untested, or not a flower whatever the label says
+                values = {key: float(row[column] or 0) for column, key in _TERPENES.items()}
+                if not 0.2 < sum(values.values()) < 8:  # untested, or labeled flower by mistake
                     continue
-                key = fold(name)
+                key = name_key(name)
                 names.setdefault(key, name)
                 counts[key] += 1
                 for terpene, value in values.items():
                     sums[key][terpene] += value
     means = {}
     for key, count in counts.items():
-        if count >= LEAST_SAMPLES:
-            mean = {t: s / count for t, s in sums[key].items() if s / count >= _LEAST_PERCENT}
+        if count >= MIN_SAMPLES:
+            mean = {t: s / count for t, s in sums[key].items() if s / count >= _MIN_PERCENT}
             means[key] = (sorted(mean, key=lambda t: -mean[t])[:5], count)
     return means, names
 
 
-def _kushy(file: Path, names: dict[str, str]) -> _Told:
+def _kushy(file: Path, names: dict[str, str]) -> _KushyFacts:
     with file.open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     by_id = {int(row["id"]): row["name"] for row in rows}
-    told = _Told()
+    kushy = _KushyFacts()
     for row in rows:
-        key = fold(row["name"])
+        key = name_key(row["name"])
         old = [int(n) for n in re.findall(r"\d+", row["crosses"] or "") if int(n)]
-        found = [by_id[new] for new in map(_renumbered, old) if new in by_id]
-        if len(found) == 2 and fold(found[0]) != fold(found[1]) and key not in map(fold, found):
-            told.parents[key] = found
+        parents = [by_id[new] for new in map(_current_id, old) if new in by_id]
+        parent_keys = {name_key(parent) for parent in parents}
+        if len(parents) == 2 and len(parent_keys) == 2 and key not in parent_keys:
+            kushy.parents[key] = parents
             names.setdefault(key, row["name"])
-        effects = _words(row["effects"])
+        effects = _split_words(row["effects"])
         if effects:
             names.setdefault(key, row["name"])
-            told.effects[key], told.flavors[key] = effects, _words(row["flavor"])
-        # "Hybrid" is what the table says where nobody knew, unless somebody has described the strain.
+            kushy.effects[key] = effects
+            kushy.flavors[key] = _split_words(row["flavor"])
+        # "Hybrid" is the table's default for unknown; it counts only for strains with effects.
         kind = row["type"].lower()
         if kind in ("indica", "sativa") or (kind == "hybrid" and effects):
-            told.types[key] = kind
-    return told
+            kushy.types[key] = kind
+    return kushy
 
 
-def _words(text: str | None) -> list[str]:
+def _split_words(text: str | None) -> list[str]:
     words = (word.strip().lower() for word in (text or "").split(","))
     return list(dict.fromkeys(word for word in words if word not in _NOT_EFFECTS))
 
 
-def _renumbered(old: int) -> int:
-    """Undo the shift between the numbering crosses use and today's ids (see SOURCES.md)."""
+def _current_id(old: int) -> int:
+    """Convert an id of the numbering used in `crosses` to a current id (see SOURCES.md)."""
     return old - (1 if old - 1 < 267 else 2 if old - 2 < 471 else 3)
 
 

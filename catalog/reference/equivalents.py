@@ -1,4 +1,4 @@
-"""What an amount of a product counts as in grams of dried cannabis, in law, on a day."""
+"""Dried cannabis equivalents: grams of dried cannabis that a product counts as by law."""
 
 import csv
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("equivalents.csv")
-# Our categories in the law's classes. Oils and topicals are non-solids containing cannabis; capsules hold oil.
+# Class in law of each category. Oils, topicals and capsules (of oil) are non-solids.
 _CLASSES = {
     "dried-flower": "dried",
     "pre-rolls": "dried",
@@ -21,16 +21,16 @@ _CLASSES = {
     "extracts": "concentrate",
     "seeds": "seed",
 }
-# A drink weighs what water does, near enough for a table in whole grams.
-_GRAMS_A_MILLILITER = 1
-_CENT = Decimal("0.01")
+# Drinks are taken to have the density of water.
+_GRAMS_PER_MILLILITER = 1
+_HUNDREDTH = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equivalent:
-    """So much of a class counts as so much dried cannabis, from one day to another."""
+    """Equivalence of an amount of a class to grams of dried cannabis, within a period."""
 
-    klass: str
+    legal_class: str
     unit: str
     amount: Decimal
     dried_grams: Decimal
@@ -43,39 +43,35 @@ def dried_equivalent(
     *,
     grams: Decimal | None,
     milliliters: Decimal | None,
-    pieces: int | None,
+    unit_count: int | None,
     on: date,
 ) -> Decimal | None:
     """
-    Return grams of dried cannabis, to the cent of a gram; None when the category or the amount is unknown.
+    Return grams of dried cannabis, to 0.01 g; None when category or amount is unknown.
 
     Source: Cannabis Act, S.C. 2018, c. 16, Schedule 3; beverages by SOR/2022-194 since 2022-12-02.
     """
-    klass = _CLASSES.get(category)
-    amount: Decimal | None
-    if klass == "seed":
-        amount = Decimal(pieces) if pieces else None
-    else:
-        amount = (
-            grams
-            if grams is not None
-            else None
-            if milliliters is None
-            else milliliters * _GRAMS_A_MILLILITER
-        )
-    if klass is None or amount is None:
+    legal_class = _CLASSES.get(category)
+    amount = grams
+    if legal_class == "seed":
+        amount = Decimal(unit_count) if unit_count else None
+    elif amount is None and milliliters is not None:
+        amount = milliliters * _GRAMS_PER_MILLILITER
+    if legal_class is None or amount is None:
         return None
-    row = _in_force(klass, on)
-    return (amount * row.dried_grams / row.amount).quantize(_CENT, ROUND_HALF_UP) if row else None
+    row = _in_force(legal_class, on)
+    if row is None:
+        return None
+    return (amount * row.dried_grams / row.amount).quantize(_HUNDREDTH, ROUND_HALF_UP)
 
 
 @cache
 def equivalents() -> tuple[Equivalent, ...]:
-    """Return the table."""
+    """Return the table of equivalents.csv."""
     with TABLE.open(newline="") as file:
         return tuple(
             Equivalent(
-                klass=row["class"],
+                legal_class=row["class"],
                 unit=row["unit"],
                 amount=Decimal(row["amount"]),
                 dried_grams=Decimal(row["dried_grams"]),
@@ -89,10 +85,10 @@ def equivalents() -> tuple[Equivalent, ...]:
 
 
 @cache
-def _in_force(klass: str, on: date) -> Equivalent | None:
+def _in_force(legal_class: str, on: date) -> Equivalent | None:
     rows = (
         r
         for r in equivalents()
-        if r.klass == klass and r.effective_from <= on <= (r.effective_to or date.max)
+        if r.legal_class == legal_class and r.effective_from <= on <= (r.effective_to or date.max)
     )
     return next(rows, None)

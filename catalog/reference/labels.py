@@ -1,10 +1,10 @@
-"""Our words for kinds of products, as people read them in either language."""
+"""Display labels of categories, strain types and terpenes in English and French."""
 
 from collections.abc import Mapping
 
 from catalog.reference.terpenes import terpenes
 
-_KINDS: Mapping[str, tuple[str, str]] = {
+_LABELS: Mapping[str, tuple[str, str]] = {
     "dried-flower": ("dried flower", "fleurs séchées"),
     "pre-rolls": ("pre-rolls", "préroulés"),
     "vapes": ("vapes", "vapoteuses"),
@@ -27,8 +27,9 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 
 
 def label(word: str, language: str) -> str:
-    """Return a category, strain type or terpene of ours in the language, `en` or `fr`; other words as they are."""
-    if kind := _KINDS.get(word):
-        return kind[language == "fr"]
+    """Return a catalogue word in the language, "en" or "fr"; unknown words unchanged."""
+    if word in _LABELS:
+        english, french = _LABELS[word]
+        return french if language == "fr" else english
     terpene = terpenes().get(word)
     return terpene.fr if terpene and language == "fr" else word

@@ -1,84 +1,109 @@
-"""Provinces and territories: names, the age from which cannabis may be bought, what may not be sold there; since when."""
+"""Provinces and territories: names, minimum ages and limits on sale, with their dates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-_LEGAL = date(2018, 10, 17)
+_LEGALIZATION = date(2018, 10, 17)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class SalesLimit:
     """
-    What of some categories may not be sold, since a day: all of it, or what is above a percentage or milligrams.
+    A limit on products of some categories: banned, or sold up to a percentage or milligrams of THC.
 
-    Milligrams are of THC, by what the label counts them by (`mg_per_unit`, `mg_per_package`; `mg`: it does not say).
+    max_thc_milligrams: by the basis of the label, "mg_per_unit", "mg_per_package" or "mg" (not
+    stated).
     """
 
     since: date
     categories: frozenset[str]
     is_banned: bool = False
-    most_thc: Decimal | None = None
-    most_milligrams: Mapping[str, Decimal] | None = None
+    max_thc_percent: Decimal | None = None
+    max_thc_milligrams: Mapping[str, Decimal] | None = None
+
+    def excludes(
+        self, thc: Decimal | None, milligrams: Decimal | None, mg_basis: str | None
+    ) -> bool:
+        """Return whether a product of these categories may not be sold."""
+        max_milligrams = (self.max_thc_milligrams or {}).get(mg_basis or "")
+        return (
+            self.is_banned
+            or _is_above(thc, self.max_thc_percent)
+            or _is_above(milligrams, max_milligrams)
+        )
+
+
+def _is_above(value: Decimal | None, limit: Decimal | None) -> bool:
+    return value is not None and limit is not None and value > limit
 
 
 @dataclass(frozen=True, slots=True)
 class Province:
-    """One of them; ages: (since, least age), the oldest first."""
+    """A province or territory; ages: (since, minimum age), oldest first."""
 
     name_en: str
     name_fr: str
-    ages: tuple[tuple[date, int], ...] = ((_LEGAL, 19),)
-    limits: tuple[Limit, ...] = ()
+    ages: tuple[tuple[date, int], ...] = ((_LEGALIZATION, 19),)
+    limits: tuple[SalesLimit, ...] = ()
 
-    def least_age(self, on: date) -> int:
-        """Return the least age that holds on a day; before legalization that of its first day."""
+    def min_age(self, on: date) -> int:
+        """Return the minimum age on a day; before legalization, that of its first day."""
         return next((age for since, age in reversed(self.ages) if since <= on), self.ages[0][1])
 
-    def may_sell(
+    def is_sale_allowed(
         self,
         *,
         category: str | None,
         thc: Decimal | None,
         milligrams: Decimal | None,
-        unit: str | None,
+        mg_basis: str | None,
         on: date,
     ) -> bool:
-        """Tell whether a product may be sold there on a day, as far as its label tells; thc: percent by mass."""
-        for limit in self.limits:
-            if limit.since > on or category not in limit.categories:
-                continue
-            most = (limit.most_milligrams or {}).get(unit or "")
-            if (
-                limit.is_banned
-                or (limit.most_thc is not None and thc is not None and thc > limit.most_thc)
-                or (most is not None and milligrams is not None and milligrams > most)
-            ):
-                return False
-        return True
+        """
+        Return whether a product may be sold there on a day, as far as its label states.
+
+        thc: percent by mass; milligrams: of THC, per `mg_basis`.
+        """
+        limits = (
+            limit for limit in self.limits if limit.since <= on and category in limit.categories
+        )
+        return not any(limit.excludes(thc, milligrams, mg_basis) for limit in limits)
 
 
-_QUEBEC_SINCE = date(2020, 1, 1)
-# Regulation determining other classes of cannabis products that may be sold by the Société québécoise du cannabis.
-_QUEBEC = (
-    Limit(since=_QUEBEC_SINCE, categories=frozenset({"topicals"}), is_banned=True),
-    Limit(
-        since=_QUEBEC_SINCE, categories=frozenset({"dried-flower", "pre-rolls", "extracts", "vapes", "oils"}),
-        most_thc=Decimal(30),
+_QUEBEC_LIMITS_SINCE = date(2020, 1, 1)
+# Source: Regulation determining other classes of cannabis products that may be sold by the Société
+# québécoise du cannabis.
+_QUEBEC_LIMITS = (
+    SalesLimit(since=_QUEBEC_LIMITS_SINCE, categories=frozenset({"topicals"}), is_banned=True),
+    SalesLimit(
+        since=_QUEBEC_LIMITS_SINCE,
+        categories=frozenset({"dried-flower", "pre-rolls", "extracts", "vapes", "oils"}),
+        max_thc_percent=Decimal(30),
     ),
-    Limit(
-        since=_QUEBEC_SINCE, categories=frozenset({"edibles"}),
-        most_milligrams={"mg_per_unit": Decimal(5), "mg_per_package": Decimal(10), "mg": Decimal(10)},
+    SalesLimit(
+        since=_QUEBEC_LIMITS_SINCE,
+        categories=frozenset({"edibles"}),
+        max_thc_milligrams={
+            "mg_per_unit": Decimal(5),
+            "mg_per_package": Decimal(10),
+            "mg": Decimal(10),
+        },
     ),
-    Limit(
-        since=_QUEBEC_SINCE, categories=frozenset({"beverages"}),
-        most_milligrams={"mg_per_unit": Decimal(5), "mg_per_package": Decimal(5), "mg": Decimal(5)},
+    SalesLimit(
+        since=_QUEBEC_LIMITS_SINCE,
+        categories=frozenset({"beverages"}),
+        max_thc_milligrams={
+            "mg_per_unit": Decimal(5),
+            "mg_per_package": Decimal(5),
+            "mg": Decimal(5),
+        },
     ),
-)  # fmt: skip
+)
 
 PROVINCES: Mapping[str, Province] = {
-    "AB": Province("Alberta", "Alberta", ((_LEGAL, 18),)),
+    "AB": Province("Alberta", "Alberta", ((_LEGALIZATION, 18),)),
     "BC": Province("British Columbia", "Colombie-Britannique"),
     "MB": Province("Manitoba", "Manitoba"),
     "NB": Province("New Brunswick", "Nouveau-Brunswick"),
@@ -89,7 +114,9 @@ PROVINCES: Mapping[str, Province] = {
     "ON": Province("Ontario", "Ontario"),
     "PE": Province("Prince Edward Island", "Île-du-Prince-Édouard"),
     # 18 until Bill 2 of 2019 came into force.
-    "QC": Province("Quebec", "Québec", ((_LEGAL, 18), (date(2020, 1, 1), 21)), _QUEBEC),
+    "QC": Province(
+        "Quebec", "Québec", ((_LEGALIZATION, 18), (date(2020, 1, 1), 21)), _QUEBEC_LIMITS
+    ),
     "SK": Province("Saskatchewan", "Saskatchewan"),
     "YT": Province("Yukon", "Yukon"),
 }

@@ -1,4 +1,4 @@
-"""Strains: terpenes by laboratory means, claimed parents, reported effects (the last for staff only)."""
+"""Strain table: laboratory means of terpenes, claimed parents, reported effects (staff only)."""
 
 import csv
 import re
@@ -14,7 +14,7 @@ LINEAGES = Path(__file__).with_name("lineages.csv")
 
 @dataclass(frozen=True, slots=True)
 class Strain:
-    """What is known of a strain; terpenes strongest first."""
+    """Reference data of a strain; terpenes strongest first."""
 
     key: str
     name: str
@@ -25,15 +25,15 @@ class Strain:
     flavors: tuple[str, ...] = ()
 
 
-def fold(name: str) -> str:
-    """Reduce a name to lower-case letters and digits without accents, for comparing."""
+def name_key(name: str) -> str:
+    """Return the key of a name: lower-case letters and digits without accents."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]", "", plain)
 
 
 @cache
 def strains() -> dict[str, Strain]:
-    """Return what both tables know, by key; parents as a breeder claims them stand before other claims."""
+    """Return strains by key; breeders' claims of parents take precedence over others."""
     with TABLE.open(newline="") as file:
         known = {
             row["key"]: Strain(
@@ -49,7 +49,7 @@ def strains() -> dict[str, Strain]:
         }
     with LINEAGES.open(newline="") as file:
         for row in csv.DictReader(file):
-            key = fold(row["name"])
+            key = name_key(row["name"])
             strain = known.get(key, Strain(key, row["name"]))
             known[key] = replace(strain, parents=_split(row["parents"]))
     return known
@@ -57,34 +57,31 @@ def strains() -> dict[str, Strain]:
 
 @cache
 def alias_groups() -> tuple[tuple[str, ...], ...]:
-    """Return names that mean one strain, each group by folded name, the usual name first."""
+    """Return groups of keys that name the same strain, the usual name first."""
     with ALIASES.open(newline="") as file:
         return tuple(
-            tuple(dict.fromkeys(map(fold, (row["name"], *_split(row["aliases"])))))
+            tuple(dict.fromkeys(map(name_key, (row["name"], *_split(row["aliases"])))))
             for row in csv.DictReader(file)
         )
 
 
-def flavors_of(name: str) -> tuple[str, ...]:
-    """Return how a strain is said to smell and taste, by its name; sensory words, no claims."""
-    strain = strains().get(fold(name))
+def strain_flavors(name: str) -> tuple[str, ...]:
+    """Return the reported flavors of a strain, by its name; sensory words, no claims."""
+    strain = strains().get(name_key(name))
     return strain.flavors if strain else ()
 
 
 @cache
 def alias_names() -> dict[str, tuple[str, ...]]:
-    """Return the other names of a strain by each of its names, folded."""
-    found = {}
+    """Return the other names of a strain, by the key of each of its names."""
+    aliases: dict[str, tuple[str, ...]] = {}
     with ALIASES.open(newline="") as file:
         for row in csv.DictReader(file):
             names = tuple(dict.fromkeys((row["name"], *_split(row["aliases"]))))
-            found.update(
-                {
-                    fold(name): tuple(other for other in names if fold(other) != fold(name))
-                    for name in names
-                }
-            )
-    return found
+            for name in names:
+                key = name_key(name)
+                aliases[key] = tuple(other for other in names if name_key(other) != key)
+    return aliases
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Words that mean one thing in either language, for questions; and which terpenes smell of what."""
+"""Synonyms of search words in both languages, and the terpenes of each aroma."""
 
 import csv
 from functools import cache
@@ -11,15 +11,15 @@ TABLE = Path(__file__).with_name("synonyms.csv")
 
 
 @cache
-def groups() -> dict[str, tuple[str, ...]]:
-    """Return each group's phrases by its key, folded; the words of one language stand beside those of the other."""
+def synonym_groups() -> dict[str, tuple[str, ...]]:
+    """Return the normalized phrases of each synonym group, of both languages, by group key."""
     with TABLE.open(newline="", encoding="utf-8") as file:
         return {row["key"]: tuple(row["words"].split("|")) for row in csv.DictReader(file)}
 
 
 @cache
-def narrower() -> dict[str, tuple[str, ...]]:
-    """Return the phrases of the groups that a group's meaning takes in: a lemon is a citrus, not the other way round."""
+def narrower_phrases() -> dict[str, tuple[str, ...]]:
+    """Return the phrases of narrower groups by group key: "citrus" includes "lemon"."""
     with TABLE.open(newline="", encoding="utf-8") as file:
         keys = {
             row["key"]: row["narrower"].split("|")
@@ -27,28 +27,32 @@ def narrower() -> dict[str, tuple[str, ...]]:
             if row["narrower"]
         }
     return {
-        key: tuple(phrase for part in parts for phrase in groups()[part])
+        key: tuple(phrase for part in parts for phrase in synonym_groups()[part])
         for key, parts in keys.items()
     }
 
 
 @cache
-def group_of() -> dict[str, str]:
-    """Return the key of the group that a folded phrase belongs to."""
-    return {phrase: key for key, phrases in groups().items() for phrase in phrases}
+def group_by_phrase() -> dict[str, str]:
+    """Return the group key of each normalized phrase."""
+    return {phrase: key for key, phrases in synonym_groups().items() for phrase in phrases}
 
 
 @cache
-def aromas() -> dict[str, tuple[str, ...]]:
-    """Return the terpenes that smell of a thing, by the key of its group; none for what only strains are said to."""
-    found: dict[str, list[str]] = {}
+def terpenes_by_aroma() -> dict[str, tuple[str, ...]]:
+    """
+    Return the terpenes with an aroma, by group key.
+
+    An aroma that is known as a flavor of strains only has none.
+    """
+    terpenes_by_group: dict[str, list[str]] = {}
     for terpene in terpenes().values():
         for word in terpene.aromas_en.split():
-            key = group_of().get(word)
+            key = group_by_phrase().get(word)
             if key:
-                found.setdefault(key, []).append(terpene.key)
+                terpenes_by_group.setdefault(key, []).append(terpene.key)
     flavors = {flavor for strain in strains().values() for flavor in strain.flavors}
-    found.update(
-        {key: [] for key in groups() if key in flavors | set(narrower()) and key not in found}
-    )
-    return {key: tuple(keys) for key, keys in found.items()}
+    for key in synonym_groups():
+        if key in flavors or key in narrower_phrases():
+            terpenes_by_group.setdefault(key, [])
+    return {key: tuple(keys) for key, keys in terpenes_by_group.items()}

@@ -1,18 +1,18 @@
-"""Terpenes: our names, others' names in both languages, aromas."""
+"""Terpene table: keys, names in both languages, aliases, aromas."""
 
 import csv
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from catalog.reference.strains import fold
+from catalog.reference.strains import name_key
 
 TABLE = Path(__file__).with_name("terpenes.csv")
 
 
 @dataclass(frozen=True, slots=True)
 class Terpene:
-    """A terpene and how it smells, in both languages (sensory words, no claims)."""
+    """A terpene with its aromas in both languages (sensory words, no claims)."""
 
     key: str
     fr: str
@@ -23,7 +23,7 @@ class Terpene:
 
 @cache
 def terpenes() -> dict[str, Terpene]:
-    """Return the table by key."""
+    """Return the terpenes by key."""
     return {
         row["key"]: Terpene(
             row["key"],
@@ -37,14 +37,14 @@ def terpenes() -> dict[str, Terpene]:
 
 
 def terpene_key(name: str) -> str | None:
-    """Return our key of a terpene named in English or French; None when unknown."""
-    return _by_alias().get(fold(name))
+    """Return the key of a terpene named in English or French; None when unknown."""
+    return _by_alias().get(name_key(name))
 
 
 @cache
 def _by_alias() -> dict[str, str]:
     return {
-        fold(alias): row["key"]
+        name_key(alias): row["key"]
         for row in _rows()
         for alias in (row["key"], row["fr"], *row["aliases"].split("|"))
         if alias

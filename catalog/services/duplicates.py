@@ -1,4 +1,9 @@
-"""Which products are one: found, decided, merged, and taken apart again with what they were."""
+"""
+Duplicate products: matching, staff verdicts, merging and unmerging.
+
+A merge keeps both product rows: the loser points at the survivor (`merged_into`), an alias routes
+its listings to the survivor, and the state of both before the merge is stored for unmerging.
+"""
 
 import json
 from collections import defaultdict
@@ -10,237 +15,274 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
-from django.db.models import Exists, Field, OuterRef, Q
+from django.db.models import Exists, Field, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from catalog.ingest.matching import VERSION, Candidate, Comparison, best_of, brand_block, compare
+from catalog.ingest.matching import (
+    ALGORITHM_VERSION,
+    MatchCandidate,
+    ProductComparison,
+    brand_block,
+    compare_products,
+    rank_matches,
+)
 from catalog.models import MatchDecision, Product, ProductAlias, ProductLock, SupplierListing
-from catalog.services.field_merge import FACTS
-from catalog.services.locks import bring_locks
-from catalog.services.merging import hold_products, merge_products, products_apart, write_documents
-from catalog.services.stock import bring_counts, stores_to_bring, take_back_counts
+from catalog.services.field_merge import FIELD_SQL
+from catalog.services.locks import copy_locks
+from catalog.services.merging import (
+    build_unmerged_products,
+    lock_products,
+    merge_products,
+    update_search_documents,
+)
+from catalog.services.stock import copy_stock_counts, remove_copied_stock_counts, stores_to_copy
 from config.errors import CultivarError
 from mlops.audit.operations import operation
 from mlops.models import Operation
 
-BATCH = 1_000
+BATCH_SIZE = 1_000
 Verdict = MatchDecision.Verdict
 Kind = Operation.Kind
 
 
 class MergeRefused(CultivarError):
-    """The two cannot be merged, or taken apart, as things stand."""
+    """The two products cannot be merged or unmerged in their current state."""
 
-    code = "merge-refused"
+    code = "merge_refused"
 
 
 @dataclass(slots=True)
-class Matched:
-    """What a matching found among the products that were due."""
+class MatchingResult:
+    """Counts of a matching: products compared, pairs merged, pairs newly put up for review."""
 
     compared: int = 0
     merged: int = 0
-    asked: int = 0
+    for_review: int = 0
 
 
 def match_products(
     *, limit: int | None = None, on_batch: Callable[[int], None] = lambda _count: None
-) -> Matched:
+) -> MatchingResult:
     """
-    Compare every product that is new, has changed, or was compared by another version, with those of its brand.
+    Compare products that are new, changed, or not compared by this version with others of a brand.
 
-    What is the same is merged, what may be is put before a person; what a person has decided is left alone. Safe to
-    repeat and to run twice at once.
+    Pairs in band "same" are merged, pairs in band "review" are put before staff; verdicts of staff
+    stay. Safe to repeat and to run concurrently.
+
+    limit: maximum number of products compared. on_batch: called with the size of each batch.
     """
-    matched = Matched()
-    _reconsider()
-    while limit is None or matched.compared < limit:
-        size = BATCH if limit is None else min(BATCH, limit - matched.compared)
+    result = MatchingResult()
+    _revise_automatic_merges()
+    while limit is None or result.compared < limit:
+        size = BATCH_SIZE if limit is None else min(BATCH_SIZE, limit - result.compared)
         with operation(Kind.MATCH):
-            count = _match_batch(size, matched)
+            count = _match_batch(size, result)
         if not count:
             break
-        matched.compared += count
+        result.compared += count
         on_batch(count)
-    return matched
+    return result
 
 
-def rehearse_matching(*, on_batch: Callable[[int], None] = lambda _count: None) -> Matched:
-    """Match all that is due in a transaction that is undone; return the counts."""
+def dry_run_matching(*, on_batch: Callable[[int], None] = lambda _count: None) -> MatchingResult:
+    """Match all unmatched products in a transaction that is rolled back; return the counts."""
     with transaction.atomic():
-        matched = match_products(on_batch=on_batch)
+        result = match_products(on_batch=on_batch)
         transaction.set_rollback(True)
-    return matched
+    return result
 
 
-def count_due() -> int:
-    """Return how many products await matching."""
-    return int(_due().count())
+def count_unmatched_products() -> int:
+    """Return the number of products that await matching."""
+    return int(_unmatched_products().count())
 
 
-def decide(*, decision: MatchDecision, verdict: str, by: AbstractBaseUser | None) -> None:
-    """Note what a person says of two products, and make them one or two. Raises MergeRefused."""
+def apply_verdict(*, decision: MatchDecision, verdict: str, by: AbstractBaseUser | None) -> None:
+    """Record a verdict on two products, and merge or unmerge them. Raises MergeRefused."""
     with (
         operation(Kind.MERGE if verdict == Verdict.SAME else Kind.UNMERGE, actor=by),
         connection.cursor() as cursor,
     ):
-        hold_products(cursor)
-        _carry_out(decision, verdict)
-        _note(decision, verdict, by)
+        lock_products(cursor)
+        _merge_or_unmerge(decision, verdict)
+        _record_verdict(decision, verdict, by)
 
 
-def _carry_out(decision: MatchDecision, verdict: str) -> None:
+def _merge_or_unmerge(decision: MatchDecision, verdict: str) -> None:
     if verdict == Verdict.SAME:
         if not ProductAlias.objects.filter(decision=decision).exists():
-            _merge(decision)
+            _merge_pair(decision)
     else:
         alias = ProductAlias.objects.filter(decision=decision).first()
         if alias:
-            _unmerge(alias)
+            _unmerge_alias(alias)
 
 
 @transaction.atomic
 def merge_pair(*, left: Product, right: Product, by: AbstractBaseUser) -> MatchDecision:
-    """Make one product of two because a person says so. Raises MergeRefused."""
-    decision = _decision_of(
-        left.merge_key, right.merge_key, Comparison(100, "same", ("a person's word",))
+    """Merge two products chosen by staff. Raises MergeRefused."""
+    decision = _save_decision(
+        left.merge_key, right.merge_key, ProductComparison(100, "same", ("merged by staff",))
     )
-    decide(decision=decision, verdict=Verdict.SAME, by=by)
+    apply_verdict(decision=decision, verdict=Verdict.SAME, by=by)
     return decision
 
 
 @transaction.atomic
 def unmerge(*, product: Product, by: AbstractBaseUser) -> None:
-    """Make a merged product stand for itself again, as it was; the two are not asked about again. Raises MergeRefused."""
+    """
+    Restore a merged product; the pair is decided as different and not put up for review again.
+
+    Raises MergeRefused.
+    """
     alias = (
         ProductAlias.objects.select_related("decision").filter(merge_key=product.merge_key).first()
     )
     if alias is None or product.merged_into is None:
         raise MergeRefused(f"{product.name} is not merged into another product.")
-    decide(decision=alias.decision, verdict=Verdict.DIFFERENT, by=by)
+    apply_verdict(decision=alias.decision, verdict=Verdict.DIFFERENT, by=by)
 
 
-def _due() -> Any:
-    return Product.objects.current().exclude(matched_with=VERSION)
+def _unmatched_products() -> QuerySet[Product]:
+    return Product.objects.current().exclude(matched_with=ALGORITHM_VERSION)
 
 
-def _reconsider() -> None:
+def _revise_automatic_merges() -> None:
     """
-    Take apart what the matching merged and would not merge again: a listing of either has changed, or the matching has.
+    Compare automatic merges again where a listing of either or the matching version has changed.
 
-    Who is merged stands for itself no more, so it is never due; it is looked at here by its own listings alone.
+    A merged product is never due for matching, so that its merge is revised here, by its own
+    listings alone.
     """
     with operation(Kind.MATCH), connection.cursor() as cursor:
-        _take_back(cursor)
+        lock_products(cursor)
+        aliases = list(_outdated_aliases())
+        keys = {key for alias in aliases for key in _decision_keys(alias.decision)}
+        candidates = {
+            product.merge_key: match_candidate(product)
+            for product in build_unmerged_products(cursor, sorted(keys))
+        }
+        for alias in aliases:
+            left, right = map(candidates.get, _decision_keys(alias.decision))
+            if left and right:
+                _revise_merge(alias, compare_products(left, right))
 
 
-def _take_back(cursor: CursorWrapper) -> None:
-    hold_products(cursor)
-    changed = SupplierListing.objects.filter(
+def _outdated_aliases() -> QuerySet[ProductAlias]:
+    changed_listings = SupplierListing.objects.filter(
         Q(merge_key=OuterRef("decision__left_key")) | Q(merge_key=OuterRef("decision__right_key")),
         updated_at__gt=OuterRef("decision__decided_at"),
     )
-    doubtful = ProductAlias.objects.filter(
-        ~Q(decision__algorithm=VERSION) | Exists(changed), decision__decided_by=None
+    automatic = ProductAlias.objects.filter(decision__decided_by=None)
+    outdated = automatic.filter(
+        ~Q(decision__algorithm=ALGORITHM_VERSION) | Exists(changed_listings)
     )
-    aliases = list(doubtful.select_related("decision").order_by("-created_at"))
-    keys = {key for alias in aliases for key in (alias.decision.left_key, alias.decision.right_key)}
-    apart = {
-        product.merge_key: candidate_of(product) for product in products_apart(cursor, sorted(keys))
-    }
-    for alias in aliases:
-        decision, pair = (
-            alias.decision,
-            (apart.get(alias.decision.left_key), apart.get(alias.decision.right_key)),
-        )
-        if not (pair[0] and pair[1]):
-            continue
-        band = compare(pair[0], pair[1]).band
-        # A listing alone may know less than the product did, so that after a change only what rules out counts.
-        if band == "different" or (band == "ask" and decision.algorithm != VERSION):
-            _unmerge(alias)
-            decision.delete()  # found again, if it is still to be asked
-        else:
-            decision.algorithm = VERSION
-            _note(decision, Verdict.SAME, None)
+    return outdated.select_related("decision").order_by("-created_at")
 
 
-def _match_batch(size: int, matched: Matched) -> int:
+def _decision_keys(decision: MatchDecision) -> tuple[str, str]:
+    return decision.left_key, decision.right_key
+
+
+def _revise_merge(alias: ProductAlias, comparison: ProductComparison) -> None:
+    """
+    Unmerge products that the current matching would not merge.
+
+    A product's own listings may state less than the product did when it was merged, so that after a
+    change of a listing only "different" unmerges; after a change of version, "review" does too.
+    """
+    decision = alias.decision
+    is_new_version = decision.algorithm != ALGORITHM_VERSION
+    if comparison.band == "different" or (comparison.band == "review" and is_new_version):
+        _unmerge_alias(alias)
+        decision.delete()  # created again by the matching if it is for review
+    else:
+        decision.algorithm = ALGORITHM_VERSION
+        _record_verdict(decision, Verdict.SAME, None)
+
+
+def _match_batch(size: int, result: MatchingResult) -> int:
+    """Match up to `size` products and add to the result's counts; return the number of products."""
     with connection.cursor() as cursor:
-        hold_products(cursor)
-    due = list(_due().select_for_update(skip_locked=True).order_by("pk")[:size])
-    if not due:
+        lock_products(cursor)
+    products = list(_unmatched_products().select_for_update(skip_locked=True).order_by("pk")[:size])
+    if not products:
         return 0
-    ours = {product.pk: candidate_of(product) for product in due}
-    for product in due:
+    for product in products:
         product.match_block = brand_block(product.brand)
-        product.matched_with = VERSION
-    Product.objects.bulk_update(due, ["match_block", "matched_with"], batch_size=BATCH)
-    found = _pairs(ours.values(), _others(due))
-    decided, apart = _decided(found), _held_apart(found)
-    gone: set[str] = set()
-    asked: list[MatchDecision] = []
-    for (left, right), compared in sorted(
-        found.items(), key=lambda pair: (-pair[1].score, pair[0])
-    ):
-        known = decided.get((left, right))
-        # One that was merged a moment ago is compared through its survivor, which the other was compared with as well.
-        if (
-            {left, right} & gone
-            or (left, right) in apart
-            or (known and known.verdict != Verdict.OPEN)
-        ):
+        product.matched_with = ALGORITHM_VERSION
+    Product.objects.bulk_update(products, ["match_block", "matched_with"], batch_size=BATCH_SIZE)
+
+    comparisons = _compare_with_blocks(products)
+    existing = _existing_decisions(comparisons)
+    kept_apart = _kept_apart_pairs(comparisons)
+    merged_keys: set[str] = set()
+    for_review: list[MatchDecision] = []
+    for pair, comparison in sorted(comparisons.items(), key=lambda item: (-item[1].score, item[0])):
+        decision = existing.get(pair)
+        is_decided = decision is not None and decision.verdict != Verdict.OPEN
+        # A product merged in this batch is represented by its survivor, compared as well.
+        if merged_keys.intersection(pair) or pair in kept_apart or is_decided:
             continue
-        decision = _decision_of(left, right, compared)
-        if compared.band == "same":
-            gone.add(_merge(decision))
-            _note(decision, Verdict.SAME, None)
-            matched.merged += 1
+        new_decision = _save_decision(*pair, comparison)
+        if comparison.band == "same":
+            merged_keys.add(_merge_pair(new_decision))
+            _record_verdict(new_decision, Verdict.SAME, None)
+            result.merged += 1
         else:
-            asked.append(decision)
-            matched.asked += known is None
-    # Questions that are none any more: one of the two has changed, or is merged into a third.
-    keys = gone.union(product.merge_key for product in due)
-    kept = [decision.pk for decision in asked if not {decision.left_key, decision.right_key} & gone]
-    unanswered = MatchDecision.objects.filter(
-        Q(left_key__in=keys) | Q(right_key__in=keys), verdict=Verdict.OPEN
+            for_review.append(new_decision)
+            result.for_review += decision is None
+    changed_keys = merged_keys.union(product.merge_key for product in products)
+    _delete_obsolete_reviews(changed_keys, for_review, merged_keys)
+    return len(products)
+
+
+def _delete_obsolete_reviews(
+    changed_keys: set[str], for_review: Sequence[MatchDecision], merged_keys: set[str]
+) -> None:
+    """Delete open decisions on changed products, other than those just made on current products."""
+    valid = [
+        decision.pk
+        for decision in for_review
+        if not merged_keys.intersection(_decision_keys(decision))
+    ]
+    open_decisions = MatchDecision.objects.filter(
+        Q(left_key__in=changed_keys) | Q(right_key__in=changed_keys), verdict=Verdict.OPEN
     )
-    unanswered.exclude(pk__in=kept).delete()
-    return len(due)
+    open_decisions.exclude(pk__in=valid).delete()
 
 
-def _pairs(
-    ours: Iterable[Candidate], others: dict[str, list[Candidate]]
-) -> dict[tuple[str, str], Comparison]:
-    """Return what is the same or to be asked, by both keys, the lesser first."""
-    found: dict[tuple[str, str], Comparison] = {}
-    for product in ours:
-        rivals = [
+def _compare_with_blocks(products: Sequence[Product]) -> dict[tuple[str, str], ProductComparison]:
+    """Return comparisons in bands "same" and "review" by both keys, the lesser key first."""
+    candidates_by_block = _candidates_by_block(products)
+    comparisons: dict[tuple[str, str], ProductComparison] = {}
+    for product in products:
+        others = [
             other
-            for other in others[brand_block(product.brand)]
+            for other in candidates_by_block[brand_block(product.brand)]
             if other.merge_key != product.merge_key
         ]
-        for other, compared in best_of(product, rivals):
+        for other, comparison in rank_matches(match_candidate(product), others):
             left, right = sorted((product.merge_key, other.merge_key))
-            # From either side's view: where one of them has rivals, the pair is asked about.
-            if (left, right) not in found or compared.score < found[left, right].score:
-                found[left, right] = compared
-    return found
+            known = comparisons.get((left, right))
+            # Both products rank the pair: an ambiguous match on either side needs a review.
+            if known is None or comparison.score < known.score:
+                comparisons[left, right] = comparison
+    return comparisons
 
 
-def _others(due: Sequence[Product]) -> dict[str, list[Candidate]]:
-    """Return the current products of the same brands; those without a brand are compared with nothing but themselves."""
-    blocks = {product.match_block for product in due} - {""}
-    by_block: dict[str, list[Candidate]] = defaultdict(list)
+def _candidates_by_block(products: Sequence[Product]) -> dict[str, list[MatchCandidate]]:
+    """Return the current products of the same brands; products without a brand have none."""
+    blocks = {product.match_block for product in products} - {""}
+    by_block: dict[str, list[MatchCandidate]] = defaultdict(list)
     for product in Product.objects.current().filter(match_block__in=blocks).order_by("pk"):
-        by_block[product.match_block].append(candidate_of(product))
+        by_block[product.match_block].append(match_candidate(product))
     return by_block
 
 
-def candidate_of(product: Product) -> Candidate:
-    """Return what of a product is compared."""
-    return Candidate(
+def match_candidate(product: Product) -> MatchCandidate:
+    """Return the attributes of a product that are compared."""
+    return MatchCandidate(
         merge_key=product.merge_key,
         name=product.name,
         name_fr=product.name_fr,
@@ -250,74 +292,84 @@ def candidate_of(product: Product) -> Candidate:
         strain_type=product.strain_type,
         weight_grams=product.weight_grams,
         volume_ml=product.volume_ml,
-        pieces=product.pieces,
+        unit_count=product.unit_count,
         thc_mg=product.thc_mg,
         cbd_mg=product.cbd_mg,
         measures=frozenset(product.measures),
-        thc=_range(product.thc_percentage_low, product.thc_percentage_high),
-        cbd=_range(product.cbd_percentage_low, product.cbd_percentage_high),
+        thc=_potency_range(product.thc_percentage_low, product.thc_percentage_high),
+        cbd=_potency_range(product.cbd_percentage_low, product.cbd_percentage_high),
     )
 
 
-def _range(low: Any, high: Any) -> Any:
+def _potency_range(low: Any, high: Any) -> Any:
     return None if low is None or high is None else (low, high)
 
 
-def _decided(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], MatchDecision]:
+def _existing_decisions(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], MatchDecision]:
     keys = {key for pair in pairs for key in pair}
-    known = MatchDecision.objects.filter(Q(left_key__in=keys) & Q(right_key__in=keys))
-    return {(decision.left_key, decision.right_key): decision for decision in known}
+    decisions = MatchDecision.objects.filter(left_key__in=keys, right_key__in=keys)
+    return {_decision_keys(decision): decision for decision in decisions}
 
 
-def _held_apart(pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Return the pairs that would bring together what somebody has decided to be two, under whatever keys."""
+def _kept_apart_pairs(pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the pairs whose merge would join products, or their aliases, decided as different."""
     keys = {key for pair in pairs for key in pair}
-    members = {key: {key} for key in keys}
-    for merge_key, product_key in ProductAlias.objects.filter(product_key__in=keys).values_list(
-        "merge_key", "product_key"
-    ):
-        members[product_key].add(merge_key)
-    all_keys = set().union(*members.values())
+    product_by_key = {key: key for key in keys}
+    aliases = ProductAlias.objects.filter(product_key__in=keys)
+    product_by_key.update(aliases.values_list("merge_key", "product_key"))
     different = MatchDecision.objects.filter(
-        left_key__in=all_keys, right_key__in=all_keys, verdict=Verdict.DIFFERENT
+        left_key__in=list(product_by_key),
+        right_key__in=list(product_by_key),
+        verdict=Verdict.DIFFERENT,
     )
-    owner = {key: product for product, own in members.items() for key in own}
-    told = different.values_list("left_key", "right_key")
-    return {(min(pair), max(pair)) for one, other in told if (pair := (owner[one], owner[other]))}
+    decided_pairs = (
+        (product_by_key[left], product_by_key[right])
+        for left, right in different.values_list("left_key", "right_key")
+    )
+    return {(min(pair), max(pair)) for pair in decided_pairs}
 
 
-def _decision_of(left: str, right: str, compared: Comparison) -> MatchDecision:
+def _save_decision(left: str, right: str, comparison: ProductComparison) -> MatchDecision:
     left, right = sorted((left, right))
-    told = {"score": compared.score, "reasons": list(compared.reasons), "algorithm": VERSION}
-    return MatchDecision.objects.update_or_create(left_key=left, right_key=right, defaults=told)[0]
+    decision, _ = MatchDecision.objects.update_or_create(
+        left_key=left,
+        right_key=right,
+        defaults={
+            "score": comparison.score,
+            "reasons": list(comparison.reasons),
+            "algorithm": ALGORITHM_VERSION,
+        },
+    )
+    return decision
 
 
-def _note(decision: MatchDecision, verdict: str, by: AbstractBaseUser | None) -> None:
-    decision.verdict, decision.decided_at = verdict, timezone.now()
+def _record_verdict(decision: MatchDecision, verdict: str, by: AbstractBaseUser | None) -> None:
+    decision.verdict = verdict
+    decision.decided_at = timezone.now()
     decision.decided_by_id = by.pk if by else None
     decision.save()
 
 
-def _merge(decision: MatchDecision) -> str:
-    """Make the two one; return the key of the one that stands for itself no more."""
-    products = {p.merge_key: p for p in _locked([decision.left_key, decision.right_key])}
+def _merge_pair(decision: MatchDecision) -> str:
+    """Merge the two products; return the merge key of the loser."""
+    products = _lock_by_key(_decision_keys(decision))
     if len(products) < 2:
-        raise MergeRefused("One of the two products is no longer there.")
-    if any(product.merged_into_id for product in products.values()):
+        raise MergeRefused("One of the two products no longer exists.")
+    if any(product.merged_into_id for product in products):
         raise MergeRefused(
-            "One of the two is merged into another product already; take that apart first."
+            "One of the two is already merged into another product; unmerge that first."
         )
-    # Who has a GTIN is known to the world by it; else the older one, whose id others may hold.
+    # The product with a GTIN survives; else the older one, whose id clients may have stored.
     survivor, loser = sorted(
-        products.values(), key=lambda p: (not p.gtin, p.created_at, p.merge_key)
+        products, key=lambda product: (not product.gtin, product.created_at, product.merge_key)
     )
     moved = list(
         ProductAlias.objects.filter(product_key=loser.merge_key).values_list("merge_key", flat=True)
     )
-    stores = stores_to_bring(loser=loser, survivor=survivor)
+    stores = stores_to_copy(loser=loser, survivor=survivor)
     before = {
-        "survivor": _facts(survivor),
-        "loser": _facts(loser),
+        "survivor": _field_values(survivor),
+        "loser": _field_values(loser),
         "moved": moved,
         "stores": stores,
     }
@@ -328,32 +380,32 @@ def _merge(decision: MatchDecision) -> str:
     Product.objects.filter(merged_into=loser).update(merged_into=survivor)
     Product.objects.filter(pk=loser.pk).update(merged_into=survivor, updated_at=timezone.now())
     with connection.cursor() as cursor:
-        bring_locks(cursor, loser=loser, survivor=survivor)
+        copy_locks(cursor, loser=loser, survivor=survivor)
         merge_products(cursor, [survivor.merge_key])
-    bring = partial(bring_counts, loser=loser.pk, survivor=survivor.pk, stores=stores)
-    transaction.on_commit(bring, robust=True)
+    copy_stock = partial(copy_stock_counts, loser=loser.pk, survivor=survivor.pk, stores=stores)
+    transaction.on_commit(copy_stock, robust=True)
     return loser.merge_key
 
 
-def _unmerge(alias: ProductAlias) -> None:
-    """Undo a merge as if it had never been: what was merged after it is taken off first, and put back after it."""
+def _unmerge_alias(alias: ProductAlias) -> None:
+    """Undo a merge; later merges into the same product are undone first and repeated after it."""
     later = ProductAlias.objects.select_related("decision").filter(
         product_key=alias.product_key, created_at__gt=alias.created_at
     )
-    on_top = list(later.order_by("-created_at"))
-    for one in (*on_top, alias):
-        _take_apart(one)
-    for one in reversed(on_top):
-        _merge(one.decision)
+    newest_first = list(later.order_by("-created_at"))
+    for undone in (*newest_first, alias):
+        _restore_pair(undone)
+    for undone in reversed(newest_first):
+        _merge_pair(undone.decision)
 
 
-def _take_apart(alias: ProductAlias) -> None:
+def _restore_pair(alias: ProductAlias) -> None:
     alias.refresh_from_db(fields=["product_key"])
     survivor = Product.objects.select_for_update().get(merge_key=alias.product_key)
     loser = Product.objects.select_for_update().get(merge_key=alias.merge_key)
     if survivor.merged_into_id:
         raise MergeRefused(
-            f"{survivor.name} is itself merged into another product; take that apart first."
+            f"{survivor.name} is itself merged into another product; unmerge that first."
         )
     moved = alias.before["moved"]
     ProductAlias.objects.filter(merge_key__in=moved, product_key=alias.product_key).update(
@@ -363,21 +415,24 @@ def _take_apart(alias: ProductAlias) -> None:
     alias.delete()
     ProductLock.objects.filter(product=survivor, came_with=loser).delete()
     stores = alias.before.get("stores", [])
-    transaction.on_commit(
-        partial(take_back_counts, loser=loser.pk, survivor=survivor.pk, stores=stores), robust=True
+    remove_stock = partial(
+        remove_copied_stock_counts, loser=loser.pk, survivor=survivor.pk, stores=stores
     )
-    _restore(survivor, alias.before["survivor"])
-    _restore(loser, alias.before["loser"])
+    transaction.on_commit(remove_stock, robust=True)
+    _restore_product(survivor, alias.before["survivor"])
+    _restore_product(loser, alias.before["loser"])
     keys = [survivor.merge_key, loser.merge_key]
     with connection.cursor() as cursor:
-        merge_products(cursor, keys)  # what their listings have said since
-        write_documents(cursor, keys)
+        merge_products(cursor, keys)  # changes of their listings since the merge
+        update_search_documents(cursor, keys)
 
 
-def _restore(product: Product, facts: dict[str, Any]) -> None:
-    for name, value in facts.items():
+def _restore_product(product: Product, values: dict[str, Any]) -> None:
+    for name, value in values.items():
         setattr(product, name, _field(name).to_python(value))
-    product.merged_into, product.matched_with, product.updated_at = None, "", timezone.now()
+    product.merged_into = None
+    product.matched_with = ""
+    product.updated_at = timezone.now()
     product.save()
 
 
@@ -385,13 +440,14 @@ def _field(name: str) -> Field:
     return next(field for field in Product._meta.fields if field.name == name)
 
 
-def _facts(product: Product) -> dict[str, Any]:
-    facts = {name: getattr(product, name) for name in FACTS}
-    told: dict[str, Any] = json.loads(json.dumps(facts, cls=DjangoJSONEncoder))
-    return told
+def _field_values(product: Product) -> dict[str, Any]:
+    """Return the merged fields of a product as JSON types."""
+    values = {name: getattr(product, name) for name in FIELD_SQL}
+    as_json: dict[str, Any] = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
+    return as_json
 
 
-def _locked(keys: Iterable[str]) -> list[Product]:
+def _lock_by_key(keys: Iterable[str]) -> list[Product]:
     return list(
         Product.objects.select_for_update().filter(merge_key__in=list(keys)).order_by("merge_key")
     )

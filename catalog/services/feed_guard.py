@@ -1,4 +1,4 @@
-"""Is a feed to be believed? "Gone" needs proof, and so does a leap of prices."""
+"""Feed guard: objections against a feed in which too many listings are gone or prices jump."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,126 +10,139 @@ from django.db import connection
 from django.utils import timezone
 
 from catalog.ingest.cleaning.listing import parse_price
-from catalog.ingest.records import SourceRecord
+from catalog.ingest.records import ProductRecord
 from catalog.models import CatalogSource
 from mlops.models import Run
 from mlops.pipelines.errors import FeedSuspicious, RecordRejected
 
-# Below this many listings a percentage says nothing.
-_LEAST_LISTINGS = 10
-_MOST_UNUSABLE = Decimal("0.5")
-_JUMP = Decimal("0.5")
+# Below this number of listings, percentages are not meaningful.
+_MIN_LISTINGS = 10
+_MAX_UNUSABLE_SHARE = Decimal("0.5")
+# A price jumps when it changes by more than this share.
+_PRICE_JUMP_SHARE = Decimal("0.5")
 _CHUNK = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedSurvey:
-    """What speaks against a feed, and how new its data are; its keys lie in the table `surveyed_listings`."""
+    """
+    The objection against a feed ("": none), and the time of its newest data.
+
+    The keys and prices of its listings are in the temporary table `surveyed_listings`.
+    """
 
     objection: str = ""
     newest_event_at: datetime | None = None
 
 
 @dataclass(slots=True)
-class _Tally:
+class _SurveyTotals:
     records: int = 0
     unusable: int = 0
     newest_event_at: datetime | None = None
 
 
 def survey_feed(
-    *, source: str, records: Iterable[SourceRecord], is_partial: bool = False
+    *, source: str, records: Iterable[ProductRecord], is_partial: bool = False
 ) -> FeedSurvey:
     """
-    Read through a whole feed before any of it is used.
+    Read a whole feed before any of it is used.
 
-    Objects when more listings would vanish or more prices leap than the source's row allows. Raises FeedSuspicious
-    when more than half of the records lack name or price: the format has changed.
+    Objects when more listings would be gone, or more prices jump, than the source allows. Raises
+    FeedSuspicious when more than half of the records lack name or price: the format has changed.
     """
-    tally = _Tally()
-    _note_keys(_keys(records, tally))
-    if tally.records and Decimal(tally.unusable) / tally.records > _MOST_UNUSABLE:
+    totals = _SurveyTotals()
+    _save_keys(_survey_records(records, totals))
+    if totals.records and Decimal(totals.unusable) / totals.records > _MAX_UNUSABLE_SHARE:
         raise FeedSuspicious(
-            f"{tally.unusable} of {tally.records} records of {source} lack name or price; its format may have changed."
+            f"{totals.unusable} of {totals.records} records of {source} lack name or price; "
+            "its format may have changed."
         )
     return FeedSurvey(
-        objection=_objection(source, is_partial=is_partial), newest_event_at=tally.newest_event_at
+        objection=_objection(source, is_partial=is_partial), newest_event_at=totals.newest_event_at
     )
 
 
 def conclude_feed(*, source: str, survey: FeedSurvey, run: Run) -> int:
     """
-    Mark what the source lists no more, unmark what it lists again, note how new its data are.
+    Mark listings that are gone, unmark those listed again, and record the time of the newest data.
 
-    Returns how many are newly gone. Part of a feed says nothing of what is gone.
+    Returns the number of listings newly gone; a partial run marks none.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_RETURNED, [source])
-        gone = 0 if run.is_partial else int(cursor.execute(_GONE, [source]).rowcount)
-    # A source that tells no times is as new as the last time it told us something else.
+        cursor.execute(_UNMARK_GONE, [source])
+        gone = 0 if run.is_partial else int(cursor.execute(_MARK_GONE, [source]).rowcount)
+    # The data of a source without times are as new as their last change.
     newest = survey.newest_event_at or (timezone.now() if run.new or run.changed or gone else None)
     if newest:
         CatalogSource.objects.filter(pk=source).update(newest_event_at=newest)
     return gone
 
 
-# A table of the session, not of memory: a feed may have a million rows.
-_TABLE = """
+# A temporary table instead of memory: a feed may have a million rows.
+_CREATE_TABLE = """
 CREATE TEMP TABLE IF NOT EXISTS surveyed_listings (external_id text, language text, price numeric);
 DROP INDEX IF EXISTS surveyed_listings_key;
 TRUNCATE surveyed_listings
 """
-_INDEX = "CREATE INDEX surveyed_listings_key ON surveyed_listings (external_id, language); ANALYZE surveyed_listings"
-_LISTED = "f.external_id = l.external_id AND f.language = l.language"
-_RETURNED = f"""
-UPDATE supplier_listings l SET gone_at = NULL, updated_at = now()
-FROM surveyed_listings f WHERE l.source = %s AND l.gone_at IS NOT NULL AND {_LISTED}
+_CREATE_INDEX = """
+CREATE INDEX surveyed_listings_key ON surveyed_listings (external_id, language);
+ANALYZE surveyed_listings
 """
-# A person made it of a quarantined record: what the feed holds in its place bears no key, or another.
+_IS_LISTED = "f.external_id = l.external_id AND f.language = l.language"
+_UNMARK_GONE = f"""
+UPDATE supplier_listings l SET gone_at = NULL, updated_at = now()
+FROM surveyed_listings f WHERE l.source = %s AND l.gone_at IS NOT NULL AND {_IS_LISTED}
+"""
+# Created by replaying a corrected record: the feed has it without a key, or with another one.
 _REPLAYED = "l.bundle IS NULL AND l.run_id IS NOT NULL"
-_GONE = f"""
+_MARK_GONE = f"""
 UPDATE supplier_listings l SET gone_at = now(), updated_at = now()
 WHERE l.source = %s AND l.gone_at IS NULL AND NOT ({_REPLAYED})
-  AND NOT EXISTS (SELECT FROM surveyed_listings f WHERE {_LISTED})
+  AND NOT EXISTS (SELECT FROM surveyed_listings f WHERE {_IS_LISTED})
 """
-_BEFORE = f"""
-SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM surveyed_listings f WHERE {_LISTED}))
+# Returns the number of current listings, and of those that the feed no longer lists.
+_COUNT_GONE = f"""
+SELECT count(*), count(*) FILTER (
+  WHERE NOT EXISTS (SELECT FROM surveyed_listings f WHERE {_IS_LISTED})
+)
 FROM supplier_listings l WHERE l.source = %s AND l.gone_at IS NULL AND NOT ({_REPLAYED})
 """
-_LEAPS = f"""
+# Returns the number of listings with a price before and now, and of those whose price jumps.
+_COUNT_PRICE_JUMPS = f"""
 SELECT count(*), count(*) FILTER (WHERE abs(f.price - l.price) > %s * l.price)
-FROM supplier_listings l JOIN surveyed_listings f ON {_LISTED}
+FROM supplier_listings l JOIN surveyed_listings f ON {_IS_LISTED}
 WHERE l.source = %s AND l.gone_at IS NULL AND l.price > 0 AND f.price > 0
 """
 
 
-def _keys(
-    records: Iterable[SourceRecord], tally: _Tally
+def _survey_records(
+    records: Iterable[ProductRecord], totals: _SurveyTotals
 ) -> Iterator[tuple[str, str, Decimal | None]]:
     for record in records:
-        price, has_price = _price(record)
-        tally.records += 1
-        tally.unusable += bool(record.defect) or not record.name.strip() or not has_price
+        price, has_price = _parse_record_price(record)
+        totals.records += 1
+        totals.unusable += bool(record.defect) or not record.name.strip() or not has_price
         if record.event_at and (
-            tally.newest_event_at is None or record.event_at > tally.newest_event_at
+            totals.newest_event_at is None or record.event_at > totals.newest_event_at
         ):
-            tally.newest_event_at = record.event_at
+            totals.newest_event_at = record.event_at
         yield record.external_id, record.language, price
 
 
-def _note_keys(keys: Iterator[tuple[str, str, Decimal | None]]) -> None:
+def _save_keys(keys: Iterator[tuple[str, str, Decimal | None]]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_TABLE)
-        # In chunks: the records are read with queries of their own, which a COPY under way would not let through.
+        cursor.execute(_CREATE_TABLE)
+        # In chunks: reading the records runs queries, which are impossible during a COPY.
         while chunk := list(islice(keys, _CHUNK)):
             with cursor.copy("COPY surveyed_listings FROM STDIN") as copy:
                 for row in chunk:
                     copy.write_row(row)
-        cursor.execute(_INDEX)
+        cursor.execute(_CREATE_INDEX)
 
 
-def _price(record: SourceRecord) -> tuple[Decimal | None, bool]:
-    """Return the price, and whether the record has what its source should say of one."""
+def _parse_record_price(record: ProductRecord) -> tuple[Decimal | None, bool]:
+    """Return the price, and whether it is valid; a source without prices is."""
     if record.price is None:
         return None, True
     try:
@@ -141,12 +154,12 @@ def _price(record: SourceRecord) -> tuple[Decimal | None, bool]:
 def _objection(source: str, *, is_partial: bool) -> str:
     limits = CatalogSource.objects.filter(pk=source).first() or CatalogSource()
     with connection.cursor() as cursor:
-        before, gone = cursor.execute(_BEFORE, [source]).fetchone()
-        priced, jumped = cursor.execute(_LEAPS, [_JUMP, source]).fetchone()
-    if before < _LEAST_LISTINGS:
+        listed, gone = cursor.execute(_COUNT_GONE, [source]).fetchone()
+        priced, jumped = cursor.execute(_COUNT_PRICE_JUMPS, [_PRICE_JUMP_SHARE, source]).fetchone()
+    if listed < _MIN_LISTINGS:
         return ""
-    if not is_partial and gone * 100 > limits.most_gone_percent * before:
-        return f"{gone} of {before} listings of {source} would vanish."
-    if jumped * 100 > limits.most_jumped_percent * priced:
+    if not is_partial and gone * 100 > limits.max_gone_percent * listed:
+        return f"{gone} of {listed} listings of {source} would be gone."
+    if jumped * 100 > limits.max_price_jump_percent * priced:
         return f"{jumped} of {priced} prices of {source} change by more than half."
     return ""

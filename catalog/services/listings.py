@@ -1,4 +1,8 @@
-"""Listings, written in batches by COPY; only what is new or differs is written, and merged into its products."""
+"""
+Saving of listings: batched upsert by COPY, followed by the merge into products.
+
+Only new and changed rows are written.
+"""
 
 import hashlib
 import json
@@ -13,7 +17,7 @@ from django.db.backends.utils import CursorWrapper
 from catalog.ingest.records import CleanListing, Potency
 from catalog.services.merging import merge_products
 from mlops.models import Run
-from mlops.pipelines.definitions import Difference, Saved
+from mlops.pipelines.definitions import RowDifference, SaveCounts
 
 COLUMNS = (
     "source",
@@ -37,162 +41,179 @@ COLUMNS = (
     "lot_thc",
     "lot_cbd",
     "weight_grams",
-    "pieces",
+    "unit_count",
     "measures",
     "volume_ml",
-    "dried_grams",
+    "dried_equivalent_grams",
     "price",
     "price_kind",
     "in_stock",
     "url",
     "terpenes",
-    "terpene_basis",
+    "terpene_source",
     "strain",
     "strain_match",
     "lineage",
     "effects",
-    "effects_basis",
+    "effects_source",
     "flags",
     "content_hash",
 )
-_KEY_PLACES = [COLUMNS.index(name) for name in ("source", "external_id", "language")]
-_MERGE_KEY, _HASH = COLUMNS.index("merge_key"), COLUMNS.index("content_hash")
-_LIST = ", ".join(COLUMNS)
-_KNOWN = """
+_KEY_INDEXES = [COLUMNS.index(name) for name in ("source", "external_id", "language")]
+_MERGE_KEY_INDEX = COLUMNS.index("merge_key")
+_HASH_INDEX = COLUMNS.index("content_hash")
+_COLUMN_LIST = ", ".join(COLUMNS)
+_EXISTING_HASHES = """
 SELECT source, external_id, language, content_hash FROM supplier_listings
 WHERE source = %s AND external_id = ANY(%s)
 """
-_INSERT = f"COPY supplier_listings ({_LIST}, run_id, bundle) FROM STDIN"
-_STAGE = f"CREATE TEMP TABLE staged_listings ON COMMIT DROP AS SELECT {_LIST} FROM supplier_listings WITH NO DATA"
-_FILL = f"COPY staged_listings ({_LIST}) FROM STDIN"
-_UPDATE = f"""
-UPDATE supplier_listings l SET {", ".join(f"{c} = s.{c}" for c in COLUMNS)}, run_id = %s, bundle = %s, updated_at = now()
-FROM staged_listings s WHERE (l.source, l.external_id, l.language) = (s.source, s.external_id, s.language)
+_COPY_NEW = f"COPY supplier_listings ({_COLUMN_LIST}, run_id, bundle) FROM STDIN"
+_CREATE_STAGING = f"""
+CREATE TEMP TABLE staged_listings ON COMMIT DROP AS
+SELECT {_COLUMN_LIST} FROM supplier_listings WITH NO DATA
 """
-_AS_IT_IS = (
-    f"SELECT {_LIST} FROM supplier_listings WHERE (source, external_id, language) = (%s, %s, %s)"
-)
-_UNTOLD = {"source", "external_id", "language", "content_hash", "merge_key"}
+_COPY_STAGING = f"COPY staged_listings ({_COLUMN_LIST}) FROM STDIN"
+_UPDATE = f"""
+UPDATE supplier_listings l SET {", ".join(f"{name} = s.{name}" for name in COLUMNS)},
+  run_id = %s, bundle = %s, updated_at = now()
+FROM staged_listings s
+WHERE (l.source, l.external_id, l.language) = (s.source, s.external_id, s.language)
+"""
+_CURRENT_ROW = f"""
+SELECT {_COLUMN_LIST} FROM supplier_listings
+WHERE (source, external_id, language) = (%s, %s, %s)
+"""
+_LOCK_SOURCE = "SELECT pg_advisory_xact_lock(hashtext('supplier_listings'), hashtext(%s))"
+# SHA-256 over the content hashes of a source's current listings, in the order of their keys.
+_CHECKSUM = """
+SELECT encode(sha256(convert_to(
+  coalesce(string_agg(content_hash, '' ORDER BY external_id, language), ''), 'UTF8')), 'hex')
+FROM supplier_listings WHERE source = %s AND gone_at IS NULL
+"""
+# Columns left out of previews: the key and derived values.
+_HIDDEN_COLUMNS = {"source", "external_id", "language", "content_hash", "merge_key"}
 Row = tuple[Any, ...]
-"""The values of COLUMNS."""
+"""The values of COLUMNS, in order."""
 
 
 @transaction.atomic
 def save_listings(
     *, listings: Sequence[CleanListing], run: Run | None, bundle: str | None = None
-) -> Saved:
-    """Upsert the listings and the products they belong to; rows that do not differ are not written. Safe to repeat."""
+) -> SaveCounts:
+    """Upsert listings and their products; unchanged rows are not written. Safe to repeat."""
     if not listings:
-        return Saved()
+        return SaveCounts()
     with connection.cursor() as cursor:
-        due = due_rows(cursor, [row_of(listing) for listing in listings])
-        write_rows(cursor, due, run, bundle)
-        merge_products(cursor, sorted({row[_MERGE_KEY] for row in (*due.new, *due.changed)}))
-    return Saved(new=len(due.new), changed=len(due.changed), unchanged=due.unchanged)
+        changes = find_changes(cursor, [listing_row(listing) for listing in listings])
+        write_changes(cursor, changes, run, bundle)
+        merge_products(
+            cursor, sorted({row[_MERGE_KEY_INDEX] for row in (*changes.new, *changes.changed)})
+        )
+    return SaveCounts(
+        new=len(changes.new), changed=len(changes.changed), unchanged=changes.unchanged
+    )
 
 
-def preview_listings(*, listings: Sequence[CleanListing]) -> list[Difference]:
-    """Return what a save would write, row by row: the values that differ. Writes nothing."""
-    differences = []
+def preview_listings(*, listings: Sequence[CleanListing]) -> list[RowDifference]:
+    """Return the differences that saving would write, changed rows first. Writes nothing."""
     with connection.cursor() as cursor:
-        due = due_rows(cursor, [row_of(listing) for listing in listings])
-        for row in (*due.changed, *due.new):
-            cursor.execute(_AS_IT_IS, [row[place] for place in _KEY_PLACES])
-            before = cursor.fetchone() or (None,) * len(COLUMNS)
-            # As the database would write them: 3.5 and 3.50 grams are one value.
-            pairs = {
-                c: (_told(b), _told(a))
-                for c, b, a in zip(COLUMNS, before, row, strict=True)
-                if c not in _UNTOLD
-            }
-            told = {column: pair for column, pair in pairs.items() if pair[0] != pair[1]}
-            differences.append(
-                Difference(
-                    key=" ".join(str(row[place]) for place in _KEY_PLACES[1:]),
-                    before={column: pair[0] for column, pair in told.items()},
-                    after={column: pair[1] for column, pair in told.items()},
-                )
-            )
-    return differences
+        changes = find_changes(cursor, [listing_row(listing) for listing in listings])
+        return [_difference(cursor, row) for row in (*changes.changed, *changes.new)]
+
+
+def _difference(cursor: CursorWrapper, row: Row) -> RowDifference:
+    cursor.execute(_CURRENT_ROW, [row[index] for index in _KEY_INDEXES])
+    current = cursor.fetchone() or (None,) * len(COLUMNS)
+    # Compared as formatted: 3.5 and 3.50 grams are equal in the database.
+    pairs = {
+        column: (_format_value(before), _format_value(after))
+        for column, before, after in zip(COLUMNS, current, row, strict=True)
+        if column not in _HIDDEN_COLUMNS
+    }
+    changed = {column: pair for column, pair in pairs.items() if pair[0] != pair[1]}
+    return RowDifference(
+        key=" ".join(str(row[index]) for index in _KEY_INDEXES[1:]),
+        before={column: before for column, (before, _) in changed.items()},
+        after={column: after for column, (_, after) in changed.items()},
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """Rows to be written, and how many need not be."""
+class ListingChanges:
+    """Rows to write, and the number of unchanged rows."""
 
     new: list[Row]
     changed: list[Row]
     unchanged: int
 
 
-def due_rows(cursor: CursorWrapper, rows: Sequence[Row]) -> Due:
+def find_changes(cursor: CursorWrapper, rows: Sequence[Row]) -> ListingChanges:
     """
-    Tell new, changed and unchanged rows apart by their hashes; of rows with the same key one is taken, always the same.
+    Compare rows with the table by their content hashes.
 
-    Until the end of the transaction no other one can write listings of these sources through this module, so what is
-    new now is new when it is written.
+    Of several rows with the same key, the one with the least hash is taken, whatever their order.
+    Locks the listings of these sources against other writers until the transaction ends, so that
+    new rows are still new when written.
     """
     by_key: dict[tuple[str, ...], Row] = {}
     for row in rows:
-        key = tuple(row[place] for place in _KEY_PLACES)
-        if key not in by_key or row[_HASH] < by_key[key][_HASH]:
+        key = tuple(row[index] for index in _KEY_INDEXES)
+        if key not in by_key or row[_HASH_INDEX] < by_key[key][_HASH_INDEX]:
             by_key[key] = row
-    known = {}
+    existing: dict[tuple[str, ...], str] = {}
     for source in sorted({key[0] for key in by_key}):
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtext('supplier_listings'), hashtext(%s))", [source]
-        )
-        cursor.execute(_KNOWN, [source, [key[1] for key in by_key if key[0] == source]])
-        known.update(
-            {key: content_hash for *parts, content_hash in cursor for key in [tuple(parts)]}
-        )
-    new = [row for key, row in by_key.items() if key not in known]
-    changed = [row for key, row in by_key.items() if known.get(key, row[_HASH]) != row[_HASH]]
-    return Due(new, changed, len(by_key) - len(new) - len(changed))
+        cursor.execute(_LOCK_SOURCE, [source])
+        cursor.execute(_EXISTING_HASHES, [source, [key[1] for key in by_key if key[0] == source]])
+        existing.update({tuple(key): content_hash for *key, content_hash in cursor})
+    new = [row for key, row in by_key.items() if key not in existing]
+    changed = [
+        row
+        for key, row in by_key.items()
+        if existing.get(key, row[_HASH_INDEX]) != row[_HASH_INDEX]
+    ]
+    return ListingChanges(new, changed, len(by_key) - len(new) - len(changed))
 
 
-def write_rows(cursor: CursorWrapper, due: Due, run: Run | None, bundle: str | None) -> None:
-    """Write what is due: new rows by COPY into the table, changed ones by COPY into a staging table and one UPDATE."""
+def write_changes(
+    cursor: CursorWrapper, changes: ListingChanges, run: Run | None, bundle: str | None
+) -> None:
+    """Write new rows by COPY, changed rows by COPY into a staging table and one UPDATE."""
     origin = (run.pk if run else None, bundle)
-    if due.new:
-        with cursor.copy(_INSERT) as copy:
-            for row in due.new:
+    if changes.new:
+        with cursor.copy(_COPY_NEW) as copy:
+            for row in changes.new:
                 copy.write_row((*row, *origin))
-    if due.changed:
+    if changes.changed:
         cursor.execute("DROP TABLE IF EXISTS staged_listings")
-        cursor.execute(_STAGE)
-        with cursor.copy(_FILL) as copy:
-            for row in due.changed:
+        cursor.execute(_CREATE_STAGING)
+        with cursor.copy(_COPY_STAGING) as copy:
+            for row in changes.changed:
                 copy.write_row(row)
         cursor.execute(_UPDATE, origin)
 
 
 def source_checksum(source: str) -> str:
-    """Return the sha256 over the content hashes of what the source lists, in the order of keys."""
+    """Return the SHA-256 over the content hashes of the source's current listings."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT encode(sha256(convert_to(coalesce(string_agg(content_hash, '' ORDER BY external_id, language), ''),"
-            " 'UTF8')), 'hex') FROM supplier_listings WHERE source = %s AND gone_at IS NULL",
-            [source],
-        )
+        cursor.execute(_CHECKSUM, [source])
         return str(cursor.fetchone()[0])
 
 
-def row_of(listing: CleanListing) -> Row:
-    """Return the values of COLUMNS; the last is a hash over all others."""
+def listing_row(listing: CleanListing) -> Row:
+    """Return the values of COLUMNS; the last is a SHA-256 over all others."""
     values = {
         **{name: getattr(listing, name) for name in COLUMNS if hasattr(listing, name)},
-        **_ends("thc", listing.thc),
-        **_ends("cbd", listing.cbd),
+        **_potency_columns("thc", listing.thc),
+        **_potency_columns("cbd", listing.cbd),
     }
     for name in ("measures", "terpenes", "lineage", "effects", "flags"):
         values[name] = list(values[name])
-    told = json.dumps(values, sort_keys=True, default=str)
-    values["content_hash"] = hashlib.sha256(told.encode()).hexdigest()
+    content = json.dumps(values, sort_keys=True, default=str)
+    values["content_hash"] = hashlib.sha256(content.encode()).hexdigest()
     return tuple(values[name] for name in COLUMNS)
 
 
-def _told(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
     if isinstance(value, list):
@@ -200,7 +221,9 @@ def _told(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _ends(kind: str, potency: Potency | None) -> dict[str, Any]:
-    if potency is None:
-        return {f"{kind}_low": None, f"{kind}_high": None, f"{kind}_unit": None}
-    return {f"{kind}_low": potency.low, f"{kind}_high": potency.high, f"{kind}_unit": potency.unit}
+def _potency_columns(cannabinoid: str, potency: Potency | None) -> dict[str, Any]:
+    return {
+        f"{cannabinoid}_low": potency.low if potency else None,
+        f"{cannabinoid}_high": potency.high if potency else None,
+        f"{cannabinoid}_unit": potency.unit if potency else None,
+    }

@@ -1,4 +1,4 @@
-"""Writes to sources: their rows, and their place on the clock."""
+"""Saving of catalogue sources and their schedules."""
 
 import json
 
@@ -12,7 +12,7 @@ _TASK = "catalog.tasks.sync_source"
 
 @transaction.atomic
 def save_source(*, source: CatalogSource) -> None:
-    """Save the row, and give a source with a schedule of its own its entry on the clock. Safe to repeat."""
+    """Save the source, and create, update or delete its periodic task. Safe to repeat."""
     source.save()
     name = f"Catalogue: sync of {source.code}"
     if source.schedule is None:

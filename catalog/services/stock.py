@@ -1,4 +1,4 @@
-"""What stores have on their shelves."""
+"""Stock of stores: counts by product, and copies of counts for merged products."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,32 +10,36 @@ from django.db import connection
 from catalog.models import Product, StoreStock
 from mlops.sql_arrays import array
 
-_COUNT = """
+# Writes counts unless a newer one is stored.
+_UPSERT_COUNTS = """
 INSERT INTO store_stock (store_id, product_id, quantity, counted_at)
 SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::timestamptz[])
-ON CONFLICT (store_id, product_id) DO UPDATE SET quantity = excluded.quantity, counted_at = excluded.counted_at
+ON CONFLICT (store_id, product_id)
+DO UPDATE SET quantity = excluded.quantity, counted_at = excluded.counted_at
 WHERE store_stock.counted_at <= excluded.counted_at
 """
-# In the order of stores, as counts come.
-_BRING = """
+# Copies the loser's counts to the survivor; ordered by store, as other writers, against deadlocks.
+_COPY_COUNTS = """
 INSERT INTO store_stock (store_id, product_id, quantity, counted_at)
 SELECT store_id, %(survivor)s, quantity, counted_at FROM store_stock
 WHERE product_id = %(loser)s AND store_id = ANY(%(stores)s::uuid[]) ORDER BY store_id
 ON CONFLICT (store_id, product_id) DO NOTHING
 """
-_TAKE_BACK = """
+# Deletes the survivor's counts that still equal the loser's.
+_REMOVE_COPIES = """
 DELETE FROM store_stock WHERE id IN (
-  SELECT k.id FROM store_stock k JOIN store_stock l USING (store_id)
-  WHERE k.product_id = %(survivor)s AND l.product_id = %(loser)s AND k.store_id = ANY(%(stores)s::uuid[])
-    AND (k.quantity, k.counted_at) = (l.quantity, l.counted_at)
-  ORDER BY k.store_id FOR UPDATE OF k
+  SELECT copied.id FROM store_stock copied JOIN store_stock original USING (store_id)
+  WHERE copied.product_id = %(survivor)s AND original.product_id = %(loser)s
+    AND copied.store_id = ANY(%(stores)s::uuid[])
+    AND (copied.quantity, copied.counted_at) = (original.quantity, original.counted_at)
+  ORDER BY copied.store_id FOR UPDATE OF copied
 )
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """How many of a product a store had, and when it was so."""
+class StockCount:
+    """Units of a product in a store at a time."""
 
     store: UUID
     product: UUID
@@ -43,18 +47,22 @@ class Count:
     counted_at: datetime
 
 
-def count_stock(counts: Sequence[Count]) -> int:
-    """Write the newest count of each product in each store; an older one than is there changes nothing. Returns how many did."""
-    newest: dict[tuple[UUID, UUID], Count] = {}
+def save_stock_counts(counts: Sequence[StockCount]) -> int:
+    """
+    Save the newest count of each product and store; counts older than the stored ones are ignored.
+
+    Returns the number of counts written. Safe to repeat.
+    """
+    newest: dict[tuple[UUID, UUID], StockCount] = {}
     for count in counts:
-        held = newest.get((count.store, count.product))
-        if held is None or held.counted_at <= count.counted_at:
+        known = newest.get((count.store, count.product))
+        if known is None or known.counted_at <= count.counted_at:
             newest[count.store, count.product] = count
-    # In one order always, so that two writers wait for each other and do not deadlock.
+    # Always in one order, so that concurrent writers wait for each other instead of deadlocking.
     rows = [newest[key] for key in sorted(newest)]
     with connection.cursor() as cursor:
         cursor.execute(
-            _COUNT,
+            _UPSERT_COUNTS,
             [
                 array(row.store for row in rows),
                 array(row.product for row in rows),
@@ -65,29 +73,30 @@ def count_stock(counts: Sequence[Count]) -> int:
         return int(cursor.rowcount)
 
 
-def stores_to_bring(*, loser: Product, survivor: Product) -> list[str]:
-    """Return the stores in which the one that is merged is counted, and the other never was."""
+def stores_to_copy(*, loser: Product, survivor: Product) -> list[str]:
+    """Return the ids of stores with a count of the loser and none of the survivor."""
     counted = StoreStock.objects.filter(product=survivor).values("store")
     return [
         str(pk) for pk in loser.stock.exclude(store__in=counted).values_list("store_id", flat=True)
     ]
 
 
-def bring_counts(*, loser: UUID, survivor: UUID, stores: Sequence[str]) -> None:
+def copy_stock_counts(*, loser: UUID, survivor: UUID, stores: Sequence[str]) -> None:
     """
-    Let a product that another was merged into be counted as that was, in these stores, until it is counted itself.
+    Copy the loser's counts in these stores to the survivor, which has none of its own.
 
-    For after the commit: whoever counts holds counts while he waits for products, so who holds products must not wait for
-    counts. Safe to repeat.
+    To be called after the commit of a merge: writers of counts lock counts and then wait for
+    products, so that a transaction that has locked products must not wait for counts. Safe to
+    repeat.
     """
-    _move(_BRING, loser, survivor, stores)
+    _execute_move(_COPY_COUNTS, loser, survivor, stores)
 
 
-def take_back_counts(*, loser: UUID, survivor: UUID, stores: Sequence[str]) -> None:
-    """Remove the counts that were brought, unless it was counted since. For after the commit; safe to repeat."""
-    _move(_TAKE_BACK, loser, survivor, stores)
+def remove_copied_stock_counts(*, loser: UUID, survivor: UUID, stores: Sequence[str]) -> None:
+    """Remove copied counts that have not been replaced since; after the commit, safe to repeat."""
+    _execute_move(_REMOVE_COPIES, loser, survivor, stores)
 
 
-def _move(statement: str, loser: UUID, survivor: UUID, stores: Sequence[str]) -> None:
+def _execute_move(statement: str, loser: UUID, survivor: UUID, stores: Sequence[str]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, {"loser": loser, "survivor": survivor, "stores": array(stores)})

@@ -1,26 +1,28 @@
-"""Writes to imported strains."""
+"""Saving of imported strains."""
 
 from collections.abc import Sequence
 
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.ingest.strains import forget_strains
+from catalog.ingest.strains import clear_strain_cache
 from catalog.models import ImportedStrain
-from mlops.pipelines.definitions import Saved
+from mlops.pipelines.definitions import SaveCounts
 
-_FACTS = ("name", "aliases", "strain_type", "terpenes", "parents", "effects", "source")
+_FIELDS = ("name", "aliases", "strain_type", "terpenes", "parents", "effects", "source")
 
 
 @transaction.atomic
-def save_strains(*, strains: Sequence[ImportedStrain]) -> Saved:
-    """Upsert the strains; those that do not differ are not written. Safe to repeat."""
-    wanted = {strain.key: strain for strain in strains}
-    known = ImportedStrain.objects.in_bulk(list(wanted))
+def save_strains(*, strains: Sequence[ImportedStrain]) -> SaveCounts:
+    """Upsert the strains; unchanged rows are not written. Safe to repeat."""
+    by_key = {strain.key: strain for strain in strains}
+    existing = ImportedStrain.objects.in_bulk(list(by_key))
     changed = [
-        row for key, row in wanted.items() if key in known and _facts(known[key]) != _facts(row)
+        row
+        for key, row in by_key.items()
+        if key in existing and _values(existing[key]) != _values(row)
     ]
-    new = [row for key, row in wanted.items() if key not in known]
+    new = [row for key, row in by_key.items() if key not in existing]
     for row in (*new, *changed):
         row.imported_at = timezone.now()
     ImportedStrain.objects.bulk_create(
@@ -28,13 +30,13 @@ def save_strains(*, strains: Sequence[ImportedStrain]) -> Saved:
         batch_size=1_000,
         update_conflicts=True,
         unique_fields=["key"],
-        update_fields=[*_FACTS, "imported_at"],
+        update_fields=[*_FIELDS, "imported_at"],
     )
-    transaction.on_commit(forget_strains)
-    return Saved(
-        new=len(new), changed=len(changed), unchanged=len(wanted) - len(new) - len(changed)
+    transaction.on_commit(clear_strain_cache)
+    return SaveCounts(
+        new=len(new), changed=len(changed), unchanged=len(by_key) - len(new) - len(changed)
     )
 
 
-def _facts(row: ImportedStrain) -> list[object]:
-    return [getattr(row, name) for name in _FACTS]
+def _values(row: ImportedStrain) -> list[object]:
+    return [getattr(row, name) for name in _FIELDS]

@@ -15,12 +15,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 import tests.bench
-from config.embedded.orphans import ending_descendants
+from config.embedded.orphans import terminate_descendants_on_exit
 from config.embedded.stack import ROOT, SERVERS, Stack
 from config.embedded.test import throwaway_directory, throwaway_environment
 
 BELOW, REFUSED, INTERRUPTED = 1, 2, 130
-LEAST_ROUNDS = 5
+MIN_ROUNDS = 5
 _WIDTH = 120
 _OTHERS = {"__main__", "comparing", "ranking"}
 _WELL_KNOWN = {("recommend", "completejourney")}
@@ -50,7 +50,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "name", metavar="NAME", choices=_names(), help=f"one of {', '.join(_names())}"
     )
-    parser.add_argument("--rounds", type=int, default=LEAST_ROUNDS, help=f"{LEAST_ROUNDS} or more")
+    parser.add_argument("--rounds", type=int, default=MIN_ROUNDS, help=f"{MIN_ROUNDS} or more")
     parser.add_argument(
         "--size", type=int, help="rows or texts; each benchmark has its own default"
     )
@@ -67,8 +67,8 @@ def _parse() -> argparse.Namespace:
         help="other questions for search-quality (JSON lines)",
     )
     options = parser.parse_args()
-    if options.rounds < LEAST_ROUNDS:
-        parser.error(f"--rounds must be {LEAST_ROUNDS} or more")
+    if options.rounds < MIN_ROUNDS:
+        parser.error(f"--rounds must be {MIN_ROUNDS} or more")
     for file in (options.data, options.queries):
         if file and not file.is_file() and (options.name, str(file)) not in _WELL_KNOWN:
             parser.error(f"there is no file {file}")
@@ -79,7 +79,7 @@ def main() -> int:
     """Start servers, migrate, measure; the exit code is 1 when a median is below its limit."""
     options = _parse()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
-    with ending_descendants():
+    with terminate_descendants_on_exit():
         directory = throwaway_directory()
         stack = Stack(directory / "state", settings={}, needs=tuple(SERVERS), is_throwaway=True)
         try:

@@ -1,7 +1,7 @@
 """Rows a second of the staged upsert against raw COPY into an equal, indexed table, and against Django's bulk_create.
 
 Raw COPY sends the same row tuples over the same connection into an empty copy of `supplier_listings` with the same
-indexes, and commits. Ours is `due_rows`, `write_rows` and their commit, once with the table empty (new), once with every row's price
+indexes, and commits. Ours is `find_changes`, `write_changes` and their commit, once with the table empty (new), once with every row's price
 changed, once with the very same rows. `bulk_create(update_conflicts=True)` gets model instances made beforehand, and
 the same three states of the table. The last three lines, without a limit, are all of `save_listings`: hashing, rows,
 upsert, products, search documents.
@@ -16,7 +16,14 @@ from django.db import connection, transaction
 
 from catalog.ingest.records import CleanListing, Potency
 from catalog.models import SupplierListing
-from catalog.services.listings import COLUMNS, Row, due_rows, row_of, save_listings, write_rows
+from catalog.services.listings import (
+    COLUMNS,
+    Row,
+    find_changes,
+    listing_row,
+    save_listings,
+    write_changes,
+)
 from tests.bench.comparing import Comparison, in_turn, seconds
 
 SIZE = 20_000
@@ -28,10 +35,10 @@ _UPDATED = [column for column in COLUMNS if column not in _KEY]
 
 def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
     """Return the upsert's three ratios, then those of the whole."""
-    listings = [generated_listing(number) for number in range(size)]
+    listings = [make_listing(number) for number in range(size)]
     dearer = [replace(listing, price=(listing.price or Decimal(0)) + 1) for listing in listings]
     states = {"new": listings, "changed": dearer, "unchanged": dearer}
-    rows = {state: [row_of(listing) for listing in given] for state, given in states.items()}
+    rows = {state: [listing_row(listing) for listing in given] for state, given in states.items()}
     upsert = {
         state: Comparison(name=f"upsert, {state}", limit=limit) for state, limit in LIMITS.items()
     }
@@ -67,7 +74,7 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
 @transaction.atomic
 def _upsert(rows: list[Row]) -> None:
     with connection.cursor() as cursor:
-        write_rows(cursor, due_rows(cursor, rows), None, None)
+        write_changes(cursor, find_changes(cursor, rows), None, None)
 
 
 @transaction.atomic
@@ -102,7 +109,7 @@ def _empty(tables: str) -> None:
         cursor.execute(f"TRUNCATE {tables} CASCADE")
 
 
-def generated_listing(number: int) -> CleanListing:
+def make_listing(number: int) -> CleanListing:
     thc = Potency(low=Decimal(15 + number % 10), high=Decimal(18 + number % 10), unit="percent")
     return CleanListing(
         source="ocs",
@@ -120,12 +127,12 @@ def generated_listing(number: int) -> CleanListing:
         thc=thc,
         cbd=None,
         weight_grams=Decimal("3.5"),
-        pieces=None,
+        unit_count=None,
         price=Decimal(20 + number % 40),
         price_kind="retail",
         url=None,
         terpenes=("myrcene", "limonene"),
-        terpene_basis="supplier",
+        terpene_source="supplier",
         strain=None,
         lineage=("Parent A", "Parent B"),
     )

@@ -179,13 +179,13 @@ def _be_run(job: dict[str, Any]) -> dict[str, Any]:
         conclude=_timed(SUPPLIER_PRODUCTS.conclude, phases, "conclude"),
     )
 
-    def call_helpers(run: Any) -> None:
+    def start_helpers(run: Any) -> None:
         for helper in helpers:
             _pipe(helper.stdin).write(f"{run.pk}\n")
             _pipe(helper.stdin).flush()
 
     started = time.perf_counter()
-    run = run_source(pipeline, code=_CODE, call_helpers=call_helpers)
+    run = run_source(pipeline, code=_CODE, start_helpers=start_helpers)
     spent = time.perf_counter() - started
     for helper in helpers:
         helper.communicate()
@@ -206,12 +206,12 @@ def _be_run(job: dict[str, Any]) -> dict[str, Any]:
 def _be_helper() -> None:
     from catalog.pipelines import SUPPLIER_PRODUCTS
     from mlops.models import Run
-    from mlops.pipelines.runner import help_refine
+    from mlops.pipelines.runner import process_remaining_bundles
 
     print("ready", flush=True)  # noqa: T201  # for the process that waits at the other end
     pk = sys.stdin.readline().strip()
     if pk:
-        help_refine(SUPPLIER_PRODUCTS, Run.objects.get(pk=pk))
+        process_remaining_bundles(SUPPLIER_PRODUCTS, Run.objects.get(pk=pk))
 
 
 def _prepare(job: dict[str, Any]) -> None:

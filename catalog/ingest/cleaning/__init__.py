@@ -1,1 +1,1 @@
-"""Cleaning: pure functions from what a source wrote to what we keep. They refuse rather than guess."""
+"""Cleaning rules: pure functions from a source's text to a value. Ambiguous text is rejected."""

@@ -1,40 +1,46 @@
-"""A whole listing, cleaned, or refused with the field and the reason."""
+"""Listing cleaner: a source record into a clean listing, or rejected with field and reason."""
 
 import re
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from typing import cast
 
 from django.utils import timezone
 from stdnum import ean
 
-from catalog.ingest.cleaning.names import measures_of, read_name
+from catalog.ingest.cleaning.names import name_measures, read_name
+from catalog.ingest.cleaning.numbers import NO_VALUE
 from catalog.ingest.cleaning.potency import read_potency
 from catalog.ingest.cleaning.sizes import SizeReading, read_size
 from catalog.ingest.cleaning.types import read_strain_type
-from catalog.ingest.records import CleanListing, Potency, PotencyUnit, SourceRecord
-from catalog.ingest.vocabulary import BY_MILLIGRAMS, category_of
+from catalog.ingest.records import CleanListing, Potency, PotencyUnit, ProductRecord
+from catalog.ingest.vocabulary import MILLIGRAM_CATEGORIES, find_category
 from catalog.reference.equivalents import dried_equivalent
 from mlops.pipelines.errors import RecordRejected
 
 _PRICE = re.compile(r"^(?:CAD)?\s*\$?\s*(\d{1,7}(?:[.,]\d{1,2})?)\s*\$?$")
-_AS_NUMBER = re.compile(r"\d{12,14}\.0+|\d\.\d{10,13}[eE]\+1[1-3]")
-_MOST_PERCENT = Decimal(100)
+_GTIN_AS_NUMBER = re.compile(r"\d{12,14}\.0+|\d\.\d{10,13}[eE]\+1[1-3]")
+_MAX_PERCENT = Decimal(100)
+_MILLIGRAM_UNITS: dict[str | None, PotencyUnit] = {
+    "unit": "mg_per_unit",
+    "package": "mg_per_package",
+    "ml": "mg_per_ml",
+    None: "mg",
+}
 
 
-def clean_listing(record: SourceRecord) -> CleanListing:
-    """Clean one record; raises RecordRejected with the field and the reason."""
+def clean_listing(record: ProductRecord) -> CleanListing:
+    """Clean one record. Raises RecordRejected with the field and the reason."""
     if record.defect:
         raise RecordRejected(record.defect)
-    name = read_name(record.name, brand=_words(record.brand))
-    size = _size(record)
+    name = read_name(record.name, brand=_collapse_spaces(record.brand))
+    size = _read_size(record)
     category = refine_category(
-        parse_category(record.category), pieces=size.pieces, weight_grams=size.grams
+        parse_category(record.category), unit_count=size.unit_count, weight_grams=size.grams
     )
-    thc, thc_flags = _potency(record, "thc", category)
-    cbd, cbd_flags = _potency(record, "cbd", category)
-    lot_thc, lot_thc_flags = _lot(record, "thc")
-    lot_cbd, lot_cbd_flags = _lot(record, "cbd")
+    thc, thc_flags = _read_potency(record, "thc", category)
+    cbd, cbd_flags = _read_potency(record, "cbd", category)
+    lot_thc, lot_thc_flags = _read_lot_potency(record, "thc")
+    lot_cbd, lot_cbd_flags = _read_lot_potency(record, "cbd")
     sku = record.sku.rstrip("_ ") or None
     gtin = parse_gtin(record.gtin) or parse_gtin(record.sku)
     return CleanListing(
@@ -43,53 +49,55 @@ def clean_listing(record: SourceRecord) -> CleanListing:
         language=record.language,
         merge_key=f"gtin:{gtin}" if gtin else f"{record.source}:{sku or record.external_id}",
         name=name.name,
-        raw_name=_words(record.name),
-        brand=_words(record.brand) or None,
-        producer=_words(record.producer) or None,
+        raw_name=_collapse_spaces(record.name),
+        brand=_collapse_spaces(record.brand) or None,
+        producer=_collapse_spaces(record.producer) or None,
         sku=sku,
         gtin=gtin,
         category=category,
-        strain_type=_strain_type(record.strain_type),
+        strain_type=_read_strain_type(record.strain_type),
         thc=thc,
         cbd=cbd,
         lot_thc=lot_thc,
         lot_cbd=lot_cbd,
         weight_grams=size.grams,
         volume_ml=size.milliliters,
-        pieces=size.pieces,
-        measures=measures_of(record.name),
-        dried_grams=dried_equivalent(
+        unit_count=size.unit_count,
+        measures=name_measures(record.name),
+        dried_equivalent_grams=dried_equivalent(
             category,
             grams=size.grams,
             milliliters=size.milliliters,
-            pieces=size.pieces,
+            unit_count=size.unit_count,
             on=timezone.localdate(),
         ),
         in_stock=record.in_stock,
         price=None if record.price is None else parse_price(record.price),
         price_kind=record.price_kind,
         url=record.url or None,
-        terpenes=tuple(dict.fromkeys(_words(t) for t in record.terpenes if _words(t))),
-        terpene_basis=record.terpene_basis or None,
+        terpenes=tuple(
+            dict.fromkeys(_collapse_spaces(t) for t in record.terpenes if _collapse_spaces(t))
+        ),
+        terpene_source=record.terpene_source or None,
         flags=(*size.flags, *thc_flags, *cbd_flags, *lot_thc_flags, *lot_cbd_flags),
     )
 
 
-def _size(record: SourceRecord) -> SizeReading:
-    """Read the size; one that is written but cannot be read is flagged, since the product is sold all the same."""
+def _read_size(record: ProductRecord) -> SizeReading:
+    """Read the size; one that cannot be read is flagged and does not reject the listing."""
     try:
         size = read_size(
             record.size.rstrip("_"), language=record.language, context={"category": record.category}
         )
     except RecordRejected:
         size = SizeReading(flags=("size_unread",) if record.size.strip("_ ") else ())
-    if size.pieces is None and record.pieces.isdecimal() and int(record.pieces) > 1:
-        return replace(size, pieces=int(record.pieces))
+    if size.unit_count is None and record.unit_count.isdecimal() and int(record.unit_count) > 1:
+        return replace(size, unit_count=int(record.unit_count))
     return size
 
 
-def _lot(record: SourceRecord, field: str) -> tuple[Decimal | None, tuple[str, ...]]:
-    """Read what staff typed from one lot, always percent; it says nothing of the label's range."""
+def _read_lot_potency(record: ProductRecord, field: str) -> tuple[Decimal | None, tuple[str, ...]]:
+    """Read the percentage that store staff typed from one lot; independent of the label's range."""
     text = getattr(record, f"lot_{field}")
     if not text.strip():
         return None, ()
@@ -104,36 +112,34 @@ def _lot(record: SourceRecord, field: str) -> tuple[Decimal | None, tuple[str, .
     return reading.low.quantize(Decimal("0.01")), ()
 
 
-def _potency(
-    record: SourceRecord, field: str, category: str
+def _read_potency(
+    record: ProductRecord, field: str, category: str
 ) -> tuple[Potency | None, tuple[str, ...]]:
-    """Read two ends or one text; a text that cannot be believed is flagged and leaves the potency open."""
+    """Read two ends or one text; a text that cannot be read is flagged, without a potency."""
     text = getattr(record, field)
     if not text:
-        low, high = getattr(record, f"{field}_low"), getattr(record, f"{field}_high")
+        low = getattr(record, f"{field}_low")
+        high = getattr(record, f"{field}_high")
         return parse_potency(low, high, category=category, field=field), ()
     try:
         reading = read_potency(
             text, field=field, language=record.language, context={"category": record.category}
         )
     except RecordRejected as rejection:
-        is_open = rejection.reason == "says nothing"
-        return None, () if is_open else (f"{field}_unread",)
+        is_blank = rejection.reason == NO_VALUE
+        return None, () if is_blank else (f"{field}_unread",)
     flags = tuple(f"{field}_{flag}" for flag in reading.flags)
     if reading.milligrams:
-        unit = {"unit": "mg_per_unit", "package": "mg_per_package", "ml": "mg_per_ml"}.get(
-            reading.per or "", "mg"
-        )
-        return Potency(
-            low=reading.milligrams[0], high=reading.milligrams[1], unit=cast(PotencyUnit, unit)
-        ), flags
-    if reading.low is None or reading.high is None or category in BY_MILLIGRAMS:
+        low, high = reading.milligrams
+        return Potency(low=low, high=high, unit=_MILLIGRAM_UNITS[reading.per]), flags
+    if reading.low is None or reading.high is None or category in MILLIGRAM_CATEGORIES:
         return None, (*flags, f"{field}_unread")
-    ends = [end.quantize(Decimal("0.01")) for end in (reading.low, reading.high)]
-    return Potency(low=ends[0], high=ends[1], unit="percent"), flags
+    low = reading.low.quantize(Decimal("0.01"))
+    high = reading.high.quantize(Decimal("0.01"))
+    return Potency(low=low, high=high, unit="percent"), flags
 
 
-def _strain_type(text: str) -> str | None:
+def _read_strain_type(text: str) -> str | None:
     try:
         return read_strain_type(text)
     except RecordRejected:
@@ -142,20 +148,21 @@ def _strain_type(text: str) -> str | None:
 
 def parse_potency(low: str, high: str, *, category: str, field: str) -> Potency | None:
     """
-    Read both ends as numbers of percent (label or tag).
+    Parse both ends as percentages (from a label or tag).
 
-    Returns None when absent, and for edibles and the like, whose percent says nothing of the milligrams.
-    Raises RecordRejected: not a number, negative, above 100 percent, ends reversed.
+    Returns None when absent, and for categories labeled in milligrams, whose percentage does not
+    give the milligrams. Raises RecordRejected: not a number, negative, above 100 percent, ends
+    reversed.
     Source: Cannabis Regulations SOR/2018-144 (labelling).
     """
     if not low.strip() and not high.strip():
         return None
-    ends = [_number(text or other, field) for text, other in ((low, high), (high, low))]
-    if any(end < 0 or end > _MOST_PERCENT for end in ends):
+    ends = [_parse_number(text or other, field) for text, other in ((low, high), (high, low))]
+    if any(end < 0 or end > _MAX_PERCENT for end in ends):
         raise RecordRejected(f"{low} – {high} is not within 0–100 percent", field)
     if ends[0] > ends[1]:
         raise RecordRejected(f"the low end {low} is above the high end {high}", field)
-    if category in BY_MILLIGRAMS:
+    if category in MILLIGRAM_CATEGORIES:
         return None
     return Potency(
         low=ends[0].quantize(Decimal("0.01")),
@@ -165,58 +172,63 @@ def parse_potency(low: str, high: str, *, category: str, field: str) -> Potency 
 
 
 def parse_price(text: str) -> Decimal:
-    """Read a price in Canadian dollars ("27.55", "29,90 $"); raises RecordRejected when none, zero or negative."""
-    found = _PRICE.match(text.replace("\xa0", " ").strip())
-    if not found:
+    """Parse a price in CAD ("27.55", "29,90 $"). Raises RecordRejected: none, zero or negative."""
+    match = _PRICE.match(text.replace("\xa0", " ").strip())
+    if not match:
         raise RecordRejected(f"{text!r} is not a price" if text else "is missing", "price")
-    price = _number(found[1], "price")
+    price = _parse_number(match[1], "price")
     if price <= 0:
         raise RecordRejected(f"{text} is not above zero", "price")
     return price
 
 
 def parse_category(text: str) -> str:
-    """Return our word for the category; raises RecordRejected for an unknown one."""
-    category = category_of(text)
+    """Return the catalogue category. Raises RecordRejected for an unknown one."""
+    category = find_category(text)
     if category is None:
         raise RecordRejected(
-            f"{text!r} is not one category we know" if text.strip() else "is missing", "category"
+            f"{text!r} is not one known category" if text.strip() else "is missing", "category"
         )
     return category
 
 
-def refine_category(category: str, *, pieces: int | None, weight_grams: Decimal | None) -> str:
-    """Tell pre-rolls from flower by their packs of grams, capsules from extracts by their counted pieces."""
-    if category == "dried-flower" and pieces and weight_grams:
+def refine_category(category: str, *, unit_count: int | None, weight_grams: Decimal | None) -> str:
+    """
+    Correct a category by the size: flower in pieces is pre-rolls, extracts in pieces are capsules.
+
+    Extracts are counted in pieces without a weight.
+    """
+    if category == "dried-flower" and unit_count and weight_grams:
         return "pre-rolls"
-    if category == "extracts" and pieces and weight_grams is None:
+    if category == "extracts" and unit_count and weight_grams is None:
         return "capsules"
     return category
 
 
 def parse_gtin(text: str) -> str | None:
     """
-    Return the GTIN-14 when the digits are one (12–14 of them, check digit right), else None.
+    Return the GTIN-14 for 12–14 digits with a correct check digit, else None.
 
-    Spreadsheets keep them as numbers: "628110000123.0", "6.28110000123E+11" where no digit is lost.
+    Accepts GTINs that spreadsheets stored as numbers without losing a digit: "628110000123.0",
+    "6.28110000123E+11".
     """
     digits = text.strip()
-    if _AS_NUMBER.fullmatch(digits):
+    if _GTIN_AS_NUMBER.fullmatch(digits):
         digits = f"{Decimal(digits):f}".partition(".")[0]
-    is_one = (
+    is_gtin = (
         digits.isascii()
         and digits.isdigit()
         and 12 <= len(digits) <= 14
         and ean.is_valid(digits.zfill(14))
     )
-    return digits.zfill(14) if is_one else None
+    return digits.zfill(14) if is_gtin else None
 
 
-def _words(text: str) -> str:
+def _collapse_spaces(text: str) -> str:
     return " ".join(text.split())
 
 
-def _number(text: str, field: str) -> Decimal:
+def _parse_number(text: str, field: str) -> Decimal:
     try:
         number = Decimal(text.strip().replace(",", "."))
     except InvalidOperation:

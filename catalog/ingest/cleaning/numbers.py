@@ -1,22 +1,25 @@
-"""Numbers as people type them, in English and French."""
+"""Text normalization and numbers as written in English and French."""
 
 import re
 from decimal import Decimal
 
 from mlops.pipelines.errors import RecordRejected
 
+NO_VALUE = "has no value"
+"""Rejection reason of a text that states no value."""
 _SPACES = "\u00a0\u202f\u2009"
 _DASHES = "−–—‒‑‐"
 NUMBER = r"(?:\d{1,3}(?:[ ]\d{3})+(?:[.,]\d+)?(?!\d)|\d+(?:[.,]\d+)*|[.,]\d+)"
-"""A number in text that `plain` has been through."""
-_NOTHING = re.compile(
-    r"(?:n\.?/?a\.?|none|null|nil|tbd|tba|unknown|inconnue?|varies|variable|(?:may|peu(?:t|vent)) var(?:y|ier)|"
-    r"not applicable|not_applicable|ne s.applique pas|sans objet|s\.?o\.?|not tested|non test[ée]e?|pending|à venir|[-. ]*)"
+"""A number in normalized text (see `normalize_text`)."""
+_BLANK_VALUE = re.compile(
+    r"(?:n\.?/?a\.?|none|null|nil|tbd|tba|unknown|inconnue?|varies|variable|"
+    r"(?:may|peu(?:t|vent)) var(?:y|ier)|not applicable|not_applicable|ne s.applique pas|"
+    r"sans objet|s\.?o\.?|not tested|non test[ée]e?|pending|à venir|[-. ]*)"
 )
 
 
-def plain(text: str) -> str:
-    """Make spaces, dashes and apostrophes of one kind each, and all letters small."""
+def normalize_text(text: str) -> str:
+    """Return lower-case text with spaces, dashes, apostrophes and fractions of one kind each."""
     for sign, fraction in (("½", "1/2"), ("¼", "1/4"), ("⅛", "1/8")):
         text = text.replace(sign, fraction)
     text = text.translate(
@@ -25,19 +28,19 @@ def plain(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def says_nothing(text: str) -> bool:
-    """Tell whether plain text is one of the ways to leave a value open."""
-    return _NOTHING.fullmatch(text.strip("()[]\"' ")) is not None
+def is_blank_value(text: str) -> bool:
+    """Return whether normalized text states no value: empty, a dash, "n/a", "may vary", "s.o."."""
+    return _BLANK_VALUE.fullmatch(text.strip("()[]\"' ")) is not None
 
 
 def read_number(
     text: str, *, field: str, language: str = "", may_have_thousands: bool = True
 ) -> Decimal:
     """
-    Read one number: "18,5", "18.50", ".19", "1,000", "1 000", "1,234.5".
+    Parse one number: "18,5", "18.50", ".19", "1,000", "1 000", "1,234.5".
 
-    A comma before three digits is a mark of thousands in English and a decimal comma in French; where neither is
-    sure, the number is refused. may_have_thousands: False for percents, which never reach a thousand.
+    A comma before three digits is a thousands separator in English and ambiguous in French, where
+    the number is rejected. may_have_thousands: False for percents, which never reach a thousand.
     Raises RecordRejected.
     """
     digits = text.replace(" ", "").rstrip(".,")

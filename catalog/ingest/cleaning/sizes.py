@@ -1,17 +1,36 @@
-"""Sizes as written: grams of product, milliliters, pieces. Dried equivalents and doses are not sizes."""
+"""
+Package size parser: text such as "3x0.5g" into grams or milliliters, and a number of pieces.
+
+Dried equivalents and doses of milligrams are not sizes. Parsing takes four steps:
+
+1. normalize the text and drop dried equivalents ("= 5 g of dried flower") and active amounts
+   ("100 mg THC");
+2. find the multiplier ("3 x", "x 3") and the pack count ("2 pack", "paquet de 3", "30 caps");
+3. find the quantities with units ("0.5g", "1/8 oz", "half gram");
+4. decide whether the quantity is per piece or of the whole package; reject when undecidable.
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
-from catalog.ingest.cleaning.numbers import NUMBER, plain, read_number, says_nothing
-from catalog.ingest.vocabulary import form_of
+from catalog.ingest.cleaning.numbers import (
+    NO_VALUE,
+    NUMBER,
+    is_blank_value,
+    normalize_text,
+    read_number,
+)
+from catalog.ingest.vocabulary import product_form
 from mlops.pipelines.errors import RecordRejected
 
 _FIELD = "weight"
-# The trade's ounce: eighths are sold as 3.5 g everywhere.
-_GRAMS = {
+_FLUID_OUNCE_ML = "29.5735"
+_TRADE_OUNCE_GRAMS = 28
+# The trade's ounce is 28 g: eighths are sold as 3.5 g everywhere.
+_GRAMS_PER_UNIT = {
     "g": 1,
     "gr": 1,
     "gram": 1,
@@ -19,13 +38,13 @@ _GRAMS = {
     "gramme": 1,
     "grammes": 1,
     "kg": 1000,
-    "oz": 28,
-    "ounce": 28,
-    "ounces": 28,
-    "once": 28,
-    "onces": 28,
+    "oz": _TRADE_OUNCE_GRAMS,
+    "ounce": _TRADE_OUNCE_GRAMS,
+    "ounces": _TRADE_OUNCE_GRAMS,
+    "once": _TRADE_OUNCE_GRAMS,
+    "onces": _TRADE_OUNCE_GRAMS,
 }
-_FLUID = {
+_MILLILITERS_PER_UNIT = {
     "ml": "1",
     "milliliter": "1",
     "milliliters": "1",
@@ -36,11 +55,11 @@ _FLUID = {
     "liter": "1000",
     "litre": "1000",
     "litres": "1000",
-    "fl oz": "29.5735",
-    "fl. oz": "29.5735",
-    "fl. oz.": "29.5735",
+    "fl oz": _FLUID_OUNCE_ML,
+    "fl. oz": _FLUID_OUNCE_ML,
+    "fl. oz.": _FLUID_OUNCE_ML,
 }
-_WORDS = {
+_AMOUNT_WORDS = {
     "eighth": "0.125",
     "quarter": "0.25",
     "half": "0.5",
@@ -52,41 +71,70 @@ _WORDS = {
     "demi": "0.5",
     "demie": "0.5",
 }
-_FORMS = r"(?:pre-?rolls?|pr[ée]-?roul[ée]s?|joints?|capsules?|caps|softgels?|g[ée]lules?|pills?|tablets?|comprim[ée]s?|seeds?|graines?|gumm(?:y|ies)|chews?|pieces?|pi[eè]ces?|pcs?|units?|unit[ée]s?|un\.?|cartridges?|bags?|bottles?|cans?|canettes?|bouteilles?|sachets?|tea ?bags?|suppositor(?:y|ies)|patch(?:es)?|cookies?|brownies?|bites?|bars?|cones?|mints?|lozenges?|ct|count)"
-_UNIT = "|".join(sorted((re.escape(u) for u in (*_GRAMS, *_FLUID, "mg")), key=len, reverse=True))
+_PIECE_WORDS = (
+    r"(?:pre-?rolls?|pr[ée]-?roul[ée]s?|joints?|capsules?|caps|softgels?|g[ée]lules?|pills?|tablets?"
+    r"|comprim[ée]s?|seeds?|graines?|gumm(?:y|ies)|chews?|pieces?|pi[eè]ces?|pcs?|units?|unit[ée]s?"
+    r"|un\.?|cartridges?|bags?|bottles?|cans?|canettes?|bouteilles?|sachets?|tea ?bags?"
+    r"|suppositor(?:y|ies)|patch(?:es)?|cookies?|brownies?|bites?|bars?|cones?|mints?|lozenges?|ct"
+    r"|count)"
+)
+# Longest unit first: the alternation takes the first that matches ("grams" before "g").
+_UNIT = "|".join(
+    sorted(
+        (re.escape(unit) for unit in (*_GRAMS_PER_UNIT, *_MILLILITERS_PER_UNIT, "mg")),
+        key=len,
+        reverse=True,
+    )
+)
 _QUANTITY = re.compile(
-    rf"(?<![\d./])(?:(?P<fraction>\d)/(?P<parts>[248]|16)|(?P<number>{NUMBER}))\s*-?\s*(?P<unit>{_UNIT})\b\.?"
+    rf"(?<![\d./])(?:(?P<numerator>\d)/(?P<denominator>[248]|16)|(?P<number>{NUMBER}))"
+    rf"\s*-?\s*(?P<unit>{_UNIT})\b\.?"
 )
-_IN_WORDS = re.compile(
-    rf"\b(?P<word>{'|'.join(_WORDS)})[- ]*(?:an? )?(?P<unit>gram(?:me)?s?|g|ounces?|oz|once)\b"
+_QUANTITY_IN_WORDS = re.compile(
+    rf"\b(?P<word>{'|'.join(_AMOUNT_WORDS)})[- ]*(?:an? )?"
+    r"(?P<unit>gram(?:me)?s?|g|ounces?|oz|once)\b"
 )
-_TIMES = [
+# A multiplier before a quantity ("3 pack x 0.5 g", "3 x 0.5 g") or after one ("0.5 g x 3").
+_MULTIPLIERS_BEFORE = [
     re.compile(
-        rf"(?P<count>\d{{1,3}})\s*-?\s*(?:packs?|pk|{_FORMS})\s*[x×]\s*(?={NUMBER}\s*(?:{_UNIT})\b)"
+        rf"(?P<count>\d{{1,3}})\s*-?\s*(?:packs?|pk|{_PIECE_WORDS})\s*[x×]\s*"
+        rf"(?={NUMBER}\s*(?:{_UNIT})\b)"
     ),
     re.compile(rf"(?P<count>\d{{1,3}})\s*[x×*]\s*(?={NUMBER}\s*(?:{_UNIT})\b)"),
-    re.compile(r"(?<=[a-z])\s*[x×*]\s*(?P<count>\d{1,3})\b(?!\s*/)"),
 ]
-_PACK = [
+_MULTIPLIER_AFTER = re.compile(r"(?<=[a-z])\s*[x×*]\s*(?P<count>\d{1,3})\b(?!\s*/)")
+_PACK_COUNTS = [
     re.compile(r"(?P<count>\d{1,3})\s*-?\s*(?:packs?|pck|pk|paquets?)\b"),
     re.compile(r"\b(?:pack|box|bag|paquet|bo[iî]te|lot|sachet)s? (?:of|de) (?P<count>\d{1,3})\b"),
-    re.compile(rf"(?P<count>\d{{1,3}})\s*-?\s*{_FORMS}(?![a-z])"),
-    re.compile(r"\b(?P<one>each|single|unit[ée]?|à l'unité)\b"),
+    re.compile(rf"(?P<count>\d{{1,3}})\s*-?\s*{_PIECE_WORDS}(?![a-z])"),
+    re.compile(r"\b(?P<single>each|single|unit[ée]?|à l'unité)\b"),
 ]
-_EACH = re.compile(r"\b(?:ea\.?|each|chacune?|/ ?un(?:it)?|per (?:unit|piece))(?![a-z])")
-_EQUIVALENT = re.compile(
-    rf"(?:=|equals|équivaut à|eq\.?)\s*{NUMBER}\s*g(?:ram)?s?\b(?:\s*(?:of\s*)?(?:raw|dried)?\s*(?:flower|equivalent)\w*)?|{NUMBER}\s*x\s*\d/700"
+_PER_PIECE = re.compile(r"\b(?:ea\.?|each|chacune?|/ ?un(?:it)?|per (?:unit|piece))(?![a-z])")
+_DRIED_EQUIVALENT = re.compile(
+    rf"(?:=|equals|équivaut à|eq\.?)\s*{NUMBER}\s*g(?:ram)?s?\b"
+    r"(?:\s*(?:of\s*)?(?:raw|dried)?\s*(?:flower|equivalent)\w*)?"
+    rf"|{NUMBER}\s*x\s*\d/700"
 )
-_ACTIVE = re.compile(rf"{NUMBER}\s*mg\s*(?:/|total|tot\.?|thc|cbd|of|de|per)[^,;=]*")
+_ACTIVE_AMOUNT = re.compile(rf"{NUMBER}\s*mg\s*(?:/|total|tot\.?|thc|cbd|of|de|per)[^,;=]*")
+_TRADE_OUNCE = re.compile(r"(?<![a-z])oz\b|ounce|\bonces?\b")
+# Up to this amount a quantity beside a pack count may be that of one piece.
+_MAX_PIECE_GRAMS = 1
+_MAX_PIECE_MILLILITERS = 500
+# A concentrate's size is at times written in milligrams: "500 mg" is half a gram.
+_CONCENTRATE_MILLIGRAMS = range(100, 5001)
+
+QuantityKind = Literal["grams", "milliliters", "dose"]
+Quantity = tuple[QuantityKind, Decimal]
+"""A kind with its amount in grams, milliliters, or milligrams of a dose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeReading:
-    """Grams or milliliters of the whole package, and pieces in it; None where unread."""
+    """Grams or milliliters of the whole package, and its number of pieces; None: not stated."""
 
     grams: Decimal | None = None
     milliliters: Decimal | None = None
-    pieces: int | None = None
+    unit_count: int | None = None
     flags: tuple[str, ...] = ()
 
 
@@ -94,49 +142,57 @@ def read_size(
     text: str, *, language: str = "", context: Mapping[str, str] | None = None
 ) -> SizeReading:
     """
-    Read a size: "3x0.5g" is 1.5 g in 3, "355ml" 355 ml, "30 caps" 30 pieces, "1/8oz" 3.5 g, "0,5 g ch. | 2" refused.
+    Parse a package size.
 
-    context: category, column. Raises RecordRejected: nothing said, no size, a dose of milligrams, a dried
-    equivalent alone, two different sizes, a pack whose weight may be one piece's or the whole's.
+    "3x0.5g" is 1.5 g in 3 pieces, "355ml" 355 ml, "30 caps" 30 pieces, "1/8oz" 3.5 g.
+
+    context: category, column. Raises RecordRejected: blank, no size, a dose of milligrams, a dried
+    equivalent alone, two different sizes ("0,5 g ch. | 2"), or a pack whose weight may be that of
+    one piece or of all.
     """
     context = context or {}
-    words = plain(text).strip("_ ")
-    if says_nothing(words):
-        raise RecordRejected("says nothing", _FIELD)
-    form = form_of(context.get("category", ""))
+    words = normalize_text(text).strip("_ ")
+    if is_blank_value(words):
+        raise RecordRejected(NO_VALUE, _FIELD)
     if re.fullmatch(NUMBER, words):
-        return _bare(words, plain(context.get("column", "")), language)
-    words = _ACTIVE.sub(" ", _EQUIVALENT.sub(" ", words))
-    times = _first(_TIMES, words)
-    rest = _TIMES[1].sub(" ", _TIMES[0].sub(" ", words))
-    is_drink = re.search("beverage|boisson|drink", plain(context.get("category", ""))) is not None
-    quantities = _quantities(rest, "beverage" if is_drink else form, language)
-    pieces = times or _first(_PACK, _QUANTITY.sub(" ", rest))
-    kinds = {kind for kind, _ in quantities}
-    if not quantities or kinds == {"dose"}:
-        if pieces and not ("dose" in kinds and pieces == 1):
-            return SizeReading(pieces=pieces, flags=("dose_not_weight",) if kinds else ())
-        raise RecordRejected(
-            "is a dose of milligrams, not a size" if kinds else "holds no size", _FIELD
-        )
+        return _read_bare_number(words, normalize_text(context.get("column", "")), language)
+
+    words = _ACTIVE_AMOUNT.sub(" ", _DRIED_EQUIVALENT.sub(" ", words))
+    multiplier = _first_count([*_MULTIPLIERS_BEFORE, _MULTIPLIER_AFTER], words)
+    remainder = words
+    for pattern in _MULTIPLIERS_BEFORE:
+        remainder = pattern.sub(" ", remainder)
+    quantities = _find_quantities(remainder, _size_form(context.get("category", "")), language)
+    unit_count = multiplier or _first_count(_PACK_COUNTS, _QUANTITY.sub(" ", remainder))
+
     sizes = list(dict.fromkeys(quantity for quantity in quantities if quantity[0] != "dose"))
+    if not sizes:
+        return _read_count_only(unit_count, has_dose=bool(quantities))
+    is_per_piece = bool(multiplier) or (bool(unit_count) and bool(_PER_PIECE.search(words)))
     kind, amount = sizes[0]
-    flags: tuple[str, ...] = (
-        ("trade_ounce",)
-        if re.search(r"(?<![a-z])oz\b|ounce|\bonces?\b", words) and kind == "grams"
-        else ()
-    )
-    is_each = bool(times) or (bool(pieces) and bool(_EACH.search(words)))
     if len(sizes) > 1:
-        kind, amount, is_each = _agreed(sizes, pieces)
-    elif pieces and pieces > 1 and not is_each and amount <= (1 if kind == "grams" else 500):
+        kind, amount = _whole_of_two(sizes, unit_count)
+        is_per_piece = False
+    elif unit_count and unit_count > 1 and not is_per_piece and amount <= _max_piece_amount(kind):
         raise RecordRejected("may be the weight of one piece or of all", _FIELD)
-    whole = amount * pieces if is_each and pieces else amount
-    count = pieces if pieces and (pieces > 1 or not quantities) else None
-    return SizeReading(**{kind: whole}, pieces=count, flags=flags)
+    whole = amount * unit_count if is_per_piece and unit_count else amount
+    is_trade_ounce = kind == "grams" and _TRADE_OUNCE.search(words) is not None
+    return SizeReading(
+        grams=whole if kind == "grams" else None,
+        milliliters=whole if kind == "milliliters" else None,
+        unit_count=unit_count if unit_count and unit_count > 1 else None,
+        flags=("trade_ounce",) if is_trade_ounce else (),
+    )
 
 
-def _bare(words: str, column: str, language: str) -> SizeReading:
+def _size_form(category: str) -> str:
+    """Return the product form; drinks are told apart from edibles, since their ounces are fluid."""
+    is_beverage = re.search("beverage|boisson|drink", normalize_text(category)) is not None
+    return "beverage" if is_beverage else product_form(category)
+
+
+def _read_bare_number(words: str, column: str, language: str) -> SizeReading:
+    """Read a number without a unit; its column name must state the unit."""
     amount = read_number(words, field=_FIELD, language=language)
     if re.search(r"gram|_g\b|\bg\b|weight_g|poids", column) and amount:
         return SizeReading(grams=amount, flags=("unit_from_column",))
@@ -145,57 +201,82 @@ def _bare(words: str, column: str, language: str) -> SizeReading:
     raise RecordRejected("is a bare number", _FIELD)
 
 
-def _quantities(words: str, form: str, language: str) -> list[tuple[str, Decimal]]:
-    found = []
-    for match in _QUANTITY.finditer(words):
-        if match["fraction"]:
-            amount = Decimal(match["fraction"]) / Decimal(match["parts"])
-        else:
-            amount = read_number(match["number"], field=_FIELD, language=language)
-        unit = match["unit"]
-        if unit in _FLUID:
-            found.append(
-                ("milliliters", (amount * Decimal(_FLUID[unit])).quantize(Decimal("0.01")))
-            )
-        elif unit == "mg":
-            is_weight = form == "concentrate" and 100 <= amount <= 5000
-            found.append(("grams", amount / 1000) if is_weight else ("dose", amount))
-        elif unit == "oz" and form == "beverage":
-            found.append(("milliliters", (amount * Decimal("29.5735")).quantize(Decimal("0.01"))))
-        else:
-            grams = amount * _GRAMS[unit]
-            # "0.025g" on an edible is its dose, written as if it were a weight.
-            found.append(
-                ("dose", grams * 1000)
-                if form in ("edible", "beverage", "topical") and grams < 1
-                else ("grams", grams)
-            )
-    if not found:
-        for match in _IN_WORDS.finditer(words):
-            found.append(("grams", Decimal(_WORDS[match["word"]]) * _GRAMS[match["unit"]]))
-    if not found and re.fullmatch(r"(?:an? )?(?:eighth|quarter)", words):
-        found.append(("grams", Decimal(_WORDS[words.split()[-1]]) * 28))
-    if not found and re.fullmatch(r"an? ?gram|gram|gramme|g", words):
-        found.append(("grams", Decimal(1)))
-    if not found and re.fullmatch(r"(?:an? )?(?:ounce|oz|once)", words):
-        found.append(("grams", Decimal(28)))
-    if any(amount <= 0 for _, amount in found):
+def _read_count_only(unit_count: int | None, *, has_dose: bool) -> SizeReading:
+    """Read a text without weight or volume: a number of pieces, perhaps with the dose of each."""
+    if unit_count and not (has_dose and unit_count == 1):
+        return SizeReading(unit_count=unit_count, flags=("dose_not_weight",) if has_dose else ())
+    raise RecordRejected(
+        "is a dose of milligrams, not a size" if has_dose else "contains no size", _FIELD
+    )
+
+
+def _find_quantities(words: str, form: str, language: str) -> list[Quantity]:
+    quantities = [
+        _to_quantity(_match_amount(match, language), match["unit"], form)
+        for match in _QUANTITY.finditer(words)
+    ] or _find_quantities_in_words(words)
+    if any(amount <= 0 for _, amount in quantities):
         raise RecordRejected("is zero", _FIELD)
-    return found
+    return quantities
 
 
-def _agreed(sizes: list[tuple[str, Decimal]], pieces: int | None) -> tuple[str, Decimal, bool]:
-    """Of two sizes one may be the whole of the other's pieces: "14 x 0.5 g (7 g)"."""
-    (kind, one), (other, two) = sizes[0], sizes[1]
-    small, large = min(one, two), max(one, two)
-    if len(sizes) == 2 and kind == other and pieces and small * pieces == large:
-        return kind, large, False
-    raise RecordRejected("holds different sizes", _FIELD)
+def _match_amount(match: re.Match[str], language: str) -> Decimal:
+    if match["numerator"]:
+        return Decimal(match["numerator"]) / Decimal(match["denominator"])
+    return read_number(match["number"], field=_FIELD, language=language)
 
 
-def _first(patterns: list[re.Pattern[str]], words: str) -> int | None:
+def _to_quantity(amount: Decimal, unit: str, form: str) -> Quantity:
+    """Convert an amount to grams or milliliters; milligrams are a dose except for concentrates."""
+    if unit == "oz" and form == "beverage":
+        unit = "fl oz"
+    if unit in _MILLILITERS_PER_UNIT:
+        milliliters = amount * Decimal(_MILLILITERS_PER_UNIT[unit])
+        return "milliliters", milliliters.quantize(Decimal("0.01"))
+    if unit == "mg":
+        lowest, highest = _CONCENTRATE_MILLIGRAMS[0], _CONCENTRATE_MILLIGRAMS[-1]
+        is_weight = form == "concentrate" and lowest <= amount <= highest
+        return ("grams", amount / 1000) if is_weight else ("dose", amount)
+    grams = amount * _GRAMS_PER_UNIT[unit]
+    # "0.025g" on an edible is its dose, written as if it were a weight.
+    if form in ("edible", "beverage", "topical") and grams < 1:
+        return "dose", grams * 1000
+    return "grams", grams
+
+
+def _find_quantities_in_words(words: str) -> list[Quantity]:
+    """Find "half gram", "quarter ounce"; or a text that is one unit: "eighth", "gram", "ounce"."""
+    quantities: list[Quantity] = [
+        ("grams", Decimal(_AMOUNT_WORDS[match["word"]]) * _GRAMS_PER_UNIT[match["unit"]])
+        for match in _QUANTITY_IN_WORDS.finditer(words)
+    ]
+    if quantities:
+        return quantities
+    if match := re.fullmatch(r"(?:an? )?(eighth|quarter)", words):
+        return [("grams", Decimal(_AMOUNT_WORDS[match[1]]) * _TRADE_OUNCE_GRAMS)]
+    if re.fullmatch(r"an? ?gram|gram|gramme|g", words):
+        return [("grams", Decimal(1))]
+    if re.fullmatch(r"(?:an? )?(?:ounce|oz|once)", words):
+        return [("grams", Decimal(_TRADE_OUNCE_GRAMS))]
+    return []
+
+
+def _whole_of_two(sizes: list[Quantity], unit_count: int | None) -> Quantity:
+    """Return the larger of two sizes when the smaller is that of a piece: "14 x 0.5 g (7 g)"."""
+    (kind, first), (other_kind, second) = sizes[:2]
+    small, large = sorted((first, second))
+    if len(sizes) == 2 and kind == other_kind and unit_count and small * unit_count == large:
+        return kind, large
+    raise RecordRejected("contains different sizes", _FIELD)
+
+
+def _max_piece_amount(kind: QuantityKind) -> int:
+    return _MAX_PIECE_GRAMS if kind == "grams" else _MAX_PIECE_MILLILITERS
+
+
+def _first_count(patterns: list[re.Pattern[str]], words: str) -> int | None:
     for pattern in patterns:
         if match := pattern.search(words):
-            count = 1 if "one" in match.groupdict() else int(match["count"])
+            count = 1 if "single" in match.groupdict() else int(match["count"])
             return count or None
     return None

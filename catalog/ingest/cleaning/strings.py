@@ -1,4 +1,4 @@
-"""One string by its kind: what `manage.py clean_strings` and staff try rules with."""
+"""Cleaning rules by kind of string, for `manage.py clean_strings` and the console's playground."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from catalog.ingest.cleaning.sizes import SizeReading, read_size
 from catalog.ingest.cleaning.types import read_strain_type
 from mlops.pipelines.errors import RecordRejected
 
-KINDS = ("thc", "cbd", "weight", "strain_type", "name")
+STRING_KINDS = ("thc", "cbd", "weight", "strain_type", "name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cleaned:
-    """What was read, as JSON has it, with flags; or why it was refused."""
+class CleanedString:
+    """The value as JSON types, with flags; or the rejection reason."""
 
     result: Any = None
     flags: tuple[str, ...] = ()
@@ -25,41 +25,52 @@ class Cleaned:
 
 def clean_string(
     *, kind: str, raw: str, language: str = "", context: Mapping[str, str] | None = None
-) -> Cleaned:
-    """Read one string; a refusal is an answer, not an error. Raises ValueError for a kind that is none of KINDS."""
+) -> CleanedString:
+    """
+    Apply the rules of a kind to one string; a rejection is returned, not raised.
+
+    kind: one of STRING_KINDS; ValueError otherwise. context: category, column, brand.
+    """
     context = {name: str(value) for name, value in (context or {}).items() if value is not None}
     try:
         match kind:
             case "thc" | "cbd":
                 potency = read_potency(raw, field=kind, language=language, context=context)
-                return Cleaned(result=_potency(potency), flags=potency.flags)
+                return CleanedString(result=_potency_json(potency), flags=potency.flags)
             case "weight":
                 size = read_size(raw, language=language, context=context)
-                return Cleaned(result=_size(size), flags=size.flags)
+                return CleanedString(result=_size_json(size), flags=size.flags)
             case "strain_type":
-                return Cleaned(result=read_strain_type(raw))
+                return CleanedString(result=read_strain_type(raw))
             case "name":
                 name = read_name(raw, brand=context.get("brand", ""))
-                return Cleaned(result={"brand": name.brand, "name": name.name})
+                return CleanedString(result={"brand": name.brand, "name": name.name})
     except RecordRejected as rejection:
-        return Cleaned(refused=rejection.reason)
-    raise ValueError(f"kind must be one of {', '.join(KINDS)}")
+        return CleanedString(refused=rejection.reason)
+    raise ValueError(f"kind must be one of {', '.join(STRING_KINDS)}")
 
 
-def _potency(reading: PotencyReading) -> dict[str, Any]:
+def _potency_json(reading: PotencyReading) -> dict[str, Any]:
     milligrams = reading.milligrams
-    mg = None if milligrams is None else _ends(*milligrams)
-    return {"min": _plain(reading.low), "max": _plain(reading.high), "mg": mg, "per": reading.per}
+    return {
+        "min": _number_json(reading.low),
+        "max": _number_json(reading.high),
+        "mg": None if milligrams is None else _range_json(*milligrams),
+        "per": reading.per,
+    }
 
 
-def _size(reading: SizeReading) -> dict[str, Any]:
+def _size_json(reading: SizeReading) -> dict[str, Any]:
     values = {"grams": reading.grams, "milliliters": reading.milliliters}
-    return {**{n: _plain(v) for n, v in values.items() if v is not None}, "pieces": reading.pieces}
+    return {
+        **{n: _number_json(v) for n, v in values.items() if v is not None},
+        "unit_count": reading.unit_count,
+    }
 
 
-def _ends(low: Decimal, high: Decimal) -> Any:
-    return _plain(low) if low == high else [_plain(low), _plain(high)]
+def _range_json(low: Decimal, high: Decimal) -> Any:
+    return _number_json(low) if low == high else [_number_json(low), _number_json(high)]
 
 
-def _plain(value: Decimal | None) -> float | None:
+def _number_json(value: Decimal | None) -> float | None:
     return None if value is None else float(value)

@@ -1,47 +1,57 @@
-"""Strain types as written, in both languages: our six words, or a refusal."""
+"""Strain type parser: English or French text into one of six types."""
 
 import re
 from decimal import Decimal
 
-from catalog.ingest.cleaning.numbers import plain, says_nothing
+from catalog.ingest.cleaning.numbers import NO_VALUE, is_blank_value, normalize_text
 from catalog.ingest.vocabulary import STRAIN_TYPES
 from mlops.pipelines.errors import RecordRejected
 
 _FIELD = "strain_type"
-_SHORT = {"i": "indica", "s": "sativa", "h": "hybrid", "ind": "indica", "sat": "sativa", "hyb": "hybrid", "ih": "indica-dominant", "sh": "sativa-dominant", "i/h": "indica-dominant", "s/h": "sativa-dominant"}  # fmt: skip
-_SHARE = re.compile(
+_ABBREVIATIONS = {
+    "i": "indica",
+    "ind": "indica",
+    "s": "sativa",
+    "sat": "sativa",
+    "h": "hybrid",
+    "hyb": "hybrid",
+    "ih": "indica-dominant",
+    "i/h": "indica-dominant",
+    "sh": "sativa-dominant",
+    "s/h": "sativa-dominant",
+}
+_PERCENTAGE = re.compile(
     r"(\d{1,3})(?:[.,]\d+)?\s*%?\s*(?:d'|de )?(indica|sativa)|(indica|sativa)\s*:?\s*(\d{1,3})\s*%"
 )
-_LEANING = r"(?:dom(?:inante?|inance)?|lean(?:ing)?|heavy|[àa] (?:forte )?dominance|pr[ée]dominan\w+|mostly|principalement)"
+_DOMINANCE = (
+    r"(?:dom(?:inante?|inance)?|lean(?:ing)?|heavy|[àa] (?:forte )?dominance|pr[ée]dominan\w+"
+    r"|mostly|principalement)"
+)
 
 
 def read_strain_type(text: str) -> str:
     """
     Return indica, sativa, hybrid, indica-dominant, sativa-dominant or blend; raises RecordRejected.
 
-    "INDICA_HYBRID" and "hybride à dominance indica" are indica-dominant, "60 % sativa / 40 % indica" is
-    sativa-dominant, equal shares are a hybrid. A text that names two types and no leaning is refused.
+    "INDICA_HYBRID" and "hybride à dominance indica" are indica-dominant, "60 % sativa / 40 %
+    indica" is sativa-dominant, equal percentages are hybrid. A text that names two types without a
+    dominance is rejected.
     """
-    words = plain(text).replace("_", " ")
-    if says_nothing(words):
-        raise RecordRejected("says nothing", _FIELD)
-    known = STRAIN_TYPES.get(words) or _SHORT.get(words)
-    if known:
+    words = normalize_text(text).replace("_", " ")
+    if is_blank_value(words):
+        raise RecordRejected(NO_VALUE, _FIELD)
+    if known := STRAIN_TYPES.get(words) or _ABBREVIATIONS.get(words):
         return known
-    shares = {a or b: Decimal(x or y) for x, a, b, y in _SHARE.findall(words)}
-    if shares:
-        return _by_shares(shares)
+    percentages = {a or b: Decimal(x or y) for x, a, b, y in _PERCENTAGE.findall(words)}
+    if percentages:
+        return _type_from_percentages(percentages)
     if re.search(r"\b(?:no|not|non|sans|without|pas)\b", words):
         raise RecordRejected("denies a type", _FIELD)
     types = {name for name in ("indica", "sativa") if re.search(rf"\b{name}s?\b", words)}
     is_hybrid = bool(re.search(r"\bhybrid[es]*\b", words))
-    leanings = {
-        name
-        for name in types
-        if re.search(rf"\b{name}s?\b[- ]*{_LEANING}|{_LEANING}[- ]*(?:de l'|d'|de )?{name}", words)
-    }
-    if len(leanings) == 1:
-        return f"{leanings.pop()}-dominant"
+    dominant = {name for name in types if _is_dominant(name, words)}
+    if len(dominant) == 1:
+        return f"{dominant.pop()}-dominant"
     if len(types) == 1:
         return f"{types.pop()}-dominant" if is_hybrid else types.pop()
     if not types and is_hybrid:
@@ -51,14 +61,19 @@ def read_strain_type(text: str) -> str:
     raise RecordRejected("names no single type" if types else "is no strain type", _FIELD)
 
 
-def _by_shares(shares: dict[str, Decimal]) -> str:
-    if len(shares) == 1:
-        name, share = next(iter(shares.items()))
+def _is_dominant(name: str, words: str) -> bool:
+    pattern = rf"\b{name}s?\b[- ]*{_DOMINANCE}|{_DOMINANCE}[- ]*(?:de l'|d'|de )?{name}"
+    return re.search(pattern, words) is not None
+
+
+def _type_from_percentages(percentages: dict[str, Decimal]) -> str:
+    if len(percentages) == 1:
+        name, percentage = next(iter(percentages.items()))
         other = "sativa" if name == "indica" else "indica"
-        shares = {name: share, other: 100 - share}
-    if sum(shares.values()) != 100:
-        raise RecordRejected("holds shares that do not make 100 %", _FIELD)
-    best, least = sorted(shares, key=lambda name: -shares[name])
-    if shares[best] == shares[least]:
+        percentages = {name: percentage, other: 100 - percentage}
+    if sum(percentages.values()) != 100:
+        raise RecordRejected("contains percentages that do not add up to 100 %", _FIELD)
+    first, second = sorted(percentages, key=lambda name: -percentages[name])
+    if percentages[first] == percentages[second]:
         return "hybrid"
-    return best if shares[best] == 100 else f"{best}-dominant"
+    return first if percentages[first] == 100 else f"{first}-dominant"

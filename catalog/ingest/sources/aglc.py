@@ -1,4 +1,10 @@
-"""Alberta (AGLC): a page with a token and a cookie, then product lists by format as form posts."""
+"""
+Alberta Gaming, Liquor and Cannabis: the product lists of the retail site, by product format.
+
+The shop page sets a cookie and contains a request verification token. Each product list is a form
+post with both, answered in JSON: {"Variants": [{"VariantId", "DisplayName", "Brand", "Quantity",
+"Thc", "Cbd", "AdjustedPrice", "ListPrice", "Link"}]}.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,14 +12,15 @@ from typing import Any
 
 from parsel import Selector
 
-from catalog.ingest.records import SourceRecord
-from mlops.pipelines.connectors.http import SourceClient
-from mlops.pipelines.definitions import Fetched
+from catalog.ingest.records import ProductRecord
+from mlops.pipelines.connectors.http import SourceClient, SourceResponse
+from mlops.pipelines.definitions import RawResponse
 from mlops.pipelines.errors import SourceBroken
 
 PAGE_SIZE = 500
-_HIDDEN_FIELD = 'input[name="__RequestVerificationToken"]::attr(value)'
-# The answer does not say what a product is; the facet that was asked for does.
+_TOKEN_FIELD = "__RequestVerificationToken"  # noqa: S105  # name of a form field
+_TOKEN_SELECTOR = f'input[name="{_TOKEN_FIELD}"]::attr(value)'
+# A response does not state the category of its products: it is the format requested.
 FORMATS = (
     "Dried Flower",
     "Milled Flower",
@@ -30,77 +37,94 @@ FORMATS = (
 
 
 class Aglc:
-    """Walks the pages of each format. Field names beside Brand, Thc, Cbd, Quantity and prices are the platform's own."""
+    """AGLC's retail site: pages of variants for each format."""
 
     code = "aglc"
     label = "Alberta Gaming, Liquor and Cannabis"
     base_url = "https://albertacannabis.org"
     price_kind = "retail"
 
-    def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[Fetched]:
-        """Yield each page of each format; raises SourceBroken without a token, or when no format holds a product."""
-        token = (
-            Selector(text=client.get_always("shop-cannabis").body.decode(errors="replace"))
-            .css(_HIDDEN_FIELD)
-            .get()
-        )
-        if not token:
-            raise SourceBroken("AGLC sent a page without a request verification token.")
-        seen = 0
-        for name in FORMATS:
+    def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[RawResponse]:
+        """
+        Yield each page of each format; bundle "FORMAT/PAGE".
+
+        limit: maximum number of variants. Raises SourceBroken: no token, no products in any format.
+        """
+        token = _request_token(client)
+        variant_count = 0
+        for product_format in FORMATS:
             page = 0
-            while limit is None or seen < limit:
-                wanted = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - seen)
-                form = {"pg": str(page), "f": f"format={name}", "ps": str(wanted), "sd": "Asc"}
-                tokened = {**form, "__RequestVerificationToken": token}
-                answer = client.post(
-                    "api/cxa/CatalogExtended/GetProductList", form=tokened, question=form
-                )
-                variants = _variants(answer.body)
+            while limit is None or variant_count < limit:
+                page_size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - variant_count)
+                response = _request_page(client, token, product_format, page, page_size)
+                variants = _parse_variants(response.body)
                 if variants:
-                    yield Fetched.of(answer, bundle=f"{name}/{page:04}", role="page")
-                seen, page = seen + len(variants), page + 1
-                if len(variants) < wanted:
+                    yield RawResponse.from_response(
+                        response, bundle=f"{product_format}/{page:04}", role="page"
+                    )
+                variant_count += len(variants)
+                page += 1
+                if len(variants) < page_size:
                     break
-        if not seen:
+        if not variant_count:
             raise SourceBroken("AGLC sent empty lists for every format.")
 
-    def parse(self, bundle: Sequence[Fetched]) -> Iterator[SourceRecord]:
-        """Yield a record for each variant."""
+    def parse(self, bundle: Sequence[RawResponse]) -> Iterator[ProductRecord]:
+        """Yield a record for each variant of a page."""
         for page in bundle:
-            category = page.bundle.partition("/")[0]
-            for variant in _variants(page.body):
-                yield _record(variant, category)
+            product_format = page.bundle.partition("/")[0]
+            for variant in _parse_variants(page.body):
+                yield _to_record(variant, product_format)
 
-    def records_of(self, payload: Mapping[str, Any]) -> Iterator[SourceRecord]:
-        """Read the records of a payload again, as it was quarantined or as a person has mended it."""
-        yield _record(payload.get("variant"), str(payload.get("format") or ""))
+    def parse_payload(self, payload: Mapping[str, Any]) -> Iterator[ProductRecord]:
+        """Yield the records of a quarantined payload, as received or as corrected by staff."""
+        yield _to_record(payload.get("variant"), str(payload.get("format") or ""))
 
 
-def _record(variant: Any, category: str) -> SourceRecord:
+def _request_token(client: SourceClient) -> str:
+    page = client.get_uncached("shop-cannabis").body.decode(errors="replace")
+    token = Selector(text=page).css(_TOKEN_SELECTOR).get()
+    if not token:
+        raise SourceBroken("AGLC sent a page without a request verification token.")
+    return token
+
+
+def _request_page(
+    client: SourceClient, token: str, product_format: str, page: int, page_size: int
+) -> SourceResponse:
+    form = {"pg": str(page), "f": f"format={product_format}", "ps": str(page_size), "sd": "Asc"}
+    return client.post(
+        "api/cxa/CatalogExtended/GetProductList",
+        form={**form, _TOKEN_FIELD: token},
+        # The token differs in each session, so that the request is identified without it.
+        request_params=form,
+    )
+
+
+def _to_record(variant: Any, product_format: str) -> ProductRecord:
+    payload = {"format": product_format, "variant": variant}
     if not isinstance(variant, dict) or not (variant.get("VariantId") or variant.get("ProductId")):
-        return SourceRecord(
+        return ProductRecord(
             source=Aglc.code,
             external_id="",
             language="en",
             price_kind=Aglc.price_kind,
-            payload={"format": category, "variant": variant},
+            payload=payload,
             defect="the variant has no id",
         )
     quantity = str(variant.get("Quantity") or "").strip()
-    return SourceRecord(
+    is_number = quantity.replace(".", "", 1).isdigit()  # of grams
+    return ProductRecord(
         source=Aglc.code,
         external_id=str(variant.get("VariantId") or variant["ProductId"]),
         language="en",
         price_kind=Aglc.price_kind,
-        payload={"format": category, "variant": variant},
+        payload=payload,
         name=str(variant.get("DisplayName") or ""),
         brand=str(variant.get("Brand") or ""),
-        category=category,
+        category=product_format,
         sku=str(variant.get("VariantId") or ""),
-        size=f"{quantity} g"
-        if quantity.replace(".", "", 1).isdigit()
-        else quantity,  # grams, as text
+        size=f"{quantity} g" if is_number else quantity,
         thc=str(variant.get("Thc") or ""),
         cbd=str(variant.get("Cbd") or ""),
         price=str(variant.get("AdjustedPrice") or variant.get("ListPrice") or ""),
@@ -108,14 +132,14 @@ def _record(variant: Any, category: str) -> SourceRecord:
     )
 
 
-def _variants(body: bytes) -> list[Any]:
+def _parse_variants(body: bytes) -> list[Any]:
     try:
-        found = json.loads(body)["Variants"]
+        variants = json.loads(body)["Variants"]
     except (ValueError, TypeError, KeyError):
-        raise SourceBroken("AGLC sent an answer without Variants.") from None
-    if not isinstance(found, list):
+        raise SourceBroken("AGLC sent a response without Variants.") from None
+    if not isinstance(variants, list):
         raise SourceBroken("AGLC sent Variants that are not a list.")
-    return found
+    return variants
 
 
 SOURCE = Aglc()

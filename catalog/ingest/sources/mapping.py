@@ -1,4 +1,4 @@
-"""What staff say of a list's columns."""
+"""Column mapping of a sheet: which column contains which field, as configured by staff."""
 
 import hashlib
 from typing import Literal
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mlops.pipelines.connectors.sheets import SheetFormat
 
-FIELDS = (
+PRODUCT_FIELDS = (
     "name",
     "brand",
     "producer",
@@ -16,7 +16,7 @@ FIELDS = (
     "sku",
     "gtin",
     "size",
-    "pieces",
+    "unit_count",
     "strain_type",
     "thc",
     "thc_low",
@@ -32,28 +32,29 @@ FIELDS = (
     "terpenes",
     "event_at",
 )
-"""What a column may say of a product, in the words of SourceRecord."""
+"""Fields of ProductRecord that a column may be mapped to."""
 LICENCE_FIELDS = ("name", "province", "licence_classes", "status", "effective_on", "expires_on")
-"""What a column may say of a holder of a licence, in the words of LicenceRecord."""
+"""Fields of LicenceRecord that a column may be mapped to."""
 
 
-def fields_of(holds: str) -> tuple[str, ...]:
-    """Return what the columns of a list of products, or of licences, may say."""
-    return LICENCE_FIELDS if holds == "licences" else FIELDS
+def mapping_fields(content_kind: str) -> tuple[str, ...]:
+    """Return the fields that columns of a sheet of "products" or "licences" may be mapped to."""
+    return LICENCE_FIELDS if content_kind == "licences" else PRODUCT_FIELDS
 
 
 class SheetMapping(BaseModel):
     """
-    Which column says what of a product, or of a holder of a licence.
+    Column mapping of a sheet of products or licence holders.
 
-    columns: field → column. defaults: field → text where the column is missing or blank. units: field → what is
-    written behind a bare number (size "g", thc "%", "mg/g"). values: field → word of the list → our word.
-    id_columns: what tells rows apart; none: name, brand, size and category together.
+    columns: field → column. defaults: field → text where the column is missing or blank.
+    units: field → unit appended to a bare number (size "g", thc "%", "mg/g").
+    values: field → word in the sheet → catalogue word. id_columns: columns that identify a row;
+    none: name, brand, size and category together.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    holds: Literal["products", "licences"] = "products"
+    content_kind: Literal["products", "licences"] = "products"
     columns: dict[str, str] = Field(default_factory=dict)
     id_columns: tuple[str, ...] = ()
     defaults: dict[str, str] = Field(default_factory=dict)
@@ -68,20 +69,20 @@ class SheetMapping(BaseModel):
     delimiter: Literal["", ",", ";", "\t", "|"] = ""
 
     @model_validator(mode="after")
-    def _knows_its_fields(self) -> "SheetMapping":
-        known = fields_of(self.holds)
+    def _check_fields(self) -> "SheetMapping":
+        known = mapping_fields(self.content_kind)
         named = {*self.columns, *self.defaults, *self.units, *self.values}
         if unknown := sorted(named - set(known)):
             raise ValueError(
-                f"there is no field {', '.join(unknown)}; there are {', '.join(known)}"
+                f"unknown field {', '.join(unknown)}; known fields: {', '.join(known)}"
             )
         if "name" not in self.columns:
-            raise ValueError("no column says the name")
+            raise ValueError("no column is mapped to the name")
         return self
 
     @property
     def form(self) -> SheetFormat:
-        """How the list is written."""
+        """File format of the sheet."""
         return SheetFormat(
             sheet=self.sheet,
             header_row=self.header_row,
@@ -91,5 +92,5 @@ class SheetMapping(BaseModel):
 
     @property
     def hash(self) -> str:
-        """What changes whenever the mapping does."""
+        """SHA-256 of the mapping."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

@@ -1,4 +1,10 @@
-"""Ontario Cannabis Store: a Shopify shop; `products.json` pages, facts in `key--value` tags, languages apart."""
+"""
+Ontario Cannabis Store: a Shopify shop, read through its public `products.json`.
+
+Each product has a title, a vendor, variants (one per size, with SKU and price) and tags of the form
+`key--value` that carry everything else: language, category, producer, plant type, potency,
+terpenes. English and French are separate products.
+"""
 
 import json
 from collections import defaultdict
@@ -6,109 +12,122 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from catalog.ingest.records import SourceRecord
-from mlops.pipelines.connectors.http import SourceAnswer, SourceClient
-from mlops.pipelines.definitions import Fetched
+from catalog.ingest.records import ProductRecord
+from mlops.pipelines.connectors.http import SourceClient, SourceResponse
+from mlops.pipelines.definitions import RawResponse
 from mlops.pipelines.errors import SourceBroken
 
 PAGE_SIZE = 250
 
 
 class Ocs:
-    """Walks the pages till the empty one."""
+    """OCS's shop: pages of `products.json`, up to the first empty one."""
 
     code = "ocs"
     label = "Ontario Cannabis Store"
     base_url = "https://ocs.ca"
     price_kind = "retail"
 
-    def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[Fetched]:
-        """Yield each page; raises SourceBroken for anything but a list of products, and when there is none."""
-        seen, page = 0, 1
-        while limit is None or seen < limit:
-            wanted = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - seen)
-            answer = client.get("products.json", params={"limit": wanted, "page": page})
-            products = _products(answer)
-            if not products:
-                if page == 1:
-                    raise SourceBroken("OCS sent an empty list of products.")
-                return
-            yield Fetched.of(answer, bundle=f"products/{page:04}", role="page")
-            seen, page = seen + len(products), page + 1
+    def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[RawResponse]:
+        """
+        Yield each page; bundle "products/PAGE".
 
-    def parse(self, bundle: Sequence[Fetched]) -> Iterator[SourceRecord]:
+        limit: maximum number of products. Raises SourceBroken: a response other than a list of
+        products, or no products.
+        """
+        product_count = 0
+        page = 1
+        while limit is None or product_count < limit:
+            page_size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - product_count)
+            response = client.get("products.json", params={"limit": page_size, "page": page})
+            products = _parse_products(response)
+            if not products and page == 1:
+                raise SourceBroken("OCS sent an empty list of products.")
+            if not products:
+                return
+            yield RawResponse.from_response(response, bundle=f"products/{page:04}", role="page")
+            product_count += len(products)
+            page += 1
+
+    def parse(self, bundle: Sequence[RawResponse]) -> Iterator[ProductRecord]:
         """Yield a record for each variant of each product."""
         for page in bundle:
             for product in json.loads(page.body)["products"]:
-                yield from _records(product)
+                yield from _to_records(product)
 
-    def records_of(self, payload: Mapping[str, Any]) -> Iterator[SourceRecord]:
-        """Read the records of a payload again, as it was quarantined or as a person has mended it."""
-        yield from _records(payload)
+    def parse_payload(self, payload: Mapping[str, Any]) -> Iterator[ProductRecord]:
+        """Yield the records of a quarantined payload, as received or as corrected by staff."""
+        yield from _to_records(payload)
 
 
-def _products(answer: SourceAnswer) -> list[Any]:
+def _parse_products(response: SourceResponse) -> list[Any]:
     try:
-        products = json.loads(answer.body)["products"]
+        products = json.loads(response.body)["products"]
     except (ValueError, TypeError, KeyError):
         raise SourceBroken(
-            f"OCS sent something that is not a page of products ({answer.content_type})."
+            f"OCS sent something that is not a page of products ({response.content_type})."
         ) from None
     if not isinstance(products, list):
         raise SourceBroken("OCS sent products that are not a list.")
     return products
 
 
-def _records(product: Any) -> Iterator[SourceRecord]:
-    if (
-        not isinstance(product, dict)
-        or not isinstance(product.get("variants"), list)
-        or not product["variants"]
-    ):
-        payload = product if isinstance(product, dict) else {"product": product}
-        yield _defect(payload, "the product has no variants")
+def _to_records(product: Any) -> Iterator[ProductRecord]:
+    if not isinstance(product, dict):
+        yield _defective_record({"product": product}, "the product has no variants")
         return
-    tags = _tags(product)
-    for variant in product["variants"]:
-        if not isinstance(variant, dict) or not variant.get("sku"):
-            yield _defect({**product, "variants": [variant]}, "the variant has no SKU")
-            continue
-        yield SourceRecord(
-            source=Ocs.code,
-            external_id=str(variant["sku"]),
-            language="fr"
-            if tags["language"] == ["fr"] or str(product.get("handle", "")).endswith("-fr")
-            else "en",
-            price_kind=Ocs.price_kind,
-            payload={**product, "variants": [variant]},
-            name=str(product.get("title") or ""),
-            brand=str(product.get("vendor") or ""),
-            producer=_first(tags, "licensed_producer"),
-            category=_first(tags, "category") or str(product.get("product_type") or ""),
-            subcategory=_first(tags, "subcategory"),
-            sku=str(variant["sku"]),
-            size=str(variant.get("title") or ""),
-            strain_type=_first(tags, "plant_type"),
-            thc_low=_first(tags, "thc_content_min"),
-            thc_high=_first(tags, "thc_content_max"),
-            cbd_low=_first(tags, "cbd_content_min"),
-            cbd_high=_first(tags, "cbd_content_max"),
-            price=str(variant.get("price") or ""),
-            url=f"/products/{product.get('handle', '')}",
-            terpenes=tuple(tags["terpenes"]),
-            event_at=_moment(product.get("updated_at")),
-        )
+    variants = product.get("variants")
+    if not isinstance(variants, list) or not variants:
+        yield _defective_record(product, "the product has no variants")
+        return
+    for variant in variants:
+        if isinstance(variant, dict) and variant.get("sku"):
+            yield _to_record(product, variant)
+        else:
+            yield _defective_record({**product, "variants": [variant]}, "the variant has no SKU")
 
 
-def _moment(text: Any) -> datetime | None:
+def _to_record(product: Mapping[str, Any], variant: Mapping[str, Any]) -> ProductRecord:
+    tags = _parse_tags(product)
+    return ProductRecord(
+        source=Ocs.code,
+        external_id=str(variant["sku"]),
+        language=_language(product, tags),
+        price_kind=Ocs.price_kind,
+        payload={**product, "variants": [variant]},
+        name=str(product.get("title") or ""),
+        brand=str(product.get("vendor") or ""),
+        producer=_first_tag(tags, "licensed_producer"),
+        category=_first_tag(tags, "category") or str(product.get("product_type") or ""),
+        subcategory=_first_tag(tags, "subcategory"),
+        sku=str(variant["sku"]),
+        size=str(variant.get("title") or ""),
+        strain_type=_first_tag(tags, "plant_type"),
+        thc_low=_first_tag(tags, "thc_content_min"),
+        thc_high=_first_tag(tags, "thc_content_max"),
+        cbd_low=_first_tag(tags, "cbd_content_min"),
+        cbd_high=_first_tag(tags, "cbd_content_max"),
+        price=str(variant.get("price") or ""),
+        url=f"/products/{product.get('handle', '')}",
+        terpenes=tuple(tags["terpenes"]),
+        event_at=_parse_updated_at(product.get("updated_at")),
+    )
+
+
+def _language(product: Mapping[str, Any], tags: Mapping[str, list[str]]) -> str:
+    is_french = tags["language"] == ["fr"] or str(product.get("handle", "")).endswith("-fr")
+    return "fr" if is_french else "en"
+
+
+def _parse_updated_at(text: Any) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(str(text))
+        updated_at = datetime.fromisoformat(str(text))
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
+    return updated_at if updated_at.tzinfo else None
 
 
-def _tags(product: Mapping[str, Any]) -> defaultdict[str, list[str]]:
+def _parse_tags(product: Mapping[str, Any]) -> defaultdict[str, list[str]]:
     tags: defaultdict[str, list[str]] = defaultdict(list)
     for tag in product.get("tags") or []:
         key, separator, value = str(tag).partition("--")
@@ -117,12 +136,12 @@ def _tags(product: Mapping[str, Any]) -> defaultdict[str, list[str]]:
     return tags
 
 
-def _first(tags: Mapping[str, list[str]], key: str) -> str:
+def _first_tag(tags: Mapping[str, list[str]], key: str) -> str:
     return next(iter(tags.get(key, [])), "")
 
 
-def _defect(payload: Mapping[str, Any], reason: str) -> SourceRecord:
-    return SourceRecord(
+def _defective_record(payload: Mapping[str, Any], reason: str) -> ProductRecord:
+    return ProductRecord(
         source=Ocs.code,
         external_id=str(payload.get("id", "")),
         language="en",

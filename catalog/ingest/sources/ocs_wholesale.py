@@ -1,12 +1,12 @@
-"""Ontario Cannabis Store, wholesale: the `MasterCatalogue` workbook that retailers are given."""
+"""Ontario Cannabis Store, wholesale: the `MasterCatalogue` workbook for licensed retailers."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from catalog.ingest.records import SourceRecord
+from catalog.ingest.records import ProductRecord
 from catalog.ingest.sources.mapping import SheetMapping
 from catalog.ingest.sources.sheets import SheetSource
-from catalog.ingest.vocabulary import form_of
+from catalog.ingest.vocabulary import product_form
 
 MAPPING = SheetMapping(
     columns={
@@ -18,7 +18,7 @@ MAPPING = SheetMapping(
         "sku": "OCS Variant Number",
         "gtin": "GTIN",
         "size": "Size",
-        "pieces": "Number of Items in a Retail Pack",
+        "unit_count": "Number of Items in a Retail Pack",
         "strain_type": "Plant Type",
         "thc_low": "Minimum THC Content (%)",
         "thc_high": "Maximum THC Content (%)",
@@ -36,19 +36,18 @@ MAPPING = SheetMapping(
 
 
 class OcsWholesale(SheetSource):
-    """A list whose variant numbers may be blank, and whose potency stands in columns that depend on the category."""
+    """The wholesale list: blank variant numbers, potency columns that depend on the category."""
 
-    def record(self, row: Mapping[str, str]) -> SourceRecord:
-        """Read one row: milligrams per unit for what is eaten or drunk, percent for all else."""
+    def record(self, row: Mapping[str, str]) -> ProductRecord:
+        """Return a row's record: potency in mg per unit for edibles and drinks, else percent."""
         record = super().record(row)
-        number = record.sku.strip() or record.gtin.strip()
-        if not number:  # several variants share an item number: the size tells them apart
-            item = row.get("OCS Item Number", "").strip()
-            number = f"{item}_{record.size}" if item else ""
+        external_id = record.sku.strip() or record.gtin.strip() or _item_and_size(row, record.size)
         record = replace(
-            record, external_id=number, defect="" if number else "the row has no number of any kind"
+            record,
+            external_id=external_id,
+            defect="" if external_id else "the row has no number of any kind",
         )
-        if form_of(record.category) != "edible":
+        if product_form(record.category) != "edible":
             return record
         return replace(
             record,
@@ -61,8 +60,14 @@ class OcsWholesale(SheetSource):
         )
 
 
-def _per_unit(row: Mapping[str, str], kind: str) -> str:
-    amount = row.get(f"{kind} Content Per Unit", "").strip()
+def _item_and_size(row: Mapping[str, str], size: str) -> str:
+    """Return the item number, which several variants share, together with the size."""
+    item = row.get("OCS Item Number", "").strip()
+    return f"{item}_{size}" if item else ""
+
+
+def _per_unit(row: Mapping[str, str], cannabinoid: str) -> str:
+    amount = row.get(f"{cannabinoid} Content Per Unit", "").strip()
     return f"{amount} mg/unit" if amount.replace(".", "", 1).isdigit() else amount
 
 

@@ -1,4 +1,4 @@
-"""Lists of products, CSV or Excel, by address or uploaded; staff say which column says what."""
+"""Sheet sources: CSV or Excel lists, by URL or uploaded, read by a column mapping from staff."""
 
 import hashlib
 import tempfile
@@ -12,23 +12,23 @@ from dateutil import parser as dates
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from catalog.ingest.records import SourceRecord
+from catalog.ingest.records import ProductRecord
 from catalog.ingest.sources.mapping import SheetMapping
-from mlops.pipelines.connectors.http import SourceAnswer, SourceClient
-from mlops.pipelines.connectors.sheets import Part, cut, is_workbook, rows_of
-from mlops.pipelines.definitions import Fetched
+from mlops.pipelines.connectors.http import SourceClient, SourceResponse
+from mlops.pipelines.connectors.sheets import SheetPart, is_workbook, read_sheet_rows, split_sheet
+from mlops.pipelines.definitions import RawResponse
 from mlops.pipelines.errors import SourceBroken
 
-_IN_STOCK = frozenset(
+_IN_STOCK_WORDS = frozenset(
     {"in stock", "instock", "available", "yes", "true", "1", "y", "en stock", "disponible", "oui"}
 )
-_COPIED_BYTES = 2**20
-_LONGEST_ID = 100
-Record = TypeVar("Record")
+_COPY_CHUNK_BYTES = 2**20
+_MAX_ID_LENGTH = 100
+RecordT = TypeVar("RecordT")
 
 
-class ListSource(ABC, Generic[Record]):
-    """One list; subclasses say what a row is."""
+class ListSource(ABC, Generic[RecordT]):
+    """A list of rows; subclasses define the record of a row."""
 
     base_url = ""
 
@@ -40,127 +40,142 @@ class ListSource(ABC, Generic[Record]):
 
     @property
     def mapping_hash(self) -> str:
-        """What changes whenever the same bytes are read differently."""
+        """Hash of the mapping: changes whenever the same bytes are read differently."""
         return self.mapping.hash
 
-    def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[Fetched]:
-        """Yield the file in parts, each with the head; raises SourceBroken when it cannot be read, or has no rows."""
+    def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[RawResponse]:
+        """
+        Yield the file in parts: bundle "rows/NUMBER", roles "head" and "rows".
+
+        limit: maximum number of rows. Raises SourceBroken: unreadable file, missing columns, or no
+        rows.
+        """
         with tempfile.TemporaryFile() as file:
-            answer = copy_list(client, file, label=self.label)
-            if answer.is_unmodified:
-                yield from client.as_last_time(answer)
+            response = copy_sheet(client, file, label=self.label)
+            if response.is_unmodified:
+                yield from client.previous_responses(response)
                 return
             file.seek(0)
-            for number, part in enumerate(cut(file, self.mapping.form, most_rows=limit), start=1):
+            for number, part in enumerate(
+                split_sheet(file, self.mapping.form, max_rows=limit), start=1
+            ):
                 if number == 1:
-                    self._check(part)
+                    self._check_columns(part)
                 for role, body in (("head", part.head), ("rows", part.rows)):
                     if role == "rows" or body:
-                        yield Fetched.of(
-                            _with_body(answer, body), bundle=f"rows/{number:06}", role=role
+                        yield RawResponse.from_response(
+                            _with_body(response, body), bundle=f"rows/{number:06}", role=role
                         )
 
-    def parse(self, bundle: Sequence[Fetched]) -> Iterator[Record]:
-        """Yield a record for each row that holds anything."""
+    def parse(self, bundle: Sequence[RawResponse]) -> Iterator[RecordT]:
+        """Yield a record for each row that is not empty."""
         by_role = {response.role: response.body for response in bundle}
-        for row in rows_of(Part(by_role.get("head", b""), by_role["rows"]), self.mapping.form):
+        for row in read_sheet_rows(
+            SheetPart(by_role.get("head", b""), by_role["rows"]), self.mapping.form
+        ):
             yield self.record(row)
 
-    def records_of(self, payload: Mapping[str, Any]) -> Iterator[Record]:
-        """Read the record of a row again, as it was quarantined or as a person has mended it."""
+    def parse_payload(self, payload: Mapping[str, Any]) -> Iterator[RecordT]:
+        """Yield the record of a quarantined row, as received or as corrected by staff."""
         yield self.record({column: str(value) for column, value in payload.items()})
 
     @abstractmethod
-    def record(self, row: Mapping[str, str]) -> Record:
-        """Read one row; what is wrong with its shape is in `defect`."""
+    def record(self, row: Mapping[str, str]) -> RecordT:
+        """Return the record of a row; `defect` states what is wrong with its shape."""
 
-    def _facts(self, row: Mapping[str, str]) -> dict[str, str]:
-        """Return what the row says, by field."""
+    def _field_values(self, row: Mapping[str, str]) -> dict[str, str]:
+        """Return the row's text by field."""
         mapping = self.mapping
         return {field: self._value(row, field) for field in {*mapping.columns, *mapping.defaults}}
 
-    def _defect(self, external_id: str) -> str:
-        return (
-            ""
-            if external_id
-            else f"nothing in {', '.join(self.mapping.id_columns)} tells the row from others"
-        )
+    def _missing_id_defect(self, external_id: str) -> str:
+        if external_id:
+            return ""
+        return f"the row has no id in {', '.join(self.mapping.id_columns)}"
 
     def _value(self, row: Mapping[str, str], field: str) -> str:
         mapping = self.mapping
         text = row.get(mapping.columns.get(field, ""), "").strip()
         text = mapping.values.get(field, {}).get(text, text) or mapping.defaults.get(field, "")
         unit = mapping.units.get(field)
-        return (
-            f"{text} {unit}" if unit and text.replace(".", "").replace(",", "").isdigit() else text
-        )
+        is_bare_number = text.replace(".", "").replace(",", "").isdigit()
+        return f"{text} {unit}" if unit and is_bare_number else text
 
-    def _external_id(self, row: Mapping[str, str], facts: Mapping[str, str]) -> str:
+    def _build_external_id(self, row: Mapping[str, str], values: Mapping[str, str]) -> str:
+        """Return the id columns joined; without id columns, a hash of what identifies a product."""
         if self.mapping.id_columns:
-            told = "|".join(
-                filter(None, (row.get(column, "").strip() for column in self.mapping.id_columns))
-            )
-            return told if len(told) <= _LONGEST_ID else _hashed(told)
-        return _hashed(
-            "\x1f".join(facts.get(field, "") for field in ("name", "brand", "size", "category"))
+            parts = (row.get(column, "").strip() for column in self.mapping.id_columns)
+            external_id = "|".join(part for part in parts if part)
+            is_too_long = len(external_id) > _MAX_ID_LENGTH
+            return _hash_id(external_id) if is_too_long else external_id
+        return _hash_id(
+            "\x1f".join(values.get(field, "") for field in ("name", "brand", "size", "category"))
         )
 
-    def _check(self, part: Part) -> None:
-        """Find the columns, or say which are missing: a list that lost one has changed its format."""
-        first = next(rows_of(part, self.mapping.form), None)
+    def _check_columns(self, part: SheetPart) -> None:
+        """Raise SourceBroken when a mapped column is missing: the list has changed its format."""
+        first = next(read_sheet_rows(part, self.mapping.form), None)
         if first is None:
             raise SourceBroken(f"{self.label} has no rows.")
-        wanted = {*self.mapping.columns.values(), *self.mapping.id_columns}
-        if missing := sorted(wanted - set(first)):
+        mapped = {*self.mapping.columns.values(), *self.mapping.id_columns}
+        if missing := sorted(mapped - set(first)):
             raise SourceBroken(
                 f"{self.label} has no column {', '.join(missing)}; it has {', '.join(first)}."
             )
 
 
-class SheetSource(ListSource[SourceRecord]):
-    """A list of products."""
+class SheetSource(ListSource[ProductRecord]):
+    """A sheet of products."""
 
-    def record(self, row: Mapping[str, str]) -> SourceRecord:
-        """Read one row; what is wrong with its shape is in `defect`."""
-        mapping, facts = self.mapping, self._facts(row)
-        moment = facts.pop("event_at", "")
-        stock = facts.pop("in_stock", "")
-        terpenes = facts.pop("terpenes", "")
-        external_id = self._external_id(row, facts)
-        return SourceRecord(
+    def record(self, row: Mapping[str, str]) -> ProductRecord:
+        """Return the record of a row; `defect` states what is wrong with its shape."""
+        mapping = self.mapping
+        values = self._field_values(row)
+        event_at = values.pop("event_at", "")
+        in_stock = values.pop("in_stock", "")
+        terpenes = values.pop("terpenes", "").replace(";", ",").split(",")
+        price = values.pop("price", None)
+        external_id = self._build_external_id(row, values)
+        return ProductRecord(
             source=self.code,
             external_id=external_id,
             language=mapping.language,
             price_kind=mapping.price_kind,
             payload=row,
-            **{**facts, "price": facts.get("price") if self._has("price") else None},  # type: ignore[arg-type]
-            in_stock=stock.strip().lower() in _IN_STOCK if stock else None,
-            terpenes=tuple(t.strip() for t in terpenes.replace(";", ",").split(",") if t.strip()),
-            event_at=moment_of(moment, day_first=mapping.day_first) if moment else None,
-            defect=self._defect(external_id),
+            **values,  # type: ignore[arg-type]  # the remaining fields are texts
+            price=price if self._has_field("price") else None,
+            in_stock=in_stock.strip().lower() in _IN_STOCK_WORDS if in_stock else None,
+            terpenes=tuple(name.strip() for name in terpenes if name.strip()),
+            event_at=parse_time(event_at, day_first=mapping.day_first) if event_at else None,
+            defect=self._missing_id_defect(external_id),
         )
 
-    def _has(self, field: str) -> bool:
+    def _has_field(self, field: str) -> bool:
         return field in self.mapping.columns or field in self.mapping.defaults
 
 
-def _hashed(told: str) -> str:
-    return f"row:{hashlib.sha256(told.encode()).hexdigest()[:24]}"
+def _hash_id(text: str) -> str:
+    return f"row:{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
-def copy_list(client: SourceClient, file: BinaryIO, *, label: str) -> SourceAnswer:
-    """Download or open a list into a file; `is_unmodified` when it is as last time, and nothing was written."""
+def copy_sheet(client: SourceClient, file: BinaryIO, *, label: str) -> SourceResponse:
+    """
+    Download or open a list into a file.
+
+    Nothing is written when the response `is_unmodified` since the last good run. Raises
+    SourceBroken, HttpFailed.
+    """
     if client.access.base_url:
         return client.download(to=file)
     if not client.access.file:
         raise SourceBroken(f"{label} has neither an address nor a file.")
     try:
         with default_storage.open(client.access.file) as stored:
-            while chunk := stored.read(_COPIED_BYTES):
+            while chunk := stored.read(_COPY_CHUNK_BYTES):
                 file.write(cast(bytes, chunk))
     except OSError as error:
         raise SourceBroken(f"The file of {label} cannot be opened: {error}") from None
-    return SourceAnswer(
+    return SourceResponse(
         url=f"file:{client.access.file}",
         status=200,
         content_type="",
@@ -170,24 +185,24 @@ def copy_list(client: SourceClient, file: BinaryIO, *, label: str) -> SourceAnsw
     )
 
 
-def _with_body(answer: SourceAnswer, body: bytes) -> SourceAnswer:
-    return SourceAnswer(
-        url=answer.url,
-        status=answer.status,
+def _with_body(response: SourceResponse, body: bytes) -> SourceResponse:
+    return SourceResponse(
+        url=response.url,
+        status=response.status,
         body=body,
-        headers=answer.headers,
-        fetched_at=answer.fetched_at,
-        content_type=answer.content_type
+        headers=response.headers,
+        fetched_at=response.fetched_at,
+        content_type=response.content_type
         or ("application/zip" if is_workbook(body) else "text/csv"),
-        request_key=answer.request_key,
+        request_key=response.request_key,
     )
 
 
 @lru_cache(maxsize=4096)
-def moment_of(text: str, *, day_first: bool) -> datetime | None:
-    """Read a time; one that cannot be read is none, since nothing but freshness hangs on it."""
+def parse_time(text: str, *, day_first: bool) -> datetime | None:
+    """Parse a time; None when unreadable, since only the freshness check depends on it."""
     try:
-        moment = dates.parse(text, dayfirst=day_first)
+        time = dates.parse(text, dayfirst=day_first)
     except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Try the cleaning rules on strings, without a database."""
+"""Apply the cleaning rules to strings, without a database."""
 
 import json
 import sys
@@ -10,18 +10,18 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from catalog.ingest.cleaning.strings import KINDS, Cleaned, clean_string
+from catalog.ingest.cleaning.strings import STRING_KINDS, CleanedString, clean_string
 
-_REASONS_SHOWN = 2
+_MAX_REASONS_SHOWN = 2
 _TABLE_WIDTH = 160
 
 
 class Command(BaseCommand):
-    """One line of JSON in, one out; or the counts of all of them."""
+    """Prints one line of JSON per input line, or a table of counts."""
 
     help = (
         'Read lines {"id", "kind": "'
-        + "|".join(KINDS)
+        + "|".join(STRING_KINDS)
         + '", "raw", "lang"?, "context"?: {"category", "column",'
         ' "brand"}} and print lines {"id", "result", "flags", "refused"}.'
     )
@@ -37,67 +37,76 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, file: str, summary: bool, **_: Any) -> None:
-        """Answer line by line, or in a table."""
+        """Clean each line; print results or a summary."""
         if file == "-":
-            self._answer(sys.stdin, "standard input", summary=summary)
+            self._print_results(sys.stdin, "standard input", summary=summary)
             return
         try:
             with open(file, encoding="utf-8") as lines:
-                self._answer(lines, file, summary=summary)
+                self._print_results(lines, file, summary=summary)
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{file} cannot be read: {error}", returncode=2) from None
 
-    def _answer(self, lines: TextIO, name: str, *, summary: bool) -> None:
-        answers = _answers(lines, name)
+    def _print_results(self, lines: TextIO, name: str, *, summary: bool) -> None:
+        results = _clean_lines(lines, name)
         if summary:
-            Console(width=_TABLE_WIDTH).print(_summary(answers))
+            Console(width=_TABLE_WIDTH).print(_summary(results))
             return
-        for asked, cleaned in answers:
-            told = {
-                "id": asked.get("id"),
+        for item, cleaned in results:
+            output = {
+                "id": item.get("id"),
                 "result": cleaned.result,
                 "flags": cleaned.flags,
                 "refused": cleaned.refused,
             }
-            self.stdout.write(json.dumps(told, ensure_ascii=False))
+            self.stdout.write(json.dumps(output, ensure_ascii=False))
 
 
-def _answers(lines: TextIO, name: str) -> Iterator[tuple[dict[str, Any], Cleaned]]:
+def _clean_lines(lines: TextIO, name: str) -> Iterator[tuple[dict[str, Any], CleanedString]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            asked = json.loads(line)
-            context = asked.get("context") or {}
-            if not isinstance(asked["raw"], str) or not isinstance(context, dict):
-                raise TypeError
-            language = asked.get("lang") or ""
-            yield (
-                asked,
-                clean_string(
-                    kind=asked["kind"], raw=asked["raw"], language=language, context=context
-                ),
-            )
+            yield _clean_line(line)
         except (ValueError, KeyError, TypeError, AttributeError):
-            reason = (
-                f'{name}, line {number}: want {{"id", "kind": "{"|".join(KINDS)}", "raw": text, …}}'
-            )
-            raise CommandError(reason, returncode=2) from None
+            kinds = "|".join(STRING_KINDS)
+            raise CommandError(
+                f'{name}, line {number}: expected {{"id", "kind": "{kinds}", "raw": text, …}}',
+                returncode=2,
+            ) from None
 
 
-def _summary(answers: Iterator[tuple[dict[str, Any], Cleaned]]) -> Table:
+def _clean_line(line: str) -> tuple[dict[str, Any], CleanedString]:
+    """Return the parsed line and its result. Raises ValueError, KeyError, TypeError."""
+    item = json.loads(line)
+    context = item.get("context") or {}
+    if not isinstance(item["raw"], str) or not isinstance(context, dict):
+        raise TypeError("raw must be text, context an object")
+    cleaned = clean_string(
+        kind=item["kind"], raw=item["raw"], language=item.get("lang") or "", context=context
+    )
+    return item, cleaned
+
+
+def _summary(results: Iterator[tuple[dict[str, Any], CleanedString]]) -> Table:
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     reasons: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for asked, cleaned in answers:
-        key = asked["kind"], str(asked.get("source") or "–")
-        outcome = "refused" if cleaned.refused else "flagged" if cleaned.flags else "read"
-        counts[key][outcome] += 1
+    for item, cleaned in results:
+        key = item["kind"], str(item.get("source") or "–")
+        counts[key][_outcome(cleaned)] += 1
         reasons[key].update([cleaned.refused] if cleaned.refused else cleaned.flags)
-    table = Table("kind", "source", "distinct", "read", "flagged", "refused", "most often, because")
+    table = Table(
+        "kind", "source", "distinct", "read", "flagged", "refused", "most frequent reasons"
+    )
     for key, count in sorted(counts.items()):
-        told = "; ".join(
-            f"{reason} ({times})" for reason, times in reasons[key].most_common(_REASONS_SHOWN)
-        )
+        frequent = reasons[key].most_common(_MAX_REASONS_SHOWN)
+        reasons_text = "; ".join(f"{reason} ({times})" for reason, times in frequent)
         figures = (count.total(), count["read"], count["flagged"], count["refused"])
-        table.add_row(*key, *(f"{figure:,}" for figure in figures), told)
+        table.add_row(*key, *(f"{figure:,}" for figure in figures), reasons_text)
     return table
+
+
+def _outcome(cleaned: CleanedString) -> str:
+    if cleaned.refused:
+        return "refused"
+    return "flagged" if cleaned.flags else "read"

@@ -1,4 +1,4 @@
-"""Point a source at an address, switch it on or off."""
+"""Set the address and request rate of a source, enable or disable it."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from catalog.services.sources import save_source
 
 
 class Command(BaseCommand):
-    """Changes the source's row, as the console does."""
+    """Changes a source as the console does."""
 
-    help = "Point a source at an address, switch it on or off."
+    help = "Set the address and request rate of a source, enable or disable it."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
@@ -32,10 +32,10 @@ class Command(BaseCommand):
         disable: bool,
         **_: Any,
     ) -> None:
-        """Save the row."""
+        """Save the source."""
         source = CatalogSource.objects.filter(pk=code).first()
         if source is None:
-            raise CommandError(f"There is no source {code!r}.", returncode=2)
+            raise CommandError(f"Unknown source {code!r}.", returncode=2)
         if base_url is not None:
             source.base_url = base_url
         if requests_per_second is not None:
@@ -47,6 +47,6 @@ class Command(BaseCommand):
         if enable or disable:
             source.is_enabled = enable
         save_source(source=source)
-        self.stdout.write(
-            f"{source.label}: {'enabled' if source.is_enabled else 'disabled'}, {source.base_url or 'its own address'}"
-        )
+        status = "enabled" if source.is_enabled else "disabled"
+        address = source.base_url or "default address"
+        self.stdout.write(f"{source.label}: {status}, {address}")

@@ -1,4 +1,4 @@
-"""Find products that are one."""
+"""Find duplicate products."""
 
 from typing import Any
 
@@ -7,44 +7,46 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from catalog.services.duplicates import count_due, match_products, rehearse_matching
+from catalog.services.duplicates import count_unmatched_products, dry_run_matching, match_products
 from catalog.services.search_vocabulary import refresh_search_words
 
 
 class Command(BaseCommand):
-    """Counts of what was compared, merged, and put before a person."""
+    """Prints the numbers of products compared, pairs merged, and pairs for review."""
 
-    help = "Compare products that are new or have changed with others of their brand; merge what is one."
+    help = "Compare new and changed products with others of their brand; merge duplicates."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         parser.add_argument(
-            "--dry-run", action="store_true", help="say what would be merged; write nothing"
+            "--dry-run", action="store_true", help="show what would be merged; write nothing"
         )
         parser.add_argument("--limit", type=int, help="compare at most this many products")
 
     def handle(self, *, dry_run: bool, limit: int | None, **_: Any) -> None:
-        """Match what is due."""
-        if limit is not None and (limit < 1 or dry_run):
-            raise CommandError("--limit must be 1 or more, and cannot be rehearsed.", returncode=2)
+        """Match the products that are due."""
+        if limit is not None and limit < 1:
+            raise CommandError("--limit must be 1 or more.", returncode=2)
+        if limit is not None and dry_run:
+            raise CommandError("--limit and --dry-run exclude each other.", returncode=2)
+        unmatched = count_unmatched_products()
         console = Console()
         with Progress(console=console, transient=True) as progress:
-            bar = progress.add_task("matching", total=min(count_due(), limit or count_due()))
+            bar = progress.add_task("matching", total=min(unmatched, limit or unmatched))
 
             def advance(count: int) -> None:
                 progress.advance(bar, count)
 
-            matched = (
-                rehearse_matching(on_batch=advance)
-                if dry_run
-                else match_products(limit=limit, on_batch=advance)
-            )
+            if dry_run:
+                result = dry_run_matching(on_batch=advance)
+            else:
+                result = match_products(limit=limit, on_batch=advance)
         if not dry_run:
             refresh_search_words()
         table = Table(
             "compared",
             "would be merged" if dry_run else "merged",
-            "would be asked" if dry_run else "asked",
+            "would be reviewed" if dry_run else "for review",
         )
-        table.add_row(*map(str, (matched.compared, matched.merged, matched.asked)))
+        table.add_row(str(result.compared), str(result.merged), str(result.for_review))
         console.print(table)

@@ -1,53 +1,62 @@
-"""Read what lies in quarantine again, by today's rules."""
+"""Process quarantined records again with the current rules."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import track
 
-from catalog.pipelines import pipeline_named
+from catalog.pipelines import pipeline_by_name
 from mlops.models import QuarantinedRecord
-from mlops.pipelines.replay import ReplayRefused, replay, try_payload
+from mlops.pipelines.definitions import Pipeline
+from mlops.pipelines.replay import ReplayRefused, preview_payload, replay
 from mlops.streams.intake import PIPELINE as STREAMS
 
 
 class Command(BaseCommand):
-    """Counts at the end; what is still rejected stays where it is."""
+    """Prints the counts; records that are still rejected stay in quarantine."""
 
-    help = "Replay quarantined records that today's rules accept."
+    help = "Replay quarantined records that the current rules accept."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare options."""
         parser.add_argument("--source", help="only those of this source")
         parser.add_argument(
-            "--dry-run", action="store_true", help="tell what would be replayed, write nothing"
+            "--dry-run", action="store_true", help="count what would be replayed; write nothing"
         )
 
     def handle(self, *, source: str | None, dry_run: bool, **_: Any) -> None:
-        """Replay each."""
+        """Replay each open record."""
         # Events are replayed by `manage.py replay_events --quarantine TOPIC`.
-        due = (
+        records = (
             QuarantinedRecord.objects.filter(closed_at=None)
             .exclude(run__pipeline=STREAMS)
             .select_related("run")
         )
         if source:
-            due = due.filter(source=source)
+            records = records.filter(source=source)
             if not QuarantinedRecord.objects.filter(source=source).exists():
-                raise CommandError(f"Nothing of {source} was ever quarantined.", returncode=2)
-        done = refused = 0
-        for record in track(list(due), description="Replaying", transient=True):
-            pipeline = pipeline_named(record.run.pipeline)
-            try:
-                if dry_run:
-                    refined = try_payload(pipeline, source=record.source, payload=record.payload)
-                    is_accepted = bool(refined.accepted) and not refined.rejected
-                else:
-                    replay(pipeline, record=record, by=None)
-                    is_accepted = True
-            except ReplayRefused:
-                is_accepted = False
-            done, refused = done + is_accepted, refused + (not is_accepted)
+                raise CommandError(f"No record of {source} was ever quarantined.", returncode=2)
+        replayed = 0
+        rejected = 0
+        for record in track(list(records), description="Replaying", transient=True):
+            pipeline = pipeline_by_name(record.run.pipeline)
+            if _replay(record, pipeline, dry_run=dry_run):
+                replayed += 1
+            else:
+                rejected += 1
         self.stdout.write(
-            f"{done} {'would be' if dry_run else 'were'} replayed, {refused} are still rejected."
+            f"{replayed} {'would be' if dry_run else 'were'} replayed, "
+            f"{rejected} are still rejected."
         )
+
+
+def _replay(record: QuarantinedRecord, pipeline: Pipeline, *, dry_run: bool) -> bool:
+    """Replay a record, or preview it; return whether the rules accept it."""
+    try:
+        if dry_run:
+            result = preview_payload(pipeline, source=record.source, payload=record.payload)
+            return bool(result.accepted) and not result.rejected
+        replay(pipeline, record=record, by=None)
+    except ReplayRefused:
+        return False
+    return True

@@ -24,6 +24,6 @@ $$;
 -- Ids of the products whose search document matches a query. The planner estimates a match as cheap as a comparison, so
 -- for queries of many words it would read the whole table, about a hundred times slower than the index. Sequential
 -- scans are switched off for this function, and for nothing else.
-CREATE FUNCTION products_carrying(asked tsquery) RETURNS SETOF uuid
+CREATE FUNCTION products_matching(asked tsquery) RETURNS SETOF uuid
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000 SET enable_seqscan = off
 AS $$ SELECT id FROM products WHERE search_document @@ asked $$;

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from catalog.models import CatalogSource, MatchDecision, Product, SupplierListing
-from tests.integration.locks import held_elsewhere
+from tests.integration.locks import hold_lock_elsewhere
 from tests.samples.suppliers.server import SampleSupplier
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,7 +65,7 @@ def test_rehearsal_says_what_would_stop_a_run(
 def test_run_that_another_has_begun_is_waited_for(
     pointed: SampleSupplier, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with held_elsewhere("source:aglc") as release:
+    with hold_lock_elsewhere("source:aglc") as release:
         assert "Another run of aglc is under way." in _refused(
             "sync_catalog", "--source", "aglc", "--wait", "0"
         )
@@ -84,7 +84,7 @@ def test_sync_refuses_what_it_cannot_run() -> None:
     assert "1 or more" in _refused("sync_catalog", "--limit", "0")
     assert "No source is enabled" in _refused("sync_catalog")
     CatalogSource.objects.create(code="list", label="A list", kind="sheet", is_enabled=True)
-    assert "nobody has said yet" in _refused("sync_catalog", "--source", "list")
+    assert "columns are not mapped yet" in _refused("sync_catalog", "--source", "list")
     assert "above 0" in _refused("configure_source", "ocs", "--requests-per-second", "0")
 
 
@@ -119,7 +119,7 @@ def test_strings_are_counted_by_kind_and_source(
         for line in capsys.readouterr().out.splitlines()
         if "│" in line
     ]
-    assert ["thc", "here", "2", "1", "0", "1", "says nothing (1)"] in [row[1:-1] for row in rows]
+    assert ["thc", "here", "2", "1", "0", "1", "has no value (1)"] in [row[1:-1] for row in rows]
     assert ["name", "there", "1", "1", "0", "0", ""] in [row[1:-1] for row in rows]
 
 

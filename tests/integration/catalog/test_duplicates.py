@@ -10,20 +10,20 @@ from django.forms.models import model_to_dict
 from django.test import Client
 from django.urls import reverse
 
-from catalog.ingest.matching import VERSION
+from catalog.ingest.matching import ALGORITHM_VERSION
 from catalog.ingest.records import CleanListing, Potency
 from catalog.models import MatchDecision, Product, ProductAlias, Store, StoreStock
 from catalog.selectors import listings_with_origin
 from catalog.services.duplicates import (
     MergeRefused,
-    decide,
+    apply_verdict,
+    dry_run_matching,
     match_products,
     merge_pair,
-    rehearse_matching,
     unmerge,
 )
 from catalog.services.listings import save_listings
-from catalog.services.stock import Count, count_stock
+from catalog.services.stock import StockCount, save_stock_counts
 from config.api.keys import ApiKey
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,7 +47,7 @@ def _listing(source: str, external_id: str, **facts: Any) -> CleanListing:
         "thc": Potency(low=Decimal(20), high=Decimal(26), unit="percent"),
         "cbd": None,
         "weight_grams": Decimal("3.5"),
-        "pieces": None,
+        "unit_count": None,
         "price": Decimal("29.95"),
         "price_kind": "retail",
         "url": None,
@@ -88,7 +88,7 @@ def test_same_brand_name_and_pack_is_one_product_with_the_facts_of_both() -> Non
     assert (decision.verdict, decision.decided_by, decision.algorithm) == (
         Verdict.SAME,
         None,
-        VERSION,
+        ALGORITHM_VERSION,
     )
 
 
@@ -135,12 +135,12 @@ def test_where_the_survivor_was_never_counted_it_has_what_the_other_had_until_th
         name: Store.objects.create(code=name, name=name, province="ON")
         for name in ("only", "both", "since")
     }
-    count_stock([Count(store.pk, aglc.pk, 3, at) for store in stores.values()])
-    count_stock([Count(stores["both"].pk, ocs.pk, 3, at)])
+    save_stock_counts([StockCount(store.pk, aglc.pk, 3, at) for store in stores.values()])
+    save_stock_counts([StockCount(stores["both"].pk, ocs.pk, 3, at)])
     with django_capture_on_commit_callbacks(execute=True):
         merge_pair(left=ocs, right=aglc, by=admin_user)
     assert _counted(ocs) == {"only": 3, "both": 3, "since": 3}
-    count_stock([Count(stores["since"].pk, ocs.pk, 2, at + timedelta(hours=2))])
+    save_stock_counts([StockCount(stores["since"].pk, ocs.pk, 2, at + timedelta(hours=2))])
     aglc.refresh_from_db()
     with django_capture_on_commit_callbacks(execute=True):
         unmerge(product=aglc, by=admin_user)
@@ -159,8 +159,8 @@ def test_what_is_merged_beneath_another_keeps_what_it_brought(
     survivor, first, second = (Product.objects.get(name=name) for name in names)
     store = Store.objects.create(code="only", name="only", province="ON")
     at = datetime(2026, 11, 1, tzinfo=UTC)
-    count_stock(
-        [Count(store.pk, first.pk, 3, at), Count(store.pk, second.pk, 6, at + timedelta(hours=1))]
+    save_stock_counts(
+        [StockCount(store.pk, first.pk, 3, at), StockCount(store.pk, second.pk, 6, at + timedelta(hours=1))]
     )
     with django_capture_on_commit_callbacks(execute=True):
         for loser in (first, second):
@@ -238,13 +238,13 @@ def test_merges_follow_each_other_and_come_apart_from_the_top(admin_user: User) 
     unmerge(product=Product.objects.get(pk=survivor.pk), by=admin_user)
     assert ProductAlias.objects.get().product_key == survivor.merge_key
     assert Product.objects.get(pk=loser.pk).merged_into == survivor
-    decide(decision=first, verdict=Verdict.DIFFERENT, by=admin_user)
+    apply_verdict(decision=first, verdict=Verdict.DIFFERENT, by=admin_user)
     assert Product.objects.current().count() == 4
 
 
 def test_rehearsal_of_matching_writes_nothing() -> None:
     _pair()
-    assert rehearse_matching().merged == 1
+    assert dry_run_matching().merged == 1
     assert not MatchDecision.objects.exists()
     assert Product.objects.current().count() == 2
 
@@ -369,7 +369,7 @@ def test_merge_beneath_another_comes_apart_and_the_other_stays(admin_user: User)
 def test_what_a_person_keeps_apart_is_not_joined_by_way_of_a_third(admin_user: User) -> None:
     _save(_listing("kushy", "1"), _listing("aglc", "2", strain_type="sativa"))
     match_products()
-    decide(decision=MatchDecision.objects.get(), verdict=Verdict.DIFFERENT, by=admin_user)
+    apply_verdict(decision=MatchDecision.objects.get(), verdict=Verdict.DIFFERENT, by=admin_user)
     _save(_listing("abc", "9", gtin="00628110000129", merge_key="gtin:00628110000129"))
     aglc, third = Product.objects.get(source="aglc"), Product.objects.get(source="abc")
     merge_pair(left=aglc, right=third, by=admin_user)
@@ -391,11 +391,11 @@ def test_merged_listing_that_becomes_another_product_is_taken_out() -> None:
 def test_merges_of_an_older_version_are_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     _, aglc = _pair()
     match_products()
-    monkeypatch.setattr("catalog.services.duplicates.VERSION", "match-next")
+    monkeypatch.setattr("catalog.services.duplicates.ALGORITHM_VERSION", "match-next")
     assert match_products().merged == 0
     assert MatchDecision.objects.get().algorithm == "match-next"
-    monkeypatch.setattr("catalog.services.duplicates.VERSION", "match-stricter")
-    monkeypatch.setattr("catalog.ingest.matching._SAME_FROM", 101)
+    monkeypatch.setattr("catalog.services.duplicates.ALGORITHM_VERSION", "match-stricter")
+    monkeypatch.setattr("catalog.ingest.matching._MIN_SAME_SCORE", 101)
     assert match_products().asked == 1
     aglc.refresh_from_db()
     assert aglc.merged_into is None
@@ -406,7 +406,7 @@ def test_merges_of_people_outlive_versions_and_changes(
 ) -> None:
     ocs, aglc = _pair(name="Rose Kush")
     merge_pair(left=ocs, right=aglc, by=admin_user)
-    monkeypatch.setattr("catalog.services.duplicates.VERSION", "match-next")
+    monkeypatch.setattr("catalog.services.duplicates.ALGORITHM_VERSION", "match-next")
     _save(_listing("aglc", "2", name="Rosé Kush No 2"))
     match_products()
     aglc.refresh_from_db()

@@ -9,7 +9,7 @@ import pytest
 from catalog.ingest.records import CleanListing
 from catalog.models import Product, SupplierListing
 from catalog.services.listings import save_listings, source_checksum
-from mlops.pipelines.definitions import Saved
+from mlops.pipelines.definitions import SaveCounts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,7 +31,7 @@ def _listing(**facts: Any) -> CleanListing:
         "thc": None,
         "cbd": None,
         "weight_grams": Decimal("3.5"),
-        "pieces": None,
+        "unit_count": None,
         "price": Decimal("29.95"),
         "price_kind": "retail",
         "url": None,
@@ -42,11 +42,11 @@ def _listing(**facts: Any) -> CleanListing:
 
 def test_new_changed_and_unchanged_are_counted_and_only_due_rows_written() -> None:
     listings = [_listing(external_id=str(n), merge_key=f"k{n}") for n in range(3)]
-    assert save_listings(listings=listings, run=None) == Saved(new=3)
+    assert save_listings(listings=listings, run=None) == SaveCounts(new=3)
     before = {row.external_id: (row.updated_at, row.pk) for row in SupplierListing.objects.all()}
     listings[1] = replace(listings[1], price=Decimal(31))
     listings.append(_listing(external_id="3", merge_key="k3"))
-    assert save_listings(listings=listings, run=None) == Saved(new=1, changed=1, unchanged=2)
+    assert save_listings(listings=listings, run=None) == SaveCounts(new=1, changed=1, unchanged=2)
     after = {row.external_id: (row.updated_at, row.pk) for row in SupplierListing.objects.all()}
     assert after["0"] == before["0"]
     assert after["1"][0] > before["1"][0]
@@ -56,15 +56,15 @@ def test_new_changed_and_unchanged_are_counted_and_only_due_rows_written() -> No
 
 def test_duplicates_in_a_batch_are_settled_the_same_in_any_order() -> None:
     pair = [_listing(price=Decimal(1)), _listing(price=Decimal(2))]
-    assert save_listings(listings=pair, run=None) == Saved(new=1)
+    assert save_listings(listings=pair, run=None) == SaveCounts(new=1)
     checksum = source_checksum("ocs")
-    assert save_listings(listings=pair[::-1], run=None) == Saved(unchanged=1)
+    assert save_listings(listings=pair[::-1], run=None) == SaveCounts(unchanged=1)
     assert source_checksum("ocs") == checksum
 
 
 def test_same_id_of_another_source_or_language_is_another_listing() -> None:
     three = [_listing(), _listing(language="fr", name="Kush rose"), _listing(source="sqdc")]
-    assert save_listings(listings=three, run=None) == Saved(new=3)
+    assert save_listings(listings=three, run=None) == SaveCounts(new=3)
     product = Product.objects.get()
     assert (product.name, product.name_fr) == ("Pink Kush", "Kush rose")
 
@@ -94,13 +94,13 @@ def test_new_name_is_found_by_words_and_keeps_the_product() -> None:
 
 
 def test_nothing_to_save_is_nothing_done() -> None:
-    assert save_listings(listings=[], run=None) == Saved()
+    assert save_listings(listings=[], run=None) == SaveCounts()
 
 
 def test_measured_beats_claimed_beats_mean_whichever_source_says_it() -> None:
-    mean = _listing(source="aglc", terpenes=("pinene",), terpene_basis="strain-mean")
-    claim = _listing(source="ocs", terpenes=("myrcene",), terpene_basis="supplier")
-    measured = _listing(source="zlab", terpenes=("limonene",), terpene_basis="measured")
+    mean = _listing(source="aglc", terpenes=("pinene",), terpene_source="strain-mean")
+    claim = _listing(source="ocs", terpenes=("myrcene",), terpene_source="supplier")
+    measured = _listing(source="zlab", terpenes=("limonene",), terpene_source="measured")
     for listings, expected in (
         ([mean], "pinene"),
         ([mean, claim], "myrcene"),
@@ -109,4 +109,4 @@ def test_measured_beats_claimed_beats_mean_whichever_source_says_it() -> None:
         save_listings(listings=listings, run=None)
         product = Product.objects.get()
         basis = {"pinene": "strain-mean", "myrcene": "supplier", "limonene": "measured"}[expected]
-        assert (product.terpenes, product.terpene_basis) == ([expected], basis)
+        assert (product.terpenes, product.terpene_source) == ([expected], basis)

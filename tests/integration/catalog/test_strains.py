@@ -9,17 +9,17 @@ from django.core.management import CommandError, call_command
 
 from catalog import effects
 from catalog.effects import CARD, WEIGHTS, effects_model, load, predict_effects
-from catalog.ingest.strains import forget_strains, known_strains, strain_names
+from catalog.ingest.strains import clear_strain_cache, known_strains, strain_names
 from catalog.models import ImportedStrain
 from catalog.reference.strains import Strain, strains
-from catalog.training import LEAST_STRAINS, TooFewStrains, save, train
+from catalog.training import MIN_STRAINS, TooFewStrains, save, train
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
-    forget_strains()
+    clear_strain_cache()
     effects_model.cache_clear()
 
 
@@ -87,7 +87,7 @@ def test_model_learns_what_the_baselines_cannot_and_survives_its_files(
 ) -> None:
     trained = train(_strains(200))
     ranking = trained.evaluation.ranking
-    assert ranking["model"] > ranking["commonest of type"] > ranking["commonest"]
+    assert ranking["model"] > ranking["most common of type"] > ranking["most common"]
     assert trained.evaluation.gain[0] > 0
     save(trained, tmp_path / effects.FOLDER, source="test")
     asked = Strain(key="new", name="New", strain_type="indica", terpenes=("limonene",))
@@ -105,5 +105,5 @@ def test_model_learns_what_the_baselines_cannot_and_survives_its_files(
 
 
 def test_too_few_strains_are_told() -> None:
-    with pytest.raises(TooFewStrains, match=f"{LEAST_STRAINS} are wanted"):
-        train(_strains(LEAST_STRAINS - 1))
+    with pytest.raises(TooFewStrains, match=f"{MIN_STRAINS} are required"):
+        train(_strains(MIN_STRAINS - 1))

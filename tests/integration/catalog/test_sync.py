@@ -235,7 +235,7 @@ def test_run_interrupted_between_pages_goes_on_where_it_was(supplier: SampleSupp
 def test_run_interrupted_within_a_page_saves_only_the_rest(
     supplier: SampleSupplier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processing, "BATCH", 100)
+    monkeypatch.setattr(processing, "BATCH_SIZE", 100)
     saves: list[int] = []
 
     def save_twice(*, listings: list[Any], **more: Any) -> SaveCounts:
@@ -354,7 +354,7 @@ def test_what_a_source_no_longer_sends_is_not_left_in_a_run_that_goes_on(
 def test_counts_of_a_run_that_fails_midway_are_kept(
     supplier: SampleSupplier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processing, "BATCH", 100)
+    monkeypatch.setattr(processing, "BATCH_SIZE", 100)
     saves: list[int] = []
 
     def save_twice(*, listings: list[Any], **more: Any) -> SaveCounts:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from catalog.ingest.vocabulary import CATEGORIES, WORDS, category_of
+from catalog.ingest.vocabulary import CATEGORIES, SEARCH_WORDS, find_category
 
 
 @pytest.mark.parametrize(
@@ -24,8 +24,8 @@ from catalog.ingest.vocabulary import CATEGORIES, WORDS, category_of
     ],
 )  # fmt: skip
 def test_category_is_read_or_left_open(text: str, category: str | None) -> None:
-    assert category_of(text) == category
+    assert find_category(text) == category
 
 
 def test_every_category_has_words_it_is_found_by() -> None:
-    assert set(CATEGORIES.values()) <= set(WORDS)
+    assert set(CATEGORIES.values()) <= set(SEARCH_WORDS)

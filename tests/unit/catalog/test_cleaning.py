@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from catalog.ingest.cleaning.listing import clean_listing, parse_gtin, parse_potency, parse_price
-from catalog.ingest.records import Potency, SourceRecord
+from catalog.ingest.records import Potency, ProductRecord
 from mlops.pipelines.errors import RecordRejected
 
-RECORD = SourceRecord(
+RECORD = ProductRecord(
     source="ocs", external_id="1", language="en", price_kind="retail", payload={}, name="TRIBAL Cuban Linx 3x0.5g",
     brand="Tribal", category="Dried Flower", sku="00628124825080", size="3x0.5g", strain_type="Indica Dominant",
     thc_low="25.000000", thc_high="31.000000", price="29.95",
@@ -20,7 +20,7 @@ RECORD = SourceRecord(
 def test_listing_is_cleaned() -> None:
     clean = clean_listing(RECORD)
     assert (clean.name, clean.raw_name) == ("Cuban Linx", "TRIBAL Cuban Linx 3x0.5g")
-    assert (clean.category, clean.weight_grams, clean.pieces) == ("pre-rolls", Decimal("1.5"), 3)
+    assert (clean.category, clean.weight_grams, clean.unit_count) == ("pre-rolls", Decimal("1.5"), 3)
     assert (clean.strain_type, clean.merge_key) == ("indica-dominant", "gtin:00628124825080")
 
 
@@ -109,13 +109,13 @@ def test_amounts_counts_and_equivalents_are_kept_apart() -> None:
     drink = clean_listing(
         replace(RECORD, category="Beverages", size="355 ml", sku="x", gtin="628124825080.0")
     )
-    assert (drink.volume_ml, drink.weight_grams, drink.dried_grams) == (
+    assert (drink.volume_ml, drink.weight_grams, drink.dried_equivalent_grams) == (
         Decimal(355),
         None,
         Decimal("0.62"),
     )
     assert drink.merge_key == "gtin:00628124825080"
     assert (
-        clean_listing(replace(RECORD, category="Pre-Rolls", size="1.5 g", pieces="3")).pieces == 3
+        clean_listing(replace(RECORD, category="Pre-Rolls", size="1.5 g", unit_count="3")).unit_count == 3
     )
     assert clean_listing(replace(RECORD, price=None)).price is None

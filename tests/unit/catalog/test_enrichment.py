@@ -30,7 +30,7 @@ def _listing(**facts: Any) -> CleanListing:
         "thc": None,
         "cbd": None,
         "weight_grams": None,
-        "pieces": None,
+        "unit_count": None,
         "price": Decimal(1),
         "price_kind": "retail",
         "url": None,
@@ -44,7 +44,7 @@ def _listing(**facts: Any) -> CleanListing:
 def test_whole_name_finds_its_strain(name: str) -> None:
     match = find_strain(_listing(name=name))
     assert match is not None
-    assert (match.strain.parents, match.how) == (("Triangle Kush", "Animal Mints"), "exact")
+    assert (match.strain.parents, match.method) == (("Triangle Kush", "Animal Mints"), "exact")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_part_of_a_name_finds_nothing(name: str) -> None:
 
 def test_laboratory_means_fill_what_the_supplier_leaves_open() -> None:
     enriched = enrich_listing(_listing())
-    assert (enriched.strain, enriched.lineage, enriched.terpene_basis) == (
+    assert (enriched.strain, enriched.lineage, enriched.terpene_source) == (
         "Blue Dream",
         ("Blueberry", "Haze"),
         "strain-mean",
@@ -67,7 +67,7 @@ def test_laboratory_means_fill_what_the_supplier_leaves_open() -> None:
 
 def test_terpenes_the_supplier_names_win() -> None:
     enriched = enrich_listing(_listing(terpenes=("Limonene", "no such thing")))
-    assert (enriched.terpenes, enriched.terpene_basis) == (("limonene",), "supplier")
+    assert (enriched.terpenes, enriched.terpene_source) == (("limonene",), "supplier")
 
 
 def test_what_is_no_flower_has_no_strain() -> None:
@@ -82,10 +82,10 @@ def test_tables_speak_of_terpenes_that_exist() -> None:
 
 
 def test_measured_terpenes_keep_their_basis_and_a_mean_never_becomes_a_claim() -> None:
-    measured = enrich_listing(_listing(terpenes=("Limonene",), terpene_basis="measured"))
-    assert (measured.terpenes, measured.terpene_basis) == (("limonene",), "measured")
+    measured = enrich_listing(_listing(terpenes=("Limonene",), terpene_source="measured"))
+    assert (measured.terpenes, measured.terpene_source) == (("limonene",), "measured")
     mean = enrich_listing(_listing())
-    assert enrich_listing(mean).terpene_basis == "strain-mean"
+    assert enrich_listing(mean).terpene_source == "strain-mean"
 
 
 def test_type_that_the_supplier_leaves_open_stays_open() -> None:
@@ -97,7 +97,7 @@ def test_how_a_strain_was_known_is_told() -> None:
         name: find_strain(_listing(name=name))
         for name in ("Grand Daddy Purps", "Zkittles", "Blue Dream Fog")
     }
-    assert {name: match.how if match else None for name, match in known.items()} == {
+    assert {name: match.method if match else None for name, match in known.items()} == {
         "Grand Daddy Purps": "alias",
         "Zkittles": "close",
         "Blue Dream Fog": None,

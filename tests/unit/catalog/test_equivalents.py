@@ -11,7 +11,7 @@ TODAY, BEFORE = date(2026, 5, 1), date(2022, 12, 1)
 
 
 @pytest.mark.parametrize(
-    ("category", "grams", "milliliters", "pieces", "on", "dried"),
+    ("category", "grams", "milliliters", "unit_count", "on", "dried"),
     [
         ("dried-flower", "3.5", None, None, TODAY, "3.50"),
         ("pre-rolls", "1.5", None, 3, TODAY, "1.50"),
@@ -33,7 +33,7 @@ def test_amounts_count_as(
     category: str,
     grams: str | None,
     milliliters: str | None,
-    pieces: int | None,
+    unit_count: int | None,
     on: date,
     dried: str | None,
 ) -> None:
@@ -41,7 +41,7 @@ def test_amounts_count_as(
         category,
         grams=None if grams is None else Decimal(grams),
         milliliters=None if milliliters is None else Decimal(milliliters),
-        pieces=pieces,
+        unit_count=unit_count,
         on=on,
     )
     assert counted == (None if dried is None else Decimal(dried))
@@ -49,6 +49,6 @@ def test_amounts_count_as(
 
 def test_no_class_has_two_rows_in_force_on_a_day() -> None:
     for row in equivalents():
-        alike = [r for r in equivalents() if r.klass == row.klass and r is not row]
+        alike = [r for r in equivalents() if r.legal_class == row.legal_class and r is not row]
         ends = [(r.effective_from, r.effective_to or date.max) for r in alike]
         assert not any(start <= row.effective_from <= end for start, end in ends)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from catalog.ingest.matching import Candidate, best_of, brand_block, compare
+from catalog.ingest.matching import MatchCandidate, brand_block, compare_products, rank_matches
 
-PINK = Candidate(
+PINK = MatchCandidate(
     merge_key="a", name="Pink Kush", brand="San Rafael '71", category="dried-flower", strain_type="indica",
     weight_grams=Decimal("3.5"), thc=(Decimal(20), Decimal(26)),
 )  # fmt: skip
@@ -18,8 +18,8 @@ def _is(left: str, right: str, brand: str, category: str, *, has_size: bool = Fa
     facts: dict[str, Any] = {"brand": brand, "category": category}
     if has_size:
         facts["weight_grams"] = Decimal(1)
-    return compare(
-        Candidate(merge_key="l", name=left, **facts), Candidate(merge_key="r", name=right, **facts)
+    return compare_products(
+        MatchCandidate(merge_key="l", name=left, **facts), MatchCandidate(merge_key="r", name=right, **facts)
     ).band
 
 
@@ -37,10 +37,10 @@ def _is(left: str, right: str, brand: str, category: str, *, has_size: bool = Fa
         ("Cuban Linx Pre-Roll", "Cuban Linx", "Tribal", "pre-rolls", "same"),
         ("Préroulé Big Hits", "Big Hits Pre-Rolls", "Pure Sunfarms", "pre-rolls", "same"),
         # to be asked
-        ("Monster Cookies - Shatter", "Cookie Monster - Shatter", "OMG Extracts", "extracts", "ask"),
-        ("Afghan Blue - Vaporizer Cartridge", "Blue Afghani - Vaporizer Cartridge", "The CO2 Company", "vapes", "ask"),
-        ("Relief Balm - Rose Geranium", "Relief Balm - Rose Gernaium", "Flour Child", "topicals", "ask"),
-        ("Dark Chocolate Truffle", "Truffle - Dark Chocolate", "IncrediMeds", "edibles", "ask"),
+        ("Monster Cookies - Shatter", "Cookie Monster - Shatter", "OMG Extracts", "extracts", "review"),
+        ("Afghan Blue - Vaporizer Cartridge", "Blue Afghani - Vaporizer Cartridge", "The CO2 Company", "vapes", "review"),
+        ("Relief Balm - Rose Geranium", "Relief Balm - Rose Gernaium", "Flour Child", "topicals", "review"),
+        ("Dark Chocolate Truffle", "Truffle - Dark Chocolate", "IncrediMeds", "edibles", "review"),
         # two products
         ("OG Kush - Vaporizer Cartridge", "OG Kush - Vaporizer Disposable", "Bumblebee", "vapes", "different"),
         ("Platinum OG Kush - Oil", "OG Kush - Oil", "Platinum Oils", "extracts", "different"),
@@ -67,7 +67,7 @@ def test_pairs_of_real_menus(left: str, right: str, brand: str, category: str, b
 
 
 def test_word_more_is_asked_about_only_where_all_else_speaks_for_one() -> None:
-    assert _is("Fire OG", "Fire OG Kush", "Aurora", "dried-flower", has_size=True) == "ask"
+    assert _is("Fire OG", "Fire OG Kush", "Aurora", "dried-flower", has_size=True) == "review"
     assert _is("Fire OG", "Fire OG Kush", "Aurora", "dried-flower") == "different"
 
 
@@ -80,43 +80,43 @@ def test_word_more_is_asked_about_only_where_all_else_speaks_for_one() -> None:
         ({"strain_type": "indica-dominant"}, "same"),
         ({"thc": (Decimal(22), Decimal(28))}, "same"),
         ({"gtin": "00628110000129"}, "same"),
-        ({"weight_grams": None}, "ask"),
-        ({"brand": None}, "ask"),
-        ({"strain_type": "sativa"}, "ask"),
-        ({"thc": (Decimal(5), Decimal(9))}, "ask"),
+        ({"weight_grams": None}, "review"),
+        ({"brand": None}, "review"),
+        ({"strain_type": "sativa"}, "review"),
+        ({"thc": (Decimal(5), Decimal(9))}, "review"),
         ({"weight_grams": Decimal(7)}, "different"),
-        ({"pieces": 3}, "different"),
+        ({"unit_count": 3}, "different"),
         ({"category": "pre-rolls"}, "different"),
         ({"brand": "Good Supply"}, "different"),
         ({"name": "Pink Kush CBD"}, "different"),
     ],
 )
 def test_what_else_is_known_decides(facts: dict[str, Any], band: str) -> None:
-    assert compare(PINK, replace(PINK, merge_key="b", **facts)).band == band
+    assert compare_products(PINK, replace(PINK, merge_key="b", **facts)).band == band
 
 
 def test_gtins_and_doses_rule_out() -> None:
     left = replace(PINK, gtin="00628110000129")
-    assert compare(left, replace(PINK, gtin="00628110000136")).reasons == ("other GTIN",)
-    bar = Candidate(
+    assert compare_products(left, replace(PINK, gtin="00628110000136")).reasons == ("other GTIN",)
+    bar = MatchCandidate(
         merge_key="a",
         name="Lemon Bar",
         brand="Kaneh",
         category="edibles",
         measures=frozenset({"100mg"}),
     )
-    assert compare(bar, replace(bar, measures=frozenset({"250mg"}))).reasons == ("other dose",)
-    assert compare(replace(bar, thc_mg=Decimal(5)), replace(bar, thc_mg=Decimal(10))).reasons == (
+    assert compare_products(bar, replace(bar, measures=frozenset({"250mg"}))).reasons == ("other dose",)
+    assert compare_products(replace(bar, thc_mg=Decimal(5)), replace(bar, thc_mg=Decimal(10))).reasons == (
         "other dose",
     )
-    pack = Candidate(
+    pack = MatchCandidate(
         merge_key="a", name="Cones", brand="B", category="pre-rolls", measures=frozenset({"3pack"})
     )
-    assert compare(pack, replace(pack, measures=frozenset({"5pack"}))).band == "different"
+    assert compare_products(pack, replace(pack, measures=frozenset({"5pack"}))).band == "different"
 
 
 def test_sizes_in_names_are_held_against_those_in_columns() -> None:
-    cart = Candidate(
+    cart = MatchCandidate(
         merge_key="a",
         name="GSCookies",
         brand="Bloom",
@@ -125,11 +125,11 @@ def test_sizes_in_names_are_held_against_those_in_columns() -> None:
     )
     named = replace(cart, merge_key="b", weight_grams=None)
     bands = [
-        compare(cart, replace(named, measures=frozenset({told}))).band
+        compare_products(cart, replace(named, measures=frozenset({told}))).band
         for told in ("1g", "0.5g", "2x0.25g")
     ]
     assert bands == ["different", "same", "same"]
-    gummies = Candidate(
+    gummies = MatchCandidate(
         merge_key="a",
         name="Black Cherry Gummies",
         brand="I",
@@ -137,18 +137,18 @@ def test_sizes_in_names_are_held_against_those_in_columns() -> None:
         thc_mg=Decimal(50),
     )
     three = replace(gummies, merge_key="b", thc_mg=None, measures=frozenset({"3pack"}))
-    assert compare(gummies, three).reasons[1:] == ("size of one unknown",)
+    assert compare_products(gummies, three).reasons[1:] == ("size of one unknown",)
 
 
 def test_pre_roll_filed_as_flower_is_not_taken_for_flower() -> None:
-    assert _is("Skittles", "Skittles - Pre Roll", "OMC", "dried-flower", has_size=True) == "ask"
+    assert _is("Skittles", "Skittles - Pre Roll", "OMC", "dried-flower", has_size=True) == "review"
     assert _is("Skittles", "Skittles - Pre Roll", "OMC", "pre-rolls", has_size=True) == "same"
 
 
 def test_rivals_that_are_not_one_among_themselves_are_all_asked_about() -> None:
     one, other = (replace(PINK, merge_key=key, gtin=f"0062811000012{key}") for key in "34")
-    assert [compared.band for _, compared in best_of(PINK, [one, other])] == ["ask", "ask"]
-    assert [compared.band for _, compared in best_of(PINK, [one, replace(one, merge_key="9")])] == [
+    assert [compared.band for _, compared in rank_matches(PINK, [one, other])] == ["review", "review"]
+    assert [compared.band for _, compared in rank_matches(PINK, [one, replace(one, merge_key="9")])] == [
         "same",
         "same",
     ]

@@ -15,14 +15,20 @@ from catalog.ingest.sources.mapping import SheetMapping
 from catalog.ingest.sources.ocs_wholesale import SOURCE as WHOLESALE
 from catalog.ingest.sources.sheets import SheetSource
 from mlops.pipelines.connectors import sheets
-from mlops.pipelines.connectors.sheets import Part, SheetFormat, cut, rows_of, sheets_of
+from mlops.pipelines.connectors.sheets import (
+    SheetFormat,
+    SheetPart,
+    list_sheets,
+    read_sheet_rows,
+    split_sheet,
+)
 from mlops.pipelines.errors import SourceBroken
 
 PLAIN = SheetFormat()
 
 
 def _read(body: bytes, form: SheetFormat = PLAIN) -> list[dict[str, str]]:
-    return [row for part in cut(io.BytesIO(body), form) for row in rows_of(part, form)]
+    return [row for part in split_sheet(io.BytesIO(body), form) for row in read_sheet_rows(part, form)]
 
 
 def _book(rows: list[list[Any]], title: str = "List") -> bytes:
@@ -54,12 +60,12 @@ def test_parts_are_the_file_and_their_rows_the_rows(rows: list[list[str]], most:
     csv.writer(file).writerows([["a", "b", "c"], *rows])
     body = file.getvalue().encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sheets, "ROWS_A_PART", most)
-        parts = list(cut(io.BytesIO(body), SheetFormat(encoding="utf-8", delimiter=",")))
+        patch.setattr(sheets, "ROWS_PER_PART", most)
+        parts = list(split_sheet(io.BytesIO(body), SheetFormat(encoding="utf-8", delimiter=",")))
     assert parts[0].head + b"".join(part.rows for part in parts) == body
     assert {part.head for part in parts} == {parts[0].head}
     read = [
-        row for part in parts for row in rows_of(part, SheetFormat(encoding="utf-8", delimiter=","))
+        row for part in parts for row in read_sheet_rows(part, SheetFormat(encoding="utf-8", delimiter=","))
     ]
     assert [list(row.values()) for row in read] == [
         row for row in rows if any(cell.strip() for cell in row)
@@ -115,8 +121,8 @@ def test_what_cannot_be_read_is_told(body: bytes, form: SheetFormat, reason: str
 
 def test_columns_of_the_same_name_or_none_are_told_apart_and_sheets_are_named() -> None:
     assert _read(b"thc,,thc\n1,2,3\n") == [{"thc": "1", "Column (2)": "2", "thc (3)": "3"}]
-    assert sheets_of(_book([["a"]])) == ["List"]
-    assert sheets_of(b"a,b") == []
+    assert list_sheets(_book([["a"]])) == ["List"]
+    assert list_sheets(b"a,b") == []
 
 
 def test_numbers_of_a_workbook_are_written_as_people_do() -> None:
@@ -126,8 +132,8 @@ def test_numbers_of_a_workbook_are_written_as_people_do() -> None:
 
 
 def test_only_so_many_rows_are_cut() -> None:
-    parts = list(cut(io.BytesIO(b"a\n1\n2\n3\n"), PLAIN, most_rows=2))
-    assert parts == [Part(b"a\n", b"1\n2\n")]
+    parts = list(split_sheet(io.BytesIO(b"a\n1\n2\n3\n"), PLAIN, max_rows=2))
+    assert parts == [SheetPart(b"a\n", b"1\n2\n")]
 
 
 def _source(**mapping: Any) -> SheetSource:
@@ -187,9 +193,9 @@ def test_ids_too_long_for_their_column_stay_apart() -> None:
 
 
 def test_mapping_refuses_what_it_does_not_know() -> None:
-    with pytest.raises(ValidationError, match="there is no field flavour"):
+    with pytest.raises(ValidationError, match="unknown field flavour"):
         SheetMapping(columns={"name": "a", "flavour": "b"})
-    with pytest.raises(ValidationError, match="no column says the name"):
+    with pytest.raises(ValidationError, match="no column is mapped to the name"):
         SheetMapping(columns={"brand": "b"})
 
 

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.ingest.cleaning.strings import KINDS, clean_string
+from catalog.ingest.cleaning.strings import STRING_KINDS, clean_string
 
 # kind, raw, category, column, expected: (low, high) in percent, ("mg", amount, per), None for a refusal
 POTENCIES = [
@@ -118,24 +118,24 @@ POTENCIES = [
 SIZES = [
     ("3.5g", "", {"grams": 3.5}),
     ("3,5 g", "", {"grams": 3.5}),
-    ("3x0.5g", "", {"grams": 1.5, "pieces": 3}),
-    ("0.5g x 3", "", {"grams": 1.5, "pieces": 3}),
-    ("3 × 0,5 g", "", {"grams": 1.5, "pieces": 3}),
-    ("12 x 355 mL", "", {"milliliters": 4260, "pieces": 12}),
+    ("3x0.5g", "", {"grams": 1.5, "unit_count": 3}),
+    ("0.5g x 3", "", {"grams": 1.5, "unit_count": 3}),
+    ("3 × 0,5 g", "", {"grams": 1.5, "unit_count": 3}),
+    ("12 x 355 mL", "", {"milliliters": 4260, "unit_count": 12}),
     ("355ml", "", {"milliliters": 355}),
-    ("30 caps", "", {"pieces": 30}),
-    ("60 gélules", "", {"pieces": 60}),
-    ("2 Pack", "", {"pieces": 2}),
-    ("paquet de 3", "", {"pieces": 3}),
-    ("pack of 5", "", {"pieces": 5}),
+    ("30 caps", "", {"unit_count": 30}),
+    ("60 gélules", "", {"unit_count": 60}),
+    ("2 Pack", "", {"unit_count": 2}),
+    ("paquet de 3", "", {"unit_count": 3}),
+    ("pack of 5", "", {"unit_count": 5}),
     ("1/8oz", "", {"grams": 3.5}),
     ("1/8 oz", "", {"grams": 3.5}),
     ("1/4 oz", "", {"grams": 7}),
     ("1 oz", "", {"grams": 28}),
     ("28 g", "", {"grams": 28}),
-    ("7g (14 x 0.5g)", "", {"grams": 7, "pieces": 14}),
-    ("14 x 0.5g (7g)", "", {"grams": 7, "pieces": 14}),
-    ("2.1g Pre-rolls (3pk)", "", {"grams": 2.1, "pieces": 3}),
+    ("7g (14 x 0.5g)", "", {"grams": 7, "unit_count": 14}),
+    ("14 x 0.5g (7g)", "", {"grams": 7, "unit_count": 14}),
+    ("2.1g Pre-rolls (3pk)", "", {"grams": 2.1, "unit_count": 3}),
     ("0.5g 3-pack", "", None),
     ("3.5", "", None),
     ("", "", None),
@@ -144,15 +144,15 @@ SIZES = [
     ("500mg", "Vapes", {"grams": 0.5}),
     ("25mL Bottle", "", {"milliliters": 25}),
     ("12 fl oz", "", {"milliliters": 354.88}),
-    ("0.35 g × 10", "", {"grams": 3.5, "pieces": 10}),
-    ("10x0.35g", "", {"grams": 3.5, "pieces": 10}),
+    ("0.35 g × 10", "", {"grams": 3.5, "unit_count": 10}),
+    ("10x0.35g", "", {"grams": 3.5, "unit_count": 10}),
     ("1kg", "", {"grams": 1000}),
-    ("4 pieces", "Edibles", {"pieces": 4}),
-    ("Single", "", {"pieces": 1}),
-    ("1 unit", "", {"pieces": 1}),
-    ("5 Seeds", "", {"pieces": 5}),
-    ("5 graines", "", {"pieces": 5}),
-    ("2 x 0.5g pre-rolls", "", {"grams": 1, "pieces": 2}),
+    ("4 pieces", "Edibles", {"unit_count": 4}),
+    ("Single", "", {"unit_count": 1}),
+    ("1 unit", "", {"unit_count": 1}),
+    ("5 Seeds", "", {"unit_count": 5}),
+    ("5 graines", "", {"unit_count": 5}),
+    ("2 x 0.5g pre-rolls", "", {"grams": 1, "unit_count": 2}),
     ("1 x 1g", "", {"grams": 1}),
     ("28.0 g", "", {"grams": 28}),
     ("15g", "", {"grams": 15}),
@@ -162,10 +162,10 @@ SIZES = [
     ("30 mL / 28 g", "", None),
     ("1000 ml", "", {"milliliters": 1000}),
     ("3.5g_", "", {"grams": 3.5}),
-    ("1.5g (3 x 0.5g)", "", {"grams": 1.5, "pieces": 3}),
+    ("1.5g (3 x 0.5g)", "", {"grams": 1.5, "unit_count": 3}),
     ("5g hash", "", {"grams": 5}),
-    ("2g - 4 x 0.5g", "", {"grams": 2, "pieces": 4}),
-    ("7 × 0,35 g (2,45 g)", "", {"grams": 2.45, "pieces": 7}),
+    ("2g - 4 x 0.5g", "", {"grams": 2, "unit_count": 4}),
+    ("7 × 0,35 g (2,45 g)", "", {"grams": 2.45, "unit_count": 7}),
 ]
 TYPES = [
     ("Hybride à dominance indica", "indica-dominant"),
@@ -274,7 +274,7 @@ _WRITTEN = st.text(
 
 
 @given(
-    st.sampled_from(KINDS),
+    st.sampled_from(STRING_KINDS),
     _WRITTEN,
     st.sampled_from(["", "Edibles", "Dried Flower", "Vapes", "Beverages"]),
 )
@@ -319,7 +319,7 @@ def test_command_answers_line_by_line(tmp_path: Path) -> None:
     assert (answers[1]["id"], answers[1]["result"], answers[1]["refused"]) == (
         "b",
         None,
-        "says nothing",
+        "has no value",
     )
 
 

@@ -1,4 +1,4 @@
-"""Who may see which field of a product: said once, for answers, exports and what is encoded for search."""
+"""Audience of each product field, for API responses, exports and embeddings."""
 
 from typing import Final
 
@@ -23,18 +23,18 @@ _VERIFIED = (
     "cbd_percentage_high",
     "thc_mg",
     "cbd_mg",
-    "mg_unit",
+    "mg_basis",
     "weight_grams",
     "volume_ml",
-    "dried_grams",
-    "pieces",
+    "dried_equivalent_grams",
+    "unit_count",
     "price",
     "terpenes",
-    "terpene_basis",
+    "terpene_source",
     "updated_at",
 )
 # Effects are for staff only (Cannabis Act, s. 17).
-_STAFF = ("source", "effects", "effects_basis")
+_STAFF = ("source", "effects", "effects_source")
 
 PRODUCT_FIELDS: Final[dict[str, Audience]] = {
     **dict.fromkeys(_VERIFIED, Audience.VERIFIED),

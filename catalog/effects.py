@@ -1,4 +1,4 @@
-"""Effects that a model expects of a strain; for staff only. Served with numpy from a file checked by its hash."""
+"""Predicted effects of strains, for staff only; served with numpy from a file with a known hash."""
 
 import hashlib
 import json
@@ -12,22 +12,23 @@ import numpy.typing as npt
 import structlog
 from django.conf import settings
 
-from catalog.reference.strains import Strain, fold
+from catalog.reference.strains import Strain, name_key
 
 log = structlog.get_logger(__name__)
 FOLDER, WEIGHTS, CARD = "effects", "effects.npz", "effects.json"
-MOST_EFFECTS = 5
-LEAST_PROBABILITY = 0.5
+MAX_EFFECTS = 5
+MIN_PROBABILITY = 0.5
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectsModel:
     """
-    Logistic regressions, one an effect.
+    Logistic regressions, one per effect.
 
-    weights: (effects, features); bias: (effects,). features: "type:…", "terpene:…", "flavor:…", "parent:…" and, of
-    parents whose own effects are known, "from-parents:…". of_parents: strain key → its effects in the training data.
+    weights: (effects, features); bias: (effects,). features: index by name: "type:…", "terpene:…",
+    "flavor:…", "parent:…" and, for parents with known effects, "from-parents:…". of_parents:
+    effects of each strain of the training data by strain key.
     """
 
     effects: tuple[str, ...]
@@ -38,7 +39,7 @@ class EffectsModel:
     digest: str
 
     def probabilities(self, strain: Strain) -> Floats:
-        """Return how likely each effect is, (effects,)."""
+        """Return the probability of each effect, (effects,)."""
         row = np.zeros(len(self.features), dtype=np.float32)
         for name, value in feature_values(strain, self.of_parents).items():
             if name in self.features:
@@ -48,60 +49,63 @@ class EffectsModel:
 
 
 def feature_values(strain: Strain, effects_of: dict[str, tuple[str, ...]]) -> dict[str, float]:
-    """Return what the model knows of a strain, by feature; a strain's own effects are never among it."""
+    """Return the model features of a strain by name; its own effects are not among them."""
     values = {f"type:{strain.strain_type or 'unknown'}": 1.0}
-    values |= {f"terpene:{key}": 1 / (place + 1) for place, key in enumerate(strain.terpenes)}
+    values |= {f"terpene:{key}": 1 / rank for rank, key in enumerate(strain.terpenes, start=1)}
     values |= {f"flavor:{flavor.lower()}": 1.0 for flavor in strain.flavors}
-    parents = [fold(parent) for parent in strain.parents]
+    parents = [name_key(parent) for parent in strain.parents]
     values |= {f"parent:{key}": 1.0 for key in parents}
-    told = [effects_of[key] for key in parents if key in effects_of and key != strain.key]
-    for effects in told:
+    effects_of_parents = [
+        effects_of[key] for key in parents if key in effects_of and key != strain.key
+    ]
+    for effects in effects_of_parents:
         for effect in effects:
-            values[f"from-parents:{effect}"] = values.get(f"from-parents:{effect}", 0.0) + 1 / len(
-                told
-            )
+            name = f"from-parents:{effect}"
+            values[name] = values.get(name, 0.0) + 1 / len(effects_of_parents)
     return values
 
 
 def predict_effects(strain: Strain) -> tuple[str, ...]:
-    """Return the effects that are more likely than not, likeliest first; none without a model, or of a bare name."""
+    """Return the effects with a probability of at least one half, the most probable first.
+
+    Empty without a model, and for a strain known by name only.
+    """
     if not (strain.strain_type and (strain.terpenes or strain.parents or strain.flavors)):
         return ()
     model = effects_model()
     if model is None:
         return ()
     probabilities = model.probabilities(strain)
-    order = np.argsort(-probabilities)[:MOST_EFFECTS]
-    return tuple(
-        model.effects[place] for place in order if probabilities[place] >= LEAST_PROBABILITY
-    )
+    order = np.argsort(-probabilities)[:MAX_EFFECTS]
+    return tuple(model.effects[index] for index in order if probabilities[index] >= MIN_PROBABILITY)
 
 
 @lru_cache(maxsize=1)
 def effects_model() -> EffectsModel | None:
-    """Return the model that was trained last; None, with a line in the log, when there is none or it was altered."""
+    """Return the installed model; None without one, and, logged, when its files are damaged."""
     folder = Path(settings.MODELS_DIR) / FOLDER
     if not (folder / CARD).is_file():
         return None
     try:
         return load(folder)
     except (OSError, ValueError, KeyError) as error:
-        log.error("effects model left out", reason=str(error))
+        log.error("effects_model.unreadable", error=str(error))  # noqa: TRY400  # no traceback needed
         return None
 
 
 def load(folder: Path) -> EffectsModel:
-    """Read a model's files; raises ValueError when the weights are not those of its card."""
+    """Load a model; raises ValueError when the weights do not have the hash of the model card."""
     card: dict[str, Any] = json.loads((folder / CARD).read_text())
     body = (folder / WEIGHTS).read_bytes()
     digest = hashlib.sha256(body).hexdigest()
     if digest != card["sha256"]:
         raise ValueError(f"{WEIGHTS} does not match the hash on its card")
     with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
-        weights, bias = arrays["weights"], arrays["bias"]
+        weights = arrays["weights"]
+        bias = arrays["bias"]
     return EffectsModel(
         effects=tuple(card["effects"]),
-        features={name: place for place, name in enumerate(card["features"])},
+        features={name: index for index, name in enumerate(card["features"])},
         weights=weights,
         bias=bias,
         of_parents={key: tuple(effects) for key, effects in card["of_parents"].items()},

@@ -1,4 +1,4 @@
-"""Training of the effects model: logistic regressions, compared on held-out strains with what needs no model."""
+"""Training of the effects model: logistic regressions, evaluated against two baselines."""
 
 import hashlib
 import io
@@ -18,37 +18,38 @@ from sklearn.model_selection import KFold
 from catalog.effects import CARD, WEIGHTS, EffectsModel, Floats, feature_values
 from catalog.reference.strains import Strain
 
-LEAST_STRAINS = 100
-# An effect that fewer strains than this report cannot be learned, nor judged.
-_LEAST_REPORTS = 20
-_LEAST_OF_FEATURE = 3
+MIN_STRAINS = 100
+# An effect reported for fewer strains can be neither learned nor evaluated.
+_MIN_STRAINS_PER_EFFECT = 20
+_MIN_STRAINS_PER_FEATURE = 3
+# Candidates of the inverse regularization strength C.
 _STRENGTHS = (0.03, 0.1, 0.3)
-_FOLDS = 5  # each strain is held out once, by a hash of its key
+_FOLDS = 5  # outer folds, by a hash of the strain key: each strain is in one test set
 _INNER_FOLDS = 3
-_DRAWS = 2_000
-_SURE = 6.0  # log odds of what was always or never reported
+_BOOTSTRAP_SAMPLES = 2_000
+_CERTAIN_LOGIT = 6.0  # bias for an effect that all strains report, negated for none
 
 
 class TooFewStrains(ValueError):
-    """Not enough strains have effects and anything to tell them from."""
+    """Fewer strains than needed have effects and features."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Figures on held-out strains: of the model, of the commonest effects, of the commonest of a type."""
+    """Metrics on held-out strains, by ranker: the model and two frequency baselines."""
 
     strains: int
     ranking: dict[str, float]
-    """Label ranking average precision (LRAP), 0 to 1: the metric that decides."""
+    """Label ranking average precision (LRAP), 0 to 1: the deciding metric."""
     recall_at_3: dict[str, float]
     f1_at_3: dict[str, float]
     gain: tuple[float, float, float]
-    """LRAP of the model less that of the better baseline: lower end, middle, upper end of 95 % of resamplings."""
+    """LRAP gain over the better baseline: lower bound, mean, upper bound of the 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
-    """A model and what it is worth."""
+class TrainedEffectsModel:
+    """A trained model with its hyperparameter and evaluation."""
 
     model: EffectsModel
     strength: float
@@ -56,22 +57,23 @@ class Trained:
     evaluation: Evaluation
 
 
-def train(strains: Sequence[Strain]) -> Trained:
+def train(strains: Sequence[Strain]) -> TrainedEffectsModel:
     """
-    Train on all strains with effects; evaluate by five trainings, each on four fifths and held against the last fifth.
+    Train on all strains with effects, and evaluate by nested five-fold cross-validation.
 
-    Whatever is chosen is chosen anew within each training. Raises TooFewStrains.
+    The hyperparameter is selected within each training set. Raises TooFewStrains.
     """
     usable = sorted(
         (s for s in strains if s.effects and (s.strain_type or s.terpenes)), key=lambda s: s.key
     )
-    if len(usable) < LEAST_STRAINS:
+    if len(usable) < MIN_STRAINS:
         raise TooFewStrains(
-            f"{len(usable)} strains have effects and a type or terpenes; {LEAST_STRAINS} are wanted."
+            f"{len(usable)} strains have effects and a type or terpenes;"
+            f" {MIN_STRAINS} are required."
         )
     strength = _best_strength(usable)
     model = _fit(usable, strength)
-    return Trained(
+    return TrainedEffectsModel(
         model=model,
         strength=strength,
         trained_on=len(usable),
@@ -79,8 +81,12 @@ def train(strains: Sequence[Strain]) -> Trained:
     )
 
 
-def save(trained: Trained, folder: Path, *, source: str) -> None:
-    """Write the weights, then the card that tells their hash: a death between the two leaves a model that is refused."""
+def save(trained: TrainedEffectsModel, folder: Path, *, source: str) -> None:
+    """
+    Write the weights, then the model card with their hash.
+
+    A process killed in between leaves a mismatch, which `load` refuses.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     np.savez(buffer, weights=trained.model.weights, bias=trained.model.bias)
@@ -114,34 +120,34 @@ def _fit(
 ) -> EffectsModel:
     counts = Counter(effect for strain in strains for effect in strain.effects)
     effects = effects or tuple(
-        sorted(effect for effect, count in counts.items() if count >= _LEAST_REPORTS)
+        sorted(effect for effect, count in counts.items() if count >= _MIN_STRAINS_PER_EFFECT)
     )
     of_parents = {strain.key: strain.effects for strain in strains}
     values = [feature_values(strain, of_parents) for strain in strains]
-    seen = Counter(name for row in values for name in row)
-    features = {
-        name: place
-        for place, name in enumerate(sorted(n for n, c in seen.items() if c >= _LEAST_OF_FEATURE))
-    }
-    given, labels = _matrix(values, features), _labels(strains, effects)
-    lines = [_line(given, labels[:, place], strength) for place in range(len(effects))]
+    frequencies = Counter(name for row in values for name in row)
+    names = sorted(n for n, count in frequencies.items() if count >= _MIN_STRAINS_PER_FEATURE)
+    features = {name: index for index, name in enumerate(names)}
+    inputs = _matrix(values, features)
+    labels = _labels(strains, effects)
+    regressions = [_fit_effect(inputs, labels[:, index], strength) for index in range(len(effects))]
     return EffectsModel(
         effects=effects,
         features=features,
-        weights=np.array([weights for weights, _ in lines], dtype=np.float32),
-        bias=np.array([bias for _, bias in lines], dtype=np.float32),
+        weights=np.array([weights for weights, _ in regressions], dtype=np.float32),
+        bias=np.array([bias for _, bias in regressions], dtype=np.float32),
         of_parents=of_parents,
         digest="",
     )
 
 
-def _line(given: Floats, label: Floats, strength: float) -> tuple[Floats, float]:
-    """Return weights and bias for one effect; one that all or none report has nothing to be told from."""
+def _fit_effect(inputs: Floats, label: Floats, strength: float) -> tuple[Floats, float]:
+    """Return weights and bias of one effect; a constant when all or no strains report it."""
     share = float(label.mean())
     if share in (0.0, 1.0):
-        return np.zeros(given.shape[1], dtype=np.float32), _SURE if share else -_SURE
-    line = LogisticRegression(C=strength, max_iter=2_000).fit(given, label)
-    return line.coef_[0], float(line.intercept_[0])
+        bias = _CERTAIN_LOGIT if share else -_CERTAIN_LOGIT
+        return np.zeros(inputs.shape[1], dtype=np.float32), bias
+    regression = LogisticRegression(C=strength, max_iter=2_000).fit(inputs, label)
+    return regression.coef_[0], float(regression.intercept_[0])
 
 
 def _best_strength(strains: Sequence[Strain]) -> float:
@@ -150,18 +156,21 @@ def _best_strength(strains: Sequence[Strain]) -> float:
 
 def _cross_validated(strains: Sequence[Strain], strength: float) -> float:
     scores = []
-    for train_at, test_at in KFold(_INNER_FOLDS, shuffle=True, random_state=0).split(
-        range(len(strains))
-    ):
-        model = _fit([strains[place] for place in train_at], strength)
-        told = [strains[place] for place in test_at]
-        scores.append(_ranking(_labels(told, model.effects), _scores(model, told)))
+    folds = KFold(_INNER_FOLDS, shuffle=True, random_state=0)
+    for train_indexes, test_indexes in folds.split(range(len(strains))):
+        model = _fit([strains[index] for index in train_indexes], strength)
+        test = [strains[index] for index in test_indexes]
+        scores.append(_lrap(_labels(test, model.effects), _scores(model, test)))
     return float(np.mean(scores))
 
 
 def _evaluate(strains: Sequence[Strain], effects: tuple[str, ...]) -> Evaluation:
-    told: list[Strain] = []
-    parts: dict[str, list[Floats]] = {"model": [], "commonest": [], "commonest of type": []}
+    tested: list[Strain] = []
+    fold_scores: dict[str, list[Floats]] = {
+        "model": [],
+        "most common": [],
+        "most common of type": [],
+    }
     for fold in range(_FOLDS):
         training = [strain for strain in strains if _fold(strain) != fold]
         held_out = [
@@ -170,31 +179,30 @@ def _evaluate(strains: Sequence[Strain], effects: tuple[str, ...]) -> Evaluation
             if _fold(strain) == fold and set(strain.effects) & set(effects)
         ]
         model = _fit(training, _best_strength(training), effects)
-        told += held_out
-        parts["model"].append(_scores(model, held_out))
-        parts["commonest"].append(
+        tested += held_out
+        fold_scores["model"].append(_scores(model, held_out))
+        fold_scores["most common"].append(
             np.tile(_labels(training, effects).mean(axis=0), (len(held_out), 1))
         )
-        parts["commonest of type"].append(_by_type(training, held_out, effects))
-    labels, scores = (
-        _labels(told, effects),
-        {name: np.concatenate(part) for name, part in parts.items()},
-    )
+        fold_scores["most common of type"].append(_type_frequencies(training, held_out, effects))
+    labels = _labels(tested, effects)
+    scores = {name: np.concatenate(arrays) for name, arrays in fold_scores.items()}
     return Evaluation(
-        strains=len(told),
-        ranking={name: _ranking(labels, given) for name, given in scores.items()},
-        recall_at_3={name: _at_three(labels, given)[0] for name, given in scores.items()},
-        f1_at_3={name: _at_three(labels, given)[1] for name, given in scores.items()},
+        strains=len(tested),
+        ranking={name: _lrap(labels, ranked) for name, ranked in scores.items()},
+        recall_at_3={name: _top_three(labels, ranked)[0] for name, ranked in scores.items()},
+        f1_at_3={name: _top_three(labels, ranked)[1] for name, ranked in scores.items()},
         gain=_gain(labels, scores),
     )
 
 
 def _gain(labels: Floats, scores: Mapping[str, Floats]) -> tuple[float, float, float]:
-    each = {name: _ranking_of_each(labels, given) for name, given in scores.items()}
-    best = max((name for name in scores if name != "model"), key=lambda name: each[name].mean())
-    difference = each["model"] - each[best]
-    draws = np.random.default_rng(0).choice(difference, (_DRAWS, len(difference))).mean(axis=1)
-    low, high = np.percentile(draws, [2.5, 97.5])
+    by_strain = {name: _lrap_by_strain(labels, ranked) for name, ranked in scores.items()}
+    baselines = [name for name in scores if name != "model"]
+    best = max(baselines, key=lambda name: by_strain[name].mean())
+    difference = by_strain["model"] - by_strain[best]
+    samples = np.random.default_rng(0).choice(difference, (_BOOTSTRAP_SAMPLES, len(difference)))
+    low, high = np.percentile(samples.mean(axis=1), [2.5, 97.5])
     return float(low), float(difference.mean()), float(high)
 
 
@@ -202,30 +210,35 @@ def _scores(model: EffectsModel, strains: Sequence[Strain]) -> Floats:
     return np.stack([model.probabilities(strain) for strain in strains])
 
 
-def _by_type(training: Sequence[Strain], asked: Sequence[Strain], effects: Sequence[str]) -> Floats:
+def _type_frequencies(
+    training: Sequence[Strain], test: Sequence[Strain], effects: Sequence[str]
+) -> Floats:
+    """Return the frequency of each effect among training strains of the same type."""
     overall = _labels(training, effects).mean(axis=0)
-    shares = {}
-    for kind in {strain.strain_type for strain in training}:
-        alike = [strain for strain in training if strain.strain_type == kind]
-        shares[kind] = _labels(alike, effects).mean(axis=0)
-    return np.stack([shares.get(strain.strain_type, overall) for strain in asked])
+    frequencies = {}
+    for strain_type in {strain.strain_type for strain in training}:
+        of_type = [strain for strain in training if strain.strain_type == strain_type]
+        frequencies[strain_type] = _labels(of_type, effects).mean(axis=0)
+    return np.stack([frequencies.get(strain.strain_type, overall) for strain in test])
 
 
-def _at_three(labels: Floats, scores: Floats) -> tuple[float, float]:
-    """Return mean recall and F1 of the three effects that are ranked first."""
+def _top_three(labels: Floats, scores: Floats) -> tuple[float, float]:
+    """Return mean recall and mean F1 of the three highest-ranked effects."""
     top = np.argsort(-scores, axis=1)[:, :3]
     hits = np.take_along_axis(labels, top, axis=1).sum(axis=1)
-    there = labels.sum(axis=1)
-    return float((hits / there).mean()), float((2 * hits / (3 + there)).mean())
+    relevant = labels.sum(axis=1)
+    recall = float((hits / relevant).mean())
+    f1 = float((2 * hits / (3 + relevant)).mean())
+    return recall, f1
 
 
-def _ranking(labels: Floats, scores: Floats) -> float:
+def _lrap(labels: Floats, scores: Floats) -> float:
     return float(label_ranking_average_precision_score(labels, scores))
 
 
-def _ranking_of_each(labels: Floats, scores: Floats) -> Floats:
+def _lrap_by_strain(labels: Floats, scores: Floats) -> Floats:
     rows = zip(labels, scores, strict=True)
-    return np.array([_ranking(label[None], score[None]) for label, score in rows], dtype=np.float32)
+    return np.array([_lrap(label[None], score[None]) for label, score in rows], dtype=np.float32)
 
 
 def _labels(strains: Sequence[Strain], effects: Sequence[str]) -> Floats:
@@ -236,8 +249,8 @@ def _labels(strains: Sequence[Strain], effects: Sequence[str]) -> Floats:
 
 def _matrix(values: Sequence[Mapping[str, float]], features: Mapping[str, int]) -> Any:
     matrix = np.zeros((len(values), len(features)), dtype=np.float32)
-    for place, row in enumerate(values):
+    for index, row in enumerate(values):
         for name, value in row.items():
             if name in features:
-                matrix[place, features[name]] = value
+                matrix[index, features[name]] = value
     return matrix

@@ -1,4 +1,4 @@
-"""How staff find products among a million: words, spellings, filters, and counts that need no counting."""
+"""Product search of the console: words and spellings, list filters, and estimated row counts."""
 
 import json
 from typing import Any
@@ -16,16 +16,16 @@ from catalog.models import CatalogSource, Product, ProductLock, ReviewItem, Supp
 from catalog.search.normalize import words_of
 from mlops.models import QualityFinding
 
-# Up to here a count is quick, and people want to know it exactly.
-_COUNTED = 20_000
+# Largest estimate for which rows are counted exactly: up to here a count is fast.
+_MAX_EXACT_COUNT = 20_000
 
 
 class EstimatingPaginator(Paginator):
-    """Counts what is few; of what is many it takes the planner's estimate."""
+    """Paginator with the planner's estimate for large lists and an exact count for others."""
 
     @cached_property
     def count(self) -> int:
-        """Return the number of rows, or about that."""
+        """Return the number of rows, estimated for large lists."""
         rows: Any = self.object_list
         query, params = rows.order_by().values("pk").query.sql_with_params()
         with connection.cursor() as cursor:
@@ -33,70 +33,77 @@ class EstimatingPaginator(Paginator):
             plan = cursor.fetchone()[0]
         plan = json.loads(plan) if isinstance(plan, str) else plan
         estimate = int(plan[0]["Plan"]["Plan Rows"])
-        if estimate > _COUNTED:
+        if estimate > _MAX_EXACT_COUNT:
             return estimate
         return int(rows.order_by().count())
 
 
 def find_products(rows: QuerySet[Product], text: str) -> QuerySet[Product]:
-    """Return rows with every word, or beginning of one, in English or French; if none has, those spelled nearly so."""
+    """
+    Return the rows with every word or word prefix of a text, or with its SKU or GTIN.
+
+    Without any, the rows with a similar spelling.
+    """
     words = words_of(text)
     if not words:
         return rows.none()
-    by_words = SearchQuery(
+    has_every_word = SearchQuery(
         " & ".join(f"{word}:*" for word in words), search_type="raw", config="simple"
     )
-    exact = Q(search_document=by_words) | Q(sku=text.strip()) | Q(gtin=text.strip().zfill(14))
+    exact = Q(search_document=has_every_word) | Q(sku=text.strip()) | Q(gtin=text.strip().zfill(14))
     if rows.filter(exact).exists():
         return rows.filter(exact)
-    near = Q(name__trigram_word_similar=text) | Q(name_fr__trigram_word_similar=text)
-    return rows.filter(near | Q(brand__trigram_word_similar=text))
+    is_similar = Q(name__trigram_word_similar=text) | Q(name_fr__trigram_word_similar=text)
+    return rows.filter(is_similar | Q(brand__trigram_word_similar=text))
 
 
 class SourceFilter(DropdownFilter):
-    """Whose name and facts come first."""
+    """Filter by the source whose values have priority."""
 
-    title, parameter_name = _("source"), "source"
+    title = _("source")
+    parameter_name = "source"
 
-    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        """Name the sources."""
+    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
+        """Return the sources."""
         return [*CatalogSource.objects.values_list("code", "label"), ("staff", "staff")]
 
-    def queryset(self, request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
-        """Keep one."""
+    def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
+        """Return the rows with the chosen value."""
         return queryset.filter(source=self.value()) if self.value() else queryset
 
 
 class CategoryFilter(DropdownFilter):
-    """Dried flower, vapes, …"""
+    """Filter by category."""
 
-    title, parameter_name = _("category"), "category"
+    title = _("category")
+    parameter_name = "category"
 
-    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        """Name the categories."""
+    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
+        """Return the categories."""
         return [(word, word) for word in sorted(set(CATEGORIES.values()))]
 
-    def queryset(self, request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
-        """Keep one."""
+    def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
+        """Return the rows with the chosen value."""
         return queryset.filter(category=self.value()) if self.value() else queryset
 
 
 class StrainTypeFilter(DropdownFilter):
-    """Indica, sativa, …"""
+    """Filter by strain type."""
 
-    title, parameter_name = _("strain type"), "strain_type"
+    title = _("strain type")
+    parameter_name = "strain_type"
 
-    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        """Name the types."""
+    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
+        """Return the strain types."""
         return [(word, word) for word in sorted(set(STRAIN_TYPES.values()))]
 
-    def queryset(self, request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
-        """Keep one."""
+    def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
+        """Return the rows with the chosen value."""
         return queryset.filter(strain_type=self.value()) if self.value() else queryset
 
 
 _HAS_POTENCY = ~Q(thc_percentage=None) | ~Q(thc_mg=None) | ~Q(cbd_percentage=None) | ~Q(cbd_mg=None)
-_HAS_SIZE = ~Q(weight_grams=None) | ~Q(volume_ml=None) | ~Q(pieces=None)
+_HAS_SIZE = ~Q(weight_grams=None) | ~Q(volume_ml=None) | ~Q(unit_count=None)
 _MISSING = {
     "brand": Q(brand=None),
     "French name": Q(name_fr=None),
@@ -110,35 +117,37 @@ _MISSING = {
 
 
 class CompletenessFilter(DropdownFilter):
-    """What is missing."""
+    """Filter by a missing attribute."""
 
-    title, parameter_name = _("missing"), "missing"
+    title = _("missing")
+    parameter_name = "missing"
 
-    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        """Name what may be missing."""
+    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
+        """Return the attributes that may be missing."""
         return [(word, word) for word in _MISSING]
 
-    def queryset(self, request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
-        """Keep what lacks it."""
+    def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
+        """Return the rows without the attribute."""
         return queryset.filter(_MISSING[value]) if (value := self.value()) in _MISSING else queryset
 
 
 class StateFilter(DropdownFilter):
-    """What of it needs a person, or has had one."""
+    """Filter by state: locked, to be reviewed, with findings, no longer listed."""
 
-    title, parameter_name = _("state"), "state"
+    title = _("state")
+    parameter_name = "state"
 
-    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        """Name the states."""
+    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
+        """Return the states."""
         return [
-            ("locked", "locked in a field"),
-            ("review", "to be reviewed"),
-            ("findings", "breaks a rule of quality"),
-            ("stale", "listed by no source now"),
+            ("locked", "has a locked field"),
+            ("review", "needs review"),
+            ("findings", "violates a quality rule"),
+            ("stale", "no longer listed by any source"),
         ]
 
-    def queryset(self, request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
-        """Keep what is in the state."""
+    def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
+        """Return the rows in the state."""
         match self.value():
             case "locked":
                 return queryset.filter(Exists(ProductLock.objects.filter(product=OuterRef("pk"))))
@@ -159,8 +168,8 @@ class StateFilter(DropdownFilter):
 
 
 def completeness(product: Product) -> int:
-    """Return how much of what a customer asks for is known, in percent."""
-    known = (
+    """Return the share of customer-facing attributes that are known, in percent."""
+    attributes = (
         product.name,
         product.name_fr,
         product.brand,
@@ -170,8 +179,8 @@ def completeness(product: Product) -> int:
         product.thc_percentage is not None
         or product.thc_mg is not None
         or product.cbd_mg is not None,
-        product.weight_grams or product.volume_ml or product.pieces,
+        product.weight_grams or product.volume_ml or product.unit_count,
         product.price,
         product.terpenes,
     )
-    return 100 * sum(map(bool, known)) // len(known)
+    return 100 * sum(map(bool, attributes)) // len(attributes)

@@ -1,4 +1,4 @@
-"""A page for trying questions: how each is understood, what answers and why, and what was left out by which rule."""
+"""Search playground: interpretation, ranking and exclusions of a search query, for staff."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product
-from catalog.search.attribute_scoring import narrow
-from catalog.search.pipeline import Question, Ranking, answer
+from catalog.search.attribute_scoring import term_condition
+from catalog.search.pipeline import SearchQuery, SearchResult, search_products
 from catalog.selectors import products_in_order
 
-_SHOWN = 20
+_MAX_SHOWN = 20
 
 
 def _choices(words: dict[str, str]) -> list[tuple[str, str]]:
@@ -23,10 +23,10 @@ def _choices(words: dict[str, str]) -> list[tuple[str, str]]:
 
 
 class PlaygroundForm(forms.Form):
-    """A question and the filters of a client."""
+    """A search query with the filters of an API client."""
 
     q = forms.CharField(
-        label="Question", max_length=500, required=False, widget=UnfoldAdminTextInputWidget
+        label="Query", max_length=500, required=False, widget=UnfoldAdminTextInputWidget
     )
     category = forms.ChoiceField(
         required=False, choices=_choices(CATEGORIES), widget=UnfoldAdminSelectWidget
@@ -35,16 +35,16 @@ class PlaygroundForm(forms.Form):
         required=False, choices=_choices(STRAIN_TYPES), widget=UnfoldAdminSelectWidget
     )
     price_max = forms.DecimalField(required=False, min_value=0, widget=UnfoldAdminTextInputWidget)
-    ignore = forms.CharField(
-        label="Not to be understood",
+    ignore_interpretations = forms.CharField(
+        label="Ignored interpretations",
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Keys of what was understood, comma separated.",
+        help_text="Keys of interpreted terms, comma-separated.",
     )
 
 
 def playground(request: HttpRequest) -> HttpResponse:
-    """Show what answers a question, how its score is made, and which rule removed what."""
+    """Show the results of a query, their score components, and excluded products with the rules."""
     if not request.user.has_perm("catalog.view_product"):
         raise PermissionDenied
     form = PlaygroundForm(request.GET or None)
@@ -53,80 +53,88 @@ def playground(request: HttpRequest) -> HttpResponse:
         "title": "Search playground",
         "form": form,
     }
-    if form.is_valid() and (form.cleaned_data["q"] or any(form.cleaned_data.values())):
-        asked = form.cleaned_data
-        filters = {name: asked[name] for name in ("category", "strain_type") if asked[name]}
-        if asked["price_max"] is not None:
-            filters["price__lte"] = asked["price_max"]
-        rows = Product.objects.current()
-        ignored = frozenset(key.strip() for key in asked["ignore"].split(",") if key.strip())
-        ranking = answer(Question(text=asked["q"], within=rows.filter(**filters), ignore=ignored))
+    if form.is_valid() and any(form.cleaned_data.values()):
+        params = form.cleaned_data
+        filters = {name: params[name] for name in ("category", "strain_type") if params[name]}
+        if params["price_max"] is not None:
+            filters["price__lte"] = params["price_max"]
+        keys = params["ignore_interpretations"].split(",")
+        ignored_keys = frozenset(key.strip() for key in keys if key.strip())
+        products = Product.objects.current().filter(**filters)
+        result = search_products(
+            SearchQuery(text=params["q"], products=products, ignored_keys=ignored_keys)
+        )
         page |= {
-            "ranking": ranking,
-            "found": _found(ranking),
-            "removed": _removed(asked["q"], ranking, filters),
+            "result": result,
+            "result_rows": _result_rows(result),
+            "excluded": _excluded_products(params["q"], result, filters),
             "terms": [
-                (term, _without(request, term.key, ignored)) for term in ranking.understood.terms
+                (term, _query_string_without(request, term.key, ignored_keys))
+                for term in result.parsed.terms
             ],
         }
     return TemplateResponse(request, "admin/catalog/playground.html", page)
 
 
-def _without(request: HttpRequest, key: str, ignored: frozenset[str]) -> str:
-    """Return the query of this page that does not understand one term more."""
-    query = request.GET.copy()
-    query["ignore"] = ",".join(sorted({*ignored, key}))
-    return query.urlencode()
+def _query_string_without(request: HttpRequest, key: str, ignored_keys: frozenset[str]) -> str:
+    """Return the query string of this page with one more ignored interpretation."""
+    params = request.GET.copy()
+    params["ignore_interpretations"] = ",".join(sorted({*ignored_keys, key}))
+    return params.urlencode()
 
 
-def _found(ranking: Ranking) -> list[dict[str, Any]]:
-    best = ranking.candidates[:_SHOWN]
+def _result_rows(result: SearchResult) -> list[dict[str, Any]]:
+    """Return the best candidates with their product and their rank and cosine by retriever."""
+    best = result.candidates[:_MAX_SHOWN]
     products = {str(product.pk): product for product in products_in_order([c.id for c in best])}
     return [
         {
-            "product": products[c.id],
-            "candidate": c,
-            "legs": [(leg, rank, c.scores.get(leg)) for leg, rank in sorted(c.ranks.items())],
+            "product": products[candidate.id],
+            "candidate": candidate,
+            "ranks": [
+                (retriever, rank, candidate.scores.get(retriever))
+                for retriever, rank in sorted(candidate.ranks.items())
+            ],
         }
-        for c in best
-        if c.id in products
+        for candidate in best
+        if candidate.id in products
     ]
 
 
-def _removed(
-    text: str, ranking: Ranking, filters: dict[str, Any]
+def _excluded_products(
+    text: str, result: SearchResult, filters: dict[str, Any]
 ) -> list[tuple[Product, list[str]]]:
-    """Return what would have answered without filters and terms, and which of them it does not meet."""
+    """Return products that match without filters and terms, with those that they do not meet."""
     terms = [
         term
-        for term in ranking.understood.terms
-        if narrow(term) is not None and term not in ranking.relaxed
+        for term in result.parsed.terms
+        if term_condition(term) is not None and term not in result.relaxed_terms
     ]
     if not filters and not terms:
         return []
     rows = Product.objects.current()
-    free = answer(Question(text=text, within=rows, ignore=frozenset(term.key for term in terms)))
-    answering = {candidate.id for candidate in ranking.candidates}
-    out = [candidate.id for candidate in free.candidates if candidate.id not in answering][:_SHOWN]
-    rules = [(term.key, narrow(term)) for term in terms]
-    meets = {
-        **{
-            key: set(rows.filter(condition, pk__in=out).values_list("pk", flat=True))
-            for key, condition in rules
-            if condition
-        },
-        **{
-            f"filter {name}": set(
-                rows.filter(pk__in=out, **{name: value}).values_list("pk", flat=True)
-            )
-            for name, value in filters.items()
-        },
-    }
+    unfiltered = search_products(
+        SearchQuery(text=text, products=rows, ignored_keys=frozenset(term.key for term in terms))
+    )
+    result_ids = {candidate.id for candidate in result.candidates}
+    excluded_ids = [
+        candidate.id for candidate in unfiltered.candidates if candidate.id not in result_ids
+    ][:_MAX_SHOWN]
+    excluded = rows.filter(pk__in=excluded_ids)
+    ids_meeting: dict[str, set[Any]] = {}
+    for term in terms:
+        condition = term_condition(term)
+        if condition:
+            ids_meeting[term.key] = set(excluded.filter(condition).values_list("pk", flat=True))
+    for name, value in filters.items():
+        ids_meeting[f"filter {name}"] = set(
+            excluded.filter(**{name: value}).values_list("pk", flat=True)
+        )
     return [
         (
             product,
-            [key for key, met in meets.items() if product.pk not in met]
-            or ["carries no word and is not near"],
+            [key for key, ids in ids_meeting.items() if product.pk not in ids]
+            or ["matches no word and is not near the query"],
         )
-        for product in products_in_order(out)
+        for product in products_in_order(excluded_ids)
     ]

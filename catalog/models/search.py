@@ -1,4 +1,4 @@
-"""What search needs beside the products: the words they are named by, and what staff weigh."""
+"""Models of search: word frequencies and boost weights."""
 
 from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
@@ -15,11 +15,11 @@ def _share(help_text: str) -> models.FloatField:
 
 
 class SearchWord(models.Model):
-    """A word that products are named by, for telling rare words and mending misspelled ones (table `search_words`)."""
+    """A word of product names, for word rarity and spelling correction (table `search_words`)."""
 
     word = models.CharField(primary_key=True, max_length=100)
     documents = models.IntegerField(
-        db_comment="products with the word; of the empty word: products in all"
+        db_comment="number of products with the word; for the empty word: of all products"
     )
 
     class Meta:
@@ -33,14 +33,18 @@ class SearchWord(models.Model):
 
 
 class SearchWeights(models.Model):
-    """How much stock, margin and novelty count in the order of answers; the newest row holds (table `search_weights`)."""
+    """
+    Boost weights of stock, margin and freshness in search results (table `search_weights`).
+
+    The newest row applies.
+    """
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    stock = _share("0 to 1: how far what is in stock rises above what is not")
-    margin = _share("0 to 1: how far a high margin lifts a product")
-    freshness = _share("0 to 1: how far a product new in the catalogue rises")
+    stock = _share("0 to 1: boost of products in stock.")
+    margin = _share("0 to 1: boost of products with a high margin.")
+    freshness = _share("0 to 1: boost of products new in the catalogue.")
     note = models.TextField(
-        help_text="Why; a note that nobody pays for it is due where it lifts products for money's sake."
+        help_text="Reason. For a margin boost, also confirm that no supplier pays for it."
     )
     set_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False

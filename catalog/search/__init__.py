@@ -1,1 +1,1 @@
-"""Search of products: what a question means, what answers it, in which order, and why."""
+"""Product search: query parsing, retrieval, ranking and explanation."""

@@ -1,53 +1,74 @@
-"""What staff weigh: stock, margin and novelty move what answers up or down, never in or out."""
+"""Boosts for stock, margin and freshness, weighted by staff; they reorder results only."""
 
 from collections.abc import Sequence
 
 from django.db import connection
 
 from catalog.models import SearchWeights
-from catalog.search.fusion import Candidate
+from catalog.search.fusion import SearchCandidate
 
-# So many of the best are weighed; below them order is a matter of chance anyway.
-_WEIGHED = 200
-_NEW_DAYS = 30
-_NEWEST = "SELECT * FROM search_weights ORDER BY set_at DESC LIMIT 1"
-_FACTS = """
+# Only this many of the best are boosted: further down, scores differ too little to be meaningful.
+_MAX_BOOSTED = 200
+_FRESHNESS_DAYS = 30
+_CURRENT_WEIGHTS_SQL = "SELECT * FROM search_weights ORDER BY set_at DESC LIMIT 1"
+# For each product: whether it is in stock (in the given store, else anywhere), its margin as a
+# share of the price (0 to 1, null without a wholesale price), and its freshness (1 for new,
+# decaying).
+_SIGNALS_SQL = """
 SELECT p.id,
-  CASE WHEN %(store)s <> '' THEN EXISTS (
+  CASE WHEN %(store_code)s <> '' THEN EXISTS (
     SELECT FROM store_stock k JOIN stores s ON s.id = k.store_id
-    WHERE k.product_id = p.id AND s.code = %(store)s AND k.quantity > 0)
+    WHERE k.product_id = p.id AND s.code = %(store_code)s AND k.quantity > 0)
   ELSE EXISTS (SELECT FROM store_stock k WHERE k.product_id = p.id AND k.quantity > 0)
-    OR EXISTS (SELECT FROM supplier_listings l WHERE l.merge_key = p.merge_key AND l.in_stock AND l.gone_at IS NULL)
+    OR EXISTS (
+      SELECT FROM supplier_listings l
+      WHERE l.merge_key = p.merge_key AND l.in_stock AND l.gone_at IS NULL)
   END,
-  (SELECT greatest(0, least(1, (p.price - min(l.price)) / nullif(p.price, 0))) FROM supplier_listings l
+  (SELECT greatest(0, least(1, (p.price - min(l.price)) / nullif(p.price, 0)))
+   FROM supplier_listings l
    WHERE l.merge_key = p.merge_key AND l.price_kind = 'wholesale' AND l.gone_at IS NULL),
-  exp(-extract(epoch FROM now() - p.created_at) / (86400 * %(days)s))
+  exp(-extract(epoch FROM now() - p.created_at) / (86400 * %(freshness_days)s))
 FROM products p WHERE p.id = ANY(%(ids)s::uuid[])
 """
 
 
-def weigh(candidates: Sequence[Candidate], *, store: str = "") -> list[Candidate]:
-    """Multiply scores by 1 + what staff weigh, and put the best in order anew; one query, two where anything weighs."""
-    weights = next(iter(SearchWeights.objects.raw(_NEWEST)), None)
+def apply_boosts(
+    candidates: Sequence[SearchCandidate], *, store_code: str = ""
+) -> list[SearchCandidate]:
+    """
+    Multiply scores by 1 + the weighted signals and sort the best again.
+
+    One query; two when any weight is set.
+    """
+    weights = next(iter(SearchWeights.objects.raw(_CURRENT_WEIGHTS_SQL)), None)
     if (
         not candidates
         or weights is None
         or not (weights.stock or weights.margin or weights.freshness)
     ):
         return list(candidates)
-    best, rest = list(candidates[:_WEIGHED]), list(candidates[_WEIGHED:])
-    with connection.cursor() as cursor:
-        cursor.execute(_FACTS, {"store": store, "days": _NEW_DAYS, "ids": [c.id for c in best]})
-        told = {
-            str(pk): (float(bool(stock)), float(margin or 0), float(new))
-            for pk, stock, margin, new in cursor
-        }
+    best = list(candidates[:_MAX_BOOSTED])
+    rest = list(candidates[_MAX_BOOSTED:])
+    signals = _load_signals([candidate.id for candidate in best], store_code)
     for candidate in best:
-        stock, margin, new = told.get(candidate.id, (0.0, 0.0, 0.0))
-        candidate.business = {
+        stock, margin, freshness = signals.get(candidate.id, (0.0, 0.0, 0.0))
+        candidate.boost = {
             "stock": weights.stock * stock,
             "margin": weights.margin * margin,
-            "freshness": weights.freshness * new,
+            "freshness": weights.freshness * freshness,
         }
-        candidate.score *= 1 + sum(candidate.business.values())
+        candidate.score *= 1 + sum(candidate.boost.values())
     return [*sorted(best, key=lambda c: (-c.score, c.id)), *rest]
+
+
+def _load_signals(ids: list[str], store_code: str) -> dict[str, tuple[float, float, float]]:
+    """Return stock (0 or 1), margin and freshness (0 to 1 each) by product id."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SIGNALS_SQL,
+            {"store_code": store_code, "freshness_days": _FRESHNESS_DAYS, "ids": ids},
+        )
+        return {
+            str(pk): (float(bool(stock)), float(margin or 0), float(freshness))
+            for pk, stock, margin, freshness in cursor
+        }

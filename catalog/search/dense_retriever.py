@@ -1,42 +1,158 @@
-"""A question as encoders are asked it: as typed for the multilingual one, in English for the other, and as features."""
+"""Dense retrieval: encoder inputs of a query, nearest products, and cosines of given products."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
 
-from catalog.embeddings import question_features
-from catalog.reference.synonyms import aromas, group_of
-from catalog.search.parser import Understood
+import structlog
+
+from catalog.embeddings import query_features
+from catalog.reference.synonyms import group_by_phrase, terpenes_by_aroma
+from catalog.search.parsed_query import ParsedQuery
+from vectors import search as vector_search
 from vectors.encoders.base import Vectors
+from vectors.errors import VectorsUnavailable
+from vectors.filters import VectorFilters
+
+log = structlog.get_logger(__name__)
+COLLECTIONS = {"dense": "product_embeddings", "dense_multilingual": "product_texts"}
+"""Vector collection of each dense retriever."""
+# A hit whose cosine is this far below the best of its collection is not a match.
+_MAX_SCORE_GAP = 0.1
+_MAX_HITS = 200
+_MAX_SIMILAR_HITS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
-    """The texts and features (384,) of a question."""
+class DenseQuery:
+    """
+    Encoder inputs of a query.
+
+    text: as typed, for the multilingual encoder. english_text: translated by synonyms, for the
+    English encoder. features: (384,), for the collection with product features.
+    """
 
     text: str
-    english: str
+    english_text: str
     features: Vectors
 
 
-def meaning_of(understood: Understood) -> Meaning | None:
-    """Return what encoders are asked; None where a question tells numbers only."""
-    kinds = [
+@dataclass(slots=True)
+class DenseRetrieval:
+    """Cosines by retriever and product id, best first, and the retrievers that did not respond."""
+
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    unavailable: list[str] = field(default_factory=list)
+
+    def add(self, retriever: str, retrieve: Callable[[], dict[str, float] | None]) -> None:
+        """Store the scores of a retriever; record it as unavailable when its vectors are."""
+        try:
+            scores = retrieve()
+        except VectorsUnavailable as error:
+            log.warning("search.retriever_unavailable", retriever=retriever, error=str(error))
+            self.unavailable.append(retriever)
+            return
+        if scores is not None:
+            self.scores[retriever] = scores
+
+
+def build_dense_query(parsed: ParsedQuery) -> DenseQuery | None:
+    """Return the encoder inputs of a query; None for a query of numbers only."""
+    named_terms = [
         term
-        for term in understood.of("strain_type", "category", "terpene", "aroma")
-        if not term.negative
+        for term in parsed.terms_of("strain_type", "category", "terpene", "aroma")
+        if not term.is_negated
     ]
-    if not understood.words and not kinds:
+    if not parsed.words and not named_terms:
         return None
-    named = [term.word.replace("-", " ") for term in kinds]
-    english = [group_of().get(word, word) for word in understood.words]
-    smells = [
-        key for term in understood.of("aroma") if not term.negative for key in aromas()[term.word]
-    ]
-    return Meaning(
-        text=understood.text,
-        english=" ".join(dict.fromkeys([*english, *named])),
-        features=question_features(
-            types=[term.word for term in kinds if term.kind == "strain_type"],
-            categories=[term.word for term in kinds if term.kind == "category"],
-            terpene_keys=[*(term.word for term in kinds if term.kind == "terpene"), *smells],
+    names = [term.value.replace("-", " ") for term in named_terms]
+    english_words = [group_by_phrase().get(word, word) for word in parsed.words]
+    terpene_keys = [term.value for term in named_terms if term.type == "terpene"]
+    for term in named_terms:
+        if term.type == "aroma":
+            terpene_keys += terpenes_by_aroma()[term.value]
+    return DenseQuery(
+        text=parsed.text,
+        english_text=" ".join(dict.fromkeys([*english_words, *names])),
+        features=query_features(
+            strain_types=[term.value for term in named_terms if term.type == "strain_type"],
+            categories=[term.value for term in named_terms if term.type == "category"],
+            terpene_keys=terpene_keys,
         ),
     )
+
+
+def retrieve_nearest(
+    dense_query: DenseQuery | None,
+    *,
+    similar_to: Sequence[UUID],
+    not_similar_to: Sequence[UUID],
+    filters: VectorFilters,
+) -> DenseRetrieval:
+    """
+    Return the products nearest to the query or, when `similar_to` is given, to those products.
+
+    Hits far below the best of their collection are dropped, except in a query by similarity, which
+    asks for the nearest products at any distance.
+    """
+    retrieval = DenseRetrieval()
+    has_cutoff = dense_query is not None and not similar_to
+
+    def scores_of(result: vector_search.VectorSearchResult) -> dict[str, float]:
+        min_score = result.max_score - _MAX_SCORE_GAP if has_cutoff else -1.0
+        return {hit.id: hit.score for hit in result.hits if hit.score >= min_score}
+
+    def by_products() -> dict[str, float] | None:
+        collection = COLLECTIONS["dense"]
+        vector = vector_search.blend_vectors(
+            collection=collection,
+            liked=[str(pk) for pk in similar_to],
+            disliked=[str(pk) for pk in not_similar_to],
+        )
+        if vector is None:
+            return None
+        return scores_of(
+            vector_search.nearest(
+                collection=collection, vector=vector, limit=_MAX_SIMILAR_HITS, filters=filters
+            )
+        )
+
+    def by_text(retriever: str, text: str, features: Vectors | None) -> dict[str, float]:
+        return scores_of(
+            vector_search.search(
+                collection=COLLECTIONS[retriever],
+                text=text,
+                features=features,
+                limit=_MAX_HITS,
+                filters=filters,
+            )
+        )
+
+    if similar_to:
+        retrieval.add("dense", by_products)
+    elif dense_query:
+        english_text = dense_query.english_text
+        features = dense_query.features
+        retrieval.add("dense", lambda: by_text("dense", english_text, features))
+    if dense_query:
+        text = dense_query.text
+        retrieval.add("dense_multilingual", lambda: by_text("dense_multilingual", text, None))
+    return retrieval
+
+
+def score_products(dense_query: DenseQuery, ids: Sequence[str]) -> DenseRetrieval:
+    """Return the cosine of each of the products with the query, by retriever."""
+    retrieval = DenseRetrieval()
+
+    def scores_of(retriever: str, text: str, features: Vectors | None) -> dict[str, float]:
+        return vector_search.score_by_text(
+            collection=COLLECTIONS[retriever], text=text, features=features, ids=ids
+        )
+
+    retrieval.add(
+        "dense", lambda: scores_of("dense", dense_query.english_text, dense_query.features)
+    )
+    retrieval.add(
+        "dense_multilingual", lambda: scores_of("dense_multilingual", dense_query.text, None)
+    )
+    return retrieval

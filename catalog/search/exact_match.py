@@ -1,4 +1,4 @@
-"""What a question names outright comes first: a SKU, a GTIN, a whole name, a brand with a name."""
+"""Exact matches: a query that is a SKU, a GTIN, a whole name, or a brand with a name."""
 
 from collections.abc import Sequence
 
@@ -6,72 +6,85 @@ from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from catalog.models import Product, ProductAlias, SupplierListing
-from catalog.search.fusion import Candidate
-from catalog.search.normalize import key_of, words_of
+from catalog.search.fusion import SearchCandidate
+from catalog.search.normalize import compact_key, words_of
 
-_MOST = 50
+_MAX_MATCHES = 50
+_GTIN_DIGITS = 14
+# Priorities of exact matches, the best first.
+_BY_NUMBER, _BY_BRAND_AND_NAME, _BY_NAME = 1, 2, 3
 
 
-def exact_matches(
-    text: str, within: QuerySet[Product], candidates: Sequence[Candidate]
-) -> list[Candidate]:
-    """Return the candidates with those first that the text names, whatever else was understood; one query."""
-    asked, words = key_of(text), words_of(text)
-    if not asked or not words:
+def promote_exact_matches(
+    text: str, products: QuerySet[Product], candidates: Sequence[SearchCandidate]
+) -> list[SearchCandidate]:
+    """
+    Return the candidates with exact matches of the text first, in any interpretation of the query.
+
+    Exact matches among `products` that are not candidates are added. One query; up to four for a
+    text with digits.
+    """
+    text_key = compact_key(text)
+    words = words_of(text)
+    if not text_key or not words:
         return list(candidates)
-    every_word = " & ".join(words)
-    named = Q(RawSQL("search_document @@ to_tsquery('simple', %s)", [every_word], BooleanField()))
-    listed = _keys_listed(text)
-    rows = within.filter(named | Q(merge_key__in=listed) if listed else named).values_list(
+    has_every_word = Q(
+        RawSQL("search_document @@ to_tsquery('simple', %s)", [" & ".join(words)], BooleanField())
+    )
+    numbered_keys = _merge_keys_by_number(text)
+    condition = has_every_word | Q(merge_key__in=numbered_keys) if numbered_keys else has_every_word
+    rows = products.filter(condition).values_list(
         "pk", "name", "name_fr", "brand", "sku", "gtin", "merge_key"
     )
-    first: dict[str, int] = {}
-    found: dict[str, Candidate] = {}
-    for pk, name, name_fr, brand, sku, gtin, merge_key in rows[:_MOST]:
-        place = 1 if merge_key in listed else _place(asked, name, name_fr, brand)
-        if place:
-            first[str(pk)] = place
-            found[str(pk)] = Candidate(
+    priorities: dict[str, int] = {}
+    matches: dict[str, SearchCandidate] = {}
+    for pk, name, name_fr, brand, sku, gtin, merge_key in rows[:_MAX_MATCHES]:
+        priority = (
+            _BY_NUMBER
+            if merge_key in numbered_keys
+            else _name_priority(text_key, name, name_fr, brand)
+        )
+        if priority is not None:
+            priorities[str(pk)] = priority
+            matches[str(pk)] = SearchCandidate(
                 id=str(pk),
-                share=1.0,
-                fit=0.0,
+                word_share=1.0,
+                relevance=0.0,
                 name=name,
                 name_fr=name_fr,
                 brand=brand,
                 sku=sku,
                 gtin=gtin,
             )
-    if not first:
+    if not matches:
         return list(candidates)
-    known = {candidate.id: candidate for candidate in candidates}
-    exact = [known.get(pk, found[pk]) for pk in first]
+    by_id = {candidate.id: candidate for candidate in candidates}
+    exact = [by_id.get(pk, match) for pk, match in matches.items()]
     for candidate in exact:
         candidate.is_exact = True
-    exact.sort(key=lambda c: (first[c.id], -c.score, c.id))
-    return [*exact, *(candidate for candidate in candidates if candidate.id not in first)]
+    exact.sort(key=lambda c: (priorities[c.id], -c.score, c.id))
+    return [*exact, *(candidate for candidate in candidates if candidate.id not in matches)]
 
 
-def _keys_listed(text: str) -> set[str]:
-    """Return the keys of products that bear the text as a number, here or in any source's list."""
+def _merge_keys_by_number(text: str) -> set[str]:
+    """Return the merge keys of products with this SKU or GTIN, ours or in any source's listing."""
     if " " in text or not any(map(str.isdigit, text)):
         return set()
-    codes = {text, text.upper(), text.strip("_")}
-    gtin = text.zfill(14) if text.isdigit() else ""
-    own = Product.objects.filter(Q(sku__in=codes) | Q(gtin=gtin)).values_list(
-        "merge_key", flat=True
-    )
-    told = SupplierListing.objects.filter(Q(sku__in=codes) | Q(gtin=gtin)).values_list(
-        "merge_key", flat=True
-    )
-    keys = {*own[:_MOST], *told[:_MOST]}
+    skus = {text, text.upper(), text.strip("_")}
+    gtin = text.zfill(_GTIN_DIGITS) if text.isdigit() else ""
+    has_number = Q(sku__in=skus) | Q(gtin=gtin)
+    own = Product.objects.filter(has_number).values_list("merge_key", flat=True)
+    listed = SupplierListing.objects.filter(has_number).values_list("merge_key", flat=True)
+    keys = {*own[:_MAX_MATCHES], *listed[:_MAX_MATCHES]}
+    if not keys:
+        return set()
     aliases = ProductAlias.objects.filter(merge_key__in=keys).values_list("product_key", flat=True)
-    return {*keys, *aliases} if keys else set()
+    return {*keys, *aliases}
 
 
-def _place(asked: str, name: str, name_fr: str | None, brand: str | None) -> int:
-    """Return 2 for brand and name, 3 for a name, 0 for neither."""
-    names = [key_of(n) for n in (name, name_fr) if n]
-    own = key_of(brand or "")
-    if own and any(asked in (own + n, n + own) for n in names):
-        return 2
-    return 3 if asked in names else 0
+def _name_priority(text_key: str, name: str, name_fr: str | None, brand: str | None) -> int | None:
+    names = [compact_key(n) for n in (name, name_fr) if n]
+    brand_key = compact_key(brand or "")
+    if brand_key and any(text_key in (brand_key + n, n + brand_key) for n in names):
+        return _BY_BRAND_AND_NAME
+    return _BY_NAME if text_key in names else None

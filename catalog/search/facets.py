@@ -1,4 +1,4 @@
-"""How many of the products that answer have what: counts by type, category, brand, bands, terpenes, stores."""
+"""Facet counts of matching products: types, categories, brands, bands, terpenes, stores."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,18 +8,19 @@ from django.db.models import QuerySet
 
 from catalog.models import Product
 
-# Lower ends of bands; each reaches to just below the next, as prices and potencies have two decimals.
+# Lower bounds of bands; each ends 0.01 below the next, as prices and potencies have two decimals.
 THC_BANDS = (0, 5, 10, 15, 20, 25, 30)
 CBD_BANDS = (0, 1, 5, 10, 15)
 PRICE_BANDS = (0, 10, 20, 30, 40, 60, 100, 150)
-_MOST_VALUES = 50
-_BANDED = {
-    "thc": ("thc_percentage", THC_BANDS),
-    "cbd": ("cbd_percentage", CBD_BANDS),
-    "price": ("price", PRICE_BANDS),
+_BAND_STEP = 0.01
+_MAX_VALUES = 50
+_BANDS = {
+    "thc_percentage": THC_BANDS,
+    "cbd_percentage": CBD_BANDS,
+    "price": PRICE_BANDS,
 }
-NAMES = ("strain_type", "category", "brand", *_BANDED, "terpene", "store")
-COLUMNS = (
+FACET_NAMES = ("strain_type", "category", "brand", *_BANDS, "terpene", "store_code")
+FACET_COLUMNS = (
     "id",
     "strain_type",
     "category",
@@ -29,74 +30,84 @@ COLUMNS = (
     "price",
     "terpenes",
 )
-"""What `counting` reads of each member."""
+"""Columns of matching products that `facet_selects` reads."""
+
+Facets = dict[str, list[dict[str, Any]]]
+"""Values with their counts by facet."""
+
+_TERPENE_SELECT = """
+SELECT 'terpene', terpene, count(*) FROM matches, unnest(terpenes) AS terpene GROUP BY 2
+"""
+_STORE_SELECT = """
+SELECT 'store_code', s.code, count(*) FROM matches m
+JOIN store_stock k ON k.product_id = m.id AND k.quantity > 0
+JOIN stores s ON s.id = k.store_id GROUP BY 2
+"""
 
 
-def facets(
-    members: QuerySet[Product], *, names: Sequence[str] = NAMES
-) -> dict[str, list[dict[str, Any]]]:
-    """Return counts of each value, the most frequent first, bands in order; what is unknown counts nowhere."""
-    parts = counting(names)
-    if not parts:
-        return told([], names)
-    sql, params = members.order_by().values(*COLUMNS).query.sql_with_params()
+def count_facets(products: QuerySet[Product], *, names: Sequence[str] = FACET_NAMES) -> Facets:
+    """Count products by facet value, the most frequent first, bands in order; nulls are ignored."""
+    selects = facet_selects(names)
+    if not selects:
+        return build_facets([], names)
+    sql, params = products.order_by().values(*FACET_COLUMNS).query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(f"WITH members AS MATERIALIZED ({sql}) {' UNION ALL '.join(parts)}", params)
-        return told(cursor.fetchall(), names)
+        cursor.execute(
+            f"WITH matches AS MATERIALIZED ({sql}) {' UNION ALL '.join(selects)}", params
+        )
+        return build_facets(cursor.fetchall(), names)
 
 
-def counting(names: Sequence[str]) -> list[str]:
-    """Return SELECTs over `members` of facet, value and count, without parameters."""
+def facet_selects(names: Sequence[str]) -> list[str]:
+    """Return SELECTs over `matches` of facet, value and count, without parameters."""
     keys = {
         "strain_type": "strain_type",
         "category": "category",
         "brand": "brand",
         **{
-            name: f"width_bucket({column}, ARRAY[{', '.join(map(str, low))}]::numeric[])"
-            for name, (column, low) in _BANDED.items()
+            column: f"width_bucket({column}, ARRAY[{', '.join(map(str, bounds))}]::numeric[])"
+            for column, bounds in _BANDS.items()
         },
     }
     keys = {name: key for name, key in keys.items() if name in names}
-    parts = []
+    selects = []
     if keys:
         facet = " ".join(f"WHEN grouping({name}) = 0 THEN '{name}'" for name in keys)
+        value = f"coalesce({', '.join(f'{name}::text' for name in keys)})"
         columns = ", ".join(f"{key} AS {name}" for name, key in keys.items())
-        # One pass for all: each set groups by one of them, and the others are null.
-        parts.append(
-            f"SELECT CASE {facet} END AS facet, coalesce({', '.join(f'{name}::text' for name in keys)}) AS value, count(*) AS n"
-            f" FROM (SELECT {columns} FROM members) AS keys GROUP BY GROUPING SETS ({', '.join(f'({name})' for name in keys)})"
+        grouping_sets = ", ".join(f"({name})" for name in keys)
+        # One pass over the rows: each set groups by one key, and the other keys are null in it.
+        selects.append(
+            f"SELECT CASE {facet} END AS facet, {value} AS value, count(*) AS n"
+            f" FROM (SELECT {columns} FROM matches) AS keys"
+            f" GROUP BY GROUPING SETS ({grouping_sets})"
         )
     if "terpene" in names:
-        parts.append("SELECT 'terpene', t, count(*) FROM members, unnest(terpenes) AS t GROUP BY 2")
-    if "store" in names:
-        parts.append(
-            "SELECT 'store', s.code, count(*) FROM members m JOIN store_stock k ON k.product_id = m.id AND k.quantity > 0"
-            " JOIN stores s ON s.id = k.store_id GROUP BY 2"
-        )
-    return parts
+        selects.append(_TERPENE_SELECT)
+    if "store_code" in names:
+        selects.append(_STORE_SELECT)
+    return selects
 
 
-def told(
-    rows: Iterable[tuple[str, str | None, int]], names: Sequence[str]
-) -> dict[str, list[dict[str, Any]]]:
-    """Return what `counting` counted as answers tell it."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+def build_facets(rows: Iterable[tuple[str, str | None, int]], names: Sequence[str]) -> Facets:
+    """Return facets from rows of `facet_selects`, at most 50 values each."""
+    facets: Facets = {name: [] for name in names}
     for facet, value, count in sorted(rows, key=lambda row: (-row[2], row[1] or "")):
-        if value and len(found[facet]) < _MOST_VALUES:
-            found[facet].append(
+        if value and len(facets[facet]) < _MAX_VALUES:
+            facets[facet].append(
                 _band(facet, int(value), count)
-                if facet in _BANDED
+                if facet in _BANDS
                 else {"value": value, "count": count}
             )
-    for name in _BANDED:
-        if name in found:
-            found[name].sort(key=lambda band: band["min"])
-    return found
+    for name in _BANDS:
+        if name in facets:
+            facets[name].sort(key=lambda band: band["min"])
+    return facets
 
 
 def _band(facet: str, bucket: int, count: int) -> dict[str, Any]:
-    lows = _BANDED[facet][1]
-    band: dict[str, Any] = {"min": lows[bucket - 1], "count": count}
-    if bucket < len(lows):
-        band["max"] = round(lows[bucket] - 0.01, 2)
+    bounds = _BANDS[facet]
+    band: dict[str, Any] = {"min": bounds[bucket - 1], "count": count}
+    if bucket < len(bounds):
+        band["max"] = round(bounds[bucket] - _BAND_STEP, 2)
     return band

@@ -1,4 +1,4 @@
-"""Legs fused by reciprocal rank (Cormack, Clarke and Büttcher 2009), each with its weight."""
+"""Reciprocal rank fusion of retrievers (Cormack, Clarke and Büttcher 2009), weighted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,87 +6,112 @@ from functools import lru_cache
 
 from catalog.search.normalize import words_of
 
-# How fast a rank loses weight; this and the weights were chosen by half of the judged questions.
+# RRF constant k and retriever weights, tuned on one half of the judged queries.
 RANK_CONSTANT = 10
-WEIGHTS = {"lexical": 2.0, "product_texts": 0.7, "product_embeddings": 0.7, "facts": 2.5}
-# Where nothing but facts was asked, they decide; where likeness was asked, it does.
-FACTS_ALONE = {**WEIGHTS, "facts": 4.0}
-LIKENESS = {**WEIGHTS, "product_embeddings": 4.0, "facts": 1.0}
-# What lies so far below the best of a leg is not near any more.
-CUTOFF = {"product_texts": 0.1, "product_embeddings": 0.1}
-# How much the share of words counts beside the ranks: meaning alone never outweighs the words themselves.
-SHARE = 0.35
-# How much a name counts that holds little beside the words asked for.
-_BREVITY = 0.25
+RETRIEVER_WEIGHTS = {
+    "lexical": 2.0,
+    "dense": 0.7,
+    "dense_multilingual": 0.7,
+    "attributes": 2.5,
+}
+# For queries without words, attributes decide; for queries by similarity, the dense retriever does.
+ATTRIBUTE_QUERY_WEIGHTS = {**RETRIEVER_WEIGHTS, "attributes": 4.0}
+SIMILARITY_QUERY_WEIGHTS = {**RETRIEVER_WEIGHTS, "dense": 4.0, "attributes": 1.0}
+# Weight of the word share beside the ranks: dense retrievers alone never outrank matching words.
+WORD_SHARE_WEIGHT = 0.35
+# Bonus for names with few words beyond those of the query.
+_BREVITY_WEIGHT = 0.25
 
 
 @dataclass(slots=True, kw_only=True)
-class Candidate:
+class SearchCandidate:
     """
-    A product that may answer, and why.
+    A product that matches a query, with the components of its score.
 
-    share: of the question's words, 0 to 1; fit: to what was understood, 0 to 1; ranks: by leg, from 1.
+    word_share: share of the query's words it matches, weighted by rarity, 0 to 1. relevance: how
+    well its attributes meet the interpreted terms, 0 to 1. query_words: normalized words of the
+    query. ranks: rank by retriever, from 1. scores: cosine by dense retriever. score: 0 to 1
+    before boosts.
     """
 
     id: str
-    share: float
-    fit: float
+    word_share: float
+    relevance: float
     name: str
     name_fr: str | None
     brand: str | None
     sku: str | None
     gtin: str | None
-    asked: tuple[str, ...] = ()
+    query_words: tuple[str, ...] = ()
     ranks: dict[str, int] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     score: float = 0.0
-    business: dict[str, float] = field(default_factory=dict)
+    boost: dict[str, float] = field(default_factory=dict)
     is_exact: bool = False
 
     @property
-    def words_score(self) -> float:
-        """The share of words, more where a name holds few others."""
-        asked, best = set(self.asked), 0.0
+    def lexical_score(self) -> float:
+        """Word share, plus a bonus for names with few other words."""
+        query_words = set(self.query_words)
+        best = 0.0
         for name in {self.name, self.name_fr or self.name}:
-            words = _words_of(f"{name} {self.brand or ''}")
-            best = max(best, len(words & asked) / len(words)) if words else best
-        return self.share + _BREVITY * best
+            words = _cached_words(f"{name} {self.brand or ''}")
+            if words:
+                best = max(best, len(words & query_words) / len(words))
+        return self.word_share + _BREVITY_WEIGHT * best
 
 
 @lru_cache(50_000)
-def _words_of(text: str) -> frozenset[str]:
+def _cached_words(text: str) -> frozenset[str]:
     return frozenset(words_of(text))
 
 
-def rank_by(scores: Mapping[str, float]) -> dict[str, int]:
+def rank_scores(scores: Mapping[str, float]) -> dict[str, int]:
     """Return ranks from 1, the highest score first; equal scores share a rank."""
-    places = {
-        score: rank
-        for rank, score in enumerate(sorted(set(scores.values()), reverse=True), start=1)
-    }
-    return {pk: places[score] for pk, score in scores.items()}
+    distinct = sorted(set(scores.values()), reverse=True)
+    rank_of = {score: rank for rank, score in enumerate(distinct, start=1)}
+    return {pk: rank_of[score] for pk, score in scores.items()}
 
 
 def fuse(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[SearchCandidate],
     ranks: Mapping[str, Mapping[str, int]],
     *,
     scores: Mapping[str, Mapping[str, float]],
-    is_likeness: bool = False,
-) -> list[Candidate]:
-    """Put candidates in order; the score is the share of the most that these legs could give, 0 to 1."""
-    weights = LIKENESS if is_likeness else WEIGHTS if "lexical" in ranks else FACTS_ALONE
-    most = sum(weights[leg] for leg in ranks) / (RANK_CONSTANT + 1)
+    is_similarity_query: bool = False,
+) -> list[SearchCandidate]:
+    """
+    Return the candidates sorted by fused score, best first; ties by id.
+
+    The score is a share of the maximum that these retrievers can give, 0 to 1. ranks, scores: by
+    retriever, then product id.
+    """
+    if is_similarity_query:
+        weights = SIMILARITY_QUERY_WEIGHTS
+    elif "lexical" in ranks:
+        weights = RETRIEVER_WEIGHTS
+    else:
+        weights = ATTRIBUTE_QUERY_WEIGHTS
+    max_score = sum(weights[retriever] for retriever in ranks) / (RANK_CONSTANT + 1)
     for candidate in candidates:
         candidate.ranks = {
-            leg: places[candidate.id] for leg, places in ranks.items() if candidate.id in places
+            retriever: by_id[candidate.id]
+            for retriever, by_id in ranks.items()
+            if candidate.id in by_id
         }
         candidate.scores = {
-            leg: told[candidate.id] for leg, told in scores.items() if candidate.id in told
+            retriever: by_id[candidate.id]
+            for retriever, by_id in scores.items()
+            if candidate.id in by_id
         }
-        fused = sum(weights[leg] / (RANK_CONSTANT + rank) for leg, rank in candidate.ranks.items())
-        ranked = fused / most if most else 0.0
+        reciprocal_sum = sum(
+            weights[retriever] / (RANK_CONSTANT + rank)
+            for retriever, rank in candidate.ranks.items()
+        )
+        rank_score = reciprocal_sum / max_score if max_score else 0.0
         candidate.score = (
-            (1 - SHARE) * ranked + SHARE * candidate.share if "lexical" in ranks else ranked
+            (1 - WORD_SHARE_WEIGHT) * rank_score + WORD_SHARE_WEIGHT * candidate.word_share
+            if "lexical" in ranks
+            else rank_score
         )
     return sorted(candidates, key=lambda c: (-c.score, c.id))

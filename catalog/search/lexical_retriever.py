@@ -1,4 +1,4 @@
-"""The leg of words: which products carry them, where, and how rare they are; misspelled words are mended first."""
+"""Lexical retrieval: word matches weighted by rarity and document part; spelling correction."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,171 +10,206 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from catalog.models import SearchWord
 from catalog.reference.strains import alias_names
-from catalog.reference.synonyms import group_of, groups, narrower
-from catalog.search.attribute_scoring import CARRIES, FOUND, Sql
-from catalog.search.normalize import key_of, words_of
-from catalog.search.stems import tsquery
+from catalog.reference.synonyms import group_by_phrase, narrower_phrases, synonym_groups
+from catalog.search.attribute_scoring import MATCHES_BY_INDEX_SQL, MATCHES_SQL, Sql
+from catalog.search.normalize import compact_key, words_of
+from catalog.search.stems import build_tsquery
 
-# How much a word counts by the part it stands in: names, brand, facts, flavors and parents.
-PARTS = {"A": 1.0, "B": 0.9, "C": 0.7, "D": 0.45}
-# A word of the same meaning counts less than the word that was typed.
-SYNONYM = 0.75
-_LEAST_LIKENESS = 0.68
-_SHORTEST_MENDED = 4
-_MOST_SLIPS = 2
+# Weight of a match by document part: A names, B brand, C attributes, D flavors and parents.
+PART_WEIGHTS = {"A": 1.0, "B": 0.9, "C": 0.7, "D": 0.45}
+# A match of a synonym counts less than a match of the typed word.
+SYNONYM_WEIGHT = 0.75
+_MIN_SPELLING_SIMILARITY = 0.68
+_MIN_CORRECTED_LENGTH = 4
+_MAX_LENGTH_DIFFERENCE = 2
+_MAX_ALIAS_WORDS = 4
+# Words that match no product; a word that shares a stem with a product is not a spelling error.
+_UNMATCHED_WORDS_SQL = """
+SELECT word FROM unnest(%s::text[]) AS word
+WHERE NOT EXISTS (SELECT FROM products WHERE search_document @@ search_query(word))
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A word, what else means the same, and how much it tells (its rarity)."""
+class QueryWord:
+    """A word or phrase of a query, its synonyms, and its weight (inverse document frequency)."""
 
     word: str
-    others: tuple[str, ...]
+    synonyms: tuple[str, ...]
     weight: float
 
 
 @dataclass(frozen=True, slots=True)
-class Lexical:
-    """The words of a question as SQL on `products`: any of them; their share in 0 to 1; all of them."""
+class LexicalQuery:
+    """The words of a query as SQL over `products`."""
 
-    words: tuple[Word, ...]
-
-    @property
-    def any_sql(self) -> Sql:
-        """Condition that one of the words is there."""
-        phrases = tuple(phrase for word in self.words for phrase in (word.word, *word.others))
-        return FOUND, [tsquery(phrases)]
+    words: tuple[QueryWord, ...]
 
     @property
-    def share_sql(self) -> Sql:
-        """Share of the words that are there, each by its weight and by the part it stands in."""
-        sqls, params = [], []
+    def match_sql(self) -> Sql:
+        """Condition that a product matches at least one word."""
+        phrases = tuple(phrase for word in self.words for phrase in (word.word, *word.synonyms))
+        return MATCHES_BY_INDEX_SQL, [build_tsquery(phrases)]
+
+    @property
+    def word_share_sql(self) -> Sql:
+        """Share of the words a product matches, by word weight and part weight, 0 to 1."""
+        parts = []
+        params = []
         for word in self.words:
-            sql, own = _worth(word)
-            sqls.append(f"%s * {sql}")
-            params += [word.weight, *own]
-        return f"({' + '.join(sqls)}) / %s", [*params, sum(word.weight for word in self.words)]
+            sql, word_params = _match_weight_sql(word)
+            parts.append(f"%s * {sql}")
+            params += [word.weight, *word_params]
+        total_weight = sum(word.weight for word in self.words)
+        return f"({' + '.join(parts)}) / %s", [*params, total_weight]
 
 
-def lexical(words: Sequence[str], *, known: Mapping[str, int]) -> Lexical | None:
-    """Return the leg of these words, None of none. known: what `documents_of` says of them."""
+def build_lexical_query(
+    words: Sequence[str], *, frequencies: Mapping[str, int]
+) -> LexicalQuery | None:
+    """Return the lexical query of words with their `document_frequencies`; None without words."""
     if not words:
         return None
-    total = known.get("", 0)
-    aliases = _aliases(words)
-    return Lexical(
+    aliases = _strain_aliases(words)
+    return LexicalQuery(
         tuple(
-            Word(
-                phrase,
-                tuple(dict.fromkeys((*_synonyms(phrase), *aliases.get(phrase, ())))),
-                math.log(1 + (total + 1) / (1 + min(known.get(word, 0) for word in phrase.split())))
-                if total
-                else 1.0,
+            QueryWord(
+                word=phrase,
+                synonyms=tuple(dict.fromkeys((*_synonyms(phrase), *aliases.get(phrase, ())))),
+                weight=_inverse_frequency(phrase, frequencies),
             )
-            for phrase in _phrases(words)
+            for phrase in _join_phrases(words)
         )
     )
 
 
-def _phrases(words: Sequence[str]) -> list[str]:
-    """Return the words, those together that mean one thing together: petits fruits."""
-    phrases, place = [], 0
-    while place < len(words):
+def _inverse_frequency(phrase: str, frequencies: Mapping[str, int]) -> float:
+    total = frequencies.get("", 0)
+    if not total:
+        return 1.0
+    rarest = min(frequencies.get(word, 0) for word in phrase.split())
+    return math.log(1 + (total + 1) / (1 + rarest))
+
+
+def _join_phrases(words: Sequence[str]) -> list[str]:
+    """Return the words, with known phrases of two or three words joined: petits fruits."""
+    phrases = []
+    position = 0
+    while position < len(words):
         length = next(
             (
                 n
                 for n in (3, 2)
-                if " ".join(words[place : place + n]) in group_of() and place + n <= len(words)
+                if " ".join(words[position : position + n]) in group_by_phrase()
+                and position + n <= len(words)
             ),
             1,
         )
-        phrases.append(" ".join(words[place : place + length]))
-        place += length
+        phrases.append(" ".join(words[position : position + length]))
+        position += length
     return phrases
 
 
-def documents_of(words: Sequence[str]) -> dict[str, int]:
-    """Return how many products are named by each word that is known; of the empty word, products in all."""
+def document_frequencies(words: Sequence[str]) -> dict[str, int]:
+    """Return the number of products by each known word; the empty word has the total."""
     return dict(SearchWord.objects.filter(word__in=["", *words]).values_list("word", "documents"))
 
 
-def mended(text: str, *, words: Sequence[str], known: Mapping[str, int]) -> str:
+def correct_spelling(text: str, *, words: Sequence[str], frequencies: Mapping[str, int]) -> str:
     """
-    Return the text with those of the words that no product knows replaced by the nearest that one does.
+    Return the text with words that no product has replaced by the nearest that one has.
 
-    words: what was not understood otherwise; known: what `documents_of` says of them. Numbers and words of three letters stay: nearly every one is near another.
+    words: words of the query without an interpretation. Words with digits or fewer than four
+    letters stay: nearly all of them are close to another word.
     """
-    doubtful = [
-        word for word in words if len(word) >= _SHORTEST_MENDED and not any(map(str.isdigit, word))
+    correctable = [
+        word
+        for word in words
+        if len(word) >= _MIN_CORRECTED_LENGTH and not any(map(str.isdigit, word))
     ]
-    strange = [word for word in doubtful if word not in known and word not in group_of()]
-    if not known.get("") or not strange:
+    unknown = [
+        word for word in correctable if word not in frequencies and word not in group_by_phrase()
+    ]
+    if not frequencies.get("") or not unknown:
         return text
-    nearest = _nearest(strange)
-    parts = [nearest.get("".join(words_of(part)), part) for part in text.split()]
+    corrections = _nearest_words(unknown)
+    parts = [corrections.get("".join(words_of(part)), part) for part in text.split()]
     return " ".join(parts)
 
 
-def _nearest(strange: Sequence[str]) -> dict[str, str]:
-    """Return the word that is fewest slips of the pen away, of equally near ones that of most products."""
+def _nearest_words(unknown: Sequence[str]) -> dict[str, str]:
+    """Return the most similar known word by unknown word; ties go to the more frequent one."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT asked FROM unnest(%s::text[]) AS asked
-            -- What has a stem in common with a product is no mistake.
-            WHERE NOT EXISTS (SELECT FROM products WHERE search_document @@ search_query(asked))
-            """,
-            [list(strange)],
-        )
-        unknown = [asked for (asked,) in cursor.fetchall()]
-    found = {}
-    for asked in unknown:
-        rows = SearchWord.objects.annotate(length=Length("word")).filter(
-            length__gte=len(asked) - _MOST_SLIPS, length__lte=len(asked) + _MOST_SLIPS
-        )
-        near = max(
-            rows.values_list("word", "documents"),
-            key=lambda row: (
-                DamerauLevenshtein.normalized_similarity(asked, row[0]),
-                row[0][:1] == asked[:1],
-                row[1],
-            ),
-            default=None,
-        )
-        if near and DamerauLevenshtein.normalized_similarity(asked, near[0]) >= _LEAST_LIKENESS:
-            found[asked] = near[0]
-    return found
+        cursor.execute(_UNMATCHED_WORDS_SQL, [list(unknown)])
+        unmatched = [word for (word,) in cursor.fetchall()]
+    nearest: dict[str, str] = {}
+    for word in unmatched:
+        best = _most_similar_word(word)
+        if (
+            best
+            and DamerauLevenshtein.normalized_similarity(word, best) >= _MIN_SPELLING_SIMILARITY
+        ):
+            nearest[word] = best
+    return nearest
 
 
-def _worth(word: Word) -> Sql:
-    """Return SQL for the most that a row carries of a word: the best places are looked at first, most rows at none."""
-    *parts, last = PARTS
-    own: tuple[str, ...] = (word.word,)
-    ways = [(PARTS[part], own, part) for part in parts] + [(PARTS[last], own, "")]
-    if word.others:
-        ways += [(SYNONYM * PARTS[part], word.others, part) for part in parts]
-    ways.sort(key=lambda way: way[0], reverse=True)
-    cases = " ".join(f"WHEN {CARRIES} THEN {worth}" for worth, _, _ in ways)
-    labeled = [tsquery(phrases, label) for _, phrases, label in ways]
-    # What is carried, and in none of these, is carried in the last part.
-    sql = f"CASE WHEN NOT ({CARRIES}) THEN 0 {cases} ELSE {SYNONYM * PARTS[last]} END"
-    return sql, [tsquery((word.word, *word.others)), *labeled]
+def _most_similar_word(word: str) -> str | None:
+    rows = SearchWord.objects.annotate(length=Length("word")).filter(
+        length__gte=len(word) - _MAX_LENGTH_DIFFERENCE,
+        length__lte=len(word) + _MAX_LENGTH_DIFFERENCE,
+    )
+    best = max(
+        rows.values_list("word", "documents"),
+        key=lambda row: (
+            DamerauLevenshtein.normalized_similarity(word, row[0]),
+            row[0][:1] == word[:1],
+            row[1],
+        ),
+        default=None,
+    )
+    return best[0] if best else None
+
+
+def _match_weight_sql(word: QueryWord) -> Sql:
+    """
+    Return SQL for the highest weight with which a product matches a word, 0 without a match.
+
+    Parts are tested in order of weight; most rows fail the first test and need no other.
+    """
+    *parts, last = PART_WEIGHTS
+    own_phrases: tuple[str, ...] = (word.word,)
+    cases = [(PART_WEIGHTS[part], own_phrases, part) for part in parts]
+    cases.append((PART_WEIGHTS[last], own_phrases, ""))
+    if word.synonyms:
+        cases += [(SYNONYM_WEIGHT * PART_WEIGHTS[part], word.synonyms, part) for part in parts]
+    cases.sort(key=lambda case: case[0], reverse=True)
+    whens = " ".join(f"WHEN {MATCHES_SQL} THEN {weight}" for weight, _, _ in cases)
+    tsqueries = [build_tsquery(phrases, label) for _, phrases, label in cases]
+    # A row that matches none of the cases matches a synonym in the last part.
+    default = SYNONYM_WEIGHT * PART_WEIGHTS[last]
+    sql = f"CASE WHEN NOT ({MATCHES_SQL}) THEN 0 {whens} ELSE {default} END"
+    return sql, [build_tsquery((word.word, *word.synonyms)), *tsqueries]
 
 
 def _synonyms(word: str) -> tuple[str, ...]:
-    key = group_of().get(word)
+    key = group_by_phrase().get(word)
     if not key:
         return ()
-    return tuple(phrase for phrase in (*groups()[key], *narrower().get(key, ())) if phrase != word)
+    return tuple(
+        phrase
+        for phrase in (*synonym_groups()[key], *narrower_phrases().get(key, ()))
+        if phrase != word
+    )
 
 
-def _aliases(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return other names of a strain for the first word of each name that the words tell in part or whole: gdp."""
-    found: dict[str, tuple[str, ...]] = {}
-    for length in (1, 2, 3, 4):
+def _strain_aliases(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return other names of the strains that the words name, by each of the words: gdp."""
+    aliases: dict[str, tuple[str, ...]] = {}
+    for length in range(1, _MAX_ALIAS_WORDS + 1):
         for start in range(len(words) - length + 1):
-            told = words[start : start + length]
-            names = alias_names().get(key_of("".join(told)), ())
-            for word in told:
-                found[word] = (*found.get(word, ()), *(" ".join(words_of(name)) for name in names))
-    return found
+            chunk = words[start : start + length]
+            names = alias_names().get(compact_key("".join(chunk)), ())
+            normalized_names = [" ".join(words_of(name)) for name in names]
+            for word in chunk:
+                aliases[word] = (*aliases.get(word, ()), *normalized_names)
+    return aliases

@@ -1,19 +1,19 @@
-"""What a question says, taken apart: the words for it."""
+"""Terms and words of a parsed search query."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal[
+TermType = Literal[
     "price",
-    "thc",
-    "cbd",
+    "thc_percentage",
+    "cbd_percentage",
     "thc_mg",
     "cbd_mg",
     "ratio",
-    "size",
-    "volume",
-    "pieces",
+    "weight_grams",
+    "volume_ml",
+    "unit_count",
     "strain_type",
     "category",
     "terpene",
@@ -21,57 +21,63 @@ Kind = Literal[
     "strength",
     "cbd_rich",
     "cheap",
-    "like",
+    "similar_to",
     "parent",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
-    """One thing understood: its kind, the words that said it, and what they mean (low, high, word as the kind needs)."""
+class QueryTerm:
+    """
+    One interpreted part of a query.
 
-    kind: Kind
-    said: str
-    low: float | None = None
-    high: float | None = None
-    word: str = ""
-    negative: bool = False
+    matched_text: the words of the query it was read from. min_value, max_value: bounds in the unit
+    of the type (CAD, percent by mass, mg, g, ml, units). value: the controlled word, such as a
+    category.
+    """
+
+    type: TermType
+    matched_text: str
+    min_value: float | None = None
+    max_value: float | None = None
+    value: str = ""
+    is_negated: bool = False
 
     @property
     def key(self) -> str:
-        """What a client names to have it left out: `price`, `terpene:limonene`."""
-        return f"{self.kind}:{self.word}" if self.word else self.kind
+        """Key by which a client rejects the interpretation: `price`, `terpene:limonene`."""
+        return f"{self.type}:{self.value}" if self.value else self.type
 
-    @property
-    def told(self) -> dict[str, Any]:
-        """The term as an answer echoes it."""
-        ends = {
-            "min": self.low,
-            "max": self.high,
-            "value": self.word or None,
-            "not": self.negative or None,
+    def as_dict(self) -> dict[str, Any]:
+        """Return the term as it appears in API responses; empty fields are left out."""
+        optional = {
+            "min": self.min_value,
+            "max": self.max_value,
+            "value": self.value or None,
+            "is_negated": self.is_negated or None,
         }
         return {
             "key": self.key,
-            "kind": self.kind,
-            "said": self.said,
-            **{k: v for k, v in ends.items() if v is not None},
+            "type": self.type,
+            "matched_text": self.matched_text,
+            **{name: value for name, value in optional.items() if value is not None},
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Understood:
-    """A question taken apart: what was understood, and the words left to be matched."""
+class ParsedQuery:
+    """A query split into interpreted terms and the remaining words, which are matched as text."""
 
     text: str
-    terms: tuple[Term, ...] = ()
+    terms: tuple[QueryTerm, ...] = ()
     words: tuple[str, ...] = field(default=())
 
-    def of(self, *kinds: Kind) -> list[Term]:
-        """Return the terms of these kinds."""
-        return [term for term in self.terms if term.kind in kinds]
+    def terms_of(self, *types: TermType) -> list[QueryTerm]:
+        """Return the terms of these types."""
+        return [term for term in self.terms if term.type in types]
 
 
-Found = Iterator[tuple[int, int, Term]]
-Rule = Callable[[str], Found]
-"""Finds terms in folded text: where each begins and ends, and what it means."""
+TermMatches = Iterator[tuple[int, int, QueryTerm]]
+"""Start offset, end offset and term of each match in a normalized text."""
+TermRule = Callable[[str], TermMatches]
+"""A parsing rule: finds terms in a normalized text."""

@@ -1,46 +1,52 @@
-"""What a question says of price, potency, size, type, format and aroma, in English and French: pure, no database."""
+"""Query parser for prices, potencies, sizes, types, formats and aromas, in both languages. Pure."""
 
 import re
 from collections.abc import Iterable
 
 from catalog.search.amount_rules import potency_rules, price_rules, size_rules
-from catalog.search.normalize import STOP_WORDS, folded, words_of
-from catalog.search.parsed_query import Rule, Term, Understood
-from catalog.search.preference_rules import name_rules, phrase_rule, word_rules
+from catalog.search.normalize import STOP_WORDS, normalize_text, words_of
+from catalog.search.parsed_query import ParsedQuery, QueryTerm, TermRule
+from catalog.search.preference_rules import name_rules, phrase_rule, strength_rules
 
-__all__ = ["Term", "Understood", "understand"]
+__all__ = ["ParsedQuery", "QueryTerm", "parse_query"]
 
-# Their words are looked for as well: Lemon Haze is a name, limonene stands in documents.
-_STAYS = ("aroma", "terpene")
-# The narrower first: each takes its words away from those after it.
-_RULES: tuple[Rule, ...] = (
+# Words of these terms are also matched as text: Lemon Haze is a name, and limonene is in search
+# documents.
+_TYPES_MATCHED_AS_TEXT = ("aroma", "terpene")
+# Narrower rules first: a rule removes the text it matches before the next one runs.
+_RULES: tuple[TermRule, ...] = (
     *name_rules(),
     *potency_rules(),
     *price_rules(),
     *size_rules(),
-    *word_rules(),
+    *strength_rules(),
     phrase_rule,
 )
 
 
-def understand(text: str, *, ignore: Iterable[str] = ()) -> Understood:
+def parse_query(text: str, *, ignored_keys: Iterable[str] = ()) -> ParsedQuery:
     """
-    Take a question apart. Never raises: what is not understood stays a word.
+    Parse a query. Never raises: text without an interpretation stays a word.
 
-    ignore: keys of terms to leave out; of numbers nothing is left then, of words the words themselves.
+    ignored_keys: keys or types of terms to reject. The text of a rejected term with a value becomes
+    words again; the text of a rejected number is dropped.
     """
-    left_out = set(ignore)
-    rest = " " + re.sub(r"\s+", " ", folded(text)) + " "
-    terms: list[Term] = []
-    kept: list[str] = []
+    ignored = set(ignored_keys)
+    remaining = " " + re.sub(r"\s+", " ", normalize_text(text)) + " "
+    terms: list[QueryTerm] = []
+    restored: list[str] = []
     for rule in _RULES:
-        for start, end, term in reversed(list(rule(rest))):
-            is_ignored = term.key in left_out or term.kind in left_out
-            if not is_ignored and term.key not in {t.key for t in terms}:
+        for start, end, term in reversed(list(rule(remaining))):
+            is_ignored = term.key in ignored or term.type in ignored
+            if not is_ignored and term.key not in {other.key for other in terms}:
                 terms.append(term)
-            if is_ignored and term.word:
-                kept.append(term.said)
-            if term.kind not in _STAYS:
-                rest = f"{rest[:start]} {rest[end:]}"
-    words = tuple(word for word in words_of(" ".join([rest, *kept])) if word not in STOP_WORDS)
-    return Understood(text=text, terms=tuple(terms), words=words)
+            if is_ignored and term.value:
+                restored.append(term.matched_text)
+            if term.type not in _TYPES_MATCHED_AS_TEXT:
+                remaining = f"{remaining[:start]} {remaining[end:]}"
+    words = words_of(" ".join([remaining, *restored]))
+    return ParsedQuery(
+        text=text,
+        terms=tuple(terms),
+        words=tuple(word for word in words if word not in STOP_WORDS),
+    )

@@ -1,349 +1,398 @@
-"""From a question to products in order: understand, gather what answers, fuse the legs, put first what is meant."""
+"""Search pipeline: parse, retrieve, match within filters, fuse, boost, promote exact matches."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-import structlog
 from django.db import connection
 from django.db.models import BooleanField, F, FloatField, Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
 
 from catalog.models import Product
-from catalog.search.attribute_scoring import fit, narrow
-from catalog.search.boosting import weigh
-from catalog.search.dense_retriever import Meaning, meaning_of
-from catalog.search.exact_match import exact_matches
-from catalog.search.facets import COLUMNS as FACET_COLUMNS
-from catalog.search.facets import counting
-from catalog.search.facets import told as told_facets
-from catalog.search.fusion import CUTOFF, Candidate, fuse, rank_by
-from catalog.search.lexical_retriever import Lexical, documents_of, lexical, mended
-from catalog.search.normalize import key_of
-from catalog.search.parser import Term, Understood, understand
-from vectors import search
-from vectors.errors import VectorsUnavailable
-from vectors.filters import Conditions
+from catalog.search.attribute_scoring import term_condition, term_relevance
+from catalog.search.boosting import apply_boosts
+from catalog.search.dense_retriever import (
+    DenseQuery,
+    DenseRetrieval,
+    build_dense_query,
+    retrieve_nearest,
+    score_products,
+)
+from catalog.search.exact_match import promote_exact_matches
+from catalog.search.facets import FACET_COLUMNS, Facets, build_facets, facet_selects
+from catalog.search.fusion import SearchCandidate, fuse, rank_scores
+from catalog.search.lexical_retriever import (
+    LexicalQuery,
+    build_lexical_query,
+    correct_spelling,
+    document_frequencies,
+)
+from catalog.search.normalize import compact_key
+from catalog.search.parser import ParsedQuery, QueryTerm, parse_query
+from vectors.filters import VectorFilters
 
-Facets = dict[str, list[dict[str, Any]]]
-log = structlog.get_logger(__name__)
-TEXTS, EMBEDDINGS = "product_texts", "product_embeddings"
-MOST = 200
-"""So many of the best are put in order; paging by relevance ends there."""
-_DEPTH = 200
-_NEAREST, _ALIKE = 60, 100
-_LIKED = 5
-_LEAST_FIT = 0.05
-# Given up one after the other, the vaguest first, when nothing meets all of what was understood.
-_YIELDING = (
+MAX_CANDIDATES = 200
+"""Candidates that are ranked; paging by relevance ends there."""
+_MAX_NEAREST = 60
+_MAX_NAMESAKES = 100
+_MAX_REFERENCES = 5
+_MIN_RELEVANCE = 0.05
+# Terms to relax one after the other, the vaguest first, while no product meets all of them.
+_RELAXATION_ORDER = (
     "strength",
     "cbd_rich",
     "ratio",
-    "thc",
-    "cbd",
+    "thc_percentage",
+    "cbd_percentage",
     "thc_mg",
     "cbd_mg",
-    "size",
-    "pieces",
-    "volume",
+    "weight_grams",
+    "unit_count",
+    "volume_ml",
     "category",
     "strain_type",
     "price",
 )
-_TOLD = ("name", "name_fr", "brand", "sku", "gtin")
-_BEST = f"""
-(SELECT id, share, fit, {", ".join(_TOLD)}, NULL AS facet, NULL AS value, NULL AS n FROM members
- ORDER BY is_nearest DESC, share DESC, fit DESC, id LIMIT {MOST})
-UNION ALL SELECT NULL, NULL, NULL, {", ".join(["NULL"] * len(_TOLD))}, '', NULL, count(*) FROM members
+_CANDIDATE_COLUMNS = ("name", "name_fr", "brand", "sku", "gtin")
+_CANDIDATE_NULLS = ", ".join(["NULL"] * (len(_CANDIDATE_COLUMNS) + 3))
+# The best candidates, then one row with the total count; facet rows are appended to it.
+_CANDIDATES_SQL = f"""
+(SELECT id, word_share, relevance, {", ".join(_CANDIDATE_COLUMNS)},
+   NULL AS facet, NULL AS value, NULL AS n
+ FROM matches
+ ORDER BY is_nearest DESC, word_share DESC, relevance DESC, id LIMIT {MAX_CANDIDATES})
+UNION ALL SELECT {_CANDIDATE_NULLS}, '', NULL, count(*) FROM matches
 """
 SORTS: Mapping[str, tuple[Any, ...]] = {
     "price": (F("price").asc(nulls_last=True), "pk"),
     "-price": (F("price").desc(nulls_last=True), "pk"),
-    "thc": (F("thc_percentage").asc(nulls_last=True), "pk"),
-    "-thc": (F("thc_percentage").desc(nulls_last=True), "pk"),
+    "thc_percentage": (F("thc_percentage").asc(nulls_last=True), "pk"),
+    "-thc_percentage": (F("thc_percentage").desc(nulls_last=True), "pk"),
     "name": ("name", "pk"),
-    "-created": ("-created_at", "pk"),
+    "-created_at": ("-created_at", "pk"),
 }
+"""Order of products by sort parameter; `relevance` is the order of candidates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class SearchQuery:
     """
-    What is asked.
+    A search request.
 
-    within: rows that meet the hard filters; where: the same filters as far as vectors can be narrowed by them.
-    ignore: keys of terms that the client does not want understood. like, unlike: ids of products. facets: names of
-    those to count.
+    products: rows that meet the hard filters; vector_filters: the same filters, as far as vector
+    collections have the fields. ignored_keys: keys of interpretations that the client rejects.
+    similar_to, not_similar_to: product ids. store_code: store whose stock is boosted. facets: names
+    of facets to count.
     """
 
     text: str = ""
-    within: QuerySet[Product]
-    where: Conditions = ()
-    ignore: frozenset[str] = frozenset()
-    like: tuple[UUID, ...] = ()
-    unlike: tuple[UUID, ...] = ()
-    store: str = ""
+    products: QuerySet[Product]
+    vector_filters: VectorFilters = ()
+    ignored_keys: frozenset[str] = frozenset()
+    similar_to: tuple[UUID, ...] = ()
+    not_similar_to: tuple[UUID, ...] = ()
+    store_code: str = ""
     facets: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
-class Ranking:
+class SearchResult:
     """
-    What answers a question: candidates in order, how many there are in all, and how it was understood.
+    Products that match a search query, in order, with its interpretation.
 
-    legs: what the order is made of; silent: collections of vectors that were asked and could not answer.
+    matches: all matching rows; candidates: the best of them, ranked. retrievers: those that took
+    part in the ranking; unavailable_retrievers: those that did not respond. corrected_text: the
+    query with its spelling corrected, empty when unchanged. relaxed_terms: terms dropped, as no
+    product met all of them.
     """
 
-    understood: Understood
-    members: QuerySet[Product]
-    candidates: list[Candidate]
-    total: int
-    legs: list[str] = field(default_factory=list)
-    silent: list[str] = field(default_factory=list)
-    mended: str = ""
-    relaxed: list[Term] = field(default_factory=list)
-    words: Lexical | None = None
+    parsed: ParsedQuery
+    matches: QuerySet[Product]
+    candidates: list[SearchCandidate]
+    total_count: int
+    retrievers: list[str] = field(default_factory=list)
+    unavailable_retrievers: list[str] = field(default_factory=list)
+    corrected_text: str = ""
+    relaxed_terms: list[QueryTerm] = field(default_factory=list)
     facets: Facets = field(default_factory=dict)
 
 
-def answer(question: Question) -> Ranking:
-    """Find what answers the question, best first. Without vectors, words and facts alone answer; `legs` says so."""
-    text = " ".join(question.text.split())
-    understood = understand(text, ignore=question.ignore)
-    known = documents_of(understood.words) if understood.words else {}
-    right = mended(text, words=understood.words, known=known)
-    if right != text:
-        understood = understand(right, ignore=question.ignore)
-        known = documents_of(understood.words)
-    liked, namesakes = _liked(understood)
-    if understood.of("like") and not liked:  # nothing bears that name: its words are words
-        understood = understand(right, ignore=question.ignore | {"like"})
-        known = documents_of(understood.words)
-    meaning = meaning_of(understood)
-    words = lexical(understood.words, known=known)
-    silent: list[str] = []
-    has_subject = words is not None or bool(question.like or liked)
-    # Where nothing but facts is asked, meaning does not say what answers: it only scores it, below.
-    legs = _vector_legs(question, meaning, (*question.like, *liked), silent) if has_subject else {}
-    near = {pk for hits in legs.values() for pk in hits}
-    nearest = list(dict.fromkeys(pk for hits in legs.values() for pk in list(hits)[:_NEAREST]))
-    terms = [term for term in understood.terms if narrow(term) is not None]
-    relaxed: list[Term] = []
-    if liked and understood.of("cheap"):
-        question = replace(question, within=_cheaper(question.within, liked))
-    while True:
-        members = _members(question, terms, words, near, has_subject=has_subject, without=namesakes)
-        candidates, total, facets = _gather(members, understood, words, nearest, question.facets)
-        loose = next(
-            (t for kind in _YIELDING for t in terms if t.kind == kind and not t.negative), None
-        )
-        if total or loose is None:
-            break
-        terms.remove(loose)
-        relaxed.append(loose)
-    if meaning and not has_subject:
-        legs = _score_all(meaning, candidates, silent)
-    ranks = {name: rank_by(hits) for name, hits in legs.items()}
-    if words:
-        ranks["lexical"] = rank_by({c.id: c.words_score for c in candidates if c.share})
-    if any(fit(term) for term in understood.terms):
-        ranks["facts"] = rank_by({c.id: c.fit for c in candidates})
-    candidates = fuse(candidates, ranks, scores=legs, is_likeness=bool(question.like or liked))
-    candidates = weigh(candidates, store=question.store)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Interpretation:
+    """
+    A parsed query with the inputs of its retrievers.
+
+    text: the query after spelling correction. reference_ids: products to resemble, from the request
+    and from a name in the query. namesake_ids: all products of that name, which are no results.
+    """
+
+    text: str
+    parsed: ParsedQuery
+    lexical_query: LexicalQuery | None
+    dense_query: DenseQuery | None
+    reference_ids: tuple[UUID, ...]
+    namesake_ids: tuple[UUID, ...]
+
+    @property
+    def has_subject(self) -> bool:
+        """Whether words or products are searched for, beyond attributes."""
+        return self.lexical_query is not None or bool(self.reference_ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Matching:
+    """Rows within all filters and terms, the best of them unranked, and counts."""
+
+    matches: QuerySet[Product]
+    candidates: list[SearchCandidate]
+    total_count: int
+    facets: Facets
+    relaxed_terms: list[QueryTerm]
+
+
+def search_products(query: SearchQuery) -> SearchResult:
+    """
+    Return the products that match a query, best first.
+
+    Without vectors, words and attributes alone rank; `retrievers` of the result reports it.
+    """
+    text = " ".join(query.text.split())
+    interpretation = _interpret(query, text)
+    query = _restrict_to_cheaper(query, interpretation)
+    dense = _retrieve_dense(query, interpretation)
+    matching = _match_with_relaxation(query, interpretation, dense)
+    dense = _score_attribute_query(interpretation, matching, dense)
+    ranks = _rank_by_retriever(interpretation, matching, dense)
+    candidates = fuse(
+        matching.candidates,
+        ranks,
+        scores=dense.scores,
+        is_similarity_query=bool(interpretation.reference_ids),
+    )
+    candidates = apply_boosts(candidates, store_code=query.store_code)
     if text:
-        candidates = exact_matches(right, question.within, candidates)
-        total = max(total, len(candidates))
-    return Ranking(
-        understood=understood,
-        members=members,
+        candidates = promote_exact_matches(interpretation.text, query.products, candidates)
+    return SearchResult(
+        parsed=interpretation.parsed,
+        matches=matching.matches,
         candidates=candidates,
-        total=total,
-        legs=list(ranks),
-        silent=silent,
-        mended=right if right != text else "",
-        relaxed=relaxed,
-        words=words,
-        facets=facets,
+        total_count=max(matching.total_count, len(candidates)) if text else matching.total_count,
+        retrievers=list(ranks),
+        unavailable_retrievers=dense.unavailable,
+        corrected_text=interpretation.text if interpretation.text != text else "",
+        relaxed_terms=matching.relaxed_terms,
+        facets=matching.facets,
     )
 
 
-def _members(
-    question: Question,
-    terms: Sequence[Term],
-    words: Lexical | None,
-    near: set[str],
-    *,
-    has_subject: bool,
-    without: Sequence[UUID],
+def _interpret(query: SearchQuery, text: str) -> _Interpretation:
+    """Parse the text, correct its spelling, and resolve a product name to resemble."""
+    parsed = parse_query(text, ignored_keys=query.ignored_keys)
+    frequencies = document_frequencies(parsed.words) if parsed.words else {}
+    corrected = correct_spelling(text, words=parsed.words, frequencies=frequencies)
+    if corrected != text:
+        parsed = parse_query(corrected, ignored_keys=query.ignored_keys)
+        frequencies = document_frequencies(parsed.words)
+    named_ids, namesake_ids = _resolve_reference_name(parsed)
+    if parsed.terms_of("similar_to") and not named_ids:
+        # No product has that name: its words are searched for instead.
+        parsed = parse_query(corrected, ignored_keys=query.ignored_keys | {"similar_to"})
+        frequencies = document_frequencies(parsed.words)
+    return _Interpretation(
+        text=corrected,
+        parsed=parsed,
+        lexical_query=build_lexical_query(parsed.words, frequencies=frequencies),
+        dense_query=build_dense_query(parsed),
+        reference_ids=(*query.similar_to, *named_ids),
+        namesake_ids=tuple(namesake_ids),
+    )
+
+
+def _resolve_reference_name(parsed: ParsedQuery) -> tuple[list[UUID], list[UUID]]:
+    """Return the first products, and all products, of the name in "similar to NAME"."""
+    name = next((term.value for term in parsed.terms_of("similar_to")), "")
+    if not name:
+        return [], []
+    every_word = " & ".join(f"{word}:A" for word in name.split())
+    has_every_word = RawSQL("search_document @@ search_query(%s)", [every_word], BooleanField())
+    rows = list(
+        Product.objects.current()
+        .filter(Q(has_every_word))
+        .order_by(RawSQL("length(name)", []), "price", "pk")
+        .values_list("pk", "name")[:_MAX_NAMESAKES]
+    )
+    namesakes = [pk for pk, own_name in rows if compact_key(own_name) == compact_key(name)]
+    namesakes = namesakes or [pk for pk, _ in rows]
+    return namesakes[:_MAX_REFERENCES], namesakes
+
+
+def _restrict_to_cheaper(query: SearchQuery, interpretation: _Interpretation) -> SearchQuery:
+    """Keep products cheaper than the named reference, for "similar to NAME but cheaper"."""
+    named_ids = interpretation.reference_ids[len(query.similar_to) :]
+    if not named_ids or not interpretation.parsed.terms_of("cheap"):
+        return query
+    prices = Product.objects.filter(pk__in=named_ids).values_list("price", flat=True)
+    known_prices = [price for price in prices if price]
+    if not known_prices:
+        return query
+    return replace(query, products=query.products.filter(price__lt=max(known_prices)))
+
+
+def _retrieve_dense(query: SearchQuery, interpretation: _Interpretation) -> DenseRetrieval:
+    """Retrieve the nearest products; none for a query of attributes, whose matches are exact."""
+    if not interpretation.has_subject:
+        return DenseRetrieval()
+    return retrieve_nearest(
+        interpretation.dense_query,
+        similar_to=interpretation.reference_ids,
+        not_similar_to=query.not_similar_to,
+        filters=query.vector_filters,
+    )
+
+
+def _match_with_relaxation(
+    query: SearchQuery, interpretation: _Interpretation, dense: DenseRetrieval
+) -> _Matching:
+    """Match products within filters and terms; relax terms one after the other until some match."""
+    terms = [term for term in interpretation.parsed.terms if term_condition(term) is not None]
+    relaxed_terms: list[QueryTerm] = []
+    while True:
+        matches = _matching_products(query, interpretation, terms, dense)
+        candidates, total_count, facets = _load_candidates(
+            matches, interpretation, dense, facet_names=query.facets
+        )
+        vaguest = next(
+            (
+                term
+                for term_type in _RELAXATION_ORDER
+                for term in terms
+                if term.type == term_type and not term.is_negated
+            ),
+            None,
+        )
+        if total_count or vaguest is None:
+            return _Matching(
+                matches=matches,
+                candidates=candidates,
+                total_count=total_count,
+                facets=facets,
+                relaxed_terms=relaxed_terms,
+            )
+        terms.remove(vaguest)
+        relaxed_terms.append(vaguest)
+
+
+def _matching_products(
+    query: SearchQuery,
+    interpretation: _Interpretation,
+    terms: Sequence[QueryTerm],
+    dense: DenseRetrieval,
 ) -> QuerySet[Product]:
-    """Return the rows that answer: within all filters, and, where something is looked for, carrying a word or near it."""
-    rows = question.within
+    """Return rows within filters and terms that, for a query with a subject, match it."""
+    rows = query.products
     for term in terms:
-        rows = rows.filter(narrow(term) or Q())
-    if has_subject:
-        # One array, not a thousand parameters.
-        carries = Q(RawSQL("products.id = ANY(%s::uuid[])", [list(near)], BooleanField()))
-        if words:
-            carries |= Q(RawSQL(*words.any_sql, BooleanField()))
-        rows = rows.filter(carries)
-    return rows.exclude(pk__in=[*question.like, *question.unlike, *without])
+        rows = rows.filter(term_condition(term) or Q())
+    if interpretation.has_subject:
+        retrieved_ids = {pk for scores in dense.scores.values() for pk in scores}
+        # One array parameter instead of hundreds of parameters.
+        is_match = Q(RawSQL("products.id = ANY(%s::uuid[])", [list(retrieved_ids)], BooleanField()))
+        if interpretation.lexical_query:
+            is_match |= Q(RawSQL(*interpretation.lexical_query.match_sql, BooleanField()))
+        rows = rows.filter(is_match)
+    excluded_ids = [
+        *query.similar_to,
+        *query.not_similar_to,
+        *interpretation.namesake_ids,
+    ]
+    return rows.exclude(pk__in=excluded_ids)
 
 
-def _gather(
-    members: QuerySet[Product],
-    understood: Understood,
-    words: Lexical | None,
-    nearest: Sequence[str],
-    names: Sequence[str],
-) -> tuple[list[Candidate], int, Facets]:
-    """Read the best, how many there are and the facets in one statement, so that what answers is looked for once."""
-    share = (
-        RawSQL(f"({words.share_sql[0]})::float8", words.share_sql[1], FloatField())
-        if words
-        else _nothing()
+def _load_candidates(
+    matches: QuerySet[Product],
+    interpretation: _Interpretation,
+    dense: DenseRetrieval,
+    *,
+    facet_names: Sequence[str],
+) -> tuple[list[SearchCandidate], int, Facets]:
+    """Load candidates, total count and facets in one statement, which evaluates matches once."""
+    nearest_ids = dict.fromkeys(
+        pk for scores in dense.scores.values() for pk in list(scores)[:_MAX_NEAREST]
     )
-    fits = [sql for term in understood.terms if (sql := fit(term))]
-    # The geometric mean: what fails one of two wishes answers neither.
-    told = " * ".join(f"greatest(({sql})::float8, {_LEAST_FIT})" for sql, _ in fits) or "0"
-    fitting = RawSQL(
-        f"power({told}, 1.0 / {max(len(fits), 1)})",
-        [p for _, params in fits for p in params],
-        FloatField(),
+    # The nearest come first, so that products matching few words do not displace them.
+    is_nearest = RawSQL("products.id = ANY(%s::uuid[])", [list(nearest_ids)], BooleanField())
+    rows = matches.order_by().annotate(
+        word_share=_word_share(interpretation.lexical_query),
+        relevance=_relevance(interpretation.parsed),
+        is_nearest=is_nearest,
     )
-    # What is nearest in meaning but carries no word is not to be cut off by many that carry some.
-    is_nearest = RawSQL("products.id = ANY(%s::uuid[])", [list(nearest)], BooleanField())
-    rows = members.order_by().annotate(share=share, fit=fitting, is_nearest=is_nearest)
     sql, params = rows.values(
-        *FACET_COLUMNS, *_TOLD, "share", "fit", "is_nearest"
+        *FACET_COLUMNS, *_CANDIDATE_COLUMNS, "word_share", "relevance", "is_nearest"
     ).query.sql_with_params()
+    facet_unions = " ".join(
+        f"UNION ALL SELECT {_CANDIDATE_NULLS}, f.* FROM ({select}) AS f"
+        for select in facet_selects(facet_names)
+    )
     with connection.cursor() as cursor:
         cursor.execute(
-            f"WITH members AS MATERIALIZED ({sql}) {_BEST} {' '.join(map(_counted, counting(names)))}",
-            params,
+            f"WITH matches AS MATERIALIZED ({sql}) {_CANDIDATES_SQL} {facet_unions}", params
         )
-        found = cursor.fetchall()
-    asked = understood.words
+        loaded = cursor.fetchall()
     candidates = [
-        Candidate(
+        SearchCandidate(
             id=str(pk),
-            share=share,
-            fit=fit,
+            word_share=word_share,
+            relevance=relevance,
             name=name,
             name_fr=name_fr,
             brand=brand,
             sku=sku,
             gtin=gtin,
-            asked=asked,
+            query_words=interpretation.parsed.words,
         )
-        for pk, share, fit, name, name_fr, brand, sku, gtin, *_ in found
+        for pk, word_share, relevance, name, name_fr, brand, sku, gtin, *_ in loaded
         if pk
     ]
-    counts = [(facet, value, count) for pk, *_, facet, value, count in found if not pk]
-    total = next(count for facet, _, count in counts if facet == "")
-    return candidates, total, told_facets([row for row in counts if row[0]], names)
+    counts = [(facet, value, count) for pk, *_, facet, value, count in loaded if not pk]
+    total_count = next(count for facet, _, count in counts if facet == "")
+    return candidates, total_count, build_facets([row for row in counts if row[0]], facet_names)
 
 
-def _counted(select: str) -> str:
-    return f"UNION ALL SELECT {', '.join(['NULL'] * (len(_TOLD) + 3))}, f.* FROM ({select}) AS f"
+def _word_share(lexical_query: LexicalQuery | None) -> RawSQL | Value:
+    if lexical_query is None:
+        return Value(0.0, output_field=FloatField())
+    sql, params = lexical_query.word_share_sql
+    return RawSQL(f"({sql})::float8", params, FloatField())
 
 
-def _nothing() -> Value:
-    return Value(0.0, output_field=FloatField())
+def _relevance(parsed: ParsedQuery) -> RawSQL:
+    """Return the geometric mean of term relevances, which is low when any one term is not met."""
+    relevances = [sql for term in parsed.terms if (sql := term_relevance(term))]
+    factors = [f"greatest(({sql})::float8, {_MIN_RELEVANCE})" for sql, _ in relevances]
+    product = " * ".join(factors) or "0"
+    params = [param for _, term_params in relevances for param in term_params]
+    return RawSQL(f"power({product}, 1.0 / {max(len(factors), 1)})", params, FloatField())
 
 
-def _vector_legs(
-    question: Question, meaning: Meaning | None, like: Sequence[UUID], silent: list[str]
-) -> dict[str, dict[str, float]]:
-    """Ask each collection; what lies far below its best is not near, whatever the filters leave."""
-    legs: dict[str, dict[str, float]] = {}
+def _score_attribute_query(
+    interpretation: _Interpretation, matching: _Matching, dense: DenseRetrieval
+) -> DenseRetrieval:
+    """Score all candidates of a query of attributes only, which dense retrieval did not select."""
+    if interpretation.has_subject or interpretation.dense_query is None:
+        return dense
+    ids = [candidate.id for candidate in matching.candidates]
+    return score_products(interpretation.dense_query, ids)
 
-    def ask(collection: str, search: Callable[[], search.Answer | None]) -> None:
-        try:
-            found = search()
-        except VectorsUnavailable as error:
-            log.warning("search without vectors", collection=collection, reason=str(error))
-            silent.append(collection)
-            return
-        if found:
-            # Of what is like a product, so many are taken, however far: that is what was asked for.
-            least = found.best - CUTOFF[collection] if meaning and not like else -1.0
-            legs[collection] = {hit.id: hit.score for hit in found.hits if hit.score >= least}
 
-    if like:
-        ask(EMBEDDINGS, lambda: _like(question, like))
-    elif meaning:
-        ask(
-            EMBEDDINGS,
-            lambda: search.search(
-                collection=EMBEDDINGS,
-                text=meaning.english,
-                features=meaning.features,
-                limit=_DEPTH,
-                where=question.where,
-            ),
+def _rank_by_retriever(
+    interpretation: _Interpretation, matching: _Matching, dense: DenseRetrieval
+) -> dict[str, dict[str, int]]:
+    """Return the rank of each candidate by retriever."""
+    ranks = {retriever: rank_scores(scores) for retriever, scores in dense.scores.items()}
+    if interpretation.lexical_query:
+        ranks["lexical"] = rank_scores(
+            {c.id: c.lexical_score for c in matching.candidates if c.word_share}
         )
-    if meaning:
-        ask(
-            TEXTS,
-            lambda: search.search(
-                collection=TEXTS, text=meaning.text, limit=_DEPTH, where=question.where
-            ),
-        )
-    return legs
-
-
-def _like(question: Question, like: Sequence[UUID]) -> search.Answer | None:
-    vector = search.blend(
-        collection=EMBEDDINGS,
-        like=[str(pk) for pk in like],
-        unlike=[str(pk) for pk in question.unlike],
-    )
-    if vector is None:
-        return None
-    return search.nearest(collection=EMBEDDINGS, vector=vector, limit=_ALIKE, where=question.where)
-
-
-def _cheaper(rows: QuerySet[Product], than: Sequence[UUID]) -> QuerySet[Product]:
-    prices = [
-        price
-        for price in Product.objects.filter(pk__in=than).values_list("price", flat=True)
-        if price
-    ]
-    return rows.filter(price__lt=max(prices)) if prices else rows
-
-
-def _score_all(
-    meaning: Meaning, candidates: Sequence[Candidate], silent: list[str]
-) -> dict[str, dict[str, float]]:
-    """Where nothing but facts was asked, all that meet them answer; meaning only puts them in order."""
-    ids = [c.id for c in candidates]
-    legs = {}
-    for collection, text, features in (
-        (EMBEDDINGS, meaning.english, meaning.features),
-        (TEXTS, meaning.text, None),
-    ):
-        try:
-            legs[collection] = search.score(
-                collection=collection, text=text, features=features, ids=ids
-            )
-        except VectorsUnavailable as error:
-            log.warning("search without vectors", collection=collection, reason=str(error))
-            silent.append(collection)
-    return legs
-
-
-def _liked(understood: Understood) -> tuple[list[UUID], list[UUID]]:
-    """Return the products of the name that others should be like: five to be like, and all, which are no answers."""
-    told = next((term.word for term in understood.of("like")), "")
-    if not told:
-        return [], []
-    every_word = " & ".join(f"{word}:A" for word in told.split())
-    rows = Product.objects.current().filter(
-        Q(RawSQL("search_document @@ search_query(%s)", [every_word], BooleanField()))
-    )
-    found = list(
-        rows.order_by(RawSQL("length(name)", []), "price", "pk").values_list("pk", "name")[:_ALIKE]
-    )
-    named = [pk for pk, name in found if key_of(name) == key_of(told)] or [pk for pk, _ in found]
-    return named[:_LIKED], named
+    if any(term_relevance(term) for term in interpretation.parsed.terms):
+        ranks["attributes"] = rank_scores({c.id: c.relevance for c in matching.candidates})
+    return ranks

@@ -1,36 +1,48 @@
-"""Why a product is like another: facts that both share, never what either is said to do."""
+"""Similarity reasons: product attributes that two products share. Effects are never among them."""
 
 from decimal import Decimal
 from typing import Any
 
 from catalog.models import Product
 
-_BAND = Decimal(3)
-_PRICE_SHARE = Decimal("0.15")
-_MOST_TERPENES = 3
+# Potencies within this many percentage points are similar.
+_POTENCY_BAND = Decimal(3)
+# Prices within this share of the product's price are similar.
+_PRICE_TOLERANCE = Decimal("0.15")
+_MAX_TERPENES = 3
 
 
-def reasons(product: Product, other: Product) -> list[dict[str, Any]]:
-    """Return what both share, the strongest first: strain, brand, type, category, terpenes, THC and CBD, size, price."""
-    told: list[dict[str, Any]] = [
-        {"kind": f"same_{name}", "value": getattr(product, name)}
+def similarity_reasons(product: Product, other: Product) -> list[dict[str, Any]]:
+    """
+    Return the attributes that two products share as `{"type", "value"}`, the strongest first.
+
+    Order: strain, brand, strain type, category, terpenes, parents, THC and CBD, size, price.
+    """
+    reasons: list[dict[str, Any]] = [
+        {"type": f"same_{name}", "value": getattr(product, name)}
         for name in ("strain", "brand", "strain_type", "category")
         if getattr(product, name) and getattr(product, name) == getattr(other, name)
     ]
-    shared = [terpene for terpene in product.terpenes if terpene in other.terpenes][:_MOST_TERPENES]
-    told += [{"kind": "shared_terpene", "value": terpene} for terpene in shared]
-    parents = [parent for parent in product.lineage if parent in other.lineage]
-    told += [{"kind": "shared_parent", "value": parent} for parent in parents]
-    for kind in ("thc", "cbd"):
-        mine, theirs = getattr(product, f"{kind}_percentage"), getattr(other, f"{kind}_percentage")
-        if mine is not None and theirs is not None and abs(mine - theirs) <= _BAND:
-            told.append({"kind": f"near_{kind}", "value": f"{theirs:f}"})
+    shared_terpenes = [terpene for terpene in product.terpenes if terpene in other.terpenes]
+    reasons += [
+        {"type": "shared_terpene", "value": terpene} for terpene in shared_terpenes[:_MAX_TERPENES]
+    ]
+    reasons += [
+        {"type": "shared_parent", "value": parent}
+        for parent in product.lineage
+        if parent in other.lineage
+    ]
+    for cannabinoid in ("thc", "cbd"):
+        own = getattr(product, f"{cannabinoid}_percentage")
+        others = getattr(other, f"{cannabinoid}_percentage")
+        if own is not None and others is not None and abs(own - others) <= _POTENCY_BAND:
+            reasons.append({"type": f"similar_{cannabinoid}", "value": f"{others:f}"})
     if product.weight_grams and product.weight_grams == other.weight_grams:
-        told.append({"kind": "same_size", "value": f"{other.weight_grams:f}"})
+        reasons.append({"type": "same_size", "value": f"{other.weight_grams:f}"})
     if (
         product.price
         and other.price
-        and abs(product.price - other.price) <= _PRICE_SHARE * product.price
+        and abs(product.price - other.price) <= _PRICE_TOLERANCE * product.price
     ):
-        told.append({"kind": "near_price", "value": f"{other.price:f}"})
-    return told
+        reasons.append({"type": "similar_price", "value": f"{other.price:f}"})
+    return reasons

@@ -1,4 +1,4 @@
-"""bin/dev whole: it starts, answers, heals, stops and starts again with what it had."""
+"""bin/dev as a whole: start, requests, restart of killed programs, stop and second start."""
 
 import html
 import subprocess
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def development() -> Iterator[Development]:
-    """A bin/dev that runs, with its first sync done."""
+    """A running bin/dev after its first sync."""
     running = Development()
     try:
         running.start()
@@ -26,8 +26,9 @@ def development() -> Iterator[Development]:
         running.remove()
 
 
-def _try(development: Development, *arguments: str) -> tuple[int, list[str]]:
-    done = subprocess.run(
+def _run(development: Development, *arguments: str) -> tuple[int, list[str]]:
+    """Return exit code and output lines of another start."""
+    completed = subprocess.run(
         development.command(*arguments),
         cwd=ROOT,
         env=development.environment,
@@ -36,101 +37,121 @@ def _try(development: Development, *arguments: str) -> tuple[int, list[str]]:
         check=False,
         timeout=60,
     )
-    return done.returncode, (done.stdout + done.stderr).strip().splitlines()
+    return completed.returncode, (completed.stdout + completed.stderr).strip().splitlines()
 
 
-def test_printed_examples_answer_with_products(development: Development) -> None:
-    listed, found, similar = (development.ask(number)["results"] for number in range(3))
+def test_printed_examples_return_products(development: Development) -> None:
+    listed = development.run_example(0)["results"]
+    found = development.run_example(1)["results"]
+    similar = development.run_example(2)["results"]
+
     assert len(listed) == 3
     assert found[0]["strain_type"].startswith("indica")
     assert "myrcene" in found[0]["terpenes"]
     assert listed[0]["id"] not in {product["id"] for product in similar}
 
 
-def test_console_opens_with_the_printed_password(development: Development) -> None:
-    password = development.said.split("password ")[1].split()[0]
-    address = f"http://127.0.0.1:{development.port}/console/"
+def test_console_accepts_the_printed_password(development: Development) -> None:
+    password = development.output.split("password ")[1].split()[0]
+    console = f"http://127.0.0.1:{development.port}/console/"
+    name = development.run_example(0)["results"][0]["name"]
+
     with requests.Session() as browser:
-        browser.get(f"{address}login/", timeout=30)
-        given = {
+        browser.get(f"{console}login/", timeout=30)
+        login = {
             "username": "staff",
             "password": password,
             "csrfmiddlewaretoken": browser.cookies["csrftoken"],
         }
-        browser.post(f"{address}login/?next=/console/", data=given, timeout=30)
-        name = development.ask(0)["results"][0]["name"]
-        page = browser.get(f"{address}catalog/product/", params={"q": name}, timeout=30)
+        browser.post(f"{console}login/?next=/console/", data=login, timeout=30)
+        page = browser.get(f"{console}catalog/product/", params={"q": name}, timeout=30)
+
     assert page.status_code == 200
     assert f">{name}</a>" in html.unescape(page.text)
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey", "milvus", "web", "worker"])
-def test_what_is_killed_comes_back_and_nothing_is_lost(development: Development, name: str) -> None:
-    before = _lasting(development.ask(1))
+def test_killed_program_is_restarted_without_loss_of_data(
+    development: Development, name: str
+) -> None:
+    before = _without_store_stock(development.run_example(1))
+
     development.kill(name)
-    assert _settled(development) == before["legs"]
-    assert _lasting(development.ask(1)) == before
-    again = development.manage("sync_catalog")
-    counts = [
+
+    assert _retrievers_after_recovery(development) == before["retrievers"]
+    assert _without_store_stock(development.run_example(1)) == before
+    table = development.manage("sync_catalog")
+    rows = [
         [cell.strip() for cell in line.split("│")[1:-1]]
-        for line in again.splitlines()
+        for line in table.splitlines()
         if "│" in line
     ]
-    assert {row[0]: row[2:4] for row in counts} == {
+    assert {row[0]: row[2:4] for row in rows} == {
         code: ["0", "0"] for code in ("aglc", "ocs", "ocs-wholesale", "sqdc")
     }
 
 
-def _lasting(found: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer of the search without what the visitors change: what each store has left."""
-    return {
-        **found,
-        "facets": {name: told for name, told in found["facets"].items() if name != "store"},
-    }
+def _without_store_stock(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a search response without the facet that the simulated visitors change."""
+    facets = {name: facet for name, facet in body["facets"].items() if name != "store"}
+    return {**body, "facets": facets}
 
 
-def _settled(development: Development) -> list[str]:
-    """Wait for the first answer after a kill, and return the legs of its search."""
-    legs: list[str] = []
+def _retrievers_after_recovery(development: Development) -> list[str]:
+    """Wait until every component works again; return the retrievers of a search."""
+    retrievers: list[str] = []
 
-    def answers() -> bool:
-        address, headers = development.curl_lines()[1]
+    def has_recovered() -> bool:
+        url, headers = development.curl_lines()[1]
         try:
-            answer = requests.get(address, headers=headers, timeout=30)
-            # Search answers without Milvus; all parts are to be back.
+            response = requests.get(url, headers=headers, timeout=30)
+            # Search works without Milvus; readiness covers every component.
             ready = requests.get(f"http://127.0.0.1:{development.port}/health/ready", timeout=30)
         except requests.ConnectionError:  # the web process itself was killed
             return False
-        assert answer.status_code in (200, 503), answer.text
-        legs[:] = answer.json().get("legs", [])
-        return "product_texts" in legs and ready.status_code == 200
+        assert response.status_code in (200, 503), response.text
+        retrievers[:] = response.json().get("retrievers", [])
+        return "dense_multilingual" in retrievers and ready.status_code == 200
 
-    wait_until(answers, 60)
-    return legs
+    wait_until(has_recovered, 60)
+    return retrievers
 
 
-def test_refusals_are_one_line_that_says_what_to_do(development: Development) -> None:
-    code, lines = _try(development)
-    assert (code, len(lines)) == (2, 1)
+def test_second_start_on_the_same_state_directory_is_refused(development: Development) -> None:
+    exit_code, lines = _run(development)
+
+    assert exit_code == 2
+    assert len(lines) == 1
     assert "Another bin/dev" in lines[0]
+
+
+def test_start_on_a_taken_port_is_refused(development: Development) -> None:
     other = Development()
     other.port = development.port
-    code, lines = _try(other)
-    assert (code, len(lines)) == (2, 1)
-    assert f"Port {development.port} is taken" in lines[0]
+
+    exit_code, lines = _run(other)
     other.remove()
-    assert _try(development, "--port", "0")[0] == 2
+
+    assert exit_code == 2
+    assert len(lines) == 1
+    assert f"Port {development.port} is taken" in lines[0]
 
 
-def test_interrupt_leaves_no_process_and_the_next_start_keeps_the_data(
+def test_invalid_port_is_refused(development: Development) -> None:
+    assert _run(development, "--port", "0")[0] == 2
+
+
+def test_interrupt_leaves_no_process_and_the_next_start_has_the_same_data(
     development: Development,
 ) -> None:
-    before = development.ask(1)["results"]
-    running = development.processes()
-    assert running
+    before = development.run_example(1)["results"]
+    processes = development.processes()
+    assert processes
+
     assert development.interrupt() == 0
-    assert not [process for process in running if process.is_running()]
+    assert not [process for process in processes if process.is_running()]
     assert not processes_of(development.state)
+
     development.start()
-    assert "password as before" in development.said
-    assert development.ask(1)["results"] == before
+    assert "password as before" in development.output
+    assert development.run_example(1)["results"] == before

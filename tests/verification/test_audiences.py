@@ -1,4 +1,4 @@
-"""Every field that leaves has an audience: answers, exports, and what is encoded for search."""
+"""Every field in responses, exports and embeddings has an audience."""
 
 from typing import Any
 
@@ -29,15 +29,15 @@ def test_every_property_of_the_schema_has_an_audience() -> None:
     assert undeclared == []
 
 
-def test_every_answer_is_one_of_these_components() -> None:
+def test_every_response_refers_to_a_schema_component() -> None:
     schema = _schema()
     assert "/api/v1/products/search/" in " ".join(schema["paths"])
     for path, methods in schema["paths"].items():
         for method, described in methods.items():
-            for answer in described["responses"].values():
-                for content in answer.get("content", {}).values():
-                    told = content["schema"]
-                    assert "$ref" in told or "$ref" in told.get("items", {}), (method, path)
+            for response in described["responses"].values():
+                for content in response.get("content", {}).values():
+                    body = content["schema"]
+                    assert "$ref" in body or "$ref" in body.get("items", {}), (method, path)
 
 
 def test_every_exported_column_has_an_audience() -> None:
@@ -45,8 +45,8 @@ def test_every_exported_column_has_an_audience() -> None:
 
 
 @pytest.mark.django_db
-def test_nothing_is_encoded_that_is_not_declared(django_assert_num_queries: object) -> None:
-    _save(_listing(effects=("sleepy",), effects_basis="reported", terpenes=("myrcene",)))
+def test_only_declared_fields_are_encoded(django_assert_num_queries: object) -> None:
+    _save(_listing(effects=("sleepy",), effects_source="reported", terpenes=("myrcene",)))
     for entity in (ProductEmbedding(), ProductText(), ProductImage()):
         rows = list(entity.queryset())
         with django_assert_num_queries(0):  # type: ignore[operator]

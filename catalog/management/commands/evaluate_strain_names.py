@@ -1,4 +1,4 @@
-"""How often is a strain's name known, and how often wrongly?"""
+"""Measure precision and recall of strain recognition in product names."""
 
 import csv
 import hashlib
@@ -13,59 +13,68 @@ from rich.table import Table
 from catalog.ingest.cleaning.names import read_name
 from catalog.ingest.strain_names import StrainNames
 from catalog.ingest.strains import known_strains
-from catalog.reference.strains import fold
+from catalog.reference.strains import name_key
 
 
 @dataclass(slots=True)
-class Tally:
-    """Counts of one half of the pairs."""
+class RecognitionCounts:
+    """Counts of one half of the labeled names: labeled, recognized and correctly recognized."""
 
-    known: int = 0
-    found: int = 0
-    right: int = 0
+    labeled: int = 0
+    recognized: int = 0
+    correct: int = 0
 
     @property
     def precision(self) -> float:
-        """Share of the strains found that are right."""
-        return self.right / self.found if self.found else 1.0
+        """Share of recognized strains that are correct."""
+        return self.correct / self.recognized if self.recognized else 1.0
 
     @property
     def recall(self) -> float:
-        """Share of the strains there are that are found."""
-        return self.right / self.known if self.known else 1.0
+        """Share of labeled strains that are recognized."""
+        return self.correct / self.labeled if self.labeled else 1.0
 
 
-def evaluate(rows: list[dict[str, str]], names: StrainNames) -> tuple[Tally, Tally, list[str]]:
-    """Return the tallies of the half that rules were made on and of the half held out, and what was wrong or missed."""
-    tallies, wrong = (Tally(), Tally()), []
+def evaluate(
+    rows: list[dict[str, str]], names: StrainNames
+) -> tuple[RecognitionCounts, RecognitionCounts, list[str]]:
+    """Return the counts of the development half and of the held-out half, and the mistakes."""
+    development = RecognitionCounts()
+    held_out = RecognitionCounts()
+    mistakes = []
     for row in rows:
         is_held_out = hashlib.sha256(row["name"].encode()).digest()[0] % 2
-        tally = tallies[is_held_out]
+        counts = held_out if is_held_out else development
         name = read_name(row["name"], brand=row["brand"]).name
         match = names.find(name, brand=row["brand"], may_be_flavor="vape" in row["name"].lower())
-        found, known = fold(match.strain.name) if match else "", fold(row["strain"])
-        tally.known += bool(known)
-        tally.found += bool(found)
-        tally.right += bool(found) and found == known
-        if found != known:
-            half = "held out" if is_held_out else "made on"
-            wrong.append(
-                f"{half}: {row['name']} ({row['brand'] or 'no brand'}): {found or '–'}, not {known or '–'}"
+        recognized = name_key(match.strain.name) if match else ""
+        labeled = name_key(row["strain"])
+        counts.labeled += bool(labeled)
+        counts.recognized += bool(recognized)
+        counts.correct += bool(recognized) and recognized == labeled
+        if recognized != labeled:
+            half = "held out" if is_held_out else "development"
+            brand = row["brand"] or "no brand"
+            mistakes.append(
+                f"{half}: {row['name']} ({brand}): {recognized or '–'}, not {labeled or '–'}"
             )
-    return *tallies, wrong
+    return development, held_out, mistakes
 
 
 class Command(BaseCommand):
-    """Precision and recall on labelled names, in two halves."""
+    """Prints precision and recall on labeled names, in two halves."""
 
-    help = "Compare what names are taken for with labels: a CSV with the columns name, brand, strain (empty: none)."
+    help = (
+        "Compare recognized strains with labels: a CSV with the columns name, brand, strain"
+        " (empty: none)."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare the file."""
+        """Add the file and options."""
         parser.add_argument("file", metavar="FILE.csv", type=Path)
-        parser.add_argument("--wrong", action="store_true", help="list what was wrong or missed")
+        parser.add_argument("--mistakes", action="store_true", help="list wrong and missed strains")
 
-    def handle(self, *, file: Path, wrong: bool, **_: Any) -> None:
+    def handle(self, *, file: Path, mistakes: bool, **_: Any) -> None:
         """Print the table."""
         try:
             with file.open(newline="", encoding="utf-8") as lines:
@@ -77,11 +86,17 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{file} is not a CSV with name, brand and strain: {error!r}", returncode=2
             ) from None
-        made_on, held_out, mistakes = evaluate(rows, StrainNames(known_strains()))
-        table = Table("half", "names of strains", "found", "right", "precision", "recall")
-        for half, tally in (("made on", made_on), ("held out", held_out)):
-            figures = (f"{tally.precision:.3f}", f"{tally.recall:.3f}")
-            table.add_row(half, *map(str, (tally.known, tally.found, tally.right)), *figures)
+        development, held_out, lines = evaluate(rows, StrainNames(known_strains()))
+        table = Table("half", "labeled", "recognized", "correct", "precision", "recall")
+        for half, counts in (("development", development), ("held out", held_out)):
+            table.add_row(
+                half,
+                str(counts.labeled),
+                str(counts.recognized),
+                str(counts.correct),
+                f"{counts.precision:.3f}",
+                f"{counts.recall:.3f}",
+            )
         Console().print(table)
-        if wrong:
-            self.stdout.write("\n".join(mistakes))
+        if mistakes:
+            self.stdout.write("\n".join(lines))

@@ -1,4 +1,4 @@
-"""Train the effects model, and say what it is worth."""
+"""Train and evaluate the effects model."""
 
 from pathlib import Path
 from typing import Any
@@ -9,43 +9,41 @@ from rich.console import Console
 from rich.table import Table
 
 from catalog.effects import FOLDER, effects_model
-from catalog.ingest.strain_files import read_strain
+from catalog.ingest.strain_files import parse_strain
 from catalog.reference.strains import Strain, strains
 from mlops.pipelines.errors import RecordRejected
 
 
 class Command(BaseCommand):
-    """A table of the model and two baselines on held-out strains."""
+    """Trains the effects model and prints its metrics beside two baselines."""
 
-    help = (
-        "Train the effects model on the reference tables, and on a file of strains if one is given."
-    )
+    help = "Train the effects model on the reference tables and, optionally, on a file of strains."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare the options."""
+        """Add the options."""
         parser.add_argument(
             "--strains",
             type=Path,
             metavar="FILE.jsonl",
-            help="more strains, as import_strains reads",
+            help="additional strains, in the format of import_strains",
         )
         parser.add_argument(
             "--out",
             type=Path,
             metavar="DIR",
-            help="where the model goes; the models' folder if not given",
+            help="output directory; the models directory by default",
         )
         parser.add_argument(
-            "--dry-run", action="store_true", help="train and evaluate; keep nothing"
+            "--dry-run", action="store_true", help="train and evaluate without saving"
         )
 
     def handle(self, *, strains: Path | None, out: Path | None, dry_run: bool, **_: Any) -> None:
         """Train, evaluate, save."""
-        from catalog.training import TooFewStrains, save, train  # heavy, and wanted by nobody else
+        from catalog.training import TooFewStrains, save, train  # imports scikit-learn
 
         console = Console()
         try:
-            known, refused = _strains(strains)
+            known, rejected_lines = _load_strains(strains)
             with console.status("Training …"):
                 trained = train(list(known.values()))
         except (OSError, UnicodeDecodeError) as error:
@@ -54,33 +52,40 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from None
         evaluation = trained.evaluation
         table = Table("on held-out strains", "LRAP", "recall@3", "F1@3")
-        for name, ranking in evaluation.ranking.items():
-            figures = (ranking, evaluation.recall_at_3[name], evaluation.f1_at_3[name])
-            table.add_row(name, *(f"{figure:.3f}" for figure in figures))
+        for name, lrap in evaluation.ranking.items():
+            metrics = (lrap, evaluation.recall_at_3[name], evaluation.f1_at_3[name])
+            table.add_row(name, *(f"{metric:.3f}" for metric in metrics))
         console.print(table)
         low, middle, high = evaluation.gain
         console.print(
-            f"Trained on {trained.trained_on} strains, each of {evaluation.strains} held out once, C={trained.strength:g}, lines"
-            f" refused {refused}. LRAP over the better baseline: {middle:+.3f} (95 %: {low:+.3f} to {high:+.3f})."
+            f"Trained on {trained.trained_on} strains, evaluated on {evaluation.strains} held-out"
+            f" strains, C={trained.strength:g}, {rejected_lines} lines rejected. LRAP gain over the"
+            f" better baseline: {middle:+.3f} (95 %: {low:+.3f} to {high:+.3f})."
         )
         if not dry_run:
             folder = out or Path(settings.MODELS_DIR) / FOLDER
             save(trained, folder, source=strains.name if strains else "reference tables")
             effects_model.cache_clear()
-            console.print(f"Saved in {folder}.")
+            console.print(f"Saved to {folder}.")
 
 
-def _strains(file: Path | None) -> tuple[dict[str, Strain], int]:
-    """Return the reference strains and those of the file; where both know one, the file's effects are left out."""
-    known, refused = dict(strains()), 0
+def _load_strains(file: Path | None) -> tuple[dict[str, Strain], int]:
+    """
+    Return strains by key from the reference tables and the file, and the number of rejected lines.
+
+    A reference strain with effects has priority over the file.
+    """
+    known = dict(strains())
+    rejected_lines = 0
     if file:
         with file.open(encoding="utf-8") as lines:
             for line in lines:
                 try:
-                    strain = read_strain(line)
+                    strain = parse_strain(line)
                 except RecordRejected:
-                    refused += 1
+                    rejected_lines += 1
                 else:
-                    ours = known.get(strain.key)
-                    known[strain.key] = strain if ours is None or not ours.effects else ours
-    return known, refused
+                    reference = known.get(strain.key)
+                    if reference is None or not reference.effects:
+                        known[strain.key] = strain
+    return known, rejected_lines

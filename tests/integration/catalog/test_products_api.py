@@ -1,4 +1,4 @@
-"""Answers over REST, and refusals."""
+"""Products over REST: responses, errors, permissions and writes."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -19,9 +19,10 @@ from vectors.index.write import index_due_rows
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def _client(
+def create_api_client(
     audience: str = "verified", scopes: tuple[str, ...] = ("catalog:read",), rate: str = "600/min"
 ) -> APIClient:
+    """Return a client with a new API key."""
     cache.clear()
     _, secret = ApiKey.objects.create_key(
         name="t", audience=audience, scopes=list(scopes), rate=rate
@@ -31,18 +32,23 @@ def _client(
     return client
 
 
-def test_search_and_similar_answer_with_real_products(supplier: SampleSupplier) -> None:
+def test_search_and_similar_products_return_sample_products(supplier: SampleSupplier) -> None:
     run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
     index_due_rows()
-    client = _client()
-    found = client.get(
+    client = create_api_client()
+    result = client.get(
         "/api/v1/products/search/", {"q": "earthy indica myrcene", "price_max": "40"}
     ).json()
-    assert set(found["legs"]) == {"lexical", "product_texts", "product_embeddings", "facts"}
-    first = found["results"][0]
+    assert set(result["retrievers"]) == {
+        "lexical",
+        "dense",
+        "dense_multilingual",
+        "attributes",
+    }
+    first = result["results"][0]
     assert first["strain_type"].startswith("indica")
     assert "myrcene" in first["terpenes"]
-    assert all(float(p["price"]) <= 40 for p in found["results"])
+    assert all(float(p["price"]) <= 40 for p in result["results"])
     french = client.get("/api/v1/products/search/", {"q": "fleur séchée hybride"}).json()["results"]
     assert (french[0]["category"], french[0]["strain_type"]) == ("dried-flower", "hybrid")
     similar = client.get(f"/api/v1/products/{french[0]['id']}/similar/", {"limit": 5}).json()[
@@ -50,8 +56,8 @@ def test_search_and_similar_answer_with_real_products(supplier: SampleSupplier) 
     ]
     assert len(similar) == 5
     assert french[0]["id"] not in {p["id"] for p in similar}
-    assert "effects" not in found["results"][0]
-    assert "effects" in _client("staff").get("/api/v1/products/").json()["results"][0]
+    assert "effects" not in result["results"][0]
+    assert "effects" in create_api_client("staff").get("/api/v1/products/").json()["results"][0]
 
 
 @pytest.mark.parametrize(
@@ -66,80 +72,82 @@ def test_search_and_similar_answer_with_real_products(supplier: SampleSupplier) 
         "search/?q=%00",
         "search/?q=kush&sort=loudness",
         "search/?q=kush&facets=effects",
-        "search/?q=kush&like=1",
-        "search/?q=kush&lang=de",
+        "search/?q=kush&similar_to=1",
+        "search/?q=kush&language=de",
         "search/?q=kush&cursor=1",
-        "search/?q=kush&thc_min=101",
+        "search/?q=kush&thc_percentage_min=101",
         "search/?q=kush&effects=sleepy",
         "?price_max=x",
     ],
 )
-def test_bad_input_is_a_problem_with_its_reason(query: str) -> None:
-    answer = _client().get(f"/api/v1/products/{query}")
+def test_invalid_input_returns_problem_details(query: str) -> None:
+    answer = create_api_client().get(f"/api/v1/products/{query}")
     assert answer.status_code in (400, 404)
     assert answer["Content-Type"] == "application/problem+json"
 
 
-def test_effects_leave_for_staff_only(supplier: SampleSupplier) -> None:
+def test_effects_are_visible_to_staff_only(supplier: SampleSupplier) -> None:
     run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
     product = Product.objects.filter(effects__len__gt=0)[0]
     address = f"/api/v1/products/{product.pk}/"
-    assert _client("staff").get(address).json()["effects"] == product.effects
-    assert {"effects", "source"}.isdisjoint(_client("verified").get(address).json())
+    assert create_api_client("staff").get(address).json()["effects"] == product.effects
+    assert {"effects", "source"}.isdisjoint(create_api_client("verified").get(address).json())
     word = product.effects[0]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM products WHERE search_document::text LIKE %s", [f"%{word}%"]
         )
-        found = cursor.fetchone()[0]
-    assert found <= Product.objects.filter(name__icontains=word).count()
+        matching_documents = cursor.fetchone()[0]
+    assert matching_documents <= Product.objects.filter(name__icontains=word).count()
 
 
-def test_both_ways_of_writing_an_address_answer() -> None:
-    assert (
-        _client().get("/api/v1/products").status_code
-        == _client().get("/api/v1/products/").status_code
-        == 200
-    )
+def test_urls_work_with_and_without_a_trailing_slash() -> None:
+    client = create_api_client()
+
+    assert client.get("/api/v1/products").status_code == 200
+    assert client.get("/api/v1/products/").status_code == 200
 
 
-def test_schema_tells_every_endpoint_and_its_key(client: Client) -> None:
+def test_openapi_schema_describes_endpoints_and_authentication(client: Client) -> None:
     schema = client.get("/api/schema/").content.decode()
-    for told in ("/api/v1/products/", "/search/", "/similar/", "price_max", "apiKey"):
-        assert told in schema
+    for text in ("/api/v1/products/", "/search/", "/similar/", "price_max", "apiKey"):
+        assert text in schema
     page = client.get("/api/docs/").content.decode()
     assert "https://" not in page.replace("https://spec", "")
 
 
-def test_health_tells_alive_from_ready(client: Client) -> None:
+def test_liveness_and_readiness_are_reported(client: Client) -> None:
     assert client.get("/health/live").status_code == 200
     ready = client.get("/health/ready").json()
     assert ready["status"] == "ok"
     assert {"database", "cache"} < set(ready["components"])
 
 
-def test_who_may_not_ask() -> None:
+def test_requests_without_permission_are_refused() -> None:
     assert APIClient().get("/api/v1/products/").status_code == 401
-    wrong = APIClient()
-    wrong.credentials(HTTP_AUTHORIZATION="Api-Key no.such")
-    assert wrong.get("/api/v1/products/").status_code == 401
-    assert _client("public").get("/api/v1/products/").status_code == 403
-    assert _client(scopes=()).get("/api/v1/products/").status_code == 403
-    hasty = _client(rate="1/min")
-    assert [hasty.get("/api/v1/products/").status_code for _ in range(2)] == [200, 429]
+    unknown_key = APIClient()
+    unknown_key.credentials(HTTP_AUTHORIZATION="Api-Key no.such")
+    assert unknown_key.get("/api/v1/products/").status_code == 401
+    assert create_api_client("public").get("/api/v1/products/").status_code == 403
+    assert create_api_client(scopes=()).get("/api/v1/products/").status_code == 403
+    limited = create_api_client(rate="1/min")
+    assert limited.get("/api/v1/products/").status_code == 200
+    assert limited.get("/api/v1/products/").status_code == 429
 
 
 def _writer() -> APIClient:
-    return _client("staff", ("catalog:read", "catalog:write"))
+    return create_api_client("staff", ("catalog:read", "catalog:write"))
 
 
-def test_client_makes_and_changes_a_product() -> None:
+def test_a_client_creates_and_corrects_a_product() -> None:
     client = _writer()
-    made = client.post("/api/v1/products/", {"name": "House roll", "price": "7.50"}, format="json")
-    assert made.status_code == 201, made.json()
-    address = f"/api/v1/products/{made.json()['id']}/"
-    changed = client.patch(address, {"brand": "House", "reason": "new label"}, format="json")
-    assert changed.json()["brand"] == "House"
+    created = client.post(
+        "/api/v1/products/", {"name": "House roll", "price": "7.50"}, format="json"
+    )
+    assert created.status_code == 201, created.json()
+    address = f"/api/v1/products/{created.json()['id']}/"
+    corrected = client.patch(address, {"brand": "House", "reason": "new label"}, format="json")
+    assert corrected.json()["brand"] == "House"
     assert Operation.objects.filter(client="t", reason="new label").count() == 1
     for body, field in (
         ({"price": -1}, "price"),
@@ -151,7 +159,7 @@ def test_client_makes_and_changes_a_product() -> None:
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, field)
 
 
-def test_client_does_not_overwrite_a_lock(admin_user: User) -> None:
+def test_a_client_does_not_overwrite_locked_fields(admin_user: User) -> None:
     client = _writer()
     product = create_product(values={"name": "House roll", "brand": "House"}, by=admin_user)
     address = f"/api/v1/products/{product.pk}/"
@@ -166,7 +174,9 @@ def test_client_does_not_overwrite_a_lock(admin_user: User) -> None:
     ("audience", "scopes"),
     [("staff", ("catalog:read",)), ("verified", ("catalog:read", "catalog:write"))],
 )
-def test_only_staff_keys_with_the_scope_write(audience: str, scopes: tuple[str, ...]) -> None:
-    client = _client(audience, scopes)
+def test_only_staff_keys_with_the_write_scope_create_products(
+    audience: str, scopes: tuple[str, ...]
+) -> None:
+    client = create_api_client(audience, scopes)
     assert client.post("/api/v1/products/", {"name": "x"}, format="json").status_code == 403
     assert not Product.objects.exists()

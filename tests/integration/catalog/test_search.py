@@ -1,4 +1,4 @@
-"""Search over REST: understood questions, hard filters, counts that hold, pages, pictures and vectors."""
+"""Search over REST: query interpretation, hard filters, facets, pages, images and vectors."""
 
 import io
 import threading
@@ -15,29 +15,29 @@ from rest_framework.test import APIClient
 
 from catalog.models import CatalogSource, Product, SearchWeights, Store, StoreStock
 from catalog.pipelines import SUPPLIER_PRODUCTS
-from catalog.search.normalize import folded, words_of
+from catalog.search.normalize import normalize_text, words_of
 from catalog.services.corrections import create_product
 from catalog.services.search_vocabulary import refresh_search_words
 from mlops.pipelines.runner import run_source
-from tests.integration.catalog.test_products_api import _client
+from tests.integration.catalog.test_products_api import create_api_client
 from tests.samples.suppliers.server import SampleSupplier
-from vectors import search
-from vectors.index.write import index_due
+from vectors import search as vector_search
+from vectors.index.write import index_due_rows
 
 pytestmark = pytest.mark.django_db
-ADDRESS = "/api/v1/products/search/"
+SEARCH_URL = "/api/v1/products/search/"
 
 
 @pytest.fixture(scope="module")
 def catalogue(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """The sample catalogue, taken in and indexed once for all tests here; none of them changes it for the others."""
+    """The sample catalogue, synced and indexed once; tests roll back their changes."""
     server = SampleSupplier()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with django_db_blocker.unblock():
         CatalogSource.objects.update(requests_per_second=1000)
         run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{server.url}/ocs")
         refresh_search_words()
-        index_due()
+        index_due_rows()
     yield
     server.shutdown()
     server.server_close()
@@ -47,144 +47,175 @@ def catalogue(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iter
 
 @pytest.fixture
 def client(catalogue: None, db: None) -> APIClient:
-    """A client of verified audience."""
-    return _client()
+    """A client of the verified audience."""
+    return create_api_client()
 
 
-def _ask(client: APIClient, **asked: Any) -> Any:
-    answer = client.get(ADDRESS, asked)
-    assert answer.status_code == 200, answer.content
-    return answer.json()
+def _search(client: APIClient, **params: Any) -> Any:
+    response = client.get(SEARCH_URL, params)
+    assert response.status_code == 200, response.content
+    return response.json()
 
 
-def test_everything_of_a_question_is_understood_and_can_be_taken_back(client: APIClient) -> None:
-    found = _ask(client, q="indica pas trop fort moins de 40 $")
-    assert {term["key"] for term in found["understood"]} == {
-        "price",
-        "strain_type:indica",
-        "strength:low",
-    }
-    assert found["results"]
-    for product in found["results"]:
+def _product_ids(result: Any) -> list[str]:
+    return [product["id"] for product in result["results"]]
+
+
+def _term_keys(result: Any) -> set[str]:
+    return {term["key"] for term in result["interpreted_query"]}
+
+
+def test_attributes_in_a_query_filter_results_and_can_be_ignored(client: APIClient) -> None:
+    query = "indica pas trop fort moins de 40 $"
+
+    result = _search(client, q=query)
+    wider = _search(client, q=query, ignore_interpretations="price,strength:low")
+
+    assert _term_keys(result) == {"price", "strain_type:indica", "strength:low"}
+    assert result["results"]
+    for product in result["results"]:
         assert float(product["price"]) <= 40
         assert product["strain_type"].startswith("indica")
         assert float(product["thc_percentage_high"]) <= 20
-    freer = _ask(client, q="indica pas trop fort moins de 40 $", ignore="price,strength:low")
-    assert {term["key"] for term in freer["understood"]} == {"strain_type:indica"}
-    assert freer["total"] > found["total"]
+    assert _term_keys(wider) == {"strain_type:indica"}
+    assert wider["total_count"] > result["total_count"]
 
 
-def test_filters_of_the_client_are_hard(client: APIClient) -> None:
-    asked = {
+@pytest.mark.parametrize("query", ["citrus", "agrumes", "sativa", "pink kush", ""])
+def test_request_filters_are_hard(client: APIClient, query: str) -> None:
+    filters = {
         "category": "dried-flower",
         "price_max": "35",
-        "thc_min": "20",
+        "thc_percentage_min": "20",
         "strain_type": "hybrid",
         "terpene": "limonene",
     }
-    for query in ("citrus", "agrumes", "sativa", "pink kush", ""):
-        for product in _ask(client, q=query, **asked)["results"]:
-            assert float(product["price"]) <= 35
-            assert float(product["thc_percentage"]) >= 20
-            assert (product["category"], product["strain_type"]) == ("dried-flower", "hybrid")
-            assert "limonene" in product["terpenes"]
+
+    for product in _search(client, q=query, **filters)["results"]:
+        assert float(product["price"]) <= 35
+        assert float(product["thc_percentage"]) >= 20
+        assert product["category"] == "dried-flower"
+        assert product["strain_type"] == "hybrid"
+        assert "limonene" in product["terpenes"]
 
 
 @pytest.mark.parametrize("query", ["citrus", "kush", "indica under $40", "fleur séchée", "fruité"])
-def test_facets_count_what_a_filter_would_find(client: APIClient, query: str) -> None:
-    found = _ask(client, q=query)
-    assert sum(value["count"] for value in found["facets"]["category"]) == found["total"]
+def test_facet_counts_equal_the_totals_of_their_filters(client: APIClient, query: str) -> None:
+    result = _search(client, q=query)
+
+    facets = result["facets"]
+    assert sum(value["count"] for value in facets["category"]) == result["total_count"]
     for facet in ("strain_type", "brand", "category", "terpene"):
-        for value in found["facets"][facet][:4]:
-            assert (
-                _ask(client, q=query, facets="none", **{facet: value["value"]})["total"]
-                == value["count"]
-            ), value
-    for band in found["facets"]["price"]:
-        ends = {f"price_{end}": band[end] for end in ("min", "max") if end in band}
-        assert _ask(client, q=query, facets="none", **ends)["total"] == band["count"], band
+        for value in facets[facet][:4]:
+            filtered = _search(client, q=query, facets="none", **{facet: value["value"]})
+            assert filtered["total_count"] == value["count"], value
+    for band in facets["price"]:
+        bounds = {f"price_{end}": band[end] for end in ("min", "max") if end in band}
+        filtered = _search(client, q=query, facets="none", **bounds)
+        assert filtered["total_count"] == band["count"], band
 
 
-def test_a_facet_whose_filter_is_set_is_counted_without_it(client: APIClient) -> None:
-    free = _ask(client, q="kush")["facets"]["strain_type"]
-    narrowed = _ask(client, q="kush", strain_type="hybrid")
-    assert narrowed["facets"]["strain_type"] == free
-    assert {product["strain_type"] for product in narrowed["results"]} == {"hybrid"}
+def test_a_facet_is_counted_without_its_own_filter(client: APIClient) -> None:
+    unfiltered = _search(client, q="kush")["facets"]["strain_type"]
+
+    filtered = _search(client, q="kush", strain_type="hybrid")
+
+    assert filtered["facets"]["strain_type"] == unfiltered
+    assert {product["strain_type"] for product in filtered["results"]} == {"hybrid"}
 
 
-def test_pages_follow_each_other_without_gap_or_double(client: APIClient) -> None:
-    for sort in ("relevance", "price", "-thc"):
-        asked = {"q": "haze", "sort": sort, "limit": 7, "facets": "none"}
-        page = _ask(client, **asked)
-        ids = [product["id"] for product in page["results"]]
-        while page["next"]:
-            page = _ask(client, **asked, cursor=page["next"])
-            ids += [product["id"] for product in page["results"]]
-        assert len(ids) == len(set(ids)) == page["total"]
-    first = _ask(client, q="haze", limit=7)
-    assert client.get(ADDRESS, {"q": "kush", "cursor": first["next"]}).status_code == 400
+@pytest.mark.parametrize("sort", ["relevance", "price", "-thc_percentage"])
+def test_pages_contain_every_product_once(client: APIClient, sort: str) -> None:
+    params = {"q": "haze", "sort": sort, "limit": 7, "facets": "none"}
+
+    page = _search(client, **params)
+    ids = _product_ids(page)
+    while page["next_cursor"]:
+        page = _search(client, **params, cursor=page["next_cursor"])
+        ids += _product_ids(page)
+
+    assert len(ids) == len(set(ids))
+    assert len(ids) == page["total_count"]
 
 
-def test_sorting_by_price_is_by_price(client: APIClient) -> None:
-    prices = [
-        float(product["price"])
-        for product in _ask(client, q="kush", sort="price", limit=50)["results"]
-    ]
+def test_a_cursor_of_another_query_is_refused(client: APIClient) -> None:
+    first = _search(client, q="haze", limit=7)
+
+    response = client.get(SEARCH_URL, {"q": "kush", "cursor": first["next_cursor"]})
+
+    assert response.status_code == 400
+
+
+def test_results_are_sorted_by_price(client: APIClient) -> None:
+    result = _search(client, q="kush", sort="price", limit=50)
+
+    prices = [float(product["price"]) for product in result["results"]]
     assert prices == sorted(prices)
 
 
-def test_exact_names_and_numbers_stand_first(client: APIClient) -> None:
+def test_exact_skus_and_names_rank_first(client: APIClient) -> None:
     for product in Product.objects.exclude(sku=None).order_by("sku")[::25]:
-        assert _ask(client, q=product.sku, facets="none", limit=1)["results"][0]["id"] == str(
-            product.pk
-        ), product.sku
-        named = _ask(client, q=f"{product.brand} {product.name}", facets="none", limit=1)[
-            "results"
-        ][0]
-        assert (named["name"], named["brand"]) == (product.name, product.brand)
-        named = _ask(client, q=product.name, facets="none", limit=1)["results"][0]
-        assert words_of(named["name"]) == words_of(product.name)
+        by_sku = _search(client, q=product.sku, facets="none", limit=1)["results"][0]
+        full_name = f"{product.brand} {product.name}"
+        by_full_name = _search(client, q=full_name, facets="none", limit=1)["results"][0]
+        by_name = _search(client, q=product.name, facets="none", limit=1)["results"][0]
+
+        assert by_sku["id"] == str(product.pk), product.sku
+        assert by_full_name["name"] == product.name
+        assert by_full_name["brand"] == product.brand
+        assert words_of(by_name["name"]) == words_of(product.name)
 
 
-def test_gtin_finds_its_product(client: APIClient, admin_user: User) -> None:
+def test_a_product_is_found_by_its_gtin(client: APIClient, admin_user: User) -> None:
     product = create_product(
         values={"name": "Petrol Pump", "gtin": "00628011959126"}, by=admin_user
     )
-    assert _ask(client, q="628011959126")["results"][0]["id"] == str(product.pk)
+
+    result = _search(client, q="628011959126")
+
+    assert result["results"][0]["id"] == str(product.pk)
 
 
-def test_misspelled_words_are_mended_and_told(client: APIClient) -> None:
-    found = _ask(client, q="pnik kush")
-    assert found["did_you_mean"] == "pink kush"
-    assert found["results"][0]["name"] == "Pink Kush"
-    assert found["results"][0]["highlights"]["name"] == "<mark>Pink</mark> <mark>Kush</mark>"
-    assert _ask(client, q="pink kush")["did_you_mean"] is None
+def test_misspelled_words_are_corrected_and_reported(client: APIClient) -> None:
+    result = _search(client, q="pnik kush")
+
+    first = result["results"][0]
+    assert result["did_you_mean"] == "pink kush"
+    assert first["name"] == "Pink Kush"
+    assert first["highlights"]["name"] == "<mark>Pink</mark> <mark>Kush</mark>"
+    assert _search(client, q="pink kush")["did_you_mean"] is None
 
 
-def test_highlights_are_safe_to_show(client: APIClient, admin_user: User) -> None:
+def test_highlights_escape_html(client: APIClient, admin_user: User) -> None:
     create_product(values={"name": "<b>Zorglub</b> & Co"}, by=admin_user)
-    found = _ask(client, q="zorglub")["results"][0]
-    assert found["highlights"]["name"] == "&lt;b&gt;<mark>Zorglub</mark>&lt;/b&gt; &amp; Co"
+
+    product = _search(client, q="zorglub")["results"][0]
+
+    assert product["highlights"]["name"] == "&lt;b&gt;<mark>Zorglub</mark>&lt;/b&gt; &amp; Co"
 
 
-def test_what_is_like_one_and_not_like_another(client: APIClient) -> None:
-    liked, unliked = (
-        str(Product.objects.filter(name=name)[0].pk) for name in ("Pink Kush", "Lemon Haze")
+def test_results_resemble_similar_to_more_than_not_similar_to(client: APIClient) -> None:
+    liked = str(Product.objects.filter(name="Pink Kush")[0].pk)
+    disliked = str(Product.objects.filter(name="Lemon Haze")[0].pk)
+
+    ids = _product_ids(_search(client, similar_to=liked, not_similar_to=disliked, limit=20))
+
+    vectors = vector_search.stored_vectors(
+        collection="product_embeddings", ids=[liked, disliked, *ids]
     )
-    found = _ask(client, like=liked, unlike=unliked, limit=20)
-    ids = [product["id"] for product in found["results"]]
+    similarity = np.mean([vectors[pk] @ vectors[liked] for pk in ids])
+    dissimilarity = np.mean([vectors[pk] @ vectors[disliked] for pk in ids])
     assert len(ids) == 20
-    assert not {liked, unliked} & set(ids)
-    vectors = search.vectors_of(collection="product_embeddings", ids=[liked, unliked, *ids])
-    assert np.mean([vectors[pk] @ vectors[liked] for pk in ids]) > np.mean(
-        [vectors[pk] @ vectors[unliked] for pk in ids]
-    )
+    assert liked not in ids
+    assert disliked not in ids
+    assert similarity > dissimilarity
 
 
-def test_like_a_name_but_cheaper(client: APIClient) -> None:
-    found = _ask(client, q="something like pink kush but cheaper")
-    assert {term["kind"] for term in found["understood"]} == {"like", "cheap"}
-    assert all(product["name"] != "Pink Kush" for product in found["results"][:5])
+def test_a_query_can_name_a_product_to_resemble_at_a_lower_price(client: APIClient) -> None:
+    result = _search(client, q="something like pink kush but cheaper")
+
+    assert {term["type"] for term in result["interpreted_query"]} == {"similar_to", "cheap"}
+    assert all(product["name"] != "Pink Kush" for product in result["results"][:5])
 
 
 @pytest.mark.parametrize(
@@ -204,123 +235,149 @@ def test_like_a_name_but_cheaper(client: APIClient) -> None:
         "1:0",
     ],
 )
-def test_odd_questions_have_well_formed_answers(client: APIClient, query: str) -> None:
-    found = _ask(client, q=query)
-    assert found["count"] == len(found["results"])
+def test_unusual_characters_in_a_query_are_harmless(client: APIClient, query: str) -> None:
+    result = _search(client, q=query)
+
+    assert result["total_count"] >= len(result["results"])
     assert Product.objects.exists()
 
 
-def test_without_vectors_words_answer(client: APIClient) -> None:
+def test_search_without_vectors_ranks_by_words(client: APIClient) -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE vector_indexes SET status = 'failed'")
-    found = _ask(client, q="pink kush")
-    assert found["legs"] == ["lexical"]
-    assert found["results"][0]["name"] == "Pink Kush"
+
+    result = _search(client, q="pink kush")
+
+    assert result["retrievers"] == ["lexical"]
+    assert result["results"][0]["name"] == "Pink Kush"
 
 
-def test_staff_see_how_a_score_is_made_and_others_do_not(client: APIClient) -> None:
-    staff = _ask(_client("staff"), q="lemon haze")["results"][0]
-    assert staff["scoring"]["ranks"]["lexical"] >= 1
-    assert {"effects", "score", "scoring"} <= set(staff)
-    assert {"effects", "score", "scoring", "source"}.isdisjoint(
-        _ask(client, q="lemon haze")["results"][0]
-    )
+def test_only_staff_see_score_components(client: APIClient) -> None:
+    for_staff = _search(create_api_client("staff"), q="lemon haze")["results"][0]
+    for_others = _search(client, q="lemon haze")["results"][0]
+
+    assert for_staff["score_components"]["ranks"]["lexical"] >= 1
+    assert {"effects", "score", "score_components"} <= set(for_staff)
+    assert {"effects", "score", "score_components", "source"}.isdisjoint(for_others)
 
 
-def test_similar_products_tell_facts_and_staff_the_parts(client: APIClient) -> None:
+def test_similar_products_have_reasons_and_staff_see_score_components(client: APIClient) -> None:
     product = Product.objects.filter(name="Pink Kush")[0]
-    address = f"/api/v1/products/{product.pk}/similar/"
-    one = client.get(address, {"limit": 3}).json()["results"][0]
-    assert one["reasons"]
-    assert {reason["kind"] for reason in one["reasons"]} <= {
+    url = f"/api/v1/products/{product.pk}/similar/"
+
+    similar = client.get(url, {"limit": 3}).json()["results"][0]
+    for_staff = create_api_client("staff").get(url, {"limit": 3}).json()["results"][0]
+
+    assert similar["reasons"]
+    assert {reason["type"] for reason in similar["reasons"]} <= {
         "same_strain",
         "same_brand",
         "same_strain_type",
         "same_category",
         "shared_terpene",
         "shared_parent",
-        "near_thc",
-        "near_cbd",
+        "similar_thc",
+        "similar_cbd",
         "same_size",
-        "near_price",
+        "similar_price",
     }
-    assert "breakdown" not in one
-    told = _client("staff").get(address, {"limit": 3}).json()["results"][0]
-    assert set(told["breakdown"]) == {"text", "chemistry", "type", "price", "names"}
-    assert sum(told["breakdown"].values()) == pytest.approx(told["score"], abs=0.01)
+    assert "score_components" not in similar
+    components = for_staff["score_components"]
+    assert set(components) == {"text", "chemistry", "type", "price", "names"}
+    assert sum(components.values()) == pytest.approx(for_staff["score"], abs=0.01)
 
 
-def test_weights_of_staff_move_what_answers_but_nothing_in_or_out(
+def test_boost_weights_reorder_results_without_adding_or_removing_any(
     client: APIClient, admin_user: User
 ) -> None:
-    before = [
-        product["id"] for product in _ask(client, q="kush", limit=100, facets="none")["results"]
-    ]
+    before = _product_ids(_search(client, q="kush", limit=100, facets="none"))
+    boosted = before[-1]
     store = Store.objects.create(code="queen", name="Queen", province="ON")
-    StoreStock.objects.create(store=store, product_id=before[-1], quantity=3)
-    SearchWeights.objects.create(stock=1, note="nobody pays for it", set_by=admin_user)
-    after = [
-        product["id"] for product in _ask(client, q="kush", limit=100, facets="none")["results"]
-    ]
+    StoreStock.objects.create(store=store, product_id=boosted, quantity=3)
+    SearchWeights.objects.create(stock=1, note="no supplier pays for it", set_by=admin_user)
+
+    after = _product_ids(_search(client, q="kush", limit=100, facets="none"))
+
     assert set(after) == set(before)
-    assert after.index(before[-1]) < len(before) - 1
-    here = _ask(client, q="kush", store="queen")
-    assert [product["id"] for product in here["results"]] == [before[-1]]
-    assert _ask(client, q="kush")["facets"]["store"] == [{"value": "queen", "count": 1}]
+    assert after.index(boosted) < len(before) - 1
 
 
-def test_vectors_are_for_staff_and_of_the_right_kind(client: APIClient) -> None:
-    index = search.serving("product_embeddings")
-    product = Product.objects.filter(name="Pink Kush")[0]
-    vector = search.vectors_of(collection="product_embeddings", ids=[str(product.pk)])[
-        str(product.pk)
+def test_results_can_be_filtered_and_counted_by_store(client: APIClient) -> None:
+    product_id = _product_ids(_search(client, q="kush", facets="none"))[-1]
+    store = Store.objects.create(code="queen", name="Queen", province="ON")
+    StoreStock.objects.create(store=store, product_id=product_id, quantity=3)
+
+    filtered = _search(client, q="kush", store_code="queen")
+    unfiltered = _search(client, q="kush")
+
+    assert _product_ids(filtered) == [product_id]
+    assert unfiltered["facets"]["store_code"] == [{"value": "queen", "count": 1}]
+
+
+def test_vector_search_is_for_staff_and_refuses_vectors_of_other_indexes(
+    client: APIClient,
+) -> None:
+    index = vector_search.serving_index("product_embeddings")
+    product_id = str(Product.objects.filter(name="Pink Kush")[0].pk)
+    vector = vector_search.stored_vectors(collection="product_embeddings", ids=[product_id])[
+        product_id
     ]
-    told = {"vector": vector.tolist(), "stamp": index.stamp, "limit": 5}
-    address = f"{ADDRESS}vector/"
-    staff = _client("staff")
-    assert staff.post(address, told, format="json").json()["results"][0]["id"] == str(product.pk)
-    wrong: dict[str, Any]
-    for wrong in (
-        {"stamp": "0" * 12},
+    body = {"vector": vector.tolist(), "index_version": index.fingerprint, "limit": 5}
+    url = f"{SEARCH_URL}vector/"
+    staff = create_api_client("staff")
+
+    response = staff.post(url, body, format="json")
+
+    assert response.json()["results"][0]["id"] == product_id
+    invalid: dict[str, Any]
+    for invalid in (
+        {"index_version": "0" * 12},
         {"vector": vector[:-1].tolist()},
         {"vector": []},
         {"limit": 0},
         {"vector": "x"},
     ):
-        assert staff.post(address, told | wrong, format="json").status_code == 400, wrong
-    assert _client().post(address, told, format="json").status_code == 403
+        assert staff.post(url, body | invalid, format="json").status_code == 400, invalid
+    assert create_api_client().post(url, body, format="json").status_code == 403
 
 
-def test_pictures_need_a_model_and_say_so(client: APIClient) -> None:
-    picture = io.BytesIO(b"no picture")
-    picture.name = "package.png"
-    answer = client.post(f"{ADDRESS}image/", {"image": picture}, format="multipart")
-    assert answer.status_code == 503
-    assert "fetch_models" in answer.json()["detail"]
-    assert client.post(f"{ADDRESS}image/", {}, format="multipart").status_code == 400
+def test_image_search_without_a_model_is_unavailable(client: APIClient) -> None:
+    image = io.BytesIO(b"no picture")
+    image.name = "package.png"
+
+    response = client.post(f"{SEARCH_URL}image/", {"image": image}, format="multipart")
+    without_image = client.post(f"{SEARCH_URL}image/", {}, format="multipart")
+
+    assert response.status_code == 503
+    assert "fetch_models" in response.json()["detail"]
+    assert without_image.status_code == 400
 
 
-def test_no_effect_is_in_what_customers_get(client: APIClient) -> None:
-    effects = {word for told in Product.objects.values_list("effects", flat=True) for word in told}
+def test_results_for_customers_contain_no_effects(client: APIClient) -> None:
+    effects_by_product = Product.objects.values_list("effects", flat=True)
+    effects = {effect for effects in effects_by_product for effect in effects}
     assert effects
-    for asked in (
+
+    for params in (
         {"q": "kush"},
         {"q": "lemon haze"},
         {"q": "indica", "sort": "price"},
-        {"like": str(Product.objects.all()[0].pk)},
+        {"similar_to": str(Product.objects.all()[0].pk)},
     ):
-        text = client.get(ADDRESS, asked).content.decode().lower()
-        assert not [word for word in effects if f'"{word}"' in text]
-    assert client.get(ADDRESS, {"q": "kush", "facets": "effects"}).status_code == 400
+        text = client.get(SEARCH_URL, params).content.decode().lower()
+        assert not [effect for effect in effects if f'"{effect}"' in text]
+    assert client.get(SEARCH_URL, {"q": "kush", "facets": "effects"}).status_code == 400
 
 
 @pytest.mark.parametrize(
     "text",
     ["Grower's Choice", "M’mosa", "Ça Sent l'Gaz", "R'Belle", "OS.HYBRID", "Cœur d’été №5", "24k"],
 )
-def test_words_are_the_same_here_and_in_the_database(text: str) -> None:
+def test_text_is_normalized_equally_in_python_and_in_sql(text: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT search_text(%s)", [text])
-        told = cursor.fetchone()[0].split()
-    assert set(words_of(text)) <= set(told)
-    assert all(word in folded(text).replace("'", "") or word in folded(text) for word in told)
+        sql_words = cursor.fetchone()[0].split()
+
+    normalized = normalize_text(text)
+    assert set(words_of(text)) <= set(sql_words)
+    assert all(word in normalized.replace("'", "") or word in normalized for word in sql_words)

@@ -1,4 +1,4 @@
-"""Strains' names as suppliers write them, labelled by hand; and near misses."""
+"""Recognition of strains in product names, on hand-labeled names and near misses."""
 
 import csv
 from pathlib import Path
@@ -7,18 +7,20 @@ import pytest
 
 from catalog.ingest.strain_names import StrainNames
 from catalog.management.commands.evaluate_strain_names import evaluate
-from catalog.reference.strains import Strain, fold, strains
+from catalog.reference.strains import Strain, name_key, strains
 
 PAIRS = Path(__file__).parents[2] / "samples" / "strain_names.csv"
 NAMES = StrainNames(strains())
 
 
-def test_names_are_known_or_left_alone() -> None:
+def test_precision_and_recall_on_labeled_names() -> None:
     with PAIRS.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    made_on, held_out, _ = evaluate(rows, NAMES)
+
+    development, held_out, _ = evaluate(rows, NAMES)
+
     assert len(rows) == 340
-    for half in (made_on, held_out):
+    for half in (development, held_out):
         assert half.precision >= 0.98
         assert half.recall >= 0.93
 
@@ -26,27 +28,37 @@ def test_names_are_known_or_left_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "strain"),
     [
-        ("Gelato 33", "Gelato 33"), ("Gelato 34", None), ("Orange Dream", None), ("Micky Kush", "Mickey Kush"),
-        ("Blue Dream x OG Kush", None), ("Blue Dream, Sour Diesel", None), ("Kush", None),
-        ("Préroulés Blue Dream 3 x 0,5 g", "Blue Dream"), ("Vape | Blue Dream | 0.5g", "Blue Dream"),
-        ("Blue Dream - OG Kush", None), ("Sugar Cookies - Wax", None), ("3X Crazy", "3X Crazy"), ("", None), ("#", None),
+        ("Gelato 33", "Gelato 33"),
+        ("Gelato 34", None),
+        ("Orange Dream", None),
+        ("Micky Kush", "Mickey Kush"),
+        ("Blue Dream x OG Kush", None),
+        ("Blue Dream, Sour Diesel", None),
+        ("Kush", None),
+        ("Préroulés Blue Dream 3 x 0,5 g", "Blue Dream"),
+        ("Vape | Blue Dream | 0.5g", "Blue Dream"),
+        ("Blue Dream - OG Kush", None),
+        ("Sugar Cookies - Wax", None),
+        ("3X Crazy", "3X Crazy"),
+        ("", None),
+        ("#", None),
     ],
-)  # fmt: skip
-def test_near_misses_are_misses(name: str, strain: str | None) -> None:
+)
+def test_similar_names_are_not_mistaken_for_strains(name: str, strain: str | None) -> None:
     known = {
-        fold(n): Strain(key=fold(n), name=n)
+        name_key(n): Strain(key=name_key(n), name=n)
         for n in ("Orange Cream", "Mickey Kush", "Gelato 33", "Cookies")
     }
     match = StrainNames({**strains(), **known}).find(name)
     assert (match.strain.name if match else None) == strain
 
 
-def test_two_that_are_as_near_are_neither() -> None:
+def test_an_ambiguous_name_matches_no_strain() -> None:
     names = StrainNames({key: Strain(key=key, name=key) for key in ("mandarinas", "mandarinaz")})
     assert names.find("Mandarina") is None
 
 
-def test_brand_in_front_is_no_part_of_the_name() -> None:
+def test_a_leading_brand_is_removed_from_the_name() -> None:
     assert NAMES.find("Phyto Blue Dream") is None
     match = NAMES.find("Phyto Blue Dream", brand="Phyto")
     assert match is not None

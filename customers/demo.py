@@ -147,7 +147,7 @@ def generate_stock_events(
                 topic="inventory_updates",
                 event_type="stock",
                 occurred_at=at,
-                data={"store": store_code, "product": product_id, "quantity": quantity},
+                data={"store_code": store_code, "product_id": product_id, "quantity": quantity},
             )
 
 

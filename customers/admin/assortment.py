@@ -27,15 +27,16 @@ from customers.recommendations.reports import (
     fallback_counts,
     feedback_counts,
 )
+from customers.recommendations.result import FallbackLevel
 from mlops.admin.read_only import ReadOnlyAdmin
 
 _PERIODS = {"7": _("7 days"), "30": _("30 days")}
 FALLBACK_LEVEL_LABELS = {
-    0: _("none: complete result"),
-    1: _("degraded: a service was unavailable"),
-    2: _("not personalized"),
-    3: _("popular products only"),
-    4: _("empty: no products"),
+    FallbackLevel.NONE: _("none: complete result"),
+    FallbackLevel.DEGRADED: _("degraded: a service was unavailable"),
+    FallbackLevel.NOT_PERSONALIZED: _("not personalized"),
+    FallbackLevel.POPULAR: _("popular products only"),
+    FallbackLevel.EMPTY: _("empty: no products"),
 }
 _BEST_SELLERS_CHART_OPTIONS = {
     "indexAxis": "y",
@@ -161,7 +162,7 @@ def _proportions_by_level(
         counts[level] += count
     total = counts.total()
     return [
-        (FALLBACK_LEVEL_LABELS.get(level, level), Proportion("", count, total))
+        (FALLBACK_LEVEL_LABELS[FallbackLevel(level)], Proportion("", count, total))
         for level, count in sorted(counts.items())
     ]
 
@@ -172,7 +173,7 @@ def _complete_by_scenario(result_counts: Sequence[tuple[str, int, int]]) -> list
     complete: Counter[str] = Counter()
     for scenario, level, count in result_counts:
         totals[scenario] += count
-        if level == 0:
+        if level == FallbackLevel.NONE:
             complete[scenario] += count
     return [
         Proportion(_scenario_label(scenario), complete[scenario], total)

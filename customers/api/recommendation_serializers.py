@@ -13,13 +13,12 @@ from config.api.serializers import ModelResponseSerializer, ResponseSerializer
 from customers.models import RecommendationFeedback, Scenario
 from customers.recommendations.result import (
     FALLBACK_LEVELS,
+    FallbackLevel,
     RecommendationResult,
     RecommendedProduct,
 )
 
 MAX_FEEDBACK_ITEMS = 100
-FALLBACK_LEVEL_NAMES = ("none", "degraded", "not_personalized", "popular", "empty")
-"""Names of the fallback levels 0 to 4."""
 
 
 def _visible_to(audience: Audience, *fields: str) -> dict[str, Audience]:
@@ -95,7 +94,7 @@ class FallbackSerializer(ResponseSerializer):
 
     audiences: ClassVar = _visible_to(Audience.VERIFIED, "level", "reasons")
     level = serializers.ChoiceField(
-        choices=list(FALLBACK_LEVEL_NAMES),
+        choices=[level.code for level in FallbackLevel],
         help_text=(
             "`none`: complete result; `degraded`: a service was unavailable; `not_personalized`: "
             "the history of the customer was not used; `popular`: popular products only; `empty`: "
@@ -215,7 +214,7 @@ def serialize_recommendations(
         "is_personalized": result.is_personalized,
         "model_version": result.model_version,
         "fallback": {
-            "level": FALLBACK_LEVEL_NAMES[result.fallback_level],
+            "level": result.fallback_level.code,
             "reasons": list(result.fallback_reasons),
         },
         "created_at": result.created_at.isoformat(),

@@ -262,5 +262,5 @@ def _recommend(request: RecommendationRequest, language: str) -> RecommendationR
     return recommend(
         request,
         language=language,
-        silent=["cache_unavailable"] if RECOMMENDATION_CACHE.is_unavailable() else (),
+        unavailable=["cache_unavailable"] if RECOMMENDATION_CACHE.is_unavailable() else (),
     )

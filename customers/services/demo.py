@@ -14,7 +14,7 @@ from config.errors import CultivarError
 from customers import demo
 from customers.demo import SEED, STORES, ProductFeatures, SyntheticCustomer
 from customers.models import ConsentText, CustomerProfile
-from customers.recommendations.statistics import jobs, repeat_jobs
+from customers.recommendations.statistics import jobs
 from customers.services import chats, consents, preferences, profiles
 from mlops.models import InboxEvent
 from mlops.streams.decoding import decode_event
@@ -67,7 +67,7 @@ def load_demo_data(
     created["preferences"] = preferences.derive_due_preferences()
     created["neighbors"] = jobs.update_product_neighbors()
     created["popularity"] = jobs.update_product_popularity()
-    created["repeat_statistics"] = repeat_jobs.update_repeat_statistics()
+    created["repeat_statistics"] = jobs.update_repeat_statistics()
 
     created["chats"] = 0
     for number, customer in enumerate(customers, start=1):
@@ -180,8 +180,8 @@ def _stock_events_after(
             "inventory_updates",
             "stock",
             {
-                "store": customer.store_code,
-                "product": str(product_id),
+                "store_code": customer.store_code,
+                "product_id": str(product_id),
                 "quantity": max(quantity - purchased[str(product_id)], 0),
             },
         )

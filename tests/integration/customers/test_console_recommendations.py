@@ -1,6 +1,6 @@
-"""Recommendations in the console: scenarios tried before they are saved, rules, why and why not, shelves."""
+"""Recommendations in the console: scenarios and previews, rules, explanations, assortment."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,27 +14,36 @@ from django.utils import timezone
 
 from catalog.models import Product, Store, StoreStock
 from customers.models import (
+    BusinessRule,
     Interaction,
     PersonalAccess,
     ProductPopularity,
     Recommendation,
     RecommendationFeedback,
-    Rule,
     Scenario,
 )
-from customers.recommendations.filters import facts_of, names
-from customers.recommendations.reports import Share, coverage, named_by, reach_of
-from customers.recommendations.scoring import DEFAULTS
+from customers.recommendations.product_facts import load_product_facts
+from customers.recommendations.reports import (
+    Proportion,
+    category_coverage,
+    products_matching_rule,
+    rule_reach,
+)
+from customers.recommendations.rules import matches_rule
+from customers.recommendations.scoring import DEFAULT_WEIGHTS
 from customers.services import profiles
-from tests.integration.customer_data import person, product
+from tests.integration.customer_data import create_customer, create_product
 
 pytestmark = pytest.mark.django_db
-RULES = "/console/customers/rule/"
-WHY = "/console/customers/scenario/why/"
-SHELVES = "/console/customers/productpopularity/shelves/"
-RULE = {
+RULES_URL = "/console/customers/businessrule/"
+SCENARIOS_URL = "/console/customers/scenario/"
+EXPLAIN_URL = "/console/customers/scenario/explain/"
+ASSORTMENT_URL = "/console/customers/productpopularity/assortment/"
+SCENARIO_URL = "/console/customers/scenario/home/change/"
+PREVIEW_URL = "/console/customers/scenario/home/preview/"
+RULE_FORM = {
     "name": "Less of Acme",
-    "deed": "lower",
+    "action": "demote",
     "strength": "0.5",
     "reason": "recalled in part",
     "brand": "Acme",
@@ -43,420 +52,591 @@ RULE = {
     "ends_at_0": "",
     "ends_at_1": "",
 }
+_SCENARIO_FIELDS = (
+    "title_en",
+    "title_fr",
+    "repurchase",
+    "co_purchase",
+    "embedding_similarity",
+    "popularity",
+    "newness",
+    "diversity",
+    "max_per_brand",
+)
 
 
 @pytest.fixture
 def home() -> Scenario:
-    """The home page, mixed as shipped."""
+    """The home page scenario with its default weights."""
     titles = {"title_en": "For you", "title_fr": "Pour vous"}
-    made, _ = Scenario.objects.update_or_create(
-        name="home", defaults={**titles, **DEFAULTS["home"]}
+    scenario, _ = Scenario.objects.update_or_create(
+        name="home", defaults={**titles, **DEFAULT_WEIGHTS["home"]}
     )
-    return made
+    return scenario
 
 
 @pytest.fixture
 def store() -> Store:
-    """A shop in Ontario."""
+    """A store in Ontario."""
     return Store.objects.create(code="queen-west", name="Queen West", province="ON")
 
 
 @pytest.fixture
-def shelf(store: Store) -> list[Product]:
-    """Three products in stock: the first sells best, the last has just come."""
-    facts = (("Blue Dream", "Acme", 400), ("Pink Kush", "Bud Co", 300), ("Lemon Haze", "Acme", 1))
-    made = []
-    for place, (name, brand, days) in enumerate(facts):
-        row = product(
-            f"S-{place}", name=name, brand=brand, category="dried-flower", created_at=_ago(days)
+def products(store: Store) -> list[Product]:
+    """Three products in stock: the first sells best, the last is new."""
+    names = (("Blue Dream", "Acme", 400), ("Pink Kush", "Bud Co", 300), ("Lemon Haze", "Acme", 1))
+    created = []
+    for number, (name, brand, age_days) in enumerate(names):
+        product = create_product(
+            f"S-{number}",
+            name=name,
+            brand=brand,
+            category="dried-flower",
+            created_at=_days_ago(age_days),
         )
-        row.refresh_from_db()
-        StoreStock.objects.create(store=store, product=row, quantity=5)
-        made.append(row)
-    for row, score in ((made[0], 1.0), (made[1], 0.4)):
+        product.refresh_from_db()
+        StoreStock.objects.create(store=store, product=product, quantity=5)
+        created.append(product)
+    for product, score in ((created[0], 1.0), (created[1], 0.4)):
         ProductPopularity.objects.create(
-            store=store, product=row, score=score, orders=int(50 * score)
+            store=store, product=product, score=score, orders=int(50 * score)
         )
-    return made
+    return created
 
 
-def _ago(days: float) -> Any:
+def _days_ago(days: float) -> datetime:
     return timezone.now() - timedelta(days=days)
 
 
-def _values(scenario: Scenario, **changed: Any) -> dict[str, Any]:
-    """The form of a scenario as a browser posts it."""
-    told = (
-        "title_en",
-        "title_fr",
-        "again",
-        "alike",
-        "taste",
-        "popular",
-        "new",
-        "diversity",
-        "most_of_a_brand",
-    )
-    return {name: getattr(scenario, name) for name in told} | {"is_active": "on"} | changed
+def _scenario_form(scenario: Scenario, **changes: Any) -> dict[str, Any]:
+    """Return the form of a scenario as a browser posts it."""
+    values = {name: getattr(scenario, name) for name in _SCENARIO_FIELDS}
+    return values | {"is_active": "on"} | changes
 
 
-def _reader(client: Client, *codenames: str) -> User:
+def _create_rule(**fields: Any) -> BusinessRule:
+    defaults = {"name": "Hide Acme", "action": "hide", "brand": "Acme", "reason": "recall 12"}
+    return BusinessRule.objects.create(**{**defaults, **fields})
+
+
+def _log_in_with_permissions(client: Client, *codenames: str) -> User:
     user = User.objects.create_user(f"reader-{uuid4().hex[:6]}", password="x", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     client.force_login(user)
     return user
 
 
-def _page(client: Client, address: str, told: dict[str, Any] | None = None) -> str:
-    answer = client.get(address, told or {})
-    assert answer.status_code == 200
-    return answer.content.decode()
+def _get(client: Client, url: str, params: dict[str, Any] | None = None) -> str:
+    """Return the page with whitespace collapsed."""
+    response = client.get(url, params or {})
+    assert response.status_code == 200
+    return " ".join(response.content.decode().split())
 
 
-def test_a_preview_shows_both_answers_and_saves_and_keeps_nothing(
-    admin_client: Client, home: Scenario, store: Store, shelf: list[Product]
+def _post(client: Client, url: str, values: dict[str, Any]) -> str:
+    response = client.post(url, values)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_preview_compares_saved_and_unsaved_weights_without_saving(
+    admin_client: Client, home: Scenario, store: Store, products: list[Product]
 ) -> None:
-    change = reverse("admin:customers_scenario_change", args=["home"])
-    address = reverse("admin:customers_scenario_preview", args=["home"])
-    assert address in _page(admin_client, change)
-    told = _values(home, popular="0", new="5") | {"sample-store": str(store.pk)}
-    answer = admin_client.post(address, told, headers={"HX-Request": "true"})
-    page = answer.content.decode()
-    assert "<html" not in page
-    now, then = page.split("Would be, unsaved")
-    assert now.index("Blue Dream") < now.index("Lemon Haze")
-    assert then.index("Lemon Haze") < then.index("Blue Dream")
-    assert "↑" in then
-    assert "popular" in now
+    form = _scenario_form(home, popularity="0", newness="5") | {"sample-store": str(store.pk)}
+
+    response = admin_client.post(PREVIEW_URL, form, headers={"HX-Request": "true"})
+
+    fragment = response.content.decode()
+    saved, unsaved = fragment.split("Unsaved settings")
+    assert "<html" not in fragment
+    assert saved.index("Blue Dream") < saved.index("Lemon Haze")
+    assert unsaved.index("Lemon Haze") < unsaved.index("Blue Dream")
+    assert "↑" in unsaved
+    assert "popularity" in saved
     home.refresh_from_db()
-    assert (home.popular, home.new) == (DEFAULTS["home"]["popular"], DEFAULTS["home"]["new"])
+    assert home.popularity == DEFAULT_WEIGHTS["home"]["popularity"]
+    assert home.newness == DEFAULT_WEIGHTS["home"]["newness"]
     assert not Recommendation.objects.exists()
-    assert (
-        "<html" in admin_client.post(address, told).content.decode()
-    )  # without scripts a page of its own
-    assert admin_client.get(address).status_code == 405
 
 
-def test_a_preview_tells_what_is_wrong_and_why_nothing_fits(
-    admin_client: Client, home: Scenario, store: Store, shelf: list[Product]
+def test_preview_is_reachable_from_the_scenario_and_works_without_javascript(
+    admin_client: Client, home: Scenario, store: Store, products: list[Product]
 ) -> None:
-    address = reverse("admin:customers_scenario_preview", args=["home"])
-    wrong = admin_client.post(
-        address, _values(home, popular="11") | {"sample-customer": "L-0"}
-    ).content.decode()
-    assert "less than or equal to 10" in wrong
-    assert "Nobody has this number" in wrong
+    assert PREVIEW_URL in _get(admin_client, SCENARIO_URL)
+    assert "<html" in _post(admin_client, PREVIEW_URL, _scenario_form(home))
+    assert admin_client.get(PREVIEW_URL).status_code == 405
+
+
+def test_preview_reports_invalid_values(
+    admin_client: Client, home: Scenario, products: list[Product]
+) -> None:
+    form = _scenario_form(home, popularity="11") | {"sample-customer": "L-0"}
+
+    page = _post(admin_client, PREVIEW_URL, form)
+
+    assert "less than or equal to 10" in page
+    assert "Customer not found" in page
+
+
+def test_preview_gives_the_reason_for_an_empty_result(
+    admin_client: Client, home: Scenario, store: Store, products: list[Product]
+) -> None:
     StoreStock.objects.update(quantity=0)
-    empty = admin_client.post(
-        address, _values(home) | {"sample-store": str(store.pk)}
-    ).content.decode()
-    assert empty.count("Nothing fits:") == 2
-    assert "filters and rules leave nothing" in empty
-    off = admin_client.post(
-        address, {n: v for n, v in _values(home).items() if n != "is_active"}
-    ).content.decode()
-    assert "the scenario is switched off" in off.split("Would be, unsaved")[1]
-    somebody = person(number="L-77", province="ON")
-    young = admin_client.post(address, _values(home) | {"sample-customer": "L-77"}).content.decode()
-    assert "age is not proven" in young
-    assert (
-        PersonalAccess.objects.get(customer_id=somebody.pk, action="recommendations.preview").actor
-        == "user:admin"
-    )
+    form = _scenario_form(home)
+    form_switched_off = {name: value for name, value in form.items() if name != "is_active"}
+
+    sold_out = _post(admin_client, PREVIEW_URL, form | {"sample-store": str(store.pk)})
+    switched_off = _post(admin_client, PREVIEW_URL, form_switched_off)
+
+    assert sold_out.count("No products:") == 2
+    assert "filters and rules exclude every product" in sold_out
+    assert "the scenario is switched off" in switched_off.split("Unsaved settings")[1]
 
 
-def test_a_scenario_notes_who_changed_it_and_is_never_mixed_of_nothing(
+def test_preview_for_a_customer_applies_their_age_and_is_logged(
+    admin_client: Client, home: Scenario, products: list[Product]
+) -> None:
+    customer = create_customer(external_id="L-77", province="ON")
+
+    page = _post(admin_client, PREVIEW_URL, _scenario_form(home) | {"sample-customer": "L-77"})
+
+    assert "age is not verified" in page
+    access = PersonalAccess.objects.get(customer_id=customer.pk, action="recommendations.preview")
+    assert access.actor == "user:admin"
+
+
+def test_scenario_change_records_its_author(
     admin_client: Client, admin_user: User, home: Scenario
 ) -> None:
-    change = reverse("admin:customers_scenario_change", args=["home"])
-    nothing = admin_client.post(change, _values(home, again=0, alike=0, taste=0, popular=0, new=0))
-    assert "Every weight is 0" in nothing.content.decode()
-    assert admin_client.post(change, _values(home, popular="2.5")).status_code == 302
+    form = _scenario_form(home, popularity="2.5")
+
+    response = admin_client.post(SCENARIO_URL, form)
+
     saved = Scenario.objects.get(pk="home")
-    assert (saved.popular, saved.updated_by) == (2.5, admin_user)
+    assert response.status_code == 302
+    assert saved.popularity == 2.5
+    assert saved.updated_by == admin_user
     assert saved.updated_at > home.updated_at
-    assert "popular" in _page(admin_client, "/console/customers/scenario/")
-    assert admin_client.get("/console/customers/scenario/add/").status_code == 403
-    assert (
-        admin_client.post(reverse("admin:customers_scenario_delete", args=["home"])).status_code
-        == 403
+    assert "popularity" in _get(admin_client, SCENARIOS_URL)
+
+
+def test_active_scenario_needs_a_weight(admin_client: Client, home: Scenario) -> None:
+    without_weights = dict.fromkeys(
+        ("repurchase", "co_purchase", "embedding_similarity", "popularity", "newness"), 0
     )
 
+    page = _post(admin_client, SCENARIO_URL, _scenario_form(home, **without_weights))
 
-def test_a_rule_is_written_with_its_author_and_tells_what_it_reaches(
-    admin_client: Client, admin_user: User, store: Store, shelf: list[Product]
+    assert "Every weight is 0" in page
+
+
+def test_scenarios_cannot_be_added_or_deleted(admin_client: Client, home: Scenario) -> None:
+    delete_url = reverse("admin:customers_scenario_delete", args=["home"])
+
+    assert admin_client.get(f"{SCENARIOS_URL}add/").status_code == 403
+    assert admin_client.post(delete_url).status_code == 403
+
+
+def test_rule_gets_its_author_and_shows_its_reach(
+    admin_client: Client, admin_user: User, store: Store, products: list[Product]
 ) -> None:
     Store.objects.create(code="far", name="Far", province="BC")
-    assert admin_client.post(f"{RULES}add/", RULE).status_code == 302
-    rule = Rule.objects.get()
-    assert (rule.author, rule.deed, rule.brand) == (admin_user, "lower", "Acme")
-    page = _page(admin_client, f"{RULES}{rule.pk}/change/")
-    assert "2 products, in stock in 1 of 2 stores" in " ".join(page.split())
+
+    response = admin_client.post(f"{RULES_URL}add/", RULE_FORM)
+
+    rule = BusinessRule.objects.get()
+    page = _get(admin_client, f"{RULES_URL}{rule.pk}/change/")
+    assert response.status_code == 302
+    assert rule.author == admin_user
+    assert rule.action == "demote"
+    assert rule.brand == "Acme"
+    assert "2 products, in stock in 1 of 2 stores" in page
     assert "Lemon Haze" in page
-    listed = _page(admin_client, RULES, {"when": "now"})
-    assert "Less of Acme" in listed
-    assert "Less of Acme" not in _page(admin_client, RULES, {"when": "later"})
+
+
+def test_rules_are_filtered_by_status(admin_client: Client) -> None:
+    _create_rule(name="Active rule", starts_at=_days_ago(2))
+
+    assert "Active rule" in _get(admin_client, RULES_URL, {"status": "active"})
+    assert "Active rule" not in _get(admin_client, RULES_URL, {"status": "scheduled"})
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changes", "message"),
     [
-        ({"deed": "raise"}, "nobody pays for it"),
+        ({"action": "boost"}, "not paid for"),
         ({"reason": "  "}, "This field is required"),
-        ({"brand": ""}, "Say which products"),
-        ({"brand": "Bud Com"}, "Nearly so: Bud Co"),
-        ({"ends_at_0": "2026-01-01", "ends_at_1": "10:00"}, "over already"),
+        ({"brand": ""}, "Choose which products"),
+        ({"brand": "Bud Com"}, "Did you mean: Bud Co"),
+        ({"ends_at_0": "2026-01-01", "ends_at_1": "10:00"}, "in the past"),
         ({"province": "BC"}, "Queen West is in ON"),
     ],
 )
-def test_a_rule_that_cannot_be_is_refused_at_its_field(
-    admin_client: Client, store: Store, shelf: list[Product], changed: dict[str, str], told: str
+def test_invalid_rule_is_rejected_with_a_message(
+    admin_client: Client,
+    store: Store,
+    products: list[Product],
+    changes: dict[str, str],
+    message: str,
 ) -> None:
-    answer = admin_client.post(f"{RULES}add/", RULE | {"store": str(store.pk)} | changed)
-    assert answer.status_code == 200
-    assert told in answer.content.decode()
-    assert not Rule.objects.exists()
+    page = _post(admin_client, f"{RULES_URL}add/", RULE_FORM | {"store": str(store.pk)} | changes)
+
+    errors = [line for line in page.splitlines() if message in line]
+    assert errors
+    assert not BusinessRule.objects.exists()
 
 
-def test_what_raises_is_written_with_a_note_and_merged_products_are_not_named(
-    admin_client: Client, shelf: list[Product]
+def test_boost_is_saved_with_a_note_that_it_is_not_paid_for(
+    admin_client: Client, products: list[Product]
 ) -> None:
-    noted = RULE | {"deed": "raise", "unpaid_note": "our own choice; no supplier asked"}
-    Product.objects.filter(pk=shelf[1].pk).update(merged_into=shelf[0])
-    merged = admin_client.post(f"{RULES}add/", noted | {"product": str(shelf[1].pk)})
-    assert "merged into Blue Dream" in merged.content.decode()
-    assert admin_client.post(f"{RULES}add/", noted).status_code == 302
-    assert Rule.objects.get().unpaid_note.startswith("our own choice")
+    form = RULE_FORM | {"action": "boost", "unpaid_note": "our own choice; no supplier asked"}
+
+    response = admin_client.post(f"{RULES_URL}add/", form)
+
+    assert response.status_code == 302
+    assert BusinessRule.objects.get().unpaid_note.startswith("our own choice")
 
 
-def test_a_rule_is_ended_after_a_question_and_is_a_record_then(
-    admin_client: Client, shelf: list[Product]
+def test_rule_on_a_merged_product_is_rejected(
+    admin_client: Client, products: list[Product]
 ) -> None:
-    rule = Rule.objects.create(
-        name="Hide Acme", deed="hide", brand="Acme", reason="recall 12", starts_at=_ago(2)
-    )
-    later = Rule.objects.create(
-        name="Later", deed="hide", brand="Acme", reason="r", starts_at=_ago(-2)
-    )
-    chosen = {"action": "end_now", "_selected_action": [str(rule.pk), str(later.pk)]}
-    asked = admin_client.post(RULES, chosen).content.decode()
-    assert "Yes, end them now" in asked
-    assert str(later.pk) not in asked
-    assert Rule.objects.filter(ends_at=None).count() == 2
-    admin_client.post(RULES, chosen | {"confirmed": "yes"})
-    rule.refresh_from_db()
-    assert rule.ends_at is not None
-    assert rule.ends_at <= timezone.now()
-    assert Rule.objects.get(pk=later.pk).ends_at is None
-    page = _page(admin_client, f"{RULES}{rule.pk}/change/")
+    Product.objects.filter(pk=products[1].pk).update(merged_into=products[0])
+
+    page = _post(admin_client, f"{RULES_URL}add/", RULE_FORM | {"product": str(products[1].pk)})
+
+    assert "merged into Blue Dream" in page
+
+
+def test_active_rules_are_ended_after_confirmation(
+    admin_client: Client, products: list[Product]
+) -> None:
+    active = _create_rule(starts_at=_days_ago(2))
+    scheduled = _create_rule(name="Later", starts_at=_days_ago(-2))
+    selection = {
+        "action": "end_now",
+        "_selected_action": [str(active.pk), str(scheduled.pk)],
+    }
+
+    confirmation = _post(admin_client, RULES_URL, selection)
+
+    assert "Yes, end them now" in confirmation
+    assert str(scheduled.pk) not in confirmation
+    assert BusinessRule.objects.filter(ends_at=None).count() == 2
+
+    admin_client.post(RULES_URL, selection | {"confirmed": "yes"})
+
+    active.refresh_from_db()
+    scheduled.refresh_from_db()
+    assert active.ends_at is not None
+    assert active.ends_at <= timezone.now()
+    assert scheduled.ends_at is None
+    repeated = admin_client.post(RULES_URL, selection, follow=True)
+    assert "No selected rule is active" in repeated.content.decode()
+
+
+def test_ended_rule_is_a_read_only_record(admin_client: Client, products: list[Product]) -> None:
+    ended = _create_rule(starts_at=_days_ago(2), ends_at=_days_ago(1))
+    scheduled = _create_rule(name="Later", starts_at=_days_ago(-2))
+    url = f"{RULES_URL}{ended.pk}"
+
+    page = _get(admin_client, f"{url}/change/")
+
     assert "recall 12" in page
     assert 'name="_save"' not in page
-    assert admin_client.post(f"{RULES}{rule.pk}/change/", RULE).status_code == 403
-    assert admin_client.post(f"{RULES}{rule.pk}/delete/", {"post": "yes"}).status_code == 403
-    assert admin_client.post(f"{RULES}{later.pk}/delete/", {"post": "yes"}).status_code == 302
-    assert set(Rule.objects.all()) == {rule}
-    assert (
-        "None of these holds now" in admin_client.post(RULES, chosen, follow=True).content.decode()
-    )
+    assert admin_client.post(f"{url}/change/", RULE_FORM).status_code == 403
+    assert admin_client.post(f"{url}/delete/", {"post": "yes"}).status_code == 403
+    deletion = admin_client.post(f"{RULES_URL}{scheduled.pk}/delete/", {"post": "yes"})
+    assert deletion.status_code == 302
+    assert set(BusinessRule.objects.all()) == {ended}
 
 
-def test_once_a_rule_has_begun_its_beginning_stays(
-    admin_client: Client, shelf: list[Product]
+def test_start_of_a_started_rule_cannot_be_changed(
+    admin_client: Client, products: list[Product]
 ) -> None:
-    rule = Rule.objects.create(
-        name="Hide Acme", deed="hide", brand="Acme", reason="recall 12", starts_at=_ago(2)
+    rule = _create_rule(starts_at=_days_ago(2))
+    new_start = {"starts_at_0": "2099-01-01", "starts_at_1": "00:00:00"}
+
+    response = admin_client.post(
+        f"{RULES_URL}{rule.pk}/change/", RULE_FORM | {"name": "Renamed"} | new_start
     )
-    soon = {"starts_at_0": "2099-01-01", "starts_at_1": "00:00:00"}
-    assert (
-        admin_client.post(
-            f"{RULES}{rule.pk}/change/", RULE | {"name": "Renamed"} | soon
-        ).status_code
-        == 302
-    )
-    changed = Rule.objects.get()
-    assert (changed.name, changed.starts_at) == ("Renamed", rule.starts_at)
+
+    changed = BusinessRule.objects.get()
+    assert response.status_code == 302
+    assert changed.name == "Renamed"
+    assert changed.starts_at == rule.starts_at
 
 
-def test_what_a_rule_names_is_the_same_in_the_console_and_in_answers(
-    store: Store, shelf: list[Product]
-) -> None:
-    Product.objects.filter(pk=shelf[0].pk).update(brand="ACME", thc_percentage=26)
-    Product.objects.filter(pk=shelf[2].pk).update(brand="Acme (new)", thc_percentage=None)
-    facts = facts_of([row.pk for row in shelf], [store.pk])
-    for told in (
+@pytest.mark.parametrize(
+    "criteria",
+    [
         {"brand": "acme"},
         {"brand": "Acme (New)"},
         {"brand": "A.me"},
-        {"category": "dried-flower", "least_thc": 20},
-        {"least_thc": 25},
-        {"product": shelf[1]},
-        {"product": shelf[1], "brand": "Acme"},
+        {"category": "dried-flower", "min_thc_percentage": 20},
+        {"min_thc_percentage": 25},
+        {"product": 1},
+        {"product": 1, "brand": "Acme"},
         {"strain_type": "indica"},
-    ):
-        rule = Rule(name="r", deed="hide", reason="r", **told)
-        assert {row.pk for row in named_by(rule)} == {
-            pk for pk, one in facts.items() if names(rule, one)
-        }, told
-    reach = reach_of(Rule(category="dried-flower", store=store))
-    assert (reach.products, reach.stores, reach.of_stores) == (3, 1, 1)
-
-
-def test_why_tells_place_and_parts_or_what_keeps_a_product_out(
-    admin_client: Client, home: Scenario, store: Store, shelf: list[Product]
+    ],
+    ids=str,
+)
+def test_console_and_pipeline_match_the_same_products(
+    store: Store, products: list[Product], criteria: dict[str, Any]
 ) -> None:
-    somebody = person("history", number="L-88", province="ON")
-    profiles.verify_age(customer=somebody, proof="in-person", by="user:test")
-    told = {"customer": "L-88", "store": str(store.pk), "scenario": "home"}
-    assert "Looking at a customer is noted" in _page(admin_client, WHY)
+    Product.objects.filter(pk=products[0].pk).update(brand="ACME", thc_percentage=26)
+    Product.objects.filter(pk=products[2].pk).update(brand="Acme (new)", thc_percentage=None)
+    if "product" in criteria:
+        criteria = criteria | {"product": products[criteria["product"]]}
+    rule = BusinessRule(name="r", action="hide", reason="r", **criteria)
+    facts = load_product_facts([product.pk for product in products], [store.pk])
 
-    def ask(text: str) -> str:
-        answer = admin_client.post(WHY, told | {"product": text})
-        assert answer.status_code == 200
-        return answer.content.decode()
+    in_console = {product.pk for product in products_matching_rule(rule)}
+    in_pipeline = {pk for pk, product_facts in facts.items() if matches_rule(rule, product_facts)}
 
-    shown = ask("S-0")
-    assert "recommended, in place 1" in shown
-    assert "popular" in shown.split("Kept out by")[0]
-    rule = Rule.objects.create(
-        name="Recall 12", deed="hide", product=shelf[0], reason="lot 7 is mouldy"
-    )
-    StoreStock.objects.filter(product=shelf[0]).update(quantity=0)
+    assert in_console == in_pipeline
+
+
+def test_reach_of_a_rule_counts_products_and_stores(store: Store, products: list[Product]) -> None:
+    reach = rule_reach(BusinessRule(category="dried-flower", store=store))
+
+    assert reach.product_count == 3
+    assert reach.stocking_store_count == 1
+    assert reach.store_count == 1
+
+
+def test_explanation_shows_rank_and_score_components(
+    admin_client: Client, home: Scenario, store: Store, products: list[Product]
+) -> None:
+    customer = create_customer("history", external_id="L-88", province="ON")
+    profiles.verify_age(customer=customer, verification_method="in_person", by="user:test")
+    form = {"customer": "L-88", "store": str(store.pk), "scenario": "home", "product": "S-0"}
+
+    page = _post(admin_client, EXPLAIN_URL, form)
+
+    assert "Recommended at rank 1" in page
+    assert "popularity" in page
+
+
+def test_explanation_lists_every_filter_that_excludes_a_product(
+    admin_client: Client, home: Scenario, store: Store, products: list[Product]
+) -> None:
+    customer = create_customer("history", external_id="L-88", province="ON")
+    profiles.verify_age(customer=customer, verification_method="in_person", by="user:test")
+    _create_rule(name="Recall 12", brand="", product=products[0], reason="lot 7 is mouldy")
+    StoreStock.objects.filter(product=products[0]).update(quantity=0)
     Interaction.objects.create(
-        customer=somebody, product=shelf[0], kind="dislike", occurred_at=timezone.now()
+        customer=customer, product=products[0], kind="dislike", occurred_at=timezone.now()
     )
-    hidden = ask("Blue Dream")
-    assert "It is not recommended: it is kept out." in hidden
-    for reason in ("lot 7 is mouldy", rule.name, "out of stock", "Queen West", "they dislike it"):
-        assert reason in hidden, reason
-    looks = PersonalAccess.objects.filter(
-        customer_id=somebody.pk, action="recommendations.why", actor="user:admin"
+    form = {
+        "customer": "L-88",
+        "store": str(store.pk),
+        "scenario": "home",
+        "product": "Blue Dream",
+    }
+
+    page = _post(admin_client, EXPLAIN_URL, form)
+
+    assert "Not recommended: the product is excluded." in page
+    assert "lot 7 is mouldy" in page
+    assert "Recall 12" in page
+    assert "Out of stock" in page
+    assert "Queen West" in page
+    assert "Dislike" in page
+
+
+def test_explanation_for_a_customer_is_logged_but_not_recorded_as_a_recommendation(
+    admin_client: Client, home: Scenario, store: Store, products: list[Product]
+) -> None:
+    customer = create_customer(external_id="L-88", province="ON")
+    form = {"customer": "L-88", "store": str(store.pk), "scenario": "home", "product": "S-0"}
+
+    assert "recorded in the access log" in _get(admin_client, EXPLAIN_URL)
+    for _ in range(2):
+        _post(admin_client, EXPLAIN_URL, form)
+
+    accesses = PersonalAccess.objects.filter(
+        customer_id=customer.pk, action="recommendations.explain", actor="user:admin"
     )
-    assert looks.count() == 2
+    assert accesses.count() == 2
     assert not Recommendation.objects.exists()
 
 
-def test_why_finds_products_by_words_numbers_and_ids(
-    admin_client: Client, home: Scenario, store: Store, shelf: list[Product]
+def test_explanation_finds_products_by_words_and_ids(
+    admin_client: Client, home: Scenario, store: Store, products: list[Product]
 ) -> None:
-    product("S-9", name="Pink Lemonade", merge_key="test:S-9")
-    told = {"store": str(store.pk), "scenario": "home", "customer": ""}
-    several = admin_client.post(WHY, told | {"product": "pink"}).content.decode()
-    assert "Which of these?" in several
-    assert f"product={shelf[1].pk}" in several
-    assert "Pink Kush" in _page(admin_client, WHY, told | {"product": str(shelf[1].pk)})
-    Product.objects.filter(pk=shelf[1].pk).update(merged_into=shelf[0])
-    assert "Blue Dream" in _page(admin_client, WHY, told | {"product": str(shelf[1].pk)})
-    assert "No product is named so" in _page(admin_client, WHY, told | {"product": "zzzzqqqq"})
-    assert "Nobody has this number" in _page(
-        admin_client, WHY, told | {"product": "S-0", "customer": "L-0"}
-    )
+    create_product("S-9", name="Pink Lemonade", merge_key="test:S-9")
+    form = {"store": str(store.pk), "scenario": "home", "customer": ""}
+    pink_kush = products[1]
+
+    choices = _post(admin_client, EXPLAIN_URL, form | {"product": "pink"})
+
+    assert "Which product?" in choices
+    assert f"product={pink_kush.pk}" in choices
+    assert "Pink Kush" in _get(admin_client, EXPLAIN_URL, form | {"product": str(pink_kush.pk)})
+    Product.objects.filter(pk=pink_kush.pk).update(merged_into=products[0])
+    assert "Blue Dream" in _get(admin_client, EXPLAIN_URL, form | {"product": str(pink_kush.pk)})
 
 
-def test_shelves_are_empty_at_first(admin_client: Client) -> None:
-    page = _page(admin_client, SHELVES)
-    for told in (
-        "No sales are counted",
-        "Nothing is in stock",
-        "Nothing was recommended",
-        "Nothing was told",
-    ):
-        assert told in page
-
-
-def test_shelves_show_sales_coverage_levels_and_clicks_of_a_store(
-    admin_client: Client, store: Store, shelf: list[Product]
+def test_explanation_reports_unknown_products_and_customers(
+    admin_client: Client, home: Scenario, store: Store, products: list[Product]
 ) -> None:
-    made = [(0, [shelf[0], shelf[1]], 1), (2, [shelf[0]], 1), (0, [shelf[2]], 20)]
-    for level, products, days in made:
-        ids = [row.pk for row in products]
+    form = {"store": str(store.pk), "scenario": "home", "customer": ""}
+
+    unknown_product = _get(admin_client, EXPLAIN_URL, form | {"product": "zzzzqqqq"})
+    unknown_customer = _get(admin_client, EXPLAIN_URL, form | {"product": "S-0", "customer": "L-0"})
+
+    assert "No product found" in unknown_product
+    assert "Customer not found" in unknown_customer
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "No sales yet",
+        "No product is in stock",
+        "No recommendations in this period",
+        "No feedback on recommendations",
+    ],
+)
+def test_assortment_report_without_data_says_so(admin_client: Client, message: str) -> None:
+    assert message in _get(admin_client, ASSORTMENT_URL)
+
+
+@pytest.fixture
+def distant_store(store: Store, products: list[Product]) -> Store:
+    """A second store; recommendations and feedback are recorded for it and for the first one."""
+    results = [
+        (0, [products[0], products[1]], 1),
+        (2, [products[0]], 1),
+        (0, [products[2]], 20),
+    ]
+    for fallback_level, recommended, days_ago in results:
         Recommendation.objects.create(
             scenario="home",
             store_id=store.pk,
             model_version="m",
-            fallback_level=level,
-            products=ids,
-            made_at=_ago(days),
+            fallback_level=fallback_level,
+            products=[product.pk for product in recommended],
+            created_at=_days_ago(days_ago),
         )
-    elsewhere = Store.objects.create(code="far", name="Far", province="BC")
+    distant = Store.objects.create(code="far", name="Far", province="BC")
     Recommendation.objects.create(
         scenario="home",
-        store_id=elsewhere.pk,
+        store_id=distant.pk,
         model_version="m",
-        products=[shelf[2].pk],
-        made_at=_ago(1),
+        products=[products[2].pk],
+        created_at=_days_ago(1),
     )
-    for kind, products in (("shown", shelf[:2]), ("clicked", shelf[:1])):
-        for row in products:
-            told = {
-                "recommendation_id": uuid4(),
-                "product_id": row.pk,
-                "scenario": "home",
-                "store_id": store.pk,
-            }
-            RecommendationFeedback.objects.create(kind=kind, **told)
-    assert coverage(store=store, since=_ago(7)) == [Share("dried-flower", 2, 3)]
-    assert coverage(store=store, since=_ago(30)) == [Share("dried-flower", 3, 3)]
-    assert coverage(store=None, since=_ago(7)) == [Share("dried-flower", 3, 3)]
-    assert coverage(store=elsewhere, since=_ago(7)) == []
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        page = " ".join(_page(admin_client, SHELVES, {"store": str(store.pk), "span": "7"}).split())
+    for outcome, affected in (("shown", products[:2]), ("clicked", products[:1])):
+        for product in affected:
+            RecommendationFeedback.objects.create(
+                kind=outcome,
+                recommendation_id=uuid4(),
+                product_id=product.pk,
+                scenario="home",
+                store_id=store.pk,
+            )
+    return distant
+
+
+def test_coverage_counts_recommended_products_by_store_and_period(
+    store: Store, distant_store: Store
+) -> None:
+    week_ago = _days_ago(7)
+    month_ago = _days_ago(30)
+
+    assert category_coverage(store=store, since=week_ago) == [Proportion("dried-flower", 2, 3)]
+    assert category_coverage(store=store, since=month_ago) == [Proportion("dried-flower", 3, 3)]
+    assert category_coverage(store=None, since=week_ago) == [Proportion("dried-flower", 3, 3)]
+    assert category_coverage(store=distant_store, since=week_ago) == []
+
+
+def test_assortment_report_shows_sales_coverage_fallbacks_and_clicks(
+    admin_client: Client, store: Store, distant_store: Store
+) -> None:
+    params = {"store": str(store.pk), "period": "7"}
+
+    with CaptureQueriesContext(connection) as queries:
+        page = _get(admin_client, ASSORTMENT_URL, params)
+
     assert len(queries) <= 10
     assert page.index("Blue Dream") < page.index("Pink Kush")
-    assert "2 of 3 products in stock were in an answer of the last 7 days" in page
-    assert "2: not personal" in page
+    assert "2 of 3 products in stock were recommended in the last 7 days" in page
+    assert "not personalized" in page
     assert "50.0" in page
-    assert "3 of 3 products" in " ".join(
-        _page(admin_client, SHELVES, {"store": str(store.pk), "span": "30"}).split()
-    )
+    month = _get(admin_client, ASSORTMENT_URL, params | {"period": "30"})
+    assert "3 of 3 products" in month
 
 
-def test_pages_are_for_those_who_may(
-    client: Client, home: Scenario, store: Store, shelf: list[Product]
+def test_pages_need_their_view_permission(
+    client: Client, home: Scenario, products: list[Product]
 ) -> None:
-    rule = Rule.objects.create(name="Hide Acme", deed="hide", brand="Acme", reason="recall 12")
-    preview = reverse("admin:customers_scenario_preview", args=["home"])
-    pages = [
-        RULES,
-        f"{RULES}{rule.pk}/change/",
-        WHY,
-        SHELVES,
-        reverse("admin:customers_scenario_change", args=["home"]),
+    rule = _create_rule()
+    urls = [
+        RULES_URL,
+        f"{RULES_URL}{rule.pk}/change/",
+        EXPLAIN_URL,
+        ASSORTMENT_URL,
+        SCENARIO_URL,
     ]
-    _reader(client)
-    assert {client.get(page).status_code for page in pages} == {403}
-    _reader(client, "view_rule", "view_scenario", "view_productpopularity")
-    assert {client.get(page).status_code for page in pages} == {200}
-    assert client.post(preview, _values(home)).status_code == 403
-    assert client.post(f"{RULES}add/", RULE).status_code == 403
-    client.post(
-        RULES, {"action": "end_now", "_selected_action": [str(rule.pk)], "confirmed": "yes"}
-    )
-    assert Rule.objects.get().ends_at is None
-    person(number="L-99")
-    asked = {"customer": "L-99", "scenario": "home", "product": "S-0"}
-    assert "You may not look at customers" in client.post(WHY, asked).content.decode()
-    assert not PersonalAccess.objects.filter(action="recommendations.why").exists()
-    _reader(client, "view_rule", "change_rule", "view_scenario", "change_scenario")
-    assert client.post(preview, _values(home)).status_code == 200
-    client.post(
-        RULES, {"action": "end_now", "_selected_action": [str(rule.pk)], "confirmed": "yes"}
-    )
-    assert Rule.objects.get().ends_at is not None
+
+    _log_in_with_permissions(client)
+    assert {client.get(url).status_code for url in urls} == {403}
+
+    _log_in_with_permissions(client, "view_businessrule", "view_scenario", "view_productpopularity")
+    assert {client.get(url).status_code for url in urls} == {200}
 
 
-def test_pages_ask_the_database_a_few_times_only(
-    admin_client: Client, home: Scenario, store: Store, shelf: list[Product]
+def test_changes_need_the_change_permission(
+    client: Client, home: Scenario, products: list[Product]
 ) -> None:
-    rule = Rule.objects.create(name="Hide Acme", deed="hide", brand="Acme", reason="recall 12")
+    rule = _create_rule()
+    end_now = {"action": "end_now", "_selected_action": [str(rule.pk)], "confirmed": "yes"}
+
+    _log_in_with_permissions(client, "view_businessrule", "view_scenario")
+    assert client.post(PREVIEW_URL, _scenario_form(home)).status_code == 403
+    assert client.post(f"{RULES_URL}add/", RULE_FORM).status_code == 403
+    client.post(RULES_URL, end_now)
+    assert BusinessRule.objects.get().ends_at is None
+
+    _log_in_with_permissions(
+        client, "view_businessrule", "change_businessrule", "view_scenario", "change_scenario"
+    )
+    assert client.post(PREVIEW_URL, _scenario_form(home)).status_code == 200
+    client.post(RULES_URL, end_now)
+    assert BusinessRule.objects.get().ends_at is not None
+
+
+def test_explaining_for_a_customer_needs_the_permission_to_view_customers(
+    client: Client, home: Scenario, products: list[Product]
+) -> None:
+    _log_in_with_permissions(client, "view_scenario")
+    create_customer(external_id="L-99")
+    form = {"customer": "L-99", "scenario": "home", "product": "S-0"}
+
+    page = _post(client, EXPLAIN_URL, form)
+
+    assert "You do not have permission to view customers" in page
+    assert not PersonalAccess.objects.filter(action="recommendations.explain").exists()
+
+
+def test_pages_need_a_bounded_number_of_queries(
+    admin_client: Client, home: Scenario, store: Store, products: list[Product]
+) -> None:
+    rule = _create_rule()
     for number in range(20):
-        Rule.objects.create(
-            name=f"Rule {number}", deed="hide", product=shelf[0], store=store, reason="r"
-        )
-    scenario = reverse("admin:customers_scenario_change", args=["home"])
-    listed = "/console/customers/scenario/", "/console/customers/productpopularity/", RULES
-    for address in (*listed, scenario, f"{RULES}{rule.pk}/change/", f"{RULES}add/", WHY):
+        _create_rule(name=f"Rule {number}", brand="", product=products[0], store=store)
+    urls = (
+        SCENARIOS_URL,
+        "/console/customers/productpopularity/",
+        RULES_URL,
+        SCENARIO_URL,
+        f"{RULES_URL}{rule.pk}/change/",
+        f"{RULES_URL}add/",
+        EXPLAIN_URL,
+    )
+
+    for url in urls:
         with CaptureQueriesContext(connection) as queries:
-            _page(admin_client, address)
-        assert len(queries) <= 12, address
+            _get(admin_client, url)
+        assert len(queries) <= 12, url

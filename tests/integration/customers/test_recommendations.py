@@ -24,7 +24,11 @@ from customers.models import (
 from customers.recommendations.explain import explain_product
 from customers.recommendations.pipeline import recommend
 from customers.recommendations.request import RecommendationLookupError, RecommendationRequest
-from customers.recommendations.result import RecommendationResult, RecommendedProduct
+from customers.recommendations.result import (
+    FallbackLevel,
+    RecommendationResult,
+    RecommendedProduct,
+)
 from customers.recommendations.scoring import DEFAULT_ORDERS_PER_BUYER, SCORING_VERSION
 from customers.recommendations.statistics.repeats import DEFAULT_DISCOVERY_RATIO
 from customers.services import consents, profiles
@@ -168,7 +172,7 @@ def test_results_are_not_personalized_without_both_consents(
     anonymous_result = _recommend(store)
 
     assert "no_consent" in result.fallback_reasons
-    assert result.fallback_level == 2
+    assert result.fallback_level == FallbackLevel.NOT_PERSONALIZED
     assert not result.is_personalized
     assert _skus(result) == _skus(anonymous_result)
     personal_sources = {"repurchase", "co_purchase", "embedding_similarity"}
@@ -233,7 +237,7 @@ def test_product_page_recommends_co_purchases_with_shared_attributes(
     reasons = {reason["type"]: reason for reason in result.recommendations[0].reasons}
     assert reasons["same_brand"]["value"] == "Brand 0"
     assert reasons["same_brand"]["similar_to_product_id"] == products[5].pk
-    assert result.fallback_level == 1  # there is no vector index in this test
+    assert result.fallback_level == FallbackLevel.DEGRADED  # there is no vector index in this test
 
 
 def test_substitutes_are_in_stock_and_of_the_same_category(
@@ -280,7 +284,7 @@ def test_without_similar_products_best_sellers_are_shown_with_the_reason(
     result = _recommend(store, scenario="product", products=(products[0].pk,))
 
     assert "no_similar_products" in result.fallback_reasons
-    assert result.fallback_level == 3
+    assert result.fallback_level == FallbackLevel.POPULAR
     assert result.recommendations
 
 
@@ -414,7 +418,7 @@ def test_disabled_scenario_returns_no_products_and_the_reason(
 
     assert result.recommendations == []
     assert result.fallback_reasons == ("scenario_disabled",)
-    assert result.fallback_level == 4
+    assert result.fallback_level == FallbackLevel.EMPTY
 
 
 def test_results_are_recorded_but_previews_are_not(store: Store, products: list[Product]) -> None:

@@ -1,4 +1,4 @@
-"""People as a Django application."""
+"""Django application of customer profiles, consents, history, chats and recommendations."""
 
 from typing import Any
 
@@ -7,32 +7,33 @@ from django.db.models.signals import post_migrate
 
 
 def install_consent_texts(**_signal: Any) -> None:
-    """Put the texts that people are asked where consents refer to them; one that is there is never changed."""
+    """Create missing versions of the consent texts; an existing version is never changed."""
     from customers.models import ConsentText
-    from customers.reference.consents import TEXTS
+    from customers.reference.consents import CONSENT_TEXTS
 
-    for text in TEXTS:
+    for text in CONSENT_TEXTS:
         ConsentText.objects.get_or_create(
             purpose=text.purpose,
             version=text.version,
-            defaults={"text_en": text.en, "text_fr": text.fr},
+            defaults={"text_en": text.text_en, "text_fr": text.text_fr},
         )
 
 
 def install_scenarios(**_signal: Any) -> None:
-    """Put every scenario there is where staff can change it; one that is there is left as they have it."""
+    """Create missing recommendation scenarios; one that exists keeps the settings of staff."""
     from customers.models import Scenario
-    from customers.reference.scenarios import SCENARIOS, initial
+    from customers.reference.scenarios import SCENARIOS, initial_values
 
     for name in SCENARIOS:
-        Scenario.objects.get_or_create(name=name, defaults=initial(name))
+        Scenario.objects.get_or_create(name=name, defaults=initial_values(name))
 
 
 class CustomersConfig(AppConfig):
-    """People, as far as they agreed to be known."""
+    """Configuration of the customers application."""
 
     name = "customers"
 
     def ready(self) -> None:
+        """Connect the creation of reference data to `post_migrate`."""
         post_migrate.connect(install_consent_texts, sender=self, dispatch_uid="customers.consents")
         post_migrate.connect(install_scenarios, sender=self, dispatch_uid="customers.scenarios")

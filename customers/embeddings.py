@@ -1,4 +1,4 @@
-"""Where a customer's taste lies among the products: the sum of what they bought and did, for those who agreed to it."""
+"""Customer embeddings: weighted sums of the vectors of products that customers interacted with."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,56 +14,60 @@ from django.utils import timezone
 
 from config.api.keys import Audience
 from customers.models import Consent, ConsentText, CustomerProfile, Interaction
-from customers.services.preferences import LINES, MONTHS
+from customers.services.preferences import HISTORY_WINDOW, MAX_PURCHASE_LINES
 from vectors.entities import ComposedEntity, register
 
-Purpose, Kind = ConsentText.Purpose, Interaction.Kind
+Kind = Interaction.Kind
 PURCHASE = "purchase"
-# What is bought every month still tells; what was tried once a year ago weighs a sixtieth of it.
+# A monthly purchase still counts; a single purchase of a year ago counts for a sixtieth.
 HALF_LIFE = timedelta(days=60)
-# A receipt and a word of praise tell most; of what is put into a basket most is bought, and counts as that then; of what is
-# looked at most is not. What is disliked pushes away, though half as far as what is liked draws near.
-WEIGHTS: Mapping[str, float] = {
+# Most products that are put into a basket are bought, and then count as purchases; most products
+# that are viewed are not. A dislike pushes the vector away, with half the strength of a like.
+EMBEDDING_WEIGHTS: Mapping[str, float] = {
     PURCHASE: 1.0,
     Kind.LIKE: 1.0,
     Kind.DISLIKE: -0.5,
     Kind.BASKET_ADD: 0.3,
     Kind.VIEW: 0.1,
 }
-"""What a deed weighs when it is new. A line of a receipt is one, whatever its quantity: that tells need, not taste."""
-ENCODED = (
+"""Weight of an interaction at the time of the newest one; a receipt line counts once, whatever its
+quantity, which shows demand and not taste."""
+ENCODED_FIELDS = (
     "preferred_thc_range",
     "preferred_cbd_range",
     "preferred_price_range",
     "preferred_strain_types",
 )
-"""Fields of a profile that are read here; the triggers of migration 0004 note their changes."""
-_WORDS = (Kind.LIKE, Kind.DISLIKE)
+"""Profile fields of the scalars; triggers in `migrations/sql/vector_outbox.sql` watch them."""
+_RATINGS = (Kind.LIKE, Kind.DISLIKE)
 _SCALARS = {
     "thc_percentage": "float",
     "cbd_percentage": "float",
     "price": "float",
     "strain_type": "text",
 }
-# Of each kind the newest, lest a day of looking around crowd out a dislike; what was merged is what it was merged into.
-_DEEDS = """
-WITH deeds AS (
+# Interactions of customers: customer, product or the product it was merged into, kind, time. Of
+# each kind the newest ones, so that many views cannot displace a dislike.
+_INTERACTIONS = """
+WITH numbered AS (
   SELECT customer_id, product_id, %(purchase)s AS kind, purchased_at AS at,
-    row_number() OVER (PARTITION BY customer_id ORDER BY purchased_at DESC, id) AS place
-  FROM purchases WHERE customer_id = ANY(%(customers)s) AND quantity > 0 AND purchased_at > %(since)s
+    row_number() OVER (PARTITION BY customer_id ORDER BY purchased_at DESC, id) AS number
+  FROM purchases
+  WHERE customer_id = ANY(%(customers)s) AND quantity > 0 AND purchased_at > %(since)s
   UNION ALL
   SELECT customer_id, product_id, kind, occurred_at,
     row_number() OVER (PARTITION BY customer_id, kind ORDER BY occurred_at DESC, id)
-  FROM interactions WHERE customer_id = ANY(%(customers)s) AND kind = ANY(%(kinds)s) AND occurred_at > %(since)s
+  FROM interactions
+  WHERE customer_id = ANY(%(customers)s) AND kind = ANY(%(kinds)s) AND occurred_at > %(since)s
 )
-SELECT d.customer_id, coalesce(p.merged_into_id, p.id), d.kind, d.at
-FROM deeds d JOIN products p ON p.id = d.product_id WHERE d.place <= %(most)s
+SELECT n.customer_id, coalesce(p.merged_into_id, p.id), n.kind, n.at
+FROM numbered n JOIN products p ON p.id = n.product_id WHERE n.number <= %(limit)s
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """What somebody did with a product, and when; kind: "purchase", or one of an interaction."""
+class ProductInteraction:
+    """A purchase or interaction with a product; kind: "purchase" or an `Interaction.Kind`."""
 
     product: UUID
     kind: str
@@ -72,72 +76,80 @@ class Deed:
 
 @register
 class CustomerVector(ComposedEntity):
-    """Customers among the products they bought and liked, away from those they dislike."""
+    """Customers in the space of products: near those they bought and liked, away from dislikes."""
 
     collection = "customer_embeddings"
     table = "customer_profiles"
-    made_of = "product_embeddings"
+    source_collection = "product_embeddings"
     scalar_fields = _SCALARS
-    # A person's own data: the person may see all of it.
+    # Customers may see all of their own data.
     audiences: Mapping[str, Audience] = dict.fromkeys(
-        (*ENCODED, "purchases", "interactions", *_SCALARS), Audience.VERIFIED
+        (*ENCODED_FIELDS, "purchases", "interactions", *_SCALARS), Audience.VERIFIED
     )
 
     def queryset(self) -> QuerySet[CustomerProfile]:
-        given = Consent.objects.filter(customer=OuterRef("pk"), withdrawn_at=None)
-        agreeing = (
-            Exists(given.filter(purpose=purpose))
-            for purpose in (Purpose.HISTORY, Purpose.PROFILING)
-        )
-        return CustomerProfile.objects.filter(*agreeing).only("id", *ENCODED)
+        """Return the customers who consent to profiling by their history."""
+        consents = Consent.objects.filter(customer=OuterRef("pk"), withdrawn_at=None)
+        required = (ConsentText.Purpose.HISTORY, ConsentText.Purpose.PROFILING)
+        conditions = [Exists(consents.filter(purpose=purpose)) for purpose in required]
+        return CustomerProfile.objects.filter(*conditions).only("id", *ENCODED_FIELDS)
 
-    def parts(self, rows: Sequence[CustomerProfile]) -> list[dict[UUID, float]]:
-        done = _deeds([row.pk for row in rows])
-        return [weights(done[row.pk]) for row in rows]
+    def component_weights(self, rows: Sequence[CustomerProfile]) -> list[dict[UUID, float]]:
+        """Return the weight of each product in the vector of each customer."""
+        interactions = _load_interactions([row.pk for row in rows])
+        return [product_weights(interactions[row.pk]) for row in rows]
 
     def scalars(self, row: CustomerProfile) -> dict[str, str | float]:
+        """Return the middle of the preferred ranges, -1 for none, and the first strain type."""
         return {
-            "thc_percentage": _middle(row.preferred_thc_range),
-            "cbd_percentage": _middle(row.preferred_cbd_range),
-            "price": _middle(row.preferred_price_range),
+            "thc_percentage": _midpoint(row.preferred_thc_range),
+            "cbd_percentage": _midpoint(row.preferred_cbd_range),
+            "price": _midpoint(row.preferred_price_range),
             "strain_type": (row.preferred_strain_types or [""])[0],
         }
 
 
-def weights(deeds: Iterable[Deed]) -> dict[UUID, float]:
+def product_weights(interactions: Iterable[ProductInteraction]) -> dict[UUID, float]:
     """
-    Return what each product weighs, above or below 0, by what was done with it.
+    Return the weight of each product, above or below 0.
 
-    Decay counts from the newest deed and not from now: a vector's direction is the same, and the weights stay as they are
-    while nobody does anything. The last word of praise or blame holds; a product that is blamed counts as nothing else.
+    Weights decay from the newest interaction and not from now: the direction of the vector is the
+    same, and the weights are stable without new interactions. Of likes and dislikes of a product
+    only the newest counts; a disliked product counts for nothing else.
     """
-    told = sorted(deeds, key=lambda deed: (deed.at, deed.kind))
-    words = {deed.product: deed for deed in told if deed.kind in _WORDS}
-    blamed = {product for product, word in words.items() if word.kind == Kind.DISLIKE}
-    counted = [deed for deed in told if deed.kind not in _WORDS and deed.product not in blamed]
-    total: dict[UUID, float] = defaultdict(float)
-    for deed in (*counted, *words.values()):
-        total[deed.product] += WEIGHTS[deed.kind] * 0.5 ** ((told[-1].at - deed.at) / HALF_LIFE)
-    return {product: rounded for product, weight in total.items() if (rounded := round(weight, 6))}
+    ordered = sorted(interactions, key=lambda interaction: (interaction.at, interaction.kind))
+    ratings = {each.product: each for each in ordered if each.kind in _RATINGS}
+    disliked = {product for product, each in ratings.items() if each.kind == Kind.DISLIKE}
+    others = [
+        each for each in ordered if each.kind not in _RATINGS and each.product not in disliked
+    ]
+    totals: dict[UUID, float] = defaultdict(float)
+    for interaction in (*others, *ratings.values()):
+        half_lives = (ordered[-1].at - interaction.at) / HALF_LIFE
+        totals[interaction.product] += EMBEDDING_WEIGHTS[interaction.kind] * 0.5**half_lives
+    rounded = {product: round(weight, 6) for product, weight in totals.items()}
+    return {product: weight for product, weight in rounded.items() if weight}
 
 
-def _deeds(customers: Sequence[UUID]) -> Mapping[UUID, list[Deed]]:
-    found: dict[UUID, list[Deed]] = defaultdict(list)
-    asked: dict[str, Any] = {
+def _load_interactions(customers: Sequence[UUID]) -> Mapping[UUID, list[ProductInteraction]]:
+    interactions: dict[UUID, list[ProductInteraction]] = defaultdict(list)
+    params: dict[str, Any] = {
         "customers": list(customers),
-        "since": timezone.now() - MONTHS,
-        "most": LINES,
+        "since": timezone.now() - HISTORY_WINDOW,
+        "limit": MAX_PURCHASE_LINES,
         "purchase": PURCHASE,
-        "kinds": [kind for kind in WEIGHTS if kind != PURCHASE],
+        "kinds": [kind for kind in EMBEDDING_WEIGHTS if kind != PURCHASE],
     }
     with connection.cursor() as cursor:
-        cursor.execute(_DEEDS, asked)
-        for customer, *told in cursor.fetchall():
-            found[customer].append(Deed(*told))
-    return found
+        cursor.execute(_INTERACTIONS, params)
+        for customer, *values in cursor.fetchall():
+            interactions[customer].append(ProductInteraction(*values))
+    return interactions
 
 
-def _middle(told: NumericRange | None) -> float:
-    """Return the middle of a range, the end there is of one that is open, -1 of none."""
-    ends = [float(end) for end in (told.lower, told.upper) if end is not None] if told else []
-    return round(sum(ends) / len(ends), 2) if ends else -1.0
+def _midpoint(bounds: NumericRange | None) -> float:
+    """Return the middle of a range, the bound of a half-open one, -1 of none."""
+    if not bounds:
+        return -1.0
+    known = [float(bound) for bound in (bounds.lower, bounds.upper) if bound is not None]
+    return round(sum(known) / len(known), 2) if known else -1.0

@@ -1,29 +1,31 @@
-"""Doors: one call through, counts back."""
+"""Celery tasks: each calls one service and returns its counts."""
 
-from customers.recommendations.statistics import jobs, repeat_jobs
+from customers.recommendations.statistics import jobs
 from customers.services import consents, preferences
 from mlops.pipelines.tasks import pipeline_task
 
 
 @pipeline_task(queue="default")
 def derive_preferences() -> dict[str, int]:
-    """Derive the preferences of those who have bought since."""
-    return {"derived": preferences.derive_due()}
+    """Derive the preferences of customers with new purchases."""
+    return {"derived": preferences.derive_due_preferences()}
 
 
 @pipeline_task(queue="default")
 def settle_withdrawals() -> dict[str, int]:
-    """Take away what rests on no consent any more, once no hold keeps it."""
-    return {"people": consents.settle_withdrawn()}
+    """Delete data without consent that a legal hold retained, once the hold has ended."""
+    return {"people": consents.complete_withdrawals()}
 
 
 @pipeline_task(queue="default", soft_time_limit=540)
-def count_recommendations() -> dict[str, int]:
-    """Count anew what is bought together, and how products sell."""
-    return {"neighbors": jobs.count_neighbors(), "popularity": jobs.count_popularity()}
+def update_recommendation_statistics() -> dict[str, int]:
+    """Update co-purchase neighbors and popularity."""
+    neighbors = jobs.update_product_neighbors()
+    popularity = jobs.update_product_popularity()
+    return {"neighbors": neighbors, "popularity": popularity}
 
 
 @pipeline_task(queue="default", soft_time_limit=540)
-def count_habits() -> dict[str, int]:
-    """Count anew how often products are bought by who buys them, and what customers together are like."""
-    return {"products": repeat_jobs.count_habits()}
+def update_repeat_statistics() -> dict[str, int]:
+    """Update orders per buyer, discovery ratio and segment shares."""
+    return {"products": jobs.update_repeat_statistics()}

@@ -1,17 +1,17 @@
-"""People, what they agreed to, what they buy, do and say, and what is recommended to them."""
+"""Models: customers, consents, purchases, interactions, chats and recommendations."""
 
 from customers.models.chats import ChatMessage, ChatSession, MessageFeedback
 from customers.models.history import Interaction, Purchase
 from customers.models.profiles import Consent, ConsentText, CustomerProfile, PersonalAccess
 from customers.models.recommendations import (
-    ProductHabit,
+    BusinessRule,
     ProductNeighbor,
     ProductPopularity,
+    ProductRepeatStatistics,
     Recommendation,
     RecommendationFeedback,
-    Rule,
     Scenario,
-    ShopHabits,
+    StoreRepeatStatistics,
 )
 
 __all__ = [
@@ -23,13 +23,13 @@ __all__ = [
     "Interaction",
     "MessageFeedback",
     "PersonalAccess",
-    "ProductHabit",
+    "ProductRepeatStatistics",
     "ProductNeighbor",
     "ProductPopularity",
     "Purchase",
     "Recommendation",
     "RecommendationFeedback",
-    "Rule",
+    "BusinessRule",
     "Scenario",
-    "ShopHabits",
+    "StoreRepeatStatistics",
 ]

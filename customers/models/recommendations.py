@@ -1,4 +1,4 @@
-"""What is recommended where, by which rules, what was answered, and what became of it."""
+"""Models of recommendations: scenarios, business rules, statistics, results and feedback."""
 
 from uuid import uuid4
 
@@ -23,44 +23,53 @@ def _weight(help_text: str, default: float) -> models.FloatField:
 
 
 class Scenario(models.Model):
-    """A named recommendation (table `recommendation_scenarios`): where from products come, and how they are mixed."""
+    """
+    A named recommendation placement (table `recommendation_scenarios`).
+
+    It sets the weight of each candidate source, 0 to 10, and the diversity of the results.
+    """
 
     class Name(models.TextChoices):
-        """Where it is shown."""
+        """Placements that clients can request."""
 
         HOME = "home", "home page"
         PRODUCT = "product", "product page"
-        SUBSTITUTE = "substitute", "in place of what is sold out"
-        BASKET = "basket", "with a basket"
+        SUBSTITUTE = "substitute", "substitutes for a sold-out product"
+        BASKET = "basket", "basket"
         LOOKUP = "lookup", "staff look-up"
 
     name = models.CharField(primary_key=True, max_length=20, choices=Name, editable=False)
     title_en = models.CharField("English title", max_length=80)
     title_fr = models.CharField("French title", max_length=80)
     is_active = models.BooleanField(
-        default=True, help_text="off: clients get no products, and are told why"
+        default=True,
+        help_text="when off, clients receive no products and the reason scenario_disabled",
     )
-    again = _weight("what the person bought before", 0)
-    alike = _weight(
-        "what is bought together with what they bought, look at, or have in the basket", 0
+    repurchase = _weight("products that the customer has bought before", 0)
+    co_purchase = _weight(
+        "products bought together with those in the history, on the page or in the basket", 0
     )
-    taste = _weight("what is near, by meaning and facts, to what they like or look at", 0)
-    popular = _weight("what sells in the store", 0)
-    new = _weight("what has come to the catalogue lately", 0)
+    embedding_similarity = _weight(
+        "products whose vectors are close to the customer's vector or to the viewed product", 0
+    )
+    popularity = _weight("best-selling products of the store", 0)
+    newness = _weight("products added to the catalogue in the last 30 days", 0)
     diversity = models.FloatField(
         default=0.2,
         validators=[MinValueValidator(0), MaxValueValidator(1)],
-        help_text="0: by score alone; 1: no brand or kind follows itself while there is another",
+        help_text=(
+            "0: order by score alone; 1: never repeat a brand or segment while another is available"
+        ),
     )
-    most_of_a_brand = models.PositiveSmallIntegerField(
+    max_per_brand = models.PositiveSmallIntegerField(
         default=4,
         validators=[MinValueValidator(1), MaxValueValidator(50)],
-        help_text="in one answer",
+        help_text="products of one brand in one response",
     )
     is_same_category = models.BooleanField(
-        "same category alone",
+        "same category only",
         default=False,
-        help_text="only products of the category of what is looked at",
+        help_text="only products of the category of the viewed product",
     )
     updated_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -79,27 +88,31 @@ class Scenario(models.Model):
         return str(self.get_name_display())
 
 
-class Rule(models.Model):
+class BusinessRule(models.Model):
     """
-    What staff decide of products in recommendations, from when to when (table `recommendation_rules`).
+    A staff decision about products in recommendations (table `recommendation_rules`).
 
-    It holds for products that meet everything it names, in every place that it does not leave out.
+    A product matches when it meets every product criterion that is set. The rule applies in every
+    scenario, store and province unless one is set, from `starts_at` until `ends_at`.
     """
 
-    class Deed(models.TextChoices):
-        """What it does."""
+    class Action(models.TextChoices):
+        """What the rule does to the products that match."""
 
-        HIDE = "hide", "hide: recommend nowhere it holds"
-        RAISE = "raise", "raise in the order"
-        LOWER = "lower", "lower in the order"
+        HIDE = "hide", "hide: do not recommend"
+        BOOST = "boost", "boost: rank higher"
+        DEMOTE = "demote", "demote: rank lower"
 
     id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
     name = models.CharField(max_length=100, unique=True)
-    deed = models.CharField(max_length=5, choices=Deed)
+    action = models.CharField(max_length=6, choices=Action)
     strength = models.FloatField(
         default=0.5,
         validators=[MinValueValidator(0.05), MaxValueValidator(1)],
-        help_text="raise: score × (1 + strength); lower: score × (1 − strength); all that meet together × 0.1 to × 3",
+        help_text=(
+            "boost: score × (1 + strength); demote: score × (1 − strength); all "
+            "matching rules together × 0.1 to × 3"
+        ),
     )
     product = models.ForeignKey(
         Product, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
@@ -107,13 +120,16 @@ class Rule(models.Model):
     brand = models.CharField(max_length=100, blank=True, default="", db_default="")
     category = models.CharField(max_length=40, blank=True, default="", db_default="")
     strain_type = models.CharField(max_length=20, blank=True, default="", db_default="")
-    least_thc = models.DecimalField(
+    min_thc_percentage = models.DecimalField(
         "THC from, percent",
         max_digits=5,
         decimal_places=2,
         null=True,
         blank=True,
-        help_text="products whose label reaches this; a label without THC is not meant",
+        help_text=(
+            "products whose labelled THC reaches this value; products without a "
+            "THC value do not match"
+        ),
     )
     store = models.ForeignKey(
         Store, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
@@ -129,15 +145,20 @@ class Rule(models.Model):
         max_length=20, choices=Scenario.Name, blank=True, default="", db_default=""
     )
     starts_at = models.DateTimeField(
-        default=None, null=True, blank=True, help_text="empty: holds already"
+        default=None, null=True, blank=True, help_text="empty: in force immediately"
     )
-    ends_at = models.DateTimeField(null=True, blank=True, help_text="empty: until somebody ends it")
-    reason = models.TextField(help_text="why; shown wherever the rule shows")
+    ends_at = models.DateTimeField(
+        null=True, blank=True, help_text="empty: in force until it is ended"
+    )
+    reason = models.TextField(help_text="why the rule exists; shown wherever the rule is shown")
     unpaid_note = models.TextField(
         blank=True,
         default="",
         db_default="",
-        help_text="of what raises products: that nobody pays for it, and how you know (promotion for money is not allowed)",
+        help_text=(
+            "for boosts: a statement that the boost is not paid for, and its "
+            "evidence (paid promotion is not allowed)"
+        ),
     )
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -154,14 +175,14 @@ class Rule(models.Model):
         verbose_name = "recommendation rule"
         constraints = [
             models.CheckConstraint(
-                condition=~Q(deed="raise") | ~Q(unpaid_note=""),
+                condition=~Q(action="boost") | ~Q(unpaid_note=""),
                 name="recommendation_rules_unpaid",
-                violation_error_message="What raises products needs a note that nobody pays for it.",
+                violation_error_message="A boost needs a note that it is not paid for.",
             ),
             models.CheckConstraint(
                 condition=Q(starts_at=None) | Q(ends_at=None) | Q(ends_at__gt=F("starts_at")),
                 name="recommendation_rules_in_time",
-                violation_error_message="It must end after it starts.",
+                violation_error_message="The rule must end after it starts.",
             ),
         ]
 
@@ -169,21 +190,27 @@ class Rule(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse a rule that names no product at all: it would hide or raise everything."""
-        named = (self.product_id, self.brand, self.category, self.strain_type)
-        if not any(named) and self.least_thc is None:
+        """Reject a rule without a product criterion: it would hide or boost every product."""
+        criteria = (self.product_id, self.brand, self.category, self.strain_type)
+        if not any(criteria) and self.min_thc_percentage is None:
             raise ValidationError(
-                "Say which products: one, or a brand, category, strain type or THC."
+                "Choose which products: one product, or a brand, category, strain type or THC."
             )
 
 
 class ProductNeighbor(models.Model):
-    """A product that is bought by those who buy another (table `product_neighbors`); counted anew by the clock."""
+    """
+    Co-purchase similarity of two products (table `product_neighbors`).
+
+    Updated every ten minutes.
+    """
 
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="+", db_index=False)
     neighbor = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="+")
-    score = models.FloatField(db_comment="cosine over buyers of 90 days, shrunk; 0 to 1")
-    buyers = models.IntegerField(db_comment="different ones who bought both")
+    score = models.FloatField(
+        db_comment="cosine similarity of buyers within 90 days, shrunk; 0 to 1"
+    )
+    buyers = models.IntegerField(db_comment="distinct buyers of both products")
 
     class Meta:
         db_table = "product_neighbors"
@@ -196,7 +223,11 @@ class ProductNeighbor(models.Model):
 
 
 class ProductPopularity(models.Model):
-    """How a product sells in a store, and in all of them (table `product_popularity`); counted anew by the clock."""
+    """
+    Sales rank of a product in a store, or in all stores (table `product_popularity`).
+
+    Updated every ten minutes.
+    """
 
     store = models.ForeignKey(
         Store,
@@ -204,13 +235,13 @@ class ProductPopularity(models.Model):
         null=True,
         related_name="+",
         db_index=False,
-        db_comment="null: all",
+        db_comment="null: all stores",
     )
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="+")
     score = models.FloatField(
-        db_comment="orders, the recent ones counting more, of the best seller's; 0 to 1"
+        db_comment="orders weighted by recency, relative to the best seller; 0 to 1"
     )
-    orders = models.IntegerField(db_comment="orders with it in 180 days")
+    orders = models.IntegerField(db_comment="orders with the product in 180 days")
     counted_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -226,75 +257,78 @@ class ProductPopularity(models.Model):
         return f"{self.product_id}: {self.score:.2f}"
 
 
-class ProductHabit(models.Model):
-    """How often a product is bought by who buys it (table `product_habits`); counted anew by the clock."""
+class ProductRepeatStatistics(models.Model):
+    """Orders of a product per buyer (table `product_repeat_statistics`); updated nightly."""
 
     product = models.OneToOneField(
         Product, on_delete=models.CASCADE, primary_key=True, related_name="+"
     )
-    repeats = models.FloatField(
-        db_comment="orders of it that a buyer has in a year, shrunk; 1 and above"
-    )
-    buyers = models.IntegerField(db_comment="different ones, of those who agreed to be profiled")
+    repeats = models.FloatField(db_comment="orders per buyer in a year, shrunk; 1 and above")
+    buyers = models.IntegerField(db_comment="distinct buyers who consented to profiling")
 
     class Meta:
-        db_table = "product_habits"
+        db_table = "product_repeat_statistics"
 
     def __str__(self) -> str:
         return f"{self.product_id}: {self.repeats:.2f}"
 
 
-class ShopHabits(models.Model):
-    """What all customers together are like (table `shop_habits`); counted by the clock, the newest holds."""
+class StoreRepeatStatistics(models.Model):
+    """
+    Repeat and discovery purchases of all customers (table `store_repeat_statistics`).
+
+    A row is added nightly; the newest one is in use.
+    """
 
     counted_at = models.DateTimeField(db_default=Now())
-    repeats = models.IntegerField(
-        help_text="purchases of 14 days of what the buyer had bought before"
+    repeats = models.IntegerField(help_text="repeat purchases of the last 14 days")
+    predicted_hits = models.IntegerField(
+        help_text="first-time purchases of the last 14 days that co-purchase neighbors predicted"
     )
-    foretold = models.IntegerField(
-        help_text="purchases of what was new to the buyer and near to what they had"
+    discovery_ratio = models.FloatField(
+        help_text="predicted hits per repeat purchase, shrunk; weight of the co-purchase source"
     )
-    odds = models.FloatField(
-        help_text="foretold for each repeat, shrunk: how much what is alike counts"
-    )
-    shares = models.JSONField(
-        default=dict, help_text="of all that was sold, by category and strain type"
+    segment_shares = models.JSONField(
+        default=dict, help_text="share of sales by segment (category and strain type)"
     )
 
     class Meta:
-        db_table = "shop_habits"
+        db_table = "store_repeat_statistics"
         ordering = ("-counted_at", "-id")
-        verbose_name_plural = "shop habits"
+        verbose_name_plural = "store repeat statistics"
 
     def __str__(self) -> str:
-        return f"{self.counted_at:%Y-%m-%d %H:%M}: {self.odds:.2f}"
+        return f"{self.counted_at:%Y-%m-%d %H:%M}: {self.discovery_ratio:.2f}"
 
 
 class Recommendation(PostgresPartitionedModel):
     """
-    An answer that was made, for later evaluation, by month (table `recommendations`).
+    A recommendation result, stored for evaluation; partitioned by month (table `recommendations`).
 
-    Whose it was is noted only of those who agreed that their history is kept. One answer may be shown in many visits while
-    it is cached; feedback tells in how many.
+    `customer_id` is set only for customers who consent to `history`. While a result is cached it
+    may be shown in several sessions; feedback is recorded by session.
     """
 
-    pk = models.CompositePrimaryKey("id", "made_at")
-    id = models.UUIDField(default=uuid4, db_default=RandomUUID(), editable=False)  # type: ignore[assignment]  # there: a number
-    made_at = models.DateTimeField(db_default=Now())
+    pk = models.CompositePrimaryKey("id", "created_at")
+    # The base class declares an integer.
+    id = models.UUIDField(default=uuid4, db_default=RandomUUID(), editable=False)  # type: ignore[assignment]
+    created_at = models.DateTimeField(db_default=Now())
     scenario = models.CharField(max_length=20)
-    # No foreign keys: an answer outlives what it was about.
+    # No foreign keys: a result outlives the rows that it refers to.
     customer_id = models.UUIDField(null=True)
     session = models.CharField(max_length=100, blank=True, default="", db_default="")
     store_id = models.UUIDField(null=True)
     model_version = models.CharField(max_length=60)
     fallback_level = models.SmallIntegerField(default=0, db_default=0)
-    products = ArrayField(models.UUIDField(), default=list, db_comment="in their order")
+    products = ArrayField(
+        models.UUIDField(), default=list, db_comment="product ids in ranked order"
+    )
 
     class Meta:
         db_table = "recommendations"
         indexes = [
-            models.Index(fields=["store_id", "made_at"], name="recommendations_of_store"),
-            models.Index(fields=["customer_id", "made_at"], name="recommendations_of_customer"),
+            models.Index(fields=["store_id", "created_at"], name="recommendations_of_store"),
+            models.Index(fields=["customer_id", "created_at"], name="recommendations_of_customer"),
             models.Index(
                 fields=["session"], name="recommendations_of_session", condition=~Q(session="")
             ),
@@ -302,29 +336,33 @@ class Recommendation(PostgresPartitionedModel):
 
     class PartitioningMeta:
         method = PostgresPartitioningMethod.RANGE
-        key = ["made_at"]
+        key = ["created_at"]
 
     def __str__(self) -> str:
         return str(self.pk)
 
 
 class RecommendationFeedback(models.Model):
-    """What became of a recommended product (table `recommendation_feedback`)."""
+    """An outcome of a recommended product (table `recommendation_feedback`)."""
 
     class Kind(models.TextChoices):
-        """What was done with it."""
+        """Outcome of a recommended product."""
 
         SHOWN = "shown"
         CLICKED = "clicked"
         BOUGHT = "bought"
 
     id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
-    # No foreign key: it would have to name the partition's key.
+    # No foreign key: it would have to include the partition key `created_at`.
     recommendation_id = models.UUIDField()
     product_id = models.UUIDField()
     kind = models.CharField(max_length=7, choices=Kind)
     session = models.CharField(
-        max_length=100, blank=True, default="", db_default="", db_comment="visit it was shown in"
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        db_comment="session in which the product was shown",
     )
     scenario = models.CharField(max_length=20)
     store_id = models.UUIDField(null=True)

@@ -1,7 +1,8 @@
 """
-What would this person want, here and now, and why.
+Recommendations for customers, sessions and product pages.
 
-The road is one function, `answering.recommend`: who is asking (`knowing`), where products may come from (`candidates`),
-what may not be shown whatever its score (`filtering`), in which order the rest (`mixing`, and staff's `ruling`), and what may
-be said of why (`explaining`). `judging` walks the same road for one product.
+`pipeline.recommend` runs the steps in order: load the context of the request (`context`), generate
+candidates (`candidates`), combine their scores (`scoring`), apply hard filters (`filters`) and
+business rules (`rules`), diversify, and attach the reasons (`reasons`). `explain` runs the same
+steps for one product and reports why it is recommended, or why not.
 """

@@ -1,4 +1,4 @@
-"""Where products come from: each leg gives raw scores by product, for `mixing` to bring to one scale."""
+"""Candidate sources: each returns raw scores by product, which `scoring` brings to one scale."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,218 +10,270 @@ import numpy as np
 import structlog
 from django.db import connection
 
-from catalog.selectors import COLLECTION
+from catalog.selectors import PRODUCT_EMBEDDINGS
 from customers.recommendations import scoring
-from customers.recommendations.context import Deed, Person
-from customers.recommendations.request import Question
-from customers.recommendations.segments import sort_in_sql
+from customers.recommendations.context import RecommendationContext
+from customers.recommendations.history import HistoryEntry
+from customers.recommendations.segments import segment_sql
 from customers.recommendations.statistics import repeats
-from customers.recommendations.statistics.repeats import Habits
-from customers.selectors import taste_of
+from customers.selectors import get_customer_vector
 from mlops.sql_arrays import array
 from vectors import search
 from vectors.errors import VectorRefused, VectorsUnavailable
 
 log = structlog.get_logger(__name__)
-_NEW_DAYS, _NEWNESS_DAYS = 30, 10.0
-# How much a person's own history counts beside what they look at now.
-_OWN_SHARE = 0.3
-_ALIKE = f"""
-SELECT near.id, near.score, {sort_in_sql("p")} FROM (
-  SELECT n.neighbor_id AS id, sum(s.weight * n.score) AS score FROM unnest(%s::uuid[], %s::float8[]) AS s(product, weight)
+_NEW_ARRIVAL_DAYS = 30
+_NEWNESS_DECAY_DAYS = 10.0
+# Weight of the customer's history beside the viewed products.
+_HISTORY_SHARE = 0.3
+# Neighbors of seed products: id, sum of seed weight * similarity, segment; best first.
+_CO_PURCHASE = f"""
+SELECT found.id, found.score, {segment_sql("p")} FROM (
+  SELECT n.neighbor_id AS id, sum(s.weight * n.score) AS score
+  FROM unnest(%s::uuid[], %s::float8[]) AS s(product, weight)
   JOIN product_neighbors n ON n.product_id = s.product GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s
-) AS near JOIN products p ON p.id = near.id ORDER BY near.score DESC, near.id
+) AS found JOIN products p ON p.id = found.id ORDER BY found.score DESC, found.id
 """
-_REPEATS = "SELECT product_id, repeats FROM product_habits WHERE product_id = ANY(%s::uuid[])"
+# Orders per buyer of products.
+_REPEATS = """
+SELECT product_id, repeats FROM product_repeat_statistics WHERE product_id = ANY(%s::uuid[])
+"""
 _IN_STOCK = """
-EXISTS (SELECT FROM store_stock k WHERE k.product_id = p.id AND k.quantity > 0 AND k.store_id = ANY(%(stores)s::uuid[]))
+EXISTS (
+  SELECT FROM store_stock k
+  WHERE k.product_id = p.id AND k.quantity > 0 AND k.store_id = ANY(%(stores)s::uuid[])
+)
 """
-# The best come by their index, and so many that enough of them are in stock; and how what the person bought sells.
-_POPULAR = f"""
+# Best sellers in stock, and the customer's purchases whatever their rank: id, score; best first.
+# Four times as many rows are read from the index as are needed, so that enough are in stock.
+_POPULARITY = f"""
 (SELECT p.id, p.score FROM (
-  SELECT product_id AS id, score FROM product_popularity WHERE {{store}} ORDER BY score DESC LIMIT 4 * %(most)s
-) AS p WHERE {_IN_STOCK} ORDER BY p.score DESC, p.id LIMIT %(most)s)
-UNION SELECT product_id, score FROM product_popularity WHERE {{store}} AND product_id = ANY(%(bought)s::uuid[])
+  SELECT product_id AS id, score FROM product_popularity
+  WHERE {{store}} ORDER BY score DESC LIMIT 4 * %(limit)s
+) AS p WHERE {_IN_STOCK} ORDER BY p.score DESC, p.id LIMIT %(limit)s)
+UNION
+SELECT product_id, score FROM product_popularity
+WHERE {{store}} AND product_id = ANY(%(purchased)s::uuid[])
 ORDER BY 2 DESC, 1
 """
-_NEW = f"""
-SELECT p.id, exp(-greatest(extract(epoch FROM %(now)s - p.created_at), 0)::float8 / 86400 / %(newness)s) FROM (
-  -- The newest come by their index; a whole catalogue that is new is not looked through.
-  SELECT id, created_at FROM products WHERE created_at > %(now)s - make_interval(days => %(days)s)
-    AND merged_into_id IS NULL ORDER BY created_at DESC, id LIMIT 3 * %(most)s
-) AS p WHERE {_IN_STOCK} ORDER BY p.created_at DESC, p.id LIMIT %(most)s
+# New products in stock, newest first: id, score that decays with age. The newest rows are read
+# from the index, so that a whole catalogue of new products is not scanned.
+_NEWNESS = f"""
+SELECT p.id,
+  exp(-greatest(extract(epoch FROM %(now)s - p.created_at), 0)::float8 / 86400 / %(decay_days)s)
+FROM (
+  SELECT id, created_at FROM products
+  WHERE created_at > %(now)s - make_interval(days => %(days)s) AND merged_into_id IS NULL
+  ORDER BY created_at DESC, id LIMIT 3 * %(limit)s
+) AS p WHERE {_IN_STOCK} ORDER BY p.created_at DESC, p.id LIMIT %(limit)s
 """
-_ANYTHING = f"""
-SELECT p.id FROM products p WHERE p.merged_into_id IS NULL AND {_IN_STOCK} ORDER BY p.created_at DESC, p.id LIMIT %(most)s
+# Ids of products in stock, newest first.
+_STOCKED = f"""
+SELECT p.id FROM products p WHERE p.merged_into_id IS NULL AND {_IN_STOCK}
+ORDER BY p.created_at DESC, p.id LIMIT %(limit)s
 """
-Legs = dict[str, dict[UUID, float]]
+CandidateScores = dict[str, dict[UUID, float]]
+"""Raw scores, 0 to 1, by candidate source and product."""
 
 
-@dataclass(slots=True)
-class Candidates:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateSet:
     """
-    Raw scores by leg and product; what did not answer; what the person's own part rests on, the weightiest first.
+    Raw scores of all candidate sources, and what is needed to combine and explain them.
 
-    odds, lifts: of what is alike, see `habits`. Where something is looked at, it is alike to that and not to what somebody
-    had, and neither is told.
+    unavailable: fallback reasons of sources that failed. seeds: weights of the products that
+    co-purchase neighbors were looked up by. discovery_ratio, lifts: see `statistics.repeats`; on
+    product pages co-purchase candidates come from the viewed product, and neither applies.
     """
 
-    legs: Legs = field(default_factory=dict)
-    silent: list[str] = field(default_factory=list)
+    scores: CandidateScores = field(default_factory=dict)
+    unavailable: tuple[str, ...] = ()
     seeds: Mapping[UUID, float] = field(default_factory=dict)
-    odds: float = repeats.ODDS_BEFORE
+    discovery_ratio: float = repeats.DEFAULT_DISCOVERY_RATIO
     lifts: Mapping[UUID, float] = field(default_factory=dict)
 
 
-def gather(
-    question: Question,
-    person: Person | None,
-    stores: Sequence[UUID],
-    *,
-    legs: Collection[str],
-    shop: Habits,
-    now: datetime,
-) -> Candidates:
-    """Ask these legs; one that does not answer is named, and the others go on."""
-    deeds = person.deeds if person and person.is_profiled else ()
-    told = _telling(deeds)
-    ages, weights = _ages(told, now), np.array([scoring.TELLING[deed.kind] for deed in told], float)
-    found = Candidates(
-        seeds=_seeds(question, scoring.seeds([deed.product for deed in told], ages, weights))
-    )
-    if not question.products:
-        found.odds = shop.odds
+@dataclass(frozen=True, slots=True)
+class PreferenceSignals:
+    """History entries that express a preference, with age in days (n,) and weight (n,)."""
 
-    def alike() -> dict[UUID, float]:
-        scores, sorts = _alike(found.seeds)
-        if deeds and not question.products:
-            lifts = repeats.lifts(
-                repeats.by_sort([deed.sort for deed in told], ages, weights), shop.shares
-            )
-            found.lifts = {product: lifts[sort] for product, sort in sorts.items() if sort in lifts}
+    entries: list[HistoryEntry]
+    days: np.ndarray
+    weights: np.ndarray
+
+
+def generate_candidates(context: RecommendationContext) -> CandidateSet:
+    """Return candidates of every source of the scenario; a source that fails is left out."""
+    signals = _preference_signals(context)
+    seeds = _seeds(context, signals)
+    segments: dict[UUID, str] = {}
+
+    def co_purchase() -> dict[UUID, float]:
+        scores, found_segments = _co_purchase(seeds)
+        segments.update(found_segments)
         return scores
 
-    ways: Mapping[str, Callable[[], dict[UUID, float]]] = {
-        "again": lambda: _again(deeds, now),
-        "alike": alike,
-        "taste": lambda: _taste(question, person if deeds else None),
-        "popular": lambda: popular(
-            question, stores, bought={deed.product for deed in deeds if deed.kind == "purchase"}
+    sources: Mapping[str, Callable[[], dict[UUID, float]]] = {
+        "repurchase": lambda: _repurchase(context),
+        "co_purchase": co_purchase,
+        "embedding_similarity": lambda: _embedding_similarity(context),
+        "popularity": lambda: popular_products(
+            context, purchased={entry.product for entry in _purchases(context)}
         ),
-        "new": lambda: new(stores, now=now),
+        "newness": lambda: new_products(context),
     }
-    for leg in legs:
+    scores: CandidateScores = {}
+    unavailable: list[str] = []
+    for source in context.source_weights:
         try:
-            found.legs[leg] = ways[leg]()
+            scores[source] = sources[source]()
         except (VectorsUnavailable, VectorRefused) as error:
-            log.warning("recommended without vectors", reason=str(error))
-            found.silent.append("vectors-silent")
-    return found
+            log.warning("recommendation.vectors_unavailable", reason=str(error))
+            unavailable.append("vectors_unavailable")
+    if context.request.products:
+        return CandidateSet(scores=scores, unavailable=tuple(unavailable), seeds=seeds)
+    return CandidateSet(
+        scores=scores,
+        unavailable=tuple(unavailable),
+        seeds=seeds,
+        discovery_ratio=context.statistics.discovery_ratio,
+        lifts=_lifts(context, signals, segments),
+    )
 
 
-def popular(
-    question: Question, stores: Sequence[UUID], *, bought: Collection[UUID] = ()
+def popular_products(
+    context: RecommendationContext, *, purchased: Collection[UUID] = ()
 ) -> dict[UUID, float]:
     """
-    Return what sells in the store, best first, and what of it the person bought, however it sells.
+    Return scores of best sellers of the store, and of the purchased products, best first.
 
-    In a store where nothing is counted yet, what sells in all.
+    In a store without sales, the best sellers of all stores.
     """
-    asked: dict[str, Any] = {
-        "stores": array(stores),
-        "most": scoring.MOST_OF_A_LEG,
-        "bought": array(bought),
+    params: dict[str, Any] = {
+        "stores": array(context.store_ids),
+        "limit": scoring.MAX_CANDIDATES_PER_SOURCE,
+        "purchased": array(purchased),
     }
-    if question.store:
-        asked["store"] = question.store.pk
-        if found := _pairs(_POPULAR.format(store="store_id = %(store)s"), asked):
-            return found
-    return _pairs(_POPULAR.format(store="store_id IS NULL"), asked)
+    if context.request.store:
+        params["store"] = context.request.store.pk
+        if scores := _scores(_POPULARITY.format(store="store_id = %(store)s"), params):
+            return scores
+    return _scores(_POPULARITY.format(store="store_id IS NULL"), params)
 
 
-def new(stores: Sequence[UUID], *, now: datetime) -> dict[UUID, float]:
-    """Return what has come to the catalogue in the last 30 days and is in stock, the newest first."""
-    asked = {
-        "stores": array(stores),
-        "most": scoring.MOST_OF_A_LEG,
-        "days": _NEW_DAYS,
-        "newness": _NEWNESS_DAYS,
-        "now": now,
+def new_products(context: RecommendationContext) -> dict[UUID, float]:
+    """Return scores of products in stock that were added in the last 30 days, newest first."""
+    params = {
+        "stores": array(context.store_ids),
+        "limit": scoring.MAX_CANDIDATES_PER_SOURCE,
+        "days": _NEW_ARRIVAL_DAYS,
+        "decay_days": _NEWNESS_DECAY_DAYS,
+        "now": context.now,
     }
-    return _pairs(_NEW, asked)
+    return _scores(_NEWNESS, params)
 
 
-def anything(stores: Sequence[UUID]) -> list[UUID]:
-    """Return what is in stock at all, the newest first: for stores where nothing is known of sales."""
+def stocked_products(context: RecommendationContext) -> list[UUID]:
+    """Return products in stock, newest first: for stores without any sales statistics."""
+    params = {"stores": array(context.store_ids), "limit": scoring.MAX_CANDIDATES_PER_SOURCE}
     with connection.cursor() as cursor:
-        cursor.execute(_ANYTHING, {"stores": array(stores), "most": scoring.MOST_OF_A_LEG})
+        cursor.execute(_STOCKED, params)
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def _seeds(question: Question, own: Mapping[UUID, float]) -> dict[UUID, float]:
-    """Return by what neighbors are looked up: what is looked at, and what the person did."""
-    if not question.products:
-        return dict(own)
-    looked_at = dict.fromkeys(
-        question.products, (1 - _OWN_SHARE if own else 1.0) / len(question.products)
-    )
+def _preference_signals(context: RecommendationContext) -> PreferenceSignals:
+    entries = [
+        entry
+        for entry in context.history
+        if entry.kind in scoring.INTERACTION_WEIGHTS and entry.quantity > 0
+    ]
+    weights = [scoring.INTERACTION_WEIGHTS[entry.kind] for entry in entries]
+    return PreferenceSignals(entries, _ages(entries, context.now), np.array(weights, float))
+
+
+def _seeds(context: RecommendationContext, signals: PreferenceSignals) -> dict[UUID, float]:
+    """Return the weights of viewed products and of the customer's history, together 1."""
+    products = [entry.product for entry in signals.entries]
+    own = scoring.seed_weights(products, signals.days, signals.weights)
+    viewed = context.request.products
+    if not viewed:
+        return own
+    viewed_share = (1 - _HISTORY_SHARE if own else 1.0) / len(viewed)
+    viewed_weights = dict.fromkeys(viewed, viewed_share)
     return {
-        product: looked_at.get(product, 0.0) + _OWN_SHARE * own.get(product, 0.0)
-        for product in {**looked_at, **own}
+        product: viewed_weights.get(product, 0.0) + _HISTORY_SHARE * own.get(product, 0.0)
+        for product in {**viewed_weights, **own}
     }
 
 
-def _again(deeds: Sequence[Deed], now: datetime) -> dict[UUID, float]:
-    bought = [deed for deed in deeds if deed.kind == "purchase"]
-    if not bought:
+def _purchases(context: RecommendationContext) -> list[HistoryEntry]:
+    return [entry for entry in context.history if entry.kind == "purchase"]
+
+
+def _repurchase(context: RecommendationContext) -> dict[UUID, float]:
+    purchases = _purchases(context)
+    if not purchases:
         return {}
-    products = [deed.product for deed in bought]
-    quantities = np.array([deed.quantity for deed in bought], float)
-    return scoring.again(
-        products, _ages(bought, now), quantities, _pairs(_REPEATS, [array(set(products))])
-    )
+    products = [entry.product for entry in purchases]
+    quantities = np.array([entry.quantity for entry in purchases], float)
+    orders_per_buyer = _scores(_REPEATS, [array(set(products))])
+    days = _ages(purchases, context.now)
+    return scoring.repurchase_scores(products, days, quantities, orders_per_buyer)
 
 
-def _alike(seeds: Mapping[UUID, float]) -> tuple[dict[UUID, float], dict[UUID, str]]:
-    """Return what is bought with the seeds, best first, and the sort of each."""
+def _co_purchase(seeds: Mapping[UUID, float]) -> tuple[dict[UUID, float], dict[UUID, str]]:
+    """Return scores of the neighbors of the seeds, best first, and the segment of each."""
     if not seeds:
         return {}, {}
+    params = [array(seeds), list(seeds.values()), scoring.MAX_CANDIDATES_PER_SOURCE]
     with connection.cursor() as cursor:
-        cursor.execute(_ALIKE, [array(seeds), list(seeds.values()), scoring.MOST_OF_A_LEG])
-        near = cursor.fetchall()
-    return {product: score for product, score, _ in near}, {
-        product: sort for product, _, sort in near
-    }
+        cursor.execute(_CO_PURCHASE, params)
+        rows = cursor.fetchall()
+    scores = {product: score for product, score, _ in rows}
+    segments = {product: segment for product, _, segment in rows}
+    return scores, segments
 
 
-def _telling(deeds: Sequence[Deed]) -> list[Deed]:
-    """Return those that tell of taste."""
-    return [deed for deed in deeds if deed.kind in scoring.TELLING and deed.quantity > 0]
+def _lifts(
+    context: RecommendationContext, signals: PreferenceSignals, segments: Mapping[UUID, str]
+) -> dict[UUID, float]:
+    """Return the customer's lift of the segment of each co-purchase candidate."""
+    if not context.history:
+        return {}
+    own = repeats.segment_weights(
+        [entry.segment for entry in signals.entries], signals.days, signals.weights
+    )
+    lifts = repeats.segment_lifts(own, context.statistics.segment_shares)
+    return {product: lifts[segment] for product, segment in segments.items() if segment in lifts}
 
 
-def _taste(question: Question, person: Person | None) -> dict[UUID, float]:
-    """Return what lies near what is looked at; where nothing is, near the person's own vector."""
-    if question.products:
-        vector = search.blend(collection=COLLECTION, like=[str(pk) for pk in question.products])
-        stamp = ""
-    elif person:
-        vector, stamp = taste_of(person.id) or (None, "")
+def _embedding_similarity(context: RecommendationContext) -> dict[UUID, float]:
+    """Return products close to the viewed products, else close to the customer's vector."""
+    if context.request.products:
+        liked = [str(pk) for pk in context.request.products]
+        vector = search.blend_vectors(collection=PRODUCT_EMBEDDINGS, liked=liked)
+        fingerprint = ""
+    elif context.customer and context.history:
+        vector, fingerprint = get_customer_vector(context.customer.id) or (None, "")
     else:
         return {}
     if vector is None:
         return {}
     found = search.nearest(
-        collection=COLLECTION, vector=vector, limit=scoring.MOST_OF_A_LEG, stamp=stamp
+        collection=PRODUCT_EMBEDDINGS,
+        vector=vector,
+        limit=scoring.MAX_CANDIDATES_PER_SOURCE,
+        fingerprint=fingerprint,
     )
     return {UUID(hit.id): hit.score for hit in found.hits}
 
 
-def _ages(deeds: Sequence[Deed], now: datetime) -> np.ndarray:
-    """Return how long ago they were, in days (n,)."""
-    return np.array([max((now - deed.at).total_seconds(), 0.0) / 86400 for deed in deeds])
+def _ages(entries: Sequence[HistoryEntry], now: datetime) -> np.ndarray:
+    """Return the age of each entry in days (n,)."""
+    return np.array([max((now - entry.at).total_seconds(), 0.0) / 86400 for entry in entries])
 
 
-def _pairs(sql: str, asked: Mapping[str, Any] | Sequence[Any]) -> dict[UUID, float]:
+def _scores(sql: str, params: Mapping[str, Any] | Sequence[Any]) -> dict[UUID, float]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, asked)
+        cursor.execute(sql, params)
         return dict(cursor.fetchall())

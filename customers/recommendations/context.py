@@ -1,136 +1,235 @@
-"""Who is asking: what they agreed to, what they said, and what they did, as far as they let us use it."""
+"""Context of a recommendation: the customer, the scenario, the rules and the stores in scope."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.utils import timezone
 
-from customers.recommendations.segments import sort_in_sql
+from catalog.models import Store
+from catalog.reference.provinces import PROVINCES, Province
+from customers.models import BusinessRule, Scenario
+from customers.recommendations.history import (
+    HistoryEntry,
+    load_basket,
+    load_likes,
+    load_purchases_and_views,
+)
+from customers.recommendations.product_facts import ProductFacts, load_product_facts
+from customers.recommendations.request import (
+    CustomerNotFound,
+    RecommendationRequest,
+    ScenarioNotFound,
+)
+from customers.recommendations.rules import ActiveRules, active_rules, load_settings
+from customers.recommendations.statistics.repeats import StoreStatistics
 
-HISTORY_DAYS, PASSING_DAYS = 365, 90
-"""So old may deeds be that are read: purchases; and what passes, as looks and baskets do. Likes are read whenever they were."""
-MOST_LINES, MOST_PASSING = 1000, 500
-# What changes whenever anything of theirs does: rows that come bring a newer xmin, rows that go a smaller count.
-VERSION = """
+SOURCES = ("repurchase", "co_purchase", "embedding_similarity", "popularity", "newness")
+"""Candidate sources, in the order in which their scores are added."""
+# Changes with every change of the customer's rows: an added row has a newer xmin, a deleted row
+# lowers the count.
+CUSTOMER_VERSION = """
 SELECT concat_ws('.', (SELECT c.xmin FROM customer_profiles c WHERE c.id = %(id)s),
-  (SELECT concat(count(*), '/', max(k.xmin::text::bigint)) FROM consents k WHERE k.customer_id = %(id)s),
-  (SELECT concat(count(*), '/', max(p.xmin::text::bigint)) FROM purchases p WHERE p.customer_id = %(id)s),
-  (SELECT concat(count(*), '/', max(i.xmin::text::bigint)) FROM interactions i WHERE i.customer_id = %(id)s))
+  (SELECT concat(count(*), '/', max(k.xmin::text::bigint))
+    FROM consents k WHERE k.customer_id = %(id)s),
+  (SELECT concat(count(*), '/', max(p.xmin::text::bigint))
+    FROM purchases p WHERE p.customer_id = %(id)s),
+  (SELECT concat(count(*), '/', max(i.xmin::text::bigint))
+    FROM interactions i WHERE i.customer_id = %(id)s))
 """
+# Version, profile and open consents of a customer.
 _PROFILE = f"""
-SELECT ({VERSION}), c.province, c.language, c.is_age_verified, c.proven_age, c.stated,
-  ARRAY(SELECT k.purpose FROM consents k WHERE k.customer_id = c.id AND k.withdrawn_at IS NULL) AS purposes
+SELECT ({CUSTOMER_VERSION}), c.province, c.language, c.is_age_verified,
+  c.verified_age, c.stated_preferences,
+  ARRAY(
+    SELECT k.purpose FROM consents k WHERE k.customer_id = c.id AND k.withdrawn_at IS NULL
+  ) AS purposes
 FROM customer_profiles c WHERE c.id = %(id)s
 """
-# Of what it was merged into, if it was.
-_SORT = f"CASE WHEN s.id IS NULL THEN {sort_in_sql('p')} ELSE {sort_in_sql('s')} END"
-_LINES = f"""
-SELECT coalesce(p.merged_into_id, p.id), 'purchase', l.quantity, l.purchased_at, {_SORT}
-FROM purchases l JOIN products p ON p.id = l.product_id LEFT JOIN products s ON s.id = p.merged_into_id
-WHERE l.customer_id = %(id)s AND l.purchased_at > %(now)s - interval '{HISTORY_DAYS} days'
-ORDER BY l.purchased_at DESC LIMIT {MOST_LINES}
-"""
-_ACTS = f"""
-SELECT coalesce(p.merged_into_id, p.id), i.kind, 1, i.occurred_at, {_SORT}
-FROM interactions i JOIN products p ON p.id = i.product_id LEFT JOIN products s ON s.id = p.merged_into_id
-WHERE i.customer_id = %(id)s AND i.kind NOT IN ('like', 'dislike')
-  AND i.occurred_at > %(now)s - interval '{PASSING_DAYS} days'
-ORDER BY i.occurred_at DESC LIMIT {MOST_PASSING}
-"""
-# Their last word on each product, whenever it was.
-_WORDS = f"""
-SELECT DISTINCT ON (1) coalesce(p.merged_into_id, p.id), i.kind, 1, i.occurred_at, {_SORT}
-FROM interactions i JOIN products p ON p.id = i.product_id LEFT JOIN products s ON s.id = p.merged_into_id
-WHERE i.customer_id = %(id)s AND i.kind IN ('like', 'dislike') ORDER BY 1, i.occurred_at DESC
-"""
-# What lies in the basket of a visit: put in and not taken out again.
-_BASKET = """
-SELECT product FROM (
-  SELECT DISTINCT ON (1) coalesce(p.merged_into_id, p.id) AS product, i.kind, i.occurred_at
-  FROM interactions i JOIN products p ON p.id = i.product_id
-  WHERE i.session = %s AND i.kind IN ('basket-add', 'basket-remove') AND i.occurred_at > now() - interval '1 day'
-  ORDER BY 1, i.occurred_at DESC
-) AS last WHERE kind = 'basket-add' ORDER BY occurred_at DESC LIMIT 50
-"""
-_PROFILED = frozenset({"history", "profiling"})
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """Something that was done with a product: purchase, view, basket-add, like …; sort: its category and strain type."""
-
-    product: UUID
-    kind: str
-    quantity: int
-    at: datetime
-    sort: str
+_PROFILING_PURPOSES = frozenset({"history", "profiling"})
+_MIN_PRICE = Decimal(0)
+_MAX_PRICE = Decimal("Infinity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """Somebody we know; `deeds` are theirs only where they agreed to be profiled by them."""
+class CustomerContext:
+    """
+    A known customer.
+
+    version: changes with every change of the customer's data. stated_preferences: those that the
+    customer stated. purposes: of the consents in force. history: empty unless the customer
+    consents to profiling. disliked: products, only with consent to `history`.
+    """
 
     id: UUID
     version: str
     province: str
     language: str
     is_age_verified: bool
-    proven_age: int | None
-    stated: dict[str, Any]
+    verified_age: int | None
+    stated_preferences: dict[str, Any]
     purposes: frozenset[str]
     disliked: frozenset[UUID]
-    deeds: Sequence[Deed] = field(default_factory=tuple)
+    history: Sequence[HistoryEntry] = field(default_factory=tuple)
 
     @property
     def is_profiled(self) -> bool:
-        """Whether they agreed that we suggest by their history."""
-        return self.purposes >= _PROFILED
+        """Whether the customer consents to recommendations by their history."""
+        return self.purposes >= _PROFILING_PURPOSES
 
 
-def know(customer: UUID, *, now: datetime) -> Person | None:
-    """Return who this is; None when nobody is. Their version is read no later than anything else of them."""
-    asked: dict[str, Any] = {"id": customer, "now": now}
-    with connection.cursor() as cursor:
-        cursor.execute(_PROFILE, asked)
-        row = cursor.fetchone()
-        if row is None:
+@dataclass(frozen=True, kw_only=True)
+class RecommendationContext:
+    """
+    Everything that is known before candidates are generated.
+
+    request: with the customer's province and the basket of the session filled in. store_ids:
+    stores whose stock counts. viewed: facts of the products viewed or in the basket. snapshot:
+    PostgreSQL snapshot that was taken before the settings were read.
+    """
+
+    request: RecommendationRequest
+    scenario: Scenario
+    customer: CustomerContext | None
+    rules: ActiveRules
+    statistics: StoreStatistics
+    snapshot: str
+    store_ids: tuple[UUID, ...]
+    viewed: Mapping[UUID, ProductFacts]
+    now: datetime
+
+    @cached_property
+    def today(self) -> date:
+        """Local date, by which the laws of the provinces apply."""
+        return timezone.localdate(self.now)
+
+    @cached_property
+    def source_weights(self) -> dict[str, float]:
+        """Weight of each candidate source that the scenario uses."""
+        weights = {source: float(getattr(self.scenario, source)) for source in SOURCES}
+        return {source: weight for source, weight in weights.items() if weight}
+
+    @cached_property
+    def history(self) -> Sequence[HistoryEntry]:
+        """History of a customer who consents to profiling; empty otherwise."""
+        return self.customer.history if self.customer and self.customer.is_profiled else ()
+
+    @cached_property
+    def province_rules(self) -> Province | None:
+        """Rules of the province of the request; None when it is not known."""
+        return PROVINCES.get(self.request.resolved_province)
+
+    @cached_property
+    def hide_rules(self) -> Sequence[BusinessRule]:
+        """Rules in force that hide products."""
+        return [rule for rule in self.rules.rules if rule.action == BusinessRule.Action.HIDE]
+
+    @cached_property
+    def price_range(self) -> tuple[Decimal, Decimal] | None:
+        """Lowest and highest accepted price, of the request and the stated preference."""
+        preferences = self.customer.stated_preferences if self.customer else {}
+        stated = preferences.get("price_range") or (None, None)
+        lower = [Decimal(str(p)) for p in (self.request.min_price, stated[0]) if p is not None]
+        upper = [Decimal(str(p)) for p in (self.request.max_price, stated[1]) if p is not None]
+        if not lower and not upper:
             return None
-        version, province, language, is_verified, proven_age, stated, purposes = row
-        cursor.execute(_WORDS, asked)
-        words = [Deed(*told) for told in cursor.fetchall()]
-        deeds: list[Deed] = []
-        if set(purposes) >= _PROFILED:
-            cursor.execute(f"({_LINES}) UNION ALL ({_ACTS})", asked)
-            deeds = [Deed(*told) for told in cursor.fetchall()]
-            deeds += [word for word in words if word.kind == "like"]
-    return Person(
+        return max(lower, default=_MIN_PRICE), min(upper, default=_MAX_PRICE)
+
+    @cached_property
+    def disliked_values(self) -> Mapping[str, frozenset[str]]:
+        """Stated dislikes in lower case, by `brands`, `categories` and `strain_types`."""
+        preferences = self.customer.stated_preferences if self.customer else {}
+        return {
+            name: frozenset(value.lower() for value in preferences.get(f"disliked_{name}") or ())
+            for name in ("brands", "categories", "strain_types")
+        }
+
+
+def load_context(
+    request: RecommendationRequest, *, scenario: Scenario | None = None, now: datetime
+) -> RecommendationContext:
+    """
+    Return the context of a request. Raises CustomerNotFound, ScenarioNotFound.
+
+    scenario: used instead of the stored one, for previews.
+    """
+    customer = load_customer(request.customer, now=now) if request.customer else None
+    if request.customer and customer is None:
+        raise CustomerNotFound("Customer not found.")
+    request = _resolve(request, customer)
+    settings = load_settings(now=now)
+    scenario = scenario or settings.scenarios.get(request.scenario)
+    if scenario is None:
+        raise ScenarioNotFound("Scenario not found.")
+    store_ids = stores_in_scope(request)
+    return RecommendationContext(
+        request=request,
+        scenario=scenario,
+        customer=customer,
+        rules=active_rules(request, settings=settings, now=now),
+        statistics=settings.statistics,
+        snapshot=settings.snapshot,
+        store_ids=store_ids,
+        viewed=load_product_facts(request.products, store_ids),
+        now=now,
+    )
+
+
+def load_customer(customer: UUID, *, now: datetime) -> CustomerContext | None:
+    """
+    Return a customer; None when the id is unknown.
+
+    The version is read before all other data, so that a later change is never missed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_PROFILE, {"id": customer})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    version, province, language, is_age_verified, verified_age, stated, purposes = row
+    likes = load_likes(customer, now=now)
+    history: list[HistoryEntry] = []
+    if set(purposes) >= _PROFILING_PURPOSES:
+        history = load_purchases_and_views(customer, now=now)
+        history += [entry for entry in likes if entry.kind == "like"]
+    # Without consent to `history` a dislike exists only because of a legal hold; it is not used.
+    dislikes = likes if "history" in purposes else []
+    return CustomerContext(
         id=customer,
         version=version,
         province=province,
         language=language,
-        is_age_verified=is_verified,
-        proven_age=proven_age,
-        stated=_loaded(stated),
+        is_age_verified=is_age_verified,
+        verified_age=verified_age,
+        stated_preferences=json.loads(stated) if isinstance(stated, str) else stated,
         purposes=frozenset(purposes),
-        deeds=tuple(deeds),
-        # Kept only by a legal hold after the consent was taken back, a word is used no more.
-        disliked=frozenset(
-            word.product for word in words if word.kind == "dislike" and "history" in purposes
-        ),
+        disliked=frozenset(entry.product for entry in dislikes if entry.kind == "dislike"),
+        history=tuple(history),
     )
 
 
-def basket_of(session: str) -> tuple[UUID, ...]:
-    """Return what lies in the basket of a visit, what was put in last first."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BASKET, [session])
-        return tuple(product for (product,) in cursor.fetchall())
+def stores_in_scope(request: RecommendationRequest) -> tuple[UUID, ...]:
+    """Return the stores whose stock counts: the requested one, else the province's, else all."""
+    if request.store:
+        return (request.store.pk,)
+    stores = Store.objects.all()
+    if request.province:
+        stores = stores.filter(province=request.province)
+    return tuple(stores.values_list("pk", flat=True))
 
 
-def _loaded(stated: Any) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(stated) if isinstance(stated, str) else stated
-    return loaded
+def _resolve(
+    request: RecommendationRequest, customer: CustomerContext | None
+) -> RecommendationRequest:
+    """Fill in the customer's province and the basket of the session where they are not given."""
+    if customer and not request.resolved_province:
+        request = replace(request, province=customer.province)
+    if request.session and not request.products and request.scenario == Scenario.Name.BASKET:
+        request = replace(request, products=load_basket(request.session))
+    return request

@@ -1,4 +1,4 @@
-"""Why a product is recommended to somebody, and why it is not."""
+"""Explanation of why a product is recommended, or why not."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,57 +9,74 @@ from django.utils import timezone
 
 from catalog.models import Product
 from catalog.selectors import products_in_order
-from customers.models import Rule
-from customers.recommendations.filters import Blocked, blocked
-from customers.recommendations.pipeline import language_of, order, weigh
-from customers.recommendations.reasons import anchors_of, explain
-from customers.recommendations.request import Question, Unknown
+from customers.models import BusinessRule
+from customers.recommendations.context import load_context
+from customers.recommendations.filters import (
+    BlockingReason,
+    blocking_reasons,
+    request_blocking_reasons,
+)
+from customers.recommendations.pipeline import (
+    default_language,
+    rank_eligible_products,
+    select_products,
+)
+from customers.recommendations.reasons import build_reasons, select_anchors
+from customers.recommendations.request import ProductNotFound, RecommendationRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ProductExplanation:
     """
-    What becomes of a product in an answer.
+    Outcome of a request for one product.
 
-    place: from 1; None where it is not shown. blocked: what keeps it out. least_score: of the last one shown; a product that
-    nothing blocks and that is not shown scores less, or its brand has its share already.
+    rank: from 1; None where the product is not recommended. blocking_reasons: hard filters that
+    exclude it. min_shown_score: score of the last recommended product. A product without a rank and
+    without blocking reasons scores less than that, or its brand or segment is already represented.
     """
 
     product: Product
-    place: int | None
+    rank: int | None
     score: float
-    parts: dict[str, float]
-    blocked: list[Blocked]
-    least_score: float
-    rules: tuple[Rule, ...]
+    score_components: dict[str, float]
+    blocking_reasons: list[BlockingReason]
+    min_shown_score: float
+    rules: tuple[BusinessRule, ...]
     reasons: list[dict[str, Any]]
 
 
-def judge(question: Question, *, product: UUID, now: datetime | None = None) -> Verdict:
-    """Return why a product is in the answer to a question, or why not. Raises Unknown."""
-    weighed = weigh(question, also=[product], now=now or timezone.now())
-    facts = weighed.facts.get(product)
+def explain_product(
+    request: RecommendationRequest, *, product: UUID, now: datetime | None = None
+) -> ProductExplanation:
+    """
+    Return why a product is in the result of a request, or why not.
+
+    Raises CustomerNotFound, ScenarioNotFound, ProductNotFound.
+    """
+    context = load_context(request, now=now or timezone.now())
+    ranking = rank_eligible_products(context, always_include=[product])
+    facts = ranking.facts.get(product)
     row = Product.objects.defer("search_document").filter(pk=product).first()
     if row is None or facts is None:
-        raise Unknown("This product is not known.")
-    shown = order(weighed)
-    place = next((number for number, one in enumerate(shown, start=1) if one.key == product), None)
-    scored = next((one for one in weighed.kept if one.key == product), None)
-    anchors = products_in_order(
-        [str(pk) for pk in anchors_of(weighed.found.seeds, weighed.setting.question.products)]
-    )
-    return Verdict(
+        raise ProductNotFound("Product not found.")
+    blocked_by = request_blocking_reasons(context)
+    selected = [] if blocked_by else select_products(ranking, context)
+    ranks = {candidate.key: rank for rank, candidate in enumerate(selected, start=1)}
+    candidate = next((each for each in ranking.eligible if each.key == product), None)
+    components = candidate.components if candidate else {}
+    anchor_ids = select_anchors(ranking.candidates.seeds, context.request.products)
+    return ProductExplanation(
         product=row,
-        place=place,
-        score=scored.score if scored else 0.0,
-        parts=scored.parts if scored else {},
-        blocked=[*weighed.bars, *blocked(facts, weighed.setting)],
-        least_score=shown[-1].score if shown else 0.0,
-        rules=weighed.moved.get(product, ()),
-        reasons=explain(
+        rank=ranks.get(product),
+        score=candidate.score if candidate else 0.0,
+        score_components=components,
+        blocking_reasons=[*blocked_by, *blocking_reasons(facts, context)],
+        min_shown_score=selected[-1].score if selected else 0.0,
+        rules=ranking.matched_rules.get(product, ()),
+        reasons=build_reasons(
             row,
-            parts=scored.parts if scored else {},
-            anchors=anchors,
-            language=language_of(weighed.setting),
+            score_components=components,
+            anchors=products_in_order([str(pk) for pk in anchor_ids]),
+            language=default_language(context),
         ),
     )

@@ -1,253 +1,142 @@
-"""What may not be recommended, whatever its score: every filter is asked of every product, and none can be outweighed."""
-
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
-from functools import cached_property
-from uuid import UUID
-
-from django.db import connection
-
-from catalog.models import Store
-from catalog.reference.provinces import PROVINCES, Province
-from customers.models import Rule, Scenario
-from customers.recommendations.context import Person
-from customers.recommendations.request import Question
-from mlops.sql_arrays import array
-
-_FACTS = """
-SELECT p.id, p.xmin::text, p.merged_into_id IS NULL, coalesce(p.brand, ''), coalesce(p.category, ''),
-  coalesce(p.strain_type, ''), coalesce(p.thc_percentage_high, p.thc_percentage), p.thc_mg, coalesce(p.mg_unit, ''), p.price,
-  EXISTS (SELECT FROM store_stock k WHERE k.product_id = p.id AND k.quantity > 0 AND k.store_id = ANY(%(stores)s::uuid[]))
-FROM products p WHERE p.id = ANY(%(products)s::uuid[])
 """
-_STRICTEST_AGE = max(age for province in PROVINCES.values() for _, age in province.ages)
-_FREE, _DEAREST = Decimal(0), Decimal("Infinity")
-_LOWEST_AGE = min(age for province in PROVINCES.values() for _, age in province.ages)
+Hard filters: conditions under which a product is not recommended, whatever its score.
+
+Every filter is applied to every product. A filter returns why the product is excluded, or an empty
+text.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from catalog.reference.provinces import PROVINCES
+from customers.recommendations.context import RecommendationContext
+from customers.recommendations.product_facts import ProductFacts
+from customers.recommendations.rules import matches_rule
+
+_MAX_LEGAL_AGE = max(age for province in PROVINCES.values() for _, age in province.ages)
+_MIN_LEGAL_AGE = min(age for province in PROVINCES.values() for _, age in province.ages)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What filters ask of a product; thc: the most that its label promises. Its version changes with every change of its row."""
-
-    id: UUID
-    version: str
-    is_current: bool
-    brand: str
-    category: str
-    strain_type: str
-    thc: Decimal | None
-    milligrams: Decimal | None
-    unit: str
-    price: Decimal | None
-    is_in_stock: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What products are held against: who asks what, where, when, and what staff have decided."""
-
-    question: Question
-    scenario: Scenario
-    person: Person | None
-    rules: Sequence[Rule]
-    looked_at: Mapping[UUID, Facts]
-    today: date
-
-    @cached_property
-    def place(self) -> Province | None:
-        """The province that it is asked in."""
-        return PROVINCES.get(self.question.place)
-
-    @cached_property
-    def hiding(self) -> Sequence[Rule]:
-        """The rules that hide."""
-        return [rule for rule in self.rules if rule.deed == Rule.Deed.HIDE]
-
-    @cached_property
-    def prices(self) -> tuple[Decimal, Decimal] | None:
-        """The lowest and the highest price that will do, of what is asked and what the person stated; None: any."""
-        stated = (self.person.stated.get("price_range") if self.person else None) or (None, None)
-        lowest = [
-            Decimal(str(end)) for end in (self.question.least_price, stated[0]) if end is not None
-        ]
-        highest = [
-            Decimal(str(end)) for end in (self.question.most_price, stated[1]) if end is not None
-        ]
-        return (
-            (max(lowest, default=_FREE), min(highest, default=_DEAREST))
-            if lowest or highest
-            else None
-        )
-
-    @cached_property
-    def disliked(self) -> Mapping[str, frozenset[str]]:
-        """The words that the person stated, in lower case."""
-        stated = self.person.stated if self.person else {}
-        names = ("brands", "categories", "strain_types")
-        return {
-            name: frozenset(told.lower() for told in stated.get(f"disliked_{name}") or ())
-            for name in names
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """By which filter a product is kept out, and why."""
+class BlockingReason:
+    """A hard filter that excludes a product or a whole request, and its explanation for staff."""
 
     filter: str
-    why: str
+    explanation: str
 
 
-def facts_of(products: Collection[UUID], stores: Sequence[UUID]) -> dict[UUID, Facts]:
-    """Return what is known of products; they are in stock where any of the stores has them. One query."""
-    if not products:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_FACTS, {"products": array(products), "stores": array(stores)})
-        return {row[0]: Facts(*row) for row in cursor.fetchall()}
+def blocking_reasons(facts: ProductFacts, context: RecommendationContext) -> list[BlockingReason]:
+    """Return every filter that excludes a product; none: it is eligible."""
+    explanations = {name: explain(facts, context) for name, explain in FILTERS.items()}
+    return [BlockingReason(name, text) for name, text in explanations.items() if text]
 
 
-def stores_in_reach(question: Question) -> list[UUID]:
-    """Return the stores whose stock counts: the one that is asked for, else those of the province, else all."""
-    if question.store:
-        return [question.store.pk]
-    within = (
-        Store.objects.filter(province=question.province)
-        if question.province
-        else Store.objects.all()
-    )
-    return list(within.values_list("pk", flat=True))
+def is_blocked(facts: ProductFacts, context: RecommendationContext) -> bool:
+    """Return whether any filter excludes a product."""
+    return any(explain(facts, context) for explain in FILTERS.values())
 
 
-def blocked(facts: Facts, setting: Setting) -> list[Blocked]:
-    """Return every filter that keeps a product out; none: it may be recommended."""
-    return [
-        Blocked(name, why)
-        for name, is_kept_out in FILTERS.items()
-        if (why := is_kept_out(facts, setting))
-    ]
+def request_blocking_reasons(context: RecommendationContext) -> list[BlockingReason]:
+    """Return what excludes all products: a disabled scenario, or an age that is not proven."""
+    reasons = []
+    if not context.scenario.is_active:
+        reasons.append(BlockingReason("scenario", "this scenario is disabled"))
+    if explanation := _age_not_verified(context):
+        reasons.append(BlockingReason("age", explanation))
+    return reasons
 
 
-def is_blocked(facts: Facts, setting: Setting) -> bool:
-    """Tell whether any filter keeps a product out."""
-    return any(is_kept_out(facts, setting) for is_kept_out in FILTERS.values())
-
-
-def barred(setting: Setting) -> list[Blocked]:
-    """Return what keeps everything out: the scenario is off, or it is not proven that the person is old enough."""
-    found = []
-    if not setting.scenario.is_active:
-        found.append(Blocked("scenario", "this recommendation is switched off"))
-    if why := _too_young(setting):
-        found.append(Blocked("age", why))
-    return found
-
-
-def _too_young(setting: Setting) -> str:
-    person = setting.person
-    if person is None:  # then the client has seen to it: its audience is `verified`
+def _age_not_verified(context: RecommendationContext) -> str:
+    customer = context.customer
+    if customer is None:  # the client has verified the age: its audience is `verified`
         return ""
-    place = PROVINCES.get(setting.question.place or person.province)
-    needed = place.least_age(setting.today) if place else _STRICTEST_AGE
-    if not person.is_age_verified:
-        return f"no proof that they are {needed}"
-    proven = person.proven_age or _LOWEST_AGE
-    return "" if proven >= needed else f"proven is {proven}, needed {needed}"
+    province = PROVINCES.get(context.request.resolved_province or customer.province)
+    required = province.min_age(context.today) if province else _MAX_LEGAL_AGE
+    if not customer.is_age_verified:
+        return f"no proof of age {required}"
+    proven = customer.verified_age or _MIN_LEGAL_AGE
+    return "" if proven >= required else f"proven age {proven}, required {required}"
 
 
-def _merged(facts: Facts, _setting: Setting) -> str:
-    return "" if facts.is_current else "it was merged into another product"
+def _merged(facts: ProductFacts, _context: RecommendationContext) -> str:
+    return "" if facts.is_current else "merged into another product"
 
 
-def _out_of_stock(facts: Facts, setting: Setting) -> str:
-    where = setting.question.store.name if setting.question.store else "any store in reach"
-    return "" if facts.is_in_stock else f"not in stock in {where}"
+def _out_of_stock(facts: ProductFacts, context: RecommendationContext) -> str:
+    if facts.is_in_stock:
+        return ""
+    store = context.request.store
+    return f"not in stock in {store.name if store else 'any store in scope'}"
 
 
-def _not_sold(facts: Facts, setting: Setting) -> str:
-    # Where nobody has told the place, it may be any.
-    for place in [setting.place] if setting.place else PROVINCES.values():
-        if not place.may_sell(
+def _sale_not_allowed(facts: ProductFacts, context: RecommendationContext) -> str:
+    # Without a province, the product must be allowed in all of them.
+    provinces = [context.province_rules] if context.province_rules else PROVINCES.values()
+    for province in provinces:
+        if not province.is_sale_allowed(
             category=facts.category,
             thc=facts.thc,
             milligrams=facts.milligrams,
-            unit=facts.unit,
-            on=setting.today,
+            mg_basis=facts.mg_basis,
+            on=context.today,
         ):
-            return f"may not be sold in {place.name_en}"
+            return f"may not be sold in {province.name_en}"
     return ""
 
 
-def _out_of_price(facts: Facts, setting: Setting) -> str:
-    if setting.prices is None:
+def _outside_price_range(facts: ProductFacts, context: RecommendationContext) -> str:
+    if context.price_range is None:
         return ""
     if facts.price is None:
-        return "it has no price"
-    lowest, highest = setting.prices
-    return (
-        ""
-        if lowest <= facts.price <= highest
-        else f"{facts.price} is not within what was asked for"
-    )
+        return "no price"
+    lowest, highest = context.price_range
+    is_within = lowest <= facts.price <= highest
+    return "" if is_within else f"{facts.price} is outside the price range"
 
 
-def _disliked(facts: Facts, setting: Setting) -> str:
-    person = setting.person
-    if person is None:
+def _disliked(facts: ProductFacts, context: RecommendationContext) -> str:
+    customer = context.customer
+    if customer is None:
         return ""
-    if facts.id in person.disliked:
-        return "they dislike it"
-    for what, value in (
-        ("brands", facts.brand),
-        ("categories", facts.category),
-        ("strain_types", facts.strain_type),
-    ):
-        if value.lower() in setting.disliked[what]:
-            return f"they dislike {value}"
+    if facts.id in customer.disliked:
+        return "the customer dislikes it"
+    values = {
+        "brands": facts.brand,
+        "categories": facts.category,
+        "strain_types": facts.strain_type,
+    }
+    for name, value in values.items():
+        if value.lower() in context.disliked_values[name]:
+            return f"the customer dislikes {value}"
     return ""
 
 
-def _hidden(facts: Facts, setting: Setting) -> str:
-    hiding = next((rule for rule in setting.hiding if names(rule, facts)), None)
-    return f"rule {hiding.name}: {hiding.reason}" if hiding else ""
+def _hidden(facts: ProductFacts, context: RecommendationContext) -> str:
+    rule = next((rule for rule in context.hide_rules if matches_rule(rule, facts)), None)
+    return f"rule {rule.name}: {rule.reason}" if rule else ""
 
 
-def _of_another_category(facts: Facts, setting: Setting) -> str:
-    if not setting.scenario.is_same_category or not setting.looked_at:
+def _other_category(facts: ProductFacts, context: RecommendationContext) -> str:
+    if not context.scenario.is_same_category or not context.viewed:
         return ""
-    wanted = {looked_at.category for looked_at in setting.looked_at.values()}
-    return "" if facts.category in wanted else f"not {', '.join(sorted(wanted))}"
+    categories = {viewed.category for viewed in context.viewed.values()}
+    return "" if facts.category in categories else f"not {', '.join(sorted(categories))}"
 
 
-def _looked_at(facts: Facts, setting: Setting) -> str:
-    return "it is what they look at, or in the basket" if facts.id in setting.looked_at else ""
+def _viewed_or_in_basket(facts: ProductFacts, context: RecommendationContext) -> str:
+    return "viewed or in the basket" if facts.id in context.viewed else ""
 
 
-def names(rule: Rule, facts: Facts) -> bool:
-    """Tell whether a rule names a product: everything that it says is so."""
-    told = (
-        (rule.product and (rule.product.merged_into_id or rule.product_id), facts.id),
-        (rule.brand.lower(), facts.brand.lower()),
-        (rule.category, facts.category),
-        (rule.strain_type, facts.strain_type),
-    )
-    if rule.least_thc is not None and (facts.thc is None or facts.thc < rule.least_thc):
-        return False
-    return all(value == of for value, of in told if value)
-
-
-FILTERS: Mapping[str, Callable[[Facts, Setting], str]] = {
+FILTERS: Mapping[str, Callable[[ProductFacts, RecommendationContext], str]] = {
     "stock": _out_of_stock,
     "merged": _merged,
-    "province": _not_sold,
-    "price": _out_of_price,
+    "province": _sale_not_allowed,
+    "price": _outside_price_range,
     "dislike": _disliked,
     "rule": _hidden,
-    "category": _of_another_category,
-    "looked-at": _looked_at,
+    "category": _other_category,
+    "viewed_or_in_basket": _viewed_or_in_basket,
 }
-"""By name: why a product is kept out, empty where it is not."""
-NAMES = ("scenario", "age", "consent", *FILTERS)
-"""Everything that every answer was held against."""
+"""Filters by name; each returns the explanation, empty where the product passes."""
+FILTER_NAMES = ("scenario", "age", "consent", *FILTERS)
+"""Names of all hard filters that every result has passed."""

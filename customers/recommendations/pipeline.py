@@ -1,7 +1,12 @@
-"""The road of a recommendation, whole: who asks, candidates, filters, order, reasons."""
+"""
+Recommendation pipeline: the order of its steps.
+
+load_context → generate_candidates → combine_scores → apply_hard_filters → add_fallback_products →
+select_products → build_result.
+"""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from uuid import UUID, uuid4
@@ -9,287 +14,310 @@ from uuid import UUID, uuid4
 from django.utils import timezone
 
 from catalog.selectors import products_in_order
-from customers.models import Rule, Scenario
-from customers.recommendations import candidates, scoring
-from customers.recommendations.candidates import Candidates
-from customers.recommendations.context import basket_of, know
-from customers.recommendations.filters import (
-    NAMES,
-    Blocked,
-    Facts,
-    Setting,
-    barred,
-    facts_of,
-    is_blocked,
-    stores_in_reach,
+from customers.models import BusinessRule, Scenario
+from customers.recommendations.candidates import (
+    CandidateSet,
+    generate_candidates,
+    popular_products,
+    stocked_products,
 )
-from customers.recommendations.reasons import anchors_of, explain
-from customers.recommendations.request import Question, Unknown
-from customers.recommendations.result import LEVELS, Answer, Pick
-from customers.recommendations.rules import Rules, decided, moving, rules_for
-from customers.recommendations.scoring import Scored
-from customers.recommendations.segments import sort_of
-from customers.recommendations.statistics.repeats import Habits
-from customers.services.recommendations import keep
+from customers.recommendations.context import RecommendationContext, load_context
+from customers.recommendations.filters import (
+    FILTER_NAMES,
+    BlockingReason,
+    is_blocked,
+    request_blocking_reasons,
+)
+from customers.recommendations.product_facts import ProductFacts, load_product_facts
+from customers.recommendations.reasons import build_reasons, select_anchors
+from customers.recommendations.request import RecommendationRequest
+from customers.recommendations.result import (
+    FALLBACK_LEVELS,
+    FallbackLevel,
+    RecommendationResult,
+    RecommendedProduct,
+)
+from customers.recommendations.rules import rank_adjustment
+from customers.recommendations.scoring import (
+    SCORING_VERSION,
+    ScoredCandidate,
+    combine_scores,
+    diversify,
+)
+from customers.recommendations.segments import segment_of
+from customers.services.recommendations import record_recommendation
 
-_BARS = {"age": "age-not-proven", "scenario": "scenario-off"}
-_LEGS = ("again", "alike", "taste", "popular", "new")
-# The best are held against filters a page after the other, until so many are kept that brands can take turns.
-_PAGE, _ENOUGH, _TURNS = 80, 60, 2
-# What fills up an answer stands below all that was found for it.
-_FILLING = 1e-9
+_BLOCKED_REASONS = {"age": "age_not_verified", "scenario": "scenario_disabled"}
+# Candidates are filtered in pages, best first, until enough are eligible for diversification.
+_PAGE_SIZE = 80
+_MIN_ELIGIBLE = 60
+_ELIGIBLE_PER_RESULT = 2
+# Score of the first fallback product, below that of any candidate.
+_FALLBACK_SCORE = 1e-9
 
 
-@dataclass(slots=True, kw_only=True)
-class Weighed:
-    """All candidates of a question, those kept in order, and what keeps the others out."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """
+    Eligible products of a context, best first, before diversification.
 
-    setting: Setting
-    stores: list[UUID]
-    rules: Rules
-    habits: Habits
-    snapshot: str
-    found: Candidates
-    facts: dict[UUID, Facts]
-    bars: list[Blocked]
-    kept: list[Scored[UUID]] = field(default_factory=list)
-    moved: dict[UUID, tuple[Rule, ...]] = field(default_factory=dict)
+    facts: of every product that was examined. matched_rules: boosts and demotions by product.
+    """
+
+    candidates: CandidateSet = field(default_factory=CandidateSet)
+    eligible: Sequence[ScoredCandidate[UUID]] = ()
+    facts: Mapping[UUID, ProductFacts] = field(default_factory=dict)
+    matched_rules: Mapping[UUID, tuple[BusinessRule, ...]] = field(default_factory=dict)
 
 
-def recommend(
-    question: Question,
+def recommend(  # noqa: PLR0913  # optional keywords
+    request: RecommendationRequest,
     *,
     scenario: Scenario | None = None,
     language: str = "",
-    silent: Sequence[str] = (),
-    is_kept: bool = True,
+    unavailable: Sequence[str] = (),
+    is_recorded: bool = True,
     now: datetime | None = None,
-) -> Answer:
+) -> RecommendationResult:
     """
-    Return what a person should be shown, here and now.
+    Rank products for a customer, session or product page.
 
-    scenario: one that is not saved, for a preview. language: of the reasons, en or fr; else the person's. silent: what else
-    did not answer, as it stands in LEVELS. is_kept: note the answer, so that what becomes of it can be told. Raises
-    Unknown where nobody has the id, or nothing the name.
+    scenario: an unsaved one, for previews. language: of the reasons, en or fr; the customer's by
+    default. unavailable: fallback reasons of components that failed outside. is_recorded: store the
+    result for evaluation and feedback. Raises CustomerNotFound, ScenarioNotFound.
     """
-    moment = now or timezone.now()
-    weighed = weigh(question, scenario=scenario, now=moment)
-    ordered = order(weighed)
-    why, spoken = (*_why(weighed, ordered), *silent), language or language_of(weighed.setting)
-    answer = Answer(
-        id=uuid4(),
-        scenario=weighed.setting.scenario,
-        model_version=f"{scoring.VERSION}.{weighed.habits.number}",
-        filters=NAMES,
-        level=max((LEVELS[reason] for reason in why), default=0),
-        why=why,
-        picks=_picks(weighed, ordered, spoken),
-        language=spoken,
-        is_personal=_is_personal(weighed),
-        until=_until(weighed),
-        rests_on=_rests_on(weighed, ordered),
-        versions=_versions(weighed, ordered),
-        stores=tuple(weighed.stores),
-        snapshot=weighed.snapshot,
-        made_at=moment,
+    context = load_context(request, scenario=scenario, now=now or timezone.now())
+    blocked_by = request_blocking_reasons(context)
+    ranking = Ranking() if blocked_by else rank_eligible_products(context)
+    selected = [] if blocked_by else select_products(ranking, context)
+    result = build_result(
+        context,
+        ranking,
+        selected,
+        fallback_reasons=(*_fallback_reasons(context, ranking, selected, blocked_by), *unavailable),
+        is_personalized=bool(context.history) and not blocked_by,
+        language=language or default_language(context),
     )
-    if is_kept:
-        keep(answer, question)
-    return answer
+    if is_recorded:
+        record_recommendation(result, request)
+    return result
 
 
-def weigh(
-    question: Question,
+def rank_eligible_products(
+    context: RecommendationContext, *, always_include: Collection[UUID] = ()
+) -> Ranking:
+    """
+    Return the eligible products, best first.
+
+    always_include: products to load the facts of in any case; then all candidates are examined.
+    """
+    candidates = generate_candidates(context)
+    scored = combine_scores(
+        candidates.scores,
+        context.source_weights,
+        discovery_ratio=candidates.discovery_ratio,
+        lifts=candidates.lifts,
+    )
+    ranking = apply_hard_filters(scored, context, always_include=always_include)
+    ranking = replace(ranking, candidates=candidates)
+    if len(ranking.eligible) < context.request.limit:
+        ranking = add_fallback_products(ranking, context)
+    return ranking
+
+
+def apply_hard_filters(
+    scored: Sequence[ScoredCandidate[UUID]],
+    context: RecommendationContext,
     *,
-    scenario: Scenario | None = None,
-    also: Collection[UUID] = (),
-    now: datetime,
-) -> Weighed:
-    """Return every candidate, and `also` those, held against filters and rules. Raises as `recommend` does."""
-    person = know(question.customer, now=now) if question.customer else None
-    if question.customer and person is None:
-        raise Unknown("Nobody has this id.")
-    if person and not question.place:
-        question = replace(question, province=person.province)
-    if question.session and not question.products and question.scenario == Scenario.Name.BASKET:
-        question = replace(question, products=basket_of(question.session))
-    staff = decided(now=now)
-    mixed_as = scenario or staff.scenarios.get(question.scenario)
-    if mixed_as is None:
-        raise Unknown("There is no such scenario.")
-    rules = rules_for(question, of=staff, now=now)
-    stores = stores_in_reach(question)
-    setting = Setting(
-        question=question,
-        scenario=mixed_as,
-        person=person,
-        rules=rules.holding,
-        looked_at=facts_of(question.products, stores),
-        today=timezone.localdate(now),
-    )
-    weighed = Weighed(
-        setting=setting,
-        stores=stores,
-        rules=rules,
-        habits=staff.habits,
-        snapshot=staff.snapshot,
-        found=Candidates(),
-        facts={},
-        bars=barred(setting),
-    )
-    if weighed.bars and not also:
-        return weighed
-    weights = {leg: weight for leg in _LEGS if (weight := float(getattr(setting.scenario, leg)))}
-    weighed.found = candidates.gather(
-        question, person, stores, legs=weights, shop=staff.habits, now=now
-    )
-    weighed.facts = facts_of(also, stores)
-    mixed = scoring.mix(
-        weighed.found.legs, weights, odds=weighed.found.odds, lifts=weighed.found.lifts
-    )
-    weighed.kept = _kept(weighed, mixed, enough=_enough(question, also))
-    if len(weighed.kept) < question.limit:
-        _fill(weighed)
-    return weighed
-
-
-def _enough(question: Question, also: Collection[UUID]) -> float:
-    """Return how many must be kept: all of them where one is asked for that may stand anywhere."""
-    return math.inf if also else max(_ENOUGH, _TURNS * question.limit)
-
-
-def order(weighed: Weighed) -> list[Scored[UUID]]:
-    """Return what is shown of what is kept, with variety."""
-    if weighed.bars:
-        return []
-    scenario = weighed.setting.scenario
-    traits = {
-        one.key: (facts.brand, sort_of(facts.category, facts.strain_type))
-        for one in weighed.kept
-        if (facts := weighed.facts[one.key])
-    }
-    return scoring.diversify(
-        weighed.kept,
-        traits=traits,
-        diversity=scenario.diversity,
-        most_of_a_brand=scenario.most_of_a_brand,
-        limit=weighed.setting.question.limit,
-    )
-
-
-def _kept(weighed: Weighed, mixed: Sequence[Scored[UUID]], *, enough: float) -> list[Scored[UUID]]:
-    """Leave out what a filter keeps out, move what rules move."""
-    kept: list[Scored[UUID]] = []
-    if any(rule.deed != Rule.Deed.HIDE for rule in weighed.rules.holding):
-        enough = math.inf  # what stands far below may be raised
-    for start in range(0, len(mixed), _PAGE):
-        page = mixed[start : start + _PAGE]
-        weighed.facts |= facts_of([one.key for one in page], weighed.stores)
-        for one in page:
-            facts = weighed.facts.get(one.key)
-            if facts is None or is_blocked(facts, weighed.setting):
+    always_include: Collection[UUID] = (),
+) -> Ranking:
+    """Return the candidates that pass all hard filters, with their scores adjusted by the rules."""
+    facts = load_product_facts(always_include, context.store_ids)
+    matched_rules: dict[UUID, tuple[BusinessRule, ...]] = {}
+    eligible: list[ScoredCandidate[UUID]] = []
+    enough = _required_eligible(context, always_include)
+    for start in range(0, len(scored), _PAGE_SIZE):
+        page = scored[start : start + _PAGE_SIZE]
+        facts |= load_product_facts([candidate.key for candidate in page], context.store_ids)
+        for candidate in page:
+            product = facts.get(candidate.key)
+            if product is None or is_blocked(product, context):
                 continue
-            weighed.moved[one.key], factor = moving(weighed.rules.holding, facts)
-            parts = {leg: factor * part for leg, part in one.parts.items()}
-            kept.append(Scored(key=one.key, score=factor * one.score, parts=parts))
-        if len(kept) >= enough:
+            rules, factor = rank_adjustment(context.rules.rules, product)
+            matched_rules[candidate.key] = rules
+            eligible.append(_scaled(candidate, factor))
+        if len(eligible) >= enough:
             break
-    return sorted(kept, key=lambda one: (-one.score, str(one.key)))
+    eligible.sort(key=lambda candidate: (-candidate.score, str(candidate.key)))
+    return Ranking(eligible=eligible, facts=facts, matched_rules=matched_rules)
 
 
-def _fill(weighed: Weighed) -> None:
-    """Add what sells, else what there is, where candidates are too few; held against the same filters."""
-    sells = weighed.found.legs.get("popular") or candidates.popular(
-        weighed.setting.question, weighed.stores
-    )
-    more = dict.fromkeys([*sells, *candidates.anything(weighed.stores)])
-    missing = [pk for pk in more if pk not in weighed.facts]
-    weighed.facts |= facts_of(missing, weighed.stores)
-    there = {one.key for one in weighed.kept}
-    fit = [
+def add_fallback_products(ranking: Ranking, context: RecommendationContext) -> Ranking:
+    """Append best sellers, then other products in stock, that pass the same hard filters."""
+    popular = ranking.candidates.scores.get("popularity") or popular_products(context)
+    fallback = list(dict.fromkeys([*popular, *stocked_products(context)]))
+    missing = [pk for pk in fallback if pk not in ranking.facts]
+    facts = {**ranking.facts, **load_product_facts(missing, context.store_ids)}
+    present = {candidate.key for candidate in ranking.eligible}
+    eligible = [
         pk
-        for pk in more
-        if pk in weighed.facts
-        and pk not in there
-        and not is_blocked(weighed.facts[pk], weighed.setting)
+        for pk in fallback
+        if pk in facts and pk not in present and not is_blocked(facts[pk], context)
     ]
-    weighed.kept += [
-        Scored(key=pk, score=_FILLING / (place + 1), parts={})
-        for place, pk in enumerate(fit[: weighed.setting.question.limit])
+    added = [
+        ScoredCandidate(key=pk, score=_FALLBACK_SCORE / rank, components={})
+        for rank, pk in enumerate(eligible[: context.request.limit], start=1)
     ]
+    return replace(ranking, eligible=[*ranking.eligible, *added], facts=facts)
 
 
-def _until(weighed: Weighed) -> datetime:
-    """Return when it may be otherwise by itself: when a rule begins or ends, or with the day, by which laws hold."""
-    tomorrow = datetime.combine(
-        weighed.setting.today + timedelta(days=1), time.min, timezone.get_current_timezone()
+def select_products(
+    ranking: Ranking, context: RecommendationContext
+) -> list[ScoredCandidate[UUID]]:
+    """Return the products to recommend: the best of the ranking, diversified."""
+    traits = {}
+    for candidate in ranking.eligible:
+        facts = ranking.facts[candidate.key]
+        traits[candidate.key] = (facts.brand, segment_of(facts.category, facts.strain_type))
+    return diversify(
+        ranking.eligible,
+        traits=traits,
+        diversity=context.scenario.diversity,
+        max_per_brand=context.scenario.max_per_brand,
+        limit=context.request.limit,
     )
-    return min(filter(None, (weighed.rules.until, tomorrow)))
 
 
-def _is_personal(weighed: Weighed) -> bool:
-    person = weighed.setting.person
-    return bool(person and person.is_profiled and person.deeds and not weighed.bars)
+def build_result(  # noqa: PLR0913  # keywords, each computed by one step
+    context: RecommendationContext,
+    ranking: Ranking,
+    selected: Sequence[ScoredCandidate[UUID]],
+    *,
+    fallback_reasons: tuple[str, ...],
+    is_personalized: bool,
+    language: str,
+) -> RecommendationResult:
+    """Return the result, with reasons and with the dependencies that a cache checks."""
+    levels = [FALLBACK_LEVELS[reason] for reason in fallback_reasons]
+    return RecommendationResult(
+        id=uuid4(),
+        scenario=context.scenario,
+        model_version=f"{SCORING_VERSION}.{context.statistics.row_id}",
+        applied_filters=FILTER_NAMES,
+        fallback_level=max(levels, default=FallbackLevel.NONE),
+        fallback_reasons=fallback_reasons,
+        recommendations=_recommended_products(context, ranking, selected, language),
+        language=language,
+        is_personalized=is_personalized,
+        valid_until=_valid_until(context),
+        dependencies=_dependencies(context, selected),
+        dependency_versions=_dependency_versions(context, ranking, selected),
+        store_ids=context.store_ids,
+        snapshot=context.snapshot,
+        created_at=context.now,
+    )
 
 
-def _why(weighed: Weighed, ordered: Sequence[Scored[UUID]]) -> tuple[str, ...]:
-    """Return what stood between the answer and what was asked for."""
-    if weighed.bars:
-        return tuple(_BARS[bar.filter] for bar in weighed.bars)
-    why = list(weighed.found.silent)
-    person, question = weighed.setting.person, weighed.setting.question
-    if not question.products:  # what is looked at is answered by itself, whoever asks
-        if person is None:
-            why.append("nobody-known")
-        elif not person.is_profiled:
-            why.append("no-consent")
-        elif not person.deeds:
-            why.append("cold-start")
-    elif not any(set(one.parts) & {"alike", "taste"} for one in ordered):
-        why.append("nothing-alike")
-    if not ordered:
-        why.append("nothing-fits")
-    return tuple(why)
+def default_language(context: RecommendationContext) -> str:
+    """Return the customer's language; for an anonymous request that of the province."""
+    if context.customer:
+        return context.customer.language
+    return "fr" if context.request.resolved_province == "QC" else "en"
 
 
-def language_of(setting: Setting) -> str:
-    """Return the person's language; of somebody unknown that of the province."""
-    if setting.person:
-        return setting.person.language
-    return "fr" if setting.question.place == "QC" else "en"
+def _required_eligible(context: RecommendationContext, always_include: Collection[UUID]) -> float:
+    """Return after how many eligible products filtering may stop."""
+    if always_include:
+        return math.inf
+    if any(rule.action != BusinessRule.Action.HIDE for rule in context.rules.rules):
+        return math.inf  # a low-ranked product may be boosted
+    return max(_MIN_ELIGIBLE, _ELIGIBLE_PER_RESULT * context.request.limit)
 
 
-def _picks(weighed: Weighed, ordered: Sequence[Scored[UUID]], language: str) -> list[Pick]:
-    anchors = anchors_of(weighed.found.seeds, weighed.setting.question.products)
-    products = {
-        product.pk: product
-        for product in products_in_order([*(str(one.key) for one in ordered), *map(str, anchors)])
-    }
-    told = [products[pk] for pk in anchors if pk in products]
+def _scaled(candidate: ScoredCandidate[UUID], factor: float) -> ScoredCandidate[UUID]:
+    components = {source: factor * part for source, part in candidate.components.items()}
+    return replace(candidate, score=factor * candidate.score, components=components)
+
+
+def _fallback_reasons(
+    context: RecommendationContext,
+    ranking: Ranking,
+    selected: Sequence[ScoredCandidate[UUID]],
+    blocked_by: Sequence[BlockingReason],
+) -> tuple[str, ...]:
+    """Return why the result differs from an ideal one; empty when it does not."""
+    if blocked_by:
+        return tuple(_BLOCKED_REASONS[reason.filter] for reason in blocked_by)
+    reasons = list(ranking.candidates.unavailable)
+    if context.request.products:
+        similar = {"co_purchase", "embedding_similarity"}
+        if not any(similar & candidate.components.keys() for candidate in selected):
+            reasons.append("no_similar_products")
+    elif context.customer is None:
+        reasons.append("anonymous")
+    elif not context.customer.is_profiled:
+        reasons.append("no_consent")
+    elif not context.history:
+        reasons.append("cold_start")
+    if not selected:
+        reasons.append("no_eligible_products")
+    return tuple(reasons)
+
+
+def _recommended_products(
+    context: RecommendationContext,
+    ranking: Ranking,
+    selected: Sequence[ScoredCandidate[UUID]],
+    language: str,
+) -> list[RecommendedProduct]:
+    anchor_ids = select_anchors(ranking.candidates.seeds, context.request.products)
+    ids = [*(candidate.key for candidate in selected), *anchor_ids]
+    products = {product.pk: product for product in products_in_order([str(pk) for pk in ids])}
+    anchors = [products[pk] for pk in anchor_ids if pk in products]
     return [
-        Pick(
-            product=products[one.key],
-            score=one.score,
-            parts=one.parts,
-            rules=weighed.moved.get(one.key, ()),
-            reasons=explain(products[one.key], parts=one.parts, anchors=told, language=language),
+        RecommendedProduct(
+            product=products[candidate.key],
+            score=candidate.score,
+            score_components=candidate.components,
+            rules=ranking.matched_rules.get(candidate.key, ()),
+            reasons=build_reasons(
+                products[candidate.key],
+                score_components=candidate.components,
+                anchors=anchors,
+                language=language,
+            ),
         )
-        for one in ordered
-        if one.key in products
+        for candidate in selected
+        if candidate.key in products
     ]
 
 
-def _rests_on(weighed: Weighed, ordered: Sequence[Scored[UUID]]) -> frozenset[str]:
-    question = weighed.setting.question
-    own = [question.customer] if question.customer else []
-    return frozenset(
-        map(str, (*own, *question.products, *weighed.stores, *(one.key for one in ordered)))
+def _valid_until(context: RecommendationContext) -> datetime:
+    """Return when the result may change without a change of data: with a rule, or with the day."""
+    tomorrow = datetime.combine(
+        context.today + timedelta(days=1), time.min, timezone.get_current_timezone()
     )
+    changes_at = context.rules.changes_at
+    return min(changes_at, tomorrow) if changes_at else tomorrow
 
 
-def _versions(weighed: Weighed, ordered: Sequence[Scored[UUID]]) -> tuple[str, ...]:
-    """Return the versions of person, rules and products as they were read; `customers.recommendations.cache` asks for the same again."""
-    person, facts = weighed.setting.person, {**weighed.facts, **weighed.setting.looked_at}
-    shown = {one.key for one in ordered}
-    products = sorted(f"{pk}:{facts[pk].version}" for pk in {*shown, *weighed.setting.looked_at})
-    return (person.version if person else "", weighed.rules.version, *products)
+def _dependencies(
+    context: RecommendationContext, selected: Sequence[ScoredCandidate[UUID]]
+) -> frozenset[str]:
+    request = context.request
+    customers = [request.customer] if request.customer else []
+    products = [*request.products, *(candidate.key for candidate in selected)]
+    return frozenset(str(pk) for pk in (*customers, *products, *context.store_ids))
+
+
+def _dependency_versions(
+    context: RecommendationContext,
+    ranking: Ranking,
+    selected: Sequence[ScoredCandidate[UUID]],
+) -> tuple[str, ...]:
+    """Return the versions of customer, settings and products, as `cache.is_current` checks them."""
+    facts = {**ranking.facts, **context.viewed}
+    products = {*(candidate.key for candidate in selected), *context.viewed}
+    product_versions = sorted(f"{pk}:{facts[pk].version}" for pk in products)
+    customer_version = context.customer.version if context.customer else ""
+    return (customer_version, context.rules.version, *product_versions)

@@ -1,4 +1,4 @@
-"""Why a product is recommended, in facts: what it shares with what somebody bought or looks at; never what it does."""
+"""Reasons of a recommendation: facts that a product shares with others, never effects or praise."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,64 +6,72 @@ from uuid import UUID
 
 from catalog.models import Product
 from catalog.search.facets import PRICE_BANDS, THC_BANDS
-from catalog.search.reasons import reasons
-from customers.reference.reasons import text_of
+from catalog.search.reasons import similarity_reasons
+from customers.reference.reasons import reason_text
 
-_MOST = 4
+_MAX_REASONS = 4
 
 
-def explain(
-    product: Product, *, parts: Mapping[str, float], anchors: Sequence[Product], language: str
+def build_reasons(
+    product: Product,
+    *,
+    score_components: Mapping[str, float],
+    anchors: Sequence[Product],
+    language: str,
 ) -> list[dict[str, Any]]:
     """
-    Return up to four reasons, the strongest first: kind, value, text in the language, and `like`, the product it shares it with.
+    Return up to four reasons, strongest first.
 
-    anchors: what the person bought or looks at, the weightiest first. Without any, facts of the product itself.
+    A reason has `type`, `value`, `text` in the language, and `similar_to_product_id`, the anchor
+    that shares the fact. anchors: products that the customer bought or is viewing, highest weight
+    first; without anchors, the reasons are facts of the product.
     """
-    told: list[dict[str, Any]] = []
-    if parts.get("again"):
-        told.append({"kind": "bought_before", "value": "", "like": None})
-    shared = [(anchor, reasons(anchor, product)) for anchor in anchors if anchor.pk != product.pk]
-    if shared:
-        nearest, found = max(shared, key=lambda pair: len(pair[1]))
-        told += [{**reason, "like": nearest.pk} for reason in found]
-    if not told:
-        told = _facts(product)
-    if parts.get("new"):
-        told.append({"kind": "new", "value": "", "like": None})
+    reasons: list[dict[str, Any]] = []
+    if score_components.get("repurchase"):
+        reasons.append(_reason("previously_purchased"))
+    shared_by_anchor = [
+        (anchor, similarity_reasons(anchor, product))
+        for anchor in anchors
+        if anchor.pk != product.pk
+    ]
+    if shared_by_anchor:
+        nearest, shared = max(shared_by_anchor, key=lambda pair: len(pair[1]))
+        reasons += [_reason(fact["type"], fact["value"], nearest.pk) for fact in shared]
+    if not reasons:
+        reasons = _product_facts(product)
+    if score_components.get("newness"):
+        reasons.append(_reason("new_arrival"))
     return [
-        {**reason, "text": text_of(reason["kind"], reason["value"], language)}
-        for reason in told[:_MOST]
+        {**reason, "text": reason_text(reason["type"], reason["value"], language)}
+        for reason in reasons[:_MAX_REASONS]
     ]
 
 
-def _facts(product: Product) -> list[dict[str, Any]]:
-    facts = []
-    if product.category:
-        facts.append({"kind": "category", "value": product.category, "like": None})
-    if product.thc_percentage is not None:
-        facts.append(
-            {
-                "kind": "thc_band",
-                "value": _band(float(product.thc_percentage), THC_BANDS),
-                "like": None,
-            }
-        )
-    if product.price is not None:
-        facts.append(
-            {"kind": "price_band", "value": _band(float(product.price), PRICE_BANDS), "like": None}
-        )
-    return facts
-
-
-def _band(value: float, lows: Sequence[int]) -> str:
-    """Return the band that a value lies in, for example 20–25."""
-    place = max(number for number, low in enumerate(lows) if low <= value)
-    return f"{lows[place]}–{lows[place + 1]}" if place + 1 < len(lows) else f"{lows[place]}+"
-
-
-def anchors_of(
-    seeds: Mapping[UUID, float], looked_at: Sequence[UUID], *, most: int = 3
+def select_anchors(
+    seeds: Mapping[UUID, float], viewed: Sequence[UUID], *, limit: int = 3
 ) -> list[UUID]:
-    """Return the products that reasons refer to: what is looked at, else what weighs most of what was bought."""
-    return list(looked_at[:most]) or sorted(seeds, key=lambda pk: (-seeds[pk], str(pk)))[:most]
+    """Return the products that reasons refer to: the viewed ones, else the heaviest seeds."""
+    return list(viewed[:limit]) or sorted(seeds, key=lambda pk: (-seeds[pk], str(pk)))[:limit]
+
+
+def _reason(reason_type: str, value: str = "", similar_to: UUID | None = None) -> dict[str, Any]:
+    return {"type": reason_type, "value": value, "similar_to_product_id": similar_to}
+
+
+def _product_facts(product: Product) -> list[dict[str, Any]]:
+    reasons = []
+    if product.category:
+        reasons.append(_reason("category", product.category))
+    if product.thc_percentage is not None:
+        reasons.append(_reason("thc_band", _band(float(product.thc_percentage), THC_BANDS)))
+    if product.price is not None:
+        reasons.append(_reason("price_band", _band(float(product.price), PRICE_BANDS)))
+    return reasons
+
+
+def _band(value: float, lower_bounds: Sequence[int]) -> str:
+    """Return the band that contains a value, for example 20–25."""
+    index = max(number for number, lower in enumerate(lower_bounds) if lower <= value)
+    if index + 1 == len(lower_bounds):
+        return f"{lower_bounds[index]}+"
+    return f"{lower_bounds[index]}–{lower_bounds[index + 1]}"

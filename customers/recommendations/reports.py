@@ -1,4 +1,4 @@
-"""What sells in a store, how much of its stock is ever recommended, and what rules reach."""
+"""Reports for the console: best sellers, coverage, fallback, feedback, and the reach of a rule."""
 
 import re
 from collections.abc import Sequence
@@ -11,15 +11,16 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 
 from catalog.models import Product, Store, StoreStock
-from customers.models import ProductPopularity, Rule
+from customers.models import BusinessRule, ProductPopularity
 
-MOST_COUNTED = 10_000
-"""Products of a rule are counted up to here."""
-_SOME = 8
+MAX_COUNTED_PRODUCTS = 10_000
+"""Upper bound up to which the products of a rule are counted."""
+_MAX_EXAMPLES = 8
 
-# DISTINCT over the unnested ids is done by several workers at once; grouped by day it took five times as long.
+# By category: name, products in stock that were recommended, products in stock. DISTINCT over the
+# unnested ids runs in parallel workers; grouping by day took five times as long.
 _COVERAGE = """
-SELECT coalesce(p.category, ''), count(told.id), count(*)
+SELECT coalesce(p.category, ''), count(recommended.id), count(*)
 FROM (
   SELECT DISTINCT product_id AS id FROM store_stock
   WHERE quantity > 0 AND (%(store)s::uuid IS NULL OR store_id = %(store)s::uuid)
@@ -28,36 +29,45 @@ JOIN products p ON p.id = stocked.id AND p.merged_into_id IS NULL
 LEFT JOIN (
   SELECT DISTINCT id FROM (
     SELECT unnest(products) AS id FROM recommendations
-    WHERE made_at >= %(since)s AND (%(store)s::uuid IS NULL OR store_id = %(store)s::uuid)
-  ) answers
-) told ON told.id = p.id
+    WHERE created_at >= %(since)s AND (%(store)s::uuid IS NULL OR store_id = %(store)s::uuid)
+  ) results
+) recommended ON recommended.id = p.id
 GROUP BY 1 ORDER BY 3 DESC, 1
 """
-_LEVELS = """
+# Number of results by scenario and fallback level.
+_FALLBACK_COUNTS = """
 SELECT scenario, fallback_level, count(*) FROM recommendations
-WHERE made_at >= %(since)s AND (%(store)s::uuid IS NULL OR store_id = %(store)s::uuid) GROUP BY 1, 2 ORDER BY 1, 2
+WHERE created_at >= %(since)s AND (%(store)s::uuid IS NULL OR store_id = %(store)s::uuid)
+GROUP BY 1, 2 ORDER BY 1, 2
 """
-_CLICKS = """
-SELECT scenario, count(*) FILTER (WHERE kind = 'shown'), count(*) FILTER (WHERE kind = 'clicked'),
-  count(*) FILTER (WHERE kind = 'bought')
+# By scenario: recommended products shown, clicked and bought.
+_FEEDBACK_COUNTS = """
+SELECT scenario, count(*) FILTER (WHERE kind = 'shown'),
+  count(*) FILTER (WHERE kind = 'clicked'), count(*) FILTER (WHERE kind = 'bought')
 FROM recommendation_feedback
-WHERE at >= %(since)s AND (%(store)s::uuid IS NULL OR store_id = %(store)s::uuid) GROUP BY 1 ORDER BY 1
+WHERE at >= %(since)s AND (%(store)s::uuid IS NULL OR store_id = %(store)s::uuid)
+GROUP BY 1 ORDER BY 1
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
-    """How many current products a rule names (MOST_COUNTED + 1: more), some of them, and in how many stores they are."""
+class RuleReach:
+    """
+    Current products that match a rule, and the stores that have them in stock.
 
-    products: int
-    some: Sequence[Product]
-    stores: int
-    of_stores: int
+    product_count: at most MAX_COUNTED_PRODUCTS + 1, which means more. stocking_store_count: stores
+    in which the rule applies and a matching product is in stock, of store_count.
+    """
+
+    product_count: int
+    examples: Sequence[Product]
+    stocking_store_count: int
+    store_count: int
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """A part of a whole, both counted; name: of what, empty where that is not known or is everything."""
+class Proportion:
+    """A part of a whole, both as counts; name: what is counted, empty for unknown or everything."""
 
     name: str
     part: int
@@ -65,13 +75,13 @@ class Share:
 
     @property
     def percent(self) -> float:
-        """The share, 0 to 100; 0 of nothing."""
+        """Share of the whole, 0 to 100; 0 when the whole is 0."""
         return 100 * self.part / self.whole if self.whole else 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
-    """What became of what was shown, in one scenario."""
+class FeedbackCounts:
+    """Outcomes of the recommended products of a scenario."""
 
     scenario: str
     shown: int
@@ -80,69 +90,69 @@ class Feedback:
 
     @property
     def click_percent(self) -> float:
-        """Clicks for each hundred shown; 0 where nothing was."""
+        """Clicks per hundred shown products; 0 when none was shown."""
         return 100 * self.clicked / self.shown if self.shown else 0.0
 
 
-def named_by(rule: Rule) -> QuerySet[Product]:
-    """Return the current products that meet everything a rule says; the same as `filtering.names`, asked of the database."""
+def products_matching_rule(rule: BusinessRule) -> QuerySet[Product]:
+    """Return the current products that match a rule; the same condition as `matches_rule`."""
     rows = Product.objects.current().defer("search_document")
     if rule.product:
         rows = rows.filter(pk=rule.product.merged_into_id or rule.product.pk)
     if rule.brand:
-        # As a pattern, since the index of spellings knows patterns, and no equality of upper case.
+        # A pattern, since the trigram index supports patterns and not equality of upper case.
         rows = rows.filter(brand__iregex=f"^{re.escape(rule.brand)}$")
     for name in ("category", "strain_type"):
         if value := getattr(rule, name):
             rows = rows.filter(**{name: value})
-    if rule.least_thc is None:
+    if rule.min_thc_percentage is None:
         return rows
-    return rows.alias(most=Coalesce("thc_percentage_high", "thc_percentage")).filter(
-        most__gte=rule.least_thc
+    return rows.alias(max_thc=Coalesce("thc_percentage_high", "thc_percentage")).filter(
+        max_thc__gte=rule.min_thc_percentage
     )
 
 
-def reach_of(rule: Rule) -> Reach:
-    """Return what a rule reaches now, in the stores where it holds; four bounded queries."""
-    named = named_by(rule)
+def rule_reach(rule: BusinessRule) -> RuleReach:
+    """Return the reach of a rule in the stores where it applies; four bounded queries."""
+    matching = products_matching_rule(rule)
     stores = Store.objects.filter(pk=rule.store_id) if rule.store_id else Store.objects.all()
     if rule.province:
         stores = stores.filter(province=rule.province)
     stocked = StoreStock.objects.filter(
-        store=OuterRef("pk"), quantity__gt=0, product__in=named.values("pk")
+        store=OuterRef("pk"), quantity__gt=0, product__in=matching.values("pk")
     )
-    return Reach(
-        products=named.order_by()[: MOST_COUNTED + 1].count(),
-        some=list(named.order_by("name", "-id")[:_SOME]),
-        stores=stores.filter(Exists(stocked)).count(),
-        of_stores=stores.count(),
+    return RuleReach(
+        product_count=matching.order_by()[: MAX_COUNTED_PRODUCTS + 1].count(),
+        examples=list(matching.order_by("name", "-id")[:_MAX_EXAMPLES]),
+        stocking_store_count=stores.filter(Exists(stocked)).count(),
+        store_count=stores.count(),
     )
 
 
-def best_sellers(*, store: Store | None, most: int = 20) -> list[ProductPopularity]:
-    """Return what sells best in a store, or in all, the best first; one query."""
-    rows = ProductPopularity.objects.filter(store=store, product__merged_into=None).select_related(
-        "product"
-    )
-    return list(rows.defer("product__search_document").order_by("-score", "product_id")[:most])
+def best_sellers(*, store: Store | None, limit: int = 20) -> list[ProductPopularity]:
+    """Return the best sellers of a store, or of all stores, best first; one query."""
+    rows = ProductPopularity.objects.filter(store=store, product__merged_into=None)
+    rows = rows.select_related("product").defer("product__search_document")
+    return list(rows.order_by("-score", "product_id")[:limit])
 
 
-def coverage(*, store: Store | None, since: datetime) -> list[Share]:
-    """Return of each category how many products that are in stock now were in any answer since; one query."""
-    return [Share(*row) for row in _rows(_COVERAGE, store, since)]
+def category_coverage(*, store: Store | None, since: datetime) -> list[Proportion]:
+    """Return, by category, how many products in stock were recommended since a time; one query."""
+    return [Proportion(*row) for row in _rows(_COVERAGE, store, since)]
 
 
-def levels(*, store: Store | None, since: datetime) -> list[tuple[str, int, int]]:
-    """Return how many answers were made since, by scenario and level of the fallback; one query."""
-    return _rows(_LEVELS, store, since)
+def fallback_counts(*, store: Store | None, since: datetime) -> list[tuple[str, int, int]]:
+    """Return scenario, fallback level and number of results since a time; one query."""
+    return _rows(_FALLBACK_COUNTS, store, since)
 
 
-def clicks(*, store: Store | None, since: datetime) -> list[Feedback]:
-    """Return what became of what was shown since, by scenario; one query."""
-    return [Feedback(*row) for row in _rows(_CLICKS, store, since)]
+def feedback_counts(*, store: Store | None, since: datetime) -> list[FeedbackCounts]:
+    """Return the feedback since a time, by scenario; one query."""
+    return [FeedbackCounts(*row) for row in _rows(_FEEDBACK_COUNTS, store, since)]
 
 
 def _rows(query: str, store: Store | None, since: datetime) -> list[Any]:
+    params = {"store": store.pk if store else None, "since": since}
     with connection.cursor() as cursor:
-        cursor.execute(query, {"store": store.pk if store else None, "since": since})
+        cursor.execute(query, params)
         return list(cursor.fetchall())

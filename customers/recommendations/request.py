@@ -1,4 +1,4 @@
-"""What is asked."""
+"""Recommendation request and its lookup errors."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,18 +8,31 @@ from catalog.models import Store
 from config.errors import CultivarError
 
 
-class Unknown(CultivarError):
-    """Nobody, or nothing, has the id that was asked with."""
+class RecommendationLookupError(CultivarError):
+    """Base of the errors of a request that refers to something unknown."""
 
-    code = "not-found"
+    code = "not_found"
+
+
+class CustomerNotFound(RecommendationLookupError):
+    """No customer has the requested id."""
+
+
+class ScenarioNotFound(RecommendationLookupError):
+    """No scenario has the requested name."""
+
+
+class ProductNotFound(RecommendationLookupError):
+    """No product has the requested id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class RecommendationRequest:
     """
-    What somebody wants to see, where.
+    Parameters of a recommendation.
 
-    products: what is looked at, or lies in the basket. province: where no store is told. limit: 1 to 50.
+    customer: None for an anonymous request. province: used where no store is given. products: the
+    viewed product, or the products in the basket. limit: 1 to 50.
     """
 
     scenario: str
@@ -29,10 +42,10 @@ class Question:
     province: str = ""
     products: tuple[UUID, ...] = ()
     limit: int = 10
-    least_price: Decimal | None = None
-    most_price: Decimal | None = None
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
 
     @property
-    def place(self) -> str:
-        """The province that it is asked in; empty where nobody told."""
+    def resolved_province(self) -> str:
+        """Province of the store, else the requested province; empty when neither is given."""
         return self.store.province if self.store else self.province

@@ -1,62 +1,90 @@
-"""What an answer is."""
+"""Result of a recommendation request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
 from catalog.models import Product
-from customers.models import Rule, Scenario
+from customers.models import BusinessRule, Scenario
 
-# How far an answer is from what was asked for, by what stood in the way: 0 is all of it.
-LEVELS: Mapping[str, int] = {
-    "vectors-silent": 1,
-    "cache-silent": 1,
-    "no-consent": 2,
-    "cold-start": 2,
-    "nobody-known": 2,
-    "nothing-alike": 3,
-    "age-not-proven": 4,
-    "scenario-off": 4,
-    "nothing-fits": 4,
+
+class FallbackLevel(IntEnum):
+    """
+    Degree to which a result was degraded; a higher level is further from the request.
+
+    DEGRADED: a component was unavailable. NOT_PERSONALIZED: the customer's history was not used.
+    POPULAR: no similar products were found, best sellers are shown. EMPTY: no products.
+    """
+
+    NONE = 0
+    DEGRADED = 1
+    NOT_PERSONALIZED = 2
+    POPULAR = 3
+    EMPTY = 4
+
+    @property
+    def code(self) -> str:
+        """Name of the level in the API."""
+        return self.name.lower()
+
+
+FALLBACK_LEVELS: Mapping[str, FallbackLevel] = {
+    "vectors_unavailable": FallbackLevel.DEGRADED,
+    "cache_unavailable": FallbackLevel.DEGRADED,
+    "no_consent": FallbackLevel.NOT_PERSONALIZED,
+    "cold_start": FallbackLevel.NOT_PERSONALIZED,
+    "anonymous": FallbackLevel.NOT_PERSONALIZED,
+    "no_similar_products": FallbackLevel.POPULAR,
+    "age_not_verified": FallbackLevel.EMPTY,
+    "scenario_disabled": FallbackLevel.EMPTY,
+    "no_eligible_products": FallbackLevel.EMPTY,
 }
+"""Fallback level by fallback reason; the level of a result is the highest of its reasons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pick:
-    """A recommended product: its score, what each leg gave to it, staff's rules that moved it, and why it is there."""
+class RecommendedProduct:
+    """
+    A recommended product.
+
+    score_components: contribution of each candidate source to the score. rules: boosts and
+    demotions that were applied. reasons: see `reasons.build_reasons`.
+    """
 
     product: Product
     score: float
-    parts: dict[str, float]
-    rules: tuple[Rule, ...]
+    score_components: dict[str, float]
+    rules: tuple[BusinessRule, ...]
     reasons: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class RecommendationResult:
     """
-    What is recommended, best first.
+    Recommended products, best first, with all that a cache needs to know about them.
 
-    model_version: of the mix, and by which count of the shop's habits it went, as mix-2.17. level: 0 all that was asked for,
-    1 without a part that did not answer, 2 not personal, 3 what sells, as nothing else was found, 4 nothing; why: what
-    stood in the way. rests_on: ids of rows; versions: what of them was read. stores: whose stock counted; snapshot: which
-    transactions were seen before it was read. until: when it may be otherwise by itself.
+    model_version: version of the scoring and id of the store statistics, for example `blend-2.17`.
+    applied_filters: names of the hard filters. valid_until: time at which the result may change
+    without a change of data. dependencies: ids of the rows that it depends on;
+    dependency_versions: their versions as read. store_ids: stores whose stock was considered.
+    snapshot: PostgreSQL snapshot that was taken before the data were read.
     """
 
     id: UUID
     scenario: Scenario
     model_version: str
-    filters: tuple[str, ...]
-    level: int
-    why: tuple[str, ...]
-    picks: list[Pick]
+    applied_filters: tuple[str, ...]
+    fallback_level: FallbackLevel
+    fallback_reasons: tuple[str, ...]
+    recommendations: list[RecommendedProduct]
     language: str
-    is_personal: bool
-    until: datetime
-    rests_on: frozenset[str]
-    versions: tuple[str, ...]
-    stores: tuple[UUID, ...]
+    is_personalized: bool
+    valid_until: datetime
+    dependencies: frozenset[str]
+    dependency_versions: tuple[str, ...]
+    store_ids: tuple[UUID, ...]
     snapshot: str
-    made_at: datetime
+    created_at: datetime

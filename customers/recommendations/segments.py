@@ -1,11 +1,11 @@
-"""Sorts of product: category and strain type, as far as they are known. By them shares of a shop and tastes are counted."""
+"""Segment of a product: its category and strain type, the unit of sales shares and preferences."""
 
 
-def sort_of(category: str, strain_type: str) -> str:
-    """Return the sort, for example `dried-flower indica`; '' where neither is known."""
+def segment_of(category: str, strain_type: str) -> str:
+    """Return the segment, for example `dried-flower indica`; empty when neither is known."""
     return f"{category} {strain_type}".strip()
 
 
-def sort_in_sql(table: str) -> str:
-    """Return the same as an expression of a row of products, by its name in the statement."""
+def segment_sql(table: str) -> str:
+    """Return `segment_of` as an SQL expression; table: alias of the products table."""
     return f"btrim(concat_ws(' ', {table}.category, {table}.strain_type))"

@@ -1,12 +1,12 @@
-"""What is said of why a product is recommended, in both languages: facts, no praise, nothing of effects."""
+"""Texts of recommendation reasons in both languages: facts, without praise or effects."""
 
 from collections.abc import Mapping
 
 from catalog.reference.labels import label
 
-TEXTS: Mapping[str, Mapping[str, str]] = {
-    "bought_before": {"en": "You bought it before", "fr": "Vous l'avez déjà acheté"},
-    "new": {"en": "New in the catalogue", "fr": "Nouveau au catalogue"},
+REASON_TEXTS: Mapping[str, Mapping[str, str]] = {
+    "previously_purchased": {"en": "You bought it before", "fr": "Vous l'avez déjà acheté"},
+    "new_arrival": {"en": "New in the catalogue", "fr": "Nouveau au catalogue"},
     "category": {"en": "Category: {}", "fr": "Catégorie : {}"},
     "thc_band": {"en": "THC {} %", "fr": "THC {} %"},
     "price_band": {"en": "Price {} $", "fr": "Prix {} $"},
@@ -16,19 +16,19 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
     "same_category": {"en": "Same category: {}", "fr": "Même catégorie : {}"},
     "shared_terpene": {"en": "Same terpene: {}", "fr": "Même terpène : {}"},
     "shared_parent": {"en": "Same parent strain: {}", "fr": "Même variété parente : {}"},
-    "near_thc": {"en": "Similar THC: {} %", "fr": "THC semblable : {} %"},
-    "near_cbd": {"en": "Similar CBD: {} %", "fr": "CBD semblable : {} %"},
+    "similar_thc": {"en": "Similar THC: {} %", "fr": "THC semblable : {} %"},
+    "similar_cbd": {"en": "Similar CBD: {} %", "fr": "CBD semblable : {} %"},
     "same_size": {"en": "Same size: {} g", "fr": "Même format : {} g"},
-    "near_price": {"en": "Similar price: {} $", "fr": "Prix semblable : {} $"},
+    "similar_price": {"en": "Similar price: {} $", "fr": "Prix semblable : {} $"},
 }
-_WORDS = frozenset({"category", "same_category", "same_strain_type", "shared_terpene"})
-_NUMBERS = frozenset({"near_thc", "near_cbd", "same_size", "near_price"})
+_LABELLED = frozenset({"category", "same_category", "same_strain_type", "shared_terpene"})
+_NUMERIC = frozenset({"similar_thc", "similar_cbd", "same_size", "similar_price"})
 
 
-def text_of(kind: str, value: str, language: str) -> str:
-    """Return a reason in the language, `en` or `fr`; raises KeyError for a kind that there is not."""
-    if kind in _WORDS:
+def reason_text(reason_type: str, value: str, language: str) -> str:
+    """Return a reason in a language, `en` or `fr`. Raises KeyError: unknown reason type."""
+    if reason_type in _LABELLED:
         value = label(value, language)
-    elif kind in _NUMBERS and language == "fr":
+    elif reason_type in _NUMERIC and language == "fr":
         value = value.replace(".", ",")
-    return TEXTS[kind][language].format(value)
+    return REASON_TEXTS[reason_type][language].format(value)

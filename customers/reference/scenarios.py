@@ -1,18 +1,19 @@
-"""The scenarios that there are, as they begin; staff change them in the console."""
+"""Initial values of the scenarios; staff change them in the console."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from customers.models import Scenario
-from customers.recommendations.scoring import DEFAULTS
+from customers.recommendations.scoring import DEFAULT_WEIGHTS
 
 SCENARIOS: Mapping[str, Mapping[str, Any]] = {
-    # More variety costs: recall@10 on real purchases is .288 of .301 at .2 and four of a brand (docs/benchmarks.md).
+    # Diversity has a price: recall@10 on real purchases is .288 instead of .301 at a diversity of
+    # .2 and four products of a brand (docs/benchmarks.md).
     Scenario.Name.HOME: {
         "title_en": "For you",
         "title_fr": "Pour vous",
         "diversity": 0.05,
-        "most_of_a_brand": 10,
+        "max_per_brand": 10,
     },
     Scenario.Name.PRODUCT: {"title_en": "Similar products", "title_fr": "Produits semblables"},
     Scenario.Name.SUBSTITUTE: {
@@ -26,11 +27,11 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         "title_en": "Staff look-up",
         "title_fr": "Recherche du personnel",
         "diversity": 0.05,
-        "most_of_a_brand": 10,
+        "max_per_brand": 10,
     },
 }
 
 
-def initial(name: str) -> dict[str, Any]:
-    """Return the values that a scenario begins with."""
-    return {**SCENARIOS[name], **DEFAULTS[name]}
+def initial_values(name: str) -> dict[str, Any]:
+    """Return the values of a new scenario, weights included."""
+    return {**SCENARIOS[name], **DEFAULT_WEIGHTS[name]}

@@ -1,1 +1,1 @@
-"""Benchmarks: ratios of two things measured in turn in one process. One file each; `bin/bench --help` lists them."""
+"""Benchmarks: ratios of alternating measurements in one process; see `bin/bench --help`."""

@@ -18,19 +18,20 @@ import tests.bench
 from config.embedded.orphans import terminate_descendants_on_exit
 from config.embedded.stack import ROOT, SERVERS, Stack
 from config.embedded.test import throwaway_directory, throwaway_environment
+from tests.bench.comparison import Comparison
 
-BELOW, REFUSED, INTERRUPTED = 1, 2, 130
+BELOW_LIMIT, REFUSED, INTERRUPTED = 1, 2, 130
 MIN_ROUNDS = 5
 _WIDTH = 120
-_OTHERS = {"__main__", "comparing", "ranking"}
-_WELL_KNOWN = {("recommend", "completejourney")}
+_NO_BENCHMARKS = {"__main__", "comparison", "ranking"}
+_NAMED_DATA = {("recommend", "completejourney")}
 
 
 def _names() -> list[str]:
     return sorted(
-        m.name.replace("_", "-")
-        for m in pkgutil.iter_modules(tests.bench.__path__)
-        if m.name not in _OTHERS
+        module.name.replace("_", "-")
+        for module in pkgutil.iter_modules(tests.bench.__path__)
+        if module.name not in _NO_BENCHMARKS
     )
 
 
@@ -51,32 +52,30 @@ def _parse() -> argparse.Namespace:
         "name", metavar="NAME", choices=_names(), help=f"one of {', '.join(_names())}"
     )
     parser.add_argument("--rounds", type=int, default=MIN_ROUNDS, help=f"{MIN_ROUNDS} or more")
-    parser.add_argument(
-        "--size", type=int, help="rows or texts; each benchmark has its own default"
-    )
+    parser.add_argument("--size", type=int, help="number of rows or texts; default by benchmark")
     parser.add_argument(
         "--data",
         type=Path,
         metavar="FILE",
-        help="real data in place of the benchmark's own; for recommend also the word completejourney",
+        help="real data instead of generated data; for recommend also the word completejourney",
     )
     parser.add_argument(
         "--queries",
         type=Path,
         metavar="FILE",
-        help="other questions for search-quality (JSON lines)",
+        help="other queries for search-quality (JSON lines)",
     )
     options = parser.parse_args()
     if options.rounds < MIN_ROUNDS:
         parser.error(f"--rounds must be {MIN_ROUNDS} or more")
     for file in (options.data, options.queries):
-        if file and not file.is_file() and (options.name, str(file)) not in _WELL_KNOWN:
-            parser.error(f"there is no file {file}")
+        if file and not file.is_file() and (options.name, str(file)) not in _NAMED_DATA:
+            parser.error(f"file not found: {file}")
     return options
 
 
 def main() -> int:
-    """Start servers, migrate, measure; the exit code is 1 when a median is below its limit."""
+    """Start servers, migrate, measure; exit code 1 when a median misses its limit."""
     options = _parse()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
     with terminate_descendants_on_exit():
@@ -116,48 +115,42 @@ def _prepare(stack: Stack) -> None:
 
 def _measure(benchmark: ModuleType, options: argparse.Namespace, console: Console) -> int:
     size = options.size or benchmark.SIZE
-    before = os.getloadavg()[0]
+    load_before = os.getloadavg()[0]
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(options.name, total=options.rounds)
-        wanted: dict[str, object] = {
+        arguments: dict[str, object] = {
             "rounds": options.rounds,
             "size": size,
             "advance": lambda: progress.advance(bar),
         }
-        given = {name: file for name in ("data", "queries") if (file := getattr(options, name))}
+        files = {name: file for name in ("data", "queries") if (file := getattr(options, name))}
         try:
-            lines = benchmark.measure(**wanted, **given)
+            lines = benchmark.measure(**arguments, **files)
         except (TypeError, ValueError) as error:
-            if not given:
+            if not files:
                 raise
             console.print(
-                f"{options.name} cannot use {', '.join(map(str, given.values()))}: {error}"
+                f"{options.name} cannot use {', '.join(map(str, files.values()))}: {error}"
             )
             return REFUSED
-    table = Table("line", "median", "least", "most", "limit", "")
+    table = Table("line", "median", "min", "max", "limit", "")
     for line in lines:
-        figures = (
-            f"{value:.2f} {line.unit}"
-            for value in (line.median, min(line.ratios), max(line.ratios))
-        )
-        verdict = (
-            ""
-            if line.limit is None
-            else "[green]met[/green]"
-            if line.is_met
-            else "[red]below[/red]"
-        )
+        values = (line.median, min(line.ratios), max(line.ratios))
+        limit = "" if line.limit is None else f"{line.limit:.2f} {line.unit}"
         table.add_row(
-            line.name,
-            *figures,
-            "" if line.limit is None else f"{line.limit:.2f} {line.unit}",
-            verdict,
+            line.name, *(f"{value:.2f} {line.unit}" for value in values), limit, _verdict(line)
         )
     console.print(table)
     console.print(
-        f"{options.rounds} rounds of {size}; {os.cpu_count()} cores, load before {before:.1f}"
+        f"{options.rounds} rounds of {size}; {os.cpu_count()} cores, load before {load_before:.1f}"
     )
-    return 0 if all(line.is_met for line in lines) else BELOW
+    return 0 if all(line.is_met for line in lines) else BELOW_LIMIT
+
+
+def _verdict(line: Comparison) -> str:
+    if line.limit is None:
+        return ""
+    return "[green]met[/green]" if line.is_met else "[red]missed[/red]"
 
 
 if __name__ == "__main__":

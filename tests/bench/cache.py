@@ -30,7 +30,7 @@ from catalog.models import Product
 from config.api.throttling import count_request
 from config.cache import RenderedResponse, ResponseCache
 from config.cache.invalidation import is_listening
-from tests.bench.comparing import Comparison, in_turn
+from tests.bench.comparison import Comparison, measure_alternately
 
 SIZE = 50_000
 MIN_RATIO = 30.0
@@ -122,12 +122,12 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         cache.put_local(_KEY, response, cache.generation())
         ours = partial(_get_repeatedly, cache.get_local, _KEY, size)
         for line, key in ((as_objects, "objects"), (as_bytes, "bytes")):
-            mine, theirs = in_turn(
+            mine, theirs = measure_alternately(
                 number, ours, partial(_get_repeatedly, peer.get, key, size // 20)
             )
             line.ratios.append(theirs / (size // 20) / (mine / size))
         nanoseconds.ratios.append(mine / size * 1e9)
-        mine, theirs = in_turn(
+        mine, theirs = measure_alternately(
             number, partial(_spend_repeatedly, f"bench{number}"), throttle.count_requests
         )
         counted.ratios.append(theirs / mine)

@@ -22,11 +22,11 @@ from django.urls import reverse
 from catalog.models import Product
 from catalog.services.corrections import correct_products
 from catalog.services.listings import save_listings
-from catalog.services.undo import undo
+from catalog.services.undo import undo_operation
 from mlops.models import Operation
 from mlops.quality.integrity import check_integrity
-from tests.bench.comparing import Comparison, in_turn, seconds
-from tests.bench.ingest import generated_listing
+from tests.bench.comparison import Comparison, measure_alternately, measure_seconds
+from tests.bench.ingest import make_listing
 
 SIZE = 1_000_000
 EDITED = 5_000
@@ -36,7 +36,7 @@ MOST_TIMES, MOST_MILLISECONDS, LEAST_INTEGRITY = 4.0, 300.0, 0.5
 def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
     """Return the ratios of the edit and its undo, then the milliseconds of pages."""
     by = User.objects.create_superuser("bench", password="bench")
-    save_listings(listings=[generated_listing(number) for number in range(EDITED)], run=None)
+    save_listings(listings=[make_listing(number) for number in range(EDITED)], run=None)
     edit = Comparison(
         name=f"bulk edit of {EDITED:,}, against UPDATE", limit=MOST_TIMES, is_ceiling=True
     )
@@ -48,11 +48,11 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         cursor.execute("ANALYZE")
     for number in range(rounds):
         price = Decimal(100 + number)
-        theirs = seconds(partial(_by_hand, ids, price))
-        ours = seconds(partial(_bulk_edit, ids, price, by))
+        theirs = measure_seconds(partial(_by_hand, ids, price))
+        ours = measure_seconds(partial(_bulk_edit, ids, price, by))
         edit.ratios.append(ours / theirs)
         done = Operation.objects.order_by("-started_at")[0]
-        undone.ratios.append(seconds(partial(undo, done=done, by=by)) / theirs)
+        undone.ratios.append(measure_seconds(partial(undo_operation, original=done, by=by)) / theirs)
         advance()
     return [edit, undone, *_pages(by, rounds, size), _integrity(rounds, size)]
 
@@ -71,7 +71,7 @@ def _bulk_edit(ids: list[Any], price: Decimal, by: User) -> None:
         by=by,
         reason="bench",
         kind=Operation.Kind.BULK_EDIT,
-        override=True,
+        override_locks=True,
     ).changed
     if len(changed) != len(ids):
         raise AssertionError(f"{len(changed)} of {len(ids)} were changed")
@@ -109,7 +109,7 @@ def _integrity(rounds: int, size: int) -> Comparison:
     )
     check_integrity(tables=["products"], accept=[("products", block) for block in range(256)])
     for number in range(rounds):
-        ours, theirs = in_turn(number, partial(_check, by_us=True), partial(_check, by_us=False))
+        ours, theirs = measure_alternately(number, partial(_check, by_us=True), partial(_check, by_us=False))
         line.ratios.append(theirs / ours)
     return line
 

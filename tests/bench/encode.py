@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from tests.bench.comparing import Comparison, in_turn
+from tests.bench.comparison import Comparison, measure_alternately
 from tests.samples.suppliers.server import ocs_products
 from vectors.encoders.download import fetch_reference
 from vectors.encoders.text import MAX_TOKENS, minilm_encoder
@@ -35,12 +35,12 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     encoder.encode(texts[:BATCH])
     expected: Any = reference.encode(texts, batch_size=BATCH)
     for number in range(rounds):
-        ours, theirs = in_turn(
+        ours, theirs = measure_alternately(
             number, lambda: encoder.encode(texts), lambda: reference.encode(texts, batch_size=BATCH)
         )
         batch.ratios.append(theirs / ours)
         query = texts[number]
-        ours, theirs = in_turn(
+        ours, theirs = measure_alternately(
             number, partial(encoder.encode, [query]), partial(reference.encode, [query])
         )
         single.ratios.append(theirs / ours)

@@ -7,7 +7,7 @@ Compared with the encoders alone on the same texts; at least 0.8 x.
 import time
 from collections.abc import Callable
 
-from tests.bench.comparing import Comparison, seconds
+from tests.bench.comparison import Comparison, measure_seconds
 
 SIZE = 2_000
 _NAMES = (
@@ -88,12 +88,12 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
 
         # The order alternates, so that neither side always runs on the warmer machine.
         if number % 2:
-            encoding_seconds = seconds(encode)
+            encoding_seconds = measure_seconds(encode)
         started_at = time.perf_counter()
         counts = index_due_rows()
         indexing_seconds = time.perf_counter() - started_at
         if not number % 2:
-            encoding_seconds = seconds(encode)
+            encoding_seconds = measure_seconds(encode)
         assert counts["encoded"] == size * len(texts_by_role), counts
         assert not OutboxEntry.objects.exists()
         ratio.ratios.append(encoding_seconds / indexing_seconds)

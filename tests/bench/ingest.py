@@ -1,10 +1,12 @@
-"""Rows a second of the staged upsert against raw COPY into an equal, indexed table, and against Django's bulk_create.
+"""
+Throughput of the staged upsert of listings against raw COPY and against bulk_create.
 
-Raw COPY sends the same row tuples over the same connection into an empty copy of `supplier_listings` with the same
-indexes, and commits. Ours is `find_changes`, `write_changes` and their commit, once with the table empty (new), once with every row's price
-changed, once with the very same rows. `bulk_create(update_conflicts=True)` gets model instances made beforehand, and
-the same three states of the table. The last three lines, without a limit, are all of `save_listings`: hashing, rows,
-upsert, products, search documents.
+Raw COPY sends the same row tuples over the same connection into an empty copy of
+`supplier_listings` with the same indexes, and commits. The upsert is `find_changes`,
+`write_changes` and their commit, in three states: empty table (new), every price changed, and the
+same rows again (unchanged). `bulk_create(update_conflicts=True)` is given prepared model instances
+and the same three states. The last three lines, without a limit, measure all of `save_listings`:
+hashing, rows, upsert, products, search documents.
 """
 
 from collections.abc import Callable
@@ -24,25 +26,30 @@ from catalog.services.listings import (
     save_listings,
     write_changes,
 )
-from tests.bench.comparing import Comparison, in_turn, seconds
+from tests.bench.comparison import Comparison, measure_alternately, measure_seconds
 
 SIZE = 20_000
 LIMITS = {"new": 0.6, "changed": 0.4, "unchanged": 1.0}
 BULK_LIMITS = {"new": 5.0, "changed": 2.9, "unchanged": 2.9}
-_KEY = ["source", "external_id", "language"]
-_UPDATED = [column for column in COLUMNS if column not in _KEY]
+_KEY_COLUMNS = ["source", "external_id", "language"]
+_UPDATED_COLUMNS = [column for column in COLUMNS if column not in _KEY_COLUMNS]
 
 
 def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
-    """Return the upsert's three ratios, then those of the whole."""
+    """Return the ratios of the upsert, of bulk_create, and of save_listings."""
     listings = [make_listing(number) for number in range(size)]
-    dearer = [replace(listing, price=(listing.price or Decimal(0)) + 1) for listing in listings]
-    states = {"new": listings, "changed": dearer, "unchanged": dearer}
-    rows = {state: [listing_row(listing) for listing in given] for state, given in states.items()}
+    raised = [replace(listing, price=(listing.price or Decimal(0)) + 1) for listing in listings]
+    states = {"new": listings, "changed": raised, "unchanged": raised}
+    rows = {
+        state: [listing_row(listing) for listing in state_listings]
+        for state, state_listings in states.items()
+    }
     upsert = {
         state: Comparison(name=f"upsert, {state}", limit=limit) for state, limit in LIMITS.items()
     }
-    instances = {state: [_instance(row) for row in given] for state, given in rows.items()}
+    instances = {
+        state: [_instance(row) for row in state_rows] for state, state_rows in rows.items()
+    }
     bulk = {
         state: Comparison(name=f"bulk_create, {state}", limit=limit)
         for state, limit in BULK_LIMITS.items()
@@ -52,21 +59,22 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         cursor.execute("CREATE TABLE raw_copy (LIKE supplier_listings INCLUDING ALL)")
     for number in range(rounds):
         _empty("supplier_listings, products")
-        peers, ours_took = {}, {}
+        copy_seconds: dict[str, float] = {}
+        upsert_seconds: dict[str, float] = {}
         for state in LIMITS:
             _empty("raw_copy")
-            ours, peers[state] = in_turn(
+            upsert_seconds[state], copy_seconds[state] = measure_alternately(
                 number, partial(_upsert, rows[state]), partial(_raw_copy, rows[state])
             )
-            upsert[state].ratios.append(peers[state] / ours)
-            ours_took[state] = ours
+            upsert[state].ratios.append(copy_seconds[state] / upsert_seconds[state])
         _empty("supplier_listings, products")
-        for state, given in instances.items():
-            bulk[state].ratios.append(seconds(partial(_bulk_create, given)) / ours_took[state])
+        for state, prepared in instances.items():
+            bulk_seconds = measure_seconds(partial(_bulk_create, prepared))
+            bulk[state].ratios.append(bulk_seconds / upsert_seconds[state])
         _empty("supplier_listings, products")
-        for state, fresh in states.items():
-            spent = seconds(partial(save_listings, listings=fresh, run=None))
-            whole[state].ratios.append(peers[state] / spent)
+        for state, state_listings in states.items():
+            save_seconds = measure_seconds(partial(save_listings, listings=state_listings, run=None))
+            whole[state].ratios.append(copy_seconds[state] / save_seconds)
         advance()
     return [*upsert.values(), *bulk.values(), *whole.values()]
 
@@ -95,8 +103,8 @@ def _bulk_create(instances: list[SupplierListing]) -> None:
         instances,
         batch_size=1_000,
         update_conflicts=True,
-        update_fields=_UPDATED,
-        unique_fields=_KEY,
+        update_fields=_UPDATED_COLUMNS,
+        unique_fields=_KEY_COLUMNS,
     )
 
 

@@ -1,9 +1,11 @@
-"""The whole road of a list, from its bytes to products: at least 3,000 rows a second with two processes, below 500 MB.
+"""
+Whole pipeline of a list, from bytes to products: 3,000 rows/s with two processes, below 500 MB.
 
-A list of `--size` rows is made by repeating a real one (a registry's, or `--data` with the columns of the Connecticut
-registry, as published or as damaged, or of Kushy's products) under new ids, and is run through the column-mapping source: landed, surveyed, parsed,
-cleaned, enriched, saved, merged. Each round in a process of its own, so that its memory is its own: first alone, then
-with a second one that takes bundles of the same run. Raw COPY is the time to write the listings the run ended with.
+A list of `--size` rows is made by repeating a real one under new ids: a registry's, or `--data` in
+the columns of the Connecticut registry (as published or as damaged) or of Kushy's products. It runs
+through a sheet source: landing, survey, parsing, cleaning, enrichment, saving, merging. Each round
+runs in its own process, so that memory is measured separately: first alone, then with a second
+process that takes bundles of the same run. Raw COPY is the time to write the resulting listings.
 """
 
 import csv
@@ -20,12 +22,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from config.embedded.stack import ROOT
-from tests.bench.comparing import Comparison, seconds
+from tests.bench.comparison import Comparison, measure_seconds
 
 SIZE = 30_000
 _CODE = "bench-list"
 _REGISTRY = ROOT / "tests" / "samples" / "suppliers" / "registry.csv"
-_CATEGORIES = {  # what a word in the list's own category says; the first that fits
+# Category by a word in the list's category; the first match counts.
+_CATEGORIES = {
     "topical": "topicals",
     "bath": "topicals",
     "tincture": "oils",
@@ -74,72 +77,74 @@ _MAPPINGS: dict[str, dict[str, Any]] = {
 def measure(
     *, rounds: int, size: int, advance: Callable[[], None], data: Path = _REGISTRY
 ) -> list[Comparison]:
-    """Return rows a second, the share of raw COPY, memory, and where the time goes."""
+    """Return rows per second, the ratio to raw COPY, memory, and shares of time."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "list.csv"
-        mapping = _repeat(data, file, size)
-        alone = Comparison(name="rows a second, one process", unit="rows/s")
-        both = Comparison(name="rows a second, two processes", unit="rows/s", limit=3_000)
+        mapping = _write_repeated(data, file, size)
+        alone = Comparison(name="rows per second, one process", unit="rows/s")
+        both = Comparison(name="rows per second, two processes", unit="rows/s", limit=3_000)
         copied = Comparison(name="two processes against raw COPY of the listings")
         memory = Comparison(name="memory of a process", unit="MB", limit=500, is_ceiling=True)
         shares = {name: Comparison(name=f"share of time, {name}", unit="%") for name in _PHASES}
         for _ in range(rounds):
-            one = _run(file, mapping, helpers=0)
-            two = _run(file, mapping, helpers=1)
-            alone.ratios.append(one["rows"] / one["seconds"])
-            both.ratios.append(two["rows"] / two["seconds"])
-            copied.ratios.append(two["copy_seconds"] / two["seconds"])
-            memory.ratios.append(max(one["megabytes"], two["megabytes"]))
+            single = _run(file, mapping, helpers=0)
+            double = _run(file, mapping, helpers=1)
+            alone.ratios.append(single["rows"] / single["seconds"])
+            both.ratios.append(double["rows"] / double["seconds"])
+            copied.ratios.append(double["copy_seconds"] / double["seconds"])
+            memory.ratios.append(max(single["megabytes"], double["megabytes"]))
             for name in _PHASES:
-                shares[name].ratios.append(100 * one["phases"][name] / one["seconds"])
+                shares[name].ratios.append(100 * single["phases"][name] / single["seconds"])
             advance()
     return [alone, both, copied, memory, *shares.values()]
 
 
-_PHASES = ("survey", "clean and enrich", "save and merge", "conclude", "all else: landing, parsing")
+_PHASES = ("survey", "clean and enrich", "save and merge", "conclude", "rest: landing, parsing")
 
 
-def _repeat(data: Path, to: Path, size: int) -> dict[str, Any]:
-    """Write `size` rows with new ids; return the mapping. Raises ValueError when no mapping fits the columns."""
+def _write_repeated(data: Path, to: Path, size: int) -> dict[str, Any]:
+    """Write `size` rows with new ids; return the mapping. Raises ValueError: unknown columns."""
     with (
         data.open(newline="", encoding="utf-8") as source,
         to.open("w", newline="", encoding="utf-8") as sink,
     ):
         reader = csv.DictReader(source)
         columns = list(reader.fieldnames or [])
-        identity = next((name for name in _MAPPINGS if name in columns), None)
-        if identity is None:
-            raise ValueError(f"want a column {' or '.join(_MAPPINGS)}")
+        id_column = next((name for name in _MAPPINGS if name in columns), None)
+        if id_column is None:
+            raise ValueError(f"expected a column {' or '.join(_MAPPINGS)}")
         rows = list(reader)
         writer = csv.DictWriter(sink, columns)
         writer.writeheader()
-        name = _MAPPINGS[identity]["columns"]["name"]
-        for number, row in islice(_again(rows), size):
-            lap = number // len(rows)
-            more = {identity: str(number), name: f"{row[name]} {lap}"} if lap else {}
-            writer.writerow({**row, **more})
-    mapping = {**_MAPPINGS[identity], "id_columns": [identity], "defaults": {"category": "other"}}
+        name = _MAPPINGS[id_column]["columns"]["name"]
+        for number, row in islice(_cycle_rows(rows), size):
+            cycle = number // len(rows)
+            changes = {id_column: str(number), name: f"{row[name]} {cycle}"} if cycle else {}
+            writer.writerow({**row, **changes})
+    mapping = {**_MAPPINGS[id_column], "id_columns": [id_column], "defaults": {"category": "other"}}
     category = mapping["columns"].get("category")
     words = {row[category]: _category(row[category]) for row in rows} if category else {}
     return {**mapping, "values": {"category": words}}
 
 
-def _again(rows: list[dict[str, str]]) -> Iterator[tuple[int, dict[str, str]]]:
+def _cycle_rows(rows: list[dict[str, str]]) -> Iterator[tuple[int, dict[str, str]]]:
     return ((number, rows[number % len(rows)]) for number in count())
 
 
 def _category(text: str) -> str:
-    return next(ours for word, ours in _CATEGORIES.items() if word in text.lower())
+    return next(category for word, category in _CATEGORIES.items() if word in text.lower())
 
 
 def _run(file: Path, mapping: dict[str, Any], *, helpers: int) -> dict[str, Any]:
     job = json.dumps({"file": str(file), "mapping": mapping, "helpers": helpers})
     command = [sys.executable, "-m", "tests.bench.pipeline", "run"]
-    done = subprocess.run(command, cwd=ROOT, input=job, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2_000:])
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    completed = subprocess.run(
+        command, cwd=ROOT, input=job, capture_output=True, text=True, check=False
+    )
+    if completed.returncode:
+        raise RuntimeError(completed.stderr[-2_000:])
+    figures: dict[str, Any] = json.loads(completed.stdout.splitlines()[-1])
+    return figures
 
 
 def _timed(function: Callable[..., Any], phases: dict[str, float], name: str) -> Callable[..., Any]:
@@ -153,8 +158,8 @@ def _timed(function: Callable[..., Any], phases: dict[str, float], name: str) ->
     return call
 
 
-def _be_run(job: dict[str, Any]) -> dict[str, Any]:
-    """Run the list in this process, with as many others; return the figures."""
+def _run_in_process(job: dict[str, Any]) -> dict[str, Any]:
+    """Run the list in this process with `helpers` other processes; return the figures."""
     from catalog.pipelines import SUPPLIER_PRODUCTS
     from mlops.pipelines.runner import run_source
 
@@ -167,7 +172,7 @@ def _be_run(job: dict[str, Any]) -> dict[str, Any]:
         for _ in range(job["helpers"])
     ]
     for helper in helpers:
-        _pipe(helper.stdout).readline()  # it is ready
+        _pipe(helper.stdout).readline()  # the helper is ready
     phases = dict.fromkeys(_PHASES, 0.0)
     pipeline = replace(
         SUPPLIER_PRODUCTS,
@@ -199,16 +204,16 @@ def _be_run(job: dict[str, Any]) -> dict[str, Any]:
         "seconds": spent,
         "phases": phases,
         "megabytes": peak / 1024,
-        "copy_seconds": _copy_again(),
+        "copy_seconds": _measure_raw_copy(),
     }
 
 
-def _be_helper() -> None:
+def _help_in_process() -> None:
     from catalog.pipelines import SUPPLIER_PRODUCTS
     from mlops.models import Run
     from mlops.pipelines.runner import process_remaining_bundles
 
-    print("ready", flush=True)  # noqa: T201  # for the process that waits at the other end
+    print("ready", flush=True)  # noqa: T201  # read by the parent process
     pk = sys.stdin.readline().strip()
     if pk:
         process_remaining_bundles(SUPPLIER_PRODUCTS, Run.objects.get(pk=pk))
@@ -232,8 +237,8 @@ def _prepare(job: dict[str, Any]) -> None:
         row.file.save("bench.csv", File(file))
 
 
-def _copy_again() -> float:
-    """Return the seconds that raw COPY takes for the rows the run has written."""
+def _measure_raw_copy() -> float:
+    """Return the seconds that raw COPY takes for the rows written by the run."""
     from django.db import connection, transaction
 
     from catalog.services.listings import COLUMNS
@@ -255,7 +260,7 @@ def _copy_again() -> float:
             for row in rows:
                 copy.write_row(row)
 
-    return seconds(copy_all) * factor
+    return measure_seconds(copy_all) * factor
 
 
 def _pipe(pipe: IO[str] | None) -> IO[str]:
@@ -268,6 +273,6 @@ if __name__ == "__main__":
 
     django.setup()
     if sys.argv[1] == "help":
-        _be_helper()
+        _help_in_process()
     else:
-        print(json.dumps(_be_run(json.load(sys.stdin))))  # noqa: T201
+        print(json.dumps(_run_in_process(json.load(sys.stdin))))  # noqa: T201

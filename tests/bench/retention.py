@@ -19,10 +19,10 @@ from django.utils import timezone
 
 from customers.models import ChatMessage, ChatSession, CustomerProfile
 from mlops.privacy import retention
-from mlops.privacy.legal_holds import hold, lift
+from mlops.privacy.legal_holds import lift_legal_holds, set_legal_hold
 from mlops.privacy.partitions import partitions
-from mlops.privacy.retention import Rule, rules, sweep
-from tests.bench.comparing import Comparison, seconds
+from mlops.privacy.retention import RetentionRule, retention_rules, sweep
+from tests.bench.comparison import Comparison, measure_seconds
 
 SIZE = 100_000
 LEAST_TIMES = 10.0
@@ -57,12 +57,12 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         spent = {way: took(way) for way in (reversed(ways) if number % 2 else ways)}
         chunks.ratios.append(spent[_delete_in_chunks] / spent[_drop])
         at_once.ratios.append(spent[_delete_at_once] / spent[_drop])
-        kept = hold(subject=customer.pk, reason="bench", by=None)
+        kept = set_legal_hold(subject=customer.pk, reason="bench", by=None)
         left = size // _SESSIONS
         pair = [_drop, _delete_in_chunks]
         spent = {way: took(way, left=left) for way in (reversed(pair) if number % 2 else pair)}
         held.ratios.append(spent[_delete_in_chunks] / spent[_drop])
-        lift(holds=[kept], by=None)
+        lift_legal_holds(holds=[kept], by=None)
         advance()
     return [chunks, at_once, held]
 
@@ -71,14 +71,14 @@ def _seconds(
     month: datetime,
     size: int,
     sessions: list[uuid.UUID],
-    way: Callable[[Rule], None],
+    way: Callable[[RetentionRule], None],
     *,
     left: int = 0,
 ) -> float:
     """Fill the month, and return how long it takes to empty it; raises AssertionError when it is not."""
     _fill(month, size, sessions)
-    rule = next(rule for rule in rules() if rule.name == _RULE)
-    spent = seconds(partial(way, rule))
+    rule = next(rule for rule in retention_rules() if rule.name == _RULE)
+    spent = measure_seconds(partial(way, rule))
     if ChatMessage.objects.count() != left:
         raise AssertionError(
             f"{ChatMessage.objects.count()} messages are left where {left} should be"
@@ -86,23 +86,23 @@ def _seconds(
     return spent
 
 
-def _drop(_rule: Rule) -> None:
+def _drop(_rule: RetentionRule) -> None:
     sweep(only=[_RULE])
 
 
-def _delete_in_chunks(rule: Rule) -> None:
-    retention.declare(replace(rule, is_monthly=False))
+def _delete_in_chunks(rule: RetentionRule) -> None:
+    retention.register(replace(rule, is_monthly=False))
     try:
         sweep(only=[_RULE])
     finally:
-        retention.declare(rule)
+        retention.register(rule)
 
 
 @transaction.atomic
-def _delete_at_once(rule: Rule) -> None:
+def _delete_at_once(rule: RetentionRule) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM chat_messages WHERE created_at < %s", [timezone.now() - rule.keep]
+            "DELETE FROM chat_messages WHERE created_at < %s", [timezone.now() - rule.retention_period]
         )
 
 
@@ -130,7 +130,7 @@ def _fill(month: datetime, size: int, sessions: list[uuid.UUID]) -> None:
                 text,
             )
             rows.write("\t".join(map(str, told)) + "\n")
-        columns = "id, session_id, message_text, created_at, role, language, masked_text"
+        columns = "id, session_id, message_text, created_at, role, language, redacted_text"
         with cursor.copy(f"COPY chat_messages ({columns}) FROM STDIN") as copy:
             copy.write(rows.getvalue())
         cursor.execute(f"ANALYZE {name}")

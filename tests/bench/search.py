@@ -1,7 +1,8 @@
-"""Whole search requests over HTTP at 10,000 products: the median at most 25 ms; 20 clients at once without an error.
+"""Search requests over HTTP at 10,000 products: median at most 25 ms; 20 clients without an error.
 
-A web process as bin/dev runs it answers questions of the judged set, with facets, over a catalogue made by repeating the
-sample one under new names. The shares of the steps are taken in this process, without HTTP.
+A web process as in bin/dev serves the judged queries, with facets, over a catalogue made by
+repeating the sample catalogue under new names. The shares of the steps are measured in this
+process, without HTTP.
 """
 
 import statistics
@@ -17,27 +18,32 @@ import requests
 
 from config.embedded.ports import LOOPBACK, free_port
 from config.embedded.stack import ROOT
-from tests.bench.comparing import Comparison
-from tests.bench.search_quality import QUERIES, read_judgments, take_in
+from tests.bench.comparison import Comparison
+from tests.bench.search_quality import QUERIES, read_judgments, sync_sample_catalogue
 
 SIZE = 10_000
-_CLIENTS, _ASKED = 20, 200
-_REPEAT = """
-INSERT INTO products (name, name_fr, brand, sku, category, strain_type, strain, thc_percentage, thc_percentage_low,
-  thc_percentage_high, cbd_percentage, cbd_percentage_low, cbd_percentage_high, weight_grams, price, terpenes, lineage,
-  merge_key, source)
-SELECT name || ' ' || lap, name_fr, brand || ' ' || lap, NULL, category, strain_type, strain, thc_percentage,
-  thc_percentage_low, thc_percentage_high, cbd_percentage, cbd_percentage_low, cbd_percentage_high, weight_grams,
-  price + lap %% 7, terpenes, lineage, merge_key || ':' || lap, source
+_CLIENTS = 20
+_REQUESTS = 200
+_WARM_UP = 20
+# Copies of the current products under new names and brands, with slightly different prices.
+_REPEAT_SQL = """
+INSERT INTO products (
+  name, name_fr, brand, sku, category, strain_type, strain, thc_percentage, thc_percentage_low,
+  thc_percentage_high, cbd_percentage, cbd_percentage_low, cbd_percentage_high, weight_grams, price,
+  terpenes, lineage, merge_key, source)
+SELECT name || ' ' || lap, name_fr, brand || ' ' || lap, NULL, category, strain_type, strain,
+  thc_percentage, thc_percentage_low, thc_percentage_high, cbd_percentage, cbd_percentage_low,
+  cbd_percentage_high, weight_grams, price + lap %% 7, terpenes, lineage, merge_key || ':' || lap,
+  source
 FROM products CROSS JOIN generate_series(1, %s) AS lap WHERE merged_into_id IS NULL
 """
 
 
 def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
-    """Return medians and 99th percentiles in ms, errors among many clients, and where the time goes."""
-    _fill(size)
-    questions = [one.q for one in read_judgments(QUERIES)]
-    key = _key()
+    """Return medians and 99th percentiles in ms, errors of many clients, and the share of each step."""
+    fill_catalogue(size)
+    queries = [judged.q for judged in read_judgments(QUERIES)]
+    key = _create_key()
     port = free_port()
     command = [
         sys.executable,
@@ -56,65 +62,67 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     try:
         _wait(f"http://{LOOPBACK}:{port}/health/live")
         session = requests.Session()
-        for question in questions[:20]:  # models are loaded, vectors read
+        for query in queries[:_WARM_UP]:  # loads models and vectors
             session.get(
-                address, params={"q": question}, headers=headers, timeout=60
+                address, params={"q": query}, headers=headers, timeout=60
             ).raise_for_status()
         with_facets = Comparison(
             name="one client, with facets, p50", unit="ms", limit=25, is_ceiling=True
         )
-        bare = Comparison(name="one client, without facets, p50", unit="ms")
-        last = Comparison(name="one client, with facets, p99", unit="ms")
+        without_facets = Comparison(name="one client, without facets, p50", unit="ms")
+        slowest = Comparison(name="one client, with facets, p99", unit="ms")
         for number in range(rounds):
-            part = questions[number::rounds]
-            told = [_spent(session, address, headers, {"q": q}) for q in part]
-            with_facets.ratios.append(statistics.median(told))
-            last.ratios.append(float(np.percentile(told, 99)))
-            bare.ratios.append(
+            part = queries[number::rounds]
+            times = [_milliseconds(session, address, headers, {"q": q}) for q in part]
+            with_facets.ratios.append(statistics.median(times))
+            slowest.ratios.append(float(np.percentile(times, 99)))
+            without_facets.ratios.append(
                 statistics.median(
-                    _spent(session, address, headers, {"q": q, "facets": "none"}) for q in part
+                    _milliseconds(session, address, headers, {"q": q, "facets": "none"})
+                    for q in part
                 )
             )
             advance()
-        errors, busy = _many(address, headers, questions)
+        errors, busy = _query_concurrently(address, headers, queries)
     finally:
         web.terminate()
         web.wait(30)
     return [
         with_facets,
-        last,
-        bare,
+        slowest,
+        without_facets,
         Comparison(
-            name=f"errors of {_CLIENTS} clients, {_ASKED} questions in all",
+            name=f"errors of {_CLIENTS} clients, {_REQUESTS} requests in all",
             unit="",
             limit=0,
             is_ceiling=True,
             ratios=[errors],
         ),
         Comparison(name=f"{_CLIENTS} clients at once, p50", unit="ms", ratios=[busy]),
-        *_shares(questions),
+        *_step_shares(queries),
     ]
 
 
-def _fill(size: int) -> None:
+def fill_catalogue(size: int) -> None:
     from django.db import connection
 
     from catalog.models import Product
-    from catalog.services.merging import write_documents
+    from catalog.services.merging import update_search_documents
     from catalog.services.search_vocabulary import refresh_search_words
-    from vectors.index.write import index_due
+    from vectors.index.write import index_due_rows
 
-    take_in()
+    sync_sample_catalogue()
     current = Product.objects.current().count()
     with connection.cursor() as cursor:
-        cursor.execute(_REPEAT, [max(size // current - 1, 1)])
-        write_documents(cursor, list(Product.objects.current().values_list("merge_key", flat=True)))
+        cursor.execute(_REPEAT_SQL, [max(size // current - 1, 1)])
+        merge_keys = list(Product.objects.current().values_list("merge_key", flat=True))
+        update_search_documents(cursor, merge_keys)
         cursor.execute("ANALYZE products")
     refresh_search_words()
-    index_due()
+    index_due_rows()
 
 
-def _key() -> str:
+def _create_key() -> str:
     from config.api.keys import ApiKey
 
     _, secret = ApiKey.objects.create_key(
@@ -123,82 +131,88 @@ def _key() -> str:
     return str(secret)
 
 
-def _spent(
-    session: requests.Session, address: str, headers: dict[str, str], asked: dict[str, str]
+def _milliseconds(
+    session: requests.Session, address: str, headers: dict[str, str], params: dict[str, str]
 ) -> float:
     started = time.perf_counter()
-    session.get(address, params=asked, headers=headers, timeout=60).raise_for_status()
+    session.get(address, params=params, headers=headers, timeout=60).raise_for_status()
     return 1000 * (time.perf_counter() - started)
 
 
-def _many(address: str, headers: dict[str, str], questions: list[str]) -> tuple[float, float]:
-    errors, spent = [0], list[float]()
+def _query_concurrently(
+    address: str, headers: dict[str, str], queries: list[str]
+) -> tuple[float, float]:
+    """Return the number of errors and the median time in ms of many clients at once."""
+    errors: list[Exception] = []
+    times: list[float] = []
 
-    def ask(number: int) -> None:
+    def send(client: int) -> None:
         session = requests.Session()
-        for place in range(_ASKED // _CLIENTS):
+        for index in range(_REQUESTS // _CLIENTS):
             try:
-                spent.append(
-                    _spent(
+                times.append(
+                    _milliseconds(
                         session,
                         address,
                         headers,
-                        {"q": questions[(number * 7 + place) % len(questions)]},
+                        {"q": queries[(client * 7 + index) % len(queries)]},
                     )
                 )
-            except requests.RequestException:
-                errors[0] += 1
+            except requests.RequestException as error:
+                errors.append(error)
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(_CLIENTS)]
+    threads = [threading.Thread(target=send, args=(client,)) for client in range(_CLIENTS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return float(errors[0]), statistics.median(spent)
+    return float(len(errors)), statistics.median(times)
 
 
-def _shares(questions: list[str]) -> list[Comparison]:
-    """Return what each step takes of answering, in percent: encoding, vectors, gathering with facets, all else."""
+def _step_shares(queries: list[str]) -> list[Comparison]:
+    """Return the share of each step in the time of a search, in percent."""
     from catalog.models import Product
     from catalog.search import pipeline
-    from catalog.search.facets import NAMES
-    from vectors import search
+    from catalog.search.facets import FACET_NAMES
+    from vectors import search as vector_search
 
     steps = {
-        "encoding": (search, "encoded"),
-        "near vectors": (search, "_nearest"),
-        "gathering and facets in SQL": (pipeline, "_gather"),
+        "encoding": (vector_search, "encode_query"),
+        "nearest vectors": (vector_search, "_nearest"),
+        "candidates and facets in SQL": (pipeline, "_load_candidates"),
     }
-    spent = dict.fromkeys([*steps, "all else"], 0.0)
+    seconds = dict.fromkeys([*steps, "other"], 0.0)
 
     def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
             started = time.perf_counter()
             try:
-                return function(*arguments, **named)
+                return function(*args, **kwargs)
             finally:
-                spent[name] += time.perf_counter() - started
+                seconds[name] += time.perf_counter() - started
 
         return call
 
-    before = {name: getattr(module, attribute) for name, (module, attribute) in steps.items()}
-    whole = 0.0
+    originals = {name: getattr(module, attribute) for name, (module, attribute) in steps.items()}
+    total = 0.0
     try:
         for name, (module, attribute) in steps.items():
-            setattr(module, attribute, timed(name, before[name]))
-        for question in questions:
+            setattr(module, attribute, timed(name, originals[name]))
+        for query in queries:
             started = time.perf_counter()
-            pipeline.answer(
-                pipeline.Question(text=question, within=Product.objects.current(), facets=NAMES)
+            pipeline.search_products(
+                pipeline.SearchQuery(
+                    text=query, products=Product.objects.current(), facets=FACET_NAMES
+                )
             )
-            whole += time.perf_counter() - started
+            total += time.perf_counter() - started
     finally:
         for name, (module, attribute) in steps.items():
-            setattr(module, attribute, before[name])
-    spent["all else"] = whole - sum(spent.values())
+            setattr(module, attribute, originals[name])
+    seconds["other"] = total - sum(seconds.values())
     return [
-        Comparison(name=f"share: {name}", unit="%", ratios=[100 * value / whole])
-        for name, value in spent.items()
+        Comparison(name=f"share: {name}", unit="%", ratios=[100 * value / total])
+        for name, value in seconds.items()
     ]
 
 
@@ -209,4 +223,4 @@ def _wait(address: str) -> None:
                 return
         except requests.RequestException:
             time.sleep(0.1)
-    raise RuntimeError("the web process did not start")
+    raise RuntimeError("The web process did not start.")

@@ -1,7 +1,8 @@
-"""nDCG@10 and recall@20 of search over the sample catalogue, by leg and by language; at least .80 each, .05 apart.
+"""NDCG@10 and recall@20 of search by retriever and language; at least .80 each, .05 apart.
 
-Questions and graded judgments: tests/samples/search/queries.jsonl, or `--queries FILE.jsonl` with lines {"q", "lang",
-"relevant": {sku: grade}}, a SKU of any source. The catalogue is taken in as operators do it: sync, match, index.
+Judged queries: tests/samples/search/queries.jsonl, or `--queries FILE.jsonl` with lines
+{"q", "language", "relevant": {sku: grade}}, with SKUs of any source. The sample catalogue is
+prepared as in production: sync, match, index.
 """
 
 import json
@@ -12,151 +13,193 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.bench.comparing import Comparison
+from tests.bench.comparison import Comparison
 from tests.bench.ranking import ndcg, recall
 
 SIZE = 20
-"""How many of the first are looked at for recall."""
+"""Number of results that recall is measured on."""
 QUERIES = Path(__file__).parent.parent / "samples" / "search" / "queries.jsonl"
 SOURCES = ("ocs", "ocs-wholesale", "aglc", "sqdc")
 _LANGUAGES = ("en", "fr")
-_WORST = 10
-_LEGS = ("lexical", "product_texts", "product_embeddings", "facts")
-Order = Callable[[Any], Sequence[str]]
+_NDCG_RANK = 10
+_WORST_SHOWN = 10
+_MAX_GRADE = 3
+_FUSED = "all together"
+_RETRIEVERS = ("lexical", "dense_multilingual", "dense", "attributes")
+Ranker = Callable[[Any], Sequence[str]]
+"""Returns product ids, best first, from a search result."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A question and what answers it, by SKU and grade (1 marginal, 2 good, 3 ideal)."""
+class JudgedQuery:
+    """A query with its relevant products by SKU and grade: 1 marginal, 2 good, 3 ideal."""
 
     q: str
-    lang: str
+    language: str
     relevant: Mapping[str, int]
     kind: str = ""
     half: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RankedQuery:
+    """A judged query with the product ids that a ranker returned for it."""
+
+    query: JudgedQuery
+    ids: Sequence[str]
+
+    @property
+    def ndcg(self) -> float:
+        """NDCG@10 of the ranking."""
+        return ndcg(self.ids, self.query.relevant, k=_NDCG_RANK)
+
+
 def measure(
     *, rounds: int, size: int, advance: Callable[[], None], queries: Path = QUERIES
 ) -> list[Comparison]:
-    """Return the measures of each leg and of all together. Raises ValueError for a file that cannot be used."""
+    """Return the metrics of each retriever and of their fusion; raises ValueError for bad files."""
     judged = read_judgments(queries)
-    take_in()
+    sync_sample_catalogue()
     from catalog.models import Product
-    from catalog.search.pipeline import Question, answer
+    from catalog.search.pipeline import SearchQuery, search_products
 
-    numbers = _products_by_number()
-    unknown = {sku for one in judged for sku in one.relevant} - set(numbers)
-    judged = [replace(one, relevant=_by_product(one.relevant, numbers)) for one in judged]
-    judged = [one for one in judged if one.relevant]
+    product_ids = _product_ids_by_number()
+    unknown = {sku for query in judged for sku in query.relevant} - set(product_ids)
+    judged = [
+        replace(query, relevant=_grades_by_product(query.relevant, product_ids)) for query in judged
+    ]
+    judged = [query for query in judged if query.relevant]
     if not judged:
-        raise ValueError("none of the SKUs judged is in the catalogue")
-    rankings = [answer(Question(text=one.q, within=Product.objects.current())) for one in judged]
+        raise ValueError("No judged SKU is in the catalogue.")
+    results = [
+        search_products(SearchQuery(text=query.q, products=Product.objects.current()))
+        for query in judged
+    ]
     for _ in range(rounds):
         advance()
+    rankers: dict[str, Ranker] = {
+        _FUSED: lambda result: [candidate.id for candidate in result.candidates],
+        **{retriever: _ranker_of(retriever) for retriever in _RETRIEVERS},
+    }
+    rankings = {
+        name: [
+            RankedQuery(query, ranker(result))
+            for query, result in zip(judged, results, strict=True)
+        ]
+        for name, ranker in rankers.items()
+    }
     lines = [
-        _line(
-            f"SKUs judged that the catalogue lacks: {len(unknown)}",
+        _mean(
+            f"judged SKUs that the catalogue lacks: {len(unknown)}",
             [float(len(unknown))],
             unit="SKUs",
         )
     ]
-    orders: dict[str, Order] = {
-        "all together": lambda ranking: [c.id for c in ranking.candidates],
-        **{leg: _leg(leg) for leg in _LEGS},
-    }
-    means: dict[str, float] = {}
-    for name, order in orders.items():
-        for lang in _LANGUAGES:
-            asked = [
-                (one, order(ranking))
-                for one, ranking in zip(judged, rankings, strict=True)
-                if one.lang == lang
-            ]
-            if not asked:
-                continue
-            gains = [ndcg(found, one.relevant, k=10) for one, found in asked]
-            is_whole = name == "all together"
-            lines.append(_line(f"{name}, {lang}: nDCG@10", gains, limit=0.8 if is_whole else None))
-            lines.append(
-                _line(
-                    f"{name}, {lang}: recall@{size}",
-                    [recall(f, one.relevant, k=size) for one, f in asked],
-                )
-            )
-            if is_whole:
-                means[lang] = statistics.fmean(gains)
-                for half in sorted({one.half for one, _ in asked if one.half}):
-                    part = [g for g, (one, _) in zip(gains, asked, strict=True) if one.half == half]
-                    lines.append(_line(f"  half {half}, {lang}: nDCG@10", part))
-                for kind in sorted({one.kind for one, _ in asked if one.kind}):
-                    part = [g for g, (one, _) in zip(gains, asked, strict=True) if one.kind == kind]
-                    lines.append(_line(f"  {kind}, {lang}: nDCG@10", part))
-    if len(means) == len(_LANGUAGES):
-        apart = abs(means["en"] - means["fr"])
-        lines.append(_line("English and French apart", [apart], limit=0.05, is_ceiling=True))
-    exact = [
-        one.relevant.get(orders["all together"](r)[0], 0) == max(one.relevant.values())
-        if r.candidates
-        else False
-        for one, r in zip(judged, rankings, strict=True)
-        if one.kind in ("name", "brand+name", "sku")
-    ]
-    if exact:
-        lines.append(_line("exact names and numbers first", list(map(float, exact)), limit=1.0))
-    order = orders["all together"]
-    worst = sorted(
-        zip(judged, rankings, strict=True), key=lambda p: ndcg(order(p[1]), p[0].relevant, k=10)
-    )[:_WORST]
-    lines += [
-        _line(f"worst: {one.q}", [ndcg(order(ranking), one.relevant, k=10)])
-        for one, ranking in worst
-    ]
+    for name, ranked in rankings.items():
+        for language in _LANGUAGES:
+            in_language = [item for item in ranked if item.query.language == language]
+            if in_language:
+                lines += _language_metrics(name, language, in_language, size)
+    fused = rankings[_FUSED]
+    lines += _language_difference(fused)
+    lines += _exact_matches(fused)
+    worst = sorted(fused, key=lambda item: item.ndcg)[:_WORST_SHOWN]
+    lines += [_mean(f"worst: {item.query.q}", [item.ndcg]) for item in worst]
     return lines
 
 
-def read_judgments(path: Path) -> list[Judged]:
-    """Return the questions of a file; raises ValueError naming the line that cannot be used."""
+def _language_metrics(
+    name: str, language: str, ranked: Sequence[RankedQuery], size: int
+) -> list[Comparison]:
+    """Return NDCG and recall of a ranker; for the fusion, NDCG by half and kind of query too."""
+    is_fused = name == _FUSED
+    lines = [
+        _mean(
+            f"{name}, {language}: nDCG@10",
+            [item.ndcg for item in ranked],
+            limit=0.8 if is_fused else None,
+        ),
+        _mean(
+            f"{name}, {language}: recall@{size}",
+            [recall(item.ids, item.query.relevant, k=size) for item in ranked],
+        ),
+    ]
+    if is_fused:
+        for half in sorted({item.query.half for item in ranked if item.query.half}):
+            values = [item.ndcg for item in ranked if item.query.half == half]
+            lines.append(_mean(f"  half {half}, {language}: nDCG@10", values))
+        for kind in sorted({item.query.kind for item in ranked if item.query.kind}):
+            values = [item.ndcg for item in ranked if item.query.kind == kind]
+            lines.append(_mean(f"  {kind}, {language}: nDCG@10", values))
+    return lines
+
+
+def _language_difference(ranked: Sequence[RankedQuery]) -> list[Comparison]:
+    by_language = {
+        language: [item.ndcg for item in ranked if item.query.language == language]
+        for language in _LANGUAGES
+    }
+    if not all(by_language.values()):
+        return []
+    means = [statistics.fmean(values) for values in by_language.values()]
+    difference = abs(means[0] - means[1])
+    return [_mean("English and French apart", [difference], limit=0.05, is_ceiling=True)]
+
+
+def _exact_matches(ranked: Sequence[RankedQuery]) -> list[Comparison]:
+    """Return the share of queries by name or SKU whose first result is ideal."""
+    is_first = [
+        bool(item.ids)
+        and item.query.relevant.get(item.ids[0], 0) == max(item.query.relevant.values())
+        for item in ranked
+        if item.query.kind in ("name", "brand+name", "sku")
+    ]
+    if not is_first:
+        return []
+    return [_mean("exact names and numbers first", list(map(float, is_first)), limit=1.0)]
+
+
+def read_judgments(path: Path) -> list[JudgedQuery]:
+    """Return the judged queries of a file; raises ValueError naming the first invalid line."""
     judged = []
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if not line.strip():
             continue
         try:
-            told = json.loads(line)
-            one = Judged(
-                q=str(told["q"]),
-                lang=told["lang"],
-                relevant=dict(told["relevant"].items()),
-                kind=str(told.get("kind", "")),
-                half=str(told.get("half", "")),
+            values = json.loads(line)
+            query = JudgedQuery(
+                q=str(values["q"]),
+                language=values["language"],
+                relevant=dict(values["relevant"].items()),
+                kind=str(values.get("kind", "")),
+                half=str(values.get("half", "")),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(
-                f"line {number}: wants q, lang and relevant, a SKU's grade each ({error})"
+                f"line {number}: q, language and relevant (grade by SKU) are required ({error})"
             ) from error
-        grades = list(one.relevant.values())
-        if (
-            one.lang not in _LANGUAGES
-            or not any(grades)
-            or any(type(g) is not int or not 0 <= g <= 3 for g in grades)
-        ):
+        grades = list(query.relevant.values())
+        has_valid_grades = all(type(g) is int and 0 <= g <= _MAX_GRADE for g in grades)
+        if query.language not in _LANGUAGES or not any(grades) or not has_valid_grades:
             raise ValueError(
-                f"line {number}: lang is en or fr, grades are 0 to 3, and something is relevant"
+                f"line {number}: language is en or fr, grades are 0 to {_MAX_GRADE},"
+                " and at least one SKU is relevant"
             )
-        judged.append(one)
+        judged.append(query)
     if not judged:
-        raise ValueError("no questions")
+        raise ValueError("The file has no queries.")
     return judged
 
 
-def take_in() -> None:
+def sync_sample_catalogue() -> None:
+    """Sync all sample sources, match duplicates and index, unless there are products already."""
     from catalog.models import CatalogSource, Product
-    from catalog.pipelines import pipeline_of
+    from catalog.pipelines import pipeline_for
     from catalog.services.duplicates import match_products
     from catalog.services.search_vocabulary import refresh_search_words
     from mlops.pipelines.runner import run_source
     from tests.samples.suppliers.server import SampleSupplier
-    from vectors.index.write import index_due
+    from vectors.index.write import index_due_rows
 
     if Product.objects.exists():
         return
@@ -165,54 +208,56 @@ def take_in() -> None:
     CatalogSource.objects.update(requests_per_second=1000)
     for code in SOURCES:
         run_source(
-            pipeline_of(CatalogSource.objects.get(pk=code)),
+            pipeline_for(CatalogSource.objects.get(pk=code)),
             code=code,
             base_url=f"{supplier.url}/{code}",
         )
     supplier.shutdown()
     match_products()
     refresh_search_words()
-    index_due()
+    index_due_rows()
 
 
-def _products_by_number() -> dict[str, str]:
-    """Return the product that bears a SKU, GTIN or id of any source, with or without what pads it."""
+def _product_ids_by_number() -> dict[str, str]:
+    """Return product ids by SKU, GTIN and external id of any source, with and without padding."""
     from catalog.models import Product, ProductAlias, SupplierListing
 
-    ids = {key: str(pk) for key, pk in Product.objects.current().values_list("merge_key", "pk")}
+    ids_by_key = {
+        key: str(pk) for key, pk in Product.objects.current().values_list("merge_key", "pk")
+    }
     aliases = dict(ProductAlias.objects.values_list("merge_key", "product_key"))
-    found: dict[str, str] = {}
-    for key, *told in SupplierListing.objects.values_list(
-        "merge_key", "sku", "gtin", "external_id"
-    ):
-        pk = ids.get(aliases.get(key, key))
-        found.update(
-            {form: pk for number in told if number and pk for form in (number, number.strip("_"))}
-        )
-    for product, *told in Product.objects.current().values_list("pk", "sku", "gtin"):
-        found.update({number: str(product) for number in told if number})
-    return found
+    product_ids: dict[str, str] = {}
+    listings = SupplierListing.objects.values_list("merge_key", "sku", "gtin", "external_id")
+    for key, *numbers in listings:
+        pk = ids_by_key.get(aliases.get(key, key))
+        for number in numbers:
+            if number and pk:
+                product_ids[number] = pk
+                product_ids[number.strip("_")] = pk
+    for product_id, *numbers in Product.objects.current().values_list("pk", "sku", "gtin"):
+        product_ids.update({number: str(product_id) for number in numbers if number})
+    return product_ids
 
 
-def _by_product(grades: Mapping[str, int], numbers: Mapping[str, str]) -> dict[str, int]:
-    """Return the highest grade of each product that the catalogue has."""
-    found: dict[str, int] = {}
+def _grades_by_product(grades: Mapping[str, int], product_ids: Mapping[str, str]) -> dict[str, int]:
+    """Return the highest grade of each product of the catalogue."""
+    by_product: dict[str, int] = {}
     for number, grade in grades.items():
-        pk = numbers.get(number) or numbers.get(number.strip("_"))
+        pk = product_ids.get(number) or product_ids.get(number.strip("_"))
         if pk:
-            found[pk] = max(grade, found.get(pk, 0))
-    return found
+            by_product[pk] = max(grade, by_product.get(pk, 0))
+    return by_product
 
 
-def _leg(name: str) -> Order:
-    def order(ranking: Any) -> Sequence[str]:
-        ranked = [c for c in ranking.candidates if name in c.ranks]
-        return [c.id for c in sorted(ranked, key=lambda c: (c.ranks[name], c.id))]
+def _ranker_of(retriever: str) -> Ranker:
+    def ranker(result: Any) -> Sequence[str]:
+        ranked = [c for c in result.candidates if retriever in c.ranks]
+        return [c.id for c in sorted(ranked, key=lambda c: (c.ranks[retriever], c.id))]
 
-    return order
+    return ranker
 
 
-def _line(
+def _mean(
     name: str,
     values: list[float],
     *,
@@ -220,7 +265,7 @@ def _line(
     unit: str = "",
     is_ceiling: bool = False,
 ) -> Comparison:
-    """The mean is what counts: a median of nDCG would hide the questions that fail."""
+    """Return the mean of the values: a median of NDCG would hide failing queries."""
     return Comparison(
         name=name, unit=unit, limit=limit, is_ceiling=is_ceiling, ratios=[statistics.fmean(values)]
     )

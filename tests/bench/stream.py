@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.bench.comparing import Comparison, seconds
+from tests.bench.comparison import Comparison, measure_seconds
 
 SIZE = 20_000
 _SINGLE = 400
@@ -152,8 +152,8 @@ def _events(
         elif number % 3 == 1:
             topic, kind = "inventory_updates", "stock"
             data = {
-                "store": store,
-                "product": chance.choice(products),
+                "store_code": store,
+                "product_id": chance.choice(products),
                 "quantity": chance.randrange(100),
             }
         else:
@@ -211,7 +211,7 @@ def _reading(size: int) -> float:
                 left -= len([json.loads(value) for value in batch.values])
 
     with _joined("reading") as kafka:
-        return seconds(read)
+        return measure_seconds(read)
 
 
 def _applying(size: int) -> float:
@@ -220,7 +220,7 @@ def _applying(size: int) -> float:
 
     with _joined("applying") as kafka, Producer() as producer:
         consuming = EventConsumer(kafka, producer, most=size)
-        spent = seconds(consuming.run)
+        spent = measure_seconds(consuming.run)
         assert (consuming.done.applied, consuming.done.rejected) == (size, 0), consuming.done
         return spent
 
@@ -246,7 +246,7 @@ def _one_by_one(size: int) -> float:
             kafka.commit(batches)
 
     with _joined("single") as kafka:
-        return seconds(apply)
+        return measure_seconds(apply)
 
 
 def _lateness(bootstrap: str, topic: str) -> list[float]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.bench.comparing import Comparison, seconds
+from tests.bench.comparison import Comparison, measure_seconds
 
 SIZE = 10_000
 _DIMENSION = 768
@@ -67,7 +67,7 @@ def _time_queries(
     times: dict[str, list[float]] = {name: [] for name in methods}
     for query in queries:
         for name, search in methods.items():
-            elapsed = seconds(lambda search=search, query=query: search(query))  # type: ignore[misc]
+            elapsed = measure_seconds(lambda search=search, query=query: search(query))  # type: ignore[misc]
             times[name].append(1000 * elapsed)
     return times
 

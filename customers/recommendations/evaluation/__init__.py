@@ -1,6 +1,8 @@
 """
-How good recommendations are, told from what people bought after, by the very functions that serve.
+Offline evaluation of the recommendations, with the functions that serve them.
 
-Of a file of events: `splitting` before and after a moment, what is `counted` before it, `ranking` by simple orders and by ours,
-`measuring`. With pandas and scipy, so not for the web process.
+A file of events is split by time (`splits`), the statistics of the first part are computed
+(`statistics`), and the served ranking and simple baselines (`rankers`) are compared by how well
+they predict the purchases of the second part (`metrics`). Needs pandas and scipy: not for web
+processes.
 """

@@ -1,4 +1,4 @@
-"""How well an order foretells what was bought."""
+"""Ranking metrics on held-out purchases."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from customers.recommendations.evaluation import rankers
-from customers.recommendations.evaluation.rankers import Rank
-from customers.recommendations.evaluation.splits import Split
-from customers.recommendations.evaluation.statistics import neighbors_of
+from customers.recommendations.evaluation.rankers import Ranker
+from customers.recommendations.evaluation.splits import EvaluationSplit
+from customers.recommendations.evaluation.statistics import compute_neighbors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """Means over the customers; coverage: the share of all products that are recommended to anybody."""
+class RankingMetrics:
+    """Means over the customers; coverage: share of all products that any customer is shown."""
 
     recall: float
     ndcg: float
@@ -21,42 +21,50 @@ class Scores:
     coverage: float
 
 
-def compare(
-    split: Split, *, at: int, advance: Callable[[], None] = lambda: None
-) -> dict[str, Scores]:
-    """Return the scores of three simple orders and of what is served, by name; advance is called once a customer of each."""
-    near = neighbors_of(split)
-    ranks = {
-        "popularity": rankers.popularity(split, at=at),
-        "buy-again": rankers.buy_again(split, at=at),
-        "item-kNN": rankers.item_knn(split, near, at=at),
-        "ours": rankers.ours(split, near, at=at),
+def compare_rankers(
+    split: EvaluationSplit, *, k: int, advance: Callable[[], None] = lambda: None
+) -> dict[str, RankingMetrics]:
+    """
+    Return the metrics of three baselines and of the served ranking, by name.
+
+    k: number of recommendations. advance: called once for each customer and ranking.
+    """
+    neighbors = compute_neighbors(split)
+    rankings = {
+        "popularity": rankers.popularity(split, k=k),
+        "buy_again": rankers.buy_again(split, k=k),
+        "item_knn": rankers.item_knn(split, neighbors, k=k),
+        "served": rankers.served(split, neighbors, k=k),
     }
-    return {name: measure(split, rank, at=at, advance=advance) for name, rank in ranks.items()}
+    return {
+        name: evaluate_ranker(split, ranker, k=k, advance=advance)
+        for name, ranker in rankings.items()
+    }
 
 
-def measure(
-    split: Split, rank: Rank, *, at: int, advance: Callable[[], None] = lambda: None
-) -> Scores:
+def evaluate_ranker(
+    split: EvaluationSplit, ranker: Ranker, *, k: int, advance: Callable[[], None] = lambda: None
+) -> RankingMetrics:
     """
-    Return how well a ranking foretells what was bought, over all products.
+    Return how well a ranking predicts the held-out purchases, over all products.
 
-    recall@k: of what was bought, how much is among the first k, of at most k: hits / min(k, bought). NDCG@k: hits count 1 /
-    log2(place + 1), of the best there could be.
+    recall@k: hits / min(k, purchases). NDCG@k: the sum of 1 / log2(rank + 1) over hits, relative to
+    the best possible sum.
     """
-    discounts = 1.0 / np.log2(np.arange(2, at + 2))
-    told: set[int] = set()
+    discounts = 1.0 / np.log2(np.arange(2, k + 2))
+    shown: set[int] = set()
     rows = np.zeros((len(split.relevant), 3))
     for row, (customer, relevant) in zip(rows, split.relevant.items(), strict=True):
-        picked = list(rank(customer))[:at]
-        hits = np.array([product in relevant for product in picked], dtype=float)
-        most = min(at, len(relevant))
+        products = list(ranker(customer))[:k]
+        hits = np.array([product in relevant for product in products], dtype=float)
+        max_hits = min(k, len(relevant))
         row[:] = (
-            hits.sum() / most,
-            (hits * discounts[: len(hits)]).sum() / discounts[:most].sum(),
+            hits.sum() / max_hits,
+            (hits * discounts[: len(hits)]).sum() / discounts[:max_hits].sum(),
             hits.any(),
         )
-        told.update(picked)
+        shown.update(products)
         advance()
     recall, ndcg, hit_rate = rows.mean(axis=0).tolist()
-    return Scores(recall=recall, ndcg=ndcg, hit_rate=hit_rate, coverage=len(told) / split.size)
+    coverage = len(shown) / split.product_count
+    return RankingMetrics(recall=recall, ndcg=ndcg, hit_rate=hit_rate, coverage=coverage)

@@ -1,4 +1,4 @@
-"""What is measured: three simple orders, and the one that is served, of the same parts that serve it."""
+"""Rankings under evaluation: three baselines, and the served one, built from the same functions."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,133 +8,172 @@ from numpy.typing import NDArray
 
 from customers.models import Scenario
 from customers.recommendations import scoring
-from customers.recommendations.context import HISTORY_DAYS
-from customers.recommendations.evaluation.splits import Split
-from customers.recommendations.evaluation.statistics import by_first, habits_of, repeats_of, telling
-from customers.recommendations.statistics import co_purchase, repeats
-from customers.recommendations.statistics.jobs import POPULAR_DAYS
-from customers.recommendations.statistics.repeats import Habits
-from customers.reference.scenarios import initial
+from customers.recommendations.evaluation.splits import EvaluationSplit
+from customers.recommendations.evaluation.statistics import (
+    compute_orders_per_buyer,
+    compute_store_statistics,
+    group_pairs,
+    preference_signals,
+)
+from customers.recommendations.history import HISTORY_DAYS
+from customers.recommendations.statistics import popularity as popularity_statistics
+from customers.recommendations.statistics import repeats
+from customers.recommendations.statistics.jobs import POPULARITY_WINDOW_DAYS
+from customers.recommendations.statistics.repeats import StoreStatistics
+from customers.reference.scenarios import initial_values
 
-Rank = Callable[[int], Sequence[int]]
-"""The products to recommend to a customer, best first."""
+Ranker = Callable[[int], Sequence[int]]
+"""Returns the products to recommend to a customer, best first."""
 
 
-def popularity(split: Split, *, at: int) -> Rank:
-    """Return the baseline that tells everybody what was bought in most orders."""
-    counts = np.bincount(split.bought["product"], minlength=split.size)
-    best = _best(counts, at)
-    return lambda customer: best
+def popularity(split: EvaluationSplit, *, k: int) -> Ranker:
+    """Return the baseline of the products in most orders, the same for every customer."""
+    counts = np.bincount(split.purchases["product"], minlength=split.product_count)
+    best = _best(counts, k)
+    return lambda _customer: best
 
 
-def buy_again(split: Split, *, at: int) -> Rank:
-    """Return the baseline that tells what the customer had in most orders; of as many, and after it, what most bought."""
-    counts = np.bincount(split.bought["product"], minlength=split.size)
-    own = split.bought.groupby(["customer", "product"]).size()
-    ranks: dict[int, list[int]] = {}
-    frame = own.reset_index(name="n").assign(popular=lambda f: counts[f["product"]])
+def buy_again(split: EvaluationSplit, *, k: int) -> Ranker:
+    """Return the baseline of the customer's products by number of orders, then by popularity."""
+    counts = np.bincount(split.purchases["product"], minlength=split.product_count)
+    own = split.purchases.groupby(["customer", "product"]).size()
+    frame = own.reset_index(name="orders")
+    frame = frame.assign(popularity=counts[frame["product"]])
     frame = frame.sort_values(
-        ["customer", "n", "popular", "product"], ascending=[True, False, False, True]
+        ["customer", "orders", "popularity", "product"], ascending=[True, False, False, True]
     )
-    for customer, lines in frame.groupby("customer")["product"]:
-        ranks[int(customer)] = lines.head(at).tolist()
-    fill = _best(counts, 2 * at)
-    return lambda customer: list(dict.fromkeys([*ranks.get(customer, []), *fill]))[:at]
+    best_by_customer: dict[int, list[int]] = {}
+    for customer, products in frame.groupby("customer")["product"]:
+        best_by_customer[int(customer)] = products.head(k).tolist()
+    fill = _best(counts, 2 * k)
+    return lambda customer: list(dict.fromkeys([*best_by_customer.get(customer, []), *fill]))[:k]
 
 
-def item_knn(split: Split, near: Mapping[int, Mapping[int, float]], *, at: int) -> Rank:
-    """Return the baseline that sums the cosines to all that the customer bought, each as often as it was bought."""
-    own = split.bought.groupby(["customer", "product"]).size()
-    baskets = {
+def item_knn(
+    split: EvaluationSplit, neighbors: Mapping[int, Mapping[int, float]], *, k: int
+) -> Ranker:
+    """Return the baseline of summed similarity to the customer's products, by number of orders."""
+    own = split.purchases.groupby(["customer", "product"]).size()
+    orders_by_customer = {
         int(customer): counts.droplevel(0).to_dict() for customer, counts in own.groupby(level=0)
     }
 
     def rank(customer: int) -> Sequence[int]:
-        scores = scoring.alike(baskets.get(customer, {}), near)
-        return sorted(scores, key=lambda product: (-scores[product], product))[:at]
+        scores = scoring.co_purchase_scores(orders_by_customer.get(customer, {}), neighbors)
+        return sorted(scores, key=lambda product: (-scores[product], product))[:k]
 
     return rank
 
 
-def ours(
-    split: Split,
-    near: Mapping[int, Mapping[int, float]],
+def served(
+    split: EvaluationSplit,
+    neighbors: Mapping[int, Mapping[int, float]],
     *,
-    at: int,
+    k: int,
     scenario: Scenario | None = None,
-) -> Rank:
+) -> Ranker:
     """
-    Return what is served: legs, mix and variety as answers have them; without vectors and dates of the catalogue.
+    Return the served ranking: candidate sources, combination and diversification.
 
-    scenario: weights and variety; None: the home page's, as it begins.
+    Without vectors and dates of the catalogue. scenario: weights and diversity; the initial values
+    of the home page by default.
     """
-    served = scenario or Scenario(name=Scenario.Name.HOME, **initial(Scenario.Name.HOME))
-    weights = {leg: getattr(served, leg) for leg in scoring.DEFAULTS[served.name]}
-    shop, repeats = habits_of(split), repeats_of(split)
-    sold = split.bought[split.bought["days"] < POPULAR_DAYS]
-    arrays = (sold[name].to_numpy() for name in ("store", "product", "order", "days"))
-    popular = by_first(*co_purchase.popularity(*arrays)[:3])
-    best = {store: _top(scores) for store, scores in popular.items()}
+    scenario = scenario or Scenario(name=Scenario.Name.HOME, **initial_values(Scenario.Name.HOME))
+    weights = {
+        source: getattr(scenario, source) for source in scoring.DEFAULT_WEIGHTS[scenario.name]
+    }
+    statistics = compute_store_statistics(split)
+    orders_per_buyer = compute_orders_per_buyer(split)
+    popularity_by_store = _popularity_by_store(split)
+    best_by_store = {store: _top(scores) for store, scores in popularity_by_store.items()}
 
     def rank(customer: int) -> Sequence[int]:
-        lines = split.of_customer[customer]
-        bought, told = lines[lines["is_purchase"] & (lines["days"] < HISTORY_DAYS)], telling(lines)
-        again = scoring.again(
-            bought["product"].tolist(),
-            bought["days"].to_numpy(),
-            bought["quantity"].to_numpy(),
-            repeats,
+        events = split.events_by_customer[customer]
+        purchases = events[events["is_purchase"] & (events["days"] < HISTORY_DAYS)]
+        signals = preference_signals(events)
+        repurchase = scoring.repurchase_scores(
+            purchases["product"].tolist(),
+            purchases["days"].to_numpy(),
+            purchases["quantity"].to_numpy(),
+            orders_per_buyer,
         )
-        seeds = scoring.seeds(
-            told["product"].tolist(), told["days"].to_numpy(), told["weight"].to_numpy()
+        seeds = scoring.seed_weights(
+            signals["product"].tolist(),
+            signals["days"].to_numpy(),
+            signals["weight"].to_numpy(),
         )
-        home = bought.loc[bought["store"] >= 0, "store"].mode()
-        store = (
-            int(home.iloc[0])
-            if len(home) and int(home.iloc[0]) in popular
-            else co_purchase.ALL_STORES
-        )
-        sells = popular.get(store, {})
-        alike = _top(scoring.alike(seeds, near))
-        legs = {
-            "again": again,
-            "alike": alike,
-            "popular": {
-                **best.get(store, {}),
-                **{product: sells[product] for product in again if product in sells},
+        co_purchase = _top(scoring.co_purchase_scores(seeds, neighbors))
+        store = _home_store(purchases, popularity_by_store)
+        sales = popularity_by_store.get(store, {})
+        scores = {
+            "repurchase": repurchase,
+            "co_purchase": co_purchase,
+            "popularity": {
+                **best_by_store.get(store, {}),
+                **{product: sales[product] for product in repurchase if product in sales},
             },
         }
-        scored = scoring.mix(legs, weights, odds=shop.odds, lifts=_lifts(split, told, alike, shop))
-        picked = scoring.diversify(
-            scored,
-            traits=split.traits,
-            diversity=served.diversity,
-            most_of_a_brand=served.most_of_a_brand,
-            limit=at,
+        ranked = scoring.combine_scores(
+            scores,
+            weights,
+            discovery_ratio=statistics.discovery_ratio,
+            lifts=_lifts(split, signals, co_purchase, statistics),
         )
-        return [one.key for one in picked]
+        selected = scoring.diversify(
+            ranked,
+            traits=split.traits,
+            diversity=scenario.diversity,
+            max_per_brand=scenario.max_per_brand,
+            limit=k,
+        )
+        return [candidate.key for candidate in selected]
 
     return rank
+
+
+def _popularity_by_store(split: EvaluationSplit) -> dict[int, dict[int, float]]:
+    sales = split.purchases[split.purchases["days"] < POPULARITY_WINDOW_DAYS]
+    found = popularity_statistics.score_popularity(
+        sales["store"].to_numpy(),
+        sales["product"].to_numpy(),
+        sales["order"].to_numpy(),
+        sales["days"].to_numpy(),
+    )
+    return group_pairs(found.stores, found.products, found.scores)
+
+
+def _home_store(purchases: pd.DataFrame, known_stores: Mapping[int, object]) -> int:
+    """Return the store of most purchases; ALL_STORES when it has no sales or is unknown."""
+    stores = purchases.loc[purchases["store"] >= 0, "store"].mode()
+    if len(stores) and int(stores.iloc[0]) in known_stores:
+        return int(stores.iloc[0])
+    return popularity_statistics.ALL_STORES
 
 
 def _lifts(
-    split: Split, told: pd.DataFrame, alike: Mapping[int, float], shop: Habits
+    split: EvaluationSplit,
+    signals: pd.DataFrame,
+    candidates: Mapping[int, float],
+    statistics: StoreStatistics,
 ) -> dict[int, float]:
-    if not shop.shares:
+    if not statistics.segment_shares:
         return {}
-    sorts = [split.traits[product][1] for product in told["product"].tolist()]
-    own = repeats.by_sort(sorts, told["days"].to_numpy(), told["weight"].to_numpy())
-    lifts = repeats.lifts(own, shop.shares)
+    segments = [split.traits[product][1] for product in signals["product"].tolist()]
+    own = repeats.segment_weights(
+        segments, signals["days"].to_numpy(), signals["weight"].to_numpy()
+    )
+    lifts = repeats.segment_lifts(own, statistics.segment_shares)
     return {
-        product: lifts[sort] for product in alike if (sort := split.traits[product][1]) in lifts
+        product: lifts[segment]
+        for product in candidates
+        if (segment := split.traits[product][1]) in lifts
     }
 
 
-def _best(counts: NDArray[np.int64], at: int) -> list[int]:
-    return [int(product) for product in np.argsort(-counts, kind="stable")[:at]]
+def _best(counts: NDArray[np.int64], k: int) -> list[int]:
+    return [int(product) for product in np.argsort(-counts, kind="stable")[:k]]
 
 
 def _top(scores: Mapping[int, float]) -> dict[int, float]:
-    return dict(
-        sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[: scoring.MOST_OF_A_LEG]
-    )
+    ordered = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+    return dict(ordered[: scoring.MAX_CANDIDATES_PER_SOURCE])

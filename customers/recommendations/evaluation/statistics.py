@@ -1,106 +1,105 @@
-"""What the clock counts for serving, counted of a split: neighbors, repeats, habits."""
+"""Statistics of an evaluation split, computed like those that the scheduled jobs compute."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from customers.recommendations.context import HISTORY_DAYS, PASSING_DAYS
-from customers.recommendations.evaluation.splits import Split
+from customers.recommendations.evaluation.splits import EvaluationSplit
+from customers.recommendations.history import HISTORY_DAYS, INTERACTION_DAYS
 from customers.recommendations.statistics import co_purchase, repeats
-from customers.recommendations.statistics.jobs import NEIGHBOR_DAYS, POPULAR_DAYS
-from customers.recommendations.statistics.repeats import Habits
+from customers.recommendations.statistics.jobs import NEIGHBOR_WINDOW_DAYS, POPULARITY_WINDOW_DAYS
+from customers.recommendations.statistics.repeats import StoreStatistics
 
 
-def neighbors_of(split: Split, *, before: float = 0) -> dict[int, dict[int, float]]:
-    """Return each product's neighbors, as they are counted for serving, or were so many days before: from purchases of 180."""
-    lines = split.lines[split.lines["is_purchase"]]
-    lines = lines.assign(days=lines["days"] - before)
-    lines = lines[(lines["days"] >= 0) & (lines["days"] < NEIGHBOR_DAYS)]
-    kept = _kept(
-        lines.assign(period=(lines["days"] // co_purchase.PERIOD_DAYS).astype(np.int64)), "period"
+def compute_neighbors(
+    split: EvaluationSplit, *, days_before_cut: float = 0
+) -> dict[int, dict[int, float]]:
+    """Return the co-purchase neighbors of each product, as of the cut or some days before it."""
+    purchases = split.events[split.events["is_purchase"]]
+    purchases = purchases.assign(days=purchases["days"] - days_before_cut)
+    purchases = purchases[(purchases["days"] >= 0) & (purchases["days"] < NEIGHBOR_WINDOW_DAYS)]
+    periods = (purchases["days"] // co_purchase.PERIOD_DAYS).astype(np.int64)
+    kept = _without_returned(purchases.assign(period=periods), "period")
+    found = co_purchase.find_neighbors(
+        kept["customer"].to_numpy(), kept["product"].to_numpy(), periods=kept["period"].to_numpy()
     )
-    buyers, products, periods = (
-        kept[name].to_numpy() for name in ("customer", "product", "period")
+    return group_pairs(found.products, found.neighbors, found.scores)
+
+
+def compute_orders_per_buyer(split: EvaluationSplit) -> dict[int, float]:
+    """Return the orders per buyer of each product, from the purchases of a year."""
+    purchases = split.purchases[split.purchases["days"] < HISTORY_DAYS]
+    found = repeats.compute_orders_per_buyer(
+        purchases["customer"].to_numpy(), purchases["product"].to_numpy()
     )
-    found = co_purchase.neighbors(buyers, products, periods=periods)
-    return by_first(found.products, found.neighbors, found.scores)
+    is_kept = found.buyers >= co_purchase.MIN_BUYERS
+    return dict(zip(found.products[is_kept].tolist(), found.orders[is_kept].tolist(), strict=True))
 
 
-def repeats_of(split: Split) -> dict[int, float]:
-    """Return how often each product is bought by who buys it, as it is counted for serving: from orders of a year."""
-    lines = split.bought[split.bought["days"] < HISTORY_DAYS]
-    found = co_purchase.repeats(lines["customer"].to_numpy(), lines["product"].to_numpy())
-    kept = found.buyers >= co_purchase.LEAST_BUYERS
-    return dict(zip(found.products[kept].tolist(), found.repeats[kept].tolist(), strict=True))
-
-
-def habits_of(split: Split) -> Habits:
-    """Return what the shop is like, as it is counted for serving: the last days held against what was known before."""
-    near = neighbors_of(split, before=repeats.DAYS)
-    bought = split.lines[split.lines["is_purchase"]]
-    days = bought["days"]
-    had = _sets(bought[(days >= repeats.DAYS) & (days < repeats.DAYS + HISTORY_DAYS)])
-    lately = _sets(bought[days < repeats.DAYS])
-    lines = split.lines[
-        (split.lines["days"] >= repeats.DAYS)
-        & split.lines["customer"].isin(list(had.keys() & lately.keys()))
-    ]
-    told = telling(lines.assign(days=lines["days"] - repeats.DAYS))
-    counted = repeats.count(
-        (
-            repeats.History(
-                products=own["product"].tolist(),
-                days=own["days"].to_numpy(),
-                weights=own["weight"].to_numpy(),
-                had=had[customer],
-                lately=lately[customer],
-            )
-            for customer, own in told.groupby("customer")
-        ),
-        near,
+def compute_store_statistics(split: EvaluationSplit) -> StoreStatistics:
+    """Return discovery ratio and segment shares, with the days before the cut as test window."""
+    window = repeats.TEST_WINDOW_DAYS
+    neighbors = compute_neighbors(split, days_before_cut=window)
+    purchases = split.events[split.events["is_purchase"]]
+    days = purchases["days"]
+    before = _products_by_customer(purchases[(days >= window) & (days < window + HISTORY_DAYS)])
+    after = _products_by_customer(purchases[days < window])
+    is_in_both = split.events["customer"].isin(list(before.keys() & after.keys()))
+    events = split.events[(split.events["days"] >= window) & is_in_both]
+    signals = preference_signals(events.assign(days=events["days"] - window))
+    histories = (
+        repeats.CustomerHistory(
+            products=own["product"].tolist(),
+            days=own["days"].to_numpy(),
+            weights=own["weight"].to_numpy(),
+            purchased_before=before[customer],
+            purchased_after=after[customer],
+        )
+        for customer, own in signals.groupby("customer")
     )
-    sold = split.bought[split.bought["days"] < POPULAR_DAYS]
-    sorts = (
-        sold["product"]
-        .map({product: sort for product, (_, sort) in split.traits.items() if sort})
-        .dropna()
-    )
-    return Habits(
-        repeats.odds(counted, days=days.max()), sorts.value_counts(normalize=True).to_dict()
+    counts = repeats.count_test_window(histories, neighbors)
+    return StoreStatistics(
+        repeats.compute_discovery_ratio(counts, days=days.max()), _segment_shares(split)
     )
 
 
-def telling(lines: pd.DataFrame) -> pd.DataFrame:
+def preference_signals(events: pd.DataFrame) -> pd.DataFrame:
     """
-    Return the deeds that tell of taste, as old as `knowing` reads them, of likes of a product the newest.
+    Return the events that express a preference, within the age limits of `history`.
 
-    There, a like that was taken back is none.
+    events: newest first. Of the likes of a product only the newest one counts. Unlike in the
+    database, a like that was withdrawn later is not known here.
     """
-    is_again = (lines["kind"] == "like") & lines.duplicated(
-        ["customer", "product", "kind"]
-    )  # the newest come first
-    is_told = (lines["weight"] > 0) & (lines["quantity"] > 0) & ~is_again
-    most = lines["kind"].map({"purchase": HISTORY_DAYS, "like": np.inf}).fillna(PASSING_DAYS)
-    return lines[is_told & (lines["days"] < most)]
+    is_older_like = (events["kind"] == "like") & events.duplicated(["customer", "product", "kind"])
+    is_signal = (events["weight"] > 0) & (events["quantity"] > 0) & ~is_older_like
+    max_age = events["kind"].map({"purchase": HISTORY_DAYS, "like": np.inf})
+    return events[is_signal & (events["days"] < max_age.fillna(INTERACTION_DAYS))]
 
 
-def _sets(lines: pd.DataFrame) -> dict[int, set[int]]:
-    return {
-        int(customer): set(own) for customer, own in _kept(lines).groupby("customer")["product"]
-    }
-
-
-def _kept(lines: pd.DataFrame, *by: str) -> pd.DataFrame:
-    """Return who bought what, without what was returned on the whole."""
-    sums = lines.groupby(["customer", "product", *by])["quantity"].sum()
-    return sums[sums > 0].reset_index()
-
-
-def by_first(
+def group_pairs(
     first: NDArray[np.int64], second: NDArray[np.int64], scores: NDArray[np.float64]
 ) -> dict[int, dict[int, float]]:
-    """Return the scores of pairs, by the first of them."""
-    found: dict[int, dict[int, float]] = {}
+    """Return the scores of pairs as a nested dictionary, by first and second code."""
+    grouped: dict[int, dict[int, float]] = {}
     for one, other, score in zip(first.tolist(), second.tolist(), scores.tolist(), strict=True):
-        found.setdefault(one, {})[other] = score
-    return found
+        grouped.setdefault(one, {})[other] = score
+    return grouped
+
+
+def _segment_shares(split: EvaluationSplit) -> dict[str, float]:
+    sales = split.purchases[split.purchases["days"] < POPULARITY_WINDOW_DAYS]
+    segments = {product: segment for product, (_, segment) in split.traits.items() if segment}
+    sold = sales["product"].map(segments).dropna()
+    shares: dict[str, float] = sold.value_counts(normalize=True).to_dict()
+    return shares
+
+
+def _products_by_customer(purchases: pd.DataFrame) -> dict[int, set[int]]:
+    products = _without_returned(purchases).groupby("customer")["product"]
+    return {int(customer): set(own) for customer, own in products}
+
+
+def _without_returned(purchases: pd.DataFrame, *by: str) -> pd.DataFrame:
+    """Return customer and product of purchases, without products returned in whole."""
+    quantities = purchases.groupby(["customer", "product", *by])["quantity"].sum()
+    return quantities[quantities > 0].reset_index()

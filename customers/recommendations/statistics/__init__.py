@@ -1,1 +1,1 @@
-"""Statistics of purchases and interactions, computed nightly for the recommendations."""
+"""Statistics of purchases and interactions for recommendations: mathematics, queries and jobs."""

@@ -1,185 +1,266 @@
-"""Tables that recommendations are looked up in: what is bought together, and how products sell."""
+"""
+Scheduled jobs that update the statistics tables.
+
+Every job is safe to repeat, keeps the old rows visible until it commits, and waits for another run
+of the same job.
+"""
 
 from array import array as column
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
 import pglock
 from django.db import connection, transaction
+from django.db.models import Min
 from django.utils import timezone
 
+from customers.models import (
+    ProductNeighbor,
+    ProductPopularity,
+    ProductRepeatStatistics,
+    Purchase,
+    StoreRepeatStatistics,
+)
+from customers.recommendations import scoring
+from customers.recommendations.history import HISTORY_DAYS
+from customers.recommendations.statistics import popularity, queries, repeats
+from customers.recommendations.statistics.repeats import CustomerHistory, WindowCounts
 from mlops.sql_arrays import array
 
 if TYPE_CHECKING:
-    from customers.recommendations.statistics.co_purchase import Neighbors
+    from customers.recommendations.statistics.co_purchase import NeighborPairs
 
-NEIGHBOR_DAYS, POPULAR_DAYS = 180, 180
-AGREEING = """
-SELECT customer_id FROM consents WHERE withdrawn_at IS NULL AND purpose IN ('history', 'profiling')
-GROUP BY 1 HAVING count(DISTINCT purpose) = 2
-"""
-"""Selects the people who agree to be profiled by what they buy."""
-AT_ONCE = 10_000
-"""So many rows are read at a time."""
-# People who agree to be profiled are one buyer whatever they buy; those who are known and do not agree are left out, and of
-# nobody known each receipt stands for itself. What was returned on the whole was not bought. Numbers in place of names, so that a million lines fit into memory.
-_BOUGHT_BY = f"""
-WITH agreeing AS ({AGREEING})
-SELECT coalesce(p.merged_into_id, p.id),
-  CASE WHEN a.customer_id IS NULL THEN hashtextextended(concat('receipt:', l.store_id, ':', l.order_id), 0)
-    ELSE hashtextextended(a.customer_id::text, 0) END,
-  floor(extract(epoch FROM %(now)s - l.purchased_at) / 86400 / %(period)s)::int
-FROM purchases l JOIN products p ON p.id = l.product_id LEFT JOIN agreeing a ON a.customer_id = l.customer_id
-WHERE l.purchased_at > %(now)s - make_interval(days => %(days)s) AND l.purchased_at <= %(now)s
-  AND (l.customer_id IS NULL OR a.customer_id IS NOT NULL)
-GROUP BY 1, 2, 3 HAVING sum(l.quantity) > 0
-"""  # of parts of our own
-_SOLD = """
-SELECT coalesce(p.merged_into_id, p.id), l.store_id, hashtextextended(concat(l.store_id, ':', l.order_id), 0),
-  extract(epoch FROM %(now)s - max(l.purchased_at))::float8 / 86400
-FROM purchases l JOIN products p ON p.id = l.product_id
-WHERE l.purchased_at > %(now)s - make_interval(days => %(days)s) AND l.purchased_at <= %(now)s
-GROUP BY 1, 2, 3 HAVING sum(l.quantity) > 0
-"""
-# Products may have been merged or deleted while it was counted.
-_NEIGHBORS = """
-WITH counted AS (
-  SELECT c.* FROM unnest(%s::uuid[], %s::uuid[], %s::float8[], %s::int[]) AS c(product_id, neighbor_id, score, buyers)
-  JOIN products p ON p.id = c.product_id JOIN products n ON n.id = c.neighbor_id
-), gone AS (
-  DELETE FROM product_neighbors o
-  WHERE NOT EXISTS (SELECT FROM counted c WHERE c.product_id = o.product_id AND c.neighbor_id = o.neighbor_id)
-)
-INSERT INTO product_neighbors AS o (product_id, neighbor_id, score, buyers)
-SELECT * FROM counted ORDER BY 1, 2
-ON CONFLICT (product_id, neighbor_id) DO UPDATE SET score = excluded.score, buyers = excluded.buyers
-WHERE (o.score, o.buyers) IS DISTINCT FROM (excluded.score, excluded.buyers)
-"""
-_POPULARITY = """
-WITH counted AS (
-  SELECT c.* FROM unnest(%s::uuid[], %s::uuid[], %s::float8[], %s::int[]) AS c(store_id, product_id, score, orders)
-  JOIN products p ON p.id = c.product_id
-), gone AS (
-  DELETE FROM product_popularity o WHERE NOT EXISTS (
-    SELECT FROM counted c WHERE c.product_id = o.product_id AND c.store_id IS NOT DISTINCT FROM o.store_id
-  )
-)
-INSERT INTO product_popularity AS o (store_id, product_id, score, orders, counted_at)
-SELECT store_id, product_id, round(score::numeric, 4)::float8, orders, %s FROM counted ORDER BY 1, 2
-ON CONFLICT (store_id, product_id) DO UPDATE
-SET score = excluded.score, orders = excluded.orders, counted_at = excluded.counted_at
-WHERE (o.score, o.orders) IS DISTINCT FROM (excluded.score, excluded.orders)
-"""
+# scipy is imported by the functions that need it, to keep it out of processes that only serve.
+
+NEIGHBOR_WINDOW_DAYS = 180
+POPULARITY_WINDOW_DAYS = 180
+RETENTION_DAYS = 400
+"""Time for which rows of the store statistics are kept."""
+MAX_SAMPLED_CUSTOMERS = 2_000
+_FETCH_SIZE = 10_000
+_INTERACTION_KINDS = [
+    kind for kind in scoring.INTERACTION_WEIGHTS if kind not in ("purchase", "like")
+]
 
 
-class Read(NamedTuple):
-    """Rows as columns: a code of each product, and numbers; products by code."""
+class ProductColumns(NamedTuple):
+    """Rows as columns: product code of each row (n,), other columns (n,); products by code."""
 
     products: list[UUID]
     codes: np.ndarray
     numbers: list[np.ndarray]
 
 
-def count_neighbors(*, now: datetime | None = None) -> int:
+def update_product_neighbors(*, now: datetime | None = None) -> int:
     """
-    Count anew which products are bought together, from 180 days; return how many pairs there are.
+    Update the co-purchase neighbors from 180 days of purchases; return the number of pairs.
 
-    Safe to repeat; readers see the old pairs until the end. One run at a time: where another is at it, it waits.
-    Pairs that fewer than three different buyers have in common are not kept, so that they tell of nobody who is known.
+    Pairs with fewer than three distinct buyers are left out: they could reveal who bought them.
     """
     moment = now or timezone.now()
-    with pglock.advisory("count neighbors"):
-        names, found = neighbors_at(moment)
+    with pglock.advisory("update product neighbors"):
+        products, neighbors = compute_neighbors(moment)
+        params = [
+            array(products[code] for code in neighbors.products.tolist()),
+            array(products[code] for code in neighbors.neighbors.tolist()),
+            array(neighbors.scores.tolist()),
+            array(neighbors.buyers.tolist()),
+        ]
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                _NEIGHBORS,
-                [
-                    array(names[code] for code in found.products.tolist()),
-                    array(names[code] for code in found.neighbors.tolist()),
-                    array(found.scores.tolist()),
-                    array(found.both.tolist()),
-                ],
-            )
-            cursor.execute("SELECT count(*) FROM product_neighbors")
-            return int(cursor.fetchone()[0])
+            cursor.execute(queries.REPLACE_NEIGHBORS, params)
+            return ProductNeighbor.objects.count()
 
 
-def neighbors_at(moment: datetime) -> tuple[list[UUID], "Neighbors"]:
-    """Return products by code, and which are bought together by those who agree now, of the purchases up to a moment."""
-    # Here, and not above: scipy stays out of processes that only serve.
+def compute_neighbors(moment: datetime) -> tuple[list[UUID], "NeighborPairs"]:
+    """Return products by code, and their neighbors from the purchases up to a moment."""
     from customers.recommendations.statistics import co_purchase
 
-    bought = read(
-        _BOUGHT_BY,
-        {"now": moment, "days": NEIGHBOR_DAYS, "period": co_purchase.PERIOD_DAYS},
-        kinds="qq",
-    )
-    buyers, periods = bought.numbers
-    return bought.products, co_purchase.neighbors(buyers, bought.codes, periods=periods)
+    params = {"now": moment, "days": NEIGHBOR_WINDOW_DAYS, "period": co_purchase.PERIOD_DAYS}
+    purchases = read_columns(queries.JOINT_PURCHASES, params, types="qq")
+    buyers, periods = purchases.numbers
+    neighbors = co_purchase.find_neighbors(buyers, purchases.codes, periods=periods)
+    return purchases.products, neighbors
 
 
-def count_popularity(*, now: datetime | None = None) -> int:
+def update_product_popularity(*, now: datetime | None = None) -> int:
+    """Update the popularity in each store and overall from 180 days; return the number of rows."""
+    moment = now or timezone.now()
+    with pglock.advisory("update product popularity"):
+        store_codes: dict[UUID, int] = {}
+        sales = read_columns(
+            queries.SALES,
+            {"now": moment, "days": POPULARITY_WINDOW_DAYS},
+            types="qqd",
+            store_codes=store_codes,
+        )
+        store_numbers, order_hashes, days = sales.numbers
+        _, orders = np.unique(order_hashes, return_inverse=True)
+        found = popularity.score_popularity(store_numbers, sales.codes, orders, days)
+        stores: list[UUID | None] = [*store_codes, None]  # the last one is ALL_STORES, -1
+        params = [
+            array(stores[code] for code in found.stores.tolist()),
+            array(sales.products[code] for code in found.products.tolist()),
+            array(found.scores.tolist()),
+            array(found.orders.tolist()),
+            moment,
+        ]
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(queries.REPLACE_POPULARITY, params)
+            return ProductPopularity.objects.count()
+
+
+def update_repeat_statistics(*, now: datetime | None = None) -> int:
     """
-    Count anew how products sell, in each store and in all, from 180 days; return how many rows there are.
+    Update orders per buyer and the store statistics; return the number of products with statistics.
 
-    Safe to repeat; readers see the old rows until the end. One run at a time: where another is at it, it waits.
+    Histories are those of customers who consent to profiling, sales by segment those of all.
+    Products with fewer than three buyers are left out. Each run adds a row of store statistics,
+    unless there are no purchases.
     """
     from customers.recommendations.statistics import co_purchase
 
     moment = now or timezone.now()
-    with pglock.advisory("count popularity"):
-        stores: dict[UUID, int] = {}
-        sold = read(_SOLD, {"now": moment, "days": POPULAR_DAYS}, kinds="qqd", stores=stores)
-        where, orders, days = sold.numbers
-        _, orders = np.unique(orders, return_inverse=True)
-        found = co_purchase.popularity(where, sold.codes, orders, days)
-        names: list[UUID | None] = [*stores, None]  # the last is ALL_STORES: -1
+    with pglock.advisory("update repeat statistics"):
+        params = {"now": moment, "days": HISTORY_DAYS}
+        orders = read_columns(queries.PROFILED_ORDERS, params, types="q")
+        found = repeats.compute_orders_per_buyer(orders.numbers[0], orders.codes)
+        is_kept = found.buyers >= co_purchase.MIN_BUYERS
+        sales_by_segment = _sales_by_segment(moment)
+        counts = _test_window_counts(moment)
+        rows = [
+            array(orders.products[code] for code in found.products[is_kept].tolist()),
+            array(found.orders[is_kept].tolist()),
+            array(found.buyers[is_kept].tolist()),
+        ]
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                _POPULARITY,
-                [
-                    array(names[code] for code in found.stores.tolist()),
-                    array(sold.products[code] for code in found.products.tolist()),
-                    array(found.scores.tolist()),
-                    array(found.orders.tolist()),
-                    moment,
-                ],
-            )
-            cursor.execute("SELECT count(*) FROM product_popularity")
-            return int(cursor.fetchone()[0])
+            cursor.execute(queries.REPLACE_REPEATS, rows)
+            expired = moment - timedelta(days=RETENTION_DAYS)
+            StoreRepeatStatistics.objects.filter(counted_at__lt=expired).delete()
+            if orders.products or sales_by_segment:
+                StoreRepeatStatistics.objects.create(
+                    counted_at=moment,
+                    repeats=counts.repeats,
+                    predicted_hits=counts.predicted_hits,
+                    discovery_ratio=repeats.compute_discovery_ratio(
+                        counts, days=_data_days(moment)
+                    ),
+                    segment_shares=_shares(sales_by_segment),
+                )
+            return ProductRepeatStatistics.objects.count()
 
 
-def read(
-    sql: str, asked: dict[str, Any], *, kinds: str, stores: dict[UUID, int] | None = None
-) -> Read:
-    """Return rows of a product and numbers, of these kinds; with stores, the second column is one and becomes its code."""
+def read_columns(
+    sql: str, params: dict[str, Any], *, types: str, store_codes: dict[UUID, int] | None = None
+) -> ProductColumns:
+    """
+    Return the rows of a query as columns; its first column is the product.
+
+    types: of the other columns, q integer or d float. store_codes: is filled when the second column
+    is a store, which becomes its code, -1 for NULL.
+    """
     products: dict[UUID, int] = {}
-    codes, numbers = column("q"), [column(kind) for kind in kinds]
+    codes = column("q")
+    numbers = [column(kind) for kind in types]
     with transaction.atomic(), connection.chunked_cursor() as cursor:
-        cursor.execute(sql, asked)
-        while rows := cursor.fetchmany(AT_ONCE):
-            _add(rows, products, codes, numbers, stores)
-    types = {"q": np.int64, "d": np.float64}
-    return Read(
-        list(products),
-        np.array(codes, dtype=np.int64),
-        [np.array(held, dtype=types[kind]) for held, kind in zip(numbers, kinds, strict=True)],
-    )
+        cursor.execute(sql, params)
+        while rows := cursor.fetchmany(_FETCH_SIZE):
+            _append(rows, products, codes, numbers, store_codes)
+    dtypes = {"q": np.int64, "d": np.float64}
+    arrays = [
+        np.array(values, dtype=dtypes[kind]) for values, kind in zip(numbers, types, strict=True)
+    ]
+    return ProductColumns(list(products), np.array(codes, dtype=np.int64), arrays)
 
 
-def _add(
+def _append(
     rows: Sequence[Sequence[Any]],
     products: dict[UUID, int],
     codes: column,
     numbers: list[column],
-    stores: dict[UUID, int] | None,
+    store_codes: dict[UUID, int] | None,
 ) -> None:
     for product, first, *others in rows:
         codes.append(products.setdefault(product, len(products)))
-        if stores is not None:
-            first = -1 if first is None else stores.setdefault(first, len(stores))
-        for held, value in zip(numbers, (first, *others), strict=True):
-            held.append(value)
+        number = first
+        if store_codes is not None:
+            number = -1 if first is None else store_codes.setdefault(first, len(store_codes))
+        for values, value in zip(numbers, (number, *others), strict=True):
+            values.append(value)
+
+
+def _data_days(moment: datetime) -> float:
+    """Return the age of the first purchase in days; 0 without purchases."""
+    purchases = Purchase.objects.filter(purchased_at__lte=moment)
+    first = purchases.aggregate(at=Min("purchased_at"))["at"]
+    return (moment - first).total_seconds() / 86400 if first else 0.0
+
+
+def _sales_by_segment(moment: datetime) -> dict[str, int]:
+    """Return the number of orders of 180 days by segment; an empty segment is unknown."""
+    with connection.cursor() as cursor:
+        params = {"now": moment, "days": POPULARITY_WINDOW_DAYS}
+        cursor.execute(queries.SALES_BY_SEGMENT, params)
+        return dict(cursor.fetchall())
+
+
+def _shares(sales_by_segment: dict[str, int]) -> dict[str, float]:
+    """Return the share of each known segment."""
+    total = sum(count for segment, count in sales_by_segment.items() if segment)
+    return {segment: count / total for segment, count in sales_by_segment.items() if segment}
+
+
+def _test_window_counts(moment: datetime) -> WindowCounts:
+    """Compare the purchases of the last days with the predictions from before."""
+    cut = moment - timedelta(days=repeats.TEST_WINDOW_DAYS)
+    histories = _sample_histories(cut, moment)
+    if not histories:
+        return WindowCounts(0, 0)
+    products, neighbors = compute_neighbors(cut)
+    scores: dict[UUID, dict[UUID, float]] = {}
+    pairs = zip(
+        neighbors.products.tolist(),
+        neighbors.neighbors.tolist(),
+        neighbors.scores.tolist(),
+        strict=True,
+    )
+    for product, neighbor, score in pairs:
+        scores.setdefault(products[product], {})[products[neighbor]] = score
+    return repeats.count_test_window(histories, scores)
+
+
+def _sample_histories(cut: datetime, moment: datetime) -> list[CustomerHistory[UUID]]:
+    """Return histories before the cut, and purchases after it, of at most 2,000 customers."""
+    params: dict[str, Any] = {
+        "cut": cut,
+        "now": moment,
+        "days": HISTORY_DAYS,
+        "limit": MAX_SAMPLED_CUSTOMERS,
+        "kinds": _INTERACTION_KINDS,
+    }
+    with transaction.atomic(), connection.chunked_cursor() as cursor:
+        cursor.execute(queries.SAMPLED_HISTORIES, params)
+        rows = chain.from_iterable(iter(partial(cursor.fetchmany, _FETCH_SIZE), []))
+        return [_history(entries) for _, entries in groupby(rows, key=itemgetter(0))]
+
+
+def _history(entries: Iterable[tuple[Any, UUID, str, float]]) -> CustomerHistory[UUID]:
+    purchased: dict[str, set[UUID]] = {"before": set(), "after": set()}
+    signals = []
+    for _, product, kind, days in entries:
+        if kind in purchased:
+            purchased[kind].add(product)
+        else:
+            signals.append((product, days, scoring.INTERACTION_WEIGHTS[kind]))
+    return CustomerHistory(
+        products=[product for product, _, _ in signals],
+        days=np.array([days for _, days, _ in signals], dtype=float),
+        weights=np.array([weight for _, _, weight in signals], dtype=float),
+        purchased_before=purchased["before"],
+        purchased_after=purchased["after"],
+    )

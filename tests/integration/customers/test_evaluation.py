@@ -1,4 +1,4 @@
-"""The command that tells how good recommendations are, on purchases whose answer is known."""
+"""Offline evaluation: the command, its metrics, and the split of a file of events."""
 
 import json
 from io import StringIO
@@ -10,36 +10,36 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from customers.models import Scenario
-from customers.recommendations.evaluation.metrics import compare, measure
-from customers.recommendations.evaluation.rankers import ours
-from customers.recommendations.evaluation.splits import read_events, split_of
-from customers.recommendations.evaluation.statistics import neighbors_of
-from customers.reference.scenarios import initial
+from customers.recommendations.evaluation.metrics import compare_rankers, evaluate_ranker
+from customers.recommendations.evaluation.rankers import served
+from customers.recommendations.evaluation.splits import read_events, split_events
+from customers.recommendations.evaluation.statistics import compute_neighbors
+from customers.reference.scenarios import initial_values
 
 _END = pd.Timestamp("2026-11-20")
 
 
-def _line(customer: str, product: str, days: float, **facts: Any) -> dict[str, Any]:
+def _event(customer: str, product: str, days_ago: float, **fields: Any) -> dict[str, Any]:
     return {
         "customer": customer,
         "product": product,
-        "occurred_at": _END - pd.Timedelta(days=days),
-        **facts,
+        "occurred_at": _END - pd.Timedelta(days=days_ago),
+        **fields,
     }
 
 
-def _habits() -> list[dict[str, Any]]:
-    """Ten people who each buy a thing of their own every week, and now and then what all buy."""
-    lines = []
+def _repeat_purchases() -> list[dict[str, Any]]:
+    """Ten customers who each buy a product of their own weekly, and a common one now and then."""
+    events = []
     for number in range(10):
-        lines += [_line(f"c{number}", f"own-{number}", 7 * week) for week in range(12)]
-        lines += [_line(f"c{number}", "common", 30 + 7 * week) for week in range(2)]
-    return lines
+        events += [_event(f"c{number}", f"own-{number}", 7 * week) for week in range(12)]
+        events += [_event(f"c{number}", "common", 30 + 7 * week) for week in range(2)]
+    return events
 
 
-def _file(tmp_path: Path, lines: list[dict[str, Any]]) -> Path:
+def _write(tmp_path: Path, events: list[dict[str, Any]]) -> Path:
     path = tmp_path / "events.parquet"
-    pd.DataFrame(lines).to_parquet(path)
+    pd.DataFrame(events).to_parquet(path)
     return path
 
 
@@ -49,17 +49,20 @@ def _run(path: Path, *options: str) -> str:
     return out.getvalue()
 
 
-def test_habits_are_foretold(tmp_path: Path) -> None:
-    told = json.loads(_run(_file(tmp_path, _habits()), "--test-days", "14", "--at", "1", "--json"))
-    assert (told["customers"], told["products"]) == (10, 11)
-    assert told["scores"]["ours"] == {
+def test_repeat_purchases_are_predicted(tmp_path: Path) -> None:
+    path = _write(tmp_path, _repeat_purchases())
+
+    report = json.loads(_run(path, "--test-days", "14", "--at", "1", "--json"))
+
+    assert (report["customers"], report["products"]) == (10, 11)
+    assert report["scores"]["served"] == {
         "recall": 1.0,
         "ndcg": 1.0,
         "hit_rate": 1.0,
         "coverage": 10 / 11,
     }
-    assert told["scores"]["buy-again"]["recall"] == 1.0
-    assert told["scores"]["popularity"] == {
+    assert report["scores"]["buy_again"]["recall"] == 1.0
+    assert report["scores"]["popularity"] == {
         "recall": 0.0,
         "ndcg": 0.0,
         "hit_rate": 0.0,
@@ -67,72 +70,81 @@ def test_habits_are_foretold(tmp_path: Path) -> None:
     }
 
 
-def test_table_names_every_order(tmp_path: Path) -> None:
-    out = _run(_file(tmp_path, _habits()))
+def test_table_lists_every_ranking(tmp_path: Path) -> None:
+    out = _run(_write(tmp_path, _repeat_purchases()))
+
     assert "recall@10" in out
-    assert all(name in out for name in ("popularity", "buy-again", "item-kNN", "ours"))
-    assert "10 customers, 11 products, the last 14 days foretold" in out
+    assert all(name in out for name in ("popularity", "buy_again", "item_knn", "served"))
+    assert "10 customers, 11 products, purchases of the last 14 days predicted" in out
 
 
-def test_figures_by_hand(tmp_path: Path) -> None:
-    lines = [_line("c", p, 20) for p in ("a", "b", "x", "y")] + [
-        _line("c", p, 0) for p in ("a", "b", "new")
-    ]
-    split = split_of(read_events(_file(tmp_path, lines)), test_days=14)
-    assert split.relevant == {0: {0, 1}}  # what nobody bought before cannot be recommended
-    found = measure(split, lambda customer: [2, 0, 3], at=3)
-    assert found.recall == 1 / 2
-    assert found.ndcg == pytest.approx((1 / 1.5849625) / (1 + 1 / 1.5849625))
-    assert (found.hit_rate, found.coverage) == (1.0, 3 / 4)
-    assert measure(split, lambda customer: [0], at=1).recall == 1.0  # one of at most one
+def test_metrics_of_a_small_example(tmp_path: Path) -> None:
+    before = [_event("c", product, 20) for product in ("a", "b", "x", "y")]
+    after = [_event("c", product, 0) for product in ("a", "b", "new")]
+    split = split_events(read_events(_write(tmp_path, before + after)), test_days=14)
+    assert split.relevant == {0: {0, 1}}  # a product without earlier purchases is not relevant
+
+    metrics = evaluate_ranker(split, lambda _customer: [2, 0, 3], k=3)
+    single = evaluate_ranker(split, lambda _customer: [0], k=1)
+
+    assert metrics.recall == 1 / 2
+    assert metrics.ndcg == pytest.approx((1 / 1.5849625) / (1 + 1 / 1.5849625))
+    assert (metrics.hit_rate, metrics.coverage) == (1.0, 3 / 4)
+    assert single.recall == 1.0  # one hit of at most one
 
 
-def test_what_is_after_the_cut_is_not_learned_from(tmp_path: Path) -> None:
-    habits = _habits()
-    after = [_line(f"c{n}", "common", 1) for n in range(10) for _ in range(50)]
-    split = split_of(read_events(_file(tmp_path, habits + after)), test_days=14)
-    assert split.lines["days"].min() >= 0
-    assert len(split.lines) == sum(1 for line in habits if (_END - line["occurred_at"]).days >= 14)
+def test_events_after_the_cut_are_not_used_for_ranking(tmp_path: Path) -> None:
+    events = _repeat_purchases()
+    after = [_event(f"c{number}", "common", 1) for number in range(10) for _ in range(50)]
+
+    split = split_events(read_events(_write(tmp_path, events + after)), test_days=14)
+
+    ages = [(_END - event["occurred_at"]).days for event in events]
+    assert split.events["days"].min() >= 0
+    assert len(split.events) == sum(age >= 14 for age in ages)
 
 
-def test_variety_is_as_shipped(tmp_path: Path) -> None:
-    lines = [
-        _line("c", f"{brand}-{n}", 20 + week * 7 + n / 100, brand=brand, category="flower")
+def test_evaluation_applies_the_diversity_of_the_scenario(tmp_path: Path) -> None:
+    events = [
+        _event("c", f"{brand}-{number}", 20 + week * 7 + number / 100, brand=brand, category="f")
         for brand, times in (("big", 4), ("small", 1))
-        for n in range(8)
+        for number in range(8)
         for week in range(times)
     ]
-    split = split_of(
-        read_events(
-            _file(tmp_path, [*lines, _line("c", "big-0", 0, brand="big", category="flower")])
-        ),
-        test_days=14,
+    events.append(_event("c", "big-0", 0, brand="big", category="f"))
+    split = split_events(read_events(_write(tmp_path, events)), test_days=14)
+    diverse = Scenario(
+        name="home", **initial_values("home") | {"diversity": 0.2, "max_per_brand": 4}
     )
-    few = Scenario(name="home", **initial("home") | {"diversity": 0.2, "most_of_a_brand": 4})
-    picked = ours(split, neighbors_of(split), at=10, scenario=few)(0)
-    assert [split.traits[product][0] for product in picked].count("big") == 4
+
+    products = served(split, compute_neighbors(split), k=10, scenario=diverse)(0)
+
+    assert [split.traits[product][0] for product in products].count("big") == 4
 
 
-def test_views_and_returns_are_no_purchases(tmp_path: Path) -> None:
-    lines = [
-        *_habits(),
-        *(_line("c0", "own-1", 40, kind="view", quantity=1) for _ in range(30)),
-        _line("c0", "own-2", 30),
-        _line("c0", "own-2", 29, quantity=-1),
-        _line("c0", "own-2", 2, quantity=-1),
+def test_views_and_returns_do_not_count_as_purchases(tmp_path: Path) -> None:
+    events = [
+        *_repeat_purchases(),
+        *(_event("c0", "own-1", 40, kind="view", quantity=1) for _ in range(30)),
+        _event("c0", "own-2", 30),
+        _event("c0", "own-2", 29, quantity=-1),
+        _event("c0", "own-2", 2, quantity=-1),
     ]
-    frame = pd.DataFrame(lines).assign(
-        kind=lambda f: f["kind"].fillna("purchase"), quantity=lambda f: f["quantity"].fillna(1)
+    frame = pd.DataFrame(events)
+    frame = frame.assign(
+        kind=frame["kind"].fillna("purchase"), quantity=frame["quantity"].fillna(1)
     )
     path = tmp_path / "events.parquet"
     frame.to_parquet(path)
-    split = split_of(read_events(path), test_days=14)
+
+    split = split_events(read_events(path), test_days=14)
+
     assert len(split.relevant[0]) == 1
-    assert compare(split, at=1)["ours"].recall == 1.0
+    assert compare_rankers(split, k=1)["served"].recall == 1.0
 
 
 @pytest.mark.parametrize(
-    ("lines", "options", "said"),
+    ("events", "options", "message"),
     [
         ([{"customer": "c", "product": "p"}], [], "lacks the column occurred_at"),
         (
@@ -145,26 +157,29 @@ def test_views_and_returns_are_no_purchases(tmp_path: Path) -> None:
             [],
             "customer: is empty in a row",
         ),
-        ([_line("c", "p", 0, quantity="two")], [], "quantity: must be a number"),
-        ([_line("c", "p", 0)], [], "nothing was done before the last 14 days"),
-        ([_line("c", "p", 30), _line("d", "p", 0)], [], "nobody known bought"),
-        (_habits(), ["--test-days", "0"], "--test-days must be 1 to 3650"),
-        (_habits(), ["--at", "1000"], "--at 1 to 100"),
+        ([_event("c", "p", 0, quantity="two")], [], "quantity: must be a number"),
+        ([_event("c", "p", 0)], [], "no events before the last 14 days"),
+        ([_event("c", "p", 30), _event("d", "p", 0)], [], "no known customer buys"),
+        (_repeat_purchases(), ["--test-days", "0"], "--test-days must be 1 to 3650"),
+        (_repeat_purchases(), ["--at", "1000"], "--at 1 to 100"),
     ],
 )
-def test_what_cannot_be_used_is_told_in_one_line(
-    tmp_path: Path, lines: list[Any], options: list[str], said: str
+def test_invalid_input_is_reported_in_one_line(
+    tmp_path: Path, events: list[Any], options: list[str], message: str
 ) -> None:
-    with pytest.raises(CommandError, match=said) as raised:
-        _run(_file(tmp_path, lines), *options)
+    with pytest.raises(CommandError, match=message) as raised:
+        _run(_write(tmp_path, events), *options)
+
     assert raised.value.returncode == 2
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("name", ["nowhere.parquet", "text.parquet"])
-def test_file_that_is_none_is_told_in_one_line(tmp_path: Path, name: str) -> None:
+def test_an_unreadable_file_is_reported_in_one_line(tmp_path: Path, name: str) -> None:
     (tmp_path / "text.parquet").write_text("customer,product\n")
+
     with pytest.raises(CommandError, match="cannot be read as Parquet") as raised:
         _run(tmp_path / name)
+
     assert raised.value.returncode == 2
     assert "\n" not in str(raised.value)

@@ -1,4 +1,9 @@
-"""What is measured on a file of events is what is served from tables: one world, made as both, answers the same."""
+"""
+The offline evaluation matches serving.
+
+One synthetic shop is written to the database and to a file of events; statistics and
+recommendations computed from both are equal.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,23 +22,31 @@ from catalog.models import Product, Store
 from customers.models import (
     CustomerProfile,
     Interaction,
-    ProductHabit,
     ProductNeighbor,
     ProductPopularity,
+    ProductRepeatStatistics,
     Purchase,
     Scenario,
-    ShopHabits,
+    StoreRepeatStatistics,
 )
 from customers.recommendations.evaluation import rankers
-from customers.recommendations.evaluation.splits import Split, read_events
-from customers.recommendations.evaluation.statistics import habits_of, neighbors_of, repeats_of
+from customers.recommendations.evaluation.splits import EvaluationSplit, read_events
+from customers.recommendations.evaluation.statistics import (
+    compute_neighbors,
+    compute_orders_per_buyer,
+    compute_store_statistics,
+)
 from customers.recommendations.pipeline import recommend
-from customers.recommendations.request import Question
-from customers.recommendations.statistics import co_purchase
-from customers.recommendations.statistics.jobs import count_neighbors, count_popularity
-from customers.recommendations.statistics.repeat_jobs import count_habits
-from customers.recommendations.statistics.repeats import ODDS_BEFORE
-from customers.reference.scenarios import initial
+from customers.recommendations.request import RecommendationRequest
+from customers.recommendations.statistics import popularity
+from customers.recommendations.statistics.jobs import (
+    update_product_neighbors,
+    update_product_popularity,
+    update_repeat_statistics,
+)
+from customers.recommendations.statistics.popularity import StorePopularity
+from customers.recommendations.statistics.repeats import DEFAULT_DISCOVERY_RATIO
+from customers.reference.scenarios import initial_values
 from tests.integration import customer_data, store_data
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +54,7 @@ pytestmark = pytest.mark.django_db
 CUT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 NAMESPACE = UUID(int=0)
 STORES = ("danforth", "queen-west")
-CATALOGUE = (
+TRAITS = (
     ("northern", "dried-flower", "indica"),
     ("southern", "dried-flower", "indica"),
     ("northern", "pre-rolls", "indica"),
@@ -55,16 +68,16 @@ CATALOGUE = (
     ("northern", "oils", ""),
     ("southern", "oils", ""),
 )
-"""Brand, category and strain type; each four are what one crowd buys."""
-PRODUCTS = [f"product-{number:02}" for number in range(len(CATALOGUE))]
-PEOPLE = [f"person-{number:02}" for number in range(15)]
-SCORE = 5.1e-5
-"""Popularity is kept to four decimals."""
+"""Brand, category and strain type; each group of four products is bought by one third of all."""
+PRODUCTS = [f"product-{number:02}" for number in range(len(TRAITS))]
+CUSTOMERS = [f"customer-{number:02}" for number in range(15)]
+POPULARITY_TOLERANCE = 5.1e-5
+"""Stored popularity has four decimals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
-    """A line of a receipt, or what else was done; names of both the rows and the file."""
+class SyntheticEvent:
+    """A receipt line or interaction, with the columns of the file; names instead of ids."""
 
     customer: str
     product: str
@@ -74,35 +87,35 @@ class Deed:
     quantity: int = 1
 
 
-class Diary:
-    """Deeds of all, each at a minute of its own."""
+class EventLog:
+    """Events of all customers, each event at a distinct minute."""
 
     def __init__(self, seed: int) -> None:
-        self.draw = Random(seed)
-        self.deeds: list[Deed] = []
-        self._taken: set[int] = set()
+        self.rng = Random(seed)
+        self.events: list[SyntheticEvent] = []
+        self._used_minutes: set[int] = set()
 
-    def note(
+    def add(
         self,
-        who: str,
+        customer: str,
         kind: str,
         *products: str,
-        days: tuple[float, float],
+        days_ago: tuple[float, float],
         store: str,
         quantity: int = 1,
     ) -> None:
-        """Write down that somebody did something with products at once, between so many days ago."""
-        # Odd, so that no deed is on the edge of a day, and no two tie.
-        minutes = range(int(days[0] * 1440) | 1, int(days[1] * 1440), 2)
-        minute = self.draw.choice([one for one in minutes if one not in self._taken])
-        self._taken.add(minute)
-        at = CUT - timedelta(minutes=minute)
-        self.deeds += [
-            Deed(
-                customer=who,
+        """Add an event for each product, all at one random minute within bounds of days ago."""
+        # Odd minutes, so that no event is on the boundary of a day and no two have equal ages.
+        minutes = range(int(days_ago[0] * 1440) | 1, int(days_ago[1] * 1440), 2)
+        minute = self.rng.choice([each for each in minutes if each not in self._used_minutes])
+        self._used_minutes.add(minute)
+        occurred_at = CUT - timedelta(minutes=minute)
+        self.events += [
+            SyntheticEvent(
+                customer=customer,
                 product=product,
                 kind=kind,
-                occurred_at=at,
+                occurred_at=occurred_at,
                 store=store,
                 quantity=quantity,
             )
@@ -110,153 +123,154 @@ class Diary:
         ]
 
 
-def _life(diary: Diary, number: int) -> None:
+def _add_customer_events(log: EventLog, number: int) -> None:
     """
-    Write down what somebody did: of their crowd's four products they have three, and buy the fourth lately.
+    Add the events of a customer: three products of their group and, recently, the fourth.
 
-    By design not told alike, and so not done here: dislikes, which the file knows no filter of; receipts of people unknown or
-    not agreeing; merged products; rows after the cut, which serving would read.
+    Serving and evaluation differ by design for dislikes, which the file has no filter for,
+    anonymous receipts, customers without consent, merged products and events after the cut; so
+    there are none of these.
     """
-    draw, who, home, elsewhere = (
-        diary.draw,
-        PEOPLE[number],
-        STORES[number % 2],
-        STORES[1 - number % 2],
-    )
-    crowd, place = number % 3, number // 3 % 4
-    own = PRODUCTS[4 * crowd : 4 * crowd + 4]
+    rng = log.rng
+    customer = CUSTOMERS[number]
+    home = STORES[number % 2]
+    other_store = STORES[1 - number % 2]
+    group = number % 3
+    fourth_index = number // 3 % 4
+    own = PRODUCTS[4 * group : 4 * group + 4]
     others = [product for product in PRODUCTS if product not in own]
-    fourth, had = own[place], [*own[:place], *own[place + 1 :]]
-    had.append(draw.choice(others))
-    for receipt in range(draw.randint(7, 15)):
-        basket = {draw.choice(had[: 1 + receipt % 4]), draw.choice(had)}
-        diary.note(
-            who,
-            "purchase",
-            *sorted(basket),
-            days=(15, 195),
-            store=elsewhere if receipt % 4 == 3 else home,
-        )
-    favourite = had[0]
+    fourth = own[fourth_index]
+    owned = [*own[:fourth_index], *own[fourth_index + 1 :], rng.choice(others)]
+
+    for receipt in range(rng.randint(7, 15)):
+        basket = {rng.choice(owned[: 1 + receipt % 4]), rng.choice(owned)}
+        store = other_store if receipt % 4 == 3 else home
+        log.add(customer, "purchase", *sorted(basket), days_ago=(15, 195), store=store)
+    favorite = owned[0]
     for begin in (2, 40, 100):
-        diary.note(who, "purchase", favourite, days=(begin, begin + 12), store=home)
-    diary.note(who, "purchase", fourth, days=(1, 13), store=home)
-    diary.note(
-        who, "purchase", had[2], had[2], days=(20, 80), store=home
-    )  # two lines of one receipt
+        log.add(customer, "purchase", favorite, days_ago=(begin, begin + 12), store=home)
+    log.add(customer, "purchase", fourth, days_ago=(1, 13), store=home)
+    # Two lines of one receipt.
+    log.add(customer, "purchase", owned[2], owned[2], days_ago=(20, 80), store=home)
     if number % 2:
-        diary.note(who, "purchase", had[1], days=(52, 60), store=home, quantity=3)
-        diary.note(who, "purchase", had[1], days=(44, 50), store=home, quantity=-1)
-    # The first is known no more at the cut, but was when the last 14 days began; the second was not.
-    for product, days in ((others[number % 8], (366, 378)), (others[(number + 3) % 8], (380, 420))):
-        diary.note(who, "purchase", product, days=days, store=home)
+        log.add(customer, "purchase", owned[1], days_ago=(52, 60), store=home, quantity=3)
+        log.add(customer, "purchase", owned[1], days_ago=(44, 50), store=home, quantity=-1)
+    # The first is too old at the cut, but was not at the start of the test window; the second was.
+    old_purchases = ((others[number % 8], (366, 378)), (others[(number + 3) % 8], (380, 420)))
+    for product, days_ago in old_purchases:
+        log.add(customer, "purchase", product, days_ago=days_ago, store=home)
         if number % 5 == 0:
-            diary.note(who, "purchase", product, days=(1, 13), store=home)
-    diary.note(who, "purchase", others[(number + 5) % 8], days=(40, 45), store=home)
-    diary.note(who, "purchase", others[(number + 5) % 8], days=(30, 35), store=home, quantity=-1)
-    liked = draw.sample(PRODUCTS, 4)
-    for product, days in zip(liked, ((1, 80), (95, 150), (150, 300), (400, 500)), strict=True):
-        diary.note(who, "like", product, days=days, store=home)
-    passing = draw.sample(others, 2)
+            log.add(customer, "purchase", product, days_ago=(1, 13), store=home)
+    returned = others[(number + 5) % 8]
+    log.add(customer, "purchase", returned, days_ago=(40, 45), store=home)
+    log.add(customer, "purchase", returned, days_ago=(30, 35), store=home, quantity=-1)
+    liked = rng.sample(PRODUCTS, 4)
+    like_ages = ((1, 80), (95, 150), (150, 300), (400, 500))
+    for product, days_ago in zip(liked, like_ages, strict=True):
+        log.add(customer, "like", product, days_ago=days_ago, store=home)
+    viewed = rng.sample(others, 2)
     for turn in range(8):
-        kind = "view" if turn % 2 else "basket-add"
-        diary.note(who, kind, draw.choice(PRODUCTS), days=(1, 89), store=home)
-        diary.note(who, kind, passing[turn % 2], days=(105, 195), store=home)
+        kind = "view" if turn % 2 else "basket_add"
+        log.add(customer, kind, rng.choice(PRODUCTS), days_ago=(1, 89), store=home)
+        log.add(customer, kind, viewed[turn % 2], days_ago=(105, 195), store=home)
 
 
-def _deeds() -> list[Deed]:
-    diary = Diary(seed=2)
-    for number in range(len(PEOPLE)):
-        _life(diary, number)
-    return diary.deeds
+def _generate_events() -> list[SyntheticEvent]:
+    log = EventLog(seed=2)
+    for number in range(len(CUSTOMERS)):
+        _add_customer_events(log, number)
+    return log.events
 
 
 def _write_rows(
-    deeds: Iterable[Deed],
-    who: dict[str, CustomerProfile],
-    what: dict[str, Product],
-    where: dict[str, Store],
+    events: Iterable[SyntheticEvent],
+    customers: dict[str, CustomerProfile],
+    products: dict[str, Product],
+    stores: dict[str, Store],
 ) -> None:
-    receipts: dict[tuple[str, datetime], list[Deed]] = {}
-    for deed in deeds:
-        receipts.setdefault((deed.customer, deed.occurred_at), []).append(deed)
-    lines, acts = [], []
-    for (customer, at), told in receipts.items():
-        name = f"{customer} {at.isoformat()}"
-        for line, deed in enumerate(told):
-            done: dict[str, Any] = {
-                "customer": who[customer],
-                "product": what[deed.product],
-                "store": where[deed.store],
-                "quantity": deed.quantity,
+    events_by_receipt: dict[tuple[str, datetime], list[SyntheticEvent]] = {}
+    for event in events:
+        events_by_receipt.setdefault((event.customer, event.occurred_at), []).append(event)
+    purchases = []
+    interactions = []
+    for (customer, occurred_at), lines in events_by_receipt.items():
+        name = f"{customer} {occurred_at.isoformat()}"
+        event_id = uuid5(NAMESPACE, name)
+        for line, event in enumerate(lines):
+            fields: dict[str, Any] = {
+                "customer": customers[customer],
+                "product": products[event.product],
+                "store": stores[event.store],
+                "quantity": event.quantity,
             }
-            if deed.kind == "purchase":
-                lines.append(
+            if event.kind == "purchase":
+                purchases.append(
                     Purchase(
-                        event_id=uuid5(NAMESPACE, name),
+                        event_id=event_id,
                         line=line,
                         order_id=name,
                         unit_price=30,
-                        purchased_at=at,
-                        **done,
+                        purchased_at=occurred_at,
+                        **fields,
                     )
                 )
             else:
-                acts.append(
-                    Interaction(id=uuid5(NAMESPACE, name), kind=deed.kind, occurred_at=at, **done)
+                interactions.append(
+                    Interaction(id=event_id, kind=event.kind, occurred_at=occurred_at, **fields)
                 )
-    Purchase.objects.bulk_create(lines)
-    Interaction.objects.bulk_create(acts)
+    Purchase.objects.bulk_create(purchases)
+    Interaction.objects.bulk_create(interactions)
 
 
-def _write_file(path: Path, deeds: Iterable[Deed]) -> None:
-    """Write the same deeds, and what there is to foretell: without it nobody is asked about."""
-    traits = dict(zip(PRODUCTS, CATALOGUE, strict=True))
+def _write_file(path: Path, events: Iterable[SyntheticEvent]) -> None:
+    """Write the events, and for every customer a purchase after the cut that is evaluated."""
+    traits = dict(zip(PRODUCTS, TRAITS, strict=True))
     after = [
-        Deed(
-            customer=who,
+        SyntheticEvent(
+            customer=customer,
             product=PRODUCTS[0],
             kind="purchase",
             occurred_at=CUT + timedelta(days=1),
             store=STORES[0],
         )
-        for who in PEOPLE
+        for customer in CUSTOMERS
     ]
-    rows = [
-        {name: getattr(deed, name) for name in Deed.__slots__}
-        | dict(zip(("brand", "category", "strain_type"), traits[deed.product], strict=True))
-        for deed in (*deeds, *after)
-    ]
+    rows = []
+    for event in (*events, *after):
+        row = {name: getattr(event, name) for name in SyntheticEvent.__slots__}
+        row |= zip(("brand", "category", "strain_type"), traits[event.product], strict=True)
+        rows.append(row)
     pd.DataFrame(rows).to_parquet(path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """The same as rows and as a split; names by code of the split, of stores the last none."""
+class Shop:
+    """One shop as rows and as a split; split_stores: by code of the split, the last is None."""
 
     customers: dict[str, CustomerProfile]
     products: dict[str, Product]
     stores: dict[str, Store]
-    split: Split
-    stores_of_split: Sequence[str | None]
+    split: EvaluationSplit
+    split_stores: Sequence[str | None]
 
-    def named(self, scores: dict[int, Any]) -> dict[str, Any]:
-        """Return what the split tells by product's code, by name."""
-        return {PRODUCTS[code]: value for code, value in scores.items()}
+
+def _by_name(values: dict[int, Any]) -> dict[str, Any]:
+    """Return values of the split by name of the product instead of its code."""
+    return {PRODUCTS[code]: value for code, value in values.items()}
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    """All that was done."""
-    return _world(tmp_path, _deeds())
+def shop(tmp_path: Path) -> Shop:
+    """A shop with all events."""
+    return _create_shop(tmp_path, _generate_events())
 
 
-def _world(tmp_path: Path, deeds: Sequence[Deed]) -> World:
-    """Make a world: everything in stock everywhere, nothing new, all agreeing; counted at the cut."""
-    stores = {code: store_data.store(code) for code in STORES}
+def _create_shop(tmp_path: Path, events: Sequence[SyntheticEvent]) -> Shop:
+    """Create a shop with everything in stock, no new products, and statistics at the cut."""
+    stores = {code: store_data.create_store(code) for code in STORES}
     products = {}
-    for name, (brand, category, strain_type) in zip(PRODUCTS, CATALOGUE, strict=True):
-        made = customer_data.product(
+    for name, (brand, category, strain_type) in zip(PRODUCTS, TRAITS, strict=True):
+        product = customer_data.create_product(
             name,
             name=name,
             brand=brand,
@@ -265,95 +279,117 @@ def _world(tmp_path: Path, deeds: Sequence[Deed]) -> World:
             created_at=timezone.now() - timedelta(days=900),
             thc_percentage=Decimal(15),
         )
-        products[name] = made
-        for where in stores.values():
-            store_data.on_shelf(where, made)
-    customers = {name: store_data.shopper("history", "profiling", number=name) for name in PEOPLE}
-    _write_rows(deeds, customers, products, stores)
-    _write_file(tmp_path / "events.parquet", deeds)
-    for count in (count_neighbors, count_popularity, count_habits):
-        count(now=CUT)
-    events = read_events(tmp_path / "events.parquet")
-    seen = dict.fromkeys(events.loc[events["occurred_at"] <= CUT, "store"])
-    return World(
+        products[name] = product
+        for store in stores.values():
+            store_data.set_stock(store, product)
+    customers = {
+        name: store_data.create_verified_customer("history", "profiling", external_id=name)
+        for name in CUSTOMERS
+    }
+    _write_rows(events, customers, products, stores)
+    _write_file(tmp_path / "events.parquet", events)
+    update_product_neighbors(now=CUT)
+    update_product_popularity(now=CUT)
+    update_repeat_statistics(now=CUT)
+    frame = read_events(tmp_path / "events.parquet")
+    split_stores = dict.fromkeys(frame.loc[frame["occurred_at"] <= CUT, "store"])
+    return Shop(
         customers=customers,
         products=products,
         stores=stores,
-        stores_of_split=(*seen, None),
-        split=Split(events, cut=pd.Timestamp(CUT), until=events["occurred_at"].max()),
+        split_stores=(*split_stores, None),
+        split=EvaluationSplit(frame, cut=pd.Timestamp(CUT), until=frame["occurred_at"].max()),
     )
 
 
-def test_neighbors_are_the_same(world: World) -> None:
+def test_neighbors_match(shop: Shop) -> None:
     served: dict[str, dict[str, Any]] = {}
-    for one, other, score in ProductNeighbor.objects.values_list(
-        "product__name", "neighbor__name", "score"
-    ):
-        served.setdefault(one, {})[other] = pytest.approx(score)
+    rows = ProductNeighbor.objects.values_list("product__name", "neighbor__name", "score")
+    for product, neighbor, score in rows:
+        served.setdefault(product, {})[neighbor] = pytest.approx(score)
+
+    neighbors = compute_neighbors(shop.split)
+
+    evaluated = {code: _by_name(scores) for code, scores in neighbors.items()}
     assert len(served) == len(PRODUCTS)
-    assert (
-        world.named({code: world.named(near) for code, near in neighbors_of(world.split).items()})
-        == served
-    )
+    assert _by_name(evaluated) == served
 
 
-def test_repeats_are_the_same(world: World) -> None:
-    served = dict(ProductHabit.objects.values_list("product__name", "repeats"))
+def test_orders_per_buyer_match(shop: Shop) -> None:
+    served = dict(ProductRepeatStatistics.objects.values_list("product__name", "repeats"))
+
+    evaluated = _by_name(compute_orders_per_buyer(shop.split))
+
     assert max(served.values()) > 1.2 * min(served.values())
-    assert world.named(repeats_of(world.split)) == pytest.approx(served)
+    assert evaluated == pytest.approx(served)
 
 
-def test_habits_of_the_shop_are_the_same(world: World) -> None:
-    served, measured = ShopHabits.objects.get(), habits_of(world.split)
-    assert min(served.repeats, served.foretold) > 0
-    assert served.odds > 2 * ODDS_BEFORE
-    assert measured.odds == pytest.approx(served.odds)
-    assert measured.shares == pytest.approx(served.shares)
+def test_store_statistics_match(shop: Shop) -> None:
+    served = StoreRepeatStatistics.objects.get()
+
+    evaluated = compute_store_statistics(shop.split)
+
+    assert min(served.repeats, served.predicted_hits) > 0
+    assert served.discovery_ratio > 2 * DEFAULT_DISCOVERY_RATIO
+    assert evaluated.discovery_ratio == pytest.approx(served.discovery_ratio)
+    assert evaluated.segment_shares == pytest.approx(served.segment_shares)
 
 
-def test_odds_of_a_young_shop_are_the_same(tmp_path: Path) -> None:
-    begin = CUT - timedelta(days=50)
-    world = _world(tmp_path, [deed for deed in _deeds() if deed.occurred_at > begin])
-    assert habits_of(world.split).odds == pytest.approx(ShopHabits.objects.get().odds)
+def test_discovery_ratio_of_a_new_shop_matches(tmp_path: Path) -> None:
+    opened_at = CUT - timedelta(days=50)
+    events = [event for event in _generate_events() if event.occurred_at > opened_at]
+    shop = _create_shop(tmp_path, events)
+
+    evaluated = compute_store_statistics(shop.split)
+
+    served = StoreRepeatStatistics.objects.get()
+    assert evaluated.discovery_ratio == pytest.approx(served.discovery_ratio)
 
 
-def test_popularity_is_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    counted, told = co_purchase.popularity, []
+def test_popularity_matches(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    score_popularity = popularity.score_popularity
+    results: list[StorePopularity] = []
 
-    def heard(*args: Any, **options: Any) -> co_purchase.Popularity:
-        told.append(counted(*args, **options))
-        return told[-1]
+    def spy(*args: Any, **kwargs: Any) -> StorePopularity:
+        results.append(score_popularity(*args, **kwargs))
+        return results[-1]
 
-    monkeypatch.setattr(co_purchase, "popularity", heard)
-    rankers.ours(world.split, neighbors_of(world.split), at=10)
-    (found,) = told
-    measured = {
-        (world.stores_of_split[store], PRODUCTS[product]): (score, orders)
-        for store, product, score, orders in zip(
-            *(column.tolist() for column in found), strict=True
-        )
+    monkeypatch.setattr(popularity, "score_popularity", spy)
+    rankers.served(shop.split, compute_neighbors(shop.split), k=10)
+
+    (found,) = results
+    columns = zip(*(column.tolist() for column in found), strict=True)
+    evaluated = {
+        (shop.split_stores[store], PRODUCTS[product]): (score, orders)
+        for store, product, score, orders in columns
     }
-    assert measured == {
-        (store, product): (pytest.approx(score, abs=SCORE), orders)
-        for store, product, score, orders in ProductPopularity.objects.values_list(
-            "store__code", "product__name", "score", "orders"
-        )
+    rows = ProductPopularity.objects.values_list("store__code", "product__name", "score", "orders")
+    assert evaluated == {
+        (store, product): (pytest.approx(score, abs=POPULARITY_TOLERANCE), orders)
+        for store, product, score, orders in rows
     }
 
 
-def test_answers_are_the_same(world: World) -> None:
-    without = Scenario(name="home", **initial("home") | {"taste": 0, "new": 0})
-    rank = rankers.ours(world.split, neighbors_of(world.split), at=10)
-    measured = {
-        name: [PRODUCTS[code] for code in rank(number)] for number, name in enumerate(PEOPLE)
+def test_recommendations_match(shop: Shop) -> None:
+    # The evaluation has neither vectors nor dates of products.
+    weights = initial_values("home") | {"embedding_similarity": 0, "newness": 0}
+    scenario = Scenario(name="home", **weights)
+    ranker = rankers.served(shop.split, compute_neighbors(shop.split), k=10)
+
+    evaluated = {
+        name: [PRODUCTS[code] for code in ranker(number)] for number, name in enumerate(CUSTOMERS)
     }
     served = {}
-    for number, (name, customer) in enumerate(world.customers.items()):
-        question = Question(
-            scenario="home", customer=customer.pk, store=world.stores[STORES[number % 2]], limit=10
+    for number, (name, customer) in enumerate(shop.customers.items()):
+        request = RecommendationRequest(
+            scenario="home",
+            customer=customer.pk,
+            store=shop.stores[STORES[number % 2]],
+            limit=10,
         )
-        answer = recommend(question, scenario=without, is_kept=False, now=CUT)
-        assert answer.level == 0
-        served[name] = [pick.product.name for pick in answer.picks]
-    assert {len(picked) for picked in served.values()} == {10}
-    assert measured == served
+        result = recommend(request, scenario=scenario, is_recorded=False, now=CUT)
+        assert result.fallback_level == 0
+        served[name] = [item.product.name for item in result.recommendations]
+
+    assert {len(products) for products in served.values()} == {10}
+    assert evaluated == served

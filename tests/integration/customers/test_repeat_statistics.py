@@ -1,4 +1,4 @@
-"""What customers are like, counted from purchases: by hand, twice, and as far as people agreed; and its page in the console."""
+"""Update of the repeat statistics: values, consent, returns, repetition; and its console page."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,158 +11,193 @@ from django.test import Client
 from django.utils import timezone
 
 from catalog.models import Product
-from customers.models import ProductHabit, Purchase, ShopHabits
-from customers.recommendations.statistics.repeat_jobs import KEPT_DAYS, count_habits
-from customers.recommendations.statistics.repeats import ODDS_BEFORE
+from customers import tasks
+from customers.models import ProductRepeatStatistics, Purchase, StoreRepeatStatistics
+from customers.recommendations.statistics.jobs import RETENTION_DAYS, update_repeat_statistics
+from customers.recommendations.statistics.repeats import DEFAULT_DISCOVERY_RATIO
 from customers.services import consents
-from customers.tasks import count_habits as by_the_clock
 from tests.integration import customer_data, store_data
-from tests.integration.locks import waited_for
+from tests.integration.locks import assert_waits_for_lock
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PAGE = "/console/customers/shophabits/"
-LONG_AGO, BEFORE, LATELY = 40, 20, 3
-"""Days ago: well before the last 14, shortly before them, within them."""
+PAGE = "/console/customers/storerepeatstatistics/"
+# Days ago: well before the test window of 14 days, shortly before it, and in it.
+LONG_BEFORE = 40
+BEFORE = 20
+IN_WINDOW = 3
 
 
-def _habits() -> dict[UUID, tuple[float, int]]:
-    return {one.product_id: (one.repeats, one.buyers) for one in ProductHabit.objects.all()}
+def _product_statistics() -> dict[UUID, tuple[float, int]]:
+    return {
+        row.product_id: (row.repeats, row.buyers) for row in ProductRepeatStatistics.objects.all()
+    }
 
 
-def _shop(now: datetime | None = None) -> ShopHabits:
-    """Count, and return the new row."""
-    count_habits(now=now)
-    return ShopHabits.objects.latest("id")
+def _update(now: datetime | None = None) -> StoreRepeatStatistics:
+    """Update the statistics and return the new row of the stores."""
+    update_repeat_statistics(now=now)
+    return StoreRepeatStatistics.objects.latest("id")
 
 
-def _repeats(orders: int, buyers: int) -> tuple[Any, int]:
-    """What is counted of so many orders of so many buyers."""
+def _window_counts(now: datetime | None = None) -> tuple[int, int]:
+    """Update the statistics and return repeats and predicted hits."""
+    statistics = _update(now)
+    return statistics.repeats, statistics.predicted_hits
+
+
+def _expected(orders: int, buyers: int) -> tuple[Any, int]:
+    """Return the expected statistics of a product."""
     return pytest.approx((orders + 20 * 1.3) / (buyers + 20)), buyers
 
 
-def _bought_together(a: Product, b: Product) -> None:
-    """Make the two neighbors of one another: three have bought both, long ago."""
-    for who in customer_data.agreeing(3):
-        store_data.receipt(who, a, b, days=LONG_AGO)
+def _make_neighbors(a: Product, b: Product) -> None:
+    """Make two products neighbors: three customers bought both long before the window."""
+    for customer in customer_data.create_consenting_customers(3):
+        store_data.record_receipt(customer, a, b, days_ago=LONG_BEFORE)
 
 
-def test_repeats_of_a_small_case() -> None:
-    a, b = store_data.products(2)
-    one, two, three = customer_data.agreeing(3)
-    where, elsewhere = store_data.store(), store_data.store("danforth")
-    for who in (one, two, three):
-        store_data.receipt(who, a, days=LONG_AGO)
-    for days in (BEFORE, LATELY, 200, 360):
-        store_data.receipt(one, a, days=days)
-    store_data.receipt(one, a, days=370)  # too long ago
-    store_data.receipt(two, b, b, order="7", where=where)  # once, whatever the lines
-    store_data.receipt(two, b, order="7", where=elsewhere)  # another store numbers its own
-    for who in (one, three):
-        store_data.receipt(who, b)
-    assert count_habits() == 2
-    assert _habits() == {a.pk: _repeats(7, 3), b.pk: _repeats(4, 3)}
+def _product_versions() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT xmin::text FROM product_repeat_statistics ORDER BY 1")
+        return [version for (version,) in cursor.fetchall()]
 
 
-def test_products_of_fewer_than_three_buyers_are_not_kept() -> None:
-    (a,) = store_data.products(1)
-    for who in customer_data.agreeing(2):
-        for days in range(1, 30, 7):
-            store_data.receipt(who, a, days=days)
-    assert count_habits() == 0
-    assert not _habits()
+def test_orders_per_buyer_of_a_small_example() -> None:
+    a, b = store_data.create_products(2)
+    one, two, three = customer_data.create_consenting_customers(3)
+    store = store_data.create_store()
+    other_store = store_data.create_store("danforth")
+    for customer in (one, two, three):
+        store_data.record_receipt(customer, a, days_ago=LONG_BEFORE)
+    for days_ago in (BEFORE, IN_WINDOW, 200, 360):
+        store_data.record_receipt(one, a, days_ago=days_ago)
+    store_data.record_receipt(one, a, days_ago=370)  # too old
+    # Two lines of an order count once; the same order number in another store is another order.
+    store_data.record_receipt(two, b, b, order_id="7", store=store)
+    store_data.record_receipt(two, b, order_id="7", store=other_store)
+    for customer in (one, three):
+        store_data.record_receipt(customer, b)
+
+    assert update_repeat_statistics() == 2
+    assert _product_statistics() == {a.pk: _expected(7, 3), b.pk: _expected(4, 3)}
 
 
-def test_odds_of_a_small_case() -> None:
-    a, b, c = store_data.products(3)
-    _bought_together(a, b)
-    one, two = customer_data.agreeing(2)
-    store_data.receipt(one, a, days=BEFORE)
-    store_data.receipt(one, a, b, c)  # a again, b foretold by it, c by nothing
-    store_data.receipt(two, c)  # was not there before
-    found = _shop()
-    assert (found.repeats, found.foretold) == (1, 1)
-    assert found.odds == ODDS_BEFORE  # a shop of forty days
-    store_data.receipt(None, c, days=61)
-    assert _shop().odds == pytest.approx((1 + 50 * ODDS_BEFORE) / (1 + 50))
+def test_products_with_fewer_than_three_buyers_are_not_stored() -> None:
+    (a,) = store_data.create_products(1)
+    for customer in customer_data.create_consenting_customers(2):
+        for days_ago in range(1, 30, 7):
+            store_data.record_receipt(customer, a, days_ago=days_ago)
+
+    assert update_repeat_statistics() == 0
+    assert not _product_statistics()
 
 
-def test_neighbors_are_those_of_before_the_last_days() -> None:
-    a, b = store_data.products(2)
-    for who in customer_data.agreeing(3):
-        store_data.receipt(who, a, days=BEFORE)
-        store_data.receipt(who, b)
-    assert (_shop().repeats, _shop().foretold) == (0, 0)
+def test_discovery_ratio_of_a_small_example() -> None:
+    a, b, c = store_data.create_products(3)
+    _make_neighbors(a, b)
+    one, two = customer_data.create_consenting_customers(2)
+    store_data.record_receipt(one, a, days_ago=BEFORE)
+    store_data.record_receipt(one, a, b, c)  # a is a repeat, b is predicted by a, c is neither
+    store_data.record_receipt(two, c)  # no purchases before the window
+
+    after_40_days = _update()
+    store_data.record_receipt(None, c, days_ago=61)
+    after_61_days = _update()
+
+    assert (after_40_days.repeats, after_40_days.predicted_hits) == (1, 1)
+    assert after_40_days.discovery_ratio == DEFAULT_DISCOVERY_RATIO
+    expected_ratio = (1 + 50 * DEFAULT_DISCOVERY_RATIO) / (1 + 50)
+    assert after_61_days.discovery_ratio == pytest.approx(expected_ratio)
+
+
+def test_neighbors_are_those_before_the_test_window() -> None:
+    a, b = store_data.create_products(2)
+    for customer in customer_data.create_consenting_customers(3):
+        store_data.record_receipt(customer, a, days_ago=BEFORE)
+        store_data.record_receipt(customer, b)
+
+    assert _window_counts() == (0, 0)
 
 
 @pytest.mark.parametrize(
-    ("kind", "days", "foretold"),
+    ("kind", "days_ago", "predicted_hits"),
     [
         pytest.param("like", 300, 1, id="like-of-any-age"),
-        pytest.param("view", LONG_AGO, 1, id="view-of-90-days-before"),
-        pytest.param("basket-add", LONG_AGO, 1, id="basket-of-90-days-before"),
-        pytest.param("view", 110, 0, id="view-too-long-ago"),
-        pytest.param("view", LATELY, 0, id="view-of-the-last-days"),
-        pytest.param("like", LATELY, 0, id="like-of-the-last-days"),
-        pytest.param("dislike", LONG_AGO, 0, id="dislike"),
-        pytest.param("basket-remove", LONG_AGO, 0, id="taken-out-again"),
+        pytest.param("view", LONG_BEFORE, 1, id="view-within-90-days"),
+        pytest.param("basket_add", LONG_BEFORE, 1, id="basket-within-90-days"),
+        pytest.param("view", 110, 0, id="view-too-old"),
+        pytest.param("view", IN_WINDOW, 0, id="view-in-window"),
+        pytest.param("like", IN_WINDOW, 0, id="like-in-window"),
+        pytest.param("dislike", LONG_BEFORE, 0, id="dislike"),
+        pytest.param("basket_remove", LONG_BEFORE, 0, id="basket-removal"),
     ],
 )
-def test_what_was_done_before_tells(kind: str, days: float, foretold: int) -> None:
-    a, b, c = store_data.products(3)
-    _bought_together(a, b)
-    (one,) = customer_data.agreeing(1)
-    store_data.receipt(one, c, days=BEFORE)
-    store_data.acted(one, kind, a, days=days)
-    store_data.receipt(one, b)
-    assert _shop().foretold == foretold
+def test_predictions_use_interactions_before_the_test_window(
+    kind: str, days_ago: float, predicted_hits: int
+) -> None:
+    a, b, c = store_data.create_products(3)
+    _make_neighbors(a, b)
+    (customer,) = customer_data.create_consenting_customers(1)
+    store_data.record_receipt(customer, c, days_ago=BEFORE)
+    store_data.record_interaction(customer, kind, a, days_ago=days_ago)
+    store_data.record_receipt(customer, b)
+
+    assert _update().predicted_hits == predicted_hits
 
 
-def test_the_last_word_on_a_product_holds() -> None:
-    a, b, c = store_data.products(3)
-    _bought_together(a, b)
-    (one,) = customer_data.agreeing(1)
-    store_data.receipt(one, c, days=BEFORE)
-    store_data.acted(one, "like", a, days=100)
-    store_data.acted(one, "dislike", a, days=BEFORE)
-    store_data.receipt(one, b)
-    assert _shop().foretold == 0
+def test_a_later_dislike_cancels_a_like() -> None:
+    a, b, c = store_data.create_products(3)
+    _make_neighbors(a, b)
+    (customer,) = customer_data.create_consenting_customers(1)
+    store_data.record_receipt(customer, c, days_ago=BEFORE)
+    store_data.record_interaction(customer, "like", a, days_ago=100)
+    store_data.record_interaction(customer, "dislike", a, days_ago=BEFORE)
+    store_data.record_receipt(customer, b)
+
+    assert _update().predicted_hits == 0
 
 
-def test_what_is_bought_together_in_the_last_days_does_not_foretell_itself() -> None:
-    a, b, c = store_data.products(3)
-    _bought_together(a, b)
-    (one,) = customer_data.agreeing(1)
-    store_data.receipt(one, c, days=BEFORE)
-    store_data.receipt(one, a, b)
-    assert (_shop().repeats, _shop().foretold) == (0, 0)
+def test_purchases_in_the_test_window_predict_nothing() -> None:
+    a, b, c = store_data.create_products(3)
+    _make_neighbors(a, b)
+    (customer,) = customer_data.create_consenting_customers(1)
+    store_data.record_receipt(customer, c, days_ago=BEFORE)
+    store_data.record_receipt(customer, a, b)
+
+    assert _window_counts() == (0, 0)
 
 
-def test_a_return_alone_tells_nothing() -> None:
-    a, b, c = store_data.products(3)
-    _bought_together(a, b)
-    (one,) = customer_data.agreeing(1)
-    store_data.receipt(one, c, days=BEFORE)
-    store_data.receipt(one, a, days=BEFORE, quantity=-1)  # of a purchase that is too long ago
-    store_data.receipt(one, b)
-    assert _shop().foretold == 0
+def test_a_return_without_a_known_purchase_predicts_nothing() -> None:
+    a, b, c = store_data.create_products(3)
+    _make_neighbors(a, b)
+    (customer,) = customer_data.create_consenting_customers(1)
+    store_data.record_receipt(customer, c, days_ago=BEFORE)
+    store_data.record_receipt(customer, a, days_ago=BEFORE, quantity=-1)
+    store_data.record_receipt(customer, b)
+
+    assert _update().predicted_hits == 0
 
 
-def test_shares_are_of_every_receipt_by_category_and_strain_type() -> None:
-    indica, sativa, _ = store_data.products(3)
-    (oil,) = store_data.products(1, prefix="O", category="oil", strain_type="")
-    (unknown,) = store_data.products(1, prefix="U", category="", strain_type="")
+def test_segment_shares_are_those_of_all_receipts() -> None:
+    indica, sativa, _ = store_data.create_products(3)
+    (oil,) = store_data.create_products(1, prefix="O", category="oil", strain_type="")
+    (unknown,) = store_data.create_products(1, prefix="U", category="", strain_type="")
     for _ in range(3):
-        store_data.receipt(None, indica, unknown)
-    store_data.receipt(None, sativa, days=179)
-    store_data.receipt(None, oil)
-    store_data.receipt(None, oil, days=181)  # too long ago
-    assert _shop().shares == {
+        store_data.record_receipt(None, indica, unknown)
+    store_data.record_receipt(None, sativa, days_ago=179)
+    store_data.record_receipt(None, oil)
+    store_data.record_receipt(None, oil, days_ago=181)  # too old
+    with_known_segments = _update()
+
+    Purchase.objects.exclude(product=unknown).delete()
+    with_unknown_segments = _update()
+
+    assert with_known_segments.segment_shares == {
         "dried-flower indica": pytest.approx(0.6),
         "dried-flower sativa": pytest.approx(0.2),
         "oil": pytest.approx(0.2),
     }
-    Purchase.objects.exclude(product=unknown).delete()
-    assert _shop().shares == {}
+    assert with_unknown_segments.segment_shares == {}
 
 
 @pytest.mark.parametrize(
@@ -174,190 +209,227 @@ def test_shares_are_of_every_receipt_by_category_and_strain_type() -> None:
         pytest.param(("history", "marketing", "chat"), id="all-but-profiling"),
     ],
 )
-def test_who_does_not_agree_counts_in_shares_alone(purposes: tuple[str, ...]) -> None:
-    a, b = store_data.products(2)
-    _bought_together(a, b)
-    before = _shop()
-    kept = _habits()
+def test_customers_without_consent_count_in_segment_shares_alone(
+    purposes: tuple[str, ...],
+) -> None:
+    a, b = store_data.create_products(2)
+    _make_neighbors(a, b)
+    before = _update()
+    products_before = _product_statistics()
+
     for _ in range(3):
-        who = customer_data.person(*purposes)
-        store_data.receipt(who, a, days=BEFORE)
-        store_data.receipt(who, a, b)
-    store_data.receipt(None, a, b)
-    after = _shop()
-    assert _habits() == kept
-    assert (after.repeats, after.foretold) == (before.repeats, before.foretold) == (0, 0)
-    # 3 orders with both before; 3 with a, 4 with both besides
-    assert before.shares == {"dried-flower indica": 0.5, "dried-flower sativa": 0.5}
-    assert after.shares == {
+        customer = customer_data.create_customer(*purposes)
+        store_data.record_receipt(customer, a, days_ago=BEFORE)
+        store_data.record_receipt(customer, a, b)
+    store_data.record_receipt(None, a, b)
+    after = _update()
+
+    assert _product_statistics() == products_before
+    assert (before.repeats, before.predicted_hits) == (0, 0)
+    assert (after.repeats, after.predicted_hits) == (0, 0)
+    # Before: 3 orders with both products; added: 3 with a, 4 with both.
+    assert before.segment_shares == {"dried-flower indica": 0.5, "dried-flower sativa": 0.5}
+    assert after.segment_shares == {
         "dried-flower indica": pytest.approx(10 / 17),
         "dried-flower sativa": pytest.approx(7 / 17),
     }
 
 
-def test_consent_taken_back_counts_no_more_at_the_next_count() -> None:
-    (a,) = store_data.products(1)
-    agreeing = customer_data.agreeing(3)
-    for who in agreeing:
-        store_data.receipt(who, a, days=BEFORE)
-        store_data.receipt(who, a)
-    assert _shop().repeats == 3
-    assert set(_habits()) == {a.pk}
-    consents.withdraw(customer=agreeing[0], purpose="profiling", by="user:test")
-    assert _shop().repeats == 2
-    assert not _habits()
+def test_withdrawn_consent_applies_at_the_next_update() -> None:
+    (a,) = store_data.create_products(1)
+    customers = customer_data.create_consenting_customers(3)
+    for customer in customers:
+        store_data.record_receipt(customer, a, days_ago=BEFORE)
+        store_data.record_receipt(customer, a)
+    assert _update().repeats == 3
+    assert set(_product_statistics()) == {a.pk}
+
+    consents.withdraw_consent(customer=customers[0], purpose="profiling", by="user:test")
+
+    assert _update().repeats == 2
+    assert not _product_statistics()
 
 
-def test_what_was_returned_was_not_bought() -> None:
-    a, b = store_data.products(2)
-    for who in customer_data.agreeing(3):
-        store_data.receipt(who, a, days=BEFORE)
-        order = store_data.receipt(who, a, b)
-        store_data.receipt(who, b, quantity=-1, order=order)
-    assert _shop().repeats == 3
-    assert _habits() == {a.pk: _repeats(6, 3)}
-    assert ShopHabits.objects.latest("id").shares == {"dried-flower indica": 1.0}
-    for line in Purchase.objects.filter(
-        product=a, purchased_at__gt=timezone.now() - timedelta(days=14)
-    ):
-        store_data.receipt(line.customer, a, quantity=-1, order=line.order_id)
-    assert _shop().repeats == 0
+def test_returned_products_do_not_count() -> None:
+    a, b = store_data.create_products(2)
+    for customer in customer_data.create_consenting_customers(3):
+        store_data.record_receipt(customer, a, days_ago=BEFORE)
+        order = store_data.record_receipt(customer, a, b)
+        store_data.record_receipt(customer, b, quantity=-1, order_id=order)
+    with_b_returned = _update()
+    assert with_b_returned.repeats == 3
+    assert with_b_returned.segment_shares == {"dried-flower indica": 1.0}
+    assert _product_statistics() == {a.pk: _expected(6, 3)}
+
+    window_start = timezone.now() - timedelta(days=14)
+    for line in Purchase.objects.filter(product=a, purchased_at__gt=window_start):
+        store_data.record_receipt(line.customer, a, quantity=-1, order_id=line.order_id)
+
+    assert _update().repeats == 0
 
 
-def test_what_was_returned_before_was_not_had_and_a_return_tells_nothing() -> None:
-    a, b = store_data.products(2)
-    _bought_together(a, b)
-    (one,) = customer_data.agreeing(1)
-    store_data.receipt(one, a, days=BEFORE)
-    store_data.receipt(one, b, days=BEFORE)
-    store_data.receipt(one, b, days=BEFORE - 1, quantity=-1)
-    store_data.receipt(one, b)
-    found = _shop()
-    assert (found.repeats, found.foretold) == (0, 1)
+def test_a_product_returned_before_the_window_is_a_first_purchase_in_it() -> None:
+    a, b = store_data.create_products(2)
+    _make_neighbors(a, b)
+    (customer,) = customer_data.create_consenting_customers(1)
+    store_data.record_receipt(customer, a, days_ago=BEFORE)
+    store_data.record_receipt(customer, b, days_ago=BEFORE)
+    store_data.record_receipt(customer, b, days_ago=BEFORE - 1, quantity=-1)
+    store_data.record_receipt(customer, b)
+
+    assert _window_counts() == (0, 1)
 
 
-def test_merged_products_count_as_what_they_became() -> None:
-    a, old = store_data.products(2)
-    for who in customer_data.agreeing(3):
-        store_data.receipt(who, old, days=BEFORE)
-        store_data.receipt(who, a, old)
-    Product.objects.filter(pk=old.pk).update(merged_into=a)
-    found = _shop()
-    assert _habits() == {a.pk: _repeats(6, 3)}
-    assert found.repeats == 3
-    assert found.shares == {"dried-flower indica": 1.0}
+def test_purchases_of_a_merged_product_count_for_its_target() -> None:
+    a, merged = store_data.create_products(2)
+    for customer in customer_data.create_consenting_customers(3):
+        store_data.record_receipt(customer, merged, days_ago=BEFORE)
+        store_data.record_receipt(customer, a, merged)
+    Product.objects.filter(pk=merged.pk).update(merged_into=a)
+
+    statistics = _update()
+
+    assert _product_statistics() == {a.pk: _expected(6, 3)}
+    assert statistics.repeats == 3
+    assert statistics.segment_shares == {"dried-flower indica": 1.0}
 
 
-def test_twice_is_the_same_and_no_product_is_written() -> None:
-    a, b = store_data.products(2)
-    _bought_together(a, b)
-    for who in customer_data.agreeing(3):
-        store_data.receipt(who, a, days=BEFORE)
-        store_data.receipt(who, a, b)
+def test_repeated_updates_add_an_equal_row_and_write_no_products() -> None:
+    a, b = store_data.create_products(2)
+    _make_neighbors(a, b)
+    for customer in customer_data.create_consenting_customers(3):
+        store_data.record_receipt(customer, a, days_ago=BEFORE)
+        store_data.record_receipt(customer, a, b)
     now = timezone.now()
-    first = _shop(now)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT array_agg(DISTINCT xmin::text) FROM product_habits")
-        (before,) = cursor.fetchone()
-        second = _shop(now)
-        cursor.execute("SELECT array_agg(DISTINCT xmin::text) FROM product_habits")
-        assert cursor.fetchone() == (before,)
-    assert (first.repeats, first.foretold) == (3, 3)
-    for name in ("counted_at", "repeats", "foretold", "odds", "shares"):
+    first = _update(now)
+    product_versions = _product_versions()
+
+    second = _update(now)
+
+    assert _product_versions() == product_versions
+    assert (first.repeats, first.predicted_hits) == (3, 3)
+    for name in ("counted_at", "repeats", "predicted_hits", "discovery_ratio", "segment_shares"):
         assert getattr(first, name) == getattr(second, name), name
-    assert ShopHabits.objects.count() == 2
+    assert StoreRepeatStatistics.objects.count() == 2
 
 
-def test_what_counts_no_more_is_gone() -> None:
-    (a,) = store_data.products(1)
-    for who in customer_data.agreeing(3):
-        store_data.receipt(who, a)
-    assert by_the_clock() == {"products": 1}
+def test_products_without_recent_orders_are_deleted() -> None:
+    (a,) = store_data.create_products(1)
+    for customer in customer_data.create_consenting_customers(3):
+        store_data.record_receipt(customer, a)
+    assert tasks.update_repeat_statistics() == {"products": 1}
+
     Purchase.objects.update(purchased_at=timezone.now() - timedelta(days=366))
-    assert by_the_clock() == {"products": 0}
-    assert not _habits()
+
+    assert tasks.update_repeat_statistics() == {"products": 0}
+    assert not _product_statistics()
 
 
-def test_where_nothing_was_bought_the_shop_has_no_row() -> None:
-    (a,) = store_data.products(1)
-    store_data.acted(customer_data.agreeing(1)[0], "view", a)
-    assert count_habits() == 0
-    assert not ShopHabits.objects.exists()
+def test_without_purchases_no_store_statistics_are_added() -> None:
+    (a,) = store_data.create_products(1)
+    (customer,) = customer_data.create_consenting_customers(1)
+    store_data.record_interaction(customer, "view", a)
+
+    assert update_repeat_statistics() == 0
+    assert not StoreRepeatStatistics.objects.exists()
 
 
-def test_rows_of_the_shop_are_kept_for_400_days() -> None:
+def test_store_statistics_are_kept_for_400_days() -> None:
     now = timezone.now()
-    for days in (KEPT_DAYS - 1, KEPT_DAYS + 1):
-        ShopHabits.objects.create(
-            counted_at=now - timedelta(days=days), repeats=1, foretold=0, odds=0.07
+    for days in (RETENTION_DAYS - 1, RETENTION_DAYS + 1):
+        StoreRepeatStatistics.objects.create(
+            counted_at=now - timedelta(days=days),
+            repeats=1,
+            predicted_hits=0,
+            discovery_ratio=0.07,
         )
-    count_habits(now=now)
-    assert [(now - one.counted_at).days for one in ShopHabits.objects.all()] == [KEPT_DAYS - 1]
+
+    update_repeat_statistics(now=now)
+
+    ages = [(now - row.counted_at).days for row in StoreRepeatStatistics.objects.all()]
+    assert ages == [RETENTION_DAYS - 1]
 
 
-def test_at_most_so_many_people_are_drawn_and_the_same_each_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    (a,) = store_data.products(1)
-    for number, who in enumerate(customer_data.agreeing(6)):
-        store_data.receipt(who, a, days=BEFORE)
-        store_data.receipt(who, a, days=number + 1)
-    monkeypatch.setattr("customers.recommendations.statistics.repeat_jobs.MOST_PEOPLE", 4)
-    assert _shop().repeats == _shop().repeats == 4
-    assert set(_habits()) == {a.pk}
+def test_the_sample_of_customers_is_limited_and_stable(monkeypatch: pytest.MonkeyPatch) -> None:
+    (a,) = store_data.create_products(1)
+    for number, customer in enumerate(customer_data.create_consenting_customers(6)):
+        store_data.record_receipt(customer, a, days_ago=BEFORE)
+        store_data.record_receipt(customer, a, days_ago=number + 1)
+    monkeypatch.setattr("customers.recommendations.statistics.jobs.MAX_SAMPLED_CUSTOMERS", 4)
+
+    first = _update()
+    second = _update()
+
+    assert first.repeats == 4
+    assert second.repeats == 4
+    assert set(_product_statistics()) == {a.pk}
 
 
-def test_one_run_waits_for_another() -> None:
-    (a,) = store_data.products(1)
-    for who in customer_data.agreeing(3):
-        store_data.receipt(who, a)
-    assert waited_for("count habits", count_habits) == 1
+def test_an_update_waits_for_another_one() -> None:
+    (a,) = store_data.create_products(1)
+    for customer in customer_data.create_consenting_customers(3):
+        store_data.record_receipt(customer, a)
+
+    product_count = assert_waits_for_lock("update repeat statistics", update_repeat_statistics)
+
+    assert product_count == 1
 
 
-def _page(client: Client, address: str) -> str:
-    answer = client.get(address)
-    assert answer.status_code == 200
-    return " ".join(answer.content.decode().split())
+def _get_page(client: Client, path: str) -> str:
+    response = client.get(path)
+    assert response.status_code == 200
+    return " ".join(response.content.decode().split())
 
 
-def test_page_tells_what_is_counted_the_largest_share_first(admin_client: Client) -> None:
-    older = ShopHabits.objects.create(
-        repeats=0, foretold=0, odds=0.08, counted_at=timezone.now() - timedelta(days=1)
+def test_page_shows_the_statistics_with_the_largest_share_first(admin_client: Client) -> None:
+    older = StoreRepeatStatistics.objects.create(
+        repeats=0,
+        predicted_hits=0,
+        discovery_ratio=0.08,
+        counted_at=timezone.now() - timedelta(days=1),
     )
-    shares = {"oil": 0.125, "dried-flower indica": 0.875}
-    newest = ShopHabits.objects.create(repeats=150, foretold=46, odds=0.25, shares=shares)
-    listed = _page(admin_client, PAGE)
-    assert "Odds 0.250" in listed
-    assert (
-        "Beside every 100 purchases of what people had before there are 25.0 of what is new to them"
-        in listed
+    newest = StoreRepeatStatistics.objects.create(
+        repeats=150,
+        predicted_hits=46,
+        discovery_ratio=0.25,
+        segment_shares={"oil": 0.125, "dried-flower indica": 0.875},
     )
-    for told in ("0.080", "150", "46"):
-        assert told in listed
-    page = _page(admin_client, f"{PAGE}{newest.pk}/change/")
-    assert page.index("dried-flower indica") < page.index("87.5 %") < page.index("12.5 %")
-    assert "there are 25.0 of what is new" in page
+
+    listed = _get_page(admin_client, PAGE)
+    page = _get_page(admin_client, f"{PAGE}{newest.pk}/change/")
+    page_without_shares = _get_page(admin_client, f"{PAGE}{older.pk}/change/")
+
+    assert "Discovery ratio 0.250" in listed
+    assert "For every 100 repeat purchases, customers make 25.0 first-time purchases" in listed
+    for figure in ("0.080", "150", "46"):
+        assert figure in listed
+    assert page.index("dried-flower indica") < page.index("87.5 %")
+    assert page.index("87.5 %") < page.index("12.5 %")
+    assert "customers make 25.0 first-time purchases" in page
     assert 'name="_save"' not in page
-    assert "Nothing was sold in 180 days" in _page(admin_client, f"{PAGE}{older.pk}/change/")
+    assert "No product with a known category or strain type was sold" in page_without_shares
 
 
-def test_page_is_empty_at_first(admin_client: Client) -> None:
-    assert "Nothing is counted yet" in _page(admin_client, PAGE)
+def test_page_without_statistics_says_so(admin_client: Client) -> None:
+    assert "No statistics yet" in _get_page(admin_client, PAGE)
 
 
-def test_page_is_in_the_navigation_and_for_those_who_may(client: Client) -> None:
-    made = ShopHabits.objects.create(repeats=1, foretold=1, odds=0.1)
+def test_page_is_read_only_and_needs_permission(client: Client) -> None:
+    statistics = StoreRepeatStatistics.objects.create(
+        repeats=1, predicted_hits=1, discovery_ratio=0.1
+    )
     user = User.objects.create_user("reader", password="x", is_staff=True)
     client.force_login(user)
-    pages = (PAGE, f"{PAGE}{made.pk}/change/")
+    pages = (PAGE, f"{PAGE}{statistics.pk}/change/")
     assert {client.get(page).status_code for page in pages} == {403}
-    user.user_permissions.set(
-        Permission.objects.filter(
-            codename__in=("view_shophabits", "change_shophabits", "delete_shophabits")
-        )
-    )
+
+    codenames = [f"{action}_storerepeatstatistics" for action in ("view", "change", "delete")]
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+
     assert {client.get(page).status_code for page in pages} == {200}
-    assert f'href="{PAGE}"' in _page(client, "/console/")
+    assert f'href="{PAGE}"' in _get_page(client, "/console/")
     assert client.get(f"{PAGE}add/").status_code == 403
-    assert client.post(f"{PAGE}{made.pk}/change/", {"odds": 5}).status_code == 403
-    assert client.post(f"{PAGE}{made.pk}/delete/", {"post": "yes"}).status_code == 403
+    change = client.post(f"{PAGE}{statistics.pk}/change/", {"discovery_ratio": 5})
+    assert change.status_code == 403
+    deletion = client.post(f"{PAGE}{statistics.pk}/delete/", {"post": "yes"})
+    assert deletion.status_code == 403

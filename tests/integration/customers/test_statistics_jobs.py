@@ -1,4 +1,4 @@
-"""Tables that recommendations are looked up in, counted from purchases: by hand, twice, and as far as people agreed."""
+"""Updates of co-purchase neighbors and popularity: values, consent, returns and repetition."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -9,163 +9,200 @@ from django.utils import timezone
 
 from catalog.models import Product, Store
 from customers.models import ProductNeighbor, ProductPopularity, Purchase
-from customers.recommendations.statistics.co_purchase import PERIOD_DAYS, POPULAR_HALF_LIFE, SHRINK
-from customers.recommendations.statistics.jobs import count_neighbors, count_popularity
+from customers.recommendations.statistics.co_purchase import PERIOD_DAYS, SHRINKAGE
+from customers.recommendations.statistics.jobs import (
+    update_product_neighbors,
+    update_product_popularity,
+)
+from customers.recommendations.statistics.popularity import POPULARITY_HALF_LIFE_DAYS
 from customers.services import consents
-from customers.tasks import count_recommendations
+from customers.tasks import update_recommendation_statistics
 from tests.integration import customer_data, store_data
-from tests.integration.locks import waited_for
+from tests.integration.locks import assert_waits_for_lock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def _pairs() -> dict[tuple[UUID, UUID], tuple[float, int]]:
     return {
-        (n.product_id, n.neighbor_id): (n.score, n.buyers) for n in ProductNeighbor.objects.all()
+        (pair.product_id, pair.neighbor_id): (pair.score, pair.buyers)
+        for pair in ProductNeighbor.objects.all()
     }
 
 
-def _popular(store: Store | None) -> dict[UUID, tuple[float, int]]:
+def _popularity(store: Store | None) -> dict[UUID, tuple[float, int]]:
     return {
-        p.product_id: (p.score, p.orders) for p in ProductPopularity.objects.filter(store=store)
+        row.product_id: (row.score, row.orders)
+        for row in ProductPopularity.objects.filter(store=store)
     }
 
 
-def test_neighbors_of_a_small_case() -> None:
-    a, b, c = store_data.products(3)
-    for who in customer_data.agreeing(3):
-        store_data.receipt(who, a, b)
-        store_data.receipt(who, c, days=PERIOD_DAYS * 2)  # the same people, too long before
-    store_data.receipt(customer_data.agreeing(1)[0], a)
-    assert count_neighbors() == 2
-    score = 3 / (4 * 3) ** 0.5 * 3 / (3 + SHRINK)
-    found = _pairs()
-    assert set(found) == {(a.pk, b.pk), (b.pk, a.pk)}
-    assert all(told == pytest.approx(score) and buyers == 3 for told, buyers in found.values())
-
-
-def test_purchases_of_one_person_on_several_receipts_go_together() -> None:
-    a, b = store_data.products(2)
-    for who in customer_data.agreeing(3):
-        store_data.receipt(who, a, days=3)
-        store_data.receipt(who, b, days=9)
-    assert count_neighbors() == 2
-
-
-def test_twice_is_the_same_and_nothing_is_written() -> None:
-    a, b = store_data.products(2)
-    for who in customer_data.agreeing(3):
-        store_data.receipt(who, a, b)
-    now = timezone.now()
-    assert count_neighbors(now=now) == count_neighbors(now=now) == 2
-    assert count_popularity(now=now) == count_popularity(now=now) == 2
+def _row_versions(table: str) -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT array_agg(DISTINCT xmin::text) FROM product_neighbors")
-        (before,) = cursor.fetchone()
-        count_neighbors(now=now)
-        cursor.execute("SELECT array_agg(DISTINCT xmin::text) FROM product_neighbors")
-        assert cursor.fetchone() == (before,)
+        cursor.execute(f"SELECT DISTINCT xmin::text FROM {table} ORDER BY 1")
+        return [version for (version,) in cursor.fetchall()]
 
 
-def test_what_counts_no_more_is_gone() -> None:
-    a, b = store_data.products(2)
-    where = store_data.store()
-    for who in customer_data.agreeing(3):
-        store_data.receipt(who, a, b, where=where)
-    count_recommendations()
+def test_neighbors_of_a_small_example() -> None:
+    a, b, c = store_data.create_products(3)
+    for customer in customer_data.create_consenting_customers(3):
+        store_data.record_receipt(customer, a, b)
+        # The same customers, but in another period.
+        store_data.record_receipt(customer, c, days_ago=PERIOD_DAYS * 2)
+    store_data.record_receipt(customer_data.create_consenting_customers(1)[0], a)
+
+    pair_count = update_product_neighbors()
+
+    score = pytest.approx(3 / (4 * 3) ** 0.5 * 3 / (3 + SHRINKAGE))
+    assert pair_count == 2
+    assert _pairs() == {(a.pk, b.pk): (score, 3), (b.pk, a.pk): (score, 3)}
+
+
+def test_purchases_of_a_customer_on_several_receipts_are_joint() -> None:
+    a, b = store_data.create_products(2)
+    for customer in customer_data.create_consenting_customers(3):
+        store_data.record_receipt(customer, a, days_ago=3)
+        store_data.record_receipt(customer, b, days_ago=9)
+
+    assert update_product_neighbors() == 2
+
+
+def test_repeated_updates_return_the_same_counts_and_write_no_rows() -> None:
+    a, b = store_data.create_products(2)
+    for customer in customer_data.create_consenting_customers(3):
+        store_data.record_receipt(customer, a, b)
+    now = timezone.now()
+    assert update_product_neighbors(now=now) == 2
+    assert update_product_popularity(now=now) == 2
+    before = _row_versions("product_neighbors")
+
+    assert update_product_neighbors(now=now) == 2
+    assert update_product_popularity(now=now) == 2
+
+    assert _row_versions("product_neighbors") == before
+
+
+def test_rows_without_recent_purchases_are_deleted() -> None:
+    a, b = store_data.create_products(2)
+    store = store_data.create_store()
+    for customer in customer_data.create_consenting_customers(3):
+        store_data.record_receipt(customer, a, b, store=store)
+    update_recommendation_statistics()
     assert len(_pairs()) == 2
-    assert len(_popular(where)) == len(_popular(None)) == 2
+    assert len(_popularity(store)) == 2
+    assert len(_popularity(None)) == 2
+
     Purchase.objects.update(purchased_at=timezone.now() - timedelta(days=200))
-    assert count_recommendations() == {"neighbors": 0, "popularity": 0}
+    counts = update_recommendation_statistics()
+
+    assert counts == {"neighbors": 0, "popularity": 0}
     assert not ProductNeighbor.objects.exists()
     assert not ProductPopularity.objects.exists()
 
 
-def test_pair_of_fewer_than_three_buyers_is_not_kept() -> None:
-    a, b = store_data.products(2)
-    for who in customer_data.agreeing(2):
-        for month in range(4):
-            store_data.receipt(who, a, b, days=3 + PERIOD_DAYS * month)
-    assert count_neighbors() == 0
+def test_pair_of_fewer_than_three_buyers_is_not_stored() -> None:
+    a, b = store_data.create_products(2)
+    for customer in customer_data.create_consenting_customers(2):
+        for period in range(4):
+            store_data.record_receipt(customer, a, b, days_ago=3 + PERIOD_DAYS * period)
+
+    assert update_product_neighbors() == 0
 
 
-def test_people_who_are_known_and_do_not_agree_count_for_no_pairs() -> None:
-    a, b = store_data.products(2)
-    others = [customer_data.person("history") for _ in range(3)]
-    for who in others:
-        store_data.receipt(who, a, days=3)
-        store_data.receipt(who, b, days=4)
-    assert count_neighbors() == 0  # what links their receipts is themselves
-    for who in others:
-        store_data.receipt(who, a, b, days=5)
-    assert count_neighbors() == 0
+def test_customers_without_consent_do_not_count_but_anonymous_receipts_do() -> None:
+    a, b = store_data.create_products(2)
+    customers = [customer_data.create_customer("history") for _ in range(3)]
+    for customer in customers:
+        store_data.record_receipt(customer, a, days_ago=3)
+        store_data.record_receipt(customer, b, days_ago=4)
+    assert update_product_neighbors() == 0  # only the customer links the two receipts
+    for customer in customers:
+        store_data.record_receipt(customer, a, b, days_ago=5)
+    assert update_product_neighbors() == 0
+
     for number in range(3):
-        store_data.receipt(None, a, b, order=f"nobody-{number}")
-    assert count_neighbors() == 2
+        store_data.record_receipt(None, a, b, order_id=f"anonymous-{number}")
+
+    assert update_product_neighbors() == 2
     assert {buyers for _, buyers in _pairs().values()} == {3}
 
 
-def test_consent_taken_back_unlinks_the_receipts_at_the_next_count() -> None:
-    a, b = store_data.products(2)
-    agreeing = customer_data.agreeing(3)
-    for who in agreeing:
-        store_data.receipt(who, a, days=3)
-        store_data.receipt(who, b, days=4)
-    assert count_neighbors() == 2
-    consents.withdraw(customer=agreeing[0], purpose="profiling", by="user:test")
-    assert count_neighbors() == 0
+def test_withdrawn_consent_applies_at_the_next_update() -> None:
+    a, b = store_data.create_products(2)
+    customers = customer_data.create_consenting_customers(3)
+    for customer in customers:
+        store_data.record_receipt(customer, a, days_ago=3)
+        store_data.record_receipt(customer, b, days_ago=4)
+    assert update_product_neighbors() == 2
+
+    consents.withdraw_consent(customer=customers[0], purpose="profiling", by="user:test")
+
+    assert update_product_neighbors() == 0
 
 
-def test_receipts_of_nobody_known_count_once_each_whatever_they_repeat() -> None:
-    a, b = store_data.products(2)
-    where, elsewhere = store_data.store(), store_data.store("danforth")
+def test_anonymous_receipt_counts_once_and_is_identified_by_store_and_order() -> None:
+    a, b = store_data.create_products(2)
+    store = store_data.create_store()
+    other_store = store_data.create_store("danforth")
     for _ in range(3):
-        store_data.receipt(None, a, b, where=where, order="0001")
-    assert count_neighbors() == 0
-    store_data.receipt(None, a, b, where=elsewhere, order="0001")  # another store numbers its own
-    store_data.receipt(None, a, b, where=where, order="0002")
-    assert count_neighbors() == 2
+        store_data.record_receipt(None, a, b, store=store, order_id="0001")
+    assert update_product_neighbors() == 0
+
+    store_data.record_receipt(None, a, b, store=other_store, order_id="0001")
+    store_data.record_receipt(None, a, b, store=store, order_id="0002")
+
+    assert update_product_neighbors() == 2
 
 
-def test_what_was_returned_was_not_bought() -> None:
-    a, b = store_data.products(2)
-    where = store_data.store()
-    for who in customer_data.agreeing(3):
-        order = store_data.receipt(who, a, b, where=where)
-        store_data.receipt(who, b, where=where, quantity=-1, order=order)
-    assert count_neighbors() == 0
-    assert count_popularity() == 2
-    assert set(_popular(where)) == {a.pk}
+def test_returned_products_do_not_count() -> None:
+    a, b = store_data.create_products(2)
+    store = store_data.create_store()
+    for customer in customer_data.create_consenting_customers(3):
+        order = store_data.record_receipt(customer, a, b, store=store)
+        store_data.record_receipt(customer, b, store=store, quantity=-1, order_id=order)
+
+    assert update_product_neighbors() == 0
+    assert update_product_popularity() == 2
+    assert set(_popularity(store)) == {a.pk}
 
 
-def test_merged_product_counts_as_what_it_became() -> None:
-    a, b, old = store_data.products(3)
-    for who in customer_data.agreeing(3):
-        store_data.receipt(who, a, old)
-    Product.objects.filter(pk=old.pk).update(merged_into=b)
-    assert count_neighbors() == 2
+def test_purchases_of_a_merged_product_count_for_its_target() -> None:
+    a, b, merged = store_data.create_products(3)
+    for customer in customer_data.create_consenting_customers(3):
+        store_data.record_receipt(customer, a, merged)
+    Product.objects.filter(pk=merged.pk).update(merged_into=b)
+
+    assert update_product_neighbors() == 2
     assert set(_pairs()) == {(a.pk, b.pk), (b.pk, a.pk)}
 
 
-def test_popularity_by_store_and_in_all() -> None:
-    a, b = store_data.products(2)
-    here, there = store_data.store(), store_data.store("danforth")
-    store_data.receipt(None, a, where=here, days=14)
-    store_data.receipt(None, a, b, where=here, days=14)
-    store_data.receipt(None, b, where=there, days=28)
-    store_data.receipt(None, b, where=None, days=200)  # too long ago
-    assert count_popularity() == 5
-    assert _popular(None) == {
+def test_popularity_in_each_store_and_overall() -> None:
+    a, b = store_data.create_products(2)
+    store = store_data.create_store()
+    other_store = store_data.create_store("danforth")
+    store_data.record_receipt(None, a, store=store, days_ago=14)
+    store_data.record_receipt(None, a, b, store=store, days_ago=14)
+    store_data.record_receipt(None, b, store=other_store, days_ago=28)
+    store_data.record_receipt(None, b, store=None, days_ago=200)  # outside the window
+
+    row_count = update_product_popularity()
+
+    relative_sales = (1 + 2 ** (-14 / POPULARITY_HALF_LIFE_DAYS)) / 2
+    assert row_count == 5
+    assert _popularity(None) == {
         a.pk: (1.0, 2),
-        b.pk: (pytest.approx((1 + 2 ** (-14 / POPULAR_HALF_LIFE)) / 2, abs=1e-4), 2),
+        b.pk: (pytest.approx(relative_sales, abs=1e-4), 2),
     }
-    assert _popular(here)[a.pk] == (1.0, 2)
-    assert _popular(here)[b.pk][0] < 1
-    assert _popular(there) == {b.pk: (1.0, 1)}
+    assert _popularity(store)[a.pk] == (1.0, 2)
+    assert _popularity(store)[b.pk][0] < 1
+    assert _popularity(other_store) == {b.pk: (1.0, 1)}
 
 
-def test_one_run_waits_for_another() -> None:
-    a, b = store_data.products(2)
-    for who in customer_data.agreeing(3):
-        store_data.receipt(who, a, b)
-    assert waited_for("count neighbors", count_neighbors) == 2
+def test_an_update_waits_for_another_one() -> None:
+    a, b = store_data.create_products(2)
+    for customer in customer_data.create_consenting_customers(3):
+        store_data.record_receipt(customer, a, b)
+
+    pair_count = assert_waits_for_lock("update product neighbors", update_product_neighbors)
+
+    assert pair_count == 2

@@ -1,4 +1,4 @@
-"""Laws of habits: what a shop's odds and a person's lifts may be, and counts held against counting by hand."""
+"""Properties of discovery ratio, lifts and orders per buyer, compared with direct counts."""
 
 from collections import Counter, defaultdict
 
@@ -8,180 +8,212 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customers.recommendations import scoring
-from customers.recommendations.statistics.co_purchase import repeats
 from customers.recommendations.statistics.repeats import (
-    BEST,
-    ODDS_BEFORE,
-    Counted,
-    History,
-    count,
-    lifts,
-    odds,
+    DEFAULT_DISCOVERY_RATIO,
+    MAX_PREDICTIONS,
+    CustomerHistory,
+    WindowCounts,
+    compute_discovery_ratio,
+    compute_orders_per_buyer,
+    count_test_window,
+    segment_lifts,
 )
 
 _counts = st.integers(0, 10**6)
-_more = st.integers(1, 10**6)
-_sorts = st.sampled_from(["flower indica", "flower sativa", "oil", "vape hybrid"])
-_shares = st.dictionaries(_sorts, st.floats(0.001, 1), min_size=1).map(
-    lambda parts: {sort: part / sum(parts.values()) for sort, part in parts.items()}
+_increments = st.integers(1, 10**6)
+_segments = st.sampled_from(["flower indica", "flower sativa", "oil", "vape hybrid"])
+_shares = st.dictionaries(_segments, st.floats(0.001, 1), min_size=1).map(
+    lambda parts: {segment: part / sum(parts.values()) for segment, part in parts.items()}
 )
-_own = st.dictionaries(_sorts, st.floats(0, 1000))
+_own_weights = st.dictionaries(_segments, st.floats(0, 1000))
 _products = st.sampled_from("abcdef")
 _sets = st.frozensets(_products)
-_near = st.dictionaries(_products, st.dictionaries(_products, st.floats(0.01, 1)))
+_neighbors = st.dictionaries(_products, st.dictionaries(_products, st.floats(0.01, 1)))
 
 
 def _history(
-    had: frozenset[str], lately: frozenset[str], told: list[str] | None = None
-) -> History[str]:
-    """Somebody whose every product tells as much, and as long ago."""
-    products = sorted(had) if told is None else told
+    before: frozenset[str], after: frozenset[str], interactions: list[str] | None = None
+) -> CustomerHistory[str]:
+    """Return a history of interactions of equal age and weight, by default the purchases before."""
+    products = sorted(before) if interactions is None else interactions
     size = len(products)
-    return History(
-        products=products, days=np.zeros(size), weights=np.ones(size), had=had, lately=lately
+    return CustomerHistory(
+        products=products,
+        days=np.zeros(size),
+        weights=np.ones(size),
+        purchased_before=before,
+        purchased_after=after,
     )
 
 
 _histories = st.lists(st.builds(_history, _sets, _sets), max_size=6)
 
 
-@given(_counts, _counts, _more)
-def test_odds_never_fall_with_what_is_foretold(again: int, foretold: int, more: int) -> None:
-    lower, higher = (odds(Counted(again, told), days=90) for told in (foretold, foretold + more))
+@given(_counts, _counts, _increments)
+def test_more_predicted_hits_never_lower_the_discovery_ratio(
+    repeats: int, predicted_hits: int, increment: int
+) -> None:
+    lower = compute_discovery_ratio(WindowCounts(repeats, predicted_hits), days=90)
+    higher = compute_discovery_ratio(WindowCounts(repeats, predicted_hits + increment), days=90)
+
     assert 0 < lower <= higher <= 2
     assert higher > lower or higher == 2
 
 
-@given(_counts, _counts, _more)
-def test_odds_never_rise_with_what_is_repeated(again: int, foretold: int, more: int) -> None:
-    higher, lower = (odds(Counted(told, foretold), days=90) for told in (again, again + more))
+@given(_counts, _counts, _increments)
+def test_more_repeats_never_raise_the_discovery_ratio(
+    repeats: int, predicted_hits: int, increment: int
+) -> None:
+    higher = compute_discovery_ratio(WindowCounts(repeats, predicted_hits), days=90)
+    lower = compute_discovery_ratio(WindowCounts(repeats + increment, predicted_hits), days=90)
+
     assert lower <= higher
     assert lower < higher or higher == 2
 
 
-def test_odds_of_nothing_counted_are_those_of_an_ordinary_shop() -> None:
-    assert odds(Counted(0, 0), days=90) == pytest.approx(ODDS_BEFORE)
-    assert odds(Counted(150, 46), days=90) == pytest.approx((46 + 4) / (150 + 50))
+def test_discovery_ratio_is_shrunk_towards_the_default() -> None:
+    without_counts = compute_discovery_ratio(WindowCounts(0, 0), days=90)
+    with_counts = compute_discovery_ratio(WindowCounts(150, 46), days=90)
+
+    assert without_counts == pytest.approx(DEFAULT_DISCOVERY_RATIO)
+    assert with_counts == pytest.approx((46 + 4) / (150 + 50))
 
 
-def test_odds_of_a_young_shop_are_those_of_an_ordinary_one() -> None:
-    assert odds(Counted(5, 900), days=59) == ODDS_BEFORE
-    assert odds(Counted(5, 900), days=60) == 2
+def test_discovery_ratio_of_less_than_60_days_is_the_default() -> None:
+    assert compute_discovery_ratio(WindowCounts(5, 900), days=59) == DEFAULT_DISCOVERY_RATIO
+    assert compute_discovery_ratio(WindowCounts(5, 900), days=60) == 2
 
 
 @given(_shares)
-def test_lifts_of_nobody_are_one(shares: dict[str, float]) -> None:
-    assert lifts({}, shares) == {sort: pytest.approx(1.0) for sort in shares}
+def test_lifts_without_history_are_one(shares: dict[str, float]) -> None:
+    assert segment_lifts({}, shares) == {segment: pytest.approx(1.0) for segment in shares}
 
 
-@given(_own, _shares)
-def test_lifts_are_within_bounds_of_each_sort_that_is_sold(
+@given(_own_weights, _shares)
+def test_every_sold_segment_has_a_lift_within_bounds(
     own: dict[str, float], shares: dict[str, float]
 ) -> None:
-    found = lifts(own, shares)
-    assert found.keys() == shares.keys()
-    assert all(1 / 9 <= lift <= 9 for lift in found.values())
+    lifts = segment_lifts(own, shares)
+
+    assert lifts.keys() == shares.keys()
+    assert all(1 / 9 <= lift <= 9 for lift in lifts.values())
 
 
-@given(_own, _shares, st.floats(0.1, 1000), st.data())
-def test_lifts_are_never_lower_for_more_of_a_sort(
-    own: dict[str, float], shares: dict[str, float], more: float, data: st.DataObject
+@given(_own_weights, _shares, st.floats(0.1, 1000), st.data())
+def test_more_purchases_of_a_segment_never_lower_its_lift_or_raise_others(
+    own: dict[str, float], shares: dict[str, float], increment: float, data: st.DataObject
 ) -> None:
-    sort = data.draw(st.sampled_from(sorted(shares)))
-    before, after = lifts(own, shares), lifts({**own, sort: own.get(sort, 0.0) + more}, shares)
-    assert after[sort] >= before[sort] - 1e-9
-    assert all(after[other] <= before[other] + 1e-9 for other in shares if other != sort)
+    segment = data.draw(st.sampled_from(sorted(shares)))
+    increased = {**own, segment: own.get(segment, 0.0) + increment}
+
+    before = segment_lifts(own, shares)
+    after = segment_lifts(increased, shares)
+
+    assert after[segment] >= before[segment] - 1e-9
+    assert all(after[other] <= before[other] + 1e-9 for other in shares if other != segment)
 
 
-def test_sorts_that_are_not_sold_tell_nothing() -> None:
+def test_segments_without_sales_do_not_affect_lifts() -> None:
     shares = {"oil": 0.5, "flower": 0.5}
-    assert lifts({"oil": 3.0, "": 20.0}, shares) == lifts({"oil": 3.0}, shares)
+
+    assert segment_lifts({"oil": 3.0, "": 20.0}, shares) == segment_lifts({"oil": 3.0}, shares)
 
 
-def test_lifts_by_hand() -> None:
+def test_lifts_of_a_small_example() -> None:
+    lifts = segment_lifts({"oil": 3.0}, {"oil": 0.5, "flower": 0.5, "none": 0.0})
+
     # (3 + 3 * .5) / ((3 + 3) * .5), (0 + 3 * .5) / ((3 + 3) * .5)
-    assert lifts({"oil": 3.0}, {"oil": 0.5, "flower": 0.5, "none": 0.0}) == {
-        "oil": 1.5,
-        "flower": 0.5,
-    }
+    assert lifts == {"oil": 1.5, "flower": 0.5}
 
 
-@given(_histories, _near)
-def test_count_is_that_of_a_count_by_hand(
-    histories: list[History[str]], near: dict[str, dict[str, float]]
+@given(_histories, _neighbors)
+def test_window_counts_equal_a_direct_count(
+    histories: list[CustomerHistory[str]], neighbors: dict[str, dict[str, float]]
 ) -> None:
-    again = foretold = 0
-    for one in histories:
-        for product in one.lately:
-            # Fewer than BEST products: whatever is near to any of them is among the best.
-            is_near = any(product in near.get(seed, {}) for seed in one.had)
-            again += product in one.had
-            foretold += product not in one.had and is_near
-    assert count(histories, near) == (again, foretold)
+    repeats = 0
+    predicted_hits = 0
+    for history in histories:
+        for product in history.purchased_after:
+            # With fewer than MAX_PREDICTIONS products, every neighbor is predicted.
+            is_neighbor = any(
+                product in neighbors.get(seed, {}) for seed in history.purchased_before
+            )
+            is_repeat = product in history.purchased_before
+            repeats += is_repeat
+            predicted_hits += not is_repeat and is_neighbor
+
+    assert count_test_window(histories, neighbors) == (repeats, predicted_hits)
 
 
-def test_count_of_a_small_case_by_hand() -> None:
-    near = {"a": {"b": 0.5, "c": 0.4}, "b": {"a": 0.5}}
+def test_window_counts_of_a_small_example() -> None:
+    neighbors = {"a": {"b": 0.5, "c": 0.4}, "b": {"a": 0.5}}
     histories = [
-        _history(frozenset("a"), frozenset("ab")),  # a again, b foretold
-        _history(frozenset("b"), frozenset("c")),  # nothing tells of c
-        _history(frozenset(), frozenset("c"), told=["a"]),  # looked at a alone
+        _history(frozenset("a"), frozenset("ab")),  # a is a repeat, b is predicted
+        _history(frozenset("b"), frozenset("c")),  # c is not predicted
+        _history(frozenset(), frozenset("c"), interactions=["a"]),  # a was viewed only
         _history(frozenset("a"), frozenset()),
     ]
-    assert count(histories, near) == (1, 2)
-    assert count([], near) == (0, 0)
+
+    assert count_test_window(histories, neighbors) == (1, 2)
+    assert count_test_window([], neighbors) == (0, 0)
 
 
-def test_count_knows_the_best_neighbors_alone_and_leaves_out_what_they_had() -> None:
-    near = {0: {number: 1 - number / 1000 for number in range(1, 100)}}
+def test_only_the_best_neighbors_that_were_not_bought_before_are_predicted() -> None:
+    neighbors = {0: {number: 1 - number / 1000 for number in range(1, 100)}}
 
-    def foretold(had: int, bought: int) -> int:
-        one = History(
+    def predicted_hits(*, bought_before: int, bought: int) -> int:
+        history = CustomerHistory(
             products=[0],
             days=np.zeros(1),
             weights=np.ones(1),
-            had=frozenset(range(had)),
-            lately=frozenset([bought]),
+            purchased_before=frozenset(range(bought_before)),
+            purchased_after=frozenset([bought]),
         )
-        return count([one], near).foretold
+        return count_test_window([history], neighbors).predicted_hits
 
-    assert (foretold(1, BEST), foretold(1, BEST + 1)) == (1, 0)
-    assert (foretold(11, BEST + 10), foretold(11, BEST + 11)) == (1, 0)
+    assert predicted_hits(bought_before=1, bought=MAX_PREDICTIONS) == 1
+    assert predicted_hits(bought_before=1, bought=MAX_PREDICTIONS + 1) == 0
+    assert predicted_hits(bought_before=11, bought=MAX_PREDICTIONS + 10) == 1
+    assert predicted_hits(bought_before=11, bought=MAX_PREDICTIONS + 11) == 0
 
 
-def test_count_weighs_what_was_done_as_answers_do() -> None:
-    near = {"a": {str(number): 0.5 for number in range(BEST)}, "b": {"x": 0.5}}
+def test_predictions_weight_interactions_like_served_recommendations() -> None:
+    neighbors = {"a": {str(number): 0.5 for number in range(MAX_PREDICTIONS)}, "b": {"x": 0.5}}
 
-    def foretold(*, weight: float) -> int:
-        one = History(
+    def predicted_hits(*, weight: float) -> int:
+        history = CustomerHistory(
             products=["a", "b"],
             days=np.zeros(2),
             weights=np.array([weight, 1.0]),
-            had=frozenset("ab"),
-            lately=frozenset("x"),
+            purchased_before=frozenset("ab"),
+            purchased_after=frozenset("x"),
         )
-        return count([one], near).foretold
+        return count_test_window([history], neighbors).predicted_hits
 
-    assert foretold(weight=scoring.TELLING["view"]) == 1
-    assert foretold(weight=2.0) == 0
-
-
-_lines = st.lists(st.tuples(st.integers(-3, 5), st.integers(0, 6)), max_size=60)
+    assert predicted_hits(weight=scoring.INTERACTION_WEIGHTS["view"]) == 1
+    assert predicted_hits(weight=2.0) == 0
 
 
-@given(_lines)
-def test_repeats_are_those_of_a_count_by_hand(lines: list[tuple[int, int]]) -> None:
-    buyers, products = np.array(lines, dtype=np.int64).reshape(-1, 2).T
-    found = repeats(buyers, products)
-    orders: Counter[int] = Counter()
-    people: dict[int, set[int]] = defaultdict(set)
-    for buyer, product in lines:
-        orders[product] += 1
-        people[product].add(buyer)
-    assert found.products.tolist() == sorted(orders)
-    assert found.buyers.tolist() == [len(people[product]) for product in sorted(orders)]
-    wanted = [
-        (orders[product] + 20 * 1.3) / (len(people[product]) + 20) for product in sorted(orders)
+_orders = st.lists(st.tuples(st.integers(-3, 5), st.integers(0, 6)), max_size=60)
+
+
+@given(_orders)
+def test_orders_per_buyer_equal_a_direct_count(orders: list[tuple[int, int]]) -> None:
+    buyers, products = np.array(orders, dtype=np.int64).reshape(-1, 2).T
+    order_counts: Counter[int] = Counter()
+    buyer_sets: dict[int, set[int]] = defaultdict(set)
+    for buyer, product in orders:
+        order_counts[product] += 1
+        buyer_sets[product].add(buyer)
+    expected_products = sorted(order_counts)
+
+    found = compute_orders_per_buyer(buyers, products)
+
+    assert found.products.tolist() == expected_products
+    assert found.buyers.tolist() == [len(buyer_sets[product]) for product in expected_products]
+    expected = [
+        (order_counts[product] + 20 * 1.3) / (len(buyer_sets[product]) + 20)
+        for product in expected_products
     ]
-    assert found.repeats.tolist() == pytest.approx(wanted)
-    assert (found.repeats >= 1).all()
+    assert found.orders.tolist() == pytest.approx(expected)
+    assert (found.orders >= 1).all()

@@ -1,4 +1,4 @@
-"""What a benchmark yields: rounds of a ratio, and the least it must be."""
+"""Result of a benchmark, and the measurement of two alternatives in turn."""
 
 import statistics
 import time
@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True, kw_only=True)
 class Comparison:
-    """One line of a benchmark; limit: the least median, or the most if it is a ceiling; None: it only informs."""
+    """
+    One line of a benchmark, with a value for each round.
+
+    limit: minimum of the median, or its maximum if `is_ceiling`; None: for information only.
+    """
 
     name: str
     limit: float | None = None
@@ -18,30 +22,30 @@ class Comparison:
 
     @property
     def median(self) -> float:
-        """The figure that counts."""
+        """Median of the rounds."""
         return statistics.median(self.ratios)
 
     @property
     def is_met(self) -> bool:
-        """Tell whether the median reaches the limit."""
+        """Whether the median is within the limit."""
         if self.limit is None:
             return True
         return self.median <= self.limit if self.is_ceiling else self.median >= self.limit
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Return how long the work took."""
+def measure_seconds(work: Callable[[], object]) -> float:
+    """Return how long a call takes, in seconds."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
-def in_turn(
+def measure_alternately(
     number: int, ours: Callable[[], object], peer: Callable[[], object]
 ) -> tuple[float, float]:
-    """Return the seconds of ours and the peer's; who begins changes from round to round."""
+    """Return the seconds of both calls; the order alternates with the number of the round."""
     if number % 2:
-        theirs = seconds(peer)
-        return seconds(ours), theirs
-    mine = seconds(ours)
-    return mine, seconds(peer)
+        peer_seconds = measure_seconds(peer)
+        return measure_seconds(ours), peer_seconds
+    our_seconds = measure_seconds(ours)
+    return our_seconds, measure_seconds(peer)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python
-"""Django's command line; without settings in the environment, that of the bin/dev that runs here."""
+"""Django's command line; without settings in the environment it uses those of bin/dev."""
 
 import os
 import sys
 
 
 def main() -> None:
-    """Run the command."""
+    """Run a management command."""
     if "DJANGO_SETTINGS_MODULE" not in os.environ and "SECRET_KEY" not in os.environ:
         from config.embedded.manage import local_environment
 

@@ -4,7 +4,7 @@ import gc
 import os
 
 # Must be set before numpy is imported. Concurrent requests share the cores already, and BLAS
-# threads burn them while waiting: a search takes 47 ms of CPU time with one thread, 122 ms with two.
+# threads burn them while waiting: a search takes 47 ms of CPU time with one, 122 ms with two.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from django.core.wsgi import get_wsgi_application

@@ -25,7 +25,7 @@ _PERIOD_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Audience(IntEnum):
-    """Who may see a field; a higher audience sees everything that a lower one sees."""
+    """Audience of a field or client; a higher one sees everything that a lower one sees."""
 
     PUBLIC = 0
     VERIFIED = 1

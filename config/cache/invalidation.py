@@ -65,8 +65,12 @@ def is_listening() -> bool:
 
 
 def stop() -> None:
-    """Stop listening until it is needed again; local caches are cleared. For tests that drop their database."""
-    global _listener  # noqa: PLW0603  # one listener per process
+    """
+    Stop listening until it is needed again; local caches are cleared.
+
+    For tests that drop their database.
+    """
+    global _listener  # one listener per process
     with _lock:
         stopped, _listener = _listener, None
     if stopped:
@@ -115,8 +119,8 @@ class _Listener:
             self._is_stopping.wait(backoff * jitter)
 
     def _receive(self, connection: psycopg.Connection[Any]) -> None:
-        # libpq directly: psycopg's own wait has no deadline, so a frozen server or a cut cable would
-        # look like minutes without changes.
+        # libpq directly: psycopg's own wait has no deadline, so a frozen server or a cut cable
+        # would look like minutes without changes.
         server = connection.pgconn
         with selectors.DefaultSelector() as selector:
             selector.register(connection.fileno(), selectors.EVENT_READ)
@@ -183,7 +187,7 @@ _lock = threading.Lock()
 
 def _reset_after_fork() -> None:
     # Threads stay in the parent, and so does the holder of the lock.
-    global _listener, _lock  # noqa: PLW0603  # module state of the parent
+    global _listener, _lock  # module state of the parent
     _listener, _lock = None, threading.Lock()
 
 

@@ -11,7 +11,7 @@ from config.cache.serialization import RenderedResponse
 
 # Without announcements of changes no entry is trusted for longer than this.
 UNANNOUNCED_LIFETIME_SECONDS = 0.5
-# Change times are remembered for this many rows. Beyond that all entries computed before count as stale.
+# Change times are remembered for this many rows. Beyond that all entries computed before are stale.
 _MAX_REMEMBERED_CHANGES = 50_000
 
 

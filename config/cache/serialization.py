@@ -1,7 +1,7 @@
 """
 A rendered response and its form in Redis.
 
-The stored form is one line of JSON metadata followed by the bytes of the body. It is never a pickle.
+The stored form is a line of JSON metadata followed by the bytes of the body. It is never a pickle.
 """
 
 import json

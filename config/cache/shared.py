@@ -1,4 +1,4 @@
-"""The shared cache (L2): one Redis hash per owner, so that all responses of a customer go at once."""
+"""The shared cache (L2): one Redis hash per owner, which is removed with one command."""
 
 import hashlib
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ class SharedCache:
             commands = client.pipeline(transaction=False)
             commands.hset(key, field, serialize(response))
             commands.expire(key, int(self._lifetime) + 1)
-            # Redis before 7.4 and Valkey before 9 lack this command; there a field expires with its hash.
+            # Redis before 7.4 and Valkey before 9 lack this command: a field expires with its hash.
             commands.hpexpire(key, int(lifetime * 1000) + 1, field)
             for reply in commands.execute(raise_on_error=False)[:2]:
                 if isinstance(reply, Exception):

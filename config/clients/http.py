@@ -31,7 +31,7 @@ class HttpFailed(ServiceUnavailable):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FetchedResponse:
+class HttpResult:
     """A response, read completely and decompressed."""
 
     url: str
@@ -82,13 +82,13 @@ class HttpClient:
         *,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> FetchedResponse:
+    ) -> HttpResult:
         """Fetch a path; retried on connection errors, 429 and 5xx. Raises HttpFailed."""
         return self._send("GET", path, is_idempotent=True, params=params, headers=headers)
 
     def download(
         self, path: str, *, to: BinaryIO, headers: Mapping[str, str] | None = None
-    ) -> FetchedResponse:
+    ) -> HttpResult:
         """Fetch a path into a file, not into memory; `body` stays empty. Raises HttpFailed."""
         return self._send("GET", path, is_idempotent=True, to=to, headers=headers)
 
@@ -100,7 +100,7 @@ class HttpClient:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         is_idempotent: bool = False,
-    ) -> FetchedResponse:
+    ) -> HttpResult:
         """Send JSON or a form; retried only if the request is idempotent. Raises HttpFailed."""
         return self._send(
             "POST", path, is_idempotent=is_idempotent, json=json, data=form, headers=headers
@@ -118,7 +118,7 @@ class HttpClient:
         is_idempotent: bool,
         to: BinaryIO | None = None,
         **options: Any,
-    ) -> FetchedResponse:
+    ) -> HttpResult:
         adapter = self._retrying_adapter if is_idempotent else self._single_try_adapter
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
@@ -135,7 +135,7 @@ class HttpClient:
                 else:
                     self._copy(response, to, max_bytes=_MAX_DOWNLOAD_BYTES)
                     body = b""
-                return FetchedResponse(
+                return HttpResult(
                     url=response.url,
                     status=status,
                     content_type=response.headers.get("Content-Type", ""),

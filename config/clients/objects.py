@@ -1,4 +1,4 @@
-"""Object storage by version: list, read and permanently delete what lies below a prefix."""
+"""Object storage by version: list, read and permanently delete objects below a prefix."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Servers and processes for a machine that has none: what bin/dev, bin/test and bin/bench run on."""
+"""Embedded servers and local processes of bin/dev, bin/test and bin/bench."""

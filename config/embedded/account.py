@@ -1,4 +1,4 @@
-"""Whom PostgreSQL runs as, since it refuses to run as root, and where that account may read and write."""
+"""The account of the PostgreSQL server, which refuses to run as root, and its directories."""
 
 import hashlib
 import os
@@ -10,20 +10,24 @@ Account = tuple[int, int]
 
 
 def server_account(data: Path) -> Account | None:
-    """Return the account to drop to: None (stay) unless root; then the owner of the data, or else `nobody`."""
+    """
+    Return the account that a server runs as; None to stay with the current one.
+
+    Only root drops to another account: the owner of the data directory, or else `nobody`.
+    """
     if os.geteuid() != 0:
         return None
     if data.exists() and data.stat().st_uid != 0:
         return data.stat().st_uid, data.stat().st_gid
-    nobody = pwd.getpwnam("nobody")
-    return nobody.pw_uid, nobody.pw_gid
+    unprivileged = pwd.getpwnam("nobody")
+    return unprivileged.pw_uid, unprivileged.pw_gid
 
 
-def home_for(directory: Path) -> Path:
+def server_home(directory: Path) -> Path:
     """
-    Return where the server's files go: the directory itself where the account can reach it, else one under /var/lib.
+    Return the directory of a server's files: this one if its account can reach it, else /var/lib.
 
-    /root and many temporary directories are closed to everybody but root; what they hold is not opened up for this.
+    /root and many temporary directories are closed to other accounts, and stay closed.
     """
     if os.geteuid() != 0 or is_open_to_all(directory.parent):
         return directory
@@ -31,5 +35,5 @@ def home_for(directory: Path) -> Path:
 
 
 def is_open_to_all(directory: Path) -> bool:
-    """Tell whether any account may pass through the directory and all above it."""
-    return all(place.stat().st_mode & 0o001 for place in (directory, *directory.parents))
+    """Return whether every account may pass through the directory and its parents."""
+    return all(path.stat().st_mode & 0o001 for path in (directory, *directory.parents))

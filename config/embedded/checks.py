@@ -1,4 +1,4 @@
-"""Checks that read the code without running it, for bin/test and bin/check."""
+"""Static checks of bin/test and bin/check."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ _BIN = Path(sys.executable).parent
 _MANAGE = [sys.executable, "manage.py"]
 
 SLOWEST = "types"
-"""The check that is started first and beside the others."""
+"""The check that is started first and runs beside the others."""
 CHECKS: dict[str, list[str]] = {
     "types": [str(_BIN / "mypy")],
     "lint": [str(_BIN / "ruff"), "check"],
@@ -16,4 +16,4 @@ CHECKS: dict[str, list[str]] = {
     "migrations": [*_MANAGE, "makemigrations", "--check", "--dry-run"],
     "deployment": [*_MANAGE, "check", "--deploy", "--fail-level", "WARNING"],
 }
-"""Name of a step and its command line; run with the production settings."""
+"""Command line by name; run with the production settings."""

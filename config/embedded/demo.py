@@ -1,4 +1,4 @@
-"""What bin/dev shows: a sample supplier, its catalogue taken in, a key to ask for it."""
+"""Demo data of bin/dev: a sample supplier, its catalogue, an API key, simulated visitors."""
 
 import json
 import sys
@@ -8,34 +8,35 @@ from typing import Any
 import requests
 
 from config.embedded.ports import LOOPBACK, remembered_port
-from config.embedded.preparation import StepFailed, Steps
+from config.embedded.preparation import Preparation, StepFailed
 from config.embedded.secrets import write_private
 from config.embedded.supervisor import Program, app_program
 
 SOURCES = ("ocs", "ocs-wholesale", "aglc", "sqdc")
 SCOPES = "catalog:read,customers:read,customers:write,chat:write,events:write,recommendations:read"
 VISITORS = "visitors"
-ANSWER_SECONDS = 30
+RESPONSE_TIMEOUT_SECONDS = 30
+_DENIED = {401, 403}
 
 
 class Demo:
-    """The demonstration of one state directory, told what address the web process has."""
+    """The demo data of one state directory; address: of the web process."""
 
-    def __init__(self, *, state: Path, address: str, steps: Steps) -> None:
+    def __init__(self, *, state: Path, address: str, preparation: Preparation) -> None:
         self._address = address
-        self._steps = steps
+        self._preparation = preparation
         self._key_file = state / "demo-key"
-        self._pointed_file = state / "supplier" / "pointed"
+        self._configured_file = state / "supplier" / "configured"
         self._port_file = state / "supplier" / "port"
         self._port = 0
 
     @property
     def key(self) -> str:
-        """The API key, kept in a file that only its owner may read; empty before there is one."""
+        """The API key, stored in a file that only its owner may read; empty before it exists."""
         return self._key_file.read_text() if self._key_file.exists() else ""
 
     def programs(self) -> list[Program]:
-        """Return the processes of the sample supplier and of the customers who come by."""
+        """Return the processes of the sample supplier and of the simulated visitors."""
         self._port = remembered_port(self._port_file)
         supplier = [sys.executable, "-m", "tests.samples.suppliers", "--port", str(self._port)]
         visitors = [sys.executable, "manage.py", "trickle_events", "--address", self._address]
@@ -45,14 +46,14 @@ class Demo:
         ]
 
     def prepare(self) -> str:
-        """Make what is missing of key, sources, products and vectors; returns the id of a product. Safe to repeat."""
-        if self._products() is None or not self._may_all():
-            self._make_key()
+        """Create what is missing; return the id of a product. Safe to repeat."""
+        if self._list_products() is None or not self._has_all_scopes():
+            self._create_key()
         supplier = f"http://{LOOPBACK}:{self._port}"
-        if not self._pointed_file.exists() or self._pointed_file.read_text() != supplier:
-            with self._steps.showing("Pointing the sources at the sample supplier"):
+        if not self._configured_file.exists() or self._configured_file.read_text() != supplier:
+            with self._preparation.step("Connecting the sources to the sample supplier"):
                 for source in SOURCES:
-                    self._steps.manage(
+                    self._preparation.run_command(
                         "configure_source",
                         source,
                         "--base-url",
@@ -61,75 +62,87 @@ class Demo:
                         "200",
                         "--enable",
                     )
-            self._pointed_file.write_text(supplier)
-        if not self._products():
-            with self._steps.showing("Taking in the sample supplier's catalogue"):
-                self._steps.manage("sync_catalog")
-                self._steps.manage("match_products")
-            with self._steps.showing("Encoding the products for search"):
-                self._steps.manage("index_vectors")
-        products = self._products()
+            self._configured_file.write_text(supplier)
+        if not self._list_products():
+            with self._preparation.step("Importing the sample supplier's catalogue"):
+                self._preparation.run_command("sync_catalog")
+                self._preparation.run_command("match_products")
+            with self._preparation.step("Indexing the products for search"):
+                self._preparation.run_command("index_vectors")
+        products = self._list_products()
         if not products:
-            raise StepFailed("The first sync brought no product; see its run in the console.")
+            raise StepFailed("The first sync imported no product; see its run in the console.")
         return str(products[0]["id"])
 
-    def leave(self) -> str:
-        """
-        Do without a demonstration; returns no product.
-
-        Switches off the sources that an earlier start pointed at the sample supplier, which does not run now.
-        """
-        if self._pointed_file.exists():
-            with self._steps.showing("Switching off the sample supplier's sources"):
+    def disable(self) -> None:
+        """Disable the sources that an earlier start connected to the sample supplier."""
+        if self._configured_file.exists():
+            with self._preparation.step("Disabling the sample supplier's sources"):
                 for source in SOURCES:
-                    self._steps.manage("configure_source", source, "--base-url", "", "--disable")
-            self._pointed_file.unlink()
-        return ""
+                    self._preparation.run_command(
+                        "configure_source", source, "--base-url", "", "--disable"
+                    )
+            self._configured_file.unlink()
 
-    def examples(self, product: str) -> list[str]:
-        """Return four command lines to try: list, search, similar, what to recommend."""
+    def examples(self, product_id: str) -> list[str]:
+        """Return four command lines: list, search, similar products, recommendations."""
         start = f"curl -H 'Authorization: Api-Key {self.key}' '{self._address}/api/v1/"
-        return [
-            f"{start}{rest}'"
-            for rest in (
-                "products/?limit=3",
-                "products/search/?q=earthy+indica+myrcene&price_max=40",
-                f"products/{product}/similar/",
-                "recommendations/?limit=3",
+        paths = (
+            "products/?limit=3",
+            "products/search/?q=earthy+indica+myrcene&price_max=40",
+            f"products/{product_id}/similar/",
+            "recommendations/?limit=3",
+        )
+        return [f"{start}{path}'" for path in paths]
+
+    def _create_key(self) -> None:
+        with self._preparation.step("Creating an API key"):
+            secret = self._preparation.run_command(
+                "create_api_key",
+                "--name",
+                "demo",
+                "--audience",
+                "verified",
+                "--scopes",
+                SCOPES,
+                "--province",
+                "ON",
             )
-        ]
+            write_private(self._key_file, secret.strip())
 
-    def _make_key(self) -> None:
-        with self._steps.showing("Making an API key"):
-            options = {"name": "demo", "audience": "verified", "scopes": SCOPES, "province": "ON"}
-            arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-            write_private(self._key_file, self._steps.manage("create_api_key", *arguments).strip())
-
-    def _may_all(self) -> bool:
-        """Say whether our own API takes events and recommends by the key; one made by an earlier version may not."""
-        headers = {"Authorization": f"Api-Key {self.key or 'none'}"}
-        start = f"{self._address}/api/v1"
-        answers = (
+    def _has_all_scopes(self) -> bool:
+        """Return whether the key may send events and read recommendations; older ones may not."""
+        base = f"{self._address}/api/v1"
+        responses = (
             requests.post(
-                f"{start}/events/", json={"events": []}, headers=headers, timeout=ANSWER_SECONDS
+                f"{base}/events/",
+                json={"events": []},
+                headers=self._headers(),
+                timeout=RESPONSE_TIMEOUT_SECONDS,
             ),
             requests.get(
-                f"{start}/recommendations/", {"limit": 1}, headers=headers, timeout=ANSWER_SECONDS
+                f"{base}/recommendations/",
+                {"limit": 1},
+                headers=self._headers(),
+                timeout=RESPONSE_TIMEOUT_SECONDS,
             ),
         )
-        return all(answer.status_code not in {401, 403} for answer in answers)
+        return all(response.status_code not in _DENIED for response in responses)
 
-    def _products(self) -> list[dict[str, Any]] | None:
-        """Ask our own API for products; None when it does not take the key."""
-        answer = requests.get(
+    def _list_products(self) -> list[dict[str, Any]] | None:
+        """Return a few products from the API; None if it does not accept the key."""
+        response = requests.get(
             f"{self._address}/api/v1/products/",
             params={"limit": 3},
-            headers={"Authorization": f"Api-Key {self.key or 'none'}"},
-            timeout=ANSWER_SECONDS,
+            headers=self._headers(),
+            timeout=RESPONSE_TIMEOUT_SECONDS,
         )
-        if answer.status_code in {401, 403}:
+        if response.status_code in _DENIED:
             return None
-        if not answer.ok:
-            raise StepFailed(f"The API answered {answer.status_code}: {answer.text[:200]}")
-        results: list[dict[str, Any]] = json.loads(answer.text)["results"]
+        if not response.ok:
+            raise StepFailed(f"The API answered {response.status_code}: {response.text[:200]}")
+        results: list[dict[str, Any]] = json.loads(response.text)["results"]
         return results
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Api-Key {self.key or 'none'}"}

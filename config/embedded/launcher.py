@@ -1,8 +1,9 @@
 """
-Becomes another program that ends when its parent does: `python -I -S tether.py [options] -- PROGRAM ...`.
+Launcher that replaces itself by a program which ends when its parent does.
 
-Run as a file by whatever starts a long-running process, so it may import nothing but the standard library. A kill -9
-of the starter then leaves no orphan behind (on Linux; elsewhere there is no such call and the program only starts).
+Usage: `python -I -S launcher.py [options] -- PROGRAM ...`. It asks Linux for a parent-death signal,
+so that a kill -9 of the parent leaves no orphan; on other systems the program only starts. It runs
+as a file and may import nothing but the standard library.
 """
 
 import ctypes
@@ -14,17 +15,17 @@ from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-_PROGRAM = ctypes.CDLL(None)
+_LIBC = ctypes.CDLL(None)
 
 
-def wrapped(
+def launch_command(
     command: Sequence[str],
     *,
     stop_signal: signal.Signals = signal.SIGTERM,
     account: tuple[int, int] | None = None,
     pid_file: str = "",
 ) -> list[str]:
-    """Return the command line that runs `command` tethered; account: (user id, group id) it drops to."""
+    """Return the command line that runs `command` by the launcher; account: (user id, group id)."""
     program = shutil.which(command[0])
     if not program:
         raise FileNotFoundError(command[0])
@@ -33,21 +34,21 @@ def wrapped(
     return [sys.executable, "-I", "-S", __file__, *options, "--", program, *command[1:]]
 
 
-def ask_kernel(option: int, value: int) -> None:
-    """Call prctl; does nothing where the system is not Linux."""
+def prctl(option: int, value: int) -> None:
+    """Call prctl; does nothing on other systems than Linux."""
     if sys.platform.startswith("linux"):
-        _PROGRAM.prctl(option, value, 0, 0, 0)
+        _LIBC.prctl(option, value, 0, 0, 0)
 
 
-def adopt_orphans() -> None:
-    """Make this process the parent of every descendant whose own parent dies, so that it can end them."""
-    ask_kernel(PR_SET_CHILD_SUBREAPER, 1)
+def become_subreaper() -> None:
+    """Make this process the parent of its orphaned descendants, so that it can terminate them."""
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def _become(arguments: list[str]) -> None:
+def _exec(arguments: list[str]) -> None:
     stop_signal, user_id, group_id, pid_file = arguments[:4]
     command = arguments[5:]
-    # An ignored Ctrl-C is inherited over exec, and some of the servers end properly only by it.
+    # An ignored Ctrl-C is inherited over exec, and some servers shut down properly only by it.
     for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_DFL)
     parent = os.getppid()
@@ -58,12 +59,12 @@ def _become(arguments: list[str]) -> None:
         os.setgroups([])
         os.setgid(int(group_id))
         os.setuid(int(user_id))
-        # From here on nothing may be imported: the account may not be able to read our Python.
-    ask_kernel(PR_SET_PDEATHSIG, int(stop_signal))  # after setuid, which clears it
+        # No imports from here on: the account may not be able to read our Python.
+    prctl(PR_SET_PDEATHSIG, int(stop_signal))  # after setuid, which clears it
     if os.getppid() != parent:
-        return  # the parent died in between: no signal will come any more
+        return  # the parent died before the call: no signal would come
     os.execv(command[0], command)
 
 
 if __name__ == "__main__":
-    _become(sys.argv[1:])
+    _exec(sys.argv[1:])

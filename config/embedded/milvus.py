@@ -1,4 +1,4 @@
-"""Milvus Lite as a gRPC server: vectors."""
+"""Milvus Lite as a gRPC server."""
 
 import signal
 import sys
@@ -9,12 +9,13 @@ import grpc
 from config.embedded.ports import LOOPBACK
 from config.embedded.server import Server
 
-# Above this many bytes rows leave the write buffer, which is searched row by row, for an indexed segment.
+# Beyond this size rows move from the write buffer, which is searched row by row, into an indexed
+# segment.
 WRITE_BUFFER_BYTES = 1_000_000
 
 
 class MilvusLite(Server):
-    """Knows no password, and so listens on the loopback only."""
+    """Milvus Lite. It has no password, and so listens on the loopback address only."""
 
     name = "milvus"
     setting = "MILVUS_URI"
@@ -23,27 +24,27 @@ class MilvusLite(Server):
 
     @property
     def url(self) -> str:
-        """Address for a Milvus client."""
+        """URL for a Milvus client."""
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def data(self) -> Path:
-        """Where the collections lie."""
+        """Directory of the collections."""
         return self.directory / "data"
 
     def command(self) -> list[str]:
-        """Return the command line that runs the server: one writer, since more of them lose acknowledged rows."""
+        """Return the command line of the server, one worker: several lose acknowledged rows."""
         buffer = f"MILVUS_LITE_MEMTABLE_MEMORY_LIMIT_BYTES={WRITE_BUFFER_BYTES}"
         address = ["--host", LOOPBACK, "--port", str(self.port), "--max-workers", "1"]
         server = [sys.executable, "-m", "milvus_lite", "server", "--data-dir", str(self.data)]
-        return self._tethered(["env", buffer, *server, *address])
+        return self._launch_command(["env", buffer, *server, *address])
 
     def is_healthy(self) -> bool:
-        """Tell whether it answers what version it is."""
+        """Return whether the server returns its version."""
         with grpc.insecure_channel(f"{LOOPBACK}:{self.port}") as channel:
-            ask_version = channel.unary_unary("/milvus.proto.milvus.MilvusService/GetVersion")
+            get_version = channel.unary_unary("/milvus.proto.milvus.MilvusService/GetVersion")
             try:
-                ask_version(b"", timeout=2)
+                get_version(b"", timeout=2)
             except grpc.RpcError:
                 return False
         return True

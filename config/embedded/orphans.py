@@ -1,4 +1,4 @@
-"""Ends the processes below this one, also those whose own parent is gone."""
+"""Termination of all descendants of this process, including orphaned ones."""
 
 import signal
 from collections.abc import Iterator
@@ -6,46 +6,46 @@ from contextlib import contextmanager
 
 import psutil
 
-from config.embedded.launcher import adopt_orphans
+from config.embedded.launcher import become_subreaper
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-END_SECONDS = 5
+TERMINATION_SECONDS = 5
 
 
 @contextmanager
-def ending_descendants() -> Iterator[None]:
+def terminate_descendants_on_exit() -> Iterator[None]:
     """
-    Make Ctrl-C, SIGTERM and SIGHUP one and the same KeyboardInterrupt, and end every descendant at the end.
+    Turn Ctrl-C, SIGTERM and SIGHUP into KeyboardInterrupt, and terminate all descendants on exit.
 
-    Also where the shell that started us in the background has told us to ignore Ctrl-C.
+    Also when the shell that started this process in the background set Ctrl-C to be ignored.
     """
     for number in SIGNALS:
         signal.signal(number, signal.default_int_handler)
-    adopt_orphans()
+    become_subreaper()
     try:
         yield
     finally:
         ignore_signals()
-        end_descendants()
+        terminate_descendants()
 
 
 def ignore_signals() -> None:
-    """Let nothing interrupt the end, which is bounded in time."""
+    """Ignore further signals while the process shuts down, which takes a limited time."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
-def end_descendants() -> None:
-    """Ask every process below this one to end, and kill those that do not."""
-    left = psutil.Process().children(recursive=True)
-    for process in left:
-        _signal(process, signal.SIGTERM)
-    for process in psutil.wait_procs(left, timeout=END_SECONDS)[1]:
-        _signal(process, signal.SIGKILL)
-        process.wait(END_SECONDS)
+def terminate_descendants() -> None:
+    """Send SIGTERM to every descendant, and SIGKILL to those that remain."""
+    descendants = psutil.Process().children(recursive=True)
+    for process in descendants:
+        _send_signal(process, signal.SIGTERM)
+    for process in psutil.wait_procs(descendants, timeout=TERMINATION_SECONDS)[1]:
+        _send_signal(process, signal.SIGKILL)
+        process.wait(TERMINATION_SECONDS)
 
 
-def _signal(process: psutil.Process, number: signal.Signals) -> None:
+def _send_signal(process: psutil.Process, number: signal.Signals) -> None:
     try:
         process.send_signal(number)
     except psutil.NoSuchProcess:

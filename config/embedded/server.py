@@ -1,4 +1,4 @@
-"""What every embedded server has in common: where it lives, how it starts, how it ends."""
+"""Base class of embedded servers: data directory, port, start and stop."""
 
 import shutil
 import signal
@@ -10,28 +10,29 @@ from typing import ClassVar
 
 import psutil
 
-from config.embedded.launcher import wrapped
+from config.embedded.launcher import launch_command
 from config.embedded.ports import remembered_port
 
-START_SECONDS = 60
-STOP_SECONDS = 15
+START_TIMEOUT_SECONDS = 60
+STOP_TIMEOUT_SECONDS = 15
 
 
 class ServerFailed(Exception):
-    """A server did not start; one line for people, with the place of its log."""
+    """A server did not start; the text is one line for people that names its log."""
 
 
 class Server(ABC):
     """
-    One server on the loopback whose data lies in a directory.
+    One server on the loopback address with its data directory.
 
-    directory: its own, made when absent; data and the remembered port outlive the process. logs: a directory.
-    is_throwaway: the data need not survive a crash, which makes writing faster.
+    directory: of this server alone, created when absent; data and port outlive the process.
+    logs: directory of the log file. is_throwaway: the data need not survive a crash, which makes
+    writes faster.
     """
 
     name: ClassVar[str]
     setting: ClassVar[str]
-    """The environment variable that names an outside server of this kind."""
+    """The setting that names an external server of this kind."""
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
     def __init__(self, *, directory: Path, logs: Path, is_throwaway: bool = False) -> None:
@@ -44,26 +45,26 @@ class Server(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """Address as the settings take it, password included; right once `prepare` or `start` has run."""
+        """URL as in the settings, with password; valid after `prepare` or `start`."""
 
     @property
     @abstractmethod
     def data(self) -> Path:
-        """Where the data lies."""
+        """Directory of the data."""
 
     @abstractmethod
     def command(self) -> list[str]:
-        """Return the command line that runs the server in the foreground, tethered to whoever runs it."""
+        """Return the command line that runs the server in the foreground, by the launcher."""
 
     @abstractmethod
     def is_healthy(self) -> bool:
-        """Ask the server something that only it, with its password, can answer."""
+        """Return whether this server, with its password, answers a request."""
 
-    def make_data(self) -> None:  # noqa: B027  # not every server needs it
-        """Make what the first start needs. Safe to repeat."""
+    def initialize(self) -> None:  # noqa: B027  # not every server needs it
+        """Create the files that the first start needs. Safe to repeat."""
 
-    def settle(self) -> None:  # noqa: B027  # not every server needs it
-        """Do what needs the running server, once. Safe to repeat."""
+    def complete_setup(self) -> None:  # noqa: B027  # not every server needs it
+        """Do the setup that needs the running server. Safe to repeat."""
 
     def remove(self) -> None:
         """Delete the data; the server must not run."""
@@ -73,57 +74,63 @@ class Server(ABC):
     def _pid_file(self) -> Path:
         return self.directory / "pid"
 
-    def _tethered(self, command: list[str], account: tuple[int, int] | None = None) -> list[str]:
-        return wrapped(
+    def _launch_command(
+        self, command: list[str], account: tuple[int, int] | None = None
+    ) -> list[str]:
+        return launch_command(
             command, stop_signal=self.stop_signal, account=account, pid_file=str(self._pid_file)
         )
 
     def prepare(self) -> bool:
         """
-        Make data and port ready for a start; returns False when the server already runs on them and is healthy.
+        Prepare data and port for a start; return False if the server already runs and is healthy.
 
-        A process left over on the same data that does not answer is ended first: two on one data directory lose rows.
+        An unresponsive process on the same data is ended first: two on one directory lose rows.
         """
-        for place in (self.directory, self.log_path.parent):
-            place.mkdir(parents=True, exist_ok=True)
-            place.chmod(0o700)
-        if self.is_attached():
+        for directory in (self.directory, self.log_path.parent):
+            directory.mkdir(parents=True, exist_ok=True)
+            directory.chmod(0o700)
+        if self.is_running():
             return False
-        leftover = self._leftover()
+        leftover = self._running_process()
         if leftover:
             _end(leftover, self.stop_signal)
         self.port = remembered_port(self.directory / "port")
-        self.make_data()
+        self.initialize()
         return True
 
-    def is_attached(self) -> bool:
-        """Tell whether the server runs on this directory, whoever started it, and is healthy; `url` is right then."""
-        if not self._leftover():
+    def is_running(self) -> bool:
+        """
+        Return whether a healthy server runs on this directory, whoever started it.
+
+        `url` is valid afterwards if it does.
+        """
+        if not self._running_process():
             return False
         self.port = int((self.directory / "port").read_text())
         return self.is_healthy()
 
     def start(self) -> None:
         """
-        Start the server and wait until it answers, or attach to the one that runs on this directory.
+        Start the server and wait until it is healthy; does nothing if it already runs.
 
-        Raises ServerFailed after a minute. PostgreSQL may refuse to start within a second of a kill -9, and so it is
-        started again until then.
+        Raises ServerFailed after a minute. PostgreSQL may refuse to start within a second after a
+        kill -9, and so the start is repeated until then.
         """
         if not self.prepare():
             return
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             self._launch()
-            if self._is_up(deadline):
-                self.settle()
+            if self._wait_until_healthy(deadline):
+                self.complete_setup()
                 return
             time.sleep(0.3)
         self.stop()
         raise ServerFailed(f"{self.name} did not start; see {self.log_path}.")
 
     def stop(self) -> None:
-        """End the server if this object started it; one that was attached to is left alone."""
+        """End the server if this object started it."""
         if self._process and self._process.poll() is None:
             _end(psutil.Process(self._process.pid), self.stop_signal)
             self._process.wait()
@@ -139,7 +146,7 @@ class Server(ABC):
                 start_new_session=True,
             )
 
-    def _is_up(self, deadline: float) -> bool:
+    def _wait_until_healthy(self, deadline: float) -> bool:
         assert self._process
         while time.monotonic() < deadline and self._process.poll() is None:
             if self.is_healthy():
@@ -147,8 +154,8 @@ class Server(ABC):
             time.sleep(0.05)
         return False
 
-    def _leftover(self) -> psutil.Process | None:
-        """Return the process that the pid file names, if it still is the server on our data."""
+    def _running_process(self) -> psutil.Process | None:
+        """Return the process of the pid file if it still is the server on our data."""
         try:
             process = psutil.Process(int(self._pid_file.read_text()))
             return process if any(str(self.data) in part for part in process.cmdline()) else None
@@ -157,12 +164,12 @@ class Server(ABC):
 
 
 def _end(process: psutil.Process, stop_signal: signal.Signals) -> None:
-    """Ask the process to end, and kill it when it does not."""
+    """Signal the process to stop, and kill it if it does not."""
     try:
         process.send_signal(stop_signal)
-        process.wait(STOP_SECONDS)
+        process.wait(STOP_TIMEOUT_SECONDS)
     except psutil.TimeoutExpired:
         process.kill()
-        process.wait(STOP_SECONDS)
+        process.wait(STOP_TIMEOUT_SECONDS)
     except psutil.NoSuchProcess:
         return

@@ -1,4 +1,4 @@
-"""Which servers are started: those whose address the settings do not give."""
+"""The embedded servers of a state directory: those whose address the settings do not name."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -9,35 +9,34 @@ from dotenv import dotenv_values
 
 from config.embedded.milvus import MilvusLite
 from config.embedded.postgres import Postgres
-from config.embedded.secrets import kept_secrets
+from config.embedded.secrets import stored_secrets
 from config.embedded.server import Server
 from config.embedded.valkey import Valkey
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SERVERS: dict[str, type[Server]] = {kind.name: kind for kind in (Postgres, Valkey, MilvusLite)}
-NOWHERE = {
-    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+SERVERS: dict[str, type[Server]] = {
+    server.name: server for server in (Postgres, Valkey, MilvusLite)
+}
+UNREACHABLE = {
+    "DATABASE_URL": "postgresql://none@127.0.0.1:1/none",
     "REDIS_URL": "redis://127.0.0.1:1/0",
     "MILVUS_URI": "http://127.0.0.1:1",
 }
-"""Stand for servers that are not needed: reaching for one fails at once."""
+"""Addresses of servers that are not needed: a connection fails at once."""
 
 
-def given_settings() -> dict[str, str]:
-    """Return what the environment says, and for the rest what `.env` says, as the settings are read."""
-    return {
-        name: value
-        for name, value in {**dotenv_values(ROOT / ".env"), **os.environ}.items()
-        if value
-    }
+def configured_settings() -> dict[str, str]:
+    """Return the settings of the environment and, below them, of the file `.env`."""
+    merged = {**dotenv_values(ROOT / ".env"), **os.environ}
+    return {name: value for name, value in merged.items() if value}
 
 
 class Stack:
     """
-    The servers of one state directory, and the environment that points to them; a context that starts and stops them.
+    The embedded servers of a state directory; as a context manager it starts and stops them.
 
-    settings: those given from outside, `given_settings()` by default; a server they name is not started.
-    needs: names of servers.
+    settings: `configured_settings()` by default; a server that they name is not started.
+    needs: names of the servers to start.
     """
 
     def __init__(
@@ -50,28 +49,30 @@ class Stack:
     ) -> None:
         self.state = state.resolve()
         self.logs = self.state / "logs"
-        self._given = given_settings() if settings is None else settings
+        self._settings = configured_settings() if settings is None else settings
         self.servers = {
-            name: kind(directory=self.state / name, logs=self.logs, is_throwaway=is_throwaway)
-            for name, kind in SERVERS.items()
-            if name in needs and not self._given.get(kind.setting)
+            name: server(directory=self.state / name, logs=self.logs, is_throwaway=is_throwaway)
+            for name, server in SERVERS.items()
+            if name in needs and not self._settings.get(server.setting)
         }
 
     @property
     def environment(self) -> dict[str, str]:
-        """What processes need in their environment to use these servers; complete once the servers are prepared."""
-        made = {**kept_secrets(self.state / "secrets.env"), **NOWHERE}
-        environment = {name: self._given.get(name, value) for name, value in made.items()}
+        """Environment variables of processes that use these servers; complete after `prepare`."""
+        defaults = {**stored_secrets(self.state / "secrets.env"), **UNREACHABLE}
+        environment = {
+            name: self._settings.get(name, default) for name, default in defaults.items()
+        }
         environment |= {server.setting: server.url for server in self.servers.values()}
         return environment | {"STATE_DIR": str(self.state)}
 
     def prepare(self) -> list[Server]:
-        """Make data and choose ports; returns the servers that are to be run, without those that run already."""
+        """Prepare data and ports; return the servers that are to be started."""
         self.state.mkdir(parents=True, exist_ok=True)
         return [server for server in self.servers.values() if server.prepare()]
 
     def start(self) -> None:
-        """Start every server; raises ServerFailed, and then none is left running."""
+        """Start every server. Raises ServerFailed; then none is left running."""
         self.state.mkdir(parents=True, exist_ok=True)
         try:
             for server in self.servers.values():
@@ -81,12 +82,12 @@ class Stack:
             raise
 
     def stop(self) -> None:
-        """End the servers that this object started. Safe to repeat."""
+        """Stop the servers that this object started. Safe to repeat."""
         for server in reversed(self.servers.values()):
             server.stop()
 
     def remove(self) -> None:
-        """Delete the data of the servers, wherever it lies; they must not run."""
+        """Delete the data of the servers; they must not run."""
         for server in self.servers.values():
             server.remove()
 

@@ -1,4 +1,4 @@
-"""Runs processes under Supervisor: what dies is started again, and what is stopped is stopped whole."""
+"""Processes under Supervisor: restarted when they die, stopped with all their children."""
 
 import os
 import shlex
@@ -17,10 +17,10 @@ from xmlrpc.client import Fault, ServerProxy
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from config.embedded.launcher import wrapped
+from config.embedded.launcher import launch_command
 
-READY_SECONDS = 20
-LOG_BYTES = 5_000_000
+READY_TIMEOUT_SECONDS = 20
+MAX_LOG_BYTES = 5_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,8 @@ class Program:
     """
     A process to be kept running.
 
-    is_server: started at once, ended last; the others are started by name and ended together before it.
+    is_server: started at once and stopped last; other programs are started by name and stopped
+    together before the servers.
     """
 
     name: str
@@ -40,10 +41,11 @@ class Program:
 
 class Supervisor:
     """
-    One supervisord over some programs.
+    One supervisord with its programs.
 
-    state: directory for its pid file and `logs/`. environment: whole environment of the programs. It talks over a
-    socket in a directory of its own under /tmp, because the path of a socket may have no more than 107 characters.
+    state: directory of its pid file and `logs/`. environment: whole environment of the programs.
+    Its socket lies in a temporary directory, because the path of a socket may have no more than
+    107 characters.
     """
 
     def __init__(
@@ -59,63 +61,66 @@ class Supervisor:
         self._programs = programs
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
-        self._room = Path()
+        self._runtime_directory = Path()
 
     def start(self) -> None:
-        """Start supervisord and with it the servers; returns when it takes orders."""
+        """Start supervisord and with it the servers; return when it accepts requests."""
         self._end_leftover()
-        self._room = Path(tempfile.mkdtemp(prefix="cultivar-"))
-        configuration = self._room / "supervisord.conf"
+        self._runtime_directory = Path(tempfile.mkdtemp(prefix="cultivar-"))
+        configuration = self._runtime_directory / "supervisord.conf"
         with configuration.open("w", encoding="utf-8") as file:
             self._configuration().write(file)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
         self._process = subprocess.Popen(
-            wrapped(command),
+            launch_command(command),
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + READY_TIMEOUT_SECONDS
         while True:
             try:
-                self._ask("getState")
-                return
+                self._call("getState")
             except OSError:
                 if time.monotonic() > deadline or not self.is_running():
                     raise
                 time.sleep(0.05)
+            else:
+                return
 
     def is_running(self) -> bool:
-        """Tell whether supervisord itself runs."""
+        """Return whether supervisord runs."""
         return self._process is not None and self._process.poll() is None
 
     def run(self, name: str) -> None:
-        """Start the program unless it runs."""
+        """Start a program unless it runs."""
         if not self.process_ids().get(name):
-            self._ask("startProcess", self._full_name(name), False)
+            self._call("startProcess", self._full_name(name), False)
 
     def process_ids(self) -> dict[str, int]:
         """Return the process id of each program; 0 while it does not run."""
-        return {info["name"]: info["pid"] for info in self._ask("getAllProcessInfo")}
+        return {info["name"]: info["pid"] for info in self._call("getAllProcessInfo")}
 
-    def has_given_up(self, name: str) -> bool:
-        """Tell whether the program ended so often in a row that it is not started any more."""
+    def has_failed(self, name: str) -> bool:
+        """Return whether the program ended so often in a row that it is no longer restarted."""
         try:
-            return bool(self._ask("getProcessInfo", self._full_name(name))["statename"] == "FATAL")
+            return bool(self._call("getProcessInfo", self._full_name(name))["statename"] == "FATAL")
         except Fault:
             return False
 
-    def bury_orphans(self) -> None:
-        """Take note of the death of processes whose own parent was killed, so that they do not stay as zombies."""
+    def reap_orphans(self) -> None:
+        """Collect the exit status of orphaned processes, so that they do not stay as zombies."""
         for process in psutil.Process().children():
-            is_ours = self._process is not None and process.pid == self._process.pid
-            if not is_ours and process.is_running() and process.status() == psutil.STATUS_ZOMBIE:
+            is_supervisord = self._process is not None and process.pid == self._process.pid
+            if is_supervisord or not process.is_running():
+                continue
+            if process.status() == psutil.STATUS_ZOMBIE:
                 os.waitpid(process.pid, os.WNOHANG)
 
     def stop(self) -> None:
-        """End every program and supervisord. Safe to repeat."""
+        """Stop every program and supervisord. Safe to repeat."""
         if self._process:
             self._process.terminate()
             try:
@@ -123,7 +128,7 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-            shutil.rmtree(self._room, ignore_errors=True)
+            shutil.rmtree(self._runtime_directory, ignore_errors=True)
         self._process = None
 
     @property
@@ -134,13 +139,13 @@ class Supervisor:
         is_server = next(program.is_server for program in self._programs if program.name == name)
         return name if is_server else f"cultivar:{name}"
 
-    def _ask(self, method: str, *arguments: object) -> Any:
-        transport = SupervisorTransport(None, None, f"unix://{self._room}/socket")
+    def _call(self, method: str, *arguments: object) -> Any:
+        transport = SupervisorTransport(None, None, f"unix://{self._runtime_directory}/socket")
         with ServerProxy("http://127.0.0.1", transport=transport) as proxy:
             return getattr(proxy.supervisor, method)(*arguments)
 
     def _end_leftover(self) -> None:
-        """Wait for the supervisord of a killed start to end what it runs; it was told to when its parent died."""
+        """Wait for the supervisord of a killed bin/dev, which its parent's death has signaled."""
         try:
             process = psutil.Process(int(self._pid_file.read_text()))
             if "supervisor.supervisord" in process.cmdline():
@@ -153,7 +158,10 @@ class Supervisor:
         logs = self._state / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         parser = RawConfigParser()
-        parser["unix_http_server"] = {"file": str(self._room / "socket"), "chmod": "0700"}
+        parser["unix_http_server"] = {
+            "file": str(self._runtime_directory / "socket"),
+            "chmod": "0700",
+        }
         parser["rpcinterface:supervisor"] = {
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
         }
@@ -161,7 +169,7 @@ class Supervisor:
             "nodaemon": "true",
             "pidfile": str(self._pid_file),
             "logfile": str(logs / "supervisord.log"),
-            "logfile_maxbytes": str(LOG_BYTES),
+            "logfile_maxbytes": str(MAX_LOG_BYTES),
             "logfile_backups": "1",
             **({"user": "root"} if psutil.Process().uids().effective == 0 else {}),
         }
@@ -179,12 +187,12 @@ class Supervisor:
                 "killasgroup": "true",
                 "redirect_stderr": "true",
                 "stdout_logfile": str(logs / f"{program.name}.log"),
-                "stdout_logfile_maxbytes": str(LOG_BYTES),
+                "stdout_logfile_maxbytes": str(MAX_LOG_BYTES),
                 "stdout_logfile_backups": "1",
             }
-        together = [program.name for program in self._programs if not program.is_server]
-        if together:
-            parser["group:cultivar"] = {"programs": ",".join(together), "priority": "100"}
+        app_names = [program.name for program in self._programs if not program.is_server]
+        if app_names:
+            parser["group:cultivar"] = {"programs": ",".join(app_names), "priority": "100"}
         for section in parser.values():
             for name, value in section.items():
                 section[name] = value.replace("%", "%%")
@@ -192,7 +200,7 @@ class Supervisor:
 
 
 def server_program(name: str, command: Sequence[str], stop_signal: str) -> Program:
-    """Return the program of an embedded server, whose command line is tethered already."""
+    """Return the program of an embedded server, whose command already uses the launcher."""
     return Program(
         name=name, command=command, stop_signal=stop_signal, stop_seconds=20, is_server=True
     )
@@ -200,4 +208,4 @@ def server_program(name: str, command: Sequence[str], stop_signal: str) -> Progr
 
 def app_program(name: str, command: Sequence[str], *, stop_seconds: int = 10) -> Program:
     """Return the program of one of our own processes."""
-    return Program(name=name, command=wrapped(command), stop_seconds=stop_seconds)
+    return Program(name=name, command=launch_command(command), stop_seconds=stop_seconds)

@@ -1,4 +1,4 @@
-"""Proves Cultivar: static checks, then the tests, on servers of its own that end with it."""
+"""Run the static checks and the tests on throwaway servers."""
 
 import argparse
 import os
@@ -11,56 +11,64 @@ import psycopg
 from rich.console import Console
 
 from config.embedded.checks import CHECKS, SLOWEST
-from config.embedded.orphans import ending_descendants
+from config.embedded.orphans import terminate_descendants_on_exit
 from config.embedded.server import ServerFailed
 from config.embedded.stack import ROOT, SERVERS, Stack
-from config.embedded.test_run import Result, begin, run_pytest, show_results, show_skipped
+from config.embedded.test_run import (
+    StepResult,
+    run_pytest,
+    show_results,
+    show_skipped,
+    start_step,
+)
 
-FAILED, INTERRUPTED = 1, 130
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
 TEMPLATE = "cultivar_template"
-PRODUCTION, TEST = "config.settings.production", "config.settings.test"
-OUTSIDE = (
+PRODUCTION = "config.settings.production"
+TEST = "config.settings.test"
+EXTERNAL_SETTINGS = (
     "AWS_STORAGE_BUCKET_NAME",
     "AWS_S3_ENDPOINT_URL",
     "KAFKA_BOOTSTRAP_SERVERS",
     "MILVUS_TOKEN",
 )
-"""Blank here whatever the environment or `.env` says: no test may reach what is not its own."""
+"""Blanked whatever the environment or `.env` says: no test may reach an external service."""
 
 
 def throwaway_environment(stack: Stack) -> dict[str, str]:
-    """Return the whole environment of processes that use throwaway servers; models stay between runs."""
-    neutral = dict.fromkeys(OUTSIDE, "") | {
+    """Return the environment of processes on throwaway servers; model files are shared."""
+    blanked = dict.fromkeys(EXTERNAL_SETTINGS, "") | {
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
         "MILVUS_COLLECTION_PREFIX": "",
     }
     models = {"MODELS_DIR": os.environ.get("MODELS_DIR") or str(ROOT / "var" / "models")}
-    return {**os.environ, **neutral, **models, **stack.environment, "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **blanked, **models, **stack.environment, "PYTHONUNBUFFERED": "1"}
 
 
 def throwaway_directory(parent: Path | None = None) -> Path:
-    """Return a new directory that PostgreSQL's own account can pass through when we are root."""
+    """Return a new directory that PostgreSQL's account can pass through when we are root."""
     directory = Path(tempfile.mkdtemp(prefix="cultivar-", dir=parent))
     directory.chmod(0o711)
     return directory
 
 
 def main() -> int:
-    """Run the proof; the exit code is 0 when everything held."""
+    """Run checks and tests; return exit code 0 when all passed."""
     options = parse()
     console = Console(highlight=False)
-    with ending_descendants():
+    with terminate_descendants_on_exit():
         directory = throwaway_directory()
         needs = () if options.static else tuple(SERVERS)
         stack = Stack(directory / "state", settings={}, needs=needs, is_throwaway=True)
         try:
-            return _prove(options, stack, directory, console)
+            return _run(options, stack, directory, console)
         except KeyboardInterrupt:
-            console.print("[red]Interrupted: nothing is proved.[/red]")
-            return INTERRUPTED
+            console.print("[red]Interrupted: no result.[/red]")
+            return EXIT_INTERRUPTED
         except (ServerFailed, OSError, psycopg.Error) as error:
             console.print(f"[red]{error}[/red]", soft_wrap=True)
-            return FAILED
+            return EXIT_FAILED
         finally:
             stack.stop()
             stack.remove()
@@ -68,36 +76,36 @@ def main() -> int:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(prog="bin/test", description=__doc__)
     parser.add_argument(
         "paths",
         nargs="*",
         metavar="PATH",
-        help="only pytest, on this part (file, folder, file::test)",
+        help="run only these tests (file, folder, file::test), without the static checks",
     )
-    parser.add_argument("--quick", action="store_true", help="leave out tests marked slow")
+    parser.add_argument("--quick", action="store_true", help="skip tests marked slow")
     parser.add_argument("--static", action="store_true", help="only the static checks (bin/check)")
     return parser.parse_args(arguments)
 
 
-def _prove(options: argparse.Namespace, stack: Stack, directory: Path, console: Console) -> int:
-    results: list[Result] = []
-    with_tests, with_checks = not options.static, not options.paths
-    if with_tests:
+def _run(options: argparse.Namespace, stack: Stack, directory: Path, console: Console) -> int:
+    results: list[StepResult] = []
+    has_tests = not options.static
+    has_checks = not options.paths
+    if has_tests:
         with console.status("Starting throwaway servers …"):
             stack.start()
     environment = throwaway_environment(stack)
-    if with_checks:
-        results += _check(environment, console)
+    if has_checks:
+        results += _run_checks(environment, console)
     summary = ""
-    if with_tests:
-        results += _ready_for_tests(environment, console)
+    if has_tests:
+        results += _prepare_tests(environment, console)
         report = directory / "report.xml"
-        tests = _pytest_command(options, report)
-        step = begin(
+        step = start_step(
             "pytest",
-            tests,
+            _pytest_command(options, report),
             directory=ROOT,
             environment={**environment, "DJANGO_SETTINGS_MODULE": TEST},
         )
@@ -107,35 +115,37 @@ def _prove(options: argparse.Namespace, stack: Stack, directory: Path, console: 
     show_results(results, console)
     if summary:
         print(summary, flush=True)
-    return next((result.code for result in reversed(results) if result.code), 0)
+    return next((result.exit_code for result in reversed(results) if result.exit_code), 0)
 
 
-def _check(environment: dict[str, str], console: Console) -> list[Result]:
+def _run_checks(environment: dict[str, str], console: Console) -> list[StepResult]:
     environment = {**environment, "DJANGO_SETTINGS_MODULE": PRODUCTION}
-    slowest = begin(SLOWEST, CHECKS[SLOWEST], directory=ROOT, environment=environment)
-    quicker = [(name, command) for name, command in CHECKS.items() if name != SLOWEST]
+    slowest = start_step(SLOWEST, CHECKS[SLOWEST], directory=ROOT, environment=environment)
     results = [
-        begin(name, command, directory=ROOT, environment=environment).finish(console)
-        for name, command in quicker
+        start_step(name, command, directory=ROOT, environment=environment).finish(console)
+        for name, command in CHECKS.items()
+        if name != SLOWEST
     ]
     return [*results, slowest.finish(console)]
 
 
-def _ready_for_tests(environment: dict[str, str], console: Console) -> list[Result]:
-    """Fetch the models, and migrate one database of which the tests' databases are copies."""
-    database = environment["DATABASE_URL"].rsplit("/", 1)[0]
+def _prepare_tests(environment: dict[str, str], console: Console) -> list[StepResult]:
+    """Download the models and migrate a template, of which the tests' databases are copies."""
+    server_url = environment["DATABASE_URL"].rsplit("/", 1)[0]
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
     environment["TEST_DATABASE_TEMPLATE"] = TEMPLATE
-    settled = {**environment, "DJANGO_SETTINGS_MODULE": TEST}
+    test_environment = {**environment, "DJANGO_SETTINGS_MODULE": TEST}
     manage = [sys.executable, "manage.py"]
-    migrate = begin(
+    migrate = start_step(
         "template database",
         [*manage, "migrate", "--no-input", "--verbosity", "0"],
         directory=ROOT,
-        environment={**settled, "DATABASE_URL": f"{database}/{TEMPLATE}"},
+        environment={**test_environment, "DATABASE_URL": f"{server_url}/{TEMPLATE}"},
     )
-    models = begin("model files", [*manage, "fetch_models"], directory=ROOT, environment=settled)
+    models = start_step(
+        "model files", [*manage, "fetch_models"], directory=ROOT, environment=test_environment
+    )
     return [migrate.finish(console), models.finish(console)]
 
 

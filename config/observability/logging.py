@@ -1,11 +1,11 @@
-"""Structured logs: one event a line, with nothing personal and no secret in it."""
+"""Structured logs: one event per line, without personal data and secrets."""
 
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
-_HIDDEN = (
+_PRIVATE_WORDS = (
     "password",
     "secret",
     "token",
@@ -21,15 +21,15 @@ _HIDDEN = (
 def hide_private(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Replace the value of every key whose name speaks of a secret or a person."""
+    """Redact the value of every field whose name contains a private word."""
     for name in event:
-        if name != "event" and any(word in name.lower() for word in _HIDDEN):
+        if name != "event" and any(word in name.lower() for word in _PRIVATE_WORDS):
             event[name] = "[hidden]"
     return event
 
 
 def logging_config(*, level: str, style: str) -> dict[str, Any]:
-    """Configure structlog and return the LOGGING setting that sends the standard library through it."""
+    """Configure structlog; return the LOGGING setting that routes the standard library to it."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

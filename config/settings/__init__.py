@@ -1,1 +1,1 @@
-"""Settings, one subject a file; dev, test and production say which subjects and what differs."""
+"""Settings: one file per subject, included by dev, test and production."""

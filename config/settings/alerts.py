@@ -1,4 +1,4 @@
-"""Who is told of alerts, and the mail server."""
+"""Recipients of alerts, and the mail server."""
 
 from urllib.parse import unquote, urlsplit
 

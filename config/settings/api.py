@@ -1,4 +1,4 @@
-"""REST: keys, paging, limits, schema."""
+"""REST API: authentication, pagination, throttling, schema."""
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["config.api.keys.ApiKeyAuthentication"],

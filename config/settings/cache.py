@@ -1,4 +1,4 @@
-"""Redis as cache."""
+"""Cache: Redis."""
 
 from config.env import ENV
 

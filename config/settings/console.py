@@ -1,4 +1,4 @@
-"""The console: its name, and the way through it."""
+"""Console: titles and navigation."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ UNFOLD = {
                 "Catalogue",
                 _page("Products", "inventory_2", "catalog_product_changelist"),
                 _page("Supplier listings", "receipt_long", "catalog_supplierlisting_changelist"),
-                _page("Try strings", "rule", "catalog_supplierlisting_try_strings"),
-                _page("To be reviewed", "rate_review", "catalog_reviewitem_changelist"),
+                _page("Cleaning playground", "rule", "catalog_supplierlisting_try_strings"),
+                _page("Review items", "rate_review", "catalog_reviewitem_changelist"),
                 _page("Locks", "lock", "catalog_productlock_changelist"),
                 _page("Possible duplicates", "join_inner", "catalog_matchdecision_changelist"),
                 _page("Sources", "cloud_download", "catalog_catalogsource_changelist"),
@@ -36,15 +36,15 @@ UNFOLD = {
             ),
             _group(
                 "Search",
-                _page("Playground", "search", "catalog_searchweights_playground"),
-                _page("Weights", "balance", "catalog_searchweights_changelist"),
+                _page("Search playground", "search", "catalog_searchweights_playground"),
+                _page("Search weights", "balance", "catalog_searchweights_changelist"),
                 _page("Vector indexes", "scatter_plot", "vectors_vectorindex_changelist"),
                 _page("Stores", "storefront", "catalog_store_changelist"),
             ),
             _group(
                 "Recommendations",
                 _page("Scenarios", "tune", "customers_scenario_changelist"),
-                _page("Rules", "rule_settings", "customers_businessrule_changelist"),
+                _page("Business rules", "rule_settings", "customers_businessrule_changelist"),
                 _page("Explain", "contact_support", "customers_scenario_explain"),
                 _page("Assortment", "shelves", "customers_productpopularity_assortment"),
                 _page("Repeat statistics", "repeat", "customers_storerepeatstatistics_changelist"),
@@ -68,8 +68,8 @@ UNFOLD = {
                 _page("Quarantine", "front_hand", "mlops_quarantinedrecord_changelist"),
                 _page("Raw records", "database", "mlops_rawrecord_changelist"),
                 _page("Lineage", "account_tree", "mlops_lineageentry_changelist"),
-                _page("Quality", "fact_check", "mlops_qualityfinding_changelist"),
-                _page("Seals", "verified", "mlops_integrityseal_changelist"),
+                _page("Quality findings", "fact_check", "mlops_qualityfinding_changelist"),
+                _page("Integrity seals", "verified", "mlops_integrityseal_changelist"),
                 _page("Alerts", "notifications", "mlops_alert_changelist"),
                 _page("Streams", "stream", "mlops_inboxevent_streams"),
                 _page("Metrics", "monitoring", "mlops_metricthreshold_metrics"),
@@ -79,11 +79,11 @@ UNFOLD = {
                 "Access",
                 _page("Staff", "person", "auth_user_changelist"),
                 _page("API keys", "key", "config_apikey_changelist"),
-                _page("Clock", "schedule", "django_celery_beat_periodictask_changelist"),
+                _page("Schedule", "schedule", "django_celery_beat_periodictask_changelist"),
             ),
         ],
     },
 }
-IMPORT_EXPORT_SKIP_ADMIN_LOG = True  # operations tell more
+IMPORT_EXPORT_SKIP_ADMIN_LOG = True  # operations record more
 IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "change"
 IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"

@@ -1,4 +1,4 @@
-"""PostgreSQL, where the truth is."""
+"""PostgreSQL, the primary data store."""
 
 from urllib.parse import unquote, urlsplit
 
@@ -14,15 +14,16 @@ DATABASES = {
         "HOST": _url.hostname or "",
         "PORT": str(_url.port or 5432),
         "CONN_MAX_AGE": 60,
-        # A connection that died with its server is noticed before the next request uses it.
+        # Replaces a connection that died with its server before the next request uses it.
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": 5,
-            # How near a spelling must be to be found: "pnik kush" is, half a word is not. The rows that are searched lie
-            # in memory or on an SSD, where the planner's default of 4 makes it read whole tables past their indexes.
+            # Similarity at which a misspelled word matches: "pnik kush" does, half a word does not.
+            # random_page_cost: the data lies in memory or on an SSD; with the default of 4 the
+            # planner reads whole tables instead of indexes.
             "options": "-c pg_trgm.word_similarity_threshold=0.45 -c random_page_cost=1.1",
         },
     }
 }
-# `manage.py pgpartition` plans by it, as the clock's task does.
+# Used by `manage.py pgpartition` and by the scheduled task that creates partitions.
 PSQLEXTRA_PARTITIONING_MANAGER = "mlops.privacy.partitions.PARTITIONING_MANAGER"

@@ -1,4 +1,4 @@
-"""A machine of one's own: plain HTTP on the loopback."""
+"""Local development: plain HTTP on the loopback address."""
 
 from split_settings.tools import include
 

@@ -1,4 +1,4 @@
-"""Kafka, by which tills, counters and monitors speak. Without servers the same events come by REST."""
+"""Kafka: events from tills and other systems. Without brokers the same events arrive by REST."""
 
 from config.env import ENV
 
@@ -19,5 +19,5 @@ KAFKA_DEAD_LETTER_SUFFIX = ENV.kafka_dead_letter_suffix
 KAFKA_SESSION_TIMEOUT_SECONDS = ENV.kafka_session_timeout_seconds
 KAFKA_BATCH_SIZE = ENV.kafka_batch_size
 KAFKA_LAG_ALERT = ENV.kafka_lag_alert
-# A broker that does not answer for so long is unavailable; what was to be done is tried again.
+# A broker that does not respond for this time is unavailable; the work is retried.
 KAFKA_TIMEOUT_SECONDS = 10

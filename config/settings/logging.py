@@ -1,4 +1,4 @@
-"""Structured logs, one line an event, nothing personal in them."""
+"""Structured logs."""
 
 from config.env import ENV
 from config.observability.logging import logging_config

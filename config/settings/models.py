@@ -1,4 +1,4 @@
-"""Which encoder makes the vectors that are built from now on, by role; what serves is searched by what made it."""
+"""Encoders of new vector indexes, by role; an existing index is searched with its own encoder."""
 
 from config.env import ENV
 

@@ -1,4 +1,4 @@
-"""Behind a proxy that ends TLS and says so in X-Forwarded-Proto."""
+"""Production: behind a proxy that terminates TLS and sets X-Forwarded-Proto."""
 
 from split_settings.tools import include
 

@@ -1,8 +1,8 @@
-"""The whole clock on one page. Rows are made from it once; staff may then change them in the console."""
+"""Schedule of all periodic tasks. Each becomes a database row once, which staff may change."""
 
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
-# name: task, crontab fields, time zone, queue
+# Name: task, crontab fields, time zone, queue.
 PERIODIC_TASKS = {
     "Catalogue: daily sync": {
         "task": "catalog.tasks.sync_catalog",
@@ -11,7 +11,7 @@ PERIODIC_TASKS = {
         "timezone": "America/Toronto",
         "queue": "ingest",
     },
-    "Catalogue: refine what is due": {
+    "Catalogue: process raw records": {
         "task": "catalog.tasks.process_raw_records",
         "minute": "*/5",
         "hour": "*",
@@ -25,42 +25,42 @@ PERIODIC_TASKS = {
         "timezone": "UTC",
         "queue": "ingest",
     },
-    "Data: is it fresh?": {
+    "Data: check freshness": {
         "task": "mlops.tasks.check_freshness",
         "minute": "10",
         "hour": "*",
         "timezone": "UTC",
         "queue": "default",
     },
-    "Data: rules of quality": {
+    "Data: check quality rules": {
         "task": "mlops.tasks.check_quality",
         "minute": "20",
         "hour": "*",
         "timezone": "UTC",
         "queue": "default",
     },
-    "Data: integrity": {
+    "Data: check integrity": {
         "task": "mlops.tasks.check_integrity",
         "minute": "40",
         "hour": "*",
         "timezone": "UTC",
         "queue": "default",
     },
-    "Data: tell of alerts": {
+    "Data: send alerts": {
         "task": "mlops.tasks.notify_alerts",
         "minute": "*",
         "hour": "*",
         "timezone": "UTC",
         "queue": "default",
     },
-    "Vectors: index what is due": {
+    "Vectors: index changed rows": {
         "task": "vectors.tasks.index_due_vectors",
         "minute": "*",
         "hour": "*",
         "timezone": "UTC",
         "queue": "embed",
     },
-    "Vectors: build anew what is of another make": {
+    "Vectors: rebuild outdated indexes": {
         "task": "vectors.tasks.rebuild_outdated_indexes",
         "minute": "*/10",
         "hour": "*",
@@ -74,63 +74,63 @@ PERIODIC_TASKS = {
         "timezone": "UTC",
         "queue": "embed",
     },
-    "Search: words that products are named by": {
+    "Search: refresh vocabulary": {
         "task": "catalog.tasks.refresh_search_words",
         "minute": "*/10",
         "hour": "*",
         "timezone": "UTC",
         "queue": "default",
     },
-    "Customers: preferences of those who bought": {
+    "Customers: derive preferences": {
         "task": "customers.tasks.derive_preferences",
         "minute": "*",
         "hour": "*",
         "timezone": "UTC",
         "queue": "default",
     },
-    "Customers: what was kept by a hold alone": {
+    "Customers: delete data after legal holds": {
         "task": "customers.tasks.settle_withdrawals",
         "minute": "15",
         "hour": "*",
         "timezone": "UTC",
         "queue": "default",
     },
-    "Recommendations: what is bought together, and how products sell": {
+    "Recommendations: update co-purchases and popularity": {
         "task": "customers.tasks.update_recommendation_statistics",
         "minute": "*/10",
         "hour": "*",
         "timezone": "UTC",
         "queue": "default",
     },
-    "Recommendations: what customers are like": {
+    "Recommendations: update repeat statistics": {
         "task": "customers.tasks.update_repeat_statistics",
         "minute": "40",
         "hour": "3",
         "timezone": "UTC",
         "queue": "default",
     },
-    "Data: partitions of the coming months": {
+    "Data: create monthly partitions": {
         "task": "mlops.tasks.make_partitions",
         "minute": "30",
         "hour": "3",
         "timezone": "UTC",
         "queue": "default",
     },
-    "Streams: publish what is due": {
+    "Streams: publish outbox": {
         "task": "mlops.tasks.publish_events",
         "minute": "*",
         "hour": "*",
         "timezone": "UTC",
         "queue": "default",
     },
-    "Data: retention": {
+    "Privacy: apply retention rules": {
         "task": "mlops.tasks.sweep_retention",
         "minute": "30",
         "hour": "3",
         "timezone": "UTC",
         "queue": "default",
     },
-    "People: erasures that are not complete": {
+    "Privacy: complete pending erasures": {
         "task": "mlops.tasks.finish_erasures",
         "minute": "50",
         "hour": "*",
@@ -138,5 +138,5 @@ PERIODIC_TASKS = {
         "queue": "default",
     },
 }
-# Tasks that are no more; their rows are deleted.
+# Former tasks, whose rows are deleted.
 REMOVED_TASKS = ("customers.tasks.make_chat_partitions",)

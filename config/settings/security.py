@@ -1,4 +1,4 @@
-"""What a browser is told, what a cookie may do."""
+"""Security headers, cookies, request size."""
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

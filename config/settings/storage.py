@@ -1,4 +1,4 @@
-"""Raw bytes: files under STATE_DIR, or S3 when a bucket is named."""
+"""Object storage: files under STATE_DIR, or S3 when a bucket is configured."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The subjects every place includes."""
+"""Files of settings that every environment includes."""
 
 SUBJECTS = (
     "base.py",

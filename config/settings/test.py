@@ -1,4 +1,4 @@
-"""Tests: every worker has its own database, Redis database and Milvus collections."""
+"""Tests: every pytest worker has its own database, Redis database and Milvus collections."""
 
 import os
 

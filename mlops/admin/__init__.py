@@ -1,5 +1,5 @@
-"""Runs, raw records, quarantine, lineage, alerts in the console: to look at, not to write."""
+"""Console pages of runs, raw records, quarantine, lineage, quality, privacy and streams, read-only."""
 
-from mlops.admin import checks, metrics, pages, privacy, raw, streams
+from mlops.admin import checks, metrics, privacy, raw, runs, streams
 
-__all__ = ["checks", "metrics", "pages", "privacy", "raw", "streams"]
+__all__ = ["checks", "metrics", "privacy", "raw", "runs", "streams"]

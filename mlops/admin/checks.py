@@ -4,8 +4,8 @@ from typing import Any
 
 from django.contrib import admin
 
-from mlops.admin.pages import OpenFilter
-from mlops.admin.reading import ReadOnlyAdmin
+from mlops.admin.read_only import ReadOnlyAdmin
+from mlops.admin.runs import OpenFilter
 from mlops.models import IntegritySeal, QualityFinding
 
 

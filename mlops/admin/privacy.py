@@ -16,11 +16,11 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from config.errors import CultivarError
-from mlops.admin.reading import ReadOnlyAdmin, pretty_json
+from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 from mlops.models import Erasure, LegalHold, RetentionSweep
-from mlops.privacy.legal_holds import hold, lift
+from mlops.privacy.legal_holds import lift_legal_holds, set_legal_hold
 from mlops.privacy.personal_data import identify
-from mlops.privacy.retention import Rule, next_sweep, rules
+from mlops.privacy.retention import RetentionRule, next_sweep, retention_rules
 
 
 class OpenHoldFilter(admin.SimpleListFilter):
@@ -90,7 +90,7 @@ class LegalHoldAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: LegalHold, form: Any, change: bool) -> None:
         """Set it."""
-        made = hold(subject=obj.subject, reason=obj.reason, by=request.user)
+        made = set_legal_hold(subject=obj.subject, reason=obj.reason, by=request.user)
         obj.pk, obj.set_at, obj.set_by = made.pk, made.set_at, made.set_by
 
     def add_view(
@@ -117,7 +117,7 @@ class LegalHoldAdmin(ModelAdmin):
         if request.method != "POST":
             page = {**admin.site.each_context(request), "title": "Lift the hold", "hold": held}
             return TemplateResponse(request, "admin/mlops/legalhold/confirm.html", page)
-        if lift(holds=[held], by=request.user):
+        if lift_legal_holds(holds=[held], by=request.user):
             messages.success(
                 request,
                 "The hold is lifted: rules of retention and requests of the person count again.",
@@ -131,15 +131,15 @@ class LegalHoldAdmin(ModelAdmin):
 class ErasureAdmin(ReadOnlyAdmin):
     """Receipts: what was removed where, and what a second look found."""
 
-    list_display = ("subject", "state", "asked_by", "reason", "began_at", "finished_at", "things")
+    list_display = ("subject", "state", "requested_by", "reason", "started_at", "finished_at", "things")
     list_filter = ("status",)
     search_fields = ("subject",)
     fields = (
         "subject",
         "state",
-        "asked_by",
+        "requested_by",
         "reason",
-        "began_at",
+        "started_at",
         "finished_at",
         "removed_told",
         "left_told",
@@ -155,22 +155,22 @@ class ErasureAdmin(ReadOnlyAdmin):
         """Show the status in color."""
         return receipt.status
 
-    @admin.display(description="removed")
+    @admin.display(description="deleted")
     def things(self, receipt: Erasure) -> int:
         """Show how many things went."""
-        return sum(count for place, count in receipt.removed.items() if "kept" not in place)
+        return sum(count for place, count in receipt.deleted.items() if "retained" not in place)
 
     @admin.display(description="removed, by place")
     def removed_told(self, receipt: Erasure) -> SafeString:
         """Show the counts."""
-        return pretty_json(receipt.removed)
+        return pretty_json(receipt.deleted)
 
     @admin.display(description="found by a second look")
     def left_told(self, receipt: Erasure) -> SafeString | str:
         """Show what is left; what is sealed is nobody's to read."""
         return (
-            pretty_json({p: n for p, n in receipt.left.items() if isinstance(n, int)})
-            if receipt.left
+            pretty_json({p: n for p, n in receipt.remaining.items() if isinstance(n, int)})
+            if receipt.remaining
             else "nothing"
         )
 
@@ -179,8 +179,8 @@ class ErasureAdmin(ReadOnlyAdmin):
 class RetentionSweepAdmin(ReadOnlyAdmin):
     """The rules, when they are applied next, and what each sweep removed."""
 
-    list_display = ("rule", "table", "started_at", "before", "removed", "held", "state", "error")
-    list_filter = ("rule", "is_rehearsal")
+    list_display = ("rule", "table", "started_at", "cutoff_at", "deleted", "skipped_by_hold", "state", "error")
+    list_filter = ("rule", "is_dry_run")
     list_before_template = "admin/mlops/retentionsweep/rules.html"
 
     @display(
@@ -191,21 +191,21 @@ class RetentionSweepAdmin(ReadOnlyAdmin):
         """Show how it ended."""
         if made.error:
             return "failed"
-        return "rehearsed" if made.is_rehearsal else "done" if made.finished_at else "died"
+        return "rehearsed" if made.is_dry_run else "done" if made.finished_at else "died"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Tell, above the list, the rules with their last sweeps and the next."""
-        real = RetentionSweep.objects.filter(is_rehearsal=False)
+        real = RetentionSweep.objects.filter(is_dry_run=False)
         newest = {
             made.rule: made for made in real.order_by("rule", "-started_at", "-id").distinct("rule")
         }
-        told = [(rule, _kept(rule), newest.get(rule.name)) for rule in rules()]
+        told = [(rule, _kept(rule), newest.get(rule.name)) for rule in retention_rules()]
         page = {"rules": told, "next_sweep": next_sweep(), "holds": _holds()}
         return super().changelist_view(request, {**(extra_context or {}), **page})
 
 
-def _kept(rule: Rule) -> str:
-    days = rule.keep.days
+def _kept(rule: RetentionRule) -> str:
+    days = rule.retention_period.days
     return f"{days // 365 * 12} months" if days % 365 == 0 else f"{days} days"
 
 

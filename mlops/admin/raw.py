@@ -11,7 +11,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from mlops.admin.reading import ReadOnlyAdmin, preformatted
+from mlops.admin.read_only import ReadOnlyAdmin, preformatted
 from mlops.models import RawRecord
 from mlops.pipelines.landing import read_body
 
@@ -29,7 +29,7 @@ class RawRecordAdmin(ReadOnlyAdmin):
         "status",
         "size_bytes",
         "fetched_at",
-        "refined_at",
+        "processed_at",
         "content_hash",
     )
     list_filter = ("source", "status")
@@ -44,7 +44,7 @@ class RawRecordAdmin(ReadOnlyAdmin):
         "content_type",
         "size_bytes",
         "fetched_at",
-        "refined_at",
+        "processed_at",
         "content_hash",
         "download",
         "preview",

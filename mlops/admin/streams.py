@@ -16,8 +16,8 @@ from django.urls import path
 from django.utils import timezone
 
 from config.clients.kafka import is_configured
-from mlops.admin.reading import ReadOnlyAdmin
-from mlops.models import InboxEvent, OutgoingEvent, QuarantinedRecord, SystemMetric
+from mlops.admin.read_only import ReadOnlyAdmin
+from mlops.models import InboxEvent, OutboxEvent, QuarantinedRecord, SystemMetric
 from mlops.streams.event_types import TOPICS
 from mlops.streams.intake import PIPELINE
 from mlops.streams.lag import DEAD_LETTERS, ERRORS, LAG, RATE
@@ -30,8 +30,8 @@ _DAY = timedelta(days=1)
 class InboxEventAdmin(ReadOnlyAdmin):
     """Events that were applied, by whichever way they came."""
 
-    list_display = ("id", "topic", "type", "way", "occurred_at", "received_at")
-    list_filter = ("topic", "type", "way")
+    list_display = ("id", "topic", "type", "channel", "occurred_at", "received_at")
+    list_filter = ("topic", "type", "channel")
     ordering = ("-received_at",)
     show_full_result_count = False  # counting millions takes longer than anybody waits
 
@@ -57,7 +57,7 @@ class InboxEventAdmin(ReadOnlyAdmin):
             "is_configured": is_configured(),
             "places": _places(recent),
             "topics": _topics(),
-            "due": OutgoingEvent.objects.filter(published_at=None).count(),
+            "due": OutboxEvent.objects.filter(published_at=None).count(),
             "errors": int(recent.filter(name=ERRORS).aggregate(sum=Sum("value"))["sum"] or 0),
             "chart": json.dumps(_chart(recent)),
         }

@@ -1,4 +1,4 @@
-"""One bin/dev in a directory of its own, for tests that start, ask, hurt and stop it."""
+"""bin/dev in a temporary directory, for tests that start, kill and stop it."""
 
 import os
 import re
@@ -18,7 +18,8 @@ from config.embedded.stack import ROOT, Stack
 from config.embedded.test import throwaway_directory
 from tests.polling import wait_until
 
-_OURS = (
+# Settings of the test's servers, which bin/dev would take for external servers.
+_TEST_SETTINGS = (
     "DATABASE_URL",
     "REDIS_URL",
     "MILVUS_URI",
@@ -26,114 +27,115 @@ _OURS = (
     "KEY_RING",
     "DJANGO_SETTINGS_MODULE",
 )
-PATIENCE_SECONDS = 300
+TIMEOUT_SECONDS = 300
+RUNNING_MESSAGE = "Ctrl-C stops"
+_COMMAND_WORDS = {
+    "web": "gunicorn",
+    "worker": "worker",
+    "postgres": "bin/postgres",
+    "valkey": "valkey",
+    "milvus": "milvus",
+}
 
 
 class Development:
-    """bin/dev as a child process; `say` is all that it printed since its last start."""
+    """bin/dev as a child process."""
 
     def __init__(self) -> None:
-        # Below the directory of bin/test, which deletes it however the test ends.
+        # Below the directory of bin/test, which is deleted however the test ends.
         self._directory = throwaway_directory(Path(os.environ["STATE_DIR"]).parent)
         self.state = self._directory / "state"
         self.port = free_port()
-        # The settings of the test's own servers would be taken for outside ones.
-        given = {
-            n: v
-            for n, v in os.environ.items()
-            if n not in _OURS and not n.startswith(("PYTEST", "TEST_"))
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in _TEST_SETTINGS and not name.startswith(("PYTEST", "TEST_"))
         }
-        self.environment = {**given, "STATE_DIR": str(self.state), "COLUMNS": "200"}
-        self._log = self._directory / "printed.txt"
+        self.environment = {**inherited, "STATE_DIR": str(self.state), "COLUMNS": "200"}
+        self._log = self._directory / "output.txt"
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
-    def said(self) -> str:
-        """What it printed."""
+    def output(self) -> str:
+        """Everything printed since the last start."""
         return self._log.read_text()
 
     def command(self, *arguments: str) -> list[str]:
-        """Return the command line of a start."""
+        """Return the command line of bin/dev."""
         return [sys.executable, "-m", "config.embedded.dev", "--port", str(self.port), *arguments]
 
     def start(self, *arguments: str) -> None:
-        """Start and wait until it says that it runs."""
+        """Start bin/dev and wait until it prints that it is running."""
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
+            process = subprocess.Popen(
                 self.command(*arguments), cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
-        wait_until(
-            lambda: "Ctrl-C ends" in self.said or (self.process and self.process.poll() is not None)
-        )
-        assert "Ctrl-C ends" in self.said, self.said
+        self.process = process
+        wait_until(lambda: RUNNING_MESSAGE in self.output or process.poll() is not None)
+        assert RUNNING_MESSAGE in self.output, self.output
 
     def interrupt(self) -> int:
-        """Press Ctrl-C; returns the exit code."""
+        """Send Ctrl-C; return the exit code."""
         assert self.process
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(PATIENCE_SECONDS)
+        return self.process.wait(TIMEOUT_SECONDS)
 
     def processes(self) -> list[psutil.Process]:
-        """Return everything that runs below it."""
+        """Return all descendants of the process."""
         assert self.process
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def kill(self, name: str) -> None:
-        """Kill -9 the server or process of that name; wait until its children are gone and another runs in its place."""
+        """Kill -9 a program; wait until its children are gone and it was restarted."""
         before = self._process_id(name)
         children = psutil.Process(before).children(recursive=True)
         os.kill(before, signal.SIGKILL)
-        assert not psutil.wait_procs(children, timeout=PATIENCE_SECONDS)[1]
+        assert not psutil.wait_procs(children, timeout=TIMEOUT_SECONDS)[1]
         wait_until(lambda: self._process_id(name) not in (0, before))
 
     def _process_id(self, name: str) -> int:
-        words = {
-            "web": "gunicorn",
-            "worker": "worker",
-            "postgres": "bin/postgres",
-            "valkey": "valkey",
-            "milvus": "milvus",
-        }
         for process in self.processes():
             try:
                 line = " ".join(process.cmdline())
-                is_supervised = "supervisord" in " ".join(psutil.Process(process.ppid()).cmdline())
+                parent = " ".join(psutil.Process(process.ppid()).cmdline())
             except psutil.Error:
                 continue
-            if words[name] in line and is_supervised and "tether.py" not in line:
+            is_supervised = "supervisord" in parent and "launcher.py" not in line
+            if _COMMAND_WORDS[name] in line and is_supervised:
                 return process.pid
         return 0
 
     def curl_lines(self) -> list[tuple[str, dict[str, str]]]:
-        """Return address and headers of the printed examples."""
-        lines = [shlex.split(line) for line in re.findall(r"^ +curl .*$", self.said, re.MULTILINE)]
-        return [(line[3], dict([line[2].split(": ", 1)])) for line in lines]
+        """Return URL and headers of the printed examples."""
+        lines = re.findall(r"^ +curl .*$", self.output, re.MULTILINE)
+        parts = [shlex.split(line) for line in lines]
+        return [(part[3], dict([part[2].split(": ", 1)])) for part in parts]
 
-    def ask(self, number: int) -> dict[str, Any]:
-        """Send one of the printed examples; returns its answer."""
-        address, headers = self.curl_lines()[number]
-        answer = requests.get(address, headers=headers, timeout=30)
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
+    def run_example(self, index: int) -> dict[str, Any]:
+        """Send the request of a printed example; return the JSON body of its response."""
+        url, headers = self.curl_lines()[index]
+        response = requests.get(url, headers=headers, timeout=30)
+        assert response.status_code == 200, response.text
+        body: dict[str, Any] = response.json()
+        return body
 
     def manage(self, *arguments: str) -> str:
-        """Run bin/manage; returns what it printed."""
+        """Run bin/manage; return its output."""
         command = [sys.executable, "-m", "config.embedded.manage", *arguments]
-        done = subprocess.run(
+        completed = subprocess.run(
             command,
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert completed.returncode == 0, completed.stderr
+        return completed.stdout
 
     def remove(self) -> None:
-        """End it, whatever its state, and delete what it made."""
+        """Stop bin/dev in any state and delete its files."""
         if self.process and self.process.poll() is None:
             self.interrupt()
         Stack(self.state, settings={}).remove()
@@ -141,17 +143,14 @@ class Development:
 
 
 def processes_of(state: Path) -> list[str]:
-    """Return the command lines of all processes that were given this state directory."""
-    found = []
+    """Return the command lines of all processes that use a state directory."""
+    lines = []
     for process in psutil.process_iter(["pid", "cmdline"]):
         try:
-            told = (
-                " ".join(process.info["cmdline"] or [])
-                + " "
-                + process.environ().get("STATE_DIR", "")
-            )
+            command = " ".join(process.info["cmdline"] or [])
+            line = f"{command} {process.environ().get('STATE_DIR', '')}"
         except psutil.Error:
             continue
-        if str(state) in told and process.pid != os.getpid():
-            found.append(told)
-    return found
+        if str(state) in line and process.pid != os.getpid():
+            lines.append(line)
+    return lines

@@ -1,4 +1,4 @@
-"""A server that dies as in an outage."""
+"""Kill of a server, as in an outage."""
 
 from contextlib import suppress
 
@@ -9,9 +9,9 @@ from tests.polling import wait_until
 
 
 def kill(server: Server) -> None:
-    """Kill -9 a server with all its processes, and wait until it does not answer."""
-    process = psutil.Process(int((server.directory / "pid").read_text()))
-    for one in [process, *process.children(recursive=True)]:
+    """Kill -9 a server with all its processes; wait until it no longer responds."""
+    main_process = psutil.Process(int((server.directory / "pid").read_text()))
+    for process in [main_process, *main_process.children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
-            one.kill()
+            process.kill()
     wait_until(lambda: not server.is_healthy(), 30)

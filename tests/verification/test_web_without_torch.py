@@ -1,4 +1,4 @@
-"""A web process starts, addresses and all, without what only training and exporting need."""
+"""A web process starts, URLs included, without the libraries of training and model export."""
 
 import os
 import subprocess
@@ -6,18 +6,18 @@ import sys
 
 from config.embedded.stack import ROOT
 
-HEAVY = ("torch", "transformers", "sentence_transformers", "sklearn", "scrapy")
+HEAVY_LIBRARIES = ("torch", "transformers", "sentence_transformers", "sklearn", "scrapy")
 PROGRAM = f"""
 import sys
 import config.wsgi
 from django.urls import get_resolver
 assert get_resolver().reverse_dict
-print(",".join(name for name in {HEAVY!r} if name in sys.modules))
+print(",".join(name for name in {HEAVY_LIBRARIES!r} if name in sys.modules))
 """
 
 
-def test_web_process_starts_without_the_heavy_libraries() -> None:
-    done = subprocess.run(
+def test_web_process_does_not_import_heavy_libraries() -> None:
+    completed = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=ROOT,
         env=os.environ,
@@ -26,4 +26,5 @@ def test_web_process_starts_without_the_heavy_libraries() -> None:
         check=True,
         timeout=120,
     )
-    assert done.stdout.strip() == ""
+
+    assert completed.stdout.strip() == ""

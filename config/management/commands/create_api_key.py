@@ -1,4 +1,4 @@
-"""Make an API key and print it, once."""
+"""Create an API key and print it."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from config.api.keys import ApiKey, Audience
 
 
 class Command(BaseCommand):
-    """Prints only the key, so that scripts can keep it."""
+    """Prints only the key, so that scripts can store it."""
 
-    help = "Make an API key and print it. It cannot be shown again."
+    help = "Create an API key and print it. It cannot be shown again."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare the options."""
+        """Add the options."""
         parser.add_argument("--name", required=True)
         parser.add_argument(
             "--audience", choices=[a.name.lower() for a in Audience], default="public"

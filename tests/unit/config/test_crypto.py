@@ -1,4 +1,4 @@
-"""The key ring: what it seals only it opens, and only where it belongs."""
+"""Key ring: encryption, signatures, rotation, rejection of altered tokens."""
 
 import os
 
@@ -8,49 +8,63 @@ from hypothesis import strategies as st
 
 from config.crypto import KeyRing, TokenRefused
 
-OLD, NEW = os.urandom(32), os.urandom(32)
-BEFORE, AFTER = KeyRing({"old": OLD}), KeyRing({"new": NEW, "old": OLD})
+OLD_KEY = os.urandom(32)
+NEW_KEY = os.urandom(32)
+BEFORE_ROTATION = KeyRing({"old": OLD_KEY})
+AFTER_ROTATION = KeyRing({"new": NEW_KEY, "old": OLD_KEY})
 
 
 @given(st.binary(max_size=500), st.binary(max_size=50))
-def test_opening_gives_back_what_was_sealed(plaintext: bytes, context: bytes) -> None:
-    token = AFTER.encrypt(plaintext, context=context)
-    assert AFTER.decrypt(token, context=context) == plaintext
-    assert token != AFTER.encrypt(plaintext, context=context)
+def test_decryption_returns_the_plaintext(plaintext: bytes, context: bytes) -> None:
+    token = AFTER_ROTATION.encrypt(plaintext, context=context)
+
+    assert AFTER_ROTATION.decrypt(token, context=context) == plaintext
+    assert token != AFTER_ROTATION.encrypt(plaintext, context=context)
     assert len(plaintext) < 4 or plaintext not in token
 
 
-def test_rotation_keeps_old_tokens_and_seals_with_the_new_key() -> None:
-    assert AFTER.decrypt(BEFORE.encrypt(b"face", context=b"c"), context=b"c") == b"face"
+def test_after_a_rotation_old_tokens_are_valid_and_new_ones_use_the_new_key() -> None:
+    old_token = BEFORE_ROTATION.encrypt(b"face", context=b"c")
+    new_token = AFTER_ROTATION.encrypt(b"face", context=b"c")
+    old_signature = BEFORE_ROTATION.sign(b"row", purpose=b"p")
+
+    assert AFTER_ROTATION.decrypt(old_token, context=b"c") == b"face"
     with pytest.raises(TokenRefused):
-        BEFORE.decrypt(AFTER.encrypt(b"face", context=b"c"), context=b"c")
-    assert AFTER.has_signed(b"row", BEFORE.sign(b"row", purpose=b"p"), purpose=b"p")
+        BEFORE_ROTATION.decrypt(new_token, context=b"c")
+    assert AFTER_ROTATION.has_signed(b"row", old_signature, purpose=b"p")
 
 
 @given(st.data())
-def test_altered_token_is_refused(data: st.DataObject) -> None:
-    token = bytearray(AFTER.encrypt(b"face", context=b"c"))
-    place = data.draw(st.integers(0, len(token) - 1))
-    token[place] ^= data.draw(st.integers(1, 255))
+def test_altered_token_is_rejected(data: st.DataObject) -> None:
+    token = bytearray(AFTER_ROTATION.encrypt(b"face", context=b"c"))
+    index = data.draw(st.integers(0, len(token) - 1))
+    token[index] ^= data.draw(st.integers(1, 255))
+
     with pytest.raises(TokenRefused):
-        AFTER.decrypt(bytes(token), context=b"c")
+        AFTER_ROTATION.decrypt(bytes(token), context=b"c")
 
 
 @pytest.mark.parametrize("token", [b"", b"\x03", b"\x03new", b"\x03newshort", b"\xff" * 40])
-def test_what_is_no_token_is_refused(token: bytes) -> None:
+def test_malformed_token_is_rejected(token: bytes) -> None:
     with pytest.raises(TokenRefused):
-        AFTER.decrypt(token, context=b"c")
+        AFTER_ROTATION.decrypt(token, context=b"c")
 
 
-def test_context_and_purpose_bind() -> None:
+def test_token_is_rejected_in_another_context() -> None:
+    token = AFTER_ROTATION.encrypt(b"face", context=b"customer 1")
+
     with pytest.raises(TokenRefused):
-        AFTER.decrypt(AFTER.encrypt(b"face", context=b"customer 1"), context=b"customer 2")
-    signature = AFTER.sign(b"row", purpose=b"lineage")
-    assert AFTER.has_signed(b"row", signature, purpose=b"lineage")
-    for data, signed, purpose in (
+        AFTER_ROTATION.decrypt(token, context=b"customer 2")
+
+
+def test_signature_is_valid_for_its_data_and_purpose_only() -> None:
+    signature = AFTER_ROTATION.sign(b"row", purpose=b"lineage")
+
+    assert AFTER_ROTATION.has_signed(b"row", signature, purpose=b"lineage")
+    for data, other_signature, purpose in (
         (b"row", signature, b"audit"),
         (b"other", signature, b"lineage"),
         (b"row", signature + "é", b"lineage"),
         (b"row", "gone:" + signature[4:], b"lineage"),
     ):
-        assert not AFTER.has_signed(data, signed, purpose=purpose)
+        assert not AFTER_ROTATION.has_signed(data, other_signature, purpose=purpose)

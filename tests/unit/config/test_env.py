@@ -1,4 +1,4 @@
-"""Settings: each is told in .env.example, a wrong one ends the start with one line that names it."""
+"""Settings: .env.example lists each, and an invalid one ends the start with one line."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from config.embedded.stack import ROOT
 from config.management.commands.env_example import example
 
 
-def test_example_tells_every_setting() -> None:
+def test_env_example_lists_every_setting() -> None:
     assert (ROOT / ".env.example").read_text() == example()
 
 
@@ -26,8 +26,8 @@ def test_example_tells_every_setting() -> None:
         ("MILVUS_COLLECTION_PREFIX", "a-b"),
     ],
 )
-def test_wrong_setting_is_one_line_that_names_it(name: str, value: str) -> None:
-    done = subprocess.run(
+def test_invalid_setting_ends_with_one_line_that_names_it(name: str, value: str) -> None:
+    completed = subprocess.run(
         [sys.executable, "manage.py", "check"],
         cwd=ROOT,
         env={**os.environ, name: value},
@@ -36,7 +36,8 @@ def test_wrong_setting_is_one_line_that_names_it(name: str, value: str) -> None:
         check=False,
         timeout=60,
     )
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert f"Setting {name}:" in done.stderr
-    assert value not in done.stderr or not value
+
+    assert completed.returncode == 2
+    assert len(completed.stderr.strip().splitlines()) == 1
+    assert f"Setting {name}:" in completed.stderr
+    assert value not in completed.stderr or not value

@@ -1,20 +1,24 @@
-"""A server that the settings name is used; only the others are started."""
+"""Embedded servers: started only where the settings name no external one; secrets are private."""
 
 from pathlib import Path
 
 import pytest
 
+from config.embedded.server import Server
 from config.embedded.stack import SERVERS, Stack
 
 
-@pytest.mark.parametrize("kind", SERVERS.values(), ids=list(SERVERS))
-def test_named_server_is_not_started(tmp_path: Path, kind: type) -> None:
-    stack = Stack(tmp_path, settings={kind.setting: "scheme://elsewhere"})  # type: ignore[attr-defined]
-    assert set(stack.servers) == set(SERVERS) - {kind.name}  # type: ignore[attr-defined]
+@pytest.mark.parametrize("server", SERVERS.values(), ids=list(SERVERS))
+def test_server_named_by_the_settings_is_not_started(tmp_path: Path, server: type[Server]) -> None:
+    stack = Stack(tmp_path, settings={server.setting: "scheme://elsewhere"})
+
+    assert set(stack.servers) == set(SERVERS) - {server.name}
 
 
-def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
+def test_secrets_are_generated_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
     first = Stack(tmp_path, settings={}, needs=()).environment
-    again = Stack(tmp_path, settings={}, needs=()).environment
-    assert (first["SECRET_KEY"], first["KEY_RING"]) == (again["SECRET_KEY"], again["KEY_RING"])
+    second = Stack(tmp_path, settings={}, needs=()).environment
+
+    assert first["SECRET_KEY"] == second["SECRET_KEY"]
+    assert first["KEY_RING"] == second["KEY_RING"]
     assert (tmp_path / "secrets.env").stat().st_mode & 0o077 == 0

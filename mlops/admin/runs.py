@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
-from mlops.admin.reading import ReadOnlyAdmin, ReadOnlyInline
+from mlops.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
 from mlops.models import Alert, LineageEntry, QuarantinedRecord, RawRecord, Run
 
 _COUNTS = ("read", "new", "changed", "unchanged", "rejected", "gone")
@@ -20,7 +20,7 @@ class RawRecordInline(ReadOnlyInline):
     """What the source sent in the run."""
 
     model = RawRecord
-    fields = ("bundle", "role", "status", "size_bytes", "fetched_at", "refined_at")
+    fields = ("bundle", "role", "status", "size_bytes", "fetched_at", "processed_at")
     ordering = ("bundle", "role")
 
 
@@ -50,7 +50,7 @@ class RunAdmin(ReadOnlyAdmin):
     """What a run read and changed, with checksums in and out."""
 
     list_display = ("source", "started_at", "state", "duration", *_COUNTS, "error")
-    list_filter = ("source", "status", "is_rehearsal", ("started_at", RangeDateTimeFilter))
+    list_filter = ("source", "status", "is_dry_run", ("started_at", RangeDateTimeFilter))
     fieldsets = (
         (None, {"fields": ("source", "pipeline", "state", "started_at", "duration", "error")}),
         ("Counts", {"fields": (("read", "rejected"), ("new", "changed"), ("unchanged", "gone"))}),
@@ -61,7 +61,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Run | None = None) -> Any:
         """Show first what a rehearsal found."""
-        if obj is None or not obj.is_rehearsal:
+        if obj is None or not obj.is_dry_run:
             return self.fieldsets
         return (("Rehearsed: nothing was written", {"fields": ("found",)}), *self.fieldsets)
 
@@ -88,7 +88,7 @@ class RunAdmin(ReadOnlyAdmin):
     )
     def state(self, run: Run) -> str:
         """Show the status in color."""
-        return "rehearsal" if run.is_rehearsal else run.status
+        return "rehearsal" if run.is_dry_run else run.status
 
     @admin.display(description="duration")
     def duration(self, run: Run) -> str:

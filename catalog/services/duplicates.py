@@ -413,7 +413,7 @@ def _restore_pair(alias: ProductAlias) -> None:
     )
     Product.objects.filter(merge_key__in=moved, merged_into=survivor).update(merged_into=loser)
     alias.delete()
-    ProductLock.objects.filter(product=survivor, came_with=loser).delete()
+    ProductLock.objects.filter(product=survivor, inherited_from=loser).delete()
     stores = alias.before.get("stores", [])
     remove_stock = partial(
         remove_copied_stock_counts, loser=loser.pk, survivor=survivor.pk, stores=stores

@@ -1,4 +1,4 @@
-"""A worker that is killed in the middle of a run: the next run ends where an undisturbed one would have."""
+"""A worker killed during a run: the next run ends as an undisturbed_checksum one would have."""
 
 import os
 import random
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import psycopg
 import pytest
@@ -35,7 +36,7 @@ def _database_url() -> str:
 
 @contextmanager
 def _worker() -> Iterator[subprocess.Popen[bytes]]:
-    """A Celery worker on the test's own database and broker, in a process group of its own."""
+    """Run a Celery worker on the test's database and broker, in its own process group."""
     worker = subprocess.Popen(
         [
             sys.executable,
@@ -71,29 +72,33 @@ def _kill(worker: subprocess.Popen[bytes]) -> None:
         worker.wait()
 
 
-def _run_once_free(supplier: SampleSupplier) -> Run:
-    """Run the source; the connection of a killed worker ends its statement before it lets the source go."""
+def _run_when_unlocked(supplier: SampleSupplier) -> Run:
+    """Run the source; a killed worker's connection holds its lock until its statement ends."""
     for _ in range(60):
         try:
             return run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
         except SourceBusy:
             time.sleep(0.5)
-    raise AssertionError("the source was not let go")
+    raise AssertionError("the source stayed locked")
 
 
-def _forget_rows() -> None:
-    """Leave nothing that a next run could take over or skip."""
+def _has_requests(supplier: SampleSupplier, *, more_than: int) -> bool:
+    return supplier.request_count > more_than
+
+
+def _delete_rows() -> None:
+    """Delete everything that the next run could reuse or skip."""
     for model in (Product, SupplierListing, RawRecord):
         model.objects.all().delete()
 
 
 @pytest.fixture
-def undisturbed(supplier: SampleSupplier) -> str:
-    """The checksum after a run that nothing disturbed; its rows are gone again."""
+def undisturbed_checksum(supplier: SampleSupplier) -> str:
+    """Checksum of an undisturbed_checksum run, whose rows are deleted again."""
     checksum = run_source(
         SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs"
     ).checksum_out
-    _forget_rows()
+    _delete_rows()
     CatalogSource.objects.update_or_create(
         pk="ocs",
         defaults={
@@ -107,59 +112,67 @@ def undisturbed(supplier: SampleSupplier) -> str:
     return checksum
 
 
-@pytest.mark.parametrize("moment", ["fetching", "refining"])
+@pytest.mark.parametrize("moment", ["fetching", "processing"])
 def test_rerun_after_kill_ends_as_if_undisturbed(
-    supplier: SampleSupplier, undisturbed: str, moment: str
+    supplier: SampleSupplier, undisturbed_checksum: str, moment: str
 ) -> None:
     gate = psycopg.connect(_database_url())
-    if moment == "refining":
-        # Whoever saves listings now waits in the middle of its transaction.
+    if moment == "processing":
+        # A worker that saves listings now waits in the middle of its transaction.
         gate.execute("LOCK TABLE supplier_listings IN EXCLUSIVE MODE")
     else:
-        supplier.hold()
+        supplier.block()
     with _worker() as worker:
         sync_source.delay(code="ocs")
-        if moment == "refining":
-            waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'supplier_listings'::regclass"
+        if moment == "processing":
+            waiting = (
+                "SELECT 1 FROM pg_locks"
+                " WHERE NOT granted AND relation = 'supplier_listings'::regclass"
+            )
             with psycopg.connect(_database_url(), autocommit=True) as observer:
                 wait_until(lambda: observer.execute(waiting).fetchone(), 60)
         else:
-            wait_until(lambda: supplier.is_waited_for, 60)
+            wait_until(lambda: supplier.has_blocked_requests, 60)
         _kill(worker)
     gate.rollback()
     gate.close()
     supplier.release()
-    assert source_checksum("ocs") != undisturbed
-    good = Run.objects.filter(status=Run.Status.SUCCEEDED)
-    before = good.count()
+
+    assert source_checksum("ocs") != undisturbed_checksum
+
+    succeeded = Run.objects.filter(status=Run.Status.SUCCEEDED)
+    count_before = succeeded.count()
     with _worker():
         sync_source.delay(code="ocs")
-        wait_until(lambda: good.count() > before, 60)
-        wait_until(
-            lambda: Run.objects.order_by("-started_at")[0].status == Run.Status.SUCCEEDED, 60
-        )
-    assert (
-        Run.objects.order_by("-started_at")[0].checksum_out == source_checksum("ocs") == undisturbed
-    )
+        wait_until(lambda: succeeded.count() > count_before, 60)
+        wait_until(lambda: _newest_run().status == Run.Status.SUCCEEDED, 60)
+
+    assert _newest_run().checksum_out == undisturbed_checksum
+    assert source_checksum("ocs") == undisturbed_checksum
+
+
+def _newest_run() -> Run:
+    return Run.objects.order_by("-started_at")[0]
 
 
 def test_ten_kills_at_random_moments_leave_no_trace(
-    supplier: SampleSupplier, undisturbed: str
+    supplier: SampleSupplier, undisturbed_checksum: str
 ) -> None:
-    chance = random.Random(20261124)
+    rng = random.Random(20261124)
     interrupted = 0
     for _ in range(10):
-        asked = supplier.asked
+        requests_before = supplier.request_count
         with _worker() as worker:
             sync_source.delay(code="ocs")
-            wait_until(lambda before=asked: supplier.asked > before, 60, every=0.01)  # type: ignore[misc]
-            time.sleep(chance.uniform(0, 0.3))
+            wait_until(partial(_has_requests, supplier, more_than=requests_before), 60, every=0.01)
+            time.sleep(rng.uniform(0, 0.3))
             _kill(worker)
-        if Run.objects.order_by("-started_at")[0].status in (Run.Status.RUNNING, Run.Status.LANDED):
+        if _newest_run().status in (Run.Status.RUNNING, Run.Status.LANDED):
             interrupted += 1
         else:
-            _forget_rows()
+            _delete_rows()
         app.control.purge()
+
     assert interrupted >= 3
-    assert _run_once_free(supplier).checksum_out == undisturbed
+    assert _run_when_unlocked(supplier).checksum_out == undisturbed_checksum
     assert run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs").changed == 0

@@ -1,4 +1,4 @@
-"""A CLIP with few layers and random weights: what is real about it is every step of loading, export and serving."""
+"""Tiny CLIP model with random weights, for real loading, export and serving."""
 
 import subprocess
 import sys
@@ -8,16 +8,15 @@ from django.conf import settings
 
 
 def make_tiny_clip(folder: Path) -> None:
-    """Write a CLIP as `transformers` saves one."""
+    """Write a CLIP model as saved by `transformers`."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    words = {
-        word: place for place, word in enumerate([*letters, "<|startoftext|>", "<|endoftext|>"])
-    }
+    tokens = [*letters, "<|startoftext|>", "<|endoftext|>"]
+    words = {word: index for index, word in enumerate(tokens)}
     tokenizer = Tokenizer(models.BPE(vocab=words, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -58,7 +57,7 @@ def make_tiny_clip(folder: Path) -> None:
 
 
 def export_clip(source: Path, target: Path) -> None:
-    """Export it as `manage.py fetch_models --image` does, in a process of its own."""
+    """Export the model in a separate process, as `manage.py fetch_models --image` does."""
     command = [sys.executable, "-m", "vectors.encoders.export_clip", str(source), str(target)]
     done = subprocess.run(
         command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=300, check=False

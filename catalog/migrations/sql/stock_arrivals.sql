@@ -1,7 +1,7 @@
--- Arrivals: when a product came into a store that had none of it.
+-- Restocking: when a product came into a store that had none of it.
 
--- Writes the id of the current transaction into restocked_at. Readers that remember a snapshot can so find what has come in
--- since, also from transactions that were committed late. A new row gets the id by the default of the column.
+-- Writes the id of the current transaction into restocked_at. Readers that keep a snapshot find the rows restocked
+-- since, also those of transactions that were committed late. A new row gets the id by the default of the column.
 CREATE FUNCTION set_restocked_at() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   NEW.restocked_at := pg_current_xact_id()::text::bigint;

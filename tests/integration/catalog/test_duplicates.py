@@ -1,4 +1,4 @@
-"""Products that are one: found, merged, asked about, decided for good, and taken apart as they were."""
+"""Duplicate products: matching, merging, verdicts of staff, and unmerging to the previous state."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -59,7 +59,7 @@ def _save(*listings: CleanListing) -> None:
     save_listings(listings=list(listings), run=None)
 
 
-def _facts(product: Product) -> dict[str, Any]:
+def _product_fields(product: Product) -> dict[str, Any]:
     product.refresh_from_db()
     return {
         name: value
@@ -75,16 +75,21 @@ def _pair(**facts: Any) -> tuple[Product, Product]:
     return products["ocs"], products["aglc"]
 
 
-def test_same_brand_name_and_pack_is_one_product_with_the_facts_of_both() -> None:
+def test_same_brand_name_and_pack_merge_into_one_product_with_the_fields_of_both() -> None:
     ocs, aglc = _pair(name="pink  kush", brand="San Rafael ’71", lineage=("Bubba Kush", "OG Kush"))
+
     assert match_products().merged == 1
+
     aglc.refresh_from_db()
     ocs.refresh_from_db()
+
     assert aglc.merged_into == ocs
     assert ocs.lineage == ["Bubba Kush", "OG Kush"]
     assert {listing.source for listing, _ in listings_with_origin(product=ocs)} == {"ocs", "aglc"}
     assert match_products().compared == 0
+
     decision = MatchDecision.objects.get()
+
     assert (decision.verdict, decision.decided_by, decision.algorithm) == (
         Verdict.SAME,
         None,
@@ -92,41 +97,47 @@ def test_same_brand_name_and_pack_is_one_product_with_the_facts_of_both() -> Non
     )
 
 
-def test_later_sync_of_a_merged_listing_changes_the_survivor_only() -> None:
+def test_sync_of_a_merged_listing_changes_only_the_survivor() -> None:
     ocs, aglc = _pair()
     match_products()
-    before = _facts(aglc)
+    before = _product_fields(aglc)
     _save(_listing("aglc", "2", lineage=("Bubba Kush",)))
-    assert _facts(aglc) == before
+
+    assert _product_fields(aglc) == before
+
     ocs.refresh_from_db()
+
     assert ocs.lineage == ["Bubba Kush"]
     assert Product.objects.count() == 2
 
 
-def test_unmerging_restores_both_and_is_remembered(admin_user: User) -> None:
+def test_unmerging_restores_both_products_and_prevents_a_new_merge(admin_user: User) -> None:
     ocs, aglc = _pair(lineage=("Bubba Kush",), strain="Pink Kush", terpenes=("myrcene",))
-    before = {p.pk: _facts(p) for p in (ocs, aglc)}
+    before = {p.pk: _product_fields(p) for p in (ocs, aglc)}
     match_products()
-    assert _facts(ocs)["lineage"] == ["Bubba Kush"]
+
+    assert _product_fields(ocs)["lineage"] == ["Bubba Kush"]
+
     aglc.refresh_from_db()
     unmerge(product=aglc, by=admin_user)
     for product in (ocs, aglc):
-        unlike = {"matched_with", "match_block"}
-        after = _facts(product)
-        assert {k: v for k, v in after.items() if k not in unlike} == {
-            k: v for k, v in before[product.pk].items() if k not in unlike
+        matching_columns = {"matched_with", "match_block"}
+        after = _product_fields(product)
+        assert {k: v for k, v in after.items() if k not in matching_columns} == {
+            k: v for k, v in before[product.pk].items() if k not in matching_columns
         }
     _save(_listing("aglc", "2", price=Decimal(31), name="PINK KUSH"))
+
     assert match_products().merged == 0
     assert MatchDecision.objects.get().decided_by == admin_user
     assert not ProductAlias.objects.exists()
 
 
-def _counted(product: Product) -> dict[str, int]:
+def _stock_by_store(product: Product) -> dict[str, int]:
     return dict(StoreStock.objects.filter(product=product).values_list("store__code", "quantity"))
 
 
-def test_where_the_survivor_was_never_counted_it_has_what_the_other_had_until_they_come_apart(
+def test_survivor_takes_stock_counts_of_the_loser_where_it_has_none_until_unmerged(
     admin_user: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     ocs, aglc = _pair()
@@ -139,16 +150,19 @@ def test_where_the_survivor_was_never_counted_it_has_what_the_other_had_until_th
     save_stock_counts([StockCount(stores["both"].pk, ocs.pk, 3, at)])
     with django_capture_on_commit_callbacks(execute=True):
         merge_pair(left=ocs, right=aglc, by=admin_user)
-    assert _counted(ocs) == {"only": 3, "both": 3, "since": 3}
+
+    assert _stock_by_store(ocs) == {"only": 3, "both": 3, "since": 3}
+
     save_stock_counts([StockCount(stores["since"].pk, ocs.pk, 2, at + timedelta(hours=2))])
     aglc.refresh_from_db()
     with django_capture_on_commit_callbacks(execute=True):
         unmerge(product=aglc, by=admin_user)
-    assert _counted(ocs) == {"both": 3, "since": 2}
-    assert _counted(aglc) == {"only": 3, "both": 3, "since": 3}
+
+    assert _stock_by_store(ocs) == {"both": 3, "since": 2}
+    assert _stock_by_store(aglc) == {"only": 3, "both": 3, "since": 3}
 
 
-def test_what_is_merged_beneath_another_keeps_what_it_brought(
+def test_unmerging_one_of_two_losers_keeps_stock_counts_copied_from_the_other(
     admin_user: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     names = ("Survivor", "First", "Second")
@@ -160,29 +174,35 @@ def test_what_is_merged_beneath_another_keeps_what_it_brought(
     store = Store.objects.create(code="only", name="only", province="ON")
     at = datetime(2026, 11, 1, tzinfo=UTC)
     save_stock_counts(
-        [StockCount(store.pk, first.pk, 3, at), StockCount(store.pk, second.pk, 6, at + timedelta(hours=1))]
+        [
+            StockCount(store.pk, first.pk, 3, at),
+            StockCount(store.pk, second.pk, 6, at + timedelta(hours=1)),
+        ]
     )
     with django_capture_on_commit_callbacks(execute=True):
         for loser in (first, second):
             merge_pair(left=survivor, right=loser, by=admin_user)
-    before = _counted(survivor)
+    before = _stock_by_store(survivor)
     with django_capture_on_commit_callbacks(execute=True):
         unmerge(product=Product.objects.get(pk=second.pk), by=admin_user)
-    assert _counted(survivor) == before == {"only": 3}
+
+    assert before == {"only": 3}
+    assert _stock_by_store(survivor) == before
 
 
-def test_what_a_listing_said_while_merged_is_kept_after_unmerging(admin_user: User) -> None:
+def test_listing_changes_during_a_merge_survive_unmerging(admin_user: User) -> None:
     _, aglc = _pair()
     match_products()
     _save(_listing("aglc", "2", strain_type="hybrid"))
     aglc.refresh_from_db()
     unmerge(product=aglc, by=admin_user)
     aglc.refresh_from_db()
+
     assert aglc.strain_type == "hybrid"
 
 
 @pytest.mark.parametrize(
-    ("facts", "asked"),
+    ("facts", "for_review"),
     [
         ({"weight_grams": Decimal(7)}, 0),
         ({"brand": "Good Supply"}, 0),
@@ -193,28 +213,35 @@ def test_what_a_listing_said_while_merged_is_kept_after_unmerging(admin_user: Us
         ({"weight_grams": None}, 1),
     ],
 )
-def test_what_differs_stays_two_and_what_may_be_is_asked(facts: dict[str, Any], asked: int) -> None:
+def test_different_products_stay_apart_and_uncertain_ones_are_put_up_for_review(
+    facts: dict[str, Any], for_review: int
+) -> None:
     _pair(**facts)
-    matched = match_products()
-    assert (matched.merged, matched.asked) == (0, asked)
-    assert match_products().asked == 0
+    result = match_products()
+
+    assert (result.merged, result.for_review) == (0, for_review)
+    assert match_products().for_review == 0
 
 
-def test_two_that_are_as_near_are_asked_about() -> None:
+def test_ambiguous_matches_are_put_up_for_review() -> None:
     _pair()
     _save(_listing("ocs", "3", gtin="00628110000136", merge_key="gtin:00628110000136"))
-    matched = match_products()
-    assert (matched.merged, matched.asked) == (0, 2)
+    result = match_products()
+
+    assert (result.merged, result.for_review) == (0, 2)
 
 
-def test_many_of_one_become_one() -> None:
+def test_several_duplicates_merge_into_one_product() -> None:
     _save(*(_listing("kushy", str(n), weight_grams=None) for n in range(5)))
+
     assert match_products().merged == 4
     assert Product.objects.current().count() == 1
     assert MatchDecision.objects.exclude(verdict=Verdict.SAME).count() == 0
 
 
-def test_merges_follow_each_other_and_come_apart_from_the_top(admin_user: User) -> None:
+def test_chained_merges_point_to_the_last_survivor_and_are_undone_in_order(
+    admin_user: User,
+) -> None:
     _save(
         *(_listing("kushy", str(n), name=name) for n, name in enumerate(("Alpha", "Beta", "Gamma")))
     )
@@ -231,75 +258,95 @@ def test_merges_follow_each_other_and_come_apart_from_the_top(admin_user: User) 
     delta = Product.objects.get(name="Delta")
     survivor.refresh_from_db()
     merge_pair(left=survivor, right=delta, by=admin_user)
+
     assert set(ProductAlias.objects.values_list("product_key", flat=True)) == {delta.merge_key}
     assert len(listings_with_origin(product=delta)) == 3
     with pytest.raises(MergeRefused, match="already"):
         merge_pair(left=gamma, right=Product.objects.get(pk=loser.pk), by=admin_user)
+
     unmerge(product=Product.objects.get(pk=survivor.pk), by=admin_user)
+
     assert ProductAlias.objects.get().product_key == survivor.merge_key
     assert Product.objects.get(pk=loser.pk).merged_into == survivor
+
     apply_verdict(decision=first, verdict=Verdict.DIFFERENT, by=admin_user)
+
     assert Product.objects.current().count() == 4
 
 
-def test_rehearsal_of_matching_writes_nothing() -> None:
+def test_dry_run_of_matching_writes_nothing() -> None:
     _pair()
+
     assert dry_run_matching().merged == 1
     assert not MatchDecision.objects.exists()
     assert Product.objects.current().count() == 2
 
 
-def test_merged_product_is_not_listed_and_its_id_leads_to_the_survivor() -> None:
+def test_merged_product_is_not_listed_and_its_id_returns_the_survivor() -> None:
     ocs, aglc = _pair()
     match_products()
     _, secret = ApiKey.objects.create_key(name="t", audience="staff", scopes=["catalog:read"])
-    proof = {"HTTP_AUTHORIZATION": f"Api-Key {secret}"}
-    listed = Client().get("/api/v1/products/", **proof).json()  # type: ignore[arg-type]  # headers
+    headers = {"HTTP_AUTHORIZATION": f"Api-Key {secret}"}
+    listed = Client().get("/api/v1/products/", **headers).json()  # type: ignore[arg-type]  # headers
+
     assert [p["id"] for p in listed["results"]] == [str(ocs.pk)]
-    assert Client().get(f"/api/v1/products/{aglc.pk}/", **proof).json()["id"] == str(ocs.pk)  # type: ignore[arg-type]
+    assert Client().get(f"/api/v1/products/{aglc.pk}/", **headers).json()["id"] == str(ocs.pk)  # type: ignore[arg-type]
 
 
-def test_person_decides_in_the_console_after_confirming(admin_client: Client) -> None:
+def test_staff_decide_in_the_console_after_confirming(admin_client: Client) -> None:
     ocs, aglc = _pair(strain_type="sativa")
     match_products()
     decision = MatchDecision.objects.get()
     page = reverse("admin:catalog_matchdecision_changelist")
     shown = admin_client.get(page).content.decode()
+
     assert "other strain type" in shown
     assert all(reverse("admin:catalog_product_change", args=[p.pk]) in shown for p in (ocs, aglc))
+
     form = {"action": "one_product", "_selected_action": [decision.pk]}
+
     assert "Each pair becomes one product" in admin_client.post(page, form).content.decode()
     assert Product.objects.current().count() == 2
+
     admin_client.post(page, {**form, "confirmed": "yes"})
     aglc.refresh_from_db()
+
     assert aglc.merged_into == ocs
     assert "No, go back" not in admin_client.get(page).content.decode()
+
     apart = reverse("admin:catalog_product_unmerge", args=[aglc.pk])
+
     assert "becomes two again" in admin_client.get(apart).content.decode()
+
     admin_client.post(apart, {"confirmed": "yes"})
+
     assert Product.objects.current().count() == 2
 
 
-def test_two_products_are_merged_from_their_list(admin_client: Client) -> None:
+def test_two_products_are_merged_from_the_product_list(admin_client: Client) -> None:
     pair = _pair(name="Rose Kush")
     page = reverse("admin:catalog_product_changelist")
     form: dict[str, Any] = {"action": "merge_two", "_selected_action": [p.pk for p in pair]}
     admin_client.post(page, {**form, "_selected_action": [pair[0].pk]})
+
     assert "Are these one product?" in admin_client.post(page, form).content.decode()
+
     admin_client.post(page, {**form, "confirmed": "yes"})
+
     assert Product.objects.current().count() == 1
     assert MatchDecision.objects.get().verdict == Verdict.SAME
 
 
-def test_reader_may_look_and_not_decide(client: Client, django_user_model: Any) -> None:
+def test_staff_without_permission_cannot_decide(client: Client, django_user_model: Any) -> None:
     _, aglc = _pair()
     reader = django_user_model.objects.create_user("reader", is_staff=True)
     client.force_login(reader)
+
     assert client.get(reverse("admin:catalog_product_unmerge", args=[aglc.pk])).status_code == 403
     assert client.get(reverse("admin:catalog_matchdecision_changelist")).status_code == 403
 
 
-def test_doses_in_names_are_other_products() -> None:
+def test_other_doses_in_names_are_other_products() -> None:
     doses = ("100mg", "250mg", "500mg")
     _save(
         *(
@@ -307,11 +354,12 @@ def test_doses_in_names_are_other_products() -> None:
             for dose in doses
         )
     )
-    matched = match_products()
-    assert (matched.merged, matched.asked) == (0, 0)
+    result = match_products()
+
+    assert (result.merged, result.for_review) == (0, 0)
 
 
-def test_page_of_pairs_that_share_a_product_shows_both_of_each(admin_client: Client) -> None:
+def test_list_of_pairs_shows_both_products_of_each_pair(admin_client: Client) -> None:
     _save(*(_listing("kushy", str(n), weight_grams=None) for n in range(3)))
     match_products()
     page = admin_client.get(
@@ -321,12 +369,16 @@ def test_page_of_pairs_that_share_a_product_shows_both_of_each(admin_client: Cli
         assert reverse("admin:catalog_product_change", args=[product.pk]) in page
 
 
-def _apart(product: Product) -> dict[str, Any]:
-    unlike = {"matched_with", "match_block"}
-    return {name: value for name, value in _facts(product).items() if name not in unlike}
+def _unmatched_fields(product: Product) -> dict[str, Any]:
+    matching_columns = {"matched_with", "match_block"}
+    return {
+        name: value
+        for name, value in _product_fields(product).items()
+        if name not in matching_columns
+    }
 
 
-def test_merges_come_apart_in_any_order(admin_user: User) -> None:
+def test_merges_can_be_undone_in_any_order(admin_user: User) -> None:
     _save(
         _listing(
             "ocs", "1", name="Survivor", gtin="00628110000129", merge_key="gtin:00628110000129"
@@ -337,21 +389,22 @@ def test_merges_come_apart_in_any_order(admin_user: User) -> None:
     survivor, first, second = (
         Product.objects.get(name=name) for name in ("Survivor", "First", "Second")
     )
-    before = [_apart(product) for product in (survivor, first, second)]
+    before = [_unmatched_fields(product) for product in (survivor, first, second)]
     for loser in (first, second):
         merge_pair(left=survivor, right=loser, by=admin_user)
     for loser in (first, second):
         unmerge(product=Product.objects.get(pk=loser.pk), by=admin_user)
-    assert [_apart(product) for product in (survivor, first, second)] == before
+
+    assert [_unmatched_fields(product) for product in (survivor, first, second)] == before
 
 
-def test_merge_beneath_another_comes_apart_and_the_other_stays(admin_user: User) -> None:
+def test_unmerging_a_nested_merge_keeps_the_outer_one(admin_user: User) -> None:
     _save(_listing("kushy", "1", name="Below"), _listing("kushy", "2", name="Lowest"))
     _save(
         _listing("ocs", "9", name="Above", gtin="00628110000129", merge_key="gtin:00628110000129")
     )
     lowest, below, above = (Product.objects.get(name=name) for name in ("Lowest", "Below", "Above"))
-    before = [_apart(product) for product in (lowest, below, above)]
+    before = [_unmatched_fields(product) for product in (lowest, below, above)]
     merge_pair(left=lowest, right=below, by=admin_user)
     upper, lower = (
         (below, lowest)
@@ -360,48 +413,58 @@ def test_merge_beneath_another_comes_apart_and_the_other_stays(admin_user: User)
     )
     merge_pair(left=Product.objects.get(pk=upper.pk), right=above, by=admin_user)
     unmerge(product=Product.objects.get(pk=lower.pk), by=admin_user)
+
     assert Product.objects.get(pk=lower.pk).merged_into is None
     assert Product.objects.get(pk=upper.pk).merged_into == above
+
     unmerge(product=Product.objects.get(pk=upper.pk), by=admin_user)
-    assert [_apart(product) for product in (lowest, below, above)] == before
+
+    assert [_unmatched_fields(product) for product in (lowest, below, above)] == before
 
 
-def test_what_a_person_keeps_apart_is_not_joined_by_way_of_a_third(admin_user: User) -> None:
+def test_products_decided_as_different_are_not_merged_through_a_third(admin_user: User) -> None:
     _save(_listing("kushy", "1"), _listing("aglc", "2", strain_type="sativa"))
     match_products()
     apply_verdict(decision=MatchDecision.objects.get(), verdict=Verdict.DIFFERENT, by=admin_user)
     _save(_listing("abc", "9", gtin="00628110000129", merge_key="gtin:00628110000129"))
     aglc, third = Product.objects.get(source="aglc"), Product.objects.get(source="abc")
     merge_pair(left=aglc, right=third, by=admin_user)
+
     assert match_products().merged == 0
     assert Product.objects.get(source="kushy").merged_into is None
 
 
-def test_merged_listing_that_becomes_another_product_is_taken_out() -> None:
+def test_merged_listing_that_becomes_another_product_is_unmerged() -> None:
     ocs, aglc = _pair()
     match_products()
     _save(_listing("aglc", "2", name="Rose Kush", weight_grams=Decimal(28)))
     match_products()
     ocs.refresh_from_db()
     aglc.refresh_from_db()
+
     assert (ocs.name, aglc.name, aglc.merged_into) == ("Pink Kush", "Rose Kush", None)
     assert not MatchDecision.objects.exists()
 
 
-def test_merges_of_an_older_version_are_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_automatic_merges_of_an_older_version_are_revised(monkeypatch: pytest.MonkeyPatch) -> None:
     _, aglc = _pair()
     match_products()
     monkeypatch.setattr("catalog.services.duplicates.ALGORITHM_VERSION", "match-next")
+
     assert match_products().merged == 0
     assert MatchDecision.objects.get().algorithm == "match-next"
+
     monkeypatch.setattr("catalog.services.duplicates.ALGORITHM_VERSION", "match-stricter")
     monkeypatch.setattr("catalog.ingest.matching._MIN_SAME_SCORE", 101)
-    assert match_products().asked == 1
+
+    assert match_products().for_review == 1
+
     aglc.refresh_from_db()
+
     assert aglc.merged_into is None
 
 
-def test_merges_of_people_outlive_versions_and_changes(
+def test_merges_by_staff_survive_new_versions_and_changes(
     admin_user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ocs, aglc = _pair(name="Rose Kush")
@@ -410,19 +473,21 @@ def test_merges_of_people_outlive_versions_and_changes(
     _save(_listing("aglc", "2", name="Rosé Kush No 2"))
     match_products()
     aglc.refresh_from_db()
+
     assert aglc.merged_into == ocs
 
 
-def test_questions_that_are_none_any_more_are_gone() -> None:
+def test_obsolete_reviews_are_deleted() -> None:
     _pair(strain_type="sativa")
-    assert match_products().asked == 1
-    _save(
-        _listing("sqdc", "3", strain_type="sativa")
-    )  # one with the second, and so asked about as one
+
+    assert match_products().for_review == 1
+
+    _save(_listing("sqdc", "3", strain_type="sativa"))  # the same as the second
     match_products()
     current = set(Product.objects.current().values_list("merge_key", flat=True))
     for decision in MatchDecision.objects.filter(verdict=Verdict.OPEN):
         assert {decision.left_key, decision.right_key} <= current
     _save(_listing("aglc", "2", name="Rose Kush"), _listing("sqdc", "3", name="Lemon Kush"))
     match_products()
+
     assert not MatchDecision.objects.filter(verdict=Verdict.OPEN).exists()

@@ -1,4 +1,4 @@
-"""Saving listings: only what differs is written, duplicates are settled, nothing is erased by silence."""
+"""Saving listings: only changes are written, duplicates resolved, missing values erase nothing."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -40,44 +40,58 @@ def _listing(**facts: Any) -> CleanListing:
     return CleanListing(**{**known, **facts})
 
 
-def test_new_changed_and_unchanged_are_counted_and_only_due_rows_written() -> None:
+def test_only_new_and_changed_listings_are_written_and_counted() -> None:
     listings = [_listing(external_id=str(n), merge_key=f"k{n}") for n in range(3)]
+
     assert save_listings(listings=listings, run=None) == SaveCounts(new=3)
+
     before = {row.external_id: (row.updated_at, row.pk) for row in SupplierListing.objects.all()}
     listings[1] = replace(listings[1], price=Decimal(31))
     listings.append(_listing(external_id="3", merge_key="k3"))
+
     assert save_listings(listings=listings, run=None) == SaveCounts(new=1, changed=1, unchanged=2)
+
     after = {row.external_id: (row.updated_at, row.pk) for row in SupplierListing.objects.all()}
+
     assert after["0"] == before["0"]
     assert after["1"][0] > before["1"][0]
     assert after["1"][1] == before["1"][1]
     assert SupplierListing.objects.get(external_id="1").price == 31
 
 
-def test_duplicates_in_a_batch_are_settled_the_same_in_any_order() -> None:
+def test_duplicates_in_a_batch_are_resolved_independently_of_order() -> None:
     pair = [_listing(price=Decimal(1)), _listing(price=Decimal(2))]
+
     assert save_listings(listings=pair, run=None) == SaveCounts(new=1)
+
     checksum = source_checksum("ocs")
+
     assert save_listings(listings=pair[::-1], run=None) == SaveCounts(unchanged=1)
     assert source_checksum("ocs") == checksum
 
 
 def test_same_id_of_another_source_or_language_is_another_listing() -> None:
     three = [_listing(), _listing(language="fr", name="Kush rose"), _listing(source="sqdc")]
+
     assert save_listings(listings=three, run=None) == SaveCounts(new=3)
+
     product = Product.objects.get()
+
     assert (product.name, product.name_fr) == ("Pink Kush", "Kush rose")
 
 
-def test_silence_of_a_source_erases_nothing() -> None:
+def test_missing_values_of_a_source_erase_nothing() -> None:
     save_listings(listings=[_listing()], run=None)
+
     assert (
         save_listings(
             listings=[_listing(brand=None, terpenes=(), strain_type=None)], run=None
         ).changed
         == 1
     )
+
     product = Product.objects.get()
+
     assert (product.brand, product.terpenes, product.strain_type) == (
         "San Rafael",
         ["myrcene"],
@@ -85,19 +99,20 @@ def test_silence_of_a_source_erases_nothing() -> None:
     )
 
 
-def test_new_name_is_found_by_words_and_keeps_the_product() -> None:
+def test_renamed_product_keeps_its_id_and_is_found_by_its_new_name() -> None:
     save_listings(listings=[_listing()], run=None)
     before = Product.objects.get().pk
     save_listings(listings=[_listing(name="Rosé Élan")], run=None)
+
     assert Product.objects.get(search_document="elan").pk == before
     assert not Product.objects.filter(search_document="pink").exists()
 
 
-def test_nothing_to_save_is_nothing_done() -> None:
+def test_saving_no_listings_does_nothing() -> None:
     assert save_listings(listings=[], run=None) == SaveCounts()
 
 
-def test_measured_beats_claimed_beats_mean_whichever_source_says_it() -> None:
+def test_measured_terpenes_precede_stated_ones_and_stated_ones_the_strain_mean() -> None:
     mean = _listing(source="aglc", terpenes=("pinene",), terpene_source="strain-mean")
     claim = _listing(source="ocs", terpenes=("myrcene",), terpene_source="supplier")
     measured = _listing(source="zlab", terpenes=("limonene",), terpene_source="measured")

@@ -1,4 +1,4 @@
-"""Strains imported by an operator, and the effects model: what they add, and who may see it."""
+"""Import of strains by operators, and the effects model."""
 
 import json
 from pathlib import Path
@@ -31,32 +31,42 @@ def _file(folder: Path, *lines: object) -> str:
     return str(file)
 
 
-def test_import_adds_what_does_not_ship_and_overrules_nothing(
+def test_import_adds_strains_and_does_not_override_the_reference_tables(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = {
+    new_strain = {
         "name": "Moose Jaw Haze",
         "type": "sativa",
         "parents": ["Haze", "Skunk #1"],
         "terpenes_pct": {"Limonene": 1},
     }
     known = {"name": "Blue Dream", "parents": ["Wrong", "Parents"], "effects": ["happy"]}
-    file = _file(tmp_path, told, known, "no json", {"name": ""}, {"name": "X", "parents": "none"})
+    file = _file(
+        tmp_path, new_strain, known, "no json", {"name": ""}, {"name": "X", "parents": "none"}
+    )
     call_command("import_strains", file)
+
     assert ImportedStrain.objects.count() == 2
-    refused = capsys.readouterr().err
-    assert [line.split(":")[0] for line in refused.splitlines()] == ["line 3", "line 4", "line 5"]
+
+    errors = capsys.readouterr().err.splitlines()
+
+    assert [line.split(":")[0] for line in errors] == ["line 3", "line 4", "line 5"]
+
     match = strain_names().find("Moose Jaw Haze Pre-Roll")
+
     assert match is not None
     assert (match.strain.terpenes, match.strain.strain_type) == (("limonene",), "sativa")
     assert known_strains()["bluedream"].parents == strains()["bluedream"].parents
+
     before = ImportedStrain.objects.get(key="moosejawhaze").imported_at
     call_command("import_strains", file)
+
     assert ImportedStrain.objects.get(key="moosejawhaze").imported_at == before
 
 
-def test_rehearsed_import_writes_nothing_and_a_bad_file_is_told(tmp_path: Path) -> None:
+def test_dry_run_of_import_writes_nothing_and_unreadable_file_is_reported(tmp_path: Path) -> None:
     call_command("import_strains", _file(tmp_path, {"name": "Moose Jaw Haze"}), "--dry-run")
+
     assert not ImportedStrain.objects.exists()
     with pytest.raises(CommandError, match="cannot be read") as refused:
         call_command("import_strains", str(tmp_path / "none.jsonl"))
@@ -64,46 +74,57 @@ def test_rehearsed_import_writes_nothing_and_a_bad_file_is_told(tmp_path: Path) 
 
 
 def _strains(count: int) -> list[Strain]:
-    """Indicas make sleepy, what smells of limonene makes focused, everybody is happy."""
-    made = []
+    """Return strains: indicas are sleepy, strains with limonene focused, all of them happy."""
+    strains_made = []
     for number in range(count):
-        kind, terpene = ("indica", "sativa")[number % 2], ("myrcene", "limonene")[number // 2 % 2]
-        told = ["happy", *(["sleepy"] if kind == "indica" else ["energetic"])]
-        told += ["focused"] if terpene == "limonene" else ["hungry"]
-        made.append(
+        strain_type = ("indica", "sativa")[number % 2]
+        terpene = ("myrcene", "limonene")[number // 2 % 2]
+        by_type = "sleepy" if strain_type == "indica" else "energetic"
+        by_terpene = "focused" if terpene == "limonene" else "hungry"
+        strains_made.append(
             Strain(
                 key=f"s{number}",
                 name=f"S {number}",
-                strain_type=kind,
+                strain_type=strain_type,
                 terpenes=(terpene,),
-                effects=tuple(told),
+                effects=("happy", by_type, by_terpene),
             )
         )
-    return made
+    return strains_made
 
 
-def test_model_learns_what_the_baselines_cannot_and_survives_its_files(
+def test_model_beats_the_baselines_and_predicts_nothing_without_valid_files(
     tmp_path: Path, settings: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = train(_strains(200))
     ranking = trained.evaluation.ranking
-    assert ranking["model"] > ranking["most common of type"] > ranking["most common"]
+
+    assert ranking["model"] > ranking["most common of type"]
+    assert ranking["most common of type"] > ranking["most common"]
     assert trained.evaluation.gain[0] > 0
+
     save(trained, tmp_path / effects.FOLDER, source="test")
-    asked = Strain(key="new", name="New", strain_type="indica", terpenes=("limonene",))
+    strain = Strain(key="new", name="New", strain_type="indica", terpenes=("limonene",))
     loaded = load(tmp_path / effects.FOLDER)
-    assert np.allclose(loaded.probabilities(asked), trained.model.probabilities(asked))
+
+    assert np.allclose(loaded.probabilities(strain), trained.model.probabilities(strain))
+
     monkeypatch.setattr(effects, "settings", type("S", (), {"MODELS_DIR": tmp_path}))
-    assert set(predict_effects(asked)) == {"happy", "sleepy", "focused"}
+
+    assert set(predict_effects(strain)) == {"happy", "sleepy", "focused"}
     assert predict_effects(Strain(key="bare", name="Bare")) == ()
+
     (tmp_path / effects.FOLDER / WEIGHTS).write_bytes(b"altered")
     effects_model.cache_clear()
-    assert predict_effects(asked) == ()
+
+    assert predict_effects(strain) == ()
+
     (tmp_path / effects.FOLDER / CARD).unlink()
     effects_model.cache_clear()
-    assert predict_effects(asked) == ()
+
+    assert predict_effects(strain) == ()
 
 
-def test_too_few_strains_are_told() -> None:
+def test_training_on_too_few_strains_is_refused() -> None:
     with pytest.raises(TooFewStrains, match=f"{MIN_STRAINS} are required"):
         train(_strains(MIN_STRAINS - 1))

@@ -1,1 +1,1 @@
-"""A supplier that serves the formats of OCS and SQDC over HTTP, from facts, with faults to switch on."""
+"""Sample supplier: serves the formats of OCS, AGLC and SQDC over HTTP, with switchable faults."""

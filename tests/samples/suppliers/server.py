@@ -1,10 +1,9 @@
 """
-The sample supplier: the formats of OCS (shop and wholesale), AGLC, SQDC and a public list over HTTP.
+Sample supplier: the formats of OCS (shop and wholesale), AGLC, SQDC and a public list over HTTP.
 
-`POST /_fault` switches faults.
-
-Faults: 500, 403, 404, 429 (once, with Retry-After), truncated, html (a challenge page), empty, half, drift (names and
-prices under other keys), drip, bomb, malformed-product.
+`POST /_fault` sets the fault: 500, 403, 404, 429 (once, with Retry-After), truncated, html (a
+challenge page), empty, half, drift (names and prices under other keys), drip, bomb,
+malformed-product.
 """
 
 import csv
@@ -35,7 +34,7 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 def ocs_products() -> list[dict[str, Any]]:
-    """Return Shopify products, sizes as variants, facts as tags."""
+    """Return Shopify products: sizes as variants, attributes as tags."""
     products = []
     for number, group in groupby(_rows("ocs.csv"), key=lambda row: row["id"]):
         rows = list(group)
@@ -71,7 +70,7 @@ def ocs_products() -> list[dict[str, Any]]:
 
 
 def aglc_variants() -> dict[str, list[dict[str, Any]]]:
-    """Return AGLC's variants by format: the flower of ocs.csv as AGLC writes it, in percent and mg/g by turns."""
+    """Return AGLC's variants by format: flower of ocs.csv, alternating percent and mg/g."""
     variants = []
     flower = [
         row
@@ -82,7 +81,7 @@ def aglc_variants() -> dict[str, list[dict[str, Any]]]:
         ends = re.findall(r"\d+\.\d+", row["thc"]) or ["0.00"]
         unit, factor = ("%", 1) if number % 2 else (" mg/g", 10)
         if number == 40:
-            factor = 1000  # as some are: a hundred times too large
+            factor = 1000  # a hundred times too large, as some real values are
         written = " \u2212 ".join(
             f"{float(end) * factor:g}{unit if unit == '%' else ''}" for end in (ends[0], ends[-1])
         )
@@ -127,7 +126,7 @@ WHOLESALE_COLUMNS = (
 
 
 def wholesale_rows() -> list[dict[str, Any]]:
-    """Return the rows of a MasterCatalogue: English ones of ocs.csv, two thirds of their price; blanks as they are."""
+    """Return rows of a MasterCatalogue: English rows of ocs.csv, at two thirds of their price."""
     rows = []
     for number, row in enumerate(r for r in _rows("ocs.csv") if r["language"] == "en"):
         gtin, code = row["sku"].strip("_"), f"{row['id']}_{row['size']}___"
@@ -155,9 +154,9 @@ def wholesale_rows() -> list[dict[str, Any]]:
                 if is_edible or not ends["cbd"]
                 else ends["cbd"][-1],
                 "Plant Type": row["plant_type"],
-                "GTIN": float(gtin) if gtin.isdigit() else None,  # as spreadsheets keep them
+                "GTIN": float(gtin) if gtin.isdigit() else None,  # as spreadsheets store them
                 "OCS Item Number": float(row["id"]),
-                # Blank, or with blanks around it, as in the real one.
+                # Blank, or surrounded by spaces, as in the real workbook.
                 "OCS Variant Number": None if number % 7 == 0 else f" {code} ",
             }
         )
@@ -177,13 +176,13 @@ def workbook(rows: list[dict[str, Any]], columns: Sequence[str]) -> bytes:
 
 
 def sample_price(size: str) -> str:
-    """Return a price by a rule of size: six dollars and a little per gram, as SQDC writes it."""
+    """Return a price by size, about six dollars per gram, as SQDC writes it."""
     grams = float(size.replace(",", ".").removesuffix("g").strip() or 1)
     return f"{4.9 + 6 * grams:.2f} $".replace(".", ",")
 
 
 class SampleSupplier(ThreadingHTTPServer):
-    """The server; `fault` is None or the name of a fault."""
+    """The server; `fault`: name of the current fault, or None."""
 
     daemon_threads = True
 
@@ -196,46 +195,46 @@ class SampleSupplier(ThreadingHTTPServer):
         self.wholesale = wholesale_rows()
         self.list_csv = (HERE / "registry.csv").read_text()
         self._workbooks: dict[str, bytes] = {}
-        self.refusals = 0
-        self.asked = 0
-        self.unmodified = 0
-        self.wants = ""
-        """What must stand in Authorization, if anything."""
-        self._may_answer = threading.Event()
-        self._may_answer.set()
-        self.is_waited_for = False
+        self.rate_limit_count = 0
+        self.request_count = 0
+        self.unmodified_count = 0
+        self.required_authorization = ""
+        """The Authorization header that requests must send; "": any."""
+        self._is_released = threading.Event()
+        self._is_released.set()
+        self.has_blocked_requests = False
 
-    def hold(self) -> None:
-        """Answer the first page and keep all others waiting until released."""
-        self._may_answer.clear()
+    def block(self) -> None:
+        """Serve the first page and block all further pages until `release`."""
+        self._is_released.clear()
 
     def release(self) -> None:
-        """Answer again."""
-        self._may_answer.set()
+        """Serve all pages again."""
+        self._is_released.set()
 
     def wait_for_release(self) -> None:
-        """Wait while held."""
-        self.is_waited_for = not self._may_answer.is_set()
-        self._may_answer.wait(60)
+        """Wait while further pages are blocked."""
+        self.has_blocked_requests = not self._is_released.is_set()
+        self._is_released.wait(60)
 
     def workbook(self, rows: list[dict[str, Any]], columns: Sequence[str]) -> bytes:
-        """Return the same bytes for the same rows, as a file that lies on a server."""
-        told = json.dumps([rows, columns])
-        return self._workbooks.setdefault(told, workbook(rows, columns))
+        """Return the same bytes for the same rows, as a static file would have."""
+        content = json.dumps([rows, columns])
+        return self._workbooks.setdefault(content, workbook(rows, columns))
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Base URL of the server."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: SampleSupplier
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else every answer waits 40 ms for an acknowledgement
+    disable_nagle_algorithm = True  # otherwise each response waits 40 ms for an acknowledgement
 
     def log_message(self, *_arguments: Any) -> None:
-        """Stay quiet."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
@@ -253,25 +252,31 @@ class _Handler(BaseHTTPRequestHandler):
                     {**p, "title": None, "variants": [{"sku": v["sku"]} for v in p["variants"]]}
                     for p in products
                 ]
-            self._json({"products": self._kept(products, page)})
+            self._json({"products": self._faulty_rows(products, page)})
         elif url.path == "/ocs-wholesale":
             columns = [c.lower() if self.server.fault == "drift" else c for c in WHOLESALE_COLUMNS]
-            book = self.server.workbook(self._kept(self.server.wholesale, 1), columns)
+            book = self.server.workbook(self._faulty_rows(self.server.wholesale, 1), columns)
             self._send(book, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
         elif url.path == "/list.csv":
-            self._send(self._kept_lines(self.server.list_csv), "text/csv")
+            self._send(self._faulty_lines(self.server.list_csv), "text/csv")
         elif url.path == "/aglc/shop-cannabis":
-            token = '<form><input name="__RequestVerificationToken" type="hidden" value="sample-token"></form>'
+            token = (
+                '<form><input name="__RequestVerificationToken" type="hidden"'
+                ' value="sample-token"></form>'
+            )
             self._send(
                 f"<html><body>{token}</body></html>".encode(), "text/html", cookie="token=sample"
             )
         elif url.path == "/sqdc/fr-CA/rechercher":
             rows = self.server.sqdc[(page - 1) * SQDC_PAGE : page * SQDC_PAGE]
-            found = [_result(row) for row in self._kept(rows, page)]
+            results = [_result(row) for row in self._faulty_rows(rows, page)]
             if self.server.fault == "drift":
-                found = [{**result, "DisplayName": None} for result in found]
-            context = html.escape(json.dumps({"SearchResults": found}), quote=True)
-            body = f'<html><body><div data-oc-controller="Product.SearchResults" data-context="{context}"></div></body></html>'
+                results = [{**result, "DisplayName": None} for result in results]
+            context = html.escape(json.dumps({"SearchResults": results}), quote=True)
+            body = (
+                '<html><body><div data-oc-controller="Product.SearchResults"'
+                f' data-context="{context}"></div></body></html>'
+            )
             self._send(body.encode(), "text/html; charset=utf-8")
         else:
             self._send(b"not found", "text/plain", status=404)
@@ -281,22 +286,22 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/aglc/api/cxa/CatalogExtended/GetProductList":
             self._aglc({name: values[0] for name, values in parse_qs(sent.decode()).items()})
             return
-        asked = json.loads(sent or b"{}")
+        body = json.loads(sent or b"{}")
         by_id = {f"{row['sku']}-P": row for row in self.server.sqdc}
         if self.path == "/_fault":
-            self.server.fault = asked.get("fault")
-            self._answer(b"{}", "application/json", 200)
+            self.server.fault = body.get("fault")
+            self._respond(b"{}", "application/json", 200)
         elif self.path == "/sqdc/api/product/calculatePrices":
             prices = [
                 {"ProductId": i, "VariantPrices": [{"ListPrice": sample_price(by_id[i]["size"])}]}
-                for i in asked["products"]
+                for i in body["products"]
                 if i in by_id
             ]
             self._json({"ProductPrices": prices})
         elif self.path == "/sqdc/api/inventory/findInventoryItems":
-            self._json([sku for sku in asked["skus"] if f"{sku}-P" in by_id and int(sku[-1]) % 4])
+            self._json([sku for sku in body["skus"] if f"{sku}-P" in by_id and int(sku[-1]) % 4])
         elif self.path == "/sqdc/api/product/specifications":
-            row = by_id[asked["productId"]]
+            row = by_id[body["productId"]]
             facts = {
                 "GramEquivalent": row["size"],
                 "LevelTwoCategory": "Fleurs séchées",
@@ -315,7 +320,7 @@ class _Handler(BaseHTTPRequestHandler):
         if form.get(
             "__RequestVerificationToken"
         ) != "sample-token" or "token=sample" not in self.headers.get("Cookie", ""):
-            self._answer(b"no token", "text/plain", 403)
+            self._respond(b"no token", "text/plain", 403)
             return
         page, size = int(form["pg"]), int(form["ps"])
         variants = self.server.aglc.get(form["f"].removeprefix("format="), [])[
@@ -323,10 +328,10 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         if self.server.fault == "drift":
             variants = [{"VariantId": v["VariantId"], "Title": v["DisplayName"]} for v in variants]
-        self._json({"Variants": self._kept(variants, 1)})
+        self._json({"Variants": self._faulty_rows(variants, 1)})
 
-    def _kept(self, rows: list[Any], page: int) -> list[Any]:
-        """Return what the fault leaves of a page."""
+    def _faulty_rows(self, rows: list[Any], page: int) -> list[Any]:
+        """Return the rows of a page that remain under the current fault."""
         match self.server.fault:
             case "empty":
                 return []
@@ -334,31 +339,34 @@ class _Handler(BaseHTTPRequestHandler):
                 return rows[::2] if page == 1 else []
         return rows
 
-    def _kept_lines(self, text: str) -> bytes:
-        """Return what the fault leaves of a list."""
+    def _faulty_lines(self, text: str) -> bytes:
+        """Return the list as it is under the current fault."""
         head, *lines = text.splitlines(keepends=True)
         if self.server.fault == "drift":
             head = head.lower().replace("name", "title")
-        return "".join([head, *self._kept(lines, 1)]).encode()
+        return "".join([head, *self._faulty_rows(lines, 1)]).encode()
 
     def _json(self, value: Any) -> None:
         self._send(json.dumps(value).encode(), "application/json")
 
     def _send(self, body: bytes, content_type: str, status: int = 200, cookie: str = "") -> None:
-        self.server.asked += 1
-        if self.server.wants and self.headers.get("Authorization") != self.server.wants:
-            self._answer(b"who are you?", "text/plain", 401)
+        self.server.request_count += 1
+        if (
+            self.server.required_authorization
+            and self.headers.get("Authorization") != self.server.required_authorization
+        ):
+            self._respond(b"unauthorized", "text/plain", 401)
             return
         match self.server.fault:
             case "500" | "403" | "404":
-                self._answer(
+                self._respond(
                     b"<html><title>One moment</title></html>", "text/html", int(self.server.fault)
                 )
-            case "429" if self.server.refusals == 0:
-                self.server.refusals += 1
-                self._answer(b"slowly", "text/plain", 429, {"Retry-After": "1"})
+            case "429" if self.server.rate_limit_count == 0:
+                self.server.rate_limit_count += 1
+                self._respond(b"too many requests", "text/plain", 429, {"Retry-After": "1"})
             case "bomb":
-                self._answer(
+                self._respond(
                     gzip.compress(bytes(80_000_000)),
                     content_type,
                     200,
@@ -367,20 +375,20 @@ class _Handler(BaseHTTPRequestHandler):
             case "drip":
                 self._drip(body, content_type)
             case "truncated":
-                self._answer(body[: len(body) // 2], content_type, status)
+                self._respond(body[: len(body) // 2], content_type, status)
             case "html":
-                self._answer(b"<html><title>One moment</title></html>", "text/html", 200)
+                self._respond(b"<html><title>One moment</title></html>", "text/html", 200)
             case _:
-                more = (
+                headers = (
                     {"Set-Cookie": f"{cookie}; Path=/"}
                     if cookie
                     else {"ETag": f'"{sha256(body).hexdigest()}"'}
                 )
-                if not cookie and self.headers.get("If-None-Match") == more["ETag"]:
-                    self.server.unmodified += 1
-                    self._answer(b"", content_type, 304, more)
+                if not cookie and self.headers.get("If-None-Match") == headers["ETag"]:
+                    self.server.unmodified_count += 1
+                    self._respond(b"", content_type, 304, headers)
                 else:
-                    self._answer(body, content_type, status, more)
+                    self._respond(body, content_type, status, headers)
 
     def _drip(self, body: bytes, content_type: str) -> None:
         self.send_response(200)
@@ -388,17 +396,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         try:
-            for place in range(0, len(body), 10):
-                self.wfile.write(body[place : place + 10])
+            for start in range(0, len(body), 10):
+                self.wfile.write(body[start : start + 10])
                 time.sleep(0.05)
-        except OSError:  # the client had enough
+        except OSError:  # the client gave up
             self.close_connection = True
 
-    def _answer(
-        self, body: bytes, content_type: str, status: int, more: dict[str, str] | None = None
+    def _respond(
+        self, body: bytes, content_type: str, status: int, headers: dict[str, str] | None = None
     ) -> None:
         self.send_response(status)
-        for name, value in (more or {}).items():
+        for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))

@@ -1,4 +1,4 @@
-"""A listing is cleaned whole, or refused with its field."""
+"""Listing cleaner: a record is cleaned, or rejected with its field."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -11,20 +11,36 @@ from catalog.ingest.records import Potency, ProductRecord
 from mlops.pipelines.errors import RecordRejected
 
 RECORD = ProductRecord(
-    source="ocs", external_id="1", language="en", price_kind="retail", payload={}, name="TRIBAL Cuban Linx 3x0.5g",
-    brand="Tribal", category="Dried Flower", sku="00628124825080", size="3x0.5g", strain_type="Indica Dominant",
-    thc_low="25.000000", thc_high="31.000000", price="29.95",
-)  # fmt: skip
+    source="ocs",
+    external_id="1",
+    language="en",
+    price_kind="retail",
+    payload={},
+    name="TRIBAL Cuban Linx 3x0.5g",
+    brand="Tribal",
+    category="Dried Flower",
+    sku="00628124825080",
+    size="3x0.5g",
+    strain_type="Indica Dominant",
+    thc_low="25.000000",
+    thc_high="31.000000",
+    price="29.95",
+)
 
 
 def test_listing_is_cleaned() -> None:
     clean = clean_listing(RECORD)
+
     assert (clean.name, clean.raw_name) == ("Cuban Linx", "TRIBAL Cuban Linx 3x0.5g")
-    assert (clean.category, clean.weight_grams, clean.unit_count) == ("pre-rolls", Decimal("1.5"), 3)
+    assert (clean.category, clean.weight_grams, clean.unit_count) == (
+        "pre-rolls",
+        Decimal("1.5"),
+        3,
+    )
     assert (clean.strain_type, clean.merge_key) == ("indica-dominant", "gtin:00628124825080")
 
 
-def test_size_that_cannot_be_read_is_flagged() -> None:
+def test_unreadable_size_is_flagged() -> None:
     clean = clean_listing(replace(RECORD, size="0.5g 3-pack"))
     assert (clean.weight_grams, clean.flags) == (None, ("size_unread",))
 
@@ -32,7 +48,7 @@ def test_size_that_cannot_be_read_is_flagged() -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [("name", ""), ("category", "Rockets"), ("price", "free"), ("thc_low", "x")]
 )
-def test_refusal_names_the_field(field: str, value: str) -> None:
+def test_rejection_names_the_field(field: str, value: str) -> None:
     broken: dict[str, Any] = {field: value}
     with pytest.raises(RecordRejected) as refused:
         clean_listing(replace(RECORD, **broken))
@@ -42,18 +58,19 @@ def test_refusal_names_the_field(field: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"), [("29,90 $", "29.90"), ("27.55", "27.55"), ("CAD $5", "5")]
 )
-def test_price_is_read(text: str, expected: str) -> None:
+def test_price_is_parsed(text: str, expected: str) -> None:
     assert parse_price(text) == Decimal(expected)
 
 
 @pytest.mark.parametrize("text", ["", "free", "-3", "0.00", "12.345"])
-def test_price_is_refused(text: str) -> None:
+def test_invalid_price_is_rejected(text: str) -> None:
     with pytest.raises(RecordRejected):
         parse_price(text)
 
 
-def test_potency_keeps_both_ends_and_says_nothing_of_edibles() -> None:
+def test_potency_keeps_both_ends_and_is_empty_for_edibles() -> None:
     potency = parse_potency("18", "24,5", category="dried-flower", field="thc")
+
     assert potency is not None
     assert (potency.low, potency.high, potency.unit) == (
         Decimal("18.00"),
@@ -66,7 +83,7 @@ def test_potency_keeps_both_ends_and_says_nothing_of_edibles() -> None:
 @pytest.mark.parametrize(
     ("low", "high"), [("-1", "2"), ("20", "120"), ("30", "20"), ("mild", ""), ("NaN", "")]
 )
-def test_potency_is_refused(low: str, high: str) -> None:
+def test_invalid_potency_is_rejected(low: str, high: str) -> None:
     with pytest.raises(RecordRejected):
         parse_potency(low, high, category="dried-flower", field="thc")
 
@@ -89,11 +106,11 @@ def test_gtin_needs_its_check_digit() -> None:
         ("100001_21g___", None),
     ],
 )
-def test_gtin_as_spreadsheets_keep_it(text: str, gtin: str | None) -> None:
+def test_gtin_stored_as_a_number_by_spreadsheets(text: str, gtin: str | None) -> None:
     assert parse_gtin(text) == gtin
 
 
-def test_lot_values_are_kept_apart_from_the_label() -> None:
+def test_lot_potency_is_separate_from_the_label() -> None:
     listing = clean_listing(
         replace(RECORD, thc_low="20", thc_high="26", lot_thc="24,5", lot_cbd="as the lot says")
     )
@@ -105,10 +122,11 @@ def test_lot_values_are_kept_apart_from_the_label() -> None:
     assert listing.flags == ("lot_cbd_unread",)
 
 
-def test_amounts_counts_and_equivalents_are_kept_apart() -> None:
+def test_volume_unit_count_and_dried_equivalent_are_separate_fields() -> None:
     drink = clean_listing(
         replace(RECORD, category="Beverages", size="355 ml", sku="x", gtin="628124825080.0")
     )
+
     assert (drink.volume_ml, drink.weight_grams, drink.dried_equivalent_grams) == (
         Decimal(355),
         None,
@@ -116,6 +134,9 @@ def test_amounts_counts_and_equivalents_are_kept_apart() -> None:
     )
     assert drink.merge_key == "gtin:00628124825080"
     assert (
-        clean_listing(replace(RECORD, category="Pre-Rolls", size="1.5 g", unit_count="3")).unit_count == 3
+        clean_listing(
+            replace(RECORD, category="Pre-Rolls", size="1.5 g", unit_count="3")
+        ).unit_count
+        == 3
     )
     assert clean_listing(replace(RECORD, price=None)).price is None

@@ -1,4 +1,4 @@
-"""Pairs of real menus labelled by hand, through cleaning and matching: what is merged is one product."""
+"""Matching on hand-labeled pairs of real menus: merged pairs are the same product."""
 
 import csv
 from collections import Counter
@@ -13,17 +13,17 @@ from catalog.services.duplicates import match_candidate
 PAIRS = Path(__file__).parents[2] / "samples" / "duplicate_pairs.csv"
 
 
-def test_what_is_merged_is_one_product() -> None:
-    """Label `unclear`: nobody can tell from what is written, so merging would be a guess."""
+def test_precision_and_recall_of_merges() -> None:
+    """Label `unclear`: not decidable from the texts, so that merging would be a guess."""
     with PAIRS.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     bands = Counter(
-        (row["label"], compare_products(_side(row, "left"), _side(row, "right")).band) for row in rows
+        (row["label"], compare_products(_candidate(row, "left"), _candidate(row, "right")).band)
+        for row in rows
     )
-    labels, merged = (
-        Counter(row["label"] for row in rows),
-        sum(n for (_, band), n in bands.items() if band == "same"),
-    )
+    labels = Counter(row["label"] for row in rows)
+    merged = sum(count for (_, band), count in bands.items() if band == "same")
+
     assert (labels["same"], labels["different"], labels["unclear"]) == (55, 210, 25)
     assert bands["different", "same"] == 0
     assert bands["same", "same"] / merged >= 0.96
@@ -32,25 +32,25 @@ def test_what_is_merged_is_one_product() -> None:
     assert bands["different", "review"] / labels["different"] <= 0.02
 
 
-def _side(row: dict[str, str], side: str) -> MatchCandidate:
-    told = {
+def _candidate(row: dict[str, str], side: str) -> MatchCandidate:
+    values = {
         name.removeprefix(f"{side}_"): value for name, value in row.items() if name.startswith(side)
     }
     record = ProductRecord(
-        source=told["list"],
+        source=values["list"],
         external_id=side,
-        language=told["language"],
+        language=values["language"],
         price_kind="retail",
         payload={},
         price=None,
-        name=told["name"],
-        brand=told["brand"],
-        category=told["category"],
-        size=told["size"],
-        gtin=told["gtin"],
-        strain_type=told["strain_type"],
-        thc=told["thc"],
-        cbd=told["cbd"],
+        name=values["name"],
+        brand=values["brand"],
+        category=values["category"],
+        size=values["size"],
+        gtin=values["gtin"],
+        strain_type=values["strain_type"],
+        thc=values["thc"],
+        cbd=values["cbd"],
     )
     listing = clean_listing(record)
     product = Product(

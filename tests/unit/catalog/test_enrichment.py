@@ -1,4 +1,4 @@
-"""Enrichment: a whole name finds its strain, part of one does not; a supplier's own words win."""
+"""Enrichment: whole names match strains, parts do not; the supplier's terpenes take precedence."""
 
 from decimal import Decimal
 from typing import Any
@@ -41,7 +41,7 @@ def _listing(**facts: Any) -> CleanListing:
 @pytest.mark.parametrize(
     "name", ["Wedding Cake", "wedding-cake Pre-Roll", "Wedding Cake Flower", "WEDDING CAKE"]
 )
-def test_whole_name_finds_its_strain(name: str) -> None:
+def test_whole_name_matches_its_strain(name: str) -> None:
     match = find_strain(_listing(name=name))
     assert match is not None
     assert (match.strain.parents, match.method) == (("Triangle Kush", "Animal Mints"), "exact")
@@ -50,12 +50,13 @@ def test_whole_name_finds_its_strain(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["Strawberry Cake", "Wedding Cake Strawberry Kiwi", "Indica Blend", ""]
 )
-def test_part_of_a_name_finds_nothing(name: str) -> None:
+def test_part_of_a_name_matches_no_strain(name: str) -> None:
     assert find_strain(_listing(name=name)) is None
 
 
-def test_laboratory_means_fill_what_the_supplier_leaves_open() -> None:
+def test_laboratory_means_fill_missing_terpenes() -> None:
     enriched = enrich_listing(_listing())
+
     assert (enriched.strain, enriched.lineage, enriched.terpene_source) == (
         "Blue Dream",
         ("Blueberry", "Haze"),
@@ -65,34 +66,37 @@ def test_laboratory_means_fill_what_the_supplier_leaves_open() -> None:
     assert enrich_listing(enriched) == enriched
 
 
-def test_terpenes_the_supplier_names_win() -> None:
+def test_terpenes_of_the_supplier_take_precedence() -> None:
     enriched = enrich_listing(_listing(terpenes=("Limonene", "no such thing")))
     assert (enriched.terpenes, enriched.terpene_source) == (("limonene",), "supplier")
 
 
-def test_what_is_no_flower_has_no_strain() -> None:
+def test_beverage_has_no_strain() -> None:
     assert enrich_listing(_listing(category="beverages")).strain is None
 
 
-def test_tables_speak_of_terpenes_that_exist() -> None:
+def test_reference_tables_contain_known_terpenes_only() -> None:
     assert {terpene for strain in strains().values() for terpene in strain.terpenes} <= set(
         terpenes()
     )
     assert all(len(strain.parents) != 1 for strain in strains().values())
 
 
-def test_measured_terpenes_keep_their_basis_and_a_mean_never_becomes_a_claim() -> None:
+def test_measured_terpenes_keep_their_origin_and_a_mean_stays_a_mean() -> None:
     measured = enrich_listing(_listing(terpenes=("Limonene",), terpene_source="measured"))
+
     assert (measured.terpenes, measured.terpene_source) == (("limonene",), "measured")
+
     mean = enrich_listing(_listing())
+
     assert enrich_listing(mean).terpene_source == "strain-mean"
 
 
-def test_type_that_the_supplier_leaves_open_stays_open() -> None:
+def test_missing_strain_type_stays_open() -> None:
     assert enrich_listing(_listing(name="Acapulco Gold")).strain_type is None
 
 
-def test_how_a_strain_was_known_is_told() -> None:
+def test_match_states_its_method() -> None:
     known = {
         name: find_strain(_listing(name=name))
         for name in ("Grand Daddy Purps", "Zkittles", "Blue Dream Fog")
@@ -104,6 +108,6 @@ def test_how_a_strain_was_known_is_told() -> None:
     }
 
 
-def test_flavor_of_a_vape_is_no_strain() -> None:
+def test_flavor_of_a_vape_matches_no_strain() -> None:
     assert find_strain(_listing(name="Blueberry")) is not None
     assert find_strain(_listing(name="Blueberry", category="vapes")) is None

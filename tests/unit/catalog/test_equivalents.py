@@ -1,4 +1,4 @@
-"""Dried equivalents, case by case as the law has them."""
+"""Dried cannabis equivalents by law, case by case."""
 
 from datetime import date
 from decimal import Decimal
@@ -29,7 +29,7 @@ TODAY, BEFORE = date(2026, 5, 1), date(2022, 12, 1)
         ("dried-flower", "3.5", None, None, date(2018, 10, 16), None),
     ],
 )
-def test_amounts_count_as(
+def test_dried_equivalent_by_category_and_day(
     category: str,
     grams: str | None,
     milliliters: str | None,
@@ -49,6 +49,6 @@ def test_amounts_count_as(
 
 def test_no_class_has_two_rows_in_force_on_a_day() -> None:
     for row in equivalents():
-        alike = [r for r in equivalents() if r.legal_class == row.legal_class and r is not row]
-        ends = [(r.effective_from, r.effective_to or date.max) for r in alike]
+        same_class = [r for r in equivalents() if r.legal_class == row.legal_class and r is not row]
+        ends = [(r.effective_from, r.effective_to or date.max) for r in same_class]
         assert not any(start <= row.effective_from <= end for start, end in ends)

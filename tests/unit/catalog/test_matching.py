@@ -1,4 +1,4 @@
-"""Pairs of real menus, labelled by hand; and the vetoes one by one."""
+"""Matching: hand-labeled pairs of real menus, and each veto and doubt."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -9,66 +9,145 @@ import pytest
 from catalog.ingest.matching import MatchCandidate, brand_block, compare_products, rank_matches
 
 PINK = MatchCandidate(
-    merge_key="a", name="Pink Kush", brand="San Rafael '71", category="dried-flower", strain_type="indica",
-    weight_grams=Decimal("3.5"), thc=(Decimal(20), Decimal(26)),
-)  # fmt: skip
+    merge_key="a",
+    name="Pink Kush",
+    brand="San Rafael '71",
+    category="dried-flower",
+    strain_type="indica",
+    weight_grams=Decimal("3.5"),
+    thc=(Decimal(20), Decimal(26)),
+)
 
 
-def _is(left: str, right: str, brand: str, category: str, *, has_size: bool = False) -> str:
+def _band(left: str, right: str, brand: str, category: str, *, has_size: bool = False) -> str:
     facts: dict[str, Any] = {"brand": brand, "category": category}
     if has_size:
         facts["weight_grams"] = Decimal(1)
     return compare_products(
-        MatchCandidate(merge_key="l", name=left, **facts), MatchCandidate(merge_key="r", name=right, **facts)
+        MatchCandidate(merge_key="l", name=left, **facts),
+        MatchCandidate(merge_key="r", name=right, **facts),
     ).band
 
 
 @pytest.mark.parametrize(
     ("left", "right", "brand", "category", "band"),
     [
-        # one product
+        # the same product
         ("Chocolate Chip Cookie", "Chocolate Chip Cookie", "Kaneh Company", "edibles", "same"),
         ("Northern Lights - Oil", "Northern Light - Oil", "The Green Cross", "extracts", "same"),
         ("Bubble Gum - Wax", "Bubblegum - Wax", "West Coast Cure", "extracts", "same"),
-        ("AC/DC & CB Diesel - Oil", "ACDC / CB Diesel - Oil", "The CO2 Company", "extracts", "same"),
+        (
+            "AC/DC & CB Diesel - Oil",
+            "ACDC / CB Diesel - Oil",
+            "The CO2 Company",
+            "extracts",
+            "same",
+        ),
         ("Gummies - Bears On Clouds", "Gummie - Bears on Clouds", "Iris", "edibles", "same"),
-        ("Triple Strength Orange Gummies", "Triple Strength Gummies - Orange", "IncrediMeds", "edibles", "same"),
+        (
+            "Triple Strength Orange Gummies",
+            "Triple Strength Gummies - Orange",
+            "IncrediMeds",
+            "edibles",
+            "same",
+        ),
         ("Rick Simpson Caps - Hybrid", "Rick Simpson Caps (Hybrid)", "Delta 11", "edibles", "same"),
         ("Cuban Linx Pre-Roll", "Cuban Linx", "Tribal", "pre-rolls", "same"),
         ("Préroulé Big Hits", "Big Hits Pre-Rolls", "Pure Sunfarms", "pre-rolls", "same"),
-        # to be asked
-        ("Monster Cookies - Shatter", "Cookie Monster - Shatter", "OMG Extracts", "extracts", "review"),
-        ("Afghan Blue - Vaporizer Cartridge", "Blue Afghani - Vaporizer Cartridge", "The CO2 Company", "vapes", "review"),
-        ("Relief Balm - Rose Geranium", "Relief Balm - Rose Gernaium", "Flour Child", "topicals", "review"),
+        # for review
+        (
+            "Monster Cookies - Shatter",
+            "Cookie Monster - Shatter",
+            "OMG Extracts",
+            "extracts",
+            "review",
+        ),
+        (
+            "Afghan Blue - Vaporizer Cartridge",
+            "Blue Afghani - Vaporizer Cartridge",
+            "The CO2 Company",
+            "vapes",
+            "review",
+        ),
+        (
+            "Relief Balm - Rose Geranium",
+            "Relief Balm - Rose Gernaium",
+            "Flour Child",
+            "topicals",
+            "review",
+        ),
         ("Dark Chocolate Truffle", "Truffle - Dark Chocolate", "IncrediMeds", "edibles", "review"),
-        # two products
-        ("OG Kush - Vaporizer Cartridge", "OG Kush - Vaporizer Disposable", "Bumblebee", "vapes", "different"),
+        # different products
+        (
+            "OG Kush - Vaporizer Cartridge",
+            "OG Kush - Vaporizer Disposable",
+            "Bumblebee",
+            "vapes",
+            "different",
+        ),
         ("Platinum OG Kush - Oil", "OG Kush - Oil", "Platinum Oils", "extracts", "different"),
         ("Tincture 15:1", "Tincture 1.5:1", "Revivid CBD", "oils", "different"),
-        ("Fire OG - Wax", "Fire OG Kush - Wax", "Natural Cannabis Company", "extracts", "different"),
+        (
+            "Fire OG - Wax",
+            "Fire OG Kush - Wax",
+            "Natural Cannabis Company",
+            "extracts",
+            "different",
+        ),
         ("Blue Diesel - Wax", "Blue City Diesel - Wax", "Waxology", "extracts", "different"),
         ("Cheese - Wax", "Blue Cheese - Wax", "Waxology", "extracts", "different"),
         ("LA Cheese - Oil", "Cheese - Oil", "Waxology", "extracts", "different"),
-        ("Deadband - Vaporizer Cartridge", "Headband - Vaporizer Cartridge", "O.pen VAPE", "vapes", "different"),
-        ("Orange Dream - Wax", "Orange Cream - Wax", "High Caliber Extracts", "extracts", "different"),
+        (
+            "Deadband - Vaporizer Cartridge",
+            "Headband - Vaporizer Cartridge",
+            "O.pen VAPE",
+            "vapes",
+            "different",
+        ),
+        (
+            "Orange Dream - Wax",
+            "Orange Cream - Wax",
+            "High Caliber Extracts",
+            "extracts",
+            "different",
+        ),
         ("Kind Caps", "Kind Caps - Sativa", "Kind Medicine", "edibles", "different"),
-        ("Hard Candy Jewels", "Hard Candy Jewels CBD", "Happy Seed Edibles", "edibles", "different"),
+        (
+            "Hard Candy Jewels",
+            "Hard Candy Jewels CBD",
+            "Happy Seed Edibles",
+            "edibles",
+            "different",
+        ),
         ("Gummy Cup CBD - Orange", "Gummy Cup CBD", "Happy Seed Edibles", "edibles", "different"),
-        ("Triple Strength Gummies", "Triple Strength Gummies - Grape", "IncrediMeds", "edibles", "different"),
-        ("THC Infused Tea - O-Cup", "THC Infused Coffee - O-Cup", "Pot O Coffee", "edibles", "different"),
+        (
+            "Triple Strength Gummies",
+            "Triple Strength Gummies - Grape",
+            "IncrediMeds",
+            "edibles",
+            "different",
+        ),
+        (
+            "THC Infused Tea - O-Cup",
+            "THC Infused Coffee - O-Cup",
+            "Pot O Coffee",
+            "edibles",
+            "different",
+        ),
         ("Gelato #33", "Gelato #41", "Sherbinski", "extracts", "different"),
         ("Blue Dream - Wax", "Blue Dream - Shatter", "Roil Extracts", "extracts", "different"),
         ("Salve Sample", "Salve", "Turtle Bud", "topicals", "different"),
         ("Snooze Bar Mini", "Snooze Bar", "Swerve Confections", "edibles", "different"),
     ],
-)  # fmt: skip
+)
 def test_pairs_of_real_menus(left: str, right: str, brand: str, category: str, band: str) -> None:
-    assert _is(left, right, brand, category) == _is(right, left, brand, category) == band
+    assert _band(left, right, brand, category) == band
+    assert _band(right, left, brand, category) == band
 
 
-def test_word_more_is_asked_about_only_where_all_else_speaks_for_one() -> None:
-    assert _is("Fire OG", "Fire OG Kush", "Aurora", "dried-flower", has_size=True) == "review"
-    assert _is("Fire OG", "Fire OG Kush", "Aurora", "dried-flower") == "different"
+def test_extra_word_needs_review_only_with_known_sizes() -> None:
+    assert _band("Fire OG", "Fire OG Kush", "Aurora", "dried-flower", has_size=True) == "review"
+    assert _band("Fire OG", "Fire OG Kush", "Aurora", "dried-flower") == "different"
 
 
 @pytest.mark.parametrize(
@@ -91,13 +170,15 @@ def test_word_more_is_asked_about_only_where_all_else_speaks_for_one() -> None:
         ({"name": "Pink Kush CBD"}, "different"),
     ],
 )
-def test_what_else_is_known_decides(facts: dict[str, Any], band: str) -> None:
+def test_band_by_other_attributes(facts: dict[str, Any], band: str) -> None:
     assert compare_products(PINK, replace(PINK, merge_key="b", **facts)).band == band
 
 
-def test_gtins_and_doses_rule_out() -> None:
+def test_other_gtin_dose_or_pack_is_a_veto() -> None:
     left = replace(PINK, gtin="00628110000129")
+
     assert compare_products(left, replace(PINK, gtin="00628110000136")).reasons == ("other GTIN",)
+
     bar = MatchCandidate(
         merge_key="a",
         name="Lemon Bar",
@@ -105,17 +186,22 @@ def test_gtins_and_doses_rule_out() -> None:
         category="edibles",
         measures=frozenset({"100mg"}),
     )
-    assert compare_products(bar, replace(bar, measures=frozenset({"250mg"}))).reasons == ("other dose",)
-    assert compare_products(replace(bar, thc_mg=Decimal(5)), replace(bar, thc_mg=Decimal(10))).reasons == (
+
+    assert compare_products(bar, replace(bar, measures=frozenset({"250mg"}))).reasons == (
         "other dose",
     )
+    assert compare_products(
+        replace(bar, thc_mg=Decimal(5)), replace(bar, thc_mg=Decimal(10))
+    ).reasons == ("other dose",)
+
     pack = MatchCandidate(
         merge_key="a", name="Cones", brand="B", category="pre-rolls", measures=frozenset({"3pack"})
     )
+
     assert compare_products(pack, replace(pack, measures=frozenset({"5pack"}))).band == "different"
 
 
-def test_sizes_in_names_are_held_against_those_in_columns() -> None:
+def test_sizes_in_names_are_compared_with_sizes_in_columns() -> None:
     cart = MatchCandidate(
         merge_key="a",
         name="GSCookies",
@@ -125,10 +211,12 @@ def test_sizes_in_names_are_held_against_those_in_columns() -> None:
     )
     named = replace(cart, merge_key="b", weight_grams=None)
     bands = [
-        compare_products(cart, replace(named, measures=frozenset({told}))).band
-        for told in ("1g", "0.5g", "2x0.25g")
+        compare_products(cart, replace(named, measures=frozenset({measure}))).band
+        for measure in ("1g", "0.5g", "2x0.25g")
     ]
+
     assert bands == ["different", "same", "same"]
+
     gummies = MatchCandidate(
         merge_key="a",
         name="Black Cherry Gummies",
@@ -137,23 +225,32 @@ def test_sizes_in_names_are_held_against_those_in_columns() -> None:
         thc_mg=Decimal(50),
     )
     three = replace(gummies, merge_key="b", thc_mg=None, measures=frozenset({"3pack"}))
+
     assert compare_products(gummies, three).reasons[1:] == ("size of one unknown",)
 
 
-def test_pre_roll_filed_as_flower_is_not_taken_for_flower() -> None:
-    assert _is("Skittles", "Skittles - Pre Roll", "OMC", "dried-flower", has_size=True) == "review"
-    assert _is("Skittles", "Skittles - Pre Roll", "OMC", "pre-rolls", has_size=True) == "same"
+def test_pre_roll_filed_under_flower_does_not_match_flower() -> None:
+    assert (
+        _band("Skittles", "Skittles - Pre Roll", "OMC", "dried-flower", has_size=True) == "review"
+    )
+    assert _band("Skittles", "Skittles - Pre Roll", "OMC", "pre-rolls", has_size=True) == "same"
 
 
-def test_rivals_that_are_not_one_among_themselves_are_all_asked_about() -> None:
+def test_ambiguous_matches_all_need_review() -> None:
     one, other = (replace(PINK, merge_key=key, gtin=f"0062811000012{key}") for key in "34")
-    assert [compared.band for _, compared in rank_matches(PINK, [one, other])] == ["review", "review"]
-    assert [compared.band for _, compared in rank_matches(PINK, [one, replace(one, merge_key="9")])] == [
+    assert [compared.band for _, compared in rank_matches(PINK, [one, other])] == [
+        "review",
+        "review",
+    ]
+    assert [
+        compared.band for _, compared in rank_matches(PINK, [one, replace(one, merge_key="9")])
+    ] == [
         "same",
         "same",
     ]
 
 
-def test_brands_are_compared_without_what_companies_are() -> None:
-    assert brand_block("Edison Cannabis Co") == brand_block("EDISON") == "edison"
+def test_brands_are_compared_without_legal_forms() -> None:
+    assert brand_block("Edison Cannabis Co") == "edison"
+    assert brand_block("EDISON") == "edison"
     assert brand_block("Cannabis Co.") != ""

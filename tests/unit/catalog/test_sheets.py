@@ -1,4 +1,4 @@
-"""Lists of rows: cut without losing a byte, read whatever wrote them."""
+"""Sheet sources: split without losing a byte, read in any encoding, mapped to records."""
 
 import csv
 import io
@@ -28,7 +28,9 @@ PLAIN = SheetFormat()
 
 
 def _read(body: bytes, form: SheetFormat = PLAIN) -> list[dict[str, str]]:
-    return [row for part in split_sheet(io.BytesIO(body), form) for row in read_sheet_rows(part, form)]
+    return [
+        row for part in split_sheet(io.BytesIO(body), form) for row in read_sheet_rows(part, form)
+    ]
 
 
 def _book(rows: list[list[Any]], title: str = "List") -> bytes:
@@ -55,18 +57,23 @@ _cells_with_breaks = st.one_of(
     st.lists(st.lists(_cells_with_breaks, min_size=3, max_size=3), min_size=1, max_size=30),
     st.integers(1, 7),
 )
-def test_parts_are_the_file_and_their_rows_the_rows(rows: list[list[str]], most: int) -> None:
+def test_parts_add_up_to_the_file_and_its_rows(rows: list[list[str]], most: int) -> None:
     file = io.StringIO(newline="")
     csv.writer(file).writerows([["a", "b", "c"], *rows])
     body = file.getvalue().encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sheets, "ROWS_PER_PART", most)
         parts = list(split_sheet(io.BytesIO(body), SheetFormat(encoding="utf-8", delimiter=",")))
+
     assert parts[0].head + b"".join(part.rows for part in parts) == body
     assert {part.head for part in parts} == {parts[0].head}
+
     read = [
-        row for part in parts for row in read_sheet_rows(part, SheetFormat(encoding="utf-8", delimiter=","))
+        row
+        for part in parts
+        for row in read_sheet_rows(part, SheetFormat(encoding="utf-8", delimiter=","))
     ]
+
     assert [list(row.values()) for row in read] == [
         row for row in rows if any(cell.strip() for cell in row)
     ]
@@ -98,7 +105,7 @@ def test_parts_are_the_file_and_their_rows_the_rows(rows: list[list[str]], most:
         "named sheet",
     ],
 )
-def test_whatever_wrote_it(body: bytes, form: SheetFormat) -> None:
+def test_sheet_is_read_in_any_format(body: bytes, form: SheetFormat) -> None:
     assert _read(body, form) == [{"nom": "Fleur séchée", "prix": "29"}]
 
 
@@ -114,24 +121,26 @@ def test_whatever_wrote_it(body: bytes, form: SheetFormat) -> None:
     ],
     ids=["empty", "no header", "open quote", "wrong encoding", "no workbook", "no sheet"],
 )
-def test_what_cannot_be_read_is_told(body: bytes, form: SheetFormat, reason: str) -> None:
+def test_unreadable_sheet_is_rejected_with_a_reason(
+    body: bytes, form: SheetFormat, reason: str
+) -> None:
     with pytest.raises(SourceBroken, match=reason):
         _read(body, form)
 
 
-def test_columns_of_the_same_name_or_none_are_told_apart_and_sheets_are_named() -> None:
+def test_duplicate_and_blank_column_names_are_made_distinct() -> None:
     assert _read(b"thc,,thc\n1,2,3\n") == [{"thc": "1", "Column (2)": "2", "thc (3)": "3"}]
     assert list_sheets(_book([["a"]])) == ["List"]
     assert list_sheets(b"a,b") == []
 
 
-def test_numbers_of_a_workbook_are_written_as_people_do() -> None:
+def test_workbook_numbers_are_formatted_without_artifacts() -> None:
     moment = datetime(2026, 5, 1, 8, 30)  # a workbook knows no zones
     row = _read(_book([["gtin", "thc", "on", "none"], [628110000123.0, 22.5, moment, None]]))[0]
     assert row == {"gtin": "628110000123", "thc": "22.5", "on": "2026-05-01T08:30:00", "none": ""}
 
 
-def test_only_so_many_rows_are_cut() -> None:
+def test_split_stops_at_the_maximum_number_of_rows() -> None:
     parts = list(split_sheet(io.BytesIO(b"a\n1\n2\n3\n"), PLAIN, max_rows=2))
     assert parts == [SheetPart(b"a\n", b"1\n2\n")]
 
@@ -140,7 +149,7 @@ def _source(**mapping: Any) -> SheetSource:
     return SheetSource(code="list", label="List", mapping=SheetMapping(**mapping))
 
 
-def test_row_is_read_by_the_mapping() -> None:
+def test_row_is_read_by_its_mapping() -> None:
     source = _source(
         columns={
             "name": "Item",
@@ -166,6 +175,7 @@ def test_row_is_read_by_the_mapping() -> None:
         "S": "Oui",
     }
     record = source.record(row)
+
     assert (record.name, record.size, record.category, record.brand) == (
         "Pink Kush",
         "3.5 g",
@@ -178,28 +188,31 @@ def test_row_is_read_by_the_mapping() -> None:
     assert source.record({"Item": "x"}).defect
 
 
-def test_row_without_id_is_known_by_what_it_is_and_list_without_prices_has_none() -> None:
+def test_row_without_id_is_identified_by_its_content_and_may_have_no_price() -> None:
     source = _source(columns={"name": "Item"})
     one, same, other = (source.record({"Item": name}) for name in ("A", "A", "B"))
-    assert one.external_id == same.external_id != other.external_id
+
+    assert one.external_id == same.external_id
+    assert one.external_id != other.external_id
     assert (one.price, one.defect) == (None, "")
 
 
-def test_ids_too_long_for_their_column_stay_apart() -> None:
+def test_too_long_ids_stay_distinct() -> None:
     source = _source(columns={"name": "Item"}, id_columns=["Code"])
     ids = {source.record({"Item": "x", "Code": "c" * 120 + end}).external_id for end in "ab"}
+
     assert len(ids) == 2
     assert all(len(external_id) <= 100 for external_id in ids)
 
 
-def test_mapping_refuses_what_it_does_not_know() -> None:
+def test_mapping_rejects_unknown_fields_and_a_missing_name() -> None:
     with pytest.raises(ValidationError, match="unknown field flavour"):
         SheetMapping(columns={"name": "a", "flavour": "b"})
     with pytest.raises(ValidationError, match="no column is mapped to the name"):
         SheetMapping(columns={"brand": "b"})
 
 
-def test_wholesale_rows_have_numbers_of_some_kind_and_potency_by_category() -> None:
+def test_wholesale_row_has_any_number_and_potency_by_category() -> None:
     row = {
         "Product Name": "Chews",
         "Category": "Edibles",
@@ -211,14 +224,17 @@ def test_wholesale_rows_have_numbers_of_some_kind_and_potency_by_category() -> N
         "Unit Price": "4.2",
     }
     eaten = WHOLESALE.record(row)
+
     assert (eaten.external_id, eaten.thc, eaten.thc_low, eaten.defect) == (
         "628110000123",
         "10 mg/unit",
         "",
         "",
     )
+
     smoked = WHOLESALE.record(
         {**row, "Category": "Dried Flower", "GTIN": "", "OCS Item Number": "9", "Size": "3.5"}
     )
+
     assert (smoked.external_id, smoked.thc_low, smoked.thc) == ("9_3.5 g", "0", "")
     assert WHOLESALE.record({"Product Name": "x"}).defect == "the row has no number of any kind"

@@ -1,4 +1,4 @@
-"""Strings as suppliers write them, in both languages: what is read, and what is refused (None)."""
+"""Cleaning rules on suppliers' strings in both languages; None: rejected."""
 
 import json
 from io import StringIO
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from catalog.ingest.cleaning.strings import STRING_KINDS, clean_string
 
-# kind, raw, category, column, expected: (low, high) in percent, ("mg", amount, per), None for a refusal
+# kind, raw, category, column, expected: (low, high) in percent, ("mg", amount, per), None: rejected
 POTENCIES = [
     ("thc", "18,00 – 24,00 %", "Dried Flower", "", (18, 24)),
     ("thc", "180 mg/g", "Dried Flower", "", (18, 18)),
@@ -249,10 +249,10 @@ def test_potency(kind: str, raw: str, category: str, column: str, expected: Any)
 @pytest.mark.parametrize(("raw", "category", "expected"), SIZES)
 def test_size(raw: str, category: str, expected: dict[str, float] | None) -> None:
     cleaned = clean_string(kind="weight", raw=raw, context={"category": category})
-    found = cleaned.result and {
+    size = cleaned.result and {
         name: value for name, value in cleaned.result.items() if value is not None
     }
-    assert (found, bool(cleaned.refused)) == (expected, expected is None)
+    assert (size, bool(cleaned.refused)) == (expected, expected is None)
 
 
 @pytest.mark.parametrize(("raw", "expected"), TYPES)
@@ -263,8 +263,11 @@ def test_strain_type(raw: str, expected: str | None) -> None:
 @pytest.mark.parametrize(("raw", "brand", "expected"), NAMES)
 def test_name(raw: str, brand: str, expected: str) -> None:
     cleaned = clean_string(kind="name", raw=raw, context={"brand": brand})
+
     assert cleaned.result["name"] == expected
+
     again = clean_string(kind="name", raw=expected, context={"brand": brand})
+
     assert again.result["name"] == expected
 
 
@@ -278,7 +281,7 @@ _WRITTEN = st.text(
     _WRITTEN,
     st.sampled_from(["", "Edibles", "Dried Flower", "Vapes", "Beverages"]),
 )
-def test_any_text_is_read_or_refused(kind: str, raw: str, category: str) -> None:
+def test_any_text_is_parsed_or_rejected(kind: str, raw: str, category: str) -> None:
     cleaned = clean_string(kind=kind, raw=raw, context={"category": category})
     assert (cleaned.result is None) == (cleaned.refused is not None)
     if kind in ("thc", "cbd") and cleaned.result:
@@ -288,7 +291,7 @@ def test_any_text_is_read_or_refused(kind: str, raw: str, category: str) -> None
         assert (cleaned.result["mg"] is None) != (low is None)
 
 
-def test_comma_of_a_french_thousand_is_not_guessed() -> None:
+def test_ambiguous_comma_in_french_is_rejected() -> None:
     assert (
         clean_string(
             kind="thc", raw="1,000 mg", language="en", context={"category": "Vapes"}
@@ -300,23 +303,24 @@ def test_comma_of_a_french_thousand_is_not_guessed() -> None:
     ).refused
 
 
-def test_command_answers_line_by_line(tmp_path: Path) -> None:
+def test_command_prints_a_result_per_line(tmp_path: Path) -> None:
     file = tmp_path / "strings.jsonl"
-    asked = [
+    strings = [
         {"id": 7, "kind": "thc", "raw": "18 – 24 %"},
         {"id": "b", "kind": "strain_type", "raw": "n/a"},
     ]
-    file.write_text("\n".join(json.dumps(line) for line in asked) + "\n")
+    file.write_text("\n".join(json.dumps(line) for line in strings) + "\n")
     out = StringIO()
     call_command("clean_strings", str(file), stdout=out)
-    answers = [json.loads(line) for line in out.getvalue().splitlines()]
-    assert answers[0] == {
+    results = [json.loads(line) for line in out.getvalue().splitlines()]
+
+    assert results[0] == {
         "id": 7,
         "result": {"min": 18.0, "max": 24.0, "mg": None, "per": None},
         "flags": [],
         "refused": None,
     }
-    assert (answers[1]["id"], answers[1]["result"], answers[1]["refused"]) == (
+    assert (results[1]["id"], results[1]["result"], results[1]["refused"]) == (
         "b",
         None,
         "has no value",
@@ -327,9 +331,10 @@ def test_command_answers_line_by_line(tmp_path: Path) -> None:
     "line",
     ["{", "[]", '{"id": 1}', '{"id": 1, "kind": "smell", "raw": "x"}', '{"kind": "thc", "raw": 5}'],
 )
-def test_command_names_the_line_it_cannot_use(tmp_path: Path, line: str) -> None:
+def test_command_reports_the_number_of_an_invalid_line(tmp_path: Path, line: str) -> None:
     file = tmp_path / "strings.jsonl"
     file.write_text(line)
+
     with pytest.raises(CommandError, match="line 1") as failed:
         call_command("clean_strings", str(file))
     assert failed.value.returncode == 2

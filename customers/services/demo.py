@@ -151,15 +151,17 @@ def _ingest(
     topic: str, events: list[dict[str, Any]], name: str, on_progress: ProgressCallback
 ) -> int:
     """Apply events in batches, as the consumer does; return how many were new."""
-    applied = 0
+    accepted = 0
     for start in range(0, len(events), _BATCH_SIZE):
         batch = events[start : start + _BATCH_SIZE]
         intake = apply_events(
-            [_decode(event, topic) for event in batch], topic=topic, channel=InboxEvent.Channel.REPLAY
+            [_decode(event, topic) for event in batch],
+            topic=topic,
+            channel=InboxEvent.Channel.REPLAY,
         )
-        applied += len(intake.applied)
+        accepted += len(intake.accepted)
         on_progress(name, start + len(batch), len(events))
-    return applied
+    return accepted
 
 
 def _decode(event: dict[str, Any], topic: str) -> Any:

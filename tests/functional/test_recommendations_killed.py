@@ -1,4 +1,4 @@
-"""Redis and Milvus are killed under a web process: answers go on, say what they do without, and break no filter."""
+"""Recommendations without Redis and Milvus: still served, degraded with reasons, filtered."""
 
 import os
 import subprocess
@@ -19,28 +19,38 @@ from tests.functional.killing import kill
 from tests.polling import wait_until
 
 pytestmark = pytest.mark.slow
-_MAKE = """
+_CREATE_DATA = """
 import django; django.setup()
 from tests.integration import store_data
 from config.api.keys import ApiKey
 from customers.models import ProductPopularity
-from vectors.index.write import index_due
-store = store_data.store()
-made = store_data.products(12, store)
-for number, one in enumerate(made):
-    ProductPopularity.objects.create(store=store, product=one, score=(number + 1) / 12, orders=1)
-customer = store_data.shopper("history", "profiling")
-store_data.bought(customer, made[0], where=store, times=6)
-from customers.services.preferences import derive_due
-derive_due()
-index_due()
-_, secret = ApiKey.objects.create_key(name="t", audience="verified", scopes=["recommendations:read"], rate="100000/min")
+from customers.services.preferences import derive_due_preferences
+from vectors.index.write import index_due_rows
+
+store = store_data.create_store()
+products = store_data.create_products(12, store)
+for number, product in enumerate(products):
+    ProductPopularity.objects.create(
+        store=store, product=product, score=(number + 1) / 12, orders=1
+    )
+customer = store_data.create_verified_customer("history", "profiling")
+store_data.record_purchases(customer, products[0], store=store, times=6)
+derive_due_preferences()
+index_due_rows()
+_, secret = ApiKey.objects.create_key(
+    name="t", audience="verified", scopes=["recommendations:read"], rate="100000/min"
+)
 print(customer.pk, secret)
 """
+_SELL_OUT = """
+UPDATE store_stock SET quantity = 0
+WHERE product_id = (SELECT id FROM products WHERE sku = %s)
+"""
+_NO_FALLBACK = {"level": "none", "reasons": []}
 
 
-class Shop:
-    """A stack of its own and a web process, which asks Milvus for every vector."""
+class WebStack:
+    """A separate stack and a web process that asks Milvus for every vector search."""
 
     def __init__(self, directory: Path) -> None:
         self.stack = Stack(directory / "state", settings={}, needs=("postgres", "valkey", "milvus"))
@@ -52,117 +62,126 @@ class Shop:
             "VECTORS_EXACT_BELOW": "0",
             "VECTORS_FALLBACK_BELOW": "0",
         }
-        self._address = f"http://{LOOPBACK}:{free_port()}"
+        self._port = free_port()
+        self._url = f"http://{LOOPBACK}:{self._port}"
         self._web: subprocess.Popen[bytes] | None = None
-        self._customer = self._key = ""
+        self._customer_id = ""
+        self._key = ""
 
-    def open(self) -> None:
-        """Make the rows and start the web process."""
-        command = [sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"]
-        subprocess.run(command, cwd=ROOT, env=self.environment, check=True)
-        made = subprocess.run(
-            [sys.executable, "-c", _MAKE],
+    def start(self) -> None:
+        """Migrate, create the data, and start the web process."""
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--no-input", "-v", "0"],
+            cwd=ROOT,
+            env=self.environment,
+            check=True,
+        )
+        created = subprocess.run(
+            [sys.executable, "-c", _CREATE_DATA],
             cwd=ROOT,
             env=self.environment,
             check=True,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._customer, self._key = made.stdout.split()[-2:]
-        port = self._address.rpartition(":")[2]
+        self._customer_id, self._key = created.stdout.split()[-2:]
         command = [
             sys.executable,
             "-m",
             "gunicorn",
             "config.wsgi",
             "--bind",
-            f"{LOOPBACK}:{port}",
+            f"{LOOPBACK}:{self._port}",
             "--threads",
             "4",
+            "--no-control-socket",
+            "--log-level",
+            "error",
         ]
-        self._web = subprocess.Popen(
-            [*command, "--no-control-socket", "--log-level", "error"],
-            cwd=ROOT,
-            env=self.environment,
-        )
-        wait_until(self._is_open, 60)
+        self._web = subprocess.Popen(command, cwd=ROOT, env=self.environment)
+        wait_until(self._is_live, 60)
 
-    def _is_open(self) -> bool:
+    def _is_live(self) -> bool:
         with suppress(requests.RequestException):
-            return requests.get(f"{self._address}/health/live", timeout=2).ok
+            return requests.get(f"{self._url}/health/live", timeout=2).ok
         return False
 
-    def close(self) -> None:
-        """End all of it."""
+    def stop(self) -> None:
+        """Stop the web process and the stack, and remove its data."""
         if self._web:
             self._web.terminate()
             self._web.wait(30)
         self.stack.stop()
         self.stack.remove()
 
-    def ask(self, **asked: int) -> Any:
-        """Return what is recommended to the customer."""
-        answer = requests.get(
-            f"{self._address}/api/v1/recommendations/{self._customer}",
-            {"store": "queen-west", **{name: str(value) for name, value in asked.items()}},
+    def recommend(self, **params: int) -> Any:
+        """Return the recommendations for the customer."""
+        response = requests.get(
+            f"{self._url}/api/v1/recommendations/{self._customer_id}",
+            {"store_code": "queen-west", **{name: str(value) for name, value in params.items()}},
             headers={"Authorization": f"Api-Key {self._key}"},
             timeout=30,
         )
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        assert response.status_code == 200, response.text
+        return response.json()
 
-    def start(self, name: str) -> None:
+    def restart(self, server: str) -> None:
         """Start a killed server again on the same data."""
-        self.stack.servers[name].stop()
-        self.stack.servers[name].start()
+        self.stack.servers[server].stop()
+        self.stack.servers[server].start()
 
     def sell_out(self, sku: str) -> None:
-        """Take a product from the shelf, by hand."""
+        """Set the stock of a product to 0 by SQL, without any service."""
         with psycopg.connect(
             self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True
         ) as connection:
-            connection.execute(
-                "UPDATE store_stock SET quantity = 0 WHERE product_id = (SELECT id FROM products WHERE sku = %s)",
-                [sku],
-            )
+            connection.execute(_SELL_OUT, [sku])
 
 
 @pytest.fixture
-def shop() -> Iterator[Shop]:
-    """A web process with products, somebody who buys the first of them, and vectors of all."""
-    shop = Shop(throwaway_directory(Path(os.environ["STATE_DIR"]).parent))
+def web() -> Iterator[WebStack]:
+    """A web process with twelve indexed products and a customer who buys the first of them."""
+    web = WebStack(throwaway_directory(Path(os.environ["STATE_DIR"]).parent))
     try:
-        shop.open()
-        yield shop
+        web.start()
+        yield web
     finally:
-        shop.close()
+        web.stop()
 
 
-def _why(told: Any) -> set[str]:
-    return set(told["fallback"]["why"])
+def _fallback_reasons(body: Any) -> set[str]:
+    return set(body["fallback"]["reasons"])
 
 
-def _shown(told: Any) -> list[str]:
-    return [one["sku"] for one in told["results"]]
+def _skus(body: Any) -> list[str]:
+    return [product["sku"] for product in body["results"]]
 
 
-def test_answers_go_on_without_redis_and_without_milvus(shop: Shop) -> None:
-    whole = shop.ask()
-    assert (whole["fallback"], _shown(whole)[0]) == ({"level": 0, "why": []}, "P-0")
+def test_recommendations_degrade_and_recover_without_redis_and_milvus(web: WebStack) -> None:
+    complete = web.recommend()
+    assert complete["fallback"] == _NO_FALLBACK
+    assert _skus(complete)[0] == "P-0"
 
-    kill(shop.stack.servers["valkey"])
-    wait_until(lambda: _why(shop.ask()) == {"cache-silent"}, 15)
-    without = shop.ask(limit=5)
-    assert (without["fallback"]["level"], _shown(without)[0]) == (1, "P-0")
-    sold_out = _shown(without)[0]
-    shop.sell_out(sold_out)
-    wait_until(lambda: sold_out not in _shown(shop.ask(limit=5)), 1)
+    kill(web.stack.servers["valkey"])
+    wait_until(lambda: _fallback_reasons(web.recommend()) == {"cache_unavailable"}, 15)
+    without_cache = web.recommend(limit=5)
+    assert without_cache["fallback"]["level"] == "degraded"
+    assert _skus(without_cache)[0] == "P-0"
+    sold_out = _skus(without_cache)[0]
+    web.sell_out(sold_out)
+    wait_until(lambda: sold_out not in _skus(web.recommend(limit=5)), 1)
 
-    kill(shop.stack.servers["milvus"])
-    wait_until(lambda: _why(shop.ask(limit=6)) == {"cache-silent", "vectors-silent"}, 60)
-    assert _shown(shop.ask(limit=6))
-    assert sold_out not in _shown(shop.ask(limit=50))
+    kill(web.stack.servers["milvus"])
+    wait_until(
+        lambda: (
+            _fallback_reasons(web.recommend(limit=6))
+            == {"cache_unavailable", "vectors_unavailable"}
+        ),
+        60,
+    )
+    assert _skus(web.recommend(limit=6))
+    assert sold_out not in _skus(web.recommend(limit=50))
 
-    shop.start("valkey")
-    shop.start("milvus")
-    wait_until(lambda: shop.ask()["fallback"] == {"level": 0, "why": []}, 60)
+    web.restart("valkey")
+    web.restart("milvus")
+    wait_until(lambda: web.recommend()["fallback"] == _NO_FALLBACK, 60)

@@ -97,7 +97,7 @@ class BusinessRule(models.Model):
     """
 
     class Action(models.TextChoices):
-        """What the rule does to the products that match."""
+        """Effect of a rule on the products that match."""
 
         HIDE = "hide", "hide: do not recommend"
         BOOST = "boost", "boost: rank higher"

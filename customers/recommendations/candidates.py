@@ -175,7 +175,10 @@ def new_products(context: RecommendationContext) -> dict[UUID, float]:
 
 def stocked_products(context: RecommendationContext) -> list[UUID]:
     """Return products in stock, newest first: for stores without any sales statistics."""
-    params = {"stores": array(context.store_ids), "limit": scoring.MAX_CANDIDATES_PER_SOURCE}
+    params: dict[str, Any] = {
+        "stores": array(context.store_ids),
+        "limit": scoring.MAX_CANDIDATES_PER_SOURCE,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_STOCKED, params)
         return [pk for (pk,) in cursor.fetchall()]
@@ -225,7 +228,7 @@ def _co_purchase(seeds: Mapping[UUID, float]) -> tuple[dict[UUID, float], dict[U
     """Return scores of the neighbors of the seeds, best first, and the segment of each."""
     if not seeds:
         return {}, {}
-    params = [array(seeds), list(seeds.values()), scoring.MAX_CANDIDATES_PER_SOURCE]
+    params: list[Any] = [array(seeds), list(seeds.values()), scoring.MAX_CANDIDATES_PER_SOURCE]
     with connection.cursor() as cursor:
         cursor.execute(_CO_PURCHASE, params)
         rows = cursor.fetchall()

@@ -1,4 +1,4 @@
-"""Reasons of a recommendation: facts that a product shares with others, never effects or praise."""
+"""Reasons of a recommendation: facts that a product shares with others, never its effects."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

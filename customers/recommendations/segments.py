@@ -2,7 +2,7 @@
 
 
 def segment_of(category: str, strain_type: str) -> str:
-    """Return the segment, for example `dried-flower indica`; empty when neither is known."""
+    """Return the segment, for example `dried_flower indica`; empty when neither is known."""
     return f"{category} {strain_type}".strip()
 
 

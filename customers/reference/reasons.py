@@ -1,4 +1,4 @@
-"""Texts of recommendation reasons in both languages: facts, without praise or effects."""
+"""Texts of recommendation reasons in both languages: facts without promotion or effects."""
 
 from collections.abc import Mapping
 

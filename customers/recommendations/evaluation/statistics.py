@@ -19,9 +19,11 @@ def compute_neighbors(
     purchases = purchases.assign(days=purchases["days"] - days_before_cut)
     purchases = purchases[(purchases["days"] >= 0) & (purchases["days"] < NEIGHBOR_WINDOW_DAYS)]
     periods = (purchases["days"] // co_purchase.PERIOD_DAYS).astype(np.int64)
-    kept = _without_returned(purchases.assign(period=periods), "period")
+    joint = _without_returned(purchases.assign(period=periods), "period")
     found = co_purchase.find_neighbors(
-        kept["customer"].to_numpy(), kept["product"].to_numpy(), periods=kept["period"].to_numpy()
+        joint["customer"].to_numpy(),
+        joint["product"].to_numpy(),
+        periods=joint["period"].to_numpy(),
     )
     return group_pairs(found.products, found.neighbors, found.scores)
 

@@ -152,4 +152,5 @@ def _common_buyers(by_product: sparse.csr_array, own: Codes, other: Codes) -> Co
         counts.append(by_product[own[pairs]].multiply(by_product[other[pairs]]).sum(axis=1))
     if not counts:
         return np.empty(0, dtype=np.int64)
-    return np.rint(np.concatenate(counts)).astype(np.int64)
+    distinct: Codes = np.rint(np.concatenate(counts)).astype(np.int64)
+    return distinct

@@ -103,7 +103,7 @@ def update_product_popularity(*, now: datetime | None = None) -> int:
         _, orders = np.unique(order_hashes, return_inverse=True)
         found = popularity.score_popularity(store_numbers, sales.codes, orders, days)
         stores: list[UUID | None] = [*store_codes, None]  # the last one is ALL_STORES, -1
-        params = [
+        params: list[Any] = [
             array(stores[code] for code in found.stores.tolist()),
             array(sales.products[code] for code in found.products.tolist()),
             array(found.scores.tolist()),
@@ -204,7 +204,7 @@ def _data_days(moment: datetime) -> float:
 def _sales_by_segment(moment: datetime) -> dict[str, int]:
     """Return the number of orders of 180 days by segment; an empty segment is unknown."""
     with connection.cursor() as cursor:
-        params = {"now": moment, "days": POPULARITY_WINDOW_DAYS}
+        params: dict[str, Any] = {"now": moment, "days": POPULARITY_WINDOW_DAYS}
         cursor.execute(queries.SALES_BY_SEGMENT, params)
         return dict(cursor.fetchall())
 

@@ -10,8 +10,8 @@ Numbers = NDArray[np.float64]
 
 POPULARITY_HALF_LIFE_DAYS = 60.0
 ALL_STORES = -1
-# Weight of the sales of all stores in a store, as a number of its own receipt lines: the sales of a
-# small store alone are too few.
+# Weight of the sales of all stores in a store, counted in receipt lines: the sales of a small
+# store alone are too few.
 _PRIOR_LINES = 500.0
 
 

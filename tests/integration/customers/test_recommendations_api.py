@@ -15,7 +15,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from catalog.models import Product, Store, StoreStock
-from catalog.services.stock import Count, save_stock_counts
+from catalog.services.stock import StockCount, save_stock_counts
 from config.api.keys import ApiKey
 from config.cache.invalidation import is_listening
 from config.clients.redis import find_keys
@@ -29,6 +29,7 @@ from customers.models import (
 )
 from customers.recommendations import pipeline
 from customers.recommendations.cache import RECOMMENDATION_CACHE
+from customers.recommendations.context import load_context
 from customers.services import consents, profiles
 from mlops.privacy.erasure import erase
 from tests.integration import customer_data, store_data
@@ -77,13 +78,13 @@ def customer(store: Store, products: list[Product]) -> CustomerProfile:
 def computations(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """A list that gains an item for each response that is computed instead of cached."""
     calls: list[object] = []
-    original = pipeline.weigh
+    original = load_context
 
     def counting(*args: Any, **kwargs: Any) -> Any:
         calls.append(args)
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(pipeline, "weigh", counting)
+    monkeypatch.setattr(pipeline, "load_context", counting)
     return calls
 
 
@@ -438,7 +439,7 @@ def test_key_bound_to_a_province_cannot_query_other_provinces(products: list[Pro
 
 def _count_stock(product: Product, store_code: str) -> None:
     store = Store.objects.get(code=store_code)
-    save_stock_counts([Count(store.pk, product.pk, 3, timezone.now())])
+    save_stock_counts([StockCount(store.pk, product.pk, 3, timezone.now())])
 
 
 def _stock_in_new_store(product: Product) -> None:

@@ -1,6 +1,7 @@
 """Updates of co-purchase neighbors and popularity: values, consent, returns and repetition."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -23,7 +24,7 @@ from tests.integration.locks import assert_waits_for_lock
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def _pairs() -> dict[tuple[UUID, UUID], tuple[float, int]]:
+def _pairs() -> dict[tuple[UUID, UUID], tuple[Any, int]]:
     return {
         (pair.product_id, pair.neighbor_id): (pair.score, pair.buyers)
         for pair in ProductNeighbor.objects.all()

@@ -31,7 +31,10 @@ class _AudienceFields(serializers.Serializer):
         """Return the fields that the audience of the context or of the request may see."""
         request = self.context.get("request")
         audience = self.context.get("audience")
-        is_schema = getattr(self.context.get("view"), "swagger_fake_view", False)
+        # Views without serializer context, as APIView, are found by their request.
+        parser_context = getattr(request, "parser_context", None) or {}
+        view = self.context.get("view") or parser_context.get("view")
+        is_schema = getattr(view, "swagger_fake_view", False)
         if is_schema or (request is None and audience is None):  # the schema lists every field
             return super().get_fields()
         if audience is None:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from catalog.api.serializers import ProductSerializer
+from catalog.api.serializers import PRODUCT_FIELD_HELP, ProductSerializer
 from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
 from config.api.keys import Audience
@@ -87,6 +87,9 @@ class RecommendedProductSerializer(ModelResponseSerializer):
         model = Product
         fields = (*PRODUCT_FIELDS, "reasons", "score", "score_components", "rules")
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            name: {"help_text": text} for name, text in PRODUCT_FIELD_HELP.items()
+        }
 
 
 class FallbackSerializer(ResponseSerializer):

@@ -106,7 +106,7 @@ def _occurred_at(event: dict[str, Any]) -> datetime:
 
 
 def _register_customer(customer: SyntheticCustomer) -> int:
-    """Register a customer with age and consents unless registered already; return how many were."""
+    """Register a customer with age and consents if not registered; return how many were."""
     if CustomerProfile.objects.filter(external_customer_id=customer.external_id).exists():
         return 0
     profile = profiles.register_customer(
@@ -135,7 +135,7 @@ def _register_customer(customer: SyntheticCustomer) -> int:
 
 
 def _create_chat(products: ProductFeatures, customer: SyntheticCustomer, seed: int) -> int:
-    """Create a chat session of a customer with consent and without one; return how many were."""
+    """Create a chat session if the customer consents and has none; return how many were."""
     profile = CustomerProfile.objects.get(external_customer_id=customer.external_id)
     if ConsentText.Purpose.CHAT not in consents.active_purposes(profile) or profile.chats.exists():
         return 0

@@ -30,8 +30,8 @@ EMBEDDING_WEIGHTS: Mapping[str, float] = {
     Kind.BASKET_ADD: 0.3,
     Kind.VIEW: 0.1,
 }
-"""Weight of an interaction at the time of the newest one; a receipt line counts once, whatever its
-quantity, which shows demand and not taste."""
+"""Weight of an interaction at the time of the newest one. A receipt line counts once: its quantity
+shows demand and not taste."""
 ENCODED_FIELDS = (
     "preferred_thc_range",
     "preferred_cbd_range",

@@ -1,1 +1,1 @@
-"""What is known of the world outside, as data."""
+"""Reference data: consent texts, reason texts, and the initial values of scenarios."""

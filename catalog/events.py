@@ -12,7 +12,7 @@ from mlops.streams.event_types import Event, EventData, EventType, register
 
 
 class StockCounted(EventData):
-    """Stock of a product in a store: a total, not a difference, so that a lost event is harmless."""
+    """Stock of a product in a store: a total, not a difference; a lost event is harmless."""
 
     store_code: str = Field(max_length=50, description="code of the store")
     product_id: str = Field(max_length=50, description="product id or SKU")

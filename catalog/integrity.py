@@ -1,10 +1,10 @@
 """Integrity seals of catalogue tables: sealed columns, and authorized changes."""
 
-from mlops.quality.integrity import SealedTable, register
+from mlops.quality.integrity_seal import SealedTable, register
 
 # Returns changed listings written during a run of their source or in the transaction of a replay.
 _LISTING_CHANGES = """
-SELECT l.id AS row_id, l.updated_at AS at FROM supplier_listings l JOIN unlike USING (id)
+SELECT l.id AS row_id, l.updated_at AS at FROM supplier_listings l JOIN changed_rows USING (id)
 WHERE EXISTS (
   SELECT FROM runs r WHERE r.source = l.source AND r.started_at <= l.updated_at
   AND coalesce(r.finished_at, 'infinity') >= l.updated_at
@@ -17,7 +17,7 @@ WHERE EXISTS (
 # Returns changed raw records with the end of their run.
 _RAW_RECORD_CHANGES = """
 SELECT w.id AS row_id, r.finished_at AS at
-FROM raw_records w JOIN unlike USING (id) JOIN runs r ON r.id = w.run_id
+FROM raw_records w JOIN changed_rows USING (id) JOIN runs r ON r.id = w.run_id
 """
 
 register(

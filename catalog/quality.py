@@ -120,7 +120,7 @@ register(
         "flower-potency",
         "thc_percentage",
         "dried flower must be labeled in percent, not in mg alone",
-        "t.category IN ('dried-flower', 'pre-rolls')"
+        "t.category IN ('dried_flower', 'pre_rolls')"
         " AND t.thc_percentage_high IS NULL AND t.thc_mg IS NOT NULL",
         severity=Severity.WARNING,
     ),
@@ -128,7 +128,7 @@ register(
         "flower-strength",
         "thc_percentage_high",
         "dried flower above 40 % THC: the decimal point is probably wrong",
-        "t.category IN ('dried-flower', 'pre-rolls')"
+        "t.category IN ('dried_flower', 'pre_rolls')"
         " AND t.thc_percentage_high > 40 AND NOT 'infused' = ANY(t.measures)",
         severity=Severity.WARNING,
     ),
@@ -144,7 +144,7 @@ register(
         "flower-weight",
         "weight_grams",
         "dried flower has no weight",
-        "t.category = 'dried-flower' AND t.weight_grams IS NULL",
+        "t.category = 'dried_flower' AND t.weight_grams IS NULL",
         severity=Severity.WARNING,
     ),
 )

@@ -12,7 +12,7 @@ from catalog.ingest.strain_names import StrainMatch
 from catalog.ingest.strains import strain_names
 from catalog.reference.terpenes import terpene_key
 
-_STRAIN_CATEGORIES = frozenset({"dried-flower", "pre-rolls", "vapes", "extracts"})
+_STRAIN_CATEGORIES = frozenset({"dried_flower", "pre_rolls", "vapes", "extracts"})
 # Origins of terpenes that the source itself states; others were added by enrichment.
 _LISTING_TERPENE_SOURCES = frozenset({"measured", "supplier"})
 
@@ -61,5 +61,5 @@ def _terpenes(
     if stated and origin in _LISTING_TERPENE_SOURCES:
         return stated, origin
     if match and match.strain.terpenes:
-        return match.strain.terpenes, "strain-mean"
+        return match.strain.terpenes, "strain_mean"
     return (), None

@@ -72,7 +72,7 @@ _SYNONYMS = {
     }.items()
     for alias in aliases.split()
 }
-_STRAIN_CATEGORIES = frozenset({"dried-flower", "pre-rolls", "vapes", "extracts"})
+_STRAIN_CATEGORIES = frozenset({"dried_flower", "pre_rolls", "vapes", "extracts"})
 _GRAMS = re.compile(r"(?:(?P<times>\d+)x)?(?P<grams>\d*\.?\d+)g")
 _PRE_ROLL = re.compile(r"\bpre[- ]?rolls?\b|\bpre[- ]?rolled\b|\bpr[eé][- ]?roul|\bjoints?\b", re.I)
 _COMPANY_WORDS = frozenset({"inc", "ltd", "ltee", "corp", "co", "llc", "cannabis"})
@@ -317,11 +317,11 @@ def _has_other_potency(
 
 def _is_misfiled_pre_roll(product: MatchCandidate) -> bool:
     """Return whether the name says pre-roll and the category does not, as in many menus."""
-    return product.category != "pre-rolls" and bool(_PRE_ROLL.search(product.name))
+    return product.category != "pre_rolls" and bool(_PRE_ROLL.search(product.name))
 
 
 def _base_type(strain_type: str) -> str:
-    return strain_type.removesuffix("-dominant")
+    return strain_type.removesuffix("_dominant")
 
 
 def _compare_names(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[int, str]:

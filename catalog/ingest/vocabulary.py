@@ -7,29 +7,29 @@ STRAIN_TYPES = {
     "sativa": "sativa",
     "hybrid": "hybrid",
     "hybride": "hybrid",
-    "indica dominant": "indica-dominant",
-    "indica-dominant": "indica-dominant",
-    "dominante indica": "indica-dominant",
-    "dominance indica": "indica-dominant",
-    "sativa dominant": "sativa-dominant",
-    "sativa-dominant": "sativa-dominant",
-    "dominante sativa": "sativa-dominant",
-    "dominance sativa": "sativa-dominant",
+    "indica dominant": "indica_dominant",
+    "indica-dominant": "indica_dominant",
+    "dominante indica": "indica_dominant",
+    "dominance indica": "indica_dominant",
+    "sativa dominant": "sativa_dominant",
+    "sativa-dominant": "sativa_dominant",
+    "dominante sativa": "sativa_dominant",
+    "dominance sativa": "sativa_dominant",
     "blend": "blend",
     "mélange": "blend",
 }
 
 CATEGORIES = {
-    "dried flower": "dried-flower",
-    "flower": "dried-flower",
-    "milled flower": "dried-flower",
+    "dried flower": "dried_flower",
+    "flower": "dried_flower",
+    "milled flower": "dried_flower",
     "concentrate": "extracts",
-    "fleurs séchées": "dried-flower",
-    "fleur séchée": "dried-flower",
-    "pre-rolls": "pre-rolls",
-    "pre-rolled": "pre-rolls",
-    "préroulé": "pre-rolls",
-    "préroulés": "pre-rolls",
+    "fleurs séchées": "dried_flower",
+    "fleur séchée": "dried_flower",
+    "pre-rolls": "pre_rolls",
+    "pre-rolled": "pre_rolls",
+    "préroulé": "pre_rolls",
+    "préroulés": "pre_rolls",
     "vapes": "vapes",
     "extracts": "extracts",
     "concentrates": "extracts",
@@ -52,7 +52,7 @@ CATEGORIES = {
 _CATEGORY_WORDS = {
     "accessories": r"accessor|accessoire|\bgear\b|apparel|batter(?:y|ies)|merch|parapherna",
     "seeds": r"\bseeds?\b|graines?\b",
-    "pre-rolls": r"pre-?\s?roll|pr[eé]-?roul|joints?\b|cones?\b|blunt|cigarette",
+    "pre_rolls": r"pre-?\s?roll|pr[eé]-?roul|joints?\b|cones?\b|blunt|cigarette",
     "vapes": r"\bvap[eo]|vapoteu|cartridge|cartidge|cartouche|disposable",
     "topicals": r"topical|topique|\bbath|balm|lotion|\bcream|salve",
     "beverages": r"beverage|boisson|drink|\bteas?\b|\bthés?\b|soda",
@@ -62,11 +62,11 @@ _CATEGORY_WORDS = {
     "extracts": r"concentr|extra(?:it|ct)|\bwax\b|shatter|resin|r[eé]sine|rosin|hash|kief|budder"
     r"|crumble|distill|\brso\b|\bdabs?\b|diamonds?\b",
     "oils": r"\boils?\b|huile|tincture|teinture|sublingual|oral spray",
-    "dried-flower": r"flower|fleur|\bbuds?\b|milled|moulu|\bshake\b|\bgrind\b",
+    "dried_flower": r"flower|fleur|\bbuds?\b|milled|moulu|\bshake\b|\bgrind\b",
 }
 # ... and precedence between two matches: "Edibles, Drink" is a beverage.
 _TAKES_PRECEDENCE_OVER = {
-    "pre-rolls": {"dried-flower", "extracts", "edibles"},
+    "pre_rolls": {"dried_flower", "extracts", "edibles"},
     "vapes": {"extracts", "oils"},
     "beverages": {"edibles"},
     "capsules": {"edibles", "oils"},
@@ -93,8 +93,8 @@ MILLIGRAM_CATEGORIES = frozenset({"edibles", "beverages", "capsules"})
 
 # Words of each category and strain type for the full-text index, in both languages.
 SEARCH_WORDS = {
-    "dried-flower": "dried flower fleur séchée",
-    "pre-rolls": "pre-roll joint préroulé",
+    "dried_flower": "dried flower fleur séchée",
+    "pre_rolls": "pre-roll joint préroulé",
     "vapes": "vape cartridge vapoteuse",
     "extracts": "extract concentrate hash extrait concentré",
     "edibles": "edible chew mangeable",
@@ -108,8 +108,8 @@ SEARCH_WORDS = {
     "indica": "indica",
     "sativa": "sativa",
     "hybrid": "hybrid hybride",
-    "indica-dominant": "indica dominant dominance",
-    "sativa-dominant": "sativa dominant dominance",
+    "indica_dominant": "indica dominant dominance",
+    "sativa_dominant": "sativa dominant dominance",
     "blend": "blend mélange",
 }
 

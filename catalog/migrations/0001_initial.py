@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 ('measures', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=20), db_comment='sizes and doses in the name', db_default=models.Value('{}'), default=list, editable=False, size=None)),
                 ('dried_equivalent_grams', models.DecimalField(blank=True, db_comment='legal equivalent in grams of dried cannabis', decimal_places=2, max_digits=8, null=True)),
                 ('terpenes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, db_default=models.Value('{}'), default=list, size=None)),
-                ('terpene_source', models.CharField(blank=True, db_comment='measured, supplier or strain-mean', max_length=20, null=True)),
+                ('terpene_source', models.CharField(blank=True, db_comment='measured, supplier or strain_mean', max_length=20, null=True)),
                 ('strain', models.CharField(blank=True, max_length=100, null=True)),
                 ('lineage', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=100), blank=True, db_comment='claimed parents', db_default=models.Value('{}'), default=list, size=None)),
                 ('effects', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, db_comment='for staff only', db_default=models.Value('{}'), default=list, size=None)),

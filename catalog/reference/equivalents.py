@@ -10,8 +10,8 @@ from pathlib import Path
 TABLE = Path(__file__).with_name("equivalents.csv")
 # Class in law of each category. Oils, topicals and capsules (of oil) are non-solids.
 _CLASSES = {
-    "dried-flower": "dried",
-    "pre-rolls": "dried",
+    "dried_flower": "dried",
+    "pre_rolls": "dried",
     "edibles": "solid",
     "oils": "non-solid",
     "capsules": "non-solid",

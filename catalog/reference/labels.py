@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from catalog.reference.terpenes import terpenes
 
 _LABELS: Mapping[str, tuple[str, str]] = {
-    "dried-flower": ("dried flower", "fleurs séchées"),
-    "pre-rolls": ("pre-rolls", "préroulés"),
+    "dried_flower": ("dried flower", "fleurs séchées"),
+    "pre_rolls": ("pre-rolls", "préroulés"),
     "vapes": ("vapes", "vapoteuses"),
     "extracts": ("extracts", "extraits"),
     "edibles": ("edibles", "mangeables"),
@@ -20,8 +20,8 @@ _LABELS: Mapping[str, tuple[str, str]] = {
     "indica": ("indica", "indica"),
     "sativa": ("sativa", "sativa"),
     "hybrid": ("hybrid", "hybride"),
-    "indica-dominant": ("indica dominant", "dominance indica"),
-    "sativa-dominant": ("sativa dominant", "dominance sativa"),
+    "indica_dominant": ("indica dominant", "dominance indica"),
+    "sativa_dominant": ("sativa dominant", "dominance sativa"),
     "blend": ("blend", "mélange"),
 }
 

@@ -79,7 +79,7 @@ _QUEBEC_LIMITS = (
     SalesLimit(since=_QUEBEC_LIMITS_SINCE, categories=frozenset({"topicals"}), is_banned=True),
     SalesLimit(
         since=_QUEBEC_LIMITS_SINCE,
-        categories=frozenset({"dried-flower", "pre-rolls", "extracts", "vapes", "oils"}),
+        categories=frozenset({"dried_flower", "pre_rolls", "extracts", "vapes", "oils"}),
         max_thc_percent=Decimal(30),
     ),
     SalesLimit(

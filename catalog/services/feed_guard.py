@@ -20,7 +20,7 @@ _MIN_LISTINGS = 10
 _MAX_UNUSABLE_SHARE = Decimal("0.5")
 # A price jumps when it changes by more than this share.
 _PRICE_JUMP_SHARE = Decimal("0.5")
-_CHUNK = 10_000
+_ROWS_PER_COPY = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,7 @@ def _save_keys(keys: Iterator[tuple[str, str, Decimal | None]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_CREATE_TABLE)
         # In chunks: reading the records runs queries, which are impossible during a COPY.
-        while chunk := list(islice(keys, _CHUNK)):
+        while chunk := list(islice(keys, _ROWS_PER_COPY)):
             with cursor.copy("COPY surveyed_listings FROM STDIN") as copy:
                 for row in chunk:
                     copy.write_row(row)

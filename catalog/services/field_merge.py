@@ -28,7 +28,7 @@ def _by_origin(column: str, *origins: str) -> str:
     return f"array_position(ARRAY[{literals}], {column}::text), "
 
 
-_TERPENES_FIRST = _by_origin("l.terpene_source", "measured", "supplier", "strain-mean", "model")
+_TERPENES_FIRST = _by_origin("l.terpene_source", "measured", "supplier", "strain_mean", "model")
 _EFFECTS_FIRST = _by_origin("l.effects_source", "reported", "model")
 
 

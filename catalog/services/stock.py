@@ -83,7 +83,7 @@ def stores_to_copy(*, loser: Product, survivor: Product) -> list[str]:
 
 def copy_stock_counts(*, loser: UUID, survivor: UUID, stores: Sequence[str]) -> None:
     """
-    Copy the loser's counts in these stores to the survivor, which has none of its own.
+    Copy the loser's counts in these stores to the survivor, which has none there.
 
     To be called after the commit of a merge: writers of counts lock counts and then wait for
     products, so that a transaction that has locked products must not wait for counts. Safe to

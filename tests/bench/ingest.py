@@ -73,7 +73,8 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
             bulk[state].ratios.append(bulk_seconds / upsert_seconds[state])
         _empty("supplier_listings, products")
         for state, state_listings in states.items():
-            save_seconds = measure_seconds(partial(save_listings, listings=state_listings, run=None))
+            save_all = partial(save_listings, listings=state_listings, run=None)
+            save_seconds = measure_seconds(save_all)
             whole[state].ratios.append(copy_seconds[state] / save_seconds)
         advance()
     return [*upsert.values(), *bulk.values(), *whole.values()]
@@ -130,7 +131,7 @@ def make_listing(number: int) -> CleanListing:
         producer=f"Producer {number % 90}",
         sku=f"{number:08}_3.5g",
         gtin=None,
-        category="dried-flower",
+        category="dried_flower",
         strain_type=("indica", "sativa", "hybrid")[number % 3],
         thc=thc,
         cbd=None,

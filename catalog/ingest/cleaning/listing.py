@@ -198,8 +198,8 @@ def refine_category(category: str, *, unit_count: int | None, weight_grams: Deci
 
     Extracts are counted in pieces without a weight.
     """
-    if category == "dried-flower" and unit_count and weight_grams:
-        return "pre-rolls"
+    if category == "dried_flower" and unit_count and weight_grams:
+        return "pre_rolls"
     if category == "extracts" and unit_count and weight_grams is None:
         return "capsules"
     return category

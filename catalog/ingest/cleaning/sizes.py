@@ -186,7 +186,7 @@ def read_size(
 
 
 def _size_form(category: str) -> str:
-    """Return the product form; drinks are told apart from edibles, since their ounces are fluid."""
+    """Return the product form; beverages are separate from edibles: their ounces are fluid."""
     is_beverage = re.search("beverage|boisson|drink", normalize_text(category)) is not None
     return "beverage" if is_beverage else product_form(category)
 

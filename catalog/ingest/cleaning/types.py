@@ -15,10 +15,10 @@ _ABBREVIATIONS = {
     "sat": "sativa",
     "h": "hybrid",
     "hyb": "hybrid",
-    "ih": "indica-dominant",
-    "i/h": "indica-dominant",
-    "sh": "sativa-dominant",
-    "s/h": "sativa-dominant",
+    "ih": "indica_dominant",
+    "i/h": "indica_dominant",
+    "sh": "sativa_dominant",
+    "s/h": "sativa_dominant",
 }
 _PERCENTAGE = re.compile(
     r"(\d{1,3})(?:[.,]\d+)?\s*%?\s*(?:d'|de )?(indica|sativa)|(indica|sativa)\s*:?\s*(\d{1,3})\s*%"
@@ -31,10 +31,10 @@ _DOMINANCE = (
 
 def read_strain_type(text: str) -> str:
     """
-    Return indica, sativa, hybrid, indica-dominant, sativa-dominant or blend; raises RecordRejected.
+    Return indica, sativa, hybrid, indica_dominant, sativa_dominant or blend; raises RecordRejected.
 
-    "INDICA_HYBRID" and "hybride à dominance indica" are indica-dominant, "60 % sativa / 40 %
-    indica" is sativa-dominant, equal percentages are hybrid. A text that names two types without a
+    "INDICA_HYBRID" and "hybride à dominance indica" are indica_dominant, "60 % sativa / 40 %
+    indica" is sativa_dominant, equal percentages are hybrid. A text that names two types without a
     dominance is rejected.
     """
     words = normalize_text(text).replace("_", " ")
@@ -51,9 +51,9 @@ def read_strain_type(text: str) -> str:
     is_hybrid = bool(re.search(r"\bhybrid[es]*\b", words))
     dominant = {name for name in types if _is_dominant(name, words)}
     if len(dominant) == 1:
-        return f"{dominant.pop()}-dominant"
+        return f"{dominant.pop()}_dominant"
     if len(types) == 1:
-        return f"{types.pop()}-dominant" if is_hybrid else types.pop()
+        return f"{types.pop()}_dominant" if is_hybrid else types.pop()
     if not types and is_hybrid:
         return "hybrid"
     if re.search(r"\b(?:blend|m[ée]lange|assort\w+|variety pack)\b", words):
@@ -76,4 +76,4 @@ def _type_from_percentages(percentages: dict[str, Decimal]) -> str:
     first, second = sorted(percentages, key=lambda name: -percentages[name])
     if percentages[first] == percentages[second]:
         return "hybrid"
-    return first if percentages[first] == 100 else f"{first}-dominant"
+    return first if percentages[first] == 100 else f"{first}_dominant"

@@ -42,7 +42,7 @@ def _listing(source: str, external_id: str, **facts: Any) -> CleanListing:
         "producer": None,
         "sku": external_id,
         "gtin": None,
-        "category": "dried-flower",
+        "category": "dried_flower",
         "strain_type": "indica",
         "thc": Potency(low=Decimal(20), high=Decimal(26), unit="percent"),
         "cbd": None,
@@ -303,7 +303,7 @@ def test_staff_decide_in_the_console_after_confirming(admin_client: Client) -> N
     assert "other strain type" in shown
     assert all(reverse("admin:catalog_product_change", args=[p.pk]) in shown for p in (ocs, aglc))
 
-    form = {"action": "one_product", "_selected_action": [decision.pk]}
+    form = {"action": "merge", "_selected_action": [decision.pk]}
 
     assert "Each pair becomes one product" in admin_client.post(page, form).content.decode()
     assert Product.objects.current().count() == 2

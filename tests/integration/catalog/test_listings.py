@@ -26,7 +26,7 @@ def _listing(**facts: Any) -> CleanListing:
         "producer": None,
         "sku": "1",
         "gtin": None,
-        "category": "dried-flower",
+        "category": "dried_flower",
         "strain_type": "indica",
         "thc": None,
         "cbd": None,
@@ -113,7 +113,7 @@ def test_saving_no_listings_does_nothing() -> None:
 
 
 def test_measured_terpenes_precede_stated_ones_and_stated_ones_the_strain_mean() -> None:
-    mean = _listing(source="aglc", terpenes=("pinene",), terpene_source="strain-mean")
+    mean = _listing(source="aglc", terpenes=("pinene",), terpene_source="strain_mean")
     claim = _listing(source="ocs", terpenes=("myrcene",), terpene_source="supplier")
     measured = _listing(source="zlab", terpenes=("limonene",), terpene_source="measured")
     for listings, expected in (
@@ -123,5 +123,5 @@ def test_measured_terpenes_precede_stated_ones_and_stated_ones_the_strain_mean()
     ):
         save_listings(listings=listings, run=None)
         product = Product.objects.get()
-        basis = {"pinene": "strain-mean", "myrcene": "supplier", "limonene": "measured"}[expected]
+        basis = {"pinene": "strain_mean", "myrcene": "supplier", "limonene": "measured"}[expected]
         assert (product.terpenes, product.terpene_source) == ([expected], basis)

@@ -16,7 +16,7 @@ from catalog.models import Product, ProductLock
 from catalog.services.corrections import correct_products
 from catalog.services.undo import undo_operation
 from mlops.models import Operation
-from tests.integration.catalog.test_corrections import _listing, _save
+from tests.integration.catalog.test_corrections import import_listings, make_listing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,7 +36,8 @@ def _import(by: User, *rows: dict[str, Any], dry_run: bool = False) -> tuple[Pro
 @pytest.fixture
 def products() -> list[Product]:
     """Two products."""
-    _save(_listing(external_id="1"), _listing(external_id="2", name="=cmd|' /C calc'!A0"))
+    formula = "=cmd|' /C calc'!A0"
+    import_listings(make_listing(external_id="1"), make_listing(external_id="2", name=formula))
     return list(Product.objects.order_by("sku"))
 
 
@@ -119,8 +120,8 @@ def test_import_skips_and_reports_locked_fields(products: list[Product], admin_u
         ({"sku": "1", "price": "dear"}, "must be a decimal"),
         ({"sku": "1", "thc_percentage_high": "700"}, "must be from 0 to 100"),
         ({"sku": "9", "price": "3"}, "needs a name"),
-        ({"id": "nonsense", "price": "3"}, "is not an id"),
-        ({"id": "00000000-0000-0000-0000-000000000000", "price": "3"}, "There is no product"),
+        ({"id": "nonsense", "price": "3"}, "is not a valid id"),
+        ({"id": "00000000-0000-0000-0000-000000000000", "price": "3"}, "not found"),
     ],
     ids=["negative", "words", "huge", "nameless", "no-id", "unknown-id"],
 )

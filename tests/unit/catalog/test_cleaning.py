@@ -33,11 +33,11 @@ def test_listing_is_cleaned() -> None:
 
     assert (clean.name, clean.raw_name) == ("Cuban Linx", "TRIBAL Cuban Linx 3x0.5g")
     assert (clean.category, clean.weight_grams, clean.unit_count) == (
-        "pre-rolls",
+        "pre_rolls",
         Decimal("1.5"),
         3,
     )
-    assert (clean.strain_type, clean.merge_key) == ("indica-dominant", "gtin:00628124825080")
+    assert (clean.strain_type, clean.merge_key) == ("indica_dominant", "gtin:00628124825080")
 
 
 def test_unreadable_size_is_flagged() -> None:
@@ -69,7 +69,7 @@ def test_invalid_price_is_rejected(text: str) -> None:
 
 
 def test_potency_keeps_both_ends_and_is_empty_for_edibles() -> None:
-    potency = parse_potency("18", "24,5", category="dried-flower", field="thc")
+    potency = parse_potency("18", "24,5", category="dried_flower", field="thc")
 
     assert potency is not None
     assert (potency.low, potency.high, potency.unit) == (
@@ -85,7 +85,7 @@ def test_potency_keeps_both_ends_and_is_empty_for_edibles() -> None:
 )
 def test_invalid_potency_is_rejected(low: str, high: str) -> None:
     with pytest.raises(RecordRejected):
-        parse_potency(low, high, category="dried-flower", field="thc")
+        parse_potency(low, high, category="dried_flower", field="thc")
 
 
 def test_gtin_needs_its_check_digit() -> None:

@@ -25,7 +25,7 @@ def _listing(**facts: Any) -> CleanListing:
         "producer": None,
         "sku": None,
         "gtin": None,
-        "category": "dried-flower",
+        "category": "dried_flower",
         "strain_type": None,
         "thc": None,
         "cbd": None,
@@ -60,7 +60,7 @@ def test_laboratory_means_fill_missing_terpenes() -> None:
     assert (enriched.strain, enriched.lineage, enriched.terpene_source) == (
         "Blue Dream",
         ("Blueberry", "Haze"),
-        "strain-mean",
+        "strain_mean",
     )
     assert enriched.terpenes
     assert enrich_listing(enriched) == enriched
@@ -89,7 +89,7 @@ def test_measured_terpenes_keep_their_origin_and_a_mean_stays_a_mean() -> None:
 
     mean = enrich_listing(_listing())
 
-    assert enrich_listing(mean).terpene_source == "strain-mean"
+    assert enrich_listing(mean).terpene_source == "strain_mean"
 
 
 def test_missing_strain_type_stays_open() -> None:

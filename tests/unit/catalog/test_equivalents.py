@@ -13,8 +13,8 @@ TODAY, BEFORE = date(2026, 5, 1), date(2022, 12, 1)
 @pytest.mark.parametrize(
     ("category", "grams", "milliliters", "unit_count", "on", "dried"),
     [
-        ("dried-flower", "3.5", None, None, TODAY, "3.50"),
-        ("pre-rolls", "1.5", None, 3, TODAY, "1.50"),
+        ("dried_flower", "3.5", None, None, TODAY, "3.50"),
+        ("pre_rolls", "1.5", None, 3, TODAY, "1.50"),
         ("edibles", "15", None, 5, TODAY, "1.00"),
         ("oils", None, "30", None, TODAY, "0.43"),
         ("topicals", "70", None, None, TODAY, "1.00"),
@@ -24,9 +24,9 @@ TODAY, BEFORE = date(2026, 5, 1), date(2022, 12, 1)
         ("extracts", "0.25", None, None, TODAY, "1.00"),
         ("seeds", None, None, 4, TODAY, "4.00"),
         ("seeds", "1", None, None, TODAY, None),
-        ("dried-flower", None, None, None, TODAY, None),
+        ("dried_flower", None, None, None, TODAY, None),
         ("accessories", "5", None, None, TODAY, None),
-        ("dried-flower", "3.5", None, None, date(2018, 10, 16), None),
+        ("dried_flower", "3.5", None, None, date(2018, 10, 16), None),
     ],
 )
 def test_dried_equivalent_by_category_and_day(

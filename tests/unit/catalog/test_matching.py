@@ -12,7 +12,7 @@ PINK = MatchCandidate(
     merge_key="a",
     name="Pink Kush",
     brand="San Rafael '71",
-    category="dried-flower",
+    category="dried_flower",
     strain_type="indica",
     weight_grams=Decimal("3.5"),
     thc=(Decimal(20), Decimal(26)),
@@ -52,8 +52,8 @@ def _band(left: str, right: str, brand: str, category: str, *, has_size: bool = 
             "same",
         ),
         ("Rick Simpson Caps - Hybrid", "Rick Simpson Caps (Hybrid)", "Delta 11", "edibles", "same"),
-        ("Cuban Linx Pre-Roll", "Cuban Linx", "Tribal", "pre-rolls", "same"),
-        ("Préroulé Big Hits", "Big Hits Pre-Rolls", "Pure Sunfarms", "pre-rolls", "same"),
+        ("Cuban Linx Pre-Roll", "Cuban Linx", "Tribal", "pre_rolls", "same"),
+        ("Préroulé Big Hits", "Big Hits Pre-Rolls", "Pure Sunfarms", "pre_rolls", "same"),
         # for review
         (
             "Monster Cookies - Shatter",
@@ -146,8 +146,8 @@ def test_pairs_of_real_menus(left: str, right: str, brand: str, category: str, b
 
 
 def test_extra_word_needs_review_only_with_known_sizes() -> None:
-    assert _band("Fire OG", "Fire OG Kush", "Aurora", "dried-flower", has_size=True) == "review"
-    assert _band("Fire OG", "Fire OG Kush", "Aurora", "dried-flower") == "different"
+    assert _band("Fire OG", "Fire OG Kush", "Aurora", "dried_flower", has_size=True) == "review"
+    assert _band("Fire OG", "Fire OG Kush", "Aurora", "dried_flower") == "different"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_extra_word_needs_review_only_with_known_sizes() -> None:
         ({}, "same"),
         ({"brand": "SAN RAFAEL ’71"}, "same"),
         ({"name": "PINK KUSH"}, "same"),
-        ({"strain_type": "indica-dominant"}, "same"),
+        ({"strain_type": "indica_dominant"}, "same"),
         ({"thc": (Decimal(22), Decimal(28))}, "same"),
         ({"gtin": "00628110000129"}, "same"),
         ({"weight_grams": None}, "review"),
@@ -165,7 +165,7 @@ def test_extra_word_needs_review_only_with_known_sizes() -> None:
         ({"thc": (Decimal(5), Decimal(9))}, "review"),
         ({"weight_grams": Decimal(7)}, "different"),
         ({"unit_count": 3}, "different"),
-        ({"category": "pre-rolls"}, "different"),
+        ({"category": "pre_rolls"}, "different"),
         ({"brand": "Good Supply"}, "different"),
         ({"name": "Pink Kush CBD"}, "different"),
     ],
@@ -195,7 +195,7 @@ def test_other_gtin_dose_or_pack_is_a_veto() -> None:
     ).reasons == ("other dose",)
 
     pack = MatchCandidate(
-        merge_key="a", name="Cones", brand="B", category="pre-rolls", measures=frozenset({"3pack"})
+        merge_key="a", name="Cones", brand="B", category="pre_rolls", measures=frozenset({"3pack"})
     )
 
     assert compare_products(pack, replace(pack, measures=frozenset({"5pack"}))).band == "different"
@@ -231,9 +231,9 @@ def test_sizes_in_names_are_compared_with_sizes_in_columns() -> None:
 
 def test_pre_roll_filed_under_flower_does_not_match_flower() -> None:
     assert (
-        _band("Skittles", "Skittles - Pre Roll", "OMC", "dried-flower", has_size=True) == "review"
+        _band("Skittles", "Skittles - Pre Roll", "OMC", "dried_flower", has_size=True) == "review"
     )
-    assert _band("Skittles", "Skittles - Pre Roll", "OMC", "pre-rolls", has_size=True) == "same"
+    assert _band("Skittles", "Skittles - Pre Roll", "OMC", "pre_rolls", has_size=True) == "same"
 
 
 def test_ambiguous_matches_all_need_review() -> None:

@@ -1,1 +1,1 @@
-"""Encrypted templates under express consent."""
+"""Biometrics: encrypted face templates, stored only with express consent."""

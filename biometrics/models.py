@@ -1,4 +1,4 @@
-"""Encrypted face templates, as in the schema."""
+"""Encrypted face templates."""
 
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 
 class CustomerBiometric(models.Model):
-    """An encrypted template with its expiry (table `customer_biometrics`)."""
+    """An encrypted face template with its expiry (table `customer_biometrics`)."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     customer = models.ForeignKey("customers.CustomerProfile", on_delete=models.CASCADE, null=True)

@@ -1,12 +1,12 @@
-"""Templates of a person's face; they are never exported as they are."""
+"""Personal data of biometrics: face templates, whose contents are never exported."""
 
-from mlops.privacy.personal_data import Rows, declare
+from mlops.privacy.personal_data import PersonalRows, register
 
-declare(
-    Rows(
+register(
+    PersonalRows(
         name="customer_biometrics",
         table="customer_biometrics",
         where="t.customer_id = %(id)s",
-        hidden=("encrypted_template",),
+        excluded_columns=("encrypted_template",),
     )
 )

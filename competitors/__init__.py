@@ -1,1 +1,1 @@
-"""Shops we watch, and what they ask."""
+"""Competitors: price and stock observations of their offers."""

@@ -1,4 +1,4 @@
-"""Events of competitors: what a price monitor saw of an offer."""
+"""Events of competitors: price and stock observations of their offers."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -6,44 +6,48 @@ from uuid import UUID
 
 from pydantic import Field
 
-from catalog.selectors import products_named
+from catalog.selectors import product_ids_by_reference
 from competitors.models import PriceHistory
-from mlops.streams.event_types import Event, EventData, EventType, declare
+from mlops.streams.event_types import Event, EventData, EventType, register
 
 
-class OfferSeen(EventData):
-    """What a shop asks for a product of ours, and whether it has it; a price without the other is fine."""
+class OfferData(EventData):
+    """An observation of a competitor's offer: its price, its stock status, or both."""
 
-    competitor: str = Field(min_length=1, max_length=100)
-    product: str = Field(max_length=50, description="our id or SKU")
-    price: Decimal | None = Field(default=None, ge=0, le=100_000, decimal_places=2)
-    in_stock: bool | None = None
+    competitor: str = Field(min_length=1, max_length=100, description="name of the competitor")
+    product_id: str = Field(max_length=50, description="product id or SKU")
+    price: Decimal | None = Field(
+        default=None, ge=0, le=100_000, decimal_places=2, description="dollars; null if unknown"
+    )
+    in_stock: bool | None = Field(default=None, description="null if unknown")
 
 
-def observe(events: Sequence[Event]) -> Mapping[UUID, str]:
-    """Write one observation an event, under the event's own id."""
-    products = products_named(event.data.product for event in events)
-    refused = {
-        e.id: f"product {e.data.product} is not known"
-        for e in events
-        if e.data.product not in products
+def apply_offers(events: Sequence[Event]) -> Mapping[UUID, str]:
+    """Store one observation for each event, with the event's id. Return reasons by event id."""
+    products = product_ids_by_reference(event.data.product_id for event in events)
+    rejected = {
+        event.id: f"product {event.data.product_id} is not known"
+        for event in events
+        if event.data.product_id not in products
     }
     PriceHistory.objects.bulk_create(
         [
             PriceHistory(
                 id=event.id,
-                product_id=products[event.data.product],
+                product_id=products[event.data.product_id],
                 competitor=event.data.competitor,
                 price=event.data.price,
                 in_stock=event.data.in_stock,
                 scraped_at=event.occurred_at,
             )
             for event in events
-            if event.id not in refused
+            if event.id not in rejected
         ],
         ignore_conflicts=True,
     )
-    return refused
+    return rejected
 
 
-declare(EventType(topic="price_changes", type="offer", versions={1: OfferSeen}, apply=observe))
+register(
+    EventType(topic="price_changes", type="offer", versions={1: OfferData}, apply=apply_offers)
+)

@@ -1,4 +1,4 @@
-"""Observations of competitors' offers, as in the schema."""
+"""Price and stock observations of competitors' offers."""
 
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 
 class PriceHistory(models.Model):
-    """One observation of an offer (table `price_history`)."""
+    """One observation of a competitor's offer (table `price_history`)."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     product = models.ForeignKey("catalog.Product", on_delete=models.CASCADE, null=True)

@@ -1,105 +1,148 @@
-"""What we hold of a person, place by place; sales stay as sales, whose they were does not."""
+"""
+Personal data of customers: identifiers, tables, and hooks that run after an erasure.
+
+Purchases are anonymized instead of deleted, so that sales figures stay complete.
+"""
 
 from uuid import UUID
 
 from django.db import connection
 
 from customers.models import CustomerProfile
-from customers.recommendations.cache import ANSWERS
-from customers.services.access import note
-from mlops.privacy.identifiers import Subject
-from mlops.privacy.personal_data import Mentions, Rows, declare, identify_by, on_erased
+from customers.recommendations.cache import RECOMMENDATION_CACHE
+from customers.services.access import log_access
+from mlops.privacy.identifiers import Identifiers
+from mlops.privacy.personal_data import (
+    PersonalRows,
+    TextMentions,
+    register,
+    register_erasure_hook,
+    register_identifier,
+)
 
-_LEAST_TRACE = 8
-# What this person alone left: an order or session that is somebody else's too would lead to their rows.
-_TRACES = """
-SELECT DISTINCT p.order_id FROM purchases p WHERE p.customer_id = %(id)s AND length(p.order_id) >= %(least)s
-  AND NOT EXISTS (SELECT FROM purchases o WHERE o.order_id = p.order_id AND o.customer_id IS DISTINCT FROM p.customer_id)
+_MIN_TRACE_LENGTH = 8
+# Returns the order and session ids that belong to this customer only: an id shared with another
+# customer would lead to that customer's rows.
+_TRACES_SQL = """
+SELECT DISTINCT p.order_id FROM purchases p
+WHERE p.customer_id = %(id)s AND length(p.order_id) >= %(min_length)s
+  AND NOT EXISTS (
+    SELECT FROM purchases o
+    WHERE o.order_id = p.order_id AND o.customer_id IS DISTINCT FROM p.customer_id
+  )
 UNION
-SELECT DISTINCT i.session FROM interactions i WHERE i.customer_id = %(id)s AND length(i.session) >= %(least)s
-  AND NOT EXISTS (SELECT FROM interactions o WHERE o.session = i.session AND o.customer_id <> i.customer_id)
+SELECT DISTINCT i.session FROM interactions i
+WHERE i.customer_id = %(id)s AND length(i.session) >= %(min_length)s
+  AND NOT EXISTS (
+    SELECT FROM interactions o WHERE o.session = i.session AND o.customer_id <> i.customer_id
+  )
 UNION
 SELECT s.id::text FROM chat_sessions s WHERE s.customer_id = %(id)s
 """
-_CHATS = "SELECT s.id FROM chat_sessions s WHERE s.customer_id = %(id)s"
+# Returns the ids of the customer's chat sessions.
+_CHAT_SESSIONS_SQL = "SELECT s.id FROM chat_sessions s WHERE s.customer_id = %(id)s"
+# Interactions and recommendations of a session before the customer was identified have no customer.
+_IN_SESSION_SQL = "t.session <> '' AND t.session = ANY(%(traces)s)"
+# Returns the recommendations that were made to the customer.
+_RECOMMENDATIONS_SQL = "SELECT r.id FROM recommendations r WHERE r.customer_id = %(id)s"
+# Returns one random order id for each order of the customer, so that orders can still be counted.
+# Materialized, because the random id must be generated once for each order, not for each line.
+_ANONYMOUS_ORDERS_SQL = """
+FROM (
+  WITH orders AS MATERIALIZED (
+    SELECT order_id, gen_random_uuid()::text AS anonymous_id FROM purchases
+    WHERE customer_id = %(id)s GROUP BY order_id
+  )
+  SELECT * FROM orders
+) AS o
+WHERE o.order_id = t.order_id
+"""
 
 
-@identify_by
-def customer(pk: UUID, lock: bool) -> Subject | None:
-    """Return a customer's numbers, and the orders and sessions that were theirs alone."""
+@register_identifier
+def customer_identifiers(pk: UUID, lock: bool) -> Identifiers | None:
+    """
+    Return the external id of a customer, and the order and session ids that are theirs only.
+
+    None for an unknown customer. lock: lock the profile, as every writer of customer data does.
+    """
     profiles = CustomerProfile.objects.filter(pk=pk).order_by()
-    if lock:  # whoever writes for them holds the profile too
+    if lock:
         profiles = profiles.select_for_update()
-    number = profiles.values_list("external_customer_id", flat=True).first()
-    if number is None:
+    external_id = profiles.values_list("external_customer_id", flat=True).first()
+    if external_id is None:
         return None
     with connection.cursor() as cursor:
-        cursor.execute(_TRACES, {"id": pk, "least": _LEAST_TRACE})
+        cursor.execute(_TRACES_SQL, {"id": pk, "min_length": _MIN_TRACE_LENGTH})
         traces = tuple(sorted(trace for (trace,) in cursor.fetchall()))
-    return Subject(pk, (number,), traces)
+    return Identifiers(pk, (external_id,), traces)
 
 
-@on_erased
-def note_erasure(subject: Subject, asked_by: str) -> None:
-    """Note who had the person forgotten: the id means nothing any more, the deed does."""
-    note(customer=subject.id, actor=asked_by, action="person.erase")
+@register_erasure_hook
+def log_erasure(identifiers: Identifiers, requested_by: str) -> None:
+    """Log who requested the erasure; the id of the customer identifies no one any more."""
+    log_access(customer=identifiers.id, actor=requested_by, action="customer.erase")
 
 
-@on_erased
-def forget_answers(subject: Subject, _asked_by: str) -> None:
-    """Drop what is kept of answers to them here; other processes hear of it from the database."""
-    ANSWERS.drop(str(subject.id))
+@register_erasure_hook
+def remove_cached_recommendations(identifiers: Identifiers, _requested_by: str) -> None:
+    """Remove cached recommendations from this process; other processes listen to the database."""
+    RECOMMENDATION_CACHE.remove(str(identifiers.id))
 
 
-declare(
-    Rows(
+register(
+    PersonalRows(
         name="message_feedback",
         table="message_feedback",
-        where=f"t.session_id IN ({_CHATS})",
+        where=f"t.session_id IN ({_CHAT_SESSIONS_SQL})",
         order=10,
     ),
-    Rows(
-        name="chat_messages", table="chat_messages", where=f"t.session_id IN ({_CHATS})", order=20
+    PersonalRows(
+        name="chat_messages",
+        table="chat_messages",
+        where=f"t.session_id IN ({_CHAT_SESSIONS_SQL})",
+        order=20,
     ),
-    Rows(name="chat_sessions", table="chat_sessions", where="t.customer_id = %(id)s", order=30),
-    Rows(
+    PersonalRows(
+        name="chat_sessions", table="chat_sessions", where="t.customer_id = %(id)s", order=30
+    ),
+    PersonalRows(
         name="interactions",
         table="interactions",
-        # Before somebody said who they are, their session was theirs already.
+        # The interactions of a session before the customer was identified are theirs as well.
         where="t.customer_id = %(id)s OR (t.customer_id IS NULL AND t.session = ANY(%(traces)s))",
     ),
-    Rows(
+    PersonalRows(
         name="purchases",
         table="purchases",
         where="t.customer_id = %(id)s",
-        forget="customer_id = NULL, order_id = o.made",
-        # One new number an order, made once, so that orders can still be counted.
-        source="FROM (WITH told AS MATERIALIZED (SELECT order_id, gen_random_uuid()::text AS made FROM purchases"
-        " WHERE customer_id = %(id)s GROUP BY order_id) SELECT * FROM told) AS o WHERE o.order_id = t.order_id",
+        anonymize_assignments="customer_id = NULL, order_id = o.anonymous_id",
+        source=_ANONYMOUS_ORDERS_SQL,
     ),
-    Rows(
+    PersonalRows(
         name="recommendation_feedback",
         table="recommendation_feedback",
         order=10,
-        where="t.recommendation_id IN (SELECT r.id FROM recommendations r WHERE r.customer_id = %(id)s)"
-        " OR (t.session <> '' AND t.session = ANY(%(traces)s))",
+        where=f"t.recommendation_id IN ({_RECOMMENDATIONS_SQL}) OR ({_IN_SESSION_SQL})",
     ),
-    Rows(
+    PersonalRows(
         name="recommendations",
         table="recommendations",
         order=20,
-        where="t.customer_id = %(id)s OR (t.session <> '' AND t.session = ANY(%(traces)s))",
+        where=f"t.customer_id = %(id)s OR ({_IN_SESSION_SQL})",
     ),
-    Rows(name="consents", table="consents", where="t.customer_id = %(id)s"),
-    Rows(name="customer_profiles", table="customer_profiles", where="t.id = %(id)s", order=90),
-    Rows(
+    PersonalRows(name="consents", table="consents", where="t.customer_id = %(id)s"),
+    PersonalRows(
+        name="customer_profiles", table="customer_profiles", where="t.id = %(id)s", order=90
+    ),
+    PersonalRows(
         name="personal_access",
         table="personal_access",
         where="t.customer_id = %(id)s",
         is_searched=False,
-        kept="who looked, by ids alone, for 24 months",
+        retention_reason="access log, customer ids only, for 24 months",
     ),
-    # What others said of them; also what they said before they told who they are.
-    Mentions(table="chat_messages", columns=("message_text", "masked_text")),
-    Mentions(table="message_feedback", columns=("comment",)),
+    # Mentions in the chats of other customers, and in chats before the customer was identified.
+    TextMentions(table="chat_messages", columns=("message_text", "redacted_text")),
+    TextMentions(table="message_feedback", columns=("comment",)),
 )

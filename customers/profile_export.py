@@ -1,22 +1,26 @@
-"""Everything on one person, handed to them; who asked for it is noted."""
+"""Export of all personal data of a customer, with an entry in the access log."""
 
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from customers.services.access import note
+from customers.services.access import log_access
 from mlops.privacy.export import export, export_zip
 
 
-def export_person(*, customer: UUID, by: str) -> dict[str, list[Any]]:
-    """Return everything on a person by place, fit for JSON. Raises PersonUnknown."""
-    told = export(customer)
-    note(customer=customer, actor=by, action="person.export")
-    return told
+def export_customer(*, customer: UUID, by: str) -> dict[str, list[Any]]:
+    """Return the personal data of a customer as JSON values, by store. Raises PersonNotFound."""
+    data = export(customer)
+    log_access(customer=customer, actor=by, action="customer.export")
+    return data
 
 
-def zip_person(*, customer: UUID, by: str) -> Iterator[bytes]:
-    """Yield a ZIP archive of everything on a person, as it is read. Raises PersonUnknown before the first part."""
-    parts = export_zip(customer)
-    note(customer=customer, actor=by, action="person.export")
-    return parts
+def export_customer_archive(*, customer: UUID, by: str) -> Iterator[bytes]:
+    """
+    Yield a ZIP archive of the personal data of a customer while it is read.
+
+    Raises PersonNotFound before the first chunk.
+    """
+    chunks = export_zip(customer)
+    log_access(customer=customer, actor=by, action="customer.export")
+    return chunks

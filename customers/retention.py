@@ -1,71 +1,81 @@
-"""How long we keep what people say and do. What they buy stays, as sales; whose they were goes with consent or erasure."""
+"""
+Retention rules of customer data.
+
+Purchases have none: they stay as sales, and are unlinked from the customer when the consent is
+withdrawn or the customer is erased.
+"""
 
 from datetime import timedelta
 
-from mlops.privacy.retention import Rule, declare
+from mlops.privacy.retention import RetentionRule, register
 
 _YEAR = timedelta(days=365)
-_OF_SESSION = "(SELECT s.customer_id FROM chat_sessions s WHERE s.id = t.session_id)"
+# Returns the customer of the chat session of a row.
+_SESSION_CUSTOMER_SQL = "(SELECT s.customer_id FROM chat_sessions s WHERE s.id = t.session_id)"
+# Returns the customer that a recommendation was made to.
+_RECOMMENDATION_CUSTOMER_SQL = (
+    "(SELECT r.customer_id FROM recommendations r WHERE r.id = t.recommendation_id LIMIT 1)"
+)
 
-declare(
-    Rule(
+register(
+    RetentionRule(
         name="chat messages",
         model="customers.ChatMessage",
-        column="created_at",
-        keep=_YEAR,
+        age_column="created_at",
+        retention_period=_YEAR,
         is_monthly=True,
-        subject=_OF_SESSION,
-        why="the consent to keep conversations is for at most a year",
+        subject_sql=_SESSION_CUSTOMER_SQL,
+        reason="the consent text promises at most a year",
     ),
-    Rule(
+    RetentionRule(
         name="feedback on answers",
         model="customers.MessageFeedback",
-        column="given_at",
-        keep=_YEAR,
-        subject=_OF_SESSION,
-        why="goes with the conversation",
+        age_column="given_at",
+        retention_period=_YEAR,
+        subject_sql=_SESSION_CUSTOMER_SQL,
+        reason="as long as the chat messages",
     ),
-    Rule(
+    RetentionRule(
         name="chat sessions",
         model="customers.ChatSession",
-        column="session_start",
-        keep=_YEAR,
+        age_column="session_start",
+        retention_period=_YEAR,
         condition="NOT EXISTS (SELECT FROM chat_messages m WHERE m.session_id = t.id)"
         " AND NOT EXISTS (SELECT FROM message_feedback f WHERE f.session_id = t.id)",
-        subject="t.customer_id",
-        why="nothing of the conversation is left",
+        subject_sql="t.customer_id",
+        reason="the session has neither messages nor feedback",
     ),
-    Rule(
+    RetentionRule(
         name="interactions",
         model="customers.Interaction",
-        column="occurred_at",
-        keep=2 * _YEAR,
-        subject="t.customer_id",
-        why="what was looked at tells no taste after two years",
+        age_column="occurred_at",
+        retention_period=2 * _YEAR,
+        subject_sql="t.customer_id",
+        reason="interactions say nothing about preferences after two years",
     ),
-    Rule(
+    RetentionRule(
         name="recommendations",
         model="customers.Recommendation",
-        column="made_at",
-        keep=timedelta(days=180),
+        age_column="created_at",
+        retention_period=timedelta(days=180),
         is_monthly=True,
-        subject="t.customer_id",
-        why="what was recommended is evaluated within half a year",
+        subject_sql="t.customer_id",
+        reason="recommendations are evaluated within half a year",
     ),
-    Rule(
+    RetentionRule(
         name="feedback on recommendations",
         model="customers.RecommendationFeedback",
-        column="at",
-        keep=timedelta(days=180),
-        subject="(SELECT r.customer_id FROM recommendations r WHERE r.id = t.recommendation_id LIMIT 1)",
-        why="goes with the recommendation",
+        age_column="at",
+        retention_period=timedelta(days=180),
+        subject_sql=_RECOMMENDATION_CUSTOMER_SQL,
+        reason="as long as the recommendation",
     ),
-    Rule(
+    RetentionRule(
         name="access to personal data",
         model="customers.PersonalAccess",
-        column="at",
-        keep=2 * _YEAR,
-        subject="t.customer_id",
-        why="who looked at whose data, for two audits",
+        age_column="accessed_at",
+        retention_period=2 * _YEAR,
+        subject_sql="t.customer_id",
+        reason="two audits",
     ),
 )

@@ -1,4 +1,4 @@
-"""What is known of customers' taste."""
+"""Read access to customer embeddings."""
 
 from uuid import UUID
 
@@ -7,11 +7,12 @@ from vectors import search
 from vectors.encoders.base import Vectors
 
 
-def taste_of(customer: UUID) -> tuple[Vectors, str] | None:
+def get_customer_vector(customer: UUID) -> tuple[Vectors, str] | None:
     """
-    Return where a customer lies among the products, a unit vector (768,), and the stamp it bears; None if nowhere.
+    Return the unit vector (768,) of a customer and its embedding fingerprint.
 
-    Nowhere are those who have not agreed to it, or did nothing in a year that tells. A consent withdrawn within the last
-    minute may not be seen here yet: whoever asks looks at consents first. Raises VectorsUnavailable. One row is read.
+    None without a vector: the customer has not given both consents, or has no relevant interaction
+    within a year. A consent withdrawn within the last minute may not be reflected yet: callers
+    check consents first. Reads one row. Raises VectorsUnavailable.
     """
-    return search.stored(collection=CustomerVector.collection, entity_id=str(customer))
+    return search.stored_vector(collection=CustomerVector.collection, entity_id=str(customer))

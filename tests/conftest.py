@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures and settings of all tests."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from tests.samples.suppliers.server import SampleSupplier
 
-# Machines are shared: how long an example takes says nothing about the law.
+# Machines are shared: the duration of an example says nothing about the property.
 hypothesis.settings.register_profile("cultivar", deadline=None)
 hypothesis.settings.load_profile("cultivar")
 

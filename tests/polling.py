@@ -1,21 +1,23 @@
-"""Waiting for what comes to be in its own time."""
+"""Polling for conditions that other processes or threads bring about."""
 
 import time
 from collections.abc import Callable
 
 
-def wait_until(is_so: Callable[[], object], seconds: float = 300, *, every: float = 0.1) -> float:
+def wait_until(
+    condition: Callable[[], object], seconds: float = 300, *, every: float = 0.1
+) -> float:
     """
-    Look every so many seconds until it is so; return how long it took.
+    Poll the condition every `every` seconds until it is true; return the seconds it took.
 
-    Raises TimeoutError when a look that was begun after `seconds` tells that it is not: however slow looking is, it is
-    what it looks at that has so much time.
+    Raises TimeoutError when a check that started after `seconds` is still false: a slow check
+    uses up no time of the condition.
     """
-    began = time.monotonic()
+    started_at = time.monotonic()
     while True:
-        looked_after = time.monotonic() - began
-        if is_so():
-            return time.monotonic() - began
-        if looked_after > seconds:
-            raise TimeoutError(f"not so after {looked_after:.1f} seconds")
+        checked_after = time.monotonic() - started_at
+        if condition():
+            return time.monotonic() - started_at
+        if checked_after > seconds:
+            raise TimeoutError(f"condition not met after {checked_after:.1f} seconds")
         time.sleep(every)

@@ -1,4 +1,4 @@
-"""Conversations as they were had; found by their masked words."""
+"""Console pages of chat sessions, searchable by the redacted text of their messages."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from django.utils.safestring import SafeString
 
 from customers.models import ChatMessage, ChatSession, MessageFeedback
 from customers.services import chats
-from mlops.admin.reading import ReadOnlyAdmin
+from mlops.admin.read_only import ReadOnlyAdmin
 
-_MESSAGES_SHOWN = 200
+_MAX_MESSAGES = 200
 
 
 @admin.register(ChatSession)
 class ChatSessionAdmin(ReadOnlyAdmin):
-    """Conversations; a look at somebody's is noted."""
+    """Chat sessions; a view of a customer's session is recorded in the access log."""
 
     list_display = (
         "session_start",
@@ -25,12 +25,12 @@ class ChatSessionAdmin(ReadOnlyAdmin):
         "language",
         "store",
         "total_messages",
-        "is_somebodys",
+        "has_customer",
     )
     list_filter = ("language", "store")
     list_select_related = ("store",)
     search_fields = ("id__exact",)
-    search_help_text = "words of a message, as they may be searched"
+    search_help_text = "words of a message, personal data excluded"
     fieldsets = (
         (
             None,
@@ -42,41 +42,44 @@ class ChatSessionAdmin(ReadOnlyAdmin):
                 )
             },
         ),
-        ("What was said", {"fields": ("messages_said",)}),
+        ("Conversation", {"fields": ("conversation",)}),
     )
 
-    @admin.display(description="kept under a customer", boolean=True)
-    def is_somebodys(self, session: ChatSession) -> bool:
-        """Say whether somebody agreed that it be kept under them."""
+    @admin.display(description="linked to a customer", boolean=True)
+    def has_customer(self, session: ChatSession) -> bool:
+        """Return whether the session is linked to a customer."""
         return session.customer_id is not None
 
     @admin.display(description="messages")
-    def messages_said(self, session: ChatSession) -> SafeString:
-        """Show the first messages in their order, with what was told of answers."""
-        rows = list(session.messages.order_by("created_at", "id")[:_MESSAGES_SHOWN])
-        told = {one.message_id: one for one in MessageFeedback.objects.filter(session=session)}
-        said = [(message, told.get(message.id)) for message in rows]
-        more = (session.total_messages or 0) - len(rows)
-        return SafeString(
-            render_to_string(
-                "admin/customers/chatsession/said.html", {"said": said, "more": max(more, 0)}
-            )
-        )
+    def conversation(self, session: ChatSession) -> SafeString:
+        """Return the first messages in their order, with the feedback on replies."""
+        shown = list(session.messages.order_by("created_at", "id")[:_MAX_MESSAGES])
+        feedback_by_message = {
+            feedback.message_id: feedback
+            for feedback in MessageFeedback.objects.filter(session=session)
+        }
+        context = {
+            "messages": [(message, feedback_by_message.get(message.id)) for message in shown],
+            "more_count": max((session.total_messages or 0) - len(shown), 0),
+        }
+        return SafeString(render_to_string("admin/customers/chatsession/messages.html", context))
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[ChatSession], search_term: str
+        self, _request: HttpRequest, queryset: QuerySet[ChatSession], search_term: str
     ) -> tuple[QuerySet[ChatSession], bool]:
-        """Find conversations by the copy of their messages that may be searched, never by the words as said."""
+        """Return the sessions whose redacted messages contain every word."""
         for word in search_term.split():
-            said = ChatMessage.objects.filter(session=OuterRef("pk"), masked_text__icontains=word)
-            queryset = queryset.filter(Exists(said))
+            matching = ChatMessage.objects.filter(
+                session=OuterRef("pk"), redacted_text__icontains=word
+            )
+            queryset = queryset.filter(Exists(matching))
         return queryset, False
 
     def change_view(
-        self, request: HttpRequest, object_id: str, *args: Any, **named: Any
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the page; note that somebody looked."""
+        """Return the page; log the access."""
         session = self.get_object(request, object_id)
         if session is not None and self.has_view_permission(request, session):
-            chats.read(session=session, by=f"user:{request.user.get_username()}")
-        return super().change_view(request, object_id, *args, **named)  # type: ignore[no-any-return]
+            chats.read_session(session=session, by=f"user:{request.user.get_username()}")
+        return super().change_view(request, object_id, *args, **kwargs)  # type: ignore[no-any-return]

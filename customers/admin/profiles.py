@@ -1,4 +1,4 @@
-"""A customer's page: what is known, what they agreed to, what they did, who looked; export, correction, erasure."""
+"""Console pages of customers: profile, history, access log, export, correction, erasure."""
 
 from functools import partial
 from typing import Any
@@ -28,18 +28,31 @@ from customers.models import (
     PersonalAccess,
     Purchase,
 )
-from customers.profile_export import zip_person
+from customers.profile_export import export_customer_archive
 from customers.services import consents, profiles
-from customers.services.access import note
-from mlops.admin.reading import ReadOnlyAdmin, ReadOnlyInline, pretty_json
+from customers.services.access import log_access
+from mlops.admin.read_only import ReadOnlyAdmin, ReadOnlyInline, pretty_json
 from mlops.models import Erasure
 from mlops.privacy import erasure
 
-_LOOKS_SHOWN = 50
+_MAX_ACCESS_LOG_ROWS = 50
+_RANGE_FIELDS = ("thc_range", "cbd_range", "price_range")
+_WITHDRAWAL_EFFECTS = {
+    ConsentText.Purpose.HISTORY: (
+        "Purchases and interactions are no longer linked to this customer. This cannot be undone."
+    ),
+    ConsentText.Purpose.CHAT: (
+        "The chat sessions of this customer are deleted. This cannot be undone."
+    ),
+    ConsentText.Purpose.PROFILING: (
+        "Derived preferences are deleted; this customer no longer gets personalized products."
+    ),
+    ConsentText.Purpose.MARKETING: "No news is sent any more.",
+}
 
 
 class ConsentInline(ReadOnlyInline):
-    """What the person agreed to, and took back."""
+    """Active and withdrawn consents of a customer."""
 
     model = Consent
     fields = ("purpose", "text", "language", "given_at", "withdrawn_at", "channel")
@@ -47,7 +60,7 @@ class ConsentInline(ReadOnlyInline):
 
 
 class PurchaseInline(ReadOnlyInline):
-    """What the person bought."""
+    """Receipt lines of a customer."""
 
     model = Purchase
     fields = ("purchased_at", "store", "product", "quantity", "unit_price", "order_id")
@@ -55,29 +68,32 @@ class PurchaseInline(ReadOnlyInline):
 
 
 class InteractionInline(ReadOnlyInline):
-    """What the person looked at, put into a basket, praised and blamed."""
+    """Views, basket changes, likes and dislikes of a customer."""
 
     model = Interaction
     fields = ("occurred_at", "kind", "product", "store", "quantity")
     show_change_link = False
 
 
-class ChatInline(ReadOnlyInline):
-    """The person's conversations."""
+class ChatSessionInline(ReadOnlyInline):
+    """Chat sessions of a customer."""
 
     model = ChatSession
     fields = ("session_start", "session_end", "language", "total_messages")
     show_change_link = False
 
 
-class CorrectionForm(forms.Form):
-    """What a person may have corrected; an empty statement is taken back."""
+class ProfileCorrectionForm(forms.Form):
+    """Correction of a profile; an empty preference removes the statement."""
 
     language = forms.ChoiceField(
         choices=[("en", "English"), ("fr", "français")], widget=UnfoldAdminSelectWidget
     )
     province = forms.ChoiceField(
-        choices=[("", "not told"), *((code, one.name_en) for code, one in PROVINCES.items())],
+        choices=[
+            ("", "unknown"),
+            *((code, province.name_en) for code, province in PROVINCES.items()),
+        ],
         required=False,
         widget=UnfoldAdminSelectWidget,
     )
@@ -91,7 +107,7 @@ class CorrectionForm(forms.Form):
         required=False, help_text="percent", widget=UnfoldAdminTextInputWidget
     )
     price_range = forms.CharField(
-        required=False, help_text="dollars a product", widget=UnfoldAdminTextInputWidget
+        required=False, help_text="dollars per product", widget=UnfoldAdminTextInputWidget
     )
     strain_types = forms.CharField(
         required=False,
@@ -100,54 +116,55 @@ class CorrectionForm(forms.Form):
     )
 
     def changes(self) -> dict[str, Any]:
-        """Return the form as `profiles.correct` takes it."""
-        told = self.cleaned_data
-        changes: dict[str, Any] = {name: told[name] for name in ("language", "store")}
-        if told["province"]:
-            changes["province"] = told["province"]
-        for name in ("thc_range", "cbd_range", "price_range"):
-            changes[name] = (
-                [part.strip() for part in told[name].split("-")] if told[name].strip() else None
-            )
-        changes["strain_types"] = [
-            part.strip() for part in told["strain_types"].split(",") if part.strip()
-        ] or None
+        """Return the changes for `profiles.correct_profile`."""
+        data = self.cleaned_data
+        changes: dict[str, Any] = {"language": data["language"], "store": data["store"]}
+        if data["province"]:
+            changes["province"] = data["province"]
+        for name in _RANGE_FIELDS:
+            bounds = [bound.strip() for bound in data[name].split("-")]
+            changes[name] = bounds if data[name].strip() else None
+        strain_types = [part.strip() for part in data["strain_types"].split(",")]
+        changes["strain_types"] = [part for part in strain_types if part] or None
         return changes
 
     @staticmethod
-    def initial_of(customer: CustomerProfile) -> dict[str, Any]:
-        """Return what the form shows at first."""
-        stated = customer.stated
-        ranges = ("thc_range", "cbd_range", "price_range")
+    def initial_values(customer: CustomerProfile) -> dict[str, Any]:
+        """Return the initial values of the form."""
+        stated = customer.stated_preferences
+        ranges = {
+            name: "-".join(f"{bound:g}" for bound in stated.get(name, [])) for name in _RANGE_FIELDS
+        }
         return {
             "language": customer.language,
             "province": customer.province,
             "store": customer.store,
             "strain_types": ", ".join(stated.get("strain_types", [])),
-            **{name: "-".join(f"{end:g}" for end in stated.get(name, [])) for name in ranges},
+            **ranges,
         }
 
 
 class ErasureForm(forms.Form):
-    """The question that goes before what cannot be undone."""
+    """Confirmation of an erasure: the customer number has to be typed."""
 
     number = forms.CharField(label="Customer number, typed", widget=UnfoldAdminTextInputWidget)
     reason = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget)
 
-    def __init__(self, *arguments: Any, customer: CustomerProfile, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(self, *args: Any, customer: CustomerProfile, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._customer = customer
 
     def clean_number(self) -> str:
-        """Refuse another number than the customer's."""
-        if self.cleaned_data["number"] != self._customer.external_customer_id:
+        """Return the number if it is the customer's."""
+        number = str(self.cleaned_data["number"])
+        if number != self._customer.external_customer_id:
             raise forms.ValidationError("This is not the number of this customer.")
-        return str(self.cleaned_data["number"])
+        return number
 
 
 @admin.register(CustomerProfile)
 class CustomerProfileAdmin(ReadOnlyAdmin):
-    """People, as far as they agreed to be known. Every look at one is noted."""
+    """Customer profiles; every view of one is recorded in the access log."""
 
     list_display = (
         "external_customer_id",
@@ -176,159 +193,177 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
                 )
             },
         ),
-        ("Age", {"fields": (("is_age_verified", "age_proof", "proven_age", "age_verified_at"),)}),
         (
-            "Preferences that hold: stated, else derived",
+            "Age",
+            {
+                "fields": (
+                    ("is_age_verified", "verification_method", "verified_age", "age_verified_at"),
+                )
+            },
+        ),
+        (
+            "Effective preferences: stated, else derived",
             {
                 "fields": (
                     ("preferred_thc_range", "preferred_cbd_range"),
                     ("preferred_price_range", "preferred_strain_types"),
                     ("purchase_frequency", "avg_spending"),
-                    "told",
-                    "worked_out",
+                    "stated",
+                    "derived",
                 )
             },
         ),
-        ("Who looked", {"fields": ("looks",)}),
+        ("Access log", {"fields": ("access_log",)}),
     )
-    inlines = (ConsentInline, PurchaseInline, InteractionInline, ChatInline)
+    inlines = (ConsentInline, PurchaseInline, InteractionInline, ChatSessionInline)
 
-    @admin.display(description="stated by the person")
-    def told(self, customer: CustomerProfile) -> SafeString:
-        """Show what the person stated."""
-        return pretty_json(customer.stated)
+    @admin.display(description="stated by the customer")
+    def stated(self, customer: CustomerProfile) -> SafeString:
+        """Return the stated preferences as formatted JSON."""
+        return pretty_json(customer.stated_preferences)
 
     @admin.display(description="derived from purchases")
-    def worked_out(self, customer: CustomerProfile) -> SafeString:
-        """Show what purchases tell."""
-        return pretty_json(customer.derived)
+    def derived(self, customer: CustomerProfile) -> SafeString:
+        """Return the derived preferences as formatted JSON."""
+        return pretty_json(customer.derived_preferences)
 
-    @admin.display(description="last looks and changes")
-    def looks(self, customer: CustomerProfile) -> SafeString:
-        """Show who read or changed what, the newest first."""
-        rows = PersonalAccess.objects.filter(customer_id=customer.pk)[:_LOOKS_SHOWN]
+    @admin.display(description="latest accesses and changes")
+    def access_log(self, customer: CustomerProfile) -> SafeString:
+        """Return the newest entries of the access log as a table."""
+        entries = PersonalAccess.objects.filter(customer_id=customer.pk)[:_MAX_ACCESS_LOG_ROWS]
         return SafeString(
-            render_to_string("admin/customers/customerprofile/looks.html", {"rows": rows})
+            render_to_string(
+                "admin/customers/customerprofile/access_log.html", {"entries": entries}
+            )
         )
 
     def change_view(
-        self, request: HttpRequest, object_id: str, *args: Any, **named: Any
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the page, with what may be done; note that somebody looked."""
+        """Return the page with the permitted actions; log the access."""
         customer = self.get_object(request, object_id)
         if customer is not None and self.has_view_permission(request, customer):
-            note(customer=customer, actor=_actor(request), action="profile.read")
+            log_access(customer=customer, actor=_actor(request), action="profile.read")
         extra = {
-            "open_purposes": sorted(consents.open_purposes(customer)) if customer else [],
-            "may_change": request.user.has_perm("customers.change_customerprofile"),
-            "may_erase": request.user.has_perm("customers.delete_customerprofile"),
+            "active_purposes": sorted(consents.active_purposes(customer)) if customer else [],
+            "can_change": request.user.has_perm("customers.change_customerprofile"),
+            "can_erase": request.user.has_perm("customers.delete_customerprofile"),
         }
-        return super().change_view(request, object_id, *args, extra_context=extra, **named)  # type: ignore[no-any-return]
+        return super().change_view(request, object_id, *args, extra_context=extra, **kwargs)  # type: ignore[no-any-return]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CustomerProfile]:
-        """Read the store with each."""
+        """Return the profiles with their stores."""
         return super().get_queryset(request).select_related("store")  # type: ignore[no-any-return]
 
     def get_urls(self) -> list[Any]:
-        """Add the pages of what may be done."""
-        site, name = self.admin_site.admin_view, "customers_customerprofile"
+        """Return the URLs with those of the actions."""
+        wrap = self.admin_site.admin_view
+        name = "customers_customerprofile"
         return [
-            path("<uuid:pk>/correct/", site(self.correct), name=f"{name}_correct"),
+            path("<uuid:pk>/correct/", wrap(self.correct), name=f"{name}_correct"),
             path(
-                "<uuid:pk>/withdraw/<slug:purpose>/", site(self.withdraw), name=f"{name}_withdraw"
+                "<uuid:pk>/withdraw/<slug:purpose>/", wrap(self.withdraw), name=f"{name}_withdraw"
             ),
-            path("<uuid:pk>/export/", site(self.export), name=f"{name}_export"),
-            path("<uuid:pk>/erase/", site(self.erase), name=f"{name}_erase"),
+            path("<uuid:pk>/export/", wrap(self.export), name=f"{name}_export"),
+            path("<uuid:pk>/erase/", wrap(self.erase), name=f"{name}_erase"),
             *super().get_urls(),
         ]
 
     def correct(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Correct what the person says is wrong."""
-        customer = _asked(request, pk, "change")
-        form = CorrectionForm(request.POST or None, initial=CorrectionForm.initial_of(customer))
+        """Correct the profile at the customer's request."""
+        customer = _get_permitted_customer(request, pk, "change")
+        form = ProfileCorrectionForm(
+            request.POST or None, initial=ProfileCorrectionForm.initial_values(customer)
+        )
         if form.is_valid():
             try:
-                profiles.correct(customer=customer, changes=form.changes(), by=_actor(request))
+                profiles.correct_profile(
+                    customer=customer, changes=form.changes(), by=_actor(request)
+                )
             except BadInput as error:
                 form.add_error(error.field if error.field in form.fields else None, error.reason)
             else:
                 messages.success(
-                    request, "Corrected. What was stated holds whatever purchases tell."
+                    request, "Corrected. Stated preferences take precedence over derived ones."
                 )
-                return _page(customer)
-        return self._ask(request, customer, "Correct", "", form=form)
+                return _redirect_to_profile(customer)
+        return self._confirmation_page(request, customer, "Correct", "", form=form)
 
     def withdraw(self, request: HttpRequest, pk: UUID, purpose: str) -> HttpResponse:
-        """Take a consent back, on the person's word."""
-        customer = _asked(request, pk, "change")
-        if purpose not in consents.open_purposes(customer):
-            messages.error(request, "This consent is not open.")
-            return _page(customer)
+        """Withdraw a consent at the customer's request, after a confirmation."""
+        customer = _get_permitted_customer(request, pk, "change")
+        if purpose not in consents.active_purposes(customer):
+            messages.error(request, "This consent is not active.")
+            return _redirect_to_profile(customer)
         if request.method == "POST":
-            consents.withdraw(customer=customer, purpose=purpose, by=_actor(request))
-            messages.success(request, "Withdrawn, and with it what rested on it.")
-            return _page(customer)
-        asked = {
-            ConsentText.Purpose.HISTORY: "Purchases and interactions are no longer linked to this customer. This cannot be undone.",
-            ConsentText.Purpose.CHAT: "The conversations of this customer are deleted. This cannot be undone.",
-            ConsentText.Purpose.PROFILING: "Derived preferences are deleted; this customer sees what everybody sees.",
-        }.get(ConsentText.Purpose(purpose), "No news are sent any more.")
-        return self._ask(request, customer, f"Withdraw the consent “{purpose}”", asked)
+            consents.withdraw_consent(customer=customer, purpose=purpose, by=_actor(request))
+            messages.success(request, "Withdrawn, together with the data that depends on it.")
+            return _redirect_to_profile(customer)
+        effect = _WITHDRAWAL_EFFECTS[ConsentText.Purpose(purpose)]
+        return self._confirmation_page(
+            request, customer, f"Withdraw the consent “{purpose}”", effect
+        )
 
     def export(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
-        """Send everything on the person as a ZIP."""
-        customer = _asked(request, pk, "view")
-        name = f'attachment; filename="customer-{customer.pk}.zip"'
-        body = zip_person(customer=customer.pk, by=_actor(request))
+        """Send the personal data of the customer as a ZIP archive."""
+        customer = _get_permitted_customer(request, pk, "view")
         return StreamingHttpResponse(
-            body, content_type="application/zip", headers={"Content-Disposition": name}
+            export_customer_archive(customer=customer.pk, by=_actor(request)),
+            content_type="application/zip",
+            headers={"Content-Disposition": f'attachment; filename="customer-{customer.pk}.zip"'},
         )
 
     def erase(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Show what would be removed; erase when the number is typed."""
-        customer = _asked(request, pk, "delete")
+        """Show what would be deleted; erase the customer once the number is typed."""
+        customer = _get_permitted_customer(request, pk, "delete")
         form = ErasureForm(request.POST or None, customer=customer)
-        ask = partial(erasure.erase, subject=customer.pk, asked_by=_actor(request))
+        run_erasure = partial(erasure.erase, subject=customer.pk, requested_by=_actor(request))
         try:
             if form.is_valid():
-                receipt = ask(reason=form.cleaned_data["reason"])
-                if receipt.status == Erasure.Status.DONE:
-                    messages.success(request, f"Erased; the receipt is {receipt.pk}.")
-                else:
-                    messages.warning(
-                        request,
-                        f"Not all is erased yet; it is tried again every hour. The receipt is {receipt.pk}.",
-                    )
+                receipt = run_erasure(reason=form.cleaned_data["reason"])
+                _report_erasure(request, receipt)
                 return redirect(reverse("admin:customers_customerprofile_changelist"))
-            found = ask(reason="", dry_run=True).removed
+            counts = run_erasure(reason="", dry_run=True).deleted
         except CultivarError as error:
             messages.error(request, str(error))
-            return _page(customer)
-        told = "Everything below is removed, and looked for once more. This cannot be undone."
-        return self._ask(request, customer, "Erase", told, form=form, found=found)
+            return _redirect_to_profile(customer)
+        warning = "Everything below is deleted, and checked once more. This cannot be undone."
+        return self._confirmation_page(
+            request, customer, "Erase", warning, form=form, counts=counts
+        )
 
-    def _ask(
-        self, request: HttpRequest, customer: CustomerProfile, title: str, asked: str, **more: Any
+    def _confirmation_page(
+        self, request: HttpRequest, customer: CustomerProfile, title: str, text: str, **extra: Any
     ) -> HttpResponse:
-        page = {
+        context = {
             **admin.site.each_context(request),
             "title": title,
             "customer": customer,
-            "asked": asked,
-            **more,
+            "text": text,
+            **extra,
         }
-        return TemplateResponse(request, "admin/customers/customerprofile/ask.html", page)
+        return TemplateResponse(request, "admin/customers/customerprofile/confirm.html", context)
+
+
+def _report_erasure(request: HttpRequest, receipt: Erasure) -> None:
+    if receipt.status == Erasure.Status.DONE:
+        messages.success(request, f"Erased; the receipt is {receipt.pk}.")
+    else:
+        messages.warning(
+            request,
+            f"The erasure is not complete; it is retried every hour. The receipt is {receipt.pk}.",
+        )
 
 
 def _actor(request: HttpRequest) -> str:
     return f"user:{request.user.get_username()}"
 
 
-def _asked(request: HttpRequest, pk: UUID, what: str) -> CustomerProfile:
-    if not request.user.has_perm(f"customers.{what}_customerprofile"):
+def _get_permitted_customer(request: HttpRequest, pk: UUID, permission: str) -> CustomerProfile:
+    if not request.user.has_perm(f"customers.{permission}_customerprofile"):
         raise PermissionDenied
     return get_object_or_404(CustomerProfile, pk=pk)
 
 
-def _page(customer: CustomerProfile) -> HttpResponse:
+def _redirect_to_profile(customer: CustomerProfile) -> HttpResponse:
     return redirect(reverse("admin:customers_customerprofile_change", args=[customer.pk]))

@@ -1,1 +1,1 @@
-"""People and conversations over REST."""
+"""REST API of customers, chats and recommendations."""

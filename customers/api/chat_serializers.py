@@ -1,4 +1,4 @@
-"""What of conversations leaves, and what may be sent of them."""
+"""Serializers of chat sessions, messages and feedback."""
 
 from typing import ClassVar
 
@@ -7,96 +7,149 @@ from rest_framework import serializers
 from catalog.models import Store
 from config.api.keys import Audience
 from config.api.serializers import ModelResponseSerializer, ResponseSerializer
-from customers.api.serializers import LANGUAGES
+from customers.api.serializers import LANGUAGES, verified_audience
 from customers.models import ChatMessage, ChatSession, CustomerProfile, MessageFeedback
-from customers.services.chats import MAX_MESSAGE_LENGTH
+from customers.services.chats import MAX_COMMENT_LENGTH, MAX_MESSAGE_LENGTH
 
-_SESSION = ("id", "customer", "store", "language", "session_start", "session_end", "total_messages")
-_MESSAGE = ("id", "role", "message_text", "language", "created_at")
+_SESSION_FIELDS = (
+    "id",
+    "customer_id",
+    "store_code",
+    "language",
+    "started_at",
+    "ended_at",
+    "message_count",
+)
+_MESSAGE_FIELDS = ("id", "role", "text", "language", "created_at")
+_FEEDBACK_FIELDS = ("id", "message_id", "helpful", "comment", "given_at")
 
 
 class ChatSessionSerializer(ModelResponseSerializer):
-    """A conversation; without a customer where they have not agreed that it be kept under them."""
+    """A chat session; anonymous without the customer's consent `chat`."""
 
-    audiences: ClassVar = dict.fromkeys(_SESSION, Audience.VERIFIED)
-    store: serializers.SlugRelatedField = serializers.SlugRelatedField(
-        slug_field="code", read_only=True, allow_null=True, help_text="its code"
+    audiences: ClassVar = verified_audience(*_SESSION_FIELDS)
+    customer_id = serializers.UUIDField(
+        read_only=True, allow_null=True, help_text="id of the customer; null if anonymous"
+    )
+    store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
+        source="store",
+        slug_field="code",
+        read_only=True,
+        allow_null=True,
+        help_text="code of the store; null for none",
     )
     language = serializers.ChoiceField(
         choices=LANGUAGES,
         read_only=True,
         allow_null=True,
-        help_text="told by the customer's first messages",
+        help_text="language detected from the customer's first messages; null if undecided",
+    )
+    started_at = serializers.DateTimeField(
+        source="session_start", read_only=True, help_text="time of the start"
+    )
+    ended_at = serializers.DateTimeField(
+        source="session_end",
+        read_only=True,
+        allow_null=True,
+        help_text="time of the end; null while the session is open",
+    )
+    message_count = serializers.IntegerField(
+        source="total_messages", read_only=True, help_text="number of messages"
     )
 
     class Meta:
         model = ChatSession
-        fields = _SESSION
+        fields = _SESSION_FIELDS
         read_only_fields = fields
+        extra_kwargs: ClassVar = {"id": {"help_text": "id of the session"}}
 
 
-class NewChatSessionSerializer(ResponseSerializer):
-    """Whose conversation begins, and where."""
+class ChatSessionRequestSerializer(ResponseSerializer):
+    """Request to open a chat session."""
 
-    audiences: ClassVar = {"customer": Audience.VERIFIED, "store": Audience.VERIFIED}
-    customer = serializers.PrimaryKeyRelatedField(
+    audiences: ClassVar = verified_audience("customer_id", "store_code")
+    customer_id = serializers.PrimaryKeyRelatedField(
+        source="customer",
         queryset=CustomerProfile.objects.all(),
         required=False,
         allow_null=True,
-        help_text="id; kept only with their consent `chat`",
+        help_text="id of the customer; stored only with their consent `chat`",
         pk_field=serializers.UUIDField(),
     )
-    store: serializers.SlugRelatedField = serializers.SlugRelatedField(
+    store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
+        source="store",
         slug_field="code",
         queryset=Store.objects.all(),
         required=False,
         allow_null=True,
-        help_text="its code",
+        help_text="code of the store",
     )
 
 
 class ChatMessageSerializer(ModelResponseSerializer):
-    """A message: the words as said; staff see the copy that is searched, too."""
+    """A message: the original text; for staff, the redacted copy for search as well."""
 
     audiences: ClassVar = {
-        **dict.fromkeys(_MESSAGE, Audience.VERIFIED),
+        **verified_audience(*_MESSAGE_FIELDS),
         "redacted_text": Audience.STAFF,
     }
-    id = serializers.UUIDField(read_only=True)
-    message_text = serializers.CharField(read_only=True)
+    id = serializers.UUIDField(read_only=True, help_text="id of the message")
+    text = serializers.CharField(
+        source="message_text", read_only=True, help_text="text as it was written"
+    )
 
     class Meta:
         model = ChatMessage
-        fields = (*_MESSAGE, "redacted_text")
+        fields = (*_MESSAGE_FIELDS, "redacted_text")
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "role": {"help_text": "author of the message"},
+            "language": {"help_text": "detected language: en, fr, or empty if undecided"},
+            "created_at": {"help_text": "time of the message"},
+            "redacted_text": {"help_text": "text with personal data masked, for search"},
+        }
 
 
-class NewChatMessageSerializer(ResponseSerializer):
-    """What is said, and by whom."""
+class ChatMessageRequestSerializer(ResponseSerializer):
+    """Request to append a message."""
 
-    audiences: ClassVar = {"message_text": Audience.VERIFIED, "role": Audience.VERIFIED}
-    message_text = serializers.CharField(max_length=MAX_MESSAGE_LENGTH)
+    audiences: ClassVar = verified_audience("text", "role")
+    text = serializers.CharField(max_length=MAX_MESSAGE_LENGTH, help_text="text of the message")
     role = serializers.ChoiceField(
-        choices=ChatMessage.Role.choices, default=ChatMessage.Role.CUSTOMER
+        choices=ChatMessage.Role.choices,
+        default=ChatMessage.Role.CUSTOMER,
+        help_text="author of the message",
     )
 
 
-class NewFeedbackSerializer(ResponseSerializer):
-    """Whether an answer helped."""
+class MessageFeedbackRequestSerializer(ResponseSerializer):
+    """Request to record feedback on a reply."""
 
-    audiences: ClassVar = {"is_helpful": Audience.VERIFIED, "comment": Audience.VERIFIED}
-    is_helpful = serializers.BooleanField()
-    comment = serializers.CharField(max_length=500, required=False, allow_blank=True)
+    audiences: ClassVar = verified_audience("helpful", "comment")
+    helpful = serializers.BooleanField(help_text="whether the reply was helpful")
+    comment = serializers.CharField(
+        max_length=MAX_COMMENT_LENGTH,
+        required=False,
+        allow_blank=True,
+        help_text="comment; personal data is masked before it is stored",
+    )
 
 
-class FeedbackSerializer(ModelResponseSerializer):
-    """Whether an answer helped; the comment without what tells who the person is."""
+class MessageFeedbackSerializer(ModelResponseSerializer):
+    """Feedback on a reply."""
 
-    audiences: ClassVar = dict.fromkeys(
-        ("id", "message_id", "is_helpful", "comment", "given_at"), Audience.VERIFIED
+    audiences: ClassVar = verified_audience(*_FEEDBACK_FIELDS)
+    helpful = serializers.BooleanField(
+        source="is_helpful", read_only=True, help_text="whether the reply was helpful"
     )
 
     class Meta:
         model = MessageFeedback
-        fields = ("id", "message_id", "is_helpful", "comment", "given_at")
+        fields = _FEEDBACK_FIELDS
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "id": {"help_text": "id of the feedback"},
+            "message_id": {"help_text": "id of the message"},
+            "comment": {"help_text": "comment with personal data masked"},
+            "given_at": {"help_text": "time of the latest feedback"},
+        }

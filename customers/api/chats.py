@@ -1,9 +1,9 @@
-"""Doors to conversations."""
+"""REST endpoints of chat sessions, messages and feedback."""
 
 from typing import Any, ClassVar
 
 from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,40 +12,57 @@ from config.api.keys import actor_of
 from config.api.pagination import ApiCursorPagination
 from config.api.parameters import reject_unknown_parameters
 from config.api.permissions import CanReadCustomers, CanWriteChats
+from customers.api import chat_examples as examples
 from customers.api.chat_serializers import (
+    ChatMessageRequestSerializer,
     ChatMessageSerializer,
+    ChatSessionRequestSerializer,
     ChatSessionSerializer,
-    FeedbackSerializer,
-    NewChatMessageSerializer,
-    NewChatSessionSerializer,
-    NewFeedbackSerializer,
+    MessageFeedbackRequestSerializer,
+    MessageFeedbackSerializer,
 )
 from customers.api.parameters import CustomerDataViewSet, get_customer, parse_body, parse_uuid
+from customers.api.views import PAGE_PARAMETERS
 from customers.models import ChatMessage, ChatSession
 from customers.services import chats
 
-_ID = OpenApiParameter("id", {"type": "string", "format": "uuid"}, OpenApiParameter.PATH)
-_PAGES = [
-    OpenApiParameter("cursor", str, description="`next` of the last page"),
-    OpenApiParameter("limit", int, description="1–100"),
-]
-_CUSTOMER = OpenApiParameter("customer", {"type": "string", "format": "uuid"}, description="whose")
+_UUID = {"type": "string", "format": "uuid"}
+_SESSION_ID_PARAMETER = OpenApiParameter(
+    "id",
+    _UUID,
+    OpenApiParameter.PATH,
+    description="Id of the chat session.",
+    examples=[OpenApiExample("Example", value="7c9e6679-7425-40de-944b-e07fc1f90ae7")],
+)
+_MESSAGE_ID_PARAMETER = OpenApiParameter(
+    "id",
+    _UUID,
+    OpenApiParameter.PATH,
+    description="Id of the message.",
+    examples=[OpenApiExample("Example", value="8a7b6c5d-4e3f-4210-9fed-cba987654321")],
+)
+_CUSTOMER_ID_PARAMETER = OpenApiParameter(
+    "customer_id",
+    _UUID,
+    description="Only sessions of this customer.",
+    examples=[OpenApiExample("Example", value="0d5f6ad4-9f0b-4b0e-9a57-0f8f5b0f3f4b")],
+)
 
 
-class _ByStart(ApiCursorPagination):
+class _SessionPagination(ApiCursorPagination):
     ordering = ("-session_start", "id")
 
 
-class _InOrder(ApiCursorPagination):
+class _MessagePagination(ApiCursorPagination):
     ordering = ("created_at", "id")
 
 
 class ChatSessionViewSet(CustomerDataViewSet):
-    """Conversations: opened, appended to, closed, listed."""
+    """Chat sessions: open, list, read, append messages, close."""
 
     queryset = ChatSession.objects.all()
     serializer_class = ChatSessionSerializer
-    pagination_class = _ByStart
+    pagination_class = _SessionPagination
     scopes: ClassVar = {
         "create": CanWriteChats,
         "list": CanReadCustomers,
@@ -55,108 +72,174 @@ class ChatSessionViewSet(CustomerDataViewSet):
         "close": CanWriteChats,
     }
 
-    @extend_schema(request=NewChatSessionSerializer, responses={201: ChatSessionSerializer})
+    @extend_schema(
+        summary="Open a chat session",
+        request=ChatSessionRequestSerializer,
+        responses={201: ChatSessionSerializer},
+        examples=[examples.SESSION_REQUEST_EXAMPLE, examples.SESSION_CREATED_EXAMPLE],
+        tags=["chat"],
+    )
     def create(self, request: Request) -> Response:
-        """Begin a conversation; kept under the customer only with their open consent `chat`, else under nobody."""
-        asked = parse_body(NewChatSessionSerializer, request)
+        """
+        Open a chat session.
+
+        The session is linked to the customer only with their active consent `chat`; otherwise it
+        is anonymous. Required scope: `chat:write`.
+        """
+        body = parse_body(ChatSessionRequestSerializer, request)
         session = chats.open_session(
-            customer=asked.get("customer"), store=asked.get("store"), by=actor_of(request)
+            customer=body.get("customer"), store=body.get("store"), by=actor_of(request)
         )
         return Response(self.get_serializer(session).data, status=201)
 
-    @extend_schema(parameters=[_CUSTOMER, *_PAGES])
+    @extend_schema(
+        summary="List chat sessions",
+        parameters=[_CUSTOMER_ID_PARAMETER, *PAGE_PARAMETERS],
+        examples=[examples.SESSION_EXAMPLE],
+        tags=["chat"],
+    )
     def list(self, request: Request) -> Response:
-        """List conversations, the newest first: of one customer, or all."""
-        reject_unknown_parameters(request.query_params, known={"customer", "cursor", "limit"})
-        rows = self.get_queryset().select_related("store")
-        if "customer" in request.query_params:
-            customer = get_customer(request.query_params["customer"])
-            rows = rows.filter(customer=customer)
+        """
+        Return chat sessions, the newest first: those of one customer, or all.
+
+        The access is logged for each customer on the page. Required scope: `customers:read`.
+        """
+        params = request.query_params
+        reject_unknown_parameters(params, known={"customer_id", "cursor", "limit"})
+        sessions = self.get_queryset().select_related("store")
+        if "customer_id" in params:
+            customer = get_customer(params["customer_id"])
+            sessions = sessions.filter(customer=customer)
             self.log_access(customer, "chat.list")
-        page = self.paginate_queryset(rows) or []
-        if "customer" not in request.query_params:
-            for person in sorted({session.customer_id for session in page if session.customer_id}):
-                self.log_access(person, "chat.list")
+        page = self.paginate_queryset(sessions) or []
+        if "customer_id" not in params:
+            customer_ids = {session.customer_id for session in page if session.customer_id}
+            for customer_id in sorted(customer_ids):
+                self.log_access(customer_id, "chat.list")
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    @extend_schema(parameters=[_ID])
+    @extend_schema(
+        summary="Get a chat session",
+        parameters=[_SESSION_ID_PARAMETER],
+        examples=[examples.SESSION_EXAMPLE],
+        tags=["chat"],
+    )
     def retrieve(self, request: Request, id: str) -> Response:
-        """Show a conversation, without its messages."""
-        reject_unknown_parameters(request.query_params, known=set())
-        return Response(
-            self.get_serializer(chats.read_session(session=_session(id), by=actor_of(request))).data
-        )
+        """
+        Return a chat session without its messages.
 
-    @extend_schema(parameters=[_ID, *_PAGES], responses=ChatMessageSerializer(many=True))
+        The access is logged if the session is linked to a customer. Required scope: `chat:write`.
+        """
+        reject_unknown_parameters(request.query_params, known=set())
+        session = chats.read_session(session=_get_session(id), by=actor_of(request))
+        return Response(self.get_serializer(session).data)
+
+    @extend_schema(
+        summary="List the messages of a chat session",
+        parameters=[_SESSION_ID_PARAMETER, *PAGE_PARAMETERS],
+        responses=ChatMessageSerializer(many=True),
+        examples=[examples.MESSAGE_EXAMPLE],
+        tags=["chat"],
+    )
     @action(
         detail=True,
         methods=["get"],
-        pagination_class=_InOrder,
+        pagination_class=_MessagePagination,
         serializer_class=ChatMessageSerializer,
     )
     def messages(self, request: Request, id: str) -> Response:
-        """List what was said, the oldest first."""
+        """
+        Return the messages of a chat session, the oldest first.
+
+        The access is logged if the session is linked to a customer. Required scope: `chat:write`.
+        """
         reject_unknown_parameters(request.query_params, known={"cursor", "limit"})
-        session = chats.read_session(session=_session(id), by=actor_of(request))
+        session = chats.read_session(session=_get_session(id), by=actor_of(request))
         page = self.paginate_queryset(ChatMessage.objects.filter(session=session))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(
-        parameters=[_ID], request=NewChatMessageSerializer, responses={201: ChatMessageSerializer}
+        summary="Append a message to a chat session",
+        parameters=[_SESSION_ID_PARAMETER],
+        request=ChatMessageRequestSerializer,
+        responses={201: ChatMessageSerializer},
+        examples=[examples.MESSAGE_REQUEST_EXAMPLE, examples.MESSAGE_CREATED_EXAMPLE],
+        tags=["chat"],
     )
     @messages.mapping.post
     def append(self, request: Request, id: str) -> Response:
-        """Add a message; 409 when the conversation is closed."""
-        asked = parse_body(NewChatMessageSerializer, request)
-        message = chats.append_message(
-            session=_session(id),
-            role=asked["role"],
-            text=asked["message_text"],
-            by=actor_of(request),
-        )
-        written: Any = ChatMessageSerializer(message, context=self.get_serializer_context())
-        return Response(written.data, status=201)
+        """
+        Append a message to an open chat session.
 
-    @extend_schema(parameters=[_ID], request=None, responses=ChatSessionSerializer)
+        The text is stored as written, with a redacted copy for search. 409 if the session is
+        closed. Required scope: `chat:write`.
+        """
+        body = parse_body(ChatMessageRequestSerializer, request)
+        message = chats.append_message(
+            session=_get_session(id), role=body["role"], text=body["text"], by=actor_of(request)
+        )
+        serializer: Any = ChatMessageSerializer(message, context=self.get_serializer_context())
+        return Response(serializer.data, status=201)
+
+    @extend_schema(
+        summary="Close a chat session",
+        parameters=[_SESSION_ID_PARAMETER],
+        request=None,
+        responses=ChatSessionSerializer,
+        examples=[examples.CLOSED_SESSION_EXAMPLE],
+        tags=["chat"],
+    )
     @action(detail=True, methods=["post"])
     def close(self, request: Request, id: str) -> Response:
-        """End a conversation; one that has ended stays as it is."""
+        """
+        End a chat session; no message can be appended afterwards.
+
+        A closed session stays as it is. Required scope: `chat:write`.
+        """
         reject_unknown_parameters(request.query_params, known=set())
-        return Response(
-            self.get_serializer(
-                chats.close_session(session=_session(id), by=actor_of(request))
-            ).data
-        )
+        session = chats.close_session(session=_get_session(id), by=actor_of(request))
+        return Response(self.get_serializer(session).data)
 
 
 class ChatMessageViewSet(CustomerDataViewSet):
-    """Messages, each by itself."""
+    """Feedback on chat messages."""
 
     queryset = ChatMessage.objects.all()
-    serializer_class = FeedbackSerializer
+    serializer_class = MessageFeedbackSerializer
     scopes: ClassVar = {"feedback": CanWriteChats}
 
-    @extend_schema(parameters=[_ID], request=NewFeedbackSerializer, responses=FeedbackSerializer)
+    @extend_schema(
+        summary="Record feedback on a chat message",
+        parameters=[_MESSAGE_ID_PARAMETER],
+        request=MessageFeedbackRequestSerializer,
+        responses=MessageFeedbackSerializer,
+        examples=[examples.FEEDBACK_REQUEST_EXAMPLE, examples.FEEDBACK_EXAMPLE],
+        tags=["chat"],
+    )
     @action(detail=True, methods=["post"])
     def feedback(self, request: Request, id: str) -> Response:
-        """Say whether an answer helped; said again, the last word holds."""
-        asked = parse_body(NewFeedbackSerializer, request)
+        """
+        Record whether a reply of the assistant or of staff was helpful.
+
+        New feedback on a message replaces the earlier one. Personal data in the comment is masked.
+        400 for a message of the customer. Required scope: `chat:write`.
+        """
+        body = parse_body(MessageFeedbackRequestSerializer, request)
         message = chats.find_message(parse_uuid(id))
         if message is None:
             raise Http404
-        given = chats.give_feedback(
+        feedback = chats.give_feedback(
             message=message,
-            is_helpful=asked["is_helpful"],
-            comment=asked.get("comment", ""),
+            is_helpful=body["helpful"],
+            comment=body.get("comment", ""),
             by=actor_of(request),
         )
-        return Response(self.get_serializer(given).data)
+        return Response(self.get_serializer(feedback).data)
 
 
-def _session(pk: str) -> ChatSession:
-    found = (
-        ChatSession.objects.select_related("store", "customer").filter(pk=parse_uuid(pk)).first()
-    )
-    if found is None:
+def _get_session(session_id: str) -> ChatSession:
+    sessions = ChatSession.objects.select_related("store", "customer")
+    session = sessions.filter(pk=parse_uuid(session_id)).first()
+    if session is None:
         raise Http404
-    return found
+    return session

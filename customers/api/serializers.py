@@ -1,4 +1,4 @@
-"""What of a person leaves, and what may be sent of one. The public sees nothing of it."""
+"""Serializers of customers, consents, history and privacy requests; none is visible to `public`."""
 
 from typing import Any, ClassVar
 
@@ -9,38 +9,47 @@ from catalog.reference.provinces import PROVINCES
 from config.api.keys import Audience
 from config.api.serializers import ModelResponseSerializer, ResponseSerializer
 from customers.models import Consent, ConsentText, CustomerProfile, Interaction, Purchase
-from customers.services.profiles import LEGAL_AGES, STRAIN_TYPES
+from customers.services.profiles import (
+    LEGAL_AGES,
+    MAX_EXTERNAL_ID_LENGTH,
+    STRAIN_TYPES,
+    provinces_of_legal_age,
+)
 from mlops.models import Erasure
 
 LANGUAGES = (("en", "English"), ("fr", "français"))
+EXTERNAL_ID_HELP = "loyalty number or account, as the client knows the customer"
+STORE_CODE_HELP = "code of the store; null for none"
+PROVINCE_HELP = "two letters, for example ON"
 
 
-def _all(*fields: str) -> dict[str, Audience]:
+def verified_audience(*fields: str) -> dict[str, Audience]:
+    """Return the audience `verified` for each field."""
     return dict.fromkeys(fields, Audience.VERIFIED)
 
 
-class _Range(serializers.ListField):
-    """Two numbers, the lower first."""
+class _RangeField(serializers.ListField):
+    """A list of two numbers, the lower first."""
 
     def __init__(self, **kwargs: Any) -> None:
-        child = serializers.DecimalField(
+        bound = serializers.DecimalField(
             max_digits=7, decimal_places=2, min_value=0, coerce_to_string=False
         )
         super().__init__(
-            child=child,
+            child=bound,
             min_length=2,
             max_length=2,
             **{"allow_null": True, "required": False, **kwargs},
         )
 
 
-class _Words(serializers.ListField):
-    """Words, at least one."""
+class _WordsField(serializers.ListField):
+    """A list of 1 to 50 words."""
 
     def __init__(self, **kwargs: Any) -> None:
-        child = serializers.CharField(max_length=100)
+        word = serializers.CharField(max_length=100)
         super().__init__(
-            child=child,
+            child=word,
             min_length=1,
             max_length=50,
             **{"allow_null": True, "required": False, **kwargs},
@@ -48,9 +57,9 @@ class _Words(serializers.ListField):
 
 
 class PreferencesSerializer(ResponseSerializer):
-    """What somebody prefers; what is not known is null."""
+    """Preferences of a customer; null where nothing is known."""
 
-    audiences: ClassVar = _all(
+    audiences: ClassVar = verified_audience(
         "thc_range",
         "cbd_range",
         "price_range",
@@ -59,152 +68,223 @@ class PreferencesSerializer(ResponseSerializer):
         "disliked_categories",
         "disliked_strain_types",
     )
-    thc_range = _Range(help_text="percent, the lower first")
-    cbd_range = _Range(help_text="percent")
-    price_range = _Range(help_text="dollars a product")
+    thc_range = _RangeField(help_text="percent THC: lower and upper bound")
+    cbd_range = _RangeField(help_text="percent CBD: lower and upper bound")
+    price_range = _RangeField(help_text="dollars per product: lower and upper bound")
     strain_types = serializers.ListField(
         child=serializers.ChoiceField(choices=STRAIN_TYPES),
         allow_null=True,
         required=False,
         allow_empty=False,
+        help_text="preferred strain types",
     )
-    disliked_brands = _Words(help_text="never recommended")
-    disliked_categories = _Words(help_text="never recommended")
-    disliked_strain_types = _Words(help_text="never recommended")
+    disliked_brands = _WordsField(help_text="brands that are never recommended")
+    disliked_categories = _WordsField(help_text="categories that are never recommended")
+    disliked_strain_types = _WordsField(help_text="strain types that are never recommended")
 
-    def to_representation(self, told: Any) -> dict[str, Any]:
-        """Name every preference, null where it is not told."""
-        return {name: told.get(name) for name in map(str, self.fields)}
+    def to_representation(self, preferences: Any) -> dict[str, Any]:
+        """Return every preference, null where it is missing."""
+        return {name: preferences.get(name) for name in map(str, self.fields)}
 
 
-_PROFILE = (
+_CUSTOMER_FIELDS = (
     "id",
-    "external_customer_id",
+    "external_id",
     "province",
     "language",
-    "store",
-    "is_age_verified",
+    "store_code",
+    "age_verified_for",
     "verification_method",
     "age_verified_at",
     "verified_age",
     "consents",
     "preferences",
-    "stated",
-    "derived",
+    "stated_preferences",
+    "derived_preferences",
     "purchase_frequency",
-    "avg_spending",
+    "average_order_value",
     "created_at",
     "updated_at",
 )
 
 
 class CustomerSerializer(ModelResponseSerializer):
-    """A person, as far as they agreed to be known."""
+    """A customer, with the data that their consents allow."""
 
-    audiences: ClassVar = {**_all(*_PROFILE), "is_synthetic": Audience.STAFF}
-    store: serializers.SlugRelatedField = serializers.SlugRelatedField(
-        slug_field="code", read_only=True, allow_null=True, help_text="its code"
+    audiences: ClassVar = {
+        **verified_audience(*_CUSTOMER_FIELDS),
+        "is_synthetic": Audience.STAFF,
+    }
+    external_id = serializers.CharField(
+        source="external_customer_id", read_only=True, help_text=EXTERNAL_ID_HELP
     )
-    consents = serializers.SerializerMethodField(help_text="purposes that the person agrees to now")
-    preferences = serializers.SerializerMethodField(
-        help_text="what holds: what was stated, else what was derived"
+    store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
+        source="store",
+        slug_field="code",
+        read_only=True,
+        allow_null=True,
+        help_text="code of the preferred store; null for none",
+    )
+    age_verified_for = serializers.SerializerMethodField(
+        help_text="provinces whose legal age the verified age reaches today; empty if unverified"
     )
     verification_method = serializers.CharField(
-        help_text="in-person, account or delivery; empty while the age is not proven"
+        help_text="in_person, account or delivery; empty while the age is not verified"
     )
-    stated = PreferencesSerializer(help_text="as the person told")
-    derived = PreferencesSerializer(
-        help_text="as purchases tell; only with the consent to be profiled"
+    consents = serializers.SerializerMethodField(help_text="purposes of the active consents")
+    preferences = serializers.SerializerMethodField(
+        help_text="effective preferences: the stated ones, else the derived ones"
+    )
+    stated_preferences = PreferencesSerializer(help_text="preferences stated by the customer")
+    derived_preferences = PreferencesSerializer(
+        help_text="preferences derived from purchases, with the consents history and profiling only"
+    )
+    average_order_value = serializers.DecimalField(
+        source="avg_spending",
+        max_digits=10,
+        decimal_places=2,
+        read_only=True,
+        allow_null=True,
+        help_text="dollars per order in the last 12 months; null without the consents",
     )
 
     class Meta:
         model = CustomerProfile
-        fields = (*_PROFILE, "is_synthetic")
+        fields = (*_CUSTOMER_FIELDS, "is_synthetic")
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "id": {"help_text": "id of the customer"},
+            "province": {"help_text": "two letters, for example ON; empty if unknown"},
+            "language": {"help_text": "preferred language"},
+            "age_verified_at": {"help_text": "time of the age verification; null if unverified"},
+            "verified_age": {"help_text": "minimum age that was shown: 18, 19 or 21"},
+            "purchase_frequency": {
+                "help_text": "orders in the last 90 days; null without the consents"
+            },
+            "created_at": {"help_text": "time of the registration"},
+            "updated_at": {"help_text": "time of the last correction or age verification"},
+            "is_synthetic": {"help_text": "true for a synthetic customer of the demonstration"},
+        }
+
+    def get_age_verified_for(self, customer: CustomerProfile) -> list[str]:
+        """Return the provinces where the customer is of legal age."""
+        return provinces_of_legal_age(customer)
 
     def get_consents(self, customer: CustomerProfile) -> list[str]:
-        """Return the open ones."""
-        return sorted(one.purpose for one in customer.consents.all() if one.withdrawn_at is None)
+        """Return the purposes of the active consents."""
+        return sorted(
+            consent.purpose for consent in customer.consents.all() if consent.withdrawn_at is None
+        )
 
     def get_preferences(self, customer: CustomerProfile) -> PreferencesSerializer:
-        """Return both, the stated ones on top."""
-        return PreferencesSerializer().to_representation({**customer.derived_preferences, **customer.stated_preferences})  # type: ignore[return-value]
+        """Return the effective preferences; a stated one replaces the derived one."""
+        effective = {**customer.derived_preferences, **customer.stated_preferences}
+        return PreferencesSerializer().to_representation(effective)  # type: ignore[return-value]  # documents the schema
 
 
-class NewCustomerSerializer(ResponseSerializer):
-    """Who is to be registered."""
+class CustomerRegistrationSerializer(ResponseSerializer):
+    """Request to register a customer."""
 
-    audiences: ClassVar = _all("external_customer_id", "province", "language", "store")
-    external_customer_id = serializers.CharField(
-        max_length=100, help_text="loyalty number or account"
+    audiences: ClassVar = verified_audience("external_id", "province", "language", "store_code")
+    external_id = serializers.CharField(
+        max_length=MAX_EXTERNAL_ID_LENGTH, help_text=EXTERNAL_ID_HELP
     )
-    province = serializers.ChoiceField(choices=sorted(PROVINCES), required=False)
-    language = serializers.ChoiceField(choices=LANGUAGES, default="en")
-    store: serializers.SlugRelatedField = serializers.SlugRelatedField(
+    province = serializers.ChoiceField(
+        choices=sorted(PROVINCES), required=False, help_text=PROVINCE_HELP
+    )
+    language = serializers.ChoiceField(
+        choices=LANGUAGES, default="en", help_text="preferred language"
+    )
+    store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
+        source="store",
         slug_field="code",
         queryset=Store.objects.all(),
         required=False,
         allow_null=True,
-        help_text="its code",
+        help_text="code of the preferred store",
     )
 
 
-class CustomerChangesSerializer(PreferencesSerializer):
-    """What the person corrects or states; null takes a statement back."""
+class ProfileCorrectionSerializer(PreferencesSerializer):
+    """Corrections and stated preferences; a preference of null removes the statement."""
 
     audiences: ClassVar = {
         **PreferencesSerializer.audiences,
-        **_all("province", "language", "store"),
+        **verified_audience("province", "language", "store_code"),
     }
-    province = serializers.ChoiceField(choices=sorted(PROVINCES), required=False)
-    language = serializers.ChoiceField(choices=LANGUAGES, required=False)
-    store: serializers.SlugRelatedField = serializers.SlugRelatedField(
+    province = serializers.ChoiceField(
+        choices=sorted(PROVINCES), required=False, help_text=PROVINCE_HELP
+    )
+    language = serializers.ChoiceField(
+        choices=LANGUAGES, required=False, help_text="preferred language"
+    )
+    store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
+        source="store",
         slug_field="code",
         queryset=Store.objects.all(),
         required=False,
         allow_null=True,
-        help_text="its code",
+        help_text="code of the preferred store; null removes it",
     )
 
 
 class ConsentSerializer(ModelResponseSerializer):
-    """A consent: to which text, when, and when it was taken back."""
+    """A consent to a version of a consent text."""
 
-    audiences: ClassVar = _all(
+    audiences: ClassVar = verified_audience(
         "id", "purpose", "version", "language", "channel", "given_at", "withdrawn_at"
     )
-    version = serializers.CharField(source="text.version")
+    version = serializers.CharField(
+        source="text.version", help_text="version of the consent text that was shown"
+    )
 
     class Meta:
         model = Consent
         fields = ("id", "purpose", "version", "language", "channel", "given_at", "withdrawn_at")
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "id": {"help_text": "id of the consent"},
+            "purpose": {"help_text": "purpose of the consent"},
+            "language": {"help_text": "language of the text that was shown"},
+            "channel": {"help_text": "where the consent was given, for example till"},
+            "given_at": {"help_text": "time at which the consent was given"},
+            "withdrawn_at": {"help_text": "time of the withdrawal; null while active"},
+        }
 
 
-class NewConsentSerializer(ResponseSerializer):
-    """A consent that is given."""
+class ConsentRequestSerializer(ResponseSerializer):
+    """Request to record a consent."""
 
-    audiences: ClassVar = _all("purpose", "version", "language", "channel")
-    purpose = serializers.ChoiceField(choices=ConsentText.Purpose.choices)
-    version = serializers.CharField(max_length=20, help_text="of the text that was shown")
-    language = serializers.ChoiceField(choices=LANGUAGES, help_text="in which it was shown")
+    audiences: ClassVar = verified_audience("purpose", "version", "language", "channel")
+    purpose = serializers.ChoiceField(
+        choices=ConsentText.Purpose.choices, help_text="purpose of the consent"
+    )
+    version = serializers.CharField(
+        max_length=20, help_text="version of the consent text that was shown"
+    )
+    language = serializers.ChoiceField(
+        choices=LANGUAGES, help_text="language of the text that was shown"
+    )
     channel = serializers.CharField(
-        max_length=30, required=False, allow_blank=True, help_text="for example till"
+        max_length=30,
+        required=False,
+        allow_blank=True,
+        help_text="where the consent was given, for example till",
     )
 
 
-class WithdrawnSerializer(ResponseSerializer):
-    """What was taken back."""
+class ConsentWithdrawalSerializer(ResponseSerializer):
+    """Result of a withdrawal."""
 
-    audiences: ClassVar = _all("purpose", "closed")
-    purpose = serializers.CharField()
-    closed = serializers.IntegerField(
-        help_text="consents that were open; 0: it had been taken back"
+    audiences: ClassVar = verified_audience("purpose", "withdrawn_count")
+    purpose = serializers.CharField(help_text="purpose of the consent")
+    withdrawn_count = serializers.IntegerField(
+        help_text="consents withdrawn by this request; 0 if none was active"
     )
 
 
 class ConsentTextSerializer(ModelResponseSerializer):
-    """What people are asked now."""
+    """The current text of a purpose, in one language."""
 
     audiences: ClassVar = {
         "purpose": Audience.PUBLIC,
@@ -212,39 +292,55 @@ class ConsentTextSerializer(ModelResponseSerializer):
         "language": Audience.PUBLIC,
         "text": Audience.PUBLIC,
     }
-    language = serializers.SerializerMethodField()
-    text = serializers.SerializerMethodField()
+    language = serializers.SerializerMethodField(help_text="language of the text: en or fr")
+    text = serializers.SerializerMethodField(help_text="text to show to the customer")
 
     class Meta:
         model = ConsentText
         fields = ("purpose", "version", "language", "text")
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "purpose": {"help_text": "purpose of the consent"},
+            "version": {"help_text": "version of the text, to be sent with the consent"},
+        }
 
     def get_language(self, _text: ConsentText) -> str:
-        """Return the language asked for."""
+        """Return the requested language."""
         return str(self.context["language"])
 
     def get_text(self, text: ConsentText) -> str:
-        """Return the words in it."""
+        """Return the text in the requested language."""
         return text.text_fr if self.context["language"] == "fr" else text.text_en
 
 
 class ConsentTextsSerializer(ResponseSerializer):
-    """The newest text of each purpose."""
+    """The current text of each purpose."""
 
     audiences: ClassVar = {"results": Audience.PUBLIC}
-    results = ConsentTextSerializer(many=True)
+    results = ConsentTextSerializer(many=True, help_text="one text for each purpose")
 
 
 class PurchaseSerializer(ModelResponseSerializer):
     """One line of a receipt."""
 
-    audiences: ClassVar = _all(
-        "id", "order_id", "line", "store", "product", "quantity", "unit_price", "purchased_at"
+    audiences: ClassVar = verified_audience(
+        "id",
+        "order_id",
+        "line",
+        "store_code",
+        "product_id",
+        "quantity",
+        "unit_price",
+        "purchased_at",
     )
-    store: serializers.SlugRelatedField = serializers.SlugRelatedField(
-        slug_field="code", read_only=True, allow_null=True
+    store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
+        source="store",
+        slug_field="code",
+        read_only=True,
+        allow_null=True,
+        help_text="code of the store; null for the web shop",
     )
+    product_id = serializers.UUIDField(read_only=True, help_text="id of the product")
 
     class Meta:
         model = Purchase
@@ -252,67 +348,107 @@ class PurchaseSerializer(ModelResponseSerializer):
             "id",
             "order_id",
             "line",
-            "store",
-            "product",
+            "store_code",
+            "product_id",
             "quantity",
             "unit_price",
             "purchased_at",
         )
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "id": {"help_text": "id of the line"},
+            "order_id": {"help_text": "number of the receipt"},
+            "line": {"help_text": "index of the line on the receipt, from 0"},
+            "quantity": {"help_text": "units sold; negative for a return"},
+            "unit_price": {"help_text": "dollars per unit, without tax"},
+            "purchased_at": {"help_text": "time of the purchase"},
+        }
 
 
 class InteractionSerializer(ModelResponseSerializer):
-    """What was looked at, put into a basket, praised or blamed; praise is for staff."""
+    """A view, a basket change, a like or a dislike."""
 
-    audiences: ClassVar = _all(
-        "id", "kind", "session", "store", "product", "quantity", "occurred_at"
+    audiences: ClassVar = verified_audience(
+        "id", "type", "session_id", "store_code", "product_id", "quantity", "occurred_at"
     )
-    store: serializers.SlugRelatedField = serializers.SlugRelatedField(
-        slug_field="code", read_only=True, allow_null=True
+    type = serializers.ChoiceField(
+        source="kind",
+        choices=Interaction.Kind.choices,
+        read_only=True,
+        help_text="type of the interaction",
     )
+    session_id = serializers.CharField(
+        source="session", read_only=True, help_text="id of the visit, assigned by the client"
+    )
+    store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
+        source="store",
+        slug_field="code",
+        read_only=True,
+        allow_null=True,
+        help_text="code of the store; null for the web shop",
+    )
+    product_id = serializers.UUIDField(read_only=True, help_text="id of the product")
 
     class Meta:
         model = Interaction
-        fields = ("id", "kind", "session", "store", "product", "quantity", "occurred_at")
+        fields = (
+            "id",
+            "type",
+            "session_id",
+            "store_code",
+            "product_id",
+            "quantity",
+            "occurred_at",
+        )
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "id": {"help_text": "id of the event"},
+            "quantity": {"help_text": "units put into or taken out of the basket; null if unknown"},
+            "occurred_at": {"help_text": "time of the interaction"},
+        }
 
 
-class AgeProofSerializer(ResponseSerializer):
-    """What showed the age; the document itself is not kept."""
+class AgeVerificationSerializer(ResponseSerializer):
+    """Request to record an age verification; the document itself is not stored."""
 
-    audiences: ClassVar = _all("proof", "age")
-    proof = serializers.ChoiceField(choices=CustomerProfile.VerificationMethod.choices)
-    age = serializers.ChoiceField(
+    audiences: ClassVar = verified_audience("verification_method", "verified_age")
+    verification_method = serializers.ChoiceField(
+        choices=CustomerProfile.VerificationMethod.choices, help_text="how the age was verified"
+    )
+    verified_age = serializers.ChoiceField(
         choices=LEGAL_AGES,
         required=False,
-        help_text="the least age that was shown; else that of the person's province",
+        help_text="minimum age that was shown; default: the legal age of the customer's province",
     )
 
 
-class ExportedSerializer(ResponseSerializer):
-    """Everything on one person, by place."""
+class CustomerExportSerializer(ResponseSerializer):
+    """All personal data of a customer."""
 
-    audiences: ClassVar = _all("customer", "data")
-    customer = serializers.UUIDField()
-    data = serializers.DictField(  # type: ignore[assignment]  # a field, taken from the class
-        child=serializers.ListField(child=serializers.JSONField())
+    audiences: ClassVar = verified_audience("customer_id", "data")
+    customer_id = serializers.UUIDField(help_text="id of the customer")
+    data = serializers.DictField(  # type: ignore[assignment]  # replaces Serializer.data
+        child=serializers.ListField(child=serializers.JSONField()),
+        help_text="rows, keys and objects, by the store that holds them",
     )
 
 
-class NewErasureSerializer(ResponseSerializer):
-    """That a person is to be forgotten."""
+class ErasureRequestSerializer(ResponseSerializer):
+    """Request to erase a customer."""
 
-    audiences: ClassVar = _all("reason", "dry_run")
+    audiences: ClassVar = verified_audience("reason", "dry_run")
     reason = serializers.CharField(
-        max_length=200, help_text="why, for example: asked by the person"
+        max_length=200, help_text="for example: requested by the customer"
     )
-    dry_run = serializers.BooleanField(default=False, help_text="only count what would be removed")
+    dry_run = serializers.BooleanField(
+        default=False, help_text="count what would be deleted, without deleting it"
+    )
 
 
 class ErasureSerializer(ModelResponseSerializer):
-    """The receipt of an erasure; of a dry run, what would be removed."""
+    """The receipt of an erasure; of a dry run, the counts of what would be deleted."""
 
-    audiences: ClassVar = _all(
+    audiences: ClassVar = verified_audience(
         "id",
         "subject",
         "status",
@@ -325,14 +461,20 @@ class ErasureSerializer(ModelResponseSerializer):
         "is_dry_run",
     )
     status = serializers.ChoiceField(
-        choices=Erasure.Status.choices, allow_blank=True, help_text="empty: a dry run"
+        choices=Erasure.Status.choices,
+        allow_blank=True,
+        help_text="state of the erasure; empty for a dry run",
     )
-    started_at = serializers.DateTimeField(allow_null=True)
-    deleted = serializers.DictField(child=serializers.IntegerField(), help_text="by place")
+    started_at = serializers.DateTimeField(
+        allow_null=True, help_text="time of the start; null for a dry run"
+    )
+    deleted = serializers.DictField(
+        child=serializers.IntegerField(), help_text="number of deleted items, by store"
+    )
     remaining = serializers.DictField(
-        child=serializers.JSONField(), help_text="what a second look found, by place"
+        child=serializers.JSONField(), help_text="items that the final check found, by store"
     )
-    is_dry_run = serializers.SerializerMethodField()
+    is_dry_run = serializers.SerializerMethodField(help_text="true if nothing was deleted")
 
     class Meta:
         model = Erasure
@@ -349,7 +491,14 @@ class ErasureSerializer(ModelResponseSerializer):
             "is_dry_run",
         )
         read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "id": {"help_text": "id of the receipt"},
+            "subject": {"help_text": "id of the customer"},
+            "requested_by": {"help_text": "API key or user that requested the erasure"},
+            "reason": {"help_text": "reason given with the request"},
+            "finished_at": {"help_text": "time of the end; null until then"},
+        }
 
     def get_is_dry_run(self, receipt: Erasure) -> bool:
-        """Say whether nothing was done."""
+        """Return whether the receipt was not saved."""
         return receipt._state.adding

@@ -1,11 +1,11 @@
-"""Doors to people: read what is asked, call one service, write its answer."""
+"""REST endpoints of customers, their consents, their history and their privacy requests."""
 
 from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -17,52 +17,85 @@ from config.api.pagination import ApiCursorPagination
 from config.api.parameters import reject_unknown_parameters
 from config.api.permissions import CanErasePersonalData, CanReadCustomers, CanWriteCustomers
 from config.errors import BadInput, Conflict
+from customers.api import customer_examples as examples
 from customers.api.parameters import CustomerDataViewSet, get_customer, parse_body, parse_uuid
 from customers.api.serializers import (
-    AgeProofSerializer,
+    AgeVerificationSerializer,
+    ConsentRequestSerializer,
     ConsentSerializer,
     ConsentTextSerializer,
     ConsentTextsSerializer,
-    CustomerChangesSerializer,
+    ConsentWithdrawalSerializer,
+    CustomerExportSerializer,
+    CustomerRegistrationSerializer,
     CustomerSerializer,
+    ErasureRequestSerializer,
     ErasureSerializer,
-    ExportedSerializer,
     InteractionSerializer,
-    NewConsentSerializer,
-    NewCustomerSerializer,
-    NewErasureSerializer,
+    ProfileCorrectionSerializer,
     PurchaseSerializer,
-    WithdrawnSerializer,
 )
 from customers.models import Consent, ConsentText, CustomerProfile, Interaction, Purchase
 from customers.profile_export import export_customer
 from customers.services import consents, profiles
 from mlops.privacy.erasure import LegalHoldActive, PersonLocked, PersonNotFound, erase
 
-_PAGES = [
-    OpenApiParameter("cursor", str, description="`next` of the last page"),
-    OpenApiParameter("limit", int, description="1–100"),
+PAGE_PARAMETERS = [
+    OpenApiParameter("cursor", str, description="Cursor in the link to the next or previous page."),
+    OpenApiParameter(
+        "limit",
+        int,
+        description="Rows per page, 1 to 100; default 20.",
+        examples=[OpenApiExample("Example", value=50)],
+    ),
 ]
-_ID = OpenApiParameter("id", {"type": "string", "format": "uuid"}, OpenApiParameter.PATH)
-_MATCH = OpenApiParameter(
-    "If-Match", str, OpenApiParameter.HEADER, required=True, description="ETag of what was read"
+_CUSTOMER_ID_PARAMETER = OpenApiParameter(
+    "id",
+    {"type": "string", "format": "uuid"},
+    OpenApiParameter.PATH,
+    description="Id of the customer.",
+    examples=[OpenApiExample("Example", value="0d5f6ad4-9f0b-4b0e-9a57-0f8f5b0f3f4b")],
+)
+_IF_MATCH_PARAMETER = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="`ETag` of the representation that the correction is based on, or `*`.",
+)
+_EXTERNAL_ID_PARAMETER = OpenApiParameter(
+    "external_id",
+    str,
+    required=True,
+    description="Loyalty number or account, as the client knows the customer.",
+    examples=[OpenApiExample("Example", value="L-1042")],
+)
+_PURPOSE_PARAMETER = OpenApiParameter(
+    "purpose",
+    str,
+    OpenApiParameter.PATH,
+    enum=ConsentText.Purpose.values,
+    description="Purpose of the consent.",
+)
+_LANGUAGE_PARAMETER = OpenApiParameter(
+    "language", str, enum=["en", "fr"], description="Language of the texts; default `en`."
 )
 
 
-class _ByPurchase(ApiCursorPagination):
+class _PurchasePagination(ApiCursorPagination):
     ordering = ("-purchased_at", "id")
 
 
-class _ByTime(ApiCursorPagination):
+class _InteractionPagination(ApiCursorPagination):
     ordering = ("-occurred_at", "id")
 
 
-class _ByConsent(ApiCursorPagination):
+class _ConsentPagination(ApiCursorPagination):
     ordering = ("-given_at", "id")
 
 
 class CustomerViewSet(CustomerDataViewSet):
-    """People: registered, corrected, their consents, their history, forgotten."""
+    """Customers: registration, correction, consents, history, export and erasure."""
 
     queryset = CustomerProfile.objects.all()
     serializer_class = CustomerSerializer
@@ -81,199 +114,311 @@ class CustomerViewSet(CustomerDataViewSet):
         "erase": CanErasePersonalData,
     }
 
-    @extend_schema(request=NewCustomerSerializer, responses={201: CustomerSerializer})
+    @extend_schema(
+        summary="Register a customer",
+        request=CustomerRegistrationSerializer,
+        responses={201: CustomerSerializer},
+        examples=[examples.REGISTRATION_REQUEST_EXAMPLE, examples.REGISTRATION_RESPONSE_EXAMPLE],
+        tags=["customers"],
+    )
     def create(self, request: Request) -> Response:
-        """Register somebody by their loyalty number or account; 409 when they are registered already."""
-        made = profiles.register_customer(
-            **parse_body(NewCustomerSerializer, request), by=actor_of(request)
-        )
-        return Response(self._shown(made), status=201)
+        """
+        Create a customer profile for a loyalty number or account.
 
-    @extend_schema(parameters=[_ID])
+        The profile has no consents: until they are given, purchases and interactions are stored
+        without the customer. 409 if the external id is registered already. Required scope:
+        `customers:write`.
+        """
+        body = parse_body(CustomerRegistrationSerializer, request)
+        customer = profiles.register_customer(**body, by=actor_of(request))
+        return Response(self._serialize_customer(customer), status=201)
+
+    @extend_schema(
+        summary="Get a customer",
+        parameters=[_CUSTOMER_ID_PARAMETER],
+        examples=[examples.CUSTOMER_EXAMPLE],
+        tags=["customers"],
+    )
     def retrieve(self, request: Request, id: str) -> Response:
-        """Show what is known of somebody."""
+        """
+        Return the profile, the active consents and the preferences of a customer.
+
+        The access is logged. Required scope: `customers:read`.
+        """
         reject_unknown_parameters(request.query_params, known=set())
         customer = get_customer(id)
         self.log_access(customer, "profile.read")
-        return Response(self._shown(customer))
+        return Response(self._serialize_customer(customer))
 
     @extend_schema(
-        parameters=[_ID, _MATCH], request=CustomerChangesSerializer, responses=CustomerSerializer
+        summary="Correct a customer's profile",
+        parameters=[_CUSTOMER_ID_PARAMETER, _IF_MATCH_PARAMETER],
+        request=ProfileCorrectionSerializer,
+        responses=CustomerSerializer,
+        examples=[examples.CORRECTION_REQUEST_EXAMPLE, examples.CUSTOMER_EXAMPLE],
+        tags=["customers"],
     )
     def partial_update(self, request: Request, id: str) -> Response:
         """
-        Correct what is wrong, state preferences. What is stated outranks what purchases tell; null takes it back.
+        Correct profile fields and record stated preferences.
 
-        Needs If-Match with the ETag of what was read (428 without): 412 when it has changed since.
+        A stated preference takes precedence over the derived one; null removes the statement.
+        Requires `If-Match` with the `ETag` of the representation that was read: 428 without it,
+        412 if the profile has changed since. Required scope: `customers:write`.
         """
         with transaction.atomic():
             customer = get_customer(id)
             CustomerProfile.objects.select_for_update().get(pk=customer.pk)
-            require_if_match(request, self._shown(get_customer(id)))
-            changes = parse_body(CustomerChangesSerializer, request)
+            require_if_match(request, self._serialize_customer(get_customer(id)))
+            changes = parse_body(ProfileCorrectionSerializer, request)
             corrected = profiles.correct_profile(
                 customer=customer, changes=changes, by=actor_of(request)
             )
-        return Response(self._shown(corrected))
+        return Response(self._serialize_customer(corrected))
 
     @extend_schema(
-        parameters=[
-            OpenApiParameter(
-                "external_id", str, required=True, description="loyalty number or account"
-            )
-        ],
+        summary="Look up a customer by external id",
+        parameters=[_EXTERNAL_ID_PARAMETER],
         responses=CustomerSerializer,
+        examples=[examples.CUSTOMER_EXAMPLE],
         filters=False,
+        tags=["customers"],
     )
     @action(detail=False, url_path="by-external-id", pagination_class=None)
     def by_external_id(self, request: Request) -> Response:
-        """Show who has this loyalty number or account."""
+        """
+        Return the customer with a loyalty number or account.
+
+        404 if no customer has it. The access is logged. Required scope: `customers:read`.
+        """
         reject_unknown_parameters(request.query_params, known={"external_id"})
-        number = request.query_params.get("external_id", "").strip()
-        if not number or "\x00" in number:
-            raise BadInput("external_id", "must be told")
-        customer = (
-            CustomerProfile.objects.select_related("store")
-            .filter(external_customer_id=number)
-            .first()
-        )
+        external_id = request.query_params.get("external_id", "").strip()
+        if not external_id or "\x00" in external_id:
+            raise BadInput("external_id", "is required")
+        customers = CustomerProfile.objects.select_related("store")
+        customer = customers.filter(external_customer_id=external_id).first()
         if customer is None:
             raise Http404
         self.log_access(customer, "profile.read")
-        return Response(self._shown(customer))
+        return Response(self._serialize_customer(customer))
 
-    @extend_schema(parameters=[_ID, *_PAGES], responses=ConsentSerializer(many=True))
+    @extend_schema(
+        summary="List a customer's consents",
+        parameters=[_CUSTOMER_ID_PARAMETER, *PAGE_PARAMETERS],
+        responses=ConsentSerializer(many=True),
+        examples=[examples.CONSENT_EXAMPLE],
+        tags=["consents"],
+    )
     @action(
         detail=True,
         methods=["get"],
-        pagination_class=_ByConsent,
+        pagination_class=_ConsentPagination,
         serializer_class=ConsentSerializer,
     )
-    def consents(self, request: Request, id: str) -> Response:
-        """List consents, also those taken back, the newest first."""
+    def consents(self, _request: Request, id: str) -> Response:
+        """
+        Return active and withdrawn consents, the newest first.
+
+        The access is logged. Required scope: `customers:read`.
+        """
         customer = get_customer(id)
         self.log_access(customer, "consents.read")
-        return self._page(Consent.objects.filter(customer=customer).select_related("text"))
+        return self._paginate(Consent.objects.filter(customer=customer).select_related("text"))
 
     @extend_schema(
-        parameters=[_ID], request=NewConsentSerializer, responses={201: ConsentSerializer}
+        summary="Record a consent",
+        parameters=[_CUSTOMER_ID_PARAMETER],
+        request=ConsentRequestSerializer,
+        responses={201: ConsentSerializer},
+        examples=[examples.CONSENT_REQUEST_EXAMPLE, examples.CONSENT_CREATED_EXAMPLE],
+        tags=["consents"],
     )
     @consents.mapping.post
     def give_consent(self, request: Request, id: str) -> Response:
-        """Note a consent, with the version of the text that was shown. Given already to the same one, nothing changes."""
-        given = consents.give_consent(
+        """
+        Record the consent to a version of a consent text.
+
+        Returns the existing consent if the customer already agreed to that version. A consent to
+        an earlier version of the same purpose is withdrawn. Required scope: `customers:write`.
+        """
+        consent = consents.give_consent(
             customer=get_customer(id),
-            **parse_body(NewConsentSerializer, request),
+            **parse_body(ConsentRequestSerializer, request),
             by=actor_of(request),
         )
-        return Response(self._written(ConsentSerializer, given), status=201)
+        return Response(self._serialize(ConsentSerializer, consent), status=201)
 
     @extend_schema(
-        parameters=[
-            _ID,
-            OpenApiParameter(
-                "purpose", str, OpenApiParameter.PATH, enum=ConsentText.Purpose.values
-            ),
-        ],
-        responses={200: WithdrawnSerializer},
+        summary="Withdraw a consent",
+        parameters=[_CUSTOMER_ID_PARAMETER, _PURPOSE_PARAMETER],
+        responses={200: ConsentWithdrawalSerializer},
+        examples=[examples.WITHDRAWAL_EXAMPLE],
+        tags=["consents"],
     )
     @action(detail=True, methods=["delete"], url_path="consents/(?P<purpose>[^/]+)")
     def withdraw_consent(self, request: Request, id: str, purpose: str) -> Response:
-        """Take a consent back. What rested on it goes at once: history is unlinked, conversations are deleted."""
+        """
+        Withdraw the active consent of a purpose and remove the data that depends on it.
+
+        `history`: purchases and interactions are unlinked from the customer. `profiling`: derived
+        preferences are deleted. `chat`: chat sessions are deleted. Safe to repeat. Required scope:
+        `customers:write`.
+        """
         reject_unknown_parameters(request.query_params, known=set())
-        closed = consents.withdraw_consent(
+        withdrawn_count = consents.withdraw_consent(
             customer=get_customer(id), purpose=purpose, by=actor_of(request)
         )
-        return Response({"purpose": purpose, "closed": closed})
+        return Response({"purpose": purpose, "withdrawn_count": withdrawn_count})
 
-    @extend_schema(parameters=[_ID, *_PAGES], responses=PurchaseSerializer(many=True))
-    @action(detail=True, pagination_class=_ByPurchase, serializer_class=PurchaseSerializer)
-    def purchases(self, request: Request, id: str) -> Response:
-        """List lines of receipts, the newest first; kept under somebody only with their consent."""
+    @extend_schema(
+        summary="List a customer's purchases",
+        parameters=[_CUSTOMER_ID_PARAMETER, *PAGE_PARAMETERS],
+        responses=PurchaseSerializer(many=True),
+        examples=[examples.PURCHASE_EXAMPLE],
+        tags=["customers"],
+    )
+    @action(detail=True, pagination_class=_PurchasePagination, serializer_class=PurchaseSerializer)
+    def purchases(self, _request: Request, id: str) -> Response:
+        """
+        Return receipt lines, the newest first.
+
+        Purchases are linked to a customer only with the consent `history`. The access is logged.
+        Required scope: `customers:read`.
+        """
         customer = get_customer(id)
         self.log_access(customer, "purchases.read")
-        return self._page(Purchase.objects.filter(customer=customer).select_related("store"))
+        return self._paginate(Purchase.objects.filter(customer=customer).select_related("store"))
 
-    @extend_schema(parameters=[_ID, *_PAGES], responses=InteractionSerializer(many=True))
-    @action(detail=True, pagination_class=_ByTime, serializer_class=InteractionSerializer)
-    def interactions(self, request: Request, id: str) -> Response:
-        """List what somebody looked at, put into baskets, praised and blamed, the newest first."""
+    @extend_schema(
+        summary="List a customer's interactions",
+        parameters=[_CUSTOMER_ID_PARAMETER, *PAGE_PARAMETERS],
+        responses=InteractionSerializer(many=True),
+        examples=[examples.INTERACTION_EXAMPLE],
+        tags=["customers"],
+    )
+    @action(
+        detail=True, pagination_class=_InteractionPagination, serializer_class=InteractionSerializer
+    )
+    def interactions(self, _request: Request, id: str) -> Response:
+        """
+        Return views, basket changes, likes and dislikes, the newest first.
+
+        Interactions are linked to a customer only with the consent `history`. The access is
+        logged. Required scope: `customers:read`.
+        """
         customer = get_customer(id)
         self.log_access(customer, "interactions.read")
-        return self._page(Interaction.objects.filter(customer=customer).select_related("store"))
+        return self._paginate(Interaction.objects.filter(customer=customer).select_related("store"))
 
-    @extend_schema(parameters=[_ID], request=AgeProofSerializer, responses=CustomerSerializer)
+    @extend_schema(
+        summary="Record an age verification",
+        parameters=[_CUSTOMER_ID_PARAMETER],
+        request=AgeVerificationSerializer,
+        responses=CustomerSerializer,
+        examples=[examples.AGE_VERIFICATION_REQUEST_EXAMPLE, examples.CUSTOMER_EXAMPLE],
+        tags=["customers"],
+    )
     @action(detail=True, methods=["post"], url_path="age-verification")
     def verify_age(self, request: Request, id: str) -> Response:
-        """Note that somebody has shown to be of age, and by what. The document is not kept."""
-        shown = parse_body(AgeProofSerializer, request)
-        return Response(
-            self._shown(
-                profiles.verify_age(customer=get_customer(id), **shown, by=actor_of(request))
-            )
-        )
+        """
+        Record that the age of a customer was verified, and how.
 
-    @extend_schema(parameters=[_ID], responses=ExportedSerializer)
+        The document itself is not stored. Legal ages: 18 in Alberta, 21 in Quebec, 19 elsewhere.
+        Required scope: `customers:write`.
+        """
+        body = parse_body(AgeVerificationSerializer, request)
+        customer = profiles.verify_age(customer=get_customer(id), **body, by=actor_of(request))
+        return Response(self._serialize_customer(customer))
+
+    @extend_schema(
+        summary="Export a customer's personal data",
+        parameters=[_CUSTOMER_ID_PARAMETER],
+        responses=CustomerExportSerializer,
+        examples=[examples.EXPORT_EXAMPLE],
+        tags=["privacy"],
+    )
     @action(detail=True, pagination_class=None)
     def export(self, request: Request, id: str) -> Response:
-        """Export everything on somebody."""
+        """
+        Return all personal data of a customer, by the store that holds it.
+
+        The access is logged. Required scope: `customers:read`.
+        """
         reject_unknown_parameters(request.query_params, known=set())
         customer = get_customer(id)
-        return Response(
-            {
-                "customer": customer.pk,
-                "data": export_customer(customer=customer.pk, by=actor_of(request)),
-            }
-        )
+        data = export_customer(customer=customer.pk, by=actor_of(request))
+        return Response({"customer_id": customer.pk, "data": data})
 
-    @extend_schema(parameters=[_ID], request=NewErasureSerializer, responses=ErasureSerializer)
+    @extend_schema(
+        summary="Erase a customer",
+        parameters=[_CUSTOMER_ID_PARAMETER],
+        request=ErasureRequestSerializer,
+        responses=ErasureSerializer,
+        examples=[
+            examples.ERASURE_REQUEST_EXAMPLE,
+            examples.DRY_RUN_REQUEST_EXAMPLE,
+            examples.ERASURE_EXAMPLE,
+            examples.DRY_RUN_EXAMPLE,
+        ],
+        tags=["privacy"],
+    )
     @action(detail=True, methods=["post"], url_path="erasure")
     def erase(self, request: Request, id: str) -> Response:
         """
-        Forget somebody everywhere, and answer the receipt. `dry_run` only counts what would be removed.
+        Delete all personal data of a customer and return a receipt.
 
-        409 under a legal hold, with its reason. Asked again, the receipt says that nothing was left.
+        With `dry_run` the items are only counted. Purchases stay as anonymous sales. 409 under a
+        legal hold, with its reason, and while another process works on the customer. Safe to
+        repeat: a second receipt reports that nothing was left. Required scope: `privacy:write`.
         """
-        asked, customer = parse_body(NewErasureSerializer, request), parse_uuid(id)
+        body = parse_body(ErasureRequestSerializer, request)
+        customer_id = parse_uuid(id)
         try:
-            receipt = erase(subject=customer, requested_by=actor_of(request), **asked)
+            receipt = erase(subject=customer_id, requested_by=actor_of(request), **body)
         except PersonNotFound:
             raise Http404 from None
-        except (LegalHoldActive, PersonLocked) as refusal:
-            raise Conflict(str(refusal), [("id", str(refusal))]) from refusal
-        if asked["dry_run"]:
-            receipt.started_at = None  # type: ignore[assignment]  # it did not begin
-            self.log_access(customer, "erasure.dry-run")
-        return Response(self._written(ErasureSerializer, receipt))
+        except (LegalHoldActive, PersonLocked) as error:
+            raise Conflict(str(error), [("id", str(error))]) from error
+        if body["dry_run"]:
+            receipt.started_at = None  # type: ignore[assignment]  # a dry run does not start
+            self.log_access(customer_id, "erasure.dry-run")
+        return Response(self._serialize(ErasureSerializer, receipt))
 
-    def _page(self, rows: QuerySet[Any]) -> Response:
+    def _paginate(self, rows: QuerySet[Any]) -> Response:
         reject_unknown_parameters(self.request.query_params, known={"cursor", "limit"})
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    def _shown(self, customer: CustomerProfile) -> Any:
-        return self._written(CustomerSerializer, customer)
+    def _serialize_customer(self, customer: CustomerProfile) -> Any:
+        return self._serialize(CustomerSerializer, customer)
 
-    def _written(self, serializer: type[Any], row: Any) -> Any:
-        return serializer(row, context=self.get_serializer_context()).data
+    def _serialize(self, serializer_class: type[Any], row: Any) -> Any:
+        return serializer_class(row, context=self.get_serializer_context()).data
 
 
 class ConsentTextsView(ConditionalView):
-    """What people are asked."""
+    """Current consent texts."""
 
     permission_classes = (IsAuthenticated,)
 
     @extend_schema(
         operation_id="consent_texts_list",
-        parameters=[OpenApiParameter("lang", str, enum=["en", "fr"], description="en unless told")],
+        summary="List the current consent texts",
+        parameters=[_LANGUAGE_PARAMETER],
         responses=ConsentTextsSerializer,
+        examples=[examples.CONSENT_TEXTS_EXAMPLE],
+        tags=["consents"],
     )
     def get(self, request: Request) -> Response:
-        """List the newest text of each purpose, in one language."""
-        reject_unknown_parameters(request.query_params, known={"lang"})
-        language = request.query_params.get("lang", "en")
+        """
+        Return the newest text of each purpose, in one language.
+
+        Show the text to the customer and send its version with the consent. Every key may read it.
+        """
+        reject_unknown_parameters(request.query_params, known={"language"})
+        language = request.query_params.get("language", "en")
         if language not in ("en", "fr"):
-            raise BadInput("lang", "must be en or fr")
+            raise BadInput("language", "must be en or fr")
         newest = ConsentText.objects.order_by("purpose", "-created_at", "-version").distinct(
             "purpose"
         )

@@ -1,69 +1,114 @@
 """
-What tells who a person is, replaced by what it is: the copy of a message that may be searched.
+Masking of personal data in chat messages: the redacted copy is the one that may be searched.
 
-Whoever writes in Canada writes in both languages, so both are looked for whatever a message is in. A name said without
-words that introduce it is not found; docs/decisions/0019-masking.md tells why, and what was measured.
+Patterns of English and French are both applied, whatever the language of a message. A name that no
+introducing words precede is not detected; docs/decisions/0019-masking.md has the reasons and the
+measurements.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from customers.masking import addresses, names, numbers
-from customers.masking.normalize import HIDDEN, Found, flatten
+from customers.masking.normalize import HIDDEN, EntitySpan, normalize_text
 
-KINDS = (
-    "EMAIL", "PHONE", "CARD", "SIN", "HEALTH-CARD", "LICENSE", "PASSPORT", "ACCOUNT", "DATE-OF-BIRTH", "POSTAL-CODE",
-    "ADDRESS", "NAME", "HANDLE", "NUMBER",
-)  # fmt: skip
+ENTITY_TYPES = (
+    "EMAIL",
+    "PHONE",
+    "CARD",
+    "SIN",
+    "HEALTH-CARD",
+    "LICENSE",
+    "PASSPORT",
+    "ACCOUNT",
+    "DATE-OF-BIRTH",
+    "POSTAL-CODE",
+    "ADDRESS",
+    "NAME",
+    "HANDLE",
+    "NUMBER",
+)
 
-_MASKED = re.compile(rf"\[(?:{'|'.join(KINDS)})\]")
+_MIN_IDENTIFIER_LENGTH = 3
+_PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(ENTITY_TYPES)})\]")
 
-# What comes first takes its words from what comes after: sixteen digits are a card before they are a telephone number.
-_FINDERS: Sequence[Callable[[str], Iterable[Found]]] = (
-    names.emails, names.handles, numbers.cards, numbers.health_cards, numbers.licenses, numbers.passports,
-    numbers.social_insurance, numbers.phones, numbers.accounts, numbers.birth_dates, addresses.postal_codes,
-    addresses.addresses, names.names, numbers.spelled_out,
-)  # fmt: skip
+# Earlier detectors take precedence: sixteen digits are a card before they are a phone number.
+_DETECTORS: Sequence[Callable[[str], Iterable[EntitySpan]]] = (
+    names.detect_emails,
+    names.detect_handles,
+    numbers.detect_cards,
+    numbers.detect_health_cards,
+    numbers.detect_licenses,
+    numbers.detect_passports,
+    numbers.detect_social_insurance_numbers,
+    numbers.detect_phones,
+    numbers.detect_accounts,
+    numbers.detect_birth_dates,
+    addresses.detect_postal_codes,
+    addresses.detect_addresses,
+    names.detect_names,
+    numbers.detect_spelled_numbers,
+)
 
 
 def mask(text: str, *, known: Sequence[str] = ()) -> str:
     """
-    Replace what tells who a person is by its kind in brackets: [EMAIL], [PHONE], [NAME] and the others of `KINDS`.
+    Replace personal data by its type in brackets: [EMAIL], [PHONE] and the others of ENTITY_TYPES.
 
-    known: what we ourselves know the person by, such as a loyalty number; [ACCOUNT]. Masked text masks to itself.
+    known: identifiers of the customer, such as a loyalty number; replaced by [ACCOUNT]. Masking a
+    masked text changes nothing.
     """
-    flat = flatten(text)
-    hidden, found = flat.text, list[Found]()
-    for one in _kept(hidden):
-        hidden = _hide(hidden, one)
-    before = -1
-    while before < len(found):  # what was found may have stood in the way of something else
-        before = len(found)
-        for finder in (lambda words: _known(words, known), *_FINDERS):
-            for one in sorted(finder(hidden), key=lambda one: (one.start, -one.end)):
-                if HIDDEN not in hidden[one.start : one.end]:
-                    found.append(one)
-                    hidden = _hide(hidden, one)
-    masked, end = [], 0
-    for one in sorted(found):
-        start, stop = flat.place(one.start), flat.place(one.end - 1) + 1
-        masked += [flat.original[end:start], f"[{one.kind}]"]
-        end = stop
-    return "".join([*masked, flat.original[end:]])
+    aligned = normalize_text(text)
+    remaining = aligned.text
+    for placeholder in _detect_placeholders(remaining):
+        remaining = _hide(remaining, placeholder)
+    spans: list[EntitySpan] = []
+    previous_count = -1
+    while previous_count < len(spans):  # a hidden span may let another pattern match
+        previous_count = len(spans)
+        for span in _detect_known(remaining, known):
+            remaining = _add_span(span, spans, remaining)
+        for detect in _DETECTORS:
+            detected = sorted(detect(remaining), key=lambda span: (span.start, -span.end))
+            for span in detected:
+                remaining = _add_span(span, spans, remaining)
+    masked: list[str] = []
+    position = 0
+    for span in sorted(spans):
+        masked.append(aligned.original[position : aligned.original_index(span.start)])
+        masked.append(f"[{span.entity_type}]")
+        position = aligned.original_index(span.end - 1) + 1
+    masked.append(aligned.original[position:])
+    return "".join(masked)
 
 
-def _kept(text: str) -> Iterator[Found]:
-    return (Found(match.start(), match.end(), "") for match in _MASKED.finditer(text))
+def _add_span(span: EntitySpan, spans: list[EntitySpan], text: str) -> str:
+    """Add a span that overlaps no earlier one; return the text with the span hidden."""
+    if HIDDEN in text[span.start : span.end]:
+        return text
+    spans.append(span)
+    return _hide(text, span)
 
 
-def _known(text: str, known: Sequence[str]) -> Iterator[Found]:
-    for told in known:
-        if len(told) > 2:
-            for match in re.finditer(
-                rf"(?<!\w){re.escape(flatten(told).text)}(?!\w)", text, re.IGNORECASE
-            ):
-                yield Found(match.start(), match.end(), "ACCOUNT")
+def _detect_placeholders(text: str) -> Iterator[EntitySpan]:
+    for match in _PLACEHOLDER.finditer(text):
+        yield EntitySpan(match.start(), match.end(), "")
 
 
-def _hide(text: str, one: Found) -> str:
-    return text[: one.start] + HIDDEN * (one.end - one.start) + text[one.end :]
+def _detect_known(text: str, known: Sequence[str]) -> list[EntitySpan]:
+    spans = [
+        EntitySpan(match.start(), match.end(), "ACCOUNT")
+        for identifier in known
+        if len(identifier) >= _MIN_IDENTIFIER_LENGTH
+        for match in _whole_word(identifier).finditer(text)
+    ]
+    return sorted(spans, key=lambda span: (span.start, -span.end))
+
+
+def _whole_word(identifier: str) -> re.Pattern[str]:
+    pattern = re.escape(normalize_text(identifier).text)
+    return re.compile(rf"(?<!\w){pattern}(?!\w)", re.IGNORECASE)
+
+
+def _hide(text: str, span: EntitySpan) -> str:
+    return text[: span.start] + HIDDEN * (span.end - span.start) + text[span.end :]

@@ -1,4 +1,4 @@
-"""In which language something is said: English or French, or too little to tell."""
+"""Language detection for chat messages: English, French or undecided."""
 
 import re
 from collections.abc import Iterable
@@ -7,11 +7,13 @@ from functools import cache
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 LANGUAGES = ("en", "fr")
-SURE = 0.55
-"""Below this share of certainty nothing is told: "Hi" and "OK" are said in both."""
-_MOST_READ = 1000
+MIN_CONFIDENCE = 0.55
+"""Below this probability the language is undecided: "Hi" and "OK" occur in both languages."""
+_MAX_CHARACTERS = 1000
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_IN_BOTH = frozenset(("thc", "cbd", "cbg", "cbn", "mg", "ml", "g", "sku", "gtin", "ok"))
+_LANGUAGE_NEUTRAL_WORDS = frozenset(
+    ("thc", "cbd", "cbg", "cbn", "mg", "ml", "g", "sku", "gtin", "ok")
+)
 
 
 @cache
@@ -21,15 +23,16 @@ def _identifier() -> LanguageIdentifier:
     return identifier
 
 
-def language_of(text: str) -> str:
-    """Return en or fr; empty when the text does not tell."""
-    words = [word for word in _WORD.findall(text[:_MOST_READ].lower()) if word not in _IN_BOTH]
-    if not words:
+def detect_language(text: str) -> str:
+    """Return `en` or `fr`, or an empty string when the text does not decide it."""
+    words = _WORD.findall(text[:_MAX_CHARACTERS].lower())
+    significant_words = [word for word in words if word not in _LANGUAGE_NEUTRAL_WORDS]
+    if not significant_words:
         return ""
-    language, share = _identifier().classify(" ".join(words))
-    return language if share >= SURE else ""
+    language, confidence = _identifier().classify(" ".join(significant_words))
+    return language if confidence >= MIN_CONFIDENCE else ""
 
 
-def language_of_all(texts: Iterable[str]) -> str:
-    """Return the language that several texts of one person are in, together."""
-    return language_of("\n".join(texts))
+def detect_common_language(texts: Iterable[str]) -> str:
+    """Return the language of several texts by the same author, read as one text."""
+    return detect_language("\n".join(texts))

@@ -1,61 +1,68 @@
-"""Text as masking reads it: one kind of space, dash and digit, nothing invisible; and where each letter was."""
+"""Text normalization for masking, with the offset of each character in the original text."""
 
 import unicodedata
 from dataclasses import dataclass
 from typing import NamedTuple
 
 HIDDEN = "\ue000"
-"""Stands where something was found already; no pattern matches over it."""
+"""Replaces each character of a detected span, so that no pattern matches across it."""
 
 
-class Found(NamedTuple):
-    """Where something begins and ends, and what it is."""
+class EntitySpan(NamedTuple):
+    """A span of text, end exclusive, and the type of the personal data in it."""
 
     start: int
     end: int
-    kind: str
+    entity_type: str
 
 
 @dataclass(frozen=True, slots=True)
-class Flat:
-    """A text, as it was and as it is read."""
+class AlignedText:
+    """A normalized text, its original, and the index of each normalized character in it."""
 
     original: str
     text: str
-    places: tuple[int, ...]
+    offsets: tuple[int, ...]
 
-    def place(self, index: int) -> int:
-        """Return where in the original a letter of the flat text was."""
-        return self.places[index]
+    def original_index(self, index: int) -> int:
+        """Return the index in the original of a character of the normalized text."""
+        return self.offsets[index]
 
 
-def flatten(text: str) -> Flat:
-    """Make full-width and other scripts' digits, kinds of space and dash, curly quotes plain; leave out what is unseen."""
+def normalize_text(text: str) -> AlignedText:
+    """
+    Normalize digits, spaces, dashes and quotes to ASCII and remove invisible characters.
+
+    The original is the text in Unicode form NFC.
+    """
     original = unicodedata.normalize("NFC", text)
-    letters, places = [], []
-    for place, letter in enumerate(original):
-        flat = _plain(letter)
-        if flat:
-            letters.append(flat)
-            places.append(place)
-    return Flat(original, "".join(letters), tuple(places))
+    characters: list[str] = []
+    offsets: list[int] = []
+    for index, character in enumerate(original):
+        normalized = _normalize_character(character)
+        if normalized:
+            characters.append(normalized)
+            offsets.append(index)
+    return AlignedText(original, "".join(characters), tuple(offsets))
 
 
-def _plain(letter: str) -> str:
-    if letter.isascii():
-        return letter
-    if letter == HIDDEN:
-        return "?"
-    kind = unicodedata.category(letter)
-    if kind == "Cf":
-        return ""
-    if kind == "Zs":
-        return " "
-    if kind == "Pd" or letter == "−":
-        return "-"
-    if letter in "‘’ʼ´`":
-        return "'"
-    if kind == "Nd":
-        return str(unicodedata.digit(letter))
-    plain = unicodedata.normalize("NFKC", letter)
-    return plain if len(plain) == 1 else letter
+def _normalize_character(character: str) -> str:
+    if character.isascii():
+        return character
+    category = unicodedata.category(character)
+    if character == HIDDEN:
+        normalized = "?"
+    elif category == "Cf":
+        normalized = ""
+    elif category == "Zs":
+        normalized = " "
+    elif category == "Pd" or character == "−":
+        normalized = "-"
+    elif character in "‘’ʼ´`":
+        normalized = "'"
+    elif category == "Nd":
+        normalized = str(unicodedata.digit(character))
+    else:
+        compatible = unicodedata.normalize("NFKC", character)
+        normalized = compatible if len(compatible) == 1 else character
+    return normalized

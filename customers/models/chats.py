@@ -1,4 +1,4 @@
-"""Conversations, as in the schema."""
+"""Chat sessions, messages and feedback."""
 
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ from customers.models.profiles import CustomerProfile
 
 
 class ChatSession(models.Model):
-    """A conversation (table `chat_sessions`); without a customer it is somebody's who is not known."""
+    """A chat session (table `chat_sessions`); without a customer it is anonymous."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     customer = models.ForeignKey(
@@ -37,18 +37,20 @@ class ChatSession(models.Model):
 
 
 class ChatMessage(PostgresPartitionedModel):
-    """A message of a conversation, by month of `created_at` (table `chat_messages`)."""
+    """A chat message (table `chat_messages`), partitioned by month of `created_at`."""
 
     class Role(models.TextChoices):
-        """Who speaks."""
+        """Author of a message."""
 
         CUSTOMER = "customer"
         ASSISTANT = "assistant"
         STAFF = "staff"
 
-    # PostgreSQL wants the column it partitions by in the key.
+    # The primary key of a partitioned table must contain the partition key.
     pk = models.CompositePrimaryKey("id", "created_at")
-    id = models.UUIDField(db_default=RandomUUID(), editable=False)  # type: ignore[assignment]  # there: a number
+    id = models.UUIDField(  # type: ignore[assignment]  # the base class declares a number
+        db_default=RandomUUID(), editable=False
+    )
     session = models.ForeignKey(
         ChatSession, on_delete=models.CASCADE, null=True, related_name="messages"
     )
@@ -58,21 +60,26 @@ class ChatMessage(PostgresPartitionedModel):
         max_length=9, choices=Role, default=Role.CUSTOMER, db_default="customer"
     )
     language = models.CharField(max_length=2, blank=True, default="", db_default="")
-    masked_text = models.TextField(
+    redacted_text = models.TextField(
         blank=True,
         default="",
         db_default="",
-        db_comment="what may be searched: without what tells who a person is",
+        db_comment="text with personal data masked; the copy that may be searched",
     )
 
     class Meta:
         db_table = "chat_messages"
         indexes = [
-            models.Index(fields=["session", "created_at"], name="chat_messages_of_session"),
-            GinIndex(OpClass(F("masked_text"), name="gin_trgm_ops"), name="chat_messages_words"),
+            models.Index(fields=["session", "created_at"], name="chat_messages_by_session"),
+            GinIndex(
+                OpClass(F("redacted_text"), name="gin_trgm_ops"),
+                name="chat_messages_redacted_text",
+            ),
         ]
 
     class PartitioningMeta:
+        """Partitioning by range of creation time; one partition per month."""
+
         method = PostgresPartitioningMethod.RANGE
         key = ["created_at"]
 
@@ -81,21 +88,22 @@ class ChatMessage(PostgresPartitionedModel):
 
 
 class MessageFeedback(models.Model):
-    """Whether an answer helped (table `message_feedback`)."""
+    """Feedback on a reply: whether it was helpful (table `message_feedback`)."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
     session = models.ForeignKey(ChatSession, on_delete=models.CASCADE, related_name="feedback")
-    # No foreign key: it would have to name the partition's key, and hold old partitions back from being dropped.
+    # No foreign key: it would need the partition key, and would keep old partitions from being
+    # dropped.
     message_id = models.UUIDField()
     is_helpful = models.BooleanField()
-    comment = models.CharField(
-        max_length=500, blank=True, db_comment="without what tells who a person is"
-    )
+    comment = models.CharField(max_length=500, blank=True, db_comment="with personal data masked")
     given_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "message_feedback"
-        constraints = [models.UniqueConstraint(fields=["message_id"], name="message_feedback_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["message_id"], name="message_feedback_unique")
+        ]
 
     def __str__(self) -> str:
         return f"{self.message_id}: {self.is_helpful}"

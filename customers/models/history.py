@@ -1,4 +1,4 @@
-"""What people buy and do. A row without a customer is somebody's who has not agreed to be remembered."""
+"""Purchases and interactions; a row without a customer has no consent `history`."""
 
 from uuid import uuid4
 
@@ -14,8 +14,8 @@ class Purchase(models.Model):
     """One line of a receipt (table `purchases`)."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
-    event_id = models.UUIDField(db_comment="event that told of it")
-    line = models.SmallIntegerField(db_comment="place on the receipt, from 0")
+    event_id = models.UUIDField(db_comment="purchase event")
+    line = models.SmallIntegerField(db_comment="index on the receipt, from 0")
     order_id = models.CharField(max_length=100)
     customer = models.ForeignKey(
         CustomerProfile, on_delete=models.CASCADE, null=True, related_name="purchases"
@@ -29,10 +29,12 @@ class Purchase(models.Model):
     class Meta:
         db_table = "purchases"
         ordering = ("-purchased_at",)
-        constraints = [models.UniqueConstraint(fields=["event_id", "line"], name="purchases_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["event_id", "line"], name="purchases_unique")
+        ]
         indexes = [
-            models.Index(fields=["customer", "-purchased_at"], name="purchases_of_customer"),
-            models.Index(fields=["store", "-purchased_at"], name="purchases_of_store"),
+            models.Index(fields=["customer", "-purchased_at"], name="purchases_by_customer"),
+            models.Index(fields=["store", "-purchased_at"], name="purchases_by_store"),
         ]
 
     def __str__(self) -> str:
@@ -40,14 +42,14 @@ class Purchase(models.Model):
 
 
 class Interaction(models.Model):
-    """A view, a change of a basket, or a word of praise or blame (table `interactions`)."""
+    """A view, a basket change, a like or a dislike (table `interactions`)."""
 
     class Kind(models.TextChoices):
-        """What was done."""
+        """Type of an interaction."""
 
         VIEW = "view"
-        BASKET_ADD = "basket-add"
-        BASKET_REMOVE = "basket-remove"
+        BASKET_ADD = "basket_add"
+        BASKET_REMOVE = "basket_remove"
         LIKE = "like"
         DISLIKE = "dislike"
 
@@ -55,7 +57,7 @@ class Interaction(models.Model):
         primary_key=True,
         default=uuid4,
         editable=False,
-        db_comment="id of the event that told of it",
+        db_comment="id of the interaction event",
     )
     kind = models.CharField(max_length=13, choices=Kind)
     customer = models.ForeignKey(
@@ -71,8 +73,8 @@ class Interaction(models.Model):
         db_table = "interactions"
         ordering = ("-occurred_at",)
         indexes = [
-            models.Index(fields=["customer", "-occurred_at"], name="interactions_of_customer"),
-            models.Index(fields=["session", "-occurred_at"], name="interactions_of_session"),
+            models.Index(fields=["customer", "-occurred_at"], name="interactions_by_customer"),
+            models.Index(fields=["session", "-occurred_at"], name="interactions_by_session"),
             models.Index(fields=["-occurred_at"], name="interactions_newest"),
         ]
 

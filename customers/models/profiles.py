@@ -1,4 +1,4 @@
-"""Who a person is to us, what they agreed to, and who looked."""
+"""Customer profiles, consents and the access log of personal data."""
 
 from uuid import uuid4
 
@@ -12,15 +12,16 @@ from catalog.models import Store
 
 class CustomerProfile(models.Model):
     """
-    What we know of a person, as far as they agreed (table `customer_profiles`).
+    A customer, with the data that their consents allow (table `customer_profiles`).
 
-    The preferred_* columns are what holds: what the person stated, else what was derived from purchases.
+    The `preferred_*` columns are the effective preferences: stated by the customer, else derived
+    from purchases.
     """
 
-    class AgeProof(models.TextChoices):
-        """What showed that the person is of age; the document itself is never kept."""
+    class VerificationMethod(models.TextChoices):
+        """Method of age verification; the document itself is never stored."""
 
-        IN_PERSON = "in-person", "identification shown in the store"
+        IN_PERSON = "in_person", "identification shown in the store"
         ACCOUNT = "account", "verified account of the web shop"
         DELIVERY = "delivery", "identification shown on delivery"
 
@@ -35,7 +36,11 @@ class CustomerProfile(models.Model):
         null=True, blank=True, db_comment="orders in the last 90 days"
     )
     avg_spending = models.DecimalField(
-        max_digits=10, decimal_places=2, null=True, blank=True, db_comment="dollars an order"
+        max_digits=10,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        db_comment="dollars per order, last 12 months",
     )
     created_at = models.DateTimeField(db_default=Now(), null=True)
     updated_at = models.DateTimeField(db_default=Now(), null=True)
@@ -48,25 +53,35 @@ class CustomerProfile(models.Model):
         Store, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     is_age_verified = models.BooleanField(default=False, db_default=False)
-    age_proof = models.CharField(
-        max_length=10, choices=AgeProof, blank=True, default="", db_default=""
+    verification_method = models.CharField(
+        max_length=10, choices=VerificationMethod, blank=True, default="", db_default=""
     )
     age_verified_at = models.DateTimeField(null=True, blank=True)
-    proven_age = models.PositiveSmallIntegerField(
-        null=True, blank=True, db_comment="least age that was shown"
+    verified_age = models.PositiveSmallIntegerField(
+        null=True, blank=True, db_comment="minimum age that was shown"
     )
-    preferred_price_range = DecimalRangeField(null=True, blank=True, db_comment="dollars a product")
-    stated = models.JSONField(
-        default=dict, db_default={}, blank=True, db_comment="preferences as the person told them"
+    preferred_price_range = DecimalRangeField(
+        null=True, blank=True, db_comment="dollars per product"
     )
-    derived = models.JSONField(
-        default=dict, db_default={}, blank=True, db_comment="preferences as purchases tell them"
+    stated_preferences = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        db_comment="preferences stated by the customer",
+    )
+    derived_preferences = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        db_comment="preferences derived from purchases",
     )
     is_due = models.BooleanField(
-        default=False, db_default=False, db_comment="bought since preferences were derived"
+        default=False,
+        db_default=False,
+        db_comment="purchases or consents since the preferences were derived",
     )
     is_synthetic = models.BooleanField(
-        default=False, db_default=False, db_comment="made up for a demonstration"
+        default=False, db_default=False, db_comment="synthetic customer of the demonstration"
     )
 
     class Meta:
@@ -84,10 +99,10 @@ class CustomerProfile(models.Model):
 
 
 class ConsentText(models.Model):
-    """What people are asked, word by word, by version (table `consent_texts`); never changed once it is here."""
+    """A version of the text of a purpose (table `consent_texts`); rows are never changed."""
 
     class Purpose(models.TextChoices):
-        """What a person agrees to."""
+        """Purpose of a consent."""
 
         HISTORY = "history", "keep what I buy and look at under my name"
         PROFILING = "profiling", "suggest products by my history"
@@ -105,7 +120,7 @@ class ConsentText(models.Model):
         db_table = "consent_texts"
         ordering = ("purpose", "-created_at")
         constraints = [
-            models.UniqueConstraint(fields=["purpose", "version"], name="consent_texts_once")
+            models.UniqueConstraint(fields=["purpose", "version"], name="consent_texts_unique")
         ]
 
     def __str__(self) -> str:
@@ -113,13 +128,13 @@ class ConsentText(models.Model):
 
 
 class Consent(models.Model):
-    """That a person agreed to one purpose, to which text, when, and when they took it back (table `consents`)."""
+    """A customer's consent to a version of a consent text (table `consents`)."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
     customer = models.ForeignKey(CustomerProfile, on_delete=models.CASCADE, related_name="consents")
     text = models.ForeignKey(ConsentText, on_delete=models.PROTECT)
     purpose = models.CharField(max_length=10, choices=ConsentText.Purpose)
-    language = models.CharField(max_length=2, db_comment="in which the text was shown")
+    language = models.CharField(max_length=2, db_comment="language of the text that was shown")
     given_at = models.DateTimeField(db_default=Now())
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     channel = models.CharField(
@@ -133,7 +148,7 @@ class Consent(models.Model):
             models.UniqueConstraint(
                 fields=["customer", "purpose"],
                 condition=models.Q(withdrawn_at=None),
-                name="consents_one_open",
+                name="consents_one_active",
             )
         ]
 
@@ -142,18 +157,20 @@ class Consent(models.Model):
 
 
 class PersonalAccess(models.Model):
-    """Who read or changed what of whom (table `personal_access`); the person's own rows, not their contents."""
+    """An entry of the access log of personal data (table `personal_access`), without contents."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
     customer_id = models.UUIDField()
     actor = models.CharField(max_length=150, db_comment="user:NAME or key:PREFIX")
     action = models.CharField(max_length=50, db_comment="for example profile.read")
-    at = models.DateTimeField(db_default=Now())
+    accessed_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "personal_access"
-        ordering = ("-at",)
-        indexes = [models.Index(fields=["customer_id", "-at"], name="personal_access_of")]
+        ordering = ("-accessed_at",)
+        indexes = [
+            models.Index(fields=["customer_id", "-accessed_at"], name="personal_access_by_customer")
+        ]
         verbose_name_plural = "personal access"
 
     def __str__(self) -> str:

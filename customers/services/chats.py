@@ -1,5 +1,6 @@
-"""Conversations: opened, appended to, closed, told whether they helped. Kept under a person only where they agreed."""
+"""Chat sessions: open, append messages, close, record feedback."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -10,75 +11,76 @@ from django.utils import timezone
 from catalog.models import Store
 from config.errors import BadInput, Conflict
 from customers.masking import mask
-from customers.masking.language import language_of, language_of_all
+from customers.masking.language import detect_common_language, detect_language
 from customers.models import ChatMessage, ChatSession, ConsentText, CustomerProfile, MessageFeedback
-from customers.services.access import note
-from customers.services.consents import open_purposes
+from customers.services.access import log_access
+from customers.services.consents import active_purposes
 
-LONGEST_MESSAGE = 4000
-_TELLING = 3
-"""By how many of the customer's first messages the language of a conversation is told."""
+MAX_MESSAGE_LENGTH = 4000
+MAX_COMMENT_LENGTH = 500
+_MAX_LANGUAGE_MESSAGES = 3
+"""The language of a session is detected from this number of the customer's first messages."""
 
 
 class ChatClosed(Conflict):
-    """Nothing is added to a conversation that has ended."""
+    """The chat session has ended; no message can be added."""
 
-    code = "chat-closed"
+    code = "chat_closed"
 
     def __init__(self) -> None:
-        super().__init__("This conversation is closed.", [("session", "is closed")])
+        super().__init__("This chat session is closed.", [("session", "is closed")])
 
 
 @transaction.atomic
 def open_session(*, customer: CustomerProfile | None, store: Store | None, by: str) -> ChatSession:
-    """Begin a conversation; it is nobody's where the person has not agreed that it be kept under them."""
-    kept = None
+    """Create a chat session, linked to the customer only with their consent `chat`."""
+    linked_customer = None
     if customer:
-        # Locked, so that a consent withdrawn at the same moment finds the conversation.
-        held = CustomerProfile.objects.select_for_update(no_key=True).get(pk=customer.pk)
-        if ConsentText.Purpose.CHAT in open_purposes(held):
-            kept = held
-    session = ChatSession.objects.create(customer=kept, store=store)
-    _note(session, by, "chat.open")
+        # The lock lets a consent withdrawn at the same moment find the session.
+        profile = CustomerProfile.objects.select_for_update(no_key=True).get(pk=customer.pk)
+        if ConsentText.Purpose.CHAT in active_purposes(profile):
+            linked_customer = profile
+    session = ChatSession.objects.create(customer=linked_customer, store=store)
+    _log_access(session, by, "chat.open")
     session.refresh_from_db()
     return session
 
 
 @transaction.atomic
-def append(*, session: ChatSession, role: str, text: str, by: str) -> ChatMessage:
+def append_message(*, session: ChatSession, role: str, text: str, by: str) -> ChatMessage:
     """
-    Add a message: the words as said, and the copy that may be searched, without what tells who the person is.
+    Append a message: the original text and a redacted copy for search.
 
     Raises ChatClosed, BadInput.
     """
-    words = text.strip()
-    if not words or len(words) > LONGEST_MESSAGE or "\x00" in words:
-        raise BadInput("message_text", f"must have 1 to {LONGEST_MESSAGE} characters")
+    text = text.strip()
+    if not text or len(text) > MAX_MESSAGE_LENGTH or "\x00" in text:
+        raise BadInput("text", f"must have 1 to {MAX_MESSAGE_LENGTH} characters")
     if role not in ChatMessage.Role.values:
         raise BadInput("role", f"must be one of {', '.join(ChatMessage.Role.values)}")
-    held = _open(session)
+    locked_session = _lock_open_session(session)
     message: ChatMessage = ChatMessage.objects.create(
         id=uuid4(),
-        session=held,
-        message_text=words,
+        session=locked_session,
+        message_text=text,
         role=role,
-        language=language_of(words),
-        masked_text=mask(words, known=_known(held)),
+        language=detect_language(text),
+        redacted_text=mask(text, known=_known_identifiers(locked_session)),
         created_at=timezone.now(),
     )
-    changes = {"total_messages": F("total_messages") + 1}
-    if role == ChatMessage.Role.CUSTOMER and (told := _language(held)):
-        changes["language"] = told  # type: ignore[assignment]  # F is one of the values
-    ChatSession.objects.filter(pk=held.pk).update(**changes)
-    _note(held, by, "chat.append")
+    changes: dict[str, Any] = {"total_messages": F("total_messages") + 1}
+    if role == ChatMessage.Role.CUSTOMER and (language := _session_language(locked_session)):
+        changes["language"] = language
+    ChatSession.objects.filter(pk=locked_session.pk).update(**changes)
+    _log_access(locked_session, by, "chat.append")
     return message
 
 
 @transaction.atomic
-def close(*, session: ChatSession, by: str) -> ChatSession:
-    """End a conversation; one that has ended stays as it is."""
+def close_session(*, session: ChatSession, by: str) -> ChatSession:
+    """End a chat session; a closed session keeps the time at which it was closed."""
     if ChatSession.objects.filter(pk=session.pk, session_end=None).update(session_end=Now()):
-        _note(session, by, "chat.close")
+        _log_access(session, by, "chat.close")
     session.refresh_from_db()
     return session
 
@@ -87,33 +89,38 @@ def close(*, session: ChatSession, by: str) -> ChatSession:
 def give_feedback(
     *, message: ChatMessage, is_helpful: bool, comment: str, by: str
 ) -> MessageFeedback:
-    """Note whether an answer helped; said again, the last word holds. Raises BadInput for a message of the customer's."""
+    """
+    Record whether a reply was helpful; new feedback replaces earlier feedback on the same message.
+
+    Raises BadInput for a message of the customer.
+    """
     if message.role == ChatMessage.Role.CUSTOMER:
-        raise BadInput("message", "is the customer's; feedback is given on answers")
+        raise BadInput("message", "is the customer's; feedback is given on replies")
     session = message.session
     if session is None:
-        raise BadInput("message", "belongs to no conversation")
+        raise BadInput("message", "belongs to no chat session")
+    redacted_comment = mask(comment, known=_known_identifiers(session))
     feedback, _ = MessageFeedback.objects.update_or_create(
         message_id=message.id,
         defaults={
             "session": session,
             "is_helpful": is_helpful,
-            "comment": mask(comment, known=_known(session))[:500],
+            "comment": redacted_comment[:MAX_COMMENT_LENGTH],
             "given_at": timezone.now(),
         },
     )
-    _note(session, by, "chat.feedback")
+    _log_access(session, by, "chat.feedback")
     return feedback
 
 
-def read(*, session: ChatSession, by: str) -> ChatSession:
-    """Note that a conversation was read, where it is somebody's; return it."""
-    _note(session, by, "chat.read")
+def read_session(*, session: ChatSession, by: str) -> ChatSession:
+    """Return a session after logging the access, which is logged only if it has a customer."""
+    _log_access(session, by, "chat.read")
     return session
 
 
-def message_of(pk: UUID) -> ChatMessage | None:
-    """Return a message by its id, whichever month it lies in."""
+def find_message(pk: UUID) -> ChatMessage | None:
+    """Return a message by its id, from whichever monthly partition; None when it does not exist."""
     return (
         ChatMessage.objects.select_related("session__customer")
         .filter(id=pk)
@@ -122,26 +129,30 @@ def message_of(pk: UUID) -> ChatMessage | None:
     )
 
 
-def _open(session: ChatSession) -> ChatSession:
-    held = ChatSession.objects.select_for_update().filter(pk=session.pk).first()
-    if held is None or held.session_end:
+def _lock_open_session(session: ChatSession) -> ChatSession:
+    locked_session = ChatSession.objects.select_for_update().filter(pk=session.pk).first()
+    if locked_session is None or locked_session.session_end:
         raise ChatClosed
-    return held
+    return locked_session
 
 
-def _known(session: ChatSession) -> tuple[str, ...]:
+def _known_identifiers(session: ChatSession) -> tuple[str, ...]:
     return (session.customer.external_customer_id,) if session.customer else ()
 
 
-def _language(session: ChatSession) -> str:
-    """Return the language of the customer's first messages, the newest among them; empty once they are past, or unclear."""
-    first = session.messages.filter(role=ChatMessage.Role.CUSTOMER).order_by("created_at")[
-        : _TELLING + 1
-    ]
-    texts = [message.message_text or "" for message in first]
-    return language_of_all(texts) if len(texts) <= _TELLING else ""
+def _session_language(session: ChatSession) -> str:
+    """
+    Return the language of the customer's first messages, including the newest one.
+
+    Empty when it is unclear, or when the newest message is not among the first ones.
+    """
+    first_messages = session.messages.filter(role=ChatMessage.Role.CUSTOMER).order_by("created_at")
+    texts = [message.message_text or "" for message in first_messages[: _MAX_LANGUAGE_MESSAGES + 1]]
+    if len(texts) > _MAX_LANGUAGE_MESSAGES:
+        return ""
+    return detect_common_language(texts)
 
 
-def _note(session: ChatSession, by: str, action: str) -> None:
+def _log_access(session: ChatSession, by: str, action: str) -> None:
     if session.customer_id:
-        note(customer=session.customer_id, actor=by, action=action)
+        log_access(customer=session.customer_id, actor=by, action=action)

@@ -1,4 +1,4 @@
-"""What people agree to, purpose by purpose, and take back."""
+"""Give and withdraw consents, by purpose."""
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
@@ -14,13 +14,15 @@ from customers.models import (
     Purchase,
     Recommendation,
 )
-from customers.services.access import note
-from customers.services.preferences import derive
-from mlops.privacy.legal_holds import held_subjects, open_hold
+from customers.services.access import log_access
+from customers.services.preferences import derive_preferences
+from mlops.privacy.legal_holds import active_legal_hold, subjects_on_hold
+
+_MAX_CHANNEL_LENGTH = 30
 
 
 @transaction.atomic
-def give(
+def give_consent(  # noqa: PLR0913  # keyword-only
     *,
     customer: CustomerProfile,
     purpose: str,
@@ -29,73 +31,99 @@ def give(
     by: str,
     channel: str = "",
 ) -> Consent:
-    """Note that the person agreed to a text; agreed already to the same one, nothing changes. Raises BadInput."""
-    held = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
-    if purpose not in ConsentText.Purpose.values:
-        raise BadInput("purpose", f"must be one of {', '.join(ConsentText.Purpose.values)}")
+    """
+    Record the consent to a version of a consent text and return it.
+
+    Returns the existing consent when the customer already agreed to that version. An active consent
+    to another version of the purpose is withdrawn. Raises BadInput.
+    """
+    profile = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
+    _require_purpose(purpose)
     text = ConsentText.objects.filter(purpose=purpose, version=version).first()
     if text is None:
-        raise BadInput("version", "no text of that version was ever shown")
+        raise BadInput("version", "is not a version of the text of this purpose")
     if language not in ("en", "fr"):
         raise BadInput("language", "must be en or fr")
-    open_one = Consent.objects.filter(customer=held, purpose=purpose, withdrawn_at=None).first()
-    if open_one and open_one.text_id == text.pk:
-        return open_one
-    if open_one:  # to another version
-        Consent.objects.filter(pk=open_one.pk).update(withdrawn_at=Now())
-    made = Consent.objects.create(
-        customer=held, text=text, purpose=purpose, language=language, channel=channel[:30]
+    active = Consent.objects.filter(customer=profile, purpose=purpose, withdrawn_at=None).first()
+    if active and active.text_id == text.pk:
+        return active
+    if active:
+        Consent.objects.filter(pk=active.pk).update(withdrawn_at=Now())
+    consent = Consent.objects.create(
+        customer=profile,
+        text=text,
+        purpose=purpose,
+        language=language,
+        channel=channel[:_MAX_CHANNEL_LENGTH],
     )
-    note(customer=held, actor=by, action=f"consent.give.{purpose}")
+    log_access(customer=profile, actor=by, action=f"consent.give.{purpose}")
     if purpose in (ConsentText.Purpose.HISTORY, ConsentText.Purpose.PROFILING):
-        CustomerProfile.objects.filter(pk=held.pk).update(is_due=True)
-    made.refresh_from_db()
-    return made
+        CustomerProfile.objects.filter(pk=profile.pk).update(is_due=True)
+    consent.refresh_from_db()
+    return consent
 
 
 @transaction.atomic
-def withdraw(*, customer: CustomerProfile, purpose: str, by: str) -> int:
+def withdraw_consent(*, customer: CustomerProfile, purpose: str, by: str) -> int:
     """
-    Take a consent back, and at once what rested on it; return how many were open.
+    Withdraw a consent together with the data that depends on it; return the number withdrawn.
 
-    history: purchases and interactions are no longer linked; profiling: nothing is derived any more; chat: the
-    conversations are deleted. Under a legal hold what is there stays until it is lifted, and nothing new comes to it.
+    history: purchases and interactions are unlinked from the customer. profiling: derived
+    preferences are deleted. chat: the chat sessions are deleted. Under a legal hold the data stays
+    until the hold is lifted; no new data is linked meanwhile. Raises BadInput.
     """
-    if purpose not in ConsentText.Purpose.values:
-        raise BadInput("purpose", f"must be one of {', '.join(ConsentText.Purpose.values)}")
-    held = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
-    closed = Consent.objects.filter(customer=held, purpose=purpose, withdrawn_at=None).update(
-        withdrawn_at=Now()
-    )
-    if open_hold(held.pk) is None:
-        _take_away(held, purpose)
-    derive(held)
-    note(customer=held, actor=by, action=f"consent.withdraw.{purpose}")
-    return closed
+    _require_purpose(purpose)
+    profile = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
+    withdrawn_count = Consent.objects.filter(
+        customer=profile, purpose=purpose, withdrawn_at=None
+    ).update(withdrawn_at=Now())
+    if active_legal_hold(profile.pk) is None:
+        _remove_dependent_data(profile, purpose)
+    derive_preferences(profile)
+    log_access(customer=profile, actor=by, action=f"consent.withdraw.{purpose}")
+    return withdrawn_count
 
 
 @transaction.atomic
-def settle_withdrawn() -> int:
-    """Take away what rests on no consent any more and was kept by a hold that is lifted now; return of how many people."""
-    done = 0
+def complete_withdrawals() -> int:
+    """
+    Remove data whose consent was withdrawn during a legal hold that is lifted now.
+
+    Return the number of removals, one for each customer and kind of data. Safe to repeat.
+    """
+    removal_count = 0
     for purpose, model in (
         (ConsentText.Purpose.HISTORY, Purchase),
         (ConsentText.Purpose.HISTORY, Interaction),
         (ConsentText.Purpose.CHAT, ChatSession),
     ):
-        agreeing = Consent.objects.filter(
-            customer=OuterRef("pk"), purpose=purpose, withdrawn_at=None
+        active = Consent.objects.filter(customer=OuterRef("pk"), purpose=purpose, withdrawn_at=None)
+        customers = (
+            CustomerProfile.objects.filter(
+                ~Exists(active), Exists(model.objects.filter(customer=OuterRef("pk")))
+            )
+            .exclude(pk__in=subjects_on_hold())
+            .order_by("pk")
+            .select_for_update()
         )
-        left = CustomerProfile.objects.filter(
-            ~Exists(agreeing), Exists(model.objects.filter(customer=OuterRef("pk")))
-        )
-        for customer in left.exclude(pk__in=held_subjects()).order_by("pk").select_for_update():
-            _take_away(customer, purpose)
-            done += 1
-    return done
+        for customer in customers:
+            _remove_dependent_data(customer, purpose)
+            removal_count += 1
+    return removal_count
 
 
-def _take_away(customer: CustomerProfile, purpose: str) -> None:
+def active_purposes(customer: CustomerProfile) -> set[str]:
+    """Return the purposes of the customer's active consents."""
+    active = Consent.objects.filter(customer=customer, withdrawn_at=None)
+    return set(active.values_list("purpose", flat=True))
+
+
+def _require_purpose(purpose: str) -> None:
+    if purpose not in ConsentText.Purpose.values:
+        raise BadInput("purpose", f"must be one of {', '.join(ConsentText.Purpose.values)}")
+
+
+def _remove_dependent_data(customer: CustomerProfile, purpose: str) -> None:
     match purpose:
         case ConsentText.Purpose.HISTORY:
             Purchase.objects.filter(customer=customer).update(customer=None)
@@ -103,12 +131,3 @@ def _take_away(customer: CustomerProfile, purpose: str) -> None:
             Recommendation.objects.filter(customer_id=customer.pk).update(customer_id=None)
         case ConsentText.Purpose.CHAT:
             ChatSession.objects.filter(customer=customer).delete()
-
-
-def open_purposes(customer: CustomerProfile) -> set[str]:
-    """Return what the person agrees to now."""
-    return set(
-        Consent.objects.filter(customer=customer, withdrawn_at=None).values_list(
-            "purpose", flat=True
-        )
-    )

@@ -1,4 +1,4 @@
-"""What people buy and do, written as events tell it; linked to a person only where they agreed."""
+"""Write purchases and interactions, linked to customers with the consent `history` only."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,100 +11,121 @@ from django.db import connection
 from customers.models import CustomerProfile
 from mlops.sql_arrays import array
 
-# Locked until the rows are there, so that a consent withdrawn at the same moment finds them; in one order, and as strongly
-# as the change that may follow, so that two writers wait for each other and do not deadlock.
-_REMEMBERED = """
+# Returns external id and id of the customers with the consent `history`. The profiles are locked
+# until the rows are written, so that a consent withdrawn at the same moment finds them. One lock
+# order, and a lock as strong as the update that may follow, keep two writers from deadlocking.
+_CONSENTING_CUSTOMERS_SQL = """
 SELECT c.external_customer_id, c.id FROM customer_profiles c
 WHERE c.external_customer_id = ANY(%s)
-  AND EXISTS (SELECT FROM consents k WHERE k.customer_id = c.id AND k.purpose = 'history' AND k.withdrawn_at IS NULL)
+  AND EXISTS (
+    SELECT FROM consents k
+    WHERE k.customer_id = c.id AND k.purpose = 'history' AND k.withdrawn_at IS NULL
+  )
 ORDER BY c.id FOR NO KEY UPDATE OF c
 """
-_PURCHASES = """
-INSERT INTO purchases (event_id, line, order_id, customer_id, store_id, product_id, quantity, unit_price, purchased_at)
-SELECT * FROM unnest(%s::uuid[], %s::smallint[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::int[], %s::numeric[],
-  %s::timestamptz[]) ON CONFLICT (event_id, line) DO NOTHING
+# Inserts receipt lines; a line that is already stored is skipped.
+_INSERT_PURCHASES_SQL = """
+INSERT INTO purchases (
+  event_id, line, order_id, customer_id, store_id, product_id, quantity, unit_price, purchased_at
+)
+SELECT * FROM unnest(
+  %s::uuid[], %s::smallint[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::int[],
+  %s::numeric[], %s::timestamptz[]
+)
+ON CONFLICT (event_id, line) DO NOTHING
 """
-_INTERACTIONS = """
-INSERT INTO interactions (id, kind, customer_id, session, store_id, product_id, quantity, occurred_at)
-SELECT * FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::int[], %s::timestamptz[])
+# Inserts interactions; an interaction that is already stored is skipped.
+_INSERT_INTERACTIONS_SQL = """
+INSERT INTO interactions (
+  id, kind, customer_id, session, store_id, product_id, quantity, occurred_at
+)
+SELECT * FROM unnest(
+  %s::uuid[], %s::text[], %s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::int[],
+  %s::timestamptz[]
+)
 ON CONFLICT (id) DO NOTHING
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One line of a receipt."""
+class PurchaseLine:
+    """One line of a receipt; `line` is its index on the receipt, from 0."""
 
     event_id: UUID
     line: int
     order_id: str
-    customer: UUID | None
-    store: UUID | None
-    product: UUID
+    customer_id: UUID | None
+    store_id: UUID | None
+    product_id: UUID
     quantity: int
     unit_price: Decimal
     purchased_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """A view, a change of a basket, praise or blame."""
+class InteractionRecord:
+    """A view, a basket change, a like or a dislike."""
 
     event_id: UUID
-    kind: str
-    customer: UUID | None
-    session: str
-    store: UUID | None
-    product: UUID
+    type: str
+    customer_id: UUID | None
+    session_id: str
+    store_id: UUID | None
+    product_id: UUID
     quantity: int | None
     occurred_at: datetime
 
 
-def remembered(numbers: Iterable[str | None]) -> dict[str, UUID]:
-    """Return the profiles, by external id, of those who agreed to be remembered; the others' acts are nobody's."""
-    told = sorted({number for number in numbers if number})
-    if not told:
+def customers_with_history_consent(external_ids: Iterable[str | None]) -> dict[str, UUID]:
+    """
+    Return the ids of the customers with the consent `history`, by external id.
+
+    Unknown external ids and customers without the consent are left out. The profiles stay locked
+    until the end of the transaction.
+    """
+    distinct_ids = sorted({external_id for external_id in external_ids if external_id})
+    if not distinct_ids:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_REMEMBERED, [told])
+        cursor.execute(_CONSENTING_CUSTOMERS_SQL, [distinct_ids])
         return dict(cursor.fetchall())
 
 
-def record_purchases(lines: Sequence[Line]) -> None:
-    """Write lines of receipts, each once; whose preferences they bear on are derived anew at the next occasion."""
+def record_purchases(lines: Sequence[PurchaseLine]) -> None:
+    """Insert receipt lines, each once, and mark their customers' preferences as due."""
     with connection.cursor() as cursor:
         cursor.execute(
-            _PURCHASES,
+            _INSERT_PURCHASES_SQL,
             [
                 array(line.event_id for line in lines),
                 array(line.line for line in lines),
                 array(line.order_id for line in lines),
-                array(line.customer for line in lines),
-                array(line.store for line in lines),
-                array(line.product for line in lines),
+                array(line.customer_id for line in lines),
+                array(line.store_id for line in lines),
+                array(line.product_id for line in lines),
                 array(line.quantity for line in lines),
                 array(line.unit_price for line in lines),
                 array(line.purchased_at for line in lines),
             ],
         )
-    buyers = {line.customer for line in lines if line.customer}
-    if buyers:
-        CustomerProfile.objects.filter(pk__in=buyers, is_due=False).update(is_due=True)
+    customer_ids = {line.customer_id for line in lines if line.customer_id}
+    if customer_ids:
+        CustomerProfile.objects.filter(pk__in=customer_ids, is_due=False).update(is_due=True)
 
 
-def record_acts(acts: Sequence[Act]) -> None:
-    """Write what was looked at, put into baskets, praised or blamed, each once."""
+def record_interactions(interactions: Sequence[InteractionRecord]) -> None:
+    """Insert views, basket changes, likes and dislikes, each once."""
     with connection.cursor() as cursor:
         cursor.execute(
-            _INTERACTIONS,
+            _INSERT_INTERACTIONS_SQL,
             [
-                array(act.event_id for act in acts),
-                array(act.kind for act in acts),
-                array(act.customer for act in acts),
-                array(act.session for act in acts),
-                array(act.store for act in acts),
-                array(act.product for act in acts),
-                array(act.quantity for act in acts),
-                array(act.occurred_at for act in acts),
+                array(interaction.event_id for interaction in interactions),
+                array(interaction.type for interaction in interactions),
+                array(interaction.customer_id for interaction in interactions),
+                array(interaction.session_id for interaction in interactions),
+                array(interaction.store_id for interaction in interactions),
+                array(interaction.product_id for interaction in interactions),
+                array(interaction.quantity for interaction in interactions),
+                array(interaction.occurred_at for interaction in interactions),
             ],
         )

@@ -1,4 +1,4 @@
-"""Profiles: made, corrected by the person, age proven."""
+"""Register customers, correct their profiles and record age verification."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
@@ -13,166 +13,217 @@ from catalog.models import Store
 from catalog.reference.provinces import PROVINCES
 from config.errors import BadInput, Conflict
 from customers.models import CustomerProfile
-from customers.services.access import note
-from customers.services.preferences import settle
+from customers.services.access import log_access
+from customers.services.preferences import set_effective_preferences
 
-STRAIN_TYPES = ("indica", "sativa", "hybrid", "blend", "indica-dominant", "sativa-dominant", "cbd")
-_MOST = {"thc_range": Decimal(100), "cbd_range": Decimal(100), "price_range": Decimal(10_000)}
-AGES = sorted({age for province in PROVINCES.values() for _, age in province.ages})
-"""Ages from which cannabis may be bought, somewhere."""
-_MOST_DISLIKED = 50
-_DISLIKED = ("disliked_brands", "disliked_categories", "disliked_strain_types")
-STATED = (*_MOST, "strain_types", *_DISLIKED)
-"""Preferences that a person may state."""
+STRAIN_TYPES = ("indica", "sativa", "hybrid", "blend", "indica_dominant", "sativa_dominant", "cbd")
+LEGAL_AGES = sorted({age for province in PROVINCES.values() for _, age in province.ages})
+"""The legal ages of all provinces, the lowest first."""
+MAX_EXTERNAL_ID_LENGTH = 100
+_MAX_RANGE_VALUES = {
+    "thc_range": Decimal(100),
+    "cbd_range": Decimal(100),
+    "price_range": Decimal(10_000),
+}
+_MAX_DISLIKED = 50
+_MAX_DISLIKED_LENGTH = 100
+_DISLIKED_FIELDS = ("disliked_brands", "disliked_categories", "disliked_strain_types")
+PREFERENCE_FIELDS = (*_MAX_RANGE_VALUES, "strain_types", *_DISLIKED_FIELDS)
+"""The preferences that a customer may state."""
 
 
-def register(
+def register_customer(  # noqa: PLR0913  # keyword-only
     *,
-    external_customer_id: str,
+    external_id: str,
     by: str,
     province: str = "",
     language: str = "en",
     store: Store | None = None,
     is_synthetic: bool = False,
 ) -> CustomerProfile:
-    """Make a profile that knows nothing but its number. Raises BadInput, and Conflict when the number is known."""
-    number = external_customer_id.strip()
-    if not number or len(number) > 100 or "\x00" in number:
-        raise BadInput("external_customer_id", "must have 1 to 100 characters")
-    values = {"province": _province(province) if province else "", "language": _language(language)}
+    """
+    Create a customer profile.
+
+    external_id: loyalty number or account; surrounding spaces are removed. Raises BadInput, and
+    Conflict when the external id is registered already.
+    """
+    external_id = external_id.strip()
+    if not external_id or len(external_id) > MAX_EXTERNAL_ID_LENGTH or "\x00" in external_id:
+        raise BadInput("external_id", f"must have 1 to {MAX_EXTERNAL_ID_LENGTH} characters")
+    province = _parse_province(province) if province else ""
+    language = _parse_language(language)
     try:
         with transaction.atomic():
-            made = CustomerProfile.objects.create(
-                external_customer_id=number, store=store, is_synthetic=is_synthetic, **values
+            profile = CustomerProfile.objects.create(
+                external_customer_id=external_id,
+                province=province,
+                language=language,
+                store=store,
+                is_synthetic=is_synthetic,
             )
-            note(customer=made, actor=by, action="profile.register")
+            log_access(customer=profile, actor=by, action="profile.register")
     except IntegrityError:
         raise Conflict(
-            "This customer is registered already.",
-            [("external_customer_id", "is registered already")],
+            "This customer is registered already.", [("external_id", "is registered already")]
         ) from None
-    return CustomerProfile.objects.get(pk=made.pk)
+    return CustomerProfile.objects.get(pk=profile.pk)
 
 
 @transaction.atomic
-def correct(*, customer: CustomerProfile, changes: Mapping[str, Any], by: str) -> CustomerProfile:
+def correct_profile(
+    *, customer: CustomerProfile, changes: Mapping[str, Any], by: str
+) -> CustomerProfile:
     """
-    Correct what the person says is wrong; what they state of their preferences outranks what purchases tell.
+    Correct profile fields and stated preferences, at the customer's request.
 
-    changes: province, language, store, and of `STATED` those given; None takes a statement back. Raises BadInput with
-    the field; nothing is changed then.
+    changes: province, language, store and any of `PREFERENCE_FIELDS`, by name. A preference of
+    None removes the statement, so that the derived preference applies again. Raises BadInput
+    naming the field; nothing is changed then.
     """
-    held = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
-    stated = dict(held.stated)
+    profile = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
+    stated = dict(profile.stated_preferences)
     for field, value in changes.items():
-        if field in STATED:
-            stated[field] = _stated(field, value)
-        elif field in _CORRECTED:
-            setattr(held, field, _CORRECTED[field](value))
+        if field in PREFERENCE_FIELDS:
+            stated[field] = _parse_preference(field, value)
+        elif field in _PROFILE_FIELD_PARSERS:
+            setattr(profile, field, _PROFILE_FIELD_PARSERS[field](value))
         else:
-            raise BadInput(
-                field, f"cannot be corrected; what can is {', '.join((*_CORRECTED, *STATED))}"
-            )
-    held.stated = {field: value for field, value in stated.items() if value is not None}
-    settle(held)
-    held.updated_at = Now()
-    held.save()
-    note(customer=held, actor=by, action="profile.correct")
-    held.refresh_from_db()
-    return held
+            correctable = ", ".join((*_PROFILE_FIELD_PARSERS, *PREFERENCE_FIELDS))
+            raise BadInput(field, f"cannot be corrected; correctable fields are {correctable}")
+    profile.stated_preferences = {
+        field: value for field, value in stated.items() if value is not None
+    }
+    set_effective_preferences(profile)
+    profile.updated_at = Now()
+    profile.save()
+    log_access(customer=profile, actor=by, action="profile.correct")
+    profile.refresh_from_db()
+    return profile
 
 
 @transaction.atomic
 def verify_age(
-    *, customer: CustomerProfile, proof: str, by: str, age: int | None = None
+    *,
+    customer: CustomerProfile,
+    verification_method: str,
+    by: str,
+    verified_age: int | None = None,
 ) -> CustomerProfile:
     """
-    Note that the person has shown to be of age, and by what; the document is not kept. Raises BadInput.
+    Record that the customer's age was verified, and how; the document itself is not stored.
 
-    age: the least that was shown, 18, 19 or 21; else that of their province today, and where none is known the lowest. It
-    stays what it is when they move.
+    verified_age: the minimum age that was shown (18, 19 or 21). Default: the legal age of the
+    customer's province today, or the lowest legal age when the province is unknown. It does not
+    change when the customer moves. Raises BadInput.
     """
-    if proof not in CustomerProfile.AgeProof.values:
-        raise BadInput("proof", f"must be one of {', '.join(CustomerProfile.AgeProof.values)}")
-    if age not in (None, *AGES):
-        raise BadInput("age", f"must be one of {', '.join(map(str, AGES))}")
-    home = PROVINCES.get(customer.province)
-    shown = age or (home.least_age(timezone.localdate()) if home else AGES[0])
+    methods = CustomerProfile.VerificationMethod.values
+    if verification_method not in methods:
+        raise BadInput("verification_method", f"must be one of {', '.join(methods)}")
+    if verified_age is not None and verified_age not in LEGAL_AGES:
+        raise BadInput("verified_age", f"must be one of {', '.join(map(str, LEGAL_AGES))}")
+    province = PROVINCES.get(customer.province)
+    legal_age = province.min_age(timezone.localdate()) if province else LEGAL_AGES[0]
     CustomerProfile.objects.filter(pk=customer.pk).update(
         is_age_verified=True,
-        age_proof=proof,
-        proven_age=shown,
+        verification_method=verification_method,
+        verified_age=verified_age or legal_age,
         age_verified_at=Now(),
         updated_at=Now(),
     )
-    note(customer=customer, actor=by, action="age.verify")
+    log_access(customer=customer, actor=by, action="age.verify")
     customer.refresh_from_db()
     return customer
 
 
-def _province(value: Any) -> str:
+def provinces_of_legal_age(customer: CustomerProfile) -> list[str]:
+    """Return the codes of the provinces where the verified age allows a purchase today."""
+    if not customer.is_age_verified:
+        return []
+    verified_age = customer.verified_age or LEGAL_AGES[0]
+    today = timezone.localdate()
+    return sorted(
+        code for code, province in PROVINCES.items() if province.min_age(today) <= verified_age
+    )
+
+
+def _parse_province(value: Any) -> str:
     if value not in PROVINCES:
         raise BadInput("province", f"must be one of {', '.join(sorted(PROVINCES))}")
     return str(value)
 
 
-def _language(value: Any) -> str:
+def _parse_language(value: Any) -> str:
     if value not in ("en", "fr"):
         raise BadInput("language", "must be en or fr")
     return str(value)
 
 
-def _store(value: Any) -> Store | None:
+def _parse_store(value: Any) -> Store | None:
     if value is None or isinstance(value, Store):
         return value
-    found = Store.objects.filter(code=str(value)).first()
-    if found is None:
+    store = Store.objects.filter(code=str(value)).first()
+    if store is None:
         raise BadInput("store", "is not known")
-    return found
+    return store
 
 
-_CORRECTED: Mapping[str, Callable[[Any], Any]] = {
-    "province": _province,
-    "language": _language,
-    "store": _store,
+_PROFILE_FIELD_PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    "province": _parse_province,
+    "language": _parse_language,
+    "store": _parse_store,
 }
 
 
-def _stated(field: str, value: Any) -> Any:
+def _parse_preference(field: str, value: Any) -> Any:
     if value is None:
         return None
     if field == "strain_types":
-        if (
-            not isinstance(value, list)
-            or not value
-            or any(one not in STRAIN_TYPES for one in value)
-        ):
-            raise BadInput(field, f"must be a list of some of {', '.join(STRAIN_TYPES)}, or null")
-        return sorted(set(value))
-    if field in _DISLIKED:
-        return _disliked(field, value)
+        return _parse_strain_types(field, value)
+    if field in _DISLIKED_FIELDS:
+        return _parse_disliked(field, value)
+    return _parse_range(field, value)
+
+
+def _parse_strain_types(field: str, value: Any) -> list[str]:
+    is_valid = (
+        isinstance(value, list)
+        and bool(value)
+        and all(strain_type in STRAIN_TYPES for strain_type in value)
+    )
+    if not is_valid:
+        raise BadInput(field, f"must be a list of some of {', '.join(STRAIN_TYPES)}, or null")
+    return sorted(set(value))
+
+
+def _parse_range(field: str, value: Any) -> list[float]:
+    max_value = _MAX_RANGE_VALUES[field]
     try:
-        low, high = (Decimal(str(end)) for end in value)
-        is_right = 0 <= low <= high <= _MOST[field]
+        lower, upper = (Decimal(str(bound)) for bound in value)
+        is_valid = 0 <= lower <= upper <= max_value
     except (TypeError, ValueError, InvalidOperation):
-        is_right = False
-    if not is_right:
+        is_valid = False
+    if not is_valid:
         raise BadInput(
-            field, f"must be two numbers, the lower first, from 0 to {_MOST[field]}, or null"
+            field, f"must be two numbers, the lower first, from 0 to {max_value}, or null"
         )
-    return [float(low), float(high)]
+    return [float(lower), float(upper)]
 
 
-def _disliked(field: str, value: Any) -> list[str]:
+def _parse_disliked(field: str, value: Any) -> list[str]:
     allowed = {
         "disliked_categories": set(CATEGORIES.values()),
         "disliked_strain_types": set(STRAIN_TYPES),
     }.get(field)
-    is_right = isinstance(value, list) and 0 < len(value) <= _MOST_DISLIKED
-    if not is_right or any(
-        not isinstance(one, str) or not one.strip() or len(one) > 100 for one in value
-    ):
-        raise BadInput(field, f"must be a list of 1 to {_MOST_DISLIKED} words, or null")
+    is_valid = (
+        isinstance(value, list)
+        and 0 < len(value) <= _MAX_DISLIKED
+        and all(
+            isinstance(word, str) and word.strip() and len(word) <= _MAX_DISLIKED_LENGTH
+            for word in value
+        )
+    )
+    if not is_valid:
+        raise BadInput(field, f"must be a list of 1 to {_MAX_DISLIKED} words, or null")
     if allowed is not None and not set(value) <= allowed:
         raise BadInput(field, f"must be a list of some of {', '.join(sorted(allowed))}, or null")
-    return sorted({one.strip() for one in value})
+    return sorted({word.strip() for word in value})

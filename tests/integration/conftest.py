@@ -1,4 +1,4 @@
-"""What integration tests may ask for."""
+"""Fixtures of the integration tests."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -8,20 +8,25 @@ from django.core.cache import cache
 
 from catalog.models import CatalogSource, Product
 from config.cache import invalidation
-from tests.canaries import Person, make_index, plant, remove_collections
+from tests.canaries import (
+    CanaryCustomer,
+    create_canary_customer,
+    create_customer_index,
+    remove_collections,
+)
 from vectors.models import VectorIndex
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _unheard_at_the_end(django_db_setup: None) -> Iterator[None]:
-    """Let go of the database before it is dropped: what is set up after it is taken down before it."""
+def _stopped_change_listener(django_db_setup: None) -> Iterator[None]:
+    """Disconnect the change listener before the test database is dropped."""
     yield
     invalidation.stop()
 
 
 @pytest.fixture(autouse=True)
-def _unpaced(request: pytest.FixtureRequest) -> None:
-    """Ask the sample supplier as fast as it answers."""
+def _unthrottled_supplier(request: pytest.FixtureRequest) -> None:
+    """Raise the request rate of the sources, so that the sample supplier answers at full speed."""
     if "supplier" in request.fixturenames and request.node.get_closest_marker("django_db"):
         request.getfixturevalue("transactional_db")
         CatalogSource.objects.update(requests_per_second=1000)
@@ -29,28 +34,28 @@ def _unpaced(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def customers_index() -> Iterator[VectorIndex]:
-    """An index of customers; Redis and Milvus are without them before and after."""
+    """A vector index of customers; Redis and Milvus are emptied before and after the test."""
     cache.clear()
-    yield make_index()
+    yield create_customer_index()
     cache.clear()
     remove_collections()
 
 
 @pytest.fixture
 def planted_product() -> Product:
-    """Something to buy."""
-    made = Product.objects.create(name="Pink Kush", merge_key=f"test:{uuid4()}", price=30)
-    made.refresh_from_db()
-    return made
+    """A product that the canary customers bought and viewed."""
+    product = Product.objects.create(name="Pink Kush", merge_key=f"test:{uuid4()}", price=30)
+    product.refresh_from_db()
+    return product
 
 
 @pytest.fixture
-def person(planted_product: Product, customers_index: VectorIndex) -> Person:
-    """A customer with something in every place."""
-    return plant(planted_product, customers_index)
+def canary_customer(planted_product: Product, customers_index: VectorIndex) -> CanaryCustomer:
+    """A customer with data in every store of personal data."""
+    return create_canary_customer(planted_product, customers_index)
 
 
 @pytest.fixture
-def neighbor(planted_product: Product, customers_index: VectorIndex) -> Person:
-    """Another one, who stays."""
-    return plant(planted_product, customers_index)
+def other_canary_customer(planted_product: Product, customers_index: VectorIndex) -> CanaryCustomer:
+    """A second customer, whose data must stay."""
+    return create_canary_customer(planted_product, customers_index)

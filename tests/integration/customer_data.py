@@ -1,4 +1,4 @@
-"""Keys, people and products for tests of people."""
+"""API clients, customers, products and events for tests."""
 
 from decimal import Decimal
 from typing import Any
@@ -12,7 +12,13 @@ from config.api.keys import ApiKey
 from customers.models import ConsentText, CustomerProfile
 from customers.services import consents, profiles
 
-EVERYTHING = (
+_TOPICS = {
+    "stock": "inventory_updates",
+    "price": "price_changes",
+    "metric": "system_metrics",
+    "log": "system_metrics",
+}
+ALL_SCOPES = (
     "customers:read",
     "customers:write",
     "chat:write",
@@ -24,8 +30,8 @@ EVERYTHING = (
 )
 
 
-def key_with(audience: str = "staff", scopes: tuple[str, ...] = EVERYTHING) -> str:
-    """A key of the API."""
+def create_api_key(audience: str = "staff", scopes: tuple[str, ...] = ALL_SCOPES) -> str:
+    """Create an API key and return its secret."""
     cache.clear()
     _, secret = ApiKey.objects.create_key(
         name="t", audience=audience, scopes=list(scopes), rate="100000/min"
@@ -33,33 +39,33 @@ def key_with(audience: str = "staff", scopes: tuple[str, ...] = EVERYTHING) -> s
     return str(secret)
 
 
-def client_with(audience: str = "staff", scopes: tuple[str, ...] = EVERYTHING) -> APIClient:
-    """A client of the API with a key of its own."""
+def create_api_client(audience: str = "staff", scopes: tuple[str, ...] = ALL_SCOPES) -> APIClient:
+    """Return an API client with a new key."""
     client = APIClient(raise_request_exception=False)
-    client.credentials(HTTP_AUTHORIZATION=f"Api-Key {key_with(audience, scopes)}")
+    client.credentials(HTTP_AUTHORIZATION=f"Api-Key {create_api_key(audience, scopes)}")
     return client
 
 
-def person(*purposes: str, number: str = "", **facts: Any) -> CustomerProfile:
-    """Somebody who has agreed to these purposes."""
-    made = profiles.register(
-        external_customer_id=number or f"L-{uuid4().hex[:8]}", by="user:test", **facts
+def create_customer(*purposes: str, external_id: str = "", **fields: Any) -> CustomerProfile:
+    """Register a customer who consents to the purposes."""
+    customer = profiles.register_customer(
+        external_id=external_id or f"L-{uuid4().hex[:8]}", by="user:test", **fields
     )
     for purpose in purposes:
         text = ConsentText.objects.filter(purpose=purpose).latest("created_at")
-        consents.give(
-            customer=made, purpose=purpose, version=text.version, language="en", by="user:test"
+        consents.give_consent(
+            customer=customer, purpose=purpose, version=text.version, language="en", by="user:test"
         )
-    return made
+    return customer
 
 
-def agreeing(count: int) -> list[CustomerProfile]:
-    """So many who agree to be profiled by what they buy."""
-    return [person("history", "profiling") for _ in range(count)]
+def create_consenting_customers(count: int) -> list[CustomerProfile]:
+    """Register customers with the consents `history` and `profiling`."""
+    return [create_customer("history", "profiling") for _ in range(count)]
 
 
-def product(sku: str = "SKU-1", **facts: Any) -> Product:
-    """A product of the catalogue."""
+def create_product(sku: str = "SKU-1", **fields: Any) -> Product:
+    """Create a product."""
     return Product.objects.create(
         **{
             "name": "Pink Kush",
@@ -68,20 +74,15 @@ def product(sku: str = "SKU-1", **facts: Any) -> Product:
             "thc_percentage": Decimal(20),
             "price": Decimal("29.95"),
             "merge_key": f"test:{sku}",
-            **facts,
+            **fields,
         }
     )
 
 
-def event(type: str, data: dict[str, Any], **envelope: Any) -> dict[str, Any]:
-    """An event as clients send it."""
-    topic = {"stock": "inventory_updates", "price": "price_changes"}.get(
-        type, "customer_interactions"
-    )
-    if type in ("metric", "log"):
-        topic = "system_metrics"
+def event_payload(type: str, data: dict[str, Any], **envelope: Any) -> dict[str, Any]:
+    """Return an event as API clients send it."""
     return {
-        "topic": topic,
+        "topic": _TOPICS.get(type, "customer_interactions"),
         "id": str(uuid4()),
         "type": type,
         "version": 1,

@@ -1,4 +1,4 @@
-"""A lock that another process holds, for tests of those who wait for it."""
+"""Advisory locks held by another connection, for tests of work that waits for them."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,43 +11,45 @@ import pytest
 from django.db import connection
 
 T = TypeVar("T")
+_MAX_WAIT_SECONDS = 30
 
 
-def waited_for(name: str, work: Callable[[], T]) -> T:
-    """Return what the work returns; it has not ended while the lock was held elsewhere, and does once it is let go."""
+def assert_waits_for_lock(name: str, work: Callable[[], T]) -> T:
+    """Return the result of work that does not finish while the lock is held elsewhere."""
 
-    def done() -> T:
+    def run_and_disconnect() -> T:
         try:
             return work()
         finally:
             connection.close()
 
-    with ThreadPoolExecutor() as pool, held_elsewhere(name) as release:
-        working = pool.submit(done)
+    with ThreadPoolExecutor() as pool, hold_lock_elsewhere(name) as release:
+        future = pool.submit(run_and_disconnect)
         with pytest.raises(TimeoutError):
-            working.result(timeout=1)
+            future.result(timeout=1)
         release()
-        return working.result(timeout=30)
+        return future.result(timeout=_MAX_WAIT_SECONDS)
 
 
 @contextmanager
-def held_elsewhere(name: str) -> Iterator[Callable[[], None]]:
-    """Hold an advisory lock on a connection of its own, until what is yielded is called or the context ends."""
-    is_held, may_end = threading.Event(), threading.Event()
+def hold_lock_elsewhere(name: str) -> Iterator[Callable[[], None]]:
+    """Hold an advisory lock on another connection; the yielded function releases it."""
+    is_held = threading.Event()
+    may_release = threading.Event()
 
     def hold() -> None:
         try:
             with pglock.advisory(name):
                 is_held.set()
-                may_end.wait(60)
+                may_release.wait(2 * _MAX_WAIT_SECONDS)
         finally:
             connection.close()
 
     with ThreadPoolExecutor() as pool:
-        holder = pool.submit(hold)
+        future = pool.submit(hold)
         try:
-            assert is_held.wait(30)
-            yield may_end.set
+            assert is_held.wait(_MAX_WAIT_SECONDS)
+            yield may_release.set
         finally:
-            may_end.set()
-            holder.result()
+            may_release.set()
+            future.result()

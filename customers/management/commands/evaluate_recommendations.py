@@ -51,23 +51,23 @@ class Command(BaseCommand):
     def handle(self, *, events: Path, test_days: int, at: int, **options: Any) -> None:
         """Read the events, split them by time, rank, and print the metrics of each ranker."""
         # Imported here: pandas and scipy take a second, which other commands should not wait for.
-        from customers.recommendations.evaluation.metrics import compare
-        from customers.recommendations.evaluation.splits import read_events, split_of
+        from customers.recommendations.evaluation.metrics import compare_rankers
+        from customers.recommendations.evaluation.splits import read_events, split_events
 
         if not (0 < test_days <= 3650 and 0 < at <= 100):
             raise CommandError("--test-days must be 1 to 3650, --at 1 to 100.", returncode=2)
         try:
-            split = split_of(read_events(events), test_days=test_days)
+            split = split_events(read_events(events), test_days=test_days)
         except BadInput as error:
             raise CommandError(f"{events}: {error}", returncode=2) from error
         console = Console(stderr=True)
         with Progress(console=console, transient=True) as progress:
             bar = progress.add_task("ranking", total=4 * len(split.relevant))
-            scores_by_ranker = compare(split, at=at, advance=lambda: progress.advance(bar))
+            scores_by_ranker = compare_rankers(split, k=at, advance=lambda: progress.advance(bar))
         if options["json"]:
             summary = {
                 "customers": len(split.relevant),
-                "products": split.size,
+                "products": split.product_count,
                 "test_days": test_days,
                 "at": at,
                 "scores": {name: asdict(scores) for name, scores in scores_by_ranker.items()},
@@ -79,6 +79,6 @@ class Command(BaseCommand):
             table.add_row(name, *(f"{value:.4f}" for value in asdict(scores).values()))
         Console(file=cast(IO[str], self.stdout), highlight=False, width=100).print(table)
         self.stdout.write(
-            f"{len(split.relevant)} customers, {split.size} products, "
+            f"{len(split.relevant)} customers, {split.product_count} products, "
             f"purchases of the last {test_days} days predicted"
         )

@@ -1,4 +1,4 @@
-"""Conversations: kept under somebody only where they agreed, masked for searching, closed, told whether they helped."""
+"""Tests of the chat API: consent, redaction, language, pagination, feedback, access log."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -9,207 +9,260 @@ from rest_framework.test import APIClient
 
 from customers.models import ChatMessage, ChatSession, MessageFeedback, PersonalAccess
 from customers.services import consents
-from tests.integration.customer_data import EVERYTHING, client_with, person
+from tests.integration.customer_data import ALL_SCOPES, create_api_client, create_customer
 
 pytestmark = pytest.mark.django_db
 SESSIONS = "/api/v1/chat/sessions/"
+UNKNOWN_ID = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 
 
 @pytest.fixture
 def client() -> APIClient:
-    return client_with()
+    return create_api_client()
 
 
-def _open(client: APIClient, **body: object) -> str:
-    made = client.post(SESSIONS, body, format="json")
-    assert made.status_code == 201, made.json()
-    return str(made.json()["id"])
+def _open_session(client: APIClient, **body: object) -> str:
+    response = client.post(SESSIONS, body, format="json")
+    assert response.status_code == 201, response.json()
+    return str(response.json()["id"])
 
 
-def _say(client: APIClient, session: str, text: str, role: str = "customer") -> dict[str, str]:
-    said = client.post(
-        f"{SESSIONS}{session}/messages/", {"message_text": text, "role": role}, format="json"
+def _append(
+    client: APIClient, session_id: str, text: str, role: str = "customer"
+) -> dict[str, str]:
+    response = client.post(
+        f"{SESSIONS}{session_id}/messages/", {"text": text, "role": role}, format="json"
     )
-    assert said.status_code == 201, said.json()
-    return dict(said.json())
+    assert response.status_code == 201, response.json()
+    return dict(response.json())
 
 
-def test_conversation_from_its_beginning_to_its_end(client: APIClient) -> None:
-    session = _open(client)
-    _say(client, session, "Bonjour, avez-vous du Pink Kush?")
-    answer = _say(client, session, "Oui, 3,5 g à 29,95 $.", role="assistant")
-    shown = client.get(f"{SESSIONS}{session}/").json()
-    assert (shown["total_messages"], shown["language"], shown["session_end"]) == (2, "fr", None)
-    said = client.get(f"{SESSIONS}{session}/messages/").json()["results"]
-    assert [(one["role"], one["language"]) for one in said] == [
+def _give_feedback(client: APIClient, message_id: str, **body: object) -> dict[str, object]:
+    response = client.post(f"/api/v1/chat/messages/{message_id}/feedback/", body, format="json")
+    assert response.status_code == 200, response.json()
+    return dict(response.json())
+
+
+def test_session_lists_its_messages_with_their_languages(client: APIClient) -> None:
+    session_id = _open_session(client)
+    _append(client, session_id, "Bonjour, avez-vous du Pink Kush?")
+    _append(client, session_id, "Oui, 3,5 g à 29,95 $.", role="assistant")
+
+    session = client.get(f"{SESSIONS}{session_id}/").json()
+    messages = client.get(f"{SESSIONS}{session_id}/messages/").json()["results"]
+
+    assert (session["message_count"], session["language"], session["ended_at"]) == (2, "fr", None)
+    assert [(message["role"], message["language"]) for message in messages] == [
         ("customer", "fr"),
         ("assistant", "fr"),
     ]
-    judged = client.post(
-        f"/api/v1/chat/messages/{answer['id']}/feedback/", {"is_helpful": False}, format="json"
-    )
-    assert (judged.status_code, judged.json()["is_helpful"]) == (200, False)
-    comment = {"is_helpful": True, "comment": "merci, jean@exemple.ca"}
-    judged = client.post(f"/api/v1/chat/messages/{answer['id']}/feedback/", comment, format="json")
-    assert judged.json()["comment"] == "merci, [EMAIL]"
+
+
+def test_new_feedback_replaces_earlier_feedback_and_is_redacted(client: APIClient) -> None:
+    session_id = _open_session(client)
+    reply = _append(client, session_id, "Oui, 3,5 g à 29,95 $.", role="assistant")
+
+    first = _give_feedback(client, reply["id"], helpful=False)
+    second = _give_feedback(client, reply["id"], helpful=True, comment="merci, jean@exemple.ca")
+
+    assert first["helpful"] is False
+    assert second["comment"] == "merci, [EMAIL]"
     assert MessageFeedback.objects.get().is_helpful
-    closed = client.post(f"{SESSIONS}{session}/close/")
-    assert closed.json()["session_end"]
-    assert client.post(f"{SESSIONS}{session}/close/").json() == closed.json()
-    refused = client.post(
-        f"{SESSIONS}{session}/messages/", {"message_text": "encore"}, format="json"
-    )
-    assert (refused.status_code, refused.json()["title"]) == (409, "chat-closed")
-    assert ChatSession.objects.get().total_messages == ChatMessage.objects.count() == 2
 
 
-def test_kept_under_somebody_only_with_their_consent(client: APIClient) -> None:
-    willing, unwilling = person("chat"), person("history")
-    kept, nobodys = (
-        _open(client, customer=str(willing.pk)),
-        _open(client, customer=str(unwilling.pk)),
-    )
-    assert client.get(f"{SESSIONS}{kept}/").json()["customer"] == str(willing.pk)
-    assert client.get(f"{SESSIONS}{nobodys}/").json()["customer"] is None
-    listed = client.get(SESSIONS, {"customer": str(willing.pk)}).json()["results"]
-    assert [one["id"] for one in listed] == [kept]
-    assert client.get(SESSIONS, {"customer": str(unwilling.pk)}).json()["results"] == []
-    assert {one["id"] for one in client.get(SESSIONS).json()["results"]} == {kept, nobodys}
-    _say(client, kept, "hello")
-    consents.withdraw(customer=willing, purpose="chat", by="user:test")
-    assert client.get(f"{SESSIONS}{kept}/").status_code == 404
-    assert not ChatMessage.objects.filter(session=kept).exists()
+def test_closed_session_accepts_no_message_and_keeps_its_end(client: APIClient) -> None:
+    session_id = _open_session(client)
+    _append(client, session_id, "Bonjour")
+
+    closed = client.post(f"{SESSIONS}{session_id}/close/").json()
+    closed_again = client.post(f"{SESSIONS}{session_id}/close/").json()
+    rejected = client.post(f"{SESSIONS}{session_id}/messages/", {"text": "encore"}, format="json")
+
+    assert closed["ended_at"]
+    assert closed_again == closed
+    assert (rejected.status_code, rejected.json()["title"]) == (409, "chat_closed")
+    assert ChatSession.objects.get().total_messages == 1
+    assert ChatMessage.objects.count() == 1
 
 
-def test_words_stay_as_said_and_the_searched_copy_is_masked(client: APIClient) -> None:
-    customer = person("chat", number="LOY-4711")
-    session = _open(client, customer=str(customer.pk))
+def test_session_is_linked_to_a_customer_only_with_consent(client: APIClient) -> None:
+    consenting = create_customer("chat")
+    not_consenting = create_customer("history")
+
+    linked_id = _open_session(client, customer_id=str(consenting.pk))
+    anonymous_id = _open_session(client, customer_id=str(not_consenting.pk))
+
+    linked = client.get(f"{SESSIONS}{linked_id}/").json()
+    anonymous = client.get(f"{SESSIONS}{anonymous_id}/").json()
+    assert linked["customer_id"] == str(consenting.pk)
+    assert anonymous["customer_id"] is None
+
+
+def test_sessions_are_listed_by_customer(client: APIClient) -> None:
+    consenting = create_customer("chat")
+    not_consenting = create_customer("history")
+    linked_id = _open_session(client, customer_id=str(consenting.pk))
+    anonymous_id = _open_session(client, customer_id=str(not_consenting.pk))
+
+    def listed_ids(**params: str) -> set[str]:
+        return {session["id"] for session in client.get(SESSIONS, params).json()["results"]}
+
+    assert listed_ids(customer_id=str(consenting.pk)) == {linked_id}
+    assert listed_ids(customer_id=str(not_consenting.pk)) == set()
+    assert listed_ids() == {linked_id, anonymous_id}
+
+
+def test_withdrawn_consent_deletes_the_sessions(client: APIClient) -> None:
+    customer = create_customer("chat")
+    session_id = _open_session(client, customer_id=str(customer.pk))
+    _append(client, session_id, "hello")
+
+    consents.withdraw_consent(customer=customer, purpose="chat", by="user:test")
+
+    assert client.get(f"{SESSIONS}{session_id}/").status_code == 404
+    assert not ChatMessage.objects.filter(session=session_id).exists()
+
+
+def test_text_is_stored_as_written_with_a_redacted_copy_for_staff(client: APIClient) -> None:
+    customer = create_customer("chat", external_id="LOY-4711")
+    session_id = _open_session(client, customer_id=str(customer.pk))
     text = (
         "My name is Jane Tremblay (LOY-4711), call 416-555-0199 about Pink Kush 20% THC at $29.95"
     )
-    masked = "My name is [NAME] ([ACCOUNT]), call [PHONE] about Pink Kush 20% THC at $29.95"
-    said = _say(client, session, text)
-    assert (said["message_text"], said["masked_text"]) == (text, masked)
+    redacted = "My name is [NAME] ([ACCOUNT]), call [PHONE] about Pink Kush 20% THC at $29.95"
+
+    for_staff = _append(client, session_id, text)
+    for_verified = (
+        create_api_client("verified").get(f"{SESSIONS}{session_id}/messages/").json()["results"][0]
+    )
+
     row = ChatMessage.objects.get()
-    assert (row.message_text, row.masked_text) == (text, masked)
-    front = client_with("verified").get(f"{SESSIONS}{session}/messages/").json()["results"][0]
-    assert "masked_text" not in front
+    assert (for_staff["text"], for_staff["redacted_text"]) == (text, redacted)
+    assert (row.message_text, row.redacted_text) == (text, redacted)
+    assert "redacted_text" not in for_verified
 
 
-def test_language_is_that_of_the_customers_first_messages(client: APIClient) -> None:
-    session = _open(client)
-    _say(client, session, "Welcome to the store, how may I help you?", role="assistant")
-    _say(client, session, "OK")
-    assert client.get(f"{SESSIONS}{session}/").json()["language"] is None
-    _say(client, session, "avez-vous des jujubes à la framboise?")
-    assert client.get(f"{SESSIONS}{session}/").json()["language"] == "fr"
-    _say(client, session, "et du Pink Kush?")
+def test_session_language_is_that_of_the_customers_first_messages(client: APIClient) -> None:
+    session_id = _open_session(client)
+
+    def language() -> str | None:
+        session: dict[str, str | None] = client.get(f"{SESSIONS}{session_id}/").json()
+        return session["language"]
+
+    _append(client, session_id, "Welcome to the store, how may I help you?", role="assistant")
+    _append(client, session_id, "OK")
+    assert language() is None
+
+    _append(client, session_id, "avez-vous des jujubes à la framboise?")
+    assert language() == "fr"
+
+    _append(client, session_id, "et du Pink Kush?")
     for _ in range(3):
-        _say(client, session, "actually, let us speak English, what is in stock today?")
-    assert client.get(f"{SESSIONS}{session}/").json()["language"] == "fr"
+        _append(client, session_id, "actually, let us speak English, what is in stock today?")
+    assert language() == "fr"
 
 
-def test_messages_are_paged_in_their_order(client: APIClient) -> None:
-    session = _open(client)
+def test_messages_are_paginated_in_order(client: APIClient) -> None:
+    session_id = _open_session(client)
     for number in range(5):
-        _say(client, session, f"message number {number}")
-    other = _open(client)
-    _say(client, other, "elsewhere")
-    seen, address = [], f"{SESSIONS}{session}/messages/?limit=2"
-    while address:
-        page = client.get(address).json()
-        seen += [one["message_text"] for one in page["results"]]
-        address = page["next"]
-    assert seen == [f"message number {number}" for number in range(5)]
+        _append(client, session_id, f"message number {number}")
+    _append(client, _open_session(client), "message of another session")
+
+    texts = []
+    url = f"{SESSIONS}{session_id}/messages/?limit=2"
+    while url:
+        page = client.get(url).json()
+        texts += [message["text"] for message in page["results"]]
+        url = page["next"]
+
+    assert texts == [f"message number {number}" for number in range(5)]
 
 
-def test_messages_of_any_month_are_found(client: APIClient) -> None:
-    session = ChatSession.objects.get(pk=_open(client))
-    old = ChatMessage.objects.create(
+def test_feedback_finds_messages_of_old_partitions(client: APIClient) -> None:
+    session = ChatSession.objects.get(pk=_open_session(client))
+    old_message = ChatMessage.objects.create(
         id=uuid4(),
         session=session,
         message_text="x",
         role="staff",
         created_at=timezone.now() - timedelta(days=400),
     )
-    judged = client.post(
-        f"/api/v1/chat/messages/{old.id}/feedback/", {"is_helpful": True}, format="json"
-    )
-    assert judged.status_code == 200
+
+    feedback = _give_feedback(client, str(old_message.id), helpful=True)
+
+    assert feedback["helpful"] is True
 
 
-def test_access_to_somebodys_conversation_is_noted_and_nobodys_is_not(client: APIClient) -> None:
-    customer = person("chat")
-    session, nobodys = _open(client, customer=str(customer.pk)), _open(client)
-    for one in (session, nobodys):
-        _say(client, one, "hello there")
-        client.get(f"{SESSIONS}{one}/messages/")
-        client.post(f"{SESSIONS}{one}/close/")
-    client.get(SESSIONS, {"customer": str(customer.pk)})
-    rows = PersonalAccess.objects.filter(action__startswith="chat.").order_by("at")
-    assert [row.action for row in rows] == [
+def test_access_is_logged_for_sessions_of_customers_only(client: APIClient) -> None:
+    customer = create_customer("chat")
+    linked_id = _open_session(client, customer_id=str(customer.pk))
+    anonymous_id = _open_session(client)
+
+    for session_id in (linked_id, anonymous_id):
+        _append(client, session_id, "hello there")
+        client.get(f"{SESSIONS}{session_id}/messages/")
+        client.post(f"{SESSIONS}{session_id}/close/")
+    client.get(SESSIONS, {"customer_id": str(customer.pk)})
+
+    entries = PersonalAccess.objects.filter(action__startswith="chat.").order_by("accessed_at")
+    assert [entry.action for entry in entries] == [
         "chat.open",
         "chat.append",
         "chat.read",
         "chat.close",
         "chat.list",
     ]
-    assert {row.customer_id for row in rows} == {customer.pk}
+    assert {entry.customer_id for entry in entries} == {customer.pk}
 
 
 @pytest.mark.parametrize(
-    ("address", "body", "status", "field"),
+    ("url", "body", "status", "field"),
     [
-        (SESSIONS, {"customer": "x"}, 400, "customer"),
-        (SESSIONS, {"customer": "6f9619ff-8b86-4011-b42d-00c04fc964ff"}, 400, "customer"),
-        (SESSIONS, {"store": "nowhere"}, 400, "store"),
+        (SESSIONS, {"customer_id": "x"}, 400, "customer_id"),
+        (SESSIONS, {"customer_id": UNKNOWN_ID}, 400, "customer_id"),
+        (SESSIONS, {"store_code": "nowhere"}, 400, "store_code"),
         (SESSIONS, {"language": "fr"}, 400, "language"),
-        ("{session}messages/", {"message_text": ""}, 400, "message_text"),
-        ("{session}messages/", {"message_text": "  "}, 400, "message_text"),
-        ("{session}messages/", {"message_text": "a\x00b"}, 400, "message_text"),
-        ("{session}messages/", {"message_text": "x" * 4001}, 400, "message_text"),
-        ("{session}messages/", {"message_text": "x", "role": "robot"}, 400, "role"),
-        ("/api/v1/chat/messages/{message}/feedback/", {"is_helpful": True}, 400, "message"),
-        ("/api/v1/chat/messages/{message}/feedback/", {}, 400, "is_helpful"),
-        (
-            "/api/v1/chat/messages/6f9619ff-8b86-4011-b42d-00c04fc964ff/feedback/",
-            {"is_helpful": True},
-            404,
-            "",
-        ),
-        (
-            f"{SESSIONS}6f9619ff-8b86-4011-b42d-00c04fc964ff/messages/",
-            {"message_text": "x"},
-            404,
-            "",
-        ),
-        (f"{SESSIONS}x/messages/", {"message_text": "x"}, 400, "id"),
+        ("{session}messages/", {"text": ""}, 400, "text"),
+        ("{session}messages/", {"text": "  "}, 400, "text"),
+        ("{session}messages/", {"text": "a\x00b"}, 400, "text"),
+        ("{session}messages/", {"text": "x" * 4001}, 400, "text"),
+        ("{session}messages/", {"text": "x", "role": "robot"}, 400, "role"),
+        ("/api/v1/chat/messages/{message}/feedback/", {"helpful": True}, 400, "message"),
+        ("/api/v1/chat/messages/{message}/feedback/", {}, 400, "helpful"),
+        (f"/api/v1/chat/messages/{UNKNOWN_ID}/feedback/", {"helpful": True}, 404, ""),
+        (f"{SESSIONS}{UNKNOWN_ID}/messages/", {"text": "x"}, 404, ""),
+        (f"{SESSIONS}x/messages/", {"text": "x"}, 400, "id"),
     ],
 )
-def test_bad_input_is_told_by_field(
-    client: APIClient, address: str, body: object, status: int, field: str
+def test_invalid_input_is_rejected_with_its_field(
+    client: APIClient, url: str, body: object, status: int, field: str
 ) -> None:
-    session = _open(client)
-    message = _say(client, session, "hello")["id"]
-    answer = client.post(
-        address.format(session=f"{SESSIONS}{session}/", message=message), body, format="json"
+    session_id = _open_session(client)
+    message_id = _append(client, session_id, "hello")["id"]
+
+    response = client.post(
+        url.format(session=f"{SESSIONS}{session_id}/", message=message_id), body, format="json"
     )
-    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json"), (
-        answer.content
-    )
-    assert field in (error["field"] for error in answer.json().get("errors", [{"field": ""}]))
+
+    assert response.status_code == status, response.content
+    assert response["Content-Type"] == "application/problem+json"
+    errors = response.json().get("errors", [{"field": ""}])
+    assert field in [error["field"] for error in errors]
     assert ChatMessage.objects.count() == 1
 
 
-def test_who_may_not() -> None:
-    session = _open(client_with())
-    without = tuple(one for one in EVERYTHING if one != "chat:write")
-    for refused in (client_with("public"), client_with("staff", without)):
-        for answer in (
-            refused.post(SESSIONS, {}, format="json"),
-            refused.get(f"{SESSIONS}{session}/"),
-            refused.post(f"{SESSIONS}{session}/messages/", {"message_text": "x"}, format="json"),
-        ):
-            assert answer.status_code == 403
-    assert client_with("staff", ("chat:write",)).get(SESSIONS).status_code == 403
+def test_chats_need_a_key_with_audience_and_scope() -> None:
+    session_id = _open_session(create_api_client())
+    other_scopes = tuple(scope for scope in ALL_SCOPES if scope != "chat:write")
+
+    for client in (create_api_client("public"), create_api_client("staff", other_scopes)):
+        responses = [
+            client.post(SESSIONS, {}, format="json"),
+            client.get(f"{SESSIONS}{session_id}/"),
+            client.post(f"{SESSIONS}{session_id}/messages/", {"text": "x"}, format="json"),
+        ]
+        assert [response.status_code for response in responses] == [403, 403, 403]
+
+    without_read_scope = create_api_client("staff", ("chat:write",))
+    assert without_read_scope.get(SESSIONS).status_code == 403
     assert APIClient().post(SESSIONS, {}, format="json").status_code == 401

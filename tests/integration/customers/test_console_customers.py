@@ -1,4 +1,4 @@
-"""Pages about people: what they show, what may be done, that every look is noted."""
+"""Tests of the console pages of customers."""
 
 import io
 import json
@@ -20,113 +20,155 @@ LIST = "/console/customers/customerprofile/"
 
 @pytest.fixture
 def customer() -> CustomerProfile:
-    """Somebody who agreed to be remembered."""
-    made = profiles.register(external_customer_id="LOYAL-123", by="key:test", province="ON")
-    consents.give(customer=made, purpose="history", version="2026-11", language="en", by="key:test")
-    return made
+    """A customer with the consent `history`."""
+    customer = profiles.register_customer(external_id="LOYAL-123", by="key:test", province="ON")
+    consents.give_consent(
+        customer=customer, purpose="history", version="2026-11", language="en", by="key:test"
+    )
+    return customer
 
 
-def _do(customer: CustomerProfile, what: str, *more: Any) -> str:
-    return reverse(f"admin:customers_customerprofile_{what}", args=[customer.pk, *more])
+def _action_url(customer: CustomerProfile, action: str, *args: Any) -> str:
+    return reverse(f"admin:customers_customerprofile_{action}", args=[customer.pk, *args])
 
 
-def _page(client: Client, address: str) -> str:
-    answer = client.get(address)
-    assert answer.status_code == 200
-    return answer.content.decode()
+def _get_page(client: Client, url: str) -> str:
+    response = client.get(url)
+    assert response.status_code == 200
+    return response.content.decode()
 
 
-def test_a_page_tells_what_is_known_and_notes_who_looked(
+def test_profile_page_shows_data_and_actions_and_logs_the_access(
     admin_client: Client, customer: CustomerProfile
 ) -> None:
-    assert "LOYAL-123" in _page(admin_client, LIST)
-    page = _page(admin_client, f"{LIST}{customer.pk}/change/")
-    for shown in (
-        "LOYAL-123",
-        "history",
-        _do(customer, "export"),
-        _do(customer, "withdraw", "history"),
-    ):
-        assert shown in page
-    assert (
-        PersonalAccess.objects.filter(
-            customer_id=customer.pk, actor="user:admin", action="profile.read"
-        ).count()
-        == 1
+    list_page = _get_page(admin_client, LIST)
+    profile_page = _get_page(admin_client, f"{LIST}{customer.pk}/change/")
+    page_with_access_log = _get_page(admin_client, f"{LIST}{customer.pk}/change/")
+
+    entries = PersonalAccess.objects.filter(
+        customer_id=customer.pk, actor="user:admin", action="profile.read"
     )
-    assert "user:admin" in _page(admin_client, f"{LIST}{customer.pk}/change/")
+    assert "LOYAL-123" in list_page
+    assert "LOYAL-123" in profile_page
+    assert "history" in profile_page
+    assert _action_url(customer, "export") in profile_page
+    assert _action_url(customer, "withdraw", "history") in profile_page
+    assert entries.count() == 2
+    assert "user:admin" in page_with_access_log
 
 
-def test_pages_are_for_those_who_may(client: Client, customer: CustomerProfile) -> None:
+def test_actions_need_their_permissions(client: Client, customer: CustomerProfile) -> None:
     user = User.objects.create_user("reader", password="x", is_staff=True)
     client.force_login(user)
     assert client.get(f"{LIST}{customer.pk}/change/").status_code == 403
+
     user.user_permissions.set(Permission.objects.filter(codename="view_customerprofile"))
-    page = _page(client, f"{LIST}{customer.pk}/change/")
-    assert _do(customer, "erase") not in page
-    for what in (("correct",), ("withdraw", "history"), ("erase",)):
-        assert client.post(_do(customer, *what)).status_code == 403
-    assert client.get(_do(customer, "export")).status_code == 200
+    page = _get_page(client, f"{LIST}{customer.pk}/change/")
+
+    assert _action_url(customer, "erase") not in page
+    for action in (("correct",), ("withdraw", "history"), ("erase",)):
+        assert client.post(_action_url(customer, *action)).status_code == 403
+    assert client.get(_action_url(customer, "export")).status_code == 200
 
 
-def test_a_correction_is_stated_and_a_wrong_one_told_at_its_field(
+def test_valid_correction_is_saved_as_stated_preferences(
     admin_client: Client, customer: CustomerProfile
 ) -> None:
-    told = {
+    url = _action_url(customer, "correct")
+    data = {
         "language": "fr",
         "province": "QC",
         "thc_range": "5-12",
         "strain_types": "indica, hybrid",
     }
-    assert "between" not in _page(admin_client, _do(customer, "correct"))
-    wrong = admin_client.post(_do(customer, "correct"), told | {"thc_range": "12-5"})
-    assert "the lower first" in wrong.content.decode()
-    assert admin_client.post(_do(customer, "correct"), told).status_code == 302
+
+    response = admin_client.post(url, data)
+
     customer.refresh_from_db()
-    assert customer.stated == {"thc_range": [5.0, 12.0], "strain_types": ["hybrid", "indica"]}
+    assert response.status_code == 302
+    assert customer.stated_preferences == {
+        "thc_range": [5.0, 12.0],
+        "strain_types": ["hybrid", "indica"],
+    }
     assert (customer.language, customer.province) == ("fr", "QC")
-    assert "5-12" in _page(admin_client, _do(customer, "correct"))
+    assert "5-12" in _get_page(admin_client, url)
 
 
-def test_a_consent_is_withdrawn_after_a_question(
+def test_invalid_correction_is_reported_and_changes_nothing(
     admin_client: Client, customer: CustomerProfile
 ) -> None:
-    assert "no longer linked" in _page(admin_client, _do(customer, "withdraw", "history"))
-    assert consents.open_purposes(customer) == {"history"}
-    admin_client.post(_do(customer, "withdraw", "history"))
-    assert consents.open_purposes(customer) == set()
-    assert admin_client.post(_do(customer, "withdraw", "history")).status_code == 302
+    url = _action_url(customer, "correct")
+    data = {"language": "fr", "province": "QC", "thc_range": "12-5", "strain_types": "indica"}
+    assert "the lower first" not in _get_page(admin_client, url)
+
+    response = admin_client.post(url, data)
+
+    customer.refresh_from_db()
+    assert "the lower first" in response.content.decode()
+    assert (customer.language, customer.province) == ("en", "ON")
 
 
-def test_everything_is_sent_as_a_zip(admin_client: Client, customer: CustomerProfile) -> None:
-    answer: Any = admin_client.get(_do(customer, "export"))
-    with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as archive:
-        told = {name: archive.read(name).decode() for name in archive.namelist()}
-    assert any(
-        "LOYAL-123" in json.dumps(json.loads(text))
-        for name, text in told.items()
-        if name.endswith(".json")
-    )
-    assert PersonalAccess.objects.filter(customer_id=customer.pk, action="person.export").exists()
-
-
-def test_an_erasure_shows_what_would_go_and_wants_the_number_typed(
+def test_consent_is_withdrawn_after_a_confirmation(
     admin_client: Client, customer: CustomerProfile
 ) -> None:
-    assert "cannot be undone" in _page(admin_client, _do(customer, "erase"))
+    url = _action_url(customer, "withdraw", "history")
+
+    assert "no longer linked" in _get_page(admin_client, url)
+    assert consents.active_purposes(customer) == {"history"}
+
+    admin_client.post(url)
+    assert consents.active_purposes(customer) == set()
+    assert admin_client.post(url).status_code == 302
+
+
+def test_export_sends_personal_data_as_a_zip_archive(
+    admin_client: Client, customer: CustomerProfile
+) -> None:
+    response: Any = admin_client.get(_action_url(customer, "export"))
+
+    with zipfile.ZipFile(io.BytesIO(b"".join(response.streaming_content))) as archive:
+        contents = {name: archive.read(name).decode() for name in archive.namelist()}
+    documents = [json.loads(text) for name, text in contents.items() if name.endswith(".json")]
+    entries = PersonalAccess.objects.filter(customer_id=customer.pk, action="customer.export")
+    assert any("LOYAL-123" in json.dumps(document) for document in documents)
+    assert entries.exists()
+
+
+def test_erasure_needs_the_typed_number(admin_client: Client, customer: CustomerProfile) -> None:
+    url = _action_url(customer, "erase")
+    assert "cannot be undone" in _get_page(admin_client, url)
     assert not Erasure.objects.exists()
-    wrong = admin_client.post(_do(customer, "erase"), {"number": "LOYAL-1", "reason": "asked"})
-    assert "not the number" in wrong.content.decode()
-    hold = LegalHold.objects.create(subject=customer.pk, reason="court file 12")
-    held = admin_client.post(
-        _do(customer, "erase"), {"number": "LOYAL-123", "reason": "asked"}, follow=True
-    )
-    assert "court file 12" in held.content.decode()
+
+    response = admin_client.post(url, {"number": "LOYAL-1", "reason": "requested"})
+
+    assert "not the number" in response.content.decode()
     assert CustomerProfile.objects.exists()
-    hold.delete()
-    done = admin_client.post(
-        _do(customer, "erase"), {"number": "LOYAL-123", "reason": "asked"}, follow=True
+
+
+def test_erasure_is_refused_under_a_legal_hold(
+    admin_client: Client, customer: CustomerProfile
+) -> None:
+    LegalHold.objects.create(subject=customer.pk, reason="court file 12")
+
+    response = admin_client.post(
+        _action_url(customer, "erase"),
+        {"number": "LOYAL-123", "reason": "requested"},
+        follow=True,
     )
+
+    assert "court file 12" in response.content.decode()
+    assert CustomerProfile.objects.exists()
+
+
+def test_erasure_deletes_the_customer_and_shows_the_receipt(
+    admin_client: Client, customer: CustomerProfile
+) -> None:
+    response = admin_client.post(
+        _action_url(customer, "erase"),
+        {"number": "LOYAL-123", "reason": "requested"},
+        follow=True,
+    )
+
     receipt = Erasure.objects.get(status=Erasure.Status.DONE)
-    assert str(receipt.pk) in done.content.decode()
+    assert str(receipt.pk) in response.content.decode()
     assert not CustomerProfile.objects.exists()

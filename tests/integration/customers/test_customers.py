@@ -1,4 +1,4 @@
-"""Profiles, consents, preferences: what is known of a person, and by whose leave."""
+"""Tests of profiles, consents, preferences, age verification and synthetic customers."""
 
 import uuid
 from datetime import timedelta
@@ -27,7 +27,7 @@ from customers.models import (
     Purchase,
 )
 from customers.services import consents, preferences, profiles
-from customers.tasks import derive_preferences, settle_withdrawals
+from customers.tasks import complete_withdrawals, derive_preferences
 from mlops.models import InboxEvent, LegalHold, QuarantinedRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,18 +36,18 @@ VERSION = "2026-11"
 
 @pytest.fixture
 def customer() -> CustomerProfile:
-    """Somebody registered."""
-    return profiles.register(external_customer_id="L-1", by="key:test", province="ON")
+    """A registered customer without consents."""
+    return profiles.register_customer(external_id="L-1", by="key:test", province="ON")
 
 
 @pytest.fixture
 def products(admin_user: User) -> list[Product]:
-    """Ten products, each stronger and dearer than the one before."""
+    """Ten products of increasing THC percentage and price."""
     return [
         create_product(
             values={
                 "name": f"Product {number}",
-                "category": "dried-flower",
+                "category": "dried_flower",
                 "price": 10 + number,
                 "strain_type": "sativa" if number < 8 else "indica",
                 "thc_percentage": 10 + number,
@@ -58,20 +58,20 @@ def products(admin_user: User) -> list[Product]:
     ]
 
 
-def _agree(customer: CustomerProfile, *purposes: str) -> None:
+def _give_consents(customer: CustomerProfile, *purposes: str) -> None:
     for purpose in purposes:
-        consents.give(
+        consents.give_consent(
             customer=customer, purpose=purpose, version=VERSION, language="en", by="key:test"
         )
 
 
-def _buy(
-    customer: CustomerProfile | None, product: Product, *, order: str = "1", days_ago: int = 1
+def _create_purchase(
+    customer: CustomerProfile, product: Product, *, order_id: str = "1", days_ago: int = 1
 ) -> Purchase:
     return Purchase.objects.create(
         event_id=uuid.uuid4(),
         line=0,
-        order_id=order,
+        order_id=order_id,
         customer=customer,
         product=product,
         quantity=1,
@@ -80,55 +80,90 @@ def _buy(
     )
 
 
-def test_a_number_is_registered_once(customer: CustomerProfile) -> None:
-    assert (customer.province, customer.language, customer.stated, customer.is_age_verified) == (
-        "ON",
-        "en",
-        {},
-        False,
-    )
+def _create_order_pairs(customer: CustomerProfile, products: list[Product]) -> None:
+    """Create orders of two products each, and mark the preferences as due."""
+    for number, product in enumerate(products):
+        _create_purchase(customer, product, order_id=f"o{number // 2}")
+    CustomerProfile.objects.filter(pk=customer.pk).update(is_due=True)
+
+
+def test_new_customer_has_defaults(customer: CustomerProfile) -> None:
+    assert (customer.province, customer.language) == ("ON", "en")
+    assert customer.stated_preferences == {}
+    assert not customer.is_age_verified
+
+
+def test_external_id_is_registered_once(customer: CustomerProfile) -> None:
     with pytest.raises(Conflict):
-        profiles.register(external_customer_id=" L-1 ", by="key:test")
-    for wrong, field in (
-        ({"external_customer_id": ""}, "external_customer_id"),
+        profiles.register_customer(external_id=" L-1 ", by="key:test")
+
+    assert list(CustomerProfile.objects.all()) == [customer]
+
+
+@pytest.mark.parametrize(
+    ("invalid", "field"),
+    [
+        ({"external_id": ""}, "external_id"),
         ({"province": "XX"}, "province"),
         ({"language": "de"}, "language"),
-    ):
-        told: dict[str, Any] = {"external_customer_id": "L-2", "by": "key:test"} | wrong
-        with pytest.raises(BadInput) as refused:
-            profiles.register(**told)
-        assert refused.value.field == field
-    assert CustomerProfile.objects.count() == 1
+    ],
+)
+def test_invalid_registration_creates_no_customer(invalid: dict[str, Any], field: str) -> None:
+    values: dict[str, Any] = {"external_id": "L-2", "by": "key:test"} | invalid
+
+    with pytest.raises(BadInput) as raised:
+        profiles.register_customer(**values)
+
+    assert raised.value.field == field
+    assert not CustomerProfile.objects.exists()
 
 
-def test_what_a_person_states_outranks_what_purchases_tell(
+def test_preferences_are_derived_from_purchases(
     customer: CustomerProfile, products: list[Product]
 ) -> None:
-    _agree(customer, "history", "profiling")
-    for number, product in enumerate(products):
-        _buy(customer, product, order=f"o{number // 2}")
-    CustomerProfile.objects.filter(pk=customer.pk).update(is_due=True)
+    _give_consents(customer, "history", "profiling")
+    _create_order_pairs(customer, products)
+
     assert derive_preferences() == {"derived": 1}
+
     customer.refresh_from_db()
     # The middle 80 % of 10, 11 … 19.
-    assert customer.derived["thc_range"] == [10.9, 18.1]
-    assert customer.derived["strain_types"] == ["indica", "sativa"]
+    assert customer.derived_preferences["thc_range"] == [10.9, 18.1]
+    assert customer.derived_preferences["strain_types"] == ["indica", "sativa"]
     assert (customer.purchase_frequency, customer.avg_spending) == (5, Decimal("29.00"))
-    assert (customer.preferred_thc_range.lower, customer.preferred_thc_range.upper) == (
-        Decimal("10.9"),
-        Decimal("18.1"),
-    )
-    profiles.correct(
+    assert customer.preferred_thc_range.lower == Decimal("10.9")
+    assert customer.preferred_thc_range.upper == Decimal("18.1")
+
+
+def test_stated_preferences_take_precedence_over_derived_ones(
+    customer: CustomerProfile, products: list[Product]
+) -> None:
+    _give_consents(customer, "history", "profiling")
+    _create_order_pairs(customer, products)
+    derive_preferences()
+    customer.refresh_from_db()
+
+    profiles.correct_profile(
         customer=customer, changes={"thc_range": [5, 8], "language": "fr"}, by="key:test"
     )
+
     customer.refresh_from_db()
     assert (customer.preferred_thc_range.lower, customer.preferred_thc_range.upper) == (5, 8)
     assert (customer.language, customer.preferred_strain_types) == ("fr", ["indica", "sativa"])
-    CustomerProfile.objects.filter(pk=customer.pk).update(is_due=True)
+
+
+def test_stated_preferences_survive_a_derivation_until_they_are_removed(
+    customer: CustomerProfile, products: list[Product]
+) -> None:
+    _give_consents(customer, "history", "profiling")
+    _create_order_pairs(customer, products)
+    profiles.correct_profile(customer=customer, changes={"thc_range": [5, 8]}, by="key:test")
+
     derive_preferences()
     customer.refresh_from_db()
     assert customer.preferred_thc_range.lower == 5
-    profiles.correct(customer=customer, changes={"thc_range": None}, by="key:test")
+
+    profiles.correct_profile(customer=customer, changes={"thc_range": None}, by="key:test")
     customer.refresh_from_db()
     assert customer.preferred_thc_range.lower == Decimal("10.9")
 
@@ -147,194 +182,262 @@ def test_what_a_person_states_outranks_what_purchases_tell(
         ("external_customer_id", "x"),
     ],
 )
-def test_a_wrong_correction_changes_nothing(
+def test_invalid_correction_changes_nothing(
     customer: CustomerProfile, field: str, value: Any
 ) -> None:
-    with pytest.raises(BadInput) as refused:
-        profiles.correct(customer=customer, changes={"language": "fr", field: value}, by="key:test")
-    assert refused.value.field == field
-    customer.refresh_from_db()
-    assert (customer.language, customer.stated) == ("en", {})
-
-
-def test_nothing_is_derived_of_those_who_have_not_agreed(
-    customer: CustomerProfile, products: list[Product]
-) -> None:
-    _agree(customer, "history")
-    for product in products:
-        _buy(customer, product)
-    derive_preferences()
-    customer.refresh_from_db()
-    assert (customer.derived, customer.purchase_frequency, customer.preferred_thc_range) == (
-        {},
-        None,
-        None,
-    )
-    _agree(customer, "profiling")
-    derive_preferences()
-    customer.refresh_from_db()
-    assert customer.derived
-
-
-def test_old_purchases_tell_nothing_any_more(
-    customer: CustomerProfile, products: list[Product]
-) -> None:
-    _agree(customer, "history", "profiling")
-    for product in products:
-        _buy(customer, product, days_ago=400)
-    preferences.derive_due()
-    customer.refresh_from_db()
-    assert (customer.derived, customer.purchase_frequency, customer.avg_spending) == ({}, 0, None)
-
-
-def test_a_consent_names_its_text_and_is_open_once(customer: CustomerProfile) -> None:
-    _agree(customer, "history", "history")
-    one = Consent.objects.get()
-    assert (one.text.version, one.withdrawn_at, one.purpose) == (VERSION, None, "history")
-    newer = ConsentText.objects.create(
-        purpose="history", version="2027-01", text_en="More.", text_fr="Plus."
-    )
-    consents.give(
-        customer=customer, purpose="history", version="2027-01", language="fr", by="key:test"
-    )
-    assert list(Consent.objects.filter(withdrawn_at=None).values_list("text", flat=True)) == [
-        newer.pk
-    ]
-    for wrong in ({"purpose": "spying"}, {"version": "1"}, {"language": "de"}):
-        told = {"purpose": "history", "version": VERSION, "language": "en"} | wrong
-        with pytest.raises(BadInput) as refused:
-            consents.give(customer=customer, by="key:test", **told)
-        assert refused.value.field == next(iter(wrong))
-
-
-def test_withdrawing_takes_away_what_rested_on_it(
-    customer: CustomerProfile, products: list[Product]
-) -> None:
-    _agree(customer, "history", "profiling", "chat")
-    for product in products:
-        _buy(customer, product)
-    Interaction.objects.create(kind="view", customer=customer, session="s", product=products[0])
-    chat = ChatSession.objects.create(customer=customer)
-    ChatMessage.objects.create(session=chat, message_text="hello")
-    preferences.derive_due()
-    customer.refresh_from_db()
-    assert customer.derived
-
-    assert consents.withdraw(customer=customer, purpose="profiling", by="key:test") == 1
-    customer.refresh_from_db()
-    assert (customer.derived, customer.preferred_thc_range, customer.avg_spending) == (
-        {},
-        None,
-        None,
-    )
-    assert Purchase.objects.filter(customer=customer).count() == 10
-
-    consents.withdraw(customer=customer, purpose="history", by="key:test")
-    assert Purchase.objects.count() == 10
-    assert not Purchase.objects.exclude(customer=None).exists()
-    left = Interaction.objects.get()
-    assert (left.customer, left.session) == (None, "")
-
-    consents.withdraw(customer=customer, purpose="chat", by="key:test")
-    assert not ChatSession.objects.exists()
-    assert not ChatMessage.objects.exists()
-    assert consents.open_purposes(customer) == set()
-    assert consents.withdraw(customer=customer, purpose="chat", by="key:test") == 0
-    assert "consent.withdraw.history" in PersonalAccess.objects.filter(
-        customer_id=customer.pk
-    ).values_list("action", flat=True)
-
-
-def test_a_legal_hold_keeps_what_a_withdrawn_consent_would_take_away(
-    customer: CustomerProfile, products: list[Product]
-) -> None:
-    _agree(customer, "history", "profiling", "chat")
-    _buy(customer, products[0])
-    ChatSession.objects.create(customer=customer)
-    hold = LegalHold.objects.create(subject=customer.pk, reason="court file 12")
-    for purpose in ("history", "chat"):
-        assert consents.withdraw(customer=customer, purpose=purpose, by="key:test") == 1
-    assert consents.open_purposes(customer) == {"profiling"}
-    assert Purchase.objects.filter(customer=customer).exists()
-    assert ChatSession.objects.filter(customer=customer).exists()
-    assert settle_withdrawals() == {"people": 0}
-    hold.delete()
-    assert settle_withdrawals() == {"people": 2}
-    assert not Purchase.objects.exclude(customer=None).exists()
-    assert not ChatSession.objects.exists()
-    assert settle_withdrawals() == {"people": 0}
-
-
-def test_age_is_noted_with_its_proof_and_no_document(customer: CustomerProfile) -> None:
-    with pytest.raises(BadInput):
-        profiles.verify_age(customer=customer, proof="passport A123", by="key:test")
-    told = profiles.verify_age(customer=customer, proof="in-person", by="key:test")
-    assert (told.is_age_verified, told.age_proof) == (True, "in-person")
-    assert told.age_verified_at is not None
-
-
-def test_ages_by_province_and_day() -> None:
-    day = timezone.now().date()
-    assert {
-        code: one.least_age(day) for code, one in PROVINCES.items() if one.least_age(day) != 19
-    } == {
-        "AB": 18,
-        "QC": 21,
-    }
-    assert PROVINCES["QC"].least_age(day.replace(year=2019)) == 18
-
-
-def test_a_demonstration_is_synthetic_and_made_once(products: list[Product]) -> None:
-    call_command("load_demo_customers", customers=30, days=60)
-
-    def count() -> tuple[int, ...]:
-        return tuple(
-            m.objects.count() for m in (CustomerProfile, Purchase, Interaction, ChatMessage)
+    with pytest.raises(BadInput) as raised:
+        profiles.correct_profile(
+            customer=customer, changes={"language": "fr", field: value}, by="key:test"
         )
 
-    made = count()
-    assert made[0] == 30
-    assert min(made) > 0
-    assert CustomerProfile.objects.filter(is_synthetic=True).count() == 30
-    # Who has not agreed to be remembered has no row under their name.
-    assert (
-        not Purchase.objects.filter(customer__isnull=False)
-        .exclude(customer__consents__purpose="history")
-        .exists()
+    customer.refresh_from_db()
+    assert raised.value.field == field
+    assert (customer.language, customer.stated_preferences) == ("en", {})
+
+
+def test_preferences_are_derived_only_with_both_consents(
+    customer: CustomerProfile, products: list[Product]
+) -> None:
+    _give_consents(customer, "history")
+    for product in products:
+        _create_purchase(customer, product)
+
+    derive_preferences()
+    customer.refresh_from_db()
+    assert customer.derived_preferences == {}
+    assert customer.purchase_frequency is None
+    assert customer.preferred_thc_range is None
+
+    _give_consents(customer, "profiling")
+    derive_preferences()
+    customer.refresh_from_db()
+    assert customer.derived_preferences
+
+
+def test_purchases_older_than_a_year_are_not_used(
+    customer: CustomerProfile, products: list[Product]
+) -> None:
+    _give_consents(customer, "history", "profiling")
+    for product in products:
+        _create_purchase(customer, product, days_ago=400)
+
+    preferences.derive_due_preferences()
+
+    customer.refresh_from_db()
+    assert customer.derived_preferences == {}
+    assert customer.purchase_frequency == 0
+    assert customer.avg_spending is None
+
+
+def test_consent_refers_to_its_text_and_is_active_once(customer: CustomerProfile) -> None:
+    _give_consents(customer, "history", "history")
+
+    consent = Consent.objects.get()
+    assert (consent.text.version, consent.withdrawn_at, consent.purpose) == (
+        VERSION,
+        None,
+        "history",
     )
+
+
+def test_consent_to_a_newer_text_replaces_the_earlier_one(customer: CustomerProfile) -> None:
+    _give_consents(customer, "history")
+    newer_text = ConsentText.objects.create(
+        purpose="history", version="2027-01", text_en="More.", text_fr="Plus."
+    )
+
+    consents.give_consent(
+        customer=customer, purpose="history", version="2027-01", language="fr", by="key:test"
+    )
+
+    active_texts = Consent.objects.filter(withdrawn_at=None).values_list("text", flat=True)
+    assert list(active_texts) == [newer_text.pk]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("purpose", "spying"), ("version", "1"), ("language", "de")]
+)
+def test_invalid_consent_is_rejected(customer: CustomerProfile, field: str, value: str) -> None:
+    values = {"purpose": "history", "version": VERSION, "language": "en"} | {field: value}
+
+    with pytest.raises(BadInput) as raised:
+        consents.give_consent(customer=customer, by="key:test", **values)
+
+    assert raised.value.field == field
+
+
+def test_withdrawing_profiling_deletes_derived_preferences(
+    customer: CustomerProfile, products: list[Product]
+) -> None:
+    _give_consents(customer, "history", "profiling")
+    for product in products:
+        _create_purchase(customer, product)
+    preferences.derive_due_preferences()
+    customer.refresh_from_db()
+    assert customer.derived_preferences
+
+    withdrawn_count = consents.withdraw_consent(
+        customer=customer, purpose="profiling", by="key:test"
+    )
+
+    customer.refresh_from_db()
+    assert withdrawn_count == 1
+    assert customer.derived_preferences == {}
+    assert customer.preferred_thc_range is None
+    assert customer.avg_spending is None
+    assert Purchase.objects.filter(customer=customer).count() == 10
+
+
+def test_withdrawing_history_unlinks_purchases_and_interactions(
+    customer: CustomerProfile, products: list[Product]
+) -> None:
+    _give_consents(customer, "history")
+    for product in products:
+        _create_purchase(customer, product)
+    Interaction.objects.create(kind="view", customer=customer, session="s", product=products[0])
+
+    consents.withdraw_consent(customer=customer, purpose="history", by="key:test")
+
+    interaction = Interaction.objects.get()
+    actions = PersonalAccess.objects.filter(customer_id=customer.pk).values_list(
+        "action", flat=True
+    )
+    assert Purchase.objects.filter(customer=None).count() == 10
+    assert Purchase.objects.count() == 10
+    assert interaction.customer is None
+    assert interaction.session == ""
+    assert "consent.withdraw.history" in actions
+
+
+def test_withdrawing_chat_deletes_chat_sessions_and_is_safe_to_repeat(
+    customer: CustomerProfile,
+) -> None:
+    _give_consents(customer, "chat")
+    session = ChatSession.objects.create(customer=customer)
+    ChatMessage.objects.create(session=session, message_text="hello")
+
+    consents.withdraw_consent(customer=customer, purpose="chat", by="key:test")
+
+    assert not ChatSession.objects.exists()
+    assert not ChatMessage.objects.exists()
+    assert consents.active_purposes(customer) == set()
+    assert consents.withdraw_consent(customer=customer, purpose="chat", by="key:test") == 0
+
+
+def test_legal_hold_delays_the_removal_of_data_until_it_is_lifted(
+    customer: CustomerProfile, products: list[Product]
+) -> None:
+    _give_consents(customer, "history", "profiling", "chat")
+    _create_purchase(customer, products[0])
+    ChatSession.objects.create(customer=customer)
+    hold = LegalHold.objects.create(subject=customer.pk, reason="court file 12")
+
+    for purpose in ("history", "chat"):
+        assert consents.withdraw_consent(customer=customer, purpose=purpose, by="key:test") == 1
+
+    assert consents.active_purposes(customer) == {"profiling"}
+    assert complete_withdrawals() == {"removals": 0}
+    assert Purchase.objects.filter(customer=customer).exists()
+    assert ChatSession.objects.filter(customer=customer).exists()
+
+    hold.delete()
+    assert complete_withdrawals() == {"removals": 2}
+    assert not Purchase.objects.exclude(customer=None).exists()
+    assert not ChatSession.objects.exists()
+    assert complete_withdrawals() == {"removals": 0}
+
+
+def test_age_verification_records_the_method_and_no_document(customer: CustomerProfile) -> None:
+    with pytest.raises(BadInput):
+        profiles.verify_age(customer=customer, verification_method="passport A123", by="key:test")
+
+    verified = profiles.verify_age(
+        customer=customer, verification_method="in_person", by="key:test"
+    )
+
+    assert verified.is_age_verified
+    assert verified.verification_method == "in_person"
+    assert verified.age_verified_at is not None
+
+
+def test_legal_ages_by_province_and_date() -> None:
+    today = timezone.localdate()
+
+    other_ages = {
+        code: province.min_age(today)
+        for code, province in PROVINCES.items()
+        if province.min_age(today) != 19
+    }
+
+    assert other_ages == {"AB": 18, "QC": 21}
+    assert PROVINCES["QC"].min_age(today.replace(year=2019)) == 18
+
+
+def test_demo_data_respects_consents(products: list[Product]) -> None:
+    call_command("load_demo_customers", customers=30, days=60)
+
+    linked_purchases = Purchase.objects.filter(customer__isnull=False)
+    consenting = Consent.objects.filter(purpose="chat", withdrawn_at=None).values("customer")
+    messages_with_phone = ChatMessage.objects.filter(message_text__contains="555-0134")
+    assert CustomerProfile.objects.filter(is_synthetic=True).count() == 30
+    assert not linked_purchases.exclude(customer__consents__purpose="history").exists()
     assert Purchase.objects.filter(customer=None).exists()
     assert set(Store.objects.values_list("province", flat=True)) == {"ON", "AB", "QC"}
-    agreeing = Consent.objects.filter(purpose="chat", withdrawn_at=None).values("customer")
-    assert (
-        ChatSession.objects.filter(customer__in=agreeing).count()
-        == len(agreeing)
-        == ChatSession.objects.count()
-        > 0
-    )
-    phones = ChatMessage.objects.filter(message_text__contains="555-0134")
-    assert phones.exists()
-    assert not phones.filter(masked_text__contains="555").exists()
+    assert ChatSession.objects.filter(customer__in=consenting).count() == len(consenting)
+    assert ChatSession.objects.count() == len(consenting)
+    assert len(consenting) > 0
+    assert messages_with_phone.exists()
+    assert not messages_with_phone.filter(redacted_text__contains="555").exists()
+
+
+def test_demo_data_is_created_once(products: list[Product]) -> None:
+    models = (CustomerProfile, Purchase, Interaction, ChatMessage)
+
     call_command("load_demo_customers", customers=30, days=60)
-    assert made == count()
+    counts = [model.objects.count() for model in models]
+    call_command("load_demo_customers", customers=30, days=60)
+    counts_after_second_run = [model.objects.count() for model in models]
+
+    assert counts[0] == 30
+    assert min(counts) > 0
+    assert counts_after_second_run == counts
+
+
+def test_demo_data_needs_at_least_one_customer(products: list[Product]) -> None:
     with pytest.raises(CommandError, match="--customers"):
         call_command("load_demo_customers", customers=0)
 
 
-def test_visits_come_by_the_door_that_tills_use(
+def test_demo_data_needs_products() -> None:
+    with pytest.raises(CommandError, match="sync_catalog") as raised:
+        call_command("load_demo_customers", customers=1)
+
+    assert raised.value.returncode == 2
+
+
+def test_demo_visits_are_sent_through_the_events_api(
     products: list[Product], live_server: Any, tmp_path: Path
 ) -> None:
     _, secret = ApiKey.objects.create_key(name="till", audience="verified", scopes=["events:write"])
-    (tmp_path / "key").write_text(str(secret))
-    told = {"address": live_server.url, "key_file": tmp_path / "key", "customers": 10, "every": 0}
-    call_command("trickle_events", visits=2, **told)
-    assert InboxEvent.objects.filter(way="rest", type="purchase").count() == 2
-    assert InboxEvent.objects.filter(way="rest", topic="inventory_updates").exists()
+    key_file = tmp_path / "key"
+    key_file.write_text(str(secret))
+    options = {"address": live_server.url, "key_file": key_file, "customers": 10, "every": 0}
+
+    call_command("trickle_events", visits=2, **options)
+
+    received = InboxEvent.objects.filter(channel="rest")
+    assert received.filter(type="purchase").count() == 2
+    assert received.filter(topic="inventory_updates").exists()
     assert not QuarantinedRecord.objects.exists()
+
+
+def test_demo_visits_need_a_readable_key_file(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be read"):
-        call_command("trickle_events", visits=1, **told | {"key_file": tmp_path / "none"})
-
-
-def test_a_demonstration_wants_products() -> None:
-    with pytest.raises(CommandError, match="sync_catalog") as refused:
-        call_command("load_demo_customers", customers=1)
-    assert refused.value.returncode == 2
+        call_command(
+            "trickle_events",
+            visits=1,
+            address="http://127.0.0.1",
+            key_file=tmp_path / "none",
+            customers=10,
+            every=0,
+        )

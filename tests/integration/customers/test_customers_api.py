@@ -1,4 +1,4 @@
-"""People over REST: registered, shown, corrected, their consents, their history, forgotten; and who may not."""
+"""Tests of the customer API: registration, correction, consents, history, privacy, permissions."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,8 +12,13 @@ from rest_framework.test import APIClient
 from catalog.models import Store
 from customers.models import Consent, CustomerProfile, Interaction, PersonalAccess, Purchase
 from mlops.models import Erasure
-from mlops.privacy.legal_holds import hold
-from tests.integration.customer_data import EVERYTHING, client_with, person, product
+from mlops.privacy.legal_holds import set_legal_hold
+from tests.integration.customer_data import (
+    ALL_SCOPES,
+    create_api_client,
+    create_customer,
+    create_product,
+)
 
 pytestmark = pytest.mark.django_db
 CUSTOMERS = "/api/v1/customers/"
@@ -30,332 +35,408 @@ PREFERENCES = (
 
 @pytest.fixture
 def client() -> APIClient:
-    return client_with()
+    return create_api_client()
 
 
-def _at(customer: CustomerProfile, part: str = "") -> str:
-    return f"{CUSTOMERS}{customer.pk}/{part}"
+def _url(customer: CustomerProfile, suffix: str = "") -> str:
+    return f"{CUSTOMERS}{customer.pk}/{suffix}"
 
 
-def _actions(customer: CustomerProfile) -> list[str]:
-    return list(
-        PersonalAccess.objects.filter(customer_id=customer.pk)
-        .order_by("at")
-        .values_list("action", flat=True)
-    )
+def _logged_actions(customer: CustomerProfile) -> list[str]:
+    entries = PersonalAccess.objects.filter(customer_id=customer.pk).order_by("accessed_at")
+    return list(entries.values_list("action", flat=True))
 
 
-def test_somebody_is_registered_once_and_found_again(client: APIClient) -> None:
+def test_customer_is_registered_once(client: APIClient) -> None:
     Store.objects.create(code="queen-west", name="Queen West", province="ON")
     body = {
-        "external_customer_id": "L-1",
+        "external_id": "L-1",
         "province": "ON",
         "language": "fr",
-        "store": "queen-west",
+        "store_code": "queen-west",
     }
-    made = client.post(CUSTOMERS, body, format="json")
-    assert made.status_code == 201, made.json()
-    assert {name: made.json()[name] for name in body} == body
-    assert made.json()["preferences"] == dict.fromkeys(PREFERENCES)
-    again = client.post(CUSTOMERS, body, format="json")
-    assert (again.status_code, again.json()["errors"][0]["field"]) == (409, "external_customer_id")
-    found = client.get(f"{CUSTOMERS}by-external-id/", {"external_id": "L-1"})
-    assert found.json() == made.json() == client.get(f"{CUSTOMERS}{made.json()['id']}/").json()
-    assert client.get(f"{CUSTOMERS}by-external-id", {"external_id": "L-2"}).status_code == 404
+
+    created = client.post(CUSTOMERS, body, format="json")
+    repeated = client.post(CUSTOMERS, body, format="json")
+
+    assert created.status_code == 201, created.json()
+    assert {name: created.json()[name] for name in body} == body
+    assert created.json()["preferences"] == dict.fromkeys(PREFERENCES)
+    assert repeated.status_code == 409
+    assert repeated.json()["errors"][0]["field"] == "external_id"
 
 
-def test_correction_needs_what_was_read_and_outranks_what_purchases_tell(client: APIClient) -> None:
-    customer = person("history", "profiling")
+def test_customer_is_found_by_id_and_by_external_id(client: APIClient) -> None:
+    created = client.post(CUSTOMERS, {"external_id": "L-1"}, format="json").json()
+
+    by_id = client.get(f"{CUSTOMERS}{created['id']}/").json()
+    by_external_id = client.get(f"{CUSTOMERS}by-external-id/", {"external_id": "L-1"}).json()
+    unknown = client.get(f"{CUSTOMERS}by-external-id", {"external_id": "L-2"})
+
+    assert by_id == created
+    assert by_external_id == created
+    assert unknown.status_code == 404
+
+
+def test_stated_preference_replaces_the_derived_one_until_removed(client: APIClient) -> None:
+    customer = create_customer("history", "profiling")
     CustomerProfile.objects.filter(pk=customer.pk).update(
-        derived={"thc_range": [5, 9], "cbd_range": [1, 2]}
+        derived_preferences={"thc_range": [5, 9], "cbd_range": [1, 2]}
     )
-    seen = client.get(_at(customer))
-    change = {
+    changes = {
         "thc_range": [15, 22.5],
         "strain_types": ["indica"],
         "disliked_brands": [" Loud & Co"],
         "language": "fr",
     }
-    assert client.patch(_at(customer), change, format="json").status_code == 428
-    changed = client.patch(_at(customer), change, format="json", HTTP_IF_MATCH=seen["ETag"])
-    assert changed.status_code == 200, changed.json()
-    assert changed.json()["stated"] == {
+
+    etag = client.get(_url(customer))["ETag"]
+    corrected = client.patch(_url(customer), changes, format="json", HTTP_IF_MATCH=etag)
+    new_etag = client.get(_url(customer))["ETag"]
+    removed = client.patch(
+        _url(customer), {"thc_range": None}, format="json", HTTP_IF_MATCH=new_etag
+    )
+
+    assert corrected.status_code == 200, corrected.json()
+    assert corrected.json()["stated_preferences"] == {
         **dict.fromkeys(PREFERENCES),
         "thc_range": [15, 22.5],
         "strain_types": ["indica"],
         "disliked_brands": ["Loud & Co"],
     }
-    assert changed.json()["preferences"]["thc_range"] == [15, 22.5]
-    assert changed.json()["preferences"]["cbd_range"] == [1, 2]
-    assert changed.json()["language"] == "fr"
-    late = client.patch(
-        _at(customer), {"language": "en"}, format="json", HTTP_IF_MATCH=seen["ETag"]
-    )
-    assert (late.status_code, late.json()["type"]) == (412, "urn:cultivar:problem:stale")
+    assert corrected.json()["preferences"]["thc_range"] == [15, 22.5]
+    assert corrected.json()["preferences"]["cbd_range"] == [1, 2]
+    assert corrected.json()["language"] == "fr"
+    assert removed.json()["preferences"]["thc_range"] == [5, 9]
+
+
+def test_correction_needs_the_current_etag(client: APIClient) -> None:
+    customer = create_customer()
+    etag = client.get(_url(customer))["ETag"]
+
+    without_etag = client.patch(_url(customer), {"language": "fr"}, format="json")
+    current = client.patch(_url(customer), {"language": "fr"}, format="json", HTTP_IF_MATCH=etag)
+    outdated = client.patch(_url(customer), {"language": "en"}, format="json", HTTP_IF_MATCH=etag)
+
     customer.refresh_from_db()
+    assert without_etag.status_code == 428
+    assert current.status_code == 200
+    assert outdated.status_code == 412
+    assert outdated.json()["type"] == "urn:cultivar:problem:precondition_failed"
     assert customer.language == "fr"
-    fresh = client.get(_at(customer))
-    taken_back = client.patch(
-        _at(customer), {"thc_range": None}, format="json", HTTP_IF_MATCH=fresh["ETag"]
-    )
-    assert taken_back.json()["preferences"]["thc_range"] == [5, 9]
 
 
-def test_what_has_not_changed_is_not_sent_again(client: APIClient) -> None:
-    customer = person("history")
-    addresses = [
-        _at(customer),
-        _at(customer, "consents/"),
-        _at(customer, "purchases/"),
-        _at(customer, "interactions/"),
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/customers/{id}/",
+        "/api/v1/customers/{id}/consents/",
+        "/api/v1/customers/{id}/purchases/",
+        "/api/v1/customers/{id}/interactions/",
         "/api/v1/consent-texts/",
-        f"/api/v1/chat/sessions/?customer={customer.pk}",
-    ]
-    for address in addresses:
-        first = client.get(address)
-        assert first.status_code == 200, address
-        again = client.get(address, HTTP_IF_NONE_MATCH=first["ETag"])
-        assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
-        assert client.get(address, HTTP_IF_NONE_MATCH='"other"').status_code == 200
-    before = client.get(_at(customer))["ETag"]
+        "/api/v1/chat/sessions/?customer_id={id}",
+    ],
+)
+def test_unchanged_response_is_not_sent_again(client: APIClient, path: str) -> None:
+    url = path.format(id=create_customer("history").pk)
+
+    first = client.get(url)
+    same = client.get(url, HTTP_IF_NONE_MATCH=first["ETag"])
+    other = client.get(url, HTTP_IF_NONE_MATCH='"other"')
+
+    assert first.status_code == 200
+    assert (same.status_code, same.content, same["ETag"]) == (304, b"", first["ETag"])
+    assert other.status_code == 200
+
+
+def test_changed_customer_has_a_new_etag(client: APIClient) -> None:
+    customer = create_customer("history")
+    etag = client.get(_url(customer))["ETag"]
+
     CustomerProfile.objects.filter(pk=customer.pk).update(province="QC")
-    assert client.get(_at(customer), HTTP_IF_NONE_MATCH=before).status_code == 200
+
+    assert client.get(_url(customer), HTTP_IF_NONE_MATCH=etag).status_code == 200
 
 
-def test_consent_is_given_to_a_text_and_taken_back(client: APIClient) -> None:
-    customer = person()
-    texts = {
-        text["purpose"]: text
-        for text in client.get("/api/v1/consent-texts/", {"lang": "fr"}).json()["results"]
-    }
+def test_consent_texts_are_listed_in_the_requested_language(client: APIClient) -> None:
+    response = client.get("/api/v1/consent-texts/", {"language": "fr"})
+
+    texts = {text["purpose"]: text for text in response.json()["results"]}
     assert set(texts) == {"history", "profiling", "chat", "marketing"}
     assert "achats" in texts["history"]["text"]
-    body = {
-        "purpose": "history",
-        "version": texts["history"]["version"],
-        "language": "fr",
-        "channel": "till",
-    }
-    given = client.post(_at(customer, "consents/"), body, format="json")
+
+
+def test_consent_is_recorded_once_and_withdrawn(client: APIClient) -> None:
+    customer = create_customer()
+    body = {"purpose": "history", "version": "2026-11", "language": "fr", "channel": "till"}
+
+    given = client.post(_url(customer, "consents/"), body, format="json")
+    given_again = client.post(_url(customer, "consents/"), body, format="json")
+    active = client.get(_url(customer)).json()["consents"]
+    withdrawn = client.delete(_url(customer, "consents/history/"))
+    withdrawn_again = client.delete(_url(customer, "consents/history/"))
+    listed = client.get(_url(customer, "consents/")).json()["results"]
+
     assert given.status_code == 201, given.json()
     assert {name: given.json()[name] for name in body} == body
-    assert client.get(_at(customer)).json()["consents"] == ["history"]
-    assert (
-        client.post(_at(customer, "consents/"), body, format="json").json()["id"]
-        == given.json()["id"]
-    )
-    taken = client.delete(_at(customer, "consents/history/"))
-    assert taken.json() == {"purpose": "history", "closed": 1}
-    assert client.delete(_at(customer, "consents/history/")).json()["closed"] == 0
-    assert client.get(_at(customer, "consents/")).json()["results"][0]["withdrawn_at"]
+    assert given_again.json()["id"] == given.json()["id"]
+    assert active == ["history"]
+    assert withdrawn.json() == {"purpose": "history", "withdrawn_count": 1}
+    assert withdrawn_again.json()["withdrawn_count"] == 0
+    assert listed[0]["withdrawn_at"]
     assert Consent.objects.filter(customer=customer).count() == 1
 
 
-def test_history_is_paged_newest_first(client: APIClient) -> None:
-    customer, other, bought = person("history"), person("history"), product()
+def test_history_is_paginated_newest_first(client: APIClient) -> None:
+    customer = create_customer("history")
+    other_customer = create_customer("history")
+    product = create_product()
     now = timezone.now()
     for hour in range(5):
-        for who in (customer, other):
+        for owner in (customer, other_customer):
             Purchase.objects.create(
                 event_id=uuid4(),
                 line=0,
                 order_id=f"o{hour}",
-                customer=who,
-                product=bought,
+                customer=owner,
+                product=product,
                 quantity=1,
                 unit_price="29.95",
                 purchased_at=now - timedelta(hours=hour),
             )
             Interaction.objects.create(
-                kind="view", customer=who, product=bought, occurred_at=now - timedelta(hours=hour)
+                kind="view",
+                customer=owner,
+                product=product,
+                occurred_at=now - timedelta(hours=hour),
             )
-    seen, address = [], _at(customer, "purchases/?limit=2")
-    while address:
-        page = client.get(address).json()
-        seen += [row["order_id"] for row in page["results"]]
-        address = page["next"]
-    assert seen == [f"o{hour}" for hour in range(5)]
-    assert len(client.get(_at(customer, "interactions/")).json()["results"]) == 5
+
+    order_ids = []
+    url = _url(customer, "purchases/?limit=2")
+    while url:
+        page = client.get(url).json()
+        order_ids += [row["order_id"] for row in page["results"]]
+        url = page["next"]
+    interactions = client.get(_url(customer, "interactions/")).json()["results"]
+
+    assert order_ids == [f"o{hour}" for hour in range(5)]
+    assert [row["type"] for row in interactions] == ["view"] * 5
+    assert {row["product_id"] for row in interactions} == {str(product.pk)}
 
 
-def test_age_is_proven_without_keeping_the_document(client: APIClient) -> None:
-    customer = person()
-    proven = client.post(
-        _at(customer, "age-verification/"), {"proof": "in-person"}, format="json"
-    ).json()
-    assert (proven["is_age_verified"], proven["age_proof"]) == (True, "in-person")
-    assert proven["age_verified_at"]
-    assert (
-        client.post(
-            _at(customer, "age-verification/"), {"proof": "passport"}, format="json"
-        ).status_code
-        == 400
-    )
+def test_age_verification_records_the_method(client: APIClient) -> None:
+    customer = create_customer()
+    url = _url(customer, "age-verification/")
+
+    verified = client.post(url, {"verification_method": "in_person"}, format="json")
+    unknown_method = client.post(url, {"verification_method": "passport"}, format="json")
+
+    assert verified.json()["verification_method"] == "in_person"
+    assert verified.json()["age_verified_at"]
+    assert unknown_method.status_code == 400
 
 
-def test_everything_is_exported(client: APIClient) -> None:
-    customer = person("history", number="L-canary")
-    told = client.get(_at(customer, "export/")).json()
-    assert told["customer"] == str(customer.pk)
-    assert "L-canary" in str(told["data"])
-    assert "person.export" in _actions(customer)
+@pytest.mark.parametrize(
+    ("verified_age", "included", "excluded"), [(18, "AB", "ON"), (19, "ON", "QC"), (21, "QC", "")]
+)
+def test_age_is_verified_for_the_provinces_whose_legal_age_it_reaches(
+    client: APIClient, verified_age: int, included: str, excluded: str
+) -> None:
+    customer = create_customer()
+    body = {"verification_method": "account", "verified_age": verified_age}
+
+    unverified = client.get(_url(customer)).json()
+    verified = client.post(_url(customer, "age-verification/"), body, format="json").json()
+
+    assert unverified["age_verified_for"] == []
+    assert included in verified["age_verified_for"]
+    assert excluded not in verified["age_verified_for"]
 
 
-def test_somebody_is_forgotten_with_a_receipt(client: APIClient) -> None:
-    customer = person("history", number="L-canary")
-    rehearsed = client.post(
-        _at(customer, "erasure/"), {"reason": "asked", "dry_run": True}, format="json"
-    )
-    assert rehearsed.status_code == 200, rehearsed.json()
-    assert (rehearsed.json()["is_dry_run"], sum(rehearsed.json()["removed"].values()) > 0) == (
-        True,
-        True,
-    )
+def test_export_returns_all_personal_data_and_is_logged(client: APIClient) -> None:
+    customer = create_customer("history", external_id="L-canary")
+
+    export = client.get(_url(customer, "export/")).json()
+
+    assert export["customer_id"] == str(customer.pk)
+    assert "L-canary" in str(export["data"])
+    assert "customer.export" in _logged_actions(customer)
+
+
+def test_dry_run_of_an_erasure_deletes_nothing(client: APIClient) -> None:
+    customer = create_customer("history", external_id="L-canary")
+    body = {"reason": "requested", "dry_run": True}
+
+    response = client.post(_url(customer, "erasure/"), body, format="json")
+
+    assert response.status_code == 200, response.json()
+    assert response.json()["is_dry_run"] is True
+    assert sum(response.json()["deleted"].values()) > 0
     assert CustomerProfile.objects.filter(pk=customer.pk).exists()
     assert not Erasure.objects.exists()
-    receipt = client.post(_at(customer, "erasure/"), {"reason": "asked"}, format="json").json()
-    assert (receipt["status"], receipt["left"], receipt["is_dry_run"]) == ("done", {}, False)
-    assert client.get(_at(customer)).status_code == 404
-    again = client.post(_at(customer, "erasure/"), {"reason": "asked"}, format="json").json()
-    assert {
-        place: count for place, count in again["removed"].items() if count and ", kept" not in place
-    } == {}
-    assert (
-        client.post(
-            f"{CUSTOMERS}{uuid4()}/erasure/", {"reason": "asked"}, format="json"
-        ).status_code
-        == 404
-    )
 
 
-def test_a_legal_hold_keeps_somebody(client: APIClient, admin_user: User) -> None:
-    customer = person()
-    hold(subject=customer.pk, reason="Case 12", by=admin_user)
-    refused = client.post(_at(customer, "erasure/"), {"reason": "asked"}, format="json")
-    assert refused.status_code == 409
-    assert "Case 12" in refused.json()["detail"]
+def test_erasure_returns_a_receipt_and_is_safe_to_repeat(client: APIClient) -> None:
+    customer = create_customer("history", external_id="L-canary")
+    body = {"reason": "requested"}
+
+    receipt = client.post(_url(customer, "erasure/"), body, format="json").json()
+    repeated = client.post(_url(customer, "erasure/"), body, format="json").json()
+    unknown = client.post(f"{CUSTOMERS}{uuid4()}/erasure/", body, format="json")
+
+    deleted_again = {
+        name: count
+        for name, count in repeated["deleted"].items()
+        if count and ", retained" not in name
+    }
+    assert (receipt["status"], receipt["remaining"], receipt["is_dry_run"]) == ("done", {}, False)
+    assert client.get(_url(customer)).status_code == 404
+    assert deleted_again == {}
+    assert unknown.status_code == 404
+
+
+def test_erasure_is_refused_under_a_legal_hold(client: APIClient, admin_user: User) -> None:
+    customer = create_customer()
+    set_legal_hold(subject=customer.pk, reason="Case 12", by=admin_user)
+
+    response = client.post(_url(customer, "erasure/"), {"reason": "requested"}, format="json")
+
+    assert response.status_code == 409
+    assert "Case 12" in response.json()["detail"]
     assert CustomerProfile.objects.filter(pk=customer.pk).exists()
 
 
-def test_every_access_is_noted_with_the_key(client: APIClient) -> None:
-    customer = person()
-    before = len(_actions(customer))
-    for part in ("", "consents/", "purchases/", "interactions/", "export/"):
-        assert client.get(_at(customer, part)).status_code == 200
+def test_every_access_is_logged_with_the_key(client: APIClient) -> None:
+    customer = create_customer()
+    earlier_count = len(_logged_actions(customer))
+
+    for suffix in ("", "consents/", "purchases/", "interactions/", "export/"):
+        assert client.get(_url(customer, suffix)).status_code == 200
     client.get(f"{CUSTOMERS}by-external-id/", {"external_id": customer.external_customer_id})
-    assert _actions(customer)[before:] == [
+
+    actors = PersonalAccess.objects.filter(customer_id=customer.pk).values_list("actor", flat=True)
+    key_actor = next(actor for actor in actors if actor.startswith("key:"))
+    assert _logged_actions(customer)[earlier_count:] == [
         "profile.read",
         "consents.read",
         "purchases.read",
         "interactions.read",
-        "person.export",
+        "customer.export",
         "profile.read",
     ]
-    actors = set(
-        PersonalAccess.objects.filter(customer_id=customer.pk).values_list("actor", flat=True)
-    )
-    key = next(actor for actor in actors if actor.startswith("key:"))
-    assert len(key) > 8
-    assert key.removeprefix("key:") not in (None, "")
+    assert len(key_actor) > 8
+    assert key_actor.removeprefix("key:") not in (None, "")
 
 
-DOORS = [
-    ("get", "", "customers:read"),
-    ("patch", "", "customers:write"),
-    ("get", "consents/", "customers:read"),
-    ("post", "consents/", "customers:write"),
-    ("delete", "consents/chat/", "customers:write"),
-    ("get", "purchases/", "customers:read"),
-    ("get", "interactions/", "customers:read"),
-    ("post", "age-verification/", "customers:write"),
-    ("get", "export/", "customers:read"),
-    ("post", "erasure/", "privacy:write"),
-]
+@pytest.mark.parametrize(
+    ("method", "suffix", "scope"),
+    [
+        ("get", "", "customers:read"),
+        ("patch", "", "customers:write"),
+        ("get", "consents/", "customers:read"),
+        ("post", "consents/", "customers:write"),
+        ("delete", "consents/chat/", "customers:write"),
+        ("get", "purchases/", "customers:read"),
+        ("get", "interactions/", "customers:read"),
+        ("post", "age-verification/", "customers:write"),
+        ("get", "export/", "customers:read"),
+        ("post", "erasure/", "privacy:write"),
+    ],
+)
+def test_every_action_needs_its_scope_and_audience(method: str, suffix: str, scope: str) -> None:
+    customer = create_customer("history")
+    actions_before = _logged_actions(customer)
+    other_scopes = tuple(other for other in ALL_SCOPES if other != scope)
 
+    def status(client: APIClient) -> int:
+        response = getattr(client, method)(_url(customer, suffix), {}, format="json")
+        if response.status_code == 403:
+            assert response.json()["title"] == "scope_missing"
+        return int(response.status_code)
 
-@pytest.mark.parametrize(("method", "part", "scope"), DOORS)
-def test_who_may_not(method: str, part: str, scope: str) -> None:
-    customer = person("history")
-    before = _actions(customer)
-    without = tuple(one for one in EVERYTHING if one != scope)
-    for refused in (
-        client_with("public"),
-        client_with("staff", without),
-        client_with("verified", without),
-    ):
-        answer = getattr(refused, method)(_at(customer, part), {}, format="json")
-        assert (answer.status_code, answer.json()["title"]) == (403, "scope-missing")
-    assert getattr(APIClient(), method)(_at(customer, part), {}, format="json").status_code == 401
-    assert _actions(customer) == before
+    assert status(create_api_client("public")) == 403
+    assert status(create_api_client("staff", other_scopes)) == 403
+    assert status(create_api_client("verified", other_scopes)) == 403
+    assert status(APIClient()) == 401
+    assert _logged_actions(customer) == actions_before
     for audience in ("staff", "verified"):
-        allowed = getattr(client_with(audience, (scope,)), method)(
-            _at(customer, part), {}, format="json"
-        )
-        assert allowed.status_code not in (401, 403, 404)
+        assert status(create_api_client(audience, (scope,))) not in (401, 403, 404)
 
 
-def test_public_keys_read_what_people_are_asked_and_nothing_else() -> None:
-    public = client_with("public")
-    assert public.get("/api/v1/consent-texts/").status_code == 200
-    assert public.get(f"{CUSTOMERS}by-external-id/", {"external_id": "x"}).status_code == 403
-    assert public.post(CUSTOMERS, {"external_customer_id": "x"}, format="json").status_code == 403
+def test_public_keys_read_consent_texts_and_nothing_else() -> None:
+    client = create_api_client("public")
+
+    texts = client.get("/api/v1/consent-texts/")
+    lookup = client.get(f"{CUSTOMERS}by-external-id/", {"external_id": "x"})
+    registration = client.post(CUSTOMERS, {"external_id": "x"}, format="json")
+
+    assert texts.status_code == 200
+    assert lookup.status_code == 403
+    assert registration.status_code == 403
     assert not CustomerProfile.objects.exists()
 
 
-BAD: list[tuple[str, str, Any, str]] = [
-    ("post", CUSTOMERS, {}, "external_customer_id"),
-    ("post", CUSTOMERS, {"external_customer_id": "x" * 101}, "external_customer_id"),
-    ("post", CUSTOMERS, {"external_customer_id": "a\x00b"}, "external_customer_id"),
-    ("post", CUSTOMERS, {"external_customer_id": "x", "province": "XX"}, "province"),
-    ("post", CUSTOMERS, {"external_customer_id": "x", "store": "nowhere"}, "store"),
-    ("post", CUSTOMERS, {"external_customer_id": "x", "flavor": 1}, "flavor"),
+INVALID_REQUESTS: list[tuple[str, str, Any, str]] = [
+    ("post", CUSTOMERS, {}, "external_id"),
+    ("post", CUSTOMERS, {"external_id": "x" * 101}, "external_id"),
+    ("post", CUSTOMERS, {"external_id": "a\x00b"}, "external_id"),
+    ("post", CUSTOMERS, {"external_id": "x", "province": "XX"}, "province"),
+    ("post", CUSTOMERS, {"external_id": "x", "store_code": "nowhere"}, "store_code"),
+    ("post", CUSTOMERS, {"external_id": "x", "flavor": 1}, "flavor"),
     ("post", CUSTOMERS, [1], ""),
     ("get", f"{CUSTOMERS}not-a-uuid/", None, "id"),
     ("get", f"{CUSTOMERS}by-external-id/", None, "external_id"),
     ("get", f"{CUSTOMERS}by-external-id/?external_id=%00", None, "external_id"),
-    ("get", "{at}?flavor=x", None, "flavor"),
-    ("get", "{at}purchases/?limit=0", None, "limit"),
-    ("get", "{at}purchases/?cursor=cD1hYmM%3D", None, ""),
-    ("patch", "{at}", {"thc_range": [20, 10]}, "thc_range"),
-    ("patch", "{at}", {"thc_range": [0, 101]}, "thc_range"),
-    ("patch", "{at}", {"thc_range": ["a", "b"]}, "thc_range"),
-    ("patch", "{at}", {"thc_range": "NaN"}, "thc_range"),
-    ("patch", "{at}", {"strain_types": ["kush"]}, "strain_types"),
-    ("patch", "{at}", {"disliked_categories": ["shoes"]}, "disliked_categories"),
-    ("patch", "{at}", {"disliked_brands": []}, "disliked_brands"),
-    ("patch", "{at}", {"province": ["ON"]}, "province"),
-    ("patch", "{at}", {"is_age_verified": True}, "is_age_verified"),
+    ("get", "{customer}?flavor=x", None, "flavor"),
+    ("get", "{customer}purchases/?limit=0", None, "limit"),
+    ("get", "{customer}purchases/?cursor=cD1hYmM%3D", None, ""),
+    ("patch", "{customer}", {"thc_range": [20, 10]}, "thc_range"),
+    ("patch", "{customer}", {"thc_range": [0, 101]}, "thc_range"),
+    ("patch", "{customer}", {"thc_range": ["a", "b"]}, "thc_range"),
+    ("patch", "{customer}", {"thc_range": "NaN"}, "thc_range"),
+    ("patch", "{customer}", {"strain_types": ["kush"]}, "strain_types"),
+    ("patch", "{customer}", {"disliked_categories": ["shoes"]}, "disliked_categories"),
+    ("patch", "{customer}", {"disliked_brands": []}, "disliked_brands"),
+    ("patch", "{customer}", {"province": ["ON"]}, "province"),
+    ("patch", "{customer}", {"age_verified_for": ["ON"]}, "age_verified_for"),
     (
         "post",
-        "{at}consents/",
+        "{customer}consents/",
         {"purpose": "history", "version": "1900", "language": "en"},
         "version",
     ),
-    ("post", "{at}consents/", {"purpose": "fun", "version": "1", "language": "en"}, "purpose"),
-    ("delete", "{at}consents/fun/", None, "purpose"),
-    ("post", "{at}erasure/", {}, "reason"),
-    ("get", "/api/v1/consent-texts/?lang=de", None, "lang"),
+    (
+        "post",
+        "{customer}consents/",
+        {"purpose": "fun", "version": "1", "language": "en"},
+        "purpose",
+    ),
+    ("delete", "{customer}consents/fun/", None, "purpose"),
+    ("post", "{customer}erasure/", {}, "reason"),
+    ("get", "/api/v1/consent-texts/?language=de", None, "language"),
 ]
 
 
-@pytest.mark.parametrize(("method", "address", "body", "field"), BAD)
-def test_bad_input_is_told_by_field(
-    client: APIClient, method: str, address: str, body: Any, field: str
+@pytest.mark.parametrize(("method", "url", "body", "field"), INVALID_REQUESTS)
+def test_invalid_input_is_rejected_with_its_field(
+    client: APIClient, method: str, url: str, body: Any, field: str
 ) -> None:
-    customer = person()
-    refused = getattr(client, method)(
-        address.format(at=_at(customer)), body, format="json", HTTP_IF_MATCH="*"
+    customer = create_customer()
+
+    response = getattr(client, method)(
+        url.format(customer=_url(customer)), body, format="json", HTTP_IF_MATCH="*"
     )
-    assert (refused.status_code, refused["Content-Type"]) == (400, "application/problem+json"), (
-        refused.content
-    )
-    assert field in (error["field"] for error in refused.json().get("errors", [{"field": ""}]))
+
+    assert response.status_code == 400, response.content
+    assert response["Content-Type"] == "application/problem+json"
+    errors = response.json().get("errors", [{"field": ""}])
+    assert field in [error["field"] for error in errors]
 
 
 @pytest.mark.parametrize(
-    ("raw", "status"),
+    ("raw_body", "status"),
     [
-        (b'{"external_customer_id": "\\ud800"}', 400),
+        (b'{"external_id": "\\ud800"}', 400),
         (b"[" * 100_000, 400),
         (b'{"a": 1e999}', 400),
         (b'{"a": NaN}', 400),
@@ -364,6 +445,7 @@ def test_bad_input_is_told_by_field(
         (b"", 400),
     ],
 )
-def test_bodies_that_are_no_json_are_refused(client: APIClient, raw: bytes, status: int) -> None:
-    answer = client.generic("POST", CUSTOMERS, raw, content_type="application/json")  # type: ignore[arg-type]
-    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+def test_unreadable_bodies_are_rejected(client: APIClient, raw_body: bytes, status: int) -> None:
+    response = client.generic("POST", CUSTOMERS, raw_body, content_type="application/json")  # type: ignore[arg-type]
+
+    assert (response.status_code, response["Content-Type"]) == (status, "application/problem+json")

@@ -1,7 +1,9 @@
-"""What tells who a person is does not survive in the copy that may be searched; what is said of products does."""
+"""Tests of masking: personal data does not survive in redacted text; product data does."""
 
 import string
+import time
 import unicodedata
+from datetime import date
 
 import phonenumbers
 import pytest
@@ -9,10 +11,10 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from stdnum import ean, luhn
 
-from customers.masking import KINDS, mask
+from customers.masking import ENTITY_TYPES, mask
 
-# Text, and what becomes of it.
-TOLD = [
+# Pairs of an original text and its redacted text.
+MASKED = [
     ("write to jane.tremblay+shop@example.co.uk please", "write to [EMAIL] please"),
     ("jean arobase exemple point ca", "[EMAIL]"),
     ("jane (at) example (dot) com", "[EMAIL]"),
@@ -55,7 +57,7 @@ TOLD = [
     ("h2x1y4", "[POSTAL-CODE]"),
     ("zip 90210", "zip [POSTAL-CODE]"),
     ("I live at 123 Main Street, apt 4, Toronto", "I live at [ADDRESS], Toronto"),
-    ("45 queen st. west", "45 queen st. west"),  # that much could be anything
+    ("45 queen st. west", "45 queen st. west"),  # too ambiguous for an address
     ("45 Queen St. W", "[ADDRESS]"),
     ("1200 mcgill college avenue", "[ADDRESS]"),
     ("deliver to 12 Elm please", "deliver to [ADDRESS]"),
@@ -92,7 +94,7 @@ TOLD = [
     ),
     ("4 1 6 5 5 5 0 1 9 9", "[NUMBER]"),
 ]
-KEPT = [
+UNCHANGED = [
     "Do you have Blue Dream or Pink Kush?",
     "Jack Herer 3.5 g at 20% THC for $29.95",
     "This is Pink Kush, right?",
@@ -132,9 +134,33 @@ KEPT = [
 WORDS = st.sampled_from(
     ["gummies", "Pink Kush", "20% THC", "3.5 g", "hello,", "merci", "is it", "?", "$29.95", "2 of"]
 )
-AROUND = st.tuples(
+CONTEXT = st.tuples(
     st.lists(WORDS, max_size=3).map(" ".join), st.lists(WORDS, max_size=3).map(" ".join)
 )
+AREA_CODES = [
+    "204", "226", "250", "306", "403", "416", "418", "438", "506", "514", "604", "709", "867", "902"
+]  # fmt: skip
+PHONE_FORMATS = [
+    "{}-{}-{}",
+    "({}) {}-{}",
+    "{}.{}.{}",
+    "{} {} {}",
+    "+1 {} {} {}",
+    "1-{}-{}-{}",
+    "+1{}{}{}",
+    "({}){}-{}",
+]
+# Prefix, number of digits, sizes of the first groups.
+CARD_BRANDS = [
+    ("4", 16, (4, 4, 4)),
+    ("51", 16, (4, 4, 4)),
+    ("2221", 16, (4, 4, 4)),
+    ("34", 15, (4, 6)),
+    ("37", 15, (4, 6)),
+]
+# Characters that each position of a Canadian postal code may have.
+FORWARD_SORTATION_AREA = ("ABCEGHJKLMNPRSTVXY", string.digits, "ABCEGHJKLMNPRSTVWXYZ")
+LOCAL_DELIVERY_UNIT = (string.digits, "ABCEGHJKLMNPRSTVWXYZ", string.digits)
 _SEPARATORS = st.sampled_from(["", " ", "-"])
 
 
@@ -142,43 +168,45 @@ def _digits(count: int) -> st.SearchStrategy[str]:
     return st.text(string.digits, min_size=count, max_size=count)
 
 
-def _grouped(number: str, sizes: tuple[int, ...], separator: str) -> str:
-    parts, rest = [], number
-    for size in sizes:
-        parts.append(rest[:size])
+def _grouped(number: str, group_sizes: tuple[int, ...], separator: str) -> str:
+    groups = []
+    rest = number
+    for size in group_sizes:
+        groups.append(rest[:size])
         rest = rest[size:]
-    return separator.join(filter(None, [*parts, rest]))
+    return separator.join(filter(None, [*groups, rest]))
 
 
-def _survives(secret: str, around: tuple[str, str]) -> bool:
-    return secret in mask(f"{around[0]} {secret} {around[1]}")
+def _survives(secret: str, context: tuple[str, str]) -> bool:
+    return secret in mask(f"{context[0]} {secret} {context[1]}")
 
 
-@pytest.mark.parametrize(("text", "masked"), TOLD)
-def test_what_tells_who_a_person_is_is_replaced_by_its_kind(text: str, masked: str) -> None:
+@pytest.mark.parametrize(("text", "masked"), MASKED)
+def test_personal_data_is_replaced_by_its_type(text: str, masked: str) -> None:
     assert mask(text) == unicodedata.normalize("NFC", masked)
 
 
-@pytest.mark.parametrize("text", KEPT)
-def test_what_is_said_of_products_stays(text: str) -> None:
+@pytest.mark.parametrize("text", UNCHANGED)
+def test_product_data_is_not_masked(text: str) -> None:
     assert mask(text) == text
 
 
-@given(st.emails(), AROUND)
-def test_no_email_survives(email: str, around: tuple[str, str]) -> None:
-    assert not _survives(email, around)
+@given(st.emails(), CONTEXT)
+def test_no_email_survives(email: str, context: tuple[str, str]) -> None:
+    assert not _survives(email, context)
 
 
 @given(
-    st.sampled_from(["204", "226", "250", "306", "403", "416", "418", "438", "506", "514", "604", "709", "867", "902"]),
-    st.integers(200, 999), st.integers(0, 9999),
-    st.sampled_from(["{}-{}-{}", "({}) {}-{}", "{}.{}.{}", "{} {} {}", "+1 {} {} {}", "1-{}-{}-{}", "+1{}{}{}", "({}){}-{}"]),
-    AROUND,
-)  # fmt: skip
+    st.sampled_from(AREA_CODES),
+    st.integers(200, 999),
+    st.integers(0, 9999),
+    st.sampled_from(PHONE_FORMATS),
+    CONTEXT,
+)
 def test_no_phone_survives(
-    area: str, office: int, line: int, form: str, around: tuple[str, str]
+    area: str, office: int, line: int, form: str, context: tuple[str, str]
 ) -> None:
-    assert not _survives(form.format(area, office, f"{line:04}"), around)
+    assert not _survives(form.format(area, office, f"{line:04}"), context)
 
 
 @pytest.mark.parametrize(
@@ -186,46 +214,49 @@ def test_no_phone_survives(
 )
 def test_no_phone_of_any_country_survives(form: int) -> None:
     numbers = filter(None, map(phonenumbers.example_number, phonenumbers.SUPPORTED_REGIONS))
-    told = [phonenumbers.format_number(number, form) for number in numbers]
-    assert len(told) > 200
-    assert [number for number in told if _survives(number, ("reach me at", "please"))] == []
+    formatted = [phonenumbers.format_number(number, form) for number in numbers]
+
+    surviving = [number for number in formatted if _survives(number, ("reach me at", "please"))]
+
+    assert len(formatted) > 200
+    assert surviving == []
 
 
-@given(
-    st.sampled_from([("4", 16, (4, 4, 4)), ("51", 16, (4, 4, 4)), ("2221", 16, (4, 4, 4)), ("34", 15, (4, 6)), ("37", 15, (4, 6))]),
-    _digits(14), _SEPARATORS, AROUND,
-)  # fmt: skip
+@given(st.sampled_from(CARD_BRANDS), _digits(14), _SEPARATORS, CONTEXT)
 def test_no_card_survives(
-    kind: tuple[str, int, tuple[int, ...]], rest: str, separator: str, around: tuple[str, str]
+    brand: tuple[str, int, tuple[int, ...]], rest: str, separator: str, context: tuple[str, str]
 ) -> None:
-    prefix, length, sizes = kind
+    prefix, length, group_sizes = brand
     number = (prefix + rest)[: length - 1]
     number += luhn.calc_check_digit(number)
-    assert not _survives(_grouped(number, sizes, separator), around)
+
+    assert not _survives(_grouped(number, group_sizes, separator), context)
 
 
-@given(_digits(8), _SEPARATORS, AROUND)
+@given(_digits(8), _SEPARATORS, CONTEXT)
 def test_no_social_insurance_number_survives(
-    start: str, separator: str, around: tuple[str, str]
+    start: str, separator: str, context: tuple[str, str]
 ) -> None:
     number = start + luhn.calc_check_digit(start)
-    assert not _survives(_grouped(number, (3, 3), separator), around)
+    assert not _survives(_grouped(number, (3, 3), separator), context)
 
 
 @given(
-    st.tuples(*(st.sampled_from(x) for x in ("ABCEGHJKLMNPRSTVXY", string.digits, "ABCEGHJKLMNPRSTVWXYZ") * 1)),
-    st.tuples(*(st.sampled_from(x) for x in (string.digits, "ABCEGHJKLMNPRSTVWXYZ", string.digits))),
-    _SEPARATORS, st.booleans(), AROUND,
-)  # fmt: skip
+    st.tuples(*map(st.sampled_from, FORWARD_SORTATION_AREA)),
+    st.tuples(*map(st.sampled_from, LOCAL_DELIVERY_UNIT)),
+    _SEPARATORS,
+    st.booleans(),
+    CONTEXT,
+)
 def test_no_postal_code_survives(
     first: tuple[str, ...],
     second: tuple[str, ...],
     separator: str,
     is_lower: bool,
-    around: tuple[str, str],
+    context: tuple[str, str],
 ) -> None:
     code = "".join(first) + separator + "".join(second)
-    assert not _survives(code.lower() if is_lower else code, around)
+    assert not _survives(code.lower() if is_lower else code, context)
 
 
 @given(
@@ -234,16 +265,18 @@ def test_no_postal_code_survives(
     st.booleans(),
     _digits(2),
     _SEPARATORS,
-    AROUND,
+    CONTEXT,
 )
-def test_no_quebec_health_card_survives(letters, born, is_woman, end, separator, around) -> None:  # type: ignore[no-untyped-def]
+def test_no_quebec_health_card_survives(
+    letters: str, born: date, is_woman: bool, end: str, separator: str, context: tuple[str, str]
+) -> None:
     number = f"{letters}{born.year % 100:02}{born.month + 50 * is_woman:02}{born.day:02}{end}"
-    assert not _survives(_grouped(number, (4, 4), separator), around)
+    assert not _survives(_grouped(number, (4, 4), separator), context)
 
 
 @given(st.integers(1, 10**11).map(lambda n: f"{n:011}"), st.sampled_from(["", "SKU ", "GTIN "]))
-@example(start="11382200000", word="")  # with a 1 taken twice, a number of area 382
-def test_gtins_stay(start: str, word: str) -> None:
+@example(start="11382200000", word="")  # read with its 1 twice, a phone number of area 382
+def test_gtins_are_not_masked(start: str, word: str) -> None:
     gtin = start + ean.calc_check_digit(start)
     assert mask(f"is {word}{gtin} in stock") == f"is {word}{gtin} in stock"
 
@@ -252,39 +285,42 @@ def test_gtins_stay(start: str, word: str) -> None:
     st.floats(0.1, 9999, allow_nan=False).map(lambda x: f"{x:.2f}"),
     st.sampled_from(["${}", "{} $", "{} g", "{}g", "{} mg", "{}%", "{} %", "{} ml", "{} oz"]),
 )
-def test_amounts_stay(amount: str, form: str) -> None:
-    told = form.format(amount)
-    assert mask(f"show me {told} of THC") == f"show me {told} of THC"
-    told = told.replace(".", ",")
-    assert mask(f"moins de {told} svp") == f"moins de {told} svp"
+def test_amounts_are_not_masked(amount: str, form: str) -> None:
+    english = f"show me {form.format(amount)} of THC"
+    french = f"moins de {form.format(amount).replace('.', ',')} svp"
+
+    assert mask(english) == english
+    assert mask(french) == french
 
 
 @given(
-    st.lists(st.sampled_from([text for text, _ in TOLD] + KEPT), max_size=4), st.text(max_size=20)
+    st.lists(st.sampled_from([text for text, _ in MASKED] + UNCHANGED), max_size=4),
+    st.text(max_size=20),
 )
 @example(["my name is Jane Tremblay"], "\ue000")
-def test_masked_text_masks_to_itself(texts: list[str], noise: str) -> None:
+def test_masking_a_masked_text_changes_nothing(texts: list[str], noise: str) -> None:
     once = mask(f"{noise} {'. '.join(texts)}")
     assert mask(once) == once
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_masked_and_what_is_left_was_there(text: str) -> None:
-    masked = mask(text)
-    for kind in KINDS:
-        masked = masked.replace(f"[{kind}]", "")
-    rest = iter(unicodedata.normalize("NFC", text))
-    assert all(letter in rest for letter in masked)
+def test_masking_adds_nothing_but_placeholders(text: str) -> None:
+    remaining = mask(text)
+    for entity_type in ENTITY_TYPES:
+        remaining = remaining.replace(f"[{entity_type}]", "")
+
+    original = iter(unicodedata.normalize("NFC", text))
+    assert all(character in original for character in remaining)
 
 
-@given(st.text(string.ascii_letters + string.digits + "-_", min_size=3, max_size=20), AROUND)
-def test_what_we_know_a_person_by_does_not_survive(number: str, around: tuple[str, str]) -> None:
-    assume(number.casefold() not in " ".join(around).casefold())
-    assume(number.casefold() not in ("account", "acc", "number", "name"))
-    assert (
-        number not in mask(f"{around[0]} {number} {around[1]}", known=(number,))
-        or number in "[ACCOUNT]"
-    )
+@given(st.text(string.ascii_letters + string.digits + "-_", min_size=3, max_size=20), CONTEXT)
+def test_no_known_identifier_survives(identifier: str, context: tuple[str, str]) -> None:
+    assume(identifier.casefold() not in " ".join(context).casefold())
+    assume(identifier.casefold() not in ("account", "acc", "number", "name"))
+
+    masked = mask(f"{context[0]} {identifier} {context[1]}", known=(identifier,))
+
+    assert identifier not in masked or identifier in "[ACCOUNT]"
 
 
 @pytest.mark.parametrize(
@@ -299,17 +335,18 @@ def test_what_we_know_a_person_by_does_not_survive(number: str, around: tuple[st
         "@a." * 2500,
     ],
 )
-def test_long_texts_are_read_in_a_time_that_grows_with_them(text: str) -> None:
-    quarter, whole = _steps(text[: len(text) // 4]), _steps(text)
-    assert whole < 12 * quarter + 0.05
+def test_masking_time_grows_linearly_with_length(text: str) -> None:
+    quarter_seconds = _masking_seconds(text[: len(text) // 4])
+    whole_seconds = _masking_seconds(text)
+
+    assert whole_seconds < 12 * quarter_seconds + 0.05
 
 
-def _steps(text: str) -> float:
-    import time
-
-    best = float("inf")
+def _masking_seconds(text: str) -> float:
+    """Return the processor time of the fastest of three runs."""
+    durations = []
     for _ in range(3):
-        began = time.process_time()
+        started_at = time.process_time()
         mask(text)
-        best = min(best, time.process_time() - began)
-    return best
+        durations.append(time.process_time() - started_at)
+    return min(durations)

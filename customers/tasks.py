@@ -12,9 +12,9 @@ def derive_preferences() -> dict[str, int]:
 
 
 @pipeline_task(queue="default")
-def settle_withdrawals() -> dict[str, int]:
+def complete_withdrawals() -> dict[str, int]:
     """Delete data without consent that a legal hold retained, once the hold has ended."""
-    return {"people": consents.complete_withdrawals()}
+    return {"removals": consents.complete_withdrawals()}
 
 
 @pipeline_task(queue="default", soft_time_limit=540)

@@ -89,7 +89,7 @@ PERIODIC_TASKS = {
         "queue": "default",
     },
     "Customers: delete data after legal holds": {
-        "task": "customers.tasks.settle_withdrawals",
+        "task": "customers.tasks.complete_withdrawals",
         "minute": "15",
         "hour": "*",
         "timezone": "UTC",

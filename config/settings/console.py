@@ -27,7 +27,7 @@ UNFOLD = {
                 "Catalogue",
                 _page("Products", "inventory_2", "catalog_product_changelist"),
                 _page("Supplier listings", "receipt_long", "catalog_supplierlisting_changelist"),
-                _page("Cleaning playground", "rule", "catalog_supplierlisting_try_strings"),
+                _page("Cleaning playground", "rule", "catalog_supplierlisting_cleaning_playground"),
                 _page("Review items", "rate_review", "catalog_reviewitem_changelist"),
                 _page("Locks", "lock", "catalog_productlock_changelist"),
                 _page("Possible duplicates", "join_inner", "catalog_matchdecision_changelist"),
@@ -46,7 +46,7 @@ UNFOLD = {
                 _page("Scenarios", "tune", "customers_scenario_changelist"),
                 _page("Business rules", "rule_settings", "customers_businessrule_changelist"),
                 _page("Explain", "contact_support", "customers_scenario_explain"),
-                _page("Assortment", "shelves", "customers_productpopularity_assortment"),
+                _page("Assortment", "inventory", "customers_productpopularity_assortment"),
                 _page("Repeat statistics", "repeat", "customers_storerepeatstatistics_changelist"),
             ),
             _group(

@@ -186,7 +186,7 @@ def _english_text(row: Product) -> str:
         *aromas,
         *_flavors(row),
     )
-    return " ".join(part.replace("-", " ") for part in parts if part)
+    return " ".join(part.replace("-", " ").replace("_", " ") for part in parts if part)
 
 
 def _bilingual_text(row: Product) -> str:

@@ -227,6 +227,7 @@ def product_field_states(product: Product) -> list[ProductFieldState]:
         by_source = values_by_field.get((product.pk, name), {})
         change = next((c for c in changes if c.after and name in c.after), None)
         lock = locks.get(name)
+        set_at: datetime | None
         if lock:
             set_by = str(lock.locked_by)
             set_at = lock.locked_at

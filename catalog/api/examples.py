@@ -11,7 +11,7 @@ _PRODUCT: dict[str, Any] = {
     "brand": "San Rafael '71",
     "sku": "100333_3.5g",
     "gtin": "00694144000301",
-    "category": "dried-flower",
+    "category": "dried_flower",
     "strain_type": "indica",
     "strain": "Pink Kush",
     "lineage": ["OG Kush"],
@@ -35,7 +35,7 @@ _PRODUCT: dict[str, Any] = {
 }
 _PRODUCT_VALUES = {
     "name": "House pre-roll",
-    "category": "pre-rolls",
+    "category": "pre_rolls",
     "price": "7.50",
     "reason": "New store brand.",
 }

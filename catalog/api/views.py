@@ -24,7 +24,7 @@ from catalog.api.serializers import (
 )
 from catalog.models import Product
 from catalog.selectors import similar_products
-from catalog.services.corrections import create_product, set_products
+from catalog.services.corrections import create_product, update_products
 from config.api.keys import client_of
 from config.api.parameters import parse_integer, reject_unknown_parameters
 from config.api.permissions import CanReadCatalog, CanWriteCatalog, IsAgeVerified
@@ -115,9 +115,9 @@ class ProductViewSet(ReadOnlyModelViewSet):
         product = self.get_object()
         values, origin = _read_values(request)
         with transaction.atomic():
-            kept = set_products(changes={product.pk: values}, by=None, **origin).kept
-            if kept:
-                errors = [(field, "is locked by staff") for _, field in kept]
+            skipped = update_products(changes={product.pk: values}, by=None, **origin).skipped
+            if skipped:
+                errors = [(field, "is locked by staff") for _, field in skipped]
                 raise Conflict(
                     "Staff have locked some of these fields; nothing was written.", errors
                 )

@@ -29,13 +29,13 @@ _MIN_CBD_HIGH = 4.0
 # A product meets a ratio when its own ratio of THC to CBD is within this factor.
 _RATIO_FACTOR = 2.0
 _STRAIN_TYPES = {
-    "indica": ("indica", "indica-dominant"),
-    "sativa": ("sativa", "sativa-dominant"),
+    "indica": ("indica", "indica_dominant"),
+    "sativa": ("sativa", "sativa_dominant"),
     "hybrid": ("hybrid", "blend"),
 }
 # Categories whose products are also recognized by their names: an infused pre-roll is an extract
 # to its supplier.
-_CATEGORY_GROUPS = {"pre-rolls": "pre-roll", "vapes": "vape", "edibles": "gummies"}
+_CATEGORY_GROUPS = {"pre_rolls": "pre-roll", "vapes": "vape", "edibles": "gummies"}
 
 _IN_RATIO_SQL = """
 coalesce(thc_percentage, thc_mg) * %s
@@ -67,7 +67,7 @@ def _positive_condition(term: QueryTerm) -> Q | None:  # noqa: PLR0911  # one re
             return _potency(term)
         case "strain_type":
             strain_types = _STRAIN_TYPES.get(term.value, (term.value,))
-            return Q(strain_type__in=strain_types) | _is_named((term.value.replace("-", " "),))
+            return Q(strain_type__in=strain_types) | _is_named((term.value.replace("_", " "),))
         case "category":
             phrases = synonym_groups().get(_CATEGORY_GROUPS.get(term.value, ""), ())
             in_category = Q(category=term.value)

@@ -65,7 +65,7 @@ def build_dense_query(parsed: ParsedQuery) -> DenseQuery | None:
     ]
     if not parsed.words and not named_terms:
         return None
-    names = [term.value.replace("-", " ") for term in named_terms]
+    names = [term.value.replace("-", " ").replace("_", " ") for term in named_terms]
     english_words = [group_by_phrase().get(word, word) for word in parsed.words]
     terpene_keys = [term.value for term in named_terms if term.type == "terpene"]
     for term in named_terms:

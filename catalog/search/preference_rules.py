@@ -65,7 +65,7 @@ def strength_rules() -> Iterator[TermRule]:
 
 # Category phrases that no supplier uses; normalized.
 _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
-    "dried-flower": (
+    "dried_flower": (
         "flowers",
         "bud",
         "buds",
@@ -78,7 +78,7 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "sechee",
         "dried cannabis",
     ),
-    "pre-rolls": (
+    "pre_rolls": (
         "pre roll",
         "preroll",
         "prerolls",
@@ -140,7 +140,7 @@ def _phrases() -> dict[str, tuple[TermType, str]]:
     for supplier_word, strain_type in STRAIN_TYPES.items():
         phrases[" ".join(words_of(supplier_word))] = ("strain_type", strain_type)
     for strain_type in ("indica", "sativa"):
-        phrases[f"{strain_type} dominante"] = ("strain_type", f"{strain_type}-dominant")
+        phrases[f"{strain_type} dominante"] = ("strain_type", f"{strain_type}_dominant")
     for plural in ("indicas", "sativas", "hybrids", "hybrides"):
         phrases[plural] = ("strain_type", STRAIN_TYPES[plural[:-1]])
     for terpene in terpenes().values():

@@ -41,7 +41,10 @@ def refresh_search_words() -> int:
 
 
 def _vocabulary() -> set[str]:
-    texts = [*SEARCH_WORDS.values(), *(phrase for phrases in synonym_groups().values() for phrase in phrases)]
+    texts = [
+        *SEARCH_WORDS.values(),
+        *(phrase for phrases in synonym_groups().values() for phrase in phrases),
+    ]
     texts += [
         f"{t.key} {t.fr} {' '.join(t.aliases)} {t.aromas_en} {t.aromas_fr}"
         for t in terpenes().values()

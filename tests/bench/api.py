@@ -38,7 +38,7 @@ _DAYS = 180
 _VERIFIED_FIELDS = [
     name for name, audience in PRODUCT_FIELDS.items() if audience <= Audience.VERIFIED
 ]
-# What the peers return: `body` as bytes, `payload` as objects.
+# Response of the peers: `body` as bytes, `payload` as objects.
 _fixed_response: dict[str, Any] = {}
 ninja = NinjaAPI(urls_namespace="bench")
 
@@ -61,7 +61,6 @@ class RecommendationsSchema(Schema):
     title: str
     is_personalized: bool
     model_version: str
-    applied_filters: list[str]
     fallback: dict[str, Any]
     created_at: str
     count: int

@@ -40,7 +40,7 @@ FROM products CROSS JOIN generate_series(1, %s) AS lap WHERE merged_into_id IS N
 
 
 def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
-    """Return medians and 99th percentiles in ms, errors of many clients, and the share of each step."""
+    """Return times in ms, errors of many clients at once, and the share of each step."""
     fill_catalogue(size)
     queries = [judged.q for judged in read_judgments(QUERIES)]
     key = _create_key()

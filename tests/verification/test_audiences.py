@@ -9,7 +9,7 @@ from catalog.admin.sheets import ProductResource
 from catalog.embeddings import ENCODED, ProductEmbedding, ProductImage, ProductText
 from catalog.models import Product
 from config.api.keys import Audience
-from tests.integration.catalog.test_corrections import _listing, _save
+from tests.integration.catalog.test_corrections import import_listings, make_listing
 
 
 def _schema() -> Any:
@@ -46,7 +46,9 @@ def test_every_exported_column_has_an_audience() -> None:
 
 @pytest.mark.django_db
 def test_only_declared_fields_are_encoded(django_assert_num_queries: object) -> None:
-    _save(_listing(effects=("sleepy",), effects_source="reported", terpenes=("myrcene",)))
+    import_listings(
+        make_listing(effects=("sleepy",), effects_source="reported", terpenes=("myrcene",))
+    )
     for entity in (ProductEmbedding(), ProductText(), ProductImage()):
         rows = list(entity.queryset())
         with django_assert_num_queries(0):  # type: ignore[operator]

@@ -1,7 +1,8 @@
-"""Effects of products leave to staff alone: every endpoint of the schema is asked, and every answer looked through."""
+"""Effects are visible to staff only: every endpoint is called and searched for them."""
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -14,15 +15,15 @@ from rest_framework.test import APIClient
 from catalog.models import Product
 from catalog.services.search_vocabulary import refresh_search_words
 from config.api.keys import Audience
-from customers.models import ProductNeighbor, ProductPopularity, Rule
+from customers.models import BusinessRule, ProductNeighbor, ProductPopularity
 from customers.services import chats
 from tests.integration import customer_data, store_data
-from vectors.index.write import index_due
+from vectors.index.write import index_due_rows
 
 pytestmark = pytest.mark.django_db
-# Words that stand nowhere but in effects.
+# Words that occur in effects only.
 EFFECTS = ("glimmerstate", "quietening", "zestfulness")
-_SAID = (
+_EFFECT_TERMS = (
     "effect",
     "relaxing",
     "relaxed",
@@ -34,27 +35,43 @@ _SAID = (
     "pain",
     "anxiety",
 )
+_STORE_CODE = "queen-west"
+_EXTERNAL_ID = "L-effects"
+_MIN_SUCCESSFUL_REQUESTS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class SampleIds:
+    """Ids for requests: of path parameters by path prefix, and of a product and a customer."""
+
+    by_path: dict[str, str]
+    product_id: str
+    customer_id: str
 
 
 @pytest.fixture(scope="module")
 def schema() -> Any:
-    """The schema as it is served."""
+    """The OpenAPI schema as served."""
     return Client().get("/api/schema/", {"format": "json"}).json()
 
 
 @pytest.fixture
-def known() -> dict[str, str]:
-    """A shop in which everything has effects, and what endpoints are asked with."""
+def sample_ids() -> SampleIds:
+    """A store whose products all have effects, with a customer, a chat and statistics."""
     cache.clear()
-    store = store_data.store()
-    shelf = store_data.products(
-        6, store, effects=list(EFFECTS), effects_basis="reported", terpenes=["myrcene"]
+    store = store_data.create_store(_STORE_CODE)
+    products = store_data.create_products(
+        6, store, effects=list(EFFECTS), effects_source="reported", terpenes=["myrcene"]
     )
-    for one in shelf[1:]:
-        ProductNeighbor.objects.create(product=shelf[0], neighbor=one, score=0.5, buyers=5)
-        ProductPopularity.objects.create(store=store, product=one, score=0.5, orders=5)
-    Rule.objects.create(
-        name="raise", deed="raise", product=shelf[1], reason="too many", unpaid_note="nobody pays"
+    for product in products[1:]:
+        ProductNeighbor.objects.create(product=products[0], neighbor=product, score=0.5, buyers=5)
+        ProductPopularity.objects.create(store=store, product=product, score=0.5, orders=5)
+    BusinessRule.objects.create(
+        name="boost",
+        action="boost",
+        product=products[1],
+        reason="overstock",
+        unpaid_note="no supplier pays for it",
     )
     Product.objects.create(
         name="Pink Kush",
@@ -63,136 +80,145 @@ def known() -> dict[str, str]:
         effects=list(EFFECTS),
         strain_type="indica",
     )
-    customer = store_data.shopper("history", "profiling", "chat", number="L-effects")
-    store_data.bought(customer, shelf[0], where=store, times=4)
-    store_data.acted(customer, "view", shelf[2])
+    customer = store_data.create_verified_customer(
+        "history", "profiling", "chat", external_id=_EXTERNAL_ID
+    )
+    store_data.record_purchases(customer, products[0], store=store, times=4)
+    store_data.record_interaction(customer, "view", products[2])
     session = chats.open_session(customer=customer, store=store, by="user:test")
-    said = chats.append(
+    message = chats.append_message(
         session=session, role="assistant", text="P product 1 is in stock.", by="user:test"
     )
     refresh_search_words()
-    index_due()
-    return {
-        "/api/v1/customers/": str(customer.pk),
-        "/api/v1/chat/sessions/": str(session.pk),
-        "/api/v1/chat/messages/": str(said.id),
-        "/api/v1/products/": str(shelf[0].pk),
-        "/api/v1/recommendations/": str(customer.pk),
-        "external_id": "L-effects",
-        "product": str(shelf[0].pk),
-        "store": "queen-west",
-        "purpose": "marketing",
-    }
+    index_due_rows()
+    return SampleIds(
+        by_path={
+            "/api/v1/customers/": str(customer.pk),
+            "/api/v1/chat/sessions/": str(session.pk),
+            "/api/v1/chat/messages/": str(message.id),
+            "/api/v1/products/": str(products[0].pk),
+            "/api/v1/recommendations/": str(customer.pk),
+        },
+        product_id=str(products[0].pk),
+        customer_id=str(customer.pk),
+    )
 
 
 def _operations(schema: Any) -> Iterator[tuple[str, str, Any]]:
     for path, methods in schema["paths"].items():
-        for method, described in methods.items():
+        for method, operation in methods.items():
             if path.startswith("/api/v1/"):
-                yield path, method, described
+                yield path, method, operation
 
 
-def _asked(path: str, described: Any, known: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Yield the queries of an endpoint: as little as it needs, then with each value that a parameter may have."""
+def _queries(operation: Any, sample_ids: SampleIds) -> Iterator[dict[str, str]]:
+    """Yield queries of an operation: required parameters only, then each sample value."""
     samples = {
         "q": ["pink", "glimmerstate", "product indica myrcene"],
-        "external_id": [known["external_id"]],
-        "store": [known["store"]],
-        "like": [known["product"]],
+        "external_id": [_EXTERNAL_ID],
+        "store_code": [_STORE_CODE],
+        "similar_to": [sample_ids.product_id],
         "facets": ["brand,strain_type,terpene,category"],
         "limit": ["5"],
-        "lang": ["fr"],
-        "session": ["visit"],
+        "language": ["fr"],
+        "session_id": ["visit"],
     }
-    names = {one["name"]: one for one in described.get("parameters", []) if one["in"] == "query"}
-    needed = {name: samples[name][0] for name, one in names.items() if one.get("required")}
-    if "q" in names:
-        needed.setdefault("q", "pink")
-    yield needed
-    for name in names:
+    parameters = {
+        parameter["name"]: parameter
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "query"
+    }
+    required = {
+        name: samples[name][0]
+        for name, parameter in parameters.items()
+        if parameter.get("required")
+    }
+    if "q" in parameters:
+        required.setdefault("q", "pink")
+    yield required
+    for name in parameters:
         for value in samples.get(name, []):
-            yield {**needed, name: value}
-    for scenario in names.get("scenario", {}).get("schema", {}).get("enum", []):
-        context = {"product": "product", "substitute": "product", "basket": "basket"}.get(scenario)
-        yield {
-            "scenario": scenario,
-            "store": known["store"],
-            **({context: known["product"]} if context else {}),
-        }
+            yield {**required, name: value}
+    product_parameters = {
+        "product": "product_id",
+        "substitute": "product_id",
+        "basket": "basket",
+    }
+    for scenario in parameters.get("scenario", {}).get("schema", {}).get("enum", []):
+        query = {"scenario": scenario, "store_code": _STORE_CODE}
+        if scenario in product_parameters:
+            query[product_parameters[scenario]] = sample_ids.product_id
+        yield query
 
 
-def _bodies(path: str, known: dict[str, str]) -> list[Any]:
-    """Return what is sent where something is changed; an empty object where nothing is known to fit."""
+def _request_body(path: str, sample_ids: SampleIds) -> dict[str, Any]:
+    """Return a request body for a path; an empty object for paths without a sample."""
     if path.endswith("/events/"):
-        return [
-            {
-                "events": [
-                    customer_data.event(
-                        "stock",
-                        {"store": known["store"], "product": known["product"], "quantity": 3},
-                    )
-                ]
-            }
-        ]
+        stock = {"store_code": _STORE_CODE, "product_id": sample_ids.product_id, "quantity": 3}
+        return {"events": [customer_data.event_payload("stock", stock)]}
     if path.endswith("/sessions/"):
-        return [{"customer": known["/api/v1/customers/"]}]
+        return {"customer_id": sample_ids.customer_id}
     if path.endswith("/messages/"):
-        return [{"role": "customer", "text": "Do you have Pink Kush?"}]
+        return {"role": "customer", "text": "Do you have Pink Kush?"}
     if path.endswith("/customers/"):
-        return [{"external_customer_id": uuid4().hex}]
-    return [{}]
+        return {"external_id": uuid4().hex}
+    return {}
 
 
-def _answers(
-    schema: Any, known: dict[str, str], client: APIClient
+def _responses(
+    schema: Any, sample_ids: SampleIds, client: APIClient
 ) -> Iterator[tuple[str, int, str]]:
-    for path, method, described in _operations(schema):
+    """Call every operation; yield the request, the status and the body of each response."""
+    for path, method, operation in _operations(schema):
         if "erasure" in path or method == "delete":
-            continue  # what they answer holds no product, and what they do would end the walk
-        pk = next(
-            (pk for start, pk in known.items() if start.startswith("/") and path.startswith(start)),
-            "",
-        )
-        address = (
-            path.replace("{id}", pk)
-            .replace("{customer_id}", pk)
-            .replace("{purpose}", known["purpose"])
+            continue  # these return no products, and would delete the data of later requests
+        pk = next((pk for prefix, pk in sample_ids.by_path.items() if path.startswith(prefix)), "")
+        url = (
+            path.replace("{id}", pk).replace("{customer_id}", pk).replace("{purpose}", "marketing")
         )
         if method == "get":
-            for asked in _asked(path, described, known):
-                answer = client.get(address, asked)
-                yield f"{path} {asked}", answer.status_code, answer.content.decode()
+            for query in _queries(operation, sample_ids):
+                response = client.get(url, query)
+                yield f"{path} {query}", response.status_code, response.content.decode()
         else:
-            for body in _bodies(path, known):
-                answer = getattr(client, method)(address, body, format="json", HTTP_IF_MATCH="*")
-                yield f"{method} {path}", answer.status_code, answer.content.decode()
+            body = _request_body(path, sample_ids)
+            response = getattr(client, method)(url, body, format="json", HTTP_IF_MATCH="*")
+            yield f"{method} {path}", response.status_code, response.content.decode()
 
 
 @pytest.mark.parametrize("audience", ["public", "verified"])
-def test_no_answer_holds_an_effect(schema: Any, known: dict[str, str], audience: str) -> None:
-    answered: dict[str, int] = {}
-    for where, status, text in _answers(schema, known, customer_data.client_with(audience)):
-        # A question may be told again with its answer; its own words are no effects of a product.
-        assert not [word for word in EFFECTS if word in text.lower() and word not in where], where
-        answered[where] = status
-    done = [where for where, status in answered.items() if status < 300]
+def test_no_response_for_customers_contains_effects(
+    schema: Any, sample_ids: SampleIds, audience: str
+) -> None:
+    client = customer_data.create_api_client(audience)
+
+    statuses: dict[str, int] = {}
+    for request, status, text in _responses(schema, sample_ids, client):
+        # A response may repeat its query, whose words are not effects of a product.
+        leaked = [word for word in EFFECTS if word in text.lower() and word not in request]
+        assert not leaked, request
+        statuses[request] = status
+
     if audience == "verified":
-        assert len(done) > 30
-        for start in (
+        successful = [request for request, status in statuses.items() if status < 300]
+        assert len(successful) > _MIN_SUCCESSFUL_REQUESTS
+        for path in (
             "/api/v1/products/search/",
             "/api/v1/products/{id}/similar/",
             "/api/v1/recommendations/{customer_id}/",
         ):
-            assert [where for where in done if where.startswith(start)], start
+            assert any(request.startswith(path) for request in successful), path
 
 
-def test_staff_do_see_them(schema: Any, known: dict[str, str]) -> None:
-    """The walk would find an effect if one were there: with a key of staff it does, in every kind of answer with products."""
-    seen = {
-        where.split(" ")[0]
-        for where, _, text in _answers(schema, known, customer_data.client_with("staff"))
+def test_the_same_requests_show_effects_to_staff(schema: Any, sample_ids: SampleIds) -> None:
+    client = customer_data.create_api_client("staff")
+
+    paths_with_effects = {
+        request.split(" ")[0]
+        for request, _, text in _responses(schema, sample_ids, client)
         if any(word in text for word in EFFECTS)
     }
+
     assert {
         "/api/v1/products/",
         "/api/v1/products/{id}/",
@@ -200,24 +226,28 @@ def test_staff_do_see_them(schema: Any, known: dict[str, str]) -> None:
         "/api/v1/products/{id}/similar/",
         "/api/v1/recommendations/",
         "/api/v1/recommendations/{customer_id}/",
-    } <= seen
+    } <= paths_with_effects
 
 
-def test_no_property_below_staff_speaks_of_effects(schema: Any) -> None:
+def test_no_property_below_staff_refers_to_effects(schema: Any) -> None:
     for name, component in schema["components"]["schemas"].items():
         for field, described in component.get("properties", {}).items():
             if Audience[described["x-audience"].upper()] < Audience.STAFF:
                 assert "effect" not in field, (name, field)
                 allowed = [str(value).lower() for value in described.get("enum", [])]
                 assert not [
-                    word for word, value in itertools.product(_SAID, allowed) if word in value
+                    term
+                    for term, value in itertools.product(_EFFECT_TERMS, allowed)
+                    if term in value
                 ], (name, field)
 
 
-def test_reasons_say_nothing_of_effects() -> None:
-    from customers.reference.reasons import TEXTS
+def test_reason_texts_do_not_refer_to_effects() -> None:
+    from customers.reference.reasons import REASON_TEXTS
 
-    for texts in TEXTS.values():
+    for texts in REASON_TEXTS.values():
         assert not [
-            word for word, text in itertools.product(_SAID, texts.values()) if word in text.lower()
+            term
+            for term, text in itertools.product(_EFFECT_TERMS, texts.values())
+            if term in text.lower()
         ]

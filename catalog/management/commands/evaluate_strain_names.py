@@ -86,7 +86,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{file} is not a CSV with name, brand and strain: {error!r}", returncode=2
             ) from None
-        development, held_out, lines = evaluate(rows, StrainNames(known_strains()))
+        development, held_out, wrong_or_missed = evaluate(rows, StrainNames(known_strains()))
         table = Table("half", "labeled", "recognized", "correct", "precision", "recall")
         for half, counts in (("development", development), ("held out", held_out)):
             table.add_row(
@@ -99,4 +99,4 @@ class Command(BaseCommand):
             )
         Console().print(table)
         if mistakes:
-            self.stdout.write("\n".join(lines))
+            self.stdout.write("\n".join(wrong_or_missed))

@@ -55,12 +55,12 @@ CUT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 NAMESPACE = UUID(int=0)
 STORES = ("danforth", "queen-west")
 TRAITS = (
-    ("northern", "dried-flower", "indica"),
-    ("southern", "dried-flower", "indica"),
-    ("northern", "pre-rolls", "indica"),
-    ("northern", "dried-flower", "hybrid"),
+    ("northern", "dried_flower", "indica"),
+    ("southern", "dried_flower", "indica"),
+    ("northern", "pre_rolls", "indica"),
+    ("northern", "dried_flower", "hybrid"),
     ("southern", "vapes", "sativa"),
-    ("southern", "dried-flower", "sativa"),
+    ("southern", "dried_flower", "sativa"),
     ("northern", "vapes", "sativa"),
     ("southern", "", ""),
     ("northern", "edibles", ""),

@@ -193,8 +193,8 @@ def test_segment_shares_are_those_of_all_receipts() -> None:
     with_unknown_segments = _update()
 
     assert with_known_segments.segment_shares == {
-        "dried-flower indica": pytest.approx(0.6),
-        "dried-flower sativa": pytest.approx(0.2),
+        "dried_flower indica": pytest.approx(0.6),
+        "dried_flower sativa": pytest.approx(0.2),
         "oil": pytest.approx(0.2),
     }
     assert with_unknown_segments.segment_shares == {}
@@ -228,10 +228,10 @@ def test_customers_without_consent_count_in_segment_shares_alone(
     assert (before.repeats, before.predicted_hits) == (0, 0)
     assert (after.repeats, after.predicted_hits) == (0, 0)
     # Before: 3 orders with both products; added: 3 with a, 4 with both.
-    assert before.segment_shares == {"dried-flower indica": 0.5, "dried-flower sativa": 0.5}
+    assert before.segment_shares == {"dried_flower indica": 0.5, "dried_flower sativa": 0.5}
     assert after.segment_shares == {
-        "dried-flower indica": pytest.approx(10 / 17),
-        "dried-flower sativa": pytest.approx(7 / 17),
+        "dried_flower indica": pytest.approx(10 / 17),
+        "dried_flower sativa": pytest.approx(7 / 17),
     }
 
 
@@ -258,7 +258,7 @@ def test_returned_products_do_not_count() -> None:
         store_data.record_receipt(customer, b, quantity=-1, order_id=order)
     with_b_returned = _update()
     assert with_b_returned.repeats == 3
-    assert with_b_returned.segment_shares == {"dried-flower indica": 1.0}
+    assert with_b_returned.segment_shares == {"dried_flower indica": 1.0}
     assert _product_statistics() == {a.pk: _expected(6, 3)}
 
     window_start = timezone.now() - timedelta(days=14)
@@ -291,7 +291,7 @@ def test_purchases_of_a_merged_product_count_for_its_target() -> None:
 
     assert _product_statistics() == {a.pk: _expected(6, 3)}
     assert statistics.repeats == 3
-    assert statistics.segment_shares == {"dried-flower indica": 1.0}
+    assert statistics.segment_shares == {"dried_flower indica": 1.0}
 
 
 def test_repeated_updates_add_an_equal_row_and_write_no_products() -> None:
@@ -392,7 +392,7 @@ def test_page_shows_the_statistics_with_the_largest_share_first(admin_client: Cl
         repeats=150,
         predicted_hits=46,
         discovery_ratio=0.25,
-        segment_shares={"oil": 0.125, "dried-flower indica": 0.875},
+        segment_shares={"oil": 0.125, "dried_flower indica": 0.875},
     )
 
     listed = _get_page(admin_client, PAGE)
@@ -403,7 +403,7 @@ def test_page_shows_the_statistics_with_the_largest_share_first(admin_client: Cl
     assert "For every 100 repeat purchases, customers make 25.0 first-time purchases" in listed
     for figure in ("0.080", "150", "46"):
         assert figure in listed
-    assert page.index("dried-flower indica") < page.index("87.5 %")
+    assert page.index("dried_flower indica") < page.index("87.5 %")
     assert page.index("87.5 %") < page.index("12.5 %")
     assert "customers make 25.0 first-time purchases" in page
     assert 'name="_save"' not in page

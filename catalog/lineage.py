@@ -1,4 +1,4 @@
-"""The road of a value: back to the bytes it came from, and forward from bytes to all they touched."""
+"""Lineage of values: from a product's field back to raw bytes, and from a raw record forward."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,13 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from catalog.models import Product, ProductAlias, SupplierListing
-from catalog.pipelines import pipeline_named
-from catalog.selectors import Change, Fact, facts_of, history_of, keys_of
+from catalog.pipelines import pipeline_by_name
+from catalog.selectors import (
+    ProductChange,
+    ProductFieldState,
+    merge_keys_of,
+    product_changes,
+    product_field_states,
+)
 from mlops.models import LineageEntry, QuarantinedRecord, RawRecord, Run
-from mlops.pipelines.landing import reread
+from mlops.pipelines.landing import read_landed
 
-# Which columns of a listing a field of a product is made of.
-_MADE_OF = {
+# Columns of a listing from which a product field is computed, where the names differ.
+_LISTING_COLUMNS = {
     "name_fr": ("name",),
     **{
         f"{kind}_percentage{end}": (f"{kind}_low", f"{kind}_high", f"{kind}_unit")
@@ -21,160 +27,174 @@ _MADE_OF = {
     },
     "thc_mg": ("thc_low", "thc_high", "thc_unit"),
     "cbd_mg": ("cbd_low", "cbd_high", "cbd_unit"),
-    "mg_unit": ("thc_unit",),
+    "mg_basis": ("thc_unit",),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bytes:
-    """One raw record, whether its bytes are what was received, and the payload of the listing found in them."""
+class VerifiedRawRecord:
+    """
+    Raw record with the result of its verification.
+
+    problem: why the stored bytes are not those received; empty when they match their hash.
+    """
 
     record: RawRecord
     problem: str
-    """Empty when the bytes match their hash."""
 
     @property
     def storage_key(self) -> str:
-        """Where the bytes lie."""
+        """Key of the bytes in object storage."""
         return f"raw/{self.record.content_hash[:2]}/{self.record.content_hash}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """One listing's part in a value: what it says, the run that wrote it, and the bytes that it was read from."""
+class ListingOrigin:
+    """
+    Origin of a value in a listing: its columns, the run that wrote it and the raw records.
+
+    values: the columns and their values as text. is_source_of_value: whether the product has the
+    value of this listing's source. payload: the listing's record in the raw bytes as JSON; empty
+    when the bytes cannot be read.
+    """
 
     listing: SupplierListing
-    says: str
+    values: str
     is_source_of_value: bool
     run: Run | None
     lineage: list[LineageEntry]
-    raw: list[Bytes]
+    raw_records: list[VerifiedRawRecord]
     payload: str
-    """The record in the bytes, as JSON; empty when it cannot be found again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldTrace:
-    """All that is known of where a product's value comes from."""
+    """Backward trace of a product's field: current state, origins and changes."""
 
     product: Product
-    fact: Fact
-    origins: list[Origin]
-    history: list[Change]
+    state: ProductFieldState
+    origins: list[ListingOrigin]
+    changes: list[ProductChange]
 
 
 @dataclass(slots=True, kw_only=True)
-class Touched:
-    """All that came of one raw record."""
+class RawRecordTrace:
+    """
+    Forward trace of a raw record: listings, products and quarantined records.
+
+    listings: each with whether this record's run was the last to write it. problem: why the stored
+    bytes cannot be read; empty when they can.
+    """
 
     record: RawRecord
     problem: str = ""
     listings: list[tuple[SupplierListing, bool]] = field(default_factory=list)
-    """Listings that it holds, and whether this record's run is the one that wrote them last."""
     products: list[Product] = field(default_factory=list)
     quarantined: list[QuarantinedRecord] = field(default_factory=list)
 
 
 def trace_field(product: Product, name: str) -> FieldTrace:
-    """Follow a field back. Raises KeyError when a product has no such field."""
-    fact = {fact.field: fact for fact in facts_of(product)}[name]
-    listings = SupplierListing.objects.filter(merge_key__in=keys_of(product)).select_related("run")
-    agreeing = {source for source, _, is_ours in fact.candidates if is_ours}
+    """Trace a field back to raw records; raises KeyError for an unknown field."""
+    states = {state.field: state for state in product_field_states(product)}
+    state = states[name]
+    agreeing_sources = {source for source, _, is_ours in state.display_source_values if is_ours}
+    listings = SupplierListing.objects.filter(merge_key__in=merge_keys_of(product)).select_related(
+        "run"
+    )
     origins = [
-        _origin(listing, name, listing.source in agreeing)
+        _listing_origin(listing, name, is_source=listing.source in agreeing_sources)
         for listing in listings.order_by("source", "external_id", "language")
     ]
-    history = [
+    changes = [
         change
-        for change in history_of(product)
-        if any(told == name for told, _, _ in change.values)
+        for change in product_changes(product)
+        if any(changed == name for changed, _, _ in change.values)
     ]
-    return FieldTrace(product=product, fact=fact, origins=origins, history=history)
+    return FieldTrace(product=product, state=state, origins=origins, changes=changes)
 
 
-def trace_raw(record: RawRecord) -> Touched:
-    """Follow a raw record forward."""
-    touched = Touched(record=record)
+def trace_raw_record(record: RawRecord) -> RawRecordTrace:
+    """Trace a raw record forward to everything that was read from it."""
+    trace = RawRecordTrace(record=record)
     bundle = list(record.run.raw_records.filter(bundle=record.bundle).order_by("role"))
+    keys: set[tuple[str, str]] = set()
     try:
-        keys = {(r.external_id, getattr(r, "language", "")) for r in _parsed(bundle)}
+        keys = {(r.external_id, getattr(r, "language", "")) for r in _parse(bundle)}
     except (OSError, ValueError) as error:
-        touched.problem, keys = str(error), set()
-    found = SupplierListing.objects.filter(
-        source=record.source, external_id__in=[key for key, _ in keys]
-    )
+        trace.problem = str(error)
+    external_ids = {external_id for external_id, _ in keys}
+    contained = SupplierListing.objects.filter(source=record.source, external_id__in=external_ids)
     written = SupplierListing.objects.filter(run=record.run, bundle=record.bundle)
-    for listing in (found | written).distinct().order_by("external_id", "language"):
-        is_last = listing.run_id == record.run_id and listing.bundle == record.bundle
-        if is_last or (listing.external_id, listing.language) in keys:
-            touched.listings.append((listing, is_last))
-    merge_keys = {listing.merge_key for listing, _ in touched.listings}
+    for listing in (contained | written).distinct().order_by("external_id", "language"):
+        is_last_writer = listing.run_id == record.run_id and listing.bundle == record.bundle
+        if is_last_writer or (listing.external_id, listing.language) in keys:
+            trace.listings.append((listing, is_last_writer))
+    trace.products = _products_of([listing for listing, _ in trace.listings])
+    trace.quarantined = list(
+        QuarantinedRecord.objects.filter(
+            source=record.source, external_id__in=external_ids | {""}, run=record.run
+        )
+    )
+    return trace
+
+
+def _products_of(listings: list[SupplierListing]) -> list[Product]:
+    """Return the current products into which listings are merged, by name."""
+    merge_keys = {listing.merge_key for listing in listings}
     aliases = ProductAlias.objects.filter(merge_key__in=merge_keys).values_list(
         "product_key", flat=True
     )
-    products = (
-        Product.objects.current()
-        .filter(merge_key__in=merge_keys | set(aliases))
-        .defer("search_document")
-    )
-    touched.products = list(products.order_by("name"))
-    ids = {key for key, _ in keys}
-    touched.quarantined = list(
-        QuarantinedRecord.objects.filter(
-            source=record.source, external_id__in=ids | {""}, run=record.run
-        )
-    )
-    return touched
+    products = Product.objects.current().filter(merge_key__in=merge_keys | set(aliases))
+    return list(products.defer("search_document").order_by("name"))
 
 
-def _origin(listing: SupplierListing, name: str, is_source: bool) -> Origin:
-    told = [(column, getattr(listing, column, None)) for column in _MADE_OF.get(name, (name,))]
+def _listing_origin(listing: SupplierListing, name: str, *, is_source: bool) -> ListingOrigin:
+    columns = _LISTING_COLUMNS.get(name, (name,))
+    values = [(column, getattr(listing, column, None)) for column in columns]
     bundle = (
         list(RawRecord.objects.filter(run=listing.run_id, bundle=listing.bundle).order_by("role"))
         if listing.bundle
         else []
     )
-    raw, payload = [], ""
-    for record in bundle:
-        raw.append(Bytes(record=record, problem=_problem(record)))
-    if bundle and not any(one.problem for one in raw):
-        payload = _payload(bundle, listing)
-    return Origin(
+    raw_records = [
+        VerifiedRawRecord(record=record, problem=_find_problem(record)) for record in bundle
+    ]
+    is_readable = bool(bundle) and not any(raw.problem for raw in raw_records)
+    return ListingOrigin(
         listing=listing,
-        says="; ".join(
-            f"{column} {_text(value)}" for column, value in told if value not in (None, [])
+        values="; ".join(
+            f"{column} {_as_text(value)}" for column, value in values if value not in (None, [])
         ),
         is_source_of_value=is_source,
         run=listing.run,
         lineage=list(LineageEntry.objects.filter(run=listing.run_id)) if listing.run_id else [],
-        raw=raw,
-        payload=payload,
+        raw_records=raw_records,
+        payload=_find_payload(bundle, listing) if is_readable else "",
     )
 
 
-def _problem(record: RawRecord) -> str:
+def _find_problem(record: RawRecord) -> str:
     try:
-        reread([record])
+        read_landed([record])
     except (OSError, ValueError) as error:
         return str(error)
     return ""
 
 
-def _payload(bundle: list[RawRecord], listing: SupplierListing) -> str:
-    for record in _parsed(bundle):
-        if (record.external_id, getattr(record, "language", listing.language)) == (
-            listing.external_id,
-            listing.language,
-        ):
+def _find_payload(bundle: list[RawRecord], listing: SupplierListing) -> str:
+    key = (listing.external_id, listing.language)
+    for record in _parse(bundle):
+        if (record.external_id, getattr(record, "language", listing.language)) == key:
             payload: Mapping[str, Any] = record.payload
             return json.dumps(payload, ensure_ascii=False, indent=2, default=str)
     return ""
 
 
-def _parsed(bundle: list[RawRecord]) -> Iterator[Any]:
+def _parse(bundle: list[RawRecord]) -> Iterator[Any]:
     run = bundle[0].run
-    yield from pipeline_named(run.pipeline).source(run.source).parse(reread(bundle))
+    source = pipeline_by_name(run.pipeline).source(run.source)
+    yield from source.parse(read_landed(bundle))
 
 
-def _text(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)

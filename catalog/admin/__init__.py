@@ -1,4 +1,4 @@
-"""The catalogue in the console."""
+"""Admin pages of the catalogue."""
 
 from catalog.admin import (
     corrections,

@@ -1,4 +1,4 @@
-"""One field of many products, set at once: shown first, then done, and undone on the page of its operation."""
+"""Bulk edit of products: one field set to one value, after a preview."""
 
 from typing import Any
 
@@ -15,107 +15,120 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from catalog.models import Product
-from catalog.models.corrections import CORRECTABLE
-from catalog.services.corrections import checked, column_of, correct_products
+from catalog.models import Product, ProductLock
+from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.services.corrections import (
+    LIST_FIELDS,
+    correct_products,
+    product_field,
+    validate_corrections,
+)
 from config.errors import BadInput
 from mlops.models import Operation
 
-MOST = 50_000
-_A_PAGE = 50
+MAX_PRODUCTS = 50_000
+_PAGE_SIZE = 50
+_TEMPLATE = "admin/catalog/product/bulk_edit.html"
 
 
 class BulkEditForm(forms.Form):
-    """Which field, what value, why."""
+    """Field, new value and reason of a bulk edit."""
 
     field = forms.ChoiceField(
-        choices=[(name, column_of(name).verbose_name) for name in CORRECTABLE],
+        choices=[(name, product_field(name).verbose_name) for name in CORRECTABLE_FIELDS],
         widget=UnfoldAdminSelectWidget,
     )
     value = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Lists are separated by commas; empty: nothing known.",
+        help_text="Separate list entries by commas. Leave empty to clear the field.",
     )
     reason = forms.CharField(
-        widget=UnfoldAdminTextInputWidget, help_text="Why it is changed; kept in the history."
+        widget=UnfoldAdminTextInputWidget, help_text="Shown in the history of each product."
     )
     review_by = forms.DateField(required=False, widget=UnfoldAdminDateWidget)
 
     def clean(self) -> dict[str, Any]:
-        """Read the value as the field wants it."""
-        told: dict[str, Any] = super().clean() or {}
-        if "field" in told:
-            name, text = told["field"], told.get("value", "").strip()
-            is_list = name in ("terpenes", "lineage", "effects")
-            given: Any = (
-                [part.strip() for part in text.split(",") if part.strip()] if is_list else text
-            )
-            try:
-                told["values"] = checked({name: given})
-            except BadInput as error:
-                self.add_error("value", error.reason)
-        return told
+        """Add `values`: the field's name and its value, converted to the type of the column."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if "field" not in cleaned:
+            return cleaned
+        name = cleaned["field"]
+        text = cleaned.get("value", "").strip()
+        value: Any = text
+        if name in LIST_FIELDS:
+            value = [part.strip() for part in text.split(",") if part.strip()]
+        try:
+            cleaned["values"] = validate_corrections({name: value})
+        except BadInput as error:
+            self.add_error("value", error.reason)
+        return cleaned
 
 
-def bulk_edit(page: Any, request: HttpRequest, rows: QuerySet[Product]) -> HttpResponse | None:
-    """Ask for a field and a value, show what would change page by page, and do it once it is confirmed."""
-    products = rows.order_by("name", "pk")
+def bulk_edit(
+    model_admin: Any, request: HttpRequest, queryset: QuerySet[Product]
+) -> HttpResponse | None:
+    """Show the form, then a paginated preview; edit the products once the preview is confirmed."""
+    products = queryset.order_by("name", "pk")
     count = products.count()
-    if count > MOST:
+    if count > MAX_PRODUCTS:
         messages.error(
-            request, f"{count:,} products are selected; at most {MOST:,} can be edited at once."
+            request,
+            f"{count:,} products are selected; at most {MAX_PRODUCTS:,} can be edited at once.",
         )
         return None
-    asked = BulkEditForm(request.POST if "field" in request.POST else None)
+    form = BulkEditForm(request.POST if "field" in request.POST else None)
     context = {
-        **page.admin_site.each_context(request),
+        **model_admin.admin_site.each_context(request),
         "title": f"Edit {count:,} products",
-        "opts": page.opts,
-        "form": asked,
+        "opts": model_admin.opts,
+        "form": form,
         "count": count,
         "selected": request.POST.getlist("_selected_action"),
-        "across": request.POST.get("select_across", "0"),
+        "select_across": request.POST.get("select_across", "0"),
     }
-    if not asked.is_bound or not asked.is_valid():
-        return TemplateResponse(request, "admin/catalog/product/bulk_edit.html", context)
-    told = asked.cleaned_data
-    name, value = next(iter(told["values"].items()))
+    if not form.is_bound or not form.is_valid():
+        return TemplateResponse(request, _TEMPLATE, context)
     if "confirmed" in request.POST:
-        return _do(request, list(products.values_list("pk", flat=True)), told)
-    shown = Paginator(products.prefetch_related("locks"), _A_PAGE).get_page(
+        ids = list(products.values_list("pk", flat=True))
+        return _edit_products(request, ids, form.cleaned_data)
+    name, value = next(iter(form.cleaned_data["values"].items()))
+    page = Paginator(products.prefetch_related("locks"), _PAGE_SIZE).get_page(
         request.POST.get("preview_page")
     )
     context["preview"] = [
-        (
-            p,
-            getattr(p, name),
-            value,
-            next((lock for lock in p.locks.all() if lock.field == name), None),
-        )
-        for p in shown
+        (product, getattr(product, name), value, _lock_of(product, name)) for product in page
     ]
-    context |= {"page": shown, "field": name, "unlike": products.exclude(**{name: value}).count()}
-    return TemplateResponse(request, "admin/catalog/product/bulk_edit.html", context)
+    context["page"] = page
+    context["field"] = name
+    context["change_count"] = products.exclude(**{name: value}).count()
+    return TemplateResponse(request, _TEMPLATE, context)
 
 
-def _do(request: HttpRequest, ids: list[Any], told: dict[str, Any]) -> HttpResponse:
+def _lock_of(product: Product, name: str) -> ProductLock | None:
+    """Return the lock of a field from the prefetched locks."""
+    return next((lock for lock in product.locks.all() if lock.field == name), None)
+
+
+def _edit_products(request: HttpRequest, ids: list[Any], cleaned: dict[str, Any]) -> HttpResponse:
+    """Edit the products and redirect to the operation, whose page offers the undo."""
     by: Any = request.user
-    done = correct_products(
-        changes=dict.fromkeys(ids, told["values"]),
+    result = correct_products(
+        changes=dict.fromkeys(ids, cleaned["values"]),
         by=by,
-        reason=told["reason"],
-        review_by=told["review_by"],
+        reason=cleaned["reason"],
+        review_by=cleaned["review_by"],
         kind=Operation.Kind.BULK_EDIT,
-        override="override" in request.POST,
+        override_locks="override" in request.POST,
     )
     messages.success(
         request,
-        f"{len(done.changed):,} products changed; the field is locked. This page can undo it.",
+        f"{len(result.changed):,} products changed; the field is locked. You can undo the edit on"
+        " this page.",
     )
-    if done.kept:
+    if result.skipped:
         messages.warning(
-            request, f"{len(done.kept):,} were left alone: their field is locked already."
+            request, f"{len(result.skipped):,} products skipped: their field was locked already."
         )
-    assert done.operation is not None  # noqa: S101  # corrections always have one
-    return redirect("admin:mlops_operation_change", done.operation.pk)
+    assert result.operation is not None  # noqa: S101  # corrections always have an operation
+    return redirect("admin:mlops_operation_change", result.operation.pk)

@@ -1,4 +1,4 @@
-"""A page for trying the cleaning rules on strings."""
+"""Cleaning playground: how the cleaning rules read strings as suppliers write them."""
 
 from typing import Any
 
@@ -13,16 +13,17 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from catalog.ingest.cleaning.strings import KINDS, Cleaned, clean_string
+from catalog.ingest.cleaning.strings import STRING_KINDS, CleanedString, clean_string
 
-MOST_STRINGS = 500
+MAX_STRINGS = 500
 
 
 class StringsForm(forms.Form):
-    """Strings, and what their source would tell of them."""
+    """Strings to clean, with the context that a source would provide."""
 
     kind = forms.ChoiceField(
-        choices=[(kind, kind.replace("_", " ")) for kind in KINDS], widget=UnfoldAdminSelectWidget
+        choices=[(kind, kind.replace("_", " ")) for kind in STRING_KINDS],
+        widget=UnfoldAdminSelectWidget,
     )
     language = forms.ChoiceField(
         required=False,
@@ -36,43 +37,43 @@ class StringsForm(forms.Form):
         strip=False,
         max_length=100_000,
         widget=UnfoldAdminTextareaWidget,
-        help_text=f"One a line, {MOST_STRINGS} at most.",
+        help_text=f"One per line, at most {MAX_STRINGS}.",
     )
 
     def clean_strings(self) -> list[str]:
-        """Split into lines; refuse more than are read at once."""
+        """Split the text into non-blank lines; refuse more than MAX_STRINGS."""
         lines = [line for line in self.cleaned_data["strings"].splitlines() if line.strip()]
-        if len(lines) > MOST_STRINGS:
+        if len(lines) > MAX_STRINGS:
             raise forms.ValidationError(
-                f"{len(lines)} lines; {MOST_STRINGS} at most are read at once."
+                f"{len(lines)} lines entered; at most {MAX_STRINGS} are allowed."
             )
         return lines
 
 
-def try_strings(request: HttpRequest) -> HttpResponse:
-    """Show what each string is read as, or why it is refused."""
+def cleaning_playground(request: HttpRequest) -> HttpResponse:
+    """Show the cleaned value of each string, or the reason why it is rejected."""
     if not request.user.has_perm("catalog.view_supplierlisting"):
         raise PermissionDenied
     form = StringsForm(request.POST or None)
-    tried: list[tuple[str, str, Cleaned]] = []
+    results: list[tuple[str, str, CleanedString]] = []
     if request.method == "POST" and form.is_valid():
-        asked = form.cleaned_data
-        context = {name: asked[name] for name in ("category", "column", "brand")}
-        for raw in asked["strings"]:
+        params = form.cleaned_data
+        string_context = {name: params[name] for name in ("category", "column", "brand")}
+        for raw in params["strings"]:
             cleaned = clean_string(
-                kind=asked["kind"], raw=raw, language=asked["language"], context=context
+                kind=params["kind"], raw=raw, language=params["language"], context=string_context
             )
-            tried.append((raw, _told(cleaned.result), cleaned))
-    page = {
+            results.append((raw, _format_result(cleaned.result), cleaned))
+    context = {
         **admin.site.each_context(request),
-        "title": "Try strings",
+        "title": "Cleaning playground",
         "form": form,
-        "tried": tried,
+        "results": results,
     }
-    return TemplateResponse(request, "admin/catalog/strings.html", page)
+    return TemplateResponse(request, "admin/catalog/cleaning_playground.html", context)
 
 
-def _told(result: Any) -> str:
+def _format_result(result: Any) -> str:
     if isinstance(result, dict):
         return ", ".join(f"{name} {value}" for name, value in result.items() if value is not None)
     return "" if result is None else str(result)

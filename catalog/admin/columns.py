@@ -1,4 +1,4 @@
-"""Which column of a list says what: chosen by staff, tried on its first rows before it is saved."""
+"""Column mapping of an uploaded list: forms for its format and for the column of each field."""
 
 from typing import Any
 
@@ -12,25 +12,25 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from catalog.ingest.sources.mapping import SheetMapping, fields_of
-from catalog.ingest.sources.preview import Look, unknown_categories
+from catalog.ingest.sources.mapping import SheetMapping, mapping_fields
+from catalog.ingest.sources.preview import SheetPreview, unknown_categories
 from catalog.ingest.vocabulary import CATEGORIES
 
-_WITH_UNITS = {
+_UNITS = {
     "size": ("g", "ml", "mg"),
     **dict.fromkeys(("thc", "cbd", "lot_thc", "lot_cbd"), ("%", "mg/g", "mg", "mg/ml")),
 }
 _ENCODINGS = {
-    "": "found out",
+    "": "detect",
     "utf-8": "UTF-8",
     "cp1252": "Windows (cp1252)",
     "utf-16-le": "UTF-16",
 }
-_DELIMITERS = {"": "found out", ",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_DELIMITERS = {"": "detect", ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 
 class FormatForm(forms.Form):
-    """How the list is written; asked first, since the columns hang on it."""
+    """File format of a list; read first, since the columns depend on it."""
 
     sheet = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget)
     header_row = forms.IntegerField(
@@ -38,7 +38,7 @@ class FormatForm(forms.Form):
         max_value=100,
         initial=1,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Row with the columns' names",
+        help_text="Row with the column names",
     )
     encoding = forms.ChoiceField(
         required=False, choices=_ENCODINGS.items, widget=UnfoldAdminSelectWidget
@@ -47,123 +47,149 @@ class FormatForm(forms.Form):
         required=False, choices=_DELIMITERS.items, widget=UnfoldAdminSelectWidget
     )
 
-    def __init__(self, *arguments: Any, sheets: list[str], **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.fields["sheet"].choices = [("", "the first"), *((name, name) for name in sheets)]  # type: ignore[attr-defined]
+    def __init__(self, *args: Any, sheets: list[str], **kwargs: Any) -> None:
+        """sheets: names of the workbook's sheets that may be chosen."""
+        super().__init__(*args, **kwargs)
+        self.set_sheets(sheets)
+
+    def set_sheets(self, sheets: list[str]) -> None:
+        """Set the names of the workbook's sheets that may be chosen."""
+        choices = [("", "first sheet"), *((name, name) for name in sheets)]
+        self.fields["sheet"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
 
 
 class ColumnsForm(forms.Form):
-    """A column, a default and a unit for each of our fields; what tells rows apart; words for categories."""
+    """Column, default and unit of each field; row id columns; meanings of unknown categories."""
 
     language = forms.ChoiceField(
         choices=[("en", "English"), ("fr", "French")], widget=UnfoldAdminSelectWidget
     )
     price_kind = forms.ChoiceField(
-        label="prices are",
+        label="kind of prices",
         choices=[("retail", "retail"), ("wholesale", "wholesale")],
         widget=UnfoldAdminSelectWidget,
     )
     day_first = forms.BooleanField(
-        required=False, label="dates have the day first", widget=UnfoldBooleanSwitchWidget
+        required=False, label="dates start with the day", widget=UnfoldBooleanSwitchWidget
     )
     id_columns = forms.MultipleChoiceField(
         required=False,
-        label="what tells rows apart",
+        label="columns that identify a row",
         widget=UnfoldAdminSelectMultipleWidget,
-        help_text="None: name, brand, size and category together.",
+        help_text="If none: name, brand, size and category together.",
     )
 
-    def __init__(self, data: Any, *, look: Look, mapping: dict[str, Any], holds: str) -> None:
-        super().__init__(data, initial=_initial(mapping))
-        self.holds = holds
-        if holds == "licences":
-            del self.fields["price_kind"], self.fields["language"]
-        names = [("", "–"), *((name, name) for name in look.columns)]
-        self.fields["id_columns"].choices = names[1:]  # type: ignore[attr-defined]
-        for field in fields_of(self.holds):
+    def __init__(
+        self, data: Any, *, preview: SheetPreview, mapping: dict[str, Any], content_kind: str
+    ) -> None:
+        """
+        Add fields for each mapped field and for each unknown category of the preview.
+
+        mapping: the saved mapping, as initial values. content_kind: "products" or "licences".
+        """
+        super().__init__(data, initial=_initial_values(mapping))
+        self.content_kind = content_kind
+        if content_kind == "licences":
+            del self.fields["price_kind"]
+            del self.fields["language"]
+        self._add_mapping_fields(preview.columns)
+        category_column = self.data.get("column-category") or mapping.get("columns", {}).get(
+            "category", ""
+        )
+        self.unknown_categories = unknown_categories(preview.rows, category_column)
+        self._add_category_fields(mapping.get("values", {}).get("category", {}))
+
+    def _add_mapping_fields(self, columns: list[str]) -> None:
+        column_choices = [(name, name) for name in columns]
+        self.fields["id_columns"].choices = column_choices  # type: ignore[attr-defined]  # a MultipleChoiceField
+        for field in mapping_fields(self.content_kind):
             self.fields[f"column-{field}"] = forms.ChoiceField(
-                required=field == "name", choices=names, widget=UnfoldAdminSelectWidget
+                required=field == "name",
+                choices=[("", "–"), *column_choices],
+                widget=UnfoldAdminSelectWidget,
             )
             self.fields[f"default-{field}"] = forms.CharField(
                 required=False, max_length=200, widget=UnfoldAdminTextInputWidget
             )
-            if field in _WITH_UNITS:
-                units = [("", "as written"), *((unit, unit) for unit in _WITH_UNITS[field])]
+            if field in _UNITS:
+                units = [("", "as written"), *((unit, unit) for unit in _UNITS[field])]
                 self.fields[f"unit-{field}"] = forms.ChoiceField(
                     required=False, choices=units, widget=UnfoldAdminSelectWidget
                 )
-        column = self.data.get("column-category") or mapping.get("columns", {}).get("category", "")
-        self.unknown = unknown_categories(look.rows, column)
-        ours = [("", "refuse"), *((word, word) for word in sorted(set(CATEGORIES.values())))]
-        for place, word in enumerate(self.unknown):
-            self.fields[f"category-{place}"] = forms.ChoiceField(
+
+    def _add_category_fields(self, initial: dict[str, str]) -> None:
+        categories = sorted(set(CATEGORIES.values()))
+        choices = [("", "reject"), *((category, category) for category in categories)]
+        for index, name in enumerate(self.unknown_categories):
+            self.fields[f"category-{index}"] = forms.ChoiceField(
                 required=False,
-                label=word,
-                choices=ours,
+                label=name,
+                choices=choices,
                 widget=UnfoldAdminSelectWidget,
-                initial=mapping.get("values", {}).get("category", {}).get(word, ""),
+                initial=initial.get(name, ""),
             )
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """Bound fields by our field, for the table of the page."""
+        """Bound fields of each mapped field, for the table of the page."""
         return [
             {
                 "name": field.replace("_", " "),
                 "column": self[f"column-{field}"],
                 "default": self[f"default-{field}"],
-                "unit": self[f"unit-{field}"] if field in _WITH_UNITS else "",
+                "unit": self[f"unit-{field}"] if field in _UNITS else "",
             }
-            for field in fields_of(self.holds)
+            for field in mapping_fields(self.content_kind)
         ]
 
     @property
-    def words(self) -> list[Any]:
-        """Bound fields of the categories that we do not know."""
-        return [self[f"category-{place}"] for place in range(len(self.unknown))]
+    def category_fields(self) -> list[Any]:
+        """Bound fields of the unknown categories."""
+        return [self[f"category-{index}"] for index in range(len(self.unknown_categories))]
 
-    def mapping(self, form: dict[str, Any]) -> SheetMapping:
-        """Return what was chosen, with how the list is written; raises ValidationError."""
-        chosen = self.cleaned_data
-        kept = {word: chosen[f"category-{place}"] for place, word in enumerate(self.unknown)}
+    def build_mapping(self, sheet_format: dict[str, Any]) -> SheetMapping:
+        """Return the mapping of the chosen values and a file format; raises ValidationError."""
+        cleaned = self.cleaned_data
+        categories = {
+            name: cleaned[f"category-{index}"] for index, name in enumerate(self.unknown_categories)
+        }
+        values = {}
+        if categories:
+            values["category"] = {name: ours for name, ours in categories.items() if ours}
         try:
             return SheetMapping(
-                columns=_said(chosen, "column-"),
-                defaults=_said(chosen, "default-"),
-                units=_said(chosen, "unit-"),  # type: ignore[arg-type]  # the choices are the type's
-                values={"category": {word: ours for word, ours in kept.items() if ours}}
-                if kept
-                else {},
-                id_columns=tuple(chosen["id_columns"]),
-                holds=self.holds,  # type: ignore[arg-type]  # a choice of the source's row
-                language=chosen.get("language", "en"),
-                price_kind=chosen.get("price_kind", "retail"),
-                day_first=chosen["day_first"],
-                **form,
+                columns=_chosen_by_field(cleaned, "column-"),
+                defaults=_chosen_by_field(cleaned, "default-"),
+                units=_chosen_by_field(cleaned, "unit-"),  # type: ignore[arg-type]  # validated by the choices
+                values=values,
+                id_columns=tuple(cleaned["id_columns"]),
+                content_kind=self.content_kind,  # type: ignore[arg-type]  # a choice of the source's row
+                language=cleaned.get("language", "en"),
+                price_kind=cleaned.get("price_kind", "retail"),
+                day_first=cleaned["day_first"],
+                **sheet_format,
             )
         except MappingError as error:
             raise ValidationError([problem["msg"] for problem in error.errors()]) from None
 
 
-def _said(chosen: dict[str, Any], start: str) -> dict[str, str]:
+def _chosen_by_field(cleaned: dict[str, Any], prefix: str) -> dict[str, str]:
+    """Return the chosen values of form fields with a prefix, by our field."""
     return {
-        name.removeprefix(start): value
-        for name, value in chosen.items()
-        if name.startswith(start) and value
+        name.removeprefix(prefix): value
+        for name, value in cleaned.items()
+        if name.startswith(prefix) and value
     }
 
 
-def _initial(mapping: dict[str, Any]) -> dict[str, Any]:
-    kinds = (("columns", "column-"), ("defaults", "default-"), ("units", "unit-"))
-    by_field = {
-        f"{start}{field}": value
-        for kind, start in kinds
-        for field, value in mapping.get(kind, {}).items()
+def _initial_values(mapping: dict[str, Any]) -> dict[str, Any]:
+    """Return a saved mapping as initial values of the form."""
+    prefixes = {"columns": "column-", "defaults": "default-", "units": "unit-"}
+    initial = {
+        f"{prefix}{field}": value
+        for part, prefix in prefixes.items()
+        for field, value in mapping.get(part, {}).items()
     }
-    return {
-        **by_field,
-        **{
-            name: mapping.get(name)
-            for name in ("language", "price_kind", "day_first", "id_columns")
-        },
-    }
+    for name in ("language", "price_kind", "day_first", "id_columns"):
+        initial[name] = mapping.get(name)
+    return initial

@@ -1,4 +1,4 @@
-"""Operations with their undo, locks, and the questions that sources raise about locked fields."""
+"""Operations with undo, locks, and review items in the console."""
 
 from typing import Any
 from uuid import UUID
@@ -18,195 +18,210 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action
 
 from catalog.models import Product, ProductLock, ReviewItem
-from catalog.services.corrections import take_theirs
-from catalog.services.review_items import keep_ours
-from catalog.services.undo import UndoRefused, edited_since, undo
-from mlops.admin.reading import ReadOnlyAdmin
-from mlops.models import Operation
+from catalog.services.corrections import accept_source_value
+from catalog.services.review_items import keep_locked_value
+from catalog.services.undo import UndoRefused, find_conflicting_edits, undo_operation
+from mlops.admin.read_only import ReadOnlyAdmin
+from mlops.models import Operation, RowChange
 
-_A_PAGE = 50
+_PAGE_SIZE = 50
 
 
 @admin.register(Operation)
 class OperationAdmin(ReadOnlyAdmin):
-    """What was done, by whom and why; and its undo."""
+    """Operations with actor, reason and changes; an operation can be undone as a whole."""
 
-    list_display = ("started_at", "kind", "who", "reason", "rows", "is_undone")
+    list_display = ("started_at", "kind", "actor_name", "reason", "row_count", "is_undone")
     list_filter = ("kind", ("started_at", RangeDateTimeFilter))
     search_fields = ("reason", "request_id")
     fields = (
         "kind",
         "started_at",
-        "who",
+        "actor_name",
         "reason",
         "request_id",
         "run",
         "undoes",
         "is_undone",
-        "changed",
+        "product_changes",
     )
-    readonly_fields = ("who", "rows", "is_undone", "changed")
-    actions_detail = ("undo_it",)
+    readonly_fields = ("actor_name", "row_count", "is_undone", "product_changes")
+    actions_detail = ("go_to_undo",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
-        """Bring along who did it and what undid it."""
+        """Return operations with actor, undo operation and number of changed rows."""
         rows: QuerySet[Operation] = super().get_queryset(request)
-        return rows.select_related("actor", "undone_by").annotate(row_count=Count("changes"))
+        return rows.select_related("actor", "undone_by").annotate(change_count=Count("changes"))
 
     def get_urls(self) -> list[Any]:
-        """Add the page that asks before undoing."""
+        """Add the confirmation page of the undo."""
         view = self.admin_site.admin_view(self.confirm_undo)
         return [path("<uuid:pk>/undo/", view, name="mlops_operation_undo"), *super().get_urls()]
 
     @admin.display(description="by")
-    def who(self, done: Operation) -> str:
-        """Show the person, the client, or the machine."""
-        return str(done.actor or done.client or "the machine")
+    def actor_name(self, operation: Operation) -> str:
+        """Show the person or the API client; "system" for automatic operations."""
+        return str(operation.actor or operation.client or "system")
 
     @admin.display(description="rows changed")
-    def rows(self, done: Operation) -> int:
-        """Show how many."""
-        return int(getattr(done, "row_count", 0))
+    def row_count(self, operation: Operation) -> int:
+        """Show the number of changed rows."""
+        return int(getattr(operation, "change_count", 0))
 
     @admin.display(description="undone", boolean=True)
-    def is_undone(self, done: Operation) -> bool:
-        """Show whether it was taken back."""
-        return hasattr(done, "undone_by")
+    def is_undone(self, operation: Operation) -> bool:
+        """Show whether the operation was undone."""
+        return hasattr(operation, "undone_by")
 
     @admin.display(description="changes")
-    def changed(self, done: Operation) -> SafeString:
-        """Show the first of what it changed."""
-        changes = list(done.changes.filter(table_name="products").order_by("id")[:_A_PAGE])
-        names = dict(
-            Product.objects.filter(pk__in=[c.row_id for c in changes]).values_list("pk", "name")
-        )
+    def product_changes(self, operation: Operation) -> SafeString:
+        """Show the first product changes."""
+        changes = list(operation.changes.filter(table_name="products").order_by("id")[:_PAGE_SIZE])
+        products = Product.objects.filter(pk__in=[change.row_id for change in changes])
+        names = dict(products.values_list("pk", "name"))
         context = {
-            "changes": [(c, names.get(c.row_id, str(c.row_id)), _pairs(c)) for c in changes],
-            "rows": self.rows(done),
+            "changes": [
+                (change, names.get(change.row_id, str(change.row_id)), _field_changes(change))
+                for change in changes
+            ],
+            "row_count": self.row_count(operation),
         }
         return SafeString(render_to_string("admin/mlops/operation/changes.html", context))
 
     @action(description="Undo", url_path="to-undo", permissions=["undo"])
-    def undo_it(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Go to the page that asks."""
+    def go_to_undo(self, _request: HttpRequest, object_id: str) -> HttpResponse:
+        """Redirect to the confirmation page."""
         return redirect("admin:mlops_operation_undo", object_id)
 
-    def has_undo_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who may change products may undo."""
+    def has_undo_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
+        """Return whether the person may change products."""
         return request.user.has_perm("catalog.change_product")
 
     def confirm_undo(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Show what speaks against it; undo once the person has confirmed it."""
-        done = get_object_or_404(self.get_queryset(request), pk=pk)
+        """Show conflicting edits, or ask for confirmation; undo the operation on POST."""
+        operation = get_object_or_404(self.get_queryset(request), pk=pk)
         if not self.has_undo_permission(request):
             raise PermissionDenied
         by: Any = request.user
         if request.method == "POST":
             try:
-                undoing = undo(done=done, by=by, reason=request.POST.get("reason", ""))
-                messages.success(request, "Undone: every field is what it was.")
-                return redirect("admin:mlops_operation_change", undoing.pk)
+                undo = undo_operation(
+                    original=operation, by=by, reason=request.POST.get("reason", "")
+                )
             except UndoRefused as refused:
                 messages.error(request, str(refused))
-        edited = Paginator(edited_since(done), _A_PAGE).get_page(request.GET.get("p"))
+            else:
+                messages.success(request, "Undone: all fields have their previous values.")
+                return redirect("admin:mlops_operation_change", undo.pk)
+        conflicts = Paginator(find_conflicting_edits(operation), _PAGE_SIZE).get_page(
+            request.GET.get("p")
+        )
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Undo: {done}",
+            "title": f"Undo: {operation}",
             "opts": self.opts,
-            "done": done,
-            "edited": edited,
-            "rows": self.rows(done),
+            "operation": operation,
+            "conflicts": conflicts,
+            "row_count": self.row_count(operation),
         }
         return TemplateResponse(request, "admin/mlops/operation/undo.html", context)
 
 
 @admin.register(ProductLock)
 class ProductLockAdmin(ReadOnlyAdmin):
-    """Who holds which field of which product."""
+    """Locked fields of products."""
 
-    list_display = ("which", "field", "locked_by", "locked_at", "reason", "review_by")
+    list_display = ("product_link", "field", "locked_by", "locked_at", "reason", "review_by")
     list_filter = ("field", "review_by")
     list_select_related = ("product", "locked_by")
 
     @admin.display(description="product", ordering="product__name")
-    def which(self, lock: ProductLock) -> SafeString:
+    def product_link(self, lock: ProductLock) -> SafeString:
         """Link to the product."""
         return _product_link(lock.product)
 
 
 class OpenReviewFilter(admin.SimpleListFilter):
-    """Open or answered; open unless told."""
+    """Filter by state; open items by default."""
 
-    title, parameter_name = "state", "state"
+    title = "state"
+    parameter_name = "state"
 
-    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        """Name the two."""
-        return [("answered", "Answered")]
+    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
+        """Return the state other than the default."""
+        return [("decided", "Decided")]
 
     def choices(self, changelist: Any) -> Any:
-        """Say that the open ones are shown otherwise."""
-        for place, choice in enumerate(super().choices(changelist)):
-            yield {**choice, "display": "Open"} if not place else choice
+        """Label the default choice "Open"."""
+        choices = list(super().choices(changelist))
+        choices[0]["display"] = "Open"
+        return choices
 
-    def queryset(self, request: Any, queryset: QuerySet[ReviewItem]) -> QuerySet[ReviewItem]:
-        """Keep one of them."""
-        return queryset.filter(closed_at__isnull=self.value() != "answered")
+    def queryset(self, _request: Any, queryset: QuerySet[ReviewItem]) -> QuerySet[ReviewItem]:
+        """Return the items in the chosen state."""
+        return queryset.filter(closed_at__isnull=self.value() != "decided")
 
 
 @admin.register(ReviewItem)
 class ReviewItemAdmin(ReadOnlyAdmin):
-    """Sources that have changed their mind about a locked field."""
+    """Review items: locked fields whose source value has changed."""
 
     list_display = (
-        "which",
+        "product_link",
         "field",
-        "ours",
+        "our_value",
         "source",
-        "said_before",
-        "says_now",
+        "previous_source_value",
+        "current_source_value",
         "opened_at",
         "outcome",
     )
     list_filter = (OpenReviewFilter, "source", "field")
     list_select_related = ("product",)
-    actions = ("keep", "take")
+    actions = ("keep", "accept")
 
     @admin.display(description="product", ordering="product__name")
-    def which(self, item: ReviewItem) -> SafeString:
+    def product_link(self, item: ReviewItem) -> SafeString:
         """Link to the product."""
         return _product_link(item.product)
 
     @admin.display(description="our value")
-    def ours(self, item: ReviewItem) -> str:
-        """Show what a person has said."""
+    def our_value(self, item: ReviewItem) -> str:
+        """Show the locked value."""
         value = getattr(item.product, item.field)
         return ", ".join(value) if isinstance(value, list) else str(value)
 
-    def has_answer_permission(self, request: HttpRequest) -> bool:
-        """Who may change products may answer."""
+    def has_review_permission(self, request: HttpRequest) -> bool:
+        """Return whether the person may change products."""
         return request.user.has_perm("catalog.change_product")
 
-    @admin.action(description="Keep our value", permissions=["answer"])
+    @admin.action(description="Keep our value", permissions=["review"])
     def keep(self, request: HttpRequest, queryset: QuerySet[ReviewItem]) -> None:
-        """Keep the locked value of each."""
+        """Keep the locked value of each item."""
+        by: Any = request.user
         items = list(queryset.filter(closed_at=None))
         for item in items:
-            keep_ours(item=item, by=request.user)  # type: ignore[arg-type]  # logged in
+            keep_locked_value(item=item, by=by)
         messages.success(
-            request, f"{len(items)} kept; the sources are not asked about these values again."
+            request,
+            f"{len(items)} values kept. You will be asked again only if a source changes its"
+            " value.",
         )
 
-    @admin.action(description="Take the source's value", permissions=["answer"])
-    def take(self, request: HttpRequest, queryset: QuerySet[ReviewItem]) -> None:
-        """Take what the source says now, each."""
+    @admin.action(description="Accept the source's value", permissions=["review"])
+    def accept(self, request: HttpRequest, queryset: QuerySet[ReviewItem]) -> None:
+        """Replace the locked value of each item by the source's value."""
+        by: Any = request.user
         items = list(queryset.filter(closed_at=None))
         for item in items:
-            take_theirs(item=item, by=request.user)  # type: ignore[arg-type]  # logged in
-        messages.success(request, f"{len(items)} taken; the fields stay locked.")
+            accept_source_value(item=item, by=by)
+        messages.success(request, f"{len(items)} source values accepted; the fields stay locked.")
 
 
-def _pairs(change: Any) -> list[tuple[str, Any, Any]]:
-    before, after = change.before or {}, change.after or {}
+def _field_changes(change: RowChange) -> list[tuple[str, Any, Any]]:
+    """Return name, previous and new value of each changed field."""
+    before = change.before or {}
+    after = change.after or {}
     return [(name, before.get(name), after.get(name)) for name in sorted(after)]
 
 

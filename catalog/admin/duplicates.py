@@ -1,4 +1,4 @@
-"""Possible duplicates in the console: two products side by side, and a person's word on them."""
+"""Possible duplicates in the console: product pairs side by side, and a person's verdict."""
 
 from typing import Any
 
@@ -11,21 +11,21 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from catalog.models import MatchDecision
-from catalog.selectors import duplicates_with_products
-from catalog.services.duplicates import MergeRefused, decide
-from mlops.admin.reading import ReadOnlyAdmin
+from catalog.selectors import products_by_merge_key
+from catalog.services.duplicates import MergeRefused, apply_verdict
+from mlops.admin.read_only import ReadOnlyAdmin
 
 Verdict = MatchDecision.Verdict
 
 
 class VerdictFilter(admin.SimpleListFilter):
-    """What is to be decided first; the rest on request."""
+    """Filter by verdict; undecided pairs by default."""
 
     title = "verdict"
     parameter_name = "verdict"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Name the verdicts."""
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        """Return the verdicts other than the default."""
         return [
             (Verdict.SAME, Verdict.SAME.label),
             (Verdict.DIFFERENT, Verdict.DIFFERENT.label),
@@ -33,35 +33,35 @@ class VerdictFilter(admin.SimpleListFilter):
         ]
 
     def choices(self, changelist: Any) -> Any:
-        """Call the default what it is."""
+        """Label the default choice with its verdict."""
         choices = list(super().choices(changelist))
         choices[0]["display"] = Verdict.OPEN.label
         return choices
 
     def queryset(
-        self, request: HttpRequest, queryset: QuerySet[MatchDecision]
+        self, _request: HttpRequest, queryset: QuerySet[MatchDecision]
     ) -> QuerySet[MatchDecision]:
-        """Keep one verdict."""
+        """Return the pairs with the chosen verdict."""
         value = self.value() or Verdict.OPEN
         return queryset if value == "all" else queryset.filter(verdict=value)
 
 
 @admin.register(MatchDecision)
 class MatchDecisionAdmin(ReadOnlyAdmin):
-    """Pairs that may be one product; the machine's merges and people's decisions stay here to be read and undone."""
+    """Product pairs that may be duplicates; decided pairs remain to be read and changed."""
 
-    list_display = ("score", "pair", "why", "state", "decided_by", "decided_at")
+    list_display = ("score", "pair", "explanation", "verdict_label", "decided_by", "decided_at")
     list_display_links = ("score",)
     list_filter = (VerdictFilter,)
     list_select_related = ("decided_by",)
     search_fields = ("left_key", "right_key")
-    actions = ("one_product", "two_products")
+    actions = ("merge", "keep_apart")
     fields = (
         "pair",
-        "why",
+        "explanation",
         "score",
         "algorithm",
-        "state",
+        "verdict_label",
         "decided_by",
         "decided_at",
         "created_at",
@@ -69,28 +69,28 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
     readonly_fields = fields
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Bring the products of all rows of a page in one query."""
+        """Load the products of all rows of a page in one query."""
         changelist = super().get_changelist_instance(request)
-        products = duplicates_with_products(list(changelist.result_list))
+        products = products_by_merge_key(list(changelist.result_list))
         for decision in changelist.result_list:
-            decision.shown_products = products
+            decision.loaded_products = products
         return changelist
 
     def get_actions(self, request: HttpRequest) -> Any:
-        """Offer a decision to those who may change products."""
+        """Return the actions for people who may change decisions."""
         actions = super().get_actions(request)
         return actions if request.user.has_perm("catalog.change_matchdecision") else {}
 
     @admin.display(description="products")
     def pair(self, decision: MatchDecision) -> SafeString:
-        """Show both side by side."""
-        products = getattr(decision, "shown_products", None) or duplicates_with_products([decision])
+        """Show both products side by side."""
+        products = getattr(decision, "loaded_products", None) or products_by_merge_key([decision])
         pair = [products.get(key) for key in (decision.left_key, decision.right_key)]
         return SafeString(render_to_string("admin/catalog/matchdecision/pair.html", {"pair": pair}))
 
-    @admin.display(description="why")
-    def why(self, decision: MatchDecision) -> str:
-        """Show what was compared."""
+    @admin.display(description="compared")
+    def explanation(self, decision: MatchDecision) -> str:
+        """Show the results of the comparison."""
         return "; ".join(decision.reasons)
 
     @display(
@@ -102,46 +102,50 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
             Verdict.DIFFERENT.label: "info",
         },
     )
-    def state(self, decision: MatchDecision) -> str:
-        """Show the verdict."""
+    def verdict_label(self, decision: MatchDecision) -> str:
+        """Show the verdict as a colored label."""
         return str(decision.get_verdict_display())
 
-    @admin.action(description="One product: merge")
-    def one_product(
-        self, request: HttpRequest, queryset: QuerySet[MatchDecision]
-    ) -> HttpResponse | None:
-        """Merge each pair, once the person has seen what that means."""
+    @admin.action(description="Same product: merge")
+    def merge(self, request: HttpRequest, queryset: QuerySet[MatchDecision]) -> HttpResponse | None:
+        """Merge each pair after confirmation."""
         return self._decide(request, queryset, Verdict.SAME)
 
-    @admin.action(description="Two products: keep apart, or take apart")
-    def two_products(
+    @admin.action(description="Different products: keep apart or unmerge")
+    def keep_apart(
         self, request: HttpRequest, queryset: QuerySet[MatchDecision]
     ) -> HttpResponse | None:
-        """Keep each pair apart; take it apart if it is merged."""
+        """Keep each pair apart, unmerging it if necessary, after confirmation."""
         return self._decide(request, queryset, Verdict.DIFFERENT)
 
     def _decide(
         self, request: HttpRequest, queryset: QuerySet[MatchDecision], verdict: str
     ) -> HttpResponse | None:
+        is_merge = verdict == Verdict.SAME
         if "confirmed" not in request.POST:
             context = {
                 **self.admin_site.each_context(request),
-                "title": "Are these pairs one product?"
-                if verdict == Verdict.SAME
-                else "Are these two products?",
+                "title": "Merge these pairs?" if is_merge else "Keep these pairs apart?",
                 "opts": self.opts,
-                "rows": [(d.pk, self.pair(d), self.why(d)) for d in queryset],
-                "is_merge": verdict == Verdict.SAME,
+                "rows": [
+                    (decision.pk, self.pair(decision), self.explanation(decision))
+                    for decision in queryset
+                ],
+                "is_merge": is_merge,
                 "action": request.POST["action"],
             }
             return TemplateResponse(request, "admin/catalog/matchdecision/confirm.html", context)
-        done = 0
+        by: Any = request.user
+        decided_count = 0
         for decision in queryset:
             try:
-                decide(decision=decision, verdict=verdict, by=request.user)  # type: ignore[arg-type]  # staff are logged in
-                done += 1
+                apply_verdict(decision=decision, verdict=verdict, by=by)
             except MergeRefused as refused:
                 messages.error(request, str(refused))
-        if done:
-            messages.success(request, f"{done} decided; they will not be asked about again.")
+            else:
+                decided_count += 1
+        if decided_count:
+            messages.success(
+                request, f"{decided_count} pairs decided; you will not be asked about them again."
+            )
         return None

@@ -1,14 +1,14 @@
-"""Holders of licences in the console."""
+"""Licence holders in the console."""
 
 from django.contrib import admin
 
 from catalog.models import LicenceHolder
-from mlops.admin.reading import ReadOnlyAdmin
+from mlops.admin.read_only import ReadOnlyAdmin
 
 
 @admin.register(LicenceHolder)
 class LicenceHolderAdmin(ReadOnlyAdmin):
-    """Who may grow, process and sell, as regulators list them."""
+    """Holders of licences to cultivate, process or sell cannabis, as listed by regulators."""
 
     list_display = (
         "name",

@@ -1,4 +1,4 @@
-"""Lineage in the console: the road of a field back, and of a raw record forward."""
+"""Lineage pages of the console: a field traced back, a raw record traced forward."""
 
 from typing import Any
 from uuid import UUID
@@ -10,40 +10,46 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from catalog.lineage import trace_field, trace_raw
+from catalog.lineage import trace_field, trace_raw_record
 from catalog.models import Product
-from catalog.models.corrections import CORRECTABLE
+from catalog.models.corrections import CORRECTABLE_FIELDS
 from mlops.models import RawRecord
 
 
 def lineage_urls(site: AdminSite) -> list[URLPattern]:
-    """Return the addresses of both pages."""
+    """Return the URL patterns of both pages."""
 
-    def back(request: HttpRequest, pk: UUID) -> HttpResponse:
+    def field_lineage(request: HttpRequest, pk: UUID) -> HttpResponse:
         if not request.user.has_perm("catalog.view_product"):
             raise PermissionDenied
         product = get_object_or_404(Product.objects.defer("search_document"), pk=pk)
         name = request.GET.get("field", "name")
-        if name not in CORRECTABLE:
+        if name not in CORRECTABLE_FIELDS:
             raise Http404
-        return _page(
+        return render_page(
             request,
-            f"{name} of {product.name}",
+            title=f"Lineage of {name}: {product.name}",
             trace=trace_field(product, name),
-            fields=CORRECTABLE,
+            fields=CORRECTABLE_FIELDS,
         )
 
-    def forward(request: HttpRequest, pk: UUID) -> HttpResponse:
+    def raw_record_lineage(request: HttpRequest, pk: UUID) -> HttpResponse:
         if not request.user.has_perm("mlops.view_rawrecord"):
             raise PermissionDenied
         record = get_object_or_404(RawRecord.objects.select_related("run"), pk=pk)
-        return _page(request, f"What came of {record}", touched=trace_raw(record))
+        return render_page(
+            request, title=f"Data read from {record}", raw_trace=trace_raw_record(record)
+        )
 
-    def _page(request: HttpRequest, title: str, **more: Any) -> HttpResponse:
-        context = {**site.each_context(request), "title": title, "opts": Product._meta, **more}
-        return TemplateResponse(request, "admin/catalog/lineage.html", context)
+    def render_page(request: HttpRequest, **context: Any) -> HttpResponse:
+        page_context = {**site.each_context(request), "opts": Product._meta, **context}
+        return TemplateResponse(request, "admin/catalog/lineage.html", page_context)
 
     return [
-        path("<uuid:pk>/lineage/", site.admin_view(back), name="catalog_product_lineage"),
-        path("touched-by/<uuid:pk>/", site.admin_view(forward), name="catalog_product_touched"),
+        path("<uuid:pk>/lineage/", site.admin_view(field_lineage), name="catalog_product_lineage"),
+        path(
+            "raw-records/<uuid:pk>/lineage/",
+            site.admin_view(raw_record_lineage),
+            name="catalog_product_raw_lineage",
+        ),
     ]

@@ -1,18 +1,18 @@
-"""Supplier listings in the console, and the page on which the rules that read them are tried."""
+"""Supplier listings in the console, with the cleaning playground."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.urls import path
 
-from catalog.admin.cleaning_playground import try_strings
+from catalog.admin.cleaning_playground import cleaning_playground
 from catalog.models import SupplierListing
-from mlops.admin.reading import ReadOnlyAdmin
+from mlops.admin.read_only import ReadOnlyAdmin
 
 
 @admin.register(SupplierListing)
 class SupplierListingAdmin(ReadOnlyAdmin):
-    """One source's view of a product, cleaned."""
+    """Cleaned listings of products by source."""
 
     list_display = (
         "name",
@@ -28,9 +28,9 @@ class SupplierListingAdmin(ReadOnlyAdmin):
     search_fields = ("name", "raw_name", "external_id", "sku", "gtin")
 
     def get_urls(self) -> list[Any]:
-        """Add the page for trying strings."""
-        view = self.admin_site.admin_view(try_strings)
+        """Add the cleaning playground."""
+        view = self.admin_site.admin_view(cleaning_playground)
         return [
-            path("try-strings/", view, name="catalog_supplierlisting_try_strings"),
+            path("cleaning-playground/", view, name="catalog_supplierlisting_cleaning_playground"),
             *super().get_urls(),
         ]

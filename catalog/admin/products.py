@@ -1,4 +1,4 @@
-"""Products in the console: found, looked at, corrected, locked, merged."""
+"""Products in the console: search, corrections, locks, merging, bulk edit, import and export."""
 
 from decimal import Decimal
 from typing import Any
@@ -35,60 +35,73 @@ from catalog.admin.product_search import (
 )
 from catalog.admin.sheets import FORMATS, ProductResource
 from catalog.models import Product
-from catalog.models.corrections import CORRECTABLE
-from catalog.selectors import facts_of, history_of, listings_with_origin, similar_products
+from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.selectors import (
+    listings_with_origin,
+    product_changes,
+    product_field_states,
+    similar_products,
+)
 from catalog.services.corrections import (
-    checked,
     correct_products,
     create_product,
     lock_fields,
     unlock_fields,
+    validate_corrections,
 )
 from catalog.services.duplicates import MergeRefused, merge_pair, unmerge
 from config.errors import BadInput, CultivarError
 
+# Buttons beside a field: their form name is the action, their value the field, for `_use` with the
+# source after a colon.
+_FIELD_ACTIONS = ("_use", "_lock", "_unlock")
+_MAX_SIMILAR = 6
+
 
 class ProductForm(forms.ModelForm):
-    """The fields that a person may correct, and why."""
+    """The fields that staff may correct, with a reason and a review date."""
 
     reason = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Why it is changed; kept in the history.",
+        help_text="Shown in the history of the product.",
     )
     review_by = forms.DateField(
         required=False,
         widget=UnfoldAdminDateWidget,
-        help_text="When somebody should look at it again; may stay empty.",
+        help_text="Optional: when the correction should be reviewed.",
     )
 
     class Meta:
         model = Product
-        fields = CORRECTABLE
+        fields = CORRECTABLE_FIELDS
 
     def clean(self) -> dict[str, Any]:
-        """Hold what was changed against what a product may be."""
+        """Validate the changed values."""
         cleaned: dict[str, Any] = super().clean() or {}
+        changed = {
+            name: cleaned[name]
+            for name in CORRECTABLE_FIELDS
+            if name in self.changed_data and name in cleaned
+        }
         try:
-            checked(
-                {
-                    name: cleaned[name]
-                    for name in CORRECTABLE
-                    if name in self.changed_data and name in cleaned
-                }
-            )
+            validate_corrections(changed)
         except BadInput as error:
             self.add_error(error.field if error.field in self.fields else None, error.reason)
         return cleaned
 
     def corrections(self) -> dict[str, Any]:
-        """Return the values that a person has changed."""
-        return {name: self.cleaned_data[name] for name in CORRECTABLE if name in self.changed_data}
+        """Return the changed values by field."""
+        return {
+            name: self.cleaned_data[name]
+            for name in CORRECTABLE_FIELDS
+            if name in self.changed_data
+        }
 
 
 @admin.register(Product)
 class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
-    """List with search and filters; page on which every field tells who says so."""
+    """Products with search and filters; their page shows the source and lock of every field."""
 
     form = ProductForm
     resource_classes = (ProductResource,)
@@ -105,7 +118,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         "weight_grams",
         "price",
         "source",
-        "complete",
+        "completeness_percentage",
     )
     list_editable = ("price",)
     list_filter = (
@@ -124,9 +137,11 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     show_full_result_count = False
     paginator = EstimatingPaginator
     search_fields = ("name",)  # see get_search_results
-    search_help_text = "Name in English or French, brand, SKU or GTIN; near spellings are found too"
+    search_help_text = (
+        "Name in English or French, brand, SKU or GTIN; similar spellings are found too"
+    )
     fieldsets = (
-        ("Who says so", {"fields": ("facts",)}),
+        ("Values and sources", {"fields": ("field_states",)}),
         (
             "Correct",
             {
@@ -144,47 +159,47 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
                 "fields": (
                     ("thc_percentage_low", "thc_percentage_high", "thc_percentage"),
                     ("cbd_percentage_low", "cbd_percentage_high", "cbd_percentage"),
-                    ("thc_mg", "cbd_mg", "mg_unit"),
-                    ("weight_grams", "volume_ml", "pieces"),
-                    ("dried_grams", "price"),
+                    ("thc_mg", "cbd_mg", "mg_basis"),
+                    ("weight_grams", "volume_ml", "unit_count"),
+                    ("dried_equivalent_grams", "price"),
                 ),
-                "description": "The middle of a range follows its ends.",
+                "description": "The middle of a range is computed from its ends.",
             },
         ),
         (
             "Genetics and terpenes",
-            {"fields": (("strain", "lineage"), ("terpenes", "terpene_basis"))},
+            {"fields": (("strain", "lineage"), ("terpenes", "terpene_source"))},
         ),
         (
             "For staff only",
             {
-                "fields": (("effects", "effects_basis"),),
+                "fields": (("effects", "effects_source"),),
                 "description": "Never shown to customers (Cannabis Act, s. 17).",
             },
         ),
         (
-            "Where it comes from",
-            {"fields": ("source", "origin", "merged_here", ("created_at", "updated_at"))},
+            "Origin",
+            {"fields": ("source", "origin", "merged_products", ("created_at", "updated_at"))},
         ),
-        ("Similar products", {"fields": ("alike",)}),
+        ("Similar products", {"fields": ("similar",)}),
         ("History", {"fields": ("history",)}),
     )
     readonly_fields = (
-        "facts",
-        "alike",
+        "field_states",
+        "similar",
         "history",
         "origin",
-        "merged_here",
+        "merged_products",
         "source",
-        "terpene_basis",
-        "effects_basis",
+        "terpene_source",
+        "effects_source",
         "created_at",
         "updated_at",
     )
     actions = ("merge_two", "edit_many")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
-        """List what stands for itself; a page of what was merged is reached from its survivor."""
+        """Return all products; in the list, without those merged into another one."""
         rows: QuerySet[Product] = super().get_queryset(request).defer("search_document")
         is_list = (
             request.resolver_match is not None
@@ -192,33 +207,34 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         )
         return rows.filter(merged_into=None) if is_list else rows
 
-    def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
-        """Of a product that is not there yet nothing can be told."""
+    def get_fieldsets(self, _request: HttpRequest, obj: Product | None = None) -> Any:
+        """Return all fieldsets; for a new product only the fields that can be entered."""
         if obj is not None:
             return self.fieldsets
-        return [
-            (title, {"fields": shown})
-            for title, rows in self.fieldsets
-            if (shown := _writable(rows["fields"]))
-        ]
+        editable = [(title, _editable_rows(options["fields"])) for title, options in self.fieldsets]
+        return [(title, {"fields": rows}) for title, rows in editable if rows]
 
-    def get_search_results(self, request: Any, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """Find by words, numbers and near spellings."""
-        return (find_products(queryset, search_term) if search_term.strip() else queryset), False
+    def get_search_results(
+        self, _request: Any, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        """Search by words, numbers and similar spellings."""
+        if not search_term.strip():
+            return queryset, False
+        return find_products(queryset, search_term), False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes products: they are merged, or made by an operation that is undone."""
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Forbid deletion: products are merged, or their creation is undone."""
         return False
 
     def get_actions(self, request: HttpRequest) -> Any:
-        """Offer merging and editing to those who may change products."""
-        return (
-            super().get_actions(request) if request.user.has_perm("catalog.change_product") else {}
-        )
+        """Return merging and bulk edit for people who may change products."""
+        if not request.user.has_perm("catalog.change_product"):
+            return {}
+        return super().get_actions(request)
 
     def get_urls(self) -> list[Any]:
-        """Add the pages of lineage, and the one that takes a merged product out again."""
-        view = self.admin_site.admin_view(self.take_apart)
+        """Add the lineage pages and the page that unmerges a product."""
+        view = self.admin_site.admin_view(self.unmerge_view)
         return [
             path("<uuid:pk>/unmerge/", view, name="catalog_product_unmerge"),
             *lineage_urls(self.admin_site),
@@ -226,35 +242,30 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         ]
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
-        """Take the list's values through the same checks."""
+        """Validate values edited in the list like those of the product page."""
         return super().get_changelist_form(request, form=ProductForm, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
-        """Write a person's values and lock their fields."""
-        values, told = form.corrections(), form.cleaned_data
+        """Write the corrected values and lock their fields, or create the product."""
+        values = form.corrections()
         by: Any = request.user
-        reason = told.get("reason") or ""
-        if change:
-            correct_products(
-                changes={obj.pk: values},
-                by=by,
-                reason=reason,
-                review_by=told.get("review_by"),
-                override=True,
-            )
-            if values:
-                messages.info(
-                    request, f"{obj.name}: {', '.join(values)} locked against every later sync."
-                )
+        reason = form.cleaned_data.get("reason") or ""
+        if not change:
+            entered = {name: value for name, value in values.items() if value}
+            try:
+                obj.pk = create_product(values=entered, by=by, reason=reason).pk
+            except BadInput as error:
+                raise forms.ValidationError(str(error)) from None
             return
-        try:
-            obj.pk = create_product(
-                values={name: value for name, value in values.items() if value},
-                by=by,
-                reason=reason,
-            ).pk
-        except BadInput as error:
-            raise forms.ValidationError(str(error)) from None
+        correct_products(
+            changes={obj.pk: values},
+            by=by,
+            reason=reason,
+            review_by=form.cleaned_data.get("review_by"),
+            override_locks=True,
+        )
+        if values:
+            messages.info(request, f"{obj.name}: locked against later syncs: {', '.join(values)}.")
 
     def changeform_view(
         self,
@@ -263,31 +274,36 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         form_url: str = "",
         extra_context: Any = None,
     ) -> Any:
-        """Carry out what the buttons beside a field ask; otherwise show or save the page."""
-        asked = next((name for name in ("_use", "_lock", "_unlock") if name in request.POST), None)
-        if asked and object_id:
-            if not request.user.has_perm("catalog.change_product"):
-                raise PermissionDenied
-            product = get_object_or_404(Product, pk=object_id)
-            self._carry_out(request, product, asked, request.POST[asked])
-            return redirect("admin:catalog_product_change", product.pk)
-        return super().changeform_view(request, object_id, form_url, extra_context)
+        """Apply the action of a button beside a field; otherwise show or save the page."""
+        action = next((name for name in _FIELD_ACTIONS if name in request.POST), None)
+        if action is None or not object_id:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        if not request.user.has_perm("catalog.change_product"):
+            raise PermissionDenied
+        product = get_object_or_404(Product, pk=object_id)
+        self._apply_field_action(request, product, action, request.POST[action])
+        return redirect("admin:catalog_product_change", product.pk)
 
-    def _carry_out(self, request: HttpRequest, product: Product, asked: str, told: str) -> None:
-        field, _, source = told.partition(":")
-        if field not in CORRECTABLE:
+    def _apply_field_action(
+        self, request: HttpRequest, product: Product, action: str, argument: str
+    ) -> None:
+        """Use a source's value of a field, lock the field, or unlock it (see _FIELD_ACTIONS)."""
+        field, _, source = argument.partition(":")
+        if field not in CORRECTABLE_FIELDS:
             raise PermissionDenied
         by: Any = request.user
         reason = request.POST.get("reason", "")
-        if asked == "_use":
-            facts = {fact.field: fact for fact in facts_of(product)}
-            value = facts[field].said.get(source)
-            reason = reason or f"as {source} says"
+        if action == "_use":
+            states = {state.field: state for state in product_field_states(product)}
+            value = states[field].source_values.get(source)
             correct_products(
-                changes={product.pk: {field: value}}, by=by, reason=reason, override=True
+                changes={product.pk: {field: value}},
+                by=by,
+                reason=reason or f"value of {source}",
+                override_locks=True,
             )
-            messages.success(request, f"{field} is as {source} says, and locked.")
-        elif asked == "_lock":
+            messages.success(request, f"{field} has the value of {source} and is locked.")
+        elif action == "_lock":
             lock_fields(
                 products=Product.objects.filter(pk=product.pk),
                 fields=[field],
@@ -298,86 +314,95 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
             messages.success(request, f"{field} is locked.")
         else:
             unlock_fields(product=product, fields=[field], by=by, reason=reason)
-            messages.success(request, f"{field} follows its sources again.")
+            messages.success(request, f"{field} is unlocked and has the value of its sources.")
 
-    @admin.action(description="Merge the selected two into one")
+    @admin.action(description="Merge the two selected products")
     def merge_two(self, request: HttpRequest, queryset: QuerySet[Product]) -> HttpResponse | None:
-        """Make one product of two, once the person has seen both."""
+        """Merge two products after confirmation."""
         products = list(queryset.order_by("merge_key"))
         if len(products) != 2:
-            messages.error(request, "Select two products to merge.")
+            messages.error(request, "Select exactly two products to merge.")
             return None
         if "confirmed" not in request.POST:
-            return self._confirm(request, "Are these one product?", products, action="merge_two")
+            return self._confirm(request, "Merge these products?", products, action="merge_two")
+        by: Any = request.user
         try:
-            merge_pair(left=products[0], right=products[1], by=request.user)  # type: ignore[arg-type]  # logged in
-            messages.success(request, "The two are one product now.")
+            merge_pair(left=products[0], right=products[1], by=by)
         except MergeRefused as refused:
             messages.error(request, str(refused))
+        else:
+            messages.success(request, "The two products are merged.")
         return None
 
-    @admin.action(description="Edit the selected …")
+    @admin.action(description="Edit the selected products")
     def edit_many(self, request: HttpRequest, queryset: QuerySet[Product]) -> HttpResponse | None:
-        """Set one field of many, once the person has seen what it would do."""
+        """Set one field of many products after a preview."""
         return bulk_edit(self, request, queryset)
 
-    def take_apart(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Make a merged product stand for itself again, once the person has confirmed it."""
+    def unmerge_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Unmerge a product after confirmation."""
         product = get_object_or_404(Product, pk=pk)
         if not request.user.has_perm("catalog.change_product"):
             raise PermissionDenied
         if request.method != "POST":
             pair = [product, product.merged_into]
-            return self._confirm(request, "Are these two products?", pair, action="")
+            return self._confirm(request, "Unmerge these products?", pair, action="")
+        by: Any = request.user
         try:
-            unmerge(product=product, by=request.user)  # type: ignore[arg-type]  # logged in
-            messages.success(request, f"{product.name} stands for itself again.")
+            unmerge(product=product, by=by)
         except MergeRefused as refused:
             messages.error(request, str(refused))
+        else:
+            messages.success(request, f"{product.name} is a separate product again.")
         return redirect("admin:catalog_product_change", pk)
 
     def _confirm(
         self, request: HttpRequest, title: str, pair: list[Any], *, action: str
     ) -> HttpResponse:
-        shown = SafeString(
+        """Show a pair and ask for confirmation; action: the list action, empty for unmerging."""
+        pair_html = SafeString(
             render_to_string("admin/catalog/matchdecision/pair.html", {"pair": pair})
         )
+        # Both products are submitted; the pair is shown once, in the first row.
+        rows = [
+            (product.pk, pair_html if index == 0 else "", "")
+            for index, product in enumerate(pair)
+            if product
+        ]
         context = {
             **self.admin_site.each_context(request),
             "title": title,
             "opts": self.opts,
             "is_merge": bool(action),
             "action": action,
-            "rows": [
-                (product.pk, shown if not place else "", "")
-                for place, product in enumerate(pair)
-                if product
-            ],
+            "rows": rows,
         }
         return TemplateResponse(request, "admin/catalog/matchdecision/confirm.html", context)
 
     @admin.display(description="merged")
-    def merged_here(self, product: Product) -> SafeString:
-        """Show what was merged into it, or into what it was merged."""
+    def merged_products(self, product: Product) -> SafeString:
+        """Show the products merged into this one, or the one it was merged into."""
         context = {"product": product, "merged": product.merged.order_by("name")}
         return SafeString(render_to_string("admin/catalog/product/merged.html", context))
 
     @admin.display(description="fields")
-    def facts(self, product: Product) -> SafeString:
-        """Show each field's value, who set it, what each source says, and whether it is locked."""
-        context = {"product": product, "facts": facts_of(product) if product.pk else []}
-        return SafeString(render_to_string("admin/catalog/product/facts.html", context))
+    def field_states(self, product: Product) -> SafeString:
+        """Show value, author, source values and lock of each field."""
+        states = product_field_states(product) if product.pk else []
+        context = {"product": product, "states": states}
+        return SafeString(render_to_string("admin/catalog/product/field_states.html", context))
 
     @admin.display(description="nearest by name, potency, terpenes, price")
-    def alike(self, product: Product) -> SafeString | str:
-        """Link to what search takes for similar."""
+    def similar(self, product: Product) -> SafeString | str:
+        """Link to the most similar products."""
         try:
-            found = similar_products(product=product, limit=6)
+            neighbors = similar_products(product=product, limit=_MAX_SIMILAR)
         except CultivarError as error:
-            return f"Cannot be told now: {error}"
+            return f"Not available: {error}"
+        products = [neighbor.product for neighbor in neighbors]
         links = [
             (reverse("admin:catalog_product_change", args=[p.pk]), p.name, p.brand or "–", p.price)
-            for p in (one.product for one in found)
+            for p in products
         ]
         row = (
             '<div><a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>, {}, ${}</div>'
@@ -386,28 +411,28 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
 
     @admin.display(description="history")
     def history(self, product: Product) -> SafeString:
-        """Show what was changed, by whom and why."""
-        context = {"changes": history_of(product) if product.pk else []}
+        """Show the changes with actor and reason."""
+        context = {"changes": product_changes(product) if product.pk else []}
         return SafeString(render_to_string("admin/catalog/product/history.html", context))
 
     @admin.display(description="THC", ordering="thc_percentage")
     def thc(self, product: Product) -> str:
-        """Show both ends."""
-        return _range(product.thc_percentage_low, product.thc_percentage_high)
+        """Show the range of THC."""
+        return _format_range(product.thc_percentage_low, product.thc_percentage_high)
 
     @admin.display(description="CBD", ordering="cbd_percentage")
     def cbd(self, product: Product) -> str:
-        """Show both ends."""
-        return _range(product.cbd_percentage_low, product.cbd_percentage_high)
+        """Show the range of CBD."""
+        return _format_range(product.cbd_percentage_low, product.cbd_percentage_high)
 
-    @admin.display(description="known")
-    def complete(self, product: Product) -> str:
-        """Show how much is known."""
+    @admin.display(description="completeness")
+    def completeness_percentage(self, product: Product) -> str:
+        """Show the share of customer-facing attributes that are known."""
         return f"{completeness(product)} %"
 
     @admin.display(description="listings and raw records")
     def origin(self, product: Product) -> SafeString:
-        """Show each source's view, and the responses it was read from."""
+        """Show the listings and the raw records they were read from."""
         return SafeString(
             render_to_string(
                 "admin/catalog/product/origin.html",
@@ -416,7 +441,8 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         )
 
 
-def _writable(fields: Any) -> tuple[Any, ...]:
+def _editable_rows(fields: Any) -> tuple[Any, ...]:
+    """Return the rows of a fieldset without read-only fields and empty rows."""
     rows = [
         tuple(
             name
@@ -428,8 +454,9 @@ def _writable(fields: Any) -> tuple[Any, ...]:
     return tuple(row for row in rows if row)
 
 
-def _range(low: Decimal | None, high: Decimal | None) -> str:
+def _format_range(low: Decimal | None, high: Decimal | None) -> str:
     if low is None or high is None:
         return "–"
-    ends = [f"{end.normalize():f}" for end in (low, high)]
-    return f"{ends[0]} %" if low == high else f"{ends[0]}–{ends[1]} %"
+    low_text = f"{low.normalize():f}"
+    high_text = f"{high.normalize():f}"
+    return f"{low_text} %" if low == high else f"{low_text}–{high_text} %"

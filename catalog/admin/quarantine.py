@@ -1,4 +1,4 @@
-"""Quarantine in the console: looked at, mended, tried, replayed, put away."""
+"""Quarantined records in the console: inspect, fix, preview, replay, dismiss."""
 
 import json
 from typing import Any
@@ -16,35 +16,44 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from catalog.pipelines import pipeline_named
-from mlops.admin.pages import OpenFilter
-from mlops.admin.reading import ReadOnlyAdmin, pretty_json
+from catalog.pipelines import pipeline_by_name
+from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
+from mlops.admin.runs import OpenFilter
 from mlops.models import QuarantinedRecord
-from mlops.pipelines.replay import ReplayRefused, dismiss, replay, try_payload
-from mlops.streams.intake import PIPELINE as STREAMS
+from mlops.pipelines.replay import ReplayRefused, dismiss, preview_payload, replay
+from mlops.streams.intake import PIPELINE as EVENT_PIPELINE
 from mlops.streams.replay import replay_event
 
-_PAGE = "admin/mlops/quarantinedrecord/mend.html"
+_TEMPLATE = "admin/mlops/quarantinedrecord/fix.html"
 
 
-class MendForm(forms.Form):
-    """The payload, as JSON."""
+class IndentedJSONEncoder(json.JSONEncoder):
+    """JSON encoder with indentation and unescaped characters, as people edit payloads."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Override the form field's options."""
+        super().__init__(**{**kwargs, "indent": 2, "ensure_ascii": False})
+
+
+class PayloadForm(forms.Form):
+    """Payload of a quarantined record, as JSON."""
 
     payload = forms.JSONField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 24, "style": "font-family: monospace"})
+        encoder=IndentedJSONEncoder,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 24, "style": "font-family: monospace"}),
     )
 
     def clean_payload(self) -> dict[str, Any]:
-        """Want an object."""
+        """Require a JSON object."""
         payload = self.cleaned_data["payload"]
         if not isinstance(payload, dict):
-            raise forms.ValidationError("The payload must be an object.")
+            raise forms.ValidationError("The payload must be a JSON object.")
         return payload
 
 
 @admin.register(QuarantinedRecord)
 class QuarantinedRecordAdmin(ReadOnlyAdmin):
-    """What was rejected, and why."""
+    """Rejected records with payload and reason."""
 
     list_display = (
         "external_id",
@@ -68,52 +77,51 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
         "outcome",
         "closed_at",
         "closed_by",
-        "received",
-        "mended",
+        "received_payload",
+        "fixed_payload_json",
     )
-    readonly_fields = ("received", "mended")
-    actions = ("replay_all", "put_away_all")
-    actions_detail = ("mend_it",)
+    readonly_fields = ("received_payload", "fixed_payload_json")
+    actions = ("replay_all", "dismiss_all")
+    actions_detail = ("go_to_fix",)
 
     def get_urls(self) -> list[Any]:
-        """Add the page on which a record is mended."""
-        view = self.admin_site.admin_view(self.mend)
+        """Add the page on which a record is fixed."""
+        view = self.admin_site.admin_view(self.fix_view)
         return [
-            path("<uuid:pk>/mend/", view, name="mlops_quarantinedrecord_mend"),
+            path("<uuid:pk>/fix/", view, name="mlops_quarantinedrecord_fix"),
             *super().get_urls(),
         ]
 
-    def has_replay_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who may change quarantined records may replay them."""
+    def has_replay_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
+        """Return whether the person may change quarantined records."""
         return request.user.has_perm("mlops.change_quarantinedrecord")
 
-    @admin.display(description="payload, as received")
-    def received(self, record: QuarantinedRecord) -> SafeString:
-        """Show the payload."""
+    @admin.display(description="received payload")
+    def received_payload(self, record: QuarantinedRecord) -> SafeString:
+        """Show the payload as received."""
         return pretty_json(record.payload)
 
-    @admin.display(description="payload, as mended")
-    def mended(self, record: QuarantinedRecord) -> SafeString | str:
-        """Show what a person made of it."""
+    @admin.display(description="fixed payload")
+    def fixed_payload_json(self, record: QuarantinedRecord) -> SafeString | str:
+        """Show the payload as fixed by a person."""
         return pretty_json(record.fixed_payload) if record.fixed_payload is not None else "–"
 
-    @action(description="Mend and replay", url_path="to-mend", permissions=["replay"])
-    def mend_it(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Go to the page."""
-        return redirect("admin:mlops_quarantinedrecord_mend", object_id)
+    @action(description="Fix and replay", url_path="to-fix", permissions=["replay"])
+    def go_to_fix(self, _request: HttpRequest, object_id: str) -> HttpResponse:
+        """Redirect to the page on which the record is fixed."""
+        return redirect("admin:mlops_quarantinedrecord_fix", object_id)
 
-    def mend(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Take a payload, try it, and make it a product or put it away."""
+    def fix_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Edit the payload of a record; preview, replay or dismiss it."""
         record = get_object_or_404(QuarantinedRecord.objects.select_related("run"), pk=pk)
         if not self.has_replay_permission(request):
             raise PermissionDenied
-        form = MendForm(
+        form = PayloadForm(
             request.POST if "payload" in request.POST else None, initial={"payload": record.payload}
         )
-        form.fields["payload"].encoder = _Indented  # type: ignore[attr-defined]  # as the widget shows it
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Mend {record.external_id or record.source}",
+            "title": f"Fix {record.external_id or record.source}",
             "opts": self.opts,
             "record": record,
             "form": form,
@@ -122,72 +130,79 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
         try:
             if "dismiss" in request.POST:
                 dismiss(record=record, by=by)
-                messages.success(request, "Put away.")
+                messages.success(request, "Record dismissed.")
                 return redirect("admin:mlops_quarantinedrecord_changelist")
             if form.is_bound and form.is_valid():
                 payload = form.cleaned_data["payload"]
                 if "replay" in request.POST:
                     messages.success(request, _replay(record, by, payload))
                     return redirect("admin:mlops_quarantinedrecord_change", record.pk)
-                if _is_event(record):
-                    replay_event(record=record, by=by, payload=payload, dry_run=True)
-                    messages.info(request, "It would be applied.")
-                    return TemplateResponse(request, _PAGE, context)
-                refined = try_payload(
-                    pipeline_named(record.run.pipeline), source=record.source, payload=payload
-                )
-                context["accepted"] = [_told(listing) for listing in refined.accepted]
-                context["rejected"] = [str(rejection) for _, rejection in refined.rejected]
+                context |= _preview(request, record, payload)
         except ReplayRefused as refused:
             messages.error(request, str(refused))
-        return TemplateResponse(request, _PAGE, context)
+        return TemplateResponse(request, _TEMPLATE, context)
 
-    @admin.action(description="Replay: read again by today's rules", permissions=["replay"])
+    @admin.action(description="Replay with the current rules", permissions=["replay"])
     def replay_all(self, request: HttpRequest, queryset: QuerySet[QuarantinedRecord]) -> None:
-        """Replay each as it was received."""
-        done, refused_count = 0, 0
+        """Replay each open record as received."""
         by: Any = request.user
+        replayed_count = 0
+        rejected_count = 0
         for record in queryset.filter(closed_at=None).select_related("run"):
             try:
                 _replay(record, by)
-                done += 1
             except ReplayRefused:
-                refused_count += 1
-        messages.info(request, f"{done} replayed, {refused_count} still rejected.")
+                rejected_count += 1
+            else:
+                replayed_count += 1
+        messages.info(request, f"{replayed_count} replayed, {rejected_count} still rejected.")
 
-    @admin.action(description="Put away: these are no products", permissions=["replay"])
-    def put_away_all(self, request: HttpRequest, queryset: QuerySet[QuarantinedRecord]) -> None:
-        """Close each; they stay readable under Closed."""
+    @admin.action(description="Dismiss", permissions=["replay"])
+    def dismiss_all(self, request: HttpRequest, queryset: QuerySet[QuarantinedRecord]) -> None:
+        """Close each open record without replay; it can still be read with the filter "Closed"."""
         by: Any = request.user
         records = list(queryset.filter(closed_at=None))
         for record in records:
             dismiss(record=record, by=by)
-        messages.success(request, f"{len(records)} put away.")
+        messages.success(request, f"{len(records)} records dismissed.")
 
 
-class _Indented(json.JSONEncoder):
-    def __init__(self, **how: Any) -> None:
-        super().__init__(**{**how, "indent": 2, "ensure_ascii": False})
+def _preview(request: HttpRequest, record: QuarantinedRecord, payload: Any) -> dict[str, Any]:
+    """Return what a replay would do, as context of the page. Raises ReplayRefused."""
+    if _is_event(record):
+        by: Any = request.user
+        replay_event(record=record, by=by, payload=payload, dry_run=True)
+        messages.info(request, "The event would be accepted.")
+        return {}
+    batch = preview_payload(
+        pipeline_by_name(record.run.pipeline), source=record.source, payload=payload
+    )
+    return {
+        "accepted": [_field_values(listing) for listing in batch.accepted],
+        "rejected": [str(rejection) for _, rejection in batch.rejected],
+    }
 
 
-def _told(listing: Any) -> list[tuple[str, str]]:
+def _field_values(listing: Any) -> list[tuple[str, str]]:
+    """Return name and value of each field of a clean record, without empty ones."""
     names = getattr(listing, "__dataclass_fields__", {})
-    return [
-        (name, str(value))
-        for name in names
-        if (value := getattr(listing, name)) not in (None, "", (), [])
-    ]
+    values = [(name, getattr(listing, name)) for name in names]
+    return [(name, str(value)) for name, value in values if value not in (None, "", (), [])]
 
 
 def _is_event(record: QuarantinedRecord) -> bool:
-    """Say whether it came as an event, not in a supplier's list."""
-    return record.run.pipeline == STREAMS
+    """Return whether a record was received as an event, not in a supplier's list."""
+    return record.run.pipeline == EVENT_PIPELINE
 
 
 def _replay(record: QuarantinedRecord, by: Any, payload: Any = None) -> str:
-    """Read it again, and say what it is now. Raises ReplayRefused."""
+    """
+    Replay a record and return a message for the person. Raises ReplayRefused.
+
+    payload: the fixed payload; as received when None.
+    """
     if _is_event(record):
         replay_event(record=record, by=by, payload=payload)
-        return "The event is applied now."
-    replay(pipeline_named(record.run.pipeline), record=record, by=by, payload=payload)
-    return f"{record.external_id or record.source} is a listing now, and its product there."
+        return "The event was applied."
+    replay(pipeline_by_name(record.run.pipeline), record=record, by=by, payload=payload)
+    return f"{record.external_id or record.source} was saved as a listing and merged."

@@ -1,4 +1,4 @@
-"""Products as sheets: out to CSV and Excel, and back in as a person's corrections."""
+"""Products as spreadsheets: export to CSV and Excel, and import as corrections."""
 
 from typing import Any, ClassVar
 
@@ -9,148 +9,165 @@ from import_export.formats.base_formats import CSV, XLSX
 
 from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
-from catalog.models.corrections import CORRECTABLE
-from catalog.services.corrections import checked, correct_products, create_product
+from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.services.corrections import (
+    LIST_FIELDS,
+    correct_products,
+    create_product,
+    validate_corrections,
+)
 from config.errors import BadInput
 from mlops.audit.operations import operation
 from mlops.models import Operation
 
 FORMATS = [CSV, XLSX]
-# What a spreadsheet would take for a formula. A quote before it makes it a text; on the way in it is taken off again.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_LISTS = ("terpenes", "lineage", "effects")
+# Characters that start a formula in a spreadsheet. An apostrophe before one makes the cell a text;
+# the import removes it.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_ID_FIELDS = ("id", "gtin", "sku")
+_GTIN_LENGTH = 14
 
 
 class ProductResource(resources.ModelResource):
-    """A row a product, found by id, else GTIN, else SKU; an empty cell erases nothing, locked fields are left alone."""
+    """
+    One row per product, identified by id, else GTIN, else SKU; rows without any are new products.
 
-    audiences: ClassVar = {name: PRODUCT_FIELDS[name] for name in ("id", *CORRECTABLE)}
+    Empty cells change nothing; locked fields are skipped (see `skipped`).
+    """
+
+    audiences: ClassVar = {name: PRODUCT_FIELDS[name] for name in ("id", *CORRECTABLE_FIELDS)}
 
     class Meta:
         model = Product
-        fields = ("id", *CORRECTABLE)
+        fields = ("id", *CORRECTABLE_FIELDS)
         import_id_fields = ("id",)
         skip_unchanged = True
         report_skipped = False
         use_transactions = True
 
     def __init__(self, **kwargs: Any) -> None:
-        """Begin with nothing told."""
+        """Start without changes."""
         super().__init__(**kwargs)
-        self.kept: list[Any] = []
-        self._told: dict[Any, dict[str, Any]] = {}
-        self._new: list[dict[str, Any]] = []
+        # Product id and name of each locked field that would have changed.
+        self.skipped: list[Any] = []
+        self._changes: dict[Any, dict[str, Any]] = {}
+        self._new_products: list[dict[str, Any]] = []
+        # Values of the current row's product before the row is read.
         self._before: dict[str, Any] = {}
 
     def import_data(self, dataset: Any, dry_run: bool = False, **kwargs: Any) -> Any:
-        """Import all of a sheet as one operation, or none of it."""
-        for name in ("id", "gtin", "sku"):
+        """Import a whole sheet as one operation, or nothing of it."""
+        for name in _ID_FIELDS:
             if dataset.headers and name not in dataset.headers:
                 dataset.append_col([""] * len(dataset), header=name)
+        user = kwargs.get("user")
+        reason = f"import of {kwargs.get('file_name') or 'a file'}"
         with transaction.atomic():
-            reason = f"import of {kwargs.get('file_name') or 'a file'}"
-            with operation(Operation.Kind.IMPORT, actor=kwargs.get("user"), reason=reason):
+            with operation(Operation.Kind.IMPORT, actor=user, reason=reason):
                 result = super().import_data(dataset, dry_run=dry_run, **kwargs)
-                is_kept = not (dry_run or result.has_errors() or result.has_validation_errors())
-                if is_kept:
-                    self._apply(kwargs.get("user"), reason)
-            if not is_kept:
+                is_valid = not (result.has_errors() or result.has_validation_errors())
+                is_saved = is_valid and not dry_run
+                if is_saved:
+                    self._save_changes(user, reason)
+            if not is_saved:
                 transaction.set_rollback(True)
         return result
 
-    def get_instance(self, instance_loader: Any, row: Any) -> Product | None:
-        """Find the product that a row means."""
-        for name in ("id", "gtin", "sku"):
-            if value := str(row.get(name) or "").strip():
-                if name == "gtin":
-                    value = value.zfill(14)
-                try:
-                    found = (
-                        Product.objects.current()
-                        .defer("search_document")
-                        .filter(**{name: value})[:2]
-                    )
-                except (ValidationError, ValueError):
-                    raise ValidationError({name: f"{value} is not an id."}) from None
-                if len(found) > 1:
-                    raise ValidationError(
-                        {name: f"{value} is that of more than one product; give its id."}
-                    )
-                if found:
-                    return found[0]
-                if name == "id":
-                    raise ValidationError({name: f"There is no product {value}."})
+    def get_instance(self, _instance_loader: Any, row: Any) -> Product | None:
+        """
+        Return the product of a row; None for a new product.
+
+        Raises ValidationError for an unknown id and for a GTIN or SKU of several products.
+        """
+        for name in _ID_FIELDS:
+            value = str(row.get(name) or "").strip()
+            if not value:
+                continue
+            if name == "gtin":
+                value = value.zfill(_GTIN_LENGTH)
+            products = Product.objects.current().defer("search_document")
+            try:
+                matches = list(products.filter(**{name: value})[:2])
+            except (ValidationError, ValueError):
+                raise ValidationError({name: f"{value} is not a valid id."}) from None
+            if len(matches) > 1:
+                raise ValidationError(
+                    {name: f"Several products have the value {value}; give an id."}
+                )
+            if matches:
+                return matches[0]
+            if name == "id":
+                raise ValidationError({name: f"Product {value} not found."})
         return None
 
-    def before_import_row(self, row: Any, **kwargs: Any) -> None:
-        """Take off the quotes that an export has put before what looks like a formula."""
+    def before_import_row(self, row: Any, **_kwargs: Any) -> None:
+        """Remove the apostrophes that an export puts before formula characters."""
         for name, value in row.items():
-            if isinstance(value, str) and value[:1] == "'" and value[1:2] in _FORMULA:
+            if isinstance(value, str) and value[:1] == "'" and value[1:2] in _FORMULA_STARTS:
                 row[name] = value[1:]
 
-    def after_init_instance(self, instance: Any, new: bool, row: Any, **kwargs: Any) -> None:
-        """Note what the product has."""
-        self._before = {name: getattr(instance, name) for name in CORRECTABLE}
+    def after_init_instance(self, instance: Any, _new: bool, _row: Any, **_kwargs: Any) -> None:
+        """Record the values of the product before the row is read."""
+        self._before = {name: getattr(instance, name) for name in CORRECTABLE_FIELDS}
 
     def import_field(
-        self, field: Any, instance: Any, row: Any, is_m2m: bool = False, **kwargs: Any
+        self, field: Any, instance: Any, row: Any, _is_m2m: bool = False, **_kwargs: Any
     ) -> None:
-        """Take what a cell says; an empty one says nothing."""
-        if (
-            field.column_name in row
-            and str(row[field.column_name] or "").strip()
-            and field.column_name != "id"
-        ):
-            value = row[field.column_name]
-            if field.column_name in _LISTS:
-                value = [part.strip() for part in str(value).split(",") if part.strip()]
-            try:
-                clean = checked({field.column_name: value})
-            except BadInput as error:
-                raise ValidationError({field.column_name: error.reason}) from None
-            setattr(instance, field.column_name, clean[field.column_name])
+        """Read a cell into the product; empty cells are ignored."""
+        name = field.column_name
+        if name == "id" or name not in row or not str(row[name] or "").strip():
+            return
+        value = row[name]
+        if name in LIST_FIELDS:
+            value = [part.strip() for part in str(value).split(",") if part.strip()]
+        try:
+            validated = validate_corrections({name: value})
+        except BadInput as error:
+            raise ValidationError({name: error.reason}) from None
+        setattr(instance, name, validated[name])
 
     def validate_instance(
-        self, instance: Any, import_validation_errors: Any = None, validate_unique: bool = True
+        self, instance: Any, import_validation_errors: Any = None, _validate_unique: bool = True
     ) -> None:
-        """Hold the row's values against each other."""
+        """Validate the values of a row together."""
         if import_validation_errors:
             raise ValidationError(import_validation_errors)
         if not instance.name:
-            raise ValidationError({"name": "A product that is not there yet needs a name."})
+            raise ValidationError({"name": "A new product needs a name."})
         try:
-            checked(self._changed(instance))
+            validate_corrections(self._changed_values(instance))
         except BadInput as error:
             raise ValidationError({error.field: error.reason}) from None
 
-    def save_instance(self, instance: Any, is_create: bool, row: Any, **kwargs: Any) -> None:
-        """Note what is to be written; all is written together."""
+    def save_instance(self, instance: Any, is_create: bool, _row: Any, **_kwargs: Any) -> None:
+        """Collect the changes of a row; all rows are written together at the end."""
         if is_create:
-            self._new.append(self._changed(instance))
-        else:
-            locked = set(instance.locks.values_list("field", flat=True))
-            for name in locked & set(CORRECTABLE):
-                if getattr(instance, name) != self._before[name]:
-                    self.kept.append((instance.pk, name))
-                    setattr(instance, name, self._before[name])
-            self._told[instance.pk] = self._changed(instance)
+            self._new_products.append(self._changed_values(instance))
+            return
+        locked = set(instance.locks.values_list("field", flat=True))
+        for name in locked & set(CORRECTABLE_FIELDS):
+            if getattr(instance, name) != self._before[name]:
+                self.skipped.append((instance.pk, name))
+                setattr(instance, name, self._before[name])
+        self._changes[instance.pk] = self._changed_values(instance)
 
     def dehydrate_id(self, product: Any) -> str:
-        """Write nothing for what is not there yet."""
+        """Return the id; empty for a product that is not saved yet."""
         return "" if product._state.adding else str(product.pk)
 
     def export_field(self, field: Any, instance: Any, **kwargs: Any) -> Any:
-        """Write a value so that no spreadsheet takes it for a formula."""
+        """Return a value that no spreadsheet reads as a formula."""
         value = super().export_field(field, instance, **kwargs)
-        if field.column_name in _LISTS:
+        if field.column_name in LIST_FIELDS:
             value = ", ".join(getattr(instance, field.column_name) or ())
-        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+        is_formula = isinstance(value, str) and value.startswith(_FORMULA_STARTS)
+        return f"'{value}" if is_formula else value
 
-    def _changed(self, instance: Any) -> dict[str, Any]:
-        now = {name: getattr(instance, name) for name in CORRECTABLE}
-        return {name: value for name, value in now.items() if value != self._before[name]}
+    def _changed_values(self, instance: Any) -> dict[str, Any]:
+        values = {name: getattr(instance, name) for name in CORRECTABLE_FIELDS}
+        return {name: value for name, value in values.items() if value != self._before[name]}
 
-    def _apply(self, by: Any, reason: str) -> None:
-        correct_products(changes=self._told, by=by, reason=reason, kind=Operation.Kind.IMPORT)
-        for values in self._new:
+    def _save_changes(self, by: Any, reason: str) -> None:
+        correct_products(changes=self._changes, by=by, reason=reason, kind=Operation.Kind.IMPORT)
+        for values in self._new_products:
             create_product(values=values, by=by, reason=reason)

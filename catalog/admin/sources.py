@@ -1,4 +1,4 @@
-"""Sources in the console: switch, point, schedule, describe, rehearse, run."""
+"""Sources in the console: settings, column mapping, dry runs and runs."""
 
 from functools import partial
 from typing import Any
@@ -20,20 +20,24 @@ from unfold.widgets import UnfoldAdminPasswordToggleWidget
 
 from catalog.admin.columns import ColumnsForm, FormatForm
 from catalog.ingest.sources.mapping import SheetMapping
-from catalog.ingest.sources.preview import look_at, try_rows
+from catalog.ingest.sources.preview import load_preview, preview_rows
 from catalog.models import CatalogSource, SupplierListing
 from catalog.services.sources import save_source
-from catalog.tasks import rehearse, sync_source
+from catalog.tasks import dry_run_catalog_source, sync_source
 from config.errors import CultivarError
 from mlops.models import Run
 
-_TRIED = 20
-_KEPT = "•" * 12
-_FORM_FIELDS = ("sheet", "header_row", "encoding", "delimiter")
+_MAX_PREVIEW_ROWS = 20
+_SECRET_PLACEHOLDER = "•" * 12
+"""Shown instead of a saved secret; submitted unchanged, the secret stays."""
+_FORMAT_FIELDS = ("sheet", "header_row", "encoding", "delimiter")
+_COLUMNS_TEMPLATE = "admin/catalog/catalogsource/columns.html"
+# Sources besides sheets that can be read from an uploaded file.
+_FILE_SOURCES = ("ocs-wholesale",)
 
 
 class SourceForm(forms.ModelForm):
-    """A source; its secret goes in and never comes out again."""
+    """A source, with its secret as a write-only field."""
 
     secret = forms.CharField(
         required=False,
@@ -41,120 +45,112 @@ class SourceForm(forms.ModelForm):
         max_length=500,
         strip=False,
         widget=UnfoldAdminPasswordToggleWidget(render_value=True),
-        help_text="Kept encrypted and never shown. Empty it to forget it.",
+        help_text="Stored encrypted and never shown. Clear it to delete it.",
     )
 
     class Meta:
         model = CatalogSource
-        fields = "__all__"  # the admin names them
+        fields = "__all__"  # noqa: DJ007  # limited by the fieldsets of the admin
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Show a placeholder instead of a saved secret."""
+        super().__init__(*args, **kwargs)
         if "secret" in self.fields and self.instance.sealed_secret is not None:
-            self.initial["secret"] = _KEPT
+            self.initial["secret"] = _SECRET_PLACEHOLDER
 
     def clean(self) -> dict[str, Any]:
-        """Refuse half a proof of identity, and a list that lies nowhere."""
-        data: dict[str, Any] = super().clean() or {}
-        kind = CatalogSource.Authentication
-        if data.get("authentication", kind.NONE) != kind.NONE and not data.get("secret"):
-            self.add_error("secret", "is wanted for this way of authentication")
-        named = data.get("authentication") in (kind.BASIC, kind.HEADER)
-        if named and not data.get("authentication_name"):
-            self.add_error("authentication_name", "is wanted for this way of authentication")
-        if self.instance._state.adding and not data.get("base_url") and not data.get("file"):
-            self.add_error("base_url", "give an address or a file")
-        return data
+        """Require complete credentials, and an address or a file for a new source."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        methods = CatalogSource.Authentication
+        method = cleaned.get("authentication", methods.NONE)
+        if method != methods.NONE and not cleaned.get("secret"):
+            self.add_error("secret", "is required for this authentication method")
+        if method in (methods.BASIC, methods.HEADER) and not cleaned.get("authentication_name"):
+            self.add_error("authentication_name", "is required for this authentication method")
+        is_new = self.instance._state.adding
+        if is_new and not cleaned.get("base_url") and not cleaned.get("file"):
+            self.add_error("base_url", "enter an address or upload a file")
+        return cleaned
 
 
 @admin.register(CatalogSource)
 class CatalogSourceAdmin(ModelAdmin):
-    """Suppliers come from the code; lists of rows are added by staff."""
+    """Suppliers, which are defined in code, and lists, which are added by staff."""
 
     form = SourceForm
-    list_display = ("label", "code", "kind", "is_enabled", "when", "last_run", "newest")
+    list_display = ("label", "code", "kind", "is_enabled", "schedule_text", "last_run", "newest")
     list_filter = ("kind", "is_enabled")
     search_fields = ("label", "code")
     readonly_fields = ("kind", "last_run", "newest")
-    actions = ("run_now", "rehearse_now", "run_and_accept")
-    actions_detail = ("map_columns_of", "rehearse_this", "see_runs")
+    actions = ("run_now", "dry_run_now", "run_with_large_changes")
+    actions_detail = ("go_to_columns", "dry_run_one", "go_to_runs")
     actions_submit_line = ("save_and_run_now",)
 
-    def get_fieldsets(self, request: HttpRequest, obj: CatalogSource | None = None) -> Any:
-        """Show what a source of this kind has."""
-        reached = [
+    def get_fieldsets(self, _request: HttpRequest, obj: CatalogSource | None = None) -> Any:
+        """Return the fields of the source's kind."""
+        connection_fields = [
             "base_url",
             "authentication",
             "authentication_name",
             "secret",
             "requests_per_second",
         ]
-        if (
+        has_file = (
             obj is None
             or obj.kind == CatalogSource.Kind.SHEET
             or obj.file
-            or obj.code == "ocs-wholesale"
-        ):
-            reached.insert(1, "file")
+            or obj.code in _FILE_SOURCES
+        )
+        if has_file:
+            connection_fields.insert(1, "file")
+        kind_fields = ["kind", "content_kind", "is_enabled"] if obj else ["content_kind"]
+        schedule_fields = ["schedule", "last_run", "newest"] if obj else ["schedule"]
         return (
-            (
-                None,
-                {
-                    "fields": [
-                        "label",
-                        "code",
-                        *(["kind", "holds", "is_enabled"] if obj else ["holds"]),
-                    ]
-                },
-            ),
-            ("Where it is", {"fields": reached}),
-            (
-                "When it runs",
-                {"fields": ["schedule", "last_run", "newest"] if obj else ["schedule"]},
-            ),
-            ("When it stops and asks", {"fields": ["most_gone_percent", "most_jumped_percent"]}),
+            (None, {"fields": ["label", "code", *kind_fields]}),
+            ("Connection", {"fields": connection_fields}),
+            ("Schedule", {"fields": schedule_fields}),
+            ("Safety limits", {"fields": ["max_gone_percent", "max_price_jump_percent"]}),
         )
 
-    def get_readonly_fields(self, request: HttpRequest, obj: CatalogSource | None = None) -> Any:
-        """Keep a code once it is given, and what it holds: listings and runs are known by them."""
-        return (*self.readonly_fields, "code", "holds") if obj else self.readonly_fields
+    def get_readonly_fields(self, _request: HttpRequest, obj: CatalogSource | None = None) -> Any:
+        """Return also code and content kind of a saved source: listings and runs refer to them."""
+        return (*self.readonly_fields, "code", "content_kind") if obj else self.readonly_fields
 
     def has_delete_permission(self, request: HttpRequest, obj: CatalogSource | None = None) -> bool:
-        """Allow it for a list that nothing has come from."""
+        """Allow deletion of lists without listings."""
         if obj is None or obj.kind != CatalogSource.Kind.SHEET:
             return False
-        has_come = SupplierListing.objects.filter(source=obj.code).exists()
-        return not has_come and super().has_delete_permission(request, obj)
+        has_listings = SupplierListing.objects.filter(source=obj.code).exists()
+        return not has_listings and super().has_delete_permission(request, obj)
 
     def save_model(self, request: HttpRequest, obj: CatalogSource, form: Any, change: bool) -> None:
-        """Save the row, its secret and its place on the clock."""
+        """Save the source, its secret and its schedule."""
         if not change:
             obj.kind = CatalogSource.Kind.SHEET
-        if form.cleaned_data.get("secret", _KEPT) != _KEPT:
+        if form.cleaned_data.get("secret", _SECRET_PLACEHOLDER) != _SECRET_PLACEHOLDER:
             obj.secret = form.cleaned_data["secret"]
         save_source(source=obj)
-        super().save_model(
-            request, obj, form, change
-        )  # the theme starts the actions of the submit line there
+        # The theme runs the actions of the submit line there.
+        super().save_model(request, obj, form, change)
 
     def response_add(
-        self, request: HttpRequest, obj: CatalogSource, post_url_continue: str | None = None
+        self, request: HttpRequest, obj: CatalogSource, _post_url_continue: str | None = None
     ) -> Any:
-        """Go on to its columns."""
-        messages.success(request, f"{obj.label} is saved. Say now which of its columns says what.")
+        """Redirect to the column mapping."""
+        messages.success(request, f"{obj.label} is saved. Now map its columns.")
         return redirect("admin:catalog_catalogsource_columns", obj.pk)
 
     def get_urls(self) -> list[Any]:
-        """Add the page of columns."""
-        view = self.admin_site.admin_view(self.columns)
+        """Add the page of the column mapping."""
+        view = self.admin_site.admin_view(self.columns_view)
         return [
             path("<slug:pk>/columns/", view, name="catalog_catalogsource_columns"),
             *super().get_urls(),
         ]
 
     @admin.display(description="runs")
-    def when(self, source: CatalogSource) -> str:
-        """Show its schedule."""
+    def schedule_text(self, source: CatalogSource) -> str:
+        """Show the schedule."""
         return str(source.schedule) if source.schedule else "with the daily sync"
 
     @display(
@@ -167,118 +163,133 @@ class CatalogSourceAdmin(ModelAdmin):
         },
     )
     def last_run(self, source: CatalogSource) -> str | tuple[str, str]:
-        """Show how the last run ended, and when."""
-        run = Run.objects.filter(source=source.code, is_rehearsal=False).first()
-        return (
-            (run.status, f"{run.status}, {timesince(run.started_at, depth=1)} ago")
-            if run
-            else "never"
-        )
+        """Show status and age of the last run."""
+        run = Run.objects.filter(source=source.code, is_dry_run=False).first()
+        if run is None:
+            return "never"
+        return run.status, f"{run.status}, {timesince(run.started_at, depth=1)} ago"
 
     @admin.display(description="newest data", ordering="newest_event_at")
     def newest(self, source: CatalogSource) -> str:
-        """Show how old the newest of its data are, by their own time."""
-        return (
-            f"{timesince(source.newest_event_at, depth=1)} ago" if source.newest_event_at else "–"
-        )
+        """Show the age of the newest record by its own time."""
+        if not source.newest_event_at:
+            return "–"
+        return f"{timesince(source.newest_event_at, depth=1)} ago"
 
     @admin.action(description="Run now", permissions=["change"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[CatalogSource]) -> None:
-        """Start a sync of each."""
+        """Start a sync of each source."""
         for source in queryset:
             self.save_and_run_now(request, source)
 
-    @admin.action(description="Rehearse: what would a run change?", permissions=["change"])
-    def rehearse_now(self, request: HttpRequest, queryset: QuerySet[CatalogSource]) -> None:
-        """Start a rehearsal of each."""
+    @admin.action(description="Dry run: show what a run would change", permissions=["change"])
+    def dry_run_now(self, request: HttpRequest, queryset: QuerySet[CatalogSource]) -> None:
+        """Start a dry run of each source."""
         for source in queryset:
-            self._start(request, source, rehearse, "rehearsed")
+            self._start_dry_run(request, source)
 
     @admin.action(description="Run now and accept large changes", permissions=["change"])
-    def run_and_accept(self, request: HttpRequest, queryset: QuerySet[CatalogSource]) -> None:
-        """Start a sync that does not stop when much has vanished or changed."""
+    def run_with_large_changes(
+        self, request: HttpRequest, queryset: QuerySet[CatalogSource]
+    ) -> None:
+        """Start a sync of each source that ignores the safety limits."""
         for source in queryset:
-            self._start(request, source, sync_source, "run, large changes accepted", accept=True)
+            self._start(
+                request,
+                source,
+                sync_source,
+                "The sync of {} has started and accepts large changes",
+                accept=True,
+            )
 
     @action(description="Save and run now", permissions=["change"])
     def save_and_run_now(self, request: HttpRequest, obj: CatalogSource) -> None:
         """Start a sync of the source once its row is saved."""
-        self._start(request, obj, sync_source, "run")
+        self._start(request, obj, sync_source, "The sync of {} has started")
 
     @action(description="Columns", url_path="to-columns", permissions=["change"])
-    def map_columns_of(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Go to the page of columns."""
+    def go_to_columns(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Redirect to the column mapping of a list."""
         source = get_object_or_404(CatalogSource, pk=object_id)
         if source.kind == CatalogSource.Kind.SHEET:
             return redirect("admin:catalog_catalogsource_columns", object_id)
-        messages.info(
-            request, f"The format of {source.label} is known; it has no columns to choose."
-        )
+        messages.info(request, f"The format of {source.label} is built in; no columns to map.")
         return redirect("admin:catalog_catalogsource_change", object_id)
 
-    @action(description="Rehearse", url_path="rehearse", permissions=["change"])
-    def rehearse_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Start a rehearsal."""
-        self._start(request, get_object_or_404(CatalogSource, pk=object_id), rehearse, "rehearsed")
+    @action(description="Dry run", url_path="dry-run", permissions=["change"])
+    def dry_run_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Start a dry run of the source."""
+        self._start_dry_run(request, get_object_or_404(CatalogSource, pk=object_id))
         return redirect("admin:catalog_catalogsource_change", object_id)
 
     @action(description="Runs", url_path="runs")
-    def see_runs(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Go to its runs."""
-        return redirect(_runs_of(object_id))
+    def go_to_runs(self, _request: HttpRequest, object_id: str) -> HttpResponse:
+        """Redirect to the runs of the source."""
+        return redirect(_runs_url(object_id))
 
-    def columns(self, request: HttpRequest, pk: str) -> HttpResponse:
-        """Show the list's columns; try what was chosen on its first rows; save it."""
+    def columns_view(self, request: HttpRequest, pk: str) -> HttpResponse:
+        """Show the columns of a list; preview the mapping on its first rows, or save it."""
         source = get_object_or_404(CatalogSource, pk=pk, kind=CatalogSource.Kind.SHEET)
         if not self.has_change_permission(request, source):
             raise PermissionDenied
-        given = request.POST if request.method == "POST" else None
-        known = {name: value for name, value in source.mapping.items() if name in _FORM_FIELDS}
-        asked = FormatForm(given, sheets=[(given or known).get("sheet") or ""], initial=known)
-        form = asked.cleaned_data if given and asked.is_valid() else {"header_row": 1, **known}
+        posted = request.POST if request.method == "POST" else None
+        saved_format = {
+            name: value for name, value in source.mapping.items() if name in _FORMAT_FIELDS
+        }
+        format_form = FormatForm(
+            posted, sheets=[(posted or saved_format).get("sheet") or ""], initial=saved_format
+        )
+        is_format_posted = bool(posted) and format_form.is_valid()
+        sheet_format = (
+            format_form.cleaned_data if is_format_posted else {"header_row": 1, **saved_format}
+        )
         context = {
             **self.admin_site.each_context(request),
             "title": f"Columns of {source.label}",
             "opts": self.opts,
             "source": source,
-            "format": asked,
+            "format": format_form,
         }
         try:
-            look = look_at(source, SheetMapping(columns={"name": "–"}, **form).form)
+            preview = load_preview(source, SheetMapping(columns={"name": "–"}, **sheet_format).form)
         except CultivarError as error:
-            return TemplateResponse(request, _COLUMNS_PAGE, {**context, "problem": str(error)})
-        asked.fields["sheet"].choices = [("", "the first"), *((name, name) for name in look.sheets)]  # type: ignore[attr-defined]
-        chosen = ColumnsForm(given, look=look, mapping=source.mapping, holds=source.holds)
-        if given and chosen.is_valid():
-            try:
-                mapping = chosen.mapping(form)
-            except ValidationError as error:
-                chosen.add_error(None, error)
-            else:
-                if "save" in given:
-                    source.mapping = mapping.model_dump(mode="json")
-                    save_source(source=source)
-                    messages.success(
-                        request,
-                        f"The columns of {source.label} are saved. Rehearse a run, then run it.",
-                    )
-                    return redirect("admin:catalog_catalogsource_change", source.pk)
-                context["tried"] = try_rows(look.rows[:_TRIED], mapping)
-        return TemplateResponse(request, _COLUMNS_PAGE, {**context, "form": chosen, "look": look})
+            return TemplateResponse(request, _COLUMNS_TEMPLATE, {**context, "problem": str(error)})
+        format_form.set_sheets(preview.sheets)
+        form = ColumnsForm(
+            posted, preview=preview, mapping=source.mapping, content_kind=source.content_kind
+        )
+        context |= {"form": form, "preview": preview}
+        if not posted or not form.is_valid():
+            return TemplateResponse(request, _COLUMNS_TEMPLATE, context)
+        try:
+            mapping = form.build_mapping(sheet_format)
+        except ValidationError as error:
+            form.add_error(None, error)
+            return TemplateResponse(request, _COLUMNS_TEMPLATE, context)
+        if "save" not in posted:
+            context["row_previews"] = preview_rows(preview.rows[:_MAX_PREVIEW_ROWS], mapping)
+            return TemplateResponse(request, _COLUMNS_TEMPLATE, context)
+        source.mapping = mapping.model_dump(mode="json")
+        save_source(source=source)
+        messages.success(
+            request, f"The columns of {source.label} are saved. Check a dry run, then run it."
+        )
+        return redirect("admin:catalog_catalogsource_change", source.pk)
+
+    def _start_dry_run(self, request: HttpRequest, source: CatalogSource) -> None:
+        self._start(request, source, dry_run_catalog_source, "The dry run of {} has started")
 
     def _start(
-        self, request: HttpRequest, source: CatalogSource, task: Any, done: str, **more: Any
+        self, request: HttpRequest, source: CatalogSource, task: Any, message: str, **kwargs: Any
     ) -> None:
+        """Queue a task after the transaction; message: with a placeholder for the source's name."""
         if source.kind == CatalogSource.Kind.SHEET and not source.mapping:
-            messages.error(request, f"{source.label}: say first which of its columns says what.")
+            messages.error(request, f"{source.label}: map its columns first.")
             return
-        transaction.on_commit(partial(task.delay, code=source.code, **more))
-        text = '{} is being {}: <a href="{}">see its runs</a>.'
-        messages.success(request, format_html(text, source.label, done, _runs_of(source.code)))
+        transaction.on_commit(partial(task.delay, code=source.code, **kwargs))
+        text = message + ': <a href="{}">see its runs</a>.'
+        messages.success(request, format_html(text, source.label, _runs_url(source.code)))
 
 
-_COLUMNS_PAGE = "admin/catalog/catalogsource/columns.html"
-
-
-def _runs_of(code: str) -> str:
+def _runs_url(code: str) -> str:
     return f"{reverse('admin:mlops_run_changelist')}?source={code}"

@@ -1,4 +1,4 @@
-"""Stores and their shelves; what staff weigh in search, and the page on which questions are tried."""
+"""Stores with their stock, and search weights with the search playground, in the console."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from catalog.models import SearchWeights, Store, StoreStock
 
 
 class StoreStockInline(TabularInline):
-    """What a store has."""
+    """Stock of a store."""
 
     model = StoreStock
     fields = ("product", "quantity", "counted_at")
@@ -26,7 +26,7 @@ class StoreStockInline(TabularInline):
 
 @admin.register(Store)
 class StoreAdmin(ModelAdmin):
-    """Our shops."""
+    """Stores of the retailer."""
 
     list_display = ("name", "code", "province")
     search_fields = ("name", "code")
@@ -36,28 +36,28 @@ class StoreAdmin(ModelAdmin):
 
 @admin.register(SearchWeights)
 class SearchWeightsAdmin(ModelAdmin):
-    """Added, never changed: the newest holds, and the rest is the history."""
+    """Search weights; the newest row applies, earlier ones are the history."""
 
     list_display = ("set_at", "set_by", "stock", "margin", "freshness", "note")
     fields = ("stock", "margin", "freshness", "note")
 
     def get_urls(self) -> list[Any]:
-        """Add the page for trying questions."""
+        """Add the search playground."""
         view = self.admin_site.admin_view(playground)
         return [
             path("playground/", view, name="catalog_searchweights_playground"),
             *super().get_urls(),
         ]
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes what held once."""
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Forbid changes: new weights are added as a new row."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes it either."""
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Forbid deletion of the history."""
         return False
 
     def save_model(self, request: Any, obj: SearchWeights, form: Any, change: bool) -> None:
-        """Note who set it."""
+        """Record who set the weights."""
         obj.set_by = request.user
         super().save_model(request, obj, form, change)

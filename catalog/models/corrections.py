@@ -1,4 +1,4 @@
-"""A person's word on a field, and what sources have said against it since."""
+"""Locks of corrected product fields, and review items for changed source values."""
 
 from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from catalog.models.products import Product
 
-CORRECTABLE = (
+CORRECTABLE_FIELDS = (
     "name",
     "name_fr",
     "brand",
@@ -25,20 +25,24 @@ CORRECTABLE = (
     "cbd_percentage",
     "thc_mg",
     "cbd_mg",
-    "mg_unit",
+    "mg_basis",
     "weight_grams",
     "volume_ml",
-    "pieces",
-    "dried_grams",
+    "unit_count",
+    "dried_equivalent_grams",
     "price",
     "terpenes",
     "effects",
 )
-"""Fields on which a person may have a word."""
+"""Product fields that staff may correct."""
 
 
 class ProductLock(models.Model):
-    """One field of one product that no sync, enrichment, import or merge overwrites (table `product_locks`)."""
+    """
+    Lock of one field of a product against sync, enrichment, import and merge.
+
+    Table `product_locks`; enforced by the trigger in field_locks.sql.
+    """
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="locks")
@@ -49,18 +53,18 @@ class ProductLock(models.Model):
     locked_at = models.DateTimeField(db_default=Now())
     reason = models.TextField(blank=True)
     review_by = models.DateField(
-        null=True, blank=True, db_comment="when a person should look at it again"
+        null=True, blank=True, db_comment="date on which a person should review the lock"
     )
-    said = models.JSONField(
-        default=dict, db_comment="what each source said of the field then, or when last asked"
+    source_values = models.JSONField(
+        default=dict, db_comment="value by source when locked or last reviewed"
     )
 
-    came_with = models.ForeignKey(
+    inherited_from = models.ForeignKey(
         Product,
         null=True,
         on_delete=models.CASCADE,
         related_name="+",
-        db_comment="the merged product it was said of",
+        db_comment="merged product from which the lock was copied",
     )
 
     class Meta:
@@ -74,21 +78,25 @@ class ProductLock(models.Model):
 
 
 class ReviewItem(models.Model):
-    """A source has changed its mind about a locked field; a person decides (table `review_items`)."""
+    """
+    Locked field whose value in a source has changed; a person decides (table `review_items`).
+
+    previous_source_value and current_source_value are JSON, as in `ProductLock.source_values`.
+    """
 
     class Outcome(models.TextChoices):
-        """What the person decided."""
+        """Decision on the source's new value."""
 
-        KEPT = "kept", "our value kept"
-        TAKEN = "taken", "the source's value taken"
-        WITHDRAWN = "withdrawn", "the source took it back"
+        REJECTED = "rejected", "our value kept"
+        ACCEPTED = "accepted", "source value accepted"
+        WITHDRAWN = "withdrawn", "source returned to its previous value"
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="review_items")
     field = models.CharField(max_length=63)
     source = models.CharField(max_length=50)
-    said_before = models.JSONField(null=True)
-    says_now = models.JSONField(null=True)
+    previous_source_value = models.JSONField(null=True)
+    current_source_value = models.JSONField(null=True)
     opened_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True)
     closed_by = models.ForeignKey(

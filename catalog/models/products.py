@@ -1,4 +1,4 @@
-"""Products: ours, the canonical things that listings are merged into."""
+"""Canonical products, into which supplier listings are merged."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
@@ -16,15 +16,15 @@ def _percent(comment: str) -> models.DecimalField:
 
 
 class ProductQuerySet(models.QuerySet["Product"]):
-    """Named conditions."""
+    """Product rows, with named conditions."""
 
     def current(self) -> "ProductQuerySet":
-        """Leave out what was merged into another product."""
+        """Return products that are not merged into another one."""
         return self.filter(merged_into=None)
 
 
 class Product(models.Model):
-    """The canonical product (table `products`)."""
+    """Canonical product (table `products`)."""
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     name = models.CharField(max_length=255)
@@ -35,14 +35,17 @@ class Product(models.Model):
     strain_type = models.CharField(max_length=20, null=True, blank=True)
     weight_grams = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
     price = models.DecimalField(
-        max_digits=10, decimal_places=2, null=True, blank=True, db_comment="what we charge, CAD"
+        max_digits=10, decimal_places=2, null=True, blank=True, db_comment="our retail price, CAD"
     )
     source = models.CharField(max_length=50, null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), null=True, editable=False)
     updated_at = models.DateTimeField(db_default=Now(), null=True, editable=False)
 
     merge_key = models.CharField(
-        max_length=120, unique=True, editable=False, db_comment="what makes listings one product"
+        max_length=120,
+        unique=True,
+        editable=False,
+        db_comment="key by which listings are merged into this product",
     )
     name_fr = models.CharField("name in French", max_length=255, null=True, blank=True)
     gtin = models.CharField("GTIN", max_length=14, null=True, blank=True)
@@ -51,7 +54,7 @@ class Product(models.Model):
     thc_percentage_high = _percent("upper end of the label's range")
     cbd_percentage_low = _percent("lower end of the label's range")
     cbd_percentage_high = _percent("upper end of the label's range")
-    pieces = models.IntegerField(null=True, blank=True)
+    unit_count = models.IntegerField(null=True, blank=True)
     volume_ml = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
     thc_mg = models.DecimalField(
         "THC mg",
@@ -59,7 +62,7 @@ class Product(models.Model):
         decimal_places=2,
         null=True,
         blank=True,
-        db_comment="milligrams, per mg_unit",
+        db_comment="milligrams, per mg_basis",
     )
     cbd_mg = models.DecimalField(
         "CBD mg",
@@ -67,9 +70,9 @@ class Product(models.Model):
         decimal_places=2,
         null=True,
         blank=True,
-        db_comment="milligrams, per mg_unit",
+        db_comment="milligrams, per mg_basis",
     )
-    mg_unit = models.CharField(
+    mg_basis = models.CharField(
         max_length=20,
         null=True,
         blank=True,
@@ -80,20 +83,20 @@ class Product(models.Model):
         default=list,
         db_default=Value("{}"),
         editable=False,
-        db_comment="sizes and doses that stood in the name",
+        db_comment="sizes and doses in the name",
     )
-    dried_grams = models.DecimalField(
+    dried_equivalent_grams = models.DecimalField(
         max_digits=8,
         decimal_places=2,
         null=True,
         blank=True,
-        db_comment="grams of dried cannabis it counts as in law",
+        db_comment="legal equivalent in grams of dried cannabis",
     )
     terpenes = ArrayField(
         models.CharField(max_length=40), default=list, blank=True, db_default=Value("{}")
     )
-    terpene_basis = models.CharField(
-        max_length=20, null=True, blank=True, db_comment="measured, supplier or strain-mean"
+    terpene_source = models.CharField(
+        max_length=20, null=True, blank=True, db_comment="measured, supplier or strain_mean"
     )
     strain = models.CharField(max_length=100, null=True, blank=True)
     lineage = ArrayField(
@@ -110,7 +113,7 @@ class Product(models.Model):
         db_default=Value("{}"),
         db_comment="for staff only",
     )
-    effects_basis = models.CharField(
+    effects_source = models.CharField(
         max_length=20, null=True, blank=True, db_comment="reported or model"
     )
     merged_into = models.ForeignKey(
@@ -119,21 +122,21 @@ class Product(models.Model):
         on_delete=models.PROTECT,
         editable=False,
         related_name="merged",
-        db_comment="see unmerging",
+        db_comment="product into which this one was merged",
     )
     match_block = models.CharField(
         max_length=100,
         default="",
         db_default="",
         editable=False,
-        db_comment="the brand, as brands are compared",
+        db_comment="normalized brand, within which products are matched",
     )
     matched_with = models.CharField(
         max_length=20,
         default="",
         db_default="",
         editable=False,
-        db_comment="version of the matching that compared it",
+        db_comment="version of the matching that last compared it",
     )
     search_document = SearchVectorField(null=True, editable=False)
 

@@ -1,4 +1,4 @@
-"""What people say of products: written, locked, noted, and taken back."""
+"""Corrections of products by staff and clients: values, locks and operations."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -17,110 +17,127 @@ from django.utils import timezone
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product, ProductLock, ReviewItem
-from catalog.models.corrections import CORRECTABLE
+from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.services import review_items
-from catalog.services.field_merge import said_sql
+from catalog.services.field_merge import source_values_sql
 from catalog.services.merging import (
-    COMPARED,
-    DOCUMENTED,
-    hold_products,
+    MATCHING_FIELDS,
+    SEARCHABLE_FIELDS,
+    lock_products,
     merge_products,
-    write_documents,
+    update_search_documents,
 )
 from config.errors import BadInput
 from mlops.audit.operations import operation
 from mlops.models import Operation
-from mlops.quality.rules import broken_blocking
+from mlops.quality.rules import blocking_violations
 
-_FOLLOWS = {"terpenes": "terpene_basis", "effects": "effects_basis"}
-BY_STAFF = "staff"
-_CHOICES = {"category": set(CATEGORIES.values()), "strain_type": set(STRAIN_TYPES.values())}
 Kind = Operation.Kind
 Values = Mapping[str, Any]
+STAFF_SOURCE = "staff"
+LIST_FIELDS = ("terpenes", "lineage", "effects")
+_SOURCE_FIELDS = {"terpenes": "terpene_source", "effects": "effects_source"}
+"""List fields with the field that names the source of the list."""
+_POSITIVE_FIELDS = ("price", "weight_grams", "volume_ml", "unit_count")
+_NON_NEGATIVE_FIELDS = ("thc_mg", "cbd_mg", "dried_equivalent_grams")
+_CHOICES = {"category": set(CATEGORIES.values()), "strain_type": set(STRAIN_TYPES.values())}
+_MAX_PERCENTAGE = 100
 
 
 @dataclass(slots=True)
-class Corrected:
-    """What a correction did: the operation, the products it changed, and the locked fields that it left alone."""
+class CorrectionResult:
+    """
+    Result of a correction.
+
+    changed: ids of the changed products. skipped: product id and name of each locked field that
+    would have changed and was left as it is.
+    """
 
     operation: Operation | None = None
     changed: list[UUID] = field(default_factory=list)
-    kept: list[tuple[UUID, str]] = field(default_factory=list)
+    skipped: list[tuple[UUID, str]] = field(default_factory=list)
 
 
-def correct_products(
+def correct_products(  # noqa: PLR0913  # keyword-only, each independent
     *,
     changes: Mapping[UUID, Values],
     by: AbstractBaseUser,
     reason: str = "",
     kind: Operation.Kind = Kind.EDIT,
     review_by: date | None = None,
-    override: bool = False,
-) -> Corrected:
+    override_locks: bool = False,
+) -> CorrectionResult:
     """
-    Write a person's values and lock their fields, in one operation.
+    Write values entered by a person and lock their fields, in one operation.
 
-    Fields that are locked already are left alone and told in `kept`, unless the person overrides locks. What a product
-    has already is not written, but locked all the same. Raises BadInput naming the field. Safe to repeat.
+    Fields that are locked already are skipped unless locks are overridden. Values that a product
+    has already are locked, but not written. Raises BadInput naming the field. Safe to repeat.
     """
-    told = {pk: checked(values) for pk, values in changes.items() if values}
-    corrected = Corrected()
-    with operation(kind, actor=by, reason=reason) as done, connection.cursor() as cursor:
-        corrected.operation = done
-        hold_products(cursor)
-        if not override:
-            told = _without_locked(told, corrected)
-        told = _completed(told)
-        corrected.changed = _write(cursor, told, is_correction=True)
-        _lock(cursor, told, by=by, reason=reason, review_by=review_by)
-    return corrected
+    values_by_product = _validate_changes(changes)
+    result = CorrectionResult()
+    with operation(kind, actor=by, reason=reason) as recorded, connection.cursor() as cursor:
+        result.operation = recorded
+        lock_products(cursor)
+        if not override_locks:
+            values_by_product = _skip_locked_fields(values_by_product, result)
+        values_by_product = _add_derived_values(values_by_product)
+        result.changed = _write(cursor, values_by_product, is_correction=True)
+        _lock(cursor, values_by_product, by=by, reason=reason, review_by=review_by)
+    return result
 
 
-def set_products(
+def update_products(
     *,
     changes: Mapping[UUID, Values],
     by: AbstractBaseUser | None,
     client: str = "",
     reason: str = "",
     kind: Operation.Kind = Kind.EDIT,
-) -> Corrected:
-    """Write values without locking them; locked fields are left alone and told in `kept`. Raises BadInput."""
-    told = {pk: checked(values) for pk, values in changes.items() if values}
-    corrected = Corrected()
+) -> CorrectionResult:
+    """Write values without locking their fields; locked fields are skipped. Raises BadInput."""
+    values_by_product = _validate_changes(changes)
+    result = CorrectionResult()
     with (
-        operation(kind, actor=by, client=client, reason=reason) as done,
+        operation(kind, actor=by, client=client, reason=reason) as recorded,
         connection.cursor() as cursor,
     ):
-        corrected.operation = done
-        hold_products(cursor)
-        told = _completed(_without_locked(told, corrected))
-        corrected.changed = _write(cursor, told, is_correction=False)
-    return corrected
+        result.operation = recorded
+        lock_products(cursor)
+        values_by_product = _skip_locked_fields(values_by_product, result)
+        values_by_product = _add_derived_values(values_by_product)
+        result.changed = _write(cursor, values_by_product, is_correction=False)
+    return result
 
 
 def create_product(
     *, values: Values, by: AbstractBaseUser | None, client: str = "", reason: str = ""
 ) -> Product:
-    """Make a product that no source lists. Raises BadInput when values are wrong or its GTIN is another product's."""
-    values = checked(values)
+    """
+    Create a product that no source lists; its fields are locked when a person creates it.
+
+    Raises BadInput when a value is invalid or the GTIN belongs to another product.
+    """
+    values = validate_corrections(values)
     if not values.get("name"):
         raise BadInput("name", "is required")
-    same = Product.objects.filter(gtin=values["gtin"]).first() if values.get("gtin") else None
-    if same:
-        raise BadInput("gtin", f"belongs to {same.name} ({same.pk}) already; correct that instead")
+    gtin = values.get("gtin")
+    existing = Product.objects.filter(gtin=gtin).first() if gtin else None
+    if existing:
+        raise BadInput(
+            "gtin", f"belongs to {existing.name} ({existing.pk}) already; correct that instead"
+        )
     with (
         operation(Kind.EDIT, actor=by, client=client, reason=reason),
         connection.cursor() as cursor,
     ):
-        hold_products(cursor)
-        product = Product(**values, source=BY_STAFF)
-        gtin = values.get("gtin")
-        product.merge_key = f"gtin:{gtin}" if gtin else f"{BY_STAFF}:{uuid4()}"
+        lock_products(cursor)
+        product = Product(**values, source=STAFF_SOURCE)
+        product.merge_key = f"gtin:{gtin}" if gtin else f"{STAFF_SOURCE}:{uuid4()}"
         product.save(force_insert=True)
         product.refresh_from_db(fields=["id"])
         if by:
             _lock(cursor, {product.pk: values}, by=by, reason=reason, review_by=None)
-        write_documents(cursor, [product.merge_key])
+        update_search_documents(cursor, [product.merge_key])
     return product
 
 
@@ -132,191 +149,261 @@ def lock_fields(
     reason: str,
     review_by: date | None = None,
 ) -> Operation:
-    """Lock fields with the values that they have."""
-    with operation(Kind.BULK_EDIT, actor=by, reason=reason) as done, connection.cursor() as cursor:
-        told = {pk: dict.fromkeys(fields) for pk in products.values_list("pk", flat=True)}
-        _lock(cursor, told, by=by, reason=reason, review_by=review_by)
-    return done
+    """Lock fields of products with their current values."""
+    with (
+        operation(Kind.BULK_EDIT, actor=by, reason=reason) as recorded,
+        connection.cursor() as cursor,
+    ):
+        locks = {pk: dict.fromkeys(fields) for pk in products.values_list("pk", flat=True)}
+        _lock(cursor, locks, by=by, reason=reason, review_by=review_by)
+    return recorded
 
 
 def unlock_fields(
     *, product: Product, fields: Iterable[str], by: AbstractBaseUser, reason: str = ""
 ) -> None:
-    """Let sources speak again; what they say now is taken at once."""
+    """Unlock fields of a product; the current values of its sources apply at once."""
     names = list(fields)
     with operation(Kind.EDIT, actor=by, reason=reason), connection.cursor() as cursor:
-        hold_products(cursor)
+        lock_products(cursor)
         ProductLock.objects.filter(product=product, field__in=names).delete()
-        review_items.close_all(product_ids=[product.pk], fields=names, by=by)
+        review_items.close_items_of_fields(product_ids=[product.pk], fields=names, by=by)
         merge_products(cursor, [product.merge_key])
 
 
-def take_theirs(*, item: ReviewItem, by: AbstractBaseUser) -> None:
-    """Take the source's value, and hold on to it as a person's word."""
-    values = {item.field: item.says_now}
+def accept_source_value(*, item: ReviewItem, by: AbstractBaseUser) -> None:
+    """Replace a locked value by the source's current value; the field stays locked."""
+    values = {item.field: item.current_source_value}
     with operation(Kind.REVIEW, actor=by, reason=f"{item.source} changed it"):
-        review_items.close(item, ReviewItem.Outcome.TAKEN, by)
+        review_items.close_item(item, ReviewItem.Outcome.ACCEPTED, by)
         correct_products(
             changes={item.product_id: values},
             by=by,
-            reason=f"taken from {item.source}",
-            override=True,
+            reason=f"accepted from {item.source}",
+            override_locks=True,
         )
 
 
-def checked(values: Values) -> dict[str, Any]:
-    """Return values as the columns hold them; raises BadInput naming the field."""
-    clean: dict[str, Any] = {}
+def locks_due_for_review() -> QuerySet[ProductLock]:
+    """Return the locks whose review date is today or earlier."""
+    return ProductLock.objects.filter(review_by__lte=timezone.localdate())
+
+
+def product_field(name: str) -> Field:
+    """Return the model field of a product with a name."""
+    return next(column for column in Product._meta.fields if column.name == name)
+
+
+def validate_corrections(values: Values) -> dict[str, Any]:
+    """Return values converted to the types of their columns; raises BadInput naming the field."""
+    validated: dict[str, Any] = {}
     for name, value in values.items():
-        if name not in CORRECTABLE and name not in _FOLLOWS.values():
+        if name not in CORRECTABLE_FIELDS and name not in _SOURCE_FIELDS.values():
             raise BadInput(name, "is not a field that can be corrected")
-        clean[name] = _checked(name, value)
+        validated[name] = _validate_value(name, value)
     for kind in ("thc", "cbd"):
-        low, high = clean.get(f"{kind}_percentage_low"), clean.get(f"{kind}_percentage_high")
+        low = validated.get(f"{kind}_percentage_low")
+        high = validated.get(f"{kind}_percentage_high")
         if low is not None and high is not None and low > high:
             raise BadInput(f"{kind}_percentage_low", "must not be above the upper end")
-    return clean
+    return validated
 
 
-def _checked(name: str, value: Any) -> Any:
-    column = column_of(name)
+def _validate_value(name: str, value: Any) -> Any:
+    column = product_field(name)
     if value in ("", None):
-        if not column.null and name not in ("terpenes", "lineage", "effects"):
+        if name in LIST_FIELDS:
+            return []
+        if not column.null:
             raise BadInput(name, "is required")
-        return [] if name in ("terpenes", "lineage", "effects") else None
+        return None
     try:
         value = column.clean(value, None)
     except ValidationError as error:
         raise BadInput(name, " ".join(error.messages)) from None
-    if name.startswith(("thc_percentage", "cbd_percentage")) and not 0 <= value <= 100:
-        raise BadInput(name, "must be from 0 to 100")
-    if name in ("price", "weight_grams", "volume_ml", "pieces") and value <= 0:
+    is_percentage = name.startswith(("thc_percentage", "cbd_percentage"))
+    if is_percentage and not 0 <= value <= _MAX_PERCENTAGE:
+        raise BadInput(name, f"must be from 0 to {_MAX_PERCENTAGE}")
+    if name in _POSITIVE_FIELDS and value <= 0:
         raise BadInput(name, "must be more than 0")
-    if name in ("thc_mg", "cbd_mg", "dried_grams") and value < 0:
+    if name in _NON_NEGATIVE_FIELDS and value < 0:
         raise BadInput(name, "must not be less than 0")
     if name in _CHOICES and value not in _CHOICES[name]:
         raise BadInput(name, f"must be one of {', '.join(sorted(_CHOICES[name]))}")
     return value
 
 
-def column_of(name: str) -> Field:
-    """Return the model's field of a name."""
-    return next(column for column in Product._meta.fields if column.name == name)
+def _validate_changes(changes: Mapping[UUID, Values]) -> dict[UUID, dict[str, Any]]:
+    return {pk: validate_corrections(values) for pk, values in changes.items() if values}
 
 
-def _without_locked(
-    told: Mapping[UUID, dict[str, Any]], corrected: Corrected
+def _skip_locked_fields(
+    values_by_product: Mapping[UUID, dict[str, Any]], result: CorrectionResult
 ) -> dict[UUID, dict[str, Any]]:
-    """Leave out fields that are locked; note those that would have changed."""
-    locked: dict[UUID, set[str]] = {}
-    for pk, name in ProductLock.objects.filter(product__in=list(told)).values_list(
-        "product_id", "field"
-    ):
-        locked.setdefault(pk, set()).add(name)
-    if not locked:
-        return dict(told)
-    rows = Product.objects.defer("search_document").in_bulk(list(locked))
-    for pk, names in locked.items():
-        now = rows[pk]
-        corrected.kept += [
-            (pk, n) for n in sorted(names & set(told[pk])) if getattr(now, n) != told[pk][n]
+    """Return the values of unlocked fields; record locked ones that would change as skipped."""
+    locks = ProductLock.objects.filter(product__in=list(values_by_product))
+    locked_fields: dict[UUID, set[str]] = {}
+    for pk, name in locks.values_list("product_id", "field"):
+        locked_fields.setdefault(pk, set()).add(name)
+    if not locked_fields:
+        return dict(values_by_product)
+    products = Product.objects.defer("search_document").in_bulk(list(locked_fields))
+    for pk, names in locked_fields.items():
+        values = values_by_product[pk]
+        result.skipped += [
+            (pk, name)
+            for name in sorted(names & set(values))
+            if getattr(products[pk], name) != values[name]
         ]
     return {
-        pk: {n: v for n, v in values.items() if n not in locked.get(pk, ())}
-        for pk, values in told.items()
+        pk: {name: value for name, value in values.items() if name not in locked_fields.get(pk, ())}
+        for pk, values in values_by_product.items()
     }
 
 
-def _completed(told: Mapping[UUID, dict[str, Any]]) -> dict[UUID, dict[str, Any]]:
-    """Add what follows from a value: the middle of a range, where a list comes from."""
-    ends = [f"{kind}_percentage{end}" for kind in ("thc", "cbd") for end in ("", "_low", "_high")]
-    moved = [pk for pk, values in told.items() if any(name in values for name in ends)]
-    rows = Product.objects.only("pk", *ends).in_bulk(moved)
+def _add_derived_values(
+    values_by_product: Mapping[UUID, dict[str, Any]],
+) -> dict[UUID, dict[str, Any]]:
+    """Add values that follow from others: the middle of a range, the source of a list."""
+    range_fields = [
+        f"{kind}_percentage{end}" for kind in ("thc", "cbd") for end in ("", "_low", "_high")
+    ]
+    ids = [
+        pk
+        for pk, values in values_by_product.items()
+        if any(name in values for name in range_fields)
+    ]
+    products = Product.objects.only("pk", *range_fields).in_bulk(ids)
     completed = {}
-    for pk, values in told.items():
-        values = dict(values)
+    for pk, given_values in values_by_product.items():
+        values = dict(given_values)
         for kind in ("thc", "cbd"):
-            middle, low, high = (f"{kind}_percentage{end}" for end in ("", "_low", "_high"))
-            if pk in rows and (low in values or high in values) and middle not in values:
-                both = [values.get(name, getattr(rows[pk], name)) for name in (low, high)]
-                known = [end for end in both if end is not None]
-                if len(known) == 2 and known[0] > known[1]:
-                    raise BadInput(low, "must not be above the upper end")
-                values[middle] = round(sum(known) / len(known), 2) if known else None
-            elif middle in values and low not in values and high not in values:
-                values[low] = values[high] = values[middle]
-        for name, basis in _FOLLOWS.items():
+            _complete_range(values, kind, products.get(pk))
+        for name, source_field in _SOURCE_FIELDS.items():
             if name in values:
-                values[basis] = BY_STAFF if values[name] else None
+                values[source_field] = STAFF_SOURCE if values[name] else None
         completed[pk] = values
     return completed
 
 
+def _complete_range(values: dict[str, Any], kind: str, product: Product | None) -> None:
+    """
+    Add the middle of a percentage range to its ends, or the ends to its middle, in place.
+
+    kind: "thc" or "cbd". Raises BadInput when the lower end is above the upper one.
+    """
+    middle = f"{kind}_percentage"
+    low = f"{kind}_percentage_low"
+    high = f"{kind}_percentage_high"
+    if product is not None and (low in values or high in values) and middle not in values:
+        ends = [values.get(name, getattr(product, name)) for name in (low, high)]
+        known = [end for end in ends if end is not None]
+        if len(known) == len(ends) and known[0] > known[1]:
+            raise BadInput(low, "must not be above the upper end")
+        values[middle] = round(sum(known) / len(known), 2) if known else None
+    elif middle in values and low not in values and high not in values:
+        values[low] = values[middle]
+        values[high] = values[middle]
+
+
+# Writes values, one JSON object per product, where at least one of them differs; returns id and
+# merge key of the changed products.
+_WRITE_SQL = """
+UPDATE products p SET {assignments}, updated_at = now(){reset_matching}
+FROM (
+  SELECT r.*
+  FROM unnest(%(ids)s::uuid[], %(values)s::jsonb[]) AS given (id, new_values)
+  JOIN products o USING (id), LATERAL jsonb_populate_record(o, given.new_values) r
+) r
+WHERE p.id = r.id AND ({differs})
+RETURNING p.id, p.merge_key
+"""
+
+
 def _write(
-    cursor: CursorWrapper, told: Mapping[UUID, Values], *, is_correction: bool
+    cursor: CursorWrapper, values_by_product: Mapping[UUID, Values], *, is_correction: bool
 ) -> list[UUID]:
-    fields = sorted({name for values in told.values() for name in values})
+    """
+    Write values and return the ids of the changed products.
+
+    is_correction: may change locked fields. Raises BadInput when a blocking quality rule is
+    violated.
+    """
+    fields = sorted({name for values in values_by_product.values() for name in values})
     if not fields:
         return []
     rows = [
         (pk, json.dumps(dict(values), cls=DjangoJSONEncoder))
-        for pk, values in told.items()
+        for pk, values in values_by_product.items()
         if values
     ]
-    unlike = " OR ".join(f"p.{name} IS DISTINCT FROM r.{name}" for name in fields)
-    rematched = ", matched_with = ''" if set(fields) & set(COMPARED) else ""
+    needs_matching = bool(set(fields) & set(MATCHING_FIELDS))
+    _set_correcting(cursor, is_correcting=is_correction)
     cursor.execute(
-        "SELECT set_config('cultivar.correcting', %s, true)", ["on" if is_correction else "off"]
-    )
-    cursor.execute(
-        f"""
-        UPDATE products p SET {", ".join(f"{name} = r.{name}" for name in fields)}, updated_at = now(){rematched}
-        FROM (
-          SELECT r.* FROM unnest(%s::uuid[], %s::jsonb[]) AS t (id, told) JOIN products o USING (id),
-            LATERAL jsonb_populate_record(o, t.told) r
-        ) r
-        WHERE p.id = r.id AND ({unlike}) RETURNING p.id, p.merge_key
-        """,
-        [[pk for pk, _ in rows], [values for _, values in rows]],
+        _WRITE_SQL.format(
+            assignments=", ".join(f"{name} = r.{name}" for name in fields),
+            reset_matching=", matched_with = ''" if needs_matching else "",
+            differs=" OR ".join(f"p.{name} IS DISTINCT FROM r.{name}" for name in fields),
+        ),
+        {"ids": [pk for pk, _ in rows], "values": [values for _, values in rows]},
     )
     changed = cursor.fetchall()
-    cursor.execute("SELECT set_config('cultivar.correcting', 'off', true)")
-    broken = broken_blocking(cursor, table="products", ids=[pk for pk, _ in changed])
-    if broken:
-        raise BadInput(broken[0][1].field, broken[0][1].message)
-    if set(fields) & set(DOCUMENTED):
-        write_documents(cursor, [key for _, key in changed])
+    _set_correcting(cursor, is_correcting=False)
+    violations = blocking_violations(cursor, table="products", ids=[pk for pk, _ in changed])
+    if violations:
+        _, rule = violations[0]
+        raise BadInput(rule.field, rule.message)
+    if set(fields) & set(SEARCHABLE_FIELDS):
+        update_search_documents(cursor, [merge_key for _, merge_key in changed])
     return [pk for pk, _ in changed]
+
+
+def _set_correcting(cursor: CursorWrapper, *, is_correcting: bool) -> None:
+    """Allow or forbid changes of locked fields in this transaction (see field_locks.sql)."""
+    setting = "on" if is_correcting else "off"
+    cursor.execute("SELECT set_config('cultivar.correcting', %s, true)", [setting])
+
+
+# Inserts or replaces locks with the current values of all sources.
+_LOCK_SQL = """
+WITH {source_facts}, field_values AS (
+  SELECT s.id, f.key AS field, jsonb_object_agg(s.source, f.value) AS source_values
+  FROM source_facts s, jsonb_each(s.facts) f
+  WHERE f.value NOT IN ('null', '[]')
+  GROUP BY s.id, f.key
+)
+INSERT INTO product_locks AS k
+  (product_id, field, locked_by_id, reason, review_by, source_values)
+SELECT l.id, l.field, %(by)s, %(reason)s, %(review_by)s, coalesce(v.source_values, '{{}}')
+FROM unnest(%(pks)s::uuid[], %(fields)s::text[]) AS l (id, field)
+LEFT JOIN field_values v ON v.id = l.id AND v.field = l.field
+ON CONFLICT (product_id, field) DO UPDATE SET
+  locked_by_id = EXCLUDED.locked_by_id,
+  locked_at = now(),
+  reason = EXCLUDED.reason,
+  review_by = EXCLUDED.review_by,
+  source_values = EXCLUDED.source_values,
+  inherited_from_id = NULL
+"""
 
 
 def _lock(
     cursor: CursorWrapper,
-    told: Mapping[UUID, Values],
+    fields_by_product: Mapping[UUID, Values],
     *,
     by: AbstractBaseUser,
     reason: str,
     review_by: date | None,
 ) -> None:
-    """Lock the fields told of each product, and note what each source says of them now."""
-    pairs = [(pk, name) for pk, values in told.items() for name in values]
+    """Lock the fields of each product and close their review items."""
+    pairs = [(pk, name) for pk, values in fields_by_product.items() for name in values]
     if not pairs:
         return
     fields = sorted({name for _, name in pairs})
     cursor.execute(
-        f"""
-        WITH {said_sql(fields)}, heard AS (
-          SELECT said.id, f.key AS field, jsonb_object_agg(said.source, f.value) AS said
-          FROM said, jsonb_each(said.facts) f WHERE f.value NOT IN ('null', '[]') GROUP BY said.id, f.key
-        )
-        INSERT INTO product_locks AS k (product_id, field, locked_by_id, reason, review_by, said)
-        SELECT t.id, t.field, %(by)s, %(reason)s, %(review_by)s, coalesce(heard.said, '{{}}')
-        FROM unnest(%(pks)s::uuid[], %(fields)s::text[]) AS t (id, field)
-        LEFT JOIN heard ON heard.id = t.id AND heard.field = t.field
-        ON CONFLICT (product_id, field) DO UPDATE SET locked_by_id = EXCLUDED.locked_by_id, locked_at = now(),
-          reason = EXCLUDED.reason, review_by = EXCLUDED.review_by, said = EXCLUDED.said, came_with_id = NULL
-        """,
+        _LOCK_SQL.format(source_facts=source_values_sql(fields)),
         {
-            "ids": list(told),
+            "ids": list(fields_by_product),
             "by": by.pk,
             "reason": reason,
             "review_by": review_by,
@@ -324,9 +411,4 @@ def _lock(
             "fields": [name for _, name in pairs],
         },
     )
-    review_items.close_all(product_ids=list(told), fields=fields, by=by)
-
-
-def stale_locks() -> QuerySet[ProductLock]:
-    """Return locks whose review-by date has come."""
-    return ProductLock.objects.filter(review_by__lte=timezone.localdate())
+    review_items.close_items_of_fields(product_ids=list(fields_by_product), fields=fields, by=by)

@@ -1,18 +1,19 @@
-"""Staff at work on products in the console: correct, lock, answer, edit many, undo."""
+"""Corrections in the console: correct, lock, review, bulk edit and undo."""
 
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
 from catalog.models import Product, ProductLock, ReviewItem
-from catalog.models.corrections import CORRECTABLE
+from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.services.listings import save_listings
 from mlops.models import Operation
-from tests.integration.catalog.test_corrections import _listing, _save
+from tests.integration.catalog.test_corrections import import_listings, make_listing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "admin:catalog_product_changelist"
@@ -20,84 +21,100 @@ LIST = "admin:catalog_product_changelist"
 
 @pytest.fixture
 def product() -> Product:
-    """One product that two sources list."""
-    _save(
-        _listing(merge_key="gtin:1"),
-        _listing("aglc", "2", merge_key="gtin:1", brand="Redecan", name="Rose Kush"),
+    """Return a product that two sources list with different names and brands."""
+    import_listings(
+        make_listing(merge_key="gtin:1"),
+        make_listing("aglc", "2", merge_key="gtin:1", brand="Redecan", name="Rose Kush"),
     )
     return Product.objects.get()
 
 
-def _page(client: Client, product: Product) -> str:
-    answer = client.get(reverse("admin:catalog_product_change", args=[product.pk]))
-    assert answer.status_code == 200
-    return answer.content.decode()
+def _get_page(client: Client, product: Product) -> str:
+    response = client.get(reverse("admin:catalog_product_change", args=[product.pk]))
+    assert response.status_code == 200
+    return response.content.decode()
 
 
-def _post(client: Client, product: Product, **form: str) -> Any:
-    kept = {name: getattr(product, name) for name in CORRECTABLE}
-    told = {
-        name: ",".join(value) if isinstance(value, list) else "" if value is None else value
-        for name, value in kept.items()
-    }
-    return client.post(reverse("admin:catalog_product_change", args=[product.pk]), {**told, **form})
+def _form_value(value: Any) -> Any:
+    if isinstance(value, list):
+        return ",".join(value)
+    return "" if value is None else value
 
 
-def test_page_tells_each_sources_value_and_offers_the_other(
-    admin_client: Client, product: Product
-) -> None:
-    page = _page(admin_client, product)
-    other = "ocs" if product.brand == "Redecan" else "aglc"
-    assert f'value="brand:{other}"' in page
+def _post(client: Client, product: Product, **changes: str) -> Any:
+    """Submit the product page with its current values and changes."""
+    current = {name: _form_value(getattr(product, name)) for name in CORRECTABLE_FIELDS}
+    page = reverse("admin:catalog_product_change", args=[product.pk])
+    return client.post(page, {**current, **changes})
+
+
+def _other_source(product: Product) -> str:
+    """Return the source whose brand is not the product's."""
+    return "ocs" if product.brand == "Redecan" else "aglc"
+
+
+def test_page_offers_the_value_of_the_other_source(admin_client: Client, product: Product) -> None:
+    page = _get_page(admin_client, product)
+
+    assert f'value="brand:{_other_source(product)}"' in page
     assert page.count('name="_use" value="brand:') == 1
 
 
-def test_use_this_takes_the_value_and_locks(admin_client: Client, product: Product) -> None:
-    other = "ocs" if product.brand == "Redecan" else "aglc"
-    assert _post(admin_client, product, _use=f"brand:{other}").status_code == 302
-    after = Product.objects.get()
-    assert after.brand != product.brand
+def test_source_value_is_used_and_locked_until_unlocked(
+    admin_client: Client, product: Product
+) -> None:
+    response = _post(admin_client, product, _use=f"brand:{_other_source(product)}")
+
+    assert response.status_code == 302
+    assert Product.objects.get().brand != product.brand
     assert ProductLock.objects.get().field == "brand"
-    assert "unlock" in _page(admin_client, product)
+    assert "unlock" in _get_page(admin_client, product)
+
     _post(admin_client, product, _unlock="brand")
+
     assert not ProductLock.objects.exists()
     assert Product.objects.get().brand == product.brand
 
 
 def test_saved_values_are_locked_with_the_reason(admin_client: Client, product: Product) -> None:
-    answer = _post(
+    response = _post(
         admin_client, product, brand="Ours", terpenes="limonene, myrcene", reason="saw the jar"
     )
-    assert answer.status_code == 302, answer.context["errors"]
-    after = Product.objects.get()
-    assert (after.brand, after.terpenes) == ("Ours", ["limonene", "myrcene"])
+
+    assert response.status_code == 302, response.context["errors"]
+    corrected = Product.objects.get()
+    assert corrected.brand == "Ours"
+    assert corrected.terpenes == ["limonene", "myrcene"]
     assert set(ProductLock.objects.values_list("field", "reason")) >= {
         ("brand", "saw the jar"),
         ("terpenes", "saw the jar"),
     }
-    page = _page(admin_client, product)
+    page = _get_page(admin_client, product)
     assert "saw the jar" in page
     assert "→ Ours" in page
 
 
-def test_wrong_value_is_told_beside_its_field(admin_client: Client, product: Product) -> None:
-    answer = _post(admin_client, product, thc_percentage_high="130")
-    assert answer.status_code == 200
-    assert "must be from 0 to 100" in answer.content.decode()
+def test_invalid_value_is_reported_and_not_saved(admin_client: Client, product: Product) -> None:
+    response = _post(admin_client, product, thc_percentage_high="130")
+
+    assert response.status_code == 200
+    errors = response.context["adminform"].form.errors
+    assert errors == {"thc_percentage_high": ["must be from 0 to 100"]}
     assert not ProductLock.objects.exists()
 
 
-def test_product_is_made_by_hand(admin_client: Client) -> None:
-    answer = admin_client.post(
-        reverse("admin:catalog_product_add"), {"name": "House pre-roll", "price": "7.50"}
-    )
-    assert answer.status_code == 302
+def test_product_is_created_by_hand(admin_client: Client) -> None:
+    page = reverse("admin:catalog_product_add")
+
+    created = admin_client.post(page, {"name": "House pre-roll", "price": "7.50"})
+    nameless = admin_client.post(page, {"name": "", "price": "7.50"})
+
+    assert created.status_code == 302
     assert Product.objects.get().price == Decimal("7.50")
-    again = admin_client.post(reverse("admin:catalog_product_add"), {"name": "", "price": "7.50"})
-    assert "This field is required" in again.content.decode()
+    assert "name" in nameless.context["adminform"].form.errors
 
 
-def test_price_is_edited_in_the_list(admin_client: Client, product: Product) -> None:
+def test_price_edited_in_the_list_is_locked(admin_client: Client, product: Product) -> None:
     form = {
         "form-TOTAL_FORMS": "1",
         "form-INITIAL_FORMS": "1",
@@ -105,62 +122,96 @@ def test_price_is_edited_in_the_list(admin_client: Client, product: Product) -> 
         "form-0-price": "11.00",
         "_save": "Save",
     }
-    assert admin_client.post(reverse(LIST), form).status_code == 302
+
+    response = admin_client.post(reverse(LIST), form)
+
+    assert response.status_code == 302
     assert Product.objects.get().price == Decimal(11)
     assert ProductLock.objects.get().field == "price"
 
 
-def test_many_are_edited_after_a_preview_and_undone(admin_client: Client) -> None:
-    save_listings(
-        listings=[_listing(external_id=str(n), name=f"Kush {n}") for n in range(120)], run=None
-    )
-    chosen: dict[str, Any] = {
+@pytest.fixture
+def many_products() -> list[Product]:
+    """Return 120 products."""
+    listings = [make_listing(external_id=str(n), name=f"Kush {n}") for n in range(120)]
+    save_listings(listings=listings, run=None)
+    return list(Product.objects.all())
+
+
+def _bulk_edit_form(products: list[Product], **fields: str) -> dict[str, Any]:
+    return {
         "action": "edit_many",
         "select_across": "1",
-        "_selected_action": [str(Product.objects.all()[0].pk)],
+        "_selected_action": [str(products[0].pk)],
+        **fields,
     }
-    assert "Show what would change" in admin_client.post(reverse(LIST), chosen).content.decode()
-    asked = {**chosen, "field": "brand", "value": "Redecan", "reason": "renamed"}
-    preview = admin_client.post(reverse(LIST), asked).content.decode()
-    assert "120 of 120 products would change" in preview
-    assert "Page 1 of 3" in preview
+
+
+def test_bulk_edit_shows_a_preview_before_it_writes(
+    admin_client: Client, many_products: list[Product]
+) -> None:
+    form = _bulk_edit_form(many_products, field="brand", value="Redecan", reason="renamed")
+
+    empty_form = admin_client.post(reverse(LIST), _bulk_edit_form(many_products))
+    preview = admin_client.post(reverse(LIST), form)
+    invalid = admin_client.post(reverse(LIST), {**form, "field": "category", "value": "sweets"})
+
+    assert "Preview changes" in empty_form.content.decode()
+    assert preview.context["change_count"] == 120
+    assert preview.context["page"].paginator.num_pages == 3
+    assert "must be one of" in invalid.context["form"].errors["value"][0]
     assert not Product.objects.filter(brand="Redecan").exists()
-    wrong = admin_client.post(
-        reverse(LIST), {**asked, "field": "category", "value": "sweets"}
-    ).content.decode()
-    assert "must be one of" in wrong
-    answer = admin_client.post(reverse(LIST), {**asked, "confirmed": "yes"})
-    done = Operation.objects.get(kind="bulk-edit")
-    assert answer["Location"] == reverse("admin:mlops_operation_change", args=[done.pk])
+
+
+def test_confirmed_bulk_edit_is_undone_on_the_page_of_its_operation(
+    admin_client: Client, many_products: list[Product]
+) -> None:
+    form = _bulk_edit_form(
+        many_products, field="brand", value="Redecan", reason="renamed", confirmed="yes"
+    )
+
+    response = admin_client.post(reverse(LIST), form)
+
+    operation = Operation.objects.get(kind=Operation.Kind.BULK_EDIT)
+    assert response["Location"] == reverse("admin:mlops_operation_change", args=[operation.pk])
     assert Product.objects.filter(brand="Redecan").count() == 120
-    assert "renamed" in admin_client.get(answer["Location"]).content.decode()
-    undo = reverse("admin:mlops_operation_undo", args=[done.pk])
-    assert "Yes, undo" in admin_client.get(undo).content.decode()
-    admin_client.post(undo, {"reason": "wrong brand"})
+    assert "renamed" in admin_client.get(response["Location"]).content.decode()
+
+    undo_page = reverse("admin:mlops_operation_undo", args=[operation.pk])
+    assert "Yes, undo" in admin_client.get(undo_page).content.decode()
+    admin_client.post(undo_page, {"reason": "wrong brand"})
+
     assert not Product.objects.filter(brand="Redecan").exists()
     assert not ProductLock.objects.exists()
 
 
-def test_refused_undo_lists_what_was_written_since(admin_client: Client, product: Product) -> None:
+def test_refused_undo_lists_conflicting_edits(admin_client: Client, product: Product) -> None:
     _post(admin_client, product, brand="Ours")
-    done = Operation.objects.get(kind="edit")
+    operation = Operation.objects.get(kind=Operation.Kind.EDIT)
     _post(admin_client, product, brand="Theirs")
-    page = admin_client.post(reverse("admin:mlops_operation_undo", args=[done.pk])).content.decode()
-    assert "It cannot be undone" in page
-    assert "Theirs" in page
+
+    response = admin_client.post(reverse("admin:mlops_operation_undo", args=[operation.pk]))
+
+    assert "cannot be undone" in response.content.decode()
+    conflicts = {conflict.field: conflict for conflict in response.context["conflicts"]}
+    assert conflicts["brand"].current_value == "Theirs"
     assert Product.objects.get().brand == "Theirs"
 
 
-@pytest.mark.parametrize(("action", "brand"), [("keep", "Ours"), ("take", "Changed")])
-def test_review_item_is_answered(
+@pytest.mark.parametrize(("action", "brand"), [("keep", "Ours"), ("accept", "Changed")])
+def test_review_item_is_decided(
     admin_client: Client, product: Product, action: str, brand: str
 ) -> None:
     _post(admin_client, product, brand="Ours")
-    _save(_listing("aglc", "2", merge_key="gtin:1", brand="Changed", name="Rose Kush"))
+    import_listings(
+        make_listing("aglc", "2", merge_key="gtin:1", brand="Changed", name="Rose Kush")
+    )
     page = reverse("admin:catalog_reviewitem_changelist")
     assert "Changed" in admin_client.get(page).content.decode()
     item = ReviewItem.objects.get()
+
     admin_client.post(page, {"action": action, "_selected_action": [str(item.pk)]})
+
     assert Product.objects.get().brand == brand
     assert "Changed" not in admin_client.get(page).content.decode()
 
@@ -176,22 +227,24 @@ def test_review_item_is_answered(
         ("'; DROP", False),
     ],
 )
-def test_search_finds_words_and_near_spellings(
+def test_search_finds_words_and_similar_spellings(
     admin_client: Client, query: str, is_found: bool
 ) -> None:
-    _save(_listing(name="Pink Kush"), _listing("aglc", "2", name="Rose Kush", brand="Redecan"))
-    page = admin_client.get(reverse(LIST), {"q": query})
-    assert page.status_code == 200
-    assert (
-        'class="field-name' in page.content.decode() or "Kush" in page.content.decode()
-    ) is is_found
+    import_listings(
+        make_listing(name="Pink Kush"), make_listing("aglc", "2", name="Rose Kush", brand="Redecan")
+    )
+
+    response = admin_client.get(reverse(LIST), {"q": query})
+
+    assert response.status_code == 200
+    assert bool(response.context["cl"].result_list) is is_found
 
 
 @pytest.mark.parametrize(
     "query",
     [
         {"source": "ocs"},
-        {"category": "dried-flower"},
+        {"category": "dried_flower"},
         {"strain_type": "indica"},
         {"missing": "terpenes"},
         {"state": "locked"},
@@ -200,20 +253,25 @@ def test_search_finds_words_and_near_spellings(
         {"state": "stale"},
         {"price_from": "1"},
     ],
-    ids=lambda q: "-".join(q.values()),
+    ids=lambda query: "-".join(query.values()),
 )
-def test_filters_answer(admin_client: Client, product: Product, query: dict[str, str]) -> None:
+def test_list_accepts_every_filter(
+    admin_client: Client, product: Product, query: dict[str, str]
+) -> None:
     assert admin_client.get(reverse(LIST), query).status_code == 200
 
 
-def test_looking_is_not_changing(client: Client, product: Product) -> None:
+def test_permission_to_view_does_not_allow_changes(client: Client, product: Product) -> None:
     viewer = User.objects.create_user("viewer", is_staff=True)
-    from django.contrib.auth.models import Permission
-
     viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     client.force_login(viewer)
-    assert _page(client, product)
-    assert _post(client, product, _lock="brand").status_code == 403
-    assert _post(client, product, brand="Ours").status_code == 403
-    done = Operation.objects.create(kind="edit")
-    assert client.get(reverse("admin:mlops_operation_undo", args=[done.pk])).status_code == 403
+    operation = Operation.objects.create(kind=Operation.Kind.EDIT)
+
+    responses: list[HttpResponse] = [
+        _post(client, product, _lock="brand"),
+        _post(client, product, brand="Ours"),
+        client.get(reverse("admin:mlops_operation_undo", args=[operation.pk])),
+    ]
+
+    assert _get_page(client, product)
+    assert [response.status_code for response in responses] == [403, 403, 403]

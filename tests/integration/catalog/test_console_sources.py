@@ -1,4 +1,4 @@
-"""Sources in the console: a list is added, described, tried, rehearsed; secrets stay inside."""
+"""Sources in the console: lists are added, mapped, previewed, dry-run; secrets stay hidden."""
 
 from pathlib import Path
 from typing import Any
@@ -10,33 +10,46 @@ from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from catalog.models import CatalogSource, LicenceHolder, SupplierListing
-from catalog.pipelines import SUPPLIER_PRODUCTS, pipeline_of
-from catalog.tasks import rehearse
+from catalog.pipelines import SUPPLIER_PRODUCTS, pipeline_for
+from catalog.tasks import dry_run_catalog_source
 from mlops.models import QuarantinedRecord, Run
-from mlops.pipelines.dry_run import rehearse_source
+from mlops.pipelines.dry_run import dry_run_source
 from mlops.pipelines.errors import SourceBroken
 from mlops.pipelines.runner import run_source
 from tests.samples.suppliers.server import HERE, SampleSupplier
 
 pytestmark = pytest.mark.django_db(transaction=True)
 REGISTRY = Path(HERE) / "registry.csv"
+LICENCES = Path(HERE) / "licences.csv"
+CHANGE_FORM = {
+    "authentication": "none",
+    "requests_per_second": "5",
+    "max_gone_percent": "20",
+    "max_price_jump_percent": "10",
+}
+LICENCE_COLUMNS = {
+    "header_row": "1",
+    "column-name": "Licence holder",
+    "column-province": "Province",
+    "column-licence_classes": "Class",
+    "column-effective_on": "Initial date",
+    "id_columns": ["Licence holder"],
+}
 
 
-def _add(client: Client, **facts: Any) -> Any:
+def _add_list(client: Client, **fields: Any) -> Any:
     form = {
+        **CHANGE_FORM,
         "label": "A registry",
         "code": "registry",
-        "authentication": "none",
         "requests_per_second": "100",
-        "most_gone_percent": "20",
-        "most_jumped_percent": "10",
-        "holds": "products",
-        **facts,
+        "content_kind": "products",
+        **fields,
     }
     return client.post(reverse("admin:catalog_catalogsource_add"), form)
 
 
-def _columns(**facts: Any) -> dict[str, Any]:
+def _column_form(**fields: Any) -> dict[str, Any]:
     return {
         "header_row": "1",
         "language": "en",
@@ -48,123 +61,152 @@ def _columns(**facts: Any) -> dict[str, Any]:
         "column-thc": "TETRAHYDROCANNABINOL-THC",
         "unit-thc": "%",
         "column-event_at": "APPROVAL-DATE",
-        **facts,
+        **fields,
     }
 
 
-def test_uploaded_list_is_described_tried_and_taken_in(admin_client: Client) -> None:
+@pytest.fixture
+def registry_columns(admin_client: Client) -> str:
+    """Return the address of the column mapping of an uploaded list."""
     file = SimpleUploadedFile("registry.csv", REGISTRY.read_bytes())
-    added = _add(admin_client, file=file)
     page = reverse("admin:catalog_catalogsource_columns", args=["registry"])
-    assert added.url == page
-    with pytest.raises(SourceBroken, match="nobody has said yet"):
+    assert _add_list(admin_client, file=file).url == page
+    return page
+
+
+def test_list_without_mapping_cannot_be_run(registry_columns: str) -> None:
+    with pytest.raises(SourceBroken, match="columns are not mapped yet"):
         run_source(SUPPLIER_PRODUCTS, code="registry")
-    assert "DOSAGE-FORM" in admin_client.get(page).content.decode()
-    tried = admin_client.post(page, {**_columns(), "try": ""}).content.decode()
-    assert "What the first rows would be read as" in tried
+
+
+def test_mapping_is_previewed_without_being_saved(
+    admin_client: Client, registry_columns: str
+) -> None:
+    assert "DOSAGE-FORM" in admin_client.get(registry_columns).content.decode()
+
+    response = admin_client.post(registry_columns, {**_column_form(), "try": ""})
+
+    assert response.context["row_previews"]
     assert not CatalogSource.objects.get(pk="registry").mapping
-    unknown = admin_client.post(page, {**_columns(), "try": ""}).context["form"].unknown
-    words = {f"category-{place}": "edibles" for place in range(len(unknown))}
-    saved = admin_client.post(page, {**_columns(**words), "save": ""})
+
+
+def test_saved_mapping_imports_the_list_and_a_second_run_changes_nothing(
+    admin_client: Client, registry_columns: str
+) -> None:
+    preview = admin_client.post(registry_columns, {**_column_form(), "try": ""})
+    unknown_categories = preview.context["form"].unknown_categories
+    categories = {f"category-{index}": "edibles" for index in range(len(unknown_categories))}
+
+    saved = admin_client.post(registry_columns, {**_column_form(**categories), "save": ""})
+    first = run_source(SUPPLIER_PRODUCTS, code="registry")
+    second = run_source(SUPPLIER_PRODUCTS, code="registry")
+
     assert saved["Location"] == reverse("admin:catalog_catalogsource_change", args=["registry"])
-    run = run_source(SUPPLIER_PRODUCTS, code="registry")
-    assert (run.read, run.rejected) == (250, 0)
+    assert first.read == 250
+    assert first.rejected == 0
     listing = SupplierListing.objects.filter(source="registry", thc_low__gt=0).first()
     assert listing is not None
-    assert (listing.price, listing.thc_unit) == (None, "percent")
-    again = run_source(SUPPLIER_PRODUCTS, code="registry")
-    assert (again.changed, again.unchanged, again.checksum_out) == (0, 250, run.checksum_out)
+    assert listing.price is None
+    assert listing.thc_unit == "percent"
+    assert second.changed == 0
+    assert second.unchanged == 250
+    assert second.checksum_out == first.checksum_out
 
 
 def test_list_at_an_address_is_fetched_only_when_it_changed(
     admin_client: Client, supplier: SampleSupplier
 ) -> None:
-    _add(admin_client, base_url=f"{supplier.url}/list.csv")
+    _add_list(admin_client, base_url=f"{supplier.url}/list.csv")
     mapping = {
         "columns": {"name": "BRAND-NAME", "producer": "PRODUCER"},
         "defaults": {"category": "flower"},
+        "id_columns": ["REGISTRATION-NUMBER"],
     }
-    CatalogSource.objects.filter(pk="registry").update(
-        mapping={**mapping, "id_columns": ["REGISTRATION-NUMBER"]}
-    )
+    CatalogSource.objects.filter(pk="registry").update(mapping=mapping)
+
     first = run_source(SUPPLIER_PRODUCTS, code="registry")
     second = run_source(SUPPLIER_PRODUCTS, code="registry")
-    assert supplier.unmodified == 1
-    assert (second.unchanged, second.checksum_out) == (first.new, first.checksum_out)
+
+    assert supplier.unmodified_count == 1
+    assert second.unchanged == first.new
+    assert second.checksum_out == first.checksum_out
+
     supplier.fault = "drift"
     with pytest.raises(SourceBroken, match="has no column BRAND-NAME"):
         run_source(SUPPLIER_PRODUCTS, code="registry")
     assert SupplierListing.objects.filter(source="registry", gone_at=None).count() == first.new
 
 
-def test_list_that_cannot_be_read_is_told_on_its_page(
+def test_unreachable_list_is_reported_on_its_page(
     admin_client: Client, supplier: SampleSupplier
 ) -> None:
-    _add(admin_client, base_url=f"{supplier.url}/nowhere.csv")
+    _add_list(admin_client, base_url=f"{supplier.url}/nowhere.csv")
+
     page = admin_client.get(reverse("admin:catalog_catalogsource_columns", args=["registry"]))
-    assert "status 404" in page.content.decode()
+
+    assert "status 404" in page.context["problem"]
 
 
-def test_form_wants_a_place_and_a_whole_proof(admin_client: Client) -> None:
-    page = _add(admin_client, authentication="basic").content.decode()
-    assert "give an address or a file" in page
-    assert page.count("is wanted for this way of authentication") == 2
+def test_new_list_needs_an_address_or_file_and_complete_credentials(admin_client: Client) -> None:
+    response = _add_list(admin_client, authentication="basic")
+
+    errors = response.context["adminform"].form.errors
+    assert set(errors) == {"base_url", "secret", "authentication_name"}
     assert not CatalogSource.objects.filter(pk="registry").exists()
 
 
-def test_secret_goes_in_and_never_comes_out(admin_client: Client) -> None:
+def test_secret_is_saved_never_shown_and_deleted_when_cleared(admin_client: Client) -> None:
     source = CatalogSource.objects.get(pk="ocs")
     page = reverse("admin:catalog_catalogsource_change", args=["ocs"])
     form = {
+        **CHANGE_FORM,
         "label": source.label,
         "authentication": "bearer",
         "secret": "open sesame",
-        "requests_per_second": "5",
-        "most_gone_percent": "20",
-        "most_jumped_percent": "10",
     }
+
     assert admin_client.post(page, form).status_code == 302
-    assert "sesame" not in admin_client.get(page).content.decode()
-    kept = admin_client.get(page).context["adminform"].form["secret"].value()
-    assert admin_client.post(page, {**form, "secret": kept}).status_code == 302
+    shown = admin_client.get(page)
+    assert "sesame" not in shown.content.decode()
+
+    placeholder = shown.context["adminform"].form["secret"].value()
+    assert admin_client.post(page, {**form, "secret": placeholder}).status_code == 302
     assert CatalogSource.objects.get(pk="ocs").secret == "open sesame"
-    assert (
-        admin_client.post(page, {**form, "authentication": "none", "secret": ""}).status_code == 302
-    )
+
+    cleared = {**form, "authentication": "none", "secret": ""}
+    assert admin_client.post(page, cleared).status_code == 302
     assert CatalogSource.objects.get(pk="ocs").sealed_secret is None
 
 
-def test_schedule_of_its_own_takes_a_source_out_of_the_daily_sync(admin_client: Client) -> None:
+def test_source_with_a_schedule_gets_a_periodic_task_instead_of_the_daily_sync(
+    admin_client: Client,
+) -> None:
     crontab = CrontabSchedule.objects.create(minute="15", hour="*/6")
     CatalogSource.objects.filter(pk__in=["ocs", "aglc"]).update(is_enabled=True)
-    form = {
-        "label": "OCS",
-        "is_enabled": "on",
-        "authentication": "none",
-        "requests_per_second": "5",
-        "most_gone_percent": "20",
-        "most_jumped_percent": "10",
-        "schedule": crontab.pk,
-    }
     page = reverse("admin:catalog_catalogsource_change", args=["ocs"])
+    form = {**CHANGE_FORM, "label": "OCS", "is_enabled": "on", "schedule": crontab.pk}
+    tasks = PeriodicTask.objects.filter(name="Catalogue: sync of ocs")
+
     assert admin_client.post(page, form).status_code == 302
-    entry = PeriodicTask.objects.get(name="Catalogue: sync of ocs")
-    assert (entry.crontab, entry.kwargs, entry.queue, entry.enabled) == (
-        crontab,
-        '{"code": "ocs"}',
-        "ingest",
-        True,
-    )
+
+    task = tasks.get()
+    assert task.crontab == crontab
+    assert task.kwargs == '{"code": "ocs"}'
+    assert task.queue == "ingest"
+    assert task.enabled
     assert CatalogSource.objects.filter(is_enabled=True, schedule=None).count() == 1
+
     assert admin_client.post(page, {**form, "schedule": ""}).status_code == 302
-    assert not PeriodicTask.objects.filter(name="Catalogue: sync of ocs").exists()
+    assert not tasks.exists()
 
 
-def test_rehearsal_is_shown_and_wrote_nothing(
+def test_dry_run_is_shown_and_writes_nothing(
     admin_client: Client, supplier: SampleSupplier
 ) -> None:
     CatalogSource.objects.filter(pk="aglc").update(base_url=f"{supplier.url}/aglc")
-    counts = rehearse.run(code="aglc")
+
+    counts = dry_run_catalog_source.run(code="aglc")
+
     assert counts["new"] == 120
     run = Run.objects.get()
     page = admin_client.get(reverse("admin:mlops_run_change", args=[run.pk])).content.decode()
@@ -173,68 +215,63 @@ def test_rehearsal_is_shown_and_wrote_nothing(
     assert not SupplierListing.objects.exists()
 
 
-def test_described_lists_alone_may_be_deleted_and_only_while_nothing_came_of_them(
-    admin_client: Client,
-) -> None:
-    _add(admin_client, base_url="http://127.0.0.1:9/list.csv")
-    assert (
-        admin_client.post(
-            reverse("admin:catalog_catalogsource_delete", args=["registry"]), {"post": "yes"}
-        ).status_code
-        == 302
+def test_list_without_listings_can_be_deleted(admin_client: Client) -> None:
+    _add_list(admin_client, base_url="http://127.0.0.1:9/list.csv")
+
+    response = admin_client.post(
+        reverse("admin:catalog_catalogsource_delete", args=["registry"]), {"post": "yes"}
     )
+
+    assert response.status_code == 302
     assert not CatalogSource.objects.filter(pk="registry").exists()
-    assert (
-        admin_client.post(reverse("admin:catalog_catalogsource_delete", args=["ocs"])).status_code
-        == 403
-    )
 
 
-def test_reader_may_not_change_columns(client: Client, django_user_model: Any) -> None:
+def test_built_in_source_cannot_be_deleted(admin_client: Client) -> None:
+    response = admin_client.post(reverse("admin:catalog_catalogsource_delete", args=["ocs"]))
+
+    assert response.status_code == 403
+
+
+def test_column_mapping_requires_permission_to_change_sources(
+    client: Client, django_user_model: Any
+) -> None:
     client.force_login(django_user_model.objects.create_user("reader", is_staff=True))
     CatalogSource.objects.create(code="registry", label="A registry", kind="sheet")
-    assert (
-        client.get(reverse("admin:catalog_catalogsource_columns", args=["registry"])).status_code
-        == 403
-    )
+
+    response = client.get(reverse("admin:catalog_catalogsource_columns", args=["registry"]))
+
+    assert response.status_code == 403
 
 
-def test_list_of_licences_takes_its_own_road(admin_client: Client) -> None:
-    file = SimpleUploadedFile("licences.csv", (Path(HERE) / "licences.csv").read_bytes())
-    _add(admin_client, code="health-canada", file=file, holds="licences")
+def test_list_of_licences_is_imported_as_licence_holders(admin_client: Client) -> None:
+    file = SimpleUploadedFile("licences.csv", LICENCES.read_bytes())
+    _add_list(admin_client, code="health-canada", file=file, content_kind="licences")
     page = reverse("admin:catalog_catalogsource_columns", args=["health-canada"])
-    columns = {
-        "header_row": "1",
-        "column-name": "Licence holder",
-        "column-province": "Province",
-        "column-licence_classes": "Class",
-        "column-effective_on": "Initial date",
-        "id_columns": ["Licence holder"],
-    }
-    assert "Atlantis" in admin_client.post(page, {**columns, "try": ""}).content.decode()
-    assert admin_client.post(page, {**columns, "save": ""}).status_code == 302
-    row = CatalogSource.objects.get(pk="health-canada")
-    run = run_source(pipeline_of(row), code=row.pk)
-    assert (run.new, run.rejected) == (7, 2)
-    assert set(QuarantinedRecord.objects.values_list("field", flat=True)) == {
-        "province",
-        "effective_on",
-    }
-    hexo = LicenceHolder.objects.get(name__startswith="HEXO")
-    assert (hexo.province, str(hexo.effective_on)) == ("QC", "2018-10-17")
-    again = run_source(pipeline_of(row), code=row.pk, afresh=True)
-    assert (again.new, again.changed, again.unchanged, again.checksum_out) == (
-        0,
-        0,
-        7,
-        run.checksum_out,
-    )
-    assert (
-        "HEXO"
-        in admin_client.get(reverse("admin:catalog_licenceholder_changelist")).content.decode()
-    )
-    LicenceHolder.objects.filter(pk=hexo.pk).update(province="ON", content_hash="")
-    rehearsal = rehearse_source(pipeline_of(row), code=row.pk)
-    assert [(d.before, d.after) for d in rehearsal.differences] == [
+    preview = admin_client.post(page, {**LICENCE_COLUMNS, "try": ""})
+    assert "Atlantis" in preview.content.decode()
+    assert admin_client.post(page, {**LICENCE_COLUMNS, "save": ""}).status_code == 302
+    source = CatalogSource.objects.get(pk="health-canada")
+
+    run = run_source(pipeline_for(source), code=source.pk)
+
+    assert run.new == 7
+    assert run.rejected == 2
+    rejected_fields = set(QuarantinedRecord.objects.values_list("field", flat=True))
+    assert rejected_fields == {"province", "effective_on"}
+    holder = LicenceHolder.objects.get(name__startswith="HEXO")
+    assert holder.province == "QC"
+    assert str(holder.effective_on) == "2018-10-17"
+    holders = admin_client.get(reverse("admin:catalog_licenceholder_changelist"))
+    assert "HEXO" in holders.content.decode()
+
+    refresh = run_source(pipeline_for(source), code=source.pk, full_refresh=True)
+    assert refresh.new == 0
+    assert refresh.changed == 0
+    assert refresh.unchanged == 7
+    assert refresh.checksum_out == run.checksum_out
+
+    LicenceHolder.objects.filter(pk=holder.pk).update(province="ON", content_hash="")
+    dry_run = dry_run_source(pipeline_for(source), code=source.pk)
+    assert [(d.before, d.after) for d in dry_run.differences] == [
         ({"province": "ON"}, {"province": "QC"})
     ]

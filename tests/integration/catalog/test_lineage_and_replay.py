@@ -1,4 +1,4 @@
-"""Values traced back to bytes and forward from them; quarantined records mended and replayed, once."""
+"""Lineage of values back to raw bytes and forward; fixing and replaying quarantined records."""
 
 import json
 from io import StringIO
@@ -10,14 +10,14 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from catalog.lineage import trace_field, trace_raw
+from catalog.lineage import trace_field, trace_raw_record
 from catalog.models import Product, SupplierListing
 from catalog.pipelines import SUPPLIER_PRODUCTS
 from catalog.services.corrections import correct_products
 from mlops.models import Operation, QuarantinedRecord, RawRecord, Run
 from mlops.pipelines.replay import ReplayRefused, dismiss, replay
 from mlops.pipelines.runner import run_source
-from mlops.quality.integrity import check_integrity
+from mlops.quality.integrity_check import check_integrity
 from tests.samples.suppliers.server import SampleSupplier
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,172 +25,219 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def run(supplier: SampleSupplier) -> Run:
-    """A run of a source whose feed holds one record that is rejected."""
+    """Return a run with one rejected record."""
     supplier.fault = "malformed-product"
     return run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
 
 
+@pytest.fixture
+def record(run: Run) -> QuarantinedRecord:
+    """Return the rejected record."""
+    return QuarantinedRecord.objects.get()
+
+
 @pytest.mark.parametrize("code", ["ocs", "ocs-wholesale", "aglc", "sqdc"])
-def test_every_source_reads_its_payloads_again(supplier: SampleSupplier, code: str) -> None:
+def test_payload_from_the_raw_bytes_gives_the_same_record_again(
+    supplier: SampleSupplier, code: str
+) -> None:
     run = run_source(SUPPLIER_PRODUCTS, code=code, base_url=f"{supplier.url}/{code}")
     listing = SupplierListing.objects.filter(run=run).order_by("pk")[0]
     product = Product.objects.get(merge_key=listing.merge_key)
-    (origin,) = [o for o in trace_field(product, "name").origins if o.listing.pk == listing.pk]
+
+    origins = trace_field(product, "name").origins
+
+    (origin,) = [o for o in origins if o.listing.pk == listing.pk]
     payload = json.loads(origin.payload)
-    (record,) = SUPPLIER_PRODUCTS.source(code).records_of(payload)
-    assert (record.external_id, record.language, dict(record.payload)) == (
-        listing.external_id,
-        listing.language,
-        payload,
-    )
+    (parsed,) = SUPPLIER_PRODUCTS.source(code).parse_payload(payload)
+    assert parsed.external_id == listing.external_id
+    assert parsed.language == listing.language
+    assert dict(parsed.payload) == payload
 
 
-def test_field_is_traced_to_its_bytes_and_back(run: Run, admin_user: User) -> None:
+def test_field_is_traced_to_verified_bytes_and_the_bytes_to_the_product(run: Run) -> None:
+    product = Product.objects.filter(thc_percentage__isnull=False).order_by("pk")[0]
+
+    field_trace = trace_field(product, "thc_percentage")
+    origin = next(o for o in field_trace.origins if o.is_source_of_value)
+    raw_trace = trace_raw_record(origin.raw_records[0].record)
+
+    assert origin.run == run
+    assert not any(raw.problem for raw in origin.raw_records)
+    assert origin.listing.external_id in origin.payload
+    assert product.pk in {p.pk for p in raw_trace.products}
+    last_written = {listing.pk for listing, is_last_writer in raw_trace.listings if is_last_writer}
+    assert origin.listing.pk in last_written
+
+
+def test_command_prints_the_trace_of_a_corrected_field(run: Run, admin_user: User) -> None:
     product = Product.objects.filter(thc_percentage__isnull=False).order_by("pk")[0]
     correct_products(
         changes={product.pk: {"brand": "Ours"}}, by=admin_user, reason="read the label"
     )
-    trace = trace_field(product, "thc_percentage")
-    origin = next(o for o in trace.origins if o.is_source_of_value)
-    assert origin.run == run
-    assert not any(raw.problem for raw in origin.raw)
-    assert origin.listing.external_id in origin.payload
-    touched = trace_raw(origin.raw[0].record)
-    assert product.pk in {p.pk for p in touched.products}
-    assert origin.listing.pk in {listing.pk for listing, is_last in touched.listings if is_last}
-    out = StringIO()
-    call_command("trace", "product", str(product.pk), "brand", stdout=out)
-    for fact in (
+    raw_record = trace_field(product, "brand").origins[0].raw_records[0].record
+
+    field_output = StringIO()
+    call_command("trace", "product", str(product.pk), "brand", stdout=field_output)
+    raw_output = StringIO()
+    call_command("trace", "raw", str(raw_record.pk), stdout=raw_output)
+
+    for text in (
         "Ours",
         "read the label",
-        origin.raw[0].record.content_hash,
+        raw_record.content_hash,
         "bytes match their hash",
         str(run.pk),
         "listing ocs",
     ):
-        assert fact in out.getvalue()
-    out = StringIO()
-    call_command("trace", "raw", str(origin.raw[0].record.pk), stdout=out)
-    assert str(product.pk) in out.getvalue()
+        assert text in field_output.getvalue()
+    assert str(product.pk) in raw_output.getvalue()
 
 
-def test_altered_bytes_are_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_altered_bytes_are_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     product = Product.objects.order_by("pk")[0]
-    monkeypatch.setattr(
-        "mlops.pipelines.landing.default_storage.open", lambda _key: StringIO("x"), raising=False
-    )
 
-    def broken(_records: Any) -> None:
+    def fail(_records: Any) -> None:
         raise ValueError("the stored bytes do not match their hash")
 
-    monkeypatch.setattr("catalog.lineage.reread", broken)
-    assert "do not match" in trace_field(product, "name").origins[0].raw[0].problem
+    monkeypatch.setattr("catalog.lineage.read_landed", fail)
+
+    assert "do not match" in trace_field(product, "name").origins[0].raw_records[0].problem
 
 
 @pytest.mark.parametrize(
     "arguments",
     [("product", "nothing"), ("raw", "x"), ("raw", "00000000-0000-0000-0000-000000000000")],
 )
-def test_unknown_is_one_line(arguments: tuple[str, str]) -> None:
-    with pytest.raises(CommandError, match="There is no") as refused:
+def test_command_fails_with_one_line_for_an_unknown_id(arguments: tuple[str, str]) -> None:
+    with pytest.raises(CommandError, match="not found") as refused:
         call_command("trace", *arguments)
+
     assert refused.value.returncode == 2
+    assert "\n" not in str(refused.value)
 
 
-def test_pages_show_both_roads(admin_client: Client, run: Run) -> None:
+def test_console_shows_both_traces(admin_client: Client, run: Run) -> None:
     product = Product.objects.order_by("pk")[0]
-    page = admin_client.get(
-        reverse("admin:catalog_product_lineage", args=[product.pk]), {"field": "price"}
-    )
-    assert page.status_code == 200
-    raw = RawRecord.objects.filter(run=run)[0]
-    assert raw.content_hash in page.content.decode() or RawRecord.objects.count() > 1
-    forward = admin_client.get(
-        reverse("admin:catalog_product_touched", args=[raw.pk])
-    ).content.decode()
-    assert "written by this run" in forward
-    assert (
-        admin_client.get(
-            reverse("admin:catalog_product_lineage", args=[product.pk]), {"field": "id"}
-        ).status_code
-        == 404
-    )
+    raw_record = RawRecord.objects.filter(run=run)[0]
+    lineage_page = reverse("admin:catalog_product_lineage", args=[product.pk])
+
+    field_page = admin_client.get(lineage_page, {"field": "price"})
+    raw_page = admin_client.get(reverse("admin:catalog_product_raw_lineage", args=[raw_record.pk]))
+    unknown_field = admin_client.get(lineage_page, {"field": "id"})
+
+    assert field_page.status_code == 200
+    page_text = field_page.content.decode()
+    assert raw_record.content_hash in page_text or RawRecord.objects.count() > 1
+    assert "this run" in raw_page.content.decode()
+    assert unknown_field.status_code == 404
 
 
-def _mended(record: QuarantinedRecord) -> dict[str, Any]:
+def _fixed_payload(record: QuarantinedRecord) -> dict[str, Any]:
     variant = {"sku": "900001_3.5g___", "title": "3.5g", "price": "19.95"}
     return {
         **record.payload,
-        "title": "Mended Kush",
+        "title": "Fixed Kush",
         "vendor": "House",
         "product_type": "Dried Flower",
         "variants": [variant],
     }
 
 
-def test_mended_record_becomes_a_product_once(
-    run: Run, supplier: SampleSupplier, admin_user: User
+def test_fixed_record_becomes_a_product_once(
+    record: QuarantinedRecord, supplier: SampleSupplier, admin_user: User
 ) -> None:
     assert check_integrity() == []
-    record, count = QuarantinedRecord.objects.get(), Product.objects.count()
+    count = Product.objects.count()
+    payload = _fixed_payload(record)
+
     with pytest.raises(ReplayRefused, match="no variants"):
         replay(SUPPLIER_PRODUCTS, record=record, by=admin_user)
-    replay(SUPPLIER_PRODUCTS, record=record, by=admin_user, payload=_mended(record))
+    replay(SUPPLIER_PRODUCTS, record=record, by=admin_user, payload=payload)
+
     assert Product.objects.count() == count + 1
-    assert Product.objects.get(name="Mended Kush").brand == "House"
+    assert Product.objects.get(name="Fixed Kush").brand == "House"
     with pytest.raises(ReplayRefused, match="replayed already"):
-        replay(SUPPLIER_PRODUCTS, record=record, by=admin_user, payload=_mended(record))
-    run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs", afresh=True)
+        replay(SUPPLIER_PRODUCTS, record=record, by=admin_user, payload=payload)
+
+
+def test_replayed_record_survives_the_next_run(
+    record: QuarantinedRecord, supplier: SampleSupplier, admin_user: User
+) -> None:
+    replay(SUPPLIER_PRODUCTS, record=record, by=admin_user, payload=_fixed_payload(record))
+    count = Product.objects.count()
+
+    run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs", full_refresh=True)
+
     record.refresh_from_db()
-    assert (record.outcome, record.closed_by, record.times_seen) == ("replayed", admin_user, 2)
-    assert Product.objects.count() == count + 1
-    assert SupplierListing.objects.get(name="Mended Kush").gone_at is None
+    assert record.outcome == "replayed"
+    assert record.closed_by == admin_user
+    assert record.times_seen == 2
+    assert Product.objects.count() == count
+    assert SupplierListing.objects.get(name="Fixed Kush").gone_at is None
     assert Operation.objects.filter(kind="replay", actor=admin_user).count() == 1
     assert check_integrity() == []
 
 
-def test_console_mends_tries_and_replays(admin_client: Client, run: Run) -> None:
-    record = QuarantinedRecord.objects.get()
-    page = reverse("admin:mlops_quarantinedrecord_mend", args=[record.pk])
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (None, "Still rejected"),
+        ("{", "Enter a valid JSON"),
+        ('{"variants": [{"sku": 1}], "tags": 5}', "not in the format"),
+    ],
+    ids=["unchanged", "no-json", "wrong-types"],
+)
+def test_console_explains_why_a_payload_is_rejected(
+    admin_client: Client, record: QuarantinedRecord, payload: str | None, message: str
+) -> None:
+    page = reverse("admin:mlops_quarantinedrecord_fix", args=[record.pk])
+    form = {"payload": payload or json.dumps(record.payload), "try": "yes"}
+
+    response = admin_client.post(page, form)
+
+    assert message in response.content.decode()
+
+
+def test_console_previews_and_replays_a_fixed_payload_once(
+    admin_client: Client, record: QuarantinedRecord
+) -> None:
+    page = reverse("admin:mlops_quarantinedrecord_fix", args=[record.pk])
     assert "No variants" in admin_client.get(page).content.decode()
-    still = admin_client.post(
-        page, {"payload": json.dumps(record.payload), "try": "yes"}
-    ).content.decode()
-    assert "Still rejected" in still
-    assert (
-        "Enter a valid JSON"
-        in admin_client.post(page, {"payload": "{", "try": "yes"}).content.decode()
-    )
-    assert (
-        "not in the shape"
-        in admin_client.post(
-            page, {"payload": '{"variants": [{"sku": 1}], "tags": 5}', "try": "yes"}
-        ).content.decode()
-    )
-    mended = {"payload": json.dumps(_mended(record))}
-    assert "Mended Kush" in admin_client.post(page, {**mended, "try": "yes"}).content.decode()
-    assert not Product.objects.filter(name="Mended Kush").exists()
-    assert admin_client.post(page, {**mended, "replay": "yes"}).status_code == 302
-    assert Product.objects.filter(name="Mended Kush").count() == 1
-    again = admin_client.post(page, {**mended, "replay": "yes"}, follow=True).content.decode()
-    assert "replayed already" in again
+    form = {"payload": json.dumps(_fixed_payload(record))}
+
+    preview = admin_client.post(page, {**form, "try": "yes"})
+    assert "Fixed Kush" in preview.content.decode()
+    assert not Product.objects.filter(name="Fixed Kush").exists()
+
+    assert admin_client.post(page, {**form, "replay": "yes"}).status_code == 302
+    assert Product.objects.filter(name="Fixed Kush").count() == 1
+
+    second = admin_client.post(page, {**form, "replay": "yes"}, follow=True)
+    assert "replayed already" in second.content.decode()
 
 
-def test_record_is_put_away(run: Run, admin_user: User) -> None:
-    record = QuarantinedRecord.objects.get()
+def test_record_is_dismissed_once(record: QuarantinedRecord, admin_user: User) -> None:
     dismiss(record=record, by=admin_user)
+
     with pytest.raises(ReplayRefused, match="dismissed already"):
         dismiss(record=record, by=admin_user)
 
 
-def test_command_replays_what_rules_accept_now(run: Run) -> None:
-    record = QuarantinedRecord.objects.get()
-    QuarantinedRecord.objects.update(payload=_mended(record))  # as if today's rules read it
-    out = StringIO()
-    call_command("replay_quarantine", "--dry-run", stdout=out)
-    assert "1 would be replayed, 0 are" in out.getvalue()
-    assert not Product.objects.filter(name="Mended Kush").exists()
-    call_command("replay_quarantine", "--source", "ocs", stdout=out)
-    assert Product.objects.filter(name="Mended Kush").count() == 1
-    with pytest.raises(CommandError, match="Nothing of"):
-        call_command("replay_quarantine", "--source", "nobody")
+def test_command_replays_records_that_current_rules_accept(record: QuarantinedRecord) -> None:
+    # As if the current rules accepted the received payload.
+    QuarantinedRecord.objects.update(payload=_fixed_payload(record))
+    output = StringIO()
+
+    call_command("replay_quarantine", "--dry-run", stdout=output)
+    assert "1 would be replayed, 0" in output.getvalue()
+    assert not Product.objects.filter(name="Fixed Kush").exists()
+
+    call_command("replay_quarantine", "--source", "ocs", stdout=output)
+    assert Product.objects.filter(name="Fixed Kush").count() == 1
+
+
+def test_replay_command_fails_for_a_source_without_quarantined_records(run: Run) -> None:
+    with pytest.raises(CommandError) as refused:
+        call_command("replay_quarantine", "--source", "unknown")
+
+    assert "unknown" in str(refused.value)

@@ -117,7 +117,7 @@ register(
         table="purchases",
         where="t.customer_id = %(id)s",
         anonymize_assignments="customer_id = NULL, order_id = o.anonymous_id",
-        source=_ANONYMOUS_ORDERS_SQL,
+        from_clause=_ANONYMOUS_ORDERS_SQL,
     ),
     PersonalRows(
         name="recommendation_feedback",

@@ -1,4 +1,4 @@
-"""The engine of runs and checks as a Django application."""
+"""Django application of the data engine: pipelines, streams, quality, audit and privacy."""
 
 from typing import Any
 
@@ -6,21 +6,21 @@ from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
 
-def install_partitions(**_signal: Any) -> None:
-    """Make the first partitions; afterwards the clock does."""
+def create_first_partitions(**_signal: Any) -> None:
+    """Create the first partitions; later ones are created by Celery beat."""
     from mlops.privacy.partitions import make_partitions
 
     make_partitions()
 
 
 class MlopsConfig(AppConfig):
-    """What happened to the data."""
+    """Configuration of the application `mlops`."""
 
     name = "mlops"
     verbose_name = "Data"
 
     def ready(self) -> None:
-        from mlops import checks  # noqa: F401  # registers them
+        from mlops import checks  # noqa: F401  # registers the system checks
 
-        # The signal is sent once per application when all migrations are done: then every table exists.
-        post_migrate.connect(install_partitions, sender=self, dispatch_uid="mlops.partitions")
+        # For every application: the tables of the last one exist only after its migrations.
+        post_migrate.connect(create_first_partitions, dispatch_uid="mlops.partitions")

@@ -1,55 +1,55 @@
-"""How long the engines keep what they note."""
+"""Retention rules of the engine's tables."""
 
 from datetime import timedelta
 
-from mlops.privacy.retention import Rule, declare
+from mlops.privacy.retention import RetentionRule, register
 from mlops.streams.event_types import TOPICS
 
 _YEAR = timedelta(days=365)
-_NAMES = "concat_ws(chr(10), {})"
+_CONCATENATED = "concat_ws(chr(10), {})"
 _TOPICS = ", ".join(f"'{topic}'" for topic in TOPICS)
 
-declare(
-    Rule(
+register(
+    RetentionRule(
         name="event inbox",
         model="mlops.InboxEvent",
-        column="received_at",
-        keep=timedelta(days=90),
-        why="no producer sends an event again after so long",
+        age_column="received_at",
+        retention_period=timedelta(days=90),
+        reason="producers repeat events for less than 90 days",
     ),
-    Rule(
+    RetentionRule(
         name="event outbox",
-        model="mlops.OutgoingEvent",
-        column="published_at",
-        keep=timedelta(days=30),
+        model="mlops.OutboxEvent",
+        age_column="published_at",
+        retention_period=timedelta(days=30),
         condition="t.published_at IS NOT NULL",
-        names=_NAMES.format("t.key, t.data::text"),
-        why="it was published",
+        mentions_sql=_CONCATENATED.format("t.key, t.data::text"),
+        reason="the events are published",
     ),
-    Rule(
+    RetentionRule(
         name="system metrics",
         model="mlops.SystemMetric",
-        column="measured_at",
-        keep=timedelta(days=92),
-        names="t.message",
+        age_column="measured_at",
+        retention_period=timedelta(days=92),
+        mentions_sql="t.message",
         is_monthly=True,
-        is_exact=False,
-        why="charts show three months",
+        deletes_partial_months=False,
+        reason="charts show three months",
     ),
-    Rule(
+    RetentionRule(
         name="retention sweeps",
         model="mlops.RetentionSweep",
-        column="started_at",
-        keep=2 * _YEAR,
-        why="proof of what was forgotten, for two audits",
+        age_column="started_at",
+        retention_period=2 * _YEAR,
+        reason="evidence of deletion for two yearly audits",
     ),
-    Rule(
+    RetentionRule(
         name="quarantine of streams",
         model="mlops.QuarantinedRecord",
-        column="closed_at",
-        keep=_YEAR,
+        age_column="closed_at",
+        retention_period=_YEAR,
         condition=f"t.closed_at IS NOT NULL AND t.source IN ({_TOPICS})",
-        names=_NAMES.format("t.payload::text, t.fixed_payload::text, t.external_id"),
-        why="it was mended or put away",
+        mentions_sql=_CONCATENATED.format("t.payload::text, t.fixed_payload::text, t.external_id"),
+        reason="the records are replayed or dismissed",
     ),
 )

@@ -1,5 +1,5 @@
-"""Console pages of runs, raw records, quarantine, lineage, quality, privacy and streams, read-only."""
+"""Console pages of runs, raw records, quality, metrics, streams and privacy."""
 
-from mlops.admin import checks, metrics, privacy, raw, runs, streams
+from mlops.admin import metrics, privacy, quality, raw_records, runs, streams
 
-__all__ = ["checks", "metrics", "privacy", "raw", "runs", "streams"]
+__all__ = ["metrics", "privacy", "quality", "raw_records", "runs", "streams"]

@@ -1,7 +1,9 @@
-"""Metrics and logs of our systems: a chart, the newest lines, and what a metric must not pass."""
+"""Console pages of system metrics: charts, newest values, log lines, thresholds."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import cycle
 from typing import Any
 
 from django import forms
@@ -14,7 +16,7 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from mlops.metrics import lines, names, newest, series
+from mlops.metrics import metric_names, metric_series, newest_log_lines, newest_values
 from mlops.models import MetricThreshold
 
 _SPANS = {
@@ -23,13 +25,15 @@ _SPANS = {
     "7d": ("a week", timedelta(days=7)),
     "30d": ("30 days", timedelta(days=30)),
 }
+_DEFAULT_SPAN = "24h"
 _LEVELS = ("debug", "info", "warning", "error", "critical")
+_DEFAULT_LEVEL = "info"
 _COLORS = ("#2f7d4f", "#7a4fa3", "#b3651d", "#1f6f8b", "#a33a4f", "#5b6b1f", "#444f8f", "#8f6f1f")
-_MOST_LINES = 100
+_MAX_LOG_LINES = 100
 
 
 class MetricsForm(forms.Form):
-    """What is looked at."""
+    """Metric, time span and log level of the page."""
 
     name = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget)
     span = forms.ChoiceField(
@@ -38,20 +42,21 @@ class MetricsForm(forms.Form):
         widget=UnfoldAdminSelectWidget,
     )
     level = forms.ChoiceField(
-        label="Lines from",
+        label="Minimum log level",
         required=False,
         choices=[(level, level) for level in _LEVELS],
         widget=UnfoldAdminSelectWidget,
     )
 
-    def __init__(self, *arguments: Any, known: list[str], **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.fields["name"].choices = [(name, name) for name in known]  # type: ignore[attr-defined]
+    def __init__(self, *arguments: Any, known_names: list[str], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        choices = [(name, name) for name in known_names]
+        self.fields["name"].choices = choices  # type: ignore[attr-defined]
 
 
 @admin.register(MetricThreshold)
 class MetricThresholdAdmin(ModelAdmin):
-    """What a metric must not pass, and the page on which metrics are looked at."""
+    """Thresholds of metrics, and the page of charts and log lines."""
 
     list_display = ("name", "source", "side", "value", "is_active")
     list_filter = ("is_active", "side")
@@ -69,52 +74,51 @@ class MetricThresholdAdmin(ModelAdmin):
         ]
 
     def metrics(self, request: HttpRequest) -> HttpResponse:
-        """Show one metric of every source over time, the newest value of each metric, and the newest lines of logs."""
+        """Show a chart of one metric, the newest values of all, and the newest log lines."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        known = names()
-        asked = {
-            "name": known[0] if known else "",
-            "span": "24h",
-            "level": "info",
+        known_names = metric_names()
+        params = {
+            "name": known_names[0] if known_names else "",
+            "span": _DEFAULT_SPAN,
+            "level": _DEFAULT_LEVEL,
             **request.GET.dict(),
         }
-        form = MetricsForm(asked, known=known)
+        form = MetricsForm(params, known_names=known_names)
         page: dict[str, Any] = {
             **admin.site.each_context(request),
             "title": "Metrics",
             "form": form,
-            "known": known,
+            "known_names": known_names,
         }
-        if form.is_valid() and known:
+        if form.is_valid() and known_names:
             chosen = form.cleaned_data
-            since = timezone.now() - _SPANS[chosen["span"] or "24h"][1]
+            since = timezone.now() - _SPANS[chosen["span"] or _DEFAULT_SPAN][1]
+            min_level = _LEVELS.index(chosen["level"] or _DEFAULT_LEVEL)
             page |= {
                 "chosen": chosen,
-                "chart": _chart(series(name=chosen["name"], since=since)),
-                "newest": newest(),
-                "lines": lines(
-                    since=since,
-                    levels=_LEVELS[_LEVELS.index(chosen["level"] or "info") :],
-                    most=_MOST_LINES,
+                "chart": _chart(metric_series(name=chosen["name"], since=since)),
+                "newest": newest_values(),
+                "lines": newest_log_lines(
+                    since=since, levels=_LEVELS[min_level:], max_lines=_MAX_LOG_LINES
                 ),
             }
         return TemplateResponse(request, "admin/mlops/metricthreshold/metrics.html", page)
 
 
-def _chart(told: dict[str, list[tuple[str, float | None]]]) -> str:
-    """Return what the chart draws: a line a source, over the same moments."""
-    moments = sorted({moment for points in told.values() for moment, _ in points})
-    sets = []
-    for color, (source, points) in zip(
-        _COLORS * (1 + len(told) // len(_COLORS)), sorted(told.items()), strict=False
-    ):
-        held = dict(points)
-        sets.append(
+def _chart(series: Mapping[str, Sequence[tuple[str, float | None]]]) -> str:
+    """Return the data of a Chart.js line chart with one line for each source, as JSON."""
+    times = sorted({time for points in series.values() for time, _ in points})
+    if not times:
+        return ""
+    datasets = []
+    for color, (source, points) in zip(cycle(_COLORS), sorted(series.items()), strict=False):
+        value_at = dict(points)
+        datasets.append(
             {
                 "label": source,
-                "data": [held.get(moment) for moment in moments],
+                "data": [value_at.get(time) for time in times],
                 "borderColor": color,
             }
         )
-    return json.dumps({"labels": moments, "datasets": sets}) if moments else ""
+    return json.dumps({"labels": times, "datasets": datasets})

@@ -1,4 +1,4 @@
-"""What was forgotten and why: legal holds, receipts of erasures, sweeps of retention."""
+"""Console pages of privacy: legal holds, erasure receipts, retention rules and sweeps."""
 
 from typing import Any
 
@@ -22,116 +22,126 @@ from mlops.privacy.legal_holds import lift_legal_holds, set_legal_hold
 from mlops.privacy.personal_data import identify
 from mlops.privacy.retention import RetentionRule, next_sweep, retention_rules
 
-
-class OpenHoldFilter(admin.SimpleListFilter):
-    """Open or lifted."""
-
-    title, parameter_name = "state", "state"
-
-    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        """Name the two."""
-        return [("open", "Open"), ("lifted", "Lifted")]
-
-    def queryset(self, request: Any, queryset: QuerySet) -> QuerySet:
-        """Keep one of them."""
-        return (
-            queryset.filter(lifted_at__isnull=self.value() == "open") if self.value() else queryset
-        )
+_HOLD_FIELDS = ("subject", "reason", "set_by", "set_at", "lifted_at", "lifted_by")
 
 
-class HoldForm(forms.ModelForm):
-    """Whose data is kept, and why."""
+class ActiveHoldFilter(admin.SimpleListFilter):
+    """Filter: active or lifted."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
+        """Return both states."""
+        return [("active", "Active"), ("lifted", "Lifted")]
+
+    def queryset(self, _request: Any, queryset: QuerySet) -> QuerySet:
+        """Return the holds in the chosen state."""
+        if not self.value():
+            return queryset
+        return queryset.filter(lifted_at__isnull=self.value() == "active")
+
+
+class LegalHoldForm(forms.ModelForm):
+    """Person and reason of a new legal hold."""
 
     class Meta:
         model = LegalHold
         fields = ("subject", "reason")
 
     def clean_subject(self) -> Any:
-        """Refuse somebody whom nobody knows."""
+        """Reject an unknown customer."""
         subject = self.cleaned_data["subject"]
         if identify(subject) is None:
-            raise forms.ValidationError("This is the id of no customer.")
+            raise forms.ValidationError("Customer not found.")
         return subject
 
     def clean_reason(self) -> str:
-        """Refuse a reason of spaces."""
+        """Reject a blank reason."""
         reason = str(self.cleaned_data["reason"]).strip()
         if not reason:
-            raise forms.ValidationError("Tell why.")
+            raise forms.ValidationError("A reason is required.")
         return reason
 
 
 @admin.register(LegalHold)
 class LegalHoldAdmin(ModelAdmin):
-    """Set and lifted, never changed or deleted: who had data kept, and how long, is itself evidence."""
+    """Legal holds: set and lifted, never changed or deleted, because they are evidence."""
 
-    form = HoldForm
-    list_display = ("subject", "reason", "set_by", "set_at", "lifted_at", "lifted_by")
-    list_filter = (OpenHoldFilter,)
+    form = LegalHoldForm
+    list_display = _HOLD_FIELDS
+    list_filter = (ActiveHoldFilter,)
     search_fields = ("subject", "reason")
     change_form_before_template = "admin/mlops/legalhold/lift.html"
     list_select_related = ("set_by", "lifted_by")
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Show all of what is there."""
-        return (
-            ("subject", "reason", "set_by", "set_at", "lifted_at", "lifted_by")
-            if obj
-            else ("subject", "reason")
-        )
+    def get_fields(self, _request: HttpRequest, obj: Any = None) -> Any:
+        """Show all fields of an existing hold."""
+        return _HOLD_FIELDS if obj else ("subject", "reason")
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes one."""
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Forbid changes."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes one."""
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Forbid deletion."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: LegalHold, form: Any, change: bool) -> None:
-        """Set it."""
-        made = set_legal_hold(subject=obj.subject, reason=obj.reason, by=request.user)
-        obj.pk, obj.set_at, obj.set_by = made.pk, made.set_at, made.set_by
+    def save_model(self, request: HttpRequest, obj: LegalHold, _form: Any, _change: bool) -> None:
+        """Set the hold."""
+        hold = set_legal_hold(subject=obj.subject, reason=obj.reason, by=request.user)
+        obj.pk = hold.pk
+        obj.set_at = hold.set_at
+        obj.set_by = hold.set_by
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Say so when the person is being erased at this moment."""
+        """Show an error message when the person is being erased at the same time."""
         try:
-            answer: HttpResponse = super().add_view(request, form_url, extra_context)
-            return answer
+            response: HttpResponse = super().add_view(request, form_url, extra_context)
         except CultivarError as error:
             messages.error(request, str(error))
             return redirect(reverse("admin:mlops_legalhold_changelist"))
+        else:
+            return response
 
     def get_urls(self) -> list[Any]:
-        """Add the page that asks before one is lifted."""
+        """Add the page that confirms the lifting of a hold."""
         view = self.admin_site.admin_view(self.lift_view)
         return [path("<uuid:pk>/lift/", view, name="mlops_legalhold_lift"), *super().get_urls()]
 
     def lift_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Ask, and on POST lift."""
-        held = get_object_or_404(LegalHold, pk=pk)
+        """Ask for confirmation; on POST lift the hold."""
+        hold = get_object_or_404(LegalHold, pk=pk)
         if not request.user.has_perm("mlops.change_legalhold"):
             raise PermissionDenied
         if request.method != "POST":
-            page = {**admin.site.each_context(request), "title": "Lift the hold", "hold": held}
+            page = {**admin.site.each_context(request), "title": "Lift the hold", "hold": hold}
             return TemplateResponse(request, "admin/mlops/legalhold/confirm.html", page)
-        if lift_legal_holds(holds=[held], by=request.user):
+        if lift_legal_holds(holds=[hold], by=request.user):
             messages.success(
                 request,
-                "The hold is lifted: rules of retention and requests of the person count again.",
+                "The hold is lifted. Retention rules and erasure requests apply again.",
             )
         else:
-            messages.warning(request, "It was lifted already.")
+            messages.warning(request, "The hold was lifted already.")
         return redirect(reverse("admin:mlops_legalhold_changelist"))
 
 
 @admin.register(Erasure)
 class ErasureAdmin(ReadOnlyAdmin):
-    """Receipts: what was removed where, and what a second look found."""
+    """Erasure receipts: deleted items by store, and the result of the verification."""
 
-    list_display = ("subject", "state", "requested_by", "reason", "started_at", "finished_at", "things")
+    list_display = (
+        "subject",
+        "state",
+        "requested_by",
+        "reason",
+        "started_at",
+        "finished_at",
+        "deleted_count",
+    )
     list_filter = ("status",)
     search_fields = ("subject",)
     fields = (
@@ -141,8 +151,8 @@ class ErasureAdmin(ReadOnlyAdmin):
         "reason",
         "started_at",
         "finished_at",
-        "removed_told",
-        "left_told",
+        "deleted_by_store",
+        "remaining_by_store",
         "error",
     )
 
@@ -152,68 +162,83 @@ class ErasureAdmin(ReadOnlyAdmin):
         label={"done": "success", "incomplete": "danger", "refused": "warning", "running": "info"},
     )
     def state(self, receipt: Erasure) -> str:
-        """Show the status in color."""
+        """Show the status as a colored label."""
         return receipt.status
 
     @admin.display(description="deleted")
-    def things(self, receipt: Erasure) -> int:
-        """Show how many things went."""
-        return sum(count for place, count in receipt.deleted.items() if "retained" not in place)
+    def deleted_count(self, receipt: Erasure) -> int:
+        """Show the total number of deleted items."""
+        return sum(count for name, count in receipt.deleted.items() if "retained" not in name)
 
-    @admin.display(description="removed, by place")
-    def removed_told(self, receipt: Erasure) -> SafeString:
-        """Show the counts."""
+    @admin.display(description="deleted by store")
+    def deleted_by_store(self, receipt: Erasure) -> SafeString:
+        """Show the numbers of deleted items."""
         return pretty_json(receipt.deleted)
 
-    @admin.display(description="found by a second look")
-    def left_told(self, receipt: Erasure) -> SafeString | str:
-        """Show what is left; what is sealed is nobody's to read."""
-        return (
-            pretty_json({p: n for p, n in receipt.remaining.items() if isinstance(n, int)})
-            if receipt.remaining
-            else "nothing"
-        )
+    @admin.display(description="found by the verification")
+    def remaining_by_store(self, receipt: Erasure) -> SafeString | str:
+        """Show the numbers of remaining items, without the sealed identifiers."""
+        counts = {
+            name: count for name, count in receipt.remaining.items() if isinstance(count, int)
+        }
+        return pretty_json(counts) if receipt.remaining else "nothing"
 
 
 @admin.register(RetentionSweep)
 class RetentionSweepAdmin(ReadOnlyAdmin):
-    """The rules, when they are applied next, and what each sweep removed."""
+    """Retention rules with the time of the next sweep, and the sweeps with their counts."""
 
-    list_display = ("rule", "table", "started_at", "cutoff_at", "deleted", "skipped_by_hold", "state", "error")
+    list_display = (
+        "rule",
+        "table",
+        "started_at",
+        "cutoff_at",
+        "deleted",
+        "skipped_by_hold",
+        "state",
+        "error",
+    )
     list_filter = ("rule", "is_dry_run")
     list_before_template = "admin/mlops/retentionsweep/rules.html"
 
     @display(
         description="state",
-        label={"done": "success", "failed": "danger", "rehearsed": "info", "died": "warning"},
+        label={
+            "done": "success",
+            "failed": "danger",
+            "dry run": "info",
+            "interrupted": "warning",
+        },
     )
-    def state(self, made: RetentionSweep) -> str:
-        """Show how it ended."""
-        if made.error:
+    def state(self, sweep: RetentionSweep) -> str:
+        """Show the outcome as a colored label."""
+        if sweep.error:
             return "failed"
-        return "rehearsed" if made.is_dry_run else "done" if made.finished_at else "died"
+        if sweep.is_dry_run:
+            return "dry run"
+        return "done" if sweep.finished_at else "interrupted"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Tell, above the list, the rules with their last sweeps and the next."""
-        real = RetentionSweep.objects.filter(is_dry_run=False)
-        newest = {
-            made.rule: made for made in real.order_by("rule", "-started_at", "-id").distinct("rule")
-        }
-        told = [(rule, _kept(rule), newest.get(rule.name)) for rule in retention_rules()]
-        page = {"rules": told, "next_sweep": next_sweep(), "holds": _holds()}
+        """Add the rules with their last sweeps, and the time of the next sweep."""
+        sweeps = RetentionSweep.objects.filter(is_dry_run=False)
+        last_sweeps = sweeps.order_by("rule", "-started_at", "-id").distinct("rule")
+        last_by_rule = {sweep.rule: sweep for sweep in last_sweeps}
+        rows = [
+            (rule, _format_period(rule), last_by_rule.get(rule.name)) for rule in retention_rules()
+        ]
+        page = {"rules": rows, "next_sweep": next_sweep(), "active_holds": _active_holds_link()}
         return super().changelist_view(request, {**(extra_context or {}), **page})
 
 
-def _kept(rule: RetentionRule) -> str:
+def _format_period(rule: RetentionRule) -> str:
     days = rule.retention_period.days
     return f"{days // 365 * 12} months" if days % 365 == 0 else f"{days} days"
 
 
-def _holds() -> SafeString | str:
+def _active_holds_link() -> SafeString | str:
+    """Return the number of active holds as a link to their list; empty if there are none."""
     count = LegalHold.objects.filter(lifted_at=None).count()
-    address = reverse("admin:mlops_legalhold_changelist")
-    return (
-        format_html('<a class="text-primary-600" href="{}?state=open">{}</a>', address, count)
-        if count
-        else ""
-    )
+    if not count:
+        return ""
+    url = reverse("admin:mlops_legalhold_changelist")
+    return format_html('<a class="text-primary-600" href="{}?state=active">{}</a>', url, count)

@@ -1,4 +1,4 @@
-"""Pages on which nothing can be written, and how their values look."""
+"""Base classes of read-only console pages, and how they show text and JSON."""
 
 import json
 from typing import Any
@@ -7,29 +7,34 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 
+_PREFORMATTED_STYLE = (
+    "max-height: 32rem; overflow: auto; white-space: pre-wrap; overflow-wrap: anywhere;"
+    " font-family: monospace"
+)
 
-class _NothingWritten:
-    """No adding, changing or deleting, whatever permissions a person has."""
 
-    def has_add_permission(self, request: Any, obj: Any = None) -> bool:
+class _NoWritePermissions:
+    """Nobody may add, change or delete, whatever permissions they have."""
+
+    def has_add_permission(self, _request: Any, _obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
+    def has_change_permission(self, _request: Any, _obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
+    def has_delete_permission(self, _request: Any, _obj: Any = None) -> bool:
         return False
 
 
-class ReadOnlyAdmin(_NothingWritten, ModelAdmin):
-    """What the machine wrote; people only read it."""
+class ReadOnlyAdmin(_NoWritePermissions, ModelAdmin):
+    """Read-only pages of a model whose rows are written by automated processes."""
 
     list_per_page = 50
     list_filter_submit = True
 
 
-class ReadOnlyInline(_NothingWritten, TabularInline):
-    """Rows that belong to a page, ten at a time, each with a link to its own."""
+class ReadOnlyInline(_NoWritePermissions, TabularInline):
+    """Read-only related rows, ten per page, with links to their own pages."""
 
     extra = 0
     per_page = 10
@@ -38,11 +43,10 @@ class ReadOnlyInline(_NothingWritten, TabularInline):
 
 
 def preformatted(text: str) -> SafeString:
-    """Show text as it is, escaped, in a box that scrolls."""
-    style = "max-height: 32rem; overflow: auto; white-space: pre-wrap; overflow-wrap: anywhere; font-family: monospace"
-    return format_html('<pre style="{}">{}</pre>', style, text)
+    """Return text, escaped, in a scrolling box."""
+    return format_html('<pre style="{}">{}</pre>', _PREFORMATTED_STYLE, text)
 
 
 def pretty_json(value: Any) -> SafeString:
-    """Show a JSON value indented."""
+    """Return a JSON value, indented, in a scrolling box."""
     return preformatted(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True))

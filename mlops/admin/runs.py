@@ -1,4 +1,4 @@
-"""Runs, quarantine, lineage, alerts."""
+"""Console pages of runs, lineage and alerts."""
 
 from typing import Any
 
@@ -14,10 +14,11 @@ from mlops.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
 from mlops.models import Alert, LineageEntry, QuarantinedRecord, RawRecord, Run
 
 _COUNTS = ("read", "new", "changed", "unchanged", "rejected", "gone")
+_DRY_RUN = "dry run"
 
 
 class RawRecordInline(ReadOnlyInline):
-    """What the source sent in the run."""
+    """Responses of the run's source."""
 
     model = RawRecord
     fields = ("bundle", "role", "status", "size_bytes", "fetched_at", "processed_at")
@@ -25,21 +26,21 @@ class RawRecordInline(ReadOnlyInline):
 
 
 class QuarantinedRecordInline(ReadOnlyInline):
-    """What the run rejected first."""
+    """Records that the run was the first to reject."""
 
     model = QuarantinedRecord
     fields = ("external_id", "field", "reason", "times_seen")
 
 
 class LineageEntryInline(ReadOnlyInline):
-    """What the run wrote."""
+    """Writes of the run."""
 
     model = LineageEntry
     fields = ("occurred_at", "operation", "output_table", "record_count", "checksum")
 
 
 class AlertInline(ReadOnlyInline):
-    """What the run made a person look at."""
+    """Alerts of the run."""
 
     model = Alert
     fields = ("code", "message", "opened_at", "closed_at")
@@ -47,7 +48,7 @@ class AlertInline(ReadOnlyInline):
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    """What a run read and changed, with checksums in and out."""
+    """Runs with their counts and checksums."""
 
     list_display = ("source", "started_at", "state", "duration", *_COUNTS, "error")
     list_filter = ("source", "status", "is_dry_run", ("started_at", RangeDateTimeFilter))
@@ -56,21 +57,22 @@ class RunAdmin(ReadOnlyAdmin):
         ("Counts", {"fields": (("read", "rejected"), ("new", "changed"), ("unchanged", "gone"))}),
         ("Checksums", {"fields": ("checksum_in", "checksum_out", "newest_event_at")}),
     )
-    readonly_fields = ("state", "duration", "found")
+    readonly_fields = ("state", "duration", "dry_run_report")
     inlines = (RawRecordInline, QuarantinedRecordInline, LineageEntryInline, AlertInline)
 
-    def get_fieldsets(self, request: HttpRequest, obj: Run | None = None) -> Any:
-        """Show first what a rehearsal found."""
+    def get_fieldsets(self, _request: HttpRequest, obj: Run | None = None) -> Any:
+        """Show the report of a dry run first."""
         if obj is None or not obj.is_dry_run:
             return self.fieldsets
-        return (("Rehearsed: nothing was written", {"fields": ("found",)}), *self.fieldsets)
+        report = ("Dry run: nothing was written", {"fields": ("dry_run_report",)})
+        return (report, *self.fieldsets)
 
-    @admin.display(description="what a run would change")
-    def found(self, run: Run) -> SafeString:
-        """Show what would stop a run, and some rows that it would write."""
+    @admin.display(description="changes of a run")
+    def dry_run_report(self, run: Run) -> SafeString:
+        """Show the objection to the feed, and some of the rows that a run would change."""
         return SafeString(
             render_to_string(
-                "admin/mlops/run/rehearsal.html", {"run": run, "report": run.report or {}}
+                "admin/mlops/run/dry_run.html", {"run": run, "report": run.report or {}}
             )
         )
 
@@ -83,26 +85,24 @@ class RunAdmin(ReadOnlyAdmin):
             "interrupted": "warning",
             "running": "info",
             "landed": "info",
-            "rehearsal": "info",
+            _DRY_RUN: "info",
         },
     )
     def state(self, run: Run) -> str:
-        """Show the status in color."""
-        return "rehearsal" if run.is_dry_run else run.status
+        """Show the status as a colored label."""
+        return _DRY_RUN if run.is_dry_run else run.status
 
     @admin.display(description="duration")
     def duration(self, run: Run) -> str:
-        """Show seconds from start to end."""
-        return (
-            f"{(run.finished_at - run.started_at).total_seconds():.1f} s"
-            if run.finished_at
-            else "under way"
-        )
+        """Show the seconds from start to end."""
+        if run.finished_at is None:
+            return "in progress"
+        return f"{(run.finished_at - run.started_at).total_seconds():.1f} s"
 
 
 @admin.register(LineageEntry)
 class LineageEntryAdmin(ReadOnlyAdmin):
-    """Which operation wrote which table."""
+    """Writes of runs by table."""
 
     list_display = (
         "occurred_at",
@@ -116,25 +116,25 @@ class LineageEntryAdmin(ReadOnlyAdmin):
 
 
 class OpenFilter(admin.SimpleListFilter):
-    """Open or closed."""
+    """Filter: open or closed."""
 
     title = "state"
     parameter_name = "state"
 
-    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        """Name the two."""
+    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
+        """Return both states."""
         return [("open", "Open"), ("closed", "Closed")]
 
-    def queryset(self, request: Any, queryset: QuerySet) -> QuerySet:
-        """Keep one of them."""
-        return (
-            queryset.filter(closed_at__isnull=self.value() == "open") if self.value() else queryset
-        )
+    def queryset(self, _request: Any, queryset: QuerySet) -> QuerySet:
+        """Return the rows in the chosen state."""
+        if not self.value():
+            return queryset
+        return queryset.filter(closed_at__isnull=self.value() == "open")
 
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin):
-    """What needs a person's eye."""
+    """Incidents that a person should look at."""
 
     list_display = (
         "code",

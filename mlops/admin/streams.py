@@ -1,4 +1,4 @@
-"""Streams in the console: how far behind, how fast, what was rejected, what waits to be told."""
+"""Console pages of streams: consumer lag and rate, rejected events, outbox."""
 
 import json
 from collections import defaultdict
@@ -28,12 +28,12 @@ _DAY = timedelta(days=1)
 
 @admin.register(InboxEvent)
 class InboxEventAdmin(ReadOnlyAdmin):
-    """Events that were applied, by whichever way they came."""
+    """Applied events, and the page of streams."""
 
     list_display = ("id", "topic", "type", "channel", "occurred_at", "received_at")
     list_filter = ("topic", "type", "channel")
     ordering = ("-received_at",)
-    show_full_result_count = False  # counting millions takes longer than anybody waits
+    show_full_result_count = False  # counting millions of rows takes too long
 
     def get_urls(self) -> list[Any]:
         """Add the page of streams."""
@@ -47,7 +47,7 @@ class InboxEventAdmin(ReadOnlyAdmin):
         ]
 
     def streams(self, request: HttpRequest) -> HttpResponse:
-        """Show each partition, each topic, and the last hour."""
+        """Show each topic and each partition, and a chart of the last hour."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         recent = SystemMetric.objects.filter(measured_at__gt=timezone.now() - _RECENT)
@@ -55,7 +55,7 @@ class InboxEventAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "title": "Streams",
             "is_configured": is_configured(),
-            "places": _places(recent),
+            "partitions": _partitions(recent),
             "topics": _topics(),
             "due": OutboxEvent.objects.filter(published_at=None).count(),
             "errors": int(recent.filter(name=ERRORS).aggregate(sum=Sum("value"))["sum"] or 0),
@@ -64,65 +64,66 @@ class InboxEventAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/mlops/streams.html", page)
 
 
-def _places(recent: QuerySet[SystemMetric]) -> Sequence[Mapping[str, Any]]:
-    """Return, of each consumer and partition heard of in the last hour, what was measured last."""
-    newest: dict[str, dict[str, Any]] = {}
-    for row in (
+def _partitions(recent: QuerySet[SystemMetric]) -> Sequence[Mapping[str, Any]]:
+    """Return the newest metrics of each consumer and partition of the last hour."""
+    newest = (
         recent.filter(name__in=(LAG, RATE, DEAD_LETTERS))
         .order_by("source", "name", "-measured_at")
         .distinct("source", "name")
-    ):
-        consumer, _, place = row.source.rpartition(" ")
-        held = newest.setdefault(
-            row.source, {"consumer": consumer, "place": place, "at": row.measured_at}
+    )
+    by_source: dict[str, dict[str, Any]] = {}
+    for metric in newest:
+        consumer, _, partition = metric.source.rpartition(" ")
+        row = by_source.setdefault(
+            metric.source,
+            {"consumer": consumer, "partition": partition, "measured_at": metric.measured_at},
         )
-        held[row.name.removeprefix("stream.")] = row.value
-    return [newest[source] for source in sorted(newest)]
+        row[metric.name.removeprefix("stream.")] = metric.value
+    return [by_source[source] for source in sorted(by_source)]
 
 
 def _topics() -> Sequence[Mapping[str, Any]]:
-    """Return, of each topic, how many events were applied in the last day, and how many lie in quarantine."""
-    came = (
-        InboxEvent.objects.filter(received_at__gt=timezone.now() - _DAY)
-        .values("topic")
-        .annotate(count=Count("*"))
+    """Return the numbers of accepted events of the last day and of quarantined ones by topic."""
+    inbox = InboxEvent.objects.filter(received_at__gt=timezone.now() - _DAY)
+    accepted = dict(inbox.values("topic").annotate(count=Count("*")).values_list("topic", "count"))
+    quarantine = QuarantinedRecord.objects.filter(run__pipeline=PIPELINE, closed_at=None)
+    rejected = dict(
+        quarantine.values("source").annotate(count=Count("*")).values_list("source", "count")
     )
-    kept = QuarantinedRecord.objects.filter(run__pipeline=PIPELINE, closed_at=None).values("source")
-    applied = dict(came.values_list("topic", "count"))
-    rejected = dict(kept.annotate(count=Count("*")).values_list("source", "count"))
     return [
-        {"topic": one, "applied": applied.get(one, 0), "rejected": rejected.get(one, 0)}
-        for one in TOPICS
+        {"topic": topic, "accepted": accepted.get(topic, 0), "rejected": rejected.get(topic, 0)}
+        for topic in TOPICS
     ]
 
 
-def _summed(by_place: Any) -> dict[datetime, float]:
-    """Return the sum of all partitions by minute."""
-    found: dict[datetime, float] = defaultdict(float)
-    for minute, told in by_place.values_list("minute", "told"):
-        found[minute] += told
-    return found
-
-
 def _chart(recent: QuerySet[SystemMetric]) -> Mapping[str, Any]:
-    """Return lag and rate of all partitions by minute, as Chart.js takes them."""
-    # Each partition is measured several times a minute: its worst lag and its mean rate, then the sum of all partitions.
-    by_place = recent.annotate(minute=TruncMinute("measured_at")).values("minute", "source")
-    lag = _summed(by_place.filter(name=LAG).annotate(told=Max("value")))
-    rate = _summed(by_place.filter(name=RATE).annotate(told=Avg("value")))
+    """Return lag and rate of all partitions by minute, as data of a Chart.js line chart."""
+    # A partition has several measurements a minute: take its highest lag and its mean rate, then
+    # the sum of all partitions.
+    by_partition = recent.annotate(minute=TruncMinute("measured_at")).values("minute", "source")
+    lag = _sum_by_minute(by_partition.filter(name=LAG).annotate(of_partition=Max("value")))
+    rate = _sum_by_minute(by_partition.filter(name=RATE).annotate(of_partition=Avg("value")))
     minutes = sorted({*lag, *rate})
     return {
         "labels": [timezone.localtime(minute).strftime("%H:%M") for minute in minutes],
         "datasets": [
             {
                 "label": "waiting",
-                "data": [lag.get(m, 0) for m in minutes],
+                "data": [lag.get(minute, 0) for minute in minutes],
                 "borderColor": "var(--color-primary-600)",
             },
             {
-                "label": "a second",
-                "data": [round(rate.get(m, 0), 1) for m in minutes],
+                "label": "per second",
+                "data": [round(rate.get(minute, 0), 1) for minute in minutes],
                 "borderColor": "var(--color-primary-300)",
             },
         ],
     }
+
+
+def _sum_by_minute(by_partition: Any) -> dict[datetime, float]:
+    """Return the sum of all partitions for each minute."""
+    sums: dict[datetime, float] = defaultdict(float)
+    for minute, value in by_partition.values_list("minute", "of_partition"):
+        sums[minute] += value
+    return sums

@@ -1,1 +1,1 @@
-"""Events over REST."""
+"""REST API of events."""

@@ -1,4 +1,4 @@
-"""Addresses of the engine's API."""
+"""URLs of the events API."""
 
 from django.urls import re_path
 

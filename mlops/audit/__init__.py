@@ -1,1 +1,1 @@
-"""Audit: operations and the history of fields."""
+"""Audit trail: operations and row changes."""

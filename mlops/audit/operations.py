@@ -1,4 +1,4 @@
-"""Operations: what is done within one is noted as its doing, row by row, by triggers."""
+"""Operations: named changes, to which triggers assign every row change of the transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,16 +20,16 @@ def operation(
     undoes: Operation | None = None,
 ) -> Iterator[Operation]:
     """
-    Do all that follows in one transaction, as one operation that can be told and undone.
+    Run the block in one transaction as one operation, which can be shown and undone.
 
-    Within another operation it is part of that one. The request's id comes from the log context.
+    A nested operation is part of the outer one. The request id comes from the log context.
     """
     with transaction.atomic():
         if outer := current_operation():
             yield outer
             return
         request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))[:64]
-        done = Operation.objects.create(
+        new_operation = Operation.objects.create(
             kind=kind,
             actor=actor,
             client=client[:60],
@@ -37,35 +37,35 @@ def operation(
             request_id=request_id,
             undoes=undoes,
         )
-        with _named(done):
-            yield done
+        with _as_current(new_operation):
+            yield new_operation
 
 
 @contextmanager
-def operation_of(run: Run) -> Iterator[None]:
-    """Do all that follows in one transaction, as the doing of a run."""
+def run_operation(run: Run) -> Iterator[None]:
+    """Run the block in one transaction as part of the operation of a run."""
     with transaction.atomic():
-        done, _ = Operation.objects.get_or_create(run=run, kind=Operation.Kind.RUN)
-        with _named(done):
+        of_run, _ = Operation.objects.get_or_create(run=run, kind=Operation.Kind.RUN)
+        with _as_current(of_run):
             yield
 
 
 def current_operation() -> Operation | None:
-    """Return the operation of the transaction under way."""
+    """Return the operation of the current transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_operation()")
-        (pk,) = cursor.fetchone()
-    return Operation.objects.get(pk=pk) if pk else None
+        (operation_id,) = cursor.fetchone()
+    return Operation.objects.get(pk=operation_id) if operation_id else None
 
 
 @contextmanager
-def _named(done: Operation) -> Iterator[None]:
-    _name(str(done.pk))
+def _as_current(current: Operation) -> Iterator[None]:
+    _set_current(str(current.pk))
     yield
-    # An error leaves a transaction that is undone, and the name with it.
-    _name("")
+    # After an error nothing is reset: the transaction is rolled back, and the setting with it.
+    _set_current("")
 
 
-def _name(text: str) -> None:
+def _set_current(operation_id: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('cultivar.operation', %s, true)", [text])
+        cursor.execute("SELECT set_config('cultivar.operation', %s, true)", [operation_id])

@@ -1,4 +1,4 @@
-"""What happened to the data, in rows."""
+"""Models of the data engine: runs, quarantine, audit, quality, streams, privacy, metrics."""
 
 from mlops.models.alerts import Alert
 from mlops.models.history import Operation, RowChange
@@ -10,7 +10,7 @@ from mlops.models.quality import QualityFinding
 from mlops.models.quarantine import QuarantinedRecord
 from mlops.models.raw import RawRecord
 from mlops.models.runs import Run
-from mlops.models.streams import InboxEvent, OutgoingEvent
+from mlops.models.streams import InboxEvent, OutboxEvent
 
 __all__ = [
     "Alert",
@@ -21,7 +21,7 @@ __all__ = [
     "LineageEntry",
     "MetricThreshold",
     "Operation",
-    "OutgoingEvent",
+    "OutboxEvent",
     "QualityFinding",
     "QuarantinedRecord",
     "RawRecord",

@@ -1,4 +1,4 @@
-"""What needs a person's eye."""
+"""Alerts."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -7,7 +7,7 @@ from mlops.models.runs import Run
 
 
 class Alert(models.Model):
-    """One incident; it stays open until the cause is gone (table `alerts`)."""
+    """An incident that a person should look at; open until resolved (table `alerts`)."""
 
     code = models.CharField(max_length=50)
     subject = models.CharField(max_length=100)
@@ -16,7 +16,7 @@ class Alert(models.Model):
     severity = models.CharField(
         max_length=10, default="error", db_default="error", db_comment="error or warning"
     )
-    notified_at = models.DateTimeField(null=True, db_comment="when e-mail and webhook were told")
+    notified_at = models.DateTimeField(null=True, db_comment="when e-mail and webhook were sent")
     opened_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True, blank=True)
 
@@ -27,7 +27,7 @@ class Alert(models.Model):
             models.UniqueConstraint(
                 fields=["code", "subject"],
                 condition=models.Q(closed_at=None),
-                name="alerts_one_open_an_incident",
+                name="alerts_one_open_per_incident",
             )
         ]
 

@@ -1,4 +1,4 @@
-"""What was done to rows, by whom and why, so that it can be told and undone."""
+"""Audit trail: operations and the row changes that belong to them."""
 
 from django.conf import settings
 from django.contrib.postgres.fields import HStoreField
@@ -10,15 +10,15 @@ from mlops.models.runs import Run
 
 
 class Operation(models.Model):
-    """One thing that somebody or something did, however many rows it touched (table `operations`)."""
+    """A named change of any number of rows by one actor (table `operations`)."""
 
     class Kind(models.TextChoices):
-        """What was done."""
+        """Kind of change."""
 
         EDIT = "edit", "edit"
-        BULK_EDIT = "bulk-edit", "bulk edit"
+        BULK_EDIT = "bulk_edit", "bulk edit"
         IMPORT = "import", "import of a file"
-        REVIEW = "review", "answer to a review item"
+        REVIEW = "review", "decision of a review item"
         MERGE = "merge", "merge"
         UNMERGE = "unmerge", "unmerge"
         MATCH = "match", "automatic matching"
@@ -33,13 +33,11 @@ class Operation(models.Model):
         null=True,
         on_delete=models.PROTECT,
         related_name="+",
-        db_comment="NULL: the machine",
+        db_comment="NULL: an automated process",
     )
-    client = models.CharField(
-        max_length=60, blank=True, db_comment="the API key that asked, by name"
-    )
+    client = models.CharField(max_length=60, blank=True, db_comment="name of the API key")
     reason = models.TextField(blank=True)
-    request_id = models.CharField(max_length=64, blank=True, db_comment="as in the logs")
+    request_id = models.CharField(max_length=64, blank=True, db_comment="request_id of the logs")
     run = models.ForeignKey(Run, null=True, on_delete=models.PROTECT, related_name="operations")
     undoes = models.OneToOneField(
         "self", null=True, on_delete=models.PROTECT, related_name="undone_by"
@@ -51,7 +49,7 @@ class Operation(models.Model):
         ordering = ("-started_at",)
         constraints = [
             models.UniqueConstraint(
-                fields=["run"], condition=models.Q(kind="run"), name="operations_one_a_run"
+                fields=["run"], condition=models.Q(kind="run"), name="operations_one_per_run"
             )
         ]
 
@@ -60,7 +58,7 @@ class Operation(models.Model):
 
 
 class RowChange(models.Model):
-    """What one statement changed in one row of a table whose history is kept (table `row_changes`); triggers write it."""
+    """One change of one row of an audited table, written by triggers (table `row_changes`)."""
 
     operation = models.ForeignKey(
         Operation, null=True, on_delete=models.PROTECT, related_name="changes"
@@ -80,7 +78,7 @@ class RowChange(models.Model):
         db_table = "row_changes"
         ordering = ("-id",)
         indexes = [
-            models.Index(fields=["table_name", "row_id", "-id"], name="row_changes_of_a_row"),
+            models.Index(fields=["table_name", "row_id", "-id"], name="row_changes_by_row"),
         ]
 
     def __str__(self) -> str:

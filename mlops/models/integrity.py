@@ -1,10 +1,10 @@
-"""What rows looked like when they were last found right."""
+"""Row digests and signed seals of audited tables."""
 
 from django.db import models
 
 
 class RowDigest(models.Model):
-    """The digest of one row as last found right (table `row_digests`)."""
+    """Digest of one row when its block was last sealed (table `row_digests`)."""
 
     table_name = models.CharField(max_length=63)
     row_id = models.UUIDField()
@@ -14,7 +14,7 @@ class RowDigest(models.Model):
     class Meta:
         db_table = "row_digests"
         constraints = [
-            models.UniqueConstraint(fields=["table_name", "row_id"], name="row_digests_once")
+            models.UniqueConstraint(fields=["table_name", "row_id"], name="row_digests_unique")
         ]
 
     def __str__(self) -> str:
@@ -22,7 +22,11 @@ class RowDigest(models.Model):
 
 
 class IntegritySeal(models.Model):
-    """The checksum of one block of a table, signed together with the seal before it (table `integrity_seals`)."""
+    """
+    Signed checksum of one block of a table (table `integrity_seals`).
+
+    The signature covers the previous seal of the table, so that the seals form a chain.
+    """
 
     table_name = models.CharField(max_length=63)
     block = models.SmallIntegerField(db_comment="first byte of the rows' ids")

@@ -1,4 +1,4 @@
-"""Who wrote what, from where."""
+"""Lineage."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -7,7 +7,7 @@ from mlops.models.runs import Run
 
 
 class LineageEntry(models.Model):
-    """One operation that wrote rows: its source, table, count and checksum (table `lineage_entries`)."""
+    """A write of a run: source, table, row count and checksum (table `lineage_entries`)."""
 
     occurred_at = models.DateTimeField(db_default=Now())
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="lineage")

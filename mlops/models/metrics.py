@@ -1,4 +1,4 @@
-"""Measurements and log lines of our systems, and the thresholds they are held against."""
+"""System metrics and log lines, and the thresholds of metrics."""
 
 import uuid
 
@@ -9,13 +9,17 @@ from psqlextra.types import PostgresPartitioningMethod
 
 
 class SystemMetric(PostgresPartitionedModel):
-    """One measurement, or one line of a log, by month of `measured_at` (table `system_metrics`)."""
+    """
+    A measurement or a log line (table `system_metrics`).
+
+    Partitioned by month of `measured_at`.
+    """
 
     pk = models.CompositePrimaryKey("id", "measured_at")
     id = models.UUIDField(default=uuid.uuid4, editable=False)  # type: ignore[assignment]  # there: a number
-    source = models.CharField(max_length=100, db_comment="machine or service it is of")
+    source = models.CharField(max_length=100, db_comment="machine or service")
     name = models.CharField(max_length=100)
-    value = models.FloatField(null=True, db_comment="null: a line of a log")
+    value = models.FloatField(null=True, db_comment="NULL: a log line")
     level = models.CharField(max_length=10, blank=True, default="", db_default="")
     message = models.TextField(blank=True, default="", db_default="")
     measured_at = models.DateTimeField(db_default=Now())
@@ -33,18 +37,18 @@ class SystemMetric(PostgresPartitionedModel):
 
 
 class MetricThreshold(models.Model):
-    """What a metric must not pass; an alert is open while it does (table `metric_thresholds`)."""
+    """Limit of a metric; an alert is open while it is exceeded (table `metric_thresholds`)."""
 
     class Side(models.TextChoices):
-        """Where it is too much."""
+        """Side of the limit on which the value is out of range."""
 
         ABOVE = "above"
         BELOW = "below"
 
     name = models.CharField(
-        max_length=100, help_text="of the metric, for example disk_used_percent"
+        max_length=100, help_text="name of the metric, for example disk_used_percent"
     )
-    source = models.CharField(max_length=100, blank=True, help_text="empty: whichever")
+    source = models.CharField(max_length=100, blank=True, help_text="empty: any source")
     side = models.CharField(max_length=5, choices=Side, default=Side.ABOVE)
     value = models.FloatField()
     is_active = models.BooleanField(default=True)
@@ -54,7 +58,7 @@ class MetricThreshold(models.Model):
         ordering = ("name", "source")
         constraints = [
             models.UniqueConstraint(
-                fields=["name", "source", "side"], name="metric_thresholds_once"
+                fields=["name", "source", "side"], name="metric_thresholds_unique"
             )
         ]
 

@@ -1,4 +1,4 @@
-"""What was forgotten and why: sweeps of retention, legal holds, receipts of erasure."""
+"""Retention sweeps, legal holds and erasure receipts."""
 
 from uuid import uuid4
 
@@ -8,16 +8,18 @@ from django.db.models.functions import Now
 
 
 class RetentionSweep(models.Model):
-    """One application of one rule of retention, also when it removed nothing (table `retention_sweeps`)."""
+    """An application of a retention rule, with its counts (table `retention_sweeps`)."""
 
     rule = models.CharField(max_length=100)
     table = models.CharField(max_length=63)
-    before = models.DateTimeField(db_comment="what is older was to go")
+    cutoff_at = models.DateTimeField(db_comment="rows older than this were to be deleted")
     started_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
-    removed = models.BigIntegerField(default=0)
-    held = models.BigIntegerField(default=0, db_comment="old enough, kept by a legal hold")
-    is_rehearsal = models.BooleanField(default=False)
+    deleted = models.BigIntegerField(default=0)
+    skipped_by_hold = models.BigIntegerField(
+        default=0, db_comment="rows old enough but under a legal hold"
+    )
+    is_dry_run = models.BooleanField(default=False)
     error = models.TextField(blank=True)
 
     class Meta:
@@ -26,11 +28,15 @@ class RetentionSweep(models.Model):
         indexes = [models.Index(fields=["rule", "-started_at"], name="retention_sweeps_newest")]
 
     def __str__(self) -> str:
-        return f"{self.rule} {self.started_at:%Y-%m-%d}: {self.removed}"
+        return f"{self.rule} {self.started_at:%Y-%m-%d}: {self.deleted}"
 
 
 class LegalHold(models.Model):
-    """Whose data must be kept, whatever they or a rule ask, while it is not lifted (table `legal_holds`)."""
+    """
+    A person whose data must not be deleted until the hold is lifted (table `legal_holds`).
+
+    It overrides erasure requests and retention rules.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     subject = models.UUIDField(help_text="id of the customer")
@@ -59,13 +65,13 @@ class LegalHold(models.Model):
 
 class Erasure(models.Model):
     """
-    The receipt of an erasure: what was removed where, and that a second look found nothing (table `erasures`).
+    The receipt of an erasure: deleted items and the result of the verification (table `erasures`).
 
-    The subject is its id of ours, which means nothing once the rows are gone; nothing else of the person is kept.
+    Of the person it stores only our id, which identifies nobody once their rows are deleted.
     """
 
     class Status(models.TextChoices):
-        """Where it stands; what was interrupted is begun anew."""
+        """Progress of an erasure; RUNNING and INCOMPLETE ones are repeated until done."""
 
         RUNNING = "running"
         DONE = "done"
@@ -75,17 +81,19 @@ class Erasure(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     subject = models.UUIDField()
     status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
-    asked_by = models.CharField(max_length=150, help_text="who of us, or which API key")
+    requested_by = models.CharField(max_length=150, help_text="user or API key")
     reason = models.CharField(max_length=200)
-    began_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
-    removed = models.JSONField(default=dict, db_comment="what was removed, by place")
-    left = models.JSONField(default=dict, db_comment="what a second look found, by place")
+    deleted = models.JSONField(default=dict, db_comment="deleted items by personal data store")
+    remaining = models.JSONField(
+        default=dict, db_comment="items found by the verification, by personal data store"
+    )
     error = models.TextField(blank=True)
 
     class Meta:
         db_table = "erasures"
-        ordering = ("-began_at",)
+        ordering = ("-started_at",)
         indexes = [models.Index(fields=["subject"], name="erasures_subject")]
 
     def __str__(self) -> str:

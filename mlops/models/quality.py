@@ -1,4 +1,4 @@
-"""What rules of quality found."""
+"""Findings of quality rules."""
 
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
@@ -6,10 +6,10 @@ from django.db.models.functions import Now
 
 
 class QualityFinding(models.Model):
-    """One row that breaks one rule; open until it breaks it no more (table `quality_findings`)."""
+    """A row that violates a rule; open until it no longer does (table `quality_findings`)."""
 
     class Severity(models.TextChoices):
-        """How bad it is."""
+        """Severity of a violation."""
 
         ERROR = "error"
         WARNING = "warning"

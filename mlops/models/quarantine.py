@@ -1,4 +1,4 @@
-"""What failed validation, kept."""
+"""Quarantine."""
 
 from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
@@ -22,8 +22,10 @@ class QuarantinedRecord(models.Model):
     first_seen_at = models.DateTimeField(db_default=Now())
     times_seen = models.IntegerField(default=1, db_default=1)
 
-    fixed_payload = models.JSONField(null=True, blank=True, db_comment="as a person mended it")
-    closed_at = models.DateTimeField(null=True, db_comment="when it became a row, or was put away")
+    fixed_payload = models.JSONField(
+        null=True, blank=True, db_comment="payload as fixed by a person"
+    )
+    closed_at = models.DateTimeField(null=True, db_comment="when it was replayed or dismissed")
     closed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -36,7 +38,7 @@ class QuarantinedRecord(models.Model):
         ordering = ("-first_seen_at",)
         constraints = [
             models.UniqueConstraint(
-                fields=["source", "payload_hash", "reason"], name="quarantined_records_once"
+                fields=["source", "payload_hash", "reason"], name="quarantined_records_unique"
             )
         ]
 

@@ -1,4 +1,4 @@
-"""What a source sent, byte for byte."""
+"""Raw responses of sources."""
 
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
@@ -8,7 +8,11 @@ from mlops.models.runs import Run
 
 
 class RawRecord(models.Model):
-    """One response of a source as landed in a run; the bytes lie in object storage by hash (table `raw_records`)."""
+    """
+    One response of a source, landed in a run (table `raw_records`).
+
+    Its bytes are in object storage under their hash.
+    """
 
     id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="raw_records")
@@ -25,26 +29,30 @@ class RawRecord(models.Model):
     )
     size_bytes = models.IntegerField()
     request_key = models.CharField(
-        max_length=64, blank=True, db_index=True, db_comment="sha256 of what was asked"
+        max_length=64, blank=True, db_index=True, db_comment="sha256 of the request"
     )
     etag = models.CharField(max_length=200, blank=True)
     last_modified = models.CharField(max_length=60, blank=True)
-    is_unmodified = models.BooleanField(default=False, db_comment="the source said: as last time")
+    is_unmodified = models.BooleanField(
+        default=False, db_comment="the source answered 304 Not Modified"
+    )
     fetched_at = models.DateTimeField()
     landed_at = models.DateTimeField(db_default=Now())
-    refined_records = models.IntegerField(
-        default=0, db_comment="records of the bundle that are saved: a checkpoint"
+    processed_records = models.IntegerField(
+        default=0, db_comment="saved records of the bundle: the checkpoint"
     )
-    rejected_records = models.IntegerField(default=0, db_comment="how many of them were rejected")
-    refined_with = models.CharField(
-        max_length=20, blank=True, db_comment="version of the pipeline that refined it"
+    rejected_records = models.IntegerField(default=0, db_comment="rejected records of the bundle")
+    pipeline_version = models.CharField(
+        max_length=20, blank=True, db_comment="version of the pipeline that processed it"
     )
-    refined_at = models.DateTimeField(null=True)
+    processed_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "raw_records"
         constraints = [
-            models.UniqueConstraint(fields=["run", "bundle", "role"], name="raw_records_once_a_run")
+            models.UniqueConstraint(
+                fields=["run", "bundle", "role"], name="raw_records_unique_per_run"
+            )
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ class Run(models.Model):
     """One execution of a pipeline for one source, with its counts and checksums (table `runs`)."""
 
     class Status(models.TextChoices):
-        """Where the run stands."""
+        """Progress of a run."""
 
         RUNNING = "running"
         LANDED = "landed"
@@ -31,20 +31,18 @@ class Run(models.Model):
     rejected = models.IntegerField(default=0)
     gone = models.IntegerField(default=0, db_comment="rows that the source no longer lists")
     is_partial = models.BooleanField(
-        default=False, db_comment="fetched up to a limit: says nothing of what is gone"
+        default=False, db_comment="fetched up to a limit; does not show which rows are gone"
     )
     is_accepted = models.BooleanField(
-        default=False, db_comment="a person said beforehand that large changes are right"
+        default=False, db_comment="a person has confirmed beforehand that large changes are right"
     )
-    is_surveyed = models.BooleanField(default=False, db_comment="found fit to be refined")
-    is_rehearsal = models.BooleanField(
-        default=False, db_comment="nothing but the report was written"
+    is_surveyed = models.BooleanField(
+        default=False, db_comment="the feed was surveyed and may be processed"
     )
-    report = models.JSONField(
-        null=True, db_comment="what a rehearsal found: objection, differences, gone"
-    )
+    is_dry_run = models.BooleanField(default=False, db_comment="nothing but the report was written")
+    report = models.JSONField(null=True, db_comment="report of a dry run: objection, differences")
     newest_event_at = models.DateTimeField(
-        null=True, db_comment="newest time that the records themselves tell"
+        null=True, db_comment="newest time that the records themselves name"
     )
     checksum_in = models.CharField(
         max_length=64, blank=True, db_comment="sha256 over the hashes of the raw records"

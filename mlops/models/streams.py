@@ -1,4 +1,4 @@
-"""Events: what came in once, and what is to go out."""
+"""Inbox and outbox of events."""
 
 import uuid
 
@@ -8,10 +8,14 @@ from django.db.models.functions import Now
 
 
 class InboxEvent(models.Model):
-    """An event that was applied, by its own id, so that it is applied once however often it comes (table `event_inbox`)."""
+    """
+    An applied event (table `event_inbox`).
 
-    class Way(models.TextChoices):
-        """How it came."""
+    Its id prevents that the same event is applied again.
+    """
+
+    class Channel(models.TextChoices):
+        """Channel by which an event arrived."""
 
         KAFKA = "kafka"
         REST = "rest"
@@ -20,7 +24,7 @@ class InboxEvent(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     topic = models.CharField(max_length=100)
     type = models.CharField(max_length=50)
-    way = models.CharField(max_length=6, choices=Way)
+    channel = models.CharField(max_length=6, choices=Channel)
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now())
 
@@ -32,8 +36,12 @@ class InboxEvent(models.Model):
         return f"{self.topic} {self.type} {self.pk}"
 
 
-class OutgoingEvent(models.Model):
-    """An event that our own rows made, written with them and published afterwards (table `event_outbox`)."""
+class OutboxEvent(models.Model):
+    """
+    An event of ours that is to be published (table `event_outbox`).
+
+    It is written in the transaction of the change that it reports.
+    """
 
     id = models.BigAutoField(primary_key=True)
     event_id = models.UUIDField(db_default=RandomUUID(), unique=True, editable=False)
@@ -41,7 +49,7 @@ class OutgoingEvent(models.Model):
     key = models.CharField(max_length=100)
     type = models.CharField(max_length=50)
     data = models.JSONField()
-    noted_at = models.DateTimeField(db_default=Now())
+    recorded_at = models.DateTimeField(db_default=Now())
     published_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -1,1 +1,1 @@
-"""How data flows: sources, landing, stages, the runner, the task door."""
+"""Pipelines: source definitions, landing, processing, runs, replay."""

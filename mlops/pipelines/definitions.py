@@ -1,4 +1,4 @@
-"""What a source and a pipeline are."""
+"""Definitions of pipelines and their sources: protocols and value types."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,12 +6,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from mlops.pipelines.connectors.http import SourceAnswer, SourceClient
+    from mlops.pipelines.connectors.http import SourceClient, SourceResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """One response as sent; those of a run with the same `bundle` are parsed together, `role` tells them apart."""
+class RawResponse:
+    """
+    One response of a source, byte for byte.
+
+    Responses of a run with the same `bundle` are parsed together; `role` names each within its
+    bundle.
+    """
 
     bundle: str
     role: str
@@ -21,30 +26,30 @@ class Fetched:
     body: bytes
     fetched_at: datetime
     request_key: str = ""
-    """sha256 of what was asked; empty when the same question is not asked again."""
+    """sha256 of the request; empty when the same request is not sent again."""
     etag: str = ""
     last_modified: str = ""
     is_unmodified: bool = False
 
     @classmethod
-    def of(cls, answer: "SourceAnswer", *, bundle: str, role: str) -> "Fetched":
-        """Give an answer its place in a run."""
+    def from_response(cls, response: "SourceResponse", *, bundle: str, role: str) -> "RawResponse":
+        """Return an HTTP response with its bundle and role."""
         return cls(
             bundle=bundle,
             role=role,
-            url=answer.url,
-            status=answer.status,
-            content_type=answer.content_type,
-            body=answer.body,
-            fetched_at=answer.fetched_at,
-            request_key=answer.request_key,
-            etag=answer.headers.get("ETag", ""),
-            last_modified=answer.headers.get("Last-Modified", ""),
-            is_unmodified=answer.is_unmodified,
+            url=response.url,
+            status=response.status,
+            content_type=response.content_type,
+            body=response.body,
+            fetched_at=response.fetched_at,
+            request_key=response.request_key,
+            etag=response.headers.get("ETag", ""),
+            last_modified=response.headers.get("Last-Modified", ""),
+            is_unmodified=response.is_unmodified,
         )
 
 
-class Record(Protocol):
+class SourceRecord(Protocol):
     """A record as the source wrote it."""
 
     @property
@@ -53,54 +58,54 @@ class Record(Protocol):
 
     @property
     def payload(self) -> Mapping[str, Any]:
-        """What it was read from, for quarantine."""
+        """The parsed data that the record was read from, for quarantine."""
 
 
-class Source(Protocol):
-    """A supplier's way of answering."""
+class PipelineSource(Protocol):
+    """A supplier or registry: how to fetch its responses and parse its records."""
 
     code: str
     label: str
     base_url: str
     price_kind: str
 
-    def fetch(self, client: "SourceClient", *, limit: int | None) -> Iterator[Fetched]:
-        """Walk all pages; raises SourceBroken as soon as an answer is not in the source's format."""
+    def fetch(self, client: "SourceClient", *, limit: int | None) -> Iterator[RawResponse]:
+        """Fetch all pages. Raises SourceBroken at the first response in an unknown format."""
 
-    def parse(self, bundle: Sequence[Fetched]) -> Iterator[Any]:
-        """Read the records of a bundle as written, always in the same order. Raises SourceBroken."""
+    def parse(self, bundle: Sequence[RawResponse]) -> Iterator[Any]:
+        """Read the records of a bundle, always in the same order. Raises SourceBroken."""
 
-    def records_of(self, payload: Mapping[str, Any]) -> Iterator[Any]:
-        """Read the records of a payload again, as it was quarantined or as a person has mended it."""
+    def parse_payload(self, payload: Mapping[str, Any]) -> Iterator[Any]:
+        """Read the records of a quarantined payload, as received or as fixed by a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """How staff have said that a source is to be reached."""
+class SourceAccess:
+    """Settings that staff have made for reaching a source."""
 
     base_url: str = ""
-    """Empty: the source's own."""
+    """Empty: the default of the source."""
     file: str = ""
-    """Where an uploaded file lies in object storage; read where there is no address."""
+    """Key of an uploaded file in object storage; read when there is no `base_url`."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     requests_per_second: float = 5
 
 
 class Survey(Protocol):
-    """What a whole feed holds, known before any of it is used."""
+    """Summary of a whole feed, computed before any record is processed."""
 
     @property
     def objection(self) -> str:
-        """Why a person should look before this feed is used; empty when nothing speaks against it."""
+        """Why a person should check this feed before it is used; empty if there is no reason."""
 
     @property
     def newest_event_at(self) -> datetime | None:
-        """Newest time that the records themselves tell."""
+        """Newest time that the records themselves name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
-    """How many rows a save found new, changed and unchanged."""
+class SaveCounts:
+    """Numbers of rows that a save found new, changed and unchanged."""
 
     new: int = 0
     changed: int = 0
@@ -108,8 +113,8 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """What a rehearsed save would do to one row: values by column, before and after."""
+class RowDifference:
+    """The change that a save would make to one row: values by column, before and after."""
 
     key: str
     before: Mapping[str, str]
@@ -118,24 +123,33 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """A road: its sources, what is done to each record in order, how the batch is saved."""
+    """An ordered processing of the records of its sources, up to saving them in batches."""
 
     name: str
-    source: Callable[[str], Source]
-    """Return the source of a code; raises KeyError when there is none."""
-    access: Callable[[str], Access]
-    """Return how the source of a code is to be reached."""
+    source: Callable[[str], PipelineSource]
+    """Return the source with a code. Raises KeyError: unknown source."""
+    access: Callable[[str], SourceAccess]
+    """Return the access settings of the source with a code."""
     stages: tuple[Callable[[Any], Any], ...]
+    """Pure functions, applied to each record in order. They raise RecordRejected."""
     survey: Callable[..., Survey]
-    """Called with `source`, all `records` of a run before any is refined, and `is_partial`. Raises FeedSuspicious for
-    what no person may accept."""
-    preview: Callable[..., list[Difference]]
-    """Called with `listings` that a save would write; returns what it would change, writes nothing."""
-    save: Callable[..., Saved]
+    """
+    Called with `source`, all `records` of a run before any is processed, and `is_partial`.
+
+    Raises FeedSuspicious for what no person may accept.
+    """
+    preview: Callable[..., list[RowDifference]]
+    """Called with `listings` that a save would write; returns the changes, writes nothing."""
+    save: Callable[..., SaveCounts]
     """Called with `listings`, `run`, `bundle`. Safe to repeat."""
     conclude: Callable[..., int]
-    """Called with `source`, `survey` and `run` after all is refined; returns how many rows the source no longer lists."""
+    """
+    Called with `source`, `survey` and `run` after all records are processed.
+
+    Returns how many rows the source no longer lists.
+    """
     checksum: Callable[[str], str]
+    """Return the checksum of the rows of the source with a code."""
     version: Callable[[str], str]
-    """Return what changes whenever the same bytes might be refined into something else."""
+    """Return a version that changes when the same bytes could give other rows."""
     output_table: str

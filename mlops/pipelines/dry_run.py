@@ -1,4 +1,4 @@
-"""What a run would do, without doing it."""
+"""Dry runs: everything that a run would do, in a transaction that is rolled back."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -7,86 +7,96 @@ from django.db import transaction
 from django.utils import timezone
 
 from mlops.models import Run
-from mlops.pipelines.connectors.http import reaching
-from mlops.pipelines.definitions import Difference, Pipeline
-from mlops.pipelines.landing import Landed
-from mlops.pipelines.processing import batches_of, save_batch
-from mlops.pipelines.runner import access_of, fetching, only_run_of
+from mlops.pipelines.connectors.http import SourceClient, open_source_client
+from mlops.pipelines.definitions import Pipeline, PipelineSource, RawResponse, RowDifference
+from mlops.pipelines.landing import LandedResponses
+from mlops.pipelines.processing import process_batches, save_batch
+from mlops.pipelines.runner import fetch_responses, source_access, source_lock
 
-_MOST_DIFFERENCES = 50
+_MAX_DIFFERENCES = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
-    """The run as it would be, what would stop it, and some of the rows that it would change."""
+class DryRun:
+    """The run as it would be, the survey's objection to it, and up to 50 rows it would change."""
 
     run: Run
     objection: str
-    differences: list[Difference]
+    differences: list[RowDifference]
 
 
-class _Rehearsed(Exception):
-    """Carries what was found out of the transaction that forgets it."""
-
-    def __init__(self, rehearsal: Rehearsal) -> None:
-        self.rehearsal = rehearsal
-
-
-def rehearse_source(
+def dry_run_source(
     pipeline: Pipeline, *, code: str, base_url: str = "", limit: int | None = None
-) -> Rehearsal:
+) -> DryRun:
     """
-    Do all that run_source does in a transaction that is undone; keep nothing.
+    Do everything that run_source does, without keeping anything.
 
-    Raises what a run raises but for what a person may accept: that is in `objection`.
+    Raises what run_source raises, except for what a person may accept: that is in `objection`.
     """
-    source, access = pipeline.source(code), access_of(pipeline, code, base_url)
-    landed = Landed(source=code, run=None)
-    with only_run_of(code), reaching(access, landed=landed) as client:
-        fetched = sorted(fetching(source, client, limit), key=lambda f: (f.bundle, f.role))
-        bundles = {
-            bundle: list(group) for bundle, group in groupby(fetched, key=lambda f: f.bundle)
-        }
-        try:
-            with transaction.atomic():
-                run = Run.objects.create(
-                    pipeline=pipeline.name, source=code, is_partial=limit is not None
-                )
-                run.refresh_from_db()
-                records = (
-                    record for responses in bundles.values() for record in source.parse(responses)
-                )
-                survey = pipeline.survey(source=code, records=records, is_partial=run.is_partial)
-                differences: list[Difference] = []
-                for bundle, responses in bundles.items():
-                    for refined in batches_of(pipeline, source.parse(responses)):
-                        if len(differences) < _MOST_DIFFERENCES:
-                            differences += pipeline.preview(listings=refined.accepted)
-                        save_batch(pipeline, run, refined, bundle=bundle)
-                run.refresh_from_db()
-                run.gone = pipeline.conclude(source=code, survey=survey, run=run)
-                run.checksum_out = pipeline.checksum(code)
-                raise _Rehearsed(
-                    Rehearsal(
-                        run=run,
-                        objection=survey.objection,
-                        differences=differences[:_MOST_DIFFERENCES],
-                    )
-                )
-        except _Rehearsed as found:
-            return found.rehearsal
+    source = pipeline.source(code)
+    access = source_access(pipeline, code, base_url)
+    landed = LandedResponses(source=code, run=None)
+    with source_lock(code), open_source_client(access, landed=landed) as client:
+        bundles = _fetch_bundles(source, client, limit)
+        with transaction.atomic():
+            dry_run = _run(pipeline, source, bundles, limit)
+            transaction.set_rollback(True)
+    return dry_run
 
 
-def note_rehearsal(rehearsal: Rehearsal) -> Run:
-    """Keep what a rehearsal found as a run of its own, for people to read."""
-    run = rehearsal.run
-    run.is_rehearsal, run.status, run.finished_at = True, Run.Status.SUCCEEDED, timezone.now()
+def save_dry_run(dry_run: DryRun) -> Run:
+    """Store a dry run with its report as a run, for the console."""
+    run = dry_run.run
+    run.is_dry_run = True
+    run.status = Run.Status.SUCCEEDED
+    run.finished_at = timezone.now()
     run.report = {
-        "objection": rehearsal.objection,
+        "objection": dry_run.objection,
         "differences": [
-            {"key": d.key, "before": dict(d.before), "after": dict(d.after)}
-            for d in rehearsal.differences
+            {
+                "key": difference.key,
+                "before": dict(difference.before),
+                "after": dict(difference.after),
+            }
+            for difference in dry_run.differences
         ],
     }
     run.save(force_insert=True)
     return run
+
+
+def _fetch_bundles(
+    source: PipelineSource, client: SourceClient, limit: int | None
+) -> dict[str, list[RawResponse]]:
+    responses = sorted(
+        fetch_responses(source, client, limit),
+        key=lambda response: (response.bundle, response.role),
+    )
+    return {
+        bundle: list(group)
+        for bundle, group in groupby(responses, key=lambda response: response.bundle)
+    }
+
+
+def _run(
+    pipeline: Pipeline,
+    source: PipelineSource,
+    bundles: dict[str, list[RawResponse]],
+    limit: int | None,
+) -> DryRun:
+    run = Run.objects.create(
+        pipeline=pipeline.name, source=source.code, is_partial=limit is not None
+    )
+    run.refresh_from_db()
+    records = (record for responses in bundles.values() for record in source.parse(responses))
+    survey = pipeline.survey(source=source.code, records=records, is_partial=run.is_partial)
+    differences: list[RowDifference] = []
+    for bundle, responses in bundles.items():
+        for batch in process_batches(pipeline, source.parse(responses)):
+            if len(differences) < _MAX_DIFFERENCES:
+                differences += pipeline.preview(listings=batch.accepted)
+            save_batch(pipeline, run, batch, bundle=bundle)
+    run.refresh_from_db()
+    run.gone = pipeline.conclude(source=source.code, survey=survey, run=run)
+    run.checksum_out = pipeline.checksum(source.code)
+    return DryRun(run=run, objection=survey.objection, differences=differences[:_MAX_DIFFERENCES])

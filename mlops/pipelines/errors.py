@@ -1,36 +1,36 @@
-"""What can go wrong on the road."""
+"""Errors of pipeline runs."""
 
 from config.errors import CultivarError
 
 
 class SourceUnavailable(CultivarError):
-    """The source does not answer."""
+    """The source does not respond."""
 
-    code = "source-unavailable"
+    code = "source_unavailable"
 
 
 class SourceBroken(CultivarError):
-    """The source answers something that is not what it sends when it is well."""
+    """The source sends data that are not in its format."""
 
-    code = "source-broken"
+    code = "source_broken"
 
 
 class FeedSuspicious(CultivarError):
-    """The source answers in its format, but says that too much has gone or changed to be believed unasked."""
+    """The feed is in the right format, but too much of it is missing or has changed."""
 
-    code = "feed-suspicious"
+    code = "feed_suspicious"
 
 
 class SourceBusy(CultivarError):
-    """Another run of the same source is under way."""
+    """Another run of the same source is in progress."""
 
-    code = "source-busy"
+    code = "source_busy"
 
 
 class RecordRejected(CultivarError):
-    """One record cannot be used; the others go on."""
+    """One record cannot be used; the others are processed."""
 
-    code = "record-rejected"
+    code = "record_rejected"
 
     def __init__(self, reason: str, field: str = "") -> None:
         self.reason = reason

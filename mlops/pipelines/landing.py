@@ -1,4 +1,4 @@
-"""Raw bytes come to rest: in object storage by hash, with a row that says whence."""
+"""Landing: raw responses stored byte for byte, in object storage by hash, with a row each."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -8,41 +8,45 @@ from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 
 from mlops.models import RawRecord, Run
-from mlops.pipelines.definitions import Fetched
+from mlops.pipelines.definitions import RawResponse
+
+_MAX_ETAG_LENGTH = 200
+_MAX_LAST_MODIFIED_LENGTH = 60
+_MAX_CONTENT_TYPE_LENGTH = 200
 
 
-def land(*, run: Run, fetched: Fetched) -> RawRecord:
-    """Store the bytes once per content and note the response in the run. Safe to repeat."""
-    content_hash = hashlib.sha256(fetched.body).hexdigest()
+def land_response(*, run: Run, response: RawResponse) -> RawRecord:
+    """Store the bytes once per content and record the response in the run. Safe to repeat."""
+    content_hash = hashlib.sha256(response.body).hexdigest()
     key = _storage_key(content_hash)
     if not default_storage.exists(key):
-        default_storage.save(key, ContentFile(fetched.body))
+        default_storage.save(key, ContentFile(response.body))
     record, _ = RawRecord.objects.update_or_create(
         run=run,
-        bundle=fetched.bundle,
-        role=fetched.role,
+        bundle=response.bundle,
+        role=response.role,
         defaults={
             "source": run.source,
-            "url": fetched.url,
-            "status": fetched.status,
-            "content_type": fetched.content_type[:200],
+            "url": response.url,
+            "status": response.status,
+            "content_type": response.content_type[:_MAX_CONTENT_TYPE_LENGTH],
             "content_hash": content_hash,
-            "size_bytes": len(fetched.body),
-            "request_key": fetched.request_key,
-            # A longer one is no use to us cut short.
-            "etag": fetched.etag if len(fetched.etag) <= 200 else "",
-            "last_modified": fetched.last_modified[:60],
-            "is_unmodified": fetched.is_unmodified,
-            "fetched_at": fetched.fetched_at,
+            "size_bytes": len(response.body),
+            "request_key": response.request_key,
+            # A truncated ETag would never match.
+            "etag": response.etag if len(response.etag) <= _MAX_ETAG_LENGTH else "",
+            "last_modified": response.last_modified[:_MAX_LAST_MODIFIED_LENGTH],
+            "is_unmodified": response.is_unmodified,
+            "fetched_at": response.fetched_at,
         },
     )
     return record
 
 
-def reread(records: Sequence[RawRecord]) -> list[Fetched]:
-    """Return landed responses as they were fetched; raises ValueError when bytes do not match their hash."""
+def read_landed(records: Sequence[RawRecord]) -> list[RawResponse]:
+    """Return landed responses as they were fetched. Raises ValueError: bytes do not match hash."""
     return [
-        Fetched(
+        RawResponse(
             bundle=record.bundle,
             role=record.role,
             url=record.url,
@@ -56,7 +60,11 @@ def reread(records: Sequence[RawRecord]) -> list[Fetched]:
 
 
 def read_body(record: RawRecord) -> bytes:
-    """Return the bytes as sent; raises ValueError when they do not match their hash, OSError when they are gone."""
+    """
+    Return the bytes of a response as sent.
+
+    Raises ValueError when they do not match their hash, OSError when they are gone.
+    """
     with default_storage.open(_storage_key(record.content_hash)) as file:
         body: bytes = file.read()
     if hashlib.sha256(body).hexdigest() != record.content_hash:
@@ -64,38 +72,41 @@ def read_body(record: RawRecord) -> bytes:
     return body
 
 
-def last_good_run(source: str) -> Run | None:
-    """Return the newest run that took in all of the source."""
-    good = Run.objects.filter(
-        source=source, status=Run.Status.SUCCEEDED, is_partial=False, is_rehearsal=False
+def last_successful_run(source: str) -> Run | None:
+    """Return the newest complete, successful run of a source."""
+    runs = Run.objects.filter(
+        source=source, status=Run.Status.SUCCEEDED, is_partial=False, is_dry_run=False
     )
-    return good.order_by("-started_at").first()
+    return runs.order_by("-started_at").first()
 
 
-class Landed:
-    """What has landed of a source: in the run under way, and in the last good one, unless all is to be asked afresh."""
+class LandedResponses:
+    """
+    Responses of a source that have landed in the current run and in the last successful one.
 
-    def __init__(self, *, source: str, run: Run | None, afresh: bool = False) -> None:
+    full_refresh: ignore the last successful run, so that every request is sent unconditionally.
+    """
+
+    def __init__(self, *, source: str, run: Run | None, full_refresh: bool = False) -> None:
         self._run = run
-        self._last = None if afresh else last_good_run(source)
+        self._last_run = None if full_refresh else last_successful_run(source)
 
     def in_this_run(self, request_key: str) -> RawRecord | None:
-        """Return the answer to this question that landed before the run was interrupted."""
+        """Return the response to a request that landed before the run was interrupted."""
         return self._run.raw_records.filter(request_key=request_key).first() if self._run else None
 
-    def before(self, request_key: str) -> RawRecord | None:
-        """Return the last good run's answer to this question, if the source can say whether it still holds."""
-        known = (
-            self._of_last(request_key).exclude(etag="", last_modified="") if self._last else None
-        )
-        return known.first() if known is not None else None
+    def in_last_run(self, request_key: str) -> RawRecord | None:
+        """Return the last run's response to a request, if it can be requested conditionally."""
+        if self._last_run is None:
+            return None
+        return self._of_last_run(request_key).exclude(etag="", last_modified="").first()
 
-    def all_before(self, request_key: str) -> Iterator[RawRecord]:
-        """Yield all that the last good run landed of this answer, in order."""
-        yield from self._of_last(request_key).order_by("bundle", "role")
+    def all_in_last_run(self, request_key: str) -> Iterator[RawRecord]:
+        """Yield every record that the last run landed of a response, in order."""
+        yield from self._of_last_run(request_key).order_by("bundle", "role")
 
-    def _of_last(self, request_key: str) -> QuerySet[RawRecord]:
-        return RawRecord.objects.filter(run=self._last, request_key=request_key)
+    def _of_last_run(self, request_key: str) -> QuerySet[RawRecord]:
+        return RawRecord.objects.filter(run=self._last_run, request_key=request_key)
 
 
 def _storage_key(content_hash: str) -> str:

@@ -1,4 +1,4 @@
-"""Raw becomes rows: survey, then batch by batch through the stages; what was saved is never done twice."""
+"""Processing of landed records: survey, stages, save. Each batch is a checkpoint."""
 
 import hashlib
 import json
@@ -13,49 +13,68 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from mlops.audit.operations import operation_of
+from mlops.audit.operations import run_operation
 from mlops.models import LineageEntry, RawRecord, Run
-from mlops.pipelines.definitions import Pipeline, Saved, Source
+from mlops.pipelines.definitions import Pipeline, PipelineSource, SaveCounts
 from mlops.pipelines.errors import FeedSuspicious, RecordRejected
-from mlops.pipelines.landing import reread
+from mlops.pipelines.landing import read_landed
 
 log = structlog.get_logger(__name__)
-# Records that are saved together: enough to make a statement worth its while, few enough for memory and for a checkpoint.
-BATCH = 2_000
+# Records that are saved together: many enough for efficient statements, few enough for memory and
+# for a useful checkpoint.
+BATCH_SIZE = 2_000
+
+# Counts a record that is rejected again instead of adding a second row.
+_QUARANTINE = """
+INSERT INTO quarantined_records AS q
+  (source, run_id, external_id, field, reason, payload, payload_hash, times_seen)
+SELECT %s, %s, * FROM unnest(
+  %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::int[]
+)
+ON CONFLICT (source, payload_hash, reason)
+  DO UPDATE SET times_seen = q.times_seen + EXCLUDED.times_seen
+"""
 
 
 @dataclass(slots=True)
-class Refined:
-    """What the stages made of a batch."""
+class ProcessedBatch:
+    """Records of one batch after the stages: accepted values, and rejected records with reasons."""
 
     accepted: list[Any] = field(default_factory=list)
     rejected: list[tuple[Any, RecordRejected]] = field(default_factory=list)
 
 
-def refine_run(
+def process_run(
     pipeline: Pipeline,
     run: Run,
     *,
-    afresh: bool = False,
-    call_helpers: Callable[[Run], object] | None = None,
+    full_refresh: bool = False,
+    start_helpers: Callable[[Run], object] | None = None,
 ) -> None:
-    """Survey what landed in the run, refine it, and note what came of it. Raises FeedSuspicious, SourceBroken."""
+    """
+    Survey the landed records of a run, process them, and record counts, checksum and lineage.
+
+    Raises FeedSuspicious, SourceBroken.
+    """
     source = pipeline.source(run.source)
     survey = pipeline.survey(
         source=run.source, records=_landed_records(source, run), is_partial=run.is_partial
     )
     if survey.objection and not run.is_accepted:
         raise FeedSuspicious(f"{survey.objection} Nothing was changed.")
-    run.is_surveyed, run.newest_event_at = True, survey.newest_event_at
+    run.is_surveyed = True
+    run.newest_event_at = survey.newest_event_at
     run.save()
-    if call_helpers:
-        call_helpers(run)
-    refine_bundles(pipeline, run, afresh=afresh)
-    refine_bundles(pipeline, run, afresh=afresh, wait=True)  # for those that a helper still holds
+    if start_helpers:
+        start_helpers(run)
+    process_bundles(pipeline, run, full_refresh=full_refresh)
+    # Wait for the bundles that helpers are processing.
+    process_bundles(pipeline, run, full_refresh=full_refresh, wait=True)
     run.refresh_from_db()
     run.gone = pipeline.conclude(source=run.source, survey=survey, run=run)
     run.checksum_out = pipeline.checksum(run.source)
-    run.status, run.finished_at = Run.Status.SUCCEEDED, timezone.now()
+    run.status = Run.Status.SUCCEEDED
+    run.finished_at = timezone.now()
     with transaction.atomic():
         run.save()
         LineageEntry.objects.create(
@@ -67,7 +86,7 @@ def refine_run(
             checksum=run.checksum_out,
         )
     log.info(
-        "run finished",
+        "run.succeeded",
         source=run.source,
         new=run.new,
         changed=run.changed,
@@ -76,128 +95,150 @@ def refine_run(
     )
 
 
-def refine_bundles(
-    pipeline: Pipeline, run: Run, *, afresh: bool = False, wait: bool = False
+def process_bundles(
+    pipeline: Pipeline, run: Run, *, full_refresh: bool = False, wait: bool = False
 ) -> int:
-    """Refine the bundles of a run that nobody else is at, or wait for those too; return how many were done here."""
+    """
+    Process the bundles of a run that are due; return how many were processed here.
+
+    Bundles that another process has locked are skipped, or with `wait` waited for.
+    """
     version = pipeline.version(run.source)
-    last = None if afresh else _run_before(run)
-    due = (
-        run.raw_records.filter(refined_at=None)
-        .values_list("bundle", flat=True)
-        .distinct()
-        .order_by("bundle")
-    )
-    done = 0
-    for bundle in list(due):
-        # An advisory lock, so that every batch can be a transaction of its own and a killed process holds nothing up.
-        with pglock.advisory(f"bundle:{run.pk}:{bundle}", timeout=None if wait else 0) as is_ours:
-            records = (
-                list(run.raw_records.filter(bundle=bundle, refined_at=None).order_by("role"))
-                if is_ours
-                else []
-            )
+    previous_run = None if full_refresh else _previous_complete_run(run)
+    unprocessed = run.raw_records.filter(processed_at=None)
+    bundles = unprocessed.values_list("bundle", flat=True).distinct().order_by("bundle")
+    processed = 0
+    for bundle in list(bundles):
+        # An advisory lock: every batch has its own transaction, and a killed process blocks
+        # nothing.
+        timeout = None if wait else 0
+        with pglock.advisory(f"bundle:{run.pk}:{bundle}", timeout=timeout) as is_acquired:
+            if not is_acquired:
+                continue
+            records = list(unprocessed.filter(bundle=bundle).order_by("role"))
             if records:
-                _refine_bundle(pipeline, run, records, version=version, last=last)
-                done += 1
-    return done
+                _process_bundle(pipeline, run, records, version=version, previous_run=previous_run)
+                processed += 1
+    return processed
 
 
-def save_batch(pipeline: Pipeline, run: Run, refined: Refined, *, bundle: str) -> None:
-    """Save what was accepted, quarantine what was not, count both in the run."""
-    with operation_of(run):
-        saved = pipeline.save(listings=refined.accepted, run=run, bundle=bundle)
-    _quarantine(run, refined.rejected)
-    _count(
+def save_batch(pipeline: Pipeline, run: Run, batch: ProcessedBatch, *, bundle: str) -> None:
+    """Save the accepted records, quarantine the rejected ones, add both to the run's counts."""
+    with run_operation(run):
+        saved = pipeline.save(listings=batch.accepted, run=run, bundle=bundle)
+    _quarantine(run, batch.rejected)
+    _add_counts(
         run,
         saved,
-        rejected=len(refined.rejected),
-        read=len(refined.accepted) + len(refined.rejected),
+        rejected=len(batch.rejected),
+        read=len(batch.accepted) + len(batch.rejected),
     )
 
 
-def batches_of(pipeline: Pipeline, records: Iterator[Any]) -> Iterator[Refined]:
-    """Send records through the stages, batch by batch."""
-    while batch := list(islice(records, BATCH)):
-        refined = Refined()
-        for record in batch:
+def process_batches(pipeline: Pipeline, records: Iterator[Any]) -> Iterator[ProcessedBatch]:
+    """Apply the stages to the records, batch by batch."""
+    while raw_batch := list(islice(records, BATCH_SIZE)):
+        batch = ProcessedBatch()
+        for record in raw_batch:
             try:
                 value: Any = record
                 for stage in pipeline.stages:
                     value = stage(value)
-                refined.accepted.append(value)
+                batch.accepted.append(value)
             except RecordRejected as rejection:
-                refined.rejected.append((record, rejection))
-        yield refined
+                batch.rejected.append((record, rejection))
+        yield batch
 
 
-def _run_before(run: Run) -> Run | None:
-    """Return the last run that wrote anything, if the rows are all and only what it left: whole, and to its end."""
-    before = Run.objects.filter(source=run.source, is_surveyed=True, is_rehearsal=False).exclude(
-        pk=run.pk
-    )
-    last = before.order_by("-started_at").first()
+def _previous_complete_run(run: Run) -> Run | None:
+    """
+    Return the last run that wrote rows, if it was complete and successful, else None.
+
+    After any other run the rows may differ from what the raw records of the last run gave.
+    """
+    earlier_runs = Run.objects.filter(
+        source=run.source, is_surveyed=True, is_dry_run=False
+    ).exclude(pk=run.pk)
+    last = earlier_runs.order_by("-started_at").first()
     return last if last and last.status == Run.Status.SUCCEEDED and not last.is_partial else None
 
 
-def _refine_bundle(
-    pipeline: Pipeline, run: Run, records: Sequence[RawRecord], *, version: str, last: Run | None
+def _process_bundle(
+    pipeline: Pipeline,
+    run: Run,
+    records: Sequence[RawRecord],
+    *,
+    version: str,
+    previous_run: Run | None,
 ) -> None:
-    lead = records[0]
-    if last and (same := _same_last_time(last, records, version)):
-        with transaction.atomic():
-            unchanged = same.refined_records - same.rejected_records
-            _count(
-                run,
-                Saved(unchanged=unchanged),
-                rejected=same.rejected_records,
-                read=same.refined_records,
-            )
-            _note_progress(lead, same.refined_records, same.rejected_records, version)
-            _note_done(records, version)
+    first = records[0]
+    if previous_run and (same := _same_in_previous_run(previous_run, records, version)):
+        _count_as_unchanged(run, records, same, version=version)
         return
-    is_begun = lead.refined_with == version
-    done, rejected = (lead.refined_records, lead.rejected_records) if is_begun else (0, 0)
-    parsed = pipeline.source(run.source).parse(reread(records))
-    for refined in batches_of(pipeline, islice(parsed, done, None)):
-        done += len(refined.accepted) + len(refined.rejected)
-        rejected += len(refined.rejected)
+    has_checkpoint = first.pipeline_version == version
+    processed = first.processed_records if has_checkpoint else 0
+    rejected = first.rejected_records if has_checkpoint else 0
+    parsed = pipeline.source(run.source).parse(read_landed(records))
+    for batch in process_batches(pipeline, islice(parsed, processed, None)):
+        processed += len(batch.accepted) + len(batch.rejected)
+        rejected += len(batch.rejected)
         with transaction.atomic():
-            save_batch(pipeline, run, refined, bundle=lead.bundle)
-            _note_progress(lead, done, rejected, version)
-    _note_done(records, version)
+            save_batch(pipeline, run, batch, bundle=first.bundle)
+            _save_checkpoint(first, processed, rejected, version)
+    _mark_processed(records, version)
 
 
-def _same_last_time(last: Run, records: Sequence[RawRecord], version: str) -> RawRecord | None:
-    """Return the first record of the bundle in the last good run, if the same bytes were refined the same way there."""
-    before = list(
-        last.raw_records.filter(bundle=records[0].bundle, refined_with=version).order_by("role")
+@transaction.atomic
+def _count_as_unchanged(
+    run: Run, records: Sequence[RawRecord], same: RawRecord, *, version: str
+) -> None:
+    """Copy the counts of the same bundle of the previous run instead of processing it."""
+    _add_counts(
+        run,
+        SaveCounts(unchanged=same.processed_records - same.rejected_records),
+        rejected=same.rejected_records,
+        read=same.processed_records,
     )
-    is_same = [(r.role, r.content_hash) for r in before] == [
-        (r.role, r.content_hash) for r in records
-    ]
-    return before[0] if is_same and before else None
+    _save_checkpoint(records[0], same.processed_records, same.rejected_records, version)
+    _mark_processed(records, version)
 
 
-def _note_progress(lead: RawRecord, done: int, rejected: int, version: str) -> None:
-    RawRecord.objects.filter(pk=lead.pk).update(
-        refined_records=done, rejected_records=rejected, refined_with=version
+def _same_in_previous_run(
+    previous_run: Run, records: Sequence[RawRecord], version: str
+) -> RawRecord | None:
+    """Return the bundle's first record in the previous run, if bytes and version are the same."""
+    previous = list(
+        previous_run.raw_records.filter(
+            bundle=records[0].bundle, pipeline_version=version
+        ).order_by("role")
+    )
+    previous_contents = [(record.role, record.content_hash) for record in previous]
+    contents = [(record.role, record.content_hash) for record in records]
+    return previous[0] if previous and previous_contents == contents else None
+
+
+def _save_checkpoint(first: RawRecord, processed: int, rejected: int, version: str) -> None:
+    RawRecord.objects.filter(pk=first.pk).update(
+        processed_records=processed, rejected_records=rejected, pipeline_version=version
     )
 
 
-def _note_done(records: Sequence[RawRecord], version: str) -> None:
-    pks = [record.pk for record in records]
-    RawRecord.objects.filter(pk__in=pks).update(refined_at=timezone.now(), refined_with=version)
+def _mark_processed(records: Sequence[RawRecord], version: str) -> None:
+    ids = [record.pk for record in records]
+    RawRecord.objects.filter(pk__in=ids).update(
+        processed_at=timezone.now(), pipeline_version=version
+    )
 
 
-def _landed_records(source: Source, run: Run) -> Iterator[Any]:
-    """Yield every record of the run, bundle by bundle, so that no more than one lies in memory."""
-    records = run.raw_records.order_by("bundle", "role")
-    for bundle in list(records.values_list("bundle", flat=True).order_by("bundle").distinct()):
-        yield from source.parse(reread(list(records.filter(bundle=bundle))))
+def _landed_records(source: PipelineSource, run: Run) -> Iterator[Any]:
+    """Yield every record of the run, one bundle in memory at a time."""
+    raw_records = run.raw_records.order_by("bundle", "role")
+    bundles = raw_records.values_list("bundle", flat=True).order_by("bundle").distinct()
+    for bundle in list(bundles):
+        yield from source.parse(read_landed(list(raw_records.filter(bundle=bundle))))
 
 
-def _count(run: Run, saved: Saved, *, rejected: int, read: int) -> None:
+def _add_counts(run: Run, saved: SaveCounts, *, rejected: int, read: int) -> None:
     Run.objects.filter(pk=run.pk).update(
         read=F("read") + read,
         new=F("new") + saved.new,
@@ -208,26 +249,26 @@ def _count(run: Run, saved: Saved, *, rejected: int, read: int) -> None:
 
 
 def _quarantine(run: Run, rejected: Sequence[tuple[Any, RecordRejected]]) -> None:
-    """Keep the rejected, each once; a record that comes again is counted."""
+    """Write rejected records to quarantine, identical ones as one row with a count."""
     rows: dict[tuple[str, str], list[Any]] = {}
     for record, rejection in rejected:
         payload = json.dumps(dict(record.payload), sort_keys=True, default=str)
-        key = hashlib.sha256(payload.encode()).hexdigest(), rejection.reason
+        payload_hash = hashlib.sha256(payload.encode()).hexdigest()
         row = rows.setdefault(
-            key, [record.external_id[:200], rejection.field, rejection.reason, payload, key[0], 0]
+            (payload_hash, rejection.reason),
+            [
+                record.external_id[:200],
+                rejection.field,
+                rejection.reason,
+                payload,
+                payload_hash,
+                0,
+            ],
         )
         row[-1] += 1
-    if rows:
-        with connection.cursor() as cursor:
-            columns = [
-                list(column) for column in zip(*(rows[key] for key in sorted(rows)), strict=True)
-            ]
-            cursor.execute(_QUARANTINE, [run.source, run.pk, *columns])
-
-
-_QUARANTINE = """
-INSERT INTO quarantined_records AS q
-  (source, run_id, external_id, field, reason, payload, payload_hash, times_seen)
-SELECT %s, %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::int[])
-ON CONFLICT (source, payload_hash, reason) DO UPDATE SET times_seen = q.times_seen + EXCLUDED.times_seen
-"""
+    if not rows:
+        return
+    # Sorted, so that concurrent processes lock rows in one order and do not deadlock.
+    columns = [list(column) for column in zip(*(rows[key] for key in sorted(rows)), strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(_QUARANTINE, [run.source, run.pk, *columns])

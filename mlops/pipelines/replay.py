@@ -1,4 +1,4 @@
-"""Quarantine: a rejected record tried again, mended by a person or read by better rules, and made a row once."""
+"""Replay: process a quarantined record again, as received or as fixed by a person."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,29 +12,34 @@ from mlops.audit.operations import operation
 from mlops.models import Operation, QuarantinedRecord
 from mlops.pipelines.definitions import Pipeline
 from mlops.pipelines.errors import SourceBroken
-from mlops.pipelines.processing import Refined, batches_of
+from mlops.pipelines.processing import ProcessedBatch, process_batches
 
 REPLAYED, DISMISSED = "replayed", "dismissed"
 
 
 class ReplayRefused(CultivarError):
-    """The record cannot be replayed; says why."""
+    """The record cannot be replayed, for the given reason."""
 
-    code = "replay-refused"
+    code = "replay_refused"
 
 
-def try_payload(pipeline: Pipeline, *, source: str, payload: Mapping[str, Any]) -> Refined:
-    """Return what the stages make of a payload; writes nothing. Raises ReplayRefused when it is not in the source's shape."""
-    refined = Refined()
+def preview_payload(
+    pipeline: Pipeline, *, source: str, payload: Mapping[str, Any]
+) -> ProcessedBatch:
+    """
+    Return the result of the stages for a payload; write nothing.
+
+    Raises ReplayRefused when the payload is not in the format of the source.
+    """
+    result = ProcessedBatch()
     try:
-        for batch in batches_of(pipeline, iter(pipeline.source(source).records_of(payload))):
-            refined.accepted += batch.accepted
-            refined.rejected += batch.rejected
+        records = pipeline.source(source).parse_payload(payload)
+        for batch in process_batches(pipeline, iter(records)):
+            result.accepted += batch.accepted
+            result.rejected += batch.rejected
     except (KeyError, TypeError, ValueError, AttributeError, SourceBroken) as error:
-        raise ReplayRefused(
-            f"The payload is not in the shape that {source} sends: {error}"
-        ) from None
-    return refined
+        raise ReplayRefused(f"The payload is not in the format of {source}: {error}") from None
+    return result
 
 
 @transaction.atomic
@@ -46,46 +51,53 @@ def replay(
     payload: Mapping[str, Any] | None = None,
 ) -> int:
     """
-    Save what a quarantined record holds, as mended if a payload is given, and close it; return how many rows are new.
+    Save a quarantined record and close it; return how many rows are new.
 
-    Raises ReplayRefused when it is closed already or its rules still reject it; nothing is written then.
+    payload: the fixed payload; None: as received.
+    Raises ReplayRefused when the record is closed already or is still rejected; then nothing is
+    written.
     """
-    held = QuarantinedRecord.objects.select_for_update().select_related("run").get(pk=record.pk)
-    if held.closed_at:
-        raise ReplayRefused(f"It was {held.outcome} already.")
-    refined = try_payload(
-        pipeline, source=held.source, payload=held.payload if payload is None else payload
+    quarantined = _lock_open_record(record)
+    batch = preview_payload(
+        pipeline,
+        source=quarantined.source,
+        payload=quarantined.payload if payload is None else payload,
     )
-    if refined.rejected:
-        raise ReplayRefused(f"Still rejected: {refined.rejected[0][1]}")
-    if not refined.accepted:
-        raise ReplayRefused("The payload holds no record.")
-    with operation(
-        Operation.Kind.REPLAY, actor=by, reason=f"{held.source} {held.external_id}: {held.reason}"
-    ):
-        saved = pipeline.save(listings=refined.accepted, run=held.run, bundle=None)
-    _close(held, REPLAYED, by, payload)
+    if batch.rejected:
+        raise ReplayRefused(f"Still rejected: {batch.rejected[0][1]}")
+    if not batch.accepted:
+        raise ReplayRefused("The payload contains no record.")
+    reason = f"{quarantined.source} {quarantined.external_id}: {quarantined.reason}"
+    with operation(Operation.Kind.REPLAY, actor=by, reason=reason):
+        saved = pipeline.save(listings=batch.accepted, run=quarantined.run, bundle=None)
+    _close(quarantined, REPLAYED, by, payload)
     return int(saved.new)
 
 
 @transaction.atomic
 def dismiss(*, record: QuarantinedRecord, by: AbstractBaseUser) -> None:
-    """Put a record away: it is no product. Raises ReplayRefused when it is closed already."""
-    held = QuarantinedRecord.objects.select_for_update().get(pk=record.pk)
-    if held.closed_at:
-        raise ReplayRefused(f"It was {held.outcome} already.")
-    _close(held, DISMISSED, by, None)
+    """Close a record that is not to be replayed. Raises ReplayRefused when it is closed already."""
+    _close(_lock_open_record(record), DISMISSED, by, None)
+
+
+def _lock_open_record(record: QuarantinedRecord) -> QuarantinedRecord:
+    """Lock and return the record. Raises ReplayRefused when it is closed."""
+    locked = QuarantinedRecord.objects.select_for_update().select_related("run").get(pk=record.pk)
+    if locked.closed_at:
+        raise ReplayRefused(f"It was {locked.outcome} already.")
+    return locked
 
 
 def _close(
-    held: QuarantinedRecord,
+    record: QuarantinedRecord,
     outcome: str,
     by: AbstractBaseUser | None,
     payload: Mapping[str, Any] | None,
 ) -> None:
-    QuarantinedRecord.objects.filter(pk=held.pk).update(
+    is_fixed = payload is not None and payload != record.payload
+    QuarantinedRecord.objects.filter(pk=record.pk).update(
         outcome=outcome,
         closed_at=TransactionNow(),
         closed_by=by.pk if by else None,
-        fixed_payload=dict(payload) if payload is not None and payload != held.payload else None,
+        fixed_payload=dict(payload) if payload is not None and is_fixed else None,
     )

@@ -1,4 +1,4 @@
-"""The one door from Celery to a road."""
+"""Decorator that every Celery task of the project uses."""
 
 import functools
 import inspect
@@ -11,7 +11,12 @@ _GRACE_SECONDS = 30
 
 
 def pipeline_task(*, queue: str, soft_time_limit: int = 300) -> Callable[[Callable[..., Any]], Any]:
-    """Make a keyword-only, idempotent function a task with limits and a queue; refuses one with positionals."""
+    """
+    Make a function a task with a queue and time limits (seconds).
+
+    The function must be safe to repeat: a task whose worker was killed is delivered again. Raises
+    TypeError for a function with parameters that are not keyword-only.
+    """
 
     def decorate(function: Callable[..., Any]) -> Any:
         for parameter in inspect.signature(function).parameters.values():

@@ -1,1 +1,1 @@
-"""Privacy: personal data by identifier, erasure, export, legal holds, retention, partitions."""
+"""Privacy: personal data stores, identifiers, export, erasure, legal holds, retention."""

@@ -1,4 +1,4 @@
-"""What the engines may hold of a person: quarantine, events, history, lines of logs, keys, objects."""
+"""Personal data stores of the engine: quarantine, outbox, audit trail, logs, Redis, objects."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from config.clients.objects import delete_versions, list_versions, read_current_
 from config.clients.redis import find_keys, read_key, remove_keys
 from mlops.privacy.identifiers import Identifiers
 from mlops.privacy.personal_data import (
-    SAMPLES,
+    MAX_SAMPLES,
     PersonalDataCount,
     PersonalDataStore,
     PersonalRows,
@@ -15,53 +15,54 @@ from mlops.privacy.personal_data import (
     register,
 )
 
-_NAMED = "~* ANY(%(patterns)s)"
+_IS_MENTIONED = "~* ANY(%(patterns)s)"
 
 
-class Keys(PersonalDataStore):
-    """Keys of Redis whose name or value names the person."""
+class RedisKeys(PersonalDataStore):
+    """Redis keys whose name or value mentions the person."""
 
     name = "redis"
     order = 100
 
     def find(self, identifiers: Identifiers) -> PersonalDataCount:
-        keys = find_keys(identifiers.is_in)
-        return PersonalDataCount(
-            len(keys), tuple(key.decode(errors="replace") for _, key in keys[:SAMPLES])
-        )
+        keys = find_keys(identifiers.match)
+        names = tuple(key.decode(errors="replace") for _, key in keys[:MAX_SAMPLES])
+        return PersonalDataCount(len(keys), names)
 
     def delete(self, identifiers: Identifiers) -> int:
-        return remove_keys(find_keys(identifiers.is_in), identifiers.is_in)
+        return remove_keys(find_keys(identifiers.match), identifiers.match)
 
     def export(self, identifiers: Identifiers) -> Iterator[Any]:
-        for url, key in find_keys(identifiers.is_in):
+        for url, key in find_keys(identifiers.match):
             name = key.decode(errors="replace")
-            if identifiers.is_in(name):  # of what others share only the name is told
+            # Other keys hold data of several people and are not exported.
+            if identifiers.match(name):
                 yield {"key": name, "value": read_key(url, key)}
 
 
-class Objects(PersonalDataStore):
-    """Objects below `people/{id}/`, with all their versions."""
+class StoredObjects(PersonalDataStore):
+    """Objects below `people/{id}/` with all their versions."""
 
     name = "objects"
     order = 100
 
     def find(self, identifiers: Identifiers) -> PersonalDataCount:
-        found = list_versions(prefix_of(identifiers))
-        return PersonalDataCount(
-            len(found), tuple(f"{one.key} {one.version}".rstrip() for one in found[:SAMPLES])
+        versions = list_versions(object_prefix(identifiers))
+        names = tuple(
+            f"{version.key} {version.version}".rstrip() for version in versions[:MAX_SAMPLES]
         )
+        return PersonalDataCount(len(versions), names)
 
     def delete(self, identifiers: Identifiers) -> int:
-        return delete_versions(list_versions(prefix_of(identifiers)))
+        return delete_versions(list_versions(object_prefix(identifiers)))
 
     def export(self, identifiers: Identifiers) -> Iterator[Any]:
-        for name, body in read_current_objects(prefix_of(identifiers)):
+        for name, body in read_current_objects(object_prefix(identifiers)):
             yield {"name": name, "bytes": len(body)}
 
 
-def prefix_of(identifiers: Identifiers) -> str:
-    """Return where the objects of a person lie."""
+def object_prefix(identifiers: Identifiers) -> str:
+    """Return the key prefix of a person's objects."""
     return f"people/{identifiers.id}/"
 
 
@@ -69,17 +70,21 @@ register(
     PersonalRows(
         name="quarantined_records",
         table="quarantined_records",
-        where=f"t.payload::text {_NAMED} OR t.fixed_payload::text {_NAMED} OR t.external_id {_NAMED}",
+        where=f"t.payload::text {_IS_MENTIONED} OR t.fixed_payload::text {_IS_MENTIONED}"
+        f" OR t.external_id {_IS_MENTIONED}",
     ),
     PersonalRows(
-        name="event_outbox", table="event_outbox", where=f"t.key {_NAMED} OR t.data::text {_NAMED}"
+        name="event_outbox",
+        table="event_outbox",
+        where=f"t.key {_IS_MENTIONED} OR t.data::text {_IS_MENTIONED}",
     ),
     PersonalRows(
         name="row_changes",
         table="row_changes",
         where="t.table_name = ANY(%(tables)s)"
-        f" AND (t.row_id = %(id)s OR t.before::text {_NAMED} OR t.after::text {_NAMED})",
-        is_searched=False,  # what is of products alone may be millions of rows
+        f" AND (t.row_id = %(id)s OR t.before::text {_IS_MENTIONED}"
+        f" OR t.after::text {_IS_MENTIONED})",
+        is_searched=False,  # changes of products can be millions of rows
     ),
     TextMentions(table="quarantined_records", columns=("reason",)),
     TextMentions(table="operations", columns=("reason",)),
@@ -87,6 +92,6 @@ register(
     TextMentions(table="alerts", columns=("message",)),
     TextMentions(table="erasures", columns=("reason", "error")),
     TextMentions(table="django_admin_log", columns=("object_repr", "change_message")),
-    Keys(),
-    Objects(),
+    RedisKeys(),
+    StoredObjects(),
 )

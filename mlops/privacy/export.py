@@ -1,4 +1,4 @@
-"""Everything on one person, for them to see and to take along."""
+"""Export: all personal data of a person, as JSON or as a ZIP archive."""
 
 import json
 import zipfile
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from config.clients.objects import read_current_objects
 from config.errors import CultivarError
-from mlops.privacy.engine_data import prefix_of
+from mlops.privacy.engine_data import object_prefix
 from mlops.privacy.identifiers import Identifiers
 from mlops.privacy.personal_data import PersonalDataStore, identify, personal_data_stores
 
@@ -19,106 +19,117 @@ Your data / Vos données
 
 English
 -------
-This archive holds everything that we keep on you, as of {now} (UTC). Each file with the ending .json is one kind of data,
-named after the place where it lies, and holds a list; a file of one kind that is not here would be empty. Dates are in
-UTC, prices in Canadian dollars. Files that you gave us lie in the folder files/. You may have anything wrong corrected,
-take a consent back, or have everything erased: tell us in a store or by the address in our privacy policy.
+This archive contains all personal data that we hold about you, as of {now} (UTC). Each file with
+the ending .json is one kind of data, is named after the place where we store it, and contains a
+list; a kind without a file has no data. Dates are in UTC, prices in Canadian dollars. Files that
+you gave us are in the folder files/. You may have incorrect data corrected, withdraw a consent, or
+have everything erased: ask in a store, or write to the address in our privacy policy.
 
 Français
 --------
-Cette archive contient tout ce que nous conservons sur vous, en date du {now} (UTC). Chaque fichier se terminant par .json
-correspond à une sorte de données, porte le nom de l'endroit où elle se trouve et contient une liste ; une sorte qui n'y
-figure pas serait vide. Les dates sont en UTC, les prix en dollars canadiens. Les fichiers que vous nous avez remis se
-trouvent dans le dossier files/. Vous pouvez faire corriger ce qui est inexact, retirer un consentement ou faire tout
-supprimer : dites-le-nous en magasin ou à l'adresse indiquée dans notre politique de confidentialité.
+Cette archive contient tout ce que nous conservons sur vous, en date du {now} (UTC). Chaque fichier
+se terminant par .json correspond à une sorte de données, porte le nom de l'endroit où elle se
+trouve et contient une liste ; une sorte qui n'y figure pas serait vide. Les dates sont en UTC, les
+prix en dollars canadiens. Les fichiers que vous nous avez remis se trouvent
+dans le dossier files/. Vous pouvez faire corriger ce qui est inexact, retirer un consentement ou
+faire tout supprimer : dites-le-nous en magasin ou à l'adresse indiquée dans notre politique de
+confidentialité.
 """
 
 
 class PersonNotFound(CultivarError):
-    """Nobody knows of such a person, and nobody of that id was ever erased."""
+    """No person with this id exists, or was ever erased."""
 
     code = "person_not_found"
 
     def __init__(self) -> None:
-        super().__init__("This is the id of no customer.")
+        super().__init__("Customer not found.")
 
 
 def export(subject: UUID) -> dict[str, list[Any]]:
-    """Return everything on a person by place, fit for JSON; places that hold nothing are there, empty. Raises PersonNotFound."""
-    person = known(subject)
-    return {name: list(place.export(person)) for name, place in _told(person)}
+    """
+    Return all data of a person by store, as JSON values; stores without data as empty lists.
+
+    Raises PersonNotFound.
+    """
+    identifiers = get_identifiers(subject)
+    return {store.name: list(store.export(identifiers)) for store in _exported_stores()}
 
 
 def export_zip(subject: UUID) -> Iterator[bytes]:
     """
-    Yield a ZIP archive of everything on a person, as it is read: a JSON list a place, objects as they are, a README.
+    Return the chunks of a ZIP archive of all data of a person, built while they are read.
 
-    Raises PersonNotFound, before anything is yielded.
+    It contains a JSON list for each store, the person's files, and a README. Raises
+    PersonNotFound at once, not while the chunks are read.
     """
-    return _zipped(known(subject))
+    return _zip_chunks(get_identifiers(subject))
 
 
-def known(subject: UUID) -> Identifiers:
-    """Return who this is. Raises PersonNotFound."""
-    person = identify(subject)
-    if person is None:
+def get_identifiers(subject: UUID) -> Identifiers:
+    """Return the identifiers of a person. Raises PersonNotFound."""
+    identifiers = identify(subject)
+    if identifiers is None:
         raise PersonNotFound
-    return person
+    return identifiers
 
 
-def _told(person: Identifiers) -> Iterator[tuple[str, PersonalDataStore]]:
-    for place in personal_data_stores():
-        if type(place).export is not PersonalDataStore.export and getattr(
-            place, "is_exported", True
-        ):
-            yield place.name, place
+def _exported_stores() -> list[PersonalDataStore]:
+    return [
+        store
+        for store in personal_data_stores()
+        if type(store).export is not PersonalDataStore.export
+        and getattr(store, "is_exported", True)
+    ]
 
 
-def _zipped(person: Identifiers) -> Iterator[bytes]:
-    sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]  # it only writes
+def _zip_chunks(identifiers: Identifiers) -> Iterator[bytes]:
+    buffer = _ChunkBuffer()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]  # it only writes
         now = datetime.now(UTC)
         archive.writestr("README.txt", _README.format(now=f"{now:%Y-%m-%d %H:%M}"))
-        for name, place in _told(person):
-            rows = place.export(person)
+        for store in _exported_stores():
+            rows = store.export(identifiers)
             first = next(rows, None)
             if first is None:
                 continue
-            with archive.open(f"{name}.json", "w") as file:
+            with archive.open(f"{store.name}.json", "w") as file:
                 file.write(b"[\n" + _json(first))
                 for row in rows:
                     file.write(b",\n" + _json(row))
-                    if sink.held > sink.PART:
-                        yield sink.take()
+                    if buffer.size > buffer.CHUNK_SIZE:
+                        yield buffer.take()
                 file.write(b"\n]\n")
-            yield sink.take()
-        for name, body in read_current_objects(prefix_of(person)):
+            yield buffer.take()
+        for name, body in read_current_objects(object_prefix(identifiers)):
             archive.writestr(f"files/{name}", body)
-            yield sink.take()
-    yield sink.take()
+            yield buffer.take()
+    yield buffer.take()
 
 
 def _json(row: Any) -> bytes:
     return json.dumps(row, ensure_ascii=False).encode()
 
 
-class _Sink:
-    """A file that can only be written to, and is emptied by whoever sends it on."""
+class _ChunkBuffer:
+    """A write-only file whose content is taken out chunk by chunk."""
 
-    PART = 65_536
+    CHUNK_SIZE = 65_536
 
     def __init__(self) -> None:
+        self.size = 0
         self._parts: list[bytes] = []
-        self.held = 0
 
     def write(self, part: bytes) -> int:
         self._parts.append(bytes(part))
-        self.held += len(part)
+        self.size += len(part)
         return len(part)
 
     def flush(self) -> None:
         pass
 
     def take(self) -> bytes:
-        taken, self._parts, self.held = b"".join(self._parts), [], 0
-        return taken
+        chunk = b"".join(self._parts)
+        self._parts = []
+        self.size = 0
+        return chunk

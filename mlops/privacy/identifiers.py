@@ -1,4 +1,4 @@
-"""Who a person is in any text: by our id, by the numbers others know them by, by what only they left behind."""
+"""Identifiers of a person, and how to find them in any text."""
 
 import json
 import re
@@ -7,58 +7,71 @@ from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
 
-_LEAST_LENGTH = 6
-_AT_ONCE = 100
+_MIN_LENGTH_IN_TEXT = 6
+_ALTERNATIVES_PER_PATTERN = 100
 
 
 @dataclass(frozen=True)
-class Subject:
+class Identifiers:
     """
-    A person: their id with us, the numbers that others know them by, and what only they left behind (orders, sessions).
+    Identifiers of a person.
 
-    A number of fewer than six characters is looked for as the value of a field named after customers alone: elsewhere it
-    would be anybody's.
+    id: our id. external_ids: the ids that others know the person by, such as loyalty numbers.
+    traces: ids that belong to this person only, such as order and session ids.
+
+    An external id or trace of fewer than six characters is only found as the value of a JSON field
+    named `external_id` or after customers: in other places it could belong to anyone.
     """
 
     id: UUID
-    numbers: tuple[str, ...] = ()
+    external_ids: tuple[str, ...] = ()
     traces: tuple[str, ...] = ()
 
     @cached_property
     def patterns(self) -> tuple[str, ...]:
-        """Return regular expressions, as PostgreSQL and Python read them alike, that find the person in any text."""
-        return _patterns(self.id, (*self.numbers, *self.traces))
+        """Regular expressions, for PostgreSQL and Python alike, that match any identifier."""
+        return _patterns(self.id, (*self.external_ids, *self.traces))
 
     @cached_property
-    def own_patterns(self) -> tuple[str, ...]:
-        """Return those of the id and the numbers alone."""
-        return _patterns(self.id, self.numbers)
+    def direct_patterns(self) -> tuple[str, ...]:
+        """The same for the id and the external ids, without traces."""
+        return _patterns(self.id, self.external_ids)
 
-    def is_in(self, text: str) -> bool:
-        """Tell whether the text names the person."""
-        return any(pattern.search(text) for pattern in self._compiled)
+    def match(self, text: str) -> bool:
+        """Return whether the text contains an identifier."""
+        return any(pattern.search(text) for pattern in self._compiled_patterns)
 
     @cached_property
-    def _compiled(self) -> list[re.Pattern[str]]:
+    def _compiled_patterns(self) -> list[re.Pattern[str]]:
         return [re.compile(pattern, re.IGNORECASE) for pattern in self.patterns]
 
 
-def _patterns(pk: UUID, told: Iterable[str]) -> tuple[str, ...]:
-    numbers = sorted({*told} - {""})
+def _patterns(person_id: UUID, identifiers: Iterable[str]) -> tuple[str, ...]:
+    distinct = sorted({*identifiers} - {""})
     forms = {
         form
-        for number in numbers
-        for form in (number, json.dumps(number)[1:-1])
-        if len(number) >= _LEAST_LENGTH
+        for identifier in distinct
+        for form in (identifier, _json_escaped(identifier))
+        if len(identifier) >= _MIN_LENGTH_IN_TEXT
     }
-    long = [str(pk), *sorted(map(re.escape, forms))]
-    found = [
-        rf"(?<![A-Za-z0-9])(?<![A-Za-z0-9][-_])({'|'.join(long[start : start + _AT_ONCE])})(?![A-Za-z0-9]|[-_][A-Za-z0-9])"
-        for start in range(0, len(long), _AT_ONCE)
-    ]
+    alternatives = [str(person_id), *sorted(map(re.escape, forms))]
+    patterns = []
+    for start in range(0, len(alternatives), _ALTERNATIVES_PER_PATTERN):
+        group = "|".join(alternatives[start : start + _ALTERNATIVES_PER_PATTERN])
+        # Not within a longer word or hyphenated identifier.
+        patterns.append(
+            rf"(?<![A-Za-z0-9])(?<![A-Za-z0-9][-_])({group})(?![A-Za-z0-9]|[-_][A-Za-z0-9])"
+        )
     short = [
-        re.escape(json.dumps(number)[1:-1]) for number in numbers if len(number) < _LEAST_LENGTH
+        re.escape(_json_escaped(identifier))
+        for identifier in distinct
+        if len(identifier) < _MIN_LENGTH_IN_TEXT
     ]
     if short:
-        found.append(rf'customer[a-z_]*\\?":\s*\\?"({"|".join(short)})\\?"')
-    return tuple(found)
+        field = "(?:customer[a-z_]*|external_id)"
+        patterns.append(rf'{field}\\?":\s*\\?"({"|".join(short)})\\?"')
+    return tuple(patterns)
+
+
+def _json_escaped(text: str) -> str:
+    return json.dumps(text)[1:-1]

@@ -1,4 +1,4 @@
-"""Where data of a person may lie: declared by each application in a file `privacy.py`, looked through by the engine."""
+"""Personal data stores: where data of a person can be; applications register in `privacy.py`."""
 
 import json
 from abc import ABC, abstractmethod
@@ -11,53 +11,67 @@ from uuid import UUID
 from django.db import connection
 from django.utils.module_loading import autodiscover_modules
 
-from mlops.privacy.identifiers import Subject
+from mlops.privacy.identifiers import Identifiers
 
-SAMPLES = 5
-_PAGE = 500
-_GONE = "[gone]"  # no longer than what it stands for, as columns have limits
+MAX_SAMPLES = 5
+_PAGE_SIZE = 500
+# Not longer than the shortest text that is redacted, as columns have maximum lengths.
+_REDACTED = "[gone]"
+
+# Returns the columns of a table that can contain text.
+_TEXT_COLUMNS = """
+SELECT attname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped
+  AND (t.typcategory IN ('S', 'A') OR t.typname IN ('jsonb', 'json', 'hstore'))
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """How many of a place's things are the person's, and the names of a few."""
+class PersonalDataCount:
+    """How many items of a store belong to a person, and the names of a few."""
 
     count: int
     samples: tuple[str, ...] = ()
 
 
-class Place(ABC):
-    """One kind of thing that may be a person's. `find` after `remove` finds nothing, however often either is called."""
+class PersonalDataStore(ABC):
+    """
+    A store of one kind of personal data.
+
+    After `delete`, `find` returns zero. Both are safe to repeat.
+    """
 
     name: str
     tables: Sequence[str] = ()
-    """Tables whose every column of text is searched once more when all is removed."""
+    """Tables whose text columns are searched for the person after the erasure."""
     order: int = 50
-    """Who goes first: rows that refer to others, then the rows they refer to, then copies outside of the database."""
-    kept: str = ""
-    """Why it stays, where it does."""
+    """Order of deletion: referring rows, then referenced rows, then copies outside the database."""
+    retention_reason: str = ""
+    """Why the data are kept in spite of an erasure; empty: they are deleted."""
 
     @abstractmethod
-    def find(self, subject: Subject) -> Found:
-        """Return what is there."""
+    def find(self, identifiers: Identifiers) -> PersonalDataCount:
+        """Return how many items belong to the person."""
 
     @abstractmethod
-    def remove(self, subject: Subject) -> int:
-        """Remove it, or what in it is the person's; return of how many."""
+    def delete(self, identifiers: Identifiers) -> int:
+        """Delete the person's items, or anonymize them; return how many."""
 
-    def export(self, subject: Subject) -> Iterator[Any]:
-        """Yield what the person may see of it, each fit for JSON."""
+    def export(self, identifiers: Identifiers) -> Iterator[Any]:  # noqa: ARG002  # for subclasses
+        """Yield what the person may see of their data, as JSON values."""
         yield from ()
 
 
 @dataclass(kw_only=True)
-class Rows(Place):
+class PersonalRows(PersonalDataStore):
     """
     Rows of a table.
 
-    where: SQL over the alias `t` that tells whose they are; may use %(id)s, %(numbers)s, %(traces)s, %(patterns)s and
-    %(tables)s, the tables of all places. forget: assignments that make them nobody's, where rows are not deleted; source: SQL
-    put between those and the condition. hidden: columns that are not exported.
+    where: SQL condition over the alias `t` that selects the person's rows. Parameters: %(id)s,
+    %(external_ids)s, %(traces)s, %(patterns)s, and %(tables)s, the tables of all stores.
+    anonymize_assignments: SET clause for rows that are anonymized instead of deleted.
+    from_clause: FROM and WHERE of that UPDATE, before the condition.
+    excluded_columns: columns that are not exported.
     """
 
     name: str
@@ -65,10 +79,10 @@ class Rows(Place):
     where: str
     key: str = "id"
     order: int = 50
-    kept: str = ""
-    forget: str = ""
-    source: str = ""
-    hidden: Sequence[str] = ()
+    retention_reason: str = ""
+    anonymize_assignments: str = ""
+    from_clause: str = ""
+    excluded_columns: Sequence[str] = ()
     is_exported: bool = True
     is_searched: bool = True
     tables: Sequence[str] = field(init=False)
@@ -76,45 +90,49 @@ class Rows(Place):
     def __post_init__(self) -> None:
         self.tables = (self.table,) if self.is_searched else ()
 
-    def find(self, subject: Subject) -> Found:
+    def find(self, identifiers: Identifiers) -> PersonalDataCount:
+        params = _sql_params(identifiers)
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT count(*) FROM {self.table} t WHERE {self.where}", _values(subject)
-            )
+            cursor.execute(f"SELECT count(*) FROM {self.table} t WHERE {self.where}", params)
             (count,) = cursor.fetchone()
             if not count:
-                return Found(0)
+                return PersonalDataCount(0)
             cursor.execute(
-                f"SELECT t.{self.key}::text FROM {self.table} t WHERE {self.where} LIMIT {SAMPLES}",
-                _values(subject),
+                f"SELECT t.{self.key}::text FROM {self.table} t WHERE {self.where}"
+                f" LIMIT {MAX_SAMPLES}",
+                params,
             )
-            return Found(count, tuple(name for (name,) in cursor.fetchall()))
+            return PersonalDataCount(count, tuple(key for (key,) in cursor.fetchall()))
 
-    def remove(self, subject: Subject) -> int:
+    def delete(self, identifiers: Identifiers) -> int:
+        sql = f"DELETE FROM {self.table} t WHERE {self.where}"
+        if self.anonymize_assignments:
+            from_clause = self.from_clause or "WHERE true"
+            sql = (
+                f"UPDATE {self.table} t SET {self.anonymize_assignments} {from_clause}"
+                f" AND ({self.where})"
+            )
         with connection.cursor() as cursor:
-            if self.forget:
-                source = self.source or "WHERE true"
-                cursor.execute(
-                    f"UPDATE {self.table} t SET {self.forget} {source} AND ({self.where})",
-                    _values(subject),
-                )
-            else:
-                cursor.execute(f"DELETE FROM {self.table} t WHERE {self.where}", _values(subject))
+            cursor.execute(sql, _sql_params(identifiers))
             return int(cursor.rowcount)
 
-    def export(self, subject: Subject) -> Iterator[Any]:
+    def export(self, identifiers: Identifiers) -> Iterator[Any]:
         if not self.is_exported:
             return
-        sql = f"SELECT (to_jsonb(t) - %(hidden)s::text[])::text FROM {self.table} t WHERE {self.where} ORDER BY t.{self.key}"
+        sql = (
+            f"SELECT (to_jsonb(t) - %(excluded_columns)s::text[])::text FROM {self.table} t"
+            f" WHERE {self.where} ORDER BY t.{self.key}"
+        )
+        params = {**_sql_params(identifiers), "excluded_columns": list(self.excluded_columns)}
         with connection.chunked_cursor() as cursor:
-            cursor.execute(sql, {**_values(subject), "hidden": list(self.hidden)})
-            while page := cursor.fetchmany(_PAGE):
+            cursor.execute(sql, params)
+            while page := cursor.fetchmany(_PAGE_SIZE):
                 yield from (json.loads(row) for (row,) in page)
 
 
 @dataclass(kw_only=True)
-class Mentions(Place):
-    """Columns of free text, of whomever's rows, in which the person may be named: the name goes, the rest stays."""
+class TextMentions(PersonalDataStore):
+    """Free-text columns that can mention the person: mentions are redacted, the text stays."""
 
     table: str
     columns: Sequence[str]
@@ -125,122 +143,125 @@ class Mentions(Place):
     def __post_init__(self) -> None:
         self.name = f"{self.table}: mentions"
 
-    def find(self, subject: Subject) -> Found:
+    def find(self, identifiers: Identifiers) -> PersonalDataCount:
+        is_mentioned = " OR ".join(f"t.{column} ~* ANY(%(patterns)s)" for column in self.columns)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT t.{self.key}::text FROM {self.table} t WHERE {self._names}",
-                _values(subject),
+                f"SELECT t.{self.key}::text FROM {self.table} t WHERE {is_mentioned}",
+                _sql_params(identifiers),
             )
             rows = cursor.fetchall()
-        return Found(len(rows), tuple(name for (name,) in rows[:SAMPLES]))
+        return PersonalDataCount(len(rows), tuple(key for (key,) in rows[:MAX_SAMPLES]))
 
-    def remove(self, subject: Subject) -> int:
+    def delete(self, identifiers: Identifiers) -> int:
+        assignments = ", ".join(
+            f"{column} = regexp_replace({column}, %(pattern)s, '{_REDACTED}', 'gi')"
+            for column in self.columns
+        )
+        is_mentioned = " OR ".join(f"{column} ~* %(pattern)s" for column in self.columns)
         changed = 0
         with connection.cursor() as cursor:
-            for pattern in subject.patterns:
-                told = ", ".join(
-                    f"{c} = regexp_replace({c}, %(pattern)s, '{_GONE}', 'gi')" for c in self.columns
-                )
-                where = " OR ".join(f"{c} ~* %(pattern)s" for c in self.columns)
+            for pattern in identifiers.patterns:
                 cursor.execute(
-                    f"UPDATE {self.table} SET {told} WHERE {where}", {"pattern": pattern}
+                    f"UPDATE {self.table} SET {assignments} WHERE {is_mentioned}",
+                    {"pattern": pattern},
                 )
                 changed += cursor.rowcount
         return changed
 
-    @property
-    def _names(self) -> str:
-        return " OR ".join(f"t.{column} ~* ANY(%(patterns)s)" for column in self.columns)
 
-
-def _values(subject: Subject) -> dict[str, Any]:
+def _sql_params(identifiers: Identifiers) -> dict[str, Any]:
     return {
-        "id": subject.id,
-        "numbers": list(subject.numbers),
-        "traces": list(subject.traces),
-        "patterns": list(subject.patterns),
+        "id": identifiers.id,
+        "external_ids": list(identifiers.external_ids),
+        "traces": list(identifiers.traces),
+        "patterns": list(identifiers.patterns),
         "tables": personal_tables(),
     }
 
 
-Identify = Callable[[UUID, bool], Subject | None]
-OnErased = Callable[[Subject, str], None]
-_places: dict[str, Place] = {}
-_identifying: list[Identify] = []
-_on_erased: list[OnErased] = []
+Identify = Callable[[UUID, bool], Identifiers | None]
+"""Returns the identifiers of a person, None if unknown; locks their row if the flag is set."""
+ErasureHook = Callable[[Identifiers, str], None]
+"""Called after an erasure with the person's identifiers and who requested it."""
+_stores: dict[str, PersonalDataStore] = {}
+_identifier_functions: list[Identify] = []
+_erasure_hooks: list[ErasureHook] = []
 
 
-def declare(*places: Place) -> None:
-    """Add places."""
-    _places.update({place.name: place for place in places})
+def register(*stores: PersonalDataStore) -> None:
+    """Register stores."""
+    _stores.update({store.name: store for store in stores})
 
 
-def identify_by(function: Identify) -> Identify:
-    """Let the function tell who a subject is, and hold their row if it is told to; used as a decorator."""
-    if function not in _identifying:
-        _identifying.append(function)
+def register_identifier(function: Identify) -> Identify:
+    """Register a function that identifies a person; a decorator."""
+    if function not in _identifier_functions:
+        _identifier_functions.append(function)
     return function
 
 
-def on_erased(function: OnErased) -> OnErased:
+def register_erasure_hook(function: ErasureHook) -> ErasureHook:
     """
-    Call the function when a person is erased, after the commit, with who asked; used as a decorator.
+    Register a function that is called after the commit of an erasure; a decorator.
 
-    For what a process or a cache holds of them; may be called again for the same person.
+    For data in processes and caches. It may be called more than once for the same person.
     """
-    if function not in _on_erased:
-        _on_erased.append(function)
+    if function not in _erasure_hooks:
+        _erasure_hooks.append(function)
     return function
 
 
-def _discover() -> None:
-    """Import the declarations of every application and of the engine."""
-    autodiscover_modules("privacy")
-    import_module("mlops.privacy.engine_data")
-
-
-def places() -> list[Place]:
-    """Return every declared place, in the order of removal."""
+def personal_data_stores() -> list[PersonalDataStore]:
+    """Return every registered store in the order of deletion."""
     _discover()
-    return sorted(_places.values(), key=lambda place: place.order)
+    return sorted(_stores.values(), key=lambda store: store.order)
 
 
-def hooks() -> Sequence[OnErased]:
-    """Return who wants to know of an erasure."""
+def erasure_hooks() -> Sequence[ErasureHook]:
+    """Return the functions that are called after an erasure."""
     _discover()
-    return tuple(_on_erased)
+    return tuple(_erasure_hooks)
 
 
-def identify(pk: UUID, *, lock: bool = False) -> Subject | None:
-    """Return who this is, held until the end of the transaction if asked; None when nobody knows them (any more)."""
+def identify(person_id: UUID, *, lock: bool = False) -> Identifiers | None:
+    """
+    Return the identifiers of a person; None for an unknown or erased person.
+
+    lock: lock the person's row until the end of the transaction.
+    """
     _discover()
-    return next((subject for ask in _identifying if (subject := ask(pk, lock))), None)
+    for function in _identifier_functions:
+        if identifiers := function(person_id, lock):
+            return identifiers
+    return None
 
 
 def personal_tables() -> list[str]:
-    """Return the tables that hold data of people."""
-    return sorted({table for place in places() for table in place.tables})
+    """Return the tables that hold personal data."""
+    return sorted({table for store in personal_data_stores() for table in store.tables})
 
 
-def named_in_columns(subject: Subject) -> dict[str, int]:
-    """Return in how many rows of each personal table any column that holds text names the person's id or numbers."""
-    found: dict[str, int] = {}
+def count_remaining_mentions(identifiers: Identifiers) -> dict[str, int]:
+    """Return how many rows of each personal table mention the person in any text column."""
+    counts: dict[str, int] = {}
     with connection.cursor() as cursor:
         for table in personal_tables():
+            cursor.execute(_TEXT_COLUMNS, [table])
+            columns = [f't."{column}"::text' for (column,) in cursor.fetchall()]
+            if not columns:
+                continue
             cursor.execute(
-                """
-                SELECT attname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-                WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped
-                  AND (t.typcategory IN ('S', 'A') OR t.typname IN ('jsonb', 'json', 'hstore'))
-                """,
-                [table],
+                f"SELECT count(*) FROM {table} t"
+                f" WHERE concat_ws(chr(10), {', '.join(columns)}) ~* ANY(%s)",
+                [list(identifiers.direct_patterns)],
             )
-            texts = [f't."{column}"::text' for (column,) in cursor.fetchall()]
-            if texts:
-                cursor.execute(
-                    f"SELECT count(*) FROM {table} t WHERE concat_ws(chr(10), {', '.join(texts)}) ~* ANY(%s)",
-                    [list(subject.own_patterns)],
-                )
-                if count := cursor.fetchone()[0]:
-                    found[f"{table}: columns"] = int(count)
-    return found
+            if count := cursor.fetchone()[0]:
+                counts[f"{table}: columns"] = int(count)
+    return counts
+
+
+def _discover() -> None:
+    """Import the registrations of every application and of the engine."""
+    autodiscover_modules("privacy")
+    import_module("mlops.privacy.engine_data")

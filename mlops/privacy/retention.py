@@ -1,4 +1,4 @@
-"""How long rows are kept: rules declared by each application in a file `retention.py`, applied every night."""
+"""Retention: rules that applications register in `retention.py`, applied every night."""
 
 import time
 from collections.abc import Sequence
@@ -17,81 +17,87 @@ from django.utils.module_loading import autodiscover_modules
 
 from config.errors import CultivarError
 from mlops.models import RetentionSweep
-from mlops.privacy.identifiers import Subject
-from mlops.privacy.legal_holds import held_subjects
+from mlops.privacy.identifiers import Identifiers
+from mlops.privacy.legal_holds import subjects_on_hold
 from mlops.privacy.partitions import partitions
 from mlops.privacy.personal_data import identify
 from mlops.quality.alerts import close_alerts, open_alert
 
 log = structlog.get_logger(__name__)
-CODE = "retention-failed"
-LIMIT = timedelta(minutes=25)
-_TRIES, _WAIT = 3, "2s"
+ALERT_CODE = "retention_failed"
+TIME_LIMIT = timedelta(minutes=25)
+_MAX_ATTEMPTS = 3
+_LOCK_TIMEOUT = "2s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class RetentionRule:
     """
-    Rows of a table go when `column` is older than `keep`; whole months at a time where the table lies by month.
+    Rule that deletes rows of a table when `age_column` is older than `retention_period`.
 
-    condition: SQL over the alias `t` that tells which rows are meant. subject, or names: SQL that yields whose a row is, or
-    text that may name them, so that legal holds are kept. is_exact: of the month that `keep` falls into, what is older goes
-    as well, row by row; else the month goes when all of it is old enough.
+    Whole months of a table that is partitioned by month (`is_monthly`) are dropped as partitions.
+
+    condition: SQL condition over the alias `t`: which rows the rule applies to.
+    subject_sql, mentions_sql: SQL for the id of the person a row belongs to, or for text that may
+    mention them; rows of persons under a legal hold are skipped.
+    deletes_partial_months: delete expired rows of the month that contains the cutoff one by one;
+    otherwise that month is deleted when all of it has expired.
+    chunk_size: rows per transaction.
     """
 
     name: str
     model: str
-    column: str
-    keep: timedelta
-    why: str
+    age_column: str
+    retention_period: timedelta
+    reason: str
     condition: str = "true"
-    subject: str = ""
-    names: str = ""
+    subject_sql: str = ""
+    mentions_sql: str = ""
     is_monthly: bool = False
-    is_exact: bool = True
-    chunk: int = 10_000
+    deletes_partial_months: bool = True
+    chunk_size: int = 10_000
 
     @property
-    def kind(self) -> type[Model]:
-        """The model."""
+    def model_class(self) -> type[Model]:
+        """The Django model."""
         return apps.get_model(self.model)
 
     @property
     def table(self) -> str:
-        """Its table."""
-        return self.kind._meta.db_table
+        """The name of the model's table."""
+        return self.model_class._meta.db_table
 
 
-class OutOfTime(CultivarError):
-    """A rule's share of the night is over."""
+class SweepOutOfTime(CultivarError):
+    """The time of a rule is over before all expired rows are deleted."""
 
-    code = "out-of-time"
-
-    def __init__(self) -> None:
-        super().__init__("The time was up; the rest goes at the next sweep.")
-
-
-class SweptElsewhere(CultivarError):
-    """Another process applies the same rule."""
-
-    code = "swept-elsewhere"
+    code = "sweep_out_of_time"
 
     def __init__(self) -> None:
-        super().__init__("Another sweep is under way.")
+        super().__init__("The time limit was reached; the next sweep continues.")
 
 
-_rules: dict[str, Rule] = {}
+class SweepInProgress(CultivarError):
+    """Another process is applying the same rule."""
+
+    code = "sweep_in_progress"
+
+    def __init__(self) -> None:
+        super().__init__("Another sweep is in progress.")
 
 
-def declare(*told: Rule) -> None:
-    """Add rules."""
-    _rules.update({rule.name: rule for rule in told})
+_registered: dict[str, RetentionRule] = {}
 
 
-def rules() -> list[Rule]:
-    """Return every rule."""
+def register(*rules: RetentionRule) -> None:
+    """Register rules."""
+    _registered.update({rule.name: rule for rule in rules})
+
+
+def retention_rules() -> list[RetentionRule]:
+    """Return every registered rule."""
     autodiscover_modules("retention")
-    return list(_rules.values())
+    return list(_registered.values())
 
 
 def sweep(
@@ -99,175 +105,198 @@ def sweep(
     dry_run: bool = False,
     only: Sequence[str] = (),
     now: datetime | None = None,
-    limit: timedelta = LIMIT,
+    time_limit: timedelta = TIME_LIMIT,
 ) -> list[RetentionSweep]:
     """
-    Apply every rule and note each, also one that removed nothing; return the notes.
+    Apply every rule, or those named in `only`; return a record of each.
 
-    A rule that fails leaves its error and an alert, and does not keep the others waiting. What does not fit into the time
-    goes at the next sweep. dry_run: only counts. Safe to repeat, to kill and to run twice at once.
+    A rule that fails leaves its error and an alert; the other rules are applied. Each rule gets an
+    equal share of the remaining time; the next sweep continues what was not finished. dry_run: only
+    count. Safe to repeat, to kill and to run in several processes.
     """
-    moment, due = now or timezone.now(), [rule for rule in rules() if not only or rule.name in only]
-    ends = time.monotonic() + limit.total_seconds()
-    done = []
-    for place, rule in enumerate(due):
-        share = (ends - time.monotonic()) / (len(due) - place)
-        done.append(
-            _apply(
-                rule, before=moment - rule.keep, deadline=time.monotonic() + share, dry_run=dry_run
+    moment = now or timezone.now()
+    due = [rule for rule in retention_rules() if not only or rule.name in only]
+    ends_at = time.monotonic() + time_limit.total_seconds()
+    sweeps = []
+    for index, rule in enumerate(due):
+        time_share = (ends_at - time.monotonic()) / (len(due) - index)
+        sweeps.append(
+            _apply_rule(
+                rule,
+                cutoff=moment - rule.retention_period,
+                deadline=time.monotonic() + time_share,
+                dry_run=dry_run,
             )
         )
-    return done
+    return sweeps
 
 
 def next_sweep() -> datetime | None:
-    """Return when the clock sweeps next; None when it is switched off."""
+    """Return when Celery beat runs the next sweep; None when the schedule entry is disabled."""
     from django_celery_beat.models import PeriodicTask
 
     entry = PeriodicTask.objects.filter(task="mlops.tasks.sweep_retention", enabled=True).first()
     if entry is None:
         return None
-    since, ahead, _ = entry.schedule.remaining_delta(timezone.now())
-    moment: datetime = since + ahead
-    return moment
+    last_run_at, delay, _ = entry.schedule.remaining_delta(timezone.now())
+    next_run_at: datetime = last_run_at + delay
+    return next_run_at
 
 
-def _apply(rule: Rule, *, before: datetime, deadline: float, dry_run: bool) -> RetentionSweep:
-    made = RetentionSweep.objects.create(
-        rule=rule.name, table=rule.table, before=before, is_rehearsal=dry_run
+def _apply_rule(
+    rule: RetentionRule, *, cutoff: datetime, deadline: float, dry_run: bool
+) -> RetentionSweep:
+    record = RetentionSweep.objects.create(
+        rule=rule.name, table=rule.table, cutoff_at=cutoff, is_dry_run=dry_run
     )
+    rows = RetentionSweep.objects.filter(pk=record.pk)
     error = ""
     try:
         if dry_run:
-            RetentionSweep.objects.filter(pk=made.pk).update(
-                removed=_count(rule, before, is_held=False)
-            )
+            rows.update(deleted=_count(rule, cutoff, is_on_hold=False))
         else:
-            with pglock.advisory(f"retention:{rule.name}", timeout=0) as is_ours:
-                if not is_ours:
-                    raise SweptElsewhere
-                _remove(rule, before, deadline, made)
-        RetentionSweep.objects.filter(pk=made.pk).update(held=_count(rule, before, is_held=True))
-    except (OutOfTime, SweptElsewhere) as reason:
-        error = str(reason)
-    except Exception as failure:  # whatever it is, the other rules go on
+            _delete(rule, cutoff, deadline, record)
+        rows.update(skipped_by_hold=_count(rule, cutoff, is_on_hold=True))
+    except (SweepOutOfTime, SweepInProgress) as interruption:
+        error = str(interruption)
+    except Exception as failure:  # the other rules must be applied whatever fails here
         error = f"{type(failure).__name__}: {failure!s}".splitlines()[0]
-        log.warning("retention failed", rule=rule.name, reason=type(failure).__name__)
+        log.warning("retention.failed", rule=rule.name, error_type=type(failure).__name__)
         open_alert(
-            code=CODE, subject=rule.name, message=f"{rule.table} could not be swept: {error}"
+            code=ALERT_CODE, subject=rule.name, message=f"{rule.table} could not be swept: {error}"
         )
     else:
         if not dry_run:
-            close_alerts(codes=(CODE,), subject=rule.name)
-    RetentionSweep.objects.filter(pk=made.pk).update(error=error, finished_at=timezone.now())
-    made.refresh_from_db()
-    return made
+            close_alerts(codes=(ALERT_CODE,), subject=rule.name)
+    rows.update(error=error, finished_at=timezone.now())
+    record.refresh_from_db()
+    return record
 
 
-def _remove(rule: Rule, before: datetime, deadline: float, made: RetentionSweep) -> None:
-    if rule.is_monthly:
-        for name, (_, end) in sorted(partitions(rule.table).items(), key=lambda told: told[1]):
-            if end <= before:
-                _drop(rule, name, before, made)
-                _in_time(deadline)
-    for table in _tables(rule, before):
-        while _remove_chunk(rule, table, before, made):
-            _in_time(deadline)
+def _delete(rule: RetentionRule, cutoff: datetime, deadline: float, record: RetentionSweep) -> None:
+    """Delete expired rows. Raises SweepInProgress, SweepOutOfTime."""
+    with pglock.advisory(f"retention:{rule.name}", timeout=0) as is_acquired:
+        if not is_acquired:
+            raise SweepInProgress
+        if rule.is_monthly:
+            for name, (_, end) in sorted(partitions(rule.table).items(), key=lambda item: item[1]):
+                if end <= cutoff:
+                    _drop_partition(rule, name, cutoff, record)
+                    _check_deadline(deadline)
+        for table in _tables_to_delete_from(rule, cutoff):
+            while _delete_chunk(rule, table, cutoff, record):
+                _check_deadline(deadline)
 
 
-def _tables(rule: Rule, before: datetime) -> list[str]:
-    """Return where rows go one by one: months that a hold keeps, the month that ends it, the default partition's strays."""
+def _tables_to_delete_from(rule: RetentionRule, cutoff: datetime) -> list[str]:
+    """
+    Return the tables or partitions from which expired rows are deleted one by one.
+
+    Of a monthly table these are expired months that could not be dropped, the month that contains
+    the cutoff, and the default partition.
+    """
     if not rule.is_monthly:
         return [rule.table]
-    months = partitions(rule.table).items()
-    old = [
-        name for name, (start, end) in months if end <= before or (rule.is_exact and start < before)
+    expired = [
+        name
+        for name, (start, end) in partitions(rule.table).items()
+        if end <= cutoff or (rule.deletes_partial_months and start < cutoff)
     ]
-    return [*sorted(old), f"{rule.table}_default"]
+    return [*sorted(expired), f"{rule.table}_default"]
 
 
-def _in_time(deadline: float) -> None:
+def _check_deadline(deadline: float) -> None:
     if time.monotonic() > deadline:
-        raise OutOfTime
+        raise SweepOutOfTime
 
 
-def _drop(rule: Rule, partition: str, before: datetime, made: RetentionSweep) -> None:
-    """Drop a month whole, unless a legal hold names somebody in it or the rule does not mean all of its rows."""
-    for attempt in range(1, _TRIES + 1):
+def _drop_partition(
+    rule: RetentionRule, partition: str, cutoff: datetime, record: RetentionSweep
+) -> None:
+    """Drop a month, unless a legal hold or the rule's condition excludes some of its rows."""
+    for attempt in range(1, _MAX_ATTEMPTS + 1):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                # Whoever waits for the table waits no longer than this for us.
-                cursor.execute(f"SET LOCAL lock_timeout = '{_WAIT}'")
-                held, values = _hold_still(cursor, rule, before)
+                # Other users of the table queue behind our lock request: do not wait for long.
+                cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+                is_on_hold, params = _lock_holds(cursor, rule, cutoff)
+                is_excluded = f"({is_on_hold}) OR NOT ({rule.condition})"
                 cursor.execute(
-                    f"SELECT count(*), coalesce(bool_or(({held}) OR NOT ({rule.condition})), false) FROM {partition} t",
-                    values,
+                    f"SELECT count(*), coalesce(bool_or({is_excluded}), false) FROM {partition} t",
+                    params,
                 )
-                count, stays = cursor.fetchone()
-                if not stays:
+                row_count, has_excluded_rows = cursor.fetchone()
+                if not has_excluded_rows:
                     cursor.execute(f"ALTER TABLE {rule.table} DETACH PARTITION {partition}")
                     cursor.execute(f"DROP TABLE {partition}")
-                    _note(made, count)
-            return
-        except OperationalError:  # somebody held the table for longer
-            if attempt == _TRIES:
+                    _add_deleted(record, row_count)
+        except OperationalError:  # the table was locked for longer
+            if attempt == _MAX_ATTEMPTS:
                 raise
+        else:
+            return
 
 
-def _remove_chunk(rule: Rule, table: str, before: datetime, made: RetentionSweep) -> int:
-    key = ", ".join(str(field.column) for field in rule.kind._meta.pk_fields)
+def _delete_chunk(rule: RetentionRule, table: str, cutoff: datetime, record: RetentionSweep) -> int:
+    """Delete expired rows that are not locked, up to the chunk size; return how many."""
+    key = ", ".join(str(field.column) for field in rule.model_class._meta.pk_fields)
     with transaction.atomic(), connection.cursor() as cursor:
-        held, values = _hold_still(cursor, rule, before)
+        is_on_hold, params = _lock_holds(cursor, rule, cutoff)
         cursor.execute(
             f"""
-            WITH due AS (
-              SELECT {key} FROM {table} t WHERE t.{rule.column} < %(before)s AND ({rule.condition}) AND NOT ({held})
-              LIMIT {rule.chunk} FOR UPDATE SKIP LOCKED
-            ) DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM due)
+            WITH expired AS (
+              SELECT {key} FROM {table} t
+              WHERE t.{rule.age_column} < %(cutoff)s AND ({rule.condition}) AND NOT ({is_on_hold})
+              LIMIT {rule.chunk_size} FOR UPDATE SKIP LOCKED
+            ) DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM expired)
             """,
-            values,
+            params,
         )
-        count = int(cursor.rowcount)
-        _note(made, count)
-        return count
+        deleted = int(cursor.rowcount)
+        _add_deleted(record, deleted)
+        return deleted
 
 
-def _note(made: RetentionSweep, count: int) -> None:
-    """Count in the transaction that removes, so that a kill leaves what was done."""
+def _add_deleted(record: RetentionSweep, count: int) -> None:
+    """Add to the count in the transaction of the deletion, so that a killed sweep is recorded."""
     if count:
-        RetentionSweep.objects.filter(pk=made.pk).update(removed=F("removed") + count)
+        RetentionSweep.objects.filter(pk=record.pk).update(deleted=F("deleted") + count)
 
 
-def _count(rule: Rule, before: datetime, *, is_held: bool) -> int:
-    held, values = _held(rule, before)
-    if is_held and held == "false":
+def _count(rule: RetentionRule, cutoff: datetime, *, is_on_hold: bool) -> int:
+    """Return how many expired rows are under a legal hold, or are not."""
+    hold_condition, params = _hold_condition(rule, cutoff)
+    if is_on_hold and hold_condition == "false":
         return 0
-    counted = 0
+    total = 0
     with connection.cursor() as cursor:
-        for table in _tables(rule, before):
+        for table in _tables_to_delete_from(rule, cutoff):
             cursor.execute(
-                f"SELECT count(*) FROM {table} t WHERE t.{rule.column} < %(before)s AND ({rule.condition})"
-                f" AND ({held}) = %(is_held)s",
-                {**values, "is_held": is_held},
+                f"SELECT count(*) FROM {table} t"
+                f" WHERE t.{rule.age_column} < %(cutoff)s AND ({rule.condition})"
+                f" AND ({hold_condition}) = %(is_on_hold)s",
+                {**params, "is_on_hold": is_on_hold},
             )
-            counted += int(cursor.fetchone()[0])
-    return counted
+            total += int(cursor.fetchone()[0])
+    return total
 
 
-def _hold_still(cursor: CursorWrapper, rule: Rule, before: datetime) -> tuple[str, dict[str, Any]]:
-    """Let no legal hold be set until the end of the transaction; return what those that are set keep."""
+def _lock_holds(
+    cursor: CursorWrapper, rule: RetentionRule, cutoff: datetime
+) -> tuple[str, dict[str, Any]]:
+    """Prevent new legal holds until the end of the transaction; return the current condition."""
     cursor.execute("LOCK TABLE legal_holds IN SHARE MODE")
-    return _held(rule, before)
+    return _hold_condition(rule, cutoff)
 
 
-def _held(rule: Rule, before: datetime) -> tuple[str, dict[str, Any]]:
-    """Return SQL that is true of rows that a legal hold keeps, and its values with those of the rule."""
-    subjects = held_subjects() if rule.subject or rule.names else []
-    values: dict[str, Any] = {"before": before, "held": subjects}
+def _hold_condition(rule: RetentionRule, cutoff: datetime) -> tuple[str, dict[str, Any]]:
+    """Return an SQL condition that is true for rows under a legal hold, with its parameters."""
+    subjects = subjects_on_hold() if rule.subject_sql or rule.mentions_sql else []
+    params: dict[str, Any] = {"cutoff": cutoff, "subjects": subjects}
     if not subjects:
-        return "false", values
-    if rule.subject:
-        return f"coalesce({rule.subject} = ANY(%(held)s::uuid[]), false)", values
-    people = [identify(subject) or Subject(subject) for subject in subjects]
-    values["patterns"] = [pattern for person in people for pattern in person.patterns]
-    return f"coalesce({rule.names} ~* ANY(%(patterns)s::text[]), false)", values
+        return "false", params
+    if rule.subject_sql:
+        return f"coalesce({rule.subject_sql} = ANY(%(subjects)s::uuid[]), false)", params
+    persons = [identify(subject) or Identifiers(subject) for subject in subjects]
+    params["patterns"] = [pattern for person in persons for pattern in person.patterns]
+    return f"coalesce({rule.mentions_sql} ~* ANY(%(patterns)s::text[]), false)", params

@@ -1,1 +1,1 @@
-"""Data quality: rules, freshness, integrity, alerts."""
+"""Data quality: rules, freshness, integrity, metric thresholds, alerts."""

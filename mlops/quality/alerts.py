@@ -1,4 +1,4 @@
-"""Alerts: one an incident, told once by e-mail and webhook, closed when the cause is gone."""
+"""Alerts: one per incident, sent once by e-mail and webhook, closed when the cause is gone."""
 
 import structlog
 from django.conf import settings
@@ -9,15 +9,17 @@ from config.clients.http import HttpClient, HttpFailed
 from mlops.models import Alert, Run
 
 log = structlog.get_logger(__name__)
+_MAX_SUBJECT_LENGTH = 100
+_BATCH_SIZE = 100
 
 
 def open_alert(
     *, code: str, subject: str, message: str, severity: str = "error", run: Run | None = None
 ) -> Alert:
-    """Open the alert of an incident, or bring the words of the one that is open up to date."""
+    """Open an alert; if one with this code and subject is open, update its message."""
     alert, is_new = Alert.objects.get_or_create(
         code=code,
-        subject=subject[:100],
+        subject=subject[:_MAX_SUBJECT_LENGTH],
         closed_at=None,
         defaults={"message": message, "severity": severity, "run": run},
     )
@@ -27,29 +29,32 @@ def open_alert(
 
 
 def close_alerts(*, codes: tuple[str, ...], subject: str) -> int:
-    """Close what is open of these codes on a subject; return how many."""
-    gone = Alert.objects.filter(code__in=codes, subject=subject[:100], closed_at=None)
-    return gone.update(closed_at=timezone.now())
+    """Close the open alerts with these codes and this subject; return how many."""
+    open_alerts = Alert.objects.filter(
+        code__in=codes, subject=subject[:_MAX_SUBJECT_LENGTH], closed_at=None
+    )
+    return open_alerts.update(closed_at=timezone.now())
 
 
 def notify_alerts() -> int:
     """
-    Tell people of every open alert that they have not been told of; return how many.
+    Send every open alert that was not sent yet; return how many.
 
-    What cannot be sent stays due and is tried at the next call; told by one way and not by the other, it is told again by
-    both: twice is better than never.
+    An alert that cannot be sent stays due. If only one of webhook and e-mail fails, both are sent
+    again: a repeated message is better than a lost one.
     """
-    told = 0
-    for alert in Alert.objects.filter(closed_at=None, notified_at=None).order_by("opened_at")[:100]:
+    due = Alert.objects.filter(closed_at=None, notified_at=None).order_by("opened_at")
+    sent = 0
+    for alert in due[:_BATCH_SIZE]:
         try:
             _send(alert)
         except (HttpFailed, OSError) as error:  # smtplib's errors are OSErrors
-            log.warning("alert not sent", alert=alert.pk, reason=type(error).__name__)
+            log.warning("alert.not_sent", alert_id=alert.pk, error_type=type(error).__name__)
             continue
-        told += Alert.objects.filter(pk=alert.pk, notified_at=None).update(
+        sent += Alert.objects.filter(pk=alert.pk, notified_at=None).update(
             notified_at=timezone.now()
         )
-    return told
+    return sent
 
 
 def _send(alert: Alert) -> None:
@@ -59,7 +64,7 @@ def _send(alert: Alert) -> None:
         ) as client:
             client.post(
                 "",
-                json=_told(alert),
+                json=_webhook_payload(alert),
                 headers={"Idempotency-Key": f"alert-{alert.pk}"},
                 is_idempotent=True,
             )
@@ -69,7 +74,7 @@ def _send(alert: Alert) -> None:
         )
 
 
-def _told(alert: Alert) -> dict[str, str | int]:
+def _webhook_payload(alert: Alert) -> dict[str, str | int]:
     return {
         "id": alert.pk,
         "code": alert.code,

@@ -1,4 +1,4 @@
-"""Freshness: what should bring new data, as each application declares it in a file `freshness.py`."""
+"""Freshness: alerts for sources without recent data. Applications register in `freshness.py`."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,45 +9,56 @@ from django.utils.module_loading import autodiscover_modules
 
 from mlops.quality.alerts import close_alerts, open_alert
 
-CODE = "stale"
-LIMIT = timedelta(hours=24)
+ALERT_CODE = "stale"
+MAX_AGE = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """Something that brings data: its name, when it last did, and how long that may be ago."""
+class MonitoredSource:
+    """A source of data: when it last delivered, and how old that may be."""
 
     subject: str
     label: str
     newest_at: datetime | None
-    limit: timedelta = LIMIT
+    max_age: timedelta = MAX_AGE
 
 
-_watches: list[Callable[[], Iterable[Watched]]] = []
+ListSources = Callable[[], Iterable[MonitoredSource]]
+_registered: list[ListSources] = []
 
 
-def watch(found: Callable[[], Iterable[Watched]]) -> Callable[[], Iterable[Watched]]:
-    """Declare what is to be watched; used as a decorator."""
-    _watches.append(found)
-    return found
+def register(function: ListSources) -> ListSources:
+    """Register a function that returns sources to monitor; a decorator."""
+    _registered.append(function)
+    return function
 
 
 def check_freshness() -> dict[str, int]:
-    """Open an alert for each that is stale, close those of what is fresh; return the counts."""
+    """Open an alert for each stale source, close those of fresh ones; return the counts."""
     autodiscover_modules("freshness")
     counts = {"fresh": 0, "stale": 0}
     now = timezone.now()
-    for found in _watches:
-        for one in found():
-            if one.newest_at and now - one.newest_at <= one.limit:
+    for list_sources in _registered:
+        for source in list_sources():
+            if source.newest_at and now - source.newest_at <= source.max_age:
                 counts["fresh"] += 1
-                close_alerts(codes=(CODE,), subject=one.subject)
-                continue
-            counts["stale"] += 1
-            since = f"since {one.newest_at:%Y-%m-%d %H:%M} UTC" if one.newest_at else "ever"
-            hours = one.limit.total_seconds() / 3600
-            message = (
-                f"{one.label} has brought nothing {since}; at most {hours:g} hours are allowed."
-            )
-            open_alert(code=CODE, subject=one.subject, message=message, severity="warning")
+                close_alerts(codes=(ALERT_CODE,), subject=source.subject)
+            else:
+                counts["stale"] += 1
+                open_alert(
+                    code=ALERT_CODE,
+                    subject=source.subject,
+                    message=_stale_message(source),
+                    severity="warning",
+                )
     return counts
+
+
+def _stale_message(source: MonitoredSource) -> str:
+    hours = source.max_age.total_seconds() / 3600
+    if source.newest_at is None:
+        return f"{source.label} has never delivered data; the limit is {hours:g} hours."
+    return (
+        f"{source.label} has delivered no data since {source.newest_at:%Y-%m-%d %H:%M} UTC; the"
+        f" limit is {hours:g} hours."
+    )

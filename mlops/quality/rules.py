@@ -1,4 +1,4 @@
-"""Rules of quality: declared by each application in a file `quality.py`, checked set-wise where the rows are."""
+"""Quality rules: registered by each application in `quality.py`, checked by SQL over all rows."""
 
 from dataclasses import dataclass
 
@@ -9,84 +9,95 @@ from django.utils.module_loading import autodiscover_modules
 from mlops.models import QualityFinding
 from mlops.quality.alerts import close_alerts, open_alert
 
-CODE = "quality"
+ALERT_CODE = "quality"
 Severity = QualityFinding.Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One thing that must hold of every row of a table with a uuid `id`; `breaks` is SQL over the alias `t`."""
+class QualityRule:
+    """
+    A rule for the rows of a table with a uuid `id`.
+
+    condition, violation: SQL conditions over the alias `t`: which rows the rule applies to, and
+    which of them violate it.
+    """
 
     name: str
     table: str
     field: str
     message: str
-    breaks: str
-    among: str = "true"
-    """Which rows the rule is about."""
+    violation: str
+    condition: str = "true"
     severity: str = Severity.ERROR
     is_blocking: bool = False
-    """Nobody may write a row that breaks it."""
+    """Whether a write that would violate the rule is refused."""
 
 
-_rules: dict[str, Rule] = {}
+_registered: dict[str, QualityRule] = {}
 
 
-def register(*rules: Rule) -> None:
-    """Declare rules."""
-    _rules.update({rule.name: rule for rule in rules})
+def register(*rules: QualityRule) -> None:
+    """Register rules."""
+    _registered.update({rule.name: rule for rule in rules})
 
 
-def rules() -> list[Rule]:
-    """Return every declared rule."""
+def quality_rules() -> list[QualityRule]:
+    """Return every registered rule."""
     autodiscover_modules("quality")
-    return list(_rules.values())
+    return list(_registered.values())
 
 
 def check_quality() -> dict[str, int]:
-    """Open a finding for each row that breaks a rule, close those that hold again; return what is open, by rule."""
-    return {rule.name: _check(rule) for rule in rules()}
+    """Open findings for violations, close those that are resolved; return open ones by rule."""
+    return {rule.name: _check(rule) for rule in quality_rules()}
 
 
-def broken_blocking(
+def blocking_violations(
     cursor: CursorWrapper, *, table: str, ids: list[object]
-) -> list[tuple[object, Rule]]:
-    """Return which of these rows break a blocking rule."""
-    broken = []
-    for rule in rules():
+) -> list[tuple[object, QualityRule]]:
+    """Return which of these rows violate which blocking rules."""
+    violations = []
+    for rule in quality_rules():
         if rule.table == table and rule.is_blocking:
             cursor.execute(
-                f"SELECT t.id FROM {table} t WHERE t.id = ANY(%s) AND ({rule.among}) AND ({rule.breaks})",
-                [ids],
+                f"SELECT t.id FROM {table} t WHERE t.id = ANY(%s) AND {_is_violated(rule)}", [ids]
             )
-            broken += [(pk, rule) for (pk,) in cursor.fetchall()]
-    return broken
+            violations += [(row_id, rule) for (row_id,) in cursor.fetchall()]
+    return violations
+
+
+def _is_violated(rule: QualityRule) -> str:
+    return f"({rule.condition}) AND ({rule.violation})"
 
 
 @transaction.atomic
-def _check(rule: Rule) -> int:
-    is_broken = f"({rule.among}) AND ({rule.breaks})"
+def _check(rule: QualityRule) -> int:
+    is_violated = _is_violated(rule)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             INSERT INTO quality_findings (rule, severity, table_name, row_id, field, message)
-            SELECT %s, %s, %s, t.id, %s, %s FROM {rule.table} t WHERE {is_broken}
+            SELECT %s, %s, %s, t.id, %s, %s FROM {rule.table} t WHERE {is_violated}
             ON CONFLICT (rule, row_id) WHERE closed_at IS NULL DO NOTHING
             """,
             [rule.name, rule.severity, rule.table, rule.field, rule.message],
         )
         cursor.execute(
             f"""
-            UPDATE quality_findings f SET closed_at = now() WHERE f.rule = %s AND f.closed_at IS NULL
-              AND NOT EXISTS (SELECT FROM {rule.table} t WHERE t.id = f.row_id AND {is_broken})
+            UPDATE quality_findings f SET closed_at = now()
+            WHERE f.rule = %s AND f.closed_at IS NULL AND NOT EXISTS (
+              SELECT FROM {rule.table} t WHERE t.id = f.row_id AND {is_violated}
+            )
             """,
             [rule.name],
         )
     count = QualityFinding.objects.filter(rule=rule.name, closed_at=None).count()
     if count and rule.severity == Severity.ERROR:
         open_alert(
-            code=CODE, subject=rule.name, message=f"{count} rows of {rule.table}: {rule.message}"
+            code=ALERT_CODE,
+            subject=rule.name,
+            message=f"{count} rows of {rule.table}: {rule.message}",
         )
     else:
-        close_alerts(codes=(CODE,), subject=rule.name)
+        close_alerts(codes=(ALERT_CODE,), subject=rule.name)
     return count

@@ -1,1 +1,1 @@
-"""Events: declared above, read, taken in once, applied; by Kafka and by REST alike."""
+"""Event streams: event types, decoding, intake, consumer, publisher, dead letters, replay."""

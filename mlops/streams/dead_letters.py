@@ -1,4 +1,4 @@
-"""Dead letters: what became no row, told to whoever sent it, in a topic beside that it came by."""
+"""Dead letters: rejected messages, published to a dead-letter topic beside the original topic."""
 
 import base64
 import json
@@ -9,70 +9,72 @@ from django.conf import settings
 
 from config.clients.kafka import OutgoingMessage, Partition, Producer
 
-_TOLD = 1000
-_MOST_BYTES = 500_000
-"""A letter must be no larger than what brokers take (1 MB by default), whatever is written around it."""
+_MAX_REASON_LENGTH = 1000
+_MAX_VALUE_BYTES = 500_000
+"""Brokers accept 1 MB by default; this leaves room for the metadata of the letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message, where it stood, and why it became no row. One that is too large for a letter is cut."""
+    """A rejected message: its partition, offset and bytes, and the reason and field."""
 
-    place: Partition
+    partition: Partition
     offset: int
     value: bytes | None
     reason: str
     field: str
 
 
-def publish(letters: Iterable[DeadLetter], *, producer: Producer) -> int:
+def publish_dead_letters(letters: Iterable[DeadLetter], *, producer: Producer) -> int:
     """
-    Send the letters and wait until all are acknowledged; return how many. Raises KafkaFailed.
+    Publish letters and wait until all are acknowledged; return how many. Raises KafkaFailed.
 
-    With headers the message goes as it came. Brokers that know none get JSON that tells the same and holds the message as
-    text, or in base64 where it is none.
+    The message is sent as received, with the reason in headers. Brokers without headers get a JSON
+    object with the same fields and the message as `value`, in base64 if it is not text. Messages
+    above 500 kB are truncated.
     """
-    found = list(letters)
-    if not found:
+    due = list(letters)
+    if not due:
         return 0
-    is_headed = producer.has_headers
-    return producer.send(_headed(letter) if is_headed else _wrapped(letter) for letter in found)
+    build = _with_headers if producer.has_headers else _as_json
+    return producer.send(build(letter) for letter in due)
 
 
-def topic_of(topic: str) -> str:
-    """Return where the dead letters of a topic go."""
+def dead_letter_topic(topic: str) -> str:
+    """Return the dead-letter topic of a topic."""
     return f"{topic}{settings.KAFKA_DEAD_LETTER_SUFFIX}"
 
 
-def _about(letter: DeadLetter) -> dict[str, str]:
-    return {
-        "reason": letter.reason[:_TOLD],
+def _metadata(letter: DeadLetter) -> dict[str, str]:
+    metadata = {
+        "reason": letter.reason[:_MAX_REASON_LENGTH],
         "field": letter.field,
-        "topic": letter.place.topic,
-        "partition": str(letter.place.partition),
+        "topic": letter.partition.topic,
+        "partition": str(letter.partition.partition),
         "offset": str(letter.offset),
     }
+    size = len(letter.value or b"")
+    if size > _MAX_VALUE_BYTES:
+        metadata["truncated"] = f"of {size} bytes"
+    return metadata
 
 
-def _headed(letter: DeadLetter) -> OutgoingMessage:
-    value, about = letter.value or b"", _about(letter)
-    if len(value) > _MOST_BYTES:
-        about |= {"truncated": f"of {len(value)} bytes"}
+def _with_headers(letter: DeadLetter) -> OutgoingMessage:
     return OutgoingMessage(
-        topic=topic_of(letter.place.topic), value=value[:_MOST_BYTES], headers=about
+        topic=dead_letter_topic(letter.partition.topic),
+        value=(letter.value or b"")[:_MAX_VALUE_BYTES],
+        headers=_metadata(letter),
     )
 
 
-def _wrapped(letter: DeadLetter) -> OutgoingMessage:
-    value, about = letter.value or b"", _about(letter)
-    if len(value) > _MOST_BYTES:
-        about |= {"truncated": f"of {len(value)} bytes"}
+def _as_json(letter: DeadLetter) -> OutgoingMessage:
+    value = letter.value or b""
+    metadata = _metadata(letter)
     try:
-        told = json.dumps(about | {"value": value.decode()}).encode()
+        body = json.dumps(metadata | {"value": value.decode()}).encode()
     except UnicodeDecodeError:
-        told = b""
-    if not told or len(told) > _MOST_BYTES:
-        told = json.dumps(
-            about | {"value": base64.b64encode(value[:_MOST_BYTES]).decode(), "encoding": "base64"}
-        ).encode()
-    return OutgoingMessage(topic=topic_of(letter.place.topic), value=told)
+        body = b""
+    if not body or len(body) > _MAX_VALUE_BYTES:
+        encoded = base64.b64encode(value[:_MAX_VALUE_BYTES]).decode()
+        body = json.dumps(metadata | {"value": encoded, "encoding": "base64"}).encode()
+    return OutgoingMessage(topic=dead_letter_topic(letter.partition.topic), value=body)

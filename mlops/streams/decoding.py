@@ -1,4 +1,4 @@
-"""From bytes to events: JSON, the envelope, the data of its type and version."""
+"""Decoding of events: JSON, then the envelope, then the data by type and version."""
 
 import json
 import re
@@ -10,36 +10,42 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from mlops.streams.event_types import Event, event_types
+from mlops.streams.event_types import Event, Schema, event_types
 
-MOST_BYTES = 262_144
-_CLOCKS_APART = timedelta(minutes=10)
-_TOLD = 300
-_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+MAX_MESSAGE_BYTES = 262_144
+_MAX_CLOCK_SKEW = timedelta(minutes=10)
+_MAX_EXCERPT_LENGTH = 300
+_MAX_ID_LENGTH = 36
+_MAX_FIELD_LENGTH = 50
+# Characters that PostgreSQL cannot store in text: U+0000 and unpaired surrogates.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")
+def _reject_constant(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a JSON number")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+_DECODER = json.JSONDecoder(parse_constant=_reject_constant)
 
 
 class Envelope(BaseModel):
-    """What every event has."""
+    """The fields that every event has."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: UUID = Field(description="of the event; sent again, it is applied once")
-    type: str = Field(max_length=50)
-    version: int = Field(default=1, ge=1, le=1000, description="of the data's schema")
-    occurred_at: AwareDatetime = Field(description="when it happened, with its time zone")
-    data: dict[str, Any]
+    id: UUID = Field(
+        description="Unique id of the event. An event that is sent again with the same id is"
+        " applied once."
+    )
+    type: str = Field(max_length=50, description="Type of the event; selects the schema of `data`.")
+    version: int = Field(default=1, ge=1, le=1000, description="Version of the schema of `data`.")
+    occurred_at: AwareDatetime = Field(description="Time of the event, with its time zone.")
+    data: dict[str, Any] = Field(description="Content of the event.")
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """What is no event: why, in which field, and as it was sent."""
+class UndecodableEvent:
+    """A message that is not a valid event: the reason, the field, and the message as received."""
 
     reason: str
     payload: Any
@@ -47,61 +53,70 @@ class Unreadable:
     id: str = ""
 
 
-def read_bytes(raw: bytes | None, *, topic: str) -> Event | Unreadable:
-    """Read a message of Kafka. What is no JSON is kept as text, with what cannot be text escaped."""
+def decode_message(raw: bytes | None, *, topic: str) -> Event | UndecodableEvent:
+    """
+    Decode a Kafka message.
+
+    The payload of a message that is not JSON is its text, with undecodable bytes escaped.
+    """
     if raw is None:
-        return Unreadable("The message is empty.", None)
+        return UndecodableEvent("The message is empty.", None)
     text = raw.decode("utf-8", errors="backslashreplace").replace("\x00", "\\x00")
-    if len(raw) > MOST_BYTES:
-        return Unreadable(
-            f"The message has {len(raw)} bytes; {MOST_BYTES} is the most.", text[:_TOLD]
+    if len(raw) > MAX_MESSAGE_BYTES:
+        return UndecodableEvent(
+            f"The message has {len(raw)} bytes; the maximum is {MAX_MESSAGE_BYTES}.",
+            text[:_MAX_EXCERPT_LENGTH],
         )
     try:
         payload = _DECODER.decode(raw.decode())
     except (ValueError, RecursionError) as error:
-        return Unreadable(f"The message is no JSON: {str(error)[:_TOLD]}", text)
-    return _read(payload, topic, may_hold_odd="\\u0000" in text or "\\ud" in text or "\\uD" in text)
+        return UndecodableEvent(
+            f"The message is not JSON: {str(error)[:_MAX_EXCERPT_LENGTH]}", text
+        )
+    # Valid UTF-8 contains unstorable characters only as JSON escapes. Without one, decoding skips
+    # the walk through the payload.
+    may_be_unstorable = "\\u0000" in text or "\\ud" in text or "\\uD" in text
+    return _decode(payload, topic, may_be_unstorable=may_be_unstorable)
 
 
-def read(payload: Any, *, topic: str) -> Event | Unreadable:
-    """Read what JSON told."""
-    return _read(payload, topic, may_hold_odd=True)
+def decode_event(payload: Any, *, topic: str) -> Event | UndecodableEvent:
+    """Decode an event from a JSON value."""
+    return _decode(payload, topic, may_be_unstorable=True)
 
 
-def _read(payload: Any, topic: str, *, may_hold_odd: bool) -> Event | Unreadable:
-    if may_hold_odd and (odd := _odd(payload)) is not None:
-        return odd
+class _InvalidEvent(Exception):
+    """The payload is not a valid event: the reason and the field."""
+
+    def __init__(self, reason: str, field: str) -> None:
+        self.reason = reason
+        self.field = field
+
+
+def _decode(payload: Any, topic: str, *, may_be_unstorable: bool) -> Event | UndecodableEvent:
+    if may_be_unstorable and (rejection := _reject_unstorable(payload)) is not None:
+        return rejection
     if not isinstance(payload, Mapping):
-        return Unreadable("An event must be a JSON object.", payload)
-    told = str(payload.get("id", ""))[:36]
+        return UndecodableEvent("An event must be a JSON object.", payload)
+    try:
+        return _validate(payload, topic)
+    except _InvalidEvent as error:
+        event_id = str(payload.get("id", ""))[:_MAX_ID_LENGTH]
+        return UndecodableEvent(error.reason, payload, error.field, event_id)
+
+
+def _validate(payload: Mapping[str, Any], topic: str) -> Event:
+    """Return the event of a payload. Raises _InvalidEvent."""
     try:
         envelope = Envelope.model_validate(payload)
     except ValidationError as error:
-        return _unreadable(error, payload, told, within="")
-    kind = event_types().get((topic, envelope.type))
-    if kind is None:
-        known = ", ".join(sorted(name for of, name in event_types() if of == topic))
-        return Unreadable(
-            f"{topic} has no events of type {envelope.type[:50]}; it has {known}.",
-            payload,
-            "type",
-            told,
-        )
-    schema = kind.versions.get(envelope.version)
-    if schema is None:
-        known = ", ".join(map(str, kind.versions))
-        return Unreadable(
-            f"{envelope.type} has no version {envelope.version}; it has {known}.",
-            payload,
-            "version",
-            told,
-        )
-    if envelope.occurred_at > datetime.now(UTC) + _CLOCKS_APART:
-        return Unreadable("It tells of the future.", payload, "occurred_at", told)
+        raise _invalid_field(error, prefix="") from None
+    schema = _find_schema(envelope, topic)
+    if envelope.occurred_at > datetime.now(UTC) + _MAX_CLOCK_SKEW:
+        raise _InvalidEvent("occurred_at is in the future.", "occurred_at")
     try:
         data = schema.model_validate(envelope.data)
     except ValidationError as error:
-        return _unreadable(error, payload, told, within="data")
+        raise _invalid_field(error, prefix="data.") from None
     return Event(
         id=envelope.id,
         topic=topic,
@@ -113,29 +128,50 @@ def _read(payload: Any, topic: str, *, may_hold_odd: bool) -> Event | Unreadable
     )
 
 
-def _unreadable(error: ValidationError, payload: Any, told: str, *, within: str) -> Unreadable:
+def _find_schema(envelope: Envelope, topic: str) -> Schema:
+    """Return the schema of the event's type and version. Raises _InvalidEvent."""
+    event_type = event_types().get((topic, envelope.type))
+    if event_type is None:
+        known = ", ".join(sorted(name for of_topic, name in event_types() if of_topic == topic))
+        raise _InvalidEvent(
+            f"{topic} has no events of type {envelope.type[:50]}; it has {known}.", "type"
+        )
+    schema = event_type.versions.get(envelope.version)
+    if schema is None:
+        known = ", ".join(map(str, event_type.versions))
+        raise _InvalidEvent(
+            f"{envelope.type} has no version {envelope.version}; it has {known}.", "version"
+        )
+    return schema
+
+
+def _invalid_field(error: ValidationError, *, prefix: str) -> _InvalidEvent:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    field = ".".join([*([within] if within else []), *map(str, first["loc"])])
-    return Unreadable(f"{field}: {first['msg']}", payload, field[:50], told)
+    field = prefix + ".".join(map(str, first["loc"]))
+    return _InvalidEvent(f"{field}: {first['msg']}", field[:_MAX_FIELD_LENGTH])
 
 
-def _odd(payload: Any) -> Unreadable | None:
-    """Refuse what no column of text can hold."""
+def _reject_unstorable(payload: Any) -> UndecodableEvent | None:
+    """Return a rejection with a cleaned payload if a text column could not store the payload."""
     try:
-        clean = _clean(payload)
+        clean = _replace_unstorable(payload)
     except RecursionError:
-        return Unreadable("It is nested too deeply.", None)
+        return UndecodableEvent("It is nested too deeply.", None)
     if clean == payload:
         return None
-    told = str(clean.get("id", ""))[:36] if isinstance(clean, Mapping) else ""
-    return Unreadable(
-        "Text must hold neither the character U+0000 nor halves of characters.", clean, "", told
+    event_id = str(clean.get("id", ""))[:_MAX_ID_LENGTH] if isinstance(clean, Mapping) else ""
+    return UndecodableEvent(
+        "Text must not contain the character U+0000 or unpaired surrogates.", clean, "", event_id
     )
 
 
-def _clean(value: Any) -> Any:
+def _replace_unstorable(value: Any) -> Any:
     if isinstance(value, str):
-        return _NOT_TEXT.sub("\ufffd", value)
+        return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, Mapping):
-        return {_clean(key): _clean(held) for key, held in value.items()}
-    return [_clean(held) for held in value] if isinstance(value, list) else value
+        return {
+            _replace_unstorable(key): _replace_unstorable(member) for key, member in value.items()
+        }
+    if isinstance(value, list):
+        return [_replace_unstorable(member) for member in value]
+    return value

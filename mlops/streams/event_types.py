@@ -1,4 +1,4 @@
-"""What an event may be; each application declares its own in `events.py`."""
+"""Registry of event types; each application registers its own in `events.py`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ TOPICS = ("customer_interactions", "inventory_updates", "price_changes", "system
 
 
 class EventData(BaseModel):
-    """What an event tells; a field that is not declared is refused, so that a misspelled one is not lost."""
+    """Schema of an event's data; unknown fields are rejected, so that no typo is ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event, read and valid."""
+    """One decoded and validated event."""
 
     id: UUID
     topic: str
@@ -29,44 +29,49 @@ class Event:
     version: int
     occurred_at: datetime
     data: Any
+    """An instance of the schema of the event's type and version."""
     payload: Mapping[str, Any]
-    """As it was sent."""
+    """The event as received."""
 
 
 Schema = type[EventData]
 Apply = Callable[[Sequence[Event]], Mapping[UUID, str]]
 """
-Writes what events of one type tell, in their order, in the transaction of the caller; returns, by event id, why one cannot
-be applied. May be called again with the same events after a rollback. Raises for nothing that an event may hold.
+Handler that writes events of one type to the database, in their order.
+
+Runs in the transaction of the caller. Returns the events that cannot be applied, as reasons by
+event id. May be called again with the same events after a rollback. Raises nothing because of the
+content of an event.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventType:
-    """A kind of event: the topic it comes by, its name, the versions of what it tells, and who applies it."""
+    """A type of event: its topic, the schemas of its data by version, and its handler."""
 
     topic: str
     type: str
     versions: Mapping[int, Schema]
     apply: Apply
     scope: str = "events:write"
-    """What an API key needs to send it by REST."""
+    """Scope that an API key needs to send such events by REST."""
 
 
-_declared: dict[tuple[str, str], EventType] = {}
+_registered: dict[tuple[str, str], EventType] = {}
 
 
-def declare(kind: EventType) -> EventType:
-    """Add a kind of event; raises ValueError for a topic nobody knows or a type declared twice."""
-    if kind.topic not in TOPICS:
-        raise ValueError(f"{kind.topic} is none of {', '.join(TOPICS)}")
-    if _declared.setdefault((kind.topic, kind.type), kind) is not kind:
-        raise ValueError(f"{kind.type} of {kind.topic} is declared twice")
-    return kind
+def register(event_type: EventType) -> EventType:
+    """Add an event type. Raises ValueError: unknown topic, or type registered twice."""
+    if event_type.topic not in TOPICS:
+        raise ValueError(f"{event_type.topic} is not one of {', '.join(TOPICS)}")
+    key = (event_type.topic, event_type.type)
+    if _registered.setdefault(key, event_type) is not event_type:
+        raise ValueError(f"{event_type.type} of {event_type.topic} is registered twice")
+    return event_type
 
 
 @cache
 def event_types() -> Mapping[tuple[str, str], EventType]:
-    """Return every kind of event by topic and type, from each application's `events.py`."""
+    """Return every event type by topic and type, from each application's `events.py`."""
     autodiscover_modules("events")
-    return _declared
+    return _registered

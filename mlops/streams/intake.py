@@ -1,9 +1,9 @@
-"""Events become rows: each once, whichever way and however often it comes."""
+"""Intake: apply events to the database, each event once, whatever channel delivers it."""
 
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -14,147 +14,171 @@ from django.db import DataError, IntegrityError, connection, transaction
 
 from mlops.models import InboxEvent, Run
 from mlops.sql_arrays import array
-from mlops.streams.decoding import Unreadable
+from mlops.streams.decoding import UndecodableEvent
 from mlops.streams.event_types import Event, EventType, event_types
 
 PIPELINE = "streams"
 log = structlog.get_logger(__name__)
-# Locked in the order of their ids: two that take in the same events wait for each other and do not deadlock.
-_NOTE = """
-INSERT INTO event_inbox (id, topic, type, way, occurred_at)
-SELECT id, topic, type, %s, occurred_at FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[])
-  AS told(id, topic, type, occurred_at)
+
+# Returns the ids of the events that were not in the inbox. Rows are inserted in the order of their
+# ids, so that two processes with the same events wait for each other and do not deadlock.
+_INSERT_INTO_INBOX = """
+INSERT INTO event_inbox (id, topic, type, channel, occurred_at)
+SELECT id, topic, type, %s, occurred_at
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[])
+  AS events(id, topic, type, occurred_at)
 ON CONFLICT (id) DO NOTHING RETURNING id
 """
+# Counts a payload that is rejected again for the same reason instead of adding a second row.
 _QUARANTINE = """
-INSERT INTO quarantined_records (source, external_id, field, reason, payload, payload_hash, run_id)
+INSERT INTO quarantined_records
+  (source, external_id, field, reason, payload, payload_hash, run_id)
 SELECT %s, external_id, field, reason, payload, payload_hash, %s
 FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[])
-  AS told(external_id, field, reason, payload, payload_hash)
-ON CONFLICT (source, payload_hash, reason) DO UPDATE SET times_seen = quarantined_records.times_seen + 1
+  AS rejected(external_id, field, reason, payload, payload_hash)
+ON CONFLICT (source, payload_hash, reason)
+  DO UPDATE SET times_seen = quarantined_records.times_seen + 1
 """
-_OF_THE_EVENT = (DataError, IntegrityError, ArithmeticError, LookupError, TypeError, ValueError)
-"""What goes wrong with one event and not with the next; anything else is wrong with us, and everything waits."""
+_EVENT_ERRORS = (DataError, IntegrityError, ArithmeticError, LookupError, TypeError, ValueError)
+"""
+Errors that one event causes and that do not concern the next.
+
+Any other error is a fault of ours: it is raised, and all events wait until it is corrected.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
-    """An event or message that became no row: its place among those given, and why."""
+class RejectedEvent:
+    """An item that was not applied: its index in the input, and the reason."""
 
-    place: int
+    index: int
     reason: str
     field: str
     id: str
 
 
 @dataclass(slots=True)
-class Intake:
-    """What became of the events given: places of those applied and of those that had come before; and the rejected."""
+class IntakeResult:
+    """Outcome of an intake: input indexes of accepted and duplicate events, and the rejected."""
 
-    applied: list[int] = field(default_factory=list)
-    repeated: list[int] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
+    accepted: list[int] = field(default_factory=list)
+    duplicates: list[int] = field(default_factory=list)
+    rejected: list[RejectedEvent] = field(default_factory=list)
 
 
-def take_in(
-    read: Sequence[Event | Unreadable],
+def apply_events(
+    items: Sequence[Event | UndecodableEvent],
     *,
     topic: str,
-    way: InboxEvent.Way,
-    before_commit: Callable[[Intake], None] | None = None,
-    keep_rejected: bool = True,
-) -> Intake:
+    channel: InboxEvent.Channel,
+    quarantine_rejected: bool = True,
+) -> IntakeResult:
     """
-    Apply what has not come before, in one transaction with the inbox and the quarantine, and say what became of each.
+    Apply the events that are not in the inbox yet, and return the outcome of each item.
 
-    before_commit: called last in the transaction; what it raises undoes all of it.
-    keep_rejected: put what is rejected into quarantine; not where it lies there already.
+    Rows, inbox and quarantine are written in one transaction. Safe to repeat.
+
+    quarantine_rejected: false when the items come from quarantine.
     """
-    done = Intake()
-    events = [(place, one) for place, one in enumerate(read) if isinstance(one, Event)]
-    for place, one in enumerate(read):
-        if isinstance(one, Unreadable):
-            done.rejected.append(Rejected(place, one.reason, one.field, one.id))
+    result = IntakeResult()
+    events: list[tuple[int, Event]] = []
+    for index, item in enumerate(items):
+        if isinstance(item, UndecodableEvent):
+            result.rejected.append(RejectedEvent(index, item.reason, item.field, item.id))
+        else:
+            events.append((index, item))
     with transaction.atomic():
-        fresh = _note([event for _, event in events], way)
-        first: dict[UUID, int] = {}
-        for place, event in events:
-            if event.id in fresh and event.id not in first:
-                first[event.id] = place
+        new_ids = _insert_into_inbox([event for _, event in events], channel)
+        index_by_id: dict[UUID, int] = {}
+        new_events = []
+        for index, event in events:
+            if event.id in new_ids and event.id not in index_by_id:
+                index_by_id[event.id] = index
+                new_events.append(event)
             else:
-                done.repeated.append(place)
-        refused = _apply([event for place, event in events if first.get(event.id) == place])
-        if refused:
-            InboxEvent.objects.filter(pk__in=refused).delete()  # mended, it may come again
-        for event_id, place in first.items():
-            if event_id in refused:
-                done.rejected.append(Rejected(place, refused[event_id], "data", str(event_id)))
+                result.duplicates.append(index)
+        refusals = _apply(new_events)
+        if refusals:
+            # A rejected event must not count as a duplicate when it is sent again, fixed.
+            InboxEvent.objects.filter(pk__in=refusals).delete()
+        for event_id, index in index_by_id.items():
+            if event_id in refusals:
+                reason = refusals[event_id]
+                result.rejected.append(RejectedEvent(index, reason, "data", str(event_id)))
             else:
-                done.applied.append(place)
-        if keep_rejected:
-            _quarantine(topic, [(one, read[one.place].payload) for one in done.rejected])
-        if before_commit:
-            before_commit(done)
-    return done
+                result.accepted.append(index)
+        if quarantine_rejected:
+            _quarantine(
+                topic, [(rejected, items[rejected.index].payload) for rejected in result.rejected]
+            )
+    return result
 
 
-def _note(events: Sequence[Event], way: InboxEvent.Way) -> set[UUID]:
-    """Write the inbox; return the ids that were not there."""
+def _insert_into_inbox(events: Sequence[Event], channel: InboxEvent.Channel) -> set[UUID]:
+    """Write events to the inbox; return the ids that were not in it."""
     if not events:
         return set()
-    told = {event.id: event for event in events}
-    ordered = [told[pk] for pk in sorted(told, key=attrgetter("int"))]
+    by_id = {event.id: event for event in events}
+    ordered = [by_id[event_id] for event_id in sorted(by_id, key=attrgetter("int"))]
     with connection.cursor() as cursor:
         cursor.execute(
-            _NOTE,
+            _INSERT_INTO_INBOX,
             [
-                str(way),
+                str(channel),
                 array(event.id for event in ordered),
                 array(event.topic for event in ordered),
                 array(event.type for event in ordered),
                 array(event.occurred_at for event in ordered),
             ],
         )
-        return {pk for (pk,) in cursor.fetchall()}
+        return {event_id for (event_id,) in cursor.fetchall()}
 
 
 def _apply(events: Sequence[Event]) -> dict[UUID, str]:
-    """Hand all of one kind, in their order, to whoever applies it; kinds in one order always, against deadlocks."""
-    by_kind: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    """
+    Call the handler of each event type with its events; return reasons of refusal by event id.
+
+    Types are handled in a fixed order, so that concurrent processes do not deadlock.
+    """
+    by_type: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for event in events:
-        by_kind[event.topic, event.type].append(event)
-    refused: dict[UUID, str] = {}
-    for key in sorted(by_kind):
-        refused |= _apply_or_halve(event_types()[key], by_kind[key])
-    return refused
+        by_type[event.topic, event.type].append(event)
+    refusals: dict[UUID, str] = {}
+    for key in sorted(by_type):
+        refusals |= _apply_or_bisect(event_types()[key], by_type[key])
+    return refusals
 
 
-def _apply_or_halve(kind: EventType, events: Sequence[Event]) -> dict[UUID, str]:
-    """Apply; what fails for a reason nobody foresaw is halved until the one is found that fails, and refused."""
+def _apply_or_bisect(event_type: EventType, events: Sequence[Event]) -> dict[UUID, str]:
+    """Call the handler; on an unexpected error, halve the events until the cause is isolated."""
     try:
         with transaction.atomic():
-            return dict(kind.apply(events))
-    except _OF_THE_EVENT as error:
+            return dict(event_type.apply(events))
+    except _EVENT_ERRORS as error:
         if len(events) == 1:
-            log.error(
-                "event cannot be applied",
-                topic=kind.topic,
-                type=kind.type,
+            log.error(  # noqa: TRY400  # a traceback could contain personal data of the event
+                "event.apply_failed",
+                topic=event_type.topic,
+                type=event_type.type,
                 event_id=str(events[0].id),
-                reason=type(error).__name__,
+                error_type=type(error).__name__,
             )
-            return {events[0].id: f"It cannot be applied: {type(error).__name__}."}
+            return {events[0].id: f"The event cannot be applied: {type(error).__name__}."}
     middle = len(events) // 2
-    return _apply_or_halve(kind, events[:middle]) | _apply_or_halve(kind, events[middle:])
+    return _apply_or_bisect(event_type, events[:middle]) | _apply_or_bisect(
+        event_type, events[middle:]
+    )
 
 
-def _quarantine(topic: str, rejected: Sequence[tuple[Rejected, Any]]) -> None:
+def _quarantine(topic: str, rejected: Sequence[tuple[RejectedEvent, Any]]) -> None:
+    """Write rejected events with their payloads to quarantine, identical ones once."""
     if not rejected:
         return
-    rows: dict[tuple[str, str], tuple[Rejected, str]] = {}
-    for one, payload in rejected:
-        told = _as_json(payload)
-        rows.setdefault((hashlib.sha256(told.encode()).hexdigest(), one.reason), (one, told))
+    rows: dict[tuple[str, str], tuple[RejectedEvent, str]] = {}
+    for event, payload in rejected:
+        payload_json = _storable_json(payload)
+        payload_hash = hashlib.sha256(payload_json.encode()).hexdigest()
+        rows.setdefault((payload_hash, event.reason), (event, payload_json))
     keys = sorted(rows)
     ordered = [rows[key] for key in keys]
     with connection.cursor() as cursor:
@@ -162,28 +186,28 @@ def _quarantine(topic: str, rejected: Sequence[tuple[Rejected, Any]]) -> None:
             _QUARANTINE,
             [
                 topic,
-                _run(topic).pk,
-                [one.id for one, _ in ordered],
-                [one.field[:50] for one, _ in ordered],
-                [one.reason for one, _ in ordered],
-                [told for _, told in ordered],
-                [digest for digest, _ in keys],
+                _quarantine_run(topic).pk,
+                [event.id for event, _ in ordered],
+                [event.field[:50] for event, _ in ordered],
+                [event.reason for event, _ in ordered],
+                [payload_json for _, payload_json in ordered],
+                [payload_hash for payload_hash, _ in keys],
             ],
         )
 
 
-def _as_json(payload: Any) -> str:
-    """Return the payload as JSON that PostgreSQL can keep; what it could not (infinity, too deep) as text of it."""
+def _storable_json(payload: Any) -> str:
+    """Return the payload as JSON for PostgreSQL; what JSON cannot express, as a JSON string."""
     try:
         return json.dumps(payload, sort_keys=True, allow_nan=False)
     except (ValueError, TypeError, RecursionError):
         try:
             return json.dumps(repr(payload))
         except RecursionError:
-            return json.dumps("It is too deep to be kept.")
+            return json.dumps("The payload is nested too deeply to be stored.")
 
 
-def _run(topic: str) -> Run:
-    """Return the run that a topic's quarantine belongs to: one a topic, as a stream has no end."""
+def _quarantine_run(topic: str) -> Run:
+    """Return the run that the quarantine of a topic belongs to: one per topic, without end."""
     run = Run.objects.filter(pipeline=PIPELINE, source=topic).order_by("started_at").first()
     return run or Run.objects.create(pipeline=PIPELINE, source=topic, status=Run.Status.SUCCEEDED)

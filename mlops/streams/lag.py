@@ -1,4 +1,4 @@
-"""How far behind a consumer is, how fast it goes, what fails: kept as metrics, and an alert when too much waits."""
+"""Consumer metrics: lag, rate, dead letters and errors, with an alert when the lag is too high."""
 
 import time
 import uuid
@@ -21,69 +21,88 @@ LAG, RATE, DEAD_LETTERS, ERRORS = (
     "stream.dead_letters",
     "stream.errors",
 )
-LAGGING = "stream_lag"
-EVERY_SECONDS = 10.0
+ALERT_CODE = "stream_lag"
+INTERVAL_SECONDS = 10.0
 log = structlog.get_logger(__name__)
 _INSERT = """
 INSERT INTO system_metrics (id, source, name, value, measured_at)
-SELECT id, source, name, value, now() FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::float8[])
-  AS told(id, source, name, value)
+SELECT id, source, name, value, now()
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::float8[])
+  AS measurements(id, source, name, value)
 """
 
 
 @dataclass(slots=True)
 class ConsumerCounts:
-    """What a consumer did since it began."""
+    """Counts of a consumer since it started, some by partition."""
 
-    applied: int = 0
-    repeated: int = 0
+    accepted: int = 0
+    duplicates: int = 0
     rejected: int = 0
     failures: int = 0
     messages: Counter[Partition] = field(default_factory=Counter)
-    dead: Counter[Partition] = field(default_factory=Counter)
+    dead_letters: Counter[Partition] = field(default_factory=Counter)
+
+    @property
+    def total_messages(self) -> int:
+        """Number of messages of all partitions."""
+        return sum(self.messages.values())
 
 
 class ConsumerMetrics:
-    """Writes, every ten seconds, what a consumer of this name did since the last time."""
+    """Writes the metrics of a consumer every ten seconds, each time since the last."""
 
     def __init__(self, name: str) -> None:
         self._name = name[:50]
-        self._at = time.monotonic()
+        self._written_at = time.monotonic()
         self._messages: dict[Partition, int] = {}
-        self._dead: dict[Partition, int] = {}
+        self._dead_letters: dict[Partition, int] = {}
         self._failures = 0
 
-    def note(
+    def write_if_due(
         self,
-        done: ConsumerCounts,
-        lag: Callable[[], Mapping[Partition, int]],
+        counts: ConsumerCounts,
+        read_lag: Callable[[], Mapping[Partition, int]],
         *,
-        at_once: bool = False,
+        force: bool = False,
     ) -> bool:
-        """Write when it is time; tell whether it was written. A database that does not answer is no reason to stop."""
+        """
+        Write the metrics if the interval has passed; return whether they were written.
+
+        An unavailable database is logged, not raised: it must not stop the consumer.
+        """
         now = time.monotonic()
-        if not at_once and now - self._at < EVERY_SECONDS:
+        if not force and now - self._written_at < INTERVAL_SECONDS:
             return False
-        waiting = lag()
-        seconds = max(0.001, now - self._at)
-        values: dict[tuple[str, str], float] = {
-            (self._name, ERRORS): done.failures - self._failures
-        }
-        for place, count in waiting.items():
-            source = f"{self._name} {place}"[:100]
-            values[source, LAG] = count
-            values[source, RATE] = (done.messages[place] - self._messages.get(place, 0)) / seconds
-            values[source, DEAD_LETTERS] = done.dead[place] - self._dead.get(place, 0)
+        lag = read_lag()
         try:
-            self._write(values)
-            self._alert(waiting)
+            self._write(self._values(counts, lag, seconds=max(0.001, now - self._written_at)))
+            self._update_alerts(lag)
         except DatabaseFailed as error:
-            log.warning("metrics not written", reason=type(error).__name__)
+            log.warning("consumer.metrics_not_written", error_type=type(error).__name__)
             connection.close()
             return False
-        self._at, self._failures = now, done.failures
-        self._messages, self._dead = dict(done.messages), dict(done.dead)
+        self._written_at = now
+        self._failures = counts.failures
+        self._messages = dict(counts.messages)
+        self._dead_letters = dict(counts.dead_letters)
         return True
+
+    def _values(
+        self, counts: ConsumerCounts, lag: Mapping[Partition, int], *, seconds: float
+    ) -> dict[tuple[str, str], float]:
+        """Return the values by (source, metric name)."""
+        values: dict[tuple[str, str], float] = {
+            (self._name, ERRORS): counts.failures - self._failures
+        }
+        for partition, waiting in lag.items():
+            source = f"{self._name} {partition}"[:100]
+            messages = counts.messages[partition] - self._messages.get(partition, 0)
+            dead_letters = counts.dead_letters[partition] - self._dead_letters.get(partition, 0)
+            values[source, LAG] = waiting
+            values[source, RATE] = messages / seconds
+            values[source, DEAD_LETTERS] = dead_letters
+        return values
 
     def _write(self, values: Mapping[tuple[str, str], float]) -> None:
         with connection.cursor() as cursor:
@@ -98,10 +117,15 @@ class ConsumerMetrics:
             )
         evaluate_thresholds(dict(values))
 
-    def _alert(self, waiting: Mapping[Partition, int]) -> None:
-        for place, count in waiting.items():
-            if count > settings.KAFKA_LAG_ALERT:
-                message = f"{count:,} events wait in {place}; more than {settings.KAFKA_LAG_ALERT:,} are too many."
-                open_alert(code=LAGGING, subject=str(place), message=message, severity="warning")
+    def _update_alerts(self, lag: Mapping[Partition, int]) -> None:
+        for partition, waiting in lag.items():
+            if waiting > settings.KAFKA_LAG_ALERT:
+                message = (
+                    f"{waiting:,} events are waiting in {partition}; the limit is"
+                    f" {settings.KAFKA_LAG_ALERT:,}."
+                )
+                open_alert(
+                    code=ALERT_CODE, subject=str(partition), message=message, severity="warning"
+                )
             else:
-                close_alerts(codes=(LAGGING,), subject=str(place))
+                close_alerts(codes=(ALERT_CODE,), subject=str(partition))

@@ -1,4 +1,4 @@
-"""What our own rows have to tell goes out: written with them, published afterwards, at least once and in order."""
+"""Publisher: sends the outbox to Kafka, in order and at least once."""
 
 import json
 from collections.abc import Callable
@@ -10,21 +10,25 @@ from django.db.models.functions import Now
 from config.clients.kafka import OutgoingMessage, Producer
 from mlops.models import OutboxEvent
 
-BATCH = 500
+BATCH_SIZE = 500
 
 
-def publish_due(producer: Producer, *, on_batch: Callable[[int], None] = lambda _: None) -> int:
+def publish_due_events(
+    producer: Producer, *, on_batch: Callable[[int], None] = lambda _: None
+) -> int:
     """
-    Publish every event that is due, in the order they were noted; return how many. Raises KafkaFailed, and then those of
-    the batch under way are still due: who listens may hear them twice, by the same id. Does nothing while another does it.
+    Publish every event of the outbox that is due, in the order of recording; return how many.
+
+    Does nothing while another process publishes. Raises KafkaFailed; then the events of the current
+    batch stay due, and subscribers may receive them twice, with the same id.
     """
     total = 0
-    with pglock.advisory("streams:publish", timeout=0) as is_ours:
-        while is_ours:
+    with pglock.advisory("streams:publish", timeout=0) as is_acquired:
+        while is_acquired:
             sent = _publish_batch(producer)
             total += sent
             on_batch(sent)
-            if sent < BATCH:
+            if sent < BATCH_SIZE:
                 break
     return total
 
@@ -32,25 +36,27 @@ def publish_due(producer: Producer, *, on_batch: Callable[[int], None] = lambda 
 @transaction.atomic
 def _publish_batch(producer: Producer) -> int:
     due = OutboxEvent.objects.select_for_update(skip_locked=True).filter(published_at=None)
-    rows = list(due.order_by("id")[:BATCH])
-    if rows:
+    events = list(due.order_by("id")[:BATCH_SIZE])
+    if events:
         producer.send(
             [
-                OutgoingMessage(topic=row.topic, key=row.key.encode(), value=envelope(row))
-                for row in rows
+                OutgoingMessage(
+                    topic=event.topic, key=event.key.encode(), value=encode_event(event)
+                )
+                for event in events
             ]
         )
-        OutboxEvent.objects.filter(pk__in=[row.pk for row in rows]).update(published_at=Now())
-    return len(rows)
+        OutboxEvent.objects.filter(pk__in=[event.pk for event in events]).update(published_at=Now())
+    return len(events)
 
 
-def envelope(row: OutboxEvent) -> bytes:
-    """Return the event as `mlops.streams.decoding` reads it."""
-    told = {
-        "id": str(row.event_id),
-        "type": row.type,
+def encode_event(event: OutboxEvent) -> bytes:
+    """Return the event as `mlops.streams.decoding` decodes it."""
+    envelope = {
+        "id": str(event.event_id),
+        "type": event.type,
         "version": 1,
-        "occurred_at": row.recorded_at.isoformat(),
-        "data": row.data,
+        "occurred_at": event.recorded_at.isoformat(),
+        "data": event.data,
     }
-    return json.dumps(told, ensure_ascii=False).encode()
+    return json.dumps(envelope, ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""Events once more: those of a file into Kafka, and those in quarantine through the rules of today."""
+"""Replay: events of a file into Kafka, and quarantined events through the current rules."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,26 +18,31 @@ from mlops.streams.decoding import UndecodableEvent, decode_event, decode_messag
 from mlops.streams.event_types import TOPICS, Event
 from mlops.streams.intake import PIPELINE, apply_events
 
-_BATCH = 500
+_BATCH_SIZE = 500
 Advance = Callable[[int], None]
+"""Progress callback; called with the number of events of each finished batch."""
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """How many were taken in, of those in quarantine, and how many are still rejected."""
+class ReplayCounts:
+    """Numbers of quarantined events that were replayed and that are still rejected."""
 
-    done: int
-    refused: int
+    replayed: int
+    still_rejected: int
 
 
 def check_file(path: Path, *, topic: str) -> int:
-    """Read every line as an event of the topic; return how many there are. Raises BadInput with the first wrong line."""
-    _known(topic)
+    """
+    Decode every line of a file as an event of the topic; return how many there are.
+
+    Raises BadInput with the first invalid line.
+    """
+    _check_topic(topic)
     count = 0
     for number, line in _lines(path):
-        found = decode_message(line, topic=topic)
-        if isinstance(found, UndecodableEvent):
-            raise BadInput(f"line {number}", found.reason)
+        event = decode_message(line, topic=topic)
+        if isinstance(event, UndecodableEvent):
+            raise BadInput(f"line {number}", event.reason)
         count += 1
     return count
 
@@ -47,109 +52,120 @@ def replay_file(
     *,
     topic: str,
     producer: Producer,
-    rate: float | None = None,
+    max_rate: float | None = None,
     advance: Advance = lambda _: None,
 ) -> int:
     """
-    Send every line of a file into a topic, no more than so many a second; return how many. Sent twice they are applied
-    once. Raises BadInput, and KafkaFailed: then those told to `advance` are sent, and perhaps some more.
+    Send every line of a file to a topic; return how many. Events sent twice are applied once.
+
+    max_rate: events per second.
+    Raises BadInput, and KafkaFailed: then the events that `advance` was called for are sent, and
+    possibly some of the next batch.
     """
-    _known(topic)
-    sent, began = 0, time.monotonic()
-    size = _BATCH if rate is None else max(1, min(_BATCH, int(rate / 10)))
+    _check_topic(topic)
+    sent = 0
+    started_at = time.monotonic()
+    batch_size = _BATCH_SIZE
+    if max_rate is not None:
+        batch_size = max(1, min(_BATCH_SIZE, int(max_rate / 10)))
     lines = _lines(path)
-    while some := list(islice(lines, size)):
-        sent += producer.send([OutgoingMessage(topic=topic, value=line) for _, line in some])
-        advance(len(some))
-        if rate is not None:
-            time.sleep(max(0.0, began + sent / rate - time.monotonic()))
+    while batch := list(islice(lines, batch_size)):
+        sent += producer.send([OutgoingMessage(topic=topic, value=line) for _, line in batch])
+        advance(len(batch))
+        if max_rate is not None:
+            time.sleep(max(0.0, started_at + sent / max_rate - time.monotonic()))
     return sent
 
 
 def replay_quarantined(
     *, topic: str, dry_run: bool = False, advance: Advance = lambda _: None
-) -> Replayed:
+) -> ReplayCounts:
     """
-    Take in what lies in quarantine, as a person mended it if one did, and close what becomes rows or has come since.
-    Raises BadInput for a topic that nobody knows.
+    Apply the quarantined events of a topic, and close those that are accepted or duplicates.
+
+    A payload that a person has fixed is used instead of the original. Raises BadInput: unknown
+    topic.
     """
-    _known(topic)
-    due = QuarantinedRecord.objects.filter(
+    _check_topic(topic)
+    open_records = QuarantinedRecord.objects.filter(
         run__pipeline=PIPELINE, source=topic, closed_at=None
-    ).order_by("first_seen_at")
-    done = refused = 0
-    for some in _in_batches(list(due.values_list("pk", flat=True))):
-        count = _replay(some, topic=topic, dry_run=dry_run)
-        done, refused = done + count, refused + len(some) - count
-        advance(len(some))
-    return Replayed(done, refused)
+    )
+    ids = list(open_records.order_by("first_seen_at").values_list("pk", flat=True))
+    replayed = 0
+    still_rejected = 0
+    for start in range(0, len(ids), _BATCH_SIZE):
+        batch = ids[start : start + _BATCH_SIZE]
+        count = _replay_batch(batch, topic=topic, dry_run=dry_run)
+        replayed += count
+        still_rejected += len(batch) - count
+        advance(len(batch))
+    return ReplayCounts(replayed, still_rejected)
 
 
 @transaction.atomic
 def replay_event(
     *, record: QuarantinedRecord, by: Any, payload: Any = None, dry_run: bool = False
 ) -> None:
-    """Take in one quarantined event, as mended if a payload is given, and close it. Raises ReplayRefused; nothing is written then."""
-    held = QuarantinedRecord.objects.select_for_update().get(pk=record.pk)
-    if held.closed_at:
-        raise ReplayRefused(f"It was {held.outcome} already.")
-    told = held.payload if payload is None else payload
-    intake = apply_events(
-        [decode_event(told, topic=held.source)],
-        topic=held.source,
+    """
+    Apply one quarantined event and close it.
+
+    payload: the fixed payload; None: as received.
+    Raises ReplayRefused when it is closed already or still rejected; then nothing is written.
+    """
+    locked = QuarantinedRecord.objects.select_for_update().get(pk=record.pk)
+    if locked.closed_at:
+        raise ReplayRefused(f"It was {locked.outcome} already.")
+    new_payload = locked.payload if payload is None else payload
+    result = apply_events(
+        [decode_event(new_payload, topic=locked.source)],
+        topic=locked.source,
         channel=InboxEvent.Channel.REPLAY,
-        keep_rejected=False,
+        quarantine_rejected=False,
     )
-    if intake.rejected:
-        raise ReplayRefused(f"Still rejected: {intake.rejected[0].reason}")
+    if result.rejected:
+        raise ReplayRefused(f"Still rejected: {result.rejected[0].reason}")
     if dry_run:
         transaction.set_rollback(True)
         return
-    QuarantinedRecord.objects.filter(pk=held.pk).update(
+    QuarantinedRecord.objects.filter(pk=locked.pk).update(
         outcome=REPLAYED,
         closed_at=Now(),
         closed_by=by.pk if by else None,
-        fixed_payload=told if told != held.payload else None,
+        fixed_payload=new_payload if new_payload != locked.payload else None,
     )
 
 
 @transaction.atomic
-def _replay(keys: list[Any], *, topic: str, dry_run: bool) -> int:
-    held = list(QuarantinedRecord.objects.select_for_update().filter(pk__in=keys, closed_at=None))
-    events = [_read_again(record, topic) for record in held]
-    intake = apply_events(
-        events, topic=topic, channel=InboxEvent.Channel.REPLAY, keep_rejected=False
+def _replay_batch(ids: list[Any], *, topic: str, dry_run: bool) -> int:
+    records = list(QuarantinedRecord.objects.select_for_update().filter(pk__in=ids, closed_at=None))
+    result = apply_events(
+        [_decode_record(record, topic) for record in records],
+        topic=topic,
+        channel=InboxEvent.Channel.REPLAY,
+        quarantine_rejected=False,
     )
-    right = [*intake.applied, *intake.repeated]
-    QuarantinedRecord.objects.filter(pk__in=[held[place].pk for place in right]).update(
-        outcome=REPLAYED, closed_at=Now()
-    )
+    applied = [records[index].pk for index in (*result.accepted, *result.duplicates)]
+    QuarantinedRecord.objects.filter(pk__in=applied).update(outcome=REPLAYED, closed_at=Now())
     if dry_run:
         transaction.set_rollback(True)
-    return len(right)
+    return len(applied)
 
 
-def _read_again(record: QuarantinedRecord, topic: str) -> Event | UndecodableEvent:
+def _decode_record(record: QuarantinedRecord, topic: str) -> Event | UndecodableEvent:
     payload = record.payload if record.fixed_payload is None else record.fixed_payload
-    # What was no JSON is kept as the text that came.
-    return (
-        decode_message(payload.encode(), topic=topic)
-        if isinstance(payload, str)
-        else decode_event(payload, topic=topic)
-    )
+    # A message that was not JSON is quarantined as its text.
+    if isinstance(payload, str):
+        return decode_message(payload.encode(), topic=topic)
+    return decode_event(payload, topic=topic)
 
 
-def _in_batches(keys: list[object]) -> Iterator[list[object]]:
-    for start in range(0, len(keys), _BATCH):
-        yield keys[start : start + _BATCH]
-
-
-def _known(topic: str) -> None:
+def _check_topic(topic: str) -> None:
     if topic not in TOPICS:
-        raise BadInput("topic", f"{topic} is none of {', '.join(TOPICS)}")
+        raise BadInput("topic", f"{topic} is not one of {', '.join(TOPICS)}")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the number and content of each line that is not empty. Raises BadInput."""
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):

@@ -1,4 +1,4 @@
-"""Turn events of Kafka into rows."""
+"""Consume events from Kafka."""
 
 import signal
 from typing import Any
@@ -6,28 +6,33 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.clients.kafka import KafkaFailed, is_configured
-from mlops.streams.consumer import Consuming, consume
+from mlops.streams.consumer import EventConsumer, consume
 from mlops.streams.event_types import TOPICS
 
 UNAVAILABLE, REFUSED = 1, 2
+"""Exit codes: Kafka is unavailable; the command was called wrongly or is not configured."""
 
 
 class Command(BaseCommand):
-    """Runs until SIGTERM or Ctrl-C, which end it after the batch under way; several share the partitions."""
+    """Runs until SIGTERM or Ctrl-C, then finishes its batch; several share the partitions."""
 
-    help = "Consume events of Kafka as a member of the consumer group (KAFKA_GROUP_ID)."
+    help = "Consume events from Kafka as a member of the consumer group (KAFKA_GROUP_ID)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare the options."""
+        """Add the options."""
         parser.add_argument(
-            "--topic", action="append", choices=TOPICS, help="only this one; may be repeated"
+            "--topic", action="append", choices=TOPICS, help="only this topic; repeatable"
         )
         parser.add_argument(
-            "--until-idle", action="store_true", help="end when nothing has come for some seconds"
+            "--until-idle",
+            action="store_true",
+            help="end when no message has arrived for some seconds",
         )
-        parser.add_argument("--max-messages", type=int, metavar="N", help="end after so many")
         parser.add_argument(
-            "--name", default="", help="of this consumer in metrics; else the machine's"
+            "--max-messages", type=int, metavar="N", help="end after this number of messages"
+        )
+        parser.add_argument(
+            "--name", default="", help="name of the consumer in metrics; default: the host name"
         )
 
     def handle(
@@ -39,7 +44,7 @@ class Command(BaseCommand):
         name: str,
         **_: Any,
     ) -> None:
-        """Consume."""
+        """Consume, and print the counts at the end."""
         if not is_configured():
             raise CommandError(
                 "KAFKA_BOOTSTRAP_SERVERS is empty: there are no streams.", returncode=REFUSED
@@ -47,20 +52,21 @@ class Command(BaseCommand):
         if max_messages is not None and max_messages < 1:
             raise CommandError("--max-messages must be 1 or more.", returncode=REFUSED)
         try:
-            done = consume(
+            counts = consume(
                 tuple(topic or TOPICS),
                 name=name,
-                most=max_messages,
+                max_messages=max_messages,
                 until_idle=until_idle,
-                on_start=_end_by_signal,
+                on_start=_stop_on_signal,
             )
         except KafkaFailed as error:
             raise CommandError(str(error), returncode=UNAVAILABLE) from None
         self.stdout.write(
-            f"{done.applied} applied, {done.repeated} had come before, {done.rejected} rejected."
+            f"{counts.accepted} accepted, {counts.duplicates} duplicates,"
+            f" {counts.rejected} rejected."
         )
 
 
-def _end_by_signal(consuming: Consuming) -> None:
+def _stop_on_signal(consumer: EventConsumer) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: consuming.stop())
+        signal.signal(number, lambda *_: consumer.stop())

@@ -1,4 +1,4 @@
-"""Forget a person, everywhere, and print the receipt."""
+"""Erase all personal data of a person and print the receipt."""
 
 from typing import IO, Any, cast
 from uuid import UUID
@@ -13,42 +13,45 @@ from mlops.privacy.erasure import erase
 
 
 class Command(BaseCommand):
-    """Asks before it removes; what it removes is gone."""
+    """Asks for confirmation; an erasure cannot be undone."""
 
-    help = "Erase everything on one person and print what was removed where, and what a second look found."
+    help = "Erase a person; print the deleted items by store and the result of the verification."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare the options."""
+        """Add the options."""
         parser.add_argument("customer", type=UUID, help="our id of the customer")
-        parser.add_argument("--reason", default="the person asked", help="for the receipt")
-        parser.add_argument("--by", default="command", help="who asks, for the receipt")
         parser.add_argument(
-            "--dry-run", action="store_true", help="only count what would be removed"
+            "--reason", default="requested by the person", help="reason, for the receipt"
         )
-        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument("--by", default="command", help="who requests it, for the receipt")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only count what would be deleted"
+        )
+        parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
     def handle(
         self, *, customer: UUID, reason: str, by: str, dry_run: bool, yes: bool, **_: Any
     ) -> None:
-        """Erase and print; exit 1 when something is left, 2 when it is refused."""
-        if (
-            not (dry_run or yes)
-            and input(f"Erase everything on {customer}, for good? Type yes: ").strip() != "yes"
-        ):
+        """Erase and print; exit with 1 when the erasure is incomplete, with 2 when refused."""
+        is_confirmed = dry_run or yes
+        question = f"Erase all data of {customer}? This cannot be undone. Type yes: "
+        if not is_confirmed and input(question).strip() != "yes":
             raise CommandError("Nothing was erased.", returncode=2)
         try:
-            receipt = erase(subject=customer, asked_by=by, reason=reason, dry_run=dry_run)
+            receipt = erase(subject=customer, requested_by=by, reason=reason, dry_run=dry_run)
         except CultivarError as error:
             raise CommandError(str(error), returncode=2) from error
-        shown = Table("place", "would go" if dry_run else "removed", "left")
-        for place in sorted({*receipt.removed, *receipt.left}):
-            removed, left = receipt.removed.get(place, 0), receipt.left.get(place, 0)
-            shown.add_row(place, f"{removed:,}", str(left) if left else "")
-        Console(file=cast(IO[str], self.stdout), highlight=False, width=120).print(shown)
+        report = Table("store", "would be deleted" if dry_run else "deleted", "remaining")
+        for store in sorted({*receipt.deleted, *receipt.remaining}):
+            deleted = receipt.deleted.get(store, 0)
+            remaining = receipt.remaining.get(store, 0)
+            report.add_row(store, f"{deleted:,}", str(remaining) if remaining else "")
+        Console(file=cast(IO[str], self.stdout), highlight=False, width=120).print(report)
         if dry_run:
             return
         self.stdout.write(f"Receipt {receipt.pk}: {receipt.status}.")
         if receipt.status != Erasure.Status.DONE:
             raise CommandError(
-                "A second look found something; it is tried again every hour.", returncode=1
+                "The verification found remaining data; the erasure is repeated every hour.",
+                returncode=1,
             )

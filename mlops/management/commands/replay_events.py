@@ -1,4 +1,4 @@
-"""Send events once more, from a file or from quarantine."""
+"""Replay events from a file or from quarantine."""
 
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,22 @@ UNAVAILABLE, REFUSED = 1, 2
 
 
 class Command(BaseCommand):
-    """An event that was applied already is not applied again, so that a replay may be repeated."""
+    """Safe to repeat: events that were applied before are not applied again."""
 
-    help = "Send a file of events (a JSON envelope a line) to Kafka, or take in again what lies in quarantine."
+    help = "Send a file of events (one JSON envelope per line) to Kafka, or replay the quarantine."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare the options."""
+        """Add the options."""
         parser.add_argument(
-            "file", nargs="?", type=Path, metavar="FILE.jsonl", help="events, one a line"
+            "file", nargs="?", type=Path, metavar="FILE.jsonl", help="events, one per line"
         )
-        parser.add_argument("--topic", help="that the file's events belong to")
+        parser.add_argument("--topic", help="topic of the file's events")
         parser.add_argument(
-            "--quarantine", metavar="TOPIC", help="take in what lies in quarantine of this topic"
+            "--quarantine", metavar="TOPIC", help="replay the quarantined events of this topic"
         )
-        parser.add_argument("--rate", type=float, help="events a second, at most")
+        parser.add_argument("--rate", type=float, help="maximum number of events per second")
         parser.add_argument(
-            "--dry-run", action="store_true", help="only tell what would be sent or taken in"
+            "--dry-run", action="store_true", help="only count what would be sent or accepted"
         )
 
     def handle(
@@ -43,22 +43,20 @@ class Command(BaseCommand):
         dry_run: bool,
         **_: Any,
     ) -> None:
-        """Replay; exit 2 with one line on bad input."""
+        """Replay; exit with 2 and one line for invalid input."""
         if bool(file) == bool(quarantine):
             raise CommandError(
                 "Give either a file with --topic, or --quarantine.", returncode=REFUSED
             )
         if rate is not None and rate <= 0:
             raise CommandError("--rate must be above 0.", returncode=REFUSED)
+        if file and not topic:
+            raise CommandError("--topic is required with a file.", returncode=REFUSED)
         try:
             if quarantine:
                 self._replay_quarantined(quarantine, dry_run)
             elif file and topic:
                 self._replay_file(file, topic, rate, dry_run)
-            else:
-                raise CommandError(
-                    "--topic must tell what the file's events belong to.", returncode=REFUSED
-                )
         except BadInput as error:
             raise CommandError(str(error), returncode=REFUSED) from None
         except KafkaFailed as error:
@@ -71,7 +69,8 @@ class Command(BaseCommand):
             return
         if not is_configured():
             raise CommandError(
-                "KAFKA_BOOTSTRAP_SERVERS is empty: there is nowhere to send.", returncode=REFUSED
+                "KAFKA_BOOTSTRAP_SERVERS is empty: there is no broker to send to.",
+                returncode=REFUSED,
             )
         with _progress() as progress, Producer() as producer:
             bar = progress.add_task("Sending", total=total)
@@ -79,19 +78,22 @@ class Command(BaseCommand):
                 file,
                 topic=topic,
                 producer=producer,
-                rate=rate,
-                advance=lambda n: progress.advance(bar, n),
+                max_rate=rate,
+                advance=lambda count: progress.advance(bar, count),
             )
         self.stdout.write(f"{sent} events were sent to {topic}.")
 
     def _replay_quarantined(self, topic: str, dry_run: bool) -> None:
         with _progress() as progress:
             bar = progress.add_task("Replaying", total=None)
-            told = replay_quarantined(
-                topic=topic, dry_run=dry_run, advance=lambda n: progress.advance(bar, n)
+            counts = replay_quarantined(
+                topic=topic,
+                dry_run=dry_run,
+                advance=lambda count: progress.advance(bar, count),
             )
+        verb = "would be" if dry_run else "were"
         self.stdout.write(
-            f"{told.done} {'would be' if dry_run else 'were'} taken in, {told.refused} are still rejected."
+            f"{counts.replayed} {verb} accepted, {counts.still_rejected} are still rejected."
         )
 
 

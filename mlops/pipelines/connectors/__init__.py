@@ -1,1 +1,1 @@
-"""Ways to a source, by kind: HTTP, files, sheets."""
+"""Connectors: ways to reach a source (HTTP, spreadsheets)."""

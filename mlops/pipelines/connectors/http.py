@@ -1,24 +1,26 @@
-"""HTTP to one source in one run: paced, and asking only for what has not landed yet or has changed since."""
+"""HTTP client of one source in one run: rate-limited, resumable, with conditional requests."""
 
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from config.clients.http import FetchedResponse, HttpClient
+from config.clients.http import HttpClient, HttpResult
 from mlops.models import RawRecord
-from mlops.pipelines.definitions import FetchedResponse, SourceAccess
+from mlops.pipelines.definitions import RawResponse, SourceAccess
 from mlops.pipelines.landing import LandedResponses, read_body
 
-_UNMODIFIED = 304
+_NOT_MODIFIED = 304
+_Send = Callable[[Mapping[str, str]], HttpResult]
+"""Sends a request with the given additional headers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceResponse(FetchedResponse):
-    """An answer, what question it answers, and whether the source said that it is as last time."""
+class SourceResponse(HttpResult):
+    """A response with the key of its request; `is_unmodified` when the source answered 304."""
 
     request_key: str = ""
     is_unmodified: bool = False
@@ -26,29 +28,30 @@ class SourceResponse(FetchedResponse):
 
 class SourceClient:
     """
-    What a source's `fetch` talks through.
+    The client that a source's `fetch` uses.
 
-    A question that this run has had answered, before it was interrupted, is not asked again; one that the last good
-    run had answered with an ETag or a date is asked conditionally.
+    A request whose response landed in this run before it was interrupted is not sent again. A
+    request whose response in the last successful run had an ETag or a modification date is sent
+    conditionally.
     """
 
     def __init__(self, http: HttpClient, *, landed: LandedResponses, access: SourceAccess) -> None:
         self.access = access
         self._http = http
         self._landed = landed
-        self._seconds_apart = 1 / access.requests_per_second
-        self._next_at = 0.0
+        self._interval_seconds = 1 / access.requests_per_second
+        self._next_request_at = 0.0
 
     def get(self, path: str, *, params: Mapping[str, Any] | None = None) -> SourceResponse:
-        """Fetch. Raises HttpFailed."""
-        key = self._key("GET", path, params)
-        return self._landed_or(key) or self._asked(
-            key, lambda h: self._http.get(path, params=params, headers=h)
+        """Send a GET request. Raises HttpFailed."""
+        key = self._request_key("GET", path, params)
+        return self._landed_response(key) or self._send_conditionally(
+            key, lambda headers: self._http.get(path, params=params, headers=headers)
         )
 
-    def get_always(self, path: str) -> FetchedResponse:
-        """Fetch what serves this session alone: a token, a cookie. Raises HttpFailed."""
-        self._pace()
+    def get_uncached(self, path: str) -> HttpResult:
+        """Fetch what serves only this session, for example a token or cookie. Raises HttpFailed."""
+        self._wait_for_rate_limit()
         return self._http.get(path)
 
     def post(
@@ -57,95 +60,102 @@ class SourceClient:
         *,
         json: Any = None,
         form: Mapping[str, str] | None = None,
-        question: Any = None,
+        request_params: Any = None,
     ) -> SourceResponse:
-        """Ask by a post that changes nothing there; `question`: what is asked, where the form tells more than that."""
-        key = self._key("POST", path, question or json or form)
-        return self._landed_or(key) or self._asked(
+        """
+        Send a POST request that changes nothing at the source. Raises HttpFailed.
+
+        request_params: identifies the request where the form holds more than that, for example a
+        token that differs in every session.
+        """
+        key = self._request_key("POST", path, request_params or json or form)
+        return self._landed_response(key) or self._send_conditionally(
             key,
-            lambda h: self._http.post(path, json=json, form=form, headers=h, is_idempotent=True),
+            lambda headers: self._http.post(
+                path, json=json, form=form, headers=headers, is_idempotent=True
+            ),
         )
 
     def download(self, *, to: BinaryIO) -> SourceResponse:
-        """Fetch the source's one file; `is_unmodified` when it is as last time, and then nothing was written."""
-        return self._asked(
-            self._key("GET", "", None),
-            lambda h: self._http.download("", to=to, headers=h),
-            whole=False,
+        """
+        Download the source's only file into `to`. Raises HttpFailed.
+
+        When the file has not changed, `is_unmodified` is true and nothing is written.
+        """
+        return self._send_conditionally(
+            self._request_key("GET", "", None),
+            lambda headers: self._http.download("", to=to, headers=headers),
+            has_body=False,
         )
 
-    def as_last_time(self, answer: SourceResponse) -> Iterator[FetchedResponse]:
-        """Yield what the last good run had landed of a file, part by part."""
-        for record in self._landed.all_before(answer.request_key):
-            yield FetchedResponse.of(
-                _answer_of(record, answer), bundle=record.bundle, role=record.role
+    def previous_responses(self, response: SourceResponse) -> Iterator[RawResponse]:
+        """Yield what the last successful run landed for the same request, part by part."""
+        for record in self._landed.all_in_last_run(response.request_key):
+            yield RawResponse.from_response(
+                _response_from(record, response), bundle=record.bundle, role=record.role
             )
 
-    def _landed_or(self, key: str) -> SourceResponse | None:
+    def _landed_response(self, key: str) -> SourceResponse | None:
         record = self._landed.in_this_run(key)
-        return _answer_of(record) if record else None
+        return _response_from(record) if record else None
 
-    def _asked(self, key: str, ask: Any, *, whole: bool = True) -> SourceResponse:
-        earlier = self._landed.before(key)
-        self._pace()
-        answer: FetchedResponse = ask(_conditions(earlier) if earlier else {})
-        if answer.status == _UNMODIFIED and earlier:
-            return _answer_of(earlier, answer) if whole else _unread(key, answer)
-        return SourceResponse(
-            url=answer.url,
-            status=answer.status,
-            content_type=answer.content_type,
-            body=answer.body,
-            headers=answer.headers,
-            fetched_at=answer.fetched_at,
-            request_key=key,
-        )
+    def _send_conditionally(
+        self, key: str, send: _Send, *, has_body: bool = True
+    ) -> SourceResponse:
+        previous = self._landed.in_last_run(key)
+        self._wait_for_rate_limit()
+        response = send(_conditional_headers(previous) if previous else {})
+        if response.status != _NOT_MODIFIED or previous is None:
+            return _with_key(response, key)
+        if has_body:
+            return _response_from(previous, response)
+        return _with_key(response, key, is_unmodified=True)
 
-    def _pace(self) -> None:
-        wait = self._next_at - time.monotonic()
-        if wait > 0:
-            time.sleep(wait)
-        self._next_at = time.monotonic() + self._seconds_apart
+    def _wait_for_rate_limit(self) -> None:
+        wait_seconds = self._next_request_at - time.monotonic()
+        if wait_seconds > 0:
+            time.sleep(wait_seconds)
+        self._next_request_at = time.monotonic() + self._interval_seconds
 
-    def _key(self, method: str, path: str, question: Any) -> str:
-        asked = json.dumps([method, self._http.url(path), question], sort_keys=True, default=str)
-        return hashlib.sha256(asked.encode()).hexdigest()
+    def _request_key(self, method: str, path: str, params: Any) -> str:
+        request = json.dumps([method, self._http.url(path), params], sort_keys=True, default=str)
+        return hashlib.sha256(request.encode()).hexdigest()
 
 
 @contextmanager
 def open_source_client(access: SourceAccess, *, landed: LandedResponses) -> Iterator[SourceClient]:
-    """Open the way to a source for one run."""
+    """Open a client of one source for one run."""
     with HttpClient(base_url=access.base_url, headers=access.headers) as http:
         yield SourceClient(http, landed=landed, access=access)
 
 
-def _conditions(record: RawRecord) -> dict[str, str]:
-    told = {"If-None-Match": record.etag, "If-Modified-Since": record.last_modified}
-    return {name: value for name, value in told.items() if value}
+def _conditional_headers(record: RawRecord) -> dict[str, str]:
+    headers = {"If-None-Match": record.etag, "If-Modified-Since": record.last_modified}
+    return {name: value for name, value in headers.items() if value}
 
 
-def _answer_of(record: RawRecord, now: FetchedResponse | None = None) -> SourceResponse:
-    """Return what landed as an answer; `now`: the answer that said that it still holds."""
+def _response_from(record: RawRecord, current: HttpResult | None = None) -> SourceResponse:
+    """Return a landed response; `current` is the response that confirmed that it is unmodified."""
     return SourceResponse(
         url=record.url,
-        status=now.status if now else record.status,
+        status=current.status if current else record.status,
         content_type=record.content_type,
         body=read_body(record),
         headers={"ETag": record.etag, "Last-Modified": record.last_modified},
-        fetched_at=now.fetched_at if now else record.fetched_at,
+        fetched_at=current.fetched_at if current else record.fetched_at,
         request_key=record.request_key,
-        is_unmodified=now is not None or record.is_unmodified,
+        is_unmodified=current is not None or record.is_unmodified,
     )
 
 
-def _unread(key: str, answer: FetchedResponse) -> SourceResponse:
+def _with_key(response: HttpResult, key: str, *, is_unmodified: bool = False) -> SourceResponse:
     return SourceResponse(
-        url=answer.url,
-        status=answer.status,
-        content_type=answer.content_type,
-        body=b"",
-        headers=answer.headers,
-        fetched_at=answer.fetched_at,
+        url=response.url,
+        status=response.status,
+        content_type=response.content_type,
+        body=b"" if is_unmodified else response.body,
+        headers=response.headers,
+        fetched_at=response.fetched_at,
         request_key=key,
-        is_unmodified=True,
+        is_unmodified=is_unmodified,
     )

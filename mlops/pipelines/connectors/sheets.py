@@ -1,4 +1,4 @@
-"""Lists of rows, CSV or Excel: cut into parts byte for byte, read as dictionaries of texts."""
+"""Spreadsheets, CSV or Excel: split into parts byte for byte, read as dictionaries of strings."""
 
 import codecs
 import csv
@@ -14,111 +14,121 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 from mlops.pipelines.errors import SourceBroken
 
-ROWS_A_PART = 4_000
-LARGEST_WORKBOOK = 64 * 2**20
-_ZIP = b"PK\x03\x04"
-_LOOKED_AT = 2**20
+ROWS_PER_PART = 4_000
+MAX_WORKBOOK_BYTES = 64 * 2**20
+_ZIP_SIGNATURE = b"PK\x03\x04"
+_SAMPLE_BYTES = 2**20
 _DELIMITERS = ",;\t|"
+_MAX_UTF8_BYTES = 4
+"""Bytes of the longest UTF-8 character."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetFormat:
-    """How a list is written; what is empty is found out."""
+    """Format of a spreadsheet; an empty value is detected."""
 
     sheet: str = ""
     """Name of the sheet of a workbook; empty: the first."""
     header_row: int = 1
-    """Number of the row with the names of the columns; what stands above it is not read."""
+    """Number of the row with the column names; rows above it are not read."""
     encoding: str = ""
     delimiter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SheetPart:
-    """Some whole rows as they stand in the file, and what stands before all rows; a workbook is one part, headless."""
+    """
+    Some whole rows of a file with the bytes that precede all rows.
+
+    A workbook is one part with an empty head.
+    """
 
     head: bytes
     rows: bytes
 
 
 def is_workbook(start: bytes) -> bool:
-    """Tell an Excel file by its first bytes."""
-    return start.startswith(_ZIP)
+    """Return whether the first bytes are those of an Excel file."""
+    return start.startswith(_ZIP_SIGNATURE)
 
 
-def split_sheet(file: BinaryIO, form: SheetFormat, *, max_rows: int | None = None) -> Iterator[SheetPart]:
+def split_sheet(
+    file: BinaryIO, sheet_format: SheetFormat, *, max_rows: int | None = None
+) -> Iterator[SheetPart]:
     """
-    Yield a file in parts; head and rows of a text, end to end, are the file itself.
+    Yield a file in parts. The head and all rows of a CSV, concatenated, are the file itself.
 
-    Raises SourceBroken: empty, no header row, an unclosed quote, bytes that are not of the encoding, a huge workbook.
+    Raises SourceBroken: empty file, no header row, unclosed quote, bytes that are not of the
+    encoding, too large workbook.
     """
-    start = file.read(_LOOKED_AT)
+    sample = file.read(_SAMPLE_BYTES)
     file.seek(0)
-    if not start.strip():
+    if not sample.strip():
         raise SourceBroken("The list is empty.")
-    if is_workbook(start):
-        body = file.read(LARGEST_WORKBOOK + 1)
-        if len(body) > LARGEST_WORKBOOK:
+    if is_workbook(sample):
+        body = file.read(MAX_WORKBOOK_BYTES + 1)
+        if len(body) > MAX_WORKBOOK_BYTES:
             raise SourceBroken(
-                f"The workbook is larger than {LARGEST_WORKBOOK // 2**20} MiB; save it as CSV."
+                f"The workbook is larger than {MAX_WORKBOOK_BYTES // 2**20} MiB; save it as CSV."
             )
         yield SheetPart(b"", body)
         return
-    encoding = form.encoding or _encoding(start)
+    encoding = sheet_format.encoding or _detect_encoding(sample)
     text = io.TextIOWrapper(file, encoding=encoding, newline="")
     try:
-        with _readable(encoding):
-            yield from _parts(text, encoding, form, max_rows)
+        with _reading(encoding):
+            yield from _split_text(text, encoding, sheet_format, max_rows)
     finally:
-        text.detach()  # or the wrapper would close a file that is not its own
+        text.detach()  # otherwise the wrapper would close the caller's file
 
 
-def read_sheet_rows(part: SheetPart, form: SheetFormat) -> Iterator[dict[str, str]]:
-    """Yield each row that holds anything, by column, every value as text. Raises SourceBroken."""
+def read_sheet_rows(part: SheetPart, sheet_format: SheetFormat) -> Iterator[dict[str, str]]:
+    """Yield each row that is not empty, as strings by column name. Raises SourceBroken."""
     if is_workbook(part.rows):
-        yield from _by_column(_workbook_rows(part.rows, form))
+        yield from _rows_by_column(_workbook_rows(part.rows, sheet_format))
         return
-    encoding = form.encoding or _encoding(part.head + part.rows)
-    with _readable(encoding):
+    encoding = sheet_format.encoding or _detect_encoding(part.head + part.rows)
+    with _reading(encoding):
         head = part.head.decode(encoding).removeprefix("\ufeff")
         body = io.StringIO(part.rows.decode(encoding), newline="")
         lines = itertools.chain(head.splitlines(keepends=True)[-1:], body)
-        yield from _by_column(csv.reader(lines, delimiter=_delimiter(head, form)))
+        yield from _rows_by_column(csv.reader(lines, delimiter=_delimiter(head, sheet_format)))
 
 
 def list_sheets(body: bytes) -> list[str]:
-    """Return the names of a workbook's sheets; none for a text. Raises SourceBroken."""
-    return list(_workbook(body).sheet_names) if is_workbook(body) else []
+    """Return the names of a workbook's sheets; empty for a CSV. Raises SourceBroken."""
+    return list(_open_workbook(body).sheet_names) if is_workbook(body) else []
 
 
-def _parts(
-    text: io.TextIOWrapper, encoding: str, form: SheetFormat, max_rows: int | None
+def _split_text(
+    text: io.TextIOWrapper, encoding: str, sheet_format: SheetFormat, max_rows: int | None
 ) -> Iterator[SheetPart]:
-    head = "".join(line for _, line in zip(range(form.header_row), text, strict=False))
-    if not head.splitlines()[form.header_row - 1 :]:
-        raise SourceBroken(f"The list has no row {form.header_row} with the names of its columns.")
-    taken: list[str] = []
+    header_row = sheet_format.header_row
+    head = "".join(line for _, line in zip(range(header_row), text, strict=False))
+    if not head.splitlines()[header_row - 1 :]:
+        raise SourceBroken(f"The list has no row {header_row} with the names of its columns.")
+    lines: list[str] = []
 
-    def noted() -> Iterator[str]:
+    def recorded_lines() -> Iterator[str]:
         for line in text:
-            taken.append(line)
+            lines.append(line)
             yield line
 
-    count = 0
-    for count, _row in enumerate(
-        csv.reader(noted(), delimiter=_delimiter(head, form), strict=False), start=1
-    ):
-        if count % ROWS_A_PART == 0 or count == max_rows:
-            yield SheetPart(head.encode(encoding), "".join(taken).encode(encoding))
-            taken.clear()
-        if count == max_rows:
+    reader = csv.reader(recorded_lines(), delimiter=_delimiter(head, sheet_format), strict=False)
+    row_count = 0
+    for row_count, _row in enumerate(reader, start=1):
+        if row_count % ROWS_PER_PART == 0 or row_count == max_rows:
+            yield SheetPart(head.encode(encoding), "".join(lines).encode(encoding))
+            lines.clear()
+        if row_count == max_rows:
             return
-    if taken or not count:
-        yield SheetPart(head.encode(encoding), "".join(taken).encode(encoding))
+    if lines or not row_count:
+        yield SheetPart(head.encode(encoding), "".join(lines).encode(encoding))
 
 
 @contextmanager
-def _readable(encoding: str) -> Iterator[None]:
+def _reading(encoding: str) -> Iterator[None]:
+    """Turn errors of decoding and of the CSV reader into SourceBroken."""
     try:
         yield
     except UnicodeError:
@@ -129,60 +139,66 @@ def _readable(encoding: str) -> Iterator[None]:
         ) from None
 
 
-def _encoding(start: bytes) -> str:
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16-le" if start.startswith(codecs.BOM_UTF16_LE) else "utf-16-be"
+def _detect_encoding(sample: bytes) -> str:
+    if sample.startswith(codecs.BOM_UTF16_LE):
+        return "utf-16-le"
+    if sample.startswith(codecs.BOM_UTF16_BE):
+        return "utf-16-be"
+    is_truncated = len(sample) >= _SAMPLE_BYTES
     try:
-        # A letter may be cut in two at the end of what was looked at.
-        start[: -4 if len(start) >= _LOOKED_AT else None].decode("utf-8")
+        # The end of a truncated sample may cut a character in two.
+        sample[: -_MAX_UTF8_BYTES if is_truncated else None].decode("utf-8")
     except UnicodeDecodeError as error:
-        if len(start) - error.start > 4 or len(start) < _LOOKED_AT:
+        if len(sample) - error.start > _MAX_UTF8_BYTES or not is_truncated:
             return "cp1252"
     return "utf-8"
 
 
-def _delimiter(head: str, form: SheetFormat) -> str:
-    if form.delimiter:
-        return form.delimiter
+def _delimiter(head: str, sheet_format: SheetFormat) -> str:
+    if sheet_format.delimiter:
+        return sheet_format.delimiter
     header = head.splitlines()[-1] if head else ""
     return max(_DELIMITERS, key=header.count)
 
 
-def _workbook(body: bytes) -> CalamineWorkbook:
+def _open_workbook(body: bytes) -> CalamineWorkbook:
     try:
         return CalamineWorkbook.from_filelike(io.BytesIO(body))
     except CalamineError as error:
         raise SourceBroken(f"The workbook cannot be read: {error}") from None
 
 
-def _workbook_rows(body: bytes, form: SheetFormat) -> Iterator[list[str]]:
-    workbook = _workbook(body)
-    name = form.sheet or workbook.sheet_names[0]
+def _workbook_rows(body: bytes, sheet_format: SheetFormat) -> Iterator[list[str]]:
+    workbook = _open_workbook(body)
+    name = sheet_format.sheet or workbook.sheet_names[0]
     if name not in workbook.sheet_names:
         raise SourceBroken(
             f"The workbook has no sheet {name!r}; it has {', '.join(workbook.sheet_names)}."
         )
-    rows = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)[form.header_row - 1 :]
-    return ([_text(cell) for cell in row] for row in rows)
+    all_rows = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
+    return ([_cell_text(cell) for cell in row] for row in all_rows[sheet_format.header_row - 1 :])
 
 
-def _by_column(rows: Iterator[list[str]]) -> Iterator[dict[str, str]]:
-    names = _distinct(next(rows, []))
+def _rows_by_column(rows: Iterator[list[str]]) -> Iterator[dict[str, str]]:
+    names = _distinct_names(next(rows, []))
     for row in rows:
         if any(cell.strip() for cell in row):
-            yield dict(zip(names, [*row, *[""] * (len(names) - len(row))], strict=False))
+            padding = [""] * (len(names) - len(row))
+            yield dict(zip(names, [*row, *padding], strict=False))
 
 
-def _distinct(names: Iterable[str]) -> list[str]:
-    """Name columns that have no name, or another's, by their place."""
-    found: list[str] = []
-    for place, name in enumerate((" ".join(n.split()) for n in names), start=1):
-        found.append(name if name and name not in found else f"{name or 'Column'} ({place})")
-    return found
+def _distinct_names(header: Iterable[str]) -> list[str]:
+    """Return column names; a missing or repeated name gets the number of its column."""
+    names: list[str] = []
+    for number, cell in enumerate(header, start=1):
+        name = " ".join(cell.split())
+        is_usable = name and name not in names
+        names.append(name if is_usable else f"{name or 'Column'} ({number})")
+    return names
 
 
-def _text(cell: Any) -> str:
-    if isinstance(cell, float):  # spreadsheets keep item numbers and GTINs as floats
+def _cell_text(cell: Any) -> str:
+    if isinstance(cell, float):  # spreadsheets store item numbers and GTINs as floats
         return str(int(cell)) if cell.is_integer() else repr(cell)
     if isinstance(cell, datetime | date):
         return cell.isoformat()

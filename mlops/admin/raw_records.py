@@ -1,4 +1,4 @@
-"""Raw records: the bytes themselves, to look at and to take away."""
+"""Console pages of raw records, with preview and download of their bytes."""
 
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ PREVIEW_BYTES = 20_000
 
 @admin.register(RawRecord)
 class RawRecordAdmin(ReadOnlyAdmin):
-    """What was sent, byte for byte."""
+    """Responses of sources, byte for byte."""
 
     list_display = (
         "bundle",
@@ -52,30 +52,30 @@ class RawRecordAdmin(ReadOnlyAdmin):
     readonly_fields = ("download", "preview")
 
     def get_urls(self) -> list[Any]:
-        """Add the address of the bytes."""
+        """Add the download."""
         view = self.admin_site.admin_view(self.send_bytes)
         return [path("<uuid:pk>/bytes/", view, name="mlops_rawrecord_bytes"), *super().get_urls()]
 
     @admin.display(description="bytes")
     def download(self, record: RawRecord) -> SafeString:
-        """Link to the bytes."""
+        """Show a link to the bytes."""
         return format_html(
             '<a href="{}">Download</a>', reverse("admin:mlops_rawrecord_bytes", args=[record.pk])
         )
 
     @admin.display(description="preview")
     def preview(self, record: RawRecord) -> SafeString:
-        """Show the beginning as text."""
+        """Show the first 20 kB as text."""
         try:
             body = read_body(record)
         except (OSError, ValueError) as error:
             return preformatted(f"The bytes cannot be shown: {error}")
-        rest = len(body) - PREVIEW_BYTES
-        more = f"\n… and {rest:,} bytes more" if rest > 0 else ""
+        hidden_bytes = len(body) - PREVIEW_BYTES
+        more = f"\n… and {hidden_bytes:,} bytes more" if hidden_bytes > 0 else ""
         return preformatted(body[:PREVIEW_BYTES].decode(errors="replace") + more)
 
     def send_bytes(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
-        """Send the bytes as a file to be saved, never to be shown: they are a stranger's."""
+        """Send the bytes as an attachment: a browser must not render a supplier's HTML."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         record = get_object_or_404(RawRecord, pk=pk)
@@ -85,7 +85,9 @@ class RawRecordAdmin(ReadOnlyAdmin):
             return HttpResponse(
                 f"The bytes cannot be sent: {error}", status=410, content_type="text/plain"
             )
-        name = f'attachment; filename="{record.content_hash[:12]}"'
+        disposition = f'attachment; filename="{record.content_hash[:12]}"'
         return HttpResponse(
-            body, content_type="application/octet-stream", headers={"Content-Disposition": name}
+            body,
+            content_type="application/octet-stream",
+            headers={"Content-Disposition": disposition},
         )

@@ -1,4 +1,4 @@
-"""Findings of quality, and seals."""
+"""Console pages of quality findings and integrity seals."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from mlops.models import IntegritySeal, QualityFinding
 
 @admin.register(QualityFinding)
 class QualityFindingAdmin(ReadOnlyAdmin):
-    """Which rows break which rule."""
+    """Rows that violate quality rules."""
 
     list_display = (
         "rule",
@@ -28,13 +28,13 @@ class QualityFindingAdmin(ReadOnlyAdmin):
 
 @admin.register(IntegritySeal)
 class IntegritySealAdmin(ReadOnlyAdmin):
-    """What was found right, when."""
+    """Signed checksums of table blocks."""
 
-    list_display = ("table_name", "number", "row_count", "sealed_at", "checksum")
+    list_display = ("table_name", "block_number", "row_count", "sealed_at", "checksum")
     list_filter = ("table_name",)
     ordering = ("-id",)
 
     @admin.display(description="block", ordering="block")
-    def number(self, seal: Any) -> str:
-        """Show the block as it stands in alerts."""
+    def block_number(self, seal: Any) -> str:
+        """Show the block in hexadecimal, as alerts do."""
         return f"{seal.block:02x}"

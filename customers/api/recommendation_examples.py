@@ -9,7 +9,7 @@ _PRODUCT = {
     "name": "Blue Dream",
     "brand": "Pure Sunfarms",
     "sku": "BD-35-HYBRID",
-    "category": "dried-flower",
+    "category": "dried_flower",
     "strain_type": "hybrid",
     "thc_percentage": "21.00",
     "weight_grams": "3.50",
@@ -69,7 +69,7 @@ NOT_PERSONALIZED_EXAMPLE = OpenApiExample(
                 "reasons": [
                     {
                         "type": "category",
-                        "value": "dried-flower",
+                        "value": "dried_flower",
                         "text": "Category: dried flower",
                         "similar_to_product_id": None,
                     }

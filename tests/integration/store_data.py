@@ -36,7 +36,7 @@ def create_products(count: int, *stores: Store, prefix: str = "P", **fields: Any
             **{
                 "name": f"{prefix} product {number}",
                 "brand": f"Brand {number % 5}",
-                "category": "dried-flower",
+                "category": "dried_flower",
                 "strain_type": strain_types[number % 3],
                 "thc_percentage": Decimal(12 + number % 15),
                 "price": Decimal(20 + number),

@@ -91,7 +91,7 @@ def products(store: Store) -> list[Product]:
             f"S-{number}",
             name=name,
             brand=brand,
-            category="dried-flower",
+            category="dried_flower",
             created_at=_days_ago(age_days),
         )
         product.refresh_from_db()
@@ -372,7 +372,7 @@ def test_start_of_a_started_rule_cannot_be_changed(
         {"brand": "acme"},
         {"brand": "Acme (New)"},
         {"brand": "A.me"},
-        {"category": "dried-flower", "min_thc_percentage": 20},
+        {"category": "dried_flower", "min_thc_percentage": 20},
         {"min_thc_percentage": 25},
         {"product": 1},
         {"product": 1, "brand": "Acme"},
@@ -397,7 +397,7 @@ def test_console_and_pipeline_match_the_same_products(
 
 
 def test_reach_of_a_rule_counts_products_and_stores(store: Store, products: list[Product]) -> None:
-    reach = rule_reach(BusinessRule(category="dried-flower", store=store))
+    reach = rule_reach(BusinessRule(category="dried_flower", store=store))
 
     assert reach.product_count == 3
     assert reach.stocking_store_count == 1
@@ -545,9 +545,9 @@ def test_coverage_counts_recommended_products_by_store_and_period(
     week_ago = _days_ago(7)
     month_ago = _days_ago(30)
 
-    assert category_coverage(store=store, since=week_ago) == [Proportion("dried-flower", 2, 3)]
-    assert category_coverage(store=store, since=month_ago) == [Proportion("dried-flower", 3, 3)]
-    assert category_coverage(store=None, since=week_ago) == [Proportion("dried-flower", 3, 3)]
+    assert category_coverage(store=store, since=week_ago) == [Proportion("dried_flower", 2, 3)]
+    assert category_coverage(store=store, since=month_ago) == [Proportion("dried_flower", 3, 3)]
+    assert category_coverage(store=None, since=week_ago) == [Proportion("dried_flower", 3, 3)]
     assert category_coverage(store=distant_store, since=week_ago) == []
 
 

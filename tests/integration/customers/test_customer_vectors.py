@@ -49,7 +49,7 @@ CUSTOMERS = CustomerVector.collection
 PRODUCTS = ProductEmbedding.collection
 REQUIRED_CONSENTS = ("history", "profiling")
 _FLOWER = {
-    "category": "dried-flower",
+    "category": "dried_flower",
     "strain_type": "indica",
     "price": 30,
     "thc_percentage_high": 24,

@@ -31,7 +31,7 @@ from customers.recommendations.result import RecommendationResult
 from tests.integration import store_data
 
 pytestmark = pytest.mark.django_db
-_CATEGORIES = ("dried-flower", "edibles", "topicals", "extracts", "beverages")
+_CATEGORIES = ("dried_flower", "edibles", "topicals", "extracts", "beverages")
 _STRAIN_TYPES = ("indica", "sativa", "hybrid", None)
 _BRANDS = ("North", "South", "East", None)
 _PURPOSES = ("history", "profiling")
@@ -142,7 +142,7 @@ class World:
                 {"category": rng.choice(_CATEGORIES)},
                 {"strain_type": "sativa"},
                 {"min_thc_percentage": Decimal(28)},
-                {"brand": "South", "category": "dried-flower"},
+                {"brand": "South", "category": "dried_flower"},
             )
         )
         placement: dict[str, Any] = rng.choice(
@@ -290,7 +290,7 @@ def _is_banned_in_quebec(product: Product) -> bool:
     match product.category:
         case "topicals":
             return True
-        case "dried-flower" | "extracts":
+        case "dried_flower" | "extracts":
             return (product.thc_percentage_high or product.thc_percentage or 0) > 30
         case "edibles":
             limits = {"mg_per_unit": 5, "mg_per_package": 10, "mg": 10}
@@ -355,7 +355,7 @@ def _disable_filter(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         return [reason for reason in reasons if reason.filter != name]
 
     if name == "consent":
-        monkeypatch.setattr(context, "_PROFILED", frozenset())
+        monkeypatch.setattr(context, "_PROFILING_PURPOSES", frozenset())
     elif name in filters.FILTERS:
         monkeypatch.setattr(pipeline, "is_blocked", is_blocked_by_others)
     else:

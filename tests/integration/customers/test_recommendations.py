@@ -121,7 +121,7 @@ def test_discovery_ratio_and_segment_shares_weigh_co_purchases(
         repeats=10,
         predicted_hits=10,
         discovery_ratio=1.0,
-        segment_shares={"dried-flower indica": 0.5, "dried-flower sativa": 0.5},
+        segment_shares={"dried_flower indica": 0.5, "dried_flower sativa": 0.5},
     )
 
     result = _recommend(store, customer)

@@ -145,7 +145,7 @@ def _like_or_dislike(world: World) -> None:
 def _change_preferences(world: World) -> None:
     changes: dict[str, Any] = world.rng.choice(
         (
-            {"disliked_categories": ["dried-flower"]},
+            {"disliked_categories": ["dried_flower"]},
             {"disliked_categories": None},
             {"price_range": [0, 25]},
             {"price_range": None},

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 from django.http import Http404
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
@@ -33,6 +34,12 @@ from config.errors import BadInput, Conflict
 _LIMIT = OpenApiParameter(
     "limit", int, description=f"Maximum number of products, 1 to {MAX_RESULTS}; 20 by default."
 )
+_PRODUCT_ID = OpenApiParameter(
+    "id",
+    OpenApiTypes.UUID,
+    OpenApiParameter.PATH,
+    description="Product id; also the id of a product that was merged into another.",
+)
 
 
 @extend_schema_view(
@@ -46,6 +53,7 @@ _LIMIT = OpenApiParameter(
         description=(
             "Return a product. The id of a product that was merged into another returns the other."
         ),
+        parameters=[_PRODUCT_ID],
         examples=[examples.PRODUCT],
     ),
 )
@@ -105,6 +113,7 @@ class ProductViewSet(ReadOnlyModelViewSet):
             " response is 409 and names them, and nothing is written. Requires a staff key with"
             " the scope `catalog:write`."
         ),
+        parameters=[_PRODUCT_ID],
         request=ProductValuesSerializer,
         responses=ProductSerializer,
         filters=False,
@@ -129,7 +138,7 @@ class ProductViewSet(ReadOnlyModelViewSet):
             "Return the products most similar to a product by text, potency, terpenes, type,"
             " category and price, with the attributes they share."
         ),
-        parameters=[_LIMIT],
+        parameters=[_PRODUCT_ID, _LIMIT],
         responses=SimilarProductsSerializer,
         filters=False,
         examples=[examples.SIMILAR_PRODUCTS],

@@ -21,7 +21,9 @@ class VectorIndex(models.Model):
         RETIRED = "retired", "retained for rollback"
         FAILED = "failed", "failed"
 
-    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
+    id = models.UUIDField(
+        primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
+    )
     collection = models.CharField(
         max_length=100, db_comment="collection; alias of its serving index in Milvus"
     )
@@ -31,17 +33,26 @@ class VectorIndex(models.Model):
     fingerprint = models.CharField(
         max_length=16, db_comment="digest of encoder, revision, dimension, layout and text weight"
     )
-    encoder = models.CharField(max_length=200)
-    revision = models.CharField(max_length=64)
-    dimension = models.IntegerField()
+    encoder = models.CharField(max_length=200, db_comment="id of the encoder")
+    revision = models.CharField(max_length=64, db_comment="revision or hash of the encoder")
+    dimension = models.IntegerField(db_comment="length of the vectors")
     layout = models.CharField(
         max_length=50, blank=True, db_comment="version of the feature layout; empty for text alone"
     )
-    text_weight = models.FloatField(default=1)
-    index_type = models.CharField(max_length=20)
-    nlist = models.IntegerField(null=True)
-    nprobe = models.IntegerField(null=True)
-    status = models.CharField(max_length=10, choices=Status, default=Status.BUILDING)
+    text_weight = models.FloatField(
+        default=1, db_comment="weight of the text half against the feature half"
+    )
+    index_type = models.CharField(
+        max_length=20, db_comment="index type in Milvus, for example IVF_FLAT"
+    )
+    nlist = models.IntegerField(null=True, db_comment="number of lists of an IVF index")
+    nprobe = models.IntegerField(null=True, db_comment="lists searched per query of an IVF index")
+    status = models.CharField(
+        max_length=10,
+        choices=Status,
+        default=Status.BUILDING,
+        db_comment="building, serving, retired or failed",
+    )
     details = models.TextField(
         blank=True, db_comment="reason of a failure, or tuned search parameters"
     )
@@ -55,12 +66,17 @@ class VectorIndex(models.Model):
     divergence = models.JSONField(
         null=True, db_comment="differences before and after the last reconciliation"
     )
-    created_at = models.DateTimeField(db_default=Now())
-    serving_since = models.DateTimeField(null=True)
-    reconciled_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now(), db_comment="when the row was created")
+    serving_since = models.DateTimeField(
+        null=True, db_comment="when it began to serve; NULL: never"
+    )
+    reconciled_at = models.DateTimeField(
+        null=True, db_comment="when rows and vectors were last compared"
+    )
 
     class Meta:
         db_table = "vector_indexes"
+        db_table_comment = "Physical vector collections: how they were built and which one serves"
         ordering = ("collection", "-created_at")
         verbose_name_plural = "vector indexes"
         constraints = [
@@ -88,18 +104,24 @@ class IndexedVector(models.Model):
     encoding anything again.
     """
 
-    index = models.ForeignKey(VectorIndex, on_delete=models.CASCADE, related_name="vectors")
-    entity_id = models.UUIDField()
-    text_hash = models.CharField(max_length=32)
+    index = models.ForeignKey(
+        VectorIndex,
+        on_delete=models.CASCADE,
+        related_name="vectors",
+        db_comment="index the vector belongs to",
+    )
+    entity_id = models.UUIDField(db_comment="id of the embedded row")
+    text_hash = models.CharField(max_length=32, db_comment="hash of the embedded text")
     content_hash = models.CharField(
         max_length=32, db_comment="hash of text, features and scalar fields"
     )
     vector = models.BinaryField(db_comment="float32, little-endian, unit length")
-    scalars = models.JSONField(default=dict)
-    indexed_at = models.DateTimeField(db_default=Now())
+    scalars = models.JSONField(default=dict, db_comment="scalar fields stored beside the vector")
+    indexed_at = models.DateTimeField(db_default=Now(), db_comment="when the vector was written")
 
     class Meta:
         db_table = "indexed_vectors"
+        db_table_comment = "Vectors of rows per index, with hashes and scalars"
         constraints = [
             models.UniqueConstraint(fields=["index", "entity_id"], name="indexed_vectors_once")
         ]
@@ -115,12 +137,13 @@ class OutboxEntry(models.Model):
     Written by triggers in the transaction of the change.
     """
 
-    table_name = models.CharField(max_length=63)
-    row_id = models.UUIDField()
-    enqueued_at = models.DateTimeField(db_default=Now())
+    table_name = models.CharField(max_length=63, db_comment="table of the changed row")
+    row_id = models.UUIDField(db_comment="id of the changed row")
+    enqueued_at = models.DateTimeField(db_default=Now(), db_comment="when the row changed")
 
     class Meta:
         db_table = "vector_outbox"
+        db_table_comment = "Changed rows whose vectors are due, written by triggers"
         verbose_name_plural = "outbox entries"
         indexes = [models.Index(fields=["table_name", "id"], name="vector_outbox_in_order")]
 

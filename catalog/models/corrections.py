@@ -44,14 +44,21 @@ class ProductLock(models.Model):
     Table `product_locks`; enforced by the trigger in field_locks.sql.
     """
 
-    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="locks")
-    field = models.CharField(max_length=63)
-    locked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    id = models.UUIDField(
+        primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
     )
-    locked_at = models.DateTimeField(db_default=Now())
-    reason = models.TextField(blank=True)
+    product = models.ForeignKey(
+        Product, on_delete=models.CASCADE, related_name="locks", db_comment="locked product"
+    )
+    field = models.CharField(max_length=63, db_comment="locked field")
+    locked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_comment="user who made the correction",
+    )
+    locked_at = models.DateTimeField(db_default=Now(), db_comment="when it was made")
+    reason = models.TextField(blank=True, db_comment="why it was made")
     review_by = models.DateField(
         null=True, blank=True, db_comment="date on which a person should review the lock"
     )
@@ -69,6 +76,7 @@ class ProductLock(models.Model):
 
     class Meta:
         db_table = "product_locks"
+        db_table_comment = "Staff corrections: fields that no automated writer overwrites"
         constraints = [
             models.UniqueConstraint(fields=["product", "field"], name="product_locks_once")
         ]
@@ -91,21 +99,42 @@ class ReviewItem(models.Model):
         ACCEPTED = "accepted", "source value accepted"
         WITHDRAWN = "withdrawn", "source returned to its previous value"
 
-    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="review_items")
-    field = models.CharField(max_length=63)
-    source = models.CharField(max_length=50)
-    previous_source_value = models.JSONField(null=True)
-    current_source_value = models.JSONField(null=True)
-    opened_at = models.DateTimeField(db_default=Now())
-    closed_at = models.DateTimeField(null=True)
-    closed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    id = models.UUIDField(
+        primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
     )
-    outcome = models.CharField(max_length=10, choices=Outcome, blank=True)
+    product = models.ForeignKey(
+        Product,
+        on_delete=models.CASCADE,
+        related_name="review_items",
+        db_comment="product of the locked field",
+    )
+    field = models.CharField(max_length=63, db_comment="locked field")
+    source = models.CharField(max_length=50, db_comment="source whose value changed")
+    previous_source_value = models.JSONField(
+        null=True, db_comment="value of the source when the field was locked"
+    )
+    current_source_value = models.JSONField(null=True, db_comment="value of the source now")
+    opened_at = models.DateTimeField(db_default=Now(), db_comment="when the change was noticed")
+    closed_at = models.DateTimeField(
+        null=True, db_comment="when it was decided or withdrawn; NULL: open"
+    )
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_comment="user who decided",
+    )
+    outcome = models.CharField(
+        max_length=10,
+        choices=Outcome,
+        blank=True,
+        db_comment="decision, or that the source withdrew its value",
+    )
 
     class Meta:
         db_table = "review_items"
+        db_table_comment = "Locked fields whose source value has changed since"
         ordering = ("-opened_at",)
         constraints = [
             models.UniqueConstraint(

@@ -21,13 +21,17 @@ class MatchDecision(models.Model):
         SAME = "same", "one product"
         DIFFERENT = "different", "two products"
 
-    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    left_key = models.CharField(max_length=120)
-    right_key = models.CharField(max_length=120)
+    id = models.UUIDField(
+        primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
+    )
+    left_key = models.CharField(max_length=120, db_comment="merge key of the first product")
+    right_key = models.CharField(max_length=120, db_comment="merge key of the second product")
     score = models.DecimalField(max_digits=5, decimal_places=2, db_comment="0 to 100")
     reasons = models.JSONField(db_comment="results of the comparison")
     algorithm = models.CharField(max_length=20, db_comment="version of the matching")
-    verdict = models.CharField(max_length=10, choices=Verdict, default=Verdict.OPEN)
+    verdict = models.CharField(
+        max_length=10, choices=Verdict, default=Verdict.OPEN, db_comment="same, open or different"
+    )
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -35,11 +39,14 @@ class MatchDecision(models.Model):
         related_name="+",
         db_comment="NULL: decided by the matching",
     )
-    decided_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(db_default=Now())
+    decided_at = models.DateTimeField(
+        null=True, db_comment="when a person decided; NULL: nobody has"
+    )
+    created_at = models.DateTimeField(db_default=Now(), db_comment="when the row was created")
 
     class Meta:
         db_table = "match_decisions"
+        db_table_comment = "Comparisons of two products and the verdict on each"
         ordering = ("-score", "left_key")
         verbose_name = "possible duplicate"
         constraints = [
@@ -58,17 +65,27 @@ class MatchDecision(models.Model):
 class ProductAlias(models.Model):
     """A merge key whose listings belong to the product of another (table `product_aliases`)."""
 
-    merge_key = models.CharField(max_length=120, primary_key=True)
-    product_key = models.CharField(max_length=120, db_index=True)
-    decision = models.ForeignKey(MatchDecision, on_delete=models.PROTECT, related_name="aliases")
+    merge_key = models.CharField(
+        max_length=120, primary_key=True, db_comment="merge key of the merged product"
+    )
+    product_key = models.CharField(
+        max_length=120, db_index=True, db_comment="merge key of the surviving product"
+    )
+    decision = models.ForeignKey(
+        MatchDecision,
+        on_delete=models.PROTECT,
+        related_name="aliases",
+        db_comment="decision that merged them",
+    )
     before = models.JSONField(
         default=dict,
         db_comment="for unmerging: fields of both products, moved keys, stores",
     )
-    created_at = models.DateTimeField(db_default=Now())
+    created_at = models.DateTimeField(db_default=Now(), db_comment="when the row was created")
 
     class Meta:
         db_table = "product_aliases"
+        db_table_comment = "Merge keys whose listings belong to the product of another key"
 
     def __str__(self) -> str:
         return f"{self.merge_key} → {self.product_key}"

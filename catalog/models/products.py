@@ -26,20 +26,37 @@ class ProductQuerySet(models.QuerySet["Product"]):
 class Product(models.Model):
     """Canonical product (table `products`)."""
 
-    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    name = models.CharField(max_length=255)
-    brand = models.CharField(max_length=100, null=True, blank=True)
-    sku = models.CharField("SKU", max_length=50, null=True, blank=True)
+    id = models.UUIDField(
+        primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
+    )
+    name = models.CharField(max_length=255, db_comment="English name, or the only one")
+    brand = models.CharField(max_length=100, null=True, blank=True, db_comment="brand")
+    sku = models.CharField(
+        "SKU", max_length=50, null=True, blank=True, db_comment="stock keeping unit"
+    )
     thc_percentage = _percent("percent by mass; middle of the label's range")
     cbd_percentage = _percent("percent by mass; middle of the label's range")
-    strain_type = models.CharField(max_length=20, null=True, blank=True)
-    weight_grams = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
+    strain_type = models.CharField(
+        max_length=20,
+        null=True,
+        blank=True,
+        db_comment="indica, sativa, hybrid, blend or a dominant form",
+    )
+    weight_grams = models.DecimalField(
+        max_digits=8, decimal_places=2, null=True, blank=True, db_comment="net weight in grams"
+    )
     price = models.DecimalField(
         max_digits=10, decimal_places=2, null=True, blank=True, db_comment="our retail price, CAD"
     )
-    source = models.CharField(max_length=50, null=True, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), null=True, editable=False)
-    updated_at = models.DateTimeField(db_default=Now(), null=True, editable=False)
+    source = models.CharField(
+        max_length=50, null=True, blank=True, db_comment="source that determines the product"
+    )
+    created_at = models.DateTimeField(
+        db_default=Now(), null=True, editable=False, db_comment="when the row was created"
+    )
+    updated_at = models.DateTimeField(
+        db_default=Now(), null=True, editable=False, db_comment="when the row was last changed"
+    )
 
     merge_key = models.CharField(
         max_length=120,
@@ -47,15 +64,27 @@ class Product(models.Model):
         editable=False,
         db_comment="key by which listings are merged into this product",
     )
-    name_fr = models.CharField("name in French", max_length=255, null=True, blank=True)
-    gtin = models.CharField("GTIN", max_length=14, null=True, blank=True)
-    category = models.CharField(max_length=40, null=True, blank=True)
+    name_fr = models.CharField(
+        "name in French", max_length=255, null=True, blank=True, db_comment="French name"
+    )
+    gtin = models.CharField(
+        "GTIN",
+        max_length=14,
+        null=True,
+        blank=True,
+        db_comment="GTIN with valid check digit, 14 digits",
+    )
+    category = models.CharField(
+        max_length=40, null=True, blank=True, db_comment="category, for example flower or edibles"
+    )
     thc_percentage_low = _percent("lower end of the label's range")
     thc_percentage_high = _percent("upper end of the label's range")
     cbd_percentage_low = _percent("lower end of the label's range")
     cbd_percentage_high = _percent("upper end of the label's range")
-    unit_count = models.IntegerField(null=True, blank=True)
-    volume_ml = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
+    unit_count = models.IntegerField(null=True, blank=True, db_comment="units in the package")
+    volume_ml = models.DecimalField(
+        max_digits=8, decimal_places=2, null=True, blank=True, db_comment="volume in milliliters"
+    )
     thc_mg = models.DecimalField(
         "THC mg",
         max_digits=8,
@@ -93,12 +122,18 @@ class Product(models.Model):
         db_comment="legal equivalent in grams of dried cannabis",
     )
     terpenes = ArrayField(
-        models.CharField(max_length=40), default=list, blank=True, db_default=Value("{}")
+        models.CharField(max_length=40),
+        default=list,
+        blank=True,
+        db_default=Value("{}"),
+        db_comment="terpenes, the most abundant first",
     )
     terpene_source = models.CharField(
         max_length=20, null=True, blank=True, db_comment="measured, supplier or strain_mean"
     )
-    strain = models.CharField(max_length=100, null=True, blank=True)
+    strain = models.CharField(
+        max_length=100, null=True, blank=True, db_comment="strain the name refers to"
+    )
     lineage = ArrayField(
         models.CharField(max_length=100),
         default=list,
@@ -138,12 +173,15 @@ class Product(models.Model):
         editable=False,
         db_comment="version of the matching that last compared it",
     )
-    search_document = SearchVectorField(null=True, editable=False)
+    search_document = SearchVectorField(
+        null=True, editable=False, db_comment="words for the text search, with weights"
+    )
 
     objects = ProductQuerySet.as_manager()
 
     class Meta:
         db_table = "products"
+        db_table_comment = "Canonical products that supplier listings are merged into"
         ordering = ("name",)
         indexes = [
             models.Index(fields=["strain_type"], name="idx_products_strain_type"),

@@ -30,11 +30,21 @@ class CatalogSource(models.Model):
         BEARER = "bearer", "bearer token"
         HEADER = "header", "custom header"
 
-    code = models.SlugField(max_length=50, primary_key=True)
-    label = models.CharField(max_length=100)
-    kind = models.CharField(max_length=10, choices=Kind, default=Kind.SITE, editable=False)
+    code = models.SlugField(
+        max_length=50, primary_key=True, db_comment="short name used in commands and rows"
+    )
+    label = models.CharField(max_length=100, db_comment="name shown to staff")
+    kind = models.CharField(
+        max_length=10,
+        choices=Kind,
+        default=Kind.SITE,
+        editable=False,
+        db_comment="connector: built-in, or a list in CSV or Excel",
+    )
     is_enabled = models.BooleanField(
-        default=False, help_text="Only enabled sources take part in the daily sync."
+        default=False,
+        help_text="Only enabled sources take part in the daily sync.",
+        db_comment="whether scheduled syncs include it",
     )
     schedule = models.ForeignKey(
         "django_celery_beat.CrontabSchedule",
@@ -42,15 +52,25 @@ class CatalogSource(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         help_text="Empty: the daily sync of all sources.",
+        db_comment="schedule; NULL: the daily sync",
     )
     base_url = models.URLField(
-        "address", blank=True, help_text="Empty: the source's default address, or the file below."
+        "address",
+        blank=True,
+        help_text="Empty: the source's default address, or the file below.",
+        db_comment="address; empty: the built-in one",
     )
     authentication = models.CharField(
-        max_length=10, choices=Authentication, default=Authentication.NONE
+        max_length=10,
+        choices=Authentication,
+        default=Authentication.NONE,
+        db_comment="how requests authenticate",
     )
     authentication_name = models.CharField(
-        max_length=100, blank=True, help_text="User name, or name of the header."
+        max_length=100,
+        blank=True,
+        help_text="User name, or name of the header.",
+        db_comment="header, parameter or user name of the authentication",
     )
     sealed_secret = models.BinaryField(
         null=True, blank=True, editable=False, db_comment="AES-GCM by the key ring"
@@ -61,17 +81,20 @@ class CatalogSource(models.Model):
         default=5,
         validators=[MinValueValidator(0.01)],
         help_text="Maximum number of requests per second.",
+        db_comment="rate limit of requests to the source",
     )
 
     max_gone_percent = models.PositiveSmallIntegerField(
         default=20,
         validators=[MaxValueValidator(100)],
         help_text="A run stops when more listings than this would be gone.",
+        db_comment="share of listings that may disappear before a run stops",
     )
     max_price_jump_percent = models.PositiveSmallIntegerField(
         default=10,
         validators=[MaxValueValidator(100)],
         help_text="A run stops when more prices than this change by more than half.",
+        db_comment="share of prices that may jump before a run stops",
     )
 
     file = models.FileField(
@@ -80,11 +103,20 @@ class CatalogSource(models.Model):
         blank=True,
         validators=[FileExtensionValidator(["csv", "tsv", "txt", "xlsx", "xlsm"])],
         help_text="Read when no address is given.",
+        db_comment="uploaded list",
     )
     content_kind = models.CharField(
-        max_length=10, choices=ContentKind, default=ContentKind.PRODUCTS
+        max_length=10,
+        choices=ContentKind,
+        default=ContentKind.PRODUCTS,
+        db_comment="products or licences",
     )
-    mapping = models.JSONField(default=dict, blank=True, help_text="Column mapping.")
+    mapping = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Column mapping.",
+        db_comment="columns, defaults, units and spellings of a list",
+    )
 
     newest_event_at = models.DateTimeField(
         null=True,
@@ -94,6 +126,7 @@ class CatalogSource(models.Model):
 
     class Meta:
         db_table = "catalog_sources"
+        db_table_comment = "Suppliers and lists that staff can enable, schedule and run"
         verbose_name = "source"
 
     def __str__(self) -> str:

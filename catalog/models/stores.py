@@ -21,17 +21,29 @@ class Store(models.Model):
     """A store of the retailer (table `stores`)."""
 
     # Generated in Python as well: console forms need the key before the row is saved.
-    id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
-    code = models.SlugField(
-        max_length=50, unique=True, help_text="identifier used by clients, for example queen-west"
+    id = models.UUIDField(
+        primary_key=True,
+        default=uuid4,
+        db_default=RandomUUID(),
+        editable=False,
+        db_comment="primary key",
     )
-    name = models.CharField(max_length=100)
+    code = models.SlugField(
+        max_length=50,
+        unique=True,
+        help_text="identifier used by clients, for example queen-west",
+        db_comment="code by which clients name the store",
+    )
+    name = models.CharField(max_length=100, db_comment="name of the store")
     province = models.CharField(
-        max_length=2, choices=[(code, province.name_en) for code, province in PROVINCES.items()]
+        max_length=2,
+        choices=[(code, province.name_en) for code, province in PROVINCES.items()],
+        db_comment="province, which determines legal limits",
     )
 
     class Meta:
         db_table = "stores"
+        db_table_comment = "Stores of the retailer"
         ordering = ("name",)
         constraints = [
             # The province determines what may be sold in the store, and the minimum age.
@@ -48,10 +60,20 @@ class StoreStock(models.Model):
     """Units of a product in a store (table `store_stock`)."""
 
     # Generated in Python as well: console forms need the key before the row is saved.
-    id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
-    store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="stock")
-    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="stock")
-    quantity = models.IntegerField()
+    id = models.UUIDField(
+        primary_key=True,
+        default=uuid4,
+        db_default=RandomUUID(),
+        editable=False,
+        db_comment="primary key",
+    )
+    store = models.ForeignKey(
+        Store, on_delete=models.CASCADE, related_name="stock", db_comment="store"
+    )
+    product = models.ForeignKey(
+        Product, on_delete=models.CASCADE, related_name="stock", db_comment="product"
+    )
+    quantity = models.IntegerField(db_comment="units on hand")
     counted_at = models.DateTimeField(
         db_default=Now(), db_comment="time of the count; a later count is never overwritten"
     )
@@ -63,6 +85,7 @@ class StoreStock(models.Model):
 
     class Meta:
         db_table = "store_stock"
+        db_table_comment = "Quantity of a product in a store"
         constraints = [
             models.UniqueConstraint(fields=["store", "product"], name="store_stock_unique"),
             models.CheckConstraint(

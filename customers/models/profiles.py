@@ -25,13 +25,26 @@ class CustomerProfile(models.Model):
         ACCOUNT = "account", "verified account of the web shop"
         DELIVERY = "delivery", "identification shown on delivery"
 
-    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
+    id = models.UUIDField(
+        primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
+    )
     external_customer_id = models.CharField(
         max_length=100, unique=True, db_comment="loyalty number or account"
     )
-    preferred_thc_range = DecimalRangeField(null=True, blank=True)
-    preferred_cbd_range = DecimalRangeField(null=True, blank=True)
-    preferred_strain_types = ArrayField(models.TextField(), null=True, blank=True)
+    preferred_thc_range = DecimalRangeField(
+        null=True,
+        blank=True,
+        db_comment="preferred THC in percent: stated, else derived from purchases",
+    )
+    preferred_cbd_range = DecimalRangeField(
+        null=True, blank=True, db_comment="preferred CBD in percent: stated, else derived"
+    )
+    preferred_strain_types = ArrayField(
+        models.TextField(),
+        null=True,
+        blank=True,
+        db_comment="preferred strain types: stated, else derived",
+    )
     purchase_frequency = models.IntegerField(
         null=True, blank=True, db_comment="orders in the last 90 days"
     )
@@ -42,21 +55,45 @@ class CustomerProfile(models.Model):
         blank=True,
         db_comment="dollars per order, last 12 months",
     )
-    created_at = models.DateTimeField(db_default=Now(), null=True)
-    updated_at = models.DateTimeField(db_default=Now(), null=True)
+    created_at = models.DateTimeField(
+        db_default=Now(), null=True, db_comment="when the row was created"
+    )
+    updated_at = models.DateTimeField(
+        db_default=Now(), null=True, db_comment="when the row was last changed"
+    )
 
-    province = models.CharField(max_length=2, blank=True, default="", db_default="")
+    province = models.CharField(
+        max_length=2, blank=True, default="", db_default="", db_comment="province of residence"
+    )
     language = models.CharField(
-        max_length=2, choices=[("en", "English"), ("fr", "français")], default="en", db_default="en"
+        max_length=2,
+        choices=[("en", "English"), ("fr", "français")],
+        default="en",
+        db_default="en",
+        db_comment="en or fr",
     )
     store = models.ForeignKey(
-        Store, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        Store,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_comment="home store",
     )
-    is_age_verified = models.BooleanField(default=False, db_default=False)
+    is_age_verified = models.BooleanField(
+        default=False, db_default=False, db_comment="whether a proof of age was shown"
+    )
     verification_method = models.CharField(
-        max_length=10, choices=VerificationMethod, blank=True, default="", db_default=""
+        max_length=10,
+        choices=VerificationMethod,
+        blank=True,
+        default="",
+        db_default="",
+        db_comment="how the age was verified",
     )
-    age_verified_at = models.DateTimeField(null=True, blank=True)
+    age_verified_at = models.DateTimeField(
+        null=True, blank=True, db_comment="when the age was verified"
+    )
     verified_age = models.PositiveSmallIntegerField(
         null=True, blank=True, db_comment="minimum age that was shown"
     )
@@ -86,6 +123,7 @@ class CustomerProfile(models.Model):
 
     class Meta:
         db_table = "customer_profiles"
+        db_table_comment = "Customers, with what their consents allow to be stored"
         ordering = ("-created_at",)
         indexes = [
             models.Index(fields=["-created_at", "id"], name="customer_profiles_newest"),
@@ -109,15 +147,24 @@ class ConsentText(models.Model):
         CHAT = "chat", "keep my conversations"
         MARKETING = "marketing", "send me news"
 
-    id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
-    purpose = models.CharField(max_length=10, choices=Purpose)
-    version = models.CharField(max_length=20)
-    text_en = models.TextField("English text")
-    text_fr = models.TextField("French text")
-    created_at = models.DateTimeField(db_default=Now())
+    id = models.UUIDField(
+        primary_key=True,
+        default=uuid4,
+        db_default=RandomUUID(),
+        editable=False,
+        db_comment="primary key",
+    )
+    purpose = models.CharField(
+        max_length=10, choices=Purpose, db_comment="history, profiling, chat or marketing"
+    )
+    version = models.CharField(max_length=20, db_comment="version of the text")
+    text_en = models.TextField("English text", db_comment="English text")
+    text_fr = models.TextField("French text", db_comment="French text")
+    created_at = models.DateTimeField(db_default=Now(), db_comment="when the row was created")
 
     class Meta:
         db_table = "consent_texts"
+        db_table_comment = "Versions of consent texts; rows are never changed"
         ordering = ("purpose", "-created_at")
         constraints = [
             models.UniqueConstraint(fields=["purpose", "version"], name="consent_texts_unique")
@@ -130,19 +177,35 @@ class ConsentText(models.Model):
 class Consent(models.Model):
     """A customer's consent to a version of a consent text (table `consents`)."""
 
-    id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
-    customer = models.ForeignKey(CustomerProfile, on_delete=models.CASCADE, related_name="consents")
-    text = models.ForeignKey(ConsentText, on_delete=models.PROTECT)
-    purpose = models.CharField(max_length=10, choices=ConsentText.Purpose)
+    id = models.UUIDField(
+        primary_key=True,
+        default=uuid4,
+        db_default=RandomUUID(),
+        editable=False,
+        db_comment="primary key",
+    )
+    customer = models.ForeignKey(
+        CustomerProfile,
+        on_delete=models.CASCADE,
+        related_name="consents",
+        db_comment="customer who agreed",
+    )
+    text = models.ForeignKey(ConsentText, on_delete=models.PROTECT, db_comment="text agreed to")
+    purpose = models.CharField(
+        max_length=10, choices=ConsentText.Purpose, db_comment="purpose, as in the text"
+    )
     language = models.CharField(max_length=2, db_comment="language of the text that was shown")
-    given_at = models.DateTimeField(db_default=Now())
-    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    given_at = models.DateTimeField(db_default=Now(), db_comment="when it was given")
+    withdrawn_at = models.DateTimeField(
+        null=True, blank=True, db_comment="when it was withdrawn; NULL: open"
+    )
     channel = models.CharField(
         max_length=30, blank=True, db_comment="where it was given, for example till"
     )
 
     class Meta:
         db_table = "consents"
+        db_table_comment = "Consents of customers to versions of consent texts"
         ordering = ("-given_at",)
         constraints = [
             models.UniqueConstraint(
@@ -159,14 +222,21 @@ class Consent(models.Model):
 class PersonalAccess(models.Model):
     """An entry of the access log of personal data (table `personal_access`), without contents."""
 
-    id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
-    customer_id = models.UUIDField()
+    id = models.UUIDField(
+        primary_key=True,
+        default=uuid4,
+        db_default=RandomUUID(),
+        editable=False,
+        db_comment="primary key",
+    )
+    customer_id = models.UUIDField(db_comment="customer whose data was read or changed")
     actor = models.CharField(max_length=150, db_comment="user:NAME or key:PREFIX")
     action = models.CharField(max_length=50, db_comment="for example profile.read")
-    accessed_at = models.DateTimeField(db_default=Now())
+    accessed_at = models.DateTimeField(db_default=Now(), db_comment="when it was accessed")
 
     class Meta:
         db_table = "personal_access"
+        db_table_comment = "Access log of personal data, without contents"
         ordering = ("-accessed_at",)
         indexes = [
             models.Index(fields=["customer_id", "-accessed_at"], name="personal_access_by_customer")

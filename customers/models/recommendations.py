@@ -17,9 +17,13 @@ from catalog.models import Product, Store
 from catalog.reference.provinces import PROVINCES
 
 
-def _weight(help_text: str, default: float) -> models.FloatField:
-    limits = [MinValueValidator(0), MaxValueValidator(10)]
-    return models.FloatField(default=default, validators=limits, help_text=help_text)
+def _weight(help_text: str, default: float, *, db_comment: str) -> models.FloatField:
+    return models.FloatField(
+        default=default,
+        validators=[MinValueValidator(0), MaxValueValidator(10)],
+        help_text=help_text,
+        db_comment=db_comment,
+    )
 
 
 class Scenario(models.Model):
@@ -38,38 +42,64 @@ class Scenario(models.Model):
         BASKET = "basket", "basket"
         LOOKUP = "lookup", "staff look-up"
 
-    name = models.CharField(primary_key=True, max_length=20, choices=Name, editable=False)
-    title_en = models.CharField("English title", max_length=80)
-    title_fr = models.CharField("French title", max_length=80)
+    name = models.CharField(
+        primary_key=True,
+        max_length=20,
+        choices=Name,
+        editable=False,
+        db_comment="name used in requests, for example home",
+    )
+    title_en = models.CharField("English title", max_length=80, db_comment="English heading")
+    title_fr = models.CharField("French title", max_length=80, db_comment="French heading")
     is_active = models.BooleanField(
         default=True,
         help_text="when off, clients receive no products and the reason scenario_disabled",
+        db_comment="whether requests are served",
     )
-    repurchase = _weight("products that the customer has bought before", 0)
+    repurchase = _weight(
+        "products that the customer has bought before",
+        0,
+        db_comment="weight of the candidate source repurchase",
+    )
     co_purchase = _weight(
-        "products bought together with those in the history, on the page or in the basket", 0
+        "products bought together with those in the history, on the page or in the basket",
+        0,
+        db_comment="weight of the candidate source co_purchase",
     )
     embedding_similarity = _weight(
-        "products whose vectors are close to the customer's vector or to the viewed product", 0
+        "products whose vectors are close to the customer's vector or to the viewed product",
+        0,
+        db_comment="weight of the candidate source embedding_similarity",
     )
-    popularity = _weight("best-selling products of the store", 0)
-    newness = _weight("products added to the catalogue in the last 30 days", 0)
+    popularity = _weight(
+        "best-selling products of the store",
+        0,
+        db_comment="weight of the candidate source popularity",
+    )
+    newness = _weight(
+        "products added to the catalogue in the last 30 days",
+        0,
+        db_comment="weight of the candidate source newness",
+    )
     diversity = models.FloatField(
         default=0.2,
         validators=[MinValueValidator(0), MaxValueValidator(1)],
         help_text=(
             "0: order by score alone; 1: never repeat a brand or segment while another is available"
         ),
+        db_comment="penalty for repeating brand and segment, 0 to 1",
     )
     max_per_brand = models.PositiveSmallIntegerField(
         default=4,
         validators=[MinValueValidator(1), MaxValueValidator(50)],
         help_text="products of one brand in one response",
+        db_comment="products of one brand, at most",
     )
     is_same_category = models.BooleanField(
         "same category only",
         default=False,
         help_text="only products of the category of the viewed product",
+        db_comment="whether candidates must have the viewed product's category",
     )
     updated_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -77,11 +107,15 @@ class Scenario(models.Model):
         null=True,
         related_name="+",
         editable=False,
+        db_comment="user who last changed it",
     )
-    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(
+        db_default=Now(), editable=False, db_comment="when the row was last changed"
+    )
 
     class Meta:
         db_table = "recommendation_scenarios"
+        db_table_comment = "Recommendation placements and their weights"
         ordering = ("name",)
 
     def __str__(self) -> str:
@@ -103,9 +137,15 @@ class BusinessRule(models.Model):
         BOOST = "boost", "boost: rank higher"
         DEMOTE = "demote", "demote: rank lower"
 
-    id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
-    name = models.CharField(max_length=100, unique=True)
-    action = models.CharField(max_length=6, choices=Action)
+    id = models.UUIDField(
+        primary_key=True,
+        default=uuid4,
+        db_default=RandomUUID(),
+        editable=False,
+        db_comment="primary key",
+    )
+    name = models.CharField(max_length=100, unique=True, db_comment="name shown to staff")
+    action = models.CharField(max_length=6, choices=Action, db_comment="hide, boost or demote")
     strength = models.FloatField(
         default=0.5,
         validators=[MinValueValidator(0.05), MaxValueValidator(1)],
@@ -113,13 +153,25 @@ class BusinessRule(models.Model):
             "boost: score × (1 + strength); demote: score × (1 − strength); all "
             "matching rules together × 0.1 to × 3"
         ),
+        db_comment="factor of a boost or demotion",
     )
     product = models.ForeignKey(
-        Product, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+        Product,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_comment="product it applies to; NULL: by the other conditions",
     )
-    brand = models.CharField(max_length=100, blank=True, default="", db_default="")
-    category = models.CharField(max_length=40, blank=True, default="", db_default="")
-    strain_type = models.CharField(max_length=20, blank=True, default="", db_default="")
+    brand = models.CharField(
+        max_length=100, blank=True, default="", db_default="", db_comment="brand it applies to"
+    )
+    category = models.CharField(
+        max_length=40, blank=True, default="", db_default="", db_comment="category it applies to"
+    )
+    strain_type = models.CharField(
+        max_length=20, blank=True, default="", db_default="", db_comment="strain type it applies to"
+    )
     min_thc_percentage = models.DecimalField(
         "THC from, percent",
         max_digits=5,
@@ -130,9 +182,15 @@ class BusinessRule(models.Model):
             "products whose labelled THC reaches this value; products without a "
             "THC value do not match"
         ),
+        db_comment="applies from this THC on, in percent",
     )
     store = models.ForeignKey(
-        Store, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+        Store,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_comment="store it applies in; NULL: all",
     )
     province = models.CharField(
         max_length=2,
@@ -140,17 +198,33 @@ class BusinessRule(models.Model):
         default="",
         db_default="",
         choices=[(code, code) for code in PROVINCES],
+        db_comment="province it applies in; empty: all",
     )
     scenario = models.CharField(
-        max_length=20, choices=Scenario.Name, blank=True, default="", db_default=""
+        max_length=20,
+        choices=Scenario.Name,
+        blank=True,
+        default="",
+        db_default="",
+        db_comment="scenario it applies in; empty: all",
     )
     starts_at = models.DateTimeField(
-        default=None, null=True, blank=True, help_text="empty: in force immediately"
+        default=None,
+        null=True,
+        blank=True,
+        help_text="empty: in force immediately",
+        db_comment="from when it applies",
     )
     ends_at = models.DateTimeField(
-        null=True, blank=True, help_text="empty: in force until it is ended"
+        null=True,
+        blank=True,
+        help_text="empty: in force until it is ended",
+        db_comment="until when it applies",
     )
-    reason = models.TextField(help_text="why the rule exists; shown wherever the rule is shown")
+    reason = models.TextField(
+        help_text="why the rule exists; shown wherever the rule is shown",
+        db_comment="reason given by the author",
+    )
     unpaid_note = models.TextField(
         blank=True,
         default="",
@@ -159,6 +233,7 @@ class BusinessRule(models.Model):
             "for boosts: a statement that the boost is not paid for, and its "
             "evidence (paid promotion is not allowed)"
         ),
+        db_comment="statement that no one paid for a boost",
     )
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -166,11 +241,15 @@ class BusinessRule(models.Model):
         null=True,
         related_name="+",
         editable=False,
+        db_comment="user who wrote it",
     )
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(
+        db_default=Now(), editable=False, db_comment="when the row was created"
+    )
 
     class Meta:
         db_table = "recommendation_rules"
+        db_table_comment = "Staff decisions to hide, boost or demote products"
         ordering = ("-created_at",)
         verbose_name = "recommendation rule"
         constraints = [
@@ -205,8 +284,15 @@ class ProductNeighbor(models.Model):
     Updated every ten minutes.
     """
 
-    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="+", db_index=False)
-    neighbor = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="+")
+    product = models.ForeignKey(
+        Product, on_delete=models.CASCADE, related_name="+", db_index=False, db_comment="product"
+    )
+    neighbor = models.ForeignKey(
+        Product,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_comment="product bought together with it",
+    )
     score = models.FloatField(
         db_comment="cosine similarity of buyers within 90 days, shrunk; 0 to 1"
     )
@@ -214,6 +300,7 @@ class ProductNeighbor(models.Model):
 
     class Meta:
         db_table = "product_neighbors"
+        db_table_comment = "Co-purchase similarity of pairs of products, computed nightly"
         constraints = [
             models.UniqueConstraint(fields=["product", "neighbor"], name="product_neighbors_once")
         ]
@@ -237,15 +324,18 @@ class ProductPopularity(models.Model):
         db_index=False,
         db_comment="null: all stores",
     )
-    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="+")
+    product = models.ForeignKey(
+        Product, on_delete=models.CASCADE, related_name="+", db_comment="product"
+    )
     score = models.FloatField(
         db_comment="orders weighted by recency, relative to the best seller; 0 to 1"
     )
     orders = models.IntegerField(db_comment="orders with the product in 180 days")
-    counted_at = models.DateTimeField(db_default=Now())
+    counted_at = models.DateTimeField(db_default=Now(), db_comment="when it was computed")
 
     class Meta:
         db_table = "product_popularity"
+        db_table_comment = "Sales score of products per store and for all stores"
         constraints = [
             models.UniqueConstraint(
                 fields=["store", "product"], name="product_popularity_once", nulls_distinct=False
@@ -261,13 +351,14 @@ class ProductRepeatStatistics(models.Model):
     """Orders of a product per buyer (table `product_repeat_statistics`); updated nightly."""
 
     product = models.OneToOneField(
-        Product, on_delete=models.CASCADE, primary_key=True, related_name="+"
+        Product, on_delete=models.CASCADE, primary_key=True, related_name="+", db_comment="product"
     )
     repeats = models.FloatField(db_comment="orders per buyer in a year, shrunk; 1 and above")
     buyers = models.IntegerField(db_comment="distinct buyers who consented to profiling")
 
     class Meta:
         db_table = "product_repeat_statistics"
+        db_table_comment = "Orders of a product per buyer, computed nightly"
 
     def __str__(self) -> str:
         return f"{self.product_id}: {self.repeats:.2f}"
@@ -280,20 +371,28 @@ class StoreRepeatStatistics(models.Model):
     A row is added nightly; the newest one is in use.
     """
 
-    counted_at = models.DateTimeField(db_default=Now())
-    repeats = models.IntegerField(help_text="repeat purchases of the last 14 days")
+    counted_at = models.DateTimeField(db_default=Now(), db_comment="when it was computed")
+    repeats = models.IntegerField(
+        help_text="repeat purchases of the last 14 days",
+        db_comment="repeat purchases in the period",
+    )
     predicted_hits = models.IntegerField(
-        help_text="first-time purchases of the last 14 days that co-purchase neighbors predicted"
+        help_text="first-time purchases of the last 14 days that co-purchase neighbors predicted",
+        db_comment="first-time purchases that co-purchase neighbors predicted",
     )
     discovery_ratio = models.FloatField(
-        help_text="predicted hits per repeat purchase, shrunk; weight of the co-purchase source"
+        help_text="predicted hits per repeat purchase, shrunk; weight of the co-purchase source",
+        db_comment="predicted first-time purchases per repeat purchase",
     )
     segment_shares = models.JSONField(
-        default=dict, help_text="share of sales by segment (category and strain type)"
+        default=dict,
+        help_text="share of sales by segment (category and strain type)",
+        db_comment="share of each segment in sales",
     )
 
     class Meta:
         db_table = "store_repeat_statistics"
+        db_table_comment = "Repeat and first-time purchases of all customers, one row per night"
         ordering = ("-counted_at", "-id")
         verbose_name_plural = "store repeat statistics"
 
@@ -311,21 +410,36 @@ class Recommendation(PostgresPartitionedModel):
 
     pk = models.CompositePrimaryKey("id", "created_at")
     # The base class declares an integer.
-    id = models.UUIDField(default=uuid4, db_default=RandomUUID(), editable=False)  # type: ignore[assignment]
-    created_at = models.DateTimeField(db_default=Now())
-    scenario = models.CharField(max_length=20)
+    id = models.UUIDField(
+        default=uuid4, db_default=RandomUUID(), editable=False, db_comment="primary key"
+    )  # type: ignore[assignment]
+    created_at = models.DateTimeField(
+        db_default=Now(), db_comment="when it was computed; partition key"
+    )
+    scenario = models.CharField(max_length=20, db_comment="scenario")
     # No foreign keys: a result outlives the rows that it refers to.
-    customer_id = models.UUIDField(null=True)
-    session = models.CharField(max_length=100, blank=True, default="", db_default="")
-    store_id = models.UUIDField(null=True)
-    model_version = models.CharField(max_length=60)
-    fallback_level = models.SmallIntegerField(default=0, db_default=0)
+    customer_id = models.UUIDField(
+        null=True, db_comment="customer, with the consent history; NULL: anonymous"
+    )
+    session = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        db_comment="session of the web shop or kiosk",
+    )
+    store_id = models.UUIDField(null=True, db_comment="store")
+    model_version = models.CharField(max_length=60, db_comment="version of the ranking")
+    fallback_level = models.SmallIntegerField(
+        default=0, db_default=0, db_comment="how far the response degraded, 0 to 4"
+    )
     products = ArrayField(
         models.UUIDField(), default=list, db_comment="product ids in ranked order"
     )
 
     class Meta:
         db_table = "recommendations"
+        db_table_comment = "Log of computed recommendations, partitioned by month"
         indexes = [
             models.Index(fields=["store_id", "created_at"], name="recommendations_of_store"),
             models.Index(fields=["customer_id", "created_at"], name="recommendations_of_customer"),
@@ -352,11 +466,17 @@ class RecommendationFeedback(models.Model):
         CLICKED = "clicked"
         BOUGHT = "bought"
 
-    id = models.UUIDField(primary_key=True, default=uuid4, db_default=RandomUUID(), editable=False)
+    id = models.UUIDField(
+        primary_key=True,
+        default=uuid4,
+        db_default=RandomUUID(),
+        editable=False,
+        db_comment="primary key",
+    )
     # No foreign key: it would have to include the partition key `created_at`.
-    recommendation_id = models.UUIDField()
-    product_id = models.UUIDField()
-    kind = models.CharField(max_length=7, choices=Kind)
+    recommendation_id = models.UUIDField(db_comment="recommendation the outcome refers to")
+    product_id = models.UUIDField(db_comment="recommended product")
+    kind = models.CharField(max_length=7, choices=Kind, db_comment="shown, clicked or bought")
     session = models.CharField(
         max_length=100,
         blank=True,
@@ -364,12 +484,13 @@ class RecommendationFeedback(models.Model):
         db_default="",
         db_comment="session in which the product was shown",
     )
-    scenario = models.CharField(max_length=20)
-    store_id = models.UUIDField(null=True)
-    at = models.DateTimeField(db_default=Now())
+    scenario = models.CharField(max_length=20, db_comment="scenario of the recommendation")
+    store_id = models.UUIDField(null=True, db_comment="store")
+    at = models.DateTimeField(db_default=Now(), db_comment="when it happened")
 
     class Meta:
         db_table = "recommendation_feedback"
+        db_table_comment = "Outcomes of recommended products"
         constraints = [
             models.UniqueConstraint(
                 fields=["recommendation_id", "product_id", "kind", "session"],

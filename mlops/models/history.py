@@ -26,8 +26,14 @@ class Operation(models.Model):
         REPLAY = "replay", "replay from quarantine"
         UNDO = "undo", "undo"
 
-    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    kind = models.CharField(max_length=12, choices=Kind)
+    id = models.UUIDField(
+        primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
+    )
+    kind = models.CharField(
+        max_length=12,
+        choices=Kind,
+        db_comment="edit, bulk_edit, import, review, merge, unmerge, match, run, replay or undo",
+    )
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -36,16 +42,27 @@ class Operation(models.Model):
         db_comment="NULL: an automated process",
     )
     client = models.CharField(max_length=60, blank=True, db_comment="name of the API key")
-    reason = models.TextField(blank=True)
+    reason = models.TextField(blank=True, db_comment="reason given by the actor")
     request_id = models.CharField(max_length=64, blank=True, db_comment="request_id of the logs")
-    run = models.ForeignKey(Run, null=True, on_delete=models.PROTECT, related_name="operations")
-    undoes = models.OneToOneField(
-        "self", null=True, on_delete=models.PROTECT, related_name="undone_by"
+    run = models.ForeignKey(
+        Run,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="operations",
+        db_comment="run whose changes these are",
     )
-    started_at = models.DateTimeField(db_default=Now())
+    undoes = models.OneToOneField(
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="undone_by",
+        db_comment="operation that this one reverts",
+    )
+    started_at = models.DateTimeField(db_default=Now(), db_comment="when the operation began")
 
     class Meta:
         db_table = "operations"
+        db_table_comment = "Named changes of rows by one actor, each with its undo"
         ordering = ("-started_at",)
         constraints = [
             models.UniqueConstraint(
@@ -61,10 +78,14 @@ class RowChange(models.Model):
     """One change of one row of an audited table, written by triggers (table `row_changes`)."""
 
     operation = models.ForeignKey(
-        Operation, null=True, on_delete=models.PROTECT, related_name="changes"
+        Operation,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="changes",
+        db_comment="operation the change belongs to; NULL: made outside of any",
     )
-    table_name = models.CharField(max_length=63)
-    row_id = models.UUIDField()
+    table_name = models.CharField(max_length=63, db_comment="table of the changed row")
+    row_id = models.UUIDField(db_comment="id of the changed row")
     action = models.CharField(max_length=6, db_comment="insert, update or delete")
     before = HStoreField(
         null=True, db_comment="values that were replaced, as PostgreSQL writes them; NULL: inserted"
@@ -72,10 +93,13 @@ class RowChange(models.Model):
     after = HStoreField(
         null=True, db_comment="values that replaced them; NULL: inserted or deleted"
     )
-    changed_at = models.DateTimeField(db_default=Now())
+    changed_at = models.DateTimeField(db_default=Now(), db_comment="when the statement ran")
 
     class Meta:
         db_table = "row_changes"
+        db_table_comment = (
+            "History of fields: one row per changed row and statement, written by triggers"
+        )
         ordering = ("-id",)
         indexes = [
             models.Index(fields=["table_name", "row_id", "-id"], name="row_changes_by_row"),

@@ -6,13 +6,14 @@ from django.db import models
 class RowDigest(models.Model):
     """Digest of one row when its block was last sealed (table `row_digests`)."""
 
-    table_name = models.CharField(max_length=63)
-    row_id = models.UUIDField()
+    table_name = models.CharField(max_length=63, db_comment="table of the row")
+    row_id = models.UUIDField(db_comment="id of the row")
     block = models.SmallIntegerField(db_comment="first byte of the row's id")
     digest = models.UUIDField(db_comment="md5 of the row as text")
 
     class Meta:
         db_table = "row_digests"
+        db_table_comment = "Digest of each row of a sealed table at its last successful check"
         constraints = [
             models.UniqueConstraint(fields=["table_name", "row_id"], name="row_digests_unique")
         ]
@@ -28,17 +29,22 @@ class IntegritySeal(models.Model):
     The signature covers the previous seal of the table, so that the seals form a chain.
     """
 
-    table_name = models.CharField(max_length=63)
+    table_name = models.CharField(max_length=63, db_comment="sealed table")
     block = models.SmallIntegerField(db_comment="first byte of the rows' ids")
-    row_count = models.IntegerField()
-    checksum = models.CharField(max_length=64)
-    sealed_at = models.DateTimeField()
+    row_count = models.IntegerField(db_comment="rows in the block when it was sealed")
+    checksum = models.CharField(
+        max_length=64, db_comment="sum over the digests of the block's rows"
+    )
+    sealed_at = models.DateTimeField(db_comment="when the block was sealed")
     signature = models.CharField(
         max_length=140, db_comment="HMAC over this row and the signature before it"
     )
 
     class Meta:
         db_table = "integrity_seals"
+        db_table_comment = (
+            "Signed checksums of blocks of sealed tables, chained by their signatures"
+        )
         indexes = [
             models.Index(fields=["table_name", "block", "-id"], name="integrity_seals_newest")
         ]

@@ -9,16 +9,21 @@ from mlops.models.runs import Run
 class LineageEntry(models.Model):
     """A write of a run: source, table, row count and checksum (table `lineage_entries`)."""
 
-    occurred_at = models.DateTimeField(db_default=Now())
-    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="lineage")
-    source = models.CharField(max_length=50)
-    operation = models.CharField(max_length=100)
-    output_table = models.CharField(max_length=63)
-    record_count = models.IntegerField()
-    checksum = models.CharField(max_length=64)
+    occurred_at = models.DateTimeField(db_default=Now(), db_comment="when the rows were written")
+    run = models.ForeignKey(
+        Run, on_delete=models.PROTECT, related_name="lineage", db_comment="run that wrote them"
+    )
+    source = models.CharField(max_length=50, db_comment="code of the source")
+    operation = models.CharField(max_length=100, db_comment="name of the pipeline")
+    output_table = models.CharField(max_length=63, db_comment="table written")
+    record_count = models.IntegerField(db_comment="rows created or changed")
+    checksum = models.CharField(
+        max_length=64, db_comment="checksum of the source's rows afterwards"
+    )
 
     class Meta:
         db_table = "lineage_entries"
+        db_table_comment = "Runs that wrote rows, with table, count and checksum"
         ordering = ("-occurred_at",)
         verbose_name_plural = "lineage entries"
 

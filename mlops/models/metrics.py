@@ -16,16 +16,29 @@ class SystemMetric(PostgresPartitionedModel):
     """
 
     pk = models.CompositePrimaryKey("id", "measured_at")
-    id = models.UUIDField(default=uuid.uuid4, editable=False)  # type: ignore[assignment]  # there: a number
+    id = models.UUIDField(default=uuid.uuid4, editable=False, db_comment="primary key")  # type: ignore[assignment]  # there: a number
     source = models.CharField(max_length=100, db_comment="machine or service")
-    name = models.CharField(max_length=100)
+    name = models.CharField(
+        max_length=100, db_comment="name of the metric, for example disk_used_percent"
+    )
     value = models.FloatField(null=True, db_comment="NULL: a log line")
-    level = models.CharField(max_length=10, blank=True, default="", db_default="")
-    message = models.TextField(blank=True, default="", db_default="")
-    measured_at = models.DateTimeField(db_default=Now())
+    level = models.CharField(
+        max_length=10,
+        blank=True,
+        default="",
+        db_default="",
+        db_comment="log level; empty for measurements",
+    )
+    message = models.TextField(
+        blank=True, default="", db_default="", db_comment="log line; empty for measurements"
+    )
+    measured_at = models.DateTimeField(
+        db_default=Now(), db_comment="when it was measured; partition key"
+    )
 
     class Meta:
         db_table = "system_metrics"
+        db_table_comment = "Measurements and log lines of systems, partitioned by month"
         indexes = [models.Index(fields=["name", "-measured_at"], name="system_metrics_newest")]
 
     class PartitioningMeta:
@@ -46,15 +59,28 @@ class MetricThreshold(models.Model):
         BELOW = "below"
 
     name = models.CharField(
-        max_length=100, help_text="name of the metric, for example disk_used_percent"
+        max_length=100,
+        help_text="name of the metric, for example disk_used_percent",
+        db_comment="name of the metric",
     )
-    source = models.CharField(max_length=100, blank=True, help_text="empty: any source")
-    side = models.CharField(max_length=5, choices=Side, default=Side.ABOVE)
-    value = models.FloatField()
-    is_active = models.BooleanField(default=True)
+    source = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="empty: any source",
+        db_comment="machine or service; empty: all",
+    )
+    side = models.CharField(
+        max_length=5,
+        choices=Side,
+        default=Side.ABOVE,
+        db_comment="above or below: the side that opens the alert",
+    )
+    value = models.FloatField(db_comment="the bound")
+    is_active = models.BooleanField(default=True, db_comment="whether the threshold is checked")
 
     class Meta:
         db_table = "metric_thresholds"
+        db_table_comment = "Bounds of metrics; an alert is open while one is passed"
         ordering = ("name", "source")
         constraints = [
             models.UniqueConstraint(

@@ -14,30 +14,41 @@ class RawRecord(models.Model):
     Its bytes are in object storage under their hash.
     """
 
-    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="raw_records")
-    source = models.CharField(max_length=50)
+    id = models.UUIDField(
+        primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
+    )
+    run = models.ForeignKey(
+        Run,
+        on_delete=models.PROTECT,
+        related_name="raw_records",
+        db_comment="run that landed the response",
+    )
+    source = models.CharField(max_length=50, db_comment="code of the source")
     bundle = models.CharField(
         max_length=100, db_comment="responses of a run with the same bundle are parsed together"
     )
-    role = models.CharField(max_length=100)
-    url = models.TextField()
-    status = models.SmallIntegerField()
-    content_type = models.CharField(max_length=200, blank=True)
+    role = models.CharField(
+        max_length=100, db_comment="part of the bundle, for example the language of a page"
+    )
+    url = models.TextField(db_comment="address or file the bytes came from")
+    status = models.SmallIntegerField(db_comment="HTTP status")
+    content_type = models.CharField(max_length=200, blank=True, db_comment="content type as sent")
     content_hash = models.CharField(
         max_length=64, db_index=True, db_comment="sha256 of the bytes, their storage key"
     )
-    size_bytes = models.IntegerField()
+    size_bytes = models.IntegerField(db_comment="size of the body")
     request_key = models.CharField(
         max_length=64, blank=True, db_index=True, db_comment="sha256 of the request"
     )
-    etag = models.CharField(max_length=200, blank=True)
-    last_modified = models.CharField(max_length=60, blank=True)
+    etag = models.CharField(
+        max_length=200, blank=True, db_comment="ETag as sent, for conditional requests"
+    )
+    last_modified = models.CharField(max_length=60, blank=True, db_comment="Last-Modified as sent")
     is_unmodified = models.BooleanField(
         default=False, db_comment="the source answered 304 Not Modified"
     )
-    fetched_at = models.DateTimeField()
-    landed_at = models.DateTimeField(db_default=Now())
+    fetched_at = models.DateTimeField(db_comment="when the response was received")
+    landed_at = models.DateTimeField(db_default=Now(), db_comment="when the row was written")
     processed_records = models.IntegerField(
         default=0, db_comment="saved records of the bundle: the checkpoint"
     )
@@ -45,10 +56,13 @@ class RawRecord(models.Model):
     pipeline_version = models.CharField(
         max_length=20, blank=True, db_comment="version of the pipeline that processed it"
     )
-    processed_at = models.DateTimeField(null=True)
+    processed_at = models.DateTimeField(
+        null=True, db_comment="when its bundle had been processed; NULL: due"
+    )
 
     class Meta:
         db_table = "raw_records"
+        db_table_comment = "Responses of sources as received; the bytes lie in object storage"
         constraints = [
             models.UniqueConstraint(
                 fields=["run", "bundle", "role"], name="raw_records_unique_per_run"

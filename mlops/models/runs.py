@@ -17,18 +17,29 @@ class Run(models.Model):
         FAILED = "failed"
         INTERRUPTED = "interrupted"
 
-    id = models.UUIDField(primary_key=True, db_default=RandomUUID(), editable=False)
-    pipeline = models.CharField(max_length=100)
-    source = models.CharField(max_length=50)
-    status = models.CharField(max_length=12, choices=Status, default=Status.RUNNING)
-    error = models.TextField(blank=True)
-    started_at = models.DateTimeField(db_default=Now())
-    finished_at = models.DateTimeField(null=True)
-    read = models.IntegerField(default=0)
-    new = models.IntegerField(default=0)
-    changed = models.IntegerField(default=0)
-    unchanged = models.IntegerField(default=0)
-    rejected = models.IntegerField(default=0)
+    id = models.UUIDField(
+        primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
+    )
+    pipeline = models.CharField(
+        max_length=100, db_comment="name of the pipeline, for example catalog.supplier_products"
+    )
+    source = models.CharField(max_length=50, db_comment="code of the source")
+    status = models.CharField(
+        max_length=12,
+        choices=Status,
+        default=Status.RUNNING,
+        db_comment="running, landed, succeeded, failed or interrupted",
+    )
+    error = models.TextField(blank=True, db_comment="message of the error that ended the run")
+    started_at = models.DateTimeField(db_default=Now(), db_comment="when fetching began")
+    finished_at = models.DateTimeField(
+        null=True, db_comment="when the run ended; NULL while it runs"
+    )
+    read = models.IntegerField(default=0, db_comment="records read")
+    new = models.IntegerField(default=0, db_comment="rows created")
+    changed = models.IntegerField(default=0, db_comment="rows changed")
+    unchanged = models.IntegerField(default=0, db_comment="records equal to their row")
+    rejected = models.IntegerField(default=0, db_comment="records put into quarantine")
     gone = models.IntegerField(default=0, db_comment="rows that the source no longer lists")
     is_partial = models.BooleanField(
         default=False, db_comment="fetched up to a limit; does not show which rows are gone"
@@ -53,6 +64,7 @@ class Run(models.Model):
 
     class Meta:
         db_table = "runs"
+        db_table_comment = "Executions of pipelines, one per source and start"
         ordering = ("-started_at",)
         indexes = [models.Index(fields=["source", "-started_at"], name="runs_source_started")]
 

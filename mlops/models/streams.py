@@ -21,15 +21,21 @@ class InboxEvent(models.Model):
         REST = "rest"
         REPLAY = "replay"
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    topic = models.CharField(max_length=100)
-    type = models.CharField(max_length=50)
-    channel = models.CharField(max_length=6, choices=Channel)
-    occurred_at = models.DateTimeField()
-    received_at = models.DateTimeField(db_default=Now())
+    id = models.UUIDField(
+        primary_key=True,
+        default=uuid.uuid4,
+        editable=False,
+        db_comment="id of the event, chosen by its producer",
+    )
+    topic = models.CharField(max_length=100, db_comment="topic the event was sent on")
+    type = models.CharField(max_length=50, db_comment="event type")
+    channel = models.CharField(max_length=6, choices=Channel, db_comment="kafka, rest or replay")
+    occurred_at = models.DateTimeField(db_comment="when it happened, according to the producer")
+    received_at = models.DateTimeField(db_default=Now(), db_comment="when it was applied")
 
     class Meta:
         db_table = "event_inbox"
+        db_table_comment = "Ids of applied events, so that each is applied once"
         indexes = [models.Index(fields=["received_at"], name="event_inbox_received")]
 
     def __str__(self) -> str:
@@ -43,17 +49,22 @@ class OutboxEvent(models.Model):
     It is written in the transaction of the change that it reports.
     """
 
-    id = models.BigAutoField(primary_key=True)
-    event_id = models.UUIDField(db_default=RandomUUID(), unique=True, editable=False)
-    topic = models.CharField(max_length=100)
-    key = models.CharField(max_length=100)
-    type = models.CharField(max_length=50)
-    data = models.JSONField()
-    recorded_at = models.DateTimeField(db_default=Now())
-    published_at = models.DateTimeField(null=True)
+    id = models.BigAutoField(primary_key=True, db_comment="primary key")
+    event_id = models.UUIDField(
+        db_default=RandomUUID(), unique=True, editable=False, db_comment="id of the published event"
+    )
+    topic = models.CharField(max_length=100, db_comment="topic to publish on")
+    key = models.CharField(max_length=100, db_comment="message key, which determines the partition")
+    type = models.CharField(max_length=50, db_comment="event type")
+    data = models.JSONField(db_comment="payload of the event")
+    recorded_at = models.DateTimeField(db_default=Now(), db_comment="when the cause was written")
+    published_at = models.DateTimeField(
+        null=True, db_comment="when the broker acknowledged it; NULL: due"
+    )
 
     class Meta:
         db_table = "event_outbox"
+        db_table_comment = "Events to be published, written in the transaction that caused them"
         indexes = [
             models.Index(
                 fields=["id"], name="event_outbox_due", condition=models.Q(published_at=None)

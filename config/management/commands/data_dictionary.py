@@ -45,6 +45,11 @@ def project_apps() -> list[str]:
     return [app.label for app in own if list(app.get_models())]
 
 
+def project_tables() -> list[str]:
+    """Return the tables of the project's own apps."""
+    return [_table(model) for app in project_apps() for model in _models(app)]
+
+
 def uncommented() -> list[str]:
     """Return the tables and columns without a comment."""
     missing = []
@@ -55,7 +60,7 @@ def uncommented() -> list[str]:
             missing += [
                 f"{_table(model)}.{field.column}"
                 for field in model._meta.local_concrete_fields
-                if not field.db_comment
+                if not _comment(field)
             ]
     return missing
 
@@ -75,8 +80,13 @@ def _describe(model: type[Model]) -> list[str]:
     return [*head, *rows, ""]
 
 
-def _row(field: Field[Any, Any]) -> str:
-    comment = field.db_comment or ""
+def _comment(field: "Field[Any, Any]") -> str:
+    """Return the comment of a column; Django's automatic keys need none."""
+    return field.db_comment or ("primary key" if getattr(field, "auto_created", False) else "")
+
+
+def _row(field: "Field[Any, Any]") -> str:
+    comment = _comment(field)
     if isinstance(field, ForeignKey):
         target = field.remote_field.model._meta.db_table
         comment = f"{comment} → `{target}`".strip()

@@ -30,23 +30,6 @@ BEGIN
   RETURN NULL;
 END $$;
 
--- Sends the products that have sold out. No trigger uses it now: notify_stock_changed covers these products and arrivals.
-CREATE FUNCTION notify_sold_out() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-  page text;
-BEGIN
-  FOR page IN
-    SELECT string_agg(id, ',') FROM (
-      SELECT o.product_id::text AS id, row_number() OVER () AS ordinal
-      FROM old_rows o LEFT JOIN new_rows n ON n.id = o.id AND n.product_id = o.product_id AND n.store_id = o.store_id
-      WHERE o.quantity > 0 AND coalesce(n.quantity, 0) <= 0
-    ) AS ids GROUP BY (ordinal - 1) / 200
-  LOOP
-    PERFORM pg_notify('rows_changed', page);
-  END LOOP;
-  RETURN NULL;
-END $$;
-
 -- Sends the effect of a stock update: the product if it has sold out, because every cached result that contains it is
 -- outdated; the store if a product was restocked, because every cached result for that store may lack it.
 CREATE FUNCTION notify_stock_changed() RETURNS trigger LANGUAGE plpgsql AS $$

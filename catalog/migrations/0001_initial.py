@@ -206,7 +206,7 @@ class Migration(migrations.Migration):
                 ('algorithm', models.CharField(db_comment='version of the matching', max_length=20)),
                 ('verdict', models.CharField(choices=[('open', 'to be decided'), ('same', 'one product'), ('different', 'two products')], default='open', max_length=10, db_comment='same, open or different')),
                 ('decided_by', models.ForeignKey(db_comment='NULL: decided by the matching', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('decided_at', models.DateTimeField(null=True, db_comment='when a person decided; NULL: nobody has')),
+                ('decided_at', models.DateTimeField(null=True, db_comment='time of the verdict; NULL: none yet')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_comment='when the row was created')),
             ],
             options={'db_table_comment': 'Comparisons of two products and the verdict on each', 

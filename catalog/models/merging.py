@@ -39,9 +39,7 @@ class MatchDecision(models.Model):
         related_name="+",
         db_comment="NULL: decided by the matching",
     )
-    decided_at = models.DateTimeField(
-        null=True, db_comment="when a person decided; NULL: nobody has"
-    )
+    decided_at = models.DateTimeField(null=True, db_comment="time of the verdict; NULL: none yet")
     created_at = models.DateTimeField(db_default=Now(), db_comment="when the row was created")
 
     class Meta:

@@ -21,7 +21,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from mlops.quality.integrity import check_integrity
+from mlops.quality.integrity_check import check_integrity
 
 from catalog.models import Product
 from catalog.services.corrections import correct_products

@@ -39,7 +39,7 @@ INSERT INTO products (
 SELECT
   (%(names)s::text[])[1 + n %% 8] || ' ' || n || ' ' || %(round)s,
   (%(brands)s::text[])[1 + n %% 7],
-  'dried-flower',
+  'dried_flower',
   (ARRAY['indica', 'sativa', 'hybrid'])[1 + n %% 3],
   15 + n %% 8,
   20 + n %% 8,

@@ -34,7 +34,7 @@ from vectors.index.write import index_due_rows
 PRODUCTS, CUSTOMERS, BOUGHT_PRODUCTS = map(int, sys.argv[1:4])
 INSERT_PRODUCTS = """
     INSERT INTO products (name, brand, category, strain_type, price, merge_key)
-    SELECT 'Kill ' || n, 'Brand ' || n %% 7, 'dried-flower', 'indica', n %% 50 + 1, 'kill:' || n
+    SELECT 'Kill ' || n, 'Brand ' || n %% 7, 'dried_flower', 'indica', n %% 50 + 1, 'kill:' || n
     FROM generate_series(1, %s) n
 """
 INSERT_BOUGHT_PRODUCTS = """

@@ -42,7 +42,7 @@ from vectors.store import CollectionSchema, Hit, store
 
 log = structlog.get_logger(__name__)
 Status = VectorIndex.Status
-ALERT_CODE = "vector-index-refused"
+ALERT_CODE = "vector_index_refused"
 
 # Acceptance checks.
 MIN_RECALL = 0.99

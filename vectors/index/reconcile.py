@@ -19,7 +19,7 @@ from vectors.models import VectorIndex
 from vectors.store import store
 
 log = structlog.get_logger(__name__)
-ALERT_CODE = "vector-recall"
+ALERT_CODE = "vector_recall"
 _RECALL_QUERIES = 100
 _ID_CHUNK_SIZE = 10_000
 

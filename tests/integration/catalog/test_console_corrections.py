@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -267,7 +266,7 @@ def test_permission_to_view_does_not_allow_changes(client: Client, product: Prod
     client.force_login(viewer)
     operation = Operation.objects.create(kind=Operation.Kind.EDIT)
 
-    responses: list[HttpResponse] = [
+    responses = [
         _post(client, product, _lock="brand"),
         _post(client, product, brand="Ours"),
         client.get(reverse("admin:mlops_operation_undo", args=[operation.pk])),

@@ -42,7 +42,7 @@ NAMES = (
 
 def _create_product(name: str, **values: Any) -> Product:
     fields: dict[str, Any] = {
-        "category": "dried-flower",
+        "category": "dried_flower",
         "strain_type": "indica",
         "price": 30,
         "brand": "Brand",

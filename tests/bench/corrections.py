@@ -21,13 +21,13 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from mlops.quality.integrity_check import check_integrity
 
 from catalog.models import Product
 from catalog.services.corrections import correct_products
 from catalog.services.listings import save_listings
 from catalog.services.undo import undo_operation
 from mlops.models import Operation
+from mlops.quality.integrity_check import check_integrity
 from tests.bench.comparison import Comparison, measure_alternately, measure_seconds
 from tests.bench.ingest import make_listing
 

@@ -14,7 +14,7 @@ _PREFORMATTED_STYLE = (
 
 
 class _NoWritePermissions:
-    """Nobody may add, change or delete, whatever permissions they have."""
+    """Refuses to add, change or delete rows, whatever the permissions."""
 
     def has_add_permission(self, _request: Any, _obj: Any = None) -> bool:
         return False

@@ -82,7 +82,7 @@ class Erasure(models.Model):
     """
     The receipt of an erasure: deleted items and the result of the verification (table `erasures`).
 
-    Of the person it stores only our id, which identifies nobody once their rows are deleted.
+    Of the person it stores only our id, which identifies no one once their rows are deleted.
     """
 
     class Status(models.TextChoices):

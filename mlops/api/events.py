@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api.idempotency import HEADER, run_idempotently
+from config.api.idempotency import run_idempotently
 from config.api.keys import Audience, client_of
+from config.api.openapi import IDEMPOTENCY_KEY_PARAMETER
 from config.api.parameters import reject_unknown_parameters
 from config.api.permissions import CanSendEvents
 from config.api.serializers import ResponseSerializer
@@ -176,23 +177,17 @@ class EventsView(APIView):
         request=EventBatchSerializer,
         responses=EventBatchResultSerializer,
         examples=[_REQUEST_EXAMPLE, _RESPONSE_EXAMPLE],
-        parameters=[
-            OpenApiParameter(
-                HEADER,
-                str,
-                OpenApiParameter.HEADER,
-                description="A request with the same key and body gets the same response for 24"
-                " hours.",
-            )
-        ],
+        parameters=[IDEMPOTENCY_KEY_PARAMETER],
+        tags=["events"],
     )
     def post(self, request: Request) -> Response:
         """
         Apply up to 500 events and return the result of each.
 
-        Each event is applied once, however often it is sent. Events of one topic are applied in
+        Each event is applied once, even if it is sent again. Events of one topic are applied in
         the order of the batch. An event that cannot be applied is quarantined and does not block
-        the others. The response is 400 only when the body is not a batch.
+        the others. The response is 400 only when the body is not a batch. Required scope:
+        `events:write`; an event type may require another one as well.
         """
         reject_unknown_parameters(request.query_params, known=set())
         items = _parse_batch(request.data)
@@ -232,7 +227,7 @@ def ingest_batch(items: Sequence[Any], *, scopes: frozenset[str]) -> dict[str, A
         }
         for index, item in enumerate(items)
     ]
-    counts = {
+    counts: dict[str, int] = {
         status: sum(outcome.status == status for outcome in outcomes.values())
         for status in STATUSES
     }

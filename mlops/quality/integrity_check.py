@@ -107,7 +107,7 @@ def _unauthorized_changes(
     cursor: CursorWrapper,
     sealed: SealedTable,
     columns: Sequence[str],
-    blocks: Sequence[int],
+    blocks: list[int],
     seals: dict[int, IntegritySeal],
 ) -> list[IntegrityBreach]:
     """Return the rows and digests of these blocks that changed without authorization."""

@@ -113,7 +113,7 @@ def current_blocks(
 
 
 def stored_blocks(
-    cursor: CursorWrapper, sealed: SealedTable, columns: Sequence[str], blocks: Sequence[int]
+    cursor: CursorWrapper, sealed: SealedTable, columns: Sequence[str], blocks: list[int]
 ) -> dict[int, BlockState]:
     """Return the state of these blocks, computed from the stored digests."""
     cursor.execute(_STORED_BLOCKS, [sealed.table, blocks])
@@ -156,7 +156,7 @@ WHERE datname = current_database() AND pid <> pg_backend_pid()
 
 
 def seal_blocks(
-    cursor: CursorWrapper, sealed: SealedTable, columns: Sequence[str], blocks: Sequence[int]
+    cursor: CursorWrapper, sealed: SealedTable, columns: Sequence[str], blocks: list[int]
 ) -> None:
     """Store the digests of these blocks as they are now, and append their seals to the chain."""
     if not blocks:

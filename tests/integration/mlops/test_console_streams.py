@@ -1,4 +1,4 @@
-"""A quarantined event in the console: tried, mended, applied."""
+"""Quarantined events in the console: preview, fix and replay."""
 
 import json
 import uuid
@@ -9,31 +9,39 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mlops.models import InboxEvent, QuarantinedRecord, SystemMetric
-from mlops.streams.decoding import read
-from mlops.streams.intake import take_in
+from mlops.streams.decoding import decode_event
+from mlops.streams.intake import apply_events
 
 pytestmark = pytest.mark.django_db
 
 
-def test_an_event_is_mended_and_applied(admin_client: Client) -> None:
-    told = {
+def test_a_quarantined_event_is_fixed_and_applied(admin_client: Client) -> None:
+    payload = {
         "id": str(uuid.uuid4()),
         "type": "metric",
         "occurred_at": timezone.now().isoformat(),
         "data": {"source": "a"},
     }
-    take_in([read(told, topic="system_metrics")], topic="system_metrics", way=InboxEvent.Way.REST)
+    apply_events(
+        [decode_event(payload, topic="system_metrics")],
+        topic="system_metrics",
+        channel=InboxEvent.Channel.REST,
+    )
     record = QuarantinedRecord.objects.get()
-    address = reverse("admin:mlops_quarantinedrecord_mend", args=[record.pk])
-    assert admin_client.get(address).status_code == 200
-    wrong = admin_client.post(address, {"payload": json.dumps(told), "replay": "1"})
-    assert "Still rejected" in wrong.content.decode()
-    mended = {**told, "data": {"source": "a", "name": "load", "value": 2}}
-    tried = admin_client.post(address, {"payload": json.dumps(mended)})
-    assert "It would be applied" in tried.content.decode()
+    url = reverse("admin:mlops_quarantinedrecord_fix", args=[record.pk])
+    assert admin_client.get(url).status_code == 200
+
+    unchanged = admin_client.post(url, {"payload": json.dumps(payload), "replay": "1"})
+    assert "Still rejected" in unchanged.content.decode()
+
+    fixed = {**payload, "data": {"source": "a", "name": "load", "value": 2}}
+    preview = admin_client.post(url, {"payload": json.dumps(fixed)})
+    assert "would be accepted" in preview.content.decode()
     assert not SystemMetric.objects.exists()
-    done = admin_client.post(address, {"payload": json.dumps(mended), "replay": "1"}, follow=True)
-    assert "The event is applied now" in done.content.decode()
+
+    replay = admin_client.post(url, {"payload": json.dumps(fixed), "replay": "1"}, follow=True)
+    assert "The event was applied" in replay.content.decode()
     assert SystemMetric.objects.get().value == 2
     record.refresh_from_db()
-    assert (record.outcome, record.fixed_payload) == ("replayed", mended)
+    assert record.outcome == "replayed"
+    assert record.fixed_payload == fixed

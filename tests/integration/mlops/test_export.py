@@ -1,4 +1,4 @@
-"""Everything on one person, for them: as JSON, as an archive, by command."""
+"""Export of personal data: as JSON, as a ZIP archive, by command."""
 
 import io
 import json
@@ -10,20 +10,23 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from customers.models import CustomerProfile, PersonalAccess
-from customers.profile_export import export_person, zip_person
+from customers.profile_export import export_customer, export_customer_archive
 from mlops.models import Erasure
-from mlops.privacy.export import PersonUnknown
-from tests.canaries import Person
+from mlops.privacy.export import PersonNotFound
+from tests.canaries import CanaryCustomer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_export_tells_everything(person: Person, neighbor: Person) -> None:
-    told = export_person(customer=person.id, by="key:test")
-    text = json.dumps(told)
-    assert neighbor.canary not in text
-    assert str(neighbor.id) not in text
-    assert {name: len(rows) for name, rows in told.items() if rows} == {
+def test_export_contains_all_data_of_the_customer_and_none_of_others(
+    canary_customer: CanaryCustomer, other_canary_customer: CanaryCustomer
+) -> None:
+    data = export_customer(customer=canary_customer.id, by="key:test")
+
+    text = json.dumps(data)
+    assert other_canary_customer.canary not in text
+    assert str(other_canary_customer.id) not in text
+    assert {name: len(rows) for name, rows in data.items() if rows} == {
         "customer_profiles": 1,
         "consents": 3,
         "purchases": 3,
@@ -41,54 +44,87 @@ def test_export_tells_everything(person: Person, neighbor: Person) -> None:
         "recommendations": 2,
         "recommendation_feedback": 1,
     }
-    assert person.message
-    assert told["chat_messages"][0]["message_text"] == person.message.message_text
-    assert told["customer_profiles"][0]["external_customer_id"] == person.number
-    assert PersonalAccess.objects.filter(customer_id=person.id, action="person.export").count() == 1
-    with pytest.raises(PersonUnknown):
-        export_person(customer=uuid4(), by="key:test")
+    assert canary_customer.message
+    assert data["chat_messages"][0]["message_text"] == canary_customer.message.message_text
+    assert data["customer_profiles"][0]["external_customer_id"] == canary_customer.external_id
 
 
-def test_export_as_zip_streams_the_same(person: Person) -> None:
-    told = export_person(customer=person.id, by="key:test")
-    parts = list(zip_person(customer=person.id, by="key:test"))
-    assert len(parts) > 5
-    archive = zipfile.ZipFile(io.BytesIO(b"".join(parts)))
+def test_export_is_logged_as_access_to_personal_data(canary_customer: CanaryCustomer) -> None:
+    export_customer(customer=canary_customer.id, by="key:test")
+
+    accesses = PersonalAccess.objects.filter(customer_id=canary_customer.id)
+    assert accesses.filter(action="customer.export").count() == 1
+
+
+def test_export_of_an_unknown_customer_fails() -> None:
+    with pytest.raises(PersonNotFound):
+        export_customer(customer=uuid4(), by="key:test")
+
+
+def test_archive_contains_the_same_data_with_readme_and_files(
+    canary_customer: CanaryCustomer,
+) -> None:
+    data = export_customer(customer=canary_customer.id, by="key:test")
+
+    chunks = list(export_customer_archive(customer=canary_customer.id, by="key:test"))
+
+    assert len(chunks) > 5
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(chunks)))
     assert archive.testzip() is None
-    read = {
+    archived = {
         name.removesuffix(".json"): json.loads(archive.read(name))
         for name in archive.namelist()
         if name.endswith(".json")
     }
-    told["personal_access"] = read["personal_access"]  # one more by now
-    assert read == {name: rows for name, rows in told.items() if rows}
+    data["personal_access"] = archived["personal_access"]  # the export itself added an access
+    assert archived == {name: rows for name, rows in data.items() if rows}
     readme = archive.read("README.txt").decode()
-    assert "everything that we keep on you" in readme
+    assert "all personal data that we hold about you" in readme
     assert "tout ce que nous conservons sur vous" in readme
-    assert archive.read("files/photo.txt").decode().startswith(person.canary)
-    assert f"files/letters/{person.canary}.txt" in archive.namelist()
+    assert archive.read("files/photo.txt").decode().startswith(canary_customer.canary)
+    assert f"files/letters/{canary_customer.canary}.txt" in archive.namelist()
 
 
-def test_commands_print_the_receipt_and_write_the_archive(person: Person, tmp_path: Path) -> None:
-    out = io.StringIO()
+def test_export_command_writes_an_archive_that_only_its_owner_can_read(
+    canary_customer: CanaryCustomer, tmp_path: Path
+) -> None:
     archive = tmp_path / "person.zip"
+
     call_command(
-        "export_person", str(person.id), "--to", str(archive), "--by", "user:staff", stdout=out
+        "export_customer",
+        str(canary_customer.id),
+        "--to",
+        str(archive),
+        "--by",
+        "user:staff",
+        stdout=io.StringIO(),
     )
+
     assert "customer_profiles.json" in zipfile.ZipFile(archive).namelist()
     assert archive.stat().st_mode & 0o777 == 0o600
-    assert PersonalAccess.objects.filter(customer_id=person.id, actor="user:staff").count() == 1
-    call_command("erase_person", str(person.id), "--dry-run", stdout=out)
-    assert CustomerProfile.objects.filter(pk=person.id).exists()
-    call_command(
-        "erase_person", str(person.id), "--yes", "--reason", "letter of 26 November", stdout=out
-    )
+    accesses = PersonalAccess.objects.filter(customer_id=canary_customer.id, actor="user:staff")
+    assert accesses.count() == 1
+
+
+def test_erase_command_prints_the_receipt(canary_customer: CanaryCustomer) -> None:
+    out = io.StringIO()
+    customer_id = str(canary_customer.id)
+
+    call_command("erase_person", customer_id, "--dry-run", stdout=out)
+    assert CustomerProfile.objects.filter(pk=canary_customer.id).exists()
+
+    reason = "letter of 26 November"
+    call_command("erase_person", customer_id, "--yes", "--reason", reason, stdout=out)
     receipt = Erasure.objects.get()
     assert f"Receipt {receipt.pk}: done." in out.getvalue()
-    assert receipt.reason == "letter of 26 November"
-    missing = tmp_path / "none.zip"
-    for command in (["erase_person", "--yes"], ["export_person", "--to", str(missing)]):
-        with pytest.raises(CommandError, match="id of no customer") as refused:
-            call_command(command[0], str(uuid4()), *command[1:], stdout=out)
-        assert refused.value.returncode == 2
-    assert not missing.exists()
+    assert receipt.reason == reason
+
+
+def test_commands_refuse_an_unknown_customer(tmp_path: Path) -> None:
+    archive = tmp_path / "none.zip"
+
+    for name, *options in (["erase_person", "--yes"], ["export_customer", "--to", str(archive)]):
+        with pytest.raises(CommandError, match="Customer not found") as refusal:
+            call_command(name, str(uuid4()), *options, stdout=io.StringIO())
+        assert refusal.value.returncode == 2
+    assert not archive.exists()

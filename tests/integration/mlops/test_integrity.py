@@ -1,6 +1,5 @@
-"""What is changed behind the application's back is found and named; what the application changes is not."""
+"""Integrity check: unauthorized changes are reported, changes by the application are not."""
 
-from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
@@ -15,118 +14,133 @@ from catalog.services.corrections import correct_products
 from catalog.services.duplicates import match_products
 from mlops.models import Alert, IntegritySeal
 from mlops.pipelines.runner import run_source
-from mlops.quality.integrity import check_integrity
+from mlops.quality.integrity_check import check_integrity
 from tests.samples.suppliers.server import SampleSupplier
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _sealed(supplier: SampleSupplier) -> None:
-    """A catalogue as the application left it, sealed."""
+def _sealed_catalog(supplier: SampleSupplier) -> None:
+    """Fill and seal the catalogue."""
     run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
     assert check_integrity() == []
 
 
-def _sql(text: str, *values: Any) -> None:
+def _execute(sql: str, *params: Any) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(text, values)
+        cursor.execute(sql, params)
 
 
-def _kinds() -> set[tuple[str, str]]:
+def _breaches() -> set[tuple[str, str]]:
     return {(breach.kind, breach.row_id) for breach in check_integrity()}
 
 
-def test_clean_database_is_quiet_and_seals_nothing_twice() -> None:
+def _first_product_id() -> str:
+    return str(Product.objects.order_by("pk")[0].pk)
+
+
+def test_an_unchanged_database_gets_no_new_seals_and_no_alerts() -> None:
     count = IntegritySeal.objects.count()
+
     assert check_integrity() == []
+
     assert IntegritySeal.objects.count() == count
     assert not Alert.objects.filter(code="integrity").exists()
 
 
-def test_what_the_application_does_is_quiet(supplier: SampleSupplier, admin_user: User) -> None:
+def test_changes_by_the_application_are_not_reported(
+    supplier: SampleSupplier, admin_user: User
+) -> None:
     product = Product.objects.all()[0]
     correct_products(changes={product.pk: {"brand": "Ours"}}, by=admin_user)
     run_source(SUPPLIER_PRODUCTS, code="sqdc", base_url=f"{supplier.url}/sqdc")
     match_products()
+
     assert check_integrity() == []
     assert check_integrity() == []
 
 
 @pytest.mark.parametrize("table", ["products", "supplier_listings", "raw_records"])
 @pytest.mark.parametrize("kind", ["edited", "deleted"])
-def test_row_changed_in_sql_is_named(table: str, kind: str) -> None:
+def test_a_row_changed_by_sql_is_reported_until_accepted(table: str, kind: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT id::text FROM {table} ORDER BY id LIMIT 1")
-        (pk,) = cursor.fetchone()
+        (row_id,) = cursor.fetchone()
     column = "url" if table == "raw_records" else "brand"
-    text = (
-        f"UPDATE {table} SET {column} = 'Hand' WHERE id = %s"
-        if kind == "edited"
-        else f"DELETE FROM {table} WHERE id = %s"
-    )
-    _sql(text, pk)
-    assert _kinds() == {(kind, pk)}
+    if kind == "edited":
+        _execute(f"UPDATE {table} SET {column} = 'Hand' WHERE id = %s", row_id)
+    else:
+        _execute(f"DELETE FROM {table} WHERE id = %s", row_id)
+
+    assert _breaches() == {(kind, row_id)}
+
     alert = Alert.objects.get(code="integrity")
-    assert alert.subject == f"{table} block {pk[:2]}"
-    assert pk in alert.message
-    assert _kinds() == {(kind, pk)}
+    assert alert.subject == f"{table} block {row_id[:2]}"
+    assert row_id in alert.message
+    assert _breaches() == {(kind, row_id)}
     assert Alert.objects.filter(code="integrity").count() == 1
 
 
-def test_added_row_is_named() -> None:
-    _sql(
-        "INSERT INTO products (id, merge_key, name) VALUES ('3f000000-0000-0000-0000-000000000000', 'x', 'Planted')"
-    )
-    assert _kinds() == {("added", "3f000000-0000-0000-0000-000000000000")}
+def test_a_row_added_by_sql_is_reported() -> None:
+    row_id = "3f000000-0000-0000-0000-000000000000"
+    _execute("INSERT INTO products (id, merge_key, name) VALUES (%s, 'x', 'Planted')", row_id)
+
+    assert _breaches() == {("added", row_id)}
 
 
-def _forge(pk: str, *, digests: bool) -> None:
-    """Edit a row, and the checksums so that they fit it."""
-    _sql("UPDATE products SET brand = 'Hand' WHERE id = %s", pk)
-    sealed = IntegritySeal.objects.filter(table_name="products", block=int(pk[:2], 16)).latest("id")
-    if digests:
-        _sql(
-            "UPDATE row_digests SET digest = md5(ROW(p.*)::text)::uuid FROM products p WHERE p.id = row_id AND row_id = %s",
-            pk,
+@pytest.mark.parametrize("forges_digests", [False, True])
+def test_forged_checksums_are_reported(forges_digests: bool) -> None:
+    product_id = _first_product_id()
+    block = int(product_id[:2], 16)
+    seal = IntegritySeal.objects.filter(table_name="products", block=block).latest("id")
+    _execute("UPDATE products SET brand = 'Hand' WHERE id = %s", product_id)
+    if forges_digests:
+        _execute(
+            "UPDATE row_digests SET digest = md5(ROW(p.*)::text)::uuid"
+            " FROM products p WHERE p.id = row_id AND row_id = %s",
+            product_id,
         )
-    _sql(
-        "UPDATE integrity_seals SET checksum = '1:2' || substr(checksum, position('-' IN checksum)) WHERE id = %s",
-        sealed.pk,
+    _execute(
+        "UPDATE integrity_seals"
+        " SET checksum = '1:2' || substr(checksum, position('-' IN checksum)) WHERE id = %s",
+        seal.pk,
     )
 
+    report = " ".join(map(str, check_integrity()))
 
-@pytest.mark.parametrize("digests", [False, True])
-def test_edited_checksums_are_named_too(digests: bool) -> None:
-    pk = str(Product.objects.order_by("pk")[0].pk)
-    _forge(pk, digests=digests)
-    told = " ".join(map(str, check_integrity()))
-    assert f"products block {pk[:2]}" in told
-    assert "was edited" in told
-    if not digests:
-        assert pk in told
+    assert f"products block {product_id[:2]}" in report
+    assert "was edited" in report
+    if not forges_digests:
+        assert product_id in report
 
 
-def test_lost_seals_are_named() -> None:
-    newest = IntegritySeal.objects.filter(table_name="products").order_by("id")[3]
-    newest.delete()
+def test_a_deleted_seal_breaks_the_chain() -> None:
+    IntegritySeal.objects.filter(table_name="products").order_by("id")[3].delete()
+
     assert any("one before it is gone" in breach.kind for breach in check_integrity())
+
+
+def test_deletion_of_all_seals_is_reported() -> None:
     IntegritySeal.objects.filter(table_name="products").delete()
+
     assert [str(breach) for breach in check_integrity(tables=["products"])] == [
         "products: every seal is gone"
     ]
 
 
-def test_history_without_an_operation_accounts_for_nothing() -> None:
-    pk = str(Product.objects.order_by("pk")[0].pk)
-    _sql("UPDATE products SET price = 1 WHERE id = %s", pk)
-    _sql("SELECT set_config('session_replication_role', 'replica', false)")
-    _sql("UPDATE products SET price = 2 WHERE id = %s", pk)
-    _sql("SELECT set_config('session_replication_role', 'origin', false)")
-    assert _kinds() == {("edited", pk)}
+def test_row_changes_without_an_operation_do_not_authorize_a_change() -> None:
+    product_id = _first_product_id()
+    _execute("UPDATE products SET price = 1 WHERE id = %s", product_id)
+    _execute("SELECT set_config('session_replication_role', 'replica', false)")
+    _execute("UPDATE products SET price = 2 WHERE id = %s", product_id)
+    _execute("SELECT set_config('session_replication_role', 'origin', false)")
+
+    assert _breaches() == {("edited", product_id)}
 
 
-def _run(*arguments: str) -> tuple[int, str]:
+def _run_command(*arguments: str) -> tuple[int, str]:
+    """Return exit code and output of the command."""
     out = StringIO()
     try:
         call_command("check_integrity", *arguments, stdout=out)
@@ -135,14 +149,15 @@ def _run(*arguments: str) -> tuple[int, str]:
     return 0, out.getvalue()
 
 
-def test_command_names_rows_and_a_person_may_accept(
-    django_assert_max_num_queries: Callable[[int], object],
-) -> None:
-    assert _run()[0] == 0
-    pk = str(Product.objects.order_by("pk")[0].pk)
-    _sql("UPDATE products SET brand = 'Hand' WHERE id = %s", pk)
-    code, out = _run()
-    assert (code, pk in out) == (1, True)
-    assert _run("--accept", f"products:{pk[:2]}")[0] == 0
-    assert _run()[0] == 0
+def test_command_lists_changed_rows_and_accepts_a_block() -> None:
+    assert _run_command()[0] == 0
+    product_id = _first_product_id()
+    _execute("UPDATE products SET brand = 'Hand' WHERE id = %s", product_id)
+
+    exit_code, output = _run_command()
+    assert exit_code == 1
+    assert product_id in output
+
+    assert _run_command("--accept", f"products:{product_id[:2]}")[0] == 0
+    assert _run_command()[0] == 0
     assert not Alert.objects.filter(code="integrity", closed_at=None).exists()

@@ -1,4 +1,4 @@
-"""Whose is it? Numbers of people in texts, and the tables that are looked through."""
+"""Identifiers in texts, and the coverage of personal data stores."""
 
 import json
 from uuid import UUID, uuid4
@@ -10,28 +10,30 @@ from django.db import connection
 from customers.models import CustomerProfile, MessageFeedback, Purchase
 from customers.services import profiles
 from mlops.models import Erasure, QuarantinedRecord, Run
-from mlops.privacy import personal_data
 from mlops.privacy.erasure import erase
-from mlops.privacy.identifiers import Subject
-from mlops.privacy.personal_data import identify, personal_tables
-from tests.canaries import Person
+from mlops.privacy.identifiers import Identifiers
+from mlops.privacy.personal_data import identify, personal_data_stores, personal_tables
+from tests.canaries import CanaryCustomer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def _erase(subject: UUID, *, dry_run: bool = False) -> Erasure:
-    return erase(subject=subject, asked_by="key:test", reason="they asked", dry_run=dry_run)
+def _erase(subject: UUID) -> Erasure:
+    return erase(subject=subject, requested_by="key:test", reason="they asked")
 
 
-def test_a_short_number_finds_fields_of_customers_alone(person: Person) -> None:
-    short = profiles.register(external_customer_id="12", by="key:test")
+def test_a_short_external_id_is_found_only_in_fields_of_customers(
+    canary_customer: CanaryCustomer,
+) -> None:
+    customer = profiles.register_customer(external_id="12", by="key:test")
     run = Run.objects.first()
     assert run
     for payload in (
         {"customer": "12"},
+        {"external_id": "12"},
+        '{"customer": "12"',
         {"quantity": "12"},
         {"customer": "123"},
-        '{"customer": "12"',
     ):
         QuarantinedRecord.objects.create(
             source="customer_interactions",
@@ -41,13 +43,16 @@ def test_a_short_number_finds_fields_of_customers_alone(person: Person) -> None:
             run=run,
         )
     before = QuarantinedRecord.objects.count()
-    receipt = _erase(UUID(str(short.pk)))
-    assert (receipt.status, before - QuarantinedRecord.objects.count()) == (Erasure.Status.DONE, 2)
-    assert receipt.removed["redis"] == 0
+
+    receipt = _erase(UUID(str(customer.pk)))
+
+    assert receipt.status == Erasure.Status.DONE
+    assert before - QuarantinedRecord.objects.count() == 3
+    assert receipt.deleted["redis"] == 0
 
 
 @pytest.mark.parametrize(
-    ("text", "is_theirs"),
+    ("text", "is_match"),
     [
         ("C-1000", True),
         ("see c-1000.", True),
@@ -62,77 +67,83 @@ def test_a_short_number_finds_fields_of_customers_alone(person: Person) -> None:
         ("C.1000", False),
     ],
 )
-def test_a_number_is_found_whole_by_python_and_postgresql_alike(text: str, is_theirs: bool) -> None:
-    subject = Subject(uuid4(), ("C-1000",))
+def test_python_and_postgresql_match_only_whole_identifiers(text: str, is_match: bool) -> None:
+    identifiers = Identifiers(uuid4(), ("C-1000",))
+
     with connection.cursor() as cursor:
-        cursor.execute("SELECT %s ~* ANY(%s)", [text, list(subject.patterns)])
-        assert (subject.is_in(text), cursor.fetchone()[0]) == (is_theirs, is_theirs)
+        cursor.execute("SELECT %s ~* ANY(%s)", [text, list(identifiers.patterns)])
+        (is_match_in_postgresql,) = cursor.fetchone()
+
+    assert identifiers.match(text) == is_match
+    assert is_match_in_postgresql == is_match
 
 
-def test_what_stands_for_a_number_is_no_longer_than_it(person: Person) -> None:
-    short = profiles.register(external_customer_id="ABC-12", by="key:test")
-    told = ("ABC-12 " * 80)[:500]
+def test_a_redacted_text_is_not_longer_than_the_original(canary_customer: CanaryCustomer) -> None:
+    customer = profiles.register_customer(external_id="ABC-12", by="key:test")
+    comment_of_maximum_length = ("ABC-12 " * 80)[:500]
     feedback = MessageFeedback.objects.get()
-    MessageFeedback.objects.filter(pk=feedback.pk).update(comment=told)
-    assert _erase(UUID(str(short.pk))).status == Erasure.Status.DONE
+    MessageFeedback.objects.filter(pk=feedback.pk).update(comment=comment_of_maximum_length)
+
+    receipt = _erase(UUID(str(customer.pk)))
+
     feedback.refresh_from_db()
+    assert receipt.status == Erasure.Status.DONE
     assert feedback.comment == ("[gone] " * 80)[:497] + "ABC"
 
 
-def test_numbers_with_any_characters_are_found() -> None:
-    for number in (
-        "a.b*c+d?",
-        "Élodie №7",
-        'say "hi"!',
-        "tab\tand (more)",
-        "back\\slash",
-        "x{2}[y]|z^$",
-    ):
-        subject = Subject(uuid4(), (number,))
-        told = json.dumps({"customer": number})
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT %s ~* ANY(%s), (%s::jsonb)::text ~* ANY(%s), %s ~* ANY(%s)",
-                [
-                    number,
-                    list(subject.patterns),
-                    told,
-                    list(subject.patterns),
-                    told,
-                    list(subject.patterns),
-                ],
-            )
-            assert cursor.fetchone() == (True, True, True), number
-        assert subject.is_in(number)
-        assert subject.is_in(told)
+@pytest.mark.parametrize(
+    "external_id",
+    ["a.b*c+d?", "Élodie №7", 'say "hi"!', "tab\tand (more)", "back\\slash", "x{2}[y]|z^$"],
+)
+def test_identifiers_with_special_characters_are_found_in_text_and_json(external_id: str) -> None:
+    identifiers = Identifiers(uuid4(), (external_id,))
+    as_json = json.dumps({"customer": external_id})
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT %(text)s ~* ANY(%(patterns)s),
+              (%(json)s::jsonb)::text ~* ANY(%(patterns)s),
+              %(json)s ~* ANY(%(patterns)s)
+            """,
+            {"text": external_id, "json": as_json, "patterns": list(identifiers.patterns)},
+        )
+        assert cursor.fetchone() == (True, True, True)
+    assert identifiers.match(external_id)
+    assert identifiers.match(as_json)
 
 
-def test_many_orders_are_looked_for_in_parts() -> None:
-    subject = Subject(uuid4(), traces=tuple(f"order-{number:06}" for number in range(250)))
-    assert len(subject.patterns) == 3
-    assert subject.is_in("order-000249")
-    assert not subject.is_in("order-000250")
+def test_many_traces_are_split_into_several_patterns() -> None:
+    identifiers = Identifiers(uuid4(), traces=tuple(f"order-{n:06}" for n in range(250)))
+
+    assert len(identifiers.patterns) == 3
+    assert identifiers.match("order-000249")
+    assert not identifiers.match("order-000250")
 
 
-def test_orders_that_others_have_too_are_no_trace(person: Person, neighbor: Person) -> None:
-    Purchase.objects.filter(customer__in=[person.id, neighbor.id], line=0).update(
-        order_id="shared-order-number"
-    )
-    found = identify(person.id)
-    assert found
-    assert "shared-order-number" not in found.traces
-    assert f"{person.canary}-order-2" in found.traces
+def test_order_ids_that_other_customers_share_are_not_traces(
+    canary_customer: CanaryCustomer, other_canary_customer: CanaryCustomer
+) -> None:
+    both = [canary_customer.id, other_canary_customer.id]
+    Purchase.objects.filter(customer__in=both, line=0).update(order_id="shared-order-number")
+
+    identifiers = identify(canary_customer.id)
+
+    assert identifiers
+    assert "shared-order-number" not in identifiers.traces
+    assert f"{canary_customer.canary}-order-2" in identifiers.traces
 
 
-def test_every_table_that_refers_to_a_customer_is_declared() -> None:
-    refer = {
+def test_every_table_with_a_reference_to_customers_is_a_personal_data_store() -> None:
+    tables_with_reference = {
         model._meta.db_table
         for model in apps.get_models()
-        for column in model._meta.local_fields
-        if column.related_model is CustomerProfile or column.name == "customer_id"
+        for field in model._meta.local_fields
+        if field.related_model is CustomerProfile or field.name == "customer_id"
     }
-    declared = {place.name for place in personal_data.places()}
-    assert refer <= declared
+    stores = {store.name for store in personal_data_stores()}
+
+    assert tables_with_reference <= stores
     assert {"customer_profiles", "chat_messages", "message_feedback", "quarantined_records"} <= {
         *personal_tables()
     }

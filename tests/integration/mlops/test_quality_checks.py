@@ -1,4 +1,4 @@
-"""Quality, freshness, and alerts that reach people."""
+"""Quality rules, freshness, and notification of alerts."""
 
 import json
 import threading
@@ -20,10 +20,10 @@ from config.errors import BadInput
 from mlops.models import Alert, QualityFinding, Run
 from mlops.quality.alerts import notify_alerts, open_alert
 from mlops.quality.freshness import check_freshness
-from mlops.quality.rules import check_quality, rules
+from mlops.quality.rules import check_quality, quality_rules
 
 pytestmark = pytest.mark.django_db(transaction=True)
-BROKEN: dict[str, dict[str, Any]] = {
+VIOLATIONS: dict[str, dict[str, Any]] = {
     "product-name": {"name": " "},
     "product-thc-percent": {"thc_percentage": 101},
     "product-cbd-percent": {"cbd_percentage_low": -1},
@@ -37,20 +37,20 @@ BROKEN: dict[str, dict[str, Any]] = {
     "product-category-missing": {"category": None},
     "product-price-odd": {"price": 5000},
     "product-flower-potency": {
-        "category": "dried-flower",
+        "category": "dried_flower",
         "thc_mg": 5,
         "thc_percentage_high": None,
     },
-    "product-flower-strength": {"category": "dried-flower", "thc_percentage_high": 92},
-    "product-edible-dose": {"category": "edibles", "thc_mg": 100, "mg_unit": "mg_per_package"},
-    "product-flower-weight": {"category": "dried-flower", "weight_grams": None},
+    "product-flower-strength": {"category": "dried_flower", "thc_percentage_high": 92},
+    "product-edible-dose": {"category": "edibles", "thc_mg": 100, "mg_basis": "mg_per_package"},
+    "product-flower-weight": {"category": "dried_flower", "weight_grams": None},
 }
 
 
-def _good(**facts: Any) -> Product:
-    known: dict[str, Any] = {
+def _create_product(**values: Any) -> Product:
+    valid: dict[str, Any] = {
         "name": "Good",
-        "category": "dried-flower",
+        "category": "dried_flower",
         "gtin": "00628110000125",
         "price": 9,
         "weight_grams": 3.5,
@@ -58,32 +58,36 @@ def _good(**facts: Any) -> Product:
         "thc_percentage_high": 26,
         "thc_percentage": 23,
     }
-    return Product.objects.create(merge_key=str(timezone.now()), **{**known, **facts})
+    return Product.objects.create(merge_key=str(timezone.now()), **{**valid, **values})
 
 
-def test_every_rule_has_a_row_that_breaks_it() -> None:
-    assert {rule.name for rule in rules()} == set(BROKEN)
+def test_every_rule_has_a_violation_in_this_test() -> None:
+    assert {rule.name for rule in quality_rules()} == set(VIOLATIONS)
 
 
-@pytest.mark.parametrize("name", list(BROKEN))
-def test_rule_finds_what_breaks_it_and_closes_when_mended(name: str) -> None:
-    good, bad = _good(), _good(**BROKEN[name])
+@pytest.mark.parametrize("name", list(VIOLATIONS))
+def test_a_violation_opens_a_finding_that_closes_when_it_is_corrected(name: str) -> None:
+    valid = _create_product()
+    invalid = _create_product(**VIOLATIONS[name])
+
     assert check_quality()[name] == 1
     assert check_quality()[name] == 1
     finding = QualityFinding.objects.get(rule=name)
-    assert finding.row_id == bad.pk
-    alert = Alert.objects.filter(code="quality", subject=name)
-    assert alert.count() == (finding.severity == "error")
-    Product.objects.filter(pk=bad.pk).update(
-        **{field: getattr(good, field) for field in BROKEN[name]}
+    assert finding.row_id == invalid.pk
+    alerts = Alert.objects.filter(code="quality", subject=name)
+    assert alerts.count() == (finding.severity == "error")
+
+    Product.objects.filter(pk=invalid.pk).update(
+        **{field: getattr(valid, field) for field in VIOLATIONS[name]}
     )
+
     assert check_quality()[name] == 0
-    assert not alert.filter(closed_at=None).exists()
-    assert set(QualityFinding.objects.values_list("row_id", flat=True)) == {bad.pk}
+    assert not alerts.filter(closed_at=None).exists()
+    assert set(QualityFinding.objects.values_list("row_id", flat=True)) == {invalid.pk}
 
 
-def test_blocking_rule_refuses_a_correction(admin_user: User) -> None:
-    product = _good(cbd_percentage=5)
+def test_a_blocking_rule_rejects_a_correction(admin_user: User) -> None:
+    product = _create_product(cbd_percentage=5)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE products SET price = -1 WHERE id = %s", [product.pk])
     with pytest.raises(BadInput, match="a price must be more than 0"):
@@ -92,7 +96,7 @@ def test_blocking_rule_refuses_a_correction(admin_user: User) -> None:
     assert product.brand is None
 
 
-def test_source_is_stale_after_24_hours() -> None:
+def test_a_source_is_stale_after_24_hours() -> None:
     CatalogSource.objects.filter(pk="ocs").update(is_enabled=True)
     start = datetime(2026, 1, 1, 12, tzinfo=UTC)
     Run.objects.create(pipeline="p", source="ocs", status=Run.Status.SUCCEEDED, finished_at=start)
@@ -109,30 +113,33 @@ def test_source_is_stale_after_24_hours() -> None:
     assert not Alert.objects.filter(closed_at=None).exists()
 
 
-class _Hook(HTTPServer):
-    answers: list[int]
-    told: list[dict[str, Any]]
+class _WebhookServer(HTTPServer):
+    statuses: list[int]
+    """Statuses of the next responses; then 200."""
+    received: list[dict[str, Any]]
+    """Bodies of requests that were answered with 200."""
 
 
-class _Answer(BaseHTTPRequestHandler):
+class _WebhookHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        assert isinstance(self.server, _Hook)
+        assert isinstance(self.server, _WebhookServer)
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        status = self.server.answers.pop(0) if self.server.answers else 200
+        status = self.server.statuses.pop(0) if self.server.statuses else 200
         if status == 200:
-            self.server.told.append(body)
+            self.server.received.append(body)
         self.send_response(status)
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Do not print requests."""
 
 
 @pytest.fixture
-def hook(settings: Any) -> Iterator[_Hook]:
-    """Something that takes alerts."""
-    server = _Hook(("127.0.0.1", 0), _Answer)
-    server.answers, server.told = [], []
+def webhook(settings: Any) -> Iterator[_WebhookServer]:
+    """Start a webhook server, and send alerts to it and by e-mail."""
+    server = _WebhookServer(("127.0.0.1", 0), _WebhookHandler)
+    server.statuses = []
+    server.received = []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     settings.ALERT_WEBHOOK_URL = f"http://127.0.0.1:{server.server_port}/alerts"
     settings.ALERT_EMAILS = ["staff@example.com"]
@@ -141,20 +148,22 @@ def hook(settings: Any) -> Iterator[_Hook]:
     server.server_close()
 
 
-def test_people_are_told_once_of_an_incident(hook: _Hook) -> None:
+def test_an_alert_is_sent_once_with_its_newest_message(webhook: _WebhookServer) -> None:
     for message in ("first", "second"):
         open_alert(code="stale", subject="ocs", message=message)
+
     assert notify_alerts() == 1
     assert notify_alerts() == 0
-    assert [told["message"] for told in hook.told] == ["second"]
+    assert [alert["message"] for alert in webhook.received] == ["second"]
     assert [(sent.subject, sent.to) for sent in mail.outbox] == [
         ("Cultivar: stale (ocs)", ["staff@example.com"])
     ]
 
 
-def test_alert_that_cannot_be_sent_stays_due(hook: _Hook) -> None:
+def test_an_alert_that_cannot_be_sent_stays_due(webhook: _WebhookServer) -> None:
     open_alert(code="stale", subject="ocs", message="x")
-    hook.answers = [404]
+    webhook.statuses = [404]
     assert notify_alerts() == 0
     assert notify_alerts() == 1
-    assert len(hook.told) == len(mail.outbox) == 1
+    assert len(webhook.received) == 1
+    assert len(mail.outbox) == 1

@@ -1,19 +1,21 @@
-"""What has been kept for long enough goes, every rule leaves a row, and a legal hold is kept."""
+"""Retention: expired rows are deleted, every rule leaves a record, legal holds are respected."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from dateutil.relativedelta import relativedelta
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.utils import timezone
+from pglock.core import advisory_id
 
 from catalog.models import Product
 from customers.models import (
@@ -29,26 +31,28 @@ from mlops.models import (
     Alert,
     InboxEvent,
     LegalHold,
-    OutgoingEvent,
+    OutboxEvent,
     QuarantinedRecord,
     RetentionSweep,
     Run,
     SystemMetric,
 )
 from mlops.privacy import retention
-from mlops.privacy.legal_holds import hold, lift
+from mlops.privacy.legal_holds import lift_legal_holds, set_legal_hold
 from mlops.privacy.partitions import make_partitions, partitions
-from mlops.privacy.retention import Rule, rules, sweep
+from mlops.privacy.retention import RetentionRule, retention_rules, sweep
 from mlops.tasks import sweep_retention
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = timezone.now().replace(microsecond=0)
 YEAR = timedelta(days=365)
+MINUTE = timedelta(minutes=1)
+EXPIRED_MONTH = NOW - relativedelta(months=15)
 
 
 @pytest.fixture(autouse=True)
-def _months() -> Iterator[None]:
-    """Let every test begin and end with this and the next three months' partitions."""
+def _current_partitions() -> Iterator[None]:
+    """Start and end every test with the partitions of this and the next three months."""
     make_partitions()
     yield
     with connection.cursor() as cursor:
@@ -59,378 +63,433 @@ def _months() -> Iterator[None]:
     make_partitions()
 
 
-def _make_month(table: str, month: datetime) -> str:
-    first = month.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    name = f"{table}_{first:%Y_%b}".lower()
+def _create_partition(table: str, month: datetime) -> str:
+    start = month.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    end = start + relativedelta(months=1)
+    name = f"{table}_{start:%Y_%b}".lower()
     with connection.cursor() as cursor:
         cursor.execute(
-            f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{first.isoformat()}')"
-            f" TO ('{(first + relativedelta(months=1)).isoformat()}')"
+            f"CREATE TABLE {name} PARTITION OF {table}"
+            f" FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
         )
     return name
 
 
 @pytest.fixture
 def customer() -> CustomerProfile:
-    """Somebody."""
-    return profiles.register(external_customer_id="LOYAL-0001", by="key:test")
+    """Return a customer."""
+    return profiles.register_customer(external_id="LOYAL-0001", by="key:test")
 
 
-def _session(customer: CustomerProfile | None = None, start: datetime = NOW) -> ChatSession:
-    return ChatSession.objects.create(id=uuid.uuid4(), customer=customer, session_start=start)
+def _create_session(
+    customer: CustomerProfile | None = None, started_at: datetime = NOW
+) -> ChatSession:
+    return ChatSession.objects.create(id=uuid.uuid4(), customer=customer, session_start=started_at)
 
 
-def _message(session: ChatSession, when: datetime) -> UUID:
-    made = ChatMessage.objects.create(
-        id=uuid.uuid4(), session=session, created_at=when, message_text="hello"
+def _create_message(session: ChatSession, created_at: datetime) -> UUID:
+    message = ChatMessage.objects.create(
+        id=uuid.uuid4(), session=session, created_at=created_at, message_text="hello"
     )
-    return UUID(str(made.id))
+    return UUID(str(message.id))
 
 
-def _messages() -> set[UUID]:
+def _message_ids() -> set[UUID]:
     return set(ChatMessage.objects.values_list("id", flat=True))
 
 
-def _last(rule: str) -> RetentionSweep:
-    return RetentionSweep.objects.filter(rule=rule).order_by("-id")[0]
-
-
-def test_every_rule_leaves_a_row_even_when_nothing_is_removed() -> None:
-    told = sweep_retention()
-    assert told == {rule.name: 0 for rule in rules()}
-    rows = RetentionSweep.objects.all()
-    assert {row.rule for row in rows} == {rule.name for rule in rules()}
-    assert all(row.finished_at and not row.error and not row.is_rehearsal for row in rows)
-    assert len(rules()) >= 10
-
-
-def test_old_months_of_chats_are_dropped_whole(customer: CustomerProfile) -> None:
-    old, border = NOW - relativedelta(months=15), NOW - YEAR
-    dropped, kept = _make_month("chat_messages", old), _make_month("chat_messages", border)
-    session = _session(customer, old)
-    _message(session, old)
-    _message(
-        session, border - timedelta(minutes=1)
-    )  # of a month that is not over; yet it was promised to go
-    stays = {_message(session, border + timedelta(minutes=1)), _message(session, NOW)}
-    _message(session, datetime(2001, 1, 1, tzinfo=UTC))  # lies in the default partition
-    (made,) = sweep(only=["chat messages"], now=NOW)
-    assert (made.removed, made.held, made.error) == (3, 0, "")
-    assert _messages() == stays
-    assert dropped not in partitions("chat_messages")
-    assert kept in partitions("chat_messages")
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s)", [dropped])
-        assert cursor.fetchone() == (None,)
-    (again,) = sweep(only=["chat messages"], now=NOW)
-    assert again.removed == 0
-
-
-def test_metrics_go_by_whole_months_alone() -> None:
-    _make_month("system_metrics", NOW - timedelta(days=92))
-    _make_month("system_metrics", NOW - relativedelta(months=6))
-    for when in (NOW - timedelta(days=92, minutes=1), NOW - relativedelta(months=6), NOW):
-        SystemMetric.objects.create(
-            id=uuid.uuid4(), source="s", name="n", value=1, measured_at=when
-        )
-    (rehearsed,) = sweep(only=["system metrics"], now=NOW, dry_run=True)
-    (made,) = sweep(only=["system metrics"], now=NOW)
-    is_first = (NOW - timedelta(days=92, minutes=1)).month != (NOW - timedelta(days=92)).month
-    assert rehearsed.removed == made.removed == 1 + is_first
-    assert SystemMetric.objects.count() == 2 - is_first
-
-
-def test_a_held_person_keeps_a_month_that_others_lose(customer: CustomerProfile) -> None:
-    old = NOW - relativedelta(months=15)
-    month = _make_month("chat_messages", old)
-    theirs, others = _session(customer, old), _session(None, old)
-    held = {_message(theirs, old)}
-    _message(others, old)
-    MessageFeedback.objects.create(
-        session=theirs, message_id=uuid.uuid4(), is_helpful=True, given_at=old
+def _create_inbox_event(received_at: datetime) -> InboxEvent:
+    return InboxEvent.objects.create(
+        topic="t", type="t", channel="rest", occurred_at=received_at, received_at=received_at
     )
-    by = User.objects.create_user("counsel")
-    made = hold(subject=UUID(str(customer.pk)), reason="claim", by=by)
-    done = {one.rule: one for one in sweep(now=NOW)}
-    assert (done["chat messages"].removed, done["chat messages"].held) == (1, 1)
-    assert (done["feedback on answers"].removed, done["feedback on answers"].held) == (0, 1)
-    assert _messages() == held
-    assert month in partitions("chat_messages")
-    assert set(ChatSession.objects.values_list("pk", flat=True)) == {theirs.pk}
-    lift(holds=[made], by=by)
+
+
+def _sweep_by_rule(*, dry_run: bool = False) -> dict[str, RetentionSweep]:
+    return {record.rule: record for record in sweep(now=NOW, dry_run=dry_run)}
+
+
+def test_every_rule_leaves_a_record_even_when_nothing_is_deleted() -> None:
+    rules = {rule.name for rule in retention_rules()}
+    assert len(rules) >= 10
+
+    counts = sweep_retention()
+
+    records = RetentionSweep.objects.all()
+    assert counts == dict.fromkeys(rules, 0)
+    assert {record.rule for record in records} == rules
+    assert all(
+        record.finished_at and not record.error and not record.is_dry_run for record in records
+    )
+
+
+def test_expired_months_of_chats_are_dropped_as_partitions(customer: CustomerProfile) -> None:
+    cutoff = NOW - YEAR
+    expired_partition = _create_partition("chat_messages", EXPIRED_MONTH)
+    partial_partition = _create_partition("chat_messages", cutoff)
+    session = _create_session(customer, EXPIRED_MONTH)
+    _create_message(session, EXPIRED_MONTH)
+    _create_message(session, cutoff - MINUTE)  # expired, in the month that contains the cutoff
+    _create_message(session, datetime(2001, 1, 1, tzinfo=UTC))  # in the default partition
+    retained = {_create_message(session, cutoff + MINUTE), _create_message(session, NOW)}
+
+    (first,) = sweep(only=["chat messages"], now=NOW)
+    (second,) = sweep(only=["chat messages"], now=NOW)
+
+    assert (first.deleted, first.skipped_by_hold, first.error) == (3, 0, "")
+    assert second.deleted == 0
+    assert _message_ids() == retained
+    assert expired_partition not in partitions("chat_messages")
+    assert partial_partition in partitions("chat_messages")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s)", [expired_partition])
+        assert cursor.fetchone() == (None,)
+
+
+def test_metrics_are_deleted_only_by_whole_months() -> None:
+    cutoff = NOW - timedelta(days=92)
+    expired = NOW - relativedelta(months=6)
+    _create_partition("system_metrics", cutoff)
+    _create_partition("system_metrics", expired)
+    for measured_at in (cutoff - MINUTE, expired, NOW):
+        SystemMetric.objects.create(
+            id=uuid.uuid4(), source="s", name="n", value=1, measured_at=measured_at
+        )
+
+    (dry_run,) = sweep(only=["system metrics"], now=NOW, dry_run=True)
+    (record,) = sweep(only=["system metrics"], now=NOW)
+
+    # On the first minute of a month the metric before the cutoff belongs to an expired month.
+    is_first_minute = (cutoff - MINUTE).month != cutoff.month
+    assert dry_run.deleted == 1 + is_first_minute
+    assert record.deleted == 1 + is_first_minute
+    assert SystemMetric.objects.count() == 2 - is_first_minute
+
+
+def test_a_legal_hold_retains_the_data_of_one_person_until_it_is_lifted(
+    customer: CustomerProfile,
+) -> None:
+    partition = _create_partition("chat_messages", EXPIRED_MONTH)
+    held_session = _create_session(customer, EXPIRED_MONTH)
+    other_session = _create_session(None, EXPIRED_MONTH)
+    held_message = _create_message(held_session, EXPIRED_MONTH)
+    _create_message(other_session, EXPIRED_MONTH)
+    MessageFeedback.objects.create(
+        session=held_session, message_id=uuid.uuid4(), is_helpful=True, given_at=EXPIRED_MONTH
+    )
+    counsel = User.objects.create_user("counsel")
+    hold = set_legal_hold(subject=UUID(str(customer.pk)), reason="claim", by=counsel)
+
+    records = _sweep_by_rule()
+
+    messages = records["chat messages"]
+    feedback = records["feedback on answers"]
+    assert (messages.deleted, messages.skipped_by_hold) == (1, 1)
+    assert (feedback.deleted, feedback.skipped_by_hold) == (0, 1)
+    assert _message_ids() == {held_message}
+    assert partition in partitions("chat_messages")
+    assert set(ChatSession.objects.values_list("pk", flat=True)) == {held_session.pk}
+
+    lift_legal_holds(holds=[hold], by=counsel)
     sweep(now=NOW)
-    assert _messages() == set()
-    assert month not in partitions("chat_messages")
+
+    assert _message_ids() == set()
+    assert partition not in partitions("chat_messages")
     assert not ChatSession.objects.exists()
 
 
-def test_chat_sessions_go_when_nothing_of_them_is_left(customer: CustomerProfile) -> None:
-    old = NOW - YEAR - timedelta(days=1)
-    empty, talking, commented, young = (_session(customer, start) for start in (old, old, old, NOW))
-    _message(talking, NOW)
+def test_chat_sessions_are_deleted_when_they_have_no_messages_and_no_feedback(
+    customer: CustomerProfile,
+) -> None:
+    expired = NOW - YEAR - timedelta(days=1)
+    _create_session(customer, expired)
+    with_message = _create_session(customer, expired)
+    with_feedback = _create_session(customer, expired)
+    recent = _create_session(customer, NOW)
+    _create_message(with_message, NOW)
     MessageFeedback.objects.create(
-        session=commented, message_id=uuid.uuid4(), is_helpful=False, given_at=NOW
+        session=with_feedback, message_id=uuid.uuid4(), is_helpful=False, given_at=NOW
     )
-    (made,) = sweep(only=["chat sessions"], now=NOW)
-    assert made.removed == 1
-    assert set(ChatSession.objects.values_list("pk", flat=True)) == {
-        talking.pk,
-        commented.pk,
-        young.pk,
-    }
-    assert empty.pk
+
+    (record,) = sweep(only=["chat sessions"], now=NOW)
+
+    assert record.deleted == 1
+    retained = {with_message.pk, with_feedback.pk, recent.pk}
+    assert set(ChatSession.objects.values_list("pk", flat=True)) == retained
 
 
-def _two_of_each(customer: CustomerProfile) -> dict[str, Any]:
-    """Make a row that is a minute too old for each other rule, and one that is a minute too young."""
+def _create_rows_around_each_cutoff(customer: CustomerProfile) -> list[str]:
+    """Create two rows for each other rule, a minute older and younger; return the rules' names."""
     product = Product.objects.create(name="Pink Kush", merge_key="test:1", price=30)
     product.refresh_from_db()
     run = Run.objects.create(
         pipeline="streams", source="customer_interactions", status=Run.Status.SUCCEEDED
     )
 
-    def quarantine(when: datetime | None, source: str = "customer_interactions") -> None:
+    def quarantine(closed_at: datetime | None, source: str = "customer_interactions") -> None:
         QuarantinedRecord.objects.create(
             source=source,
             reason="r",
             payload={},
             payload_hash=uuid.uuid4().hex,
             run=run,
-            closed_at=when,
+            closed_at=closed_at,
         )
 
-    makers: dict[str, tuple[timedelta, Any]] = {
-        "interactions": (
-            2 * YEAR,
-            lambda t: Interaction.objects.create(
-                kind="view", customer=customer, product=product, occurred_at=t
-            ),
-        ),
-        "access to personal data": (
-            2 * YEAR,
-            lambda t: PersonalAccess.objects.create(
-                customer_id=customer.pk, actor="a", action="b", at=t
-            ),
-        ),
-        "event inbox": (
-            timedelta(days=90),
-            lambda t: InboxEvent.objects.create(
-                topic="t", type="t", way="rest", occurred_at=t, received_at=t
-            ),
-        ),
-        "event outbox": (
-            timedelta(days=30),
-            lambda t: OutgoingEvent.objects.create(
-                topic="t", key="k", type="t", data={}, published_at=t
-            ),
-        ),
-        "retention sweeps": (
-            2 * YEAR,
-            lambda t: RetentionSweep.objects.create(rule="x", table="x", before=t, started_at=t),
-        ),
+    def interaction(occurred_at: datetime) -> None:
+        Interaction.objects.create(
+            kind="view", customer=customer, product=product, occurred_at=occurred_at
+        )
+
+    def access(accessed_at: datetime) -> None:
+        PersonalAccess.objects.create(
+            customer_id=customer.pk, actor="a", action="b", accessed_at=accessed_at
+        )
+
+    def outbox_event(published_at: datetime | None, recorded_at: datetime = NOW) -> None:
+        OutboxEvent.objects.create(
+            topic="t",
+            key="k",
+            type="t",
+            data={},
+            published_at=published_at,
+            recorded_at=recorded_at,
+        )
+
+    def sweep_record(started_at: datetime) -> None:
+        RetentionSweep.objects.create(
+            rule="x", table="x", cutoff_at=started_at, started_at=started_at
+        )
+
+    creators: dict[str, tuple[timedelta, Callable[[datetime], object]]] = {
+        "interactions": (2 * YEAR, interaction),
+        "access to personal data": (2 * YEAR, access),
+        "event inbox": (timedelta(days=90), _create_inbox_event),
+        "event outbox": (timedelta(days=30), outbox_event),
+        "retention sweeps": (2 * YEAR, sweep_record),
         "quarantine of streams": (YEAR, quarantine),
     }
     PersonalAccess.objects.all().delete()
-    for keep, make in makers.values():
-        make(NOW - keep - timedelta(minutes=1))
-        make(NOW - keep + timedelta(minutes=1))
-    # What no rule means, however old it is.
-    OutgoingEvent.objects.create(topic="t", key="k", type="t", data={}, noted_at=NOW - 9 * YEAR)
+    for retention_period, create in creators.values():
+        create(NOW - retention_period - MINUTE)
+        create(NOW - retention_period + MINUTE)
+    # Old rows that the rules do not apply to.
+    outbox_event(None, recorded_at=NOW - 9 * YEAR)
     quarantine(None)
     quarantine(NOW - 9 * YEAR, source="ocs")
-    return makers
+    return list(creators)
 
 
-def test_each_rule_removes_what_is_a_minute_too_old(customer: CustomerProfile) -> None:
-    makers = _two_of_each(customer)
-    done = {one.rule: one for one in sweep(now=NOW)}
-    assert {rule: done[rule].removed for rule in makers} == dict.fromkeys(makers, 1)
-    assert (
-        Interaction.objects.count()
-        == InboxEvent.objects.count()
-        == PersonalAccess.objects.count()
-        == 1
-    )
-    assert OutgoingEvent.objects.count() == 2
+def test_each_rule_deletes_rows_that_are_a_minute_too_old(customer: CustomerProfile) -> None:
+    rules = _create_rows_around_each_cutoff(customer)
+
+    records = _sweep_by_rule()
+
+    assert {rule: records[rule].deleted for rule in rules} == dict.fromkeys(rules, 1)
+    assert Interaction.objects.count() == 1
+    assert InboxEvent.objects.count() == 1
+    assert PersonalAccess.objects.count() == 1
+    assert OutboxEvent.objects.count() == 2
     assert QuarantinedRecord.objects.count() == 3
     assert RetentionSweep.objects.filter(rule="x").count() == 1
 
 
-def test_quarantine_and_outbox_that_name_a_held_person_stay(customer: CustomerProfile) -> None:
+def test_quarantine_and_outbox_that_mention_a_person_on_hold_are_retained(
+    customer: CustomerProfile,
+) -> None:
     run = Run.objects.create(
         pipeline="streams", source="customer_interactions", status=Run.Status.SUCCEEDED
     )
-    for number in ("LOYAL-0001", "LOYAL-0002"):
+    for external_id in ("LOYAL-0001", "LOYAL-0002"):
         QuarantinedRecord.objects.create(
             source="customer_interactions",
             reason="r",
-            payload={"customer": number},
-            payload_hash=number,
+            payload={"external_id": external_id},
+            payload_hash=external_id,
             run=run,
             closed_at=NOW - 2 * YEAR,
         )
-        OutgoingEvent.objects.create(
-            topic="t", key=number, type="t", data={}, published_at=NOW - YEAR
+        OutboxEvent.objects.create(
+            topic="t", key=external_id, type="t", data={}, published_at=NOW - YEAR
         )
-    hold(subject=UUID(str(customer.pk)), reason="claim", by=None)
-    done = {one.rule: (one.removed, one.held) for one in sweep(now=NOW)}
-    assert (done["quarantine of streams"], done["event outbox"]) == ((1, 1), (1, 1))
-    assert QuarantinedRecord.objects.get().payload == {"customer": "LOYAL-0001"}
+    set_legal_hold(subject=UUID(str(customer.pk)), reason="claim", by=None)
+
+    records = _sweep_by_rule()
+
+    for rule in ("quarantine of streams", "event outbox"):
+        assert (records[rule].deleted, records[rule].skipped_by_hold) == (1, 1), rule
+    assert QuarantinedRecord.objects.get().payload == {"external_id": "LOYAL-0001"}
 
 
-def test_a_dry_run_counts_what_a_sweep_removes(customer: CustomerProfile) -> None:
-    _two_of_each(customer)
-    _make_month("chat_messages", NOW - relativedelta(months=15))
-    _message(_session(customer, NOW - relativedelta(months=15)), NOW - relativedelta(months=15))
-    rehearsed = {one.rule: one.removed for one in sweep(now=NOW, dry_run=True)}
-    assert all(one.is_rehearsal for one in RetentionSweep.objects.exclude(rule="x"))
-    assert len(_messages()) == 1
-    removed = {one.rule: one.removed for one in sweep(now=NOW)}
-    removed["chat sessions"] -= 1  # is empty only once its message is gone
-    assert rehearsed == removed
-    assert removed["chat messages"] == 1
+def test_a_dry_run_counts_what_a_sweep_deletes(customer: CustomerProfile) -> None:
+    _create_rows_around_each_cutoff(customer)
+    _create_partition("chat_messages", EXPIRED_MONTH)
+    _create_message(_create_session(customer, EXPIRED_MONTH), EXPIRED_MONTH)
+
+    counted = {rule: record.deleted for rule, record in _sweep_by_rule(dry_run=True).items()}
+    is_dry_run = RetentionSweep.objects.exclude(rule="x").values_list("is_dry_run", flat=True)
+    assert all(is_dry_run)
+    assert len(_message_ids()) == 1
+
+    deleted = {rule: record.deleted for rule, record in _sweep_by_rule().items()}
+    # The session has no messages only after the sweep has deleted them.
+    deleted["chat sessions"] -= 1
+    assert counted == deleted
+    assert deleted["chat messages"] == 1
 
 
-def test_a_rule_that_fails_does_not_keep_the_others_waiting(
+def test_a_rule_that_fails_leaves_an_alert_and_does_not_stop_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    broken = Rule(
+    broken = RetentionRule(
         name="event inbox",
         model="mlops.InboxEvent",
-        column="no_such_column",
-        keep=timedelta(days=90),
-        why="a slip",
+        age_column="no_such_column",
+        retention_period=timedelta(days=90),
+        reason="a mistake",
     )
     with monkeypatch.context() as patch:
-        patch.setitem(retention._rules, "event inbox", broken)
-        done = {one.rule: one for one in sweep(now=NOW)}
-    assert "no_such_column" in done.pop("event inbox").error
-    assert {one.error for one in done.values()} == {""}
-    alert = Alert.objects.get(code="retention-failed", closed_at=None)
+        patch.setitem(retention._registered, "event inbox", broken)
+        records = _sweep_by_rule()
+
+    assert "no_such_column" in records.pop("event inbox").error
+    assert {record.error for record in records.values()} == {""}
+    alert = Alert.objects.get(code="retention_failed", closed_at=None)
     assert alert.subject == "event inbox"
+
     sweep(now=NOW)
     assert not Alert.objects.filter(closed_at=None).exists()
 
 
-def test_many_rows_go_in_chunks_and_what_time_does_not_allow_goes_the_next_night(
+def test_many_rows_are_deleted_in_chunks_and_continued_after_the_time_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO event_inbox (id, topic, type, way, occurred_at, received_at)"
+            "INSERT INTO event_inbox (id, topic, type, channel, occurred_at, received_at)"
             " SELECT gen_random_uuid(), 't', 't', 'rest', now(), %s FROM generate_series(1, 25000)",
             [NOW - timedelta(days=100)],
         )
-    (late,) = sweep(only=["event inbox"], now=NOW, limit=timedelta(0))
-    assert (late.removed, InboxEvent.objects.count()) == (10_000, 15_000)
-    assert "next sweep" in late.error
+
+    (limited,) = sweep(only=["event inbox"], now=NOW, time_limit=timedelta(0))
+
+    assert limited.deleted == 10_000
+    assert InboxEvent.objects.count() == 15_000
+    assert "next sweep" in limited.error
     assert not Alert.objects.exists()
-    chunks: list[int] = []
-    before = retention._remove_chunk
 
-    def count(*arguments: Any) -> int:
-        chunks.append(before(*arguments))
-        return chunks[-1]
+    chunk_sizes: list[int] = []
+    delete_chunk = retention._delete_chunk
 
-    monkeypatch.setattr(retention, "_remove_chunk", count)
-    (made,) = sweep(only=["event inbox"], now=NOW)
-    assert (chunks, made.removed, InboxEvent.objects.count()) == ([10_000, 5_000, 0], 15_000, 0)
+    def record_chunk_size(*arguments: Any) -> int:
+        chunk_sizes.append(delete_chunk(*arguments))
+        return chunk_sizes[-1]
+
+    monkeypatch.setattr(retention, "_delete_chunk", record_chunk_size)
+    (complete,) = sweep(only=["event inbox"], now=NOW)
+
+    assert chunk_sizes == [10_000, 5_000, 0]
+    assert complete.deleted == 15_000
+    assert not InboxEvent.objects.exists()
 
 
-def test_a_sweep_that_is_killed_has_counted_what_it_removed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_killed_sweep_has_recorded_what_it_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     class Killed(BaseException):
         pass
 
     def die(_deadline: float) -> None:
         raise Killed
 
-    InboxEvent.objects.create(
-        topic="t", type="t", way="rest", occurred_at=NOW, received_at=NOW - timedelta(days=91)
-    )
+    _create_inbox_event(NOW - timedelta(days=91))
     with monkeypatch.context() as patch:
-        patch.setattr(retention, "_in_time", die)
+        patch.setattr(retention, "_check_deadline", die)
         with pytest.raises(Killed):
             sweep(only=["event inbox"], now=NOW)
-    died = _last("event inbox")
-    assert (died.removed, died.finished_at) == (1, None)
+
+    record = RetentionSweep.objects.get(rule="event inbox")
+    assert record.deleted == 1
+    assert record.finished_at is None
 
 
-def test_a_rule_that_another_process_applies_is_left_to_it() -> None:
-    import psycopg
-    from pglock.core import advisory_id
+def _connect_again() -> "psycopg.Connection[Any]":
+    """Open another connection to the test database."""
+    params = connection.get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+    return psycopg.connect(**{name: params[name] for name in names})
 
-    told = connection.get_connection_params()
-    key = advisory_id("retention:event inbox")
-    with psycopg.connect(
-        **{name: told[name] for name in ("host", "port", "user", "password", "dbname")}
-    ) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [(key[0] << 32) | key[1]])
-        done = {one.rule: one.error for one in sweep(now=NOW)}
-    assert done.pop("event inbox") == "Another sweep is under way."
-    assert set(done.values()) == {""}
+
+def test_a_rule_that_another_process_applies_is_skipped() -> None:
+    high, low = advisory_id("retention:event inbox")
+    with _connect_again() as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [(high << 32) | low])
+        errors = {rule: record.error for rule, record in _sweep_by_rule().items()}
+
+    assert errors.pop("event inbox") == "Another sweep is in progress."
+    assert set(errors.values()) == {""}
     assert not Alert.objects.exists()
 
 
-def test_a_row_that_somebody_holds_is_not_waited_for(customer: CustomerProfile) -> None:
-    import psycopg
+def test_a_locked_row_is_skipped_without_waiting() -> None:
+    _create_inbox_event(NOW - timedelta(days=91))
+    locked = _create_inbox_event(NOW - timedelta(days=91))
+    with _connect_again() as other:
+        other.execute("SELECT FROM event_inbox WHERE id = %s FOR UPDATE", [locked.pk])
+        (record,) = sweep(only=["event inbox"], now=NOW)
 
-    mine, other = (
-        InboxEvent.objects.create(
-            topic="t", type="t", way="rest", occurred_at=NOW, received_at=NOW - timedelta(days=91)
-        )
-        for _ in range(2)
-    )
-    told = connection.get_connection_params()
-    address = {name: told[name] for name in ("host", "port", "user", "password", "dbname")}
-    with psycopg.connect(**address) as held:
-        held.execute("SELECT FROM event_inbox WHERE id = %s FOR UPDATE", [other.pk])
-        (made,) = sweep(only=["event inbox"], now=NOW)
-    assert made.removed == 1
-    assert InboxEvent.objects.get().pk == other.pk != mine.pk
+    assert record.deleted == 1
+    assert InboxEvent.objects.get().pk == locked.pk
 
 
-def test_no_hold_is_set_between_a_look_at_holds_and_the_removal(
+def test_no_legal_hold_can_be_set_between_its_check_and_the_deletion(
     customer: CustomerProfile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = NOW - relativedelta(months=15)
-    _make_month("chat_messages", old)
-    _message(_session(customer, old), old)
-    before = retention._held
-    holding: list[Future[Any]] = []
+    _create_partition("chat_messages", EXPIRED_MONTH)
+    _create_message(_create_session(customer, EXPIRED_MONTH), EXPIRED_MONTH)
+    hold_condition = retention._hold_condition
+    attempts: list[Future[Any]] = []
 
     def set_hold() -> None:
-        hold(subject=UUID(str(customer.pk)), reason="claim", by=None)
+        set_legal_hold(subject=UUID(str(customer.pk)), reason="claim", by=None)
         connections.close_all()
 
-    def look(*arguments: Any) -> Any:
-        seen = before(*arguments)
-        if not holding:
-            holding.append(pool.submit(set_hold))
-            assert not wait(holding, timeout=0.5).done  # until what was looked at is done
-        return seen
-
     with ThreadPoolExecutor() as pool:
-        monkeypatch.setattr(retention, "_held", look)
-        (made,) = sweep(only=["chat messages"], now=NOW)
-        holding[0].result(timeout=10)
-    assert (made.removed, made.error, LegalHold.objects.count()) == (1, "", 1)
+
+        def check_while_a_hold_is_set(*arguments: Any) -> Any:
+            condition = hold_condition(*arguments)
+            if not attempts:
+                attempts.append(pool.submit(set_hold))
+                is_set = wait(attempts, timeout=0.5).done
+                assert not is_set  # it waits for the end of the deletion
+            return condition
+
+        monkeypatch.setattr(retention, "_hold_condition", check_while_a_hold_is_set)
+        (record,) = sweep(only=["chat messages"], now=NOW)
+        attempts[0].result(timeout=10)
+
+    assert record.deleted == 1
+    assert record.error == ""
+    assert LegalHold.objects.count() == 1
 
 
-def test_the_command_prints_a_row_a_rule() -> None:
+def test_command_prints_a_row_for_each_rule() -> None:
     out = StringIO()
+
     call_command("sweep_retention", "--dry-run", stdout=out)
-    for rule in rules():
+
+    for rule in retention_rules():
         assert rule.name in out.getvalue()
-    assert RetentionSweep.objects.filter(is_rehearsal=True).count() == len(rules())
-    call_command("sweep_retention", "--rule", "event inbox", stdout=out)
-    assert RetentionSweep.objects.filter(is_rehearsal=False).count() == 1
+    assert RetentionSweep.objects.filter(is_dry_run=True).count() == len(retention_rules())
+
+
+def test_command_applies_one_rule_and_rejects_an_unknown_one() -> None:
+    call_command("sweep_retention", "--rule", "event inbox", stdout=StringIO())
+    assert RetentionSweep.objects.filter(is_dry_run=False).count() == 1
+
     with pytest.raises(CommandError):
-        call_command("sweep_retention", "--rule", "nonsense", stdout=out)
+        call_command("sweep_retention", "--rule", "nonsense", stdout=StringIO())
 
 
-def test_rules_name_columns_that_are_there() -> None:
-    for rule in rules():
-        assert rule.column in {field.column for field in rule.kind._meta.local_fields}
-        assert rule.why
+def test_rules_refer_to_existing_columns_and_have_reasons() -> None:
+    for rule in retention_rules():
+        columns = {field.column for field in rule.model_class._meta.local_fields}
+        assert rule.age_column in columns
+        assert rule.reason

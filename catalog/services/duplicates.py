@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, Field, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from catalog.ingest.matching import (
+from catalog.matching import (
     ALGORITHM_VERSION,
     MatchCandidate,
     ProductComparison,

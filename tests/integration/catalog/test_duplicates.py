@@ -10,8 +10,8 @@ from django.forms.models import model_to_dict
 from django.test import Client
 from django.urls import reverse
 
-from catalog.ingest.matching import ALGORITHM_VERSION
 from catalog.ingest.records import CleanListing, Potency
+from catalog.matching import ALGORITHM_VERSION
 from catalog.models import MatchDecision, Product, ProductAlias, Store, StoreStock
 from catalog.selectors import listings_with_origin
 from catalog.services.duplicates import (
@@ -460,7 +460,7 @@ def test_automatic_merges_of_an_older_version_are_revised(monkeypatch: pytest.Mo
     assert MatchDecision.objects.get().algorithm == "match-next"
 
     monkeypatch.setattr("catalog.services.duplicates.ALGORITHM_VERSION", "match-stricter")
-    monkeypatch.setattr("catalog.ingest.matching._MIN_SAME_SCORE", 101)
+    monkeypatch.setattr("catalog.matching.bands._MIN_SAME_SCORE", 101)
 
     assert match_products().for_review == 1
 

@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 from catalog.ingest.cleaning.listing import clean_listing
-from catalog.ingest.matching import MatchCandidate, compare_products
 from catalog.ingest.records import ProductRecord
+from catalog.matching import MatchCandidate, compare_products
 from catalog.models import Product
 from catalog.services.duplicates import match_candidate
 

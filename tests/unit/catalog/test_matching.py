@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from catalog.ingest.matching import MatchCandidate, brand_block, compare_products, rank_matches
+from catalog.matching import MatchCandidate, brand_block, compare_products, rank_matches
 
 PINK = MatchCandidate(
     merge_key="a",

@@ -1,5 +1,5 @@
 """
-Product matching: decides whether two products are the same.
+Bands: comparison of two products, its score and band, and the ranking of matches.
 
 Vetoes (GTIN, category, size, dose, brand) come first, then names are compared word by word, then
 doubts lower the score. The score gives a band: "same" is merged, "review" is put before staff,
@@ -10,13 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from itertools import combinations
 from typing import Literal
 
 from rapidfuzz.distance import DamerauLevenshtein
 
-from catalog.ingest.vocabulary import plain_words
+from catalog.matching.features import MatchCandidate, brand_block, name_words
+from catalog.matching.vetoes import find_veto
 
 ALGORITHM_VERSION = "match-4"
 Band = Literal["same", "review", "different"]
@@ -41,41 +41,8 @@ _MIN_REVIEW_SCORE = 80
 _MIN_SAME_SCORE = 99
 _DOUBT_PENALTY = 10
 """Score deducted per doubt: enough to turn "same" into "review"."""
-# Words for a product's form, which its category states already; both languages, without accents.
-_FORM_WORDS = frozenset({
-    "a", "au", "aux", "avec", "by", "de", "des", "du", "en", "et", "for", "of", "par", "the",
-    "with", "bud", "buds", "dried", "flower", "flowers", "fleur", "fleurs", "sechee", "sechees",
-    "herb", "whole", "joint", "joints", "pre", "preroll", "prerolls", "prerolled", "preroule",
-    "preroules", "roll", "rolled", "rolls", "roule", "roules", "510", "stylo", "thread", "vape",
-    "vapes", "vaporizer", "vapoteuse", "vaporisateur", "cannabis", "marijuana", "pack", "packs",
-    "paquet", "package", "unit", "units", "each", "pieces", "soft",
-})  # fmt: skip
-# Synonyms in both languages: the word compared, and its other forms.
-_SYNONYMS = {
-    alias: word
-    for word, aliases in {
-        "cartridge": "cart carts cartridges cartouche cartouches",
-        "disposable": "disposables jetable jetables",
-        "gummy": "gummies gummie jujube jujubes",
-        "chew": "chews bouchee bouchees",
-        "capsule": "capsules caps gelule gelules",
-        "resin": "resine",
-        "diamonds": "diamond diamant diamants",
-        "distillate": "distillat",
-        "live": "vivante",
-        "infused": "infuse infusee infuses infusees",
-        "milled": "moulu moulue",
-        "organic": "biologique bio",
-        "day": "jour",
-        "night": "nuit",
-        "light": "legere leger",
-    }.items()
-    for alias in aliases.split()
-}
 _STRAIN_CATEGORIES = frozenset({"dried_flower", "pre_rolls", "vapes", "extracts"})
-_GRAMS = re.compile(r"(?:(?P<times>\d+)x)?(?P<grams>\d*\.?\d+)g")
 _PRE_ROLL = re.compile(r"\bpre[- ]?rolls?\b|\bpre[- ]?rolled\b|\bpr[eé][- ]?roul|\bjoints?\b", re.I)
-_COMPANY_WORDS = frozenset({"inc", "ltd", "ltee", "corp", "co", "llc", "cannabis"})
 # Words that distinguish products: a name with one of them more is another product.
 _DISTINCTIVE_WORDS = frozenset({
     "indica", "sativa", "hybrid", "hybride", "cbd", "thc", "cbg", "cbn", "cbc", "thcv", "thca",
@@ -89,53 +56,6 @@ _DISTINCTIVE_WORDS = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchCandidate:
-    """The attributes of a product that are compared; None: unknown."""
-
-    merge_key: str
-    name: str
-    name_fr: str | None = None
-    brand: str | None = None
-    gtin: str | None = None
-    category: str | None = None
-    strain_type: str | None = None
-    weight_grams: Decimal | None = None
-    volume_ml: Decimal | None = None
-    unit_count: int | None = None
-    thc_mg: Decimal | None = None
-    cbd_mg: Decimal | None = None
-    measures: frozenset[str] = frozenset()
-    """Sizes and doses in the name: "100mg", "3x0.5g"."""
-    thc: tuple[Decimal, Decimal] | None = None
-    cbd: tuple[Decimal, Decimal] | None = None
-
-    @property
-    def has_size(self) -> bool:
-        """Whether any size or dose is known."""
-        return self.has_column_size or self.thc_mg is not None or bool(self.measures)
-
-    @property
-    def has_column_size(self) -> bool:
-        """Whether its source states weight, volume or unit count outside the name."""
-        sizes = (self.weight_grams, self.volume_ml, self.unit_count)
-        return any(size is not None for size in sizes)
-
-    @property
-    def has_pack(self) -> bool:
-        """
-        Whether weight, volume or unit count are known.
-
-        A dose does not state them: "3 Pack" and "50mg" may be two products.
-        """
-        return self.has_column_size or self.measures > self.doses
-
-    @property
-    def doses(self) -> frozenset[str]:
-        """The milligrams in the name."""
-        return frozenset(measure for measure in self.measures if measure.endswith("mg"))
-
-
 @dataclass(frozen=True, slots=True)
 class ProductComparison:
     """Similarity of two products, 0 to 100, with its band and reasons."""
@@ -145,35 +65,9 @@ class ProductComparison:
     reasons: tuple[str, ...]
 
 
-@lru_cache(maxsize=65_536)
-def brand_block(brand: str | None) -> str:
-    """Return the blocking key of a brand: its letters without words such as "Inc"; "": unknown."""
-    words = plain_words(brand or "")
-    if not words or words[0] in {"unknown", "inconnu", "n/a", "none"}:
-        return ""
-    distinctive = [word for word in words if word not in _COMPANY_WORDS]
-    return "".join(distinctive or words)[:100]
-
-
-@lru_cache(maxsize=65_536)
-def name_words(name: str) -> tuple[str, ...]:
-    """
-    Return the distinctive words of a cleaned name, in order, without words for its form.
-
-    A name that consists of nothing else keeps its words.
-    """
-    # Ratios and decimals stay distinct: "15:1" is neither "1.5:1" nor "151".
-    text = re.sub(r"(\d)\s*:\s*(?=\d)", r"\1to", name)
-    text = re.sub(r"(\d)[.,](?=\d)", r"\1point", text)
-    text = re.sub(r"['’]s\b", "s", text)
-    words = plain_words(re.sub("[&/#]", " ", text))
-    distinctive = [_SYNONYMS.get(word, word) for word in words if word not in _FORM_WORDS]
-    return tuple(distinctive or words)
-
-
 def compare_products(left: MatchCandidate, right: MatchCandidate) -> ProductComparison:
     """Compare two products; symmetric."""
-    if veto := _veto(left, right):
+    if veto := find_veto(left, right):
         return ProductComparison(0, "different", (veto,))
     pairs = [
         _compare_names(name_words(a), name_words(b))
@@ -225,62 +119,6 @@ def _allows_extra_word(left: MatchCandidate, right: MatchCandidate) -> bool:
 def _for_review(comparison: ProductComparison, reason: str) -> ProductComparison:
     score = min(comparison.score, _MIN_SAME_SCORE - 1)
     return ProductComparison(score, "review", (*comparison.reasons, reason))
-
-
-def _veto(left: MatchCandidate, right: MatchCandidate) -> str:
-    """Return the reason why two products cannot be the same whatever their names, or ""."""
-    if left.gtin and right.gtin and left.gtin != right.gtin:
-        return "other GTIN"
-    if left.category and right.category and left.category != right.category:
-        return "other category"
-    return (
-        _size_veto(left, right)
-        or _dose_veto(left, right)
-        or _name_size_veto(left, right)
-        or ("other brand" if _has_other_brand(left, right) else "")
-    )
-
-
-def _size_veto(left: MatchCandidate, right: MatchCandidate) -> str:
-    if not (left.has_column_size and right.has_column_size):
-        return ""
-    sizes = (
-        (left.weight_grams, right.weight_grams, "weight"),
-        (left.volume_ml, right.volume_ml, "volume"),
-        (left.unit_count or 1, right.unit_count or 1, "number of pieces"),
-    )
-    for left_size, right_size, label in sizes:
-        if left_size is not None and right_size is not None and left_size != right_size:
-            return f"other {label}"
-    return ""
-
-
-def _dose_veto(left: MatchCandidate, right: MatchCandidate) -> str:
-    doses = ((left.thc_mg, right.thc_mg), (left.cbd_mg, right.cbd_mg), (left.doses, right.doses))
-    has_other_dose = any(one and other and one != other for one, other in doses)
-    return "other dose" if has_other_dose else ""
-
-
-def _name_size_veto(left: MatchCandidate, right: MatchCandidate) -> str:
-    """Compare sizes in names, for sources that state sizes nowhere else."""
-    has_both_sizes = left.has_column_size and right.has_column_size
-    if left.measures and right.measures and not has_both_sizes and left.measures != right.measures:
-        return "other size in the name"
-    for named, other in ((left, right), (right, left)):
-        weights = set() if named.has_column_size else _weights_in_name(named.measures)
-        if weights and other.weight_grams is not None and other.weight_grams not in weights:
-            return "other weight"
-    return ""
-
-
-def _has_other_brand(left: MatchCandidate, right: MatchCandidate) -> bool:
-    return len({brand_block(left.brand), brand_block(right.brand)} - {""}) > 1
-
-
-def _weights_in_name(measures: frozenset[str]) -> set[Decimal]:
-    """Return the weights in a name, in grams: 1 for "1g", 1.5 for "3x0.5g"."""
-    matches = (_GRAMS.fullmatch(measure) for measure in measures)
-    return {Decimal(match["times"] or 1) * Decimal(match["grams"]) for match in matches if match}
 
 
 def _doubts(left: MatchCandidate, right: MatchCandidate) -> list[str]:

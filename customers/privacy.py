@@ -11,7 +11,7 @@ from django.db import connection
 from customers.models import CustomerProfile
 from customers.recommendations.cache import RECOMMENDATION_CACHE
 from customers.services.access import log_access
-from mlops.privacy.identifiers import Identifiers
+from mlops.privacy.identifiers import Identifiers, register_reference_fields
 from mlops.privacy.personal_data import (
     PersonalRows,
     TextMentions,
@@ -90,6 +90,7 @@ def remove_cached_recommendations(identifiers: Identifiers, _requested_by: str) 
     RECOMMENDATION_CACHE.remove(str(identifiers.id))
 
 
+register_reference_fields("customer[a-z_]*")
 register(
     PersonalRows(
         name="message_feedback",

@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from mlops.privacy.retention import RetentionRule, register
-from mlops.streams.event_types import TOPICS
+from mlops.streams.event_types import event_topics
 
 _YEAR = timedelta(days=365)
 _CONCATENATED = "concat_ws(chr(10), {})"
-_TOPICS = ", ".join(f"'{topic}'" for topic in TOPICS)
+_TOPICS = ", ".join(f"'{topic}'" for topic in event_topics())
 
 register(
     RetentionRule(

@@ -2,14 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
-from django.utils.module_loading import autodiscover_modules
 
 from config.api.keys import Audience
+from config.declarations import DeclarationRegistry
 from vectors.encoders.base import Vectors
 from vectors.encoders.features import FeatureLayout
 
@@ -85,7 +86,7 @@ class ComposedEntity(_BaseEntity):
 
 
 Entity = EmbeddedEntity | ComposedEntity
-_entities: dict[str, Entity] = {}
+ENTITIES = DeclarationRegistry[str, Entity]("embeddings", name_of=attrgetter("collection"))
 _EntityClass = TypeVar("_EntityClass", bound=type[EmbeddedEntity] | type[ComposedEntity])
 
 
@@ -93,7 +94,7 @@ def register(entity_class: _EntityClass) -> _EntityClass:
     """
     Register an entity class; used as a decorator.
 
-    Raises ImproperlyConfigured for fields without audience or for staff only: customers could find
+    Raises ImproperlyConfigured for fields without audience or for staff only: clients could find
     rows by them.
     """
     refused = [
@@ -103,14 +104,13 @@ def register(entity_class: _EntityClass) -> _EntityClass:
         raise ImproperlyConfigured(
             f"{entity_class.__name__}: fields for staff, or without an audience: {refused}"
         )
-    _entities[entity_class.collection] = entity_class()
+    ENTITIES.register(entity_class())
     return entity_class
 
 
 def entities() -> dict[str, Entity]:
     """Return the available entities by collection, composed ones after those they depend on."""
-    autodiscover_modules("embeddings")
-    available = [entity for entity in _entities.values() if entity.is_available()]
+    available = [entity for entity in ENTITIES.all() if entity.is_available()]
     ordered = sorted(available, key=lambda entity: isinstance(entity, ComposedEntity))
     return {entity.collection: entity for entity in ordered}
 

@@ -1,4 +1,4 @@
-"""Personal data store of customer vectors."""
+"""Personal data store of vectors."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -17,6 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from catalog.api import examples
 from catalog.api.filters import ProductFilters
+from catalog.api.permissions import CanReadCatalog, IsAgeVerified
 from catalog.api.serializers import (
     MAX_RESULTS,
     ImageQuerySerializer,
@@ -38,7 +39,7 @@ from catalog.search.pipeline import (
 )
 from catalog.selectors import products_in_order
 from config.api.parameters import parse_integer, reject_unknown_parameters
-from config.api.permissions import CanReadCatalog, IsAgeVerified, IsStaffClient
+from config.api.permissions import IsStaffClient
 from config.errors import BadInput
 from vectors import search as vector_search
 

@@ -16,6 +16,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from catalog.api import examples
 from catalog.api.filters import ProductFilters
+from catalog.api.permissions import CanReadCatalog, CanWriteCatalog, IsAgeVerified
 from catalog.api.serializers import (
     MAX_RESULTS,
     ProductSerializer,
@@ -28,7 +29,6 @@ from catalog.selectors import similar_products
 from catalog.services.corrections import create_product, update_products
 from config.api.keys import client_of
 from config.api.parameters import parse_integer, reject_unknown_parameters
-from config.api.permissions import CanReadCatalog, CanWriteCatalog, IsAgeVerified
 from config.errors import BadInput, Conflict
 
 _LIMIT = OpenApiParameter(

@@ -3,11 +3,22 @@
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiParameter
 
 from config.api.errors import PROBLEM_JSON
+from config.api.idempotency import HEADER as IDEMPOTENCY_KEY
 from config.api.keys import KEYWORD, Audience
 from config.api.serializers import ModelResponseSerializer
 
+IDEMPOTENCY_KEY_PARAMETER = OpenApiParameter(
+    IDEMPOTENCY_KEY,
+    str,
+    OpenApiParameter.HEADER,
+    description=(
+        "Key of the request, chosen by the client: 1 to 255 printable characters. A repeated"
+        " request with the same key and body gets the same response for 24 hours."
+    ),
+)
 # Fields of a page that describe the page and not its rows.
 _PAGE_FIELDS = {"next", "previous", "results", "count"}
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from config.api.keys import actor_of
 from config.api.pagination import ApiCursorPagination
 from config.api.parameters import reject_unknown_parameters
-from config.api.permissions import CanReadCustomers, CanWriteChats
+from config.api.permissions import has_scope
 from customers.api import chat_examples as examples
 from customers.api.chat_serializers import (
     ChatMessageRequestSerializer,
@@ -64,12 +64,12 @@ class ChatSessionViewSet(CustomerDataViewSet):
     serializer_class = ChatSessionSerializer
     pagination_class = _SessionPagination
     scopes: ClassVar = {
-        "create": CanWriteChats,
-        "list": CanReadCustomers,
-        "retrieve": CanWriteChats,
-        "messages": CanWriteChats,
-        "append": CanWriteChats,
-        "close": CanWriteChats,
+        "create": has_scope("chat:write"),
+        "list": has_scope("customers:read"),
+        "retrieve": has_scope("chat:write"),
+        "messages": has_scope("chat:write"),
+        "append": has_scope("chat:write"),
+        "close": has_scope("chat:write"),
     }
 
     @extend_schema(
@@ -206,7 +206,7 @@ class ChatMessageViewSet(CustomerDataViewSet):
 
     queryset = ChatMessage.objects.all()
     serializer_class = MessageFeedbackSerializer
-    scopes: ClassVar = {"feedback": CanWriteChats}
+    scopes: ClassVar = {"feedback": has_scope("chat:write")}
 
     @extend_schema(
         summary="Record feedback on a chat message",

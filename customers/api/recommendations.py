@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.api.keys import ApiClient, Audience, actor_of, client_of, recently_authenticated
-from config.api.permissions import CanReadRecommendations, CanSendEvents
+from config.api.permissions import has_scope
 from config.api.throttling import throttle_client
 from config.cache import RenderedResponse
 from customers.api.parameters import parse_body, parse_uuid
@@ -54,7 +54,7 @@ from customers.services.recommendations import record_feedback
 class RecommendationsView(APIView):
     """Base class of the recommendation endpoints; serves from the local cache where possible."""
 
-    permission_classes = (IsAuthenticated, CanReadRecommendations)
+    permission_classes = (IsAuthenticated, has_scope("recommendations:read"))
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -139,7 +139,7 @@ class SessionRecommendationsView(RecommendationsView):
 class RecommendationFeedbackView(APIView):
     """Feedback on recommended products."""
 
-    permission_classes = (IsAuthenticated, CanSendEvents)
+    permission_classes = (IsAuthenticated, has_scope("events:write"))
 
     @extend_schema(
         operation_id="recommendations_feedback",

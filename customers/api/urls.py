@@ -3,6 +3,7 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
+from customers.api import event_examples  # noqa: F401  # registers the OpenAPI extension
 from customers.api.chats import ChatMessageViewSet, ChatSessionViewSet
 from customers.api.recommendations import (
     CustomerRecommendationsView,

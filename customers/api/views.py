@@ -15,7 +15,7 @@ from config.api.etags import ConditionalView, require_if_match
 from config.api.keys import actor_of
 from config.api.pagination import ApiCursorPagination
 from config.api.parameters import reject_unknown_parameters
-from config.api.permissions import CanErasePersonalData, CanReadCustomers, CanWriteCustomers
+from config.api.permissions import has_scope
 from config.errors import BadInput, Conflict
 from customers.api import customer_examples as examples
 from customers.api.parameters import CustomerDataViewSet, get_customer, parse_body, parse_uuid
@@ -100,18 +100,18 @@ class CustomerViewSet(CustomerDataViewSet):
     queryset = CustomerProfile.objects.all()
     serializer_class = CustomerSerializer
     scopes: ClassVar = {
-        "create": CanWriteCustomers,
-        "retrieve": CanReadCustomers,
-        "partial_update": CanWriteCustomers,
-        "by_external_id": CanReadCustomers,
-        "consents": CanReadCustomers,
-        "give_consent": CanWriteCustomers,
-        "withdraw_consent": CanWriteCustomers,
-        "purchases": CanReadCustomers,
-        "interactions": CanReadCustomers,
-        "verify_age": CanWriteCustomers,
-        "export": CanReadCustomers,
-        "erase": CanErasePersonalData,
+        "create": has_scope("customers:write"),
+        "retrieve": has_scope("customers:read"),
+        "partial_update": has_scope("customers:write"),
+        "by_external_id": has_scope("customers:read"),
+        "consents": has_scope("customers:read"),
+        "give_consent": has_scope("customers:write"),
+        "withdraw_consent": has_scope("customers:write"),
+        "purchases": has_scope("customers:read"),
+        "interactions": has_scope("customers:read"),
+        "verify_age": has_scope("customers:write"),
+        "export": has_scope("customers:read"),
+        "erase": has_scope("privacy:write"),
     }
 
     @extend_schema(

@@ -50,10 +50,10 @@ class LegalHoldForm(forms.ModelForm):
         fields = ("subject", "reason")
 
     def clean_subject(self) -> Any:
-        """Reject an unknown customer."""
+        """Reject an unknown person."""
         subject = self.cleaned_data["subject"]
         if identify(subject) is None:
-            raise forms.ValidationError("Customer not found.")
+            raise forms.ValidationError("Person not found.")
         return subject
 
     def clean_reason(self) -> str:

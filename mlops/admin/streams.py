@@ -18,7 +18,7 @@ from django.utils import timezone
 from config.clients.kafka import is_configured
 from mlops.admin.read_only import ReadOnlyAdmin
 from mlops.models import InboxEvent, OutboxEvent, QuarantinedRecord, SystemMetric
-from mlops.streams.event_types import TOPICS
+from mlops.streams.event_types import event_topics
 from mlops.streams.intake import PIPELINE
 from mlops.streams.lag import DEAD_LETTERS, ERRORS, LAG, RATE
 
@@ -92,7 +92,7 @@ def _topics() -> Sequence[Mapping[str, Any]]:
     )
     return [
         {"topic": topic, "accepted": accepted.get(topic, 0), "rejected": rejected.get(topic, 0)}
-        for topic in TOPICS
+        for topic in event_topics()
     ]
 
 

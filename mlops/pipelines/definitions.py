@@ -67,7 +67,6 @@ class PipelineSource(Protocol):
     code: str
     label: str
     base_url: str
-    price_kind: str
 
     def fetch(self, client: "SourceClient", *, limit: int | None) -> Iterator[RawResponse]:
         """Fetch all pages. Raises SourceBroken at the first response in an unknown format."""

@@ -47,7 +47,7 @@ def run_source(  # noqa: PLR0913  # options of a run, each with a default
     """
     Fetch everything of one source, then process it; return the finished run.
 
-    A run that ends in an error leaves a failed Run and one open Alert, and has changed no product:
+    A run that ends in an error leaves a failed Run and one open Alert, and has changed no rows:
     processing begins only when every page has landed and the whole feed has been surveyed.
 
     accept: a person has confirmed beforehand that large changes are right.

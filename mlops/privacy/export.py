@@ -43,7 +43,7 @@ class PersonNotFound(CultivarError):
     code = "person_not_found"
 
     def __init__(self) -> None:
-        super().__init__("Customer not found.")
+        super().__init__("Person not found.")
 
 
 def export(subject: UUID) -> dict[str, list[Any]]:

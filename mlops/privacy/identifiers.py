@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
 
+from config.declarations import DeclarationRegistry
+
 _MIN_LENGTH_IN_TEXT = 6
 _ALTERNATIVES_PER_PATTERN = 100
+_REFERENCE_FIELDS = DeclarationRegistry[str, str]("privacy", name_of=str)
+register_reference_fields = _REFERENCE_FIELDS.register
+"""Register JSON fields, as regular expressions, whose values are identifiers of persons."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Identifiers:
     traces: ids that belong to this person only, such as order and session ids.
 
     An external id or trace of fewer than six characters is only found as the value of a JSON field
-    named `external_id` or after customers: in other places it could belong to anyone.
+    named `external_id` or as registered: in other places it could belong to anyone.
     """
 
     id: UUID
@@ -68,7 +73,7 @@ def _patterns(person_id: UUID, identifiers: Iterable[str]) -> tuple[str, ...]:
         if len(identifier) < _MIN_LENGTH_IN_TEXT
     ]
     if short:
-        field = "(?:customer[a-z_]*|external_id)"
+        field = f"(?:{'|'.join(('external_id', *_REFERENCE_FIELDS.all()))})"
         patterns.append(rf'{field}\\?":\s*\\?"({"|".join(short)})\\?"')
     return tuple(patterns)
 

@@ -60,7 +60,7 @@ def set_legal_hold(*, subject: UUID, reason: str, by: Any) -> LegalHold:
         if not is_acquired:
             raise PersonLocked
         if identify(subject) is None:
-            raise BadInput("subject", "is not the id of a customer")
+            raise BadInput("subject", "is not the id of a person")
         hold = LegalHold.objects.create(subject=subject, reason=reason.strip(), set_by=by)
     hold.refresh_from_db()
     return hold

@@ -5,12 +5,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.utils.module_loading import autodiscover_modules
 
+from config.declarations import DeclarationRegistry, function_name
 from mlops.privacy.identifiers import Identifiers
 
 MAX_SAMPLES = 5
@@ -184,20 +185,17 @@ Identify = Callable[[UUID, bool], Identifiers | None]
 """Returns the identifiers of a person, None if unknown; locks their row if the flag is set."""
 ErasureHook = Callable[[Identifiers, str], None]
 """Called after an erasure with the person's identifiers and who requested it."""
-_stores: dict[str, PersonalDataStore] = {}
-_identifier_functions: list[Identify] = []
-_erasure_hooks: list[ErasureHook] = []
-
-
-def register(*stores: PersonalDataStore) -> None:
-    """Register stores."""
-    _stores.update({store.name: store for store in stores})
+PERSONAL_DATA_STORES = DeclarationRegistry[str, PersonalDataStore](
+    "privacy", name_of=attrgetter("name")
+)
+_IDENTIFIER_FUNCTIONS = DeclarationRegistry[str, Identify]("privacy", name_of=function_name)
+_ERASURE_HOOKS = DeclarationRegistry[str, ErasureHook]("privacy", name_of=function_name)
+register = PERSONAL_DATA_STORES.register
 
 
 def register_identifier(function: Identify) -> Identify:
     """Register a function that identifies a person; a decorator."""
-    if function not in _identifier_functions:
-        _identifier_functions.append(function)
+    _IDENTIFIER_FUNCTIONS.register(function)
     return function
 
 
@@ -207,21 +205,20 @@ def register_erasure_hook(function: ErasureHook) -> ErasureHook:
 
     For data in processes and caches. It may be called more than once for the same person.
     """
-    if function not in _erasure_hooks:
-        _erasure_hooks.append(function)
+    _ERASURE_HOOKS.register(function)
     return function
 
 
 def personal_data_stores() -> list[PersonalDataStore]:
     """Return every registered store in the order of deletion."""
-    _discover()
-    return sorted(_stores.values(), key=lambda store: store.order)
+    # The stores of this package, which autodiscovery finds instead of a module `privacy`.
+    import_module("mlops.privacy.engine_data")
+    return sorted(PERSONAL_DATA_STORES.all(), key=attrgetter("order"))
 
 
 def erasure_hooks() -> Sequence[ErasureHook]:
     """Return the functions that are called after an erasure."""
-    _discover()
-    return tuple(_erasure_hooks)
+    return _ERASURE_HOOKS.all()
 
 
 def identify(person_id: UUID, *, lock: bool = False) -> Identifiers | None:
@@ -230,8 +227,7 @@ def identify(person_id: UUID, *, lock: bool = False) -> Identifiers | None:
 
     lock: lock the person's row until the end of the transaction.
     """
-    _discover()
-    for function in _identifier_functions:
+    for function in _IDENTIFIER_FUNCTIONS.all():
         if identifiers := function(person_id, lock):
             return identifiers
     return None
@@ -259,9 +255,3 @@ def count_remaining_mentions(identifiers: Identifiers) -> dict[str, int]:
             if count := cursor.fetchone()[0]:
                 counts[f"{table}: columns"] = int(count)
     return counts
-
-
-def _discover() -> None:
-    """Import the registrations of every application and of the engine."""
-    autodiscover_modules("privacy")
-    import_module("mlops.privacy.engine_data")

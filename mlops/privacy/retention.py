@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import pglock
@@ -13,8 +14,8 @@ from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import F, Model
 from django.utils import timezone
-from django.utils.module_loading import autodiscover_modules
 
+from config.declarations import DeclarationRegistry
 from config.errors import CultivarError
 from mlops.models import RetentionSweep
 from mlops.privacy.identifiers import Identifiers
@@ -86,18 +87,13 @@ class SweepInProgress(CultivarError):
         super().__init__("Another sweep is in progress.")
 
 
-_registered: dict[str, RetentionRule] = {}
-
-
-def register(*rules: RetentionRule) -> None:
-    """Register rules."""
-    _registered.update({rule.name: rule for rule in rules})
+RETENTION_RULES = DeclarationRegistry[str, RetentionRule]("retention", name_of=attrgetter("name"))
+register = RETENTION_RULES.register
 
 
 def retention_rules() -> list[RetentionRule]:
     """Return every registered rule."""
-    autodiscover_modules("retention")
-    return list(_registered.values())
+    return RETENTION_RULES.all()
 
 
 def sweep(

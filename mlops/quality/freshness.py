@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils import timezone
-from django.utils.module_loading import autodiscover_modules
 
+from config.declarations import DeclarationRegistry, function_name
 from mlops.quality.alerts import close_alerts, open_alert
 
 ALERT_CODE = "stale"
@@ -24,21 +24,20 @@ class MonitoredSource:
 
 
 ListSources = Callable[[], Iterable[MonitoredSource]]
-_registered: list[ListSources] = []
+MONITORED_SOURCES = DeclarationRegistry[str, ListSources]("freshness", name_of=function_name)
 
 
 def register(function: ListSources) -> ListSources:
     """Register a function that returns sources to monitor; a decorator."""
-    _registered.append(function)
+    MONITORED_SOURCES.register(function)
     return function
 
 
 def check_freshness() -> dict[str, int]:
     """Open an alert for each stale source, close those of fresh ones; return the counts."""
-    autodiscover_modules("freshness")
     counts = {"fresh": 0, "stale": 0}
     now = timezone.now()
-    for list_sources in _registered:
+    for list_sources in MONITORED_SOURCES.all():
         for source in list_sources():
             if source.newest_at and now - source.newest_at <= source.max_age:
                 counts["fresh"] += 1

@@ -7,13 +7,14 @@ previous seal of the table: seals form a chain, of which none can be removed or 
 Applications register the tables in `integrity.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from django.db.backends.utils import CursorWrapper
-from django.utils.module_loading import autodiscover_modules
 
 from config.crypto import key_ring
+from config.declarations import DeclarationRegistry
 from mlops.models import IntegritySeal
 
 _PURPOSE = b"integrity"
@@ -40,18 +41,13 @@ class SealedTable:
 BlockState = tuple[int, str]
 """Row count and checksum of a block; the checksum ends with the fingerprint of the columns."""
 EMPTY_BLOCK: BlockState = (0, "")
-_registered: dict[str, SealedTable] = {}
+SEALED_TABLES = DeclarationRegistry[str, SealedTable]("integrity", name_of=attrgetter("table"))
+register = SEALED_TABLES.register
 
 
-def register(*tables: SealedTable) -> None:
-    """Register tables."""
-    _registered.update({table.table: table for table in tables})
-
-
-def sealed_tables() -> dict[str, SealedTable]:
+def sealed_tables() -> Mapping[str, SealedTable]:
     """Return every registered table by name."""
-    autodiscover_modules("integrity")
-    return _registered
+    return SEALED_TABLES.by_name()
 
 
 def sealed_columns(cursor: CursorWrapper, sealed: SealedTable) -> list[str]:

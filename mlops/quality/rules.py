@@ -1,11 +1,12 @@
 """Quality rules: registered by each application in `quality.py`, checked by SQL over all rows."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.utils.module_loading import autodiscover_modules
 
+from config.declarations import DeclarationRegistry
 from mlops.models import QualityFinding
 from mlops.quality.alerts import close_alerts, open_alert
 
@@ -33,18 +34,13 @@ class QualityRule:
     """Whether a write that would violate the rule is refused."""
 
 
-_registered: dict[str, QualityRule] = {}
-
-
-def register(*rules: QualityRule) -> None:
-    """Register rules."""
-    _registered.update({rule.name: rule for rule in rules})
+QUALITY_RULES = DeclarationRegistry[str, QualityRule]("quality", name_of=attrgetter("name"))
+register = QUALITY_RULES.register
 
 
 def quality_rules() -> list[QualityRule]:
     """Return every registered rule."""
-    autodiscover_modules("quality")
-    return list(_registered.values())
+    return QUALITY_RULES.all()
 
 
 def check_quality() -> dict[str, int]:

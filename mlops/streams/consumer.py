@@ -21,7 +21,7 @@ from config.clients.kafka import Batch, Consumer, KafkaFailed, Producer
 from mlops.models import InboxEvent
 from mlops.streams.dead_letters import DeadLetter, publish_dead_letters
 from mlops.streams.decoding import UndecodableEvent, decode_message
-from mlops.streams.event_types import TOPICS, Event
+from mlops.streams.event_types import Event, event_topics
 from mlops.streams.intake import IntakeResult, apply_events
 from mlops.streams.lag import ConsumerCounts, ConsumerMetrics
 
@@ -178,7 +178,7 @@ class EventConsumer:
 
 
 def consume(
-    topics: Collection[str] = TOPICS,
+    topics: Collection[str] = (),
     *,
     name: str = "",
     max_messages: int | None = None,
@@ -188,10 +188,11 @@ def consume(
     """
     Consume topics as a member of the consumer group until stopped; return the counts.
 
+    topics: all registered ones by default.
     on_start: called with the consumer before it starts, for example to register signal handlers.
     Raises KafkaFailed when no broker is available.
     """
-    with Consumer(topics) as kafka, Producer() as producer:
+    with Consumer(topics or event_topics()) as kafka, Producer() as producer:
         consumer = EventConsumer(
             kafka, producer, name=name, max_messages=max_messages, until_idle=until_idle
         )

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from django.utils.module_loading import autodiscover_modules
 from pydantic import BaseModel, ConfigDict
 
-TOPICS = ("customer_interactions", "inventory_updates", "price_changes", "system_metrics")
+from config.declarations import DeclarationRegistry
 
 
 class EventData(BaseModel):
@@ -57,21 +56,17 @@ class EventType:
     """Scope that an API key needs to send such events by REST."""
 
 
-_registered: dict[tuple[str, str], EventType] = {}
+EVENT_TYPES = DeclarationRegistry[tuple[str, str], EventType](
+    "events", name_of=attrgetter("topic", "type")
+)
+register = EVENT_TYPES.register
 
 
-def register(event_type: EventType) -> EventType:
-    """Add an event type. Raises ValueError: unknown topic, or type registered twice."""
-    if event_type.topic not in TOPICS:
-        raise ValueError(f"{event_type.topic} is not one of {', '.join(TOPICS)}")
-    key = (event_type.topic, event_type.type)
-    if _registered.setdefault(key, event_type) is not event_type:
-        raise ValueError(f"{event_type.type} of {event_type.topic} is registered twice")
-    return event_type
-
-
-@cache
 def event_types() -> Mapping[tuple[str, str], EventType]:
     """Return every event type by topic and type, from each application's `events.py`."""
-    autodiscover_modules("events")
-    return _registered
+    return EVENT_TYPES.by_name()
+
+
+def event_topics() -> tuple[str, ...]:
+    """Return the topics of all event types, in alphabetical order."""
+    return tuple(sorted({topic for topic, _ in event_types()}))

@@ -15,7 +15,7 @@ from config.errors import BadInput
 from mlops.models import InboxEvent, QuarantinedRecord
 from mlops.pipelines.replay import REPLAYED, ReplayRefused
 from mlops.streams.decoding import UndecodableEvent, decode_event, decode_message
-from mlops.streams.event_types import TOPICS, Event
+from mlops.streams.event_types import Event, event_topics
 from mlops.streams.intake import PIPELINE, apply_events
 
 _BATCH_SIZE = 500
@@ -160,8 +160,9 @@ def _decode_record(record: QuarantinedRecord, topic: str) -> Event | Undecodable
 
 
 def _check_topic(topic: str) -> None:
-    if topic not in TOPICS:
-        raise BadInput("topic", f"{topic} is not one of {', '.join(TOPICS)}")
+    topics = event_topics()
+    if topic not in topics:
+        raise BadInput("topic", f"{topic} is not one of {', '.join(topics)}")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

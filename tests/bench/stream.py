@@ -207,12 +207,12 @@ def _joined_consumer(group: str) -> Iterator[Any]:
     from django.conf import settings
 
     from config.clients.kafka import Consumer
-    from mlops.streams.event_types import TOPICS
+    from mlops.streams.event_types import event_topics
 
     settings.KAFKA_GROUP_ID = f"{group}-{settings.KAFKA_TOPIC_PREFIX}"
-    with Consumer(TOPICS) as kafka:
+    with Consumer(event_topics()) as kafka:
         # No events are sent to one of the topics, so that it has no partitions.
-        while len({partition.topic for partition in kafka.partitions}) < len(TOPICS) - 1:
+        while len({partition.topic for partition in kafka.partitions}) < len(event_topics()) - 1:
             kafka.rewind(kafka.poll(timeout_seconds=0.2))
         kafka.rewind(kafka.poll(timeout_seconds=1))
         yield kafka

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.clients.kafka import KafkaFailed, is_configured
 from mlops.streams.consumer import EventConsumer, consume
-from mlops.streams.event_types import TOPICS
+from mlops.streams.event_types import event_topics
 
 UNAVAILABLE, REFUSED = 1, 2
 """Exit codes: Kafka is unavailable; the command was called wrongly or is not configured."""
@@ -21,7 +21,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
         parser.add_argument(
-            "--topic", action="append", choices=TOPICS, help="only this topic; repeatable"
+            "--topic",
+            action="append",
+            choices=event_topics(),
+            help="only this topic; repeatable",
         )
         parser.add_argument(
             "--until-idle",
@@ -53,7 +56,7 @@ class Command(BaseCommand):
             raise CommandError("--max-messages must be 1 or more.", returncode=REFUSED)
         try:
             counts = consume(
-                tuple(topic or TOPICS),
+                topic or (),
                 name=name,
                 max_messages=max_messages,
                 until_idle=until_idle,

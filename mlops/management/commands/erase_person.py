@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
-        parser.add_argument("customer", type=UUID, help="our id of the customer")
+        parser.add_argument("person", type=UUID, help="our id of the person")
         parser.add_argument(
             "--reason", default="requested by the person", help="reason, for the receipt"
         )
@@ -30,15 +30,15 @@ class Command(BaseCommand):
         parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
     def handle(
-        self, *, customer: UUID, reason: str, by: str, dry_run: bool, yes: bool, **_: Any
+        self, *, person: UUID, reason: str, by: str, dry_run: bool, yes: bool, **_: Any
     ) -> None:
         """Erase and print; exit with 1 when the erasure is incomplete, with 2 when refused."""
         is_confirmed = dry_run or yes
-        question = f"Erase all data of {customer}? This cannot be undone. Type yes: "
+        question = f"Erase all data of {person}? This cannot be undone. Type yes: "
         if not is_confirmed and input(question).strip() != "yes":
             raise CommandError("Nothing was erased.", returncode=2)
         try:
-            receipt = erase(subject=customer, requested_by=by, reason=reason, dry_run=dry_run)
+            receipt = erase(subject=person, requested_by=by, reason=reason, dry_run=dry_run)
         except CultivarError as error:
             raise CommandError(str(error), returncode=2) from error
         report = Table("store", "would be deleted" if dry_run else "deleted", "remaining")

@@ -19,7 +19,7 @@ from config.cache.invalidation import is_listening
 from customers.models import CustomerProfile, ProductPopularity
 from customers.recommendations.cache import RECOMMENDATION_CACHE
 from mlops.streams.consumer import EventConsumer, consume
-from mlops.streams.event_types import TOPICS
+from mlops.streams.event_types import event_topics
 from tests.integration import customer_data, store_data
 
 pytest.importorskip(
@@ -72,7 +72,7 @@ def send(request: pytest.FixtureRequest, settings: Any) -> Iterator[Send]:
         yield _rest_sender(customer_data.create_api_client("verified"))
         return
     with mock_kafka() as mock:
-        for topic in TOPICS:
+        for topic in event_topics():
             mock.make_topic(topic)
             mock.make_topic(f"{topic}.dead")
         settings.KAFKA_BOOTSTRAP_SERVERS = [mock.bootstrap]

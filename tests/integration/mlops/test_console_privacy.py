@@ -109,7 +109,7 @@ def test_a_hold_cannot_be_changed_or_deleted(staff: Client, customer: CustomerPr
 def test_a_hold_without_customer_or_reason_is_rejected_with_a_message(
     staff: Client, customer: CustomerProfile
 ) -> None:
-    assert "Customer not found." in _set_hold(staff, uuid4()).content.decode()
+    assert "Person not found." in _set_hold(staff, uuid4()).content.decode()
     assert _set_hold(staff, customer.pk, "  ").status_code == 200
     assert _set_hold(staff, "nonsense").status_code == 200
     assert not LegalHold.objects.exists()

@@ -124,7 +124,7 @@ def test_commands_refuse_an_unknown_customer(tmp_path: Path) -> None:
     archive = tmp_path / "none.zip"
 
     for name, *options in (["erase_person", "--yes"], ["export_customer", "--to", str(archive)]):
-        with pytest.raises(CommandError, match="Customer not found") as refusal:
+        with pytest.raises(CommandError, match="Person not found") as refusal:
             call_command(name, str(uuid4()), *options, stdout=io.StringIO())
         assert refusal.value.returncode == 2
     assert not archive.exists()

@@ -22,7 +22,7 @@ from customers.models import CustomerProfile
 from customers.services import consents, preferences, profiles
 from mlops.streams import consumer
 from mlops.streams.consumer import consume
-from mlops.streams.event_types import TOPICS
+from mlops.streams.event_types import event_topics
 
 pytest.importorskip(
     "confluent_kafka", reason="librdkafka's mock cluster comes with confluent-kafka"
@@ -54,7 +54,7 @@ def broker(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[MockKafka
     """Start a mock broker with our topics, and configure it."""
     monkeypatch.setattr(consumer, "_IDLE_SECONDS", 1.0)
     with mock_kafka() as mock:
-        for topic in TOPICS:
+        for topic in event_topics():
             mock.create_topic(topic, partitions=2)
             mock.create_topic(f"{topic}.dead")
         settings.KAFKA_BOOTSTRAP_SERVERS = [mock.bootstrap]

@@ -19,7 +19,7 @@ from mlops.models import InboxEvent, OutboxEvent, QuarantinedRecord, SystemMetri
 from mlops.streams import consumer
 from mlops.streams.consumer import consume
 from mlops.streams.decoding import decode_event
-from mlops.streams.event_types import TOPICS
+from mlops.streams.event_types import event_topics
 from mlops.streams.intake import apply_events
 from mlops.streams.publisher import publish_due_events
 from mlops.tasks import publish_events
@@ -37,7 +37,7 @@ def broker(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[MockKafka
     """Start a mock broker with our topics, and configure it."""
     monkeypatch.setattr(consumer, "_IDLE_SECONDS", 1.0)
     with mock_kafka() as mock:
-        for topic in TOPICS:
+        for topic in event_topics():
             mock.create_topic(topic)
             mock.create_topic(f"{topic}.dead")
         settings.KAFKA_BOOTSTRAP_SERVERS = [mock.bootstrap]

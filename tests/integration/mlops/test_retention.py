@@ -348,7 +348,7 @@ def test_a_rule_that_fails_leaves_an_alert_and_does_not_stop_the_others(
         reason="a mistake",
     )
     with monkeypatch.context() as patch:
-        patch.setitem(retention._registered, "event inbox", broken)
+        patch.setitem(retention.RETENTION_RULES._registry, "event inbox", broken)
         records = _sweep_by_rule()
 
     assert "no_such_column" in records.pop("event inbox").error

@@ -41,7 +41,7 @@ from tests.servers.mock_kafka import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-TOPICS = event_types.TOPICS
+TOPICS = event_types.event_topics()
 METRICS, CUSTOMERS, STOCK = "system_metrics", "customer_interactions", "inventory_updates"
 _TIMEOUT_SECONDS = 40
 _ILLEGAL_GENERATION = 22
@@ -355,7 +355,7 @@ def test_an_event_that_causes_an_unexpected_error_does_not_block_the_others(
 
     event_type = EventType(topic=METRICS, type="divisor", versions={1: DivisorData}, apply=divide)
     event_types.event_types()
-    monkeypatch.setitem(event_types._registered, (METRICS, "divisor"), event_type)
+    monkeypatch.setitem(event_types.EVENT_TYPES._registry, (METRICS, "divisor"), event_type)
     values = [0 if number in (3, 17) else 1 for number in range(40)]
     send(broker, METRICS, [event("divisor", {"value": value}) for value in values])
 
@@ -384,7 +384,7 @@ def test_events_wait_in_kafka_while_a_handler_has_a_bug(
         return correct.apply(events)
 
     broken = EventType(topic=METRICS, type="metric", versions=correct.versions, apply=apply)
-    monkeypatch.setitem(event_types._registered, (METRICS, "metric"), broken)
+    monkeypatch.setitem(event_types.EVENT_TYPES._registry, (METRICS, "metric"), broken)
     send(broker, METRICS, [metric(n) for n in range(30)])
     consumer = start_consumer()
     wait_until(lambda: consumer.counts.failures >= 2, _TIMEOUT_SECONDS)

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from catalog.selectors import product_ids_by_reference, store_ids_by_code
+from catalog.selectors.products import product_ids_by_reference
+from catalog.selectors.stores import store_ids_by_code
 from catalog.services.stock import StockCount, save_stock_counts
 from mlops.streams.event_types import Event, EventData, EventType, register
 

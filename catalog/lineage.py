@@ -7,10 +7,10 @@ from typing import Any
 
 from catalog.models import Product, ProductAlias, SupplierListing
 from catalog.pipelines import pipeline_by_name
-from catalog.selectors import (
+from catalog.selectors.listings import merge_keys_of
+from catalog.selectors.product_fields import (
     ProductChange,
     ProductFieldState,
-    merge_keys_of,
     product_changes,
     product_field_states,
 )

@@ -6,7 +6,7 @@ from catalog.ingest.fingerprint import processing_fingerprint
 from catalog.ingest.licences import LICENCES
 from catalog.ingest.sources.registry import find_source
 from catalog.models import CatalogSource
-from catalog.selectors import source_access
+from catalog.selectors.sources import source_access
 from catalog.services.feed_guard import conclude_feed, survey_feed
 from catalog.services.listings import preview_listings, save_listings, source_checksum
 from mlops.pipelines.definitions import Pipeline

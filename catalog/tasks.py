@@ -1,7 +1,8 @@
 """Celery tasks of the catalogue; each calls one service and returns its counts."""
 
-from catalog.models import CatalogSource
 from catalog.pipelines import PIPELINES, pipeline_for
+from catalog.selectors.runs import get_run
+from catalog.selectors.sources import get_source, sources_of_daily_sync
 from catalog.services import duplicates, search_vocabulary
 from mlops.models import Run
 from mlops.pipelines.dry_run import dry_run_source, save_dry_run
@@ -12,7 +13,7 @@ from mlops.pipelines.tasks import pipeline_task
 @pipeline_task(queue="ingest")
 def sync_catalog() -> dict[str, int]:
     """Start a task for each enabled source without its own schedule."""
-    sources = CatalogSource.objects.filter(is_enabled=True, schedule=None)
+    sources = sources_of_daily_sync()
     for source in sources:
         sync_source.delay(code=source.code)
     return {"started": len(sources)}
@@ -22,7 +23,7 @@ def sync_catalog() -> dict[str, int]:
 def sync_source(*, code: str, accept: bool = False) -> dict[str, int]:
     """Fetch and process one source. accept: proceed despite an objection of the feed guard."""
     run = run_source(
-        pipeline_for(CatalogSource.objects.get(pk=code)),
+        pipeline_for(get_source(code)),
         code=code,
         accept=accept,
         start_helpers=lambda run: help_process_run.delay(run_id=str(run.pk)),
@@ -33,15 +34,15 @@ def sync_source(*, code: str, accept: bool = False) -> dict[str, int]:
 @pipeline_task(queue="ingest", soft_time_limit=1800)
 def help_process_run(*, run_id: str) -> dict[str, int]:
     """Process bundles of a run concurrently with the worker that started it."""
-    run = Run.objects.get(pk=run_id)
-    pipeline = pipeline_for(CatalogSource.objects.get(pk=run.source))
+    run = get_run(run_id)
+    pipeline = pipeline_for(get_source(run.source))
     return {"bundles": process_remaining_bundles(pipeline, run)}
 
 
 @pipeline_task(queue="ingest", soft_time_limit=1800)
 def dry_run_catalog_source(*, code: str) -> dict[str, int]:
     """Run a source without writing; the report is stored as a run with `is_dry_run`."""
-    pipeline = pipeline_for(CatalogSource.objects.get(pk=code))
+    pipeline = pipeline_for(get_source(code))
     return _run_counts(save_dry_run(dry_run_source(pipeline, code=code)))
 
 

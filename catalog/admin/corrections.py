@@ -18,6 +18,8 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action
 
 from catalog.models import Product, ProductLock, ReviewItem
+from catalog.selectors.product_fields import first_product_changes
+from catalog.selectors.products import product_names
 from catalog.services.corrections import accept_source_value
 from catalog.services.review_items import keep_locked_value
 from catalog.services.undo import UndoRefused, find_conflicting_edits, undo_operation
@@ -76,9 +78,8 @@ class OperationAdmin(ReadOnlyAdmin):
     @admin.display(description="changes")
     def product_changes(self, operation: Operation) -> SafeString:
         """Show the first product changes."""
-        changes = list(operation.changes.filter(table_name="products").order_by("id")[:_PAGE_SIZE])
-        products = Product.objects.filter(pk__in=[change.row_id for change in changes])
-        names = dict(products.values_list("pk", "name"))
+        changes = first_product_changes(operation, limit=_PAGE_SIZE)
+        names = product_names(change.row_id for change in changes)
         context = {
             "changes": [
                 (change, names.get(change.row_id, str(change.row_id)), _field_changes(change))

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from catalog.models import MatchDecision
-from catalog.selectors import products_by_merge_key
+from catalog.selectors.duplicates import products_by_merge_key
 from catalog.services.duplicates import MergeRefused, apply_verdict
 from mlops.admin.read_only import ReadOnlyAdmin
 

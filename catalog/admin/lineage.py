@@ -13,7 +13,8 @@ from django.urls import URLPattern, path
 from catalog.lineage import trace_field, trace_raw_record
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
-from mlops.models import RawRecord
+from catalog.selectors.products import all_products
+from catalog.selectors.raw_records import find_raw_record
 
 
 def lineage_urls(site: AdminSite) -> list[URLPattern]:
@@ -22,7 +23,7 @@ def lineage_urls(site: AdminSite) -> list[URLPattern]:
     def field_lineage(request: HttpRequest, pk: UUID) -> HttpResponse:
         if not request.user.has_perm("catalog.view_product"):
             raise PermissionDenied
-        product = get_object_or_404(Product.objects.defer("search_document"), pk=pk)
+        product = get_object_or_404(all_products(), pk=pk)
         name = request.GET.get("field", "name")
         if name not in CORRECTABLE_FIELDS:
             raise Http404
@@ -36,7 +37,9 @@ def lineage_urls(site: AdminSite) -> list[URLPattern]:
     def raw_record_lineage(request: HttpRequest, pk: UUID) -> HttpResponse:
         if not request.user.has_perm("mlops.view_rawrecord"):
             raise PermissionDenied
-        record = get_object_or_404(RawRecord.objects.select_related("run"), pk=pk)
+        record = find_raw_record(pk)
+        if record is None:
+            raise Http404
         return render_page(
             request, title=f"Data read from {record}", raw_trace=trace_raw_record(record)
         )

@@ -1,23 +1,30 @@
-"""Product search of the console: words and spellings, list filters, and estimated row counts."""
+"""Product list of the console: filters, estimated row counts, completeness."""
 
-import json
 from typing import Any
 
-from django.contrib.postgres.search import SearchQuery
 from django.core.paginator import Paginator
-from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
-from catalog.models import CatalogSource, Product, ProductLock, ReviewItem, SupplierListing
-from catalog.search.normalize import words_of
-from mlops.models import QualityFinding
+from catalog.models import Product
+from catalog.selectors.conditions import (
+    has_locked_field,
+    has_open_finding,
+    is_unlisted,
+    needs_review,
+)
+from catalog.selectors.products import count_rows
+from catalog.selectors.sources import source_labels
 
-# Largest estimate for which rows are counted exactly: up to here a count is fast.
-_MAX_EXACT_COUNT = 20_000
+_STATES = {
+    "locked": ("has a locked field", has_locked_field),
+    "review": ("needs review", needs_review),
+    "findings": ("violates a quality rule", has_open_finding),
+    "stale": ("no longer listed by any source", is_unlisted),
+}
 
 
 class EstimatingPaginator(Paginator):
@@ -27,34 +34,7 @@ class EstimatingPaginator(Paginator):
     def count(self) -> int:
         """Return the number of rows, estimated for large lists."""
         rows: Any = self.object_list
-        query, params = rows.order_by().values("pk").query.sql_with_params()
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (FORMAT JSON) {query}", params)
-            plan = cursor.fetchone()[0]
-        plan = json.loads(plan) if isinstance(plan, str) else plan
-        estimate = int(plan[0]["Plan"]["Plan Rows"])
-        if estimate > _MAX_EXACT_COUNT:
-            return estimate
-        return int(rows.order_by().count())
-
-
-def find_products(rows: QuerySet[Product], text: str) -> QuerySet[Product]:
-    """
-    Return the rows with every word or word prefix of a text, or with its SKU or GTIN.
-
-    Without any, the rows with a similar spelling.
-    """
-    words = words_of(text)
-    if not words:
-        return rows.none()
-    has_every_word = SearchQuery(
-        " & ".join(f"{word}:*" for word in words), search_type="raw", config="simple"
-    )
-    exact = Q(search_document=has_every_word) | Q(sku=text.strip()) | Q(gtin=text.strip().zfill(14))
-    if rows.filter(exact).exists():
-        return rows.filter(exact)
-    is_similar = Q(name__trigram_word_similar=text) | Q(name_fr__trigram_word_similar=text)
-    return rows.filter(is_similar | Q(brand__trigram_word_similar=text))
+        return count_rows(rows)
 
 
 class SourceFilter(DropdownFilter):
@@ -65,7 +45,7 @@ class SourceFilter(DropdownFilter):
 
     def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
         """Return the sources."""
-        return [*CatalogSource.objects.values_list("code", "label"), ("staff", "staff")]
+        return [*source_labels(), ("staff", "staff")]
 
     def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
         """Return the rows with the chosen value."""
@@ -139,32 +119,14 @@ class StateFilter(DropdownFilter):
 
     def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
         """Return the states."""
-        return [
-            ("locked", "has a locked field"),
-            ("review", "needs review"),
-            ("findings", "violates a quality rule"),
-            ("stale", "no longer listed by any source"),
-        ]
+        return [(state, label) for state, (label, _condition) in _STATES.items()]
 
     def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
         """Return the rows in the state."""
-        match self.value():
-            case "locked":
-                return queryset.filter(Exists(ProductLock.objects.filter(product=OuterRef("pk"))))
-            case "review":
-                return queryset.filter(
-                    Exists(ReviewItem.objects.filter(product=OuterRef("pk"), closed_at=None))
-                )
-            case "findings":
-                return queryset.filter(
-                    pk__in=QualityFinding.objects.filter(closed_at=None).values("row_id")
-                )
-            case "stale":
-                listed = SupplierListing.objects.filter(
-                    merge_key=OuterRef("merge_key"), gone_at=None
-                )
-                return queryset.exclude(source="staff").filter(~Exists(listed))
-        return queryset
+        if (value := self.value()) not in _STATES:
+            return queryset
+        _label, condition = _STATES[value]
+        return queryset.filter(condition())
 
 
 def completeness(product: Product) -> int:

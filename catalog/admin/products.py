@@ -31,17 +31,15 @@ from catalog.admin.product_search import (
     StateFilter,
     StrainTypeFilter,
     completeness,
-    find_products,
 )
 from catalog.admin.sheets import FORMATS, ProductResource
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
-from catalog.selectors import (
-    listings_with_origin,
-    product_changes,
-    product_field_states,
-    similar_products,
-)
+from catalog.search import find_products
+from catalog.selectors.listings import listings_with_origin
+from catalog.selectors.product_fields import product_changes, product_field_states
+from catalog.selectors.products import all_products, merged_products
+from catalog.selectors.similarity import similar_products
 from catalog.services.corrections import (
     correct_products,
     create_product,
@@ -280,7 +278,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
             return super().changeform_view(request, object_id, form_url, extra_context)
         if not request.user.has_perm("catalog.change_product"):
             raise PermissionDenied
-        product = get_object_or_404(Product, pk=object_id)
+        product = get_object_or_404(all_products(), pk=object_id)
         self._apply_field_action(request, product, action, request.POST[action])
         return redirect("admin:catalog_product_change", product.pk)
 
@@ -305,7 +303,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
             messages.success(request, f"{field} has the value of {source} and is locked.")
         elif action == "_lock":
             lock_fields(
-                products=Product.objects.filter(pk=product.pk),
+                products=all_products().filter(pk=product.pk),
                 fields=[field],
                 by=by,
                 reason=reason,
@@ -341,7 +339,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
 
     def unmerge_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Unmerge a product after confirmation."""
-        product = get_object_or_404(Product, pk=pk)
+        product = get_object_or_404(all_products(), pk=pk)
         if not request.user.has_perm("catalog.change_product"):
             raise PermissionDenied
         if request.method != "POST":
@@ -382,7 +380,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     @admin.display(description="merged")
     def merged_products(self, product: Product) -> SafeString:
         """Show the products merged into this one, or the one it was merged into."""
-        context = {"product": product, "merged": product.merged.order_by("name")}
+        context = {"product": product, "merged": merged_products(product)}
         return SafeString(render_to_string("admin/catalog/product/merged.html", context))
 
     @admin.display(description="fields")

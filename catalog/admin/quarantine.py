@@ -17,6 +17,7 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from catalog.pipelines import pipeline_by_name
+from catalog.selectors.quarantine import quarantined_records
 from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 from mlops.admin.runs import OpenFilter
 from mlops.models import QuarantinedRecord
@@ -113,7 +114,7 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
 
     def fix_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Edit the payload of a record; preview, replay or dismiss it."""
-        record = get_object_or_404(QuarantinedRecord.objects.select_related("run"), pk=pk)
+        record = get_object_or_404(quarantined_records(), pk=pk)
         if not self.has_replay_permission(request):
             raise PermissionDenied
         form = PayloadForm(

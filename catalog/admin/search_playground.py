@@ -10,10 +10,8 @@ from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
-from catalog.models import Product
-from catalog.search.attribute_scoring import term_condition
-from catalog.search.pipeline import SearchQuery, SearchResult, search_products
-from catalog.selectors import products_in_order
+from catalog.search import SearchQuery, SearchResult, excluded_products, search_products
+from catalog.selectors.products import current_products, products_in_order
 
 _MAX_SHOWN = 20
 
@@ -60,14 +58,14 @@ def playground(request: HttpRequest) -> HttpResponse:
             filters["price__lte"] = params["price_max"]
         keys = params["ignore_interpretations"].split(",")
         ignored_keys = frozenset(key.strip() for key in keys if key.strip())
-        products = Product.objects.current().filter(**filters)
+        products = current_products().filter(**filters)
         result = search_products(
             SearchQuery(text=params["q"], products=products, ignored_keys=ignored_keys)
         )
         page |= {
             "result": result,
             "result_rows": _result_rows(result),
-            "excluded": _excluded_products(params["q"], result, filters),
+            "excluded": excluded_products(params["q"], result, filters=filters, limit=_MAX_SHOWN),
             "terms": [
                 (term, _query_string_without(request, term.key, ignored_keys))
                 for term in result.parsed.terms
@@ -98,43 +96,4 @@ def _result_rows(result: SearchResult) -> list[dict[str, Any]]:
         }
         for candidate in best
         if candidate.id in products
-    ]
-
-
-def _excluded_products(
-    text: str, result: SearchResult, filters: dict[str, Any]
-) -> list[tuple[Product, list[str]]]:
-    """Return products that match without filters and terms, with those that they do not meet."""
-    terms = [
-        term
-        for term in result.parsed.terms
-        if term_condition(term) is not None and term not in result.relaxed_terms
-    ]
-    if not filters and not terms:
-        return []
-    rows = Product.objects.current()
-    unfiltered = search_products(
-        SearchQuery(text=text, products=rows, ignored_keys=frozenset(term.key for term in terms))
-    )
-    result_ids = {candidate.id for candidate in result.candidates}
-    excluded_ids = [
-        candidate.id for candidate in unfiltered.candidates if candidate.id not in result_ids
-    ][:_MAX_SHOWN]
-    excluded = rows.filter(pk__in=excluded_ids)
-    ids_meeting: dict[str, set[Any]] = {}
-    for term in terms:
-        condition = term_condition(term)
-        if condition:
-            ids_meeting[term.key] = set(excluded.filter(condition).values_list("pk", flat=True))
-    for name, value in filters.items():
-        ids_meeting[f"filter {name}"] = set(
-            excluded.filter(**{name: value}).values_list("pk", flat=True)
-        )
-    return [
-        (
-            product,
-            [key for key, ids in ids_meeting.items() if product.pk not in ids]
-            or ["matches no word and is not near the query"],
-        )
-        for product in products_in_order(excluded_ids)
     ]

@@ -10,6 +10,7 @@ from import_export.formats.base_formats import CSV, XLSX
 from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.selectors.products import find_current_products, locked_fields
 from catalog.services.corrections import (
     LIST_FIELDS,
     correct_products,
@@ -85,9 +86,8 @@ class ProductResource(resources.ModelResource):
                 continue
             if name == "gtin":
                 value = value.zfill(_GTIN_LENGTH)
-            products = Product.objects.current().defer("search_document")
             try:
-                matches = list(products.filter(**{name: value})[:2])
+                matches = find_current_products(field=name, value=value)
             except (ValidationError, ValueError):
                 raise ValidationError({name: f"{value} is not a valid id."}) from None
             if len(matches) > 1:
@@ -144,7 +144,7 @@ class ProductResource(resources.ModelResource):
         if is_create:
             self._new_products.append(self._changed_values(instance))
             return
-        locked = set(instance.locks.values_list("field", flat=True))
+        locked = locked_fields(instance)
         for name in locked & set(CORRECTABLE_FIELDS):
             if getattr(instance, name) != self._before[name]:
                 self.skipped.append((instance.pk, name))

@@ -21,11 +21,12 @@ from unfold.widgets import UnfoldAdminPasswordToggleWidget
 from catalog.admin.columns import ColumnsForm, FormatForm
 from catalog.ingest.sources.mapping import SheetMapping
 from catalog.ingest.sources.preview import load_preview, preview_rows
-from catalog.models import CatalogSource, SupplierListing
-from catalog.services.sources import save_source
+from catalog.models import CatalogSource
+from catalog.selectors.runs import latest_run
+from catalog.selectors.sources import all_sources, has_listings
+from catalog.services.sources import delete_source, save_source
 from catalog.tasks import dry_run_catalog_source, sync_source
 from config.errors import CultivarError
-from mlops.models import Run
 
 _MAX_PREVIEW_ROWS = 20
 _SECRET_PLACEHOLDER = "•" * 12
@@ -120,8 +121,7 @@ class CatalogSourceAdmin(ModelAdmin):
         """Allow deletion of lists without listings."""
         if obj is None or obj.kind != CatalogSource.Kind.SHEET:
             return False
-        has_listings = SupplierListing.objects.filter(source=obj.code).exists()
-        return not has_listings and super().has_delete_permission(request, obj)
+        return not has_listings(obj.code) and super().has_delete_permission(request, obj)
 
     def save_model(self, request: HttpRequest, obj: CatalogSource, form: Any, change: bool) -> None:
         """Save the source, its secret and its schedule."""
@@ -129,9 +129,15 @@ class CatalogSourceAdmin(ModelAdmin):
             obj.kind = CatalogSource.Kind.SHEET
         if form.cleaned_data.get("secret", _SECRET_PLACEHOLDER) != _SECRET_PLACEHOLDER:
             obj.secret = form.cleaned_data["secret"]
-        save_source(source=obj)
+        by: Any = request.user
+        save_source(source=obj, by=by)
         # The theme runs the actions of the submit line there.
         super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: CatalogSource) -> None:
+        """Delete the source as an operation."""
+        by: Any = request.user
+        delete_source(source=obj, by=by)
 
     def response_add(
         self, request: HttpRequest, obj: CatalogSource, _post_url_continue: str | None = None
@@ -164,7 +170,7 @@ class CatalogSourceAdmin(ModelAdmin):
     )
     def last_run(self, source: CatalogSource) -> str | tuple[str, str]:
         """Show status and age of the last run."""
-        run = Run.objects.filter(source=source.code, is_dry_run=False).first()
+        run = latest_run(source.code)
         if run is None:
             return "never"
         return run.status, f"{run.status}, {timesince(run.started_at, depth=1)} ago"
@@ -210,7 +216,7 @@ class CatalogSourceAdmin(ModelAdmin):
     @action(description="Columns", url_path="to-columns", permissions=["change"])
     def go_to_columns(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Redirect to the column mapping of a list."""
-        source = get_object_or_404(CatalogSource, pk=object_id)
+        source = get_object_or_404(all_sources(), pk=object_id)
         if source.kind == CatalogSource.Kind.SHEET:
             return redirect("admin:catalog_catalogsource_columns", object_id)
         messages.info(request, f"The format of {source.label} is built in; no columns to map.")
@@ -219,7 +225,7 @@ class CatalogSourceAdmin(ModelAdmin):
     @action(description="Dry run", url_path="dry-run", permissions=["change"])
     def dry_run_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Start a dry run of the source."""
-        self._start_dry_run(request, get_object_or_404(CatalogSource, pk=object_id))
+        self._start_dry_run(request, get_object_or_404(all_sources(), pk=object_id))
         return redirect("admin:catalog_catalogsource_change", object_id)
 
     @action(description="Runs", url_path="runs")
@@ -229,7 +235,7 @@ class CatalogSourceAdmin(ModelAdmin):
 
     def columns_view(self, request: HttpRequest, pk: str) -> HttpResponse:
         """Show the columns of a list; preview the mapping on its first rows, or save it."""
-        source = get_object_or_404(CatalogSource, pk=pk, kind=CatalogSource.Kind.SHEET)
+        source = get_object_or_404(all_sources(), pk=pk, kind=CatalogSource.Kind.SHEET)
         if not self.has_change_permission(request, source):
             raise PermissionDenied
         posted = request.POST if request.method == "POST" else None
@@ -270,7 +276,8 @@ class CatalogSourceAdmin(ModelAdmin):
             context["row_previews"] = preview_rows(preview.rows[:_MAX_PREVIEW_ROWS], mapping)
             return TemplateResponse(request, _COLUMNS_TEMPLATE, context)
         source.mapping = mapping.model_dump(mode="json")
-        save_source(source=source)
+        by: Any = request.user
+        save_source(source=source, by=by)
         messages.success(
             request, f"The columns of {source.label} are saved. Check a dry run, then run it."
         )

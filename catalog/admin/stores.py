@@ -3,18 +3,32 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import path
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import PaginationInlineFormSet
 
 from catalog.admin.search_playground import playground
 from catalog.models import SearchWeights, Store, StoreStock
+from catalog.services.search_weights import add_search_weights
+from catalog.services.stores import correct_store_stock, delete_stores, save_store
+
+
+class StoreStockFormSet(PaginationInlineFormSet):
+    """Rows of a store's stock."""
+
+    def changes(self) -> tuple[list[StoreStock], list[StoreStock]]:
+        """Return the rows to save and to delete, unwritten; the log entry names them."""
+        saved: list[StoreStock] = super().save(commit=False)
+        return saved, list(self.deleted_objects)
 
 
 class StoreStockInline(TabularInline):
     """Stock of a store."""
 
     model = StoreStock
+    formset = StoreStockFormSet
     fields = ("product", "quantity", "counted_at")
     ordering = ("product__name", "pk")
     readonly_fields = ("counted_at",)
@@ -32,6 +46,23 @@ class StoreAdmin(ModelAdmin):
     search_fields = ("name", "code")
     list_filter = ("province",)
     inlines = (StoreStockInline,)
+
+    def save_model(self, request: Any, obj: Store, form: Any, change: bool) -> None:  # noqa: ARG002  # Django's signature
+        """Save the store as an operation."""
+        save_store(store=obj, by=request.user)
+
+    def save_formset(self, request: Any, form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002  # Django's signature
+        """Save the stock as an operation."""
+        saved, deleted = formset.changes()
+        correct_store_stock(store=form.instance, saved=saved, deleted=deleted, by=request.user)
+
+    def delete_model(self, request: Any, obj: Store) -> None:
+        """Delete a store as an operation."""
+        delete_stores(stores=[obj], by=request.user)
+
+    def delete_queryset(self, request: Any, queryset: QuerySet[Store]) -> None:
+        """Delete the selected stores as one operation."""
+        delete_stores(stores=queryset, by=request.user)
 
 
 @admin.register(SearchWeights)
@@ -57,7 +88,12 @@ class SearchWeightsAdmin(ModelAdmin):
         """Forbid deletion of the history."""
         return False
 
-    def save_model(self, request: Any, obj: SearchWeights, form: Any, change: bool) -> None:
-        """Record who set the weights."""
-        obj.set_by = request.user
-        super().save_model(request, obj, form, change)
+    def save_model(
+        self,
+        request: Any,
+        obj: SearchWeights,
+        form: Any,  # noqa: ARG002  # Django's signature
+        change: bool,  # noqa: ARG002
+    ) -> None:
+        """Save the weights and record who set them."""
+        add_search_weights(weights=obj, by=request.user)

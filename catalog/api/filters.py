@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import django_filters
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
-from catalog.models import Product, StoreStock, SupplierListing
+from catalog.models import Product
 from catalog.reference.strains import name_key
 from catalog.reference.terpenes import terpenes
+from catalog.selectors.conditions import is_in_stock, is_in_stock_at
 from vectors.filters import AnyOfFilter, RangeFilter, VectorFilter
 
 _MAX_PERCENTAGE = 100
@@ -104,22 +105,14 @@ class ProductFilters(django_filters.FilterSet):
 
     def filter_store(self, rows: QuerySet[Product], _name: str, value: str) -> QuerySet[Product]:
         """Return the rows that the store has in stock."""
-        return rows.filter(
-            Exists(
-                StoreStock.objects.filter(product=OuterRef("pk"), store__code=value, quantity__gt=0)
-            )
-        )
+        return rows.filter(is_in_stock_at(value))
 
     def filter_in_stock(
         self, rows: QuerySet[Product], _name: str, value: bool
     ) -> QuerySet[Product]:
         """Return the rows that are in stock in a store or at a supplier, or those that are not."""
-        in_stores = StoreStock.objects.filter(product=OuterRef("pk"), quantity__gt=0)
-        at_suppliers = SupplierListing.objects.filter(
-            merge_key=OuterRef("merge_key"), in_stock=True, gone_at=None
-        )
-        is_in_stock = Q(Exists(in_stores)) | Q(Exists(at_suppliers))
-        return rows.filter(is_in_stock if value else ~is_in_stock)
+        condition = is_in_stock()
+        return rows.filter(condition if value else ~condition)
 
     def vector_filters(self) -> list[VectorFilter]:
         """Return the valid filters whose fields vector collections have."""

@@ -28,16 +28,18 @@ from catalog.api.serializers import (
     VectorQuerySerializer,
 )
 from catalog.models import Product
-from catalog.search.facets import FACET_NAMES, Facets, count_facets
-from catalog.search.image_search import products_similar_to_image
-from catalog.search.pipeline import (
+from catalog.search import (
+    FACET_NAMES,
     MAX_CANDIDATES,
     SORTS,
+    Facets,
     SearchQuery,
     SearchResult,
+    count_facets,
+    products_similar_to_image,
     search_products,
 )
-from catalog.selectors import products_in_order
+from catalog.selectors.products import current_products, products_in_order
 from config.api.parameters import parse_integer, reject_unknown_parameters
 from config.api.permissions import IsStaffClient
 from config.errors import BadInput
@@ -125,7 +127,7 @@ _FACET_OF_FILTER = {
 class ProductSearchViewSet(GenericViewSet):
     """Product search by text, by image, and by vector."""
 
-    queryset = Product.objects.current().defer("search_document")
+    queryset = current_products()
     serializer_class = SearchedProductSerializer
     permission_classes = (IsAuthenticated, CanReadCatalog, IsAgeVerified)
     filterset_class = ProductFilters

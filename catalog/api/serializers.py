@@ -8,8 +8,7 @@ from rest_framework import serializers
 from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
-from catalog.search.facets import FACET_NAMES
-from catalog.search.highlighting import highlights
+from catalog.search import FACET_NAMES, highlights
 from config.api.keys import Audience
 from config.api.serializers import ModelResponseSerializer, ResponseSerializer
 

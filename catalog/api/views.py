@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -25,7 +24,8 @@ from catalog.api.serializers import (
     SimilarProductsSerializer,
 )
 from catalog.models import Product
-from catalog.selectors import similar_products
+from catalog.selectors.products import current_products, find_current_product, get_product
+from catalog.selectors.similarity import similar_products
 from catalog.services.corrections import create_product, update_products
 from config.api.keys import client_of
 from config.api.parameters import parse_integer, reject_unknown_parameters
@@ -60,7 +60,7 @@ _PRODUCT_ID = OpenApiParameter(
 class ProductViewSet(ReadOnlyModelViewSet):
     """Products: list, retrieve, create, correct, and find similar ones."""
 
-    queryset = Product.objects.current().defer("search_document")
+    queryset = current_products()
     serializer_class = ProductSerializer
     filterset_class = ProductFilters
     permission_classes = (IsAuthenticated, CanReadCatalog, IsAgeVerified)
@@ -72,11 +72,7 @@ class ProductViewSet(ReadOnlyModelViewSet):
 
         Raises BadInput when the id is not a UUID, Http404 for an unknown id.
         """
-        product_id = _parse_uuid(self.kwargs["pk"])
-        is_product = Q(pk=product_id) | Q(merged__pk=product_id)
-        product: Product | None = (
-            Product.objects.filter(is_product, merged_into=None).defer("search_document").first()
-        )
+        product = find_current_product(_parse_uuid(self.kwargs["pk"]))
         if product is None:
             raise Http404
         self.check_object_permissions(self.request, product)
@@ -104,7 +100,7 @@ class ProductViewSet(ReadOnlyModelViewSet):
         """Create a product that no source lists."""
         values, origin = _read_values(request)
         product = create_product(values=values, by=None, **origin)
-        return Response(self.get_serializer(_reload(product)).data, status=201)
+        return Response(self.get_serializer(get_product(product.pk)).data, status=201)
 
     @extend_schema(
         summary="Correct a product",
@@ -130,7 +126,7 @@ class ProductViewSet(ReadOnlyModelViewSet):
                 raise Conflict(
                     "Staff have locked some of these fields; nothing was written.", errors
                 )
-        return Response(self.get_serializer(_reload(product)).data)
+        return Response(self.get_serializer(get_product(product.pk)).data)
 
     @extend_schema(
         summary="Find similar products",
@@ -163,10 +159,6 @@ class ProductViewSet(ReadOnlyModelViewSet):
             [item.product for item in similar], many=True, context=context
         ).data
         return Response({"total_count": len(similar), "results": results})
-
-
-def _reload(product: Product) -> Product:
-    return Product.objects.defer("search_document").get(pk=product.pk)
 
 
 def _read_values(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:

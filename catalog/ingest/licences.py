@@ -8,7 +8,7 @@ from catalog.ingest.records import CleanLicence, LicenceRecord
 from catalog.ingest.sources.mapping import SheetMapping
 from catalog.ingest.sources.sheets import ListSource, parse_time
 from catalog.models import CatalogSource
-from catalog.selectors import source_access
+from catalog.selectors.sources import source_access
 from catalog.services.licences import (
     conclude_licences,
     licences_checksum,

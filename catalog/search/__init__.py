@@ -1,1 +1,33 @@
-"""Product search: query parsing, retrieval, ranking and explanation."""
+"""Product search: query parsing, retrieval, ranking, facets and explanation."""
+
+from catalog.search.exclusions import excluded_products
+from catalog.search.facets import FACET_NAMES, PRICE_BANDS, THC_BANDS, Facets, count_facets
+from catalog.search.highlighting import highlights
+from catalog.search.image_search import products_similar_to_image
+from catalog.search.normalize import words_of
+from catalog.search.pipeline import (
+    MAX_CANDIDATES,
+    SORTS,
+    SearchQuery,
+    SearchResult,
+    search_products,
+)
+from catalog.search.staff_lookup import find_products
+
+__all__ = [
+    "FACET_NAMES",
+    "MAX_CANDIDATES",
+    "PRICE_BANDS",
+    "SORTS",
+    "THC_BANDS",
+    "Facets",
+    "SearchQuery",
+    "SearchResult",
+    "count_facets",
+    "excluded_products",
+    "find_products",
+    "highlights",
+    "products_similar_to_image",
+    "search_products",
+    "words_of",
+]

@@ -5,7 +5,7 @@ from typing import IO, ClassVar
 from django.db.models import QuerySet
 
 from catalog.models import Product
-from catalog.selectors import products_in_order
+from catalog.selectors.products import products_in_order
 from config.errors import BadInput, ServiceUnavailable
 from vectors import search as vector_search
 from vectors.encoders.registry import image_encoder

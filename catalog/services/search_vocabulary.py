@@ -5,7 +5,7 @@ from django.db import connection, transaction
 from catalog.ingest.vocabulary import SEARCH_WORDS
 from catalog.reference.synonyms import synonym_groups
 from catalog.reference.terpenes import terpenes
-from catalog.search.normalize import words_of
+from catalog.search import words_of
 
 # Number of products by word, and of all products by the empty word. Words are stored unstemmed, so
 # that a spelling correction is a word.

@@ -1,19 +1,36 @@
-"""Saving of catalogue sources and their schedules."""
+"""Saving and deletion of catalogue sources, with their schedules."""
 
 import json
 
-from django.db import transaction
+from django.contrib.auth.models import AbstractBaseUser
 from django_celery_beat.models import PeriodicTask
 
 from catalog.models import CatalogSource
+from mlops.audit.operations import operation
+from mlops.models import Operation
 
 _TASK = "catalog.tasks.sync_source"
 
 
-@transaction.atomic
-def save_source(*, source: CatalogSource) -> None:
-    """Save the source, and create, update or delete its periodic task. Safe to repeat."""
-    source.save()
+def save_source(*, source: CatalogSource, by: AbstractBaseUser | None) -> None:
+    """
+    Save the source, and create, update or delete its periodic task. Safe to repeat.
+
+    by: the person; None for a command.
+    """
+    reason = f"settings of the source {source.code}"
+    with operation(Operation.Kind.EDIT, actor=by, reason=reason):
+        source.save()
+        _save_schedule(source)
+
+
+def delete_source(*, source: CatalogSource, by: AbstractBaseUser) -> None:
+    """Delete a source."""
+    with operation(Operation.Kind.EDIT, actor=by, reason=f"deletion of the source {source.code}"):
+        source.delete()
+
+
+def _save_schedule(source: CatalogSource) -> None:
     name = f"Catalogue: sync of {source.code}"
     if source.schedule is None:
         PeriodicTask.objects.filter(name=name).delete()

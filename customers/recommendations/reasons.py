@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from catalog.models import Product
-from catalog.search.facets import PRICE_BANDS, THC_BANDS
-from catalog.search.reasons import similarity_reasons
+from catalog.search import PRICE_BANDS, THC_BANDS
+from catalog.selectors import similarity_reasons
 from customers.reference.reasons import reason_text
 
 _MAX_REASONS = 4

@@ -10,7 +10,7 @@ from catalog.ingest.records import CleanLicence, CleanListing, Potency
 from catalog.ingest.sources.mapping import LICENCE_FIELDS, SheetMapping
 from catalog.ingest.sources.sheets import SheetSource, copy_sheet
 from catalog.models import CatalogSource
-from catalog.selectors import source_access
+from catalog.selectors.sources import source_access
 from config.clients.http import HttpFailed
 from mlops.pipelines.connectors.http import open_source_client
 from mlops.pipelines.connectors.sheets import SheetFormat, list_sheets, read_sheet_rows, split_sheet

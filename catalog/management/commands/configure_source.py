@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from catalog.models import CatalogSource
+from catalog.selectors.sources import get_source
 from catalog.services.sources import save_source
 
 
@@ -33,9 +34,10 @@ class Command(BaseCommand):
         **_: Any,
     ) -> None:
         """Save the source."""
-        source = CatalogSource.objects.filter(pk=code).first()
-        if source is None:
-            raise CommandError(f"Unknown source {code!r}.", returncode=2)
+        try:
+            source = get_source(code)
+        except CatalogSource.DoesNotExist:
+            raise CommandError(f"Unknown source {code!r}.", returncode=2) from None
         if base_url is not None:
             source.base_url = base_url
         if requests_per_second is not None:
@@ -46,7 +48,7 @@ class Command(BaseCommand):
             source.requests_per_second = requests_per_second
         if enable or disable:
             source.is_enabled = enable
-        save_source(source=source)
+        save_source(source=source, by=None)
         status = "enabled" if source.is_enabled else "disabled"
         address = source.base_url or "default address"
         self.stdout.write(f"{source.label}: {status}, {address}")

@@ -6,10 +6,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import track
 
 from catalog.pipelines import pipeline_by_name
+from catalog.selectors.quarantine import open_source_records, was_quarantined
 from mlops.models import QuarantinedRecord
 from mlops.pipelines.definitions import Pipeline
 from mlops.pipelines.replay import ReplayRefused, preview_payload, replay
-from mlops.streams.intake import PIPELINE as STREAMS
 
 
 class Command(BaseCommand):
@@ -26,19 +26,13 @@ class Command(BaseCommand):
 
     def handle(self, *, source: str | None, dry_run: bool, **_: Any) -> None:
         """Replay each open record."""
+        if source and not was_quarantined(source):
+            raise CommandError(f"No record of {source} was ever quarantined.", returncode=2)
         # Events are replayed by `manage.py replay_events --quarantine TOPIC`.
-        records = (
-            QuarantinedRecord.objects.filter(closed_at=None)
-            .exclude(run__pipeline=STREAMS)
-            .select_related("run")
-        )
-        if source:
-            records = records.filter(source=source)
-            if not QuarantinedRecord.objects.filter(source=source).exists():
-                raise CommandError(f"No record of {source} was ever quarantined.", returncode=2)
+        records = open_source_records(source=source)
         replayed = 0
         rejected = 0
-        for record in track(list(records), description="Replaying", transient=True):
+        for record in track(records, description="Replaying", transient=True):
             pipeline = pipeline_by_name(record.run.pipeline)
             if _replay(record, pipeline, dry_run=dry_run):
                 replayed += 1

@@ -11,6 +11,7 @@ from tenacity import Retrying
 
 from catalog.models import CatalogSource
 from catalog.pipelines import pipeline_for
+from catalog.selectors.sources import all_sources, enabled_sources
 from config.errors import CultivarError
 from config.waiting import add_wait_option, retry_while_busy
 from mlops.models import Run
@@ -87,12 +88,11 @@ class Command(BaseCommand):
 
 
 def _select_sources(code: str | None) -> QuerySet[CatalogSource]:
-    sources = CatalogSource.objects.order_by("pk")
-    selected = sources.filter(pk=code) if code else sources.filter(is_enabled=True)
+    selected = all_sources().filter(pk=code) if code else enabled_sources()
     if selected:
         return selected
     if code:
-        codes = ", ".join(sources.values_list("pk", flat=True))
+        codes = ", ".join(source.code for source in all_sources())
         raise CommandError(f"Unknown source {code!r}; known sources: {codes}.", returncode=2)
     raise CommandError(
         "No source is enabled; enable one in the console or by configure_source.", returncode=2

@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.models import Q
 
 from catalog.lineage import (
     FieldTrace,
@@ -15,7 +14,9 @@ from catalog.lineage import (
 )
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
-from catalog.selectors import ProductChange
+from catalog.selectors.product_fields import ProductChange
+from catalog.selectors.products import find_products_by_number
+from catalog.selectors.raw_records import find_raw_record
 from mlops.models import RawRecord, Run
 
 _MAX_PAYLOAD_LENGTH = 1_500
@@ -153,9 +154,7 @@ def _shorten(payload: str) -> str:
 
 def _find_product(reference: str) -> Product:
     """Return a product by id, SKU or GTIN; raises CommandError for none or several."""
-    pk = _parse_uuid(reference)
-    condition = Q(pk=pk) if pk else Q(sku=reference) | Q(gtin=reference.zfill(14))
-    products = Product.objects.defer("search_document").filter(condition)[:2]
+    products = find_products_by_number(reference)
     if not products:
         raise CommandError(f"Product not found: {reference}.", returncode=2)
     if len(products) > 1:
@@ -168,7 +167,7 @@ def _find_product(reference: str) -> Product:
 def _find_raw_record(reference: str) -> RawRecord:
     """Return a raw record by id; raises CommandError."""
     pk = _parse_uuid(reference)
-    record = RawRecord.objects.select_related("run").filter(pk=pk).first() if pk else None
+    record = find_raw_record(pk) if pk else None
     if record is None:
         raise CommandError(f"Raw record not found: {reference}.", returncode=2)
     return record

@@ -13,7 +13,7 @@ from django.urls import reverse
 from catalog.ingest.records import CleanListing, Potency
 from catalog.matching import ALGORITHM_VERSION
 from catalog.models import MatchDecision, Product, ProductAlias, Store, StoreStock
-from catalog.selectors import listings_with_origin
+from catalog.selectors.listings import listings_with_origin
 from catalog.services.duplicates import (
     MergeRefused,
     apply_verdict,

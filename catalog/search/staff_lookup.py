@@ -1,0 +1,29 @@
+"""Look-up of products by staff: every word or its beginning, numbers, and similar spellings."""
+
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import Q, QuerySet
+
+from catalog.models import Product
+from catalog.search.normalize import words_of
+
+_GTIN_LENGTH = 14
+
+
+def find_products(rows: QuerySet[Product], text: str) -> QuerySet[Product]:
+    """
+    Return the rows with every word or word prefix of a text, or with its SKU or GTIN.
+
+    Without any, the rows with a similar spelling.
+    """
+    words = words_of(text)
+    if not words:
+        return rows.none()
+    has_every_word = SearchQuery(
+        " & ".join(f"{word}:*" for word in words), search_type="raw", config="simple"
+    )
+    has_number = Q(sku=text.strip()) | Q(gtin=text.strip().zfill(_GTIN_LENGTH))
+    exact = Q(search_document=has_every_word) | has_number
+    if rows.filter(exact).exists():
+        return rows.filter(exact)
+    is_similar = Q(name__trigram_word_similar=text) | Q(name_fr__trigram_word_similar=text)
+    return rows.filter(is_similar | Q(brand__trigram_word_similar=text))

@@ -1,0 +1,135 @@
+"""Products: rows, look-up by id, SKU and GTIN, and counts."""
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from catalog.models import Product
+from mlops.sql_arrays import array
+
+# Product ids by client reference: our id first, then the SKU. A merged product has the id of the
+# product it was merged into.
+_IDS_BY_REFERENCE_SQL = """
+SELECT requested.reference, coalesce(p.merged_into_id, p.id)
+FROM unnest(%s::text[]) AS requested(reference)
+JOIN products p
+  ON p.id = CASE WHEN requested.reference ~* %s THEN requested.reference::uuid END
+UNION ALL
+SELECT requested.reference, coalesce(p.merged_into_id, p.id)
+FROM unnest(%s::text[]) AS requested(reference)
+JOIN products p ON p.sku = requested.reference
+ORDER BY 1, 2
+"""
+_UUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+# Largest estimate for which rows are counted exactly: up to here a count is fast.
+_MAX_EXACT_COUNT = 20_000
+_GTIN_LENGTH = 14
+
+
+def all_products() -> QuerySet[Product]:
+    """Return all products, also merged ones, without their search documents."""
+    return Product.objects.defer("search_document")
+
+
+def current_products() -> QuerySet[Product]:
+    """Return the products that are not merged into another, without their search documents."""
+    return Product.objects.current().defer("search_document")
+
+
+def get_product(pk: UUID) -> Product:
+    """Return a product as it is stored now. Raises Product.DoesNotExist."""
+    return all_products().get(pk=pk)
+
+
+def find_current_product(pk: UUID) -> Product | None:
+    """Return the product with an id, or the one it was merged into; None: there is no such id."""
+    is_product = Q(pk=pk) | Q(merged__pk=pk)
+    return current_products().filter(is_product).first()
+
+
+def find_products_by_number(text: str) -> list[Product]:
+    """Return products with an id, SKU or GTIN, merged ones included; at most two."""
+    try:
+        condition = Q(pk=UUID(text))
+    except ValueError:
+        condition = Q(sku=text) | Q(gtin=text.zfill(_GTIN_LENGTH))
+    return list(all_products().filter(condition)[:2])
+
+
+def find_current_products(*, field: str, value: str) -> list[Product]:
+    """
+    Return current products with a value of `id`, `gtin` or `sku`; at most two.
+
+    Raises ValidationError when an id is not a UUID.
+    """
+    return list(current_products().filter(**{field: value})[:2])
+
+
+def merged_products(product: Product) -> QuerySet[Product]:
+    """Return the products merged into a product, by name."""
+    return product.merged.order_by("name")
+
+
+def product_names(ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Return names by product id; unknown ids are left out."""
+    return dict(Product.objects.filter(pk__in=list(ids)).values_list("pk", "name"))
+
+
+def locked_fields(product: Product) -> set[str]:
+    """Return the locked fields of a product."""
+    return set(product.locks.values_list("field", flat=True))
+
+
+def count_rows(rows: QuerySet) -> int:
+    """Return the number of rows: the planner's estimate for large lists, else the exact count."""
+    query, params = rows.order_by().values("pk").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {query}", params)
+        plan: Any = cursor.fetchone()[0]
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    estimate = int(plan[0]["Plan"]["Plan Rows"])
+    if estimate > _MAX_EXACT_COUNT:
+        return estimate
+    return int(rows.order_by().count())
+
+
+def products_in_order(ids: Sequence[str]) -> list[Product]:
+    """Return the products with these ids, in their order; merged products are left out."""
+    rows = {str(row.pk): row for row in Product.objects.raw(_current_products_sql(), [array(ids)])}
+    return [rows[pk] for pk in ids if pk in rows]
+
+
+@cache
+def _current_products_sql() -> str:
+    """Return the query of `products_in_order`, which takes longer to compile than to run."""
+    columns = [
+        str(field.column)
+        for field in Product._meta.concrete_fields
+        if field.name != "search_document"
+    ]
+    return (
+        f"SELECT {', '.join(columns)} FROM products"
+        " WHERE merged_into_id IS NULL AND id = ANY(%s::uuid[])"
+    )
+
+
+def product_ids_by_reference(references: Iterable[str]) -> dict[str, UUID]:
+    """
+    Return product ids by client reference: our id or a SKU. Unknown references are left out.
+
+    Of several products with one SKU, the one with the lowest id.
+    """
+    requested = sorted(set(references))
+    if not requested:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_IDS_BY_REFERENCE_SQL, [requested, _UUID_PATTERN, requested])
+        ids: dict[str, UUID] = {}
+        for reference, pk in cursor.fetchall():
+            ids.setdefault(reference, pk)
+    return ids

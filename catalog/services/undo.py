@@ -28,6 +28,8 @@ _NOT_UNDOABLE = {
     ),
 }
 
+_RESTORED_TABLES = ("products", "product_locks")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConflictingEdit:
@@ -57,7 +59,8 @@ def undo_operation(*, original: Operation, by: AbstractBaseUser, reason: str = "
 
     Products that the operation created are deleted, those it deleted are restored, a merge is
     unmerged. Undoing a run leaves its listings, whose later changes apply as usual. Raises
-    UndoRefused when a field was edited since, by anyone, or the operation was undone already.
+    UndoRefused when a field was edited since, by anyone, or the operation was undone already
+    or changed no product.
     """
     kind = original.undoes.kind if original.undoes else original.kind
     if kind in _NOT_UNDOABLE:
@@ -66,6 +69,8 @@ def undo_operation(*, original: Operation, by: AbstractBaseUser, reason: str = "
         raise UndoRefused(_NOT_UNDOABLE[Kind.UNMERGE])
     if Operation.objects.filter(undoes=original).exists():
         raise UndoRefused("This operation has been undone already.")
+    if not original.changes.filter(table_name__in=_RESTORED_TABLES).exists():
+        raise UndoRefused("This operation changed no product; undo applies to products only.")
     with (
         operation(Kind.UNDO, actor=by, reason=reason, undoes=original) as undo,
         connection.cursor() as cursor,

@@ -28,6 +28,7 @@ from customers.recommendations.reports import (
     feedback_counts,
 )
 from customers.recommendations.result import FallbackLevel
+from customers.selectors.stores import all_stores
 from mlops.admin.read_only import ReadOnlyAdmin
 
 _PERIODS = {"7": _("7 days"), "30": _("30 days")}
@@ -62,7 +63,7 @@ class AssortmentForm(forms.Form):
     """Store and period of the report."""
 
     store = forms.ModelChoiceField(
-        Store.objects.all(), required=False, empty_label=_("all"), widget=UnfoldAdminSelectWidget
+        all_stores(), required=False, empty_label=_("all"), widget=UnfoldAdminSelectWidget
     )
     period = forms.ChoiceField(
         required=False,

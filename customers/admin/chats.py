@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from customers.models import ChatMessage, ChatSession, MessageFeedback
+from customers.models import ChatSession
+from customers.selectors.chats import feedback_by_message, messages_of, sessions_with_words
 from customers.services import chats
 from mlops.admin.read_only import ReadOnlyAdmin
 
@@ -53,13 +54,10 @@ class ChatSessionAdmin(ReadOnlyAdmin):
     @admin.display(description="messages")
     def conversation(self, session: ChatSession) -> SafeString:
         """Return the first messages in their order, with the feedback on replies."""
-        shown = list(session.messages.order_by("created_at", "id")[:_MAX_MESSAGES])
-        feedback_by_message = {
-            feedback.message_id: feedback
-            for feedback in MessageFeedback.objects.filter(session=session)
-        }
+        shown = list(messages_of(session)[:_MAX_MESSAGES])
+        feedback = feedback_by_message(session)
         context = {
-            "messages": [(message, feedback_by_message.get(message.id)) for message in shown],
+            "messages": [(message, feedback.get(message.id)) for message in shown],
             "more_count": max((session.total_messages or 0) - len(shown), 0),
         }
         return SafeString(render_to_string("admin/customers/chatsession/messages.html", context))
@@ -68,12 +66,7 @@ class ChatSessionAdmin(ReadOnlyAdmin):
         self, _request: HttpRequest, queryset: QuerySet[ChatSession], search_term: str
     ) -> tuple[QuerySet[ChatSession], bool]:
         """Return the sessions whose redacted messages contain every word."""
-        for word in search_term.split():
-            matching = ChatMessage.objects.filter(
-                session=OuterRef("pk"), redacted_text__icontains=word
-            )
-            queryset = queryset.filter(Exists(matching))
-        return queryset, False
+        return sessions_with_words(queryset, search_term.split()), False
 
     def change_view(
         self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any

@@ -4,25 +4,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from catalog.admin.product_search import find_products
-from catalog.models import Product, Store
+from catalog.models import Product
 from catalog.reference.provinces import PROVINCES
+from catalog.selectors.products import current_products
 from customers.models import BusinessRule, CustomerProfile, Scenario
 from customers.recommendations.explain import explain_product
 from customers.recommendations.request import RecommendationLookupError, RecommendationRequest
+from customers.selectors.products import find_products_by_text
+from customers.selectors.profiles import find_customer_by_reference
+from customers.selectors.stores import all_stores
 from customers.services.access import log_access
 
 CANDIDATE_SOURCES: Mapping[str, tuple[Promise, str]] = {
@@ -66,7 +68,7 @@ class RecommendationRequestForm(forms.Form):
         ),
     )
     store = forms.ModelChoiceField(
-        Store.objects.all(), required=False, empty_label=_("none"), widget=UnfoldAdminSelectWidget
+        all_stores(), required=False, empty_label=_("none"), widget=UnfoldAdminSelectWidget
     )
     province = forms.ChoiceField(
         required=False,
@@ -75,7 +77,7 @@ class RecommendationRequestForm(forms.Form):
         help_text=_("Used when no store is selected."),
     )
     products = forms.ModelMultipleChoiceField(
-        Product.objects.current(),
+        current_products(),
         required=False,
         label=_("Viewed products or basket"),
         # The rule's product field provides the autocomplete query; nothing is written to it.
@@ -94,10 +96,7 @@ class RecommendationRequestForm(forms.Form):
             return None
         if not self._can_view_customers:
             raise forms.ValidationError(_("You do not have permission to view customers."))
-        condition = Q(external_customer_id=text)
-        if pk := _parse_uuid(text):
-            condition |= Q(pk=pk)
-        customer = CustomerProfile.objects.filter(condition).first()
+        customer = find_customer_by_reference(text)
         if customer is None:
             raise forms.ValidationError(_("Customer not found."))
         return customer
@@ -164,7 +163,7 @@ def explain_view(request: HttpRequest) -> HttpResponse:
 
 
 def _explanation_context(request: HttpRequest, form: ExplanationForm) -> dict[str, Any]:
-    products = find_products_by_text(form.cleaned_data["product"])
+    products = find_products_by_text(form.cleaned_data["product"], limit=_MAX_CHOICES)
     if len(products) != 1:
         return {
             "choices": [(product, _choice_query(form, product)) for product in products],
@@ -215,18 +214,6 @@ def score_components(values: Mapping[str, float]) -> list[ScoreComponent]:
     ]
 
 
-def find_products_by_text(text: str) -> list[Product]:
-    """Return the product with an ID, SKU or GTIN, else up to ten products that match the words."""
-    text = text.strip()
-    products = Product.objects.current().defer("search_document")
-    if pk := _parse_uuid(text):
-        return list(products.filter(Q(pk=pk) | Q(merged__pk=pk)).distinct()[:1])
-    exact_matches = products.filter(Q(sku=text) | Q(gtin=text.zfill(14)))[:_MAX_CHOICES]
-    if exact_matches:
-        return list(exact_matches)
-    return list(find_products(products, text).order_by("name", "-id")[:_MAX_CHOICES])
-
-
 def _choice_query(form: ExplanationForm, product: Product) -> str:
     """Return the query string that repeats the request for one product."""
     values = form.cleaned_data
@@ -243,10 +230,3 @@ def _choice_query(form: ExplanationForm, product: Product) -> str:
         },
         doseq=True,
     )
-
-
-def _parse_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -8,15 +8,14 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from catalog.models import Store
 from catalog.reference.provinces import PROVINCES
 from config.errors import BadInput, CultivarError
 from customers.models import (
@@ -25,10 +24,13 @@ from customers.models import (
     ConsentText,
     CustomerProfile,
     Interaction,
-    PersonalAccess,
     Purchase,
 )
 from customers.profile_export import export_customer_archive
+from customers.selectors.access_log import latest_accesses
+from customers.selectors.consents import active_purposes
+from customers.selectors.profiles import find_customer
+from customers.selectors.stores import all_stores
 from customers.services import consents, profiles
 from customers.services.access import log_access
 from mlops.admin.read_only import ReadOnlyAdmin, ReadOnlyInline, pretty_json
@@ -98,7 +100,7 @@ class ProfileCorrectionForm(forms.Form):
         widget=UnfoldAdminSelectWidget,
     )
     store = forms.ModelChoiceField(
-        queryset=Store.objects.all(), required=False, widget=UnfoldAdminSelectWidget
+        queryset=all_stores(), required=False, widget=UnfoldAdminSelectWidget
     )
     thc_range = forms.CharField(
         required=False, help_text="percent, for example 18-24", widget=UnfoldAdminTextInputWidget
@@ -230,7 +232,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     @admin.display(description="latest accesses and changes")
     def access_log(self, customer: CustomerProfile) -> SafeString:
         """Return the newest entries of the access log as a table."""
-        entries = PersonalAccess.objects.filter(customer_id=customer.pk)[:_MAX_ACCESS_LOG_ROWS]
+        entries = latest_accesses(customer, limit=_MAX_ACCESS_LOG_ROWS)
         return SafeString(
             render_to_string(
                 "admin/customers/customerprofile/access_log.html", {"entries": entries}
@@ -245,7 +247,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         if customer is not None and self.has_view_permission(request, customer):
             log_access(customer=customer, actor=_actor(request), action="profile.read")
         extra = {
-            "active_purposes": sorted(consents.active_purposes(customer)) if customer else [],
+            "active_purposes": sorted(active_purposes(customer)) if customer else [],
             "can_change": request.user.has_perm("customers.change_customerprofile"),
             "can_erase": request.user.has_perm("customers.delete_customerprofile"),
         }
@@ -292,7 +294,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     def withdraw(self, request: HttpRequest, pk: UUID, purpose: str) -> HttpResponse:
         """Withdraw a consent at the customer's request, after a confirmation."""
         customer = _get_permitted_customer(request, pk, "change")
-        if purpose not in consents.active_purposes(customer):
+        if purpose not in active_purposes(customer):
             messages.error(request, "This consent is not active.")
             return _redirect_to_profile(customer)
         if request.method == "POST":
@@ -362,7 +364,10 @@ def _actor(request: HttpRequest) -> str:
 def _get_permitted_customer(request: HttpRequest, pk: UUID, permission: str) -> CustomerProfile:
     if not request.user.has_perm(f"customers.{permission}_customerprofile"):
         raise PermissionDenied
-    return get_object_or_404(CustomerProfile, pk=pk)
+    customer = find_customer(pk)
+    if customer is None:
+        raise Http404
+    return customer
 
 
 def _redirect_to_profile(customer: CustomerProfile) -> HttpResponse:

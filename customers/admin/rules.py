@@ -1,12 +1,10 @@
 """Console pages of business rules: products, placement, validity, reason and current reach."""
 
-from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -28,29 +26,12 @@ from customers.recommendations.reports import (
     products_matching_rule,
     rule_reach,
 )
+from customers.selectors.products import similar_brands
+from customers.selectors.rules import rule_status, rules_with_status
+from customers.services.rules import create_rule, delete_rule, end_rules, update_rule
 
 _MAX_SUGGESTED_BRANDS = 5
 _MAX_REASON_LENGTH = 80
-
-
-def _status_conditions(now: datetime) -> dict[str, Q]:
-    """Return the query condition of each rule status: active, scheduled, ended."""
-    is_ended = Q(ends_at__lte=now)
-    is_scheduled = Q(starts_at__gt=now)
-    return {
-        "active": ~is_ended & ~is_scheduled,
-        "scheduled": is_scheduled,
-        "ended": is_ended,
-    }
-
-
-def rule_status(rule: BusinessRule, now: datetime) -> str:
-    """Return the status of a rule: active, scheduled or ended."""
-    if rule.ends_at and rule.ends_at <= now:
-        return "ended"
-    if rule.starts_at and rule.starts_at > now:
-        return "scheduled"
-    return "active"
 
 
 class RuleStatusFilter(DropdownFilter):
@@ -69,8 +50,7 @@ class RuleStatusFilter(DropdownFilter):
         queryset: QuerySet[BusinessRule],
     ) -> QuerySet[BusinessRule]:
         """Return the rules with the selected status."""
-        condition = _status_conditions(timezone.now()).get(str(self.value()))
-        return queryset.filter(condition) if condition is not None else queryset
+        return rules_with_status(queryset, status=str(self.value()), now=timezone.now())
 
 
 class BusinessRuleForm(forms.ModelForm):
@@ -103,9 +83,7 @@ class BusinessRuleForm(forms.ModelForm):
         if not brand or products_matching_rule(BusinessRule(brand=brand)).exists():
             return brand
         message = str(_("No product has this brand."))
-        similar = Product.objects.current().filter(brand__trigram_word_similar=brand)
-        names = similar.order_by("brand").values_list("brand", flat=True).distinct()
-        suggestions = ", ".join(map(str, names[:_MAX_SUGGESTED_BRANDS]))
+        suggestions = ", ".join(similar_brands(brand, limit=_MAX_SUGGESTED_BRANDS))
         if suggestions:
             message += str(_(" Did you mean: %(brands)s?") % {"brands": suggestions})
         raise forms.ValidationError(message)
@@ -235,18 +213,21 @@ class BusinessRuleAdmin(ModelAdmin):
 
     def save_model(self, request: Any, obj: BusinessRule, form: Any, change: bool) -> None:
         """Save a rule; a new one gets the user as its author."""
-        if not change:
-            obj.author = request.user
-        super().save_model(request, obj, form, change)
+        if change:
+            update_rule(rule=obj, changed_fields=form.changed_data, by=request.user)
+        else:
+            create_rule(rule=obj, by=request.user)
+
+    def delete_model(self, request: Any, obj: BusinessRule) -> None:
+        """Delete a rule."""
+        delete_rule(rule=obj, by=request.user)
 
     @admin.action(description=_("End now …"), permissions=["change"])
-    def end_now(
-        self, request: HttpRequest, queryset: QuerySet[BusinessRule]
-    ) -> HttpResponse | None:
+    def end_now(self, request: Any, queryset: QuerySet[BusinessRule]) -> HttpResponse | None:
         """End the active rules of the selection, after a confirmation that lists them."""
         now = timezone.now()
-        is_active = _status_conditions(now)["active"]
-        selected = list(queryset.filter(is_active).order_by("name"))
+        active = rules_with_status(queryset, status="active", now=now)
+        selected = list(active.order_by("name"))
         if not selected:
             messages.warning(
                 request,
@@ -261,15 +242,9 @@ class BusinessRuleAdmin(ModelAdmin):
                 "rules": selected,
             }
             return TemplateResponse(request, "admin/customers/businessrule/end_now.html", page)
-        with transaction.atomic():
-            # Another user may have ended one of them since the confirmation was shown.
-            rules = BusinessRule.objects.filter(
-                is_active, pk__in=[rule.pk for rule in selected]
-            ).select_for_update()
-            ended = list(rules.order_by("pk"))
-            rules.update(ends_at=now)
-            for rule in ended:
-                self.log_change(request, rule, [{"changed": {"fields": ["ends at"]}}])
+        ended = end_rules(ids=[rule.pk for rule in selected], by=request.user, now=now)
+        for rule in ended:
+            self.log_change(request, rule, [{"changed": {"fields": ["ends at"]}}])
         messages.success(
             request, _("%(count)s rules ended. They no longer apply.") % {"count": len(ended)}
         )

@@ -1,18 +1,17 @@
 """Console pages of recommendation scenarios: weights, and a preview of changes before saving."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -28,7 +27,9 @@ from customers.models import Scenario
 from customers.recommendations.pipeline import recommend
 from customers.recommendations.request import RecommendationLookupError
 from customers.recommendations.result import RecommendedProduct
+from customers.selectors.scenarios import find_scenario
 from customers.services.access import log_access
+from customers.services.scenarios import save_scenario
 
 _FALLBACK_REASON_LABELS = {
     "vectors_unavailable": _("vector search is unavailable"),
@@ -114,11 +115,9 @@ class ScenarioAdmin(ModelAdmin):
         """Scenarios cannot be deleted; they can be switched off."""
         return False
 
-    def save_model(self, request: Any, obj: Scenario, form: Any, change: bool) -> None:
-        """Save the scenario with the user and the time of the change."""
-        obj.updated_by = request.user
-        obj.updated_at = timezone.now()
-        super().save_model(request, obj, form, change)
+    def save_model(self, request: Any, obj: Scenario, form: Any, change: bool) -> None:  # noqa: ARG002  # Django's signature
+        """Save the changed fields with the user and the time of the change."""
+        save_scenario(scenario=obj, changed_fields=form.changed_data, by=request.user)
 
     @admin.display(description=_("weights"))
     def weights(self, scenario: Scenario) -> SafeString:
@@ -175,17 +174,18 @@ class ScenarioAdmin(ModelAdmin):
         """Compare the saved scenario with the values of the form; nothing is saved or recorded."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        saved = get_object_or_404(Scenario, pk=pk)
+        saved = find_scenario(pk)
+        if saved is None:
+            raise Http404
         if not self._can_change_scenarios(request):
             raise PermissionDenied
         request_form = RecommendationRequestForm(request.POST, prefix="sample", request=request)
         form_class = self.get_form(request, saved, change=True)
-        scenario_form = form_class(request.POST, instance=Scenario.objects.get(pk=pk))
+        # Validation writes the values of the form into its instance.
+        scenario_form = form_class(request.POST, instance=copy(saved))
         page: dict[str, Any] = {"scenario": saved, "forms": [scenario_form, request_form]}
         if scenario_form.is_valid() and request_form.is_valid():
-            page["results"] = _compare(
-                request, request_form, saved, scenario_form.save(commit=False)
-            )
+            page["results"] = _compare(request, request_form, saved, scenario_form.instance)
         if request.headers.get("HX-Request"):
             return TemplateResponse(request, "admin/customers/scenario/preview.html", page)
         page |= {

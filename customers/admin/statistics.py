@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.models import StoreRepeatStatistics
 from customers.recommendations.statistics.repeats import DEFAULT_DISCOVERY_RATIO
+from customers.selectors.statistics import newest_repeat_statistics
 from mlops.admin.read_only import ReadOnlyAdmin
 
 _INTERPRETATION = _(
@@ -39,7 +40,7 @@ class StoreRepeatStatisticsAdmin(ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Show the statistics in use above the list, or that there are none yet."""
-        newest = StoreRepeatStatistics.objects.order_by("-id").first()
+        newest = newest_repeat_statistics()
         context = {
             **(extra_context or {}),
             "newest": newest,

@@ -4,11 +4,12 @@ from typing import ClassVar
 
 from rest_framework import serializers
 
-from catalog.models import Store
 from config.api.keys import Audience
 from config.api.serializers import ModelResponseSerializer, ResponseSerializer
 from customers.api.serializers import LANGUAGES, verified_audience
-from customers.models import ChatMessage, ChatSession, CustomerProfile, MessageFeedback
+from customers.models import ChatMessage, ChatSession, MessageFeedback
+from customers.selectors.profiles import all_customers
+from customers.selectors.stores import all_stores
 from customers.services.chats import MAX_COMMENT_LENGTH, MAX_MESSAGE_LENGTH
 
 _SESSION_FIELDS = (
@@ -70,7 +71,7 @@ class ChatSessionRequestSerializer(ResponseSerializer):
     audiences: ClassVar = verified_audience("customer_id", "store_code")
     customer_id = serializers.PrimaryKeyRelatedField(
         source="customer",
-        queryset=CustomerProfile.objects.all(),
+        queryset=all_customers(),
         required=False,
         allow_null=True,
         help_text="id of the customer; stored only with their consent `chat`",
@@ -79,7 +80,7 @@ class ChatSessionRequestSerializer(ResponseSerializer):
     store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
         source="store",
         slug_field="code",
-        queryset=Store.objects.all(),
+        queryset=all_stores(),
         required=False,
         allow_null=True,
         help_text="code of the store",

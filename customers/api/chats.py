@@ -23,7 +23,15 @@ from customers.api.chat_serializers import (
 )
 from customers.api.parameters import CustomerDataViewSet, get_customer, parse_body, parse_uuid
 from customers.api.views import PAGE_PARAMETERS
-from customers.models import ChatMessage, ChatSession
+from customers.models import ChatSession
+from customers.selectors.chats import (
+    all_messages,
+    all_sessions,
+    find_message,
+    find_session,
+    messages_of,
+    sessions_of,
+)
 from customers.services import chats
 
 _UUID = {"type": "string", "format": "uuid"}
@@ -60,7 +68,7 @@ class _MessagePagination(ApiCursorPagination):
 class ChatSessionViewSet(CustomerDataViewSet):
     """Chat sessions: open, list, read, append messages, close."""
 
-    queryset = ChatSession.objects.all()
+    queryset = all_sessions()
     serializer_class = ChatSessionSerializer
     pagination_class = _SessionPagination
     scopes: ClassVar = {
@@ -106,10 +114,10 @@ class ChatSessionViewSet(CustomerDataViewSet):
         """
         params = request.query_params
         reject_unknown_parameters(params, known={"customer_id", "cursor", "limit"})
-        sessions = self.get_queryset().select_related("store")
+        sessions = all_sessions()
         if "customer_id" in params:
             customer = get_customer(params["customer_id"])
-            sessions = sessions.filter(customer=customer)
+            sessions = sessions_of(customer)
             self.log_access(customer, "chat.list")
         page = self.paginate_queryset(sessions) or []
         if "customer_id" not in params:
@@ -155,7 +163,7 @@ class ChatSessionViewSet(CustomerDataViewSet):
         """
         reject_unknown_parameters(request.query_params, known={"cursor", "limit"})
         session = chats.read_session(session=_get_session(id), by=actor_of(request))
-        page = self.paginate_queryset(ChatMessage.objects.filter(session=session))
+        page = self.paginate_queryset(messages_of(session))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(
@@ -204,7 +212,7 @@ class ChatSessionViewSet(CustomerDataViewSet):
 class ChatMessageViewSet(CustomerDataViewSet):
     """Feedback on chat messages."""
 
-    queryset = ChatMessage.objects.all()
+    queryset = all_messages()
     serializer_class = MessageFeedbackSerializer
     scopes: ClassVar = {"feedback": has_scope("chat:write")}
 
@@ -225,7 +233,7 @@ class ChatMessageViewSet(CustomerDataViewSet):
         400 for a message of the customer. Required scope: `chat:write`.
         """
         body = parse_body(MessageFeedbackRequestSerializer, request)
-        message = chats.find_message(parse_uuid(id))
+        message = find_message(parse_uuid(id))
         if message is None:
             raise Http404
         feedback = chats.give_feedback(
@@ -238,8 +246,7 @@ class ChatMessageViewSet(CustomerDataViewSet):
 
 
 def _get_session(session_id: str) -> ChatSession:
-    sessions = ChatSession.objects.select_related("store", "customer")
-    session = sessions.filter(pk=parse_uuid(session_id)).first()
+    session = find_session(parse_uuid(session_id))
     if session is None:
         raise Http404
     return session

@@ -15,6 +15,7 @@ from config.api.keys import actor_of
 from config.api.parameters import reject_unknown_parameters
 from config.errors import BadInput
 from customers.models import CustomerProfile
+from customers.selectors.profiles import find_customer
 from customers.services.access import log_access
 
 
@@ -80,8 +81,7 @@ def get_customer(customer_id: str) -> CustomerProfile:
 
     Raises BadInput for an invalid UUID, Http404 for an unknown one.
     """
-    customers = CustomerProfile.objects.select_related("store")
-    customer = customers.filter(pk=parse_uuid(customer_id)).first()
+    customer = find_customer(parse_uuid(customer_id))
     if customer is None:
         raise Http404
     return customer

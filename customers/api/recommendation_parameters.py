@@ -15,6 +15,7 @@ from config.api.parameters import parse_integer, reject_unknown_parameters
 from config.errors import BadInput
 from customers.models import Scenario
 from customers.recommendations.request import RecommendationRequest
+from customers.selectors.stores import find_store
 
 MAX_RESULTS = 50
 _DEFAULT_RESULTS = 10
@@ -166,7 +167,7 @@ def parse_parameters(
 def _find_store(code: str, client: ApiClient) -> Store | None:
     if not code:
         return None
-    store = Store.objects.filter(code=code[:50]).first()
+    store = find_store(code)
     if store is None:
         raise BadInput("store_code", "store not found")
     if client.key.province and store.province != client.key.province:

@@ -4,11 +4,12 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from catalog.models import Store
 from catalog.reference.provinces import PROVINCES
 from config.api.keys import Audience
 from config.api.serializers import ModelResponseSerializer, ResponseSerializer
 from customers.models import Consent, ConsentText, CustomerProfile, Interaction, Purchase
+from customers.selectors.consents import active_purposes
+from customers.selectors.stores import all_stores
 from customers.services.profiles import (
     LEGAL_AGES,
     MAX_EXTERNAL_ID_LENGTH,
@@ -172,9 +173,7 @@ class CustomerSerializer(ModelResponseSerializer):
 
     def get_consents(self, customer: CustomerProfile) -> list[str]:
         """Return the purposes of the active consents."""
-        return sorted(
-            consent.purpose for consent in customer.consents.all() if consent.withdrawn_at is None
-        )
+        return sorted(active_purposes(customer))
 
     def get_preferences(self, customer: CustomerProfile) -> PreferencesSerializer:
         """Return the effective preferences; a stated one replaces the derived one."""
@@ -198,7 +197,7 @@ class CustomerRegistrationSerializer(ResponseSerializer):
     store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
         source="store",
         slug_field="code",
-        queryset=Store.objects.all(),
+        queryset=all_stores(),
         required=False,
         allow_null=True,
         help_text="code of the preferred store",
@@ -221,7 +220,7 @@ class ProfileCorrectionSerializer(PreferencesSerializer):
     store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
         source="store",
         slug_field="code",
-        queryset=Store.objects.all(),
+        queryset=all_stores(),
         required=False,
         allow_null=True,
         help_text="code of the preferred store; null removes it",

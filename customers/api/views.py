@@ -35,8 +35,11 @@ from customers.api.serializers import (
     ProfileCorrectionSerializer,
     PurchaseSerializer,
 )
-from customers.models import Consent, ConsentText, CustomerProfile, Interaction, Purchase
+from customers.models import ConsentText, CustomerProfile
 from customers.profile_export import export_customer
+from customers.selectors.consents import consents_of, current_consent_texts
+from customers.selectors.history import interactions_of, purchases_of
+from customers.selectors.profiles import all_customers, find_customer_by_external_id
 from customers.services import consents, profiles
 from mlops.privacy.erasure import LegalHoldActive, PersonLocked, PersonNotFound, erase
 
@@ -97,7 +100,7 @@ class _ConsentPagination(ApiCursorPagination):
 class CustomerViewSet(CustomerDataViewSet):
     """Customers: registration, correction, consents, history, export and erasure."""
 
-    queryset = CustomerProfile.objects.all()
+    queryset = all_customers()
     serializer_class = CustomerSerializer
     scopes: ClassVar = {
         "create": has_scope("customers:write"),
@@ -167,12 +170,13 @@ class CustomerViewSet(CustomerDataViewSet):
         412 if the profile has changed since. Required scope: `customers:write`.
         """
         with transaction.atomic():
-            customer = get_customer(id)
-            CustomerProfile.objects.select_for_update().get(pk=customer.pk)
-            require_if_match(request, self._serialize_customer(get_customer(id)))
+            profile = profiles.lock_profile(parse_uuid(id))
+            if profile is None:
+                raise Http404
+            require_if_match(request, self._serialize_customer(profile))
             changes = parse_body(ProfileCorrectionSerializer, request)
-            corrected = profiles.correct_profile(
-                customer=customer, changes=changes, by=actor_of(request)
+            corrected = profiles.correct_locked_profile(
+                profile=profile, changes=changes, by=actor_of(request)
             )
         return Response(self._serialize_customer(corrected))
 
@@ -195,8 +199,7 @@ class CustomerViewSet(CustomerDataViewSet):
         external_id = request.query_params.get("external_id", "").strip()
         if not external_id or "\x00" in external_id:
             raise BadInput("external_id", "is required")
-        customers = CustomerProfile.objects.select_related("store")
-        customer = customers.filter(external_customer_id=external_id).first()
+        customer = find_customer_by_external_id(external_id)
         if customer is None:
             raise Http404
         self.log_access(customer, "profile.read")
@@ -223,7 +226,7 @@ class CustomerViewSet(CustomerDataViewSet):
         """
         customer = get_customer(id)
         self.log_access(customer, "consents.read")
-        return self._paginate(Consent.objects.filter(customer=customer).select_related("text"))
+        return self._paginate(consents_of(customer))
 
     @extend_schema(
         summary="Record a consent",
@@ -287,7 +290,7 @@ class CustomerViewSet(CustomerDataViewSet):
         """
         customer = get_customer(id)
         self.log_access(customer, "purchases.read")
-        return self._paginate(Purchase.objects.filter(customer=customer).select_related("store"))
+        return self._paginate(purchases_of(customer))
 
     @extend_schema(
         summary="List a customer's interactions",
@@ -308,7 +311,7 @@ class CustomerViewSet(CustomerDataViewSet):
         """
         customer = get_customer(id)
         self.log_access(customer, "interactions.read")
-        return self._paginate(Interaction.objects.filter(customer=customer).select_related("store"))
+        return self._paginate(interactions_of(customer))
 
     @extend_schema(
         summary="Record an age verification",
@@ -419,8 +422,6 @@ class ConsentTextsView(ConditionalView):
         language = request.query_params.get("language", "en")
         if language not in ("en", "fr"):
             raise BadInput("language", "must be en or fr")
-        newest = ConsentText.objects.order_by("purpose", "-created_at", "-version").distinct(
-            "purpose"
-        )
         context = {"request": request, "language": language}
-        return Response({"results": ConsentTextSerializer(newest, many=True, context=context).data})
+        serializer: Any = ConsentTextSerializer(current_consent_texts(), many=True, context=context)
+        return Response({"results": serializer.data})

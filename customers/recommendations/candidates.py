@@ -16,7 +16,7 @@ from customers.recommendations.context import RecommendationContext
 from customers.recommendations.history import HistoryEntry
 from customers.recommendations.segments import segment_sql
 from customers.recommendations.statistics import repeats
-from customers.selectors import get_customer_vector
+from customers.selectors.vectors import get_customer_vector
 from mlops.sql_arrays import array
 from vectors import search
 from vectors.errors import VectorRefused, VectorsUnavailable

@@ -1,7 +1,7 @@
 """Chat sessions: open, append messages, close, record feedback."""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.db import transaction
 from django.db.models import F
@@ -13,8 +13,8 @@ from config.errors import BadInput, Conflict
 from customers.masking import mask
 from customers.masking.language import detect_common_language, detect_language
 from customers.models import ChatMessage, ChatSession, ConsentText, CustomerProfile, MessageFeedback
+from customers.selectors.consents import active_purposes
 from customers.services.access import log_access
-from customers.services.consents import active_purposes
 
 MAX_MESSAGE_LENGTH = 4000
 MAX_COMMENT_LENGTH = 500
@@ -117,16 +117,6 @@ def read_session(*, session: ChatSession, by: str) -> ChatSession:
     """Return a session after logging the access, which is logged only if it has a customer."""
     _log_access(session, by, "chat.read")
     return session
-
-
-def find_message(pk: UUID) -> ChatMessage | None:
-    """Return a message by its id, from whichever monthly partition; None when it does not exist."""
-    return (
-        ChatMessage.objects.select_related("session__customer")
-        .filter(id=pk)
-        .order_by("created_at")
-        .first()
-    )
 
 
 def _lock_open_session(session: ChatSession) -> ChatSession:

@@ -112,12 +112,6 @@ def complete_withdrawals() -> int:
     return removal_count
 
 
-def active_purposes(customer: CustomerProfile) -> set[str]:
-    """Return the purposes of the customer's active consents."""
-    active = Consent.objects.filter(customer=customer, withdrawn_at=None)
-    return set(active.values_list("purpose", flat=True))
-
-
 def _require_purpose(purpose: str) -> None:
     if purpose not in ConsentText.Purpose.values:
         raise BadInput("purpose", f"must be one of {', '.join(ConsentText.Purpose.values)}")

@@ -15,6 +15,7 @@ from customers import demo
 from customers.demo import SEED, STORES, ProductFeatures, SyntheticCustomer
 from customers.models import ConsentText, CustomerProfile
 from customers.recommendations.statistics import jobs
+from customers.selectors.consents import active_purposes
 from customers.services import chats, consents, preferences, profiles
 from mlops.models import InboxEvent
 from mlops.streams.decoding import decode_event
@@ -137,7 +138,7 @@ def _register_customer(customer: SyntheticCustomer) -> int:
 def _create_chat(products: ProductFeatures, customer: SyntheticCustomer, seed: int) -> int:
     """Create a chat session if the customer consents and has none; return how many were."""
     profile = CustomerProfile.objects.get(external_customer_id=customer.external_id)
-    if ConsentText.Purpose.CHAT not in consents.active_purposes(profile) or profile.chats.exists():
+    if ConsentText.Purpose.CHAT not in active_purposes(profile) or profile.chats.exists():
         return 0
     session = chats.open_session(customer=profile, store=profile.store, by=ACTOR)
     for role, text in demo.generate_chat(products, customer, seed=seed):

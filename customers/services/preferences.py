@@ -18,7 +18,8 @@ from django.db.backends.postgresql.psycopg_any import NumericRange
 from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
-from customers.models import Consent, ConsentText, CustomerProfile, Purchase
+from customers.models import ConsentText, CustomerProfile, Purchase
+from customers.selectors.consents import active_purposes
 
 MAX_PURCHASE_LINES = 200
 HISTORY_WINDOW = timedelta(days=365)
@@ -59,9 +60,7 @@ def derive_preferences(customer: CustomerProfile, *, now: datetime | None = None
     Without both consents the derived preferences are empty.
     """
     now = now or timezone.now()
-    active = Consent.objects.filter(customer=customer, withdrawn_at=None)
-    purposes = set(active.values_list("purpose", flat=True))
-    if purposes >= _REQUIRED_PURPOSES:
+    if active_purposes(customer) >= _REQUIRED_PURPOSES:
         customer.derived_preferences = _derive(_purchase_lines(customer, now))
         customer.purchase_frequency, customer.avg_spending = _order_statistics(customer, now)
     else:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
@@ -69,18 +70,41 @@ def register_customer(  # noqa: PLR0913  # keyword-only
     return CustomerProfile.objects.get(pk=profile.pk)
 
 
+def lock_profile(pk: UUID) -> CustomerProfile | None:
+    """
+    Return a customer profile with its store, locked until the end of the transaction.
+
+    None for an unknown id. One query.
+    """
+    profiles = CustomerProfile.objects.select_related("store").select_for_update(of=("self",))
+    return profiles.filter(pk=pk).first()
+
+
 @transaction.atomic
 def correct_profile(
     *, customer: CustomerProfile, changes: Mapping[str, Any], by: str
 ) -> CustomerProfile:
     """
-    Correct profile fields and stated preferences, at the customer's request.
+    Lock the profile of a customer and correct it: see `correct_locked_profile`.
+
+    Raises BadInput, and CustomerProfile.DoesNotExist for a customer that was erased since.
+    """
+    profile = lock_profile(customer.pk)
+    if profile is None:
+        raise CustomerProfile.DoesNotExist
+    return correct_locked_profile(profile=profile, changes=changes, by=by)
+
+
+def correct_locked_profile(
+    *, profile: CustomerProfile, changes: Mapping[str, Any], by: str
+) -> CustomerProfile:
+    """
+    Correct fields and stated preferences of a locked profile, at the customer's request.
 
     changes: province, language, store and any of `PREFERENCE_FIELDS`, by name. A preference of
     None removes the statement, so that the derived preference applies again. Raises BadInput
     naming the field; nothing is changed then.
     """
-    profile = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
     stated = dict(profile.stated_preferences)
     for field, value in changes.items():
         if field in PREFERENCE_FIELDS:
@@ -97,7 +121,7 @@ def correct_profile(
     profile.updated_at = Now()
     profile.save()
     log_access(customer=profile, actor=by, action="profile.correct")
-    profile.refresh_from_db()
+    profile.refresh_from_db(fields=["updated_at"])
     return profile
 
 

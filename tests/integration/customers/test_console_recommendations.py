@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Product, Store, StoreStock
+from catalog.services.undo import UndoRefused, undo_operation
 from customers.models import (
     BusinessRule,
     Interaction,
@@ -32,6 +33,9 @@ from customers.recommendations.reports import (
 from customers.recommendations.rules import matches_rule
 from customers.recommendations.scoring import DEFAULT_WEIGHTS
 from customers.services import profiles
+from customers.services.rules import end_rules
+from customers.services.scenarios import save_scenario
+from mlops.models import Operation
 from tests.integration.customer_data import create_customer, create_product
 
 pytestmark = pytest.mark.django_db
@@ -220,6 +224,41 @@ def test_scenario_change_records_its_author(
     assert "popularity" in _get(admin_client, SCENARIOS_URL)
 
 
+def test_scenario_change_is_an_operation_that_names_the_changed_fields(
+    admin_client: Client, admin_user: User, home: Scenario
+) -> None:
+    admin_client.post(SCENARIO_URL, _scenario_form(home, popularity="2.5", title_en="Picks"))
+
+    recorded = Operation.objects.get()
+    assert recorded.kind == Operation.Kind.EDIT
+    assert recorded.actor == admin_user
+    assert recorded.reason == "scenario home: title_en, popularity"
+
+
+def test_scenario_saved_without_a_change_is_no_operation(
+    admin_client: Client, home: Scenario
+) -> None:
+    response = admin_client.post(SCENARIO_URL, _scenario_form(home))
+
+    home.refresh_from_db()
+    assert response.status_code == 302
+    assert home.updated_by is None
+    assert not Operation.objects.exists()
+
+
+def test_scenario_change_leaves_fields_that_another_user_changed_meanwhile(
+    admin_user: User, home: Scenario
+) -> None:
+    home.popularity = 2.5
+    Scenario.objects.filter(pk="home").update(newness=3)
+
+    save_scenario(scenario=home, changed_fields=["popularity"], by=admin_user)
+
+    saved = Scenario.objects.get(pk="home")
+    assert saved.popularity == 2.5
+    assert saved.newness == 3
+
+
 def test_active_scenario_needs_a_weight(admin_client: Client, home: Scenario) -> None:
     without_weights = dict.fromkeys(
         ("repurchase", "co_purchase", "embedding_similarity", "popularity", "newness"), 0
@@ -252,6 +291,57 @@ def test_rule_gets_its_author_and_shows_its_reach(
     assert rule.brand == "Acme"
     assert "2 products, in stock in 1 of 2 stores" in page
     assert "Lemon Haze" in page
+
+
+def test_rule_changes_are_operations_with_actor_and_reason(
+    admin_client: Client, admin_user: User, products: list[Product]
+) -> None:
+    admin_client.post(f"{RULES_URL}add/", RULE_FORM)
+    rule = BusinessRule.objects.get()
+    url = f"{RULES_URL}{rule.pk}/change/"
+    admin_client.post(url, RULE_FORM | {"strength": "0.8", "category": "dried_flower"})
+    end_now = {"action": "end_now", "_selected_action": [str(rule.pk)], "confirmed": "yes"}
+    admin_client.post(RULES_URL, end_now)
+
+    recorded = Operation.objects.order_by("started_at")
+    rule.refresh_from_db()
+    assert rule.strength == 0.8
+    assert rule.author == admin_user
+    assert {each.actor for each in recorded} == {admin_user}
+    assert [(each.kind, each.reason) for each in recorded] == [
+        ("edit", "rule Less of Acme, new: recalled in part"),
+        ("edit", "rule Less of Acme: strength, category"),
+        ("bulk_edit", "rules ended: Less of Acme"),
+    ]
+
+
+def test_deletion_of_a_scheduled_rule_is_an_operation(
+    admin_client: Client, admin_user: User
+) -> None:
+    scheduled = _create_rule(name="Later", starts_at=_days_ago(-2))
+
+    admin_client.post(f"{RULES_URL}{scheduled.pk}/delete/", {"post": "yes"})
+
+    recorded = Operation.objects.get()
+    assert not BusinessRule.objects.exists()
+    assert recorded.actor == admin_user
+    assert recorded.reason == "rule Later, deleted: recall 12"
+
+
+def test_operation_without_product_changes_cannot_be_undone(
+    admin_client: Client, admin_user: User, home: Scenario
+) -> None:
+    admin_client.post(SCENARIO_URL, _scenario_form(home, popularity="2.5"))
+
+    with pytest.raises(UndoRefused, match="changed no product"):
+        undo_operation(original=Operation.objects.get(), by=admin_user)
+
+
+def test_ending_a_rule_that_has_ended_already_is_no_operation(admin_user: User) -> None:
+    ended = _create_rule(starts_at=_days_ago(2), ends_at=_days_ago(1))
+
+    assert end_rules(ids=[ended.pk], by=admin_user, now=timezone.now()) == []
+    assert not Operation.objects.exists()
 
 
 def test_rules_are_filtered_by_status(admin_client: Client) -> None:

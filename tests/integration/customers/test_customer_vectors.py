@@ -22,7 +22,7 @@ from customers.embeddings import (
     product_weights,
 )
 from customers.models import Consent, CustomerProfile, Interaction
-from customers.selectors import get_customer_vector
+from customers.selectors.vectors import get_customer_vector
 from customers.services import consents, profiles
 from customers.services.history import (
     InteractionRecord,

@@ -26,6 +26,7 @@ from customers.models import (
     PersonalAccess,
     Purchase,
 )
+from customers.selectors.consents import active_purposes
 from customers.services import consents, preferences, profiles
 from customers.tasks import complete_withdrawals, derive_preferences
 from mlops.models import InboxEvent, LegalHold, QuarantinedRecord
@@ -320,7 +321,7 @@ def test_withdrawing_chat_deletes_chat_sessions_and_is_safe_to_repeat(
 
     assert not ChatSession.objects.exists()
     assert not ChatMessage.objects.exists()
-    assert consents.active_purposes(customer) == set()
+    assert active_purposes(customer) == set()
     assert consents.withdraw_consent(customer=customer, purpose="chat", by="key:test") == 0
 
 
@@ -335,7 +336,7 @@ def test_legal_hold_delays_the_removal_of_data_until_it_is_lifted(
     for purpose in ("history", "chat"):
         assert consents.withdraw_consent(customer=customer, purpose=purpose, by="key:test") == 1
 
-    assert consents.active_purposes(customer) == {"profiling"}
+    assert active_purposes(customer) == {"profiling"}
     assert complete_withdrawals() == {"removals": 0}
     assert Purchase.objects.filter(customer=customer).exists()
     assert ChatSession.objects.filter(customer=customer).exists()

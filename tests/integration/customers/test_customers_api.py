@@ -6,6 +6,8 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -108,6 +110,24 @@ def test_stated_preference_replaces_the_derived_one_until_removed(client: APICli
     assert corrected.json()["preferences"]["cbd_range"] == [1, 2]
     assert corrected.json()["language"] == "fr"
     assert removed.json()["preferences"]["thc_range"] == [5, 9]
+
+
+def test_correction_locks_and_loads_the_profile_once(client: APIClient) -> None:
+    customer = create_customer()
+
+    with CaptureQueriesContext(connection) as queries:
+        response = client.patch(
+            _url(customer), {"language": "fr"}, format="json", HTTP_IF_MATCH="*"
+        )
+
+    selects = [
+        query["sql"]
+        for query in queries
+        if 'FROM "customer_profiles"' in query["sql"] and '"external_customer_id"' in query["sql"]
+    ]
+    assert response.status_code == 200
+    assert len(selects) == 1
+    assert "FOR UPDATE" in selects[0]
 
 
 def test_correction_needs_the_current_etag(client: APIClient) -> None:

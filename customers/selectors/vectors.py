@@ -2,9 +2,11 @@
 
 from uuid import UUID
 
-from customers.embeddings import CustomerVector
 from vectors import search
 from vectors.encoders.base import Vectors
+
+CUSTOMER_EMBEDDINGS = "customer_embeddings"
+"""Vector collection of customers."""
 
 
 def get_customer_vector(customer: UUID) -> tuple[Vectors, str] | None:
@@ -15,4 +17,4 @@ def get_customer_vector(customer: UUID) -> tuple[Vectors, str] | None:
     within a year. A consent withdrawn within the last minute may not be reflected yet: callers
     check consents first. Reads one row. Raises VectorsUnavailable.
     """
-    return search.stored_vector(collection=CustomerVector.collection, entity_id=str(customer))
+    return search.stored_vector(collection=CUSTOMER_EMBEDDINGS, entity_id=str(customer))

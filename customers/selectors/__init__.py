@@ -1,0 +1,1 @@
+"""Read queries of customers, their data and recommendations; one module per subject."""

@@ -1,0 +1,22 @@
+"""Consents of customers, and the texts that they agree to."""
+
+from django.db.models import QuerySet
+
+from customers.models import Consent, ConsentText, CustomerProfile
+
+
+def consents_of(customer: CustomerProfile) -> QuerySet[Consent]:
+    """Return the active and withdrawn consents of a customer with their texts."""
+    return Consent.objects.filter(customer=customer).select_related("text")
+
+
+def active_purposes(customer: CustomerProfile) -> set[str]:
+    """Return the purposes of the customer's active consents. One query."""
+    active = Consent.objects.filter(customer=customer, withdrawn_at=None)
+    return set(active.values_list("purpose", flat=True))
+
+
+def current_consent_texts() -> QuerySet[ConsentText]:
+    """Return the newest text of each purpose."""
+    newest_first = ConsentText.objects.order_by("purpose", "-created_at", "-version")
+    return newest_first.distinct("purpose")

@@ -1,0 +1,38 @@
+"""Products that staff choose for a recommendation request or a business rule."""
+
+from uuid import UUID
+
+from django.db.models import Q
+
+from catalog.models import Product
+from catalog.search import find_products
+from catalog.selectors.products import current_products, find_current_product
+
+_GTIN_LENGTH = 14
+
+
+def find_products_by_text(text: str, *, limit: int) -> list[Product]:
+    """
+    Return the product with an id, else those with a SKU or GTIN, else those that match the words.
+
+    The id of a merged product returns the product that it was merged into.
+    """
+    text = text.strip()
+    try:
+        pk = UUID(text)
+    except ValueError:
+        pass
+    else:
+        product = find_current_product(pk)
+        return [product] if product else []
+    has_number = Q(sku=text) | Q(gtin=text.zfill(_GTIN_LENGTH))
+    if products := list(current_products().filter(has_number)[:limit]):
+        return products
+    return list(find_products(current_products(), text).order_by("name", "-id")[:limit])
+
+
+def similar_brands(brand: str, *, limit: int) -> list[str]:
+    """Return brands of current products that are spelled like a text, in alphabetical order."""
+    similar = current_products().filter(brand__trigram_word_similar=brand)
+    names = similar.order_by("brand").values_list("brand", flat=True).distinct()
+    return [str(name) for name in names[:limit]]

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from catalog.selectors import product_ids_by_reference
-from competitors.models import PriceHistory
+from competitors.services import OfferObservation, record_observations
 from mlops.streams.event_types import Event, EventData, EventType, register
 
 
@@ -30,21 +30,19 @@ def apply_offers(events: Sequence[Event]) -> Mapping[UUID, str]:
         for event in events
         if event.data.product_id not in products
     }
-    PriceHistory.objects.bulk_create(
-        [
-            PriceHistory(
-                id=event.id,
-                product_id=products[event.data.product_id],
-                competitor=event.data.competitor,
-                price=event.data.price,
-                in_stock=event.data.in_stock,
-                scraped_at=event.occurred_at,
-            )
-            for event in events
-            if event.id not in rejected
-        ],
-        ignore_conflicts=True,
-    )
+    observations = [
+        OfferObservation(
+            id=event.id,
+            product_id=products[event.data.product_id],
+            competitor=event.data.competitor,
+            price=event.data.price,
+            in_stock=event.data.in_stock,
+            observed_at=event.occurred_at,
+        )
+        for event in events
+        if event.id not in rejected
+    ]
+    record_observations(observations=observations)
     return rejected
 
 

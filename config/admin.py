@@ -5,7 +5,7 @@ from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey
 from unfold.admin import ModelAdmin
 
-from config.api.keys import ApiKey
+from config.models import ApiKey
 
 admin.site.index_title = "Home"
 admin.site.unregister(APIKey)

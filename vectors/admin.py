@@ -14,12 +14,10 @@ from django.utils.safestring import SafeString
 from kombu.exceptions import OperationalError
 
 from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
-from vectors import tasks
+from vectors import selectors, tasks
 from vectors.encoders.registry import ROLES, encoder, encoder_id
-from vectors.entities import entities
-from vectors.errors import IndexRefused, ModelMissing
-from vectors.index import build
-from vectors.models import OutboxEntry, VectorIndex
+from vectors.errors import ModelMissing
+from vectors.models import VectorIndex
 
 Status = VectorIndex.Status
 
@@ -99,11 +97,11 @@ class VectorIndexAdmin(ReadOnlyAdmin):
     @admin.display(description="rows")
     def rows(self, index: VectorIndex) -> str:
         """Show the number of rows with vectors; during a build, of how many."""
-        count = index.vectors.count()
-        entity = entities().get(index.collection)
-        if index.status == Status.BUILDING and entity is not None:
-            return f"{count} of {entity.queryset().count()}"
-        return str(count)
+        count = selectors.vector_count(index)
+        if index.status != Status.BUILDING:
+            return str(count)
+        total = selectors.row_count(index.collection)
+        return str(count) if total is None else f"{count} of {total}"
 
     @admin.display(description="index type")
     def type_and_parameters(self, index: VectorIndex) -> str:
@@ -133,17 +131,16 @@ class VectorIndexAdmin(ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Show due rows, outdated indexes and missing models above the list."""
-        oldest = OutboxEntry.objects.order_by("id").first()
-        due_count = OutboxEntry.objects.values("row_id").distinct().count()
+        outbox = selectors.outbox_status(now=timezone.now())
         return super().changelist_view(
             request,
             {
                 **(extra_context or {}),
-                "due_count": due_count,
-                "oldest_age": timezone.now() - oldest.enqueued_at if oldest else None,
+                "due_count": outbox.due_count,
+                "oldest_age": outbox.oldest_age,
                 "missing_models": _missing_models(),
-                "outdated": [name for name in entities() if _is_outdated(name)],
-                "is_empty": not VectorIndex.objects.exists(),
+                "outdated": selectors.outdated_collections(),
+                "is_empty": not selectors.has_indexes(),
             },
         )
 
@@ -204,11 +201,3 @@ def _missing_models() -> list[tuple[str, str]]:
         except ModelMissing as error:
             missing.append((encoder_id(role), str(error)))
     return missing
-
-
-def _is_outdated(collection: str) -> bool:
-    is_serving = VectorIndex.objects.filter(collection=collection, status=Status.SERVING).exists()
-    try:
-        return is_serving and build.needs_rebuild(collection)
-    except (IndexRefused, ModelMissing):
-        return False

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 
-from config.api.keys import Audience
+from config.audiences import Audience
 from config.declarations import DeclarationRegistry
 from vectors.encoders.base import Vectors
 from vectors.encoders.features import FeatureLayout

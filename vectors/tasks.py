@@ -10,7 +10,7 @@ from vectors.entities import dependent_collections, entities
 from vectors.errors import IndexBusy, IndexRefused, ModelMissing
 from vectors.index import build, reconcile
 from vectors.index.write import index_due_rows
-from vectors.models import VectorIndex
+from vectors.selectors import index_by_id
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +67,7 @@ def rebuild_outdated_indexes() -> dict[str, int]:
 @pipeline_task(queue="embed", soft_time_limit=1800)
 def roll_back_index(*, index_id: str) -> dict[str, int]:
     """Let a retired index serve again; do nothing while another process builds one."""
-    index = VectorIndex.objects.get(pk=index_id)
+    index = index_by_id(index_id)
     try:
         build.roll_back(index=index)
     except IndexBusy:

@@ -11,8 +11,9 @@ from cachebox import VTTLCache
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from config.api.keys import ApiClient, client_of, parse_rate
+from config.api.keys import ApiClient, client_of
 from config.clients.redis import RedisUnavailable, quick_redis
+from config.rate_limits import parse_rate
 
 # A process leases this fraction of the limit at once and spends it without asking Redis.
 _LEASES_PER_LIMIT = 50

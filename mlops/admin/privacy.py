@@ -18,9 +18,9 @@ from unfold.decorators import display
 from config.errors import CultivarError
 from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 from mlops.models import Erasure, LegalHold, RetentionSweep
-from mlops.privacy.legal_holds import lift_legal_holds, set_legal_hold
+from mlops.privacy.legal_holds import count_active_holds, lift_legal_holds, set_legal_hold
 from mlops.privacy.personal_data import identify
-from mlops.privacy.retention import RetentionRule, next_sweep, retention_rules
+from mlops.privacy.retention import RetentionRule, last_sweeps, next_sweep, retention_rules
 
 _HOLD_FIELDS = ("subject", "reason", "set_by", "set_at", "lifted_at", "lifted_by")
 
@@ -220,9 +220,7 @@ class RetentionSweepAdmin(ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Add the rules with their last sweeps, and the time of the next sweep."""
-        sweeps = RetentionSweep.objects.filter(is_dry_run=False)
-        last_sweeps = sweeps.order_by("rule", "-started_at", "-id").distinct("rule")
-        last_by_rule = {sweep.rule: sweep for sweep in last_sweeps}
+        last_by_rule = last_sweeps()
         rows = [
             (rule, _format_period(rule), last_by_rule.get(rule.name)) for rule in retention_rules()
         ]
@@ -237,7 +235,7 @@ def _format_period(rule: RetentionRule) -> str:
 
 def _active_holds_link() -> SafeString | str:
     """Return the number of active holds as a link to their list; empty if there are none."""
-    count = LegalHold.objects.filter(lifted_at=None).count()
+    count = count_active_holds()
     if not count:
         return ""
     url = reverse("admin:mlops_legalhold_changelist")

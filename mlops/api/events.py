@@ -1,9 +1,7 @@
 """REST intake of events: the same inbox, event types and handlers as for Kafka."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -19,15 +17,10 @@ from config.api.parameters import reject_unknown_parameters
 from config.api.permissions import has_scope
 from config.api.serializers import ResponseSerializer
 from config.errors import BadInput
-from mlops.models import InboxEvent
-from mlops.streams.decoding import decode_event
-from mlops.streams.event_types import event_topics, event_types
-from mlops.streams.intake import apply_events
+from mlops.streams.batches import STATUSES, ingest_batch
+from mlops.streams.event_types import event_topics
 
 MAX_BATCH_SIZE = 500
-MAX_ID_LENGTH = 36
-Status = Literal["accepted", "duplicate", "rejected"]
-STATUSES: tuple[Status, ...] = ("accepted", "duplicate", "rejected")
 
 
 class EventSerializer(ResponseSerializer):
@@ -99,23 +92,6 @@ class EventBatchResultSerializer(ResponseSerializer):
     results = EventResultSerializer(many=True, help_text="Result of each event, in request order.")
 
 
-@dataclass(frozen=True, slots=True)
-class EventOutcome:
-    """Status of one event, with the reason and field of a rejection."""
-
-    status: Status
-    reason: str = ""
-    field: str = ""
-
-
-class EventNotAuthorized(Exception):
-    """The event has no known topic, or the API key lacks the scope of its type."""
-
-    def __init__(self, reason: str, field: str) -> None:
-        self.reason = reason
-        self.field = field
-
-
 class EventsView(APIView):
     """Intake of event batches."""
 
@@ -145,44 +121,6 @@ class EventsView(APIView):
         return run_idempotently(request, lambda: Response(ingest_batch(items, scopes=scopes)))
 
 
-def ingest_batch(items: Sequence[Any], *, scopes: frozenset[str]) -> dict[str, Any]:
-    """
-    Apply a batch of events; return counts by status and the result of each item, in order.
-
-    Events that cannot be applied are quarantined; they do not block the others. Items without a
-    known topic or the required scope are rejected without quarantine. Safe to repeat.
-    """
-    outcomes: dict[int, EventOutcome] = {}
-    indexes_by_topic: dict[str, list[int]] = defaultdict(list)
-    for index, item in enumerate(items):
-        try:
-            topic = _authorize(item, scopes)
-        except EventNotAuthorized as error:
-            outcomes[index] = EventOutcome("rejected", error.reason, error.field)
-        else:
-            indexes_by_topic[topic].append(index)
-
-    for topic, indexes in indexes_by_topic.items():
-        topic_outcomes = _apply(topic, [items[index] for index in indexes])
-        outcomes.update(zip(indexes, topic_outcomes, strict=True))
-
-    results = [
-        {
-            "index": index,
-            "id": _event_id(item),
-            "status": outcomes[index].status,
-            "reason": outcomes[index].reason,
-            "field": outcomes[index].field,
-        }
-        for index, item in enumerate(items)
-    ]
-    counts: dict[str, int] = {
-        status: sum(outcome.status == status for outcome in outcomes.values())
-        for status in STATUSES
-    }
-    return {**counts, "results": results}
-
-
 def _parse_batch(body: Any) -> Sequence[Any]:
     """Return the events of a request body. Raises BadInput."""
     if not isinstance(body, dict) or set(body) != {"events"}:
@@ -191,37 +129,3 @@ def _parse_batch(body: Any) -> Sequence[Any]:
     if not isinstance(events, list) or not 1 <= len(events) <= MAX_BATCH_SIZE:
         raise BadInput("events", f"must be a list of 1 to {MAX_BATCH_SIZE} events")
     return events
-
-
-def _authorize(item: Any, scopes: frozenset[str]) -> str:
-    """Return the topic of an event that the client may send. Raises EventNotAuthorized."""
-    topic = item.get("topic") if isinstance(item, Mapping) else None
-    topics = event_topics()
-    if not isinstance(topic, str) or topic not in topics:
-        raise EventNotAuthorized(f"must be one of {', '.join(topics)}", "topic")
-    event_type = event_types().get((topic, str(item.get("type"))))
-    if event_type and event_type.scope not in scopes:
-        raise EventNotAuthorized(f"requires an API key with the scope {event_type.scope}", "type")
-    return topic
-
-
-def _apply(topic: str, items: Sequence[Mapping[str, Any]]) -> list[EventOutcome]:
-    """Decode and apply events of one topic; return their outcomes in the same order."""
-    payloads = [{name: value for name, value in item.items() if name != "topic"} for item in items]
-    result = apply_events(
-        [decode_event(payload, topic=topic) for payload in payloads],
-        topic=topic,
-        channel=InboxEvent.Channel.REST,
-    )
-    outcomes = [EventOutcome("accepted") for _ in items]
-    for index in result.duplicates:
-        outcomes[index] = EventOutcome("duplicate")
-    for rejected in result.rejected:
-        outcomes[rejected.index] = EventOutcome("rejected", rejected.reason, rejected.field)
-    return outcomes
-
-
-def _event_id(item: Any) -> str:
-    """Return the id as received, for the client to recognize; empty if there is none."""
-    event_id = item.get("id", "") if isinstance(item, Mapping) else ""
-    return str(event_id)[:MAX_ID_LENGTH]

@@ -51,6 +51,11 @@ def subjects_on_hold() -> list[UUID]:
     )
 
 
+def count_active_holds() -> int:
+    """Return the number of holds that are not lifted."""
+    return LegalHold.objects.filter(lifted_at=None).count()
+
+
 def set_legal_hold(*, subject: UUID, reason: str, by: Any) -> LegalHold:
     """Set a legal hold. Raises BadInput: unknown person or no reason; PersonLocked."""
     if not reason.strip():

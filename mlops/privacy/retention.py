@@ -127,6 +127,13 @@ def sweep(
     return sweeps
 
 
+def last_sweeps() -> dict[str, RetentionSweep]:
+    """Return the newest sweep of each rule by its name, without dry runs."""
+    sweeps = RetentionSweep.objects.filter(is_dry_run=False)
+    newest = sweeps.order_by("rule", "-started_at", "-id").distinct("rule")
+    return {sweep.rule: sweep for sweep in newest}
+
+
 def next_sweep() -> datetime | None:
     """Return when Celery beat runs the next sweep; None when the schedule entry is disabled."""
     from django_celery_beat.models import PeriodicTask

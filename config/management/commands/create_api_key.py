@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from config.api.keys import ApiKey, Audience
+from config.audiences import Audience
+from config.services import create_api_key
 
 
 class Command(BaseCommand):
@@ -24,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Create the key."""
-        _, secret = ApiKey.objects.create_key(
+        secret = create_api_key(
             name=options["name"],
             audience=options["audience"],
             scopes=options["scopes"].split(","),

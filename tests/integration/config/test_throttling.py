@@ -15,11 +15,12 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from config.api import keys
-from config.api.keys import ApiClient, ApiKey, parse_rate, recently_authenticated
+from config.api.keys import ApiClient, ApiKey, recently_authenticated
 from config.api.throttling import count_request, throttle_client
 from config.clients.redis import quick_redis
 from config.embedded.ports import free_port
 from config.errors import BadInput
+from config.rate_limits import parse_rate
 
 URL = "/api/v1/products/"
 _COUNT_REQUESTS = """

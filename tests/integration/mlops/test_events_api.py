@@ -165,7 +165,7 @@ def test_idempotency_keys_of_two_clients_are_independent(client: APIClient) -> N
 def test_a_failed_request_may_be_repeated_with_the_same_key(client: APIClient) -> None:
     event = _view()
     key = str(uuid4())
-    with patch("mlops.api.events.apply_events", side_effect=RuntimeError):
+    with patch("mlops.streams.batches.apply_events", side_effect=RuntimeError):
         assert _send(client, event, HTTP_IDEMPOTENCY_KEY=key).status_code == 500
 
     assert _send(client, event, HTTP_IDEMPOTENCY_KEY=key).json()["accepted"] == 1
@@ -180,7 +180,7 @@ def test_a_repeated_request_conflicts_while_the_first_is_running(client: APIClie
         statuses.append(_send(client, event, HTTP_IDEMPOTENCY_KEY=key).status_code)
         raise RuntimeError
 
-    with patch("mlops.api.events.apply_events", side_effect=send_meanwhile):
+    with patch("mlops.streams.batches.apply_events", side_effect=send_meanwhile):
         _send(client, event, HTTP_IDEMPOTENCY_KEY=key)
 
     assert statuses == [409]

@@ -1,0 +1,104 @@
+"""Batches of events from REST: the outcome of each event."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mlops.models import InboxEvent
+from mlops.streams.decoding import decode_event
+from mlops.streams.event_types import event_topics, event_types
+from mlops.streams.intake import apply_events
+
+MAX_ID_LENGTH = 36
+Status = Literal["accepted", "duplicate", "rejected"]
+STATUSES: tuple[Status, ...] = ("accepted", "duplicate", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class EventOutcome:
+    """Status of one event, with the reason and field of a rejection."""
+
+    status: Status
+    reason: str = ""
+    field: str = ""
+
+
+class EventNotAuthorized(Exception):
+    """The event has no known topic, or the API key lacks the scope of its type."""
+
+    def __init__(self, reason: str, field: str) -> None:
+        self.reason = reason
+        self.field = field
+
+
+def ingest_batch(items: Sequence[Any], *, scopes: frozenset[str]) -> dict[str, Any]:
+    """
+    Apply a batch of events; return counts by status and the result of each item, in order.
+
+    Events that cannot be applied are quarantined; they do not block the others. Items without a
+    known topic or the required scope are rejected without quarantine. Safe to repeat.
+    """
+    outcomes: dict[int, EventOutcome] = {}
+    indexes_by_topic: dict[str, list[int]] = defaultdict(list)
+    for index, item in enumerate(items):
+        try:
+            topic = _authorize(item, scopes)
+        except EventNotAuthorized as error:
+            outcomes[index] = EventOutcome("rejected", error.reason, error.field)
+        else:
+            indexes_by_topic[topic].append(index)
+
+    for topic, indexes in indexes_by_topic.items():
+        topic_outcomes = _apply(topic, [items[index] for index in indexes])
+        outcomes.update(zip(indexes, topic_outcomes, strict=True))
+
+    results = [
+        {
+            "index": index,
+            "id": _event_id(item),
+            "status": outcomes[index].status,
+            "reason": outcomes[index].reason,
+            "field": outcomes[index].field,
+        }
+        for index, item in enumerate(items)
+    ]
+    counts: dict[str, int] = {
+        status: sum(outcome.status == status for outcome in outcomes.values())
+        for status in STATUSES
+    }
+    return {**counts, "results": results}
+
+
+def _authorize(item: Any, scopes: frozenset[str]) -> str:
+    """Return the topic of an event that the client may send. Raises EventNotAuthorized."""
+    topic = item.get("topic") if isinstance(item, Mapping) else None
+    topics = event_topics()
+    if not isinstance(topic, str) or topic not in topics:
+        raise EventNotAuthorized(f"must be one of {', '.join(topics)}", "topic")
+    event_type = event_types().get((topic, str(item.get("type"))))
+    if event_type and event_type.scope not in scopes:
+        raise EventNotAuthorized(f"requires an API key with the scope {event_type.scope}", "type")
+    return topic
+
+
+def _apply(topic: str, items: Sequence[Mapping[str, Any]]) -> list[EventOutcome]:
+    """Decode and apply events of one topic; return their outcomes in the same order."""
+    payloads = [{name: value for name, value in item.items() if name != "topic"} for item in items]
+    result = apply_events(
+        [decode_event(payload, topic=topic) for payload in payloads],
+        topic=topic,
+        channel=InboxEvent.Channel.REST,
+    )
+    outcomes = [EventOutcome("accepted") for _ in items]
+    for index in result.duplicates:
+        outcomes[index] = EventOutcome("duplicate")
+    for rejected in result.rejected:
+        outcomes[rejected.index] = EventOutcome("rejected", rejected.reason, rejected.field)
+    return outcomes
+
+
+def _event_id(item: Any) -> str:
+    """Return the id as received, for the client to recognize; empty if there is none."""
+    event_id = item.get("id", "") if isinstance(item, Mapping) else ""
+    return str(event_id)[:MAX_ID_LENGTH]

@@ -1,0 +1,61 @@
+"""Queries on vector indexes and due rows, for the console and tasks."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from vectors.entities import entities
+from vectors.errors import IndexRefused, ModelMissing
+from vectors.index.build import needs_rebuild
+from vectors.models import OutboxEntry, VectorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStatus:
+    """Number of rows whose vectors are due, and the age of the oldest entry; None: no entry."""
+
+    due_count: int
+    oldest_age: timedelta | None
+
+
+def outbox_status(*, now: datetime) -> OutboxStatus:
+    """Return the status of the outbox."""
+    oldest = OutboxEntry.objects.order_by("id").first()
+    return OutboxStatus(
+        due_count=OutboxEntry.objects.values("row_id").distinct().count(),
+        oldest_age=now - oldest.enqueued_at if oldest else None,
+    )
+
+
+def has_indexes() -> bool:
+    """Return whether any index exists."""
+    return VectorIndex.objects.exists()
+
+
+def index_by_id(index_id: UUID | str) -> VectorIndex:
+    """Return an index. Raises VectorIndex.DoesNotExist."""
+    return VectorIndex.objects.get(pk=index_id)
+
+
+def vector_count(index: VectorIndex) -> int:
+    """Return the number of rows with a vector in an index."""
+    return index.vectors.count()
+
+
+def row_count(collection: str) -> int | None:
+    """Return the number of rows that belong in a collection; None: it is not declared."""
+    entity = entities().get(collection)
+    return None if entity is None else entity.queryset().count()
+
+
+def outdated_collections() -> list[str]:
+    """Return the collections whose serving index has another fingerprint than a new one."""
+    return [name for name in entities() if _is_outdated(name)]
+
+
+def _is_outdated(collection: str) -> bool:
+    serving = VectorIndex.objects.filter(collection=collection, status=VectorIndex.Status.SERVING)
+    try:
+        return serving.exists() and needs_rebuild(collection)
+    except (IndexRefused, ModelMissing):
+        return False

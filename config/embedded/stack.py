@@ -23,6 +23,13 @@ UNREACHABLE = {
     "MILVUS_URI": "http://127.0.0.1:1",
 }
 """Addresses of servers that are not needed: a connection fails at once."""
+EXTERNAL_SETTINGS = (
+    "AWS_STORAGE_BUCKET_NAME",
+    "AWS_S3_ENDPOINT_URL",
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "MILVUS_TOKEN",
+)
+"""Blanked for tests whatever the environment or `.env` says: none may reach an external service."""
 
 
 def configured_settings() -> dict[str, str]:

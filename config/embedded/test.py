@@ -1,4 +1,4 @@
-"""Run the static checks and the tests on throwaway servers."""
+"""Run the static checks and the tests on throwaway servers; unit tests run without servers."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from rich.console import Console
 from config.embedded.checks import CHECKS, SLOWEST
 from config.embedded.orphans import terminate_descendants_on_exit
 from config.embedded.server import ServerFailed
-from config.embedded.stack import ROOT, SERVERS, Stack
+from config.embedded.stack import EXTERNAL_SETTINGS, ROOT, SERVERS, Stack
 from config.embedded.test_run import (
     StepResult,
     run_pytest,
@@ -27,13 +27,8 @@ EXIT_INTERRUPTED = 130
 TEMPLATE = "cultivar_template"
 PRODUCTION = "config.settings.production"
 TEST = "config.settings.test"
-EXTERNAL_SETTINGS = (
-    "AWS_STORAGE_BUCKET_NAME",
-    "AWS_S3_ENDPOINT_URL",
-    "KAFKA_BOOTSTRAP_SERVERS",
-    "MILVUS_TOKEN",
-)
-"""Blanked whatever the environment or `.env` says: no test may reach an external service."""
+UNIT = "config.settings.unit"
+UNIT_TESTS = ROOT / "tests" / "unit"
 
 
 def throwaway_environment(stack: Stack) -> dict[str, str]:
@@ -59,7 +54,7 @@ def main() -> int:
     console = Console(highlight=False)
     with terminate_descendants_on_exit():
         directory = throwaway_directory()
-        needs = () if options.static else tuple(SERVERS)
+        needs = tuple(SERVERS) if needs_servers(options) else ()
         stack = Stack(directory / "state", settings={}, needs=needs, is_throwaway=True)
         try:
             return _run(options, stack, directory, console)
@@ -82,18 +77,28 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "paths",
         nargs="*",
         metavar="PATH",
-        help="run only these tests (file, folder, file::test), without the static checks",
+        help="run only these tests (file, folder, file::test), without the static checks; "
+        "those under tests/unit start no servers",
     )
     parser.add_argument("--quick", action="store_true", help="skip tests marked slow")
     parser.add_argument("--static", action="store_true", help="only the static checks (bin/check)")
     return parser.parse_args(arguments)
 
 
+def needs_servers(options: argparse.Namespace) -> bool:
+    """Return whether the run includes tests other than those under tests/unit."""
+    if options.static:
+        return False
+    files = [(ROOT / path.partition("::")[0]).resolve() for path in options.paths]
+    return not files or not all(file.is_relative_to(UNIT_TESTS) for file in files)
+
+
 def _run(options: argparse.Namespace, stack: Stack, directory: Path, console: Console) -> int:
     results: list[StepResult] = []
     has_tests = not options.static
     has_checks = not options.paths
-    if has_tests:
+    has_servers = needs_servers(options)
+    if has_servers:
         with console.status("Starting throwaway servers …"):
             stack.start()
     environment = throwaway_environment(stack)
@@ -101,13 +106,15 @@ def _run(options: argparse.Namespace, stack: Stack, directory: Path, console: Co
         results += _run_checks(environment, console)
     summary = ""
     if has_tests:
-        results += _prepare_tests(environment, console)
+        if has_servers:
+            results += _prepare_tests(environment, console)
         report = directory / "report.xml"
+        settings = TEST if has_servers else UNIT
         step = start_step(
             "pytest",
             _pytest_command(options, report),
             directory=ROOT,
-            environment={**environment, "DJANGO_SETTINGS_MODULE": TEST},
+            environment={**environment, "DJANGO_SETTINGS_MODULE": settings},
         )
         result, summary = run_pytest(step, console)
         results.append(result)

@@ -1,1 +1,1 @@
-"""Settings: one file per subject, included by dev, test and production."""
+"""Settings: one file per subject, included by dev, test, unit and production."""

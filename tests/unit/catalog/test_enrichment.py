@@ -7,10 +7,21 @@ import pytest
 
 from catalog.ingest.enrichment import enrich_listing, find_strain
 from catalog.ingest.records import CleanListing
+from catalog.ingest.strain_names import StrainNames
 from catalog.reference.strains import strains
 from catalog.reference.terpenes import terpenes
 
-pytestmark = pytest.mark.django_db  # strains may have been imported
+
+@pytest.fixture(scope="module")
+def reference_names() -> StrainNames:
+    """Return the names of the reference tables."""
+    return StrainNames(strains())
+
+
+@pytest.fixture(autouse=True)
+def _only_reference_strains(monkeypatch: pytest.MonkeyPatch, reference_names: StrainNames) -> None:
+    """Use the reference tables without the strains that operators import into the database."""
+    monkeypatch.setattr("catalog.ingest.enrichment.strain_names", lambda: reference_names)
 
 
 def _listing(**facts: Any) -> CleanListing:

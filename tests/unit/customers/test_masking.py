@@ -334,6 +334,7 @@ def test_no_known_identifier_survives(identifier: str, context: tuple[str, str])
         "+1-" * 2500,
         "@a." * 2500,
     ],
+    ids=["letters", "digits", "long number", "names", "postal codes", "phone numbers", "emails"],
 )
 def test_masking_time_grows_linearly_with_length(text: str) -> None:
     quarter_seconds = _masking_seconds(text[: len(text) // 4])

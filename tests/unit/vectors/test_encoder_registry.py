@@ -17,6 +17,7 @@ from vectors.encoders.registry import encoder, encoder_by_id, image_encoder, mod
 from vectors.errors import ModelMissing
 
 
+@pytest.mark.usefixtures("text_model")
 @pytest.mark.parametrize(
     ("role", "expected_id", "dimension"),
     [("text", "all-MiniLM-L6-v2", 384), ("multilingual", "use-multilingual-3", 512)],

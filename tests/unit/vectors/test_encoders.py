@@ -27,6 +27,7 @@ TEXTS = [
 ]
 
 
+@pytest.mark.usefixtures("text_model")
 def test_rows_have_unit_length_and_follow_the_order_of_the_texts() -> None:
     order = [3, 0, 4, 2, 1]
 
@@ -38,6 +39,7 @@ def test_rows_have_unit_length_and_follow_the_order_of_the_texts() -> None:
     assert np.allclose(reordered, vectors[order], atol=1e-3)
 
 
+@pytest.mark.usefixtures("text_model")
 def test_vector_of_a_text_does_not_depend_on_the_other_texts_of_a_batch() -> None:
     together = minilm_encoder().encode(TEXTS * 20)
     alone = np.concatenate([minilm_encoder().encode([text]) for text in TEXTS])
@@ -45,6 +47,7 @@ def test_vector_of_a_text_does_not_depend_on_the_other_texts_of_a_batch() -> Non
     assert np.all(np.sum(together * np.tile(alone, (20, 1)), axis=1) > 0.9999)
 
 
+@pytest.mark.usefixtures("text_model")
 def test_texts_with_similar_meaning_are_near() -> None:
     flower, synonym, unrelated = minilm_encoder().encode(
         ["dried cannabis flower", "marijuana buds", "railway timetable"]
@@ -53,6 +56,7 @@ def test_texts_with_similar_meaning_are_near() -> None:
     assert flower @ synonym > flower @ unrelated + 0.1
 
 
+@pytest.mark.usefixtures("text_model")
 def test_no_texts_give_no_rows() -> None:
     assert minilm_encoder().encode([]).shape == (0, 384)
 
@@ -62,6 +66,7 @@ def test_absent_model_is_refused_with_the_command_that_installs_it(tmp_path: Pat
         MiniLmEncoder(tmp_path / "none")
 
 
+@pytest.mark.usefixtures("text_model")
 def test_altered_model_file_is_refused(tmp_path: Path) -> None:
     folder = shutil.copytree(settings.MODELS_DIR / NAME, tmp_path / NAME)
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
@@ -71,6 +76,7 @@ def test_altered_model_file_is_refused(tmp_path: Path) -> None:
         MiniLmEncoder(folder)
 
 
+@pytest.mark.usefixtures("text_model")
 def test_graph_of_an_earlier_form_is_refused(tmp_path: Path) -> None:
     folder = shutil.copytree(settings.MODELS_DIR / NAME, tmp_path / NAME)
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -111,6 +117,7 @@ def test_text_and_features_combine_to_unit_rows() -> None:
     assert np.allclose(np.linalg.norm(combined, axis=1), 1)
 
 
+@pytest.mark.usefixtures("text_model")
 def test_fingerprint_depends_on_the_layout() -> None:
     encoder = minilm_encoder()
 

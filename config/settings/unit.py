@@ -1,0 +1,24 @@
+"""Unit tests: throwaway secrets and unreachable servers; `.env` and its servers are ignored."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from split_settings.tools import include
+
+from config.embedded.stack import EXTERNAL_SETTINGS, ROOT, UNREACHABLE
+from config.settings.subjects import SUBJECTS
+
+os.environ.update(
+    {
+        **UNREACHABLE,
+        **dict.fromkeys(EXTERNAL_SETTINGS, ""),
+        "SECRET_KEY": "throwaway-key-of-the-unit-tests-that-signs-nothing",
+        "KEY_RING": "unit:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "MODELS_DIR": os.environ.get("MODELS_DIR") or str(ROOT / "var" / "models"),
+        "STATE_DIR": str(Path(tempfile.gettempdir()) / "cultivar-unit"),
+    }
+)
+include(*SUBJECTS)
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -10,6 +10,7 @@ from config.errors import CultivarError
 from vectors.entities import entities
 from vectors.index.build import rebuild
 from vectors.search import serving_index
+from vectors.selectors import row_count
 
 
 class Command(BaseCommand):
@@ -45,7 +46,7 @@ class Command(BaseCommand):
 
     def _rebuild(self, name: str, index_type: str) -> None:
         with Progress() as progress:
-            bar = progress.add_task(name, total=entities()[name].queryset().count())
+            bar = progress.add_task(name, total=row_count(name))
             rebuild(collection=name, index_type=index_type, on_batch=partial(progress.advance, bar))
         index = serving_index(name)
         parameters = f", nprobe {index.nprobe}" if index.nprobe else ""

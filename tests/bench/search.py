@@ -172,8 +172,7 @@ def _query_concurrently(
 def _step_shares(queries: list[str]) -> list[Comparison]:
     """Return the share of each step in the time of a search, in percent."""
     from catalog.models import Product
-    from catalog.search import pipeline
-    from catalog.search.facets import FACET_NAMES
+    from catalog.search import FACET_NAMES, pipeline
     from vectors import search as vector_search
 
     steps = {

@@ -61,7 +61,7 @@ def measure(
     judged = read_judgments(queries)
     sync_sample_catalogue()
     from catalog.models import Product
-    from catalog.search.pipeline import SearchQuery, search_products
+    from catalog.search import SearchQuery, search_products
 
     product_ids = _product_ids_by_number()
     unknown = {sku for query in judged for sku in query.relevant} - set(product_ids)

@@ -14,7 +14,7 @@ from django.test import override_settings
 
 from catalog import embeddings
 from catalog.models import Product
-from catalog.search.pipeline import SearchQuery, search_products
+from catalog.search import SearchQuery, search_products
 from mlops.models import Alert
 from vectors import exact, search
 from vectors.encoders.base import Vectors

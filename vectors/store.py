@@ -1,20 +1,24 @@
 """Milvus client: collections and aliases, with a time limit and bounded retries on every call."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import structlog
 import tenacity
 from django.conf import settings
-from pymilvus import DataType, MilvusClient
 
 from vectors.encoders.base import Vectors
 from vectors.errors import VectorRefused, VectorsUnavailable
 from vectors.filters import RangeFilter, VectorFilter, VectorFilters
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
 
 log = structlog.get_logger(__name__)
 Consistency = Literal["Strong", "Bounded"]
@@ -274,6 +278,8 @@ class VectorStore:
         index_type: str,
         nlist: int | None,
     ) -> None:
+        from pymilvus import DataType
+
         fields = client.create_schema(auto_id=False, enable_dynamic_field=False)
         fields.add_field("id", DataType.VARCHAR, is_primary=True, max_length=_MAX_ID_LENGTH)
         fields.add_field("vector", DataType.FLOAT_VECTOR, dim=schema.dimension)
@@ -337,6 +343,9 @@ class VectorStore:
 
     def _connect(self) -> MilvusClient:
         if self._client is None:
+            # Imports pandas: processes that search exactly do without.
+            from pymilvus import MilvusClient
+
             self._client = MilvusClient(uri=self._uri, token=self._token, timeout=self._timeout)
         return self._client
 

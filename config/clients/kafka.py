@@ -1,38 +1,25 @@
 """Kafka, by kafka-python: consume batches with manual commits, produce acknowledged messages."""
 
+from __future__ import annotations
+
 import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import structlog
 from django.conf import settings
-from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
-from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
-from kafka.errors import (
-    AuthorizationError,
-    CommitFailedError,
-    IllegalGenerationError,
-    KafkaConfigurationError,
-    KafkaError,
-    RebalanceInProgressError,
-    UnknownMemberIdError,
-)
 
 from config.errors import ServiceUnavailable
+
+if TYPE_CHECKING:
+    from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 
 log = structlog.get_logger(__name__)
 # The library logs every reconnection as an error; what matters is logged here.
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
-_REBALANCE_ERRORS = (
-    CommitFailedError,
-    IllegalGenerationError,
-    RebalanceInProgressError,
-    UnknownMemberIdError,
-)
-_PERMANENT_ERRORS = (AuthorizationError, KafkaConfigurationError)
 _MAX_FAILURES = 10
 _BACKOFF_SECONDS = 0.5
 _FIRST_VERSION_WITH_HEADERS = (0, 11)
@@ -86,6 +73,8 @@ class Consumer:
     """
 
     def __init__(self, topics: Collection[str]) -> None:
+        from kafka import KafkaConsumer
+
         seconds = settings.KAFKA_SESSION_TIMEOUT_SECONDS
         self._uncommitted: dict[TopicPartition, OffsetAndMetadata] = {}
         self._failures = 0
@@ -105,7 +94,7 @@ class Consumer:
                 metrics_enabled=False,
             )
             self._kafka.subscribe(
-                [_prefixed(topic) for topic in topics], listener=_RebalanceListener(self)
+                [_prefixed(topic) for topic in topics], listener=_rebalance_listener(self)
             )
 
     def __enter__(self) -> Self:
@@ -125,11 +114,13 @@ class Consumer:
 
         A transient error yields no messages; raises KafkaFailed after ten in a row.
         """
+        from kafka.errors import AuthorizationError, KafkaConfigurationError, KafkaError
+
         try:
             records = self._kafka.poll(
                 timeout_ms=int(1000 * timeout_seconds), max_records=max_messages
             )
-        except _PERMANENT_ERRORS as error:
+        except (AuthorizationError, KafkaConfigurationError) as error:
             raise KafkaFailed(type(error).__name__) from error
         except KafkaError as error:
             self._failures += 1
@@ -158,6 +149,21 @@ class Consumer:
         After a rebalance, or when no broker responds, they are not, and messages may be delivered
         again.
         """
+        from kafka import OffsetAndMetadata
+        from kafka.errors import (
+            CommitFailedError,
+            IllegalGenerationError,
+            KafkaError,
+            RebalanceInProgressError,
+            UnknownMemberIdError,
+        )
+
+        rebalance_errors = (
+            CommitFailedError,
+            IllegalGenerationError,
+            RebalanceInProgressError,
+            UnknownMemberIdError,
+        )
         for batch in batches:
             self._uncommitted[_prefixed_partition(batch.partition)] = OffsetAndMetadata(
                 batch.offsets[-1] + 1, "", -1
@@ -172,7 +178,7 @@ class Consumer:
             return True
         try:
             self._kafka.commit(self._uncommitted, timeout_ms=1000 * settings.KAFKA_TIMEOUT_SECONDS)
-        except _REBALANCE_ERRORS as error:
+        except rebalance_errors as error:
             log.info("consumer.commit_skipped", error_type=type(error).__name__)
             self._uncommitted = {}
             return False
@@ -203,6 +209,8 @@ class Consumer:
 
     def lag(self) -> dict[Partition, int]:
         """Return the number of waiting messages by assigned partition, where it is known."""
+        from kafka.errors import KafkaError
+
         waiting = {}
         for partition in self._kafka.assignment() or ():
             try:
@@ -216,6 +224,8 @@ class Consumer:
 
     def close(self) -> None:
         """Leave the group, so that its partitions are reassigned at once."""
+        from kafka.errors import KafkaError
+
         try:
             self._kafka.close(autocommit=False, timeout_ms=1000 * settings.KAFKA_TIMEOUT_SECONDS)
         except KafkaError as error:
@@ -223,6 +233,8 @@ class Consumer:
 
     async def commit_remaining(self) -> None:
         """Commit what an earlier commit could not, before the partitions are reassigned."""
+        from kafka.errors import KafkaError
+
         if self._uncommitted:
             remaining = self._uncommitted
             self._uncommitted = {}
@@ -232,20 +244,21 @@ class Consumer:
                 log.info("consumer.commit_skipped", error_type=type(error).__name__)
 
 
-class _RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # comes without types
-    """Commits before partitions are revoked, and forgets the offsets of lost ones."""
+def _rebalance_listener(consumer: Consumer) -> Any:
+    """Return a listener that commits before partitions are revoked and forgets lost ones."""
+    from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 
-    def __init__(self, consumer: Consumer) -> None:
-        self._consumer = consumer
+    class RebalanceListener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # comes without types
+        async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002  # kafka-python's signature
+            await consumer.commit_remaining()
 
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002  # kafka-python's signature
-        await self._consumer.commit_remaining()
+        async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+            log.info("consumer.partitions_assigned", count=len(assigned))
 
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        log.info("consumer.partitions_assigned", count=len(assigned))
+        async def on_partitions_lost(self, lost: Collection[TopicPartition]) -> None:  # noqa: ARG002  # kafka-python's signature
+            consumer._uncommitted = {}
 
-    async def on_partitions_lost(self, lost: Collection[TopicPartition]) -> None:  # noqa: ARG002  # kafka-python's signature
-        self._consumer._uncommitted = {}
+    return RebalanceListener()
 
 
 class Producer:
@@ -311,6 +324,8 @@ class Producer:
         self._producer = None
         if producer is None:
             return
+        from kafka.errors import KafkaError
+
         try:
             producer.close(timeout=seconds)
         except KafkaError:  # a message was not sent in time: its thread would go on trying
@@ -319,6 +334,8 @@ class Producer:
     @property
     def _kafka(self) -> KafkaProducer:
         if self._producer is None:
+            from kafka import KafkaProducer
+
             milliseconds = 1000 * settings.KAFKA_TIMEOUT_SECONDS
             with _raises_kafka_failed("no connection"):
                 self._producer = KafkaProducer(
@@ -343,6 +360,8 @@ def is_configured() -> bool:
 
 @contextmanager
 def _raises_kafka_failed(reason: str) -> Iterator[None]:
+    from kafka.errors import KafkaError
+
     try:
         yield
     except KafkaError as error:
@@ -385,4 +404,6 @@ def _without_prefix(partition: TopicPartition) -> Partition:
 
 
 def _prefixed_partition(partition: Partition) -> TopicPartition:
+    from kafka import TopicPartition
+
     return TopicPartition(_prefixed(partition.topic), partition.partition)

@@ -1,15 +1,18 @@
 """Object storage by version: list, read and permanently delete objects below a prefix."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import DEFAULT_STORAGE_ALIAS
 from django.core.files.storage import Storage, storages
-from storages.backends.s3 import S3Storage
 
 from config.errors import ServiceUnavailable
+
+if TYPE_CHECKING:
+    from storages.backends.s3 import S3Storage
 
 _PAGE_SIZE = 1000
 
@@ -42,6 +45,9 @@ def list_versions(prefix: str) -> list[ObjectVersion]:
 
     Raises ObjectsUnavailable.
     """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from storages.backends.s3 import S3Storage
+
     storage = _storage()
     try:
         if isinstance(storage, S3Storage):
@@ -57,6 +63,9 @@ def delete_versions(versions: list[ObjectVersion]) -> int:
 
     Raises ObjectsUnavailable.
     """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from storages.backends.s3 import S3Storage
+
     storage = _storage()
     try:
         if isinstance(storage, S3Storage):
@@ -75,6 +84,8 @@ def read_current_objects(prefix: str) -> Iterator[tuple[str, bytes]]:
 
     Raises ObjectsUnavailable.
     """
+    from botocore.exceptions import BotoCoreError, ClientError
+
     storage = _storage()
     keys = {version.key for version in list_versions(prefix) if not version.is_delete_marker}
     for key in sorted(keys):

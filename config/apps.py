@@ -11,8 +11,7 @@ class ConfigConfig(AppConfig):
     verbose_name = "Access"
 
     def ready(self) -> None:
-        """Register the OpenAPI extension and the schedule."""
-        import config.api.openapi  # noqa: F401  # registers itself with drf-spectacular
+        """Install the schedule after migrations."""
         from config.schedule_sync import install_schedule
 
         post_migrate.connect(install_schedule, sender=self, dispatch_uid="config.schedule_sync")

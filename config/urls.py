@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+import config.api.openapi  # noqa: F401  # registers itself with drf-spectacular
 from config.observability import health
 
 handler404 = "config.api.errors.not_found"

@@ -5,12 +5,20 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from django.conf import settings
 
 from tests.samples.suppliers.server import SampleSupplier
 
 # Machines are shared: the duration of an example says nothing about the property.
 hypothesis.settings.register_profile("cultivar", deadline=None)
 hypothesis.settings.load_profile("cultivar")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """Fail tests that need the database where pytest runs with the settings of unit tests."""
+    if settings.SETTINGS_MODULE == "config.settings.unit":
+        pytest.fail("This test needs servers; run it with bin/test PATH.", pytrace=False)
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ _REQUEST_EXAMPLE = OpenApiExample(
     value={"events": [_EXAMPLE_EVENT, _EXAMPLE_INVALID_EVENT]},
 )
 _RESPONSE_EXAMPLE = OpenApiExample(
-    "One accepted, one rejected",
+    "One accepted and one rejected",
     response_only=True,
     value={
         "accepted": 1,

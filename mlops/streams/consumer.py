@@ -127,8 +127,8 @@ class EventConsumer:
         """
         Apply the messages of all topics in one transaction.
 
-        The broker acknowledges their dead letters before the commit: a dead letter may be sent twice
-        but is never lost.
+        The broker acknowledges their dead letters before the commit: one may be sent twice, but
+        none is lost.
         """
         by_topic: dict[str, list[Batch]] = defaultdict(list)
         for batch in batches:

@@ -85,7 +85,7 @@ class _Listener:
         self._is_loss_logged = False
         self._is_stopping = threading.Event()
         # Read in the calling thread: Django's connections are per thread, and in tests each worker
-        # has a database of its own.
+        # has a separate database.
         self._parameters = {
             **connections["default"].get_connection_params(),
             **_CONNECTION_TIMEOUTS,

@@ -29,7 +29,7 @@ class Ocs:
 
     def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[RawResponse]:
         """
-        Yield each page as a bundle of its own: "products/0001", "products/0002" and so on.
+        Yield each page as a separate bundle: "products/0001", "products/0002" and so on.
 
         limit: maximum number of products. Raises SourceBroken, before the page is stored, when a
         response is not a list of products, and when the first page is empty. An empty page after it

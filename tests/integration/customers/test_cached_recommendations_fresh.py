@@ -73,8 +73,8 @@ def send(request: pytest.FixtureRequest, settings: Any) -> Iterator[Send]:
         return
     with mock_kafka() as mock:
         for topic in TOPICS:
-            mock.make_topic(topic)
-            mock.make_topic(f"{topic}.dead")
+            mock.create_topic(topic)
+            mock.create_topic(f"{topic}.dead")
         settings.KAFKA_BOOTSTRAP_SERVERS = [mock.bootstrap]
         settings.KAFKA_API_VERSION = tuple(map(int, API_VERSION.split(".")))
         settings.KAFKA_SESSION_TIMEOUT_SECONDS = 6

@@ -188,8 +188,8 @@ class ResponseCache:
                 return latest
             response = compute()
             self._shared.put(owner, field, response)
-            is_unchanged = self._local.is_unchanged(response.dependencies, generation)
-            if not is_unchanged and not is_current(response):
+            # Without announcements only `is_current` knows of changes made meanwhile.
+            if not self._is_unchanged(response, generation) and not is_current(response):
                 # Its owner may have been erased meanwhile: the response must not stay in Redis.
                 self._shared.remove(owner, field)
         return response

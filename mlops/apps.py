@@ -22,5 +22,5 @@ class MlopsConfig(AppConfig):
     def ready(self) -> None:
         from mlops import checks  # noqa: F401  # registers the system checks
 
-        # For every application: the tables of the last one exist only after its migrations.
-        post_migrate.connect(create_first_partitions, dispatch_uid="mlops.partitions")
+        # Sent once per application, when the migrations of all have run: once is enough.
+        post_migrate.connect(create_first_partitions, sender=self, dispatch_uid="mlops.partitions")

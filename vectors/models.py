@@ -104,6 +104,7 @@ class IndexedVector(models.Model):
     encoding anything again.
     """
 
+    id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     index = models.ForeignKey(
         VectorIndex,
         on_delete=models.CASCADE,
@@ -123,7 +124,7 @@ class IndexedVector(models.Model):
         db_table = "indexed_vectors"
         db_table_comment = "Vectors of rows per index, with hashes and scalars"
         constraints = [
-            models.UniqueConstraint(fields=["index", "entity_id"], name="indexed_vectors_once")
+            models.UniqueConstraint(fields=["index", "entity_id"], name="indexed_vectors_unique")
         ]
 
     def __str__(self) -> str:
@@ -137,6 +138,7 @@ class OutboxEntry(models.Model):
     Written by triggers in the transaction of the change.
     """
 
+    id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     table_name = models.CharField(max_length=63, db_comment="table of the changed row")
     row_id = models.UUIDField(db_comment="id of the changed row")
     enqueued_at = models.DateTimeField(db_default=Now(), db_comment="when the row changed")

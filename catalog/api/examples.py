@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
 
-_PRODUCT: dict[str, Any] = {
+EXAMPLE_PRODUCT: dict[str, Any] = {
     "id": "0d2f7d4a-6a43-4a38-9f3d-1f4f6a2b7c11",
     "name": "Pink Kush",
     "name_fr": "Pink Kush",
@@ -40,10 +40,10 @@ _PRODUCT_VALUES = {
     "reason": "New store brand.",
 }
 
-PRODUCT = OpenApiExample("Product", value=_PRODUCT, response_only=True)
+PRODUCT = OpenApiExample("Product", value=EXAMPLE_PRODUCT, response_only=True)
 NEW_PRODUCT = OpenApiExample("New product", value=_PRODUCT_VALUES, request_only=True)
 CREATED_PRODUCT = OpenApiExample(
-    "Product", value=_PRODUCT, response_only=True, status_codes=["201"]
+    "Product", value=EXAMPLE_PRODUCT, response_only=True, status_codes=["201"]
 )
 CORRECTION = OpenApiExample(
     "Price correction",
@@ -56,6 +56,7 @@ SEARCH_RESULT = OpenApiExample(
     value={
         "total_count": 1,
         "next_cursor": None,
+        "previous_cursor": None,
         "retrievers": ["dense", "dense_multilingual", "lexical", "attributes"],
         "interpreted_query": [
             {"key": "price", "type": "price", "matched_text": "under $40", "max": 40.0},
@@ -70,7 +71,7 @@ SEARCH_RESULT = OpenApiExample(
         "did_you_mean": None,
         "facets": {"strain_type": [{"value": "indica", "count": 1}]},
         "results": [
-            {**_PRODUCT, "highlights": {"name": "<mark>Pink</mark> <mark>Kush</mark>"}},
+            {**EXAMPLE_PRODUCT, "highlights": {"name": "<mark>Pink</mark> <mark>Kush</mark>"}},
         ],
     },
     response_only=True,
@@ -78,10 +79,9 @@ SEARCH_RESULT = OpenApiExample(
 SIMILAR_PRODUCTS = OpenApiExample(
     "Similar products",
     value={
-        "total_count": 1,
         "results": [
             {
-                **_PRODUCT,
+                **EXAMPLE_PRODUCT,
                 "reasons": [
                     {"type": "same_strain_type", "value": "indica"},
                     {"type": "shared_terpene", "value": "myrcene"},
@@ -92,7 +92,7 @@ SIMILAR_PRODUCTS = OpenApiExample(
     response_only=True,
 )
 NEAREST_PRODUCTS = OpenApiExample(
-    "Nearest products", value={"total_count": 1, "results": [_PRODUCT]}, response_only=True
+    "Nearest products", value={"results": [EXAMPLE_PRODUCT]}, response_only=True
 )
 IMAGE_QUERY = OpenApiExample(
     "Image file",

@@ -40,6 +40,12 @@ from catalog.search import (
     search_products,
 )
 from catalog.selectors.products import current_products, products_in_order
+from config.api.pagination import (
+    CURSOR_PARAMETER,
+    DEFAULT_PAGE_SIZE,
+    InvalidCursor,
+    link_headers,
+)
 from config.api.parameters import parse_integer, reject_unknown_parameters
 from config.api.permissions import IsStaffClient
 from config.errors import BadInput
@@ -102,9 +108,15 @@ _PARAMETERS = [
         ),
     ),
     OpenApiParameter(
-        "limit", int, description=f"Maximum number of products, 1 to {MAX_RESULTS}; 20 by default."
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": MAX_RESULTS, "default": DEFAULT_PAGE_SIZE},
+        description="Maximum number of products on the page.",
     ),
-    OpenApiParameter("cursor", str, description="`next_cursor` of the previous page."),
+    OpenApiParameter(
+        CURSOR_PARAMETER,
+        str,
+        description="`next_cursor` or `previous_cursor` of another page of the same query.",
+    ),
 ]
 _PARAMETER_NAMES = {parameter.name for parameter in _PARAMETERS}
 # Facet of each filter: a facet is counted without its own filters, so that a client can show the
@@ -138,12 +150,14 @@ class ProductSearchViewSet(GenericViewSet):
         description=(
             "Search products by words and by meaning, in English or French, within the filters."
             " Prices, potencies, sizes, types and formats in the query act as filters and are"
-            " returned in `interpreted_query`. A facet is counted without its own filters."
+            " returned in `interpreted_query`. A facet is counted without its own filters. Required"
+            " scope: `catalog:read`."
         ),
         parameters=_PARAMETERS,
         responses=SearchResultSerializer,
         filters=True,
         examples=[examples.SEARCH_RESULT],
+        tags=["search"],
     )
     def list(self, request: Request) -> Response:
         """Return a page of search results with facets and the interpretation of the query."""
@@ -155,7 +169,11 @@ class ProductSearchViewSet(GenericViewSet):
             raise BadInput("sort", f"must be one of relevance, {', '.join(SORTS)}")
         facet_names = _parse_facet_names(params.get("facets"))
         limit = parse_integer(
-            params.get("limit"), field="limit", default=20, minimum=1, maximum=MAX_RESULTS
+            params.get("limit"),
+            field="limit",
+            default=DEFAULT_PAGE_SIZE,
+            minimum=1,
+            maximum=MAX_RESULTS,
         )
         offset = _parse_cursor(params)
         filtered_facets = {
@@ -166,6 +184,8 @@ class ProductSearchViewSet(GenericViewSet):
         products, total_count = _load_page(result, sort, offset, limit)
         end = offset + len(products)
         last = total_count if sort != "relevance" else min(total_count, len(result.candidates))
+        next_cursor = _sign_cursor(params, end) if products and end < last else None
+        previous_cursor = _sign_cursor(params, max(0, offset - limit)) if offset else None
         context = {
             **self.get_serializer_context(),
             "query_words": result.parsed.words,
@@ -174,26 +194,33 @@ class ProductSearchViewSet(GenericViewSet):
         return Response(
             {
                 "total_count": total_count,
-                "next_cursor": _sign_cursor(params, end) if products and end < last else None,
+                "next_cursor": next_cursor,
+                "previous_cursor": previous_cursor,
                 "retrievers": result.retrievers,
                 "interpreted_query": [term.as_dict() for term in result.parsed.terms],
                 "relaxed_filters": [term.key for term in result.relaxed_terms],
                 "did_you_mean": result.corrected_text or None,
                 "facets": result.facets | self._count_filtered_facets(params, filtered_facets),
                 "results": SearchedProductSerializer(products, many=True, context=context).data,
-            }
+            },
+            headers=link_headers(
+                request.build_absolute_uri(),
+                next_cursor=next_cursor,
+                previous_cursor=previous_cursor,
+            ),
         )
 
     @extend_schema(
         summary="Search products by image",
         description=(
             "Return the products nearest to an image, within the filters. The image is not"
-            " stored. 503 where the image encoder is not installed."
+            " stored. 503 where the image encoder is not installed. Required scope: `catalog:read`."
         ),
         request={"multipart/form-data": ImageQuerySerializer},
         responses=NearestProductsSerializer,
         filters=True,
         examples=[examples.IMAGE_QUERY, examples.NEAREST_PRODUCTS],
+        tags=["search"],
     )
     @action(detail=False, methods=["post"], parser_classes=[MultiPartParser])
     def image(self, request: Request) -> Response:
@@ -214,12 +241,14 @@ class ProductSearchViewSet(GenericViewSet):
         summary="Search products by vector",
         description=(
             "Return the products nearest to a vector, within the filters. A vector with another"
-            " dimension or index version than the index is refused. Requires a staff key."
+            " dimension or index version than the index is refused. Requires a staff key. Required"
+            " scope: `catalog:read`."
         ),
         request=VectorQuerySerializer,
         responses=NearestProductsSerializer,
         filters=True,
         examples=[examples.VECTOR_QUERY, examples.NEAREST_PRODUCTS],
+        tags=["search"],
     )
     @action(
         detail=False,
@@ -252,7 +281,7 @@ class ProductSearchViewSet(GenericViewSet):
     def _nearest_response(self, products: Sequence[Product]) -> Response:
         context = self.get_serializer_context()
         results = ProductSerializer(products, many=True, context=context).data
-        return Response({"total_count": len(products), "results": results})
+        return Response({"results": results})
 
     def _build_query(self, params: Mapping[str, str]) -> SearchQuery:
         text = " ".join(params.get("q", "").split())
@@ -339,16 +368,16 @@ def _parse_ids(params: Mapping[str, str], name: str) -> tuple[UUID, ...]:
 
 
 def _parse_cursor(params: Mapping[str, str]) -> int:
-    """Return the offset of a page. Raises BadInput for a forged cursor or one of another query."""
-    cursor = params.get("cursor")
+    """Return the offset of a page. Raises InvalidCursor, also for another query's cursor."""
+    cursor = params.get(CURSOR_PARAMETER)
     if not cursor:
         return 0
     try:
         offset, query_hash = signing.Signer(salt="search").unsign_object(cursor)
     except (signing.BadSignature, ValueError, TypeError):
-        raise BadInput("cursor", "is not a valid cursor") from None
+        raise InvalidCursor from None
     if query_hash != _query_hash(params):
-        raise BadInput("cursor", "belongs to another query")
+        raise InvalidCursor("belongs to another query")
     return min(int(offset), _MAX_OFFSET)
 
 
@@ -359,6 +388,8 @@ def _sign_cursor(params: Mapping[str, str], offset: int) -> str:
 
 def _query_hash(params: Mapping[str, str]) -> str:
     relevant = sorted(
-        (name, value) for name, value in params.items() if name not in ("cursor", "limit", "facets")
+        (name, value)
+        for name, value in params.items()
+        if name not in (CURSOR_PARAMETER, "limit", "facets")
     )
     return hashlib.blake2b(repr(relevant).encode(), digest_size=8).hexdigest()

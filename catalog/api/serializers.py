@@ -10,6 +10,7 @@ from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.search import FACET_NAMES, highlights
 from config.api.keys import Audience
+from config.api.pagination import NEXT_CURSOR_HELP, PREVIOUS_CURSOR_HELP
 from config.api.serializers import ModelResponseSerializer, ResponseSerializer
 
 MAX_RESULTS = 100
@@ -194,6 +195,7 @@ class SearchResultSerializer(ResponseSerializer):
         (
             "total_count",
             "next_cursor",
+            "previous_cursor",
             "retrievers",
             "interpreted_query",
             "relaxed_filters",
@@ -204,9 +206,8 @@ class SearchResultSerializer(ResponseSerializer):
         Audience.VERIFIED,
     )
     total_count = serializers.IntegerField(help_text="Number of matching products on all pages.")
-    next_cursor = serializers.CharField(
-        allow_null=True, help_text="`cursor` of the next page; null on the last page."
-    )
+    next_cursor = serializers.CharField(allow_null=True, help_text=NEXT_CURSOR_HELP)
+    previous_cursor = serializers.CharField(allow_null=True, help_text=PREVIOUS_CURSOR_HELP)
     retrievers = serializers.ListField(
         child=serializers.ChoiceField(
             choices=("lexical", "dense", "dense_multilingual", "attributes")
@@ -294,16 +295,14 @@ class SimilarProductSerializer(ModelResponseSerializer):
 class SimilarProductsSerializer(ResponseSerializer):
     """Products similar to a product."""
 
-    audiences: ClassVar = {"total_count": Audience.VERIFIED, "results": Audience.VERIFIED}
-    total_count = serializers.IntegerField(help_text="Number of products returned.")
+    audiences: ClassVar = {"results": Audience.VERIFIED}
     results = SimilarProductSerializer(many=True, help_text="Products, the most similar first.")
 
 
 class NearestProductsSerializer(ResponseSerializer):
     """Products nearest to an image or a vector."""
 
-    audiences: ClassVar = {"total_count": Audience.VERIFIED, "results": Audience.VERIFIED}
-    total_count = serializers.IntegerField(help_text="Number of products returned.")
+    audiences: ClassVar = {"results": Audience.VERIFIED}
     results = ProductSerializer(many=True, help_text="Products, the nearest first.")
 
 

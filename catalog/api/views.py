@@ -28,11 +28,15 @@ from catalog.selectors.products import current_products, find_current_product, g
 from catalog.selectors.similarity import similar_products
 from catalog.services.corrections import create_product, update_products
 from config.api.keys import client_of
+from config.api.pagination import DEFAULT_PAGE_SIZE
 from config.api.parameters import parse_integer, reject_unknown_parameters
+from config.api.problem_responses import documented_problem
 from config.errors import BadInput, Conflict
 
 _LIMIT = OpenApiParameter(
-    "limit", int, description=f"Maximum number of products, 1 to {MAX_RESULTS}; 20 by default."
+    "limit",
+    {"type": "integer", "minimum": 1, "maximum": MAX_RESULTS, "default": DEFAULT_PAGE_SIZE},
+    description="Maximum number of products.",
 )
 _PRODUCT_ID = OpenApiParameter(
     "id",
@@ -41,20 +45,34 @@ _PRODUCT_ID = OpenApiParameter(
     description="Product id; also the id of a product that was merged into another.",
 )
 
+_FIELD_LOCKED = documented_problem(
+    409,
+    "conflict",
+    "Staff have locked some of these fields; nothing was written.",
+    [("price", "is locked by staff")],
+    description="Staff have locked some of the fields; `errors` names them.",
+)
+
 
 @extend_schema_view(
     list=extend_schema(
         summary="List products",
-        description="Return the products that meet the filters, the newest first, in pages.",
+        description=(
+            "Return the products that meet the filters, the newest first, in pages. Required"
+            " scope: `catalog:read`."
+        ),
         examples=[examples.PRODUCT],
+        tags=["products"],
     ),
     retrieve=extend_schema(
         summary="Get a product",
         description=(
             "Return a product. The id of a product that was merged into another returns the other."
+            " Required scope: `catalog:read`."
         ),
         parameters=[_PRODUCT_ID],
         examples=[examples.PRODUCT],
+        tags=["products"],
     ),
 )
 class ProductViewSet(ReadOnlyModelViewSet):
@@ -88,13 +106,14 @@ class ProductViewSet(ReadOnlyModelViewSet):
     @extend_schema(
         summary="Create a product",
         description=(
-            "Create a product that no source lists. Requires a staff key with the scope"
-            " `catalog:write`."
+            "Create a product that no source lists. Requires a staff key. Required scopes:"
+            " `catalog:read` and `catalog:write`."
         ),
         request=ProductValuesSerializer,
         responses={201: ProductSerializer},
         filters=False,
         examples=[examples.NEW_PRODUCT, examples.CREATED_PRODUCT],
+        tags=["products"],
     )
     def create(self, request: Request) -> Response:
         """Create a product that no source lists."""
@@ -106,14 +125,15 @@ class ProductViewSet(ReadOnlyModelViewSet):
         summary="Correct a product",
         description=(
             "Set values of a product. Values that staff have locked are not overwritten: the"
-            " response is 409 and names them, and nothing is written. Requires a staff key with"
-            " the scope `catalog:write`."
+            " response is 409 and names them, and nothing is written. Requires a staff key."
+            " Required scopes: `catalog:read` and `catalog:write`."
         ),
         parameters=[_PRODUCT_ID],
         request=ProductValuesSerializer,
-        responses=ProductSerializer,
+        responses={200: ProductSerializer, **_FIELD_LOCKED},
         filters=False,
         examples=[examples.CORRECTION, examples.PRODUCT],
+        tags=["products"],
     )
     def partial_update(self, request: Request, pk: str) -> Response:  # noqa: ARG002  # DRF's signature
         """Set values of a product; raises Conflict when one of them is locked by staff."""
@@ -132,12 +152,13 @@ class ProductViewSet(ReadOnlyModelViewSet):
         summary="Find similar products",
         description=(
             "Return the products most similar to a product by text, potency, terpenes, type,"
-            " category and price, with the attributes they share."
+            " category and price, with the attributes they share. Required scope: `catalog:read`."
         ),
         parameters=[_PRODUCT_ID, _LIMIT],
         responses=SimilarProductsSerializer,
         filters=False,
         examples=[examples.SIMILAR_PRODUCTS],
+        tags=["products"],
     )
     @action(detail=True, pagination_class=None)
     def similar(self, request: Request, pk: str) -> Response:  # noqa: ARG002  # DRF's signature
@@ -146,7 +167,7 @@ class ProductViewSet(ReadOnlyModelViewSet):
         limit = parse_integer(
             request.query_params.get("limit"),
             field="limit",
-            default=20,
+            default=DEFAULT_PAGE_SIZE,
             minimum=1,
             maximum=MAX_RESULTS,
         )
@@ -158,7 +179,7 @@ class ProductViewSet(ReadOnlyModelViewSet):
         results = SimilarProductSerializer(
             [item.product for item in similar], many=True, context=context
         ).data
-        return Response({"total_count": len(similar), "results": results})
+        return Response({"results": results})
 
 
 def _read_values(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -93,7 +93,7 @@ class Migration(migrations.Migration):
             ],
             options={'db_table_comment': 'Staff corrections: fields that no automated writer overwrites', 
                 'db_table': 'product_locks',
-                'constraints': [models.UniqueConstraint(fields=('product', 'field'), name='product_locks_once')],
+                'constraints': [models.UniqueConstraint(fields=('product', 'field'), name='product_locks_unique')],
             },
         ),
         migrations.CreateModel(

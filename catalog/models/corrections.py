@@ -78,7 +78,7 @@ class ProductLock(models.Model):
         db_table = "product_locks"
         db_table_comment = "Staff corrections: fields that no automated writer overwrites"
         constraints = [
-            models.UniqueConstraint(fields=["product", "field"], name="product_locks_once")
+            models.UniqueConstraint(fields=["product", "field"], name="product_locks_unique")
         ]
 
     def __str__(self) -> str:

@@ -69,7 +69,7 @@ def _problem_of(error: Exception) -> _Problem:  # noqa: PLR0911, PLR0912  # one 
         case Conflict():
             errors = [{"field": name, "reason": reason} for name, reason in error.errors]
             return _Problem(409, error.code, str(error), errors)
-        case DjangoValidationError():  # a value that a column cannot store, as in a forged cursor
+        case DjangoValidationError():  # a value that a column cannot store
             return _Problem(400, "bad_input", _INVALID_REQUEST)
         case RequestDataTooBig():
             return _Problem(413, "too_large", "The request body is too large.")

@@ -50,6 +50,9 @@ def require_if_match(request: Request, data: Any) -> None:
 class ConditionalView(APIView):
     """View whose GET responses carry an ETag and are answered with 304 when unchanged."""
 
+    has_etag = True
+    """Read by the OpenAPI schema."""
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         finalized: Any = super().finalize_response(request, response, *args, **kwargs)
         is_read = request.method in ("GET", "HEAD")

@@ -1,15 +1,26 @@
-"""OpenAPI schema: API keys, the audience of each field, problem details."""
+"""OpenAPI schema: API keys, shared headers, error responses, the audience of each field."""
 
+import re
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.permissions import IsAuthenticated
 
-from config.api.errors import PROBLEM_JSON
+from config.api import problem_responses
 from config.api.idempotency import HEADER as IDEMPOTENCY_KEY
 from config.api.keys import KEYWORD, Audience
 from config.api.serializers import ModelResponseSerializer
 
+IF_MATCH = "If-Match"
+IF_MATCH_PARAMETER = OpenApiParameter(
+    IF_MATCH,
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="`ETag` of the representation that the change is based on, or `*`.",
+)
 IDEMPOTENCY_KEY_PARAMETER = OpenApiParameter(
     IDEMPOTENCY_KEY,
     str,
@@ -19,8 +30,21 @@ IDEMPOTENCY_KEY_PARAMETER = OpenApiParameter(
         " request with the same key and body gets the same response for 24 hours."
     ),
 )
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "`ETag` of a stored representation; 304 if it is still current.",
+    "schema": {"type": "string"},
+}
 # Fields of a page that describe the page and not its rows.
-_PAGE_FIELDS = {"next", "previous", "results", "count"}
+_PAGE_FIELDS = {"next_cursor", "previous_cursor", "results"}
+_ENUM_DESCRIPTIONS = {
+    "BlankEnum": "The empty string: no value.",
+    "NullEnum": "Null: no value.",
+}
+# A choice that is described by its own name, as drf-spectacular lists it.
+_SELF_DESCRIBED_CHOICE = re.compile(r"^\* `([^`]*)` - \1$\n?", re.MULTILINE)
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
@@ -37,6 +61,29 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
             "name": "Authorization",
             "description": f"`{KEYWORD} <key>`",
         }
+
+
+class ApiSchema(AutoSchema):
+    """Description of an operation, with what follows from its view: permissions and ETag."""
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """Return the operation with its 403 and 304 responses; None if it is excluded."""
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        responses = operation["responses"]
+        permissions = [
+            permission
+            for permission in self.view.get_permissions()
+            if not isinstance(permission, IsAuthenticated)
+        ]
+        if permissions:
+            responses.setdefault("403", problem_responses.forbidden(permissions))
+        if self.method == "GET" and getattr(self.view, "has_etag", False):
+            operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+            _add_header(responses["200"], "ETag")
+            responses["304"] = problem_responses.shared("NotModified")
+        return operation
 
 
 def add_audiences(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -65,33 +112,86 @@ def add_audiences(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     return result
 
 
-_PROBLEM = {
-    "type": "object",
-    "description": "The reason why a request failed (RFC 9457).",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "description": "error code as a URN", "x-audience": "public"},
-        "title": {"type": "string", "description": "error code", "x-audience": "public"},
-        "status": {"type": "integer", "x-audience": "public"},
-        "detail": {"type": "string", "x-audience": "public"},
-        "errors": {
-            "type": "array",
-            "items": {"type": "object", "additionalProperties": {"type": "string"}},
-            "description": "rejected fields and the reason of each",
-            "x-audience": "public",
-        },
-    },
-}
-
-
 def add_problem_responses(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
-    """Add the problem details schema and a default error response to every operation."""
-    result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
-    problem = {
-        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        "description": "problem details",
+    """Add problem details: their schema, and the error responses of every operation."""
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {}).update(problem_responses.PROBLEM_SCHEMAS)
+    components["responses"] = problem_responses.SHARED_RESPONSES
+    components["headers"] = problem_responses.HEADERS
+    for path, methods in result.get("paths", {}).items():
+        for operation in methods.values():
+            responses = operation["responses"]
+            for status, response in _error_responses(result, path, operation).items():
+                responses.setdefault(status, response)
+            operation["responses"] = dict(sorted(responses.items()))
+    return result
+
+
+def _error_responses(
+    result: dict[str, Any], path: str, operation: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return the error responses that follow from the input of an operation, by status."""
+    shared = problem_responses.shared
+    names = {parameter["name"] for parameter in operation.get("parameters", [])}
+    contents = list(operation.get("requestBody", {}).get("content", {}).values())
+    body_schema = _resolve(result, contents[0]["schema"]) if contents else {}
+    responses: dict[str, dict[str, Any]] = {
+        "401": shared("Unauthorized"),
+        "429": shared("TooManyRequests"),
+        "503": shared("ServiceUnavailable"),
+        "default": problem_responses.UNEXPECTED_RESPONSE,
     }
+    if names or body_schema:
+        responses["400"] = problem_responses.bad_request(operation, body_schema)
+    if "{" in path:
+        responses["404"] = shared("NotFound")
+    if body_schema:
+        responses["413"] = shared("TooLarge")
+        responses["415"] = shared("UnsupportedMediaType")
+    if IDEMPOTENCY_KEY in names:
+        responses["409"] = shared("KeyInUse")
+        responses["422"] = shared("KeyReused")
+    if IF_MATCH in names:
+        responses["412"] = shared("PreconditionFailed")
+        responses["428"] = shared("PreconditionRequired")
+    return responses
+
+
+def complete_descriptions(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
+    """Describe what drf-spectacular leaves undescribed: pages, 2xx responses, empty values."""
+    schemas = result.get("components", {}).get("schemas", {})
+    for name, schema in schemas.items():
+        if name in _ENUM_DESCRIPTIONS:
+            schema["description"] = _ENUM_DESCRIPTIONS[name]
+        elif name.startswith("Paginated"):
+            rows = schema["properties"]["results"]
+            rows.setdefault("description", "Rows of this page.")
+        for field_schema in schema.get("properties", {}).values():
+            description = field_schema.get("description", "")
+            plain = _SELF_DESCRIBED_CHOICE.sub("", description).strip()
+            if plain != description:
+                field_schema["description"] = plain
     for methods in result.get("paths", {}).values():
         for operation in methods.values():
-            operation["responses"].setdefault("default", problem)
+            for status, response in operation["responses"].items():
+                if not status.startswith("2") or response.get("description"):
+                    continue
+                content = next(iter(response["content"].values()))
+                schema = _resolve(result, content["schema"])
+                response["description"] = schema["description"].split("\n\n")[0]
+                if {"next_cursor", "previous_cursor"} <= set(schema.get("properties", {})):
+                    _add_header(response, "Link")
     return result
+
+
+def _add_header(response: dict[str, Any], name: str) -> None:
+    response.setdefault("headers", {})[name] = {"$ref": f"#/components/headers/{name}"}
+
+
+def _resolve(result: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the component schema that a reference names, or the schema itself."""
+    reference: str = schema.get("$ref", "")
+    if not reference:
+        return schema
+    component: dict[str, Any] = result["components"]["schemas"][reference.rpartition("/")[2]]
+    return component

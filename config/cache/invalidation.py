@@ -1,8 +1,8 @@
 """
-Announcements of changed rows.
+Listener for changed rows.
 
-PostgreSQL triggers announce the ids of changed rows at commit (NOTIFY on `rows_changed`). One
-thread per process listens and passes them to the local caches.
+PostgreSQL triggers announce the ids of changed rows with NOTIFY on the channel `rows_changed`;
+they are delivered at commit. One thread per process listens and passes them to the local caches.
 """
 
 import os
@@ -46,19 +46,19 @@ def on_change(callback: Callable[[ChangedRows], None]) -> None:
     """
     Call a function with the ids of changed rows, in the thread that listens.
 
-    It is called with None as well whenever listening begins or ends, since changes in between
-    were not received. It must be quick. Callbacks are never removed.
+    It is also called with None whenever the listener connects or loses its connection, since
+    changes in between were not received. It must be quick. Callbacks are never removed.
     """
     _callbacks.append(callback)
 
 
 def is_listening() -> bool:
     """
-    Return whether changes are received at this moment; start listening if needed.
+    Return whether changes are received at this moment; the first call starts the listener.
 
-    Takes nanoseconds. False until PostgreSQL has confirmed the LISTEN, and when the connection has
-    not been proven alive for a second. A pooler that lends connections by transaction cannot carry
-    LISTEN: DATABASE_URL must lead past it.
+    Does not block. False until PostgreSQL has confirmed the LISTEN, and when the connection has not
+    been proven alive for a second. LISTEN does not work through a pooler in transaction mode:
+    DATABASE_URL must bypass it.
     """
     listener = _listener or _start_listener()
     return monotonic() < listener.alive_until
@@ -84,7 +84,8 @@ class _Listener:
         self.alive_until = 0.0
         self._is_loss_logged = False
         self._is_stopping = threading.Event()
-        # Read in the calling thread: in tests each worker has another database.
+        # Read in the calling thread: Django's connections are per thread, and in tests each worker
+        # has a separate database.
         self._parameters = {
             **connections["default"].get_connection_params(),
             **_CONNECTION_TIMEOUTS,
@@ -103,16 +104,16 @@ class _Listener:
             try:
                 with closing(psycopg.connect(**self._parameters, autocommit=True)) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
-                    _announce(None)
+                    _run_callbacks(None)
                     failures = 0
                     self._extend_alive_until()
                     self._log_connected()
                     self._receive(connection)
-            except Exception as error:  # any failure: retried, and until then nothing is trusted
+            except Exception as error:  # any failure is retried; `is_listening` is false meanwhile
                 self._log_lost(error)
             if self.alive_until:
                 self.alive_until = 0.0
-                _announce(None)
+                _run_callbacks(None)
             backoff = min(_MAX_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2**failures)
             jitter = random.uniform(0.5, 1)  # noqa: S311  # not a secret
             failures += 1
@@ -121,20 +122,20 @@ class _Listener:
     def _receive(self, connection: psycopg.Connection[Any]) -> None:
         # libpq directly: psycopg's own wait has no deadline, so a frozen server or a cut cable
         # would look like minutes without changes.
-        server = connection.pgconn
+        pgconn = connection.pgconn
         with selectors.DefaultSelector() as selector:
             selector.register(connection.fileno(), selectors.EVENT_READ)
             while not self._is_stopping.is_set():
                 if selector.select(_PROBE_AFTER_SECONDS):
-                    server.consume_input()
+                    pgconn.consume_input()
                 else:
-                    _probe(server, selector)
+                    _probe(pgconn, selector)
                 payloads = []
-                while notify := server.notifies():
+                while notify := pgconn.notifies():
                     payloads.append(notify.extra.decode())
                 if payloads:
                     row_ids = {row_id for payload in payloads for row_id in payload.split(",")}
-                    _announce(None if _ALL_ROWS in row_ids else frozenset(row_ids))
+                    _run_callbacks(None if _ALL_ROWS in row_ids else frozenset(row_ids))
                 self._extend_alive_until()
 
     def _extend_alive_until(self) -> None:
@@ -150,21 +151,21 @@ class _Listener:
         self._is_loss_logged = True
 
 
-def _probe(server: Any, selector: selectors.BaseSelector) -> None:
+def _probe(pgconn: Any, selector: selectors.BaseSelector) -> None:
     """Raise psycopg.OperationalError unless the server answers a query within the deadline."""
     deadline = monotonic() + _PROBE_AFTER_SECONDS
-    server.send_query(b"SELECT 1")
-    server.flush()
-    while server.is_busy():
+    pgconn.send_query(b"SELECT 1")
+    pgconn.flush()
+    while pgconn.is_busy():
         if not selector.select(max(0.0, deadline - monotonic())):
             raise psycopg.OperationalError("no response in time")
-        server.consume_input()
-    while (result := server.get_result()) is not None:
+        pgconn.consume_input()
+    while (result := pgconn.get_result()) is not None:
         if result.status != ExecStatus.TUPLES_OK:
             raise psycopg.OperationalError("the probe was refused")
 
 
-def _announce(changed: ChangedRows) -> None:
+def _run_callbacks(changed: ChangedRows) -> None:
     for callback in _callbacks:
         try:
             callback(changed)

@@ -1,4 +1,4 @@
-"""The local cache (L1): bounded, in the process, invalidated as soon as a change is announced."""
+"""The local cache (L1): bounded, in the process, invalidated when PostgreSQL announces a change."""
 
 import os
 import threading
@@ -9,9 +9,10 @@ from cachebox import VTTLCache
 from config.cache.invalidation import ChangedRows, is_listening, on_change
 from config.cache.serialization import RenderedResponse
 
-# Without announcements of changes no entry is trusted for longer than this.
-UNANNOUNCED_LIFETIME_SECONDS = 0.5
-# Change times are remembered for this many rows. Beyond that all entries computed before are stale.
+# While the change listener is not connected, an entry lives no longer than this.
+_NOT_LISTENING_LIFETIME_SECONDS = 0.5
+# The generation of the last change is remembered for this many rows. Beyond that, no computation
+# that is in progress is stored; entries that are stored already stay.
 _MAX_REMEMBERED_CHANGES = 50_000
 
 
@@ -19,11 +20,12 @@ class LocalCache:
     """
     Rendered responses by key, with the rows each depends on.
 
-    The cache counts changes. The count at the moment a computation begins is its *generation*: an
-    entry is stored only if none of its dependencies changed after that generation.
+    The cache counts invalidations. The count at the moment a computation begins is its
+    *generation*: an entry is stored only if none of its dependencies changed after that.
 
-    max_entries, max_bytes: bounds; the entries that expire next are evicted first.
-    lifetime: seconds, while changes are announced.
+    max_entries, max_bytes: bounds; the entries that expire next are evicted first. A body larger
+    than a tenth of max_bytes is not stored.
+    lifetime: seconds, while the change listener is connected.
     """
 
     get: Callable[[str], RenderedResponse | None]
@@ -51,21 +53,21 @@ class LocalCache:
     def put(self, key: str, response: RenderedResponse, generation: int) -> None:
         """Store a response unless a dependency has changed since the generation."""
         with self._lock:
-            # Read under the lock: a loss of the listener that follows clears the entry again, and
-            # one that came before makes it short-lived.
-            max_lifetime = self._lifetime if is_listening() else UNANNOUNCED_LIFETIME_SECONDS
+            # Read under the lock: if the listener is lost afterwards, the entry is cleared; if it
+            # was lost before, the entry is short-lived.
+            max_lifetime = self._lifetime if is_listening() else _NOT_LISTENING_LIFETIME_SECONDS
             lifetime = min(response.lifetime, max_lifetime)
             if lifetime <= 0 or len(response.body) > self._max_bytes // 10:
                 return
             if not self._is_unchanged(response.dependencies, generation):
                 return
-            self._unlink(key)
+            self._remove_from_index(key)
             self._entries.insert(key, response, ttl=lifetime)
-            self._linked[key] = (response.dependencies, len(response.body))
+            self._indexed[key] = (response.dependencies, len(response.body))
             self._bytes += len(response.body)
             for row_id in response.dependencies:
                 self._keys_by_dependency.setdefault(row_id, set()).add(key)
-            if len(self._linked) > self._max_entries * 1.25 or self._bytes > self._max_bytes:
+            if len(self._indexed) > self._max_entries * 1.25 or self._bytes > self._max_bytes:
                 self._evict()
 
     def is_unchanged(self, dependencies: Collection[str], generation: int) -> bool:
@@ -80,33 +82,34 @@ class LocalCache:
                 self._clear()
                 return
             self._generation += 1
-            if len(self._changed_at) + len(changed) > _MAX_REMEMBERED_CHANGES:
-                self._changed_at.clear()
-                self._all_changed_at = self._generation
+            if len(self._last_change) + len(changed) > _MAX_REMEMBERED_CHANGES:
+                self._last_change.clear()
+                self._oldest_valid_generation = self._generation
             for row_id in changed:
-                self._changed_at[row_id] = self._generation
+                self._last_change[row_id] = self._generation
                 for key in tuple(self._keys_by_dependency.get(row_id, ())):
                     self._entries.pop(key, None)
-                    self._unlink(key)
+                    self._remove_from_index(key)
 
     def _clear(self) -> None:
         self._generation += 1
-        self._all_changed_at = self._generation
-        self._changed_at: dict[str, int] = {}
+        # Generation of the last change by row id; complete since the oldest valid generation.
+        self._oldest_valid_generation = self._generation
+        self._last_change: dict[str, int] = {}
         self._keys_by_dependency: dict[str, set[str]] = {}
-        self._linked: dict[str, tuple[frozenset[str], int]] = {}
+        self._indexed: dict[str, tuple[frozenset[str], int]] = {}
         self._bytes = 0
         self._entries.clear()
 
     def _is_unchanged(self, dependencies: Collection[str], generation: int) -> bool:
         if generation == self._generation:
             return True
-        return generation >= self._all_changed_at and all(
-            self._changed_at.get(row_id, 0) <= generation for row_id in dependencies
+        return generation >= self._oldest_valid_generation and all(
+            self._last_change.get(row_id, 0) <= generation for row_id in dependencies
         )
 
-    def _unlink(self, key: str) -> None:
-        dependencies, size = self._linked.pop(key, (frozenset[str](), 0))
+    def _remove_from_index(self, key: str) -> None:
+        dependencies, size = self._indexed.pop(key, (frozenset[str](), 0))
         self._bytes -= size
         for row_id in dependencies:
             keys = self._keys_by_dependency[row_id]
@@ -117,8 +120,8 @@ class LocalCache:
     def _evict(self) -> None:
         """Forget expired entries, then evict until the bytes are 10 % below their bound."""
         self._entries.expire()
-        for key in [key for key in self._linked if key not in self._entries]:
-            self._unlink(key)
+        for key in [key for key in self._indexed if key not in self._entries]:
+            self._remove_from_index(key)
         while self._bytes > self._max_bytes * 0.9 and self._entries:
             key, _ = self._entries.popitem()
-            self._unlink(key)
+            self._remove_from_index(key)

@@ -11,13 +11,13 @@ from config.cache.serialization import RenderedResponse
 from config.cache.shared import SharedCache
 from config.clients.redis import quick_redis
 
-# Slightly longer than the computing thread waits for other processes.
+# How long a thread waits for another; longer than the other waits for the lock of other processes.
 _FLIGHT_WAIT_SECONDS = 2.0
 _MAX_JOINS = 2
 
 
 class _Flight(Future[RenderedResponse]):
-    """A computation in progress, and the generation at which it began."""
+    """A computation in progress that other threads wait for, and the generation it began at."""
 
     def __init__(self, generation: int) -> None:
         super().__init__()
@@ -27,6 +27,18 @@ class _Flight(Future[RenderedResponse]):
 class ResponseCache:
     """
     The cached responses of one kind: L1 in the process, L2 in Redis.
+
+    L2 keeps responses by *owner*, whom they belong to (the id of a customer, for example), and by
+    *field*, which distinguishes the responses of one owner; `remove` deletes them together. L1
+    keeps them by a key of the caller's choice. The two are used in this order:
+
+        response = cache.get_local(key)                # hit: no database, no Redis
+        generation = cache.generation()                # before any data is read
+        response = cache.get_or_compute(owner=…, …)    # L2, else compute
+        cache.put_local(key, response, generation)     # unless a dependency has changed meanwhile
+
+    L1 is invalidated by announcements of changed rows. L2 is not: each response read from it is
+    checked by `is_current`.
 
     prefix: of the Redis keys `{prefix}:{owner}`.
     lifetime: seconds in Redis, at most.
@@ -63,7 +75,8 @@ class ResponseCache:
         """
         Return the generation that `put_local` needs.
 
-        Read it before any data of the response is read, and outside a transaction.
+        Read it before any data of the response is read, and outside a transaction, which might
+        read an older snapshot.
         """
         return self._local.generation()
 
@@ -72,7 +85,7 @@ class ResponseCache:
         Store a response in the process unless a dependency has changed since the generation.
 
         It stays for its lifetime or `local_lifetime`, whichever is less, and for half a second
-        while changes are not announced.
+        while the change listener is not connected.
         """
         self._local.put(key, response, generation)
 
@@ -87,10 +100,11 @@ class ResponseCache:
         """
         Return the response in Redis if it is current; otherwise compute, store and return it.
 
-        Of all concurrent requests for one key, in this and other processes, one computes. The
-        others wait for its result (in this process also for its exception) for two seconds at
-        most, and then compute for themselves. While Redis is unavailable each process computes.
-        Raises what `compute` and `is_current` raise.
+        Of all concurrent requests for one owner and field, one computes (single flight). Threads of
+        this process wait for its result or exception: two seconds, and once more if the result is
+        no longer current. Then they compute without storing. Other processes wait 1.5 seconds for
+        its lock. While Redis is unavailable each process computes. Does not use L1. Raises what
+        `compute` and `is_current` raise.
         """
         for _ in range(_MAX_JOINS):
             with self._lock:
@@ -104,7 +118,7 @@ class ResponseCache:
                 response = joined.result(timeout=_FLIGHT_WAIT_SECONDS)
             except (TimeoutError, CancelledError):
                 break
-            # The computation may have begun before a change that precedes this request.
+            # The computation may have begun before a change that this request has to see.
             if self._is_unchanged(response, joined.generation) or is_current(response):
                 return response
         return compute()
@@ -114,7 +128,11 @@ class ResponseCache:
         self._local.invalidate(None)
 
     def remove(self, owner: str) -> bool:
-        """Remove what depends on an owner here and in Redis; return whether Redis confirmed it."""
+        """
+        Remove an owner's responses here and in Redis; return whether Redis confirmed it.
+
+        Here those are removed that have the owner among their dependencies.
+        """
         self._local.invalidate(frozenset({owner}))
         return self._shared.remove(owner)
 
@@ -133,7 +151,7 @@ class ResponseCache:
         compute: Callable[[], RenderedResponse],
         is_current: Callable[[RenderedResponse], bool],
     ) -> RenderedResponse:
-        """Compute for all who wait, and hand them the result or the exception."""
+        """Compute for all threads that wait, and hand them the result or the exception."""
         try:
             response = self._load_or_compute(flight.generation, owner, field, compute, is_current)
         except BaseException as error:
@@ -163,15 +181,15 @@ class ResponseCache:
         if stored and is_current(stored):
             return stored
         with self._shared.single_flight(owner, field):
-            # Another process may have stored a newer response while this one waited for the lock.
+            # Another process may have stored a response while this one waited for the lock.
             latest = self._shared.get(owner, field)
-            is_newer = latest and (stored is None or latest.fingerprint != stored.fingerprint)
-            if latest and is_newer and is_current(latest):
+            is_other = latest and (stored is None or latest.fingerprint != stored.fingerprint)
+            if latest and is_other and is_current(latest):
                 return latest
             response = compute()
             self._shared.put(owner, field, response)
-            is_unchanged = self._local.is_unchanged(response.dependencies, generation)
-            if not is_unchanged and not is_current(response):
-                # Its owner may have been erased meanwhile and must not be stored again.
+            # Without announcements only `is_current` knows of changes made meanwhile.
+            if not self._is_unchanged(response, generation) and not is_current(response):
+                # Its owner may have been erased meanwhile: the response must not stay in Redis.
                 self._shared.remove(owner, field)
         return response

@@ -20,9 +20,10 @@ class RenderedResponse:
     """
     The body of a response, ready to be sent, with what decides whether it is still valid.
 
-    dependencies: ids of the rows the response was built from; a change of one invalidates it.
-    fingerprint: the versions of those rows.
-    lifetime: seconds from now for which it may be cached, at most.
+    dependencies: ids of the rows that the response was built from; L1 removes it when one changes.
+    fingerprint: their versions, in a form that only the caller's `is_current` interprets.
+    lifetime: seconds for which it may be cached, at most, counted from its creation or its reading
+    from Redis.
     """
 
     body: bytes

@@ -1,4 +1,4 @@
-"""The shared cache (L2): one Redis hash per owner, which is removed with one command."""
+"""The shared cache (L2): one Redis hash per owner, so that one command removes all of an owner."""
 
 import hashlib
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class SharedCache:
         self._lifetime = lifetime
 
     def get(self, owner: str, field: str) -> RenderedResponse | None:
-        """Return the stored response; the caller checks whether it is current."""
+        """Return the stored response or None; the caller checks whether it is current."""
         try:
             stored = quick_redis().call(lambda client: client.hget(self._key(owner), field))
         except RedisUnavailable:
@@ -31,7 +31,7 @@ class SharedCache:
         return deserialize(stored) if stored else None
 
     def put(self, owner: str, field: str, response: RenderedResponse) -> None:
-        """Store a response for its lifetime; the owner's hash lives as long as any field may."""
+        """Store a response for its lifetime; the owner's hash expires after its last field."""
         lifetime = min(response.lifetime, self._lifetime)
         if lifetime <= 0:
             return
@@ -64,9 +64,10 @@ class SharedCache:
     @contextmanager
     def single_flight(self, owner: str, field: str) -> Iterator[None]:
         """
-        Wait until no other process computes this response, 1.5 seconds at most.
+        Hold the lock of this response, so that other processes do not compute it at the same time.
 
-        While Redis is unavailable there is no lock and no wait.
+        Waits for the lock 1.5 seconds at most and then continues without it. While Redis is
+        unavailable there is no lock and no wait.
         """
         digest = hashlib.blake2b(field.encode(), digest_size=8).hexdigest()
         lock_key = f"{self._key(owner)}:computing:{digest}"

@@ -8,16 +8,37 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["config.api.throttling.KeyRateThrottle"],
     "DEFAULT_PAGINATION_CLASS": "config.api.pagination.ApiCursorPagination",
     "DEFAULT_FILTER_BACKENDS": ["config.api.filters.StrictFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "config.api.openapi.ApiSchema",
     "EXCEPTION_HANDLER": "config.api.errors.handle_exception",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Cultivar",
     "VERSION": "1",
+    "DESCRIPTION": (
+        "Products, recommendations, customers, consents, chats and events of a cannabis"
+        " retailer.\n\n"
+        "Requests carry `Authorization: Api-Key <key>`. A key has an audience (`public`,"
+        " `verified` or `staff`), scopes and a rate limit; a response contains the fields of its"
+        " audience, which each field states as `x-audience`. Errors are problem details"
+        " (RFC 9457). Lists are paged: send `next_cursor` as `cursor`, or follow the header"
+        " `Link`. Unknown query parameters are rejected."
+    ),
+    "TAGS": [
+        {"name": "products", "description": "Products of the catalogue."},
+        {"name": "search", "description": "Product search by text, by image and by vector."},
+        {"name": "recommendations", "description": "Recommended products, and feedback on them."},
+        {"name": "customers", "description": "Customer profiles and their history."},
+        {"name": "consents", "description": "Consent texts, and the consents of customers."},
+        {"name": "privacy", "description": "Export and erasure of personal data."},
+        {"name": "chat", "description": "Chat sessions, messages, and feedback on replies."},
+        {"name": "events", "description": "Purchases, interactions, stock and other events."},
+    ],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.api.openapi.complete_descriptions",
         "config.api.openapi.add_problem_responses",
         "config.api.openapi.add_audiences",
     ],

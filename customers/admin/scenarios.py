@@ -219,8 +219,8 @@ def _compare(
         )
     recommendation_request = request_form.to_request(scenario=saved.name)
     try:
-        before = recommend(recommendation_request, scenario=saved, is_recorded=False)
-        after = recommend(recommendation_request, scenario=unsaved, is_recorded=False)
+        before = recommend(recommendation_request, scenario=saved, record=False)
+        after = recommend(recommendation_request, scenario=unsaved, record=False)
     except RecommendationLookupError as error:  # erased since the form was validated
         request_form.add_error("customer", str(error))
         return []

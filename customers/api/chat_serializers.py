@@ -30,39 +30,39 @@ class ChatSessionSerializer(ModelResponseSerializer):
 
     audiences: ClassVar = verified_audience(*_SESSION_FIELDS)
     customer_id = serializers.UUIDField(
-        read_only=True, allow_null=True, help_text="id of the customer; null if anonymous"
+        read_only=True, allow_null=True, help_text="Id of the customer; null if anonymous."
     )
     store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
         source="store",
         slug_field="code",
         read_only=True,
         allow_null=True,
-        help_text="code of the store; null for none",
+        help_text="Code of the store; null for none.",
     )
     language = serializers.ChoiceField(
         choices=LANGUAGES,
         read_only=True,
         allow_null=True,
-        help_text="language detected from the customer's first messages; null if undecided",
+        help_text="Language detected from the customer's first messages; null if undecided.",
     )
     started_at = serializers.DateTimeField(
-        source="session_start", read_only=True, help_text="time of the start"
+        source="session_start", read_only=True, help_text="Time of the start."
     )
     ended_at = serializers.DateTimeField(
         source="session_end",
         read_only=True,
         allow_null=True,
-        help_text="time of the end; null while the session is open",
+        help_text="Time of the end; null while the session is open.",
     )
     message_count = serializers.IntegerField(
-        source="total_messages", read_only=True, help_text="number of messages"
+        source="total_messages", read_only=True, help_text="Number of messages."
     )
 
     class Meta:
         model = ChatSession
         fields = _SESSION_FIELDS
         read_only_fields = fields
-        extra_kwargs: ClassVar = {"id": {"help_text": "id of the session"}}
+        extra_kwargs: ClassVar = {"id": {"help_text": "Id of the session."}}
 
 
 class ChatSessionRequestSerializer(ResponseSerializer):
@@ -74,7 +74,7 @@ class ChatSessionRequestSerializer(ResponseSerializer):
         queryset=all_customers(),
         required=False,
         allow_null=True,
-        help_text="id of the customer; stored only with their consent `chat`",
+        help_text="Id of the customer; stored only with their consent `chat`.",
         pk_field=serializers.UUIDField(),
     )
     store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
@@ -83,7 +83,7 @@ class ChatSessionRequestSerializer(ResponseSerializer):
         queryset=all_stores(),
         required=False,
         allow_null=True,
-        help_text="code of the store",
+        help_text="Code of the store.",
     )
 
 
@@ -94,9 +94,9 @@ class ChatMessageSerializer(ModelResponseSerializer):
         **verified_audience(*_MESSAGE_FIELDS),
         "redacted_text": Audience.STAFF,
     }
-    id = serializers.UUIDField(read_only=True, help_text="id of the message")
+    id = serializers.UUIDField(read_only=True, help_text="Id of the message.")
     text = serializers.CharField(
-        source="message_text", read_only=True, help_text="text as it was written"
+        source="message_text", read_only=True, help_text="Text as it was written."
     )
 
     class Meta:
@@ -104,10 +104,10 @@ class ChatMessageSerializer(ModelResponseSerializer):
         fields = (*_MESSAGE_FIELDS, "redacted_text")
         read_only_fields = fields
         extra_kwargs: ClassVar = {
-            "role": {"help_text": "author of the message"},
-            "language": {"help_text": "detected language: en, fr, or empty if undecided"},
-            "created_at": {"help_text": "time of the message"},
-            "redacted_text": {"help_text": "text with personal data masked, for search"},
+            "role": {"help_text": "Author of the message."},
+            "language": {"help_text": "Detected language: `en`, `fr`, or empty if undecided."},
+            "created_at": {"help_text": "Time of the message."},
+            "redacted_text": {"help_text": "Text with personal data masked, for search."},
         }
 
 
@@ -115,11 +115,11 @@ class ChatMessageRequestSerializer(ResponseSerializer):
     """Request to append a message."""
 
     audiences: ClassVar = verified_audience("text", "role")
-    text = serializers.CharField(max_length=MAX_MESSAGE_LENGTH, help_text="text of the message")
+    text = serializers.CharField(max_length=MAX_MESSAGE_LENGTH, help_text="Text of the message.")
     role = serializers.ChoiceField(
         choices=ChatMessage.Role.choices,
         default=ChatMessage.Role.CUSTOMER,
-        help_text="author of the message",
+        help_text="Author of the message.",
     )
 
 
@@ -127,12 +127,12 @@ class MessageFeedbackRequestSerializer(ResponseSerializer):
     """Request to record feedback on a reply."""
 
     audiences: ClassVar = verified_audience("helpful", "comment")
-    helpful = serializers.BooleanField(help_text="whether the reply was helpful")
+    helpful = serializers.BooleanField(help_text="Whether the reply was helpful.")
     comment = serializers.CharField(
         max_length=MAX_COMMENT_LENGTH,
         required=False,
         allow_blank=True,
-        help_text="comment; personal data is masked before it is stored",
+        help_text="Comment; personal data is masked before it is stored.",
     )
 
 
@@ -141,7 +141,7 @@ class MessageFeedbackSerializer(ModelResponseSerializer):
 
     audiences: ClassVar = verified_audience(*_FEEDBACK_FIELDS)
     helpful = serializers.BooleanField(
-        source="is_helpful", read_only=True, help_text="whether the reply was helpful"
+        source="is_helpful", read_only=True, help_text="Whether the reply was helpful."
     )
 
     class Meta:
@@ -149,8 +149,8 @@ class MessageFeedbackSerializer(ModelResponseSerializer):
         fields = _FEEDBACK_FIELDS
         read_only_fields = fields
         extra_kwargs: ClassVar = {
-            "id": {"help_text": "id of the feedback"},
-            "message_id": {"help_text": "id of the message"},
-            "comment": {"help_text": "comment with personal data masked"},
-            "given_at": {"help_text": "time of the latest feedback"},
+            "id": {"help_text": "Id of the feedback."},
+            "message_id": {"help_text": "Id of the message."},
+            "comment": {"help_text": "Comment with personal data masked."},
+            "given_at": {"help_text": "Time of the latest feedback."},
         }

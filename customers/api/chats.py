@@ -12,6 +12,7 @@ from config.api.keys import actor_of
 from config.api.pagination import ApiCursorPagination
 from config.api.parameters import reject_unknown_parameters
 from config.api.permissions import has_scope
+from config.api.problem_responses import documented_problem
 from customers.api import chat_examples as examples
 from customers.api.chat_serializers import (
     ChatMessageRequestSerializer,
@@ -22,7 +23,6 @@ from customers.api.chat_serializers import (
     MessageFeedbackSerializer,
 )
 from customers.api.parameters import CustomerDataViewSet, get_customer, parse_body, parse_uuid
-from customers.api.views import PAGE_PARAMETERS
 from customers.models import ChatSession
 from customers.selectors.chats import (
     all_messages,
@@ -54,6 +54,14 @@ _CUSTOMER_ID_PARAMETER = OpenApiParameter(
     _UUID,
     description="Only sessions of this customer.",
     examples=[OpenApiExample("Example", value="0d5f6ad4-9f0b-4b0e-9a57-0f8f5b0f3f4b")],
+)
+
+_CHAT_CLOSED = documented_problem(
+    409,
+    "chat_closed",
+    "This chat session is closed.",
+    [("session", "is closed")],
+    description="The chat session is closed.",
 )
 
 
@@ -102,7 +110,7 @@ class ChatSessionViewSet(CustomerDataViewSet):
 
     @extend_schema(
         summary="List chat sessions",
-        parameters=[_CUSTOMER_ID_PARAMETER, *PAGE_PARAMETERS],
+        parameters=[_CUSTOMER_ID_PARAMETER],
         examples=[examples.SESSION_EXAMPLE],
         tags=["chat"],
     )
@@ -144,7 +152,7 @@ class ChatSessionViewSet(CustomerDataViewSet):
 
     @extend_schema(
         summary="List the messages of a chat session",
-        parameters=[_SESSION_ID_PARAMETER, *PAGE_PARAMETERS],
+        parameters=[_SESSION_ID_PARAMETER],
         responses=ChatMessageSerializer(many=True),
         examples=[examples.MESSAGE_EXAMPLE],
         tags=["chat"],
@@ -170,7 +178,7 @@ class ChatSessionViewSet(CustomerDataViewSet):
         summary="Append a message to a chat session",
         parameters=[_SESSION_ID_PARAMETER],
         request=ChatMessageRequestSerializer,
-        responses={201: ChatMessageSerializer},
+        responses={201: ChatMessageSerializer, **_CHAT_CLOSED},
         examples=[examples.MESSAGE_REQUEST_EXAMPLE, examples.MESSAGE_CREATED_EXAMPLE],
         tags=["chat"],
     )

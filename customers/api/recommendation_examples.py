@@ -2,17 +2,21 @@
 
 from drf_spectacular.utils import OpenApiExample
 
+from catalog.api.examples import EXAMPLE_PRODUCT
+
 _RECOMMENDATION_ID = "4f2c7a3e-5d0c-4a83-9c53-0c5b8d2e7a10"
 _PRODUCT_ID = "9b1d5f60-6f0e-4c56-8f6e-1a2b3c4d5e6f"
 _PRODUCT = {
+    **EXAMPLE_PRODUCT,
     "id": _PRODUCT_ID,
     "name": "Blue Dream",
+    "name_fr": "Blue Dream",
     "brand": "Pure Sunfarms",
     "sku": "BD-35-HYBRID",
-    "category": "dried_flower",
+    "gtin": "00628582000012",
     "strain_type": "hybrid",
-    "thc_percentage": "21.00",
-    "weight_grams": "3.50",
+    "strain": "Blue Dream",
+    "lineage": ["Blueberry", "Haze"],
     "price": "29.95",
 }
 
@@ -27,7 +31,6 @@ PERSONALIZED_EXAMPLE = OpenApiExample(
         "model_version": "blend-2.17",
         "fallback": {"level": "none", "reasons": []},
         "created_at": "2026-11-28T14:00:00+00:00",
-        "count": 1,
         "results": [
             {
                 **_PRODUCT,
@@ -62,7 +65,6 @@ NOT_PERSONALIZED_EXAMPLE = OpenApiExample(
         "model_version": "blend-2.17",
         "fallback": {"level": "not_personalized", "reasons": ["anonymous"]},
         "created_at": "2026-11-28T14:00:00+00:00",
-        "count": 1,
         "results": [
             {
                 **_PRODUCT,

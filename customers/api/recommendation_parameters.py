@@ -33,7 +33,7 @@ CUSTOMER_ID_PARAMETER = OpenApiParameter(
     "customer_id",
     {"type": "string", "format": "uuid"},
     OpenApiParameter.PATH,
-    description="Customer id, as returned by `GET /customers/`.",
+    description="Customer id, as returned by `GET /customers/by-external-id/`.",
     examples=_example("0d5f6ad4-9f0b-4b0e-9a57-0f8f5b0f3f4b"),
 )
 SESSION_ID_PARAMETER = OpenApiParameter(
@@ -68,8 +68,8 @@ PARAMETERS = [
     ),
     OpenApiParameter(
         "limit",
-        int,
-        description=f"Number of products, 1 to {MAX_RESULTS}; default {_DEFAULT_RESULTS}.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_RESULTS, "default": _DEFAULT_RESULTS},
+        description="Maximum number of products.",
         examples=_example(10),
     ),
     OpenApiParameter(

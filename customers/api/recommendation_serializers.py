@@ -123,7 +123,6 @@ class RecommendationSerializer(ResponseSerializer):
             "model_version",
             "fallback",
             "created_at",
-            "count",
             "results",
         ),
         "applied_filters": Audience.STAFF,
@@ -151,7 +150,6 @@ class RecommendationSerializer(ResponseSerializer):
     created_at = serializers.DateTimeField(
         help_text="Time at which the response was computed; earlier than now for a cached one."
     )
-    count = serializers.IntegerField(help_text="Number of results.")
     results = RecommendedProductSerializer(
         many=True, help_text="Recommended products, the best first."
     )
@@ -221,7 +219,6 @@ def serialize_recommendations(
             "reasons": list(result.fallback_reasons),
         },
         "created_at": result.created_at.isoformat(),
-        "count": len(result.recommendations),
         "results": [
             _serialize_product(recommendation, audience)
             for recommendation in result.recommendations

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from config.api.keys import ApiClient, Audience, actor_of, client_of, recently_authenticated
 from config.api.permissions import has_scope
+from config.api.problem_responses import documented_problem
 from config.api.throttling import throttle_client
 from config.cache import RenderedResponse
 from customers.api.parameters import parse_body, parse_uuid
@@ -50,11 +51,17 @@ from customers.recommendations.result import RecommendationResult
 from customers.services.access import log_access
 from customers.services.recommendations import record_feedback
 
+_RECOMMENDATION_NOT_FOUND = documented_problem(
+    404, "not_found", "Not found.", description="There is no such recommendation response."
+)
+
 
 class RecommendationsView(APIView):
     """Base class of the recommendation endpoints; serves from the local cache where possible."""
 
     permission_classes = (IsAuthenticated, has_scope("recommendations:read"))
+    has_etag = True
+    """Read by the OpenAPI schema."""
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -145,7 +152,7 @@ class RecommendationFeedbackView(APIView):
         operation_id="recommendations_feedback",
         summary="Record feedback on recommended products",
         request=RecommendationFeedbackSerializer,
-        responses=RecordedFeedbackSerializer,
+        responses={200: RecordedFeedbackSerializer, **_RECOMMENDATION_NOT_FOUND},
         examples=[FEEDBACK_REQUEST_EXAMPLE, FEEDBACK_RESPONSE_EXAMPLE],
         tags=["recommendations"],
     )

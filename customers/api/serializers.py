@@ -19,9 +19,9 @@ from customers.services.profiles import (
 from mlops.models import Erasure
 
 LANGUAGES = (("en", "English"), ("fr", "français"))
-EXTERNAL_ID_HELP = "loyalty number or account, as the client knows the customer"
-STORE_CODE_HELP = "code of the store; null for none"
-PROVINCE_HELP = "two letters, for example ON"
+EXTERNAL_ID_HELP = "Loyalty number or account, as the client knows the customer."
+STORE_CODE_HELP = "Code of the store; null for none."
+PROVINCE_HELP = "Two letters, for example `ON`."
 
 
 def verified_audience(*fields: str) -> dict[str, Audience]:
@@ -69,19 +69,19 @@ class PreferencesSerializer(ResponseSerializer):
         "disliked_categories",
         "disliked_strain_types",
     )
-    thc_range = _RangeField(help_text="percent THC: lower and upper bound")
-    cbd_range = _RangeField(help_text="percent CBD: lower and upper bound")
-    price_range = _RangeField(help_text="dollars per product: lower and upper bound")
+    thc_range = _RangeField(help_text="Percent THC: lower and upper bound.")
+    cbd_range = _RangeField(help_text="Percent CBD: lower and upper bound.")
+    price_range = _RangeField(help_text="Dollars per product: lower and upper bound.")
     strain_types = serializers.ListField(
         child=serializers.ChoiceField(choices=STRAIN_TYPES),
         allow_null=True,
         required=False,
         allow_empty=False,
-        help_text="preferred strain types",
+        help_text="Preferred strain types.",
     )
-    disliked_brands = _WordsField(help_text="brands that are never recommended")
-    disliked_categories = _WordsField(help_text="categories that are never recommended")
-    disliked_strain_types = _WordsField(help_text="strain types that are never recommended")
+    disliked_brands = _WordsField(help_text="Brands that are never recommended.")
+    disliked_categories = _WordsField(help_text="Categories that are never recommended.")
+    disliked_strain_types = _WordsField(help_text="Strain types that are never recommended.")
 
     def to_representation(self, preferences: Any) -> dict[str, Any]:
         """Return every preference, null where it is missing."""
@@ -124,21 +124,23 @@ class CustomerSerializer(ModelResponseSerializer):
         slug_field="code",
         read_only=True,
         allow_null=True,
-        help_text="code of the preferred store; null for none",
+        help_text="Code of the preferred store; null for none.",
     )
     age_verified_for = serializers.SerializerMethodField(
-        help_text="provinces whose legal age the verified age reaches today; empty if unverified"
+        help_text="Provinces whose legal age the verified age reaches today; empty if unverified."
     )
     verification_method = serializers.CharField(
-        help_text="in_person, account or delivery; empty while the age is not verified"
+        help_text="`in_person`, `account` or `delivery`; empty while the age is not verified."
     )
-    consents = serializers.SerializerMethodField(help_text="purposes of the active consents")
+    consents = serializers.SerializerMethodField(help_text="Purposes of the active consents.")
     preferences = serializers.SerializerMethodField(
-        help_text="effective preferences: the stated ones, else the derived ones"
+        help_text="Effective preferences: the stated ones, else the derived ones."
     )
-    stated_preferences = PreferencesSerializer(help_text="preferences stated by the customer")
+    stated_preferences = PreferencesSerializer(help_text="Preferences stated by the customer.")
     derived_preferences = PreferencesSerializer(
-        help_text="preferences derived from purchases, with the consents history and profiling only"
+        help_text=(
+            "Preferences derived from purchases, with the consents `history` and `profiling` only."
+        )
     )
     average_order_value = serializers.DecimalField(
         source="avg_spending",
@@ -146,7 +148,7 @@ class CustomerSerializer(ModelResponseSerializer):
         decimal_places=2,
         read_only=True,
         allow_null=True,
-        help_text="dollars per order in the last 12 months; null without the consents",
+        help_text="Dollars per order in the last 12 months; null without the consents.",
     )
 
     class Meta:
@@ -154,17 +156,17 @@ class CustomerSerializer(ModelResponseSerializer):
         fields = (*_CUSTOMER_FIELDS, "is_synthetic")
         read_only_fields = fields
         extra_kwargs: ClassVar = {
-            "id": {"help_text": "id of the customer"},
-            "province": {"help_text": "two letters, for example ON; empty if unknown"},
-            "language": {"help_text": "preferred language"},
-            "age_verified_at": {"help_text": "time of the age verification; null if unverified"},
-            "verified_age": {"help_text": "minimum age that was shown: 18, 19 or 21"},
+            "id": {"help_text": "Id of the customer."},
+            "province": {"help_text": "Two letters, for example `ON`; empty if unknown."},
+            "language": {"help_text": "Preferred language."},
+            "age_verified_at": {"help_text": "Time of the age verification; null if unverified."},
+            "verified_age": {"help_text": "Minimum age that was shown: 18, 19 or 21."},
             "purchase_frequency": {
-                "help_text": "orders in the last 90 days; null without the consents"
+                "help_text": "Orders in the last 90 days; null without the consents."
             },
-            "created_at": {"help_text": "time of the registration"},
-            "updated_at": {"help_text": "time of the last correction or age verification"},
-            "is_synthetic": {"help_text": "true for a synthetic customer of the demonstration"},
+            "created_at": {"help_text": "Time of the registration."},
+            "updated_at": {"help_text": "Time of the last correction or age verification."},
+            "is_synthetic": {"help_text": "`true` for a synthetic customer of the demonstration."},
         }
 
     def get_age_verified_for(self, customer: CustomerProfile) -> list[str]:
@@ -192,7 +194,7 @@ class CustomerRegistrationSerializer(ResponseSerializer):
         choices=sorted(PROVINCES), required=False, help_text=PROVINCE_HELP
     )
     language = serializers.ChoiceField(
-        choices=LANGUAGES, default="en", help_text="preferred language"
+        choices=LANGUAGES, default="en", help_text="Preferred language."
     )
     store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
         source="store",
@@ -200,7 +202,7 @@ class CustomerRegistrationSerializer(ResponseSerializer):
         queryset=all_stores(),
         required=False,
         allow_null=True,
-        help_text="code of the preferred store",
+        help_text="Code of the preferred store.",
     )
 
 
@@ -215,7 +217,7 @@ class ProfileCorrectionSerializer(PreferencesSerializer):
         choices=sorted(PROVINCES), required=False, help_text=PROVINCE_HELP
     )
     language = serializers.ChoiceField(
-        choices=LANGUAGES, required=False, help_text="preferred language"
+        choices=LANGUAGES, required=False, help_text="Preferred language."
     )
     store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
         source="store",
@@ -223,7 +225,7 @@ class ProfileCorrectionSerializer(PreferencesSerializer):
         queryset=all_stores(),
         required=False,
         allow_null=True,
-        help_text="code of the preferred store; null removes it",
+        help_text="Code of the preferred store; null removes it.",
     )
 
 
@@ -234,7 +236,7 @@ class ConsentSerializer(ModelResponseSerializer):
         "id", "purpose", "version", "language", "channel", "given_at", "withdrawn_at"
     )
     version = serializers.CharField(
-        source="text.version", help_text="version of the consent text that was shown"
+        source="text.version", help_text="Version of the consent text that was shown."
     )
 
     class Meta:
@@ -242,12 +244,12 @@ class ConsentSerializer(ModelResponseSerializer):
         fields = ("id", "purpose", "version", "language", "channel", "given_at", "withdrawn_at")
         read_only_fields = fields
         extra_kwargs: ClassVar = {
-            "id": {"help_text": "id of the consent"},
-            "purpose": {"help_text": "purpose of the consent"},
-            "language": {"help_text": "language of the text that was shown"},
-            "channel": {"help_text": "where the consent was given, for example till"},
-            "given_at": {"help_text": "time at which the consent was given"},
-            "withdrawn_at": {"help_text": "time of the withdrawal; null while active"},
+            "id": {"help_text": "Id of the consent."},
+            "purpose": {"help_text": "Purpose of the consent."},
+            "language": {"help_text": "Language of the text that was shown."},
+            "channel": {"help_text": "Where the consent was given, for example `till`."},
+            "given_at": {"help_text": "Time at which the consent was given."},
+            "withdrawn_at": {"help_text": "Time of the withdrawal; null while active."},
         }
 
 
@@ -256,19 +258,19 @@ class ConsentRequestSerializer(ResponseSerializer):
 
     audiences: ClassVar = verified_audience("purpose", "version", "language", "channel")
     purpose = serializers.ChoiceField(
-        choices=ConsentText.Purpose.choices, help_text="purpose of the consent"
+        choices=ConsentText.Purpose.choices, help_text="Purpose of the consent."
     )
     version = serializers.CharField(
-        max_length=20, help_text="version of the consent text that was shown"
+        max_length=20, help_text="Version of the consent text that was shown."
     )
     language = serializers.ChoiceField(
-        choices=LANGUAGES, help_text="language of the text that was shown"
+        choices=LANGUAGES, help_text="Language of the text that was shown."
     )
     channel = serializers.CharField(
         max_length=30,
         required=False,
         allow_blank=True,
-        help_text="where the consent was given, for example till",
+        help_text="Where the consent was given, for example `till`.",
     )
 
 
@@ -276,9 +278,9 @@ class ConsentWithdrawalSerializer(ResponseSerializer):
     """Result of a withdrawal."""
 
     audiences: ClassVar = verified_audience("purpose", "withdrawn_count")
-    purpose = serializers.CharField(help_text="purpose of the consent")
+    purpose = serializers.CharField(help_text="Purpose of the consent.")
     withdrawn_count = serializers.IntegerField(
-        help_text="consents withdrawn by this request; 0 if none was active"
+        help_text="Consents withdrawn by this request; 0 if none was active."
     )
 
 
@@ -291,16 +293,16 @@ class ConsentTextSerializer(ModelResponseSerializer):
         "language": Audience.PUBLIC,
         "text": Audience.PUBLIC,
     }
-    language = serializers.SerializerMethodField(help_text="language of the text: en or fr")
-    text = serializers.SerializerMethodField(help_text="text to show to the customer")
+    language = serializers.SerializerMethodField(help_text="Language of the text: `en` or `fr`.")
+    text = serializers.SerializerMethodField(help_text="Text to show to the customer.")
 
     class Meta:
         model = ConsentText
         fields = ("purpose", "version", "language", "text")
         read_only_fields = fields
         extra_kwargs: ClassVar = {
-            "purpose": {"help_text": "purpose of the consent"},
-            "version": {"help_text": "version of the text, to be sent with the consent"},
+            "purpose": {"help_text": "Purpose of the consent."},
+            "version": {"help_text": "Version of the text, to be sent with the consent."},
         }
 
     def get_language(self, _text: ConsentText) -> str:
@@ -316,7 +318,7 @@ class ConsentTextsSerializer(ResponseSerializer):
     """The current text of each purpose."""
 
     audiences: ClassVar = {"results": Audience.PUBLIC}
-    results = ConsentTextSerializer(many=True, help_text="one text for each purpose")
+    results = ConsentTextSerializer(many=True, help_text="One text for each purpose.")
 
 
 class PurchaseSerializer(ModelResponseSerializer):
@@ -337,9 +339,9 @@ class PurchaseSerializer(ModelResponseSerializer):
         slug_field="code",
         read_only=True,
         allow_null=True,
-        help_text="code of the store; null for the web shop",
+        help_text="Code of the store; null for the web shop.",
     )
-    product_id = serializers.UUIDField(read_only=True, help_text="id of the product")
+    product_id = serializers.UUIDField(read_only=True, help_text="Id of the product.")
 
     class Meta:
         model = Purchase
@@ -355,12 +357,12 @@ class PurchaseSerializer(ModelResponseSerializer):
         )
         read_only_fields = fields
         extra_kwargs: ClassVar = {
-            "id": {"help_text": "id of the line"},
-            "order_id": {"help_text": "number of the receipt"},
-            "line": {"help_text": "index of the line on the receipt, from 0"},
-            "quantity": {"help_text": "units sold; negative for a return"},
-            "unit_price": {"help_text": "dollars per unit, without tax"},
-            "purchased_at": {"help_text": "time of the purchase"},
+            "id": {"help_text": "Id of the line."},
+            "order_id": {"help_text": "Number of the receipt."},
+            "line": {"help_text": "Index of the line on the receipt, from 0."},
+            "quantity": {"help_text": "Units sold; negative for a return."},
+            "unit_price": {"help_text": "Dollars per unit, without tax."},
+            "purchased_at": {"help_text": "Time of the purchase."},
         }
 
 
@@ -374,19 +376,19 @@ class InteractionSerializer(ModelResponseSerializer):
         source="kind",
         choices=Interaction.Kind.choices,
         read_only=True,
-        help_text="type of the interaction",
+        help_text="Type of the interaction.",
     )
     session_id = serializers.CharField(
-        source="session", read_only=True, help_text="id of the visit, assigned by the client"
+        source="session", read_only=True, help_text="Id of the visit, assigned by the client."
     )
     store_code: serializers.SlugRelatedField = serializers.SlugRelatedField(
         source="store",
         slug_field="code",
         read_only=True,
         allow_null=True,
-        help_text="code of the store; null for the web shop",
+        help_text="Code of the store; null for the web shop.",
     )
-    product_id = serializers.UUIDField(read_only=True, help_text="id of the product")
+    product_id = serializers.UUIDField(read_only=True, help_text="Id of the product.")
 
     class Meta:
         model = Interaction
@@ -401,9 +403,11 @@ class InteractionSerializer(ModelResponseSerializer):
         )
         read_only_fields = fields
         extra_kwargs: ClassVar = {
-            "id": {"help_text": "id of the event"},
-            "quantity": {"help_text": "units put into or taken out of the basket; null if unknown"},
-            "occurred_at": {"help_text": "time of the interaction"},
+            "id": {"help_text": "Id of the event."},
+            "quantity": {
+                "help_text": "Units put into or taken out of the basket; null if unknown."
+            },
+            "occurred_at": {"help_text": "Time of the interaction."},
         }
 
 
@@ -412,12 +416,12 @@ class AgeVerificationSerializer(ResponseSerializer):
 
     audiences: ClassVar = verified_audience("verification_method", "verified_age")
     verification_method = serializers.ChoiceField(
-        choices=CustomerProfile.VerificationMethod.choices, help_text="how the age was verified"
+        choices=CustomerProfile.VerificationMethod.choices, help_text="How the age was verified."
     )
     verified_age = serializers.ChoiceField(
         choices=LEGAL_AGES,
         required=False,
-        help_text="minimum age that was shown; default: the legal age of the customer's province",
+        help_text="Minimum age that was shown; default: the legal age of the customer's province.",
     )
 
 
@@ -425,10 +429,10 @@ class CustomerExportSerializer(ResponseSerializer):
     """All personal data of a customer."""
 
     audiences: ClassVar = verified_audience("customer_id", "data")
-    customer_id = serializers.UUIDField(help_text="id of the customer")
+    customer_id = serializers.UUIDField(help_text="Id of the customer.")
     data = serializers.DictField(  # type: ignore[assignment]  # replaces Serializer.data
         child=serializers.ListField(child=serializers.JSONField()),
-        help_text="rows, keys and objects, by the store that holds them",
+        help_text="Rows, keys and objects, by the store that holds them.",
     )
 
 
@@ -437,10 +441,10 @@ class ErasureRequestSerializer(ResponseSerializer):
 
     audiences: ClassVar = verified_audience("reason", "dry_run")
     reason = serializers.CharField(
-        max_length=200, help_text="for example: requested by the customer"
+        max_length=200, help_text="For example: requested by the customer."
     )
     dry_run = serializers.BooleanField(
-        default=False, help_text="count what would be deleted, without deleting it"
+        default=False, help_text="Count what would be deleted, without deleting it."
     )
 
 
@@ -462,18 +466,18 @@ class ErasureSerializer(ModelResponseSerializer):
     status = serializers.ChoiceField(
         choices=Erasure.Status.choices,
         allow_blank=True,
-        help_text="state of the erasure; empty for a dry run",
+        help_text="State of the erasure; empty for a dry run.",
     )
     started_at = serializers.DateTimeField(
-        allow_null=True, help_text="time of the start; null for a dry run"
+        allow_null=True, help_text="Time of the start; null for a dry run."
     )
     deleted = serializers.DictField(
-        child=serializers.IntegerField(), help_text="number of deleted items, by store"
+        child=serializers.IntegerField(), help_text="Number of deleted items, by store."
     )
     remaining = serializers.DictField(
-        child=serializers.JSONField(), help_text="items that the final check found, by store"
+        child=serializers.JSONField(), help_text="Items that the final check found, by store."
     )
-    is_dry_run = serializers.SerializerMethodField(help_text="true if nothing was deleted")
+    is_dry_run = serializers.SerializerMethodField(help_text="`true` if nothing was deleted.")
 
     class Meta:
         model = Erasure
@@ -491,11 +495,11 @@ class ErasureSerializer(ModelResponseSerializer):
         )
         read_only_fields = fields
         extra_kwargs: ClassVar = {
-            "id": {"help_text": "id of the receipt"},
-            "subject": {"help_text": "id of the customer"},
-            "requested_by": {"help_text": "API key or user that requested the erasure"},
-            "reason": {"help_text": "reason given with the request"},
-            "finished_at": {"help_text": "time of the end; null until then"},
+            "id": {"help_text": "Id of the receipt."},
+            "subject": {"help_text": "Id of the customer."},
+            "requested_by": {"help_text": "API key or user that requested the erasure."},
+            "reason": {"help_text": "Reason given with the request."},
+            "finished_at": {"help_text": "Time of the end; null until then."},
         }
 
     def get_is_dry_run(self, receipt: Erasure) -> bool:

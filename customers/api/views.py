@@ -13,9 +13,11 @@ from rest_framework.response import Response
 
 from config.api.etags import ConditionalView, require_if_match
 from config.api.keys import actor_of
+from config.api.openapi import IF_MATCH_PARAMETER
 from config.api.pagination import ApiCursorPagination
 from config.api.parameters import reject_unknown_parameters
 from config.api.permissions import has_scope
+from config.api.problem_responses import documented_problem
 from config.errors import BadInput, Conflict
 from customers.api import customer_examples as examples
 from customers.api.parameters import CustomerDataViewSet, get_customer, parse_body, parse_uuid
@@ -43,28 +45,12 @@ from customers.selectors.profiles import all_customers, find_customer_by_externa
 from customers.services import consents, profiles
 from mlops.privacy.erasure import LegalHoldActive, PersonLocked, PersonNotFound, erase
 
-PAGE_PARAMETERS = [
-    OpenApiParameter("cursor", str, description="Cursor in the link to the next or previous page."),
-    OpenApiParameter(
-        "limit",
-        int,
-        description="Rows per page, 1 to 100; default 20.",
-        examples=[OpenApiExample("Example", value=50)],
-    ),
-]
 _CUSTOMER_ID_PARAMETER = OpenApiParameter(
     "id",
     {"type": "string", "format": "uuid"},
     OpenApiParameter.PATH,
     description="Id of the customer.",
     examples=[OpenApiExample("Example", value="0d5f6ad4-9f0b-4b0e-9a57-0f8f5b0f3f4b")],
-)
-_IF_MATCH_PARAMETER = OpenApiParameter(
-    "If-Match",
-    str,
-    OpenApiParameter.HEADER,
-    required=True,
-    description="`ETag` of the representation that the correction is based on, or `*`.",
 )
 _EXTERNAL_ID_PARAMETER = OpenApiParameter(
     "external_id",
@@ -82,6 +68,26 @@ _PURPOSE_PARAMETER = OpenApiParameter(
 )
 _LANGUAGE_PARAMETER = OpenApiParameter(
     "language", str, enum=["en", "fr"], description="Language of the texts; default `en`."
+)
+
+
+_ALREADY_REGISTERED = documented_problem(
+    409,
+    "conflict",
+    "This customer is registered already.",
+    [("external_id", "is registered already")],
+    description="A customer with this external id is registered already.",
+)
+_CUSTOMER_NOT_FOUND = documented_problem(
+    404, "not_found", "Not found.", description="No customer has this external id."
+)
+_LEGAL_HOLD_TEXT = "A legal hold of 2026-11-03 forbids it: court file 26-114."
+_NOT_ERASABLE = documented_problem(
+    409,
+    "conflict",
+    _LEGAL_HOLD_TEXT,
+    [("id", _LEGAL_HOLD_TEXT)],
+    description="The customer is under a legal hold, or another process works on their data.",
 )
 
 
@@ -120,7 +126,7 @@ class CustomerViewSet(CustomerDataViewSet):
     @extend_schema(
         summary="Register a customer",
         request=CustomerRegistrationSerializer,
-        responses={201: CustomerSerializer},
+        responses={201: CustomerSerializer, **_ALREADY_REGISTERED},
         examples=[examples.REGISTRATION_REQUEST_EXAMPLE, examples.REGISTRATION_RESPONSE_EXAMPLE],
         tags=["customers"],
     )
@@ -155,7 +161,7 @@ class CustomerViewSet(CustomerDataViewSet):
 
     @extend_schema(
         summary="Correct a customer's profile",
-        parameters=[_CUSTOMER_ID_PARAMETER, _IF_MATCH_PARAMETER],
+        parameters=[_CUSTOMER_ID_PARAMETER, IF_MATCH_PARAMETER],
         request=ProfileCorrectionSerializer,
         responses=CustomerSerializer,
         examples=[examples.CORRECTION_REQUEST_EXAMPLE, examples.CUSTOMER_EXAMPLE],
@@ -183,7 +189,7 @@ class CustomerViewSet(CustomerDataViewSet):
     @extend_schema(
         summary="Look up a customer by external id",
         parameters=[_EXTERNAL_ID_PARAMETER],
-        responses=CustomerSerializer,
+        responses={200: CustomerSerializer, **_CUSTOMER_NOT_FOUND},
         examples=[examples.CUSTOMER_EXAMPLE],
         filters=False,
         tags=["customers"],
@@ -207,7 +213,7 @@ class CustomerViewSet(CustomerDataViewSet):
 
     @extend_schema(
         summary="List a customer's consents",
-        parameters=[_CUSTOMER_ID_PARAMETER, *PAGE_PARAMETERS],
+        parameters=[_CUSTOMER_ID_PARAMETER],
         responses=ConsentSerializer(many=True),
         examples=[examples.CONSENT_EXAMPLE],
         tags=["consents"],
@@ -275,7 +281,7 @@ class CustomerViewSet(CustomerDataViewSet):
 
     @extend_schema(
         summary="List a customer's purchases",
-        parameters=[_CUSTOMER_ID_PARAMETER, *PAGE_PARAMETERS],
+        parameters=[_CUSTOMER_ID_PARAMETER],
         responses=PurchaseSerializer(many=True),
         examples=[examples.PURCHASE_EXAMPLE],
         tags=["customers"],
@@ -294,7 +300,7 @@ class CustomerViewSet(CustomerDataViewSet):
 
     @extend_schema(
         summary="List a customer's interactions",
-        parameters=[_CUSTOMER_ID_PARAMETER, *PAGE_PARAMETERS],
+        parameters=[_CUSTOMER_ID_PARAMETER],
         responses=InteractionSerializer(many=True),
         examples=[examples.INTERACTION_EXAMPLE],
         tags=["customers"],
@@ -356,7 +362,7 @@ class CustomerViewSet(CustomerDataViewSet):
         summary="Erase a customer",
         parameters=[_CUSTOMER_ID_PARAMETER],
         request=ErasureRequestSerializer,
-        responses=ErasureSerializer,
+        responses={200: ErasureSerializer, **_NOT_ERASABLE},
         examples=[
             examples.ERASURE_REQUEST_EXAMPLE,
             examples.DRY_RUN_REQUEST_EXAMPLE,
@@ -384,7 +390,7 @@ class CustomerViewSet(CustomerDataViewSet):
             raise Conflict(str(error), [("id", str(error))]) from error
         if body["dry_run"]:
             receipt.started_at = None  # type: ignore[assignment]  # a dry run does not start
-            self.log_access(customer_id, "erasure.dry-run")
+            self.log_access(customer_id, "erasure.dry_run")
         return Response(self._serialize(ErasureSerializer, receipt))
 
     def _paginate(self, rows: QuerySet[Any]) -> Response:

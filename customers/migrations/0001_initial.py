@@ -262,7 +262,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ProductNeighbor',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(db_comment='primary key', primary_key=True, serialize=False, verbose_name='ID')),
                 ('product', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalog.product', db_comment='product')),
                 ('neighbor', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalog.product', db_comment='product bought together with it')),
                 ('score', models.FloatField(db_comment='cosine similarity of buyers within 90 days, shrunk; 0 to 1')),
@@ -270,13 +270,13 @@ class Migration(migrations.Migration):
             ],
             options={'db_table_comment': 'Co-purchase similarity of pairs of products, computed nightly', 
                 'db_table': 'product_neighbors',
-                'constraints': [models.UniqueConstraint(fields=('product', 'neighbor'), name='product_neighbors_once')],
+                'constraints': [models.UniqueConstraint(fields=('product', 'neighbor'), name='product_neighbors_unique')],
             },
         ),
         migrations.CreateModel(
             name='ProductPopularity',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(db_comment='primary key', primary_key=True, serialize=False, verbose_name='ID')),
                 ('store', models.ForeignKey(db_comment='null: all stores', db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalog.store')),
                 ('product', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalog.product', db_comment='product')),
                 ('score', models.FloatField(db_comment="orders weighted by recency, relative to the best seller; 0 to 1")),
@@ -286,7 +286,7 @@ class Migration(migrations.Migration):
             options={'db_table_comment': 'Sales score of products per store and for all stores', 
                 'db_table': 'product_popularity',
                 'indexes': [models.Index(fields=['store', '-score'], name='product_popularity_best')],
-                'constraints': [models.UniqueConstraint(fields=('store', 'product'), name='product_popularity_once', nulls_distinct=False)],
+                'constraints': [models.UniqueConstraint(fields=('store', 'product'), name='product_popularity_unique', nulls_distinct=False)],
             },
         ),
         migrations.CreateModel(
@@ -303,7 +303,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='StoreRepeatStatistics',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(db_comment='primary key', primary_key=True, serialize=False, verbose_name='ID')),
                 ('counted_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_comment='when it was computed')),
                 ('repeats', models.IntegerField(help_text='repeat purchases of the last 14 days', db_comment='repeat purchases in the period')),
                 ('predicted_hits', models.IntegerField(help_text='first-time purchases of the last 14 days that co-purchase neighbors predicted', db_comment='first-time purchases that co-purchase neighbors predicted')),
@@ -332,7 +332,7 @@ class Migration(migrations.Migration):
             ],
             options={'db_table_comment': 'Log of computed recommendations, partitioned by month', 
                 'db_table': 'recommendations',
-                'indexes': [models.Index(fields=['store_id', 'created_at'], name='recommendations_of_store'), models.Index(fields=['customer_id', 'created_at'], name='recommendations_of_customer'), models.Index(condition=models.Q(('session', ''), _negated=True), fields=['session'], name='recommendations_of_session')],
+                'indexes': [models.Index(fields=['store_id', 'created_at'], name='recommendations_by_store'), models.Index(fields=['customer_id', 'created_at'], name='recommendations_by_customer'), models.Index(condition=models.Q(('session', ''), _negated=True), fields=['session'], name='recommendations_by_session')],
             },
             partitioning_options={
                 'method': PostgresPartitioningMethod.RANGE,
@@ -359,7 +359,7 @@ class Migration(migrations.Migration):
             options={'db_table_comment': 'Outcomes of recommended products', 
                 'db_table': 'recommendation_feedback',
                 'indexes': [models.Index(fields=['-at'], name='recommendation_feedback_newest'), models.Index(condition=models.Q(('session', ''), _negated=True), fields=['session'], name='recommendation_feedback_visit')],
-                'constraints': [models.UniqueConstraint(fields=('recommendation_id', 'product_id', 'kind', 'session'), name='recommendation_feedback_once')],
+                'constraints': [models.UniqueConstraint(fields=('recommendation_id', 'product_id', 'kind', 'session'), name='recommendation_feedback_unique')],
             },
         ),
         migrations.RunSQL((_SQL / 'column_comments.sql').read_text(), migrations.RunSQL.noop),

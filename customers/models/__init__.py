@@ -15,6 +15,7 @@ from customers.models.recommendations import (
 )
 
 __all__ = [
+    "BusinessRule",
     "ChatMessage",
     "ChatSession",
     "Consent",
@@ -23,13 +24,12 @@ __all__ = [
     "Interaction",
     "MessageFeedback",
     "PersonalAccess",
-    "ProductRepeatStatistics",
     "ProductNeighbor",
     "ProductPopularity",
+    "ProductRepeatStatistics",
     "Purchase",
     "Recommendation",
     "RecommendationFeedback",
-    "BusinessRule",
     "Scenario",
     "StoreRepeatStatistics",
 ]

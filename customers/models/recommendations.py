@@ -284,6 +284,7 @@ class ProductNeighbor(models.Model):
     Updated every ten minutes.
     """
 
+    id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     product = models.ForeignKey(
         Product, on_delete=models.CASCADE, related_name="+", db_index=False, db_comment="product"
     )
@@ -302,7 +303,7 @@ class ProductNeighbor(models.Model):
         db_table = "product_neighbors"
         db_table_comment = "Co-purchase similarity of pairs of products, computed nightly"
         constraints = [
-            models.UniqueConstraint(fields=["product", "neighbor"], name="product_neighbors_once")
+            models.UniqueConstraint(fields=["product", "neighbor"], name="product_neighbors_unique")
         ]
 
     def __str__(self) -> str:
@@ -316,6 +317,7 @@ class ProductPopularity(models.Model):
     Updated every ten minutes.
     """
 
+    id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     store = models.ForeignKey(
         Store,
         on_delete=models.CASCADE,
@@ -338,7 +340,7 @@ class ProductPopularity(models.Model):
         db_table_comment = "Sales score of products per store and for all stores"
         constraints = [
             models.UniqueConstraint(
-                fields=["store", "product"], name="product_popularity_once", nulls_distinct=False
+                fields=["store", "product"], name="product_popularity_unique", nulls_distinct=False
             )
         ]
         indexes = [models.Index(fields=["store", "-score"], name="product_popularity_best")]
@@ -371,6 +373,7 @@ class StoreRepeatStatistics(models.Model):
     A row is added nightly; the newest one is in use.
     """
 
+    id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     counted_at = models.DateTimeField(db_default=Now(), db_comment="when it was computed")
     repeats = models.IntegerField(
         help_text="repeat purchases of the last 14 days",
@@ -441,10 +444,10 @@ class Recommendation(PostgresPartitionedModel):
         db_table = "recommendations"
         db_table_comment = "Log of computed recommendations, partitioned by month"
         indexes = [
-            models.Index(fields=["store_id", "created_at"], name="recommendations_of_store"),
-            models.Index(fields=["customer_id", "created_at"], name="recommendations_of_customer"),
+            models.Index(fields=["store_id", "created_at"], name="recommendations_by_store"),
+            models.Index(fields=["customer_id", "created_at"], name="recommendations_by_customer"),
             models.Index(
-                fields=["session"], name="recommendations_of_session", condition=~Q(session="")
+                fields=["session"], name="recommendations_by_session", condition=~Q(session="")
             ),
         ]
 
@@ -494,7 +497,7 @@ class RecommendationFeedback(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["recommendation_id", "product_id", "kind", "session"],
-                name="recommendation_feedback_once",
+                name="recommendation_feedback_unique",
             )
         ]
         indexes = [

@@ -54,7 +54,7 @@ def explain_product(
     Raises CustomerNotFound, ScenarioNotFound, ProductNotFound.
     """
     context = load_context(request, now=now or timezone.now())
-    ranking = rank_eligible_products(context, always_include=[product])
+    ranking = rank_eligible_products(context, also_load=[product])
     facts = ranking.facts.get(product)
     row = Product.objects.defer("search_document").filter(pk=product).first()
     if row is None or facts is None:

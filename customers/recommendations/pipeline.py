@@ -1,8 +1,10 @@
 """
 Recommendation pipeline: the order of its steps.
 
-load_context → generate_candidates → combine_scores → apply_hard_filters → add_fallback_products →
-select_products → build_result.
+load_context → request_blocking_reasons → generate_candidates → combine_scores →
+apply_hard_filters → add_fallback_products (only when too few products are eligible) →
+select_products → build_result → record_recommendation. A request that is blocked as a whole goes
+straight to build_result.
 """
 
 import math
@@ -47,12 +49,13 @@ from customers.recommendations.scoring import (
 from customers.recommendations.segments import segment_of
 from customers.services.recommendations import record_recommendation
 
-_BLOCKED_REASONS = {"age": "age_not_verified", "scenario": "scenario_disabled"}
+# Fallback reasons of a request that a hard filter blocks as a whole.
+_FALLBACK_REASON_BY_FILTER = {"age": "age_not_verified", "scenario": "scenario_disabled"}
 # Candidates are filtered in pages, best first, until enough are eligible for diversification.
 _PAGE_SIZE = 80
 _MIN_ELIGIBLE = 60
 _ELIGIBLE_PER_RESULT = 2
-# Score of the first fallback product, below that of any candidate.
+# Score of the first fallback product, below those of candidates; the following score less.
 _FALLBACK_SCORE = 1e-9
 
 
@@ -61,7 +64,8 @@ class Ranking:
     """
     Eligible products of a context, best first, before diversification.
 
-    facts: of every product that was examined. matched_rules: boosts and demotions by product.
+    facts: of every product that was checked against the hard filters. matched_rules: boosts and
+    demotions by product; none for fallback products.
     """
 
     candidates: CandidateSet = field(default_factory=CandidateSet)
@@ -76,15 +80,16 @@ def recommend(  # noqa: PLR0913  # optional keywords
     scenario: Scenario | None = None,
     language: str = "",
     unavailable: Sequence[str] = (),
-    is_recorded: bool = True,
+    record: bool = True,
     now: datetime | None = None,
 ) -> RecommendationResult:
     """
     Rank products for a customer, session or product page.
 
-    scenario: an unsaved one, for previews. language: of the reasons, en or fr; the customer's by
-    default. unavailable: fallback reasons of components that failed outside. is_recorded: store the
-    result for evaluation and feedback. Raises CustomerNotFound, ScenarioNotFound.
+    scenario: used instead of the stored one, for previews. language: of the reasons, en or fr; the
+    customer's by default. unavailable: fallback reasons of components outside the pipeline that
+    failed, for example the cache. record: store the result for evaluation and feedback, with the
+    customer only under consent to `history`. Raises CustomerNotFound, ScenarioNotFound.
     """
     context = load_context(request, scenario=scenario, now=now or timezone.now())
     blocked_by = request_blocking_reasons(context)
@@ -98,18 +103,19 @@ def recommend(  # noqa: PLR0913  # optional keywords
         is_personalized=bool(context.history) and not blocked_by,
         language=language or default_language(context),
     )
-    if is_recorded:
+    if record:
         record_recommendation(result, request)
     return result
 
 
 def rank_eligible_products(
-    context: RecommendationContext, *, always_include: Collection[UUID] = ()
+    context: RecommendationContext, *, also_load: Collection[UUID] = ()
 ) -> Ranking:
     """
     Return the eligible products, best first.
 
-    always_include: products to load the facts of in any case; then all candidates are examined.
+    also_load: products whose facts are returned even if no source proposes them; with any, all
+    candidates are filtered instead of only the first pages.
     """
     candidates = generate_candidates(context)
     scored = combine_scores(
@@ -118,7 +124,7 @@ def rank_eligible_products(
         discovery_ratio=candidates.discovery_ratio,
         lifts=candidates.lifts,
     )
-    ranking = apply_hard_filters(scored, context, always_include=always_include)
+    ranking = apply_hard_filters(scored, context, also_load=also_load)
     ranking = replace(ranking, candidates=candidates)
     if len(ranking.eligible) < context.request.limit:
         ranking = add_fallback_products(ranking, context)
@@ -129,13 +135,13 @@ def apply_hard_filters(
     scored: Sequence[ScoredCandidate[UUID]],
     context: RecommendationContext,
     *,
-    always_include: Collection[UUID] = (),
+    also_load: Collection[UUID] = (),
 ) -> Ranking:
-    """Return the candidates that pass all hard filters, with their scores adjusted by the rules."""
-    facts = load_product_facts(always_include, context.store_ids)
+    """Return candidates that pass all hard filters, re-ranked by the boosts and demotions."""
+    facts = load_product_facts(also_load, context.store_ids)
     matched_rules: dict[UUID, tuple[BusinessRule, ...]] = {}
     eligible: list[ScoredCandidate[UUID]] = []
-    enough = _required_eligible(context, always_include)
+    required = _required_eligible(context, also_load)
     for start in range(0, len(scored), _PAGE_SIZE):
         page = scored[start : start + _PAGE_SIZE]
         facts |= load_product_facts([candidate.key for candidate in page], context.store_ids)
@@ -145,15 +151,19 @@ def apply_hard_filters(
                 continue
             rules, factor = rank_adjustment(context.rules.rules, product)
             matched_rules[candidate.key] = rules
-            eligible.append(_scaled(candidate, factor))
-        if len(eligible) >= enough:
+            eligible.append(_with_factor(candidate, factor))
+        if len(eligible) >= required:
             break
     eligible.sort(key=lambda candidate: (-candidate.score, str(candidate.key)))
     return Ranking(eligible=eligible, facts=facts, matched_rules=matched_rules)
 
 
 def add_fallback_products(ranking: Ranking, context: RecommendationContext) -> Ranking:
-    """Append best sellers, then other products in stock, that pass the same hard filters."""
+    """
+    Append best sellers, then other products in stock, that pass the same hard filters.
+
+    Boosts and demotions do not apply to them.
+    """
     popular = ranking.candidates.scores.get("popularity") or popular_products(context)
     fallback = list(dict.fromkeys([*popular, *stocked_products(context)]))
     missing = [pk for pk in fallback if pk not in ranking.facts]
@@ -174,7 +184,7 @@ def add_fallback_products(ranking: Ranking, context: RecommendationContext) -> R
 def select_products(
     ranking: Ranking, context: RecommendationContext
 ) -> list[ScoredCandidate[UUID]]:
-    """Return the products to recommend: the best of the ranking, diversified."""
+    """Return the products to recommend, diversified; fewer than asked for under `max_per_brand`."""
     traits = {}
     for candidate in ranking.eligible:
         facts = ranking.facts[candidate.key]
@@ -197,7 +207,11 @@ def build_result(  # noqa: PLR0913  # keywords, each computed by one step
     is_personalized: bool,
     language: str,
 ) -> RecommendationResult:
-    """Return the result, with reasons and with the dependencies that a cache checks."""
+    """
+    Return the result, with reasons and with the dependencies that a cache checks.
+
+    A product that was merged away or deleted since it was ranked is left out.
+    """
     levels = [FALLBACK_LEVELS[reason] for reason in fallback_reasons]
     return RecommendationResult(
         id=uuid4(),
@@ -225,16 +239,16 @@ def default_language(context: RecommendationContext) -> str:
     return "fr" if context.request.resolved_province == "QC" else "en"
 
 
-def _required_eligible(context: RecommendationContext, always_include: Collection[UUID]) -> float:
-    """Return after how many eligible products filtering may stop."""
-    if always_include:
+def _required_eligible(context: RecommendationContext, also_load: Collection[UUID]) -> float:
+    """Return the number of eligible products after which filtering may stop; inf: never."""
+    if also_load:
         return math.inf
     if any(rule.action != BusinessRule.Action.HIDE for rule in context.rules.rules):
         return math.inf  # a low-ranked product may be boosted
     return max(_MIN_ELIGIBLE, _ELIGIBLE_PER_RESULT * context.request.limit)
 
 
-def _scaled(candidate: ScoredCandidate[UUID], factor: float) -> ScoredCandidate[UUID]:
+def _with_factor(candidate: ScoredCandidate[UUID], factor: float) -> ScoredCandidate[UUID]:
     components = {source: factor * part for source, part in candidate.components.items()}
     return replace(candidate, score=factor * candidate.score, components=components)
 
@@ -247,7 +261,7 @@ def _fallback_reasons(
 ) -> tuple[str, ...]:
     """Return why the result differs from an ideal one; empty when it does not."""
     if blocked_by:
-        return tuple(_BLOCKED_REASONS[reason.filter] for reason in blocked_by)
+        return tuple(_FALLBACK_REASON_BY_FILTER[reason.filter] for reason in blocked_by)
     reasons = list(ranking.candidates.unavailable)
     if context.request.products:
         similar = {"co_purchase", "embedding_similarity"}
@@ -293,7 +307,11 @@ def _recommended_products(
 
 
 def _valid_until(context: RecommendationContext) -> datetime:
-    """Return when the result may change without a change of data: with a rule, or with the day."""
+    """
+    Return when the result may change although no row changes.
+
+    That is when the next rule starts or ends, or at midnight: provincial law applies by date.
+    """
     tomorrow = datetime.combine(
         context.today + timedelta(days=1), time.min, timezone.get_current_timezone()
     )
@@ -315,7 +333,12 @@ def _dependency_versions(
     ranking: Ranking,
     selected: Sequence[ScoredCandidate[UUID]],
 ) -> tuple[str, ...]:
-    """Return the versions of customer, settings and products, as `cache.is_current` checks them."""
+    """
+    Return the row versions that `cache.is_current` compares.
+
+    In this order: customer (empty if anonymous), settings (rules, scenarios, stores, statistics),
+    products.
+    """
     facts = {**ranking.facts, **context.viewed}
     products = {*(candidate.key for candidate in selected), *context.viewed}
     product_versions = sorted(f"{pk}:{facts[pk].version}" for pk in products)

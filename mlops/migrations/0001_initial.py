@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Alert',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(db_comment='primary key', primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.CharField(max_length=50, db_comment='kind of incident, for example source_unavailable')),
                 ('subject', models.CharField(max_length=100, db_comment='what it is about, for example the code of a source')),
                 ('message', models.TextField(db_comment='description for staff')),
@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='RowChange',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(db_comment='primary key', primary_key=True, serialize=False, verbose_name='ID')),
                 ('operation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='mlops.operation', db_comment='operation the change belongs to; NULL: made outside of any')),
                 ('table_name', models.CharField(max_length=63, db_comment='table of the changed row')),
                 ('row_id', models.UUIDField(db_comment='id of the changed row')),
@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='RowDigest',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(db_comment='primary key', primary_key=True, serialize=False, verbose_name='ID')),
                 ('table_name', models.CharField(max_length=63, db_comment='table of the row')),
                 ('row_id', models.UUIDField(db_comment='id of the row')),
                 ('block', models.SmallIntegerField(db_comment="first byte of the row's id")),
@@ -130,7 +130,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='IntegritySeal',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(db_comment='primary key', primary_key=True, serialize=False, verbose_name='ID')),
                 ('table_name', models.CharField(max_length=63, db_comment='sealed table')),
                 ('block', models.SmallIntegerField(db_comment="first byte of the rows' ids")),
                 ('row_count', models.IntegerField(db_comment='rows in the block when it was sealed')),
@@ -146,7 +146,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='LineageEntry',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(db_comment='primary key', primary_key=True, serialize=False, verbose_name='ID')),
                 ('occurred_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_comment='when the rows were written')),
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lineage', to='mlops.run', db_comment='run that wrote them')),
                 ('source', models.CharField(max_length=50, db_comment='code of the source')),
@@ -190,7 +190,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='MetricThreshold',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(db_comment='primary key', primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(help_text='name of the metric, for example disk_used_percent', max_length=100, db_comment='name of the metric')),
                 ('source', models.CharField(blank=True, help_text='empty: any source', max_length=100, db_comment='machine or service; empty: all')),
                 ('side', models.CharField(choices=[('above', 'Above'), ('below', 'Below')], default='above', max_length=5, db_comment='above or below: the side that opens the alert')),
@@ -206,7 +206,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='RetentionSweep',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(db_comment='primary key', primary_key=True, serialize=False, verbose_name='ID')),
                 ('rule', models.CharField(max_length=100, db_comment='name of the retention rule')),
                 ('table', models.CharField(max_length=63, db_comment='table the rule applies to')),
                 ('cutoff_at', models.DateTimeField(db_comment='rows older than this were to be deleted')),

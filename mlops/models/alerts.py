@@ -9,6 +9,7 @@ from mlops.models.runs import Run
 class Alert(models.Model):
     """An incident that a person should look at; open until resolved (table `alerts`)."""
 
+    id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     code = models.CharField(
         max_length=50, db_comment="kind of incident, for example source_unavailable"
     )

@@ -77,6 +77,7 @@ class Operation(models.Model):
 class RowChange(models.Model):
     """One change of one row of an audited table, written by triggers (table `row_changes`)."""
 
+    id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     operation = models.ForeignKey(
         Operation,
         null=True,

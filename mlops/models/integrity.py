@@ -6,6 +6,7 @@ from django.db import models
 class RowDigest(models.Model):
     """Digest of one row when its block was last sealed (table `row_digests`)."""
 
+    id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     table_name = models.CharField(max_length=63, db_comment="table of the row")
     row_id = models.UUIDField(db_comment="id of the row")
     block = models.SmallIntegerField(db_comment="first byte of the row's id")
@@ -29,6 +30,7 @@ class IntegritySeal(models.Model):
     The signature covers the previous seal of the table, so that the seals form a chain.
     """
 
+    id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     table_name = models.CharField(max_length=63, db_comment="sealed table")
     block = models.SmallIntegerField(db_comment="first byte of the rows' ids")
     row_count = models.IntegerField(db_comment="rows in the block when it was sealed")

@@ -9,6 +9,7 @@ from mlops.models.runs import Run
 class LineageEntry(models.Model):
     """A write of a run: source, table, row count and checksum (table `lineage_entries`)."""
 
+    id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     occurred_at = models.DateTimeField(db_default=Now(), db_comment="when the rows were written")
     run = models.ForeignKey(
         Run, on_delete=models.PROTECT, related_name="lineage", db_comment="run that wrote them"

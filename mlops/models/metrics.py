@@ -58,6 +58,7 @@ class MetricThreshold(models.Model):
         ABOVE = "above"
         BELOW = "below"
 
+    id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     name = models.CharField(
         max_length=100,
         help_text="name of the metric, for example disk_used_percent",

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 class RetentionSweep(models.Model):
     """An application of a retention rule, with its counts (table `retention_sweeps`)."""
 
+    id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     rule = models.CharField(max_length=100, db_comment="name of the retention rule")
     table = models.CharField(max_length=63, db_comment="table the rule applies to")
     cutoff_at = models.DateTimeField(db_comment="rows older than this were to be deleted")

@@ -3,9 +3,13 @@ Consumer: applies the events of Kafka topics to the database.
 
     poll → decode → one transaction (apply, quarantine, dead letters) → commit offsets
 
-Offsets are committed last. When a step fails, the transaction is rolled back, the consumer rewinds
-and the same messages are polled again. Messages that were applied before their offsets could be
-committed are recognized by the inbox and not applied twice.
+Events that cannot be decoded or applied are rejected one by one: they go to quarantine and to the
+dead-letter topic, and do not stop the others (see `intake`). When anything else fails before the
+transaction is committed, it is rolled back, the consumer rewinds and waits, and polls the same
+messages again, fewer at a time.
+
+Offsets are committed last. If that fails, the messages are delivered again later; the inbox
+recognizes those that were applied.
 """
 
 import socket
@@ -14,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 
 import structlog
-from django.db import Error as DatabaseFailed
+from django.db import Error as DatabaseFailed  # DatabaseError and InterfaceError
 from django.db import connection, transaction
 
 from config.clients.kafka import Batch, Consumer, KafkaFailed, Producer
@@ -37,9 +41,10 @@ class EventConsumer:
     """
     One member of the consumer group.
 
-    name: name in metrics; the host's by default.
-    max_messages: number of messages after which `run` returns; None: no limit.
-    until_idle: return when no message has arrived for some seconds.
+    name: name of the consumer in metrics; the host name by default.
+    max_messages: number of applied messages after which `run` returns; None: no limit.
+    until_idle: return when no message has arrived for three seconds. The time without assigned
+    partitions does not count.
     """
 
     def __init__(
@@ -58,7 +63,7 @@ class EventConsumer:
         self._until_idle = until_idle
         self._is_stopping = False
         self._backoff_seconds = 0.0
-        self._max_batch_size: int | None = None
+        self._reduced_poll_limit: int | None = None  # only after a failure
         self._metrics = ConsumerMetrics(name or socket.gethostname())
 
     def stop(self) -> None:
@@ -66,7 +71,11 @@ class EventConsumer:
         self._is_stopping = True
 
     def run(self) -> ConsumerCounts:
-        """Consume until stopped. Raises KafkaFailed when polling has failed for a long time."""
+        """
+        Consume until stopped, or until one of the limits is reached.
+
+        Raises KafkaFailed when ten polls in a row have failed, or access is denied.
+        """
         last_active_at = time.monotonic()
         while not self._is_stopping:
             batches = self._kafka.poll(
@@ -88,8 +97,8 @@ class EventConsumer:
         limits = []
         if self._max_messages is not None:
             limits.append(max(1, self._max_messages - self.counts.total_messages))
-        if self._max_batch_size is not None:
-            limits.append(self._max_batch_size)
+        if self._reduced_poll_limit is not None:
+            limits.append(self._reduced_poll_limit)
         return min(limits, default=None)
 
     def _process(self, batches: Sequence[Batch]) -> None:
@@ -103,21 +112,23 @@ class EventConsumer:
             self._handle_failure(batches, error)
             self._wait_for_database()
         except Exception as error:
-            # A fault of ours and not of an event: the messages stay in Kafka until it is corrected.
+            # A bug, since invalid events are rejected singly: the messages stay in Kafka until it
+            # is fixed.
             log.exception("consumer.apply_failed")
             self._handle_failure(batches, error)
             self._back_off()
         else:
             self._backoff_seconds = 0.0
-            self._max_batch_size = None
+            self._reduced_poll_limit = None
             self._count(batches, results)
-            self._kafka.commit(batches)
+            self._kafka.commit(batches)  # failures are logged, not raised
 
     def _apply(self, batches: Sequence[Batch]) -> list[IntakeResult]:
         """
         Apply the messages of all topics in one transaction.
 
-        Their dead letters are acknowledged before the commit: no message is lost between both.
+        The broker acknowledges their dead letters before the commit: one may be sent twice, but
+        none is lost.
         """
         by_topic: dict[str, list[Batch]] = defaultdict(list)
         for batch in batches:
@@ -148,8 +159,8 @@ class EventConsumer:
         """Count the failure and rewind, so that the batches are polled again."""
         size = sum(len(batch.values) for batch in batches)
         self.counts.failures += 1
-        # A batch that is too large for the database must not fail forever: halve it.
-        self._max_batch_size = max(1, size // 2)
+        # Messages that are too many for one transaction must not fail forever: poll half as many.
+        self._reduced_poll_limit = max(1, size // 2)
         reason = str(error) if isinstance(error, KafkaFailed) else type(error).__name__
         log.warning("consumer.batch_failed", reason=reason, messages=size)
         self._kafka.rewind(batches)
@@ -205,7 +216,11 @@ def _decode(batches: Sequence[Batch], *, topic: str) -> list[Event | Undecodable
 
 
 def _dead_letters(batches: Sequence[Batch], result: IntakeResult) -> list[DeadLetter]:
-    """Return the dead letters of a topic; indexes of the result count through its batches."""
+    """
+    Return the dead letters of a topic.
+
+    The indexes in the result count the messages of all its batches, in order.
+    """
     if not result.rejected:
         return []
     messages = [

@@ -223,7 +223,7 @@ def _fix_response(body: bytes, customer: str) -> None:
     from customers.recommendations.request import RecommendationRequest
 
     result = recommend(
-        RecommendationRequest(scenario="home", customer=UUID(customer)), is_recorded=False
+        RecommendationRequest(scenario="home", customer=UUID(customer)), record=False
     )
     products = [item.product for item in result.recommendations]
     for item in result.recommendations:

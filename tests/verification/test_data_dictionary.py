@@ -10,10 +10,10 @@ from config.management.commands.data_dictionary import (
     uncommented,
 )
 
-# Columns of these tables without a comment, except automatic keys, which Django cannot comment.
+# Columns of these tables without a comment.
 _UNCOMMENTED = """
 SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-WHERE c.relname = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped AND a.attidentity = ''
+WHERE c.relname = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
   AND col_description(c.oid, a.attnum) IS NULL
 ORDER BY 1, 2
 """

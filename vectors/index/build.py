@@ -3,12 +3,16 @@ Index builds: create, verify and activate a new index of a collection, or roll b
 
 A build leaves the serving index untouched until the new one has passed its checks:
 
-1. create an index row and a Milvus collection, or resume a build that was interrupted
-2. compute the vectors of all rows, reusing those of the serving index where possible
-3. measure recall against exact search, tune the search parameters, and search for canary rows
-4. compute the vectors of rows that were added meanwhile
-5. swap the alias: the new index serves, the previous one is retired and kept for a rollback
+1. create a `VectorIndex` row and a Milvus collection, or resume a build that was interrupted
+2. compute the vectors of all rows; text that the serving index has encoded with the same
+   fingerprint is not encoded again
+3. measure recall against exact search and tune the search parameters; then check that sample rows
+   ("canaries") are found by their own vectors
+4. compute the vectors of rows that were skipped or added meanwhile
+5. activate: the new index serves, the previous one is retired and retained for a rollback
 6. drop older indexes
+
+From step 1 on, incremental indexing writes changed rows to the new index as well.
 
 One advisory lock per collection lets a single process build or roll back at a time.
 """
@@ -72,11 +76,14 @@ def rebuild(
     Build a new index with the current settings and code, and let it serve.
 
     index_type: FLAT or IVF_FLAT; chosen by the number of rows when empty. on_batch: called with
-    the number of rows of each batch. Returns {"encoded": number of vectors computed}.
+    the number of rows of each batch. Returns {"encoded": number of vectors stored, those with
+    reused text included}.
 
-    Safe to kill: the next call resumes the build. Raises IndexBusy when another process builds;
-    IndexRefused when the new index fails its checks (the old one goes on serving) or its source
-    collection has no serving index; VectorsUnavailable; ModelMissing.
+    Safe to kill: the next call resumes the build, unless settings, code or index type have changed
+    since. Raises IndexBusy when another process builds; IndexRefused when the new index fails its
+    checks (the old one goes on serving), or when the source collection of composed vectors has no
+    serving index; VectorsUnavailable when Milvus does not respond; ModelMissing when the encoder is
+    not installed.
     """
     entity = entities()[collection]
     with _build_lock(collection):
@@ -92,7 +99,7 @@ def rebuild(
             open_alert(code=ALERT_CODE, subject=collection, message=str(error))
             raise
         encoded += _compute_missing_vectors(index, entity, on_batch)
-        _swap_alias(index)
+        _activate(index)
         close_alerts(codes=(ALERT_CODE,), subject=collection)
         _drop_obsolete_indexes(collection)
     return {"encoded": encoded}
@@ -102,8 +109,8 @@ def roll_back(*, index: VectorIndex) -> None:
     """
     Update a retired index from the rows and let it serve again.
 
-    Collections composed of its vectors are updated as well. Raises IndexRefused when its vectors
-    can no longer be computed, IndexBusy when another process builds.
+    Serving indexes that are composed of its vectors are updated as well. Raises IndexRefused when
+    its vectors can no longer be computed, IndexBusy when another process builds.
     """
     from vectors.index.reconcile import reconcile_index
 
@@ -121,10 +128,10 @@ def roll_back(*, index: VectorIndex) -> None:
             nlist=index.nlist,
         )
         reconcile_index(index=index, repair=True)
-        _swap_alias(index)
-        # Again, for rows that changed between the first comparison and the swap.
+        _activate(index)
+        # Again, for rows that changed between the first comparison and the activation.
         reconcile_index(index=index, repair=True)
-    # Their vectors could not be computed while an index with another fingerprint served.
+    # Indexes composed of this one could not be updated while another fingerprint served.
     dependent_indexes = VectorIndex.objects.filter(
         collection__in=dependent_collections(index.collection),
         status=Status.SERVING,
@@ -234,7 +241,11 @@ def _create(entity: Entity, fingerprint: EmbeddingFingerprint, index_type: str) 
 def _compute_missing_vectors(
     index: VectorIndex, entity: Entity, on_batch: Callable[[int], None]
 ) -> int:
-    """Compute the vectors that an index lacks, in batches by id; return how many."""
+    """
+    Compute and store the vectors that an index lacks, in batches by id; return how many.
+
+    One transaction for each batch.
+    """
     donor = VectorIndex.objects.filter(
         collection=index.collection, status=Status.SERVING, fingerprint=index.fingerprint
     ).first()
@@ -242,11 +253,12 @@ def _compute_missing_vectors(
     last_id: UUID | None = None
     while True:
         with transaction.atomic():
-            lock_table_shared(entity.table)
+            lock_table_shared(entity.table)  # reconciliation takes it exclusively
             ids = _missing_ids(index, entity, after=last_id)
             if not ids:
                 return encoded
-            # Rows locked by another worker are skipped: it writes them to this index as well.
+            # Rows locked by another worker are skipped: it writes them to this index as well, or
+            # they are computed in the second pass.
             rows = list(entity.queryset().filter(pk__in=try_lock_rows(ids)))
             inputs = embedding_inputs(index, entity, rows)
             encoded += store_vectors(index, entity, inputs, donor=donor)
@@ -299,7 +311,12 @@ def _tune_recall(index: VectorIndex) -> None:
 
 
 def _check_canaries(index: VectorIndex) -> None:
-    """Search for the vectors of sample rows; raise IndexRefused when one does not find itself."""
+    """
+    Search for the vectors of sample rows; raise IndexRefused when one is not found.
+
+    A row is found when the first hit has a score of at least 0.999, whatever its id: rows with
+    equal vectors cannot be distinguished.
+    """
     sample = index.vectors.order_by("content_hash").values_list("entity_id", "vector")
     canaries: list[dict[str, Any]] = []
     for pk, stored_vector in sample[:_CANARY_COUNT]:
@@ -327,11 +344,12 @@ def _search_milvus(index: VectorIndex, vector: Vectors, *, limit: int) -> list[H
     )
 
 
-def _swap_alias(index: VectorIndex) -> None:
+def _activate(index: VectorIndex) -> None:
     """
     Let an index serve its collection and retire the previous one.
 
-    Queries follow the table; the Milvus alias is for other clients.
+    Cultivar's searches read which index serves from `vector_indexes`. The Milvus alias is for other
+    clients; reconciliation repairs one that was moved before a failed commit.
     """
     with transaction.atomic():
         VectorIndex.objects.filter(collection=index.collection, status=Status.SERVING).update(
@@ -348,7 +366,7 @@ def _swap_alias(index: VectorIndex) -> None:
 
 def _drop_obsolete_indexes(collection: str) -> None:
     """
-    Drop all indexes of a collection but the serving one, the newest retired one and a build.
+    Drop all indexes of a collection except the serving, the newest retired and one being built.
 
     Milvus collections without a row in `vector_indexes` are dropped as well.
     """

@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='IndexedVector',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(db_comment='primary key', primary_key=True, serialize=False, verbose_name='ID')),
                 ('index', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='vectors', to='vectors.vectorindex', db_comment='index the vector belongs to')),
                 ('entity_id', models.UUIDField(db_comment='id of the embedded row')),
                 ('text_hash', models.CharField(max_length=32, db_comment='hash of the embedded text')),
@@ -63,13 +63,13 @@ class Migration(migrations.Migration):
             ],
             options={'db_table_comment': 'Vectors of rows per index, with hashes and scalars', 
                 'db_table': 'indexed_vectors',
-                'constraints': [models.UniqueConstraint(fields=('index', 'entity_id'), name='indexed_vectors_once')],
+                'constraints': [models.UniqueConstraint(fields=('index', 'entity_id'), name='indexed_vectors_unique')],
             },
         ),
         migrations.CreateModel(
             name='OutboxEntry',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(db_comment='primary key', primary_key=True, serialize=False, verbose_name='ID')),
                 ('table_name', models.CharField(max_length=63, db_comment='table of the changed row')),
                 ('row_id', models.UUIDField(db_comment='id of the changed row')),
                 ('enqueued_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_comment='when the row changed')),

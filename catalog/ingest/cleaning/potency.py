@@ -48,13 +48,14 @@ def read_potency(
     context = context or {}
     # Some menus write a range as two numbers in square brackets.
     without_ranges = re.sub(r"\[([^],]*),([^],]*)\]", r"\1 - \2", text)
-    words = normalize_text(without_ranges.translate(str.maketrans("[]()", "    ")))
-    if is_blank_value(words):
+    normalized = normalize_text(without_ranges.translate(str.maketrans("[]()", "    ")))
+    if is_blank_value(normalized):
         raise RecordRejected(NO_VALUE, field)
-    amounts = parse_amounts(words, field=field, language=language)
+    amounts = parse_amounts(normalized, field=field, language=language)
     if not amounts:
         raise RecordRejected(
-            "is a ratio, not an amount" if _RATIO.search(words) else "contains no amount", field
+            "is a ratio, not an amount" if _RATIO.search(normalized) else "contains no amount",
+            field,
         )
     form = product_form(context.get("category", ""))
     column = normalize_text(context.get("column", ""))

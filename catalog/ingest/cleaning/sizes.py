@@ -1,13 +1,15 @@
 """
 Package size parser: text such as "3x0.5g" into grams or milliliters, and a number of pieces.
 
-Dried equivalents and doses of milligrams are not sizes. Parsing takes four steps:
+Two quantities are not sizes: the dried equivalent (grams of dried cannabis that a product counts as
+in law) and the dose (milligrams of THC or CBD). Parsing takes four steps:
 
-1. normalize the text and drop dried equivalents ("= 5 g of dried flower") and active amounts
-   ("100 mg THC");
-2. find the multiplier ("3 x", "x 3") and the pack count ("2 pack", "paquet de 3", "30 caps");
-3. find the quantities with units ("0.5g", "1/8 oz", "half gram");
-4. decide whether the quantity is per piece or of the whole package; reject when undecidable.
+1. normalize the text and remove dried equivalents ("= 5 g of dried flower") and doses ("100 mg
+   THC"), each dose up to the next comma, semicolon or equals sign;
+2. find the multiplier ("3 x", "x 3"), or else the pack count ("2 pack", "paquet de 3", "30 caps");
+3. find the quantities with units ("0.5g", "1/8 oz"), or else those in words ("half gram");
+4. decide whether the quantity is that of one piece or of the whole package; reject the text when
+   both are possible.
 """
 
 import re
@@ -28,8 +30,8 @@ from mlops.pipelines.errors import RecordRejected
 
 _FIELD = "weight"
 _FLUID_OUNCE_ML = "29.5735"
+# Cannabis is sold by an ounce of 28 g, not 28.35 g: an eighth is 3.5 g everywhere.
 _TRADE_OUNCE_GRAMS = 28
-# The trade's ounce is 28 g: eighths are sold as 3.5 g everywhere.
 _GRAMS_PER_UNIT = {
     "g": 1,
     "gr": 1,
@@ -109,15 +111,16 @@ _PACK_COUNTS = [
     re.compile(rf"(?P<count>\d{{1,3}})\s*-?\s*{_PIECE_WORDS}(?![a-z])"),
     re.compile(r"\b(?P<single>each|single|unit[ée]?|à l'unité)\b"),
 ]
+# A quantity that is stated per piece ("0.5 g each").
 _PER_PIECE = re.compile(r"\b(?:ea\.?|each|chacune?|/ ?un(?:it)?|per (?:unit|piece))(?![a-z])")
 _DRIED_EQUIVALENT = re.compile(
     rf"(?:=|equals|équivaut à|eq\.?)\s*{NUMBER}\s*g(?:ram)?s?\b"
     r"(?:\s*(?:of\s*)?(?:raw|dried)?\s*(?:flower|equivalent)\w*)?"
     rf"|{NUMBER}\s*x\s*\d/700"
 )
-_ACTIVE_AMOUNT = re.compile(rf"{NUMBER}\s*mg\s*(?:/|total|tot\.?|thc|cbd|of|de|per)[^,;=]*")
+_DOSE = re.compile(rf"{NUMBER}\s*mg\s*(?:/|total|tot\.?|thc|cbd|of|de|per)[^,;=]*")
 _TRADE_OUNCE = re.compile(r"(?<![a-z])oz\b|ounce|\bonces?\b")
-# Up to this amount a quantity beside a pack count may be that of one piece.
+# Up to this amount, a quantity beside a pack count ("2 pack 1 g") may be that of one piece.
 _MAX_PIECE_GRAMS = 1
 _MAX_PIECE_MILLILITERS = 500
 # A concentrate's size is at times written in milligrams: "500 mg" is half a gram.
@@ -125,12 +128,17 @@ _CONCENTRATE_MILLIGRAMS = range(100, 5001)
 
 QuantityKind = Literal["grams", "milliliters", "dose"]
 Quantity = tuple[QuantityKind, Decimal]
-"""A kind with its amount in grams, milliliters, or milligrams of a dose."""
+"""A kind with its amount: in grams, in milliliters, or in milligrams for a dose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeReading:
-    """Grams or milliliters of the whole package, and its number of pieces; None: not stated."""
+    """
+    Grams or milliliters of the whole package, and its number of pieces; None: not stated.
+
+    unit_count: None also for one piece beside a weight or volume. flags: "trade_ounce",
+    "unit_from_column", "dose_not_weight".
+    """
 
     grams: Decimal | None = None
     milliliters: Decimal | None = None
@@ -146,20 +154,23 @@ def read_size(
 
     "3x0.5g" is 1.5 g in 3 pieces, "355ml" 355 ml, "30 caps" 30 pieces, "1/8oz" 3.5 g.
 
-    context: category, column. Raises RecordRejected: blank, no size, a dose of milligrams, a dried
-    equivalent alone, two different sizes ("0,5 g ch. | 2"), or a pack whose weight may be that of
-    one piece or of all.
+    language: "fr" rejects a comma before three digits as ambiguous. context: "category" decides
+    about ounces and milligrams, "column" gives the unit of a bare number. Raises RecordRejected:
+    blank, zero, no size, a dose or dried equivalent alone, different sizes, a bare number without
+    unit, or a pack whose weight may be that of one piece or of all.
     """
     context = context or {}
-    words = normalize_text(text).strip("_ ")
-    if is_blank_value(words):
+    normalized = normalize_text(text).strip("_ ")
+    if is_blank_value(normalized):
         raise RecordRejected(NO_VALUE, _FIELD)
-    if re.fullmatch(NUMBER, words):
-        return _read_bare_number(words, normalize_text(context.get("column", "")), language)
+    if re.fullmatch(NUMBER, normalized):
+        return _read_bare_number(normalized, normalize_text(context.get("column", "")), language)
 
-    words = _ACTIVE_AMOUNT.sub(" ", _DRIED_EQUIVALENT.sub(" ", words))
-    multiplier = _first_count([*_MULTIPLIERS_BEFORE, _MULTIPLIER_AFTER], words)
-    remainder = words
+    normalized = _DOSE.sub(" ", _DRIED_EQUIVALENT.sub(" ", normalized))
+    # A multiplier also states that the quantity beside it is that of one piece; a pack count does
+    # not.
+    multiplier = _first_count([*_MULTIPLIERS_BEFORE, _MULTIPLIER_AFTER], normalized)
+    remainder = normalized
     for pattern in _MULTIPLIERS_BEFORE:
         remainder = pattern.sub(" ", remainder)
     quantities = _find_quantities(remainder, _size_form(context.get("category", "")), language)
@@ -168,32 +179,32 @@ def read_size(
     sizes = list(dict.fromkeys(quantity for quantity in quantities if quantity[0] != "dose"))
     if not sizes:
         return _read_count_only(unit_count, has_dose=bool(quantities))
-    is_per_piece = bool(multiplier) or (bool(unit_count) and bool(_PER_PIECE.search(words)))
+    is_per_piece = bool(multiplier) or (bool(unit_count) and bool(_PER_PIECE.search(normalized)))
     kind, amount = sizes[0]
     if len(sizes) > 1:
-        kind, amount = _whole_of_two(sizes, unit_count)
+        kind, amount = _package_amount(sizes, unit_count)
         is_per_piece = False
     elif unit_count and unit_count > 1 and not is_per_piece and amount <= _max_piece_amount(kind):
         raise RecordRejected("may be the weight of one piece or of all", _FIELD)
-    whole = amount * unit_count if is_per_piece and unit_count else amount
-    is_trade_ounce = kind == "grams" and _TRADE_OUNCE.search(words) is not None
+    package_amount = amount * unit_count if is_per_piece and unit_count else amount
+    is_trade_ounce = kind == "grams" and _TRADE_OUNCE.search(normalized) is not None
     return SizeReading(
-        grams=whole if kind == "grams" else None,
-        milliliters=whole if kind == "milliliters" else None,
+        grams=package_amount if kind == "grams" else None,
+        milliliters=package_amount if kind == "milliliters" else None,
         unit_count=unit_count if unit_count and unit_count > 1 else None,
         flags=("trade_ounce",) if is_trade_ounce else (),
     )
 
 
 def _size_form(category: str) -> str:
-    """Return the product form; beverages are separate from edibles: their ounces are fluid."""
+    """Return the product form, or "beverage", whose ounces are fluid."""
     is_beverage = re.search("beverage|boisson|drink", normalize_text(category)) is not None
     return "beverage" if is_beverage else product_form(category)
 
 
-def _read_bare_number(words: str, column: str, language: str) -> SizeReading:
+def _read_bare_number(normalized: str, column: str, language: str) -> SizeReading:
     """Read a number without a unit; its column name must state the unit."""
-    amount = read_number(words, field=_FIELD, language=language)
+    amount = read_number(normalized, field=_FIELD, language=language)
     if re.search(r"gram|_g\b|\bg\b|weight_g|poids", column) and amount:
         return SizeReading(grams=amount, flags=("unit_from_column",))
     if re.search(r"\bml\b|_ml\b|millilit|volume", column) and amount:
@@ -210,11 +221,11 @@ def _read_count_only(unit_count: int | None, *, has_dose: bool) -> SizeReading:
     )
 
 
-def _find_quantities(words: str, form: str, language: str) -> list[Quantity]:
+def _find_quantities(normalized: str, form: str, language: str) -> list[Quantity]:
     quantities = [
         _to_quantity(_match_amount(match, language), match["unit"], form)
-        for match in _QUANTITY.finditer(words)
-    ] or _find_quantities_in_words(words)
+        for match in _QUANTITY.finditer(normalized)
+    ] or _find_quantities_in_words(normalized)
     if any(amount <= 0 for _, amount in quantities):
         raise RecordRejected("is zero", _FIELD)
     return quantities
@@ -227,7 +238,7 @@ def _match_amount(match: re.Match[str], language: str) -> Decimal:
 
 
 def _to_quantity(amount: Decimal, unit: str, form: str) -> Quantity:
-    """Convert an amount to grams or milliliters; milligrams are a dose except for concentrates."""
+    """Convert an amount; milligrams are a dose, except those that are a concentrate's weight."""
     if unit == "oz" and form == "beverage":
         unit = "fl oz"
     if unit in _MILLILITERS_PER_UNIT:
@@ -244,25 +255,29 @@ def _to_quantity(amount: Decimal, unit: str, form: str) -> Quantity:
     return "grams", grams
 
 
-def _find_quantities_in_words(words: str) -> list[Quantity]:
+def _find_quantities_in_words(normalized: str) -> list[Quantity]:
     """Find "half gram", "quarter ounce"; or a text that is one unit: "eighth", "gram", "ounce"."""
     quantities: list[Quantity] = [
         ("grams", Decimal(_AMOUNT_WORDS[match["word"]]) * _GRAMS_PER_UNIT[match["unit"]])
-        for match in _QUANTITY_IN_WORDS.finditer(words)
+        for match in _QUANTITY_IN_WORDS.finditer(normalized)
     ]
     if quantities:
         return quantities
-    if match := re.fullmatch(r"(?:an? )?(eighth|quarter)", words):
+    if match := re.fullmatch(r"(?:an? )?(eighth|quarter)", normalized):
         return [("grams", Decimal(_AMOUNT_WORDS[match[1]]) * _TRADE_OUNCE_GRAMS)]
-    if re.fullmatch(r"an? ?gram|gram|gramme|g", words):
+    if re.fullmatch(r"an? ?gram|gram|gramme|g", normalized):
         return [("grams", Decimal(1))]
-    if re.fullmatch(r"(?:an? )?(?:ounce|oz|once)", words):
+    if re.fullmatch(r"(?:an? )?(?:ounce|oz|once)", normalized):
         return [("grams", Decimal(_TRADE_OUNCE_GRAMS))]
     return []
 
 
-def _whole_of_two(sizes: list[Quantity], unit_count: int | None) -> Quantity:
-    """Return the larger of two sizes when the smaller is that of a piece: "14 x 0.5 g (7 g)"."""
+def _package_amount(sizes: list[Quantity], unit_count: int | None) -> Quantity:
+    """
+    Return the larger of two sizes if it is the smaller times the count: "14 x 0.5 g (7 g)".
+
+    Raises RecordRejected for any others.
+    """
     (kind, first), (other_kind, second) = sizes[:2]
     small, large = sorted((first, second))
     if len(sizes) == 2 and kind == other_kind and unit_count and small * unit_count == large:
@@ -274,9 +289,10 @@ def _max_piece_amount(kind: QuantityKind) -> int:
     return _MAX_PIECE_GRAMS if kind == "grams" else _MAX_PIECE_MILLILITERS
 
 
-def _first_count(patterns: list[re.Pattern[str]], words: str) -> int | None:
+def _first_count(patterns: list[re.Pattern[str]], normalized: str) -> int | None:
+    """Return the count of the first pattern that matches; None for none, or for zero."""
     for pattern in patterns:
-        if match := pattern.search(words):
+        if match := pattern.search(normalized):
             count = 1 if "single" in match.groupdict() else int(match["count"])
             return count or None
     return None

@@ -37,33 +37,33 @@ def read_strain_type(text: str) -> str:
     indica" is sativa_dominant, equal percentages are hybrid. A text that names two types without a
     dominance is rejected.
     """
-    words = normalize_text(text).replace("_", " ")
-    if is_blank_value(words):
+    normalized = normalize_text(text).replace("_", " ")
+    if is_blank_value(normalized):
         raise RecordRejected(NO_VALUE, _FIELD)
-    if known := STRAIN_TYPES.get(words) or _ABBREVIATIONS.get(words):
+    if known := STRAIN_TYPES.get(normalized) or _ABBREVIATIONS.get(normalized):
         return known
-    percentages = {a or b: Decimal(x or y) for x, a, b, y in _PERCENTAGE.findall(words)}
+    percentages = {a or b: Decimal(x or y) for x, a, b, y in _PERCENTAGE.findall(normalized)}
     if percentages:
         return _type_from_percentages(percentages)
-    if re.search(r"\b(?:no|not|non|sans|without|pas)\b", words):
+    if re.search(r"\b(?:no|not|non|sans|without|pas)\b", normalized):
         raise RecordRejected("denies a type", _FIELD)
-    types = {name for name in ("indica", "sativa") if re.search(rf"\b{name}s?\b", words)}
-    is_hybrid = bool(re.search(r"\bhybrid[es]*\b", words))
-    dominant = {name for name in types if _is_dominant(name, words)}
+    types = {name for name in ("indica", "sativa") if re.search(rf"\b{name}s?\b", normalized)}
+    is_hybrid = bool(re.search(r"\bhybrid[es]*\b", normalized))
+    dominant = {name for name in types if _is_dominant(name, normalized)}
     if len(dominant) == 1:
         return f"{dominant.pop()}_dominant"
     if len(types) == 1:
         return f"{types.pop()}_dominant" if is_hybrid else types.pop()
     if not types and is_hybrid:
         return "hybrid"
-    if re.search(r"\b(?:blend|m[ée]lange|assort\w+|variety pack)\b", words):
+    if re.search(r"\b(?:blend|m[ée]lange|assort\w+|variety pack)\b", normalized):
         return "blend"
     raise RecordRejected("names no single type" if types else "is no strain type", _FIELD)
 
 
-def _is_dominant(name: str, words: str) -> bool:
+def _is_dominant(name: str, normalized: str) -> bool:
     pattern = rf"\b{name}s?\b[- ]*{_DOMINANCE}|{_DOMINANCE}[- ]*(?:de l'|d'|de )?{name}"
-    return re.search(pattern, words) is not None
+    return re.search(pattern, normalized) is not None
 
 
 def _type_from_percentages(percentages: dict[str, Decimal]) -> str:

@@ -7,7 +7,6 @@ terpenes. English and French are separate products.
 """
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -30,10 +29,11 @@ class Ocs:
 
     def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[RawResponse]:
         """
-        Yield each page; bundle "products/PAGE".
+        Yield each page as a separate bundle: "products/0001", "products/0002" and so on.
 
-        limit: maximum number of products. Raises SourceBroken: a response other than a list of
-        products, or no products.
+        limit: maximum number of products. Raises SourceBroken, before the page is stored, when a
+        response is not a list of products, and when the first page is empty. An empty page after it
+        is the end.
         """
         product_count = 0
         page = 1
@@ -50,14 +50,14 @@ class Ocs:
             page += 1
 
     def parse(self, bundle: Sequence[RawResponse]) -> Iterator[ProductRecord]:
-        """Yield a record for each variant of each product."""
+        """Yield a record for each variant of each product, also for defective ones."""
         for page in bundle:
             for product in json.loads(page.body)["products"]:
-                yield from _to_records(product)
+                yield from _variant_records(product)
 
     def parse_payload(self, payload: Mapping[str, Any]) -> Iterator[ProductRecord]:
-        """Yield the records of a quarantined payload, as received or as corrected by staff."""
-        yield from _to_records(payload)
+        """Yield the records of a quarantined payload: one product, as received or corrected."""
+        yield from _variant_records(payload)
 
 
 def _parse_products(response: SourceResponse) -> list[Any]:
@@ -72,7 +72,7 @@ def _parse_products(response: SourceResponse) -> list[Any]:
     return products
 
 
-def _to_records(product: Any) -> Iterator[ProductRecord]:
+def _variant_records(product: Any) -> Iterator[ProductRecord]:
     if not isinstance(product, dict):
         yield _defective_record({"product": product}, "the product has no variants")
         return
@@ -82,19 +82,19 @@ def _to_records(product: Any) -> Iterator[ProductRecord]:
         return
     for variant in variants:
         if isinstance(variant, dict) and variant.get("sku"):
-            yield _to_record(product, variant)
+            yield _variant_record(product, variant)
         else:
             yield _defective_record({**product, "variants": [variant]}, "the variant has no SKU")
 
 
-def _to_record(product: Mapping[str, Any], variant: Mapping[str, Any]) -> ProductRecord:
+def _variant_record(product: Mapping[str, Any], variant: Mapping[str, Any]) -> ProductRecord:
     tags = _parse_tags(product)
     return ProductRecord(
         source=Ocs.code,
         external_id=str(variant["sku"]),
         language=_language(product, tags),
         price_kind=Ocs.price_kind,
-        payload={**product, "variants": [variant]},
+        payload={**product, "variants": [variant]},  # this variant only, for quarantine and replay
         name=str(product.get("title") or ""),
         brand=str(product.get("vendor") or ""),
         producer=_first_tag(tags, "licensed_producer"),
@@ -109,13 +109,13 @@ def _to_record(product: Mapping[str, Any], variant: Mapping[str, Any]) -> Produc
         cbd_high=_first_tag(tags, "cbd_content_max"),
         price=str(variant.get("price") or ""),
         url=f"/products/{product.get('handle', '')}",
-        terpenes=tuple(tags["terpenes"]),
+        terpenes=tuple(tags.get("terpenes", ())),
         event_at=_parse_updated_at(product.get("updated_at")),
     )
 
 
 def _language(product: Mapping[str, Any], tags: Mapping[str, list[str]]) -> str:
-    is_french = tags["language"] == ["fr"] or str(product.get("handle", "")).endswith("-fr")
+    is_french = tags.get("language") == ["fr"] or str(product.get("handle", "")).endswith("-fr")
     return "fr" if is_french else "en"
 
 
@@ -127,12 +127,12 @@ def _parse_updated_at(text: Any) -> datetime | None:
     return updated_at if updated_at.tzinfo else None
 
 
-def _parse_tags(product: Mapping[str, Any]) -> defaultdict[str, list[str]]:
-    tags: defaultdict[str, list[str]] = defaultdict(list)
+def _parse_tags(product: Mapping[str, Any]) -> dict[str, list[str]]:
+    tags: dict[str, list[str]] = {}
     for tag in product.get("tags") or []:
         key, separator, value = str(tag).partition("--")
         if separator and value:
-            tags[key].append(value)
+            tags.setdefault(key, []).append(value)
     return tags
 
 
@@ -141,6 +141,7 @@ def _first_tag(tags: Mapping[str, list[str]], key: str) -> str:
 
 
 def _defective_record(payload: Mapping[str, Any], reason: str) -> ProductRecord:
+    """Return a record that cleaning rejects, so that its payload is quarantined with the reason."""
     return ProductRecord(
         source=Ocs.code,
         external_id=str(payload.get("id", "")),

@@ -60,7 +60,7 @@ def uncommented() -> list[str]:
             missing += [
                 f"{_table(model)}.{field.column}"
                 for field in model._meta.local_concrete_fields
-                if not _comment(field)
+                if not field.db_comment
             ]
     return missing
 
@@ -80,13 +80,8 @@ def _describe(model: type[Model]) -> list[str]:
     return [*head, *rows, ""]
 
 
-def _comment(field: "Field[Any, Any]") -> str:
-    """Return the comment of a column; Django's automatic keys need none."""
-    return field.db_comment or ("primary key" if getattr(field, "auto_created", False) else "")
-
-
 def _row(field: "Field[Any, Any]") -> str:
-    comment = _comment(field)
+    comment = field.db_comment or ""
     if isinstance(field, ForeignKey):
         target = field.remote_field.model._meta.db_table
         comment = f"{comment} → `{target}`".strip()

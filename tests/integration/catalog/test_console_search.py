@@ -30,7 +30,7 @@ def indexed_products(admin_user: User) -> list[Product]:
                 "name": name,
                 "strain_type": strain_type,
                 "price": price,
-                "category": "dried-flower",
+                "category": "dried_flower",
             },
             by=admin_user,
         )

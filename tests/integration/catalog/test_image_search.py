@@ -43,7 +43,7 @@ def indexed_images(
     settings.ENCODERS = {**settings.ENCODERS, "image": "clip-tiny"}
     monkeypatch.setattr(registry, "_loaded", {})
     for number, category in enumerate(
-        ("dried-flower", "pre-rolls", "dried-flower", "edibles", "dried-flower")
+        ("dried_flower", "pre_rolls", "dried_flower", "edibles", "dried_flower")
     ):
         create_product(
             values={"name": f"Product {number}", "category": category, "price": 10 + number},
@@ -80,7 +80,7 @@ def test_results_are_the_nearest_products_first(indexed_images: None) -> None:
 
 
 def test_filters_apply_to_image_search(indexed_images: None) -> None:
-    response = _search(_image(), "?category=dried-flower&price_max=13", limit=2)
+    response = _search(_image(), "?category=dried_flower&price_max=13", limit=2)
 
     names = {product["name"] for product in response.json()["results"]}
     assert names == {"Product 0", "Product 2"}

@@ -1,6 +1,7 @@
 """Products over REST: responses, errors, permissions and writes."""
 
 import pytest
+import requests
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection
@@ -50,7 +51,7 @@ def test_search_and_similar_products_return_sample_products(supplier: SampleSupp
     assert "myrcene" in first["terpenes"]
     assert all(float(p["price"]) <= 40 for p in result["results"])
     french = client.get("/api/v1/products/search/", {"q": "fleur séchée hybride"}).json()["results"]
-    assert (french[0]["category"], french[0]["strain_type"]) == ("dried-flower", "hybrid")
+    assert (french[0]["category"], french[0]["strain_type"]) == ("dried_flower", "hybrid")
     similar = client.get(f"/api/v1/products/{french[0]['id']}/similar/", {"limit": 5}).json()[
         "results"
     ]
@@ -84,6 +85,56 @@ def test_invalid_input_returns_problem_details(query: str) -> None:
     answer = create_api_client().get(f"/api/v1/products/{query}")
     assert answer.status_code in (400, 404)
     assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_pages_name_their_neighbors_by_cursor_and_link() -> None:
+    for number in range(5):
+        create_product(values={"name": f"House roll {number}"}, by=None)
+    client = create_api_client()
+
+    first = client.get("/api/v1/products/", {"limit": 2})
+    second = client.get("/api/v1/products/", {"limit": 2, "cursor": first.json()["next_cursor"]})
+    links = {link["rel"]: link["url"] for link in requests.utils.parse_header_links(second["Link"])}
+    last = client.get(links["next"])
+    first_again = client.get(links["prev"])
+
+    assert first.json()["previous_cursor"] is None
+    assert 'rel="prev"' not in first["Link"]
+    assert last.json()["next_cursor"] is None
+    assert 'rel="next"' not in last["Link"]
+    assert first_again.json()["results"] == first.json()["results"]
+    pages = [page.json()["results"] for page in (first, second, last)]
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert len({product["id"] for page in pages for product in page}) == 5
+
+
+def test_a_single_page_has_no_neighbors() -> None:
+    response = create_api_client().get("/api/v1/products/")
+
+    assert response.json() == {"next_cursor": None, "previous_cursor": None, "results": []}
+    assert "Link" not in response
+
+
+@pytest.mark.parametrize("path", ["products/?", "products/search/?q=kush&", "products/search/?q=&"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "nonsense",
+        "é",
+        "YWJj",  # abc: no token of a cursor
+        "cD1zb29u",  # p=soon: not a time
+        "cD0lMDA=",  # p=%00
+        "cj03",  # r=7
+        "bz0tMQ==",  # o=-1
+        "WzIsImFiYyJd:forged",
+    ],
+)
+def test_an_unreadable_cursor_is_refused(path: str, cursor: str) -> None:
+    response = create_api_client().get(f"/api/v1/{path}category=pre_rolls&cursor={cursor}")
+
+    assert response.status_code == 400
+    assert response.json()["title"] == "invalid_cursor"
+    assert [error["field"] for error in response.json()["errors"]] == ["cursor"]
 
 
 def test_effects_are_visible_to_staff_only(supplier: SampleSupplier) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
@@ -84,7 +85,7 @@ def test_attributes_in_a_query_filter_results_and_can_be_ignored(client: APIClie
 @pytest.mark.parametrize("query", ["citrus", "agrumes", "sativa", "pink kush", ""])
 def test_request_filters_are_hard(client: APIClient, query: str) -> None:
     filters = {
-        "category": "dried-flower",
+        "category": "dried_flower",
         "price_max": "35",
         "thc_percentage_min": "20",
         "strain_type": "hybrid",
@@ -94,7 +95,7 @@ def test_request_filters_are_hard(client: APIClient, query: str) -> None:
     for product in _search(client, q=query, **filters)["results"]:
         assert float(product["price"]) <= 35
         assert float(product["thc_percentage"]) >= 20
-        assert product["category"] == "dried-flower"
+        assert product["category"] == "dried_flower"
         assert product["strain_type"] == "hybrid"
         assert "limonene" in product["terpenes"]
 
@@ -144,6 +145,21 @@ def test_a_cursor_of_another_query_is_refused(client: APIClient) -> None:
     response = client.get(SEARCH_URL, {"q": "kush", "cursor": first["next_cursor"]})
 
     assert response.status_code == 400
+    assert response.json()["title"] == "invalid_cursor"
+
+
+def test_search_pages_link_to_their_neighbors(client: APIClient) -> None:
+    params: dict[str, Any] = {"q": "haze", "limit": 3, "facets": "none"}
+    first_page = client.get(SEARCH_URL, params)
+
+    cursor = first_page.json()["next_cursor"]
+    second_page = client.get(SEARCH_URL, {**params, "cursor": cursor})
+    links = requests.utils.parse_header_links(second_page["Link"])
+    first_page_again = client.get(links[1]["url"])
+
+    assert first_page.json()["previous_cursor"] is None
+    assert [link["rel"] for link in links] == ["next", "prev"]
+    assert _product_ids(first_page_again.json()) == _product_ids(first_page.json())
 
 
 def test_results_are_sorted_by_price(client: APIClient) -> None:

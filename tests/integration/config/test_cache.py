@@ -534,3 +534,21 @@ def test_remove_drops_the_entries_of_an_owner_locally_and_in_redis(cache: Respon
 
     assert request(compute_while_the_owner_is_erased, lambda _: False) == b"second"
     assert request(lambda: _response("third")) == b"third"
+
+
+def test_outdated_response_does_not_stay_in_redis_while_changes_are_not_received(
+    cache: ResponseCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+
+    cache.get_or_compute(
+        owner="erased-elsewhere",
+        field="f",
+        compute=lambda: _response("old", "erased-elsewhere"),
+        is_current=lambda _: False,
+    )
+
+    assert cache._shared.get("erased-elsewhere", "f") is None

@@ -1,6 +1,7 @@
 """Tests of the chat API: consent, redaction, language, pagination, feedback, access log."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -169,11 +170,12 @@ def test_messages_are_paginated_in_order(client: APIClient) -> None:
     _append(client, _open_session(client), "message of another session")
 
     texts = []
-    url = f"{SESSIONS}{session_id}/messages/?limit=2"
-    while url:
-        page = client.get(url).json()
+    url = f"{SESSIONS}{session_id}/messages/"
+    params: dict[str, Any] = {"limit": 2}
+    while params:
+        page = client.get(url, params).json()
         texts += [message["text"] for message in page["results"]]
-        url = page["next"]
+        params = {"limit": 2, "cursor": page["next_cursor"]} if page["next_cursor"] else {}
 
     assert texts == [f"message number {number}" for number in range(5)]
 

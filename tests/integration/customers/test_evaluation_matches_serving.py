@@ -387,7 +387,7 @@ def test_recommendations_match(shop: Shop) -> None:
             store=shop.stores[STORES[number % 2]],
             limit=10,
         )
-        result = recommend(request, scenario=scenario, is_recorded=False, now=CUT)
+        result = recommend(request, scenario=scenario, record=False, now=CUT)
         assert result.fallback_level == 0
         served[name] = [item.product.name for item in result.recommendations]
 

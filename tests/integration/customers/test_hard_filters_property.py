@@ -335,7 +335,7 @@ def test_no_result_violates_a_hard_filter(seed: int) -> None:
         for _ in range(12):
             request = world.random_request()
 
-            result = recommend(request, now=world.now, is_recorded=False)
+            result = recommend(request, now=world.now, record=False)
 
             product_ids = {recommendation.product.pk for recommendation in result.recommendations}
             assert violated_filters(request, result, world.now) == []
@@ -370,7 +370,7 @@ def _violations_in_random_worlds(is_found: Callable[[set[str]], bool]) -> set[st
             world = World(random.Random(seed))
             for _ in range(8):
                 request = world.random_request()
-                result = recommend(request, now=world.now, is_recorded=False)
+                result = recommend(request, now=world.now, record=False)
                 violated |= set(violated_filters(request, result, world.now))
             transaction.set_rollback(True)
         if is_found(violated):

@@ -431,7 +431,7 @@ def test_results_are_recorded_but_previews_are_not(store: Store, products: list[
     recommend(
         RecommendationRequest(scenario="home", store=store),
         scenario=unsaved_scenario,
-        is_recorded=False,
+        record=False,
     )
 
     recorded = Recommendation.objects.get()

@@ -88,4 +88,4 @@ def test_more_changes_than_are_remembered_invalidate_everything_computed_before(
 
     CACHE.put("key", _response(frozenset("a")), CACHE.generation())
     assert CACHE.get("key")
-    assert len(CACHE._changed_at) <= 10
+    assert len(CACHE._last_change) <= 10

@@ -142,7 +142,7 @@ class SheetSource(ListSource[ProductRecord]):
             language=mapping.language,
             price_kind=mapping.price_kind,
             payload=row,
-            **values,  # type: ignore[arg-type]  # the remaining fields are texts
+            **values,  # the remaining fields are texts
             price=price if self._has_field("price") else None,
             in_stock=in_stock.strip().lower() in _IN_STOCK_WORDS if in_stock else None,
             terpenes=tuple(name.strip() for name in terpenes if name.strip()),

@@ -162,7 +162,7 @@ def _milvus_vector(index: VectorIndex, customer: CustomerProfile) -> Vectors:
 
 
 def _normalized(vector: Vectors) -> Vectors:
-    return vector / np.linalg.norm(vector)  # type: ignore[no-any-return]
+    return vector / np.linalg.norm(vector)
 
 
 def _nearest_product_names(customer: CustomerProfile, limit: int) -> set[str]:

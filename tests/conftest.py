@@ -25,7 +25,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 def supplier() -> Iterator[SampleSupplier]:
     """A sample supplier on a free port."""
     server = SampleSupplier()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # The short interval of polling lets `shutdown` return at once.
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()

@@ -159,8 +159,7 @@ def _prepare_tests(environment: dict[str, str], console: Console) -> list[StepRe
 def _pytest_command(options: argparse.Namespace, report: Path) -> list[str]:
     command = [sys.executable, "-m", "pytest", f"--junitxml={report}", "-rfEs"]
     command += ["--disable-socket", "--allow-unix-socket", "--allow-hosts=127.0.0.1,::1,localhost"]
-    has_folders = any((ROOT / path).is_dir() for path in options.paths or ["tests"])
-    command += ["-n", "2", "--dist", "loadfile"] if has_folders else ["-n", "0"]
+    command += ["-n", "0"] if options.paths else ["-n", "2", "--dist", "loadfile"]
     if sys.stdout.isatty():
         command.append("--color=yes")
     if options.quick:

@@ -2,12 +2,19 @@
 
 from catalog.ingest.cleaning.listing import clean_listing
 from catalog.ingest.enrichment import enrich_listing
-from catalog.ingest.fingerprint import processing_fingerprint
-from catalog.ingest.licences import LICENCES
-from catalog.ingest.sources.registry import find_source
+from catalog.ingest.fingerprint import processing_fingerprint, rules_fingerprint
+from catalog.ingest.licences import clean_licence
+from catalog.ingest.sources.registry import find_licence_list, find_source
 from catalog.models import CatalogSource
 from catalog.selectors.sources import source_access
 from catalog.services.feed_guard import conclude_feed, survey_feed
+from catalog.services.licences import (
+    conclude_licences,
+    licences_checksum,
+    preview_licences,
+    save_licences,
+    survey_licences,
+)
 from catalog.services.listings import preview_listings, save_listings, source_checksum
 from mlops.pipelines.definitions import Pipeline
 
@@ -23,6 +30,20 @@ SUPPLIER_PRODUCTS = Pipeline(
     checksum=source_checksum,
     version=processing_fingerprint,
     output_table="supplier_listings",
+)
+
+LICENCES = Pipeline(
+    name="catalog.licences",
+    source=find_licence_list,
+    access=source_access,
+    survey=survey_licences,
+    stages=(clean_licence,),
+    preview=preview_licences,
+    save=save_licences,
+    conclude=conclude_licences,
+    checksum=licences_checksum,
+    version=lambda code: rules_fingerprint(find_licence_list(code).mapping_hash),
+    output_table="licence_holders",
 )
 
 PIPELINES = {

@@ -23,7 +23,7 @@ from catalog.ingest.sources.mapping import SheetMapping
 from catalog.ingest.sources.preview import load_preview, preview_rows
 from catalog.models import CatalogSource
 from catalog.selectors.runs import latest_run
-from catalog.selectors.sources import all_sources, has_listings
+from catalog.selectors.sources import all_sources, has_listings, source_access
 from catalog.services.sources import delete_source, save_source
 from catalog.tasks import dry_run_catalog_source, sync_source
 from config.errors import CultivarError
@@ -257,7 +257,11 @@ class CatalogSourceAdmin(ModelAdmin):
             "format": format_form,
         }
         try:
-            preview = load_preview(source, SheetMapping(columns={"name": "–"}, **sheet_format).form)
+            preview = load_preview(
+                source,
+                SheetMapping(columns={"name": "–"}, **sheet_format).form,
+                access=source_access(source.code),
+            )
         except CultivarError as error:
             return TemplateResponse(request, _COLUMNS_TEMPLATE, {**context, "problem": str(error)})
         format_form.set_sheets(preview.sheets)

@@ -1,23 +1,11 @@
-"""Pipeline of licence holders: regulators' lists of cultivators, processors and sellers."""
+"""Licence holders: regulators' lists of cultivators, processors and sellers, and their cleaning."""
 
 from collections.abc import Mapping
 from datetime import date
 
-from catalog.ingest.fingerprint import rules_fingerprint
 from catalog.ingest.records import CleanLicence, LicenceRecord
-from catalog.ingest.sources.mapping import SheetMapping
 from catalog.ingest.sources.sheets import ListSource, parse_time
-from catalog.models import CatalogSource
-from catalog.selectors.sources import source_access
-from catalog.services.licences import (
-    conclude_licences,
-    licences_checksum,
-    preview_licences,
-    save_licences,
-    survey_licences,
-)
-from mlops.pipelines.definitions import Pipeline
-from mlops.pipelines.errors import RecordRejected, SourceBroken
+from mlops.pipelines.errors import RecordRejected
 
 _PROVINCE_CODES = {
     "alberta": "AB",
@@ -77,33 +65,6 @@ def clean_licence(record: LicenceRecord) -> CleanLicence:
         effective_on=_parse_date(record.effective_on, "effective_on", day_first=record.day_first),
         expires_on=_parse_date(record.expires_on, "expires_on", day_first=record.day_first),
     )
-
-
-def find_licence_list(code: str) -> LicenceList:
-    """Return the list of a code. Raises KeyError: unknown; SourceBroken: columns not mapped."""
-    row = CatalogSource.objects.filter(
-        pk=code, content_kind=CatalogSource.ContentKind.LICENCES
-    ).first()
-    if row is None:
-        raise KeyError(code)
-    if not row.mapping:
-        raise SourceBroken(f"{row.label}: its columns are not mapped yet.")
-    return LicenceList(code=row.code, label=row.label, mapping=SheetMapping(**row.mapping))
-
-
-LICENCES = Pipeline(
-    name="catalog.licences",
-    source=find_licence_list,
-    access=source_access,
-    survey=survey_licences,
-    stages=(clean_licence,),
-    preview=preview_licences,
-    save=save_licences,
-    conclude=conclude_licences,
-    checksum=licences_checksum,
-    version=lambda code: rules_fingerprint(find_licence_list(code).mapping_hash),
-    output_table="licence_holders",
-)
 
 
 def _parse_province(text: str) -> str | None:

@@ -9,7 +9,7 @@ from django.db import connection
 
 from catalog.models import Product, ProductLock
 from catalog.models.corrections import CORRECTABLE_FIELDS
-from catalog.services.field_merge import FIELD_SQL, source_values
+from catalog.selectors.field_merge import FIELD_SQL, source_values
 from mlops.models import Operation, RowChange
 
 _MAX_CHANGES = 200

@@ -18,8 +18,8 @@ from django.utils import timezone
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product, ProductLock, ReviewItem
 from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.selectors.field_merge import source_values_sql
 from catalog.services import review_items
-from catalog.services.field_merge import source_values_sql
 from catalog.services.merging import (
     MATCHING_FIELDS,
     SEARCHABLE_FIELDS,

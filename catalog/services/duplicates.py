@@ -27,7 +27,7 @@ from catalog.matching import (
     rank_matches,
 )
 from catalog.models import MatchDecision, Product, ProductAlias, ProductLock, SupplierListing
-from catalog.services.field_merge import FIELD_SQL
+from catalog.selectors.field_merge import FIELD_SQL
 from catalog.services.locks import copy_locks
 from catalog.services.merging import (
     build_unmerged_products,

@@ -9,7 +9,7 @@ from catalog.ingest.vocabulary import SEARCH_WORDS
 from catalog.models import Product
 from catalog.reference.strains import strains
 from catalog.reference.terpenes import terpenes
-from catalog.services.field_merge import FIELD_SQL
+from catalog.selectors.field_merge import FIELD_SQL
 from catalog.services.review_items import open_review_items
 
 _FIELDS = ", ".join(FIELD_SQL)

@@ -7,7 +7,7 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from catalog.models import ProductLock, ReviewItem
-from catalog.services.field_merge import source_values
+from catalog.selectors.field_merge import source_values
 from mlops.audit.operations import operation
 from mlops.models import Operation
 

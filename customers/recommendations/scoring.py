@@ -13,45 +13,6 @@ Numbers = NDArray[np.float64]
 SCORING_VERSION = "blend-2"
 """Part of the model version of every result; changes with any constant here or in `repeats`."""
 
-DEFAULT_WEIGHTS: Mapping[str, Mapping[str, float]] = {
-    "home": {
-        "repurchase": 1.0,
-        "co_purchase": 1.0,
-        "embedding_similarity": 1.0,
-        "popularity": 1.0,
-        "newness": 1.0,
-    },
-    "product": {
-        "repurchase": 0.0,
-        "co_purchase": 4.0,
-        "embedding_similarity": 2.0,
-        "popularity": 0.1,
-        "newness": 0.0,
-    },
-    "substitute": {
-        "repurchase": 0.0,
-        "co_purchase": 1.0,
-        "embedding_similarity": 2.0,
-        "popularity": 0.1,
-        "newness": 0.0,
-    },
-    "basket": {
-        "repurchase": 0.1,
-        "co_purchase": 6.0,
-        "embedding_similarity": 0.3,
-        "popularity": 0.1,
-        "newness": 0.0,
-    },
-    "lookup": {
-        "repurchase": 1.0,
-        "co_purchase": 1.0,
-        "embedding_similarity": 1.0,
-        "popularity": 1.0,
-        "newness": 1.0,
-    },
-}
-"""Initial weights of the candidate sources by scenario; staff change them in the console."""
-
 INTERACTION_WEIGHTS: Mapping[str, float] = {
     "purchase": 1.0,
     "like": 1.0,

@@ -1,1 +1,1 @@
-"""Reference data: consent texts, reason texts, and the initial values of scenarios."""
+"""Reference data: consent texts, reason texts, and the initial values and weights of scenarios."""

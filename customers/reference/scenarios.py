@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from customers.models import Scenario
-from customers.recommendations.scoring import DEFAULT_WEIGHTS
+from customers.reference.weights import DEFAULT_WEIGHTS
 
 SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     # Diversity has a price: recall@10 on real purchases is .288 instead of .301 at a diversity of

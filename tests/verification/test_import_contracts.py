@@ -28,7 +28,38 @@ VIOLATIONS = {
     ),
     "Only config.clients uses Kafka": ("mlops/pipelines/runner.py", "import kafka"),
     "Only competitors uses Scrapy": ("catalog/ingest/sources/ocs.py", "import scrapy"),
-    "Layers of the catalogue": ("catalog/services/listings.py", "import catalog.api.views"),
+    "Layers of config:": ("config/errors.py", "import config.models"),
+    "Layers of mlops:": ("mlops/quality/rules.py", "import mlops.pipelines.runner"),
+    "Layers of vectors:": ("vectors/store.py", "import vectors.search"),
+    "Layers of catalog:": ("catalog/services/listings.py", "import catalog.api.views"),
+    "Layers of catalog.search:": ("catalog/search/facets.py", "import catalog.search.pipeline"),
+    "Layers of catalog.services:": (
+        "catalog/services/merging.py",
+        "import catalog.services.listings",
+    ),
+    "Matching and the words of ingest": ("catalog/matching/bands.py", "import catalog.models"),
+    "Layers of customers:": (
+        "customers/selectors/consents.py",
+        "import customers.services.consents",
+    ),
+    "Layers of competitors:": ("competitors/models.py", "import competitors.services"),
+    "Layers of biometrics:": ("biometrics/models.py", "import biometrics.privacy"),
+    "Modules of catalog.search are private": (
+        "catalog/api/search.py",
+        "import catalog.search.parser",
+    ),
+    "Modules of catalog.matching are private": (
+        "catalog/services/duplicates.py",
+        "import catalog.matching.vetoes",
+    ),
+    "Modules of customers.masking are private": (
+        "customers/services/chats.py",
+        "import customers.masking.names",
+    ),
+    "Steps of customers.recommendations are private": (
+        "customers/admin/explain.py",
+        "import customers.recommendations.candidates",
+    ),
 }
 
 
@@ -72,6 +103,19 @@ def test_every_contract_has_a_violation() -> None:
 
     assert untested == []
     assert len(VIOLATIONS) == len(CONTRACTS)
+
+
+@pytest.mark.parametrize("application", sorted({*SETTINGS["root_packages"]} - {"tests"}))
+def test_every_module_of_an_application_is_in_a_layer(application: str) -> None:
+    # `exhaustive` makes the import linter refuse a module that no layer names.
+    contracts = [
+        contract
+        for contract in SETTINGS["contracts"]
+        if contract["type"] == "layers" and application in contract.get("containers", [])
+    ]
+
+    assert [contract.get("exhaustive") for contract in contracts] == [True]
+    assert contracts[0].get("exhaustive_ignores", []) == ["migrations"]
 
 
 @pytest.mark.parametrize("file", sorted({file for file, _ in VIOLATIONS.values()}))

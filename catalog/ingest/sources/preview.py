@@ -10,10 +10,10 @@ from catalog.ingest.records import CleanLicence, CleanListing, Potency
 from catalog.ingest.sources.mapping import LICENCE_FIELDS, SheetMapping
 from catalog.ingest.sources.sheets import SheetSource, copy_sheet
 from catalog.models import CatalogSource
-from catalog.selectors.sources import source_access
 from config.clients.http import HttpFailed
 from mlops.pipelines.connectors.http import open_source_client
 from mlops.pipelines.connectors.sheets import SheetFormat, list_sheets, read_sheet_rows, split_sheet
+from mlops.pipelines.definitions import SourceAccess
 from mlops.pipelines.errors import RecordRejected, SourceUnavailable
 from mlops.pipelines.landing import LandedResponses
 
@@ -42,11 +42,11 @@ class RowPreview:
     rejection: str
 
 
-def load_preview(row: CatalogSource, form: SheetFormat) -> SheetPreview:
+def load_preview(row: CatalogSource, form: SheetFormat, *, access: SourceAccess) -> SheetPreview:
     """Fetch or open a list and read its first rows. Raises SourceUnavailable, SourceBroken."""
     with tempfile.TemporaryFile() as file:
         with open_source_client(
-            source_access(row.code),
+            access,
             landed=LandedResponses(source=row.code, run=None, full_refresh=True),
         ) as client:
             try:

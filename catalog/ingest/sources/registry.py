@@ -1,5 +1,6 @@
-"""Registry of product sources: built-in suppliers, and sheets configured by staff."""
+"""Registry of sources: built-in suppliers, and product and licence lists mapped by staff."""
 
+from catalog.ingest.licences import LicenceList
 from catalog.ingest.sources import aglc, ocs, ocs_wholesale, sqdc
 from catalog.ingest.sources.mapping import SheetMapping
 from catalog.ingest.sources.sheets import SheetSource
@@ -24,3 +25,15 @@ def find_source(code: str) -> PipelineSource:
     if not row.mapping:
         raise SourceBroken(f"{row.label}: its columns are not mapped yet.")
     return SheetSource(code=row.code, label=row.label, mapping=SheetMapping(**row.mapping))
+
+
+def find_licence_list(code: str) -> LicenceList:
+    """Return the list of a code. Raises KeyError: unknown; SourceBroken: columns not mapped."""
+    row = CatalogSource.objects.filter(
+        pk=code, content_kind=CatalogSource.ContentKind.LICENCES
+    ).first()
+    if row is None:
+        raise KeyError(code)
+    if not row.mapping:
+        raise SourceBroken(f"{row.label}: its columns are not mapped yet.")
+    return LicenceList(code=row.code, label=row.label, mapping=SheetMapping(**row.mapping))

@@ -21,6 +21,7 @@ from customers.recommendations.statistics import repeats
 from customers.recommendations.statistics.jobs import POPULARITY_WINDOW_DAYS
 from customers.recommendations.statistics.repeats import StoreStatistics
 from customers.reference.scenarios import initial_values
+from customers.reference.weights import DEFAULT_WEIGHTS
 
 Ranker = Callable[[int], Sequence[int]]
 """Returns the products to recommend to a customer, best first."""
@@ -79,9 +80,7 @@ def served(
     of the home page by default.
     """
     scenario = scenario or Scenario(name=Scenario.Name.HOME, **initial_values(Scenario.Name.HOME))
-    weights = {
-        source: getattr(scenario, source) for source in scoring.DEFAULT_WEIGHTS[scenario.name]
-    }
+    weights = {source: getattr(scenario, source) for source in DEFAULT_WEIGHTS[scenario.name]}
     statistics = compute_store_statistics(split)
     orders_per_buyer = compute_orders_per_buyer(split)
     popularity_by_store = _popularity_by_store(split)

@@ -31,7 +31,7 @@ from customers.recommendations.reports import (
     rule_reach,
 )
 from customers.recommendations.rules import matches_rule
-from customers.recommendations.scoring import DEFAULT_WEIGHTS
+from customers.reference.weights import DEFAULT_WEIGHTS
 from customers.services import profiles
 from customers.services.rules import end_rules
 from customers.services.scenarios import save_scenario

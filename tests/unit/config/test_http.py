@@ -52,11 +52,17 @@ class _Handler(BaseHTTPRequestHandler):
 def server() -> Iterator[_Server]:
     """A server on a free port."""
     running = _Server()
-    threading.Thread(target=running.serve_forever, daemon=True).start()
+    threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
     yield running
     running.release.set()
     running.shutdown()
     running.server_close()
+
+
+@pytest.fixture(autouse=True)
+def _retries_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeat failed requests at once."""
+    monkeypatch.setattr("urllib3.util.retry.Retry.get_backoff_time", lambda _retry: 0.0)
 
 
 def _client(server: _Server, **options: Any) -> HttpClient:

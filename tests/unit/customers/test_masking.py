@@ -327,7 +327,7 @@ def test_no_known_identifier_survives(identifier: str, context: tuple[str, str])
     "text",
     [
         "a" * 8000,
-        "1 " * 4000,
+        "1 " * 2000,
         "1" * 8000,
         "my name is " * 800,
         "1 A " * 2000,

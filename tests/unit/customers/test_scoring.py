@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from customers.recommendations.scoring import (
     DEFAULT_ORDERS_PER_BUYER,
-    DEFAULT_WEIGHTS,
     MAX_SEEDS,
     ScoredCandidate,
     co_purchase_scores,
@@ -18,6 +17,7 @@ from customers.recommendations.scoring import (
     repurchase_scores,
     seed_weights,
 )
+from customers.reference.weights import DEFAULT_WEIGHTS
 
 _products = st.sampled_from("abcdefgh")
 _days = st.floats(0, 3650)

@@ -101,9 +101,10 @@ class ResponseCache:
         Return the response in Redis if it is current; otherwise compute, store and return it.
 
         Of all concurrent requests for one owner and field, one computes (single flight). Threads of
-        this process wait for its result or exception: two seconds, and once more if the result is
-        no longer current. Then they compute without storing. Other processes wait 1.5 seconds for
-        its lock. While Redis is unavailable each process computes. Does not use L1. Raises what
+        this process wait two seconds for its result or exception. If the result is no longer
+        current they start over once, joining another computation or leading one. Otherwise, and
+        after two seconds, they compute without storing. Other processes wait 1.5 seconds for its
+        lock. While Redis is unavailable each process computes. Does not use L1. Raises what
         `compute` and `is_current` raise.
         """
         for _ in range(_MAX_JOINS):
@@ -137,7 +138,11 @@ class ResponseCache:
         return self._shared.remove(owner)
 
     def is_unavailable(self) -> bool:
-        """Return whether the last request to Redis failed."""
+        """
+        Return whether Redis could not be reached when it was last called.
+
+        A caller may then give its responses a short lifetime.
+        """
         return quick_redis().is_unavailable
 
     def _is_unchanged(self, response: RenderedResponse, generation: int) -> bool:

@@ -40,8 +40,8 @@ class QuickRedis:
     """
     Client of the cache's Redis for optional work. Safe among threads.
 
-    A call waits a quarter of a second at most and is not retried. After a failure Redis is not
-    called for one second; then a single call probes whether it is back.
+    Each command waits a quarter of a second at most and is not retried. When Redis cannot be
+    reached it is not called for one second; then a single call probes whether it is back.
     """
 
     def __init__(self, url: str) -> None:
@@ -57,7 +57,7 @@ class QuickRedis:
 
     @property
     def is_unavailable(self) -> bool:
-        """Whether the last call failed."""
+        """Whether Redis could not be reached when it was last called."""
         return self._unavailable_until > 0
 
     def call(self, operation: Callable[[Any], T]) -> T:

@@ -81,9 +81,10 @@ class CandidateSet:
     """
     Raw scores of all candidate sources, and what is needed to combine and explain them.
 
-    unavailable: fallback reasons of sources that failed. seeds: weights of the products that
-    co-purchase neighbors were looked up by. discovery_ratio, lifts: see `statistics.repeats`; on
-    product pages co-purchase candidates come from the viewed product, and neither applies.
+    unavailable: fallback reasons of sources whose vectors are unavailable. seeds: weights of the
+    products that co-purchase neighbors were looked up by. discovery_ratio, lifts: see
+    `statistics.repeats`; on product pages co-purchase candidates come from the viewed product,
+    and neither applies.
     """
 
     scores: CandidateScores = field(default_factory=dict)
@@ -103,7 +104,11 @@ class PreferenceSignals:
 
 
 def generate_candidates(context: RecommendationContext) -> CandidateSet:
-    """Return candidates of every source of the scenario; a source that fails is left out."""
+    """
+    Return candidates of every source of the scenario.
+
+    A source whose vectors are unavailable is left out; other errors are raised.
+    """
     signals = _preference_signals(context)
     seeds = _seeds(context, signals)
     segments: dict[UUID, str] = {}

@@ -184,7 +184,12 @@ def add_fallback_products(ranking: Ranking, context: RecommendationContext) -> R
 def select_products(
     ranking: Ranking, context: RecommendationContext
 ) -> list[ScoredCandidate[UUID]]:
-    """Return the products to recommend, diversified; fewer than asked for under `max_per_brand`."""
+    """
+    Return the products to recommend, diversified.
+
+    Where `max_per_brand` excludes the rest they are fewer than asked for; no fallback products are
+    added then.
+    """
     traits = {}
     for candidate in ranking.eligible:
         facts = ranking.facts[candidate.key]
@@ -322,6 +327,12 @@ def _valid_until(context: RecommendationContext) -> datetime:
 def _dependencies(
     context: RecommendationContext, selected: Sequence[ScoredCandidate[UUID]]
 ) -> frozenset[str]:
+    """
+    Return the ids of the customer, the viewed and shown products, and the stores.
+
+    A product that was not shown is none of them: its change can make the result less good, but not
+    wrong.
+    """
     request = context.request
     customers = [request.customer] if request.customer else []
     products = [*request.products, *(candidate.key for candidate in selected)]

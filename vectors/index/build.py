@@ -4,17 +4,22 @@ Index builds: create, verify and activate a new index of a collection, or roll b
 A build leaves the serving index untouched until the new one has passed its checks:
 
 1. create a `VectorIndex` row and a Milvus collection, or resume a build that was interrupted
-2. compute the vectors of all rows; text that the serving index has encoded with the same
-   fingerprint is not encoded again
+2. compute the vectors of all rows. Where the serving index has the same fingerprint, the text part
+   of a row's vector is copied from it if the row's text hash is equal; a new fingerprint encodes
+   everything. Composed vectors are always computed from the source index
 3. measure recall against exact search and tune the search parameters; then check that sample rows
    ("canaries") are found by their own vectors
 4. compute the vectors of rows that were skipped or added meanwhile
 5. activate: the new index serves, the previous one is retired and retained for a rollback
 6. drop older indexes
 
-From step 1 on, incremental indexing writes changed rows to the new index as well.
+From step 1 on, incremental indexing writes changed rows to the new index as well, and removes
+deleted rows from every index. The checks compare Milvus with the vectors stored so far; whether
+every row has a vector is left to reconciliation.
 
-One advisory lock per collection lets a single process build or roll back at a time.
+Locks (all advisory): the build lock of the collection, against other builds and rollbacks, fails
+at once; the table lock, shared, waits for reconciliation, which takes it exclusively; the row
+locks are against workers that encode the same row, and such rows are skipped.
 """
 
 from collections.abc import Callable, Iterator
@@ -79,11 +84,15 @@ def rebuild(
     the number of rows of each batch. Returns {"encoded": number of vectors stored, those with
     reused text included}.
 
-    Safe to kill: the next call resumes the build, unless settings, code or index type have changed
-    since. Raises IndexBusy when another process builds; IndexRefused when the new index fails its
-    checks (the old one goes on serving), or when the source collection of composed vectors has no
-    serving index; VectorsUnavailable when Milvus does not respond; ModelMissing when the encoder is
-    not installed.
+    Safe to kill: the next call resumes the build if its fingerprint and index type are still those
+    asked for; otherwise it starts over. Only failed checks mark the index FAILED and open an alert
+    (the old index goes on serving, and the schedule starts a new build); after any other error it
+    stays BUILDING and is resumed.
+
+    Raises IndexBusy when another process builds; IndexRefused when the new index fails its checks,
+    or when the source collection of composed vectors has no serving index or changes meanwhile;
+    VectorRefused when the stored schema does not match; VectorsUnavailable when Milvus does not
+    respond; ModelMissing when the encoder is not installed.
     """
     entity = entities()[collection]
     with _build_lock(collection):
@@ -109,16 +118,18 @@ def roll_back(*, index: VectorIndex) -> None:
     """
     Update a retired index from the rows and let it serve again.
 
-    Serving indexes that are composed of its vectors are updated as well. Raises IndexRefused when
-    its vectors can no longer be computed, IndexBusy when another process builds.
+    Serving indexes that are composed of its vectors are updated as well. Recall and canaries are
+    not checked. While the settings ask for another fingerprint, the schedule builds that one
+    again: change the settings first. Raises IndexRefused when its vectors cannot be computed now,
+    IndexBusy when another process builds.
     """
     from vectors.index.reconcile import reconcile_index
 
     entity = entities()[index.collection]
     if not can_compute(index, entity):
         raise IndexRefused(
-            f"{index.physical_name} uses features, an encoder or a source index that no longer"
-            " exist."
+            f"{index.physical_name} needs a feature layout, an encoder or a serving source index"
+            " that is not available."
         )
     with _build_lock(index.collection):
         store().create_collection(
@@ -257,8 +268,9 @@ def _compute_missing_vectors(
             ids = _missing_ids(index, entity, after=last_id)
             if not ids:
                 return encoded
-            # Rows locked by another worker are skipped: it writes them to this index as well, or
-            # they are computed in the second pass.
+            # Rows locked by an incremental worker, or by the build of another collection of this
+            # table, are skipped. The second pass computes them; what is locked even then is written
+            # by that worker or by the nightly reconciliation.
             rows = list(entity.queryset().filter(pk__in=try_lock_rows(ids)))
             inputs = embedding_inputs(index, entity, rows)
             encoded += store_vectors(index, entity, inputs, donor=donor)

@@ -93,7 +93,7 @@ def test_killed_program_is_restarted_without_loss_of_data(
 
 def _without_store_stock(body: dict[str, Any]) -> dict[str, Any]:
     """Return a search response without the facet that the simulated visitors change."""
-    facets = {name: facet for name, facet in body["facets"].items() if name != "store"}
+    facets = {name: facet for name, facet in body["facets"].items() if name != "store_code"}
     return {**body, "facets": facets}
 
 

@@ -20,7 +20,7 @@ from catalog.models import Product
 from config.clients.redis import RedisUnavailable
 from customers.models import CustomerProfile, Purchase
 from mlops.models import Alert, Erasure, InboxEvent, LegalHold, QuarantinedRecord
-from mlops.privacy import personal_data
+from mlops.privacy import erasure, personal_data
 from mlops.privacy.erasure import erase, finish_erasures
 from mlops.privacy.identifiers import Identifiers
 from mlops.privacy.legal_holds import lift_legal_holds
@@ -233,7 +233,7 @@ def test_data_that_another_process_caches_during_an_erasure_are_deleted(
         calls.append(str(identifiers.id))
 
     hooks = [*personal_data.erasure_hooks(), write_to_cache]
-    monkeypatch.setattr(personal_data, "_erasure_hooks", hooks)
+    monkeypatch.setattr(erasure, "erasure_hooks", lambda: hooks)
 
     receipt = _erase(canary_customer.id)
 

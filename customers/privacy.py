@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 
 from customers.models import CustomerProfile
-from customers.recommendations.cache import RECOMMENDATION_CACHE
+from customers.recommendations import RECOMMENDATION_CACHE
 from customers.services.access import log_access
 from mlops.privacy.identifiers import Identifiers, register_reference_fields
 from mlops.privacy.personal_data import (

@@ -1,6 +1,6 @@
 """Celery tasks: each calls one service and returns its counts."""
 
-from customers.recommendations.statistics import jobs
+from customers.recommendations import statistics
 from customers.services import consents, preferences
 from mlops.pipelines.tasks import pipeline_task
 
@@ -20,12 +20,12 @@ def complete_withdrawals() -> dict[str, int]:
 @pipeline_task(queue="default", soft_time_limit=540)
 def update_recommendation_statistics() -> dict[str, int]:
     """Update co-purchase neighbors and popularity."""
-    neighbors = jobs.update_product_neighbors()
-    popularity = jobs.update_product_popularity()
+    neighbors = statistics.update_product_neighbors()
+    popularity = statistics.update_product_popularity()
     return {"neighbors": neighbors, "popularity": popularity}
 
 
 @pipeline_task(queue="default", soft_time_limit=540)
 def update_repeat_statistics() -> dict[str, int]:
     """Update orders per buyer, discovery ratio and segment shares."""
-    return {"products": jobs.update_repeat_statistics()}
+    return {"products": statistics.update_repeat_statistics()}

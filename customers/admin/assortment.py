@@ -20,14 +20,14 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from catalog.models import Store
 from customers.models import ProductPopularity, Scenario
-from customers.recommendations.reports import (
+from customers.recommendations import (
+    FallbackLevel,
     Proportion,
     best_sellers,
     category_coverage,
     fallback_counts,
     feedback_counts,
 )
-from customers.recommendations.result import FallbackLevel
 from customers.selectors.stores import all_stores
 from mlops.admin.read_only import ReadOnlyAdmin
 

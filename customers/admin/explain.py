@@ -20,8 +20,11 @@ from catalog.models import Product
 from catalog.reference.provinces import PROVINCES
 from catalog.selectors.products import current_products
 from customers.models import BusinessRule, CustomerProfile, Scenario
-from customers.recommendations.explain import explain_product
-from customers.recommendations.request import RecommendationLookupError, RecommendationRequest
+from customers.recommendations import (
+    RecommendationLookupError,
+    RecommendationRequest,
+    explain_product,
+)
 from customers.selectors.products import find_products_by_text
 from customers.selectors.profiles import find_customer_by_reference
 from customers.selectors.stores import all_stores

@@ -21,11 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product
 from customers.models import BusinessRule
-from customers.recommendations.reports import (
-    MAX_COUNTED_PRODUCTS,
-    products_matching_rule,
-    rule_reach,
-)
+from customers.recommendations import MAX_COUNTED_PRODUCTS, products_matching_rule, rule_reach
 from customers.selectors.products import similar_brands
 from customers.selectors.rules import rule_status, rules_with_status
 from customers.services.rules import create_rule, delete_rule, end_rules, update_rule

@@ -24,9 +24,7 @@ from customers.admin.explain import (
     score_components,
 )
 from customers.models import Scenario
-from customers.recommendations.pipeline import recommend
-from customers.recommendations.request import RecommendationLookupError
-from customers.recommendations.result import RecommendedProduct
+from customers.recommendations import RecommendationLookupError, RecommendedProduct, recommend
 from customers.selectors.scenarios import find_scenario
 from customers.services.access import log_access
 from customers.services.scenarios import save_scenario

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from customers.models import StoreRepeatStatistics
-from customers.recommendations.statistics.repeats import DEFAULT_DISCOVERY_RATIO
+from customers.recommendations.statistics import DEFAULT_DISCOVERY_RATIO
 from customers.selectors.statistics import newest_repeat_statistics
 from mlops.admin.read_only import ReadOnlyAdmin
 

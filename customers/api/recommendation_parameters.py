@@ -14,7 +14,7 @@ from config.api.keys import ApiClient, Audience
 from config.api.parameters import parse_integer, reject_unknown_parameters
 from config.errors import BadInput
 from customers.models import Scenario
-from customers.recommendations.request import RecommendationRequest
+from customers.recommendations import RecommendationRequest
 from customers.selectors.stores import find_store
 
 MAX_RESULTS = 50

@@ -11,7 +11,7 @@ from catalog.models import Product
 from config.api.keys import Audience
 from config.api.serializers import ModelResponseSerializer, ResponseSerializer
 from customers.models import RecommendationFeedback, Scenario
-from customers.recommendations.result import (
+from customers.recommendations import (
     FALLBACK_LEVELS,
     FallbackLevel,
     RecommendationResult,

@@ -39,15 +39,16 @@ from customers.api.recommendation_serializers import (
     serialize_recommendations,
 )
 from customers.models import Recommendation, Scenario
-from customers.recommendations.cache import (
+from customers.recommendations import (
     RECOMMENDATION_CACHE,
+    RecommendationLookupError,
+    RecommendationRequest,
+    RecommendationResult,
     cache_owner,
     is_current,
+    recommend,
     render_result,
 )
-from customers.recommendations.pipeline import recommend
-from customers.recommendations.request import RecommendationLookupError, RecommendationRequest
-from customers.recommendations.result import RecommendationResult
 from customers.services.access import log_access
 from customers.services.recommendations import record_feedback
 

@@ -6,3 +6,52 @@ candidates (`candidates`), combine their scores (`scoring`), apply hard filters 
 business rules (`rules`), diversify, and attach the reasons (`reasons`). `explain` runs the same
 steps for one product and reports why it is recommended, or why not.
 """
+
+from customers.recommendations.cache import (
+    RECOMMENDATION_CACHE,
+    cache_owner,
+    is_current,
+    render_result,
+)
+from customers.recommendations.explain import explain_product
+from customers.recommendations.pipeline import recommend
+from customers.recommendations.reports import (
+    MAX_COUNTED_PRODUCTS,
+    Proportion,
+    best_sellers,
+    category_coverage,
+    fallback_counts,
+    feedback_counts,
+    products_matching_rule,
+    rule_reach,
+)
+from customers.recommendations.request import RecommendationLookupError, RecommendationRequest
+from customers.recommendations.result import (
+    FALLBACK_LEVELS,
+    FallbackLevel,
+    RecommendationResult,
+    RecommendedProduct,
+)
+
+__all__ = [
+    "FALLBACK_LEVELS",
+    "MAX_COUNTED_PRODUCTS",
+    "RECOMMENDATION_CACHE",
+    "FallbackLevel",
+    "Proportion",
+    "RecommendationLookupError",
+    "RecommendationRequest",
+    "RecommendationResult",
+    "RecommendedProduct",
+    "best_sellers",
+    "cache_owner",
+    "category_coverage",
+    "explain_product",
+    "fallback_counts",
+    "feedback_counts",
+    "is_current",
+    "products_matching_rule",
+    "recommend",
+    "render_result",
+    "rule_reach",
+]

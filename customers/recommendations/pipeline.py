@@ -30,6 +30,7 @@ from customers.recommendations.filters import (
     is_blocked,
     request_blocking_reasons,
 )
+from customers.recommendations.log import record_recommendation
 from customers.recommendations.product_facts import ProductFacts, load_product_facts
 from customers.recommendations.reasons import build_reasons, select_anchors
 from customers.recommendations.request import RecommendationRequest
@@ -47,7 +48,6 @@ from customers.recommendations.scoring import (
     diversify,
 )
 from customers.recommendations.segments import segment_of
-from customers.services.recommendations import record_recommendation
 
 # Fallback reasons of a request that a hard filter blocks as a whole.
 _FALLBACK_REASON_BY_FILTER = {"age": "age_not_verified", "scenario": "scenario_disabled"}

@@ -14,7 +14,7 @@ from config.errors import CultivarError
 from customers import demo
 from customers.demo import SEED, STORES, ProductFeatures, SyntheticCustomer
 from customers.models import ConsentText, CustomerProfile
-from customers.recommendations.statistics import jobs
+from customers.recommendations import statistics
 from customers.selectors.consents import active_purposes
 from customers.services import chats, consents, preferences, profiles
 from mlops.models import InboxEvent
@@ -66,9 +66,9 @@ def load_demo_data(
     created["events"] = _ingest("customer_interactions", visit_events, "events", on_progress)
 
     created["preferences"] = preferences.derive_due_preferences()
-    created["neighbors"] = jobs.update_product_neighbors()
-    created["popularity"] = jobs.update_product_popularity()
-    created["repeat_statistics"] = jobs.update_repeat_statistics()
+    created["neighbors"] = statistics.update_product_neighbors()
+    created["popularity"] = statistics.update_product_popularity()
+    created["repeat_statistics"] = statistics.update_repeat_statistics()
 
     created["chats"] = 0
     for number, customer in enumerate(customers, start=1):

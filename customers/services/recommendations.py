@@ -1,7 +1,6 @@
-"""Records of recommendation results, and feedback on them."""
+"""Feedback on recommendation results."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import connection
@@ -10,24 +9,6 @@ from config.errors import BadInput
 from customers.models import Recommendation, RecommendationFeedback
 from mlops.sql_arrays import array
 
-if TYPE_CHECKING:
-    from customers.recommendations.request import RecommendationRequest
-    from customers.recommendations.result import RecommendationResult
-
-# The customer is recorded only while they exist and consent to `history`. The row lock orders this
-# statement and an erasure of the customer one after the other.
-_INSERT_RECOMMENDATION = """
-INSERT INTO recommendations (
-  id, created_at, scenario, customer_id, session, store_id, model_version, fallback_level, products
-)
-VALUES (%s, %s, %s, (
-  SELECT c.id FROM customer_profiles c WHERE c.id = %s AND EXISTS (
-    SELECT FROM consents k
-    WHERE k.customer_id = c.id AND k.purpose = 'history' AND k.withdrawn_at IS NULL
-  )
-  FOR KEY SHARE
-), %s, %s, %s, %s, %s::uuid[])
-"""
 _INSERT_FEEDBACK = """
 INSERT INTO recommendation_feedback
   (recommendation_id, product_id, kind, session, scenario, store_id)
@@ -35,25 +16,6 @@ SELECT %s, item.product, item.kind, %s, %s, %s
 FROM unnest(%s::uuid[], %s::text[]) AS item(product, kind)
 ON CONFLICT (recommendation_id, product_id, kind, session) DO NOTHING
 """
-
-
-def record_recommendation(result: "RecommendationResult", request: "RecommendationRequest") -> None:
-    """Record a result; its customer only with consent to `history`."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT_RECOMMENDATION,
-            [
-                result.id,
-                result.created_at,
-                result.scenario.name,
-                request.customer,
-                request.session,
-                request.store.pk if request.store else None,
-                result.model_version,
-                int(result.fallback_level),
-                array(recommended.product.pk for recommended in result.recommendations),
-            ],
-        )
 
 
 def record_feedback(

@@ -51,8 +51,7 @@ class Command(BaseCommand):
     def handle(self, *, events: Path, test_days: int, at: int, **options: Any) -> None:
         """Read the events, split them by time, rank, and print the metrics of each ranker."""
         # Imported here: pandas and scipy take a second, which other commands should not wait for.
-        from customers.recommendations.evaluation.metrics import compare_rankers
-        from customers.recommendations.evaluation.splits import read_events, split_events
+        from customers.recommendations.evaluation import compare_rankers, read_events, split_events
 
         if not (0 < test_days <= 3650 and 0 < at <= 100):
             raise CommandError("--test-days must be 1 to 3650, --at 1 to 100.", returncode=2)

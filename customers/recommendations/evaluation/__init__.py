@@ -6,3 +6,12 @@ A file of events is split by time (`splits`), the statistics of the first part a
 they predict the purchases of the second part (`metrics`). Needs pandas and scipy: not for web
 processes.
 """
+
+from customers.recommendations.evaluation.metrics import compare_rankers
+from customers.recommendations.evaluation.splits import read_events, split_events
+
+__all__ = [
+    "compare_rankers",
+    "read_events",
+    "split_events",
+]

@@ -85,9 +85,11 @@ def rebuild(
     reused text included}.
 
     Safe to kill: the next call resumes the build if its fingerprint and index type are still those
-    asked for; otherwise it starts over. Only failed checks mark the index FAILED and open an alert
-    (the old index goes on serving, and the schedule starts a new build); after any other error it
-    stays BUILDING and is resumed.
+    asked for; otherwise that build is marked FAILED and the vectors are computed again, also when
+    tuning had made it FLAT. Failed checks mark the index FAILED and open an alert; the old index
+    goes on serving. After any other error before the activation the index stays BUILDING, and the
+    next call resumes it. The schedule calls again only while no serving index has the wanted
+    fingerprint. An error after the activation leaves the new index serving.
 
     Raises IndexBusy when another process builds; IndexRefused when the new index fails its checks,
     or when the source collection of composed vectors has no serving index or changes meanwhile;

@@ -1,12 +1,17 @@
 """Fixtures and settings of all tests."""
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
 from django.conf import settings
+from django.test import TransactionTestCase
+from pytest_django.plugin import DjangoDbBlocker
 
+from config.embedded.stack import SERVERS, UNREACHABLE
+from tests import baseline
 from tests.samples.suppliers.server import SampleSupplier
 
 IS_UNIT_RUN = settings.SETTINGS_MODULE == "config.settings.unit"
@@ -18,11 +23,43 @@ hypothesis.settings.register_profile("unit", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("unit" if IS_UNIT_RUN else "cultivar")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Name the servers that bin/test did not start in the report of a test that failed."""
+    report = yield
+    missing = [
+        name
+        for name, server in SERVERS.items()
+        if os.environ.get(server.setting) == UNREACHABLE[server.setting]
+    ]
+    if report.failed and missing and not IS_UNIT_RUN:
+        report.sections.append(
+            (
+                "Servers",
+                f"Not started for this path: {', '.join(missing)}. If the test needs one, add it"
+                " in SERVERS_BY_PATH of config/embedded/test_servers.py.",
+            )
+        )
+    return report
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     """Fail tests that need the database where pytest runs with the settings of unit tests."""
     if IS_UNIT_RUN:
         pytest.fail("This test needs servers; run it with bin/test PATH.", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Restore the rows of the migrations after tests that commit, where Django would flush."""
+    with django_db_blocker.unblock():
+        baseline.save()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", baseline.restore)
+        yield
 
 
 @pytest.fixture

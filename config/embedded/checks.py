@@ -6,8 +6,6 @@ from pathlib import Path
 _BIN = Path(sys.executable).parent
 _MANAGE = [sys.executable, "manage.py"]
 
-SLOWEST = "types"
-"""The check that is started first and runs beside the others."""
 CHECKS: dict[str, list[str]] = {
     "types": [str(_BIN / "mypy")],
     "lint": [str(_BIN / "ruff"), "check"],

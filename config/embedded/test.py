@@ -10,17 +10,19 @@ from pathlib import Path
 import psycopg
 from rich.console import Console
 
-from config.embedded.checks import CHECKS, SLOWEST
+from config.embedded.checks import CHECKS
 from config.embedded.orphans import terminate_descendants_on_exit
 from config.embedded.server import ServerFailed
-from config.embedded.stack import EXTERNAL_SETTINGS, ROOT, SERVERS, Stack
+from config.embedded.stack import EXTERNAL_SETTINGS, ROOT, Stack
 from config.embedded.test_run import (
+    RunningStep,
     StepResult,
     run_pytest,
+    show_coverage,
     show_results,
     show_skipped,
-    start_step,
 )
+from config.embedded.test_servers import is_unit_run, servers_of
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -28,7 +30,9 @@ TEMPLATE = "cultivar_template"
 PRODUCTION = "config.settings.production"
 TEST = "config.settings.test"
 UNIT = "config.settings.unit"
-UNIT_TESTS = ROOT / "tests" / "unit"
+PACKAGES = ("config", "mlops", "vectors", "catalog", "customers", "competitors", "biometrics")
+MAX_WORKERS = 8
+"""Each takes 0.6 GB with its models, and one of the 16 databases of Redis."""
 
 
 def throwaway_environment(stack: Stack) -> dict[str, str]:
@@ -54,8 +58,9 @@ def main() -> int:
     console = Console(highlight=False)
     with terminate_descendants_on_exit():
         directory = throwaway_directory()
-        needs = tuple(SERVERS) if needs_servers(options) else ()
-        stack = Stack(directory / "state", settings={}, needs=needs, is_throwaway=True)
+        stack = Stack(
+            directory / "state", settings={}, needs=needed_servers(options), is_throwaway=True
+        )
         try:
             return _run(options, stack, directory, console)
         except KeyboardInterrupt:
@@ -77,93 +82,140 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "paths",
         nargs="*",
         metavar="PATH",
-        help="run only these tests (file, folder, file::test), without the static checks; "
-        "those under tests/unit start no servers",
+        help="run only these tests (file, folder, file::test), without the static checks, on the "
+        "servers that their folders need; those under tests/unit need none",
     )
     parser.add_argument("--quick", action="store_true", help="skip tests marked slow")
     parser.add_argument("--static", action="store_true", help="only the static checks (bin/check)")
+    parser.add_argument(
+        "--coverage", action="store_true", help="print the lines that the tests ran, by package"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that run tests; default: by the number of cores, none for a PATH",
+    )
     return parser.parse_args(arguments)
 
 
-def needs_servers(options: argparse.Namespace) -> bool:
-    """Return whether the run includes tests other than those under tests/unit."""
-    if options.static:
-        return False
-    files = [(ROOT / path.partition("::")[0]).resolve() for path in options.paths]
-    return not files or not all(file.is_relative_to(UNIT_TESTS) for file in files)
+def needed_servers(options: argparse.Namespace) -> frozenset[str]:
+    """Return the names of the servers that the run needs."""
+    return frozenset() if options.static else servers_of(options.paths or ["tests"])
+
+
+def worker_count(options: argparse.Namespace) -> int:
+    """
+    Return the number of processes that run tests; 0 runs them in pytest's own process.
+
+    Tests mostly wait for servers, so that there are more workers than cores.
+    """
+    if options.workers is not None:
+        return int(options.workers)
+    if options.paths:
+        return 0
+    return min(MAX_WORKERS, (os.cpu_count() or 1) + 1)
 
 
 def _run(options: argparse.Namespace, stack: Stack, directory: Path, console: Console) -> int:
+    checks: list[RunningStep] = []
     results: list[StepResult] = []
-    has_tests = not options.static
-    has_checks = not options.paths
-    has_servers = needs_servers(options)
-    if has_servers:
-        with console.status("Starting throwaway servers …"):
-            stack.start()
-    environment = throwaway_environment(stack)
-    if has_checks:
-        results += _run_checks(environment, console)
     summary = ""
-    if has_tests:
-        if has_servers:
-            results += _prepare_tests(environment, console)
-        report = directory / "report.xml"
-        settings = TEST if has_servers else UNIT
-        step = start_step(
-            "pytest",
-            _pytest_command(options, report),
-            directory=ROOT,
-            environment={**environment, "DJANGO_SETTINGS_MODULE": settings},
-        )
-        result, summary = run_pytest(step, console)
+    # Ports and passwords, which are parts of the environment of the checks, are known from now on.
+    stack.prepare()
+    if not options.paths:
+        checks = _start_checks(throwaway_environment(stack), console)
+    if not options.static:
+        if stack.servers:
+            with console.status("Starting throwaway servers …"):
+                stack.start()
+        environment = throwaway_environment(stack)
+        preparations = _start_preparations(environment, stack, console)
+        results += [preparation.finish() for preparation in preparations]
+        result, summary = _run_tests(options, environment, directory, console)
         results.append(result)
-        show_skipped(report, console)
+    results = [check.finish() for check in checks] + results
     show_results(results, console)
     if summary:
         print(summary, flush=True)
     return next((result.exit_code for result in reversed(results) if result.exit_code), 0)
 
 
-def _run_checks(environment: dict[str, str], console: Console) -> list[StepResult]:
+def _start_checks(environment: dict[str, str], console: Console) -> list[RunningStep]:
+    """Start the static checks, which run beside each other and beside the tests."""
     environment = {**environment, "DJANGO_SETTINGS_MODULE": PRODUCTION}
-    slowest = start_step(SLOWEST, CHECKS[SLOWEST], directory=ROOT, environment=environment)
-    results = [
-        start_step(name, command, directory=ROOT, environment=environment).finish(console)
+    return [
+        RunningStep(name, command, directory=ROOT, environment=environment, console=console)
         for name, command in CHECKS.items()
-        if name != SLOWEST
     ]
-    return [*results, slowest.finish(console)]
 
 
-def _prepare_tests(environment: dict[str, str], console: Console) -> list[StepResult]:
-    """Download the models and migrate a template, of which the tests' databases are copies."""
+def _start_preparations(
+    environment: dict[str, str], stack: Stack, console: Console
+) -> list[RunningStep]:
+    """
+    Start to migrate a template, of which the tests' databases are copies, and to fetch the models.
+
+    Adds the name of the template to the environment.
+    """
+    if "postgres" not in stack.servers:
+        return []
     server_url = environment["DATABASE_URL"].rsplit("/", 1)[0]
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
     environment["TEST_DATABASE_TEMPLATE"] = TEMPLATE
     test_environment = {**environment, "DJANGO_SETTINGS_MODULE": TEST}
     manage = [sys.executable, "manage.py"]
-    migrate = start_step(
+    migrate = RunningStep(
         "template database",
         [*manage, "migrate", "--no-input", "--verbosity", "0"],
         directory=ROOT,
         environment={**test_environment, "DATABASE_URL": f"{server_url}/{TEMPLATE}"},
+        console=console,
     )
-    models = start_step(
-        "model files", [*manage, "fetch_models"], directory=ROOT, environment=test_environment
+    models = RunningStep(
+        "model files",
+        [*manage, "fetch_models"],
+        directory=ROOT,
+        environment=test_environment,
+        console=console,
     )
-    return [migrate.finish(console), models.finish(console)]
+    return [migrate, models]
 
 
-def _pytest_command(options: argparse.Namespace, report: Path) -> list[str]:
+def _run_tests(
+    options: argparse.Namespace, environment: dict[str, str], directory: Path, console: Console
+) -> tuple[StepResult, str]:
+    """Run pytest; return its result and its summary line."""
+    report = directory / "report.xml"
+    coverage_report = directory / "coverage.json"
+    result, summary = run_pytest(
+        _pytest_command(options, report, coverage_report),
+        directory=ROOT,
+        environment={
+            **environment,
+            "DJANGO_SETTINGS_MODULE": UNIT if is_unit_run(options.paths) else TEST,
+            "COVERAGE_FILE": str(directory / "coverage"),
+        },
+        console=console,
+    )
+    show_skipped(report, console)
+    if options.coverage:
+        show_coverage(coverage_report, console)
+    return result, summary
+
+
+def _pytest_command(options: argparse.Namespace, report: Path, coverage_report: Path) -> list[str]:
     command = [sys.executable, "-m", "pytest", f"--junitxml={report}", "-rfEs"]
-    command += ["--disable-socket", "--allow-unix-socket", "--allow-hosts=127.0.0.1,::1,localhost"]
-    command += ["-n", "0"] if options.paths else ["-n", "2", "--dist", "loadfile"]
+    # A file stays in one worker, with its servers. The slowest files come first, in their folder.
+    command += ["-n", str(worker_count(options)), "--dist", "loadfile", "--no-loadscope-reorder"]
     if sys.stdout.isatty():
         command.append("--color=yes")
     if options.quick:
         command += ["-m", "not slow"]
+    if options.coverage:
+        command += [f"--cov={package}" for package in PACKAGES]
+        command += [f"--cov-report=json:{coverage_report}"]
     return [*command, *(options.paths or ["tests"])]
 
 

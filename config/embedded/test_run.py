@@ -1,8 +1,11 @@
 """Steps of bin/test: each is a command with a result and a duration."""
 
+import json
 import re
 import subprocess
+import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,58 +30,61 @@ class StepResult:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunningStep:
-    """A command that is running."""
+    """A command that runs in the background; its result, and output if it fails, is shown."""
 
-    name: str
-    process: subprocess.Popen[str]
-    started: float
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        directory: Path,
+        environment: Mapping[str, str],
+        console: Console,
+    ) -> None:
+        self.name = name
+        self._console = console
+        self._started_at = time.monotonic()
+        self._process = _start_process(command, directory=directory, environment=environment)
+        self._result: StepResult | None = None
+        # A daemon, so that an interrupted run does not wait for it.
+        self._thread = threading.Thread(target=self._wait, daemon=True)
+        self._thread.start()
 
-    def finish(self, console: Console) -> StepResult:
-        """Wait for the command; show its result, and its output if it failed."""
-        output, _ = self.process.communicate()
-        result = StepResult(
+    def finish(self) -> StepResult:
+        """Wait for the command; return its result."""
+        self._thread.join()
+        assert self._result
+        return self._result
+
+    def _wait(self) -> None:
+        output, _ = self._process.communicate()
+        self._result = StepResult(
             name=self.name,
-            exit_code=self.process.returncode,
-            seconds=time.monotonic() - self.started,
+            exit_code=self._process.returncode,
+            seconds=time.monotonic() - self._started_at,
         )
-        if result.exit_code:
-            console.rule(f"[red]{self.name} failed")
+        if self._result.exit_code:
+            self._console.rule(f"[red]{self.name} failed")
             print(output, flush=True)
-        _show_result(console, result)
-        return result
+        _show_result(self._console, self._result)
 
 
-def start_step(
-    name: str, command: Sequence[str], *, directory: Path, environment: Mapping[str, str]
-) -> RunningStep:
-    """Start a step; a caller that is interrupted must end it."""
-    process = subprocess.Popen(
-        launch_command(command),
-        cwd=directory,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    return RunningStep(name=name, process=process, started=time.monotonic())
-
-
-def run_pytest(step: RunningStep, console: Console) -> tuple[StepResult, str]:
-    """Print the output of pytest while it runs; return its result and its summary line."""
+def run_pytest(
+    command: Sequence[str], *, directory: Path, environment: Mapping[str, str], console: Console
+) -> tuple[StepResult, str]:
+    """Run pytest and print its output meanwhile; return its result and its summary line."""
+    started_at = time.monotonic()
+    process = _start_process(command, directory=directory, environment=environment)
     summary = ""
-    assert step.process.stdout
-    for line in step.process.stdout:
+    assert process.stdout
+    for line in process.stdout:
         print(line, end="", flush=True)
         plain = _COLORS.sub("", line.strip())
         if _SUMMARY.match(plain):
             summary = plain
-    exit_code = step.process.wait()
     result = StepResult(
-        name=step.name, exit_code=exit_code, seconds=time.monotonic() - step.started
+        name="pytest", exit_code=process.wait(), seconds=time.monotonic() - started_at
     )
     _show_result(console, result)
     return result, summary
@@ -114,6 +120,45 @@ def show_results(results: Sequence[StepResult], console: Console) -> None:
     console.print(table)
 
 
+def show_coverage(report: Path, console: Console) -> None:
+    """Show the share of lines that the tests ran, by package, from coverage's JSON report."""
+    if not report.exists():
+        return
+    files = json.loads(report.read_text())["files"]
+    statements: Counter[str] = Counter()
+    covered: Counter[str] = Counter()
+    for name, file in files.items():
+        package = Path(name).parts[0]
+        statements[package] += file["summary"]["num_statements"]
+        covered[package] += file["summary"]["covered_lines"]
+    table = Table("package", "statements", "run", "share")
+    for package in sorted(statements):
+        _add_coverage_row(table, package, statements[package], covered[package])
+    _add_coverage_row(table, "all", statements.total(), covered.total())
+    console.print(table)
+
+
+def _add_coverage_row(table: Table, package: str, statements: int, covered: int) -> None:
+    share = covered / statements if statements else 1.0
+    table.add_row(package, str(statements), str(covered), f"{share:.1%}")
+
+
 def _show_result(console: Console, result: StepResult) -> None:
     word = f"[red]failed ({result.exit_code})[/red]" if result.exit_code else "[green]ok[/green]"
     console.print(f"  {word}  {result.name} [dim]({result.seconds:.1f} s)[/dim]")
+
+
+def _start_process(
+    command: Sequence[str], *, directory: Path, environment: Mapping[str, str]
+) -> "subprocess.Popen[str]":
+    """Start a command in a new session; a caller that is interrupted must end it."""
+    return subprocess.Popen(
+        launch_command(command),
+        cwd=directory,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )

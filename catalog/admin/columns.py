@@ -18,12 +18,14 @@ from catalog.ingest.vocabulary import CATEGORIES
 
 _UNITS = {
     "size": ("g", "ml", "mg"),
-    **dict.fromkeys(("thc", "cbd", "lot_thc", "lot_cbd"), ("%", "mg/g", "mg", "mg/ml")),
+    **dict.fromkeys(("thc", "cbd", "lot_thc", "lot_cbd"), ("%", "fraction", "mg/g", "mg", "mg/ml")),
+    **dict.fromkeys(("thc_low", "thc_high", "cbd_low", "cbd_high"), ("%", "fraction")),
 }
 _ENCODINGS = {
     "": "detect",
     "utf-8": "UTF-8",
     "cp1252": "Windows (cp1252)",
+    "mac_roman": "Mac Roman",
     "utf-16-le": "UTF-16",
 }
 _DELIMITERS = {"": "detect", ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}

@@ -25,8 +25,9 @@ class ProductRecord:
 
     `thc_low`, `thc_high`, `cbd_low` and `cbd_high` are ends in percent; `thc` and `cbd` are texts
     of any unit; `lot_thc` and `lot_cbd` were typed by store staff from the lot in stock. `price` is
-    None for a source without prices. `event_at` is the source's own time of change. `defect` is the
-    reason why the record's shape is wrong; "": none.
+    None for a source without prices. `event_at` is the source's own time of change; `lot` is
+    the lot or batch of a row of which a product may have several. `flags` are doubts of the file
+    reader. `defect` is the reason why the record's shape is wrong; "": none.
     """
 
     source: str
@@ -58,6 +59,8 @@ class ProductRecord:
     terpenes: tuple[str, ...] = ()
     terpene_source: str = ""
     event_at: datetime | None = None
+    lot: str = ""
+    flags: tuple[str, ...] = ()
     defect: str = ""
 
 
@@ -114,6 +117,7 @@ class LicenceRecord:
     effective_on: str = ""
     expires_on: str = ""
     day_first: bool = False
+    flags: tuple[str, ...] = ()
     defect: str = ""
 
 

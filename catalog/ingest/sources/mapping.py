@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mlops.pipelines.connectors.sheets import SheetFormat
 
+Unit = Literal["%", "fraction", "mg/g", "mg", "mg/ml", "g", "ml"]
+"""Unit of the bare numbers of a column; a fraction is one of 1."""
 PRODUCT_FIELDS = (
     "name",
     "brand",
@@ -31,6 +33,7 @@ PRODUCT_FIELDS = (
     "url",
     "terpenes",
     "event_at",
+    "lot",
 )
 """Fields of ProductRecord that a column may be mapped to."""
 LICENCE_FIELDS = ("name", "province", "licence_classes", "status", "effective_on", "expires_on")
@@ -47,7 +50,8 @@ class SheetMapping(BaseModel):
     Column mapping of a sheet of products or licence holders.
 
     columns: field → column. defaults: field → text where the column is missing or blank.
-    units: field → unit appended to a bare number (size "g", thc "%", "mg/g").
+    units: field → unit appended to a bare number (size "g", thc "%", "mg/g"); "fraction": of one,
+    0.225 is 22.5 %.
     values: field → word in the sheet → catalogue word. id_columns: columns that identify a row;
     none: name, brand, size and category together.
     """
@@ -58,14 +62,14 @@ class SheetMapping(BaseModel):
     columns: dict[str, str] = Field(default_factory=dict)
     id_columns: tuple[str, ...] = ()
     defaults: dict[str, str] = Field(default_factory=dict)
-    units: dict[str, Literal["%", "mg/g", "mg", "mg/ml", "g", "ml"]] = Field(default_factory=dict)
+    units: dict[str, Unit] = Field(default_factory=dict)
     values: dict[str, dict[str, str]] = Field(default_factory=dict)
     language: Literal["en", "fr"] = "en"
     price_kind: Literal["retail", "wholesale"] = "retail"
     day_first: bool = False
     sheet: str = ""
     header_row: int = Field(default=1, ge=1, le=100)
-    encoding: Literal["", "utf-8", "cp1252", "utf-16-le", "utf-16-be"] = ""
+    encoding: Literal["", "utf-8", "cp1252", "mac_roman", "utf-16-le", "utf-16-be"] = ""
     delimiter: Literal["", ",", ";", "\t", "|"] = ""
 
     @model_validator(mode="after")

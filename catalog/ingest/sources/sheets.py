@@ -1,10 +1,14 @@
 """Sheet sources: CSV or Excel lists, by URL or uploaded, read by a column mapping from staff."""
 
 import hashlib
+import io
+import re
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, BinaryIO, Generic, TypeVar, cast
 
@@ -12,19 +16,28 @@ from dateutil import parser as dates
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from catalog.ingest.records import ProductRecord
+from catalog.ingest.records import LicenceRecord, ProductRecord
 from catalog.ingest.sources.mapping import SheetMapping
 from mlops.pipelines.connectors.http import SourceClient, SourceResponse
-from mlops.pipelines.connectors.sheets import SheetPart, is_workbook, read_sheet_rows, split_sheet
+from mlops.pipelines.connectors.sheets import (
+    SheetLayout,
+    SheetPart,
+    SheetRow,
+    is_workbook,
+    read_sheet_rows,
+    row_defect,
+    split_sheet,
+)
 from mlops.pipelines.definitions import RawResponse
 from mlops.pipelines.errors import SourceBroken
 
 _IN_STOCK_WORDS = frozenset(
     {"in stock", "instock", "available", "yes", "true", "1", "y", "en stock", "disponible", "oui"}
 )
+_NUMBER = re.compile(r"\d*[.,]?\d+(?:[eE][-+]?\d{1,2})?")
 _COPY_CHUNK_BYTES = 2**20
 _MAX_ID_LENGTH = 100
-RecordT = TypeVar("RecordT")
+RecordT = TypeVar("RecordT", ProductRecord, LicenceRecord)
 
 
 class ListSource(ABC, Generic[RecordT]):
@@ -45,7 +58,10 @@ class ListSource(ABC, Generic[RecordT]):
 
     def fetch(self, client: SourceClient, *, limit: int | None) -> Iterator[RawResponse]:
         """
-        Yield the file in parts: bundle "rows/NUMBER", roles "head" and "rows".
+        Yield the file in parts: bundle "rows/NUMBER", roles "head", "layout" and "rows".
+
+        The layout is what was detected from the whole file: encoding, delimiter, number of the
+        part's first line.
 
         limit: maximum number of rows. Raises SourceBroken: unreadable file, missing columns, or no
         rows.
@@ -61,8 +77,9 @@ class ListSource(ABC, Generic[RecordT]):
             ):
                 if number == 1:
                     self._check_columns(part)
-                for role, body in (("head", part.head), ("rows", part.rows)):
-                    if role == "rows" or body:
+                bodies = {"head": part.head, "layout": part.layout.to_json(), "rows": part.rows}
+                for role, body in bodies.items():
+                    if body:
                         yield RawResponse.from_response(
                             _with_body(response, body), bundle=f"rows/{number:06}", role=role
                         )
@@ -70,14 +87,30 @@ class ListSource(ABC, Generic[RecordT]):
     def parse(self, bundle: Sequence[RawResponse]) -> Iterator[RecordT]:
         """Yield a record for each row that is not empty."""
         by_role = {response.role: response.body for response in bundle}
-        for row in read_sheet_rows(
-            SheetPart(by_role.get("head", b""), by_role["rows"]), self.mapping.form
-        ):
-            yield self.record(row)
+        head, rows = by_role.get("head", b""), by_role.get("rows", b"")
+        if "layout" in by_role:
+            parts = iter([SheetPart(head, rows, SheetLayout.from_json(by_role["layout"]))])
+        else:  # landed before layouts were recorded
+            parts = split_sheet(io.BytesIO(head + rows), self.mapping.form)
+        for part in parts:
+            yield from map(self.read_row, read_sheet_rows(part, self.mapping.form))
+
+    def read_row(self, row: SheetRow) -> RecordT:
+        """Return the record of a row with the flags and the defect of the row."""
+        record = self.record(row.values)
+        return replace(
+            record, defect=row.defect or record.defect, flags=(*record.flags, *row.flags)
+        )
 
     def parse_payload(self, payload: Mapping[str, Any]) -> Iterator[RecordT]:
         """Yield the record of a quarantined row, as received or as corrected by staff."""
-        yield self.record({column: str(value) for column, value in payload.items()})
+        yield self.read_row(
+            SheetRow(
+                {column: str(value) for column, value in payload.items()},
+                line=0,
+                defect=row_defect(payload),
+            )
+        )
 
     @abstractmethod
     def record(self, row: Mapping[str, str]) -> RecordT:
@@ -98,6 +131,8 @@ class ListSource(ABC, Generic[RecordT]):
         text = row.get(mapping.columns.get(field, ""), "").strip()
         text = mapping.values.get(field, {}).get(text, text) or mapping.defaults.get(field, "")
         unit = mapping.units.get(field)
+        if unit == "fraction":
+            return _percent_of_fraction(text)
         is_bare_number = text.replace(".", "").replace(",", "").isdigit()
         return f"{text} {unit}" if unit and is_bare_number else text
 
@@ -118,9 +153,10 @@ class ListSource(ABC, Generic[RecordT]):
         if first is None:
             raise SourceBroken(f"{self.label} has no rows.")
         mapped = {*self.mapping.columns.values(), *self.mapping.id_columns}
-        if missing := sorted(mapped - set(first)):
+        if missing := sorted(mapped - set(first.values)):
             raise SourceBroken(
-                f"{self.label} has no column {', '.join(missing)}; it has {', '.join(first)}."
+                f"{self.label} has no column {', '.join(missing)}; "
+                f"it has {', '.join(first.values)}."
             )
 
 
@@ -152,6 +188,14 @@ class SheetSource(ListSource[ProductRecord]):
 
     def _has_field(self, field: str) -> bool:
         return field in self.mapping.columns or field in self.mapping.defaults
+
+
+def _percent_of_fraction(text: str) -> str:
+    """Return a fraction of one ("0.225") as a percentage ("22.5%"); any other text as it is."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    percent = f"{Decimal(text.replace(',', '.')) * 100:f}"
+    return f"{percent.rstrip('0').rstrip('.') if '.' in percent else percent}%"
 
 
 def _hash_id(text: str) -> str:

@@ -8,7 +8,14 @@ from pydantic import Field
 
 from catalog.selectors import product_ids_by_reference
 from competitors.services import OfferObservation, record_observations
-from mlops.streams.event_types import Event, EventData, EventType, register
+from mlops.streams.event_types import (
+    Event,
+    EventData,
+    EventType,
+    Outcome,
+    register,
+    rejected,
+)
 
 
 class OfferData(EventData):
@@ -22,11 +29,13 @@ class OfferData(EventData):
     in_stock: bool | None = Field(default=None, description="null if unknown")
 
 
-def apply_offers(events: Sequence[Event]) -> Mapping[UUID, str]:
-    """Store one observation for each event, with the event's id. Return reasons by event id."""
+def apply_offers(events: Sequence[Event]) -> Mapping[UUID, Outcome]:
+    """Store one observation for each event, with the event's id; return outcomes by event id."""
     products = product_ids_by_reference(event.data.product_id for event in events)
-    rejected = {
-        event.id: f"product {event.data.product_id} is not known"
+    outcomes = {
+        event.id: rejected(
+            "product_unknown", f"product {event.data.product_id} is not known", "data.product_id"
+        )
         for event in events
         if event.data.product_id not in products
     }
@@ -40,10 +49,10 @@ def apply_offers(events: Sequence[Event]) -> Mapping[UUID, str]:
             observed_at=event.occurred_at,
         )
         for event in events
-        if event.id not in rejected
+        if event.id not in outcomes
     ]
     record_observations(observations=observations)
-    return rejected
+    return outcomes
 
 
 register(

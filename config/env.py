@@ -92,6 +92,11 @@ class Environment(BaseSettings):
         ge=1,
         description="consumer lag of a partition, in events, that opens an alert",
     )
+    event_ignored_products: Annotated[list[str], NoDecode] = Field(
+        default=[],
+        description="references on receipts that are no products, such as fees, comma separated;"
+        " their lines are neither stored nor quarantined",
+    )
     aws_storage_bucket_name: str = Field(
         default="", description="S3 bucket of raw records; empty: files in STATE_DIR"
     )
@@ -136,7 +141,13 @@ class Environment(BaseSettings):
         default="json", description="format of log lines"
     )
 
-    @field_validator("allowed_hosts", "csrf_trusted_origins", "alert_emails", mode="before")
+    @field_validator(
+        "allowed_hosts",
+        "csrf_trusted_origins",
+        "alert_emails",
+        "event_ignored_products",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):

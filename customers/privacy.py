@@ -50,12 +50,12 @@ _RECOMMENDATIONS_SQL = "SELECT r.id FROM recommendations r WHERE r.customer_id =
 _ANONYMOUS_ORDERS_SQL = """
 FROM (
   WITH orders AS MATERIALIZED (
-    SELECT order_id, gen_random_uuid()::text AS anonymous_id FROM purchases
-    WHERE customer_id = %(id)s GROUP BY order_id
+    SELECT order_id, store_id, gen_random_uuid()::text AS anonymous_id FROM purchases
+    WHERE customer_id = %(id)s GROUP BY order_id, store_id
   )
   SELECT * FROM orders
 ) AS o
-WHERE o.order_id = t.order_id
+WHERE o.order_id = t.order_id AND o.store_id IS NOT DISTINCT FROM t.store_id
 """
 
 
@@ -134,7 +134,11 @@ register(
     ),
     PersonalRows(name="consents", table="consents", where="t.customer_id = %(id)s"),
     PersonalRows(
-        name="customer_profiles", table="customer_profiles", where="t.id = %(id)s", order=90
+        name="customer_profiles",
+        table="customer_profiles",
+        where="t.id = %(id)s",
+        identifier_columns=("external_customer_id",),
+        order=90,
     ),
     PersonalRows(
         name="personal_access",

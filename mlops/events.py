@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mlops.quality.thresholds import evaluate_thresholds
 from mlops.sql_arrays import array
-from mlops.streams.event_types import Event, EventData, EventType, register
+from mlops.streams.event_types import Event, EventData, EventType, Outcome, register
 
 _INSERT = """
 INSERT INTO system_metrics (id, source, name, value, level, message, measured_at)
@@ -38,7 +38,7 @@ class LogData(EventData):
     message: str = Field(min_length=1, max_length=10_000, description="text of the line")
 
 
-def apply_metrics(events: Sequence[Event]) -> Mapping[UUID, str]:
+def apply_metrics(events: Sequence[Event]) -> Mapping[UUID, Outcome]:
     """Store measurements, and evaluate the thresholds with the newest of each metric."""
     _insert([(event, event.data.value, "", "") for event in events])
     newest: dict[tuple[str, str], Event] = {}
@@ -50,7 +50,7 @@ def apply_metrics(events: Sequence[Event]) -> Mapping[UUID, str]:
     return {}
 
 
-def apply_logs(events: Sequence[Event]) -> Mapping[UUID, str]:
+def apply_logs(events: Sequence[Event]) -> Mapping[UUID, Outcome]:
     """Store log lines."""
     _insert([(event, None, event.data.level, event.data.message) for event in events])
     return {}

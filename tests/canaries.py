@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -112,6 +113,7 @@ def create_canary_customer(product: Product, index: VectorIndex) -> CanaryCustom
             language="en",
             by="key:test",
             channel=canary,
+            given_at=datetime(2020, 1, 1, tzinfo=UTC),
         )
     CustomerProfile.objects.filter(pk=profile.pk).update(
         stated_preferences={"strain_types": [canary]},

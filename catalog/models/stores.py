@@ -74,6 +74,12 @@ class StoreStock(models.Model):
         Product, on_delete=models.CASCADE, related_name="stock", db_comment="product"
     )
     quantity = models.IntegerField(db_comment="units on hand")
+    reported_quantity = models.IntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        db_comment="negative number that the till reported instead; NULL: as in quantity",
+    )
     counted_at = models.DateTimeField(
         db_default=Now(), db_comment="time of the count; a later count is never overwritten"
     )

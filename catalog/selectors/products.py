@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from catalog.models import Product
 from mlops.sql_arrays import array
 
-# Product ids by client reference: our id first, then the SKU. A merged product has the id of the
+# Product ids by client reference: our id, SKU or GTIN. A merged product has the id of the
 # product it was merged into.
 _IDS_BY_REFERENCE_SQL = """
 SELECT requested.reference, coalesce(p.merged_into_id, p.id)
@@ -23,6 +23,11 @@ UNION ALL
 SELECT requested.reference, coalesce(p.merged_into_id, p.id)
 FROM unnest(%s::text[]) AS requested(reference)
 JOIN products p ON p.sku = requested.reference
+UNION ALL
+SELECT requested.reference, coalesce(p.merged_into_id, p.id)
+FROM unnest(%s::text[]) AS requested(reference)
+JOIN products p ON p.gtin = lpad(requested.reference, 14, '0')
+WHERE requested.reference ~ '^([0-9]{8}|[0-9]{12,14})$'
 ORDER BY 1, 2
 """
 _UUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
@@ -120,15 +125,15 @@ def _current_products_sql() -> str:
 
 def product_ids_by_reference(references: Iterable[str]) -> dict[str, UUID]:
     """
-    Return product ids by client reference: our id or a SKU. Unknown references are left out.
+    Return product ids by client reference: our id, a SKU or a GTIN. Unknown ones are left out.
 
-    Of several products with one SKU, the one with the lowest id.
+    Of several products with one reference, the one with the lowest id.
     """
     requested = sorted(set(references))
     if not requested:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_IDS_BY_REFERENCE_SQL, [requested, _UUID_PATTERN, requested])
+        cursor.execute(_IDS_BY_REFERENCE_SQL, [requested, _UUID_PATTERN, requested, requested])
         ids: dict[str, UUID] = {}
         for reference, pk in cursor.fetchall():
             ids.setdefault(reference, pk)

@@ -12,10 +12,13 @@ from mlops.sql_arrays import array
 
 # Writes counts unless a newer one is stored.
 _UPSERT_COUNTS = """
-INSERT INTO store_stock (store_id, product_id, quantity, counted_at)
-SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::timestamptz[])
+INSERT INTO store_stock (store_id, product_id, quantity, reported_quantity, counted_at)
+SELECT store_id, product_id, greatest(reported, 0), CASE WHEN reported < 0 THEN reported END, at
+FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::timestamptz[])
+  AS counts(store_id, product_id, reported, at)
 ON CONFLICT (store_id, product_id)
-DO UPDATE SET quantity = excluded.quantity, counted_at = excluded.counted_at
+DO UPDATE SET quantity = excluded.quantity, reported_quantity = excluded.reported_quantity,
+  counted_at = excluded.counted_at
 WHERE store_stock.counted_at <= excluded.counted_at
 """
 # Copies the loser's counts to the survivor; ordered by store, as other writers, against deadlocks.
@@ -39,7 +42,7 @@ DELETE FROM store_stock WHERE id IN (
 
 @dataclass(frozen=True, slots=True)
 class StockCount:
-    """Units of a product in a store at a time."""
+    """Units of a product in a store at a time; a negative number is stored as 0 and marked."""
 
     store: UUID
     product: UUID

@@ -42,4 +42,5 @@ def correct_store_stock(
         for row in deleted_rows:
             row.delete()
         for row in saved_rows:
+            row.reported_quantity = None  # a person has counted
             row.save()

@@ -82,6 +82,9 @@ class Postgres(Server):
             "port": self.port,
             "unix_socket_directories": "",
             "max_connections": 200,
+            # Details and statements of failed commands can contain personal data.
+            "log_error_verbosity": "terse",
+            "log_min_error_statement": "panic",
         }
         if self.is_throwaway:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

@@ -19,5 +19,6 @@ KAFKA_DEAD_LETTER_SUFFIX = ENV.kafka_dead_letter_suffix
 KAFKA_SESSION_TIMEOUT_SECONDS = ENV.kafka_session_timeout_seconds
 KAFKA_BATCH_SIZE = ENV.kafka_batch_size
 KAFKA_LAG_ALERT = ENV.kafka_lag_alert
+EVENT_IGNORED_PRODUCTS = frozenset(ENV.event_ignored_products)
 # A broker that does not respond for this time is unavailable; the work is retried.
 KAFKA_TIMEOUT_SECONDS = 10

@@ -23,7 +23,7 @@ _INVALID_STOCK_COUNT = {
     "id": "0b0f5f0e-3c1d-4f6a-8a68-5b1d2f9e7c33",
     "type": "stock",
     "occurred_at": "2026-11-20T17:45:00-05:00",
-    "data": {"store_code": "TOR-QUEEN", "product_id": "OCS-100245", "quantity": -1},
+    "data": {"store_code": "TOR-QUEEN", "product_id": "OCS-100245", "quantity": 1.5},
 }
 _REQUEST = OpenApiExample(
     "Purchase and stock count",
@@ -37,20 +37,25 @@ _RESPONSE = OpenApiExample(
         "accepted": 1,
         "duplicate": 0,
         "rejected": 1,
+        "ignored": 0,
         "results": [
             {
                 "index": 0,
                 "id": _PURCHASE["id"],
                 "status": "accepted",
+                "code": "",
                 "reason": "",
                 "field": "",
+                "warnings": [],
             },
             {
                 "index": 1,
                 "id": _INVALID_STOCK_COUNT["id"],
                 "status": "rejected",
-                "reason": "data.quantity: Input should be greater than or equal to 0",
+                "code": "invalid",
+                "reason": "data.quantity: Input should be a valid integer",
                 "field": "data.quantity",
+                "warnings": [],
             },
         ],
     },

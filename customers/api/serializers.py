@@ -7,12 +7,12 @@ from rest_framework import serializers
 from catalog.reference.provinces import PROVINCES
 from config.api.keys import Audience
 from config.api.serializers import ModelResponseSerializer, ResponseSerializer
+from customers.external_ids import MAX_EXTERNAL_ID_LENGTH
 from customers.models import Consent, ConsentText, CustomerProfile, Interaction, Purchase
 from customers.selectors.consents import active_purposes
 from customers.selectors.stores import all_stores
 from customers.services.profiles import (
     LEGAL_AGES,
-    MAX_EXTERNAL_ID_LENGTH,
     STRAIN_TYPES,
     provinces_of_legal_age,
 )

@@ -52,6 +52,7 @@ class Purchase(models.Model):
         indexes = [
             models.Index(fields=["customer", "-purchased_at"], name="purchases_by_customer"),
             models.Index(fields=["store", "-purchased_at"], name="purchases_by_store"),
+            models.Index(fields=["order_id", "line"], name="purchases_by_order"),
         ]
 
     def __str__(self) -> str:

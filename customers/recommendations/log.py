@@ -1,13 +1,16 @@
 """Records of recommendation results."""
 
-from django.db import connection
+from django.db import connection, transaction
 
 from customers.recommendations.request import RecommendationRequest
 from customers.recommendations.result import RecommendationResult
 from mlops.sql_arrays import array
 
-# The customer is recorded only while they exist and consent to `history`. The row lock orders this
-# statement and an erasure of the customer one after the other.
+# Locks the customer until the record is written, so that a withdrawal or an erasure at the same
+# moment finds it. A statement of its own: one that waits for a lock reads consents as they were
+# before it waited.
+_LOCK_CUSTOMER = "SELECT FROM customer_profiles WHERE id = %s FOR KEY SHARE"
+# The customer is recorded only while they exist and consent to `history`.
 _INSERT_RECOMMENDATION = """
 INSERT INTO recommendations (
   id, created_at, scenario, customer_id, session, store_id, model_version, fallback_level, products
@@ -17,14 +20,15 @@ VALUES (%s, %s, %s, (
     SELECT FROM consents k
     WHERE k.customer_id = c.id AND k.purpose = 'history' AND k.withdrawn_at IS NULL
   )
-  FOR KEY SHARE
 ), %s, %s, %s, %s, %s::uuid[])
 """
 
 
 def record_recommendation(result: RecommendationResult, request: RecommendationRequest) -> None:
     """Record a result; its customer only with consent to `history`."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        if request.customer:
+            cursor.execute(_LOCK_CUSTOMER, [request.customer])
         cursor.execute(
             _INSERT_RECOMMENDATION,
             [

@@ -1,8 +1,11 @@
 """Give and withdraw consents, by purpose."""
 
+from datetime import datetime
+
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from config.errors import BadInput
 from customers.models import (
@@ -30,12 +33,14 @@ def give_consent(  # noqa: PLR0913  # keyword-only
     language: str,
     by: str,
     channel: str = "",
+    given_at: datetime | None = None,
 ) -> Consent:
     """
     Record the consent to a version of a consent text and return it.
 
     Returns the existing consent when the customer already agreed to that version. An active consent
-    to another version of the purpose is withdrawn. Raises BadInput.
+    to another version of the purpose is withdrawn. given_at: when the customer agreed, for consents
+    that another system recorded before; default: now. Raises BadInput.
     """
     profile = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
     _require_purpose(purpose)
@@ -47,14 +52,17 @@ def give_consent(  # noqa: PLR0913  # keyword-only
     active = Consent.objects.filter(customer=profile, purpose=purpose, withdrawn_at=None).first()
     if active and active.text_id == text.pk:
         return active
+    if given_at is not None:
+        _check_given_at(profile, purpose, given_at)
     if active:
-        Consent.objects.filter(pk=active.pk).update(withdrawn_at=Now())
+        Consent.objects.filter(pk=active.pk).update(withdrawn_at=given_at or Now())
     consent = Consent.objects.create(
         customer=profile,
         text=text,
         purpose=purpose,
         language=language,
         channel=channel[:_MAX_CHANNEL_LENGTH],
+        **({"given_at": given_at} if given_at else {}),
     )
     log_access(customer=profile, actor=by, action=f"consent.give.{purpose}")
     if purpose in (ConsentText.Purpose.HISTORY, ConsentText.Purpose.PROFILING):
@@ -110,6 +118,15 @@ def complete_withdrawals() -> int:
             _remove_dependent_data(customer, purpose)
             removal_count += 1
     return removal_count
+
+
+def _check_given_at(customer: CustomerProfile, purpose: str, given_at: datetime) -> None:
+    """Raise BadInput unless the time is past, and later than what the customer did before."""
+    if given_at > timezone.now():
+        raise BadInput("given_at", "is in the future")
+    earlier = Consent.objects.filter(customer=customer, purpose=purpose)
+    if earlier.filter(Q(given_at__gte=given_at) | Q(withdrawn_at__gte=given_at)).exists():
+        raise BadInput("given_at", "is before an earlier consent to this purpose or its withdrawal")
 
 
 def _require_purpose(purpose: str) -> None:

@@ -54,7 +54,9 @@ def load_demo_data(
     customers = demo.generate_customers(products, count=count, seed=seed)
     created = {"customers": 0}
     for number, customer in enumerate(customers, start=1):
-        created["customers"] += _register_customer(customer)
+        created["customers"] += _register_customer(
+            customer, consented_at=midnight - timedelta(days=days)
+        )
         on_progress("customers", number, len(customers))
 
     stock_events = list(demo.generate_stock_events(products, at=midnight, seed=seed))
@@ -106,7 +108,7 @@ def _occurred_at(event: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(event["occurred_at"])
 
 
-def _register_customer(customer: SyntheticCustomer) -> int:
+def _register_customer(customer: SyntheticCustomer, *, consented_at: datetime) -> int:
     """Register a customer with age and consents if not registered; return how many were."""
     if CustomerProfile.objects.filter(external_customer_id=customer.external_id).exists():
         return 0
@@ -131,6 +133,7 @@ def _register_customer(customer: SyntheticCustomer) -> int:
             language=customer.language,
             by=ACTOR,
             channel=ACTOR,
+            given_at=consented_at,
         )
     return 1
 

@@ -1,36 +1,72 @@
-"""Write purchases and interactions, linked to customers with the consent `history` only."""
+"""
+Write purchases and interactions.
+
+They are linked to a customer only if the consent `history` was active when they happened and has
+been since: what happened before it, or before a withdrawal, stays anonymous.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
 
+from customers.external_ids import normalize_external_id
 from customers.models import CustomerProfile
 from mlops.sql_arrays import array
 
-# Returns external id and id of the customers with the consent `history`. The profiles are locked
-# until the rows are written, so that a consent withdrawn at the same moment finds them. One lock
-# order, and a lock as strong as the update that may follow, keep two writers from deadlocking.
-_CONSENTING_CUSTOMERS_SQL = """
+# Locks profiles until the rows are written, so that a consent withdrawn at the same moment finds
+# them. One lock order, and a lock as strong as the update that may follow, keep two writers from
+# deadlocking.
+_LOCK_CUSTOMERS_SQL = """
 SELECT c.external_customer_id, c.id FROM customer_profiles c
-WHERE c.external_customer_id = ANY(%s)
-  AND EXISTS (
-    SELECT FROM consents k
-    WHERE k.customer_id = c.id AND k.purpose = 'history' AND k.withdrawn_at IS NULL
-  )
-ORDER BY c.id FOR NO KEY UPDATE OF c
+WHERE c.external_customer_id = ANY(%s) OR c.id = ANY(%s)
+ORDER BY c.id FOR NO KEY UPDATE
+"""
+# Returns since when the consent `history` of customers has been active without interruption. A
+# consent that a newer version of the text replaced was withdrawn when that one was given. This is a
+# statement of its own: one that waits for a lock reads consents as they were before it waited.
+_CONSENT_SINCE_SQL = """
+SELECT k.customer_id, min(k.given_at) FROM consents k
+WHERE k.customer_id = ANY(%s) AND k.purpose = 'history'
+  AND k.given_at > coalesce((
+    SELECT max(w.withdrawn_at) FROM consents w
+    WHERE w.customer_id = k.customer_id AND w.purpose = k.purpose
+      AND NOT EXISTS (
+        SELECT FROM consents n
+        WHERE n.customer_id = w.customer_id AND n.purpose = w.purpose
+          AND n.given_at = w.withdrawn_at AND n.id <> w.id
+      )
+  ), '-infinity')
+GROUP BY 1 HAVING bool_or(k.withdrawn_at IS NULL)
+"""
+# Returns the receipt lines, by index in the input, that another event stored: the same store,
+# receipt, line, product, quantity and price. Sales are compared within a time only, as some tills
+# number their receipts anew each day; equal returns on one receipt are distinguished by their time.
+_STORED_LINES_SQL = """
+SELECT sent.index, p.event_id
+FROM unnest(
+  %s::int[], %s::uuid[], %s::smallint[], %s::text[], %s::uuid[], %s::uuid[], %s::int[],
+  %s::numeric[], %s::timestamptz[]
+) AS sent(index, event_id, line, order_id, store_id, product_id, quantity, unit_price, sold_at)
+JOIN purchases p ON p.order_id = sent.order_id AND p.line = sent.line
+  AND p.store_id IS NOT DISTINCT FROM sent.store_id AND p.product_id = sent.product_id
+  AND p.quantity = sent.quantity AND p.unit_price = sent.unit_price
+  AND p.event_id <> sent.event_id
+  AND CASE WHEN p.quantity > 0
+    THEN p.purchased_at BETWEEN sent.sold_at - %s::interval AND sent.sold_at + %s::interval
+    ELSE p.purchased_at = sent.sold_at END
 """
 # Inserts receipt lines; a line that is already stored is skipped.
 _INSERT_PURCHASES_SQL = """
 INSERT INTO purchases (
-  event_id, line, order_id, customer_id, store_id, product_id, quantity, unit_price, purchased_at
+  event_id, line, order_id, store_id, product_id, quantity, unit_price, purchased_at, customer_id
 )
 SELECT * FROM unnest(
-  %s::uuid[], %s::smallint[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::int[],
-  %s::numeric[], %s::timestamptz[]
+  %s::uuid[], %s::smallint[], %s::text[], %s::uuid[], %s::uuid[], %s::int[], %s::numeric[],
+  %s::timestamptz[], %s::uuid[]
 )
 ON CONFLICT (event_id, line) DO NOTHING
 """
@@ -45,6 +81,8 @@ SELECT * FROM unnest(
 )
 ON CONFLICT (id) DO NOTHING
 """
+
+REPEAT_WINDOW = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +99,20 @@ class PurchaseLine:
     unit_price: Decimal
     purchased_at: datetime
 
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What identifies the line on its receipt, whichever event brings it."""
+        receipt = (self.store_id, self.order_id)
+        return (*receipt, self.line, self.product_id, self.quantity, self.unit_price)
+
+    def is_repeated_by(self, later: "PurchaseLine") -> bool:
+        """Return whether a line of the same content repeats this one; see `find_stored_lines`."""
+        if self.event_id == later.event_id:
+            return False
+        if self.quantity > 0:
+            return abs(self.purchased_at - later.purchased_at) <= REPEAT_WINDOW
+        return self.purchased_at == later.purchased_at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InteractionRecord:
@@ -76,18 +128,64 @@ class InteractionRecord:
     occurred_at: datetime
 
 
-def customers_with_history_consent(external_ids: Iterable[str | None]) -> dict[str, UUID]:
-    """
-    Return the ids of the customers with the consent `history`, by external id.
+@dataclass(frozen=True, slots=True)
+class HistoryConsent:
+    """A customer, and since when their consent `history` has been active; None: it is not."""
 
-    Unknown external ids and customers without the consent are left out. The profiles stay locked
-    until the end of the transaction.
+    customer_id: UUID
+    since: datetime | None
+
+    def covers(self, at: datetime) -> bool:
+        """Return whether the consent has been active from a time until now."""
+        return self.since is not None and self.since <= at
+
+
+def lock_history_consents(references: Iterable[str | None]) -> dict[str, HistoryConsent]:
     """
-    distinct_ids = sorted({external_id for external_id in external_ids if external_id})
-    if not distinct_ids:
+    Return the customers of external ids or profile ids with their consents to `history`.
+
+    Unknown references are left out. The profiles stay locked until the end of the transaction, so
+    that what is linked in it is found by a withdrawal.
+    """
+    external_ids = {
+        reference: normalize_external_id(reference) for reference in references if reference
+    }
+    if not external_ids:
+        return {}
+    profile_ids = {reference: pk for reference in external_ids if (pk := _parse_uuid(reference))}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _LOCK_CUSTOMERS_SQL, [sorted(set(external_ids.values())), list(profile_ids.values())]
+        )
+        locked = dict(cursor.fetchall())
+        if not locked:
+            return {}
+        cursor.execute(_CONSENT_SINCE_SQL, [list(locked.values())])
+        since = dict(cursor.fetchall())
+    found: dict[str, HistoryConsent] = {}
+    known_ids = set(locked.values())
+    for reference, external_id in external_ids.items():
+        customer_id = locked.get(external_id) or profile_ids.get(reference)
+        if customer_id is not None and customer_id in known_ids:
+            found[reference] = HistoryConsent(customer_id, since.get(customer_id))
+    return found
+
+
+def find_stored_lines(lines: Sequence[PurchaseLine]) -> dict[int, UUID]:
+    """Return the events that stored the same receipt lines before, by index of the line."""
+    if not lines:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_CONSENTING_CUSTOMERS_SQL, [distinct_ids])
+        # A receipt that two processes receive at once is stored by one and found by the other.
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(receipt, 0))"
+            " FROM unnest(%s::text[]) AS receipts(receipt)",
+            [sorted({f"receipt:{line.store_id}:{line.order_id}" for line in lines})],
+        )
+        cursor.execute(
+            _STORED_LINES_SQL,
+            [array(range(len(lines))), *_columns(lines), *(str(REPEAT_WINDOW),) * 2],
+        )
         return dict(cursor.fetchall())
 
 
@@ -96,17 +194,7 @@ def record_purchases(lines: Sequence[PurchaseLine]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT_PURCHASES_SQL,
-            [
-                array(line.event_id for line in lines),
-                array(line.line for line in lines),
-                array(line.order_id for line in lines),
-                array(line.customer_id for line in lines),
-                array(line.store_id for line in lines),
-                array(line.product_id for line in lines),
-                array(line.quantity for line in lines),
-                array(line.unit_price for line in lines),
-                array(line.purchased_at for line in lines),
-            ],
+            [*_columns(lines), array(line.customer_id for line in lines)],
         )
     customer_ids = {line.customer_id for line in lines if line.customer_id}
     if customer_ids:
@@ -129,3 +217,24 @@ def record_interactions(interactions: Sequence[InteractionRecord]) -> None:
                 array(interaction.occurred_at for interaction in interactions),
             ],
         )
+
+
+def _columns(lines: Sequence[PurchaseLine]) -> list[str]:
+    """Return event, line, order, store, product, quantity, price and time as arrays."""
+    return [
+        array(line.event_id for line in lines),
+        array(line.line for line in lines),
+        array(line.order_id for line in lines),
+        array(line.store_id for line in lines),
+        array(line.product_id for line in lines),
+        array(line.quantity for line in lines),
+        array(line.unit_price for line in lines),
+        array(line.purchased_at for line in lines),
+    ]
+
+
+def _parse_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -6,16 +6,17 @@ middle 80 % of what was bought, strain types have a share of at least a fifth. O
 with the consents `history` and `profiling`.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import NumericRange
-from django.db.models import Count, F, Q, Sum
+from django.db.models import F
 from django.utils import timezone
 
 from customers.models import ConsentText, CustomerProfile, Purchase
@@ -23,6 +24,8 @@ from customers.selectors.consents import active_purposes
 
 MAX_PURCHASE_LINES = 200
 HISTORY_WINDOW = timedelta(days=365)
+_MAX_ORDER_LINES = 2000
+"""Purchase lines that the number and the average of orders are taken from, the newest first."""
 _QUANTILES = (0.1, 0.9)
 _MIN_VALUES = 3
 _MIN_TYPE_SHARE = 0.2
@@ -61,8 +64,9 @@ def derive_preferences(customer: CustomerProfile, *, now: datetime | None = None
     """
     now = now or timezone.now()
     if active_purposes(customer) >= _REQUIRED_PURPOSES:
-        customer.derived_preferences = _derive(_purchase_lines(customer, now))
-        customer.purchase_frequency, customer.avg_spending = _order_statistics(customer, now)
+        lines = _purchase_lines(customer, now)
+        customer.derived_preferences = _derive(lines[:MAX_PURCHASE_LINES])
+        customer.purchase_frequency, customer.avg_spending = _order_statistics(lines, now)
     else:
         customer.derived_preferences = {}
         customer.purchase_frequency = None
@@ -92,33 +96,38 @@ def _numeric_range(bounds: Sequence[Any] | None) -> NumericRange | None:
 def _purchase_lines(customer: CustomerProfile, now: datetime) -> Sequence[Mapping[str, Any]]:
     rows = Purchase.objects.filter(
         customer=customer, purchased_at__gt=now - HISTORY_WINDOW
-    ).order_by("-purchased_at")
+    ).order_by("-purchased_at", "quantity")
     return list(
         rows.values(
+            "product_id",
+            "store_id",
+            "order_id",
+            "purchased_at",
             "quantity",
             "unit_price",
             thc=F("product__thc_percentage"),
             cbd=F("product__cbd_percentage"),
             strain_type=F("product__strain_type"),
-        )[:MAX_PURCHASE_LINES]
+        )[:_MAX_ORDER_LINES]
     )
 
 
 def _derive(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     derived: dict[str, Any] = {}
+    kept = _net_of_returns(lines)
     for field, column in _RANGE_COLUMNS.items():
         values = [
             float(line[column])
-            for line in lines
+            for line, quantity in kept
             if line[column] is not None
-            for _ in range(max(line["quantity"], 0))
+            for _ in range(quantity)
         ]
         if len(values) >= _MIN_VALUES:
             derived[field] = [round(float(bound), 2) for bound in np.quantile(values, _QUANTILES)]
     counts = Counter[str]()
-    for line in lines:
+    for line, quantity in kept:
         if line["strain_type"]:
-            counts[line["strain_type"]] += line["quantity"]
+            counts[line["strain_type"]] += quantity
     total = sum(counts.values())
     if total >= _MIN_VALUES:
         derived["strain_types"] = sorted(
@@ -127,17 +136,46 @@ def _derive(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {field: value for field, value in derived.items() if value}
 
 
-def _order_statistics(customer: CustomerProfile, now: datetime) -> tuple[int, Decimal | None]:
-    """Return the orders in the last 90 days, and the dollars per order in 12 months."""
-    is_recent = Q(purchased_at__gt=now - _FREQUENCY_WINDOW)
-    totals = Purchase.objects.filter(
-        customer=customer, purchased_at__gt=now - HISTORY_WINDOW
-    ).aggregate(
-        recent_orders=Count("order_id", distinct=True, filter=is_recent),
-        orders=Count("order_id", distinct=True),
-        dollars=Sum(F("quantity") * F("unit_price")),
-    )
-    if not totals["orders"]:
-        return totals["recent_orders"], None
-    average = totals["dollars"] / totals["orders"]
-    return totals["recent_orders"], average.quantize(Decimal("0.01"))
+def _net_of_returns(
+    lines: Sequence[Mapping[str, Any]],
+) -> list[tuple[Mapping[str, Any], int]]:
+    """
+    Return the purchase lines, newest first, with what the customer kept of each.
+
+    A return takes units from the newest purchases of the same product before it; a return without
+    a purchase counts for nothing.
+    """
+    returned: Counter[UUID] = Counter()
+    kept: list[tuple[Mapping[str, Any], int]] = []
+    for line in lines:
+        quantity = line["quantity"]
+        if quantity < 0:
+            returned[line["product_id"]] -= quantity
+            continue
+        taken = min(quantity, returned[line["product_id"]])
+        returned[line["product_id"]] -= taken
+        if quantity > taken:
+            kept.append((line, quantity - taken))
+    return kept
+
+
+def _order_statistics(
+    lines: Sequence[Mapping[str, Any]], now: datetime
+) -> tuple[int, Decimal | None]:
+    """
+    Return the orders in the last 90 days, and the dollars per order in 12 months.
+
+    Of what the customer kept: an order that was returned whole is none. Receipt numbers are unique
+    within a store only.
+    """
+    orders: dict[tuple[Any, str], Decimal] = defaultdict(Decimal)
+    recent = set()
+    for line, quantity in _net_of_returns(lines):
+        order = (line["store_id"], line["order_id"])
+        orders[order] += quantity * line["unit_price"]
+        if line["purchased_at"] > now - _FREQUENCY_WINDOW:
+            recent.add(order)
+    if not orders:
+        return 0, None
+    average = sum(orders.values(), Decimal(0)) / len(orders)
+    return len(recent), average.quantize(Decimal("0.01"))

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -13,6 +13,7 @@ from catalog.ingest.vocabulary import CATEGORIES
 from catalog.models import Store
 from catalog.reference.provinces import PROVINCES
 from config.errors import BadInput, Conflict
+from customers.external_ids import MAX_EXTERNAL_ID_LENGTH, normalize_external_id
 from customers.models import CustomerProfile
 from customers.services.access import log_access
 from customers.services.preferences import set_effective_preferences
@@ -20,7 +21,6 @@ from customers.services.preferences import set_effective_preferences
 STRAIN_TYPES = ("indica", "sativa", "hybrid", "blend", "indica_dominant", "sativa_dominant", "cbd")
 LEGAL_AGES = sorted({age for province in PROVINCES.values() for _, age in province.ages})
 """The legal ages of all provinces, the lowest first."""
-MAX_EXTERNAL_ID_LENGTH = 100
 _MAX_RANGE_VALUES = {
     "thc_range": Decimal(100),
     "cbd_range": Decimal(100),
@@ -45,29 +45,33 @@ def register_customer(  # noqa: PLR0913  # keyword-only
     """
     Create a customer profile.
 
-    external_id: loyalty number or account; surrounding spaces are removed. Raises BadInput, and
+    external_id: loyalty number or account, normalized as for every look-up. Raises BadInput, and
     Conflict when the external id is registered already.
     """
-    external_id = external_id.strip()
-    if not external_id or len(external_id) > MAX_EXTERNAL_ID_LENGTH or "\x00" in external_id:
+    external_id = normalize_external_id(external_id)
+    if not external_id or len(external_id) > MAX_EXTERNAL_ID_LENGTH:
         raise BadInput("external_id", f"must have 1 to {MAX_EXTERNAL_ID_LENGTH} characters")
     province = _parse_province(province) if province else ""
     language = _parse_language(language)
-    try:
-        with transaction.atomic():
-            profile = CustomerProfile.objects.create(
-                external_customer_id=external_id,
-                province=province,
-                language=language,
-                store=store,
-                is_synthetic=is_synthetic,
+    new_id = uuid4()
+    profile = CustomerProfile(
+        pk=new_id,
+        external_customer_id=external_id,
+        province=province,
+        language=language,
+        store=store,
+        is_synthetic=is_synthetic,
+    )
+    with transaction.atomic():
+        # A violated constraint would write the number into the log of the database server.
+        CustomerProfile.objects.bulk_create([profile], ignore_conflicts=True)
+        registered = CustomerProfile.objects.filter(pk=new_id).first()
+        if registered is None:
+            raise Conflict(
+                "This customer is registered already.", [("external_id", "is registered already")]
             )
-            log_access(customer=profile, actor=by, action="profile.register")
-    except IntegrityError:
-        raise Conflict(
-            "This customer is registered already.", [("external_id", "is registered already")]
-        ) from None
-    return CustomerProfile.objects.get(pk=profile.pk)
+        log_access(customer=registered, actor=by, action="profile.register")
+    return registered
 
 
 def lock_profile(pk: UUID) -> CustomerProfile | None:
@@ -137,8 +141,8 @@ def verify_age(
     Record that the customer's age was verified, and how; the document itself is not stored.
 
     verified_age: the minimum age that was shown (18, 19 or 21). Default: the legal age of the
-    customer's province today, or the lowest legal age when the province is unknown. It does not
-    change when the customer moves. Raises BadInput.
+    customer's province today; required when the province is unknown. It does not change when the
+    customer moves, and counts only where it suffices. Raises BadInput.
     """
     methods = CustomerProfile.VerificationMethod.values
     if verification_method not in methods:
@@ -146,11 +150,14 @@ def verify_age(
     if verified_age is not None and verified_age not in LEGAL_AGES:
         raise BadInput("verified_age", f"must be one of {', '.join(map(str, LEGAL_AGES))}")
     province = PROVINCES.get(customer.province)
-    legal_age = province.min_age(timezone.localdate()) if province else LEGAL_AGES[0]
+    if verified_age is None:
+        if province is None:
+            raise BadInput("verified_age", "is required, as the customer's province is not known")
+        verified_age = province.min_age(timezone.localdate())
     CustomerProfile.objects.filter(pk=customer.pk).update(
         is_age_verified=True,
         verification_method=verification_method,
-        verified_age=verified_age or legal_age,
+        verified_age=verified_age,
         age_verified_at=Now(),
         updated_at=Now(),
     )

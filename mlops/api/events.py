@@ -63,22 +63,48 @@ class EventBatchSerializer(ResponseSerializer):
     )
 
 
+class EventWarningSerializer(ResponseSerializer):
+    """Remark on an event that was accepted."""
+
+    audiences: ClassVar = dict.fromkeys(("code", "field", "message"), Audience.VERIFIED)
+    code = serializers.CharField(
+        help_text="`customer_unknown` and `no_consent`: stored without the customer (only for keys"
+        " with the scope `customers:read`). `product_unknown`: a line that was quarantined."
+        " `line_ignored`, `quantity_zero`: a line that is not stored. `lines_repeated`: lines that"
+        " were stored before. `price_rounded`. `negative_quantity`: stored as 0."
+    )
+    field = serializers.CharField(help_text="Field that the warning is about.")
+    message = serializers.CharField(help_text="The warning in English.")
+
+
 class EventResultSerializer(ResponseSerializer):
     """Result of one event."""
 
     audiences: ClassVar = dict.fromkeys(
-        ("index", "id", "status", "reason", "field"), Audience.VERIFIED
+        ("index", "id", "status", "code", "reason", "field", "warnings"), Audience.VERIFIED
     )
     index = serializers.IntegerField(help_text="Position of the event in the request, from 0.")
     id = serializers.CharField(allow_blank=True, help_text="Id of the event as received.")
     status = serializers.ChoiceField(
         choices=STATUSES,
-        help_text="`accepted`: applied. `duplicate`: an event with this id was applied before."
-        " `rejected`: not applied, for `reason`.",
+        help_text="`accepted`: applied. `duplicate`: the same was applied before. `rejected`: not"
+        " applied, for `reason`. `ignored`: valid, and without effect, for `reason`.",
     )
-    reason = serializers.CharField(allow_blank=True, help_text="Why the event was rejected.")
+    code = serializers.CharField(
+        allow_blank=True,
+        help_text="Code of the reason: `invalid`, `id_reused` (the id was used for an event with"
+        " other content), `product_unknown`, `store_unknown`, `topic_unknown`,"
+        " `permission_denied`, `not_applicable`, `receipt_repeated` (a duplicate under another id)"
+        " or `own_price` (ignored).",
+    )
+    reason = serializers.CharField(
+        allow_blank=True, help_text="Why the event was rejected, ignored or stored in part."
+    )
     field = serializers.CharField(
         allow_blank=True, help_text="Field that caused the rejection, for example `data.quantity`."
+    )
+    warnings = EventWarningSerializer(
+        many=True, help_text="What was not stored, or not as it was sent."
     )
 
 
@@ -89,6 +115,7 @@ class EventBatchResultSerializer(ResponseSerializer):
     accepted = serializers.IntegerField(help_text="Number of events that were applied.")
     duplicate = serializers.IntegerField(help_text="Number of events that were applied before.")
     rejected = serializers.IntegerField(help_text="Number of events that were not applied.")
+    ignored = serializers.IntegerField(help_text="Number of events that have no effect.")
     results = EventResultSerializer(many=True, help_text="Result of each event, in request order.")
 
 
@@ -109,10 +136,11 @@ class EventsView(APIView):
         """
         Apply up to 500 events and return the result of each.
 
-        Each event is applied once, even if it is sent again. Events of one topic are applied in
-        the order of the batch. An event that cannot be applied is quarantined and does not block
-        the others. The response is 400 only when the body is not a batch. Required scope:
-        `events:write`; an event type may require another one as well.
+        Each event is applied once, even if it is sent again; an id that was used for an event with
+        other content is rejected. Events of one topic are applied in the order of the batch. An
+        event that cannot be applied is quarantined and does not block the others. The response is
+        400 only when the body is not a batch. Required scope: `events:write`; an event type may
+        require another one as well.
         """
         reject_unknown_parameters(request.query_params, known=set())
         items = _parse_batch(request.data)

@@ -32,6 +32,10 @@ class InboxEvent(models.Model):
     channel = models.CharField(max_length=6, choices=Channel, db_comment="kafka, rest or replay")
     occurred_at = models.DateTimeField(db_comment="when it happened, according to the producer")
     received_at = models.DateTimeField(db_default=Now(), db_comment="when it was applied")
+    content_hash = models.UUIDField(
+        null=True,
+        db_comment="hash of type, version, time and data; NULL: applied before hashes were stored",
+    )
 
     class Meta:
         db_table = "event_inbox"

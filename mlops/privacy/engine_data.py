@@ -15,7 +15,7 @@ from mlops.privacy.personal_data import (
     register,
 )
 
-_IS_MENTIONED = "~* ANY(%(patterns)s)"
+_IS_MENTIONED = "~ ANY(%(patterns)s)"
 
 
 class RedisKeys(PersonalDataStore):

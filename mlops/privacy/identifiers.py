@@ -24,8 +24,9 @@ class Identifiers:
     id: our id. external_ids: the ids that others know the person by, such as loyalty numbers.
     traces: ids that belong to this person only, such as order and session ids.
 
-    An external id or trace of fewer than six characters is only found as the value of a JSON field
-    named `external_id` or as registered: in other places it could belong to anyone.
+    Case is significant, as it is in external ids: another person may have the same letters in
+    another case. An external id or trace of fewer than six characters is only found as the value of
+    a JSON field named `external_id` or as registered: in other places it could belong to anyone.
     """
 
     id: UUID
@@ -48,7 +49,7 @@ class Identifiers:
 
     @cached_property
     def _compiled_patterns(self) -> list[re.Pattern[str]]:
-        return [re.compile(pattern, re.IGNORECASE) for pattern in self.patterns]
+        return [re.compile(pattern) for pattern in self.patterns]
 
 
 def _patterns(person_id: UUID, identifiers: Iterable[str]) -> tuple[str, ...]:
@@ -59,7 +60,8 @@ def _patterns(person_id: UUID, identifiers: Iterable[str]) -> tuple[str, ...]:
         for form in (identifier, _json_escaped(identifier))
         if len(identifier) >= _MIN_LENGTH_IN_TEXT
     }
-    alternatives = [str(person_id), *sorted(map(re.escape, forms))]
+    own_ids = [str(person_id), str(person_id).upper()]
+    alternatives = [*own_ids, *sorted(map(re.escape, forms))]
     patterns = []
     for start in range(0, len(alternatives), _ALTERNATIVES_PER_PATTERN):
         group = "|".join(alternatives[start : start + _ALTERNATIVES_PER_PATTERN])

@@ -73,6 +73,8 @@ class PersonalRows(PersonalDataStore):
     anonymize_assignments: SET clause for rows that are anonymized instead of deleted.
     from_clause: FROM and WHERE of that UPDATE, before the condition.
     excluded_columns: columns that are not exported.
+    identifier_columns: columns with the whole external id of a person; it is compared as a whole,
+    since other people's ids may contain it.
     """
 
     name: str
@@ -84,6 +86,7 @@ class PersonalRows(PersonalDataStore):
     anonymize_assignments: str = ""
     from_clause: str = ""
     excluded_columns: Sequence[str] = ()
+    identifier_columns: Sequence[str] = ()
     is_exported: bool = True
     is_searched: bool = True
     tables: Sequence[str] = field(init=False)
@@ -241,16 +244,35 @@ def personal_tables() -> list[str]:
 def count_remaining_mentions(identifiers: Identifiers) -> dict[str, int]:
     """Return how many rows of each personal table mention the person in any text column."""
     counts: dict[str, int] = {}
+    identifier_columns = {
+        store.table: store.identifier_columns
+        for store in personal_data_stores()
+        if isinstance(store, PersonalRows)
+    }
     with connection.cursor() as cursor:
         for table in personal_tables():
             cursor.execute(_TEXT_COLUMNS, [table])
-            columns = [f't."{column}"::text' for (column,) in cursor.fetchall()]
-            if not columns:
+            columns = [column for (column,) in cursor.fetchall()]
+            conditions = [
+                f't."{column}" = ANY(%(external_ids)s)'
+                for column in columns
+                if column in identifier_columns.get(table, ())
+            ]
+            texts = [
+                f't."{column}"::text'
+                for column in columns
+                if column not in identifier_columns.get(table, ())
+            ]
+            if texts:
+                conditions.append(f"concat_ws(chr(10), {', '.join(texts)}) ~ ANY(%(patterns)s)")
+            if not conditions:
                 continue
             cursor.execute(
-                f"SELECT count(*) FROM {table} t"
-                f" WHERE concat_ws(chr(10), {', '.join(columns)}) ~* ANY(%s)",
-                [list(identifiers.direct_patterns)],
+                f"SELECT count(*) FROM {table} t WHERE {' OR '.join(conditions)}",
+                {
+                    "external_ids": list(identifiers.external_ids),
+                    "patterns": list(identifiers.direct_patterns),
+                },
             )
             if count := cursor.fetchone()[0]:
                 counts[f"{table}: columns"] = int(count)

@@ -2,34 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from mlops.models import InboxEvent
 from mlops.streams.decoding import decode_event
-from mlops.streams.event_types import event_topics, event_types
+from mlops.streams.event_types import Outcome, Status, event_topics, event_types, rejected
 from mlops.streams.intake import apply_events
 
 MAX_ID_LENGTH = 36
-Status = Literal["accepted", "duplicate", "rejected"]
-STATUSES: tuple[Status, ...] = ("accepted", "duplicate", "rejected")
-
-
-@dataclass(frozen=True, slots=True)
-class EventOutcome:
-    """Status of one event, with the reason and field of a rejection."""
-
-    status: Status
-    reason: str = ""
-    field: str = ""
+STATUSES: tuple[Status, ...] = ("accepted", "duplicate", "rejected", "ignored")
 
 
 class EventNotAuthorized(Exception):
     """The event has no known topic, or the API key lacks the scope of its type."""
 
-    def __init__(self, reason: str, field: str) -> None:
-        self.reason = reason
-        self.field = field
+    def __init__(self, code: str, reason: str, field: str) -> None:
+        self.outcome = rejected(code, reason, field)
 
 
 def ingest_batch(items: Sequence[Any], *, scopes: frozenset[str]) -> dict[str, Any]:
@@ -39,13 +27,13 @@ def ingest_batch(items: Sequence[Any], *, scopes: frozenset[str]) -> dict[str, A
     Events that cannot be applied are quarantined; they do not block the others. Items without a
     known topic or the required scope are rejected without quarantine. Safe to repeat.
     """
-    outcomes: dict[int, EventOutcome] = {}
+    outcomes: dict[int, Outcome] = {}
     indexes_by_topic: dict[str, list[int]] = defaultdict(list)
     for index, item in enumerate(items):
         try:
             topic = _authorize(item, scopes)
         except EventNotAuthorized as error:
-            outcomes[index] = EventOutcome("rejected", error.reason, error.field)
+            outcomes[index] = error.outcome
         else:
             indexes_by_topic[topic].append(index)
 
@@ -58,8 +46,14 @@ def ingest_batch(items: Sequence[Any], *, scopes: frozenset[str]) -> dict[str, A
             "index": index,
             "id": _event_id(item),
             "status": outcomes[index].status,
+            "code": outcomes[index].code,
             "reason": outcomes[index].reason,
             "field": outcomes[index].field,
+            "warnings": [
+                {"code": warning.code, "field": warning.field, "message": warning.message}
+                for warning in outcomes[index].warnings
+                if not warning.scope or warning.scope in scopes
+            ],
         }
         for index, item in enumerate(items)
     ]
@@ -75,14 +69,15 @@ def _authorize(item: Any, scopes: frozenset[str]) -> str:
     topic = item.get("topic") if isinstance(item, Mapping) else None
     topics = event_topics()
     if not isinstance(topic, str) or topic not in topics:
-        raise EventNotAuthorized(f"must be one of {', '.join(topics)}", "topic")
+        raise EventNotAuthorized("topic_unknown", f"must be one of {', '.join(topics)}", "topic")
     event_type = event_types().get((topic, str(item.get("type"))))
     if event_type and event_type.scope not in scopes:
-        raise EventNotAuthorized(f"requires an API key with the scope {event_type.scope}", "type")
+        reason = f"requires an API key with the scope {event_type.scope}"
+        raise EventNotAuthorized("permission_denied", reason, "type")
     return topic
 
 
-def _apply(topic: str, items: Sequence[Mapping[str, Any]]) -> list[EventOutcome]:
+def _apply(topic: str, items: Sequence[Mapping[str, Any]]) -> list[Outcome]:
     """Decode and apply events of one topic; return their outcomes in the same order."""
     payloads = [{name: value for name, value in item.items() if name != "topic"} for item in items]
     result = apply_events(
@@ -90,12 +85,7 @@ def _apply(topic: str, items: Sequence[Mapping[str, Any]]) -> list[EventOutcome]
         topic=topic,
         channel=InboxEvent.Channel.REST,
     )
-    outcomes = [EventOutcome("accepted") for _ in items]
-    for index in result.duplicates:
-        outcomes[index] = EventOutcome("duplicate")
-    for rejected in result.rejected:
-        outcomes[rejected.index] = EventOutcome("rejected", rejected.reason, rejected.field)
-    return outcomes
+    return [result.outcomes[index] for index in range(len(items))]
 
 
 def _event_id(item: Any) -> str:

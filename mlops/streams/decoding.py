@@ -1,19 +1,30 @@
 """Decoding of events: JSON, then the envelope, then the data by type and version."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
-from mlops.streams.event_types import Event, Schema, event_types
+from mlops.streams.event_types import Event, EventData, Schema, event_types
 
 MAX_MESSAGE_BYTES = 262_144
-_MAX_CLOCK_SKEW = timedelta(minutes=10)
+MAX_CLOCK_SKEW = timedelta(minutes=10)
+"""Events from clocks ahead of ours by at most this are dated at their arrival."""
+EARLIEST = datetime(2018, 10, 17, tzinfo=UTC)
+"""Start of legal sales in Canada; an earlier time comes from a clock that was never set."""
 _MAX_EXCERPT_LENGTH = 300
 _MAX_ID_LENGTH = 36
 _MAX_FIELD_LENGTH = 50
@@ -28,6 +39,13 @@ def _reject_constant(constant: str) -> Any:
 _DECODER = json.JSONDecoder(parse_constant=_reject_constant)
 
 
+def _require_text(value: Any) -> Any:
+    """Refuse numbers, of which nobody says whether they count seconds or milliseconds."""
+    if not isinstance(value, str) or value.strip().lstrip("+-").replace(".", "", 1).isdigit():
+        raise ValueError("must be a date and time in ISO 8601")
+    return value
+
+
 class Envelope(BaseModel):
     """The fields that every event has."""
 
@@ -39,7 +57,10 @@ class Envelope(BaseModel):
     )
     type: str = Field(max_length=50, description="Type of the event; selects the schema of `data`.")
     version: int = Field(default=1, ge=1, le=1000, description="Version of the schema of `data`.")
-    occurred_at: AwareDatetime = Field(description="Time of the event, with its time zone.")
+    occurred_at: Annotated[AwareDatetime, BeforeValidator(_require_text)] = Field(
+        description="Time of the event, with its time zone; from 2018-10-17 on. A time up to ten"
+        " minutes ahead of ours counts as the time of arrival."
+    )
     data: dict[str, Any] = Field(description="Content of the event.")
 
 
@@ -51,6 +72,7 @@ class UndecodableEvent:
     payload: Any
     field: str = ""
     id: str = ""
+    code: str = "invalid"
 
 
 def decode_message(raw: bytes | None, *, topic: str) -> Event | UndecodableEvent:
@@ -111,8 +133,11 @@ def _validate(payload: Mapping[str, Any], topic: str) -> Event:
     except ValidationError as error:
         raise _invalid_field(error, prefix="") from None
     schema = _find_schema(envelope, topic)
-    if envelope.occurred_at > datetime.now(UTC) + _MAX_CLOCK_SKEW:
+    now = datetime.now(UTC)
+    if envelope.occurred_at > now + MAX_CLOCK_SKEW:
         raise _InvalidEvent("occurred_at is in the future.", "occurred_at")
+    if envelope.occurred_at < EARLIEST:
+        raise _InvalidEvent(f"occurred_at is before {EARLIEST:%Y-%m-%d}.", "occurred_at")
     try:
         data = schema.model_validate(envelope.data)
     except ValidationError as error:
@@ -122,10 +147,20 @@ def _validate(payload: Mapping[str, Any], topic: str) -> Event:
         topic=topic,
         type=envelope.type,
         version=envelope.version,
-        occurred_at=envelope.occurred_at,
+        # A stock count that is dated ahead would win over the counts that follow it.
+        occurred_at=min(envelope.occurred_at, now),
         data=data,
         payload=payload,
+        content_hash=_content_hash(topic, envelope, data),
     )
+
+
+def _content_hash(topic: str, envelope: Envelope, data: EventData) -> UUID:
+    """Return a hash of what an event says, equal for equal values in another notation."""
+    occurred_at = envelope.occurred_at.astimezone(UTC).isoformat()
+    header = f"{topic} {envelope.type} {envelope.version} {occurred_at} "
+    content = header + data.model_dump_json()
+    return UUID(bytes=hashlib.blake2b(content.encode(), digest_size=16).digest())
 
 
 def _find_schema(envelope: Envelope, topic: str) -> Schema:

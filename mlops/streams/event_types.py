@@ -1,10 +1,10 @@
 """Registry of event types; each application registers its own in `events.py`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -31,17 +31,72 @@ class Event:
     """An instance of the schema of the event's type and version."""
     payload: Mapping[str, Any]
     """The event as received."""
+    content_hash: UUID
+    """Hash of type, version, time and data; an id must not be used again for other content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventWarning:
+    """A remark on an event that was applied: what was not stored, or not as sent."""
+
+    code: str
+    message: str
+    field: str = "data"
+    scope: str = ""
+    """Scope that an API key needs to see the warning, as it says something about a person."""
+
+
+Status = Literal["accepted", "duplicate", "rejected", "ignored"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """
+    What became of one event.
+
+    accepted: applied. duplicate: the same was applied before. ignored: valid, and without effect.
+    rejected: quarantined; `code`, `reason` and `field` say why.
+    """
+
+    status: Status = "accepted"
+    code: str = ""
+    reason: str = ""
+    field: str = ""
+    warnings: tuple[EventWarning, ...] = ()
+    remainder: Mapping[str, Any] | None = None
+    """The part of an accepted event that cannot be applied, as an event for quarantine."""
+
+
+ACCEPTED = Outcome()
+
+
+def rejected(code: str, reason: str, field: str = "data") -> Outcome:
+    """Return the outcome of an event that cannot be applied."""
+    return Outcome(status="rejected", code=code, reason=reason, field=field)
 
 
 Schema = type[EventData]
-Apply = Callable[[Sequence[Event]], Mapping[UUID, str]]
+Apply = Callable[[Sequence[Event]], Mapping[UUID, Outcome]]
 """
 Handler that writes events of one type to the database, in their order.
 
-Runs in the transaction of the caller. Returns the events that cannot be applied, as reasons by
-event id. May be called again with the same events after a rollback. Raises nothing because of the
+Runs in the transaction of the caller. Returns outcomes by event id; an event without one was
+accepted. May be called again with the same events after a rollback. Raises nothing because of the
 content of an event.
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonReference:
+    """
+    The field of an event's data that identifies a person.
+
+    known: returns those of some values that identify a registered person. Values of other persons
+    are removed from events that are quarantined: nobody agreed to their storage.
+    """
+
+    field: str
+    known: Callable[[Collection[str]], Collection[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +109,7 @@ class EventType:
     apply: Apply
     scope: str = "events:write"
     """Scope that an API key needs to send such events by REST."""
+    person: PersonReference | None = None
 
 
 EVENT_TYPES = DeclarationRegistry[tuple[str, str], EventType](
@@ -65,6 +121,15 @@ register = EVENT_TYPES.register
 def event_types() -> Mapping[tuple[str, str], EventType]:
     """Return every event type by topic and type, from each application's `events.py`."""
     return EVENT_TYPES.by_name()
+
+
+def person_references(topic: str) -> dict[str, PersonReference]:
+    """Return the references to persons of a topic's events, by field of the data."""
+    return {
+        event_type.person.field: event_type.person
+        for (of_topic, _), event_type in event_types().items()
+        if of_topic == topic and event_type.person
+    }
 
 
 def event_topics() -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -15,7 +16,15 @@ from django.db import DataError, IntegrityError, connection, transaction
 from mlops.models import InboxEvent, Run
 from mlops.sql_arrays import array
 from mlops.streams.decoding import UndecodableEvent
-from mlops.streams.event_types import Event, EventType, event_types
+from mlops.streams.event_types import (
+    ACCEPTED,
+    Event,
+    EventType,
+    Outcome,
+    event_types,
+    person_references,
+    rejected,
+)
 
 PIPELINE = "streams"
 log = structlog.get_logger(__name__)
@@ -23,12 +32,15 @@ log = structlog.get_logger(__name__)
 # Returns the ids of the events that were not in the inbox. Rows are inserted in the order of their
 # ids, so that two processes with the same events wait for each other and do not deadlock.
 _INSERT_INTO_INBOX = """
-INSERT INTO event_inbox (id, topic, type, channel, occurred_at)
-SELECT id, topic, type, %s, occurred_at
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[])
-  AS events(id, topic, type, occurred_at)
+INSERT INTO event_inbox (id, topic, type, channel, occurred_at, content_hash)
+SELECT id, topic, type, %s, occurred_at, content_hash
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::uuid[])
+  AS events(id, topic, type, occurred_at, content_hash)
 ON CONFLICT (id) DO NOTHING RETURNING id
 """
+_ID_REUSED = rejected("id_reused", "The id was used before, for an event with other content.", "id")
+# Text that is not JSON can still contain the fields of an event.
+_TEXT_FIELD = r'("{}"\s*:\s*)"(?:[^"\\]|\\.)*"'
 # Counts a payload that is rejected again for the same reason instead of adding a second row.
 _QUARANTINE = """
 INSERT INTO quarantined_records
@@ -59,11 +71,29 @@ class RejectedEvent:
 
 @dataclass(slots=True)
 class IntakeResult:
-    """Outcome of an intake: input indexes of accepted and duplicate events, and the rejected."""
+    """Outcomes of an intake by input index, and the rejected events."""
 
-    accepted: list[int] = field(default_factory=list)
-    duplicates: list[int] = field(default_factory=list)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
     rejected: list[RejectedEvent] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> list[int]:
+        """Indexes of the events that were applied, or are valid and have no effect."""
+        return self._with_status("accepted", "ignored")
+
+    @property
+    def duplicates(self) -> list[int]:
+        """Indexes of the events that were applied before."""
+        return self._with_status("duplicate")
+
+    def add(self, index: int, outcome: Outcome, event_id: str) -> None:
+        """Add the outcome of an item."""
+        self.outcomes[index] = outcome
+        if outcome.status == "rejected":
+            self.rejected.append(RejectedEvent(index, outcome.reason, outcome.field, event_id))
+
+    def _with_status(self, *statuses: str) -> list[int]:
+        return [index for index, outcome in self.outcomes.items() if outcome.status in statuses]
 
 
 def apply_events(
@@ -84,41 +114,45 @@ def apply_events(
     events: list[tuple[int, Event]] = []
     for index, item in enumerate(items):
         if isinstance(item, UndecodableEvent):
-            result.rejected.append(RejectedEvent(index, item.reason, item.field, item.id))
+            result.add(index, rejected(item.code, item.reason, item.field), item.id)
         else:
             events.append((index, item))
     with transaction.atomic():
-        new_ids = _insert_into_inbox([event for _, event in events], channel)
-        index_by_id: dict[UUID, int] = {}
-        new_events = []
+        stored_hashes = _insert_into_inbox([event for _, event in events], channel)
+        new_events: dict[UUID, tuple[int, Event]] = {}
         for index, event in events:
-            if event.id in new_ids and event.id not in index_by_id:
-                index_by_id[event.id] = index
-                new_events.append(event)
-            else:
-                result.duplicates.append(index)
-        refusals = _apply(new_events)
-        if refusals:
+            known_hash = stored_hashes.get(event.id, event.content_hash)
+            if event.id in new_events:
+                known_hash = new_events[event.id][1].content_hash
+            elif event.id not in stored_hashes:
+                new_events[event.id] = (index, event)
+                continue
+            # Events received before hashes were stored have none.
+            is_same = known_hash in (None, event.content_hash)
+            outcome = Outcome(status="duplicate") if is_same else _ID_REUSED
+            result.add(index, outcome, str(event.id))
+        outcomes = _apply([event for _, event in new_events.values()])
+        refused = [pk for pk, outcome in outcomes.items() if outcome.status == "rejected"]
+        if refused:
             # A rejected event must not count as a duplicate when it is sent again, fixed.
-            InboxEvent.objects.filter(pk__in=refusals).delete()
-        for event_id, index in index_by_id.items():
-            if event_id in refusals:
-                reason = refusals[event_id]
-                result.rejected.append(RejectedEvent(index, reason, "data", str(event_id)))
-            else:
-                result.accepted.append(index)
-        if quarantine_rejected:
-            _quarantine(
-                topic, [(rejected, items[rejected.index].payload) for rejected in result.rejected]
-            )
+            InboxEvent.objects.filter(pk__in=refused).delete()
+        for event_id, (index, _) in new_events.items():
+            result.add(index, outcomes.get(event_id, ACCEPTED), str(event_id))
+        refusals = result.rejected if quarantine_rejected else []
+        rows = [(event, items[event.index].payload) for event in refusals]
+        _quarantine(topic, rows + _remainders(result))
     return result
 
 
-def _insert_into_inbox(events: Sequence[Event], channel: InboxEvent.Channel) -> set[UUID]:
-    """Write events to the inbox; return the ids that were not in it."""
+def _insert_into_inbox(
+    events: Sequence[Event], channel: InboxEvent.Channel
+) -> dict[UUID, UUID | None]:
+    """Write events to the inbox; return the stored content hashes of those that were in it."""
     if not events:
-        return set()
-    by_id = {event.id: event for event in events}
+        return {}
+    by_id: dict[UUID, Event] = {}
+    for event in events:
+        by_id.setdefault(event.id, event)
     ordered = [by_id[event_id] for event_id in sorted(by_id, key=attrgetter("int"))]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -129,27 +163,45 @@ def _insert_into_inbox(events: Sequence[Event], channel: InboxEvent.Channel) -> 
                 array(event.topic for event in ordered),
                 array(event.type for event in ordered),
                 array(event.occurred_at for event in ordered),
+                array(event.content_hash for event in ordered),
             ],
         )
-        return {event_id for (event_id,) in cursor.fetchall()}
+        known = by_id.keys() - {event_id for (event_id,) in cursor.fetchall()}
+    if not known:
+        return {}
+    stored = InboxEvent.objects.filter(pk__in=known).values_list("pk", "content_hash")
+    # An event that another process applied and removed again meanwhile is taken for the same.
+    return dict.fromkeys(known) | dict(stored)
 
 
-def _apply(events: Sequence[Event]) -> dict[UUID, str]:
+def _remainders(result: IntakeResult) -> list[tuple[RejectedEvent, Any]]:
+    """Return the parts of accepted events that cannot be applied."""
+    rows: list[tuple[RejectedEvent, Any]] = []
+    for index, outcome in result.outcomes.items():
+        if outcome.remainder is not None:
+            event_id = str(outcome.remainder["id"])
+            rows.append(
+                (RejectedEvent(index, outcome.reason, outcome.field, event_id), outcome.remainder)
+            )
+    return rows
+
+
+def _apply(events: Sequence[Event]) -> dict[UUID, Outcome]:
     """
-    Call the handler of each event type with its events; return reasons of refusal by event id.
+    Call the handler of each event type with its events; return outcomes by event id.
 
     Types are handled in a fixed order, so that concurrent processes do not deadlock.
     """
     by_type: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for event in events:
         by_type[event.topic, event.type].append(event)
-    refusals: dict[UUID, str] = {}
+    outcomes: dict[UUID, Outcome] = {}
     for key in sorted(by_type):
-        refusals |= _apply_or_bisect(event_types()[key], by_type[key])
-    return refusals
+        outcomes |= _apply_or_bisect(event_types()[key], by_type[key])
+    return outcomes
 
 
-def _apply_or_bisect(event_type: EventType, events: Sequence[Event]) -> dict[UUID, str]:
+def _apply_or_bisect(event_type: EventType, events: Sequence[Event]) -> dict[UUID, Outcome]:
     """Call the handler; on an unexpected error, halve the events until the cause is isolated."""
     try:
         with transaction.atomic():
@@ -163,19 +215,21 @@ def _apply_or_bisect(event_type: EventType, events: Sequence[Event]) -> dict[UUI
                 event_id=str(events[0].id),
                 error_type=type(error).__name__,
             )
-            return {events[0].id: f"The event cannot be applied: {type(error).__name__}."}
+            reason = f"The event cannot be applied: {type(error).__name__}."
+            return {events[0].id: rejected("not_applicable", reason)}
     middle = len(events) // 2
     return _apply_or_bisect(event_type, events[:middle]) | _apply_or_bisect(
         event_type, events[middle:]
     )
 
 
-def _quarantine(topic: str, rejected: Sequence[tuple[RejectedEvent, Any]]) -> None:
+def _quarantine(topic: str, refused: Sequence[tuple[RejectedEvent, Any]]) -> None:
     """Write rejected events with their payloads to quarantine, identical ones once."""
-    if not rejected:
+    if not refused:
         return
     rows: dict[tuple[str, str], tuple[RejectedEvent, str]] = {}
-    for event, payload in rejected:
+    payloads = _without_unknown_persons(topic, [payload for _, payload in refused])
+    for (event, _), payload in zip(refused, payloads, strict=True):
         payload_json = _storable_json(payload)
         payload_hash = hashlib.sha256(payload_json.encode()).hexdigest()
         rows.setdefault((payload_hash, event.reason), (event, payload_json))
@@ -194,6 +248,40 @@ def _quarantine(topic: str, rejected: Sequence[tuple[RejectedEvent, Any]]) -> No
                 [payload_hash for payload_hash, _ in keys],
             ],
         )
+
+
+def _without_unknown_persons(topic: str, payloads: Sequence[Any]) -> Sequence[Any]:
+    """
+    Return payloads with the ids of registered persons only; others are replaced by null.
+
+    Such an event is anonymous when it is replayed, as it would have been when it arrived.
+    """
+    for field_name, reference in person_references(topic).items():
+        values = {value for value in map(_person_in(field_name), payloads) if value}
+        known = set(reference.known(values)) if values else set()
+        payloads = [_mask_person(payload, field_name, known) for payload in payloads]
+    return payloads
+
+
+def _person_in(field_name: str) -> Callable[[Any], str | None]:
+    def find(payload: Any) -> str | None:
+        data = payload.get("data") if isinstance(payload, Mapping) else None
+        value = data.get(field_name) if isinstance(data, Mapping) else None
+        return value if isinstance(value, str) else None
+
+    return find
+
+
+def _mask_person(payload: Any, field_name: str, known: Collection[str]) -> Any:
+    if isinstance(payload, str):
+        return re.sub(_TEXT_FIELD.format(re.escape(field_name)), r"\1null", payload)
+    data = payload.get("data") if isinstance(payload, Mapping) else None
+    if not isinstance(data, Mapping) or data.get(field_name) is None:
+        return payload
+    value = data[field_name]
+    if isinstance(value, str) and value in known:
+        return payload
+    return {**payload, "data": {**data, field_name: None}}
 
 
 def _storable_json(payload: Any) -> str:

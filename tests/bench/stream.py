@@ -137,6 +137,7 @@ def _create_rows() -> tuple[list[str], str]:
                 version=text.version,
                 language="en",
                 by="bench",
+                given_at=datetime(2020, 1, 1, tzinfo=UTC),
             )
     products = Product.objects.filter(name__startswith="Bench")
     return [str(product_id) for product_id in products.values_list("pk", flat=True)], "B1"

@@ -1,5 +1,6 @@
 """API clients, customers, products and events for tests."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,8 @@ from config.api.keys import ApiKey
 from customers.models import ConsentText, CustomerProfile
 from customers.services import consents, profiles
 
+CONSENTED_AT = datetime(2020, 1, 1, tzinfo=UTC)
+"""Before every event of the tests."""
 _TOPICS = {
     "stock": "inventory_updates",
     "price": "price_changes",
@@ -54,7 +57,12 @@ def create_customer(*purposes: str, external_id: str = "", **fields: Any) -> Cus
     for purpose in purposes:
         text = ConsentText.objects.filter(purpose=purpose).latest("created_at")
         consents.give_consent(
-            customer=customer, purpose=purpose, version=text.version, language="en", by="user:test"
+            customer=customer,
+            purpose=purpose,
+            version=text.version,
+            language="en",
+            by="user:test",
+            given_at=CONSENTED_AT,
         )
     return customer
 

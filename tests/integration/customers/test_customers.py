@@ -262,7 +262,7 @@ def test_invalid_consent_is_rejected(customer: CustomerProfile, field: str, valu
     values = {"purpose": "history", "version": VERSION, "language": "en"} | {field: value}
 
     with pytest.raises(BadInput) as raised:
-        consents.give_consent(customer=customer, by="key:test", **values)
+        consents.give_consent(customer=customer, by="key:test", given_at=None, **values)
 
     assert raised.value.field == field
 

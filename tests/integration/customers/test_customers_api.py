@@ -246,7 +246,7 @@ def test_history_is_paginated_newest_first(client: APIClient) -> None:
 
 
 def test_age_verification_records_the_method(client: APIClient) -> None:
-    customer = create_customer()
+    customer = create_customer(province="ON")
     url = _url(customer, "age-verification/")
 
     verified = client.post(url, {"verification_method": "in_person"}, format="json")
@@ -255,6 +255,21 @@ def test_age_verification_records_the_method(client: APIClient) -> None:
     assert verified.json()["verification_method"] == "in_person"
     assert verified.json()["age_verified_at"]
     assert unknown_method.status_code == 400
+
+
+@pytest.mark.parametrize("verification_method", ["in_person", "account", "delivery"])
+def test_t44_age_verification_without_province_requires_the_age(
+    client: APIClient, verification_method: str
+) -> None:
+    customer = create_customer()
+    body = {"verification_method": verification_method}
+
+    response = client.post(_url(customer, "age-verification/"), body, format="json")
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == "verified_age"
+    customer.refresh_from_db()
+    assert not customer.is_age_verified
 
 
 @pytest.mark.parametrize(

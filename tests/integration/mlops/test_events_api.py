@@ -92,7 +92,7 @@ def test_rejected_events_have_a_reason_and_do_not_block_the_others(client: APICl
     body = _send(client, unknown_product, *(event for event, _ in invalid), valid).json()
 
     assert [(result["status"], result["field"]) for result in body["results"]] == [
-        ("rejected", "data"),
+        ("rejected", "data.product_id"),
         *(("rejected", field) for _, field in invalid),
         ("accepted", ""),
     ]
@@ -112,14 +112,85 @@ def test_a_rejected_event_is_accepted_when_sent_again_after_the_cause_is_gone(
     assert _send(client, event).json()["accepted"] == 1
 
 
-def test_an_id_that_is_repeated_within_a_batch_is_applied_once(client: APIClient) -> None:
+def test_an_event_that_is_repeated_within_a_batch_is_applied_once(client: APIClient) -> None:
     first = _view(session_id="s0")
-    same_id = {**_view(session_id="s1"), "id": first["id"]}
 
-    results = _send(client, first, _metric(), same_id).json()["results"]
+    results = _send(client, first, _metric(), {**first, "version": 1}).json()["results"]
 
     assert [result["status"] for result in results] == ["accepted", "accepted", "duplicate"]
     assert Interaction.objects.get().session == "s0"
+
+
+def _reuse(event: dict[str, Any], how: str) -> dict[str, Any]:
+    other = {
+        "data": _view(session_id="s1"),
+        "type": _purchase(),
+        "topic": _metric(),
+        "time": {**event, "occurred_at": "2026-11-20T12:00:01Z"},
+    }[how]
+    return {**other, "id": event["id"]}
+
+
+@pytest.mark.parametrize("how", ["data", "type", "topic", "time"])
+@pytest.mark.parametrize("is_same_batch", [True, False])
+def test_t45_an_id_used_again_for_other_content_is_rejected(
+    client: APIClient, how: str, is_same_batch: bool
+) -> None:
+    event = _view(session_id="s0")
+    other = _reuse(event, how)
+
+    if is_same_batch:
+        result = _send(client, event, other).json()["results"][1]
+    else:
+        _send(client, event)
+        result = _send(client, other).json()["results"][0]
+
+    assert (result["status"], result["code"], result["field"]) == ("rejected", "id_reused", "id")
+    assert Interaction.objects.get().session == "s0"
+    assert QuarantinedRecord.objects.get().payload["type"] == other["type"]
+
+
+@pytest.mark.parametrize("occurred_at", ["2026-11-20T12:00:00Z", "2026-11-20T07:00:00.000-05:00"])
+def test_an_event_in_another_notation_is_a_duplicate(client: APIClient, occurred_at: str) -> None:
+    purchase = _purchase()
+    _send(client, purchase)
+    line = {**purchase["data"]["lines"][0], "unit_price": 29.95}
+    again = {**purchase, "occurred_at": occurred_at}
+    again["data"] = {**purchase["data"], "lines": [line], "store_code": None}
+
+    result = _send(client, again).json()["results"][0]
+
+    assert result["status"] == "duplicate"
+
+
+def test_t49_an_event_of_our_own_price_is_ignored_with_a_reason(client: APIClient) -> None:
+    client = create_api_client(scopes=(*ALL_SCOPES, "events:admin"))
+    product = create_product("SKU-own")
+    event = event_payload("price", {"product_id": str(product.pk), "price": "31.00"})
+
+    body = _send(client, event).json()
+
+    assert (body["accepted"], body["ignored"]) == (0, 1)
+    assert (body["results"][0]["code"], product.price) == ("own_price", product.price)
+    assert "PATCH" in body["results"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    "occurred_at", ["1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "2018-10-16T23:59:59Z"]
+)
+def test_t32_an_event_from_before_legal_sales_is_rejected(
+    client: APIClient, occurred_at: str
+) -> None:
+    result = _send(client, {**_view(), "occurred_at": occurred_at}).json()["results"][0]
+
+    assert (result["status"], result["field"]) == ("rejected", "occurred_at")
+
+
+@pytest.mark.parametrize("occurred_at", [1764000000, 1764000000000, "1764000000", 1.5, True])
+def test_t32_a_number_is_no_time(client: APIClient, occurred_at: Any) -> None:
+    result = _send(client, {**_view(), "occurred_at": occurred_at}).json()["results"][0]
+
+    assert (result["status"], result["field"]) == ("rejected", "occurred_at")
 
 
 def test_same_idempotency_key_and_body_get_the_same_response(client: APIClient) -> None:

@@ -27,6 +27,7 @@ from mlops.streams.event_types import event_topics
 pytest.importorskip(
     "confluent_kafka", reason="librdkafka's mock cluster comes with confluent-kafka"
 )
+from tests.integration.customer_data import CONSENTED_AT
 from tests.servers.mock_kafka import API_VERSION, MockKafka, mock_kafka
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,7 +73,12 @@ def events(admin_user: User) -> list[dict[str, Any]]:
         profile = profiles.register_customer(external_id=customer.external_id, by="key:test")
         for purpose in customer.consents:
             consents.give_consent(
-                customer=profile, purpose=purpose, version="2026-11", language="en", by="key:test"
+                customer=profile,
+                purpose=purpose,
+                version="2026-11",
+                language="en",
+                by="key:test",
+                given_at=CONSENTED_AT,
             )
     now = timezone.now()
     valid: list[dict[str, Any]] = [

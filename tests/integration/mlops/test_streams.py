@@ -22,7 +22,7 @@ from mlops.models import Alert, InboxEvent, QuarantinedRecord, SystemMetric
 from mlops.streams import consumer, event_types, lag
 from mlops.streams.consumer import EventConsumer, consume
 from mlops.streams.decoding import decode_event
-from mlops.streams.event_types import Event, EventData, EventType
+from mlops.streams.event_types import Event, EventData, EventType, Outcome
 from mlops.streams.intake import apply_events
 from mlops.streams.lag import ConsumerCounts
 
@@ -343,7 +343,7 @@ def test_an_event_that_causes_an_unexpected_error_does_not_block_the_others(
     class DivisorData(EventData):
         value: int
 
-    def divide(events: Sequence[Event]) -> Mapping[uuid.UUID, str]:
+    def divide(events: Sequence[Event]) -> Mapping[uuid.UUID, Outcome]:
         sql = (
             "INSERT INTO system_metrics (id, source, name, value)"
             " SELECT %s, 'divisor', 'divisor', 1 / %s"
@@ -378,7 +378,7 @@ def test_events_wait_in_kafka_while_a_handler_has_a_bug(
     is_broken.set()
     correct = event_types.event_types()[METRICS, "metric"]
 
-    def apply(events: Sequence[Event]) -> Mapping[uuid.UUID, str]:
+    def apply(events: Sequence[Event]) -> Mapping[uuid.UUID, Outcome]:
         if is_broken.is_set():
             raise AttributeError("a bug")
         return correct.apply(events)

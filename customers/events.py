@@ -283,9 +283,9 @@ def _skip_stored_lines(receipts: Sequence[_Receipt]) -> None:
         else:
             earlier_lines.append(line)
     for receipt in receipts:
-        kept = [line for line in receipt.lines if (line.event_id, line.line) not in skipped]
-        receipt.repeated = len(receipt.lines) - len(kept)
-        receipt.lines = kept
+        new_lines = [line for line in receipt.lines if (line.event_id, line.line) not in skipped]
+        receipt.repeated = len(receipt.lines) - len(new_lines)
+        receipt.lines = new_lines
 
 
 def _receipt_outcome(receipt: _Receipt) -> Outcome:

@@ -44,7 +44,7 @@ GROUP BY 1 HAVING bool_or(k.withdrawn_at IS NULL)
 """
 # Returns the receipt lines, by index in the input, that another event stored: the same store,
 # receipt, line, product, quantity and price. Sales are compared within a time only, as some tills
-# number their receipts anew each day; equal returns on one receipt are distinguished by their time.
+# restart their numbers each day; equal returns on one receipt are distinguished by their time.
 _STORED_LINES_SQL = """
 SELECT sent.index, p.event_id
 FROM unnest(
@@ -101,7 +101,7 @@ class PurchaseLine:
 
     @property
     def content(self) -> tuple[object, ...]:
-        """What identifies the line on its receipt, whichever event brings it."""
+        """Content of the line, equal in every event that contains it."""
         receipt = (self.store_id, self.order_id)
         return (*receipt, self.line, self.product_id, self.quantity, self.unit_price)
 

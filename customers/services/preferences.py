@@ -114,18 +114,18 @@ def _purchase_lines(customer: CustomerProfile, now: datetime) -> Sequence[Mappin
 
 def _derive(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     derived: dict[str, Any] = {}
-    kept = _net_of_returns(lines)
+    net_lines = _net_of_returns(lines)
     for field, column in _RANGE_COLUMNS.items():
         values = [
             float(line[column])
-            for line, quantity in kept
+            for line, quantity in net_lines
             if line[column] is not None
             for _ in range(quantity)
         ]
         if len(values) >= _MIN_VALUES:
             derived[field] = [round(float(bound), 2) for bound in np.quantile(values, _QUANTILES)]
     counts = Counter[str]()
-    for line, quantity in kept:
+    for line, quantity in net_lines:
         if line["strain_type"]:
             counts[line["strain_type"]] += quantity
     total = sum(counts.values())
@@ -146,7 +146,7 @@ def _net_of_returns(
     a purchase counts for nothing.
     """
     returned: Counter[UUID] = Counter()
-    kept: list[tuple[Mapping[str, Any], int]] = []
+    net_lines: list[tuple[Mapping[str, Any], int]] = []
     for line in lines:
         quantity = line["quantity"]
         if quantity < 0:
@@ -155,8 +155,8 @@ def _net_of_returns(
         taken = min(quantity, returned[line["product_id"]])
         returned[line["product_id"]] -= taken
         if quantity > taken:
-            kept.append((line, quantity - taken))
-    return kept
+            net_lines.append((line, quantity - taken))
+    return net_lines
 
 
 def _order_statistics(

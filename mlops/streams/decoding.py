@@ -40,7 +40,7 @@ _DECODER = json.JSONDecoder(parse_constant=_reject_constant)
 
 
 def _require_text(value: Any) -> Any:
-    """Refuse numbers, of which nobody says whether they count seconds or milliseconds."""
+    """Refuse numbers: they could count seconds as well as milliseconds."""
     if not isinstance(value, str) or value.strip().lstrip("+-").replace(".", "", 1).isdigit():
         raise ValueError("must be a date and time in ISO 8601")
     return value

@@ -92,7 +92,7 @@ class PersonReference:
     The field of an event's data that identifies a person.
 
     known: returns those of some values that identify a registered person. Values of other persons
-    are removed from events that are quarantined: nobody agreed to their storage.
+    are removed from events that are quarantined, as there is no consent to store them.
     """
 
     field: str

@@ -1,4 +1,4 @@
-"""Purchases and interactions from events: whose they are, and what of them is stored."""
+"""Purchases and interactions from events: the customer they are linked to, and the lines that are stored."""
 
 import threading
 from collections.abc import Callable
@@ -512,7 +512,7 @@ def test_t25_a_longer_version_of_a_receipt_adds_its_new_lines(store: Store) -> N
     "other",
     [
         {"store_code": None},  # another store
-        {"at": NOON + timedelta(days=1)},  # receipts are numbered anew each day
+        {"at": NOON + timedelta(days=1)},  # tills restart their numbers each day
         {"order_id": "1002"},
     ],
 )

@@ -314,7 +314,7 @@ def _receipt_outcome(receipt: _Receipt) -> Outcome:
 
 
 def _unknown_lines(event: Event, indexes: Sequence[int]) -> Mapping[str, Any]:
-    """Return the lines that were not stored as a receipt of its own, for quarantine."""
+    """Return the lines that were not stored as a separate receipt, for quarantine."""
     lines = event.payload["data"]["lines"]
     return {
         **event.payload,

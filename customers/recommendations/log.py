@@ -7,7 +7,7 @@ from customers.recommendations.result import RecommendationResult
 from mlops.sql_arrays import array
 
 # Locks the customer until the record is written, so that a withdrawal or an erasure at the same
-# moment finds it. A statement of its own: one that waits for a lock reads consents as they were
+# moment finds it. A separate statement: one that waits for a lock reads consents as they were
 # before it waited.
 _LOCK_CUSTOMER = "SELECT FROM customer_profiles WHERE id = %s FOR KEY SHARE"
 # The customer is recorded only while they exist and consent to `history`.

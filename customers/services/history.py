@@ -27,7 +27,7 @@ ORDER BY c.id FOR NO KEY UPDATE
 """
 # Returns since when the consent `history` of customers has been active without interruption. A
 # consent that a newer version of the text replaced was withdrawn when that one was given. This is a
-# statement of its own: one that waits for a lock reads consents as they were before it waited.
+# separate statement: one that waits for a lock reads consents as they were before it waited.
 _CONSENT_SINCE_SQL = """
 SELECT k.customer_id, min(k.given_at) FROM consents k
 WHERE k.customer_id = ANY(%s) AND k.purpose = 'history'

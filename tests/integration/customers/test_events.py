@@ -1,4 +1,4 @@
-"""Purchases and interactions from events: the customer they are linked to, and the lines that are stored."""
+"""Purchases and interactions from events: linked customers and stored lines."""
 
 import threading
 from collections.abc import Callable

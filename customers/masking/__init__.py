@@ -9,7 +9,7 @@ measurements.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from customers.masking import addresses, names, numbers
+from customers.masking import addresses, names, numbers, spoken_numbers
 from customers.masking.normalize import HIDDEN, EntitySpan, normalize_text
 
 ENTITY_TYPES = (
@@ -42,6 +42,7 @@ _DETECTORS: Sequence[Callable[[str], Iterable[EntitySpan]]] = (
     numbers.detect_passports,
     numbers.detect_social_insurance_numbers,
     numbers.detect_phones,
+    spoken_numbers.detect_spoken_numbers,
     numbers.detect_accounts,
     numbers.detect_birth_dates,
     addresses.detect_postal_codes,

@@ -25,6 +25,7 @@ from mlops.privacy.legal_holds import (
     set_legal_hold,
 )
 from tests.canaries import CanaryCustomer, dump_database, dump_milvus, dump_redis, dump_s3
+from tests.integration.customer_data import create_customer
 from tests.servers import s3
 from vectors.models import IndexedVector
 
@@ -279,3 +280,25 @@ def test_an_identifier_in_the_reason_of_a_receipt_is_redacted(
     )
 
     assert receipt.reason == "letter of [gone]"
+
+
+@pytest.mark.parametrize(
+    ("erased", "other"),
+    [
+        ("1234", "race-1234"),
+        ("cust-123", "CUST-123"),
+        ("123456", "123456 789"),
+        ("é-1234", "e-1234"),
+    ],
+)
+def test_t46_an_erasure_is_complete_while_a_look_alike_is_registered(
+    db: None, erased: str, other: str
+) -> None:
+    customer = create_customer("history", external_id=erased)
+    look_alike = create_customer("history", external_id=other)
+
+    receipt = _erase(customer.pk)
+
+    assert receipt.status == Erasure.Status.DONE
+    look_alike.refresh_from_db()
+    assert look_alike.external_customer_id == other

@@ -63,12 +63,11 @@ class RecommendationsSchema(Schema):
     model_version: str
     fallback: dict[str, Any]
     created_at: str
-    count: int
     results: list[ProductSchema]
 
 
 @ninja.get("recommendations/", response=RecommendationsSchema)
-def by_ninja(_request: Any) -> dict[str, Any]:
+def by_ninja(request: Any) -> dict[str, Any]:
     """Return the payload through the django-ninja schema."""
     return _fixed_response["payload"]  # type: ignore[no-any-return]
 

@@ -2,7 +2,9 @@
 Listener for changed rows.
 
 PostgreSQL triggers announce the ids of changed rows with NOTIFY on the channel `rows_changed`;
-they are delivered at commit. One thread per process listens and passes them to the local caches.
+they are delivered at commit. One thread per process listens, records them in Redis, and then passes
+them to the local caches; in this order, lest a local cache is filled again from Redis with what it
+has just removed.
 """
 
 import os
@@ -19,15 +21,17 @@ import structlog
 from django.db import connections
 from psycopg.pq import ExecStatus
 
-log = structlog.get_logger(__name__)
-ChangedRows = frozenset[str] | None
-"""Ids of changed rows; None means that any row may have changed."""
+from config.cache.shared_changes import ChangedRows, record_changes
 
+log = structlog.get_logger(__name__)
 CHANNEL = "rows_changed"
 APPLICATION_NAME = "cultivar change listener"
 _ALL_ROWS = "*"
-# A connection without traffic for this long is probed, and has as long again to respond.
-_PROBE_AFTER_SECONDS = 0.5
+# The connection is probed this often, and has as long to respond.
+_PROBE_SECONDS = 0.5
+# The version of all triggers. Restoring a dump creates or disables and enables them; the rows that
+# it restores are not announced.
+_PROBE = b"SELECT coalesce(sum(xmin::text::bigint), 0) FROM pg_trigger"
 _FIRST_RETRY_SECONDS = 0.1
 _MAX_RETRY_SECONDS = 5.0
 # Seconds, except tcp_user_timeout (milliseconds). Without them a lost network is noticed only
@@ -104,11 +108,12 @@ class _Listener:
             try:
                 with closing(psycopg.connect(**self._parameters, autocommit=True)) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
-                    _run_callbacks(None)
+                    row = connection.execute(_PROBE).fetchone()
+                    _announce(None)
                     failures = 0
                     self._extend_alive_until()
                     self._log_connected()
-                    self._receive(connection)
+                    self._receive(connection, triggers=row and int(row[0]))
             except Exception as error:  # any failure is retried; `is_listening` is false meanwhile
                 self._log_lost(error)
             if self.alive_until:
@@ -119,27 +124,30 @@ class _Listener:
             failures += 1
             self._is_stopping.wait(backoff * jitter)
 
-    def _receive(self, connection: psycopg.Connection[Any]) -> None:
+    def _receive(self, connection: psycopg.Connection[Any], *, triggers: int | None) -> None:
         # libpq directly: psycopg's own wait has no deadline, so a frozen server or a cut cable
         # would look like minutes without changes.
         pgconn = connection.pgconn
         with selectors.DefaultSelector() as selector:
             selector.register(connection.fileno(), selectors.EVENT_READ)
+            probe_at = monotonic() + _PROBE_SECONDS
             while not self._is_stopping.is_set():
-                if selector.select(_PROBE_AFTER_SECONDS):
+                if selector.select(max(0.0, probe_at - monotonic())):
                     pgconn.consume_input()
-                else:
-                    _probe(pgconn, selector)
+                if monotonic() >= probe_at:
+                    if _probe(pgconn, selector) != triggers:
+                        raise _TriggersReplaced
+                    probe_at = monotonic() + _PROBE_SECONDS
                 payloads = []
                 while notify := pgconn.notifies():
                     payloads.append(notify.extra.decode())
                 if payloads:
                     row_ids = {row_id for payload in payloads for row_id in payload.split(",")}
-                    _run_callbacks(None if _ALL_ROWS in row_ids else frozenset(row_ids))
+                    _announce(None if _ALL_ROWS in row_ids else frozenset(row_ids))
                 self._extend_alive_until()
 
     def _extend_alive_until(self) -> None:
-        self.alive_until = monotonic() + 2 * _PROBE_AFTER_SECONDS
+        self.alive_until = monotonic() + 2 * _PROBE_SECONDS
 
     def _log_connected(self) -> None:
         self._is_loss_logged = False
@@ -151,18 +159,32 @@ class _Listener:
         self._is_loss_logged = True
 
 
-def _probe(pgconn: Any, selector: selectors.BaseSelector) -> None:
-    """Raise psycopg.OperationalError unless the server answers a query within the deadline."""
-    deadline = monotonic() + _PROBE_AFTER_SECONDS
-    pgconn.send_query(b"SELECT 1")
+class _TriggersReplaced(Exception):
+    """The database was restored or migrated: rows may have changed without announcement."""
+
+
+def _probe(pgconn: Any, selector: selectors.BaseSelector) -> int | None:
+    """Return the version of all triggers. Raises psycopg.OperationalError after the deadline."""
+    deadline = monotonic() + _PROBE_SECONDS
+    pgconn.send_query(_PROBE)
     pgconn.flush()
-    while pgconn.is_busy():
-        if not selector.select(max(0.0, deadline - monotonic())):
-            raise psycopg.OperationalError("no response in time")
-        pgconn.consume_input()
-    while (result := pgconn.get_result()) is not None:
+    version = None
+    while True:
+        while pgconn.is_busy():
+            if not selector.select(max(0.0, deadline - monotonic())):
+                raise psycopg.OperationalError("no response in time")
+            pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:
+            return version
         if result.status != ExecStatus.TUPLES_OK:
             raise psycopg.OperationalError("the probe was refused")
+        version = int(result.get_value(0, 0))
+
+
+def _announce(changed: ChangedRows) -> None:
+    record_changes(changed)
+    _run_callbacks(changed)
 
 
 def _run_callbacks(changed: ChangedRows) -> None:

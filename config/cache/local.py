@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection
 
 from cachebox import VTTLCache
 
-from config.cache.invalidation import ChangedRows, is_listening, on_change
+from config.cache.invalidation import is_listening, on_change
 from config.cache.serialization import RenderedResponse
+from config.cache.shared_changes import ChangedRows
 
-# While the change listener is not connected, an entry lives no longer than this.
+# While changes are not received, an entry lives no longer than this.
 _NOT_LISTENING_LIFETIME_SECONDS = 0.5
 # The generation of the last change is remembered for this many rows. Beyond that, no computation
 # that is in progress is stored; entries that are stored already stay.

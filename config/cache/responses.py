@@ -37,8 +37,8 @@ class ResponseCache:
         response = cache.get_or_compute(owner=…, …)    # L2, else compute
         cache.put_local(key, response, generation)     # unless a dependency has changed meanwhile
 
-    L1 is invalidated by announcements of changed rows. L2 is not: each response read from it is
-    checked by `is_current`.
+    Announced changes of rows remove entries from L1. They are recorded in Redis as well, where each
+    response is compared with the last change of its dependencies before it is used.
 
     prefix: of the Redis keys `{prefix}:{owner}`.
     lifetime: seconds in Redis, at most.
@@ -90,22 +90,17 @@ class ResponseCache:
         self._local.put(key, response, generation)
 
     def get_or_compute(
-        self,
-        *,
-        owner: str,
-        field: str,
-        compute: Callable[[], RenderedResponse],
-        is_current: Callable[[RenderedResponse], bool],
+        self, *, owner: str, field: str, compute: Callable[[], RenderedResponse]
     ) -> RenderedResponse:
         """
-        Return the response in Redis if it is current; otherwise compute, store and return it.
+        Return the response in Redis if no dependency has changed since; otherwise compute it.
 
         Of all concurrent requests for one owner and field, one computes (single flight). Threads of
-        this process wait two seconds for its result or exception. If the result is no longer
-        current they start over once, joining another computation or leading one. Otherwise, and
+        this process wait two seconds for its result or exception. If a dependency has changed
+        meanwhile they start over once, joining another computation or leading one. Otherwise, and
         after two seconds, they compute without storing. Other processes wait 1.5 seconds for its
-        lock. While Redis is unavailable each process computes. Does not use L1. Raises what
-        `compute` and `is_current` raise.
+        lock. While Redis is unavailable each process computes; while changes are not received each
+        request does. Does not use L1. Raises what `compute` raises.
         """
         for _ in range(_MAX_JOINS):
             with self._lock:
@@ -114,13 +109,14 @@ class ResponseCache:
                     flight = _Flight(self._local.generation())
                     self._flights[owner, field] = flight
             if joined is None:
-                return self._lead(flight, owner, field, compute, is_current)
+                return self._lead(flight, owner, field, compute)
             try:
                 response = joined.result(timeout=_FLIGHT_WAIT_SECONDS)
             except (TimeoutError, CancelledError):
                 break
             # The computation may have begun before a change that this request has to see.
-            if self._is_unchanged(response, joined.generation) or is_current(response):
+            dependencies = response.dependencies
+            if is_listening() and self._local.is_unchanged(dependencies, joined.generation):
                 return response
         return compute()
 
@@ -134,8 +130,10 @@ class ResponseCache:
 
         Here those are removed that have the owner among their dependencies.
         """
+        is_removed = self._shared.remove(owner)
+        # Afterwards, so that what is read from Redis before is not stored here.
         self._local.invalidate(frozenset({owner}))
-        return self._shared.remove(owner)
+        return is_removed
 
     def is_unavailable(self) -> bool:
         """
@@ -145,20 +143,16 @@ class ResponseCache:
         """
         return quick_redis().is_unavailable
 
-    def _is_unchanged(self, response: RenderedResponse, generation: int) -> bool:
-        return is_listening() and self._local.is_unchanged(response.dependencies, generation)
-
     def _lead(
         self,
         flight: _Flight,
         owner: str,
         field: str,
         compute: Callable[[], RenderedResponse],
-        is_current: Callable[[RenderedResponse], bool],
     ) -> RenderedResponse:
         """Compute for all threads that wait, and hand them the result or the exception."""
         try:
-            response = self._load_or_compute(flight.generation, owner, field, compute, is_current)
+            response = self._load_or_compute(owner, field, compute)
         except BaseException as error:
             self._end_flight(owner, field)
             if isinstance(error, Exception):
@@ -175,26 +169,16 @@ class ResponseCache:
             self._flights.pop((owner, field), None)
 
     def _load_or_compute(
-        self,
-        generation: int,
-        owner: str,
-        field: str,
-        compute: Callable[[], RenderedResponse],
-        is_current: Callable[[RenderedResponse], bool],
+        self, owner: str, field: str, compute: Callable[[], RenderedResponse]
     ) -> RenderedResponse:
-        stored = self._shared.get(owner, field)
-        if stored and is_current(stored):
+        stored, _ = self._shared.get(owner, field)
+        if stored:
             return stored
         with self._shared.single_flight(owner, field):
             # Another process may have stored a response while this one waited for the lock.
-            latest = self._shared.get(owner, field)
-            is_other = latest and (stored is None or latest.fingerprint != stored.fingerprint)
-            if latest and is_other and is_current(latest):
-                return latest
+            stored, begun_at = self._shared.get(owner, field)
+            if stored:
+                return stored
             response = compute()
-            self._shared.put(owner, field, response)
-            # Without announcements only `is_current` knows of changes made meanwhile.
-            if not self._is_unchanged(response, generation) and not is_current(response):
-                # Its owner may have been erased meanwhile: the response must not stay in Redis.
-                self._shared.remove(owner, field)
+            self._shared.put(owner, field, response, begun_at)
         return response

@@ -10,7 +10,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-_LAYOUT_VERSION = 1
+# A change makes all stored responses unreadable.
+_LAYOUT_VERSION = 2
 # A stored time may lie this far in the future, since the clocks of machines differ.
 _MAX_CLOCK_SKEW_SECONDS = 60.0
 
@@ -20,8 +21,7 @@ class RenderedResponse:
     """
     The body of a response, ready to be sent, with what decides whether it is still valid.
 
-    dependencies: ids of the rows that the response was built from; L1 removes it when one changes.
-    fingerprint: their versions, in a form that only the caller's `is_current` interprets.
+    dependencies: ids of the rows that it was built from; it is outdated when one changes.
     lifetime: seconds for which it may be cached, at most, counted from its creation or its reading
     from Redis.
     """
@@ -29,17 +29,20 @@ class RenderedResponse:
     body: bytes
     etag: str
     dependencies: frozenset[str]
-    fingerprint: str
     lifetime: float
 
 
-def serialize(response: RenderedResponse) -> bytes:
-    """Return the stored form of a response, which `deserialize` reads."""
+def serialize(response: RenderedResponse, begun_at: int) -> bytes:
+    """
+    Return the stored form of a response, which `deserialize` reads.
+
+    begun_at: the time (of `shared_changes`) before any of its data was read.
+    """
     metadata = {
         "layout": _LAYOUT_VERSION,
         "etag": response.etag,
         "dependencies": sorted(response.dependencies),
-        "fingerprint": response.fingerprint,
+        "begun_at": begun_at,
         "created_at": time.time(),
         "lifetime": response.lifetime,
         "crc": zlib.crc32(response.body),
@@ -47,9 +50,9 @@ def serialize(response: RenderedResponse) -> bytes:
     return json.dumps(metadata).encode() + b"\n" + response.body
 
 
-def deserialize(stored: bytes) -> RenderedResponse | None:
+def deserialize(stored: bytes) -> tuple[RenderedResponse, int] | None:
     """
-    Return a stored response with its remaining lifetime.
+    Return a stored response with its remaining lifetime, and the time at which it was begun.
 
     None when it has expired, was stored in another layout, or is damaged.
     """
@@ -64,9 +67,11 @@ def deserialize(stored: bytes) -> RenderedResponse | None:
             body=body,
             etag=str(metadata["etag"]),
             dependencies=frozenset(map(str, metadata["dependencies"])),
-            fingerprint=str(metadata["fingerprint"]),
             lifetime=remaining,
         )
+        begun_at = int(metadata["begun_at"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return response if remaining > 0 and age > -_MAX_CLOCK_SKEW_SECONDS else None
+    if remaining <= 0 or age < -_MAX_CLOCK_SKEW_SECONDS:
+        return None
+    return response, begun_at

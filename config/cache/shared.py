@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from config.cache.invalidation import is_listening
 from config.cache.serialization import RenderedResponse, deserialize, serialize
+from config.cache.shared_changes import KEY, hashed, read_changes, record_changes
 from config.clients.redis import RedisUnavailable, quick_redis
 
 # Seconds: how long others wait for the process that computes a response, how long its lock lasts,
@@ -13,50 +15,81 @@ from config.clients.redis import RedisUnavailable, quick_redis
 _LOCK_WAIT_SECONDS = 1.5
 _LOCK_TTL_SECONDS = 2.0
 _LOCK_POLL_SECONDS = 0.01
+# Stores a response unless a dependency changed after it was begun. KEYS: changes, owner. ARGV: time
+# of the beginning, field, response, lifetime of the owner (s) and of the field (ms), dependencies.
+# Redis before 7.4 and Valkey before 9 lack HPEXPIRE: a field expires with its hash.
+_STORE = """
+for i = 6, #ARGV do
+  local changed_at = redis.call('ZSCORE', KEYS[1], ARGV[i])
+  if changed_at and tonumber(changed_at) > tonumber(ARGV[1]) then return 0 end
+end
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+redis.call('EXPIRE', KEYS[2], ARGV[4])
+redis.pcall('HPEXPIRE', KEYS[2], ARGV[5], 'FIELDS', 1, ARGV[2])
+return 1
+"""
 
 
 class SharedCache:
-    """Rendered responses by owner and field; every look-up is a miss while Redis is unavailable."""
+    """
+    Rendered responses by owner and field.
+
+    Every look-up is a miss, and nothing is stored, while Redis is unavailable or changes are not
+    received.
+    """
 
     def __init__(self, *, prefix: str, lifetime: float) -> None:
         self._prefix = prefix
         self._lifetime = lifetime
 
-    def get(self, owner: str, field: str) -> RenderedResponse | None:
-        """Return the stored response or None; the caller checks whether it is current."""
+    def get(self, owner: str, field: str) -> tuple[RenderedResponse | None, int]:
+        """
+        Return the response, if no dependency has changed since it was begun, and the time now.
+
+        `put` needs the time. It is 0 while Redis is unavailable or changes are not received.
+        """
+        if not is_listening():
+            return None, 0
         try:
             stored = quick_redis().call(lambda client: client.hget(self._key(owner), field))
+            found = deserialize(stored) if stored else None
+            response, begun_at = found or (None, 0)
+            now, changed_at = read_changes(response.dependencies if response else ())
         except RedisUnavailable:
-            return None
-        return deserialize(stored) if stored else None
+            return None, 0
+        return (response if changed_at <= begun_at <= now else None), now
 
-    def put(self, owner: str, field: str, response: RenderedResponse) -> None:
-        """Store a response for its lifetime; the owner's hash expires after its last field."""
+    def put(self, owner: str, field: str, response: RenderedResponse, begun_at: int) -> None:
+        """
+        Store a response for its lifetime, unless a dependency has changed since it was begun.
+
+        begun_at: the time that `get` returned before any data was read.
+        """
         lifetime = min(response.lifetime, self._lifetime)
-        if lifetime <= 0:
+        if lifetime <= 0 or not begun_at:
             return
-
-        def store(client: Any) -> None:
-            key = self._key(owner)
-            commands = client.pipeline(transaction=False)
-            commands.hset(key, field, serialize(response))
-            commands.expire(key, int(self._lifetime) + 1)
-            # Redis before 7.4 and Valkey before 9 lack this command: a field expires with its hash.
-            commands.hpexpire(key, int(lifetime * 1000) + 1, field)
-            for reply in commands.execute(raise_on_error=False)[:2]:
-                if isinstance(reply, Exception):
-                    raise reply
-
+        arguments = (
+            begun_at,
+            field,
+            serialize(response, begun_at),
+            int(self._lifetime) + 1,
+            int(lifetime * 1000) + 1,
+            *hashed(response.dependencies),
+        )
         with suppress(RedisUnavailable):
-            quick_redis().call(store)
-
-    def remove(self, owner: str, *fields: str) -> bool:
-        """Remove fields of an owner, or the whole owner; return whether Redis confirmed it."""
-        key = self._key(owner)
-        try:
             quick_redis().call(
-                lambda client: client.hdel(key, *fields) if fields else client.unlink(key)
+                lambda client: client.eval(_STORE, 2, KEY, self._key(owner), *arguments)
             )
+
+    def remove(self, owner: str) -> bool:
+        """
+        Remove an owner's responses; return whether Redis confirmed it.
+
+        Recorded as a change first, so that a response that is being computed is not stored later.
+        """
+        record_changes(frozenset({owner}))
+        try:
+            quick_redis().call(lambda client: client.unlink(self._key(owner)))
         except RedisUnavailable:
             return False
         return True

@@ -45,13 +45,14 @@ from customers.recommendations import (
     RecommendationRequest,
     RecommendationResult,
     cache_owner,
-    is_current,
     recommend,
     render_result,
 )
 from customers.services.access import log_access
 from customers.services.recommendations import record_feedback
 
+# Changes with the rendered form, so that processes of two releases do not share responses.
+_RENDERING_VERSION = 1
 _RECOMMENDATION_NOT_FOUND = documented_problem(
     404, "not_found", "Not found.", description="There is no such recommendation response."
 )
@@ -213,7 +214,7 @@ def _cached_or_computed(
     def compute() -> RenderedResponse:
         result = _recommend(recommendation_request, parameters.language)
         body = _render_body(result, client.audience)
-        return render_result(result, recommendation_request, body)
+        return render_result(result, body)
 
     if reads_session_basket:
         # The basket changes with every event of the session.
@@ -222,7 +223,6 @@ def _cached_or_computed(
         owner=cache_owner(recommendation_request, field),
         field=field,
         compute=compute,
-        is_current=is_current,
     )
 
 
@@ -254,6 +254,7 @@ def _local_cache_key(client: ApiClient, path: str) -> str:
 def _cache_field(request: RecommendationRequest, language: str, audience: Audience) -> str:
     """Return the field that distinguishes the cached responses of one owner."""
     parts = (
+        _RENDERING_VERSION,
         request.scenario,
         request.store.pk if request.store else request.province,
         request.limit,

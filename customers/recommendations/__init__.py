@@ -10,7 +10,6 @@ steps for one product and reports why it is recommended, or why not.
 from customers.recommendations.cache import (
     RECOMMENDATION_CACHE,
     cache_owner,
-    is_current,
     render_result,
 )
 from customers.recommendations.explain import explain_product
@@ -49,7 +48,6 @@ __all__ = [
     "explain_product",
     "fallback_counts",
     "feedback_counts",
-    "is_current",
     "products_matching_rule",
     "recommend",
     "render_result",

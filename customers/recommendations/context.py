@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from catalog.models import Store
 from catalog.reference.provinces import PROVINCES, Province
-from customers.models import BusinessRule, Scenario
+from customers.models import BusinessRule, Scenario, StoreRepeatStatistics
 from customers.recommendations.history import (
     HistoryEntry,
     load_basket,
@@ -27,26 +27,14 @@ from customers.recommendations.request import (
     RecommendationRequest,
     ScenarioNotFound,
 )
-from customers.recommendations.rules import ActiveRules, active_rules, load_settings
+from customers.recommendations.rules import ActiveRules, load_rules
 from customers.recommendations.statistics.repeats import StoreStatistics
 
 SOURCES = ("repurchase", "co_purchase", "embedding_similarity", "popularity", "newness")
 """Candidate sources, in the order in which their scores are added."""
-# Changes with every change of the customer's rows: an added row has a newer xmin, a deleted row
-# lowers the count.
-CUSTOMER_VERSION = """
-SELECT concat_ws('.', (SELECT c.xmin FROM customer_profiles c WHERE c.id = %(id)s),
-  (SELECT concat(count(*), '/', max(k.xmin::text::bigint))
-    FROM consents k WHERE k.customer_id = %(id)s),
-  (SELECT concat(count(*), '/', max(p.xmin::text::bigint))
-    FROM purchases p WHERE p.customer_id = %(id)s),
-  (SELECT concat(count(*), '/', max(i.xmin::text::bigint))
-    FROM interactions i WHERE i.customer_id = %(id)s))
-"""
-# Version, profile and open consents of a customer.
-_PROFILE = f"""
-SELECT ({CUSTOMER_VERSION}), c.province, c.language, c.is_age_verified,
-  c.verified_age, c.stated_preferences,
+# Profile and open consents of a customer.
+_PROFILE = """
+SELECT c.province, c.language, c.is_age_verified, c.verified_age, c.stated_preferences,
   ARRAY(
     SELECT k.purpose FROM consents k WHERE k.customer_id = c.id AND k.withdrawn_at IS NULL
   ) AS purposes
@@ -62,13 +50,12 @@ class CustomerContext:
     """
     A known customer.
 
-    version: changes with every change of the customer's data. stated_preferences: those that the
-    customer stated. purposes: of the consents in force. history: empty unless the customer
-    consents to profiling. disliked: products, only with consent to `history`.
+    stated_preferences: those that the customer stated. purposes: of the consents in force.
+    history: empty unless the customer consents to profiling. disliked: products, only with consent
+    to `history`.
     """
 
     id: UUID
-    version: str
     province: str
     language: str
     is_age_verified: bool
@@ -90,8 +77,7 @@ class RecommendationContext:
     Everything that is known before candidates are generated.
 
     request: with the customer's province and the basket of the session filled in. store_ids:
-    stores whose stock counts. viewed: facts of the products viewed or in the basket. snapshot:
-    PostgreSQL snapshot that was taken before the settings were read.
+    stores whose stock counts. viewed: facts of the products viewed or in the basket.
     """
 
     request: RecommendationRequest
@@ -99,7 +85,6 @@ class RecommendationContext:
     customer: CustomerContext | None
     rules: ActiveRules
     statistics: StoreStatistics
-    snapshot: str
     store_ids: tuple[UUID, ...]
     viewed: Mapping[UUID, ProductFacts]
     now: datetime
@@ -163,8 +148,7 @@ def load_context(
     if request.customer and customer is None:
         raise CustomerNotFound("Customer not found.")
     request = _resolve(request, customer)
-    settings = load_settings(now=now)
-    scenario = scenario or settings.scenarios.get(request.scenario)
+    scenario = scenario or Scenario.objects.filter(name=request.scenario).first()
     if scenario is None:
         raise ScenarioNotFound("Scenario not found.")
     store_ids = stores_in_scope(request)
@@ -172,9 +156,8 @@ def load_context(
         request=request,
         scenario=scenario,
         customer=customer,
-        rules=active_rules(request, settings=settings, now=now),
-        statistics=settings.statistics,
-        snapshot=settings.snapshot,
+        rules=load_rules(request, now=now),
+        statistics=_load_statistics(),
         store_ids=store_ids,
         viewed=load_product_facts(request.products, store_ids),
         now=now,
@@ -182,17 +165,13 @@ def load_context(
 
 
 def load_customer(customer: UUID, *, now: datetime) -> CustomerContext | None:
-    """
-    Return a customer; None when the id is unknown.
-
-    The version is read before all other data, so that a later change is never missed.
-    """
+    """Return a customer; None when the id is unknown."""
     with connection.cursor() as cursor:
         cursor.execute(_PROFILE, {"id": customer})
         row = cursor.fetchone()
     if row is None:
         return None
-    version, province, language, is_age_verified, verified_age, stated, purposes = row
+    province, language, is_age_verified, verified_age, stated, purposes = row
     likes = load_likes(customer, now=now)
     history: list[HistoryEntry] = []
     if set(purposes) >= _PROFILING_PURPOSES:
@@ -202,7 +181,6 @@ def load_customer(customer: UUID, *, now: datetime) -> CustomerContext | None:
     dislikes = likes if "history" in purposes else []
     return CustomerContext(
         id=customer,
-        version=version,
         province=province,
         language=language,
         is_age_verified=is_age_verified,
@@ -222,6 +200,13 @@ def stores_in_scope(request: RecommendationRequest) -> tuple[UUID, ...]:
     if request.province:
         stores = stores.filter(province=request.province)
     return tuple(stores.values_list("pk", flat=True))
+
+
+def _load_statistics() -> StoreStatistics:
+    newest = StoreRepeatStatistics.objects.order_by("-id").first()
+    if newest is None:
+        return StoreStatistics()
+    return StoreStatistics(newest.discovery_ratio, newest.segment_shares, newest.pk)
 
 
 def _resolve(

@@ -213,7 +213,7 @@ def build_result(  # noqa: PLR0913  # keywords, each computed by one step
     language: str,
 ) -> RecommendationResult:
     """
-    Return the result, with reasons and with the dependencies that a cache checks.
+    Return the result, with reasons and with the dependencies that a cache needs.
 
     A product that was merged away or deleted since it was ranked is left out.
     """
@@ -230,9 +230,6 @@ def build_result(  # noqa: PLR0913  # keywords, each computed by one step
         is_personalized=is_personalized,
         valid_until=_valid_until(context),
         dependencies=_dependencies(context, selected),
-        dependency_versions=_dependency_versions(context, ranking, selected),
-        store_ids=context.store_ids,
-        snapshot=context.snapshot,
         created_at=context.now,
     )
 
@@ -337,21 +334,3 @@ def _dependencies(
     customers = [request.customer] if request.customer else []
     products = [*request.products, *(candidate.key for candidate in selected)]
     return frozenset(str(pk) for pk in (*customers, *products, *context.store_ids))
-
-
-def _dependency_versions(
-    context: RecommendationContext,
-    ranking: Ranking,
-    selected: Sequence[ScoredCandidate[UUID]],
-) -> tuple[str, ...]:
-    """
-    Return the row versions that `cache.is_current` compares.
-
-    In this order: customer (empty if anonymous), settings (rules, scenarios, stores, statistics),
-    products.
-    """
-    facts = {**ranking.facts, **context.viewed}
-    products = {*(candidate.key for candidate in selected), *context.viewed}
-    product_versions = sorted(f"{pk}:{facts[pk].version}" for pk in products)
-    customer_version = context.customer.version if context.customer else ""
-    return (customer_version, context.rules.version, *product_versions)

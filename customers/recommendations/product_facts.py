@@ -11,7 +11,7 @@ from mlops.sql_arrays import array
 
 # The fields of ProductFacts, in their order, for the products of a list.
 _FACTS = """
-SELECT p.id, p.xmin::text, p.merged_into_id IS NULL, coalesce(p.brand, ''),
+SELECT p.id, p.merged_into_id IS NULL, coalesce(p.brand, ''),
   coalesce(p.category, ''), coalesce(p.strain_type, ''),
   coalesce(p.thc_percentage_high, p.thc_percentage), p.thc_mg, coalesce(p.mg_basis, ''), p.price,
   EXISTS (
@@ -27,13 +27,11 @@ class ProductFacts:
     """
     Facts of a product.
 
-    version: changes with every change of the row. is_current: not merged into another product.
-    thc: upper end of the labelled THC in percent. milligrams: THC in mg, per `mg_basis`.
-    is_in_stock: in any of the stores considered.
+    is_current: not merged into another product. thc: upper end of the labelled THC in percent.
+    milligrams: THC in mg, per `mg_basis`. is_in_stock: in any of the stores considered.
     """
 
     id: UUID
-    version: str
     is_current: bool
     brand: str
     category: str

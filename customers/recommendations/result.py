@@ -68,9 +68,7 @@ class RecommendationResult:
 
     model_version: version of the scoring and id of the store statistics, for example `blend-2.17`.
     applied_filters: names of the hard filters. valid_until: time at which the result may change
-    without a change of data. dependencies: ids of the rows that it depends on;
-    dependency_versions: their versions as read. store_ids: stores whose stock was considered.
-    snapshot: PostgreSQL snapshot that was taken before the data were read.
+    without a change of data. dependencies: ids of the rows that it depends on.
     """
 
     id: UUID
@@ -84,7 +82,4 @@ class RecommendationResult:
     is_personalized: bool
     valid_until: datetime
     dependencies: frozenset[str]
-    dependency_versions: tuple[str, ...]
-    store_ids: tuple[UUID, ...]
-    snapshot: str
     created_at: datetime

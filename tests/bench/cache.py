@@ -1,9 +1,9 @@
 """A local cache hit against LocMemCache (at least 30 x); recomputations per expiry (one).
 
 `--size` hits a round, of ten products as REST renders them: against the same bytes, and against the
-same products as objects. Then 32 processes of 4 threads request a response at the moment it has
-expired in Redis. Further lines: milliseconds from the commit of a change until the entries that
-depend on it are gone, and a request counted in a lease against DRF's own throttle.
+same products as objects. Then 32 processes of 4 threads, which listen for changes, request a
+response that has expired in Redis. Further lines: milliseconds from the commit of a change until
+the entries that depend on it are gone, and a request counted in a lease against DRF's own throttle.
 """
 
 import os
@@ -51,6 +51,7 @@ import os, sys, threading, time
 import django
 django.setup()
 from config.cache import RenderedResponse, ResponseCache
+from config.cache.invalidation import is_listening
 from config.clients.redis import quick_redis
 name = sys.argv[1]
 processes, threads, rounds = map(int, sys.argv[2:])
@@ -58,12 +59,10 @@ cache = ResponseCache(prefix=name)
 def compute():
     quick_redis().call(lambda client: client.incr(f"{name}:computed"))
     time.sleep(0.05)  # as long as a response takes on a busy machine
-    return RenderedResponse(b"body" * 2500, "etag", frozenset(), "", 1.0)
+    return RenderedResponse(b"body" * 2500, "etag", frozenset(), 1.0)
 def request(failed):
     try:
-        cache.get_or_compute(
-            owner="owner", field="field", compute=compute, is_current=lambda response: True
-        )
+        cache.get_or_compute(owner="owner", field="field", compute=compute)
     except BaseException:
         failed.append(1)
         raise
@@ -72,11 +71,15 @@ for _ in range(rounds):
     time.sleep(1.1)
     quick_redis().call(lambda client: client.set(f"{name}:computed", 0))
     start_reader, start_writer = os.pipe()
+    ready_reader, ready_writer = os.pipe()
     children = []
     for _ in range(processes):
         child = os.fork()
         if not child:
             os.close(start_writer)
+            while not is_listening():
+                time.sleep(0.01)
+            os.write(ready_writer, b".")
             os.read(start_reader, 1)
             failed = []
             requests = [threading.Thread(target=request, args=[failed]) for _ in range(threads)]
@@ -87,7 +90,8 @@ for _ in range(rounds):
             os._exit(len(failed))
         children.append(child)
     os.close(start_reader)
-    time.sleep(0.5)
+    for _ in range(processes):
+        os.read(ready_reader, 1)
     os.close(start_writer)
     if any(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children):
         raise SystemExit("a process failed")
@@ -117,7 +121,7 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     nanoseconds = Comparison(name="a hit", unit="ns")
     counted = Comparison(name="a request counted, against DRF's throttle by Redis")
     throttle = _Throttle()
-    response = RenderedResponse(body, '"etag"', frozenset(), "", 3600)
+    response = RenderedResponse(body, '"etag"', frozenset(), 3600)
     for number in range(rounds):
         cache.put_local(_KEY, response, cache.generation())
         ours = partial(_get_repeatedly, cache.get_local, _KEY, size)
@@ -194,7 +198,7 @@ def _spend_repeatedly(name: str) -> None:
 def _invalidation_milliseconds(cache: ResponseCache, product: Product) -> float:
     """Change a product; return the milliseconds until a response that depends on it is gone."""
     key = f"invalidation of {product.pk}"
-    response = RenderedResponse(b"body", "", frozenset([str(product.pk)]), "", 3600)
+    response = RenderedResponse(b"body", "", frozenset([str(product.pk)]), 3600)
     cache.put_local(key, response, cache.generation())
     assert cache.get_local(key), "the response was not stored"
     Product.objects.filter(pk=product.pk).update(price=Decimal("35.95"))

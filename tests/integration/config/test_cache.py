@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,9 +22,17 @@ from django.core.cache import cache as django_cache
 from django.db import connection
 
 from catalog.models import Product, Store
-from config.cache import RenderedResponse, ResponseCache, invalidation
+from config.cache import (
+    RenderedResponse,
+    ResponseCache,
+    invalidation,
+    responses,
+    shared,
+    shared_changes,
+)
 from config.cache.invalidation import is_listening, on_change
-from config.clients.redis import quick_redis
+from config.cache.shared_changes import record_changes
+from config.clients.redis import RedisUnavailable, quick_redis
 from config.embedded.ports import free_port
 from config.embedded.valkey import Valkey
 from tests.polling import wait_until
@@ -36,18 +46,19 @@ import sys, threading, time
 import django
 django.setup()
 from config.cache import RenderedResponse, ResponseCache
+from config.cache.invalidation import is_listening
 from config.clients.redis import quick_redis
 prefix, threads = sys.argv[1], int(sys.argv[2])
 cache = ResponseCache(prefix=prefix)
 def compute():
     quick_redis().call(lambda client: client.incr(f"{prefix}:computed"))
     time.sleep(0.2)
-    return RenderedResponse(b"body", "etag", frozenset(), "", 60)
+    return RenderedResponse(b"body", "etag", frozenset(), 60)
 def request():
-    response = cache.get_or_compute(
-        owner="o", field="f", compute=compute, is_current=lambda response: True
-    )
+    response = cache.get_or_compute(owner="o", field="f", compute=compute)
     assert response.body == b"body"
+while not is_listening():
+    time.sleep(0.01)
 print("ready", flush=True)
 sys.stdin.readline()
 requests = [threading.Thread(target=request) for _ in range(threads)]
@@ -55,6 +66,23 @@ for thread in requests:
     thread.start()
 for thread in requests:
     thread.join()
+"""
+
+_CACHE_UNTIL_CHANGED = """
+import sys, time
+import django
+django.setup()
+from config.cache import RenderedResponse, ResponseCache
+from config.cache.invalidation import is_listening
+cache = ResponseCache(prefix="until-changed")
+while not is_listening():
+    time.sleep(0.01)
+cache.put_local("key", RenderedResponse(b"", "", frozenset(sys.argv[1:]), 60), cache.generation())
+assert cache.get_local("key")
+print("cached", flush=True)
+while cache.get_local("key"):
+    time.sleep(0.001)
+print(time.time())
 """
 
 
@@ -71,12 +99,8 @@ def cache() -> ResponseCache:
     return ResponseCache(prefix=f"test-{uuid4().hex[:8]}")
 
 
-def _response(
-    body: str = "body", *dependencies: object, lifetime: float = 600, fingerprint: str = ""
-) -> RenderedResponse:
-    return RenderedResponse(
-        body.encode(), '"etag"', frozenset(map(str, dependencies)), fingerprint, lifetime
-    )
+def _response(body: str = "body", *dependencies: object, lifetime: float = 600) -> RenderedResponse:
+    return RenderedResponse(body.encode(), '"etag"', frozenset(map(str, dependencies)), lifetime)
 
 
 def _create_product() -> Product:
@@ -92,10 +116,6 @@ def _put_while_listening(cache: ResponseCache, key: str, *dependencies: object) 
     _wait_for(is_listening)
     cache.put_local(key, _response(key, *dependencies), cache.generation())
     assert cache.get_local(key)
-
-
-def _always(_stored: RenderedResponse) -> bool:
-    return True
 
 
 @pytest.mark.django_db(transaction=True)
@@ -208,13 +228,14 @@ def test_forked_child_starts_with_an_empty_cache_and_its_own_listener(
     assert cache.get_local("kush")
 
 
+def _refuse(**_: object) -> None:
+    raise psycopg.OperationalError
+
+
 def test_entries_are_short_lived_while_changes_are_not_announced(
     cache: ResponseCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(**_: object) -> None:
-        raise psycopg.OperationalError
-
-    monkeypatch.setattr(psycopg, "connect", refuse)
+    monkeypatch.setattr(psycopg, "connect", _refuse)
     cache.put_local("key", _response(), cache.generation())
 
     assert not is_listening()
@@ -254,29 +275,108 @@ def test_local_cache_and_its_indexes_are_bounded() -> None:
     assert not few.get_local("399")
 
 
-def test_response_in_redis_is_used_while_it_is_current(cache: ResponseCache) -> None:
-    computed: list[str] = []
-
-    def compute() -> RenderedResponse:
-        computed.append("")
-        return _response(f"é {len(computed)}", "a", "b", fingerprint=f"f{len(computed)}")
-
-    def request(is_current: Callable[[RenderedResponse], bool]) -> RenderedResponse:
-        return cache.get_or_compute(owner="o", field="f", compute=compute, is_current=is_current)
-
-    first = request(_always)
-    second = request(lambda response: response.fingerprint == "f1")
-    assert (second.body, second.etag) == (first.body, first.etag)
-    assert second.dependencies == frozenset("ab")
-    assert 0 < second.lifetime <= 600
-
-    third = request(lambda response: response.fingerprint == "f2")
-    assert third.body == "é 2".encode()
-    assert len(computed) == 2
+def _same_in_another_process(cache: ResponseCache) -> ResponseCache:
+    """Return a cache of the same responses in Redis with an empty local cache."""
+    return ResponseCache(prefix=cache._shared._prefix)
 
 
+def _request(cache: ResponseCache, body: str, *dependencies: object) -> bytes:
+    """Return the shared response of one owner and field; computed with this body on a miss."""
+    response = cache.get_or_compute(
+        owner="o", field="f", compute=lambda: _response(body, *dependencies)
+    )
+    return response.body
+
+
+@pytest.mark.django_db(transaction=True)
+def test_response_in_redis_serves_other_processes_unaltered(cache: ResponseCache) -> None:
+    _wait_for(is_listening)
+    _request(cache, "é", "a", "b")
+
+    response, _ = _same_in_another_process(cache)._shared.get("o", "f")
+
+    assert response
+    assert (response.body, response.etag) == ("é".encode(), '"etag"')
+    assert response.dependencies == frozenset("ab")
+    assert 599 < response.lifetime <= 600
+
+
+@pytest.mark.django_db(transaction=True)
+def test_response_in_redis_is_outdated_by_a_change_of_a_dependency_alone(
+    cache: ResponseCache,
+) -> None:
+    kush = _create_product()
+    haze = _create_product()
+    _put_while_listening(cache, "witness", haze.pk, kush.pk)
+    _request(cache, "first", kush.pk)
+
+    Product.objects.filter(pk=haze.pk).update(price=31)
+    _wait_for(lambda: not cache.get_local("witness"))
+    assert _request(cache, "second", kush.pk) == b"first"
+
+    _put_while_listening(cache, "witness", kush.pk)
+    Product.objects.filter(pk=kush.pk).update(price=31)
+    _wait_for(lambda: not cache.get_local("witness"))
+    assert _request(cache, "third", kush.pk) == b"third"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_response_begun_before_a_change_is_not_stored_in_redis(cache: ResponseCache) -> None:
+    kush = _create_product()
+    _put_while_listening(cache, "witness", kush.pk)
+
+    def compute_from_old_data() -> RenderedResponse:
+        Product.objects.filter(pk=kush.pk).update(price=31)  # committed after the data was read
+        _wait_for(lambda: not cache.get_local("witness"))
+        return _response("old", kush.pk)
+
+    cache.get_or_compute(owner="o", field="f", compute=compute_from_old_data)
+
+    assert not quick_redis().call(lambda client: client.hkeys(cache._shared._key("o")))
+    assert _request(cache, "new", kush.pk) == b"new"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_change_recorded_after_a_response_was_stored_late_outdates_it(
+    cache: ResponseCache,
+) -> None:
+    """The data is read, the change commits, the response is stored, then the change arrives."""
+    _wait_for(is_listening)
+    _, begun_at = cache._shared.get("o", "f")
+
+    cache._shared.put("o", "f", _response("old", "row"), begun_at)
+    record_changes(frozenset({"row"}))
+
+    assert _request(cache, "new", "row") == b"new"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_responses_computed_before_a_process_listens_are_outdated(cache: ResponseCache) -> None:
+    _wait_for(is_listening)
+    _request(cache, "before", "row")
+
+    invalidation.stop()  # changes are lost from here
+    _wait_for(is_listening)
+
+    assert _request(cache, "after", "row") == b"after"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_responses_in_redis_are_not_used_while_changes_are_not_received(
+    cache: ResponseCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _wait_for(is_listening)
+    _request(cache, "first")
+
+    invalidation.stop()
+    monkeypatch.setattr(psycopg, "connect", _refuse)
+
+    assert _request(cache, "second") == b"second"
+
+
+@pytest.mark.usefixtures("_receives_changes")
 def test_response_expires_in_redis_with_its_lifetime(cache: ResponseCache) -> None:
-    cache.get_or_compute(owner="o", field="f", compute=_response, is_current=_always)
+    cache.get_or_compute(owner="o", field="f", compute=_response)
 
     key = cache._shared._key("o")
     assert quick_redis().call(lambda client: client.hkeys(key)) == [b"f"]
@@ -290,7 +390,6 @@ def _stored(body: bytes = b"stored", **metadata: object) -> bytes:
         "layout": 1,
         "etag": "",
         "dependencies": [],
-        "fingerprint": "",
         "created_at": time.time(),
         "lifetime": 60,
         "crc": zlib.crc32(b"stored"),
@@ -299,6 +398,7 @@ def _stored(body: bytes = b"stored", **metadata: object) -> bytes:
     return json.dumps(whole).encode() + b"\n" + body
 
 
+@pytest.mark.usefixtures("_receives_changes")
 @pytest.mark.parametrize(
     ("stored", "is_used"),
     [
@@ -313,6 +413,8 @@ def _stored(body: bytes = b"stored", **metadata: object) -> bytes:
         (_stored(created_at=time.time() - 61), False),
         (_stored(created_at=time.time() + 1e6), False),
         (_stored(lifetime="long"), False),
+        (_stored(begun_at="now"), False),
+        (_stored(begun_at=2**60), False),
         (_stored(dependencies=3), False),
         (b"[" * 100_000 + b"\n", False),
     ],
@@ -328,6 +430,8 @@ def _stored(body: bytes = b"stored", **metadata: object) -> bytes:
         "expired",
         "created in the future",
         "lifetime is a word",
+        "beginning is a word",
+        "begun in the future",
         "dependencies is a number",
         "nested too deeply",
     ],
@@ -335,21 +439,20 @@ def _stored(body: bytes = b"stored", **metadata: object) -> bytes:
 def test_damaged_expired_or_foreign_bytes_in_redis_are_a_miss(
     cache: ResponseCache, stored: bytes, is_used: bool
 ) -> None:
+    _, now = cache._shared.get("o", "f")
+    stored = stored.replace(b'"begun_at": 0', b'"begun_at": %d' % now)
     quick_redis().call(lambda client: client.hset(cache._shared._key("o"), "f", stored))
 
-    response = cache.get_or_compute(
-        owner="o", field="f", compute=lambda: _response("computed"), is_current=_always
-    )
+    response = cache.get_or_compute(owner="o", field="f", compute=lambda: _response("computed"))
 
     assert response.body == (b"stored" if is_used else b"computed")
 
 
+@pytest.mark.usefixtures("_receives_changes")
 def test_redis_key_of_another_type_is_a_miss(cache: ResponseCache) -> None:
     quick_redis().call(lambda client: client.set(cache._shared._key("o"), "text"))
 
-    response = cache.get_or_compute(
-        owner="o", field="f", compute=lambda: _response("computed"), is_current=_always
-    )
+    response = cache.get_or_compute(owner="o", field="f", compute=lambda: _response("computed"))
 
     assert response.body == b"computed"
     assert not cache.is_unavailable()
@@ -371,6 +474,7 @@ def _request_at_once(request: Callable[[], object]) -> list[object]:
         return [future.result() for future in futures]
 
 
+@pytest.mark.usefixtures("_receives_changes")
 def test_one_of_many_threads_computes_and_the_others_share_its_result_or_error(
     cache: ResponseCache,
 ) -> None:
@@ -388,9 +492,7 @@ def test_one_of_many_threads_computes_and_the_others_share_its_result_or_error(
     def request(
         field: str, function: Callable[[], RenderedResponse]
     ) -> Callable[[], RenderedResponse]:
-        return lambda: cache.get_or_compute(
-            owner="o", field=field, compute=function, is_current=_always
-        )
+        return lambda: cache.get_or_compute(owner="o", field=field, compute=function)
 
     responses = _request_at_once(request("f", compute))
     assert len(computed) == 1
@@ -404,9 +506,12 @@ def test_one_of_many_threads_computes_and_the_others_share_its_result_or_error(
     assert request("g", compute)().body == b"body"
 
 
+@pytest.mark.django_db(transaction=True)
 def test_request_after_a_change_does_not_get_a_response_begun_before_it(
     cache: ResponseCache,
 ) -> None:
+    kush = _create_product()
+    _put_while_listening(cache, "witness", kush.pk)
     current = ["old"]
     is_begun = threading.Event()
     may_end = threading.Event()
@@ -416,20 +521,17 @@ def test_request_after_a_change_does_not_get_a_response_begun_before_it(
         if read == "old":
             is_begun.set()
             may_end.wait(10)
-        return _response(read, "row")
+        return _response(read, kush.pk)
 
     def request() -> bytes:
-        return cache.get_or_compute(
-            owner="o",
-            field="f",
-            compute=compute,
-            is_current=lambda response: response.body.decode() == current[0],
-        ).body
+        return cache.get_or_compute(owner="o", field="f", compute=compute).body
 
     with ThreadPoolExecutor(2) as pool:
         before = pool.submit(request)
         assert is_begun.wait(10)
         current[0] = "new"
+        Product.objects.filter(pk=kush.pk).update(price=31)
+        _wait_for(lambda: not cache.get_local("witness"))
         after = pool.submit(request)
         time.sleep(0.1)
         may_end.set()
@@ -438,27 +540,46 @@ def test_request_after_a_change_does_not_get_a_response_begun_before_it(
         assert after.result() == b"new"
 
 
+@pytest.mark.django_db(transaction=True)
 def test_one_of_many_processes_computes(cache: ResponseCache) -> None:
     prefix = cache._shared._prefix
-    command = [sys.executable, "-c", _REQUEST_FROM_THREADS, prefix, "4"]
-    processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
+    processes = [_start(_REQUEST_FROM_THREADS, prefix, "4") for _ in range(3)]
     for process in processes:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
+        _expect(process, "ready")
 
     for process in processes:
-        process.communicate("\n", timeout=60)
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=60)
 
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert quick_redis().call(lambda client: client.get(f"{prefix}:computed")) == b"1"
 
 
+def _start(program: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a Python program that uses the test database."""
+    name = connection.settings_dict["NAME"]
+    url = f"{os.environ['DATABASE_URL'].rsplit('/', 1)[0]}/{name}"
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "DATABASE_URL": url},
+    )
+
+
+def _expect(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdout
+    assert process.stdout.readline() == f"{line}\n"
+
+
+@pytest.mark.usefixtures("_receives_changes")
 def test_lock_of_a_process_that_died_delays_others_only_briefly(cache: ResponseCache) -> None:
     with cache._shared.single_flight("o", "f"):  # as a killed process leaves it
-        response = cache.get_or_compute(owner="o", field="f", compute=_response, is_current=_always)
+        response = cache.get_or_compute(owner="o", field="f", compute=_response)
 
     assert response.body == b"body"
 
@@ -471,13 +592,14 @@ def test_requests_are_answered_without_redis(cache: ResponseCache, settings: Any
     _point_to(settings, f"redis://127.0.0.1:{free_port()}/0")
 
     for _ in range(3):
-        response = cache.get_or_compute(owner="o", field="f", compute=_response, is_current=_always)
+        response = cache.get_or_compute(owner="o", field="f", compute=_response)
         assert response.body == b"body"
 
     assert cache.is_unavailable()
     assert not cache.remove("o")
 
 
+@pytest.mark.usefixtures("_receives_changes")
 def test_redis_is_used_again_after_an_outage(
     cache: ResponseCache, settings: Any, tmp_path: Path
 ) -> None:
@@ -489,7 +611,7 @@ def test_redis_is_used_again_after_an_outage(
         return _response()
 
     def is_unavailable_after_request() -> bool:
-        cache.get_or_compute(owner="o", field="f", compute=compute, is_current=_always)
+        cache.get_or_compute(owner="o", field="f", compute=compute)
         return cache.is_unavailable()
 
     server.start()
@@ -511,44 +633,145 @@ def test_redis_is_used_again_after_an_outage(
         server.stop()
 
 
-def test_remove_drops_the_entries_of_an_owner_locally_and_in_redis(cache: ResponseCache) -> None:
-    def request(
-        compute: Callable[[], RenderedResponse],
-        is_current: Callable[[RenderedResponse], bool] = _always,
-    ) -> bytes:
-        return cache.get_or_compute(
-            owner="owner", field="f", compute=compute, is_current=is_current
-        ).body
-
-    request(lambda: _response("first"))
+def test_remove_drops_the_local_entries_of_an_owner(cache: ResponseCache) -> None:
     generation = cache.generation()
     cache.put_local("key", _response("", "owner"), generation)
+
     assert cache.remove("owner")
     assert not cache.get_local("key")
-    cache.put_local("key", _response("", "owner"), generation)
+
+    cache.put_local("key", _response("", "owner"), generation)  # begun before the removal
     assert not cache.get_local("key")
 
+
+@pytest.mark.usefixtures("_receives_changes")
+def test_remove_drops_the_responses_of_an_owner_in_redis(cache: ResponseCache) -> None:
+    def request(body: str) -> bytes:
+        return cache.get_or_compute(
+            owner="owner", field="f", compute=lambda: _response(body, "owner")
+        ).body
+
+    request("first")
+    assert cache.remove("owner")
+    assert request("second") == b"second"
+
+
+@pytest.mark.usefixtures("_receives_changes")
+def test_response_being_computed_during_the_removal_of_its_owner_is_not_stored(
+    cache: ResponseCache,
+) -> None:
     def compute_while_the_owner_is_erased() -> RenderedResponse:
         cache.remove("owner")
         return _response("second", "owner")
 
-    assert request(compute_while_the_owner_is_erased, lambda _: False) == b"second"
-    assert request(lambda: _response("third")) == b"third"
+    cache.get_or_compute(owner="owner", field="f", compute=compute_while_the_owner_is_erased)
+
+    assert not quick_redis().call(lambda client: client.hkeys(cache._shared._key("owner")))
 
 
-def test_outdated_response_does_not_stay_in_redis_while_changes_are_not_received(
-    cache: ResponseCache, monkeypatch: pytest.MonkeyPatch
+def test_recorded_changes_name_no_customer() -> None:
+    customer = str(uuid4())
+
+    record_changes(frozenset({customer}))
+
+    members = quick_redis().call(lambda client: client.zrange(shared_changes.KEY, 0, -1))
+    assert len(members) >= 2
+    assert not any(customer.encode() in member for member in members)
+
+
+@pytest.fixture
+def valkey(tmp_path: Path, settings: Any) -> Iterator[Valkey]:
+    """A separate Redis that the test may stop, empty and restore."""
+    server = Valkey(directory=tmp_path / "valkey", logs=tmp_path / "logs", is_throwaway=True)
+    server.start()
+    _point_to(settings, server.url)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def _receives_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has listened all the time."""
+    monkeypatch.setattr(shared, "is_listening", lambda: True)
+    monkeypatch.setattr(responses, "is_listening", lambda: True)
+
+
+def _restart(server: Valkey, *, copy: Path | None = None, restored: Path | None = None) -> None:
+    """Restart the server; copy its data or replace it meanwhile."""
+    server.stop()
+    if copy:
+        shutil.copytree(server.data, copy)
+    if restored:
+        shutil.rmtree(server.data)
+        shutil.copytree(restored, server.data)
+    server.start()
+    _wait_for(lambda: not _is_redis_unavailable())
+
+
+def _is_redis_unavailable() -> bool:
+    """Call Redis and return whether it failed."""
+    with suppress(RedisUnavailable):
+        quick_redis().call(lambda client: client.ping())
+    return quick_redis().is_unavailable
+
+
+@pytest.mark.usefixtures("_receives_changes")
+def test_responses_survive_a_restart_of_redis(cache: ResponseCache, valkey: Valkey) -> None:
+    _request(cache, "first", "row")
+
+    _restart(valkey)
+
+    assert _request(cache, "second", "row") == b"first"
+
+
+@pytest.mark.usefixtures("_receives_changes")
+def test_redis_restored_from_a_copy_without_a_change_outdates_responses(
+    cache: ResponseCache, valkey: Valkey, tmp_path: Path
 ) -> None:
-    def refuse(**_: object) -> None:
-        raise psycopg.OperationalError
+    _request(cache, "old", "row")
+    _restart(valkey, copy=tmp_path / "copy")
+    record_changes(frozenset({"row"}))
 
-    monkeypatch.setattr(psycopg, "connect", refuse)
+    _restart(valkey, restored=tmp_path / "copy")
 
-    cache.get_or_compute(
-        owner="erased-elsewhere",
-        field="f",
-        compute=lambda: _response("old", "erased-elsewhere"),
-        is_current=lambda _: False,
-    )
+    assert _request(cache, "new", "row") == b"new"
 
-    assert cache._shared.get("erased-elsewhere", "f") is None
+
+@pytest.mark.usefixtures("_receives_changes", "valkey")
+def test_redis_that_lost_only_the_recorded_changes_outdates_responses(
+    cache: ResponseCache,
+) -> None:
+    _request(cache, "old", "row")
+    record_changes(frozenset({"row"}))
+
+    quick_redis().call(lambda client: client.delete(shared_changes.KEY))
+
+    assert _request(cache, "new", "row") == b"new"
+
+
+@pytest.mark.usefixtures("_receives_changes")
+def test_change_during_an_outage_of_redis_outdates_responses(
+    cache: ResponseCache, valkey: Valkey
+) -> None:
+    _request(cache, "old", "row")
+
+    valkey.stop()
+    record_changes(frozenset({"row"}))
+    valkey.start()
+    _wait_for(lambda: not _is_redis_unavailable())
+
+    assert _request(cache, "new", "row") == b"new"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_process_drops_what_depends_on_a_changed_row_within_a_second() -> None:
+    kush = _create_product()
+    processes = [_start(_CACHE_UNTIL_CHANGED, str(kush.pk)) for _ in range(3)]
+    for process in processes:
+        _expect(process, "cached")
+
+    Product.objects.filter(pk=kush.pk).update(price=31)
+    committed_at = time.time()
+
+    dropped_at = [float(process.communicate(timeout=30)[0]) for process in processes]
+    assert max(dropped_at) - committed_at < 1

@@ -31,9 +31,7 @@ def _listening() -> Iterator[None]:
 
 
 def _response(dependencies: frozenset[str]) -> RenderedResponse:
-    return RenderedResponse(
-        body=b"body", etag="", dependencies=dependencies, fingerprint="", lifetime=600
-    )
+    return RenderedResponse(body=b"body", etag="", dependencies=dependencies, lifetime=600)
 
 
 @given(st.lists(_STEPS, max_size=40))

@@ -29,9 +29,9 @@ class StoreStockInline(TabularInline):
 
     model = StoreStock
     formset = StoreStockFormSet
-    fields = ("product", "quantity", "reported_quantity", "counted_at")
+    fields = ("product", "quantity", "reported_quantity", "counted_at", "restocked_at")
     ordering = ("product__name", "pk")
-    readonly_fields = ("reported_quantity", "counted_at")
+    readonly_fields = ("reported_quantity", "counted_at", "restocked_at")
     autocomplete_fields = ("product",)
     extra = 0
     per_page = 20

@@ -1,4 +1,3 @@
-import catalog.models.stores
 import django.contrib.postgres.fields
 import django.contrib.postgres.functions
 import django.contrib.postgres.indexes
@@ -15,6 +14,13 @@ from django.db import migrations, models
 
 
 _SQL = Path(__file__).parent / 'sql'
+
+
+class CurrentTransactionId(models.Func):
+    """Default of store_stock.restocked_at before 0003."""
+
+    template = '(pg_current_xact_id()::text::bigint)'
+    output_field = models.BigIntegerField()
 
 
 class Migration(migrations.Migration):
@@ -305,7 +311,7 @@ class Migration(migrations.Migration):
                 ('product', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stock', to='catalog.product', db_comment='product')),
                 ('quantity', models.IntegerField(db_comment='units on hand')),
                 ('counted_at', models.DateTimeField(db_comment='time of the count; a later count is never overwritten', db_default=django.db.models.functions.datetime.Now())),
-                ('restocked_at', models.BigIntegerField(db_comment='id of the transaction that last raised the quantity from 0; set by trigger', db_default=catalog.models.stores.CurrentTransactionId(), editable=False)),
+                ('restocked_at', models.BigIntegerField(db_comment='id of the transaction that last raised the quantity from 0; set by trigger', db_default=CurrentTransactionId(), editable=False)),
             ],
             options={'db_table_comment': 'Quantity of a product in a store', 
                 'db_table': 'store_stock',

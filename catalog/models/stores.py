@@ -10,13 +10,6 @@ from catalog.models.products import Product
 from catalog.reference.provinces import PROVINCES
 
 
-class CurrentTransactionId(models.Func):
-    """Id of the current transaction, comparable with database snapshots."""
-
-    template = "(pg_current_xact_id()::text::bigint)"
-    output_field = models.BigIntegerField()
-
-
 class Store(models.Model):
     """A store of the retailer (table `stores`)."""
 
@@ -83,10 +76,10 @@ class StoreStock(models.Model):
     counted_at = models.DateTimeField(
         db_default=Now(), db_comment="time of the count; a later count is never overwritten"
     )
-    restocked_at = models.BigIntegerField(
-        db_default=CurrentTransactionId(),
+    restocked_at = models.DateTimeField(
+        db_default=Now(),
         editable=False,
-        db_comment="id of the transaction that last raised the quantity from 0; set by trigger",
+        db_comment="time at which the quantity was last raised from 0; set by trigger",
     )
 
     class Meta:
@@ -98,7 +91,6 @@ class StoreStock(models.Model):
                 condition=models.Q(quantity__gte=0), name="store_stock_not_negative"
             ),
         ]
-        indexes = [models.Index(fields=["store", "restocked_at"], name="store_stock_restocked_at")]
 
     def __str__(self) -> str:
         return f"{self.quantity} of {self.product_id} in {self.store_id}"

@@ -30,17 +30,21 @@ from catalog.models import Product
 from customers.embeddings import CustomerVector
 from customers.models import (
     ChatMessage,
-    ChatSession,
     CustomerProfile,
-    Interaction,
-    MessageFeedback,
-    Purchase,
-    Recommendation,
-    RecommendationFeedback,
 )
 from customers.services import consents, profiles
 from mlops.audit.operations import operation
-from mlops.models import Operation, OutboxEvent, QuarantinedRecord, RowChange, Run, SystemMetric
+from mlops.models import Operation, RowChange, Run
+from tests.factories.customers import (
+    ChatMessageFactory,
+    ChatSessionFactory,
+    InteractionFactory,
+    MessageFeedbackFactory,
+    PurchaseFactory,
+    RecommendationFactory,
+    RecommendationFeedbackFactory,
+)
+from tests.factories.mlops import OutboxEventFactory, QuarantinedRecordFactory, SystemMetricFactory
 from tests.servers import s3
 from vectors.models import IndexedVector, OutboxEntry, VectorIndex
 from vectors.store import CollectionSchema, store
@@ -129,51 +133,45 @@ def create_canary_customer(product: Product, index: VectorIndex) -> CanaryCustom
 
 def _create_history(customer: CanaryCustomer, product: Product) -> None:
     for number, order in enumerate(("order-1", "order-1", "order-2")):
-        Purchase.objects.create(
-            event_id=uuid4(),
+        PurchaseFactory.create(
             line=number,
             order_id=f"{customer.canary}-{order}",
             customer=customer.profile,
             product=product,
             quantity=number + 1,
             unit_price="12.50",
-            purchased_at=timezone.now(),
+            days_ago=0,
         )
     # The session is anonymous first; then the customer is identified.
     for profile in (None, customer.profile):
-        Interaction.objects.create(
-            kind="view", customer=profile, session=f"{customer.canary}-web", product=product
+        InteractionFactory.create(
+            kind="view",
+            customer=profile,
+            session=f"{customer.canary}-web",
+            product=product,
+            days_ago=0,
         )
-        recommendation = Recommendation.objects.create(
-            scenario="home",
+        recommendation = RecommendationFactory.create(
             customer_id=customer.id if profile else None,
             session=f"{customer.canary}-web",
-            model_version="test",
             products=[product.pk],
         )
-    RecommendationFeedback.objects.create(
-        recommendation_id=recommendation.id, product_id=product.pk, kind="shown", scenario="home"
-    )
+    RecommendationFeedbackFactory.create(recommendation_id=recommendation.id, product_id=product.pk)
 
 
 def _create_chats(customer: CanaryCustomer) -> None:
-    session = ChatSession.objects.create(id=uuid4(), customer=customer.profile, language="en")
-    customer.message = ChatMessage.objects.create(
-        id=uuid4(),
+    session = ChatSessionFactory.create(customer=customer.profile)
+    customer.message = ChatMessageFactory.create(
         session=session,
         created_at=timezone.now(),
         message_text=f"I am {customer.canary} Smith",
         redacted_text=f"I am {customer.canary}",
     )
-    MessageFeedback.objects.create(
-        session=session,
-        message_id=customer.message.id,
-        is_helpful=True,
-        comment=f"thanks, {customer.canary}",
+    MessageFeedbackFactory.create(
+        session=session, message_id=customer.message.id, comment=f"thanks, {customer.canary}"
     )
-    anonymous_session = ChatSession.objects.create(id=uuid4(), language="en")
-    ChatMessage.objects.create(
-        id=uuid4(),
+    anonymous_session = ChatSessionFactory.create(customer=None)
+    ChatMessageFactory.create(
         session=anonymous_session,
         created_at=timezone.now(),
         redacted_text=f"of {customer.external_id}, please",
@@ -195,29 +193,26 @@ def _create_copies(customer: CanaryCustomer) -> None:
         {"type": "purchase", "data": {"order_id": f"{customer.canary}-order-1"}},
         f'{{"customer": "{customer.external_id}", broken',
     ):
-        QuarantinedRecord.objects.create(
+        QuarantinedRecordFactory.create(
             source="customer_interactions",
             reason=f"customer {customer.external_id}?",
             payload=payload,
-            payload_hash=uuid4().hex,
             run=run,
         )
-    OutboxEvent.objects.create(
-        topic="x", key=customer.external_id, type="y", data={"external_id": customer.external_id}
-    )
+    OutboxEventFactory.create(key=customer.external_id, data={"external_id": customer.external_id})
     RowChange.objects.create(
         table_name="customer_profiles",
         row_id=customer.id,
         action="update",
         before={"external_customer_id": customer.canary},
     )
-    SystemMetric.objects.create(
-        id=uuid4(),
+    SystemMetricFactory.create(
         source="till",
         name="log",
         level="error",
         message=f"card {customer.external_id} refused",
         measured_at=timezone.now(),
+        value=None,
     )
     with operation(Operation.Kind.EDIT, reason=f"on behalf of {customer.external_id}"):
         pass

@@ -21,25 +21,20 @@ from tests.polling import wait_until
 pytestmark = pytest.mark.slow
 _CREATE_DATA = """
 import django; django.setup()
-from tests.integration import store_data
-from config.api.keys import ApiKey
-from customers.models import ProductPopularity
 from customers.services.preferences import derive_due_preferences
+from tests.factories.catalog import StoreFactory, create_products
+from tests.factories.config import create_api_key
+from tests.factories.customers import CustomerFactory, rank_by_popularity, record_purchases
 from vectors.index.write import index_due_rows
 
-store = store_data.create_store()
-products = store_data.create_products(12, store)
-for number, product in enumerate(products):
-    ProductPopularity.objects.create(
-        store=store, product=product, score=(number + 1) / 12, orders=1
-    )
-customer = store_data.create_verified_customer("history", "profiling")
-store_data.record_purchases(customer, products[0], store=store, times=6)
+store = StoreFactory.create(code="queen-west")
+products = create_products(12, store)
+rank_by_popularity(products, store=store)
+customer = CustomerFactory.create(verified=True, consenting=True)
+record_purchases(customer, products[0], store=store, times=6)
 derive_due_preferences()
 index_due_rows()
-_, secret = ApiKey.objects.create_key(
-    name="t", audience="verified", scopes=["recommendations:read"], rate="100000/min"
-)
+secret = create_api_key("verified", ("recommendations:read",))
 print(customer.pk, secret)
 """
 _SELL_OUT = """

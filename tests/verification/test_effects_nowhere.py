@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -12,12 +11,20 @@ from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
 
-from catalog.models import Product
 from catalog.services.search_vocabulary import refresh_search_words
 from config.api.keys import Audience
-from customers.models import BusinessRule, ProductNeighbor, ProductPopularity
 from customers.services import chats
-from tests.integration import customer_data, store_data
+from tests.factories.catalog import ProductFactory, StoreFactory, create_products
+from tests.factories.config import create_api_client
+from tests.factories.customers import (
+    BusinessRuleFactory,
+    CustomerFactory,
+    InteractionFactory,
+    ProductNeighborFactory,
+    ProductPopularityFactory,
+    record_purchases,
+)
+from tests.factories.mlops import event_payload
 from vectors.index.write import index_due_rows
 
 pytestmark = pytest.mark.django_db
@@ -59,32 +66,26 @@ def schema() -> Any:
 def sample_ids() -> SampleIds:
     """A store whose products all have effects, with a customer, a chat and statistics."""
     cache.clear()
-    store = store_data.create_store(_STORE_CODE)
-    products = store_data.create_products(
+    store = StoreFactory.create(code=_STORE_CODE)
+    products = create_products(
         6, store, effects=list(EFFECTS), effects_source="reported", terpenes=["myrcene"]
     )
     for product in products[1:]:
-        ProductNeighbor.objects.create(product=products[0], neighbor=product, score=0.5, buyers=5)
-        ProductPopularity.objects.create(store=store, product=product, score=0.5, orders=5)
-    BusinessRule.objects.create(
+        ProductNeighborFactory.create(product=products[0], neighbor=product, score=0.5, buyers=5)
+        ProductPopularityFactory.create(store=store, product=product, score=0.5, orders=5)
+    BusinessRuleFactory.create(
         name="boost",
         action="boost",
         product=products[1],
         reason="overstock",
         unpaid_note="no supplier pays for it",
     )
-    Product.objects.create(
-        name="Pink Kush",
-        merge_key="effects:1",
-        price=Decimal(30),
-        effects=list(EFFECTS),
-        strain_type="indica",
+    ProductFactory.create(name="Pink Kush", sku="effects", effects=list(EFFECTS))
+    customer = CustomerFactory.create(
+        verified=True, consents=("history", "profiling", "chat"), external_id=_EXTERNAL_ID
     )
-    customer = store_data.create_verified_customer(
-        "history", "profiling", "chat", external_id=_EXTERNAL_ID
-    )
-    store_data.record_purchases(customer, products[0], store=store, times=4)
-    store_data.record_interaction(customer, "view", products[2])
+    record_purchases(customer, products[0], store=store, times=4)
+    InteractionFactory.create(customer=customer, kind="view", product=products[2])
     session = chats.open_session(customer=customer, store=store, by="user:test")
     message = chats.append_message(
         session=session, role="assistant", text="P product 1 is in stock.", by="user:test"
@@ -155,7 +156,7 @@ def _request_body(path: str, sample_ids: SampleIds) -> dict[str, Any]:
     """Return a request body for a path; an empty object for paths without a sample."""
     if path.endswith("/events/"):
         stock = {"store_code": _STORE_CODE, "product_id": sample_ids.product_id, "quantity": 3}
-        return {"events": [customer_data.event_payload("stock", stock)]}
+        return {"events": [event_payload("stock", stock)]}
     if path.endswith("/sessions/"):
         return {"customer_id": sample_ids.customer_id}
     if path.endswith("/messages/"):
@@ -190,7 +191,7 @@ def _responses(
 def test_no_response_for_customers_contains_effects(
     schema: Any, sample_ids: SampleIds, audience: str
 ) -> None:
-    client = customer_data.create_api_client(audience)
+    client = create_api_client(audience)
 
     statuses: dict[str, int] = {}
     for request, status, text in _responses(schema, sample_ids, client):
@@ -211,7 +212,7 @@ def test_no_response_for_customers_contains_effects(
 
 
 def test_the_same_requests_show_effects_to_staff(schema: Any, sample_ids: SampleIds) -> None:
-    client = customer_data.create_api_client("staff")
+    client = create_api_client("staff")
 
     paths_with_effects = {
         request.split(" ")[0]

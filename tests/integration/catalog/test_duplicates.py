@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from catalog.ingest.records import CleanListing, Potency
 from catalog.matching import ALGORITHM_VERSION
-from catalog.models import MatchDecision, Product, ProductAlias, Store, StoreStock
+from catalog.models import MatchDecision, Product, ProductAlias, StoreStock
 from catalog.selectors.listings import listings_with_origin
 from catalog.services.duplicates import (
     MergeRefused,
@@ -25,6 +25,7 @@ from catalog.services.duplicates import (
 from catalog.services.listings import save_listings
 from catalog.services.stock import StockCount, save_stock_counts
 from config.api.keys import ApiKey
+from tests.factories.catalog import StoreFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Verdict = MatchDecision.Verdict
@@ -142,10 +143,7 @@ def test_survivor_takes_stock_counts_of_the_loser_where_it_has_none_until_unmerg
 ) -> None:
     ocs, aglc = _pair()
     at = datetime(2026, 11, 1, tzinfo=UTC)
-    stores = {
-        name: Store.objects.create(code=name, name=name, province="ON")
-        for name in ("only", "both", "since")
-    }
+    stores = {name: StoreFactory.create(code=name) for name in ("only", "both", "since")}
     save_stock_counts([StockCount(store.pk, aglc.pk, 3, at) for store in stores.values()])
     save_stock_counts([StockCount(stores["both"].pk, ocs.pk, 3, at)])
     with django_capture_on_commit_callbacks(execute=True):
@@ -171,7 +169,7 @@ def test_unmerging_one_of_two_losers_keeps_stock_counts_copied_from_the_other(
     )
     _save(_listing("aglc", "2", name=names[1]), _listing("sqdc", "3", name=names[2]))
     survivor, first, second = (Product.objects.get(name=name) for name in names)
-    store = Store.objects.create(code="only", name="only", province="ON")
+    store = StoreFactory.create(code="only")
     at = datetime(2026, 11, 1, tzinfo=UTC)
     save_stock_counts(
         [

@@ -3,7 +3,7 @@
 import pytest
 
 from catalog.models import StoreStock
-from tests.integration import store_data
+from tests.factories.catalog import StoreFactory, create_products
 
 pytestmark = pytest.mark.django_db
 
@@ -14,8 +14,8 @@ pytestmark = pytest.mark.django_db
 def test_restocking_time_changes_when_the_quantity_rises_from_zero(
     before: int, after: int, is_restocked: bool
 ) -> None:
-    store = store_data.create_store()
-    (product,) = store_data.create_products(1, store)
+    store = StoreFactory.create(code="queen-west")
+    (product,) = create_products(1, store)
     StoreStock.objects.update(quantity=before)
     first = StoreStock.objects.get(product=product).restocked_at
 

@@ -14,12 +14,13 @@ from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 from rest_framework.test import APIClient
 
-from catalog.models import CatalogSource, Product, SearchWeights, Store, StoreStock
+from catalog.models import CatalogSource, Product, SearchWeights
 from catalog.pipelines import SUPPLIER_PRODUCTS
 from catalog.search.normalize import normalize_text, words_of
 from catalog.services.corrections import create_product
 from catalog.services.search_vocabulary import refresh_search_words
 from mlops.pipelines.runner import run_source
+from tests.factories.catalog import StoreFactory, StoreStockFactory
 from tests.integration.catalog.test_products_api import create_api_client
 from tests.samples.suppliers.server import SampleSupplier
 from vectors import search as vector_search
@@ -308,8 +309,8 @@ def test_boost_weights_reorder_results_without_adding_or_removing_any(
 ) -> None:
     before = _product_ids(_search(client, q="kush", limit=100, facets="none"))
     boosted = before[-1]
-    store = Store.objects.create(code="queen", name="Queen", province="ON")
-    StoreStock.objects.create(store=store, product_id=boosted, quantity=3)
+    store = StoreFactory.create(code="queen")
+    StoreStockFactory.create(store=store, product=Product.objects.get(pk=boosted))
     SearchWeights.objects.create(stock=1, note="no supplier pays for it", set_by=admin_user)
 
     after = _product_ids(_search(client, q="kush", limit=100, facets="none"))
@@ -320,8 +321,8 @@ def test_boost_weights_reorder_results_without_adding_or_removing_any(
 
 def test_results_can_be_filtered_and_counted_by_store(client: APIClient) -> None:
     product_id = _product_ids(_search(client, q="kush", facets="none"))[-1]
-    store = Store.objects.create(code="queen", name="Queen", province="ON")
-    StoreStock.objects.create(store=store, product_id=product_id, quantity=3)
+    store = StoreFactory.create(code="queen")
+    StoreStockFactory.create(store=store, product=Product.objects.get(pk=product_id))
 
     filtered = _search(client, q="kush", store_code="queen")
     unfiltered = _search(client, q="kush")

@@ -8,6 +8,7 @@ from django.test import Client
 from catalog.models import CatalogSource, Product, SearchWeights, Store, StoreStock
 from catalog.services.corrections import create_product
 from mlops.models import Operation
+from tests.factories.catalog import StoreFactory, StoreStockFactory
 
 pytestmark = pytest.mark.django_db
 STORES = "/console/catalog/store/"
@@ -16,7 +17,7 @@ NO_STOCK = {"stock-TOTAL_FORMS": "0", "stock-INITIAL_FORMS": "0"}
 
 @pytest.fixture
 def store() -> Store:
-    return Store.objects.create(code="queen", name="Queen", province="ON")
+    return StoreFactory.create(code="queen")
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_new_store_is_recorded(admin_client: Client, admin_user: User) -> None:
 def test_corrected_stock_is_saved_and_recorded(
     admin_client: Client, admin_user: User, store: Store, product: Product
 ) -> None:
-    row = StoreStock.objects.create(store=store, product=product, quantity=1)
+    row = StoreStockFactory.create(store=store, product=product, quantity=1)
     values = {
         "code": "queen",
         "name": "Queen",
@@ -75,7 +76,7 @@ def test_corrected_stock_is_saved_and_recorded(
 def test_stock_row_marked_for_deletion_is_deleted(
     admin_client: Client, admin_user: User, store: Store, product: Product
 ) -> None:
-    row = StoreStock.objects.create(store=store, product=product, quantity=1)
+    row = StoreStockFactory.create(store=store, product=product, quantity=1)
     values = {
         "code": "queen",
         "name": "Queen",

@@ -35,6 +35,7 @@ from config.cache.shared_changes import record_changes
 from config.clients.redis import RedisUnavailable, quick_redis
 from config.embedded.ports import free_port
 from config.embedded.valkey import Valkey
+from tests.factories.catalog import ProductFactory
 from tests.polling import wait_until
 
 THREADS = 12
@@ -103,10 +104,6 @@ def _response(body: str = "body", *dependencies: object, lifetime: float = 600) 
     return RenderedResponse(body.encode(), '"etag"', frozenset(map(str, dependencies)), lifetime)
 
 
-def _create_product() -> Product:
-    return Product.objects.create(name="Pink Kush", merge_key=f"test:{uuid4()}", price=30)
-
-
 def _wait_for(condition: Callable[[], object]) -> None:
     wait_until(condition, 20, every=0.005)
 
@@ -122,8 +119,8 @@ def _put_while_listening(cache: ResponseCache, key: str, *dependencies: object) 
 def test_change_of_a_row_removes_exactly_the_entries_that_depend_on_it(
     cache: ResponseCache,
 ) -> None:
-    kush = _create_product()
-    haze = _create_product()
+    kush = ProductFactory.create()
+    haze = ProductFactory.create()
     _put_while_listening(cache, "both", kush.pk, haze.pk)
     _put_while_listening(cache, "haze", haze.pk)
 
@@ -146,8 +143,8 @@ def test_change_of_a_store_removes_every_entry(cache: ResponseCache) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_response_begun_before_a_change_is_not_stored(cache: ResponseCache) -> None:
-    kush = _create_product()
-    haze = _create_product()
+    kush = ProductFactory.create()
+    haze = ProductFactory.create()
     _put_while_listening(cache, "witness", kush.pk)
     generation = cache.generation()
     Product.objects.filter(pk=kush.pk).update(price=31)
@@ -180,7 +177,7 @@ def test_lost_connection_clears_the_cache_and_is_replaced(cache: ResponseCache) 
             announcements.append((changed, is_listening()))
 
     on_change(record)
-    kush = _create_product()
+    kush = ProductFactory.create()
     _put_while_listening(cache, "kush", kush.pk)
 
     is_recording.set()
@@ -212,7 +209,7 @@ def test_frozen_server_counts_as_a_lost_connection(cache: ResponseCache) -> None
 def test_forked_child_starts_with_an_empty_cache_and_its_own_listener(
     cache: ResponseCache,
 ) -> None:
-    kush = _create_product()
+    kush = ProductFactory.create()
     _put_while_listening(cache, "kush", kush.pk)
 
     child = os.fork()

@@ -22,7 +22,9 @@ from schemathesis.specs.openapi.checks import (
 
 from config.wsgi import application
 from customers.services import chats
-from tests.integration.customer_data import create_api_key, create_customer, create_product
+from tests.factories.catalog import ProductFactory
+from tests.factories.config import create_api_key
+from tests.factories.customers import CustomerFactory
 from vectors.index.write import index_due_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
@@ -55,9 +57,9 @@ def schema() -> Any:
 @pytest.fixture
 def existing_ids() -> Mapping[str, str]:
     """Ids of existing rows by the prefix of their path."""
-    product = create_product()
+    product = ProductFactory.create(sku="SKU-1")
     index_due_rows()
-    customer = create_customer("history", "chat")
+    customer = CustomerFactory.create(consents=("history", "chat"))
     session = chats.open_session(customer=customer, store=None, by="user:test")
     message = chats.append_message(
         session=session, role="assistant", text="Pink Kush is in stock.", by="user:test"

@@ -16,15 +16,19 @@ from rest_framework.test import APIClient
 
 from catalog.models import Product, Store
 from config.cache.invalidation import is_listening
-from customers.models import CustomerProfile, ProductPopularity
+from customers.models import CustomerProfile
 from customers.recommendations.cache import RECOMMENDATION_CACHE
 from mlops.streams.consumer import EventConsumer, consume
 from mlops.streams.event_types import event_topics
-from tests.integration import customer_data, store_data
+from tests.factories.customers import rank_by_popularity
 
 pytest.importorskip(
     "confluent_kafka", reason="librdkafka's mock cluster comes with confluent-kafka"
 )
+from tests.factories.catalog import StoreFactory, create_products
+from tests.factories.config import create_api_client
+from tests.factories.customers import CustomerFactory, record_purchases
+from tests.factories.mlops import event_payload
 from tests.polling import wait_until
 from tests.servers.mock_kafka import API_VERSION, mock_kafka
 
@@ -40,25 +44,22 @@ Send = Callable[[str, dict[str, Any]], None]
 @pytest.fixture
 def store() -> Store:
     """A store in Ontario."""
-    return store_data.create_store(_STORE_CODE)
+    return StoreFactory.create(code=_STORE_CODE)
 
 
 @pytest.fixture
 def products(store: Store) -> list[Product]:
     """Twenty products in stock, in order of increasing popularity."""
-    created = store_data.create_products(20, store)
-    for number, product in enumerate(created):
-        ProductPopularity.objects.create(
-            store=store, product=product, score=(number + 1) / 20, orders=number + 1
-        )
+    created = create_products(20, store)
+    rank_by_popularity(created, store=store)
     return created
 
 
 @pytest.fixture
 def customer(products: list[Product], store: Store) -> CustomerProfile:
     """A customer with all consents and one purchase."""
-    created = store_data.create_verified_customer("history", "profiling", external_id=_EXTERNAL_ID)
-    store_data.record_purchases(created, products[19], store=store)
+    created = CustomerFactory.create(verified=True, consenting=True, external_id=_EXTERNAL_ID)
+    record_purchases(created, products[19], store=store)
     return created
 
 
@@ -69,7 +70,7 @@ def send(request: pytest.FixtureRequest, settings: Any) -> Iterator[Send]:
     RECOMMENDATION_CACHE.clear_local()
     is_listening()
     if request.param == "rest":
-        yield _rest_sender(customer_data.create_api_client("verified"))
+        yield _rest_sender(create_api_client("verified"))
         return
     with mock_kafka() as mock:
         for topic in event_topics():
@@ -117,7 +118,7 @@ def _kafka_sender(producer: KafkaProducer) -> Send:
 
 
 def _event(event_type: str, data: dict[str, Any]) -> dict[str, Any]:
-    return customer_data.event_payload(event_type, data, occurred_at=timezone.now().isoformat())
+    return event_payload(event_type, data, occurred_at=timezone.now().isoformat())
 
 
 def _recommended_skus(client: APIClient, customer: CustomerProfile) -> list[str]:
@@ -166,7 +167,7 @@ def _send_stock(send: Send, sku: str, quantity: int) -> None:
 def test_purchases_change_recommendations_within_a_second(
     send: Send, customer: CustomerProfile
 ) -> None:
-    client = customer_data.create_api_client("staff")
+    client = create_api_client("staff")
     _warm_up(client, customer, send)
     seconds = []
 
@@ -183,7 +184,7 @@ def test_purchases_change_recommendations_within_a_second(
 
 
 def test_sold_out_products_disappear_within_a_second(send: Send, customer: CustomerProfile) -> None:
-    client = customer_data.create_api_client("staff")
+    client = create_api_client("staff")
     _warm_up(client, customer, send)
     seconds = []
 
@@ -198,7 +199,7 @@ def test_sold_out_products_disappear_within_a_second(send: Send, customer: Custo
 
 
 def test_restocked_products_reappear_within_a_second(send: Send, customer: CustomerProfile) -> None:
-    client = customer_data.create_api_client("staff")
+    client = create_api_client("staff")
     _warm_up(client, customer, send)
     sku = _recommended_skus(client, customer)[0]
     seconds = []
@@ -213,7 +214,7 @@ def test_restocked_products_reappear_within_a_second(send: Send, customer: Custo
 
 
 def test_disliked_products_disappear_within_a_second(send: Send, customer: CustomerProfile) -> None:
-    client = customer_data.create_api_client("staff")
+    client = create_api_client("staff")
     _warm_up(client, customer, send)
     seconds = []
 

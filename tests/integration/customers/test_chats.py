@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -10,7 +9,8 @@ from rest_framework.test import APIClient
 
 from customers.models import ChatMessage, ChatSession, MessageFeedback, PersonalAccess
 from customers.services import consents
-from tests.integration.customer_data import ALL_SCOPES, create_api_client, create_customer
+from tests.factories.config import ALL_SCOPES, create_api_client
+from tests.factories.customers import ChatMessageFactory, CustomerFactory
 
 pytestmark = pytest.mark.django_db
 SESSIONS = "/api/v1/chat/sessions/"
@@ -87,8 +87,8 @@ def test_closed_session_accepts_no_message_and_keeps_its_end(client: APIClient) 
 
 
 def test_session_is_linked_to_a_customer_only_with_consent(client: APIClient) -> None:
-    consenting = create_customer("chat")
-    not_consenting = create_customer("history")
+    consenting = CustomerFactory.create(consents=("chat",))
+    not_consenting = CustomerFactory.create(consents=("history",))
 
     linked_id = _open_session(client, customer_id=str(consenting.pk))
     anonymous_id = _open_session(client, customer_id=str(not_consenting.pk))
@@ -100,8 +100,8 @@ def test_session_is_linked_to_a_customer_only_with_consent(client: APIClient) ->
 
 
 def test_sessions_are_listed_by_customer(client: APIClient) -> None:
-    consenting = create_customer("chat")
-    not_consenting = create_customer("history")
+    consenting = CustomerFactory.create(consents=("chat",))
+    not_consenting = CustomerFactory.create(consents=("history",))
     linked_id = _open_session(client, customer_id=str(consenting.pk))
     anonymous_id = _open_session(client, customer_id=str(not_consenting.pk))
 
@@ -114,7 +114,7 @@ def test_sessions_are_listed_by_customer(client: APIClient) -> None:
 
 
 def test_withdrawn_consent_deletes_the_sessions(client: APIClient) -> None:
-    customer = create_customer("chat")
+    customer = CustomerFactory.create(consents=("chat",))
     session_id = _open_session(client, customer_id=str(customer.pk))
     _append(client, session_id, "hello")
 
@@ -125,7 +125,7 @@ def test_withdrawn_consent_deletes_the_sessions(client: APIClient) -> None:
 
 
 def test_text_is_stored_as_written_with_a_redacted_copy_for_staff(client: APIClient) -> None:
-    customer = create_customer("chat", external_id="LOY-4711")
+    customer = CustomerFactory.create(consents=("chat",), external_id="LOY-4711")
     session_id = _open_session(client, customer_id=str(customer.pk))
     text = (
         "My name is Jane Tremblay (LOY-4711), call 416-555-0199 about Pink Kush 20% THC at $29.95"
@@ -182,8 +182,7 @@ def test_messages_are_paginated_in_order(client: APIClient) -> None:
 
 def test_feedback_finds_messages_of_old_partitions(client: APIClient) -> None:
     session = ChatSession.objects.get(pk=_open_session(client))
-    old_message = ChatMessage.objects.create(
-        id=uuid4(),
+    old_message = ChatMessageFactory.create(
         session=session,
         message_text="x",
         role="staff",
@@ -196,7 +195,7 @@ def test_feedback_finds_messages_of_old_partitions(client: APIClient) -> None:
 
 
 def test_access_is_logged_for_sessions_of_customers_only(client: APIClient) -> None:
-    customer = create_customer("chat")
+    customer = CustomerFactory.create(consents=("chat",))
     linked_id = _open_session(client, customer_id=str(customer.pk))
     anonymous_id = _open_session(client)
 

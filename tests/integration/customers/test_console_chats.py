@@ -5,14 +5,14 @@ from django.test import Client
 
 from customers.models import PersonalAccess
 from customers.services import chats
-from tests.integration.customer_data import create_customer
+from tests.factories.customers import CustomerFactory
 
 pytestmark = pytest.mark.django_db
 LIST = "/console/customers/chatsession/"
 
 
 def test_session_page_shows_messages_and_logs_the_access(admin_client: Client) -> None:
-    customer = create_customer("chat")
+    customer = CustomerFactory.create(consents=("chat",))
     session = chats.open_session(customer=customer, store=None, by="user:test")
     chats.append_message(
         session=session, role="customer", text="My name is Jane <b>Tremblay</b>", by="user:test"

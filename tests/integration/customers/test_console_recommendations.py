@@ -16,11 +16,8 @@ from catalog.models import Product, Store, StoreStock
 from catalog.services.undo import UndoRefused, undo_operation
 from customers.models import (
     BusinessRule,
-    Interaction,
     PersonalAccess,
-    ProductPopularity,
     Recommendation,
-    RecommendationFeedback,
     Scenario,
 )
 from customers.recommendations.product_facts import load_product_facts
@@ -36,7 +33,15 @@ from customers.services import profiles
 from customers.services.rules import end_rules
 from customers.services.scenarios import save_scenario
 from mlops.models import Operation
-from tests.integration.customer_data import create_customer, create_product
+from tests.factories.catalog import ProductFactory, StoreFactory, StoreStockFactory
+from tests.factories.customers import (
+    BusinessRuleFactory,
+    CustomerFactory,
+    InteractionFactory,
+    ProductPopularityFactory,
+    RecommendationFactory,
+    RecommendationFeedbackFactory,
+)
 
 pytestmark = pytest.mark.django_db
 RULES_URL = "/console/customers/businessrule/"
@@ -82,7 +87,7 @@ def home() -> Scenario:
 @pytest.fixture
 def store() -> Store:
     """A store in Ontario."""
-    return Store.objects.create(code="queen-west", name="Queen West", province="ON")
+    return StoreFactory.create(code="queen-west")
 
 
 @pytest.fixture
@@ -91,18 +96,18 @@ def products(store: Store) -> list[Product]:
     names = (("Blue Dream", "Acme", 400), ("Pink Kush", "Bud Co", 300), ("Lemon Haze", "Acme", 1))
     created = []
     for number, (name, brand, age_days) in enumerate(names):
-        product = create_product(
-            f"S-{number}",
+        product = ProductFactory.create(
+            sku=f"S-{number}",
             name=name,
             brand=brand,
             category="dried_flower",
             created_at=_days_ago(age_days),
         )
         product.refresh_from_db()
-        StoreStock.objects.create(store=store, product=product, quantity=5)
+        StoreStockFactory.create(store=store, product=product)
         created.append(product)
     for product, score in ((created[0], 1.0), (created[1], 0.4)):
-        ProductPopularity.objects.create(
+        ProductPopularityFactory.create(
             store=store, product=product, score=score, orders=int(50 * score)
         )
     return created
@@ -120,7 +125,7 @@ def _scenario_form(scenario: Scenario, **changes: Any) -> dict[str, Any]:
 
 def _create_rule(**fields: Any) -> BusinessRule:
     defaults = {"name": "Hide Acme", "action": "hide", "brand": "Acme", "reason": "recall 12"}
-    return BusinessRule.objects.create(**{**defaults, **fields})
+    return BusinessRuleFactory.create(**{**defaults, **fields})
 
 
 def _log_in_with_permissions(client: Client, *codenames: str) -> User:
@@ -200,7 +205,7 @@ def test_preview_gives_the_reason_for_an_empty_result(
 def test_preview_for_a_customer_applies_their_age_and_is_logged(
     admin_client: Client, home: Scenario, products: list[Product]
 ) -> None:
-    customer = create_customer(external_id="L-77", province="ON")
+    customer = CustomerFactory.create(external_id="L-77", province="ON")
 
     page = _post(admin_client, PREVIEW_URL, _scenario_form(home) | {"sample-customer": "L-77"})
 
@@ -279,7 +284,7 @@ def test_scenarios_cannot_be_added_or_deleted(admin_client: Client, home: Scenar
 def test_rule_gets_its_author_and_shows_its_reach(
     admin_client: Client, admin_user: User, store: Store, products: list[Product]
 ) -> None:
-    Store.objects.create(code="far", name="Far", province="BC")
+    StoreFactory.create(code="far", province="BC")
 
     response = admin_client.post(f"{RULES_URL}add/", RULE_FORM)
 
@@ -497,7 +502,7 @@ def test_reach_of_a_rule_counts_products_and_stores(store: Store, products: list
 def test_explanation_shows_rank_and_score_components(
     admin_client: Client, home: Scenario, store: Store, products: list[Product]
 ) -> None:
-    customer = create_customer("history", external_id="L-88", province="ON")
+    customer = CustomerFactory.create(consents=("history",), external_id="L-88", province="ON")
     profiles.verify_age(customer=customer, verification_method="in_person", by="user:test")
     form = {"customer": "L-88", "store": str(store.pk), "scenario": "home", "product": "S-0"}
 
@@ -510,13 +515,11 @@ def test_explanation_shows_rank_and_score_components(
 def test_explanation_lists_every_filter_that_excludes_a_product(
     admin_client: Client, home: Scenario, store: Store, products: list[Product]
 ) -> None:
-    customer = create_customer("history", external_id="L-88", province="ON")
+    customer = CustomerFactory.create(consents=("history",), external_id="L-88", province="ON")
     profiles.verify_age(customer=customer, verification_method="in_person", by="user:test")
     _create_rule(name="Recall 12", brand="", product=products[0], reason="lot 7 is mouldy")
     StoreStock.objects.filter(product=products[0]).update(quantity=0)
-    Interaction.objects.create(
-        customer=customer, product=products[0], kind="dislike", occurred_at=timezone.now()
-    )
+    InteractionFactory.create(customer=customer, product=products[0], kind="dislike", days_ago=0)
     form = {
         "customer": "L-88",
         "store": str(store.pk),
@@ -537,7 +540,7 @@ def test_explanation_lists_every_filter_that_excludes_a_product(
 def test_explanation_for_a_customer_is_logged_but_not_recorded_as_a_recommendation(
     admin_client: Client, home: Scenario, store: Store, products: list[Product]
 ) -> None:
-    customer = create_customer(external_id="L-88", province="ON")
+    customer = CustomerFactory.create(external_id="L-88", province="ON")
     form = {"customer": "L-88", "store": str(store.pk), "scenario": "home", "product": "S-0"}
 
     assert "recorded in the access log" in _get(admin_client, EXPLAIN_URL)
@@ -554,7 +557,7 @@ def test_explanation_for_a_customer_is_logged_but_not_recorded_as_a_recommendati
 def test_explanation_finds_products_by_words_and_ids(
     admin_client: Client, home: Scenario, store: Store, products: list[Product]
 ) -> None:
-    create_product("S-9", name="Pink Lemonade", merge_key="test:S-9")
+    ProductFactory.create(sku="S-9", name="Pink Lemonade", merge_key="test:S-9")
     form = {"store": str(store.pk), "scenario": "home", "customer": ""}
     pink_kush = products[1]
 
@@ -601,30 +604,20 @@ def distant_store(store: Store, products: list[Product]) -> Store:
         (0, [products[2]], 20),
     ]
     for fallback_level, recommended, days_ago in results:
-        Recommendation.objects.create(
-            scenario="home",
+        RecommendationFactory.create(
             store_id=store.pk,
-            model_version="m",
             fallback_level=fallback_level,
             products=[product.pk for product in recommended],
             created_at=_days_ago(days_ago),
         )
-    distant = Store.objects.create(code="far", name="Far", province="BC")
-    Recommendation.objects.create(
-        scenario="home",
-        store_id=distant.pk,
-        model_version="m",
-        products=[products[2].pk],
-        created_at=_days_ago(1),
+    distant = StoreFactory.create(code="far", province="BC")
+    RecommendationFactory.create(
+        store_id=distant.pk, products=[products[2].pk], created_at=_days_ago(1)
     )
     for outcome, affected in (("shown", products[:2]), ("clicked", products[:1])):
         for product in affected:
-            RecommendationFeedback.objects.create(
-                kind=outcome,
-                recommendation_id=uuid4(),
-                product_id=product.pk,
-                scenario="home",
-                store_id=store.pk,
+            RecommendationFeedbackFactory.create(
+                kind=outcome, product_id=product.pk, store_id=store.pk
             )
     return distant
 
@@ -701,7 +694,7 @@ def test_explaining_for_a_customer_needs_the_permission_to_view_customers(
     client: Client, home: Scenario, products: list[Product]
 ) -> None:
     _log_in_with_permissions(client, "view_scenario")
-    create_customer(external_id="L-99")
+    CustomerFactory.create(external_id="L-99")
     form = {"customer": "L-99", "scenario": "home", "product": "S-0"}
 
     page = _post(client, EXPLAIN_URL, form)

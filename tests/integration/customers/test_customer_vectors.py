@@ -34,7 +34,8 @@ from customers.services.preferences import derive_due_preferences
 from mlops.models import Erasure
 from mlops.privacy.erasure import erase
 from tests.canaries import remove_collections
-from tests.integration import customer_data
+from tests.factories.catalog import ProductFactory
+from tests.factories.customers import CustomerFactory, InteractionFactory
 from vectors import exact, search, tasks
 from vectors.encoders.base import Vectors
 from vectors.errors import IndexRefused, VectorRefused, VectorsUnavailable
@@ -52,6 +53,7 @@ _FLOWER = {
     "category": "dried_flower",
     "strain_type": "indica",
     "price": 30,
+    "thc_percentage": None,
     "thc_percentage_high": 24,
     "brand": "Pure",
 }
@@ -59,6 +61,7 @@ _GUMMIES = {
     "category": "edibles",
     "strain_type": "sativa",
     "price": 8,
+    "thc_percentage": None,
     "thc_mg": 10,
     "brand": "Sweet",
 }
@@ -77,8 +80,10 @@ def products() -> Iterator[dict[str, Product]]:
     cache.clear()
     created = {}
     for number, letter in enumerate("ABCDEF"):
-        created[f"kush-{number}"] = _create_product(f"Kush {letter}", **_FLOWER)
-        created[f"gummy-{number}"] = _create_product(f"Mango Gummies {letter}", **_GUMMIES)
+        created[f"kush-{number}"] = ProductFactory.create(name=f"Kush {letter}", **_FLOWER)
+        created[f"gummy-{number}"] = ProductFactory.create(
+            name=f"Mango Gummies {letter}", **_GUMMIES
+        )
     index_due_rows(collection=PRODUCTS)
     yield created
     exact.clear_cache()
@@ -88,12 +93,6 @@ def products() -> Iterator[dict[str, Product]]:
 def _index() -> dict[str, int]:
     """Index due customers; due products are indexed with them."""
     return index_due_rows(collection=CUSTOMERS)
-
-
-def _create_product(name: str, **fields: Any) -> Product:
-    product = Product.objects.create(name=name, merge_key=f"test:{uuid4()}", **fields)
-    product.refresh_from_db()
-    return product
 
 
 def _purchase(customer: CustomerProfile, *products: Product, days_ago: float = 1) -> None:
@@ -135,7 +134,7 @@ def _interact(
 
 def _create_buyer(products: dict[str, Product]) -> CustomerProfile:
     """Return a customer with the required consents, two purchases of flower, and a vector."""
-    customer = customer_data.create_customer(*REQUIRED_CONSENTS)
+    customer = CustomerFactory.create(consents=REQUIRED_CONSENTS)
     _purchase(customer, products["kush-0"], products["kush-1"])
     _index()
     return customer
@@ -198,7 +197,7 @@ def _inconsistency_count() -> int:
 
 def test_nearest_products_resemble_the_purchases(products: dict[str, Product]) -> None:
     flower_buyer = _create_buyer(products)
-    gummy_buyer = customer_data.create_customer(*REQUIRED_CONSENTS)
+    gummy_buyer = CustomerFactory.create(consents=REQUIRED_CONSENTS)
     _purchase(gummy_buyer, products["gummy-0"], products["gummy-1"])
 
     _index()
@@ -238,7 +237,7 @@ def test_like_increases_and_dislike_decreases_similarity(products: dict[str, Pro
 
 
 def test_dislikes_alone_give_no_vector(products: dict[str, Product]) -> None:
-    customer = customer_data.create_customer(*REQUIRED_CONSENTS)
+    customer = CustomerFactory.create(consents=REQUIRED_CONSENTS)
 
     _interact(customer, "dislike", products["kush-0"])
     _index()
@@ -249,8 +248,8 @@ def test_dislikes_alone_give_no_vector(products: dict[str, Product]) -> None:
 def test_purchases_lose_weight_with_age_and_expire_after_a_year(
     products: dict[str, Product],
 ) -> None:
-    customer = customer_data.create_customer(*REQUIRED_CONSENTS)
-    former_customer = customer_data.create_customer(*REQUIRED_CONSENTS)
+    customer = CustomerFactory.create(consents=REQUIRED_CONSENTS)
+    former_customer = CustomerFactory.create(consents=REQUIRED_CONSENTS)
     _purchase(customer, products["kush-0"], days_ago=121)
     _purchase(customer, products["gummy-0"], days_ago=1)
     _purchase(former_customer, products["kush-0"], days_ago=366)
@@ -291,7 +290,7 @@ def test_scalars_are_the_effective_preferences(products: dict[str, Product]) -> 
 def test_customers_without_both_consents_have_no_vector(
     products: dict[str, Product], purposes: tuple[str, ...]
 ) -> None:
-    customer = customer_data.create_customer(*purposes)
+    customer = CustomerFactory.create(consents=purposes)
     _purchase(customer, products["kush-0"])
     _interact(customer, "like", products["kush-1"])
 
@@ -473,7 +472,7 @@ def test_interrupted_indexing_is_repeated(
     products: dict[str, Product], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(6):
-        customer = customer_data.create_customer(*REQUIRED_CONSENTS)
+        customer = CustomerFactory.create(consents=REQUIRED_CONSENTS)
         _purchase(customer, products["kush-0"])
 
     with monkeypatch.context() as patch:  # after the write to Milvus, before the rows
@@ -490,7 +489,7 @@ def test_interrupted_build_resumes(
     products: dict[str, Product], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(6):
-        customer = customer_data.create_customer(*REQUIRED_CONSENTS)
+        customer = CustomerFactory.create(consents=REQUIRED_CONSENTS)
         _purchase(customer, products["kush-0"])
     _index()
     monkeypatch.setattr(write, "BATCH_SIZE", 2)
@@ -511,7 +510,7 @@ def test_customers_are_not_indexed_before_products() -> None:
     with pytest.raises(VectorsUnavailable):
         get_customer_vector(uuid4())
 
-    _create_product("Alone", **_FLOWER)
+    ProductFactory.create(name="Alone", **_FLOWER)
 
     assert tasks.index_due_vectors()["encoded"] == 2  # in two collections
     assert search.serving_index(CUSTOMERS).vectors.count() == 0
@@ -533,8 +532,10 @@ def test_only_changes_that_affect_a_vector_are_enqueued(products: dict[str, Prod
     assert not take_enqueued()
     profile.update(language="fr", avg_spending=10)
     profiles.verify_age(customer=customer, verification_method="in_person", by="key:test")
-    customer_data.create_customer()
-    Interaction.objects.create(kind="like", product=products["kush-3"], session="anonymous")
+    CustomerFactory.create()
+    InteractionFactory.create(
+        kind="like", product=products["kush-3"], session="anonymous", customer=None, days_ago=0
+    )
     assert not take_enqueued()
 
     _interact(customer, "view", products["kush-3"])

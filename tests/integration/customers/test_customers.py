@@ -1,7 +1,5 @@
 """Tests of profiles, consents, preferences, age verification and synthetic customers."""
 
-import uuid
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,12 @@ from customers.selectors.consents import active_purposes
 from customers.services import consents, preferences, profiles
 from customers.tasks import complete_withdrawals, derive_preferences
 from mlops.models import InboxEvent, LegalHold, QuarantinedRecord
+from tests.factories.customers import (
+    ChatMessageFactory,
+    ChatSessionFactory,
+    InteractionFactory,
+    PurchaseFactory,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 VERSION = "2026-11"
@@ -69,15 +73,12 @@ def _give_consents(customer: CustomerProfile, *purposes: str) -> None:
 def _create_purchase(
     customer: CustomerProfile, product: Product, *, order_id: str = "1", days_ago: int = 1
 ) -> Purchase:
-    return Purchase.objects.create(
-        event_id=uuid.uuid4(),
-        line=0,
+    return PurchaseFactory.create(
         order_id=order_id,
         customer=customer,
         product=product,
-        quantity=1,
         unit_price=product.price or 0,
-        purchased_at=timezone.now() - timedelta(days=days_ago),
+        days_ago=days_ago,
     )
 
 
@@ -295,7 +296,9 @@ def test_withdrawing_history_unlinks_purchases_and_interactions(
     _give_consents(customer, "history")
     for product in products:
         _create_purchase(customer, product)
-    Interaction.objects.create(kind="view", customer=customer, session="s", product=products[0])
+    InteractionFactory.create(
+        kind="view", customer=customer, session="s", product=products[0], days_ago=0
+    )
 
     consents.withdraw_consent(customer=customer, purpose="history", by="key:test")
 
@@ -314,8 +317,8 @@ def test_withdrawing_chat_deletes_chat_sessions_and_is_safe_to_repeat(
     customer: CustomerProfile,
 ) -> None:
     _give_consents(customer, "chat")
-    session = ChatSession.objects.create(customer=customer)
-    ChatMessage.objects.create(session=session, message_text="hello")
+    session = ChatSessionFactory.create(customer=customer)
+    ChatMessageFactory.create(session=session, message_text="hello")
 
     consents.withdraw_consent(customer=customer, purpose="chat", by="key:test")
 
@@ -330,7 +333,7 @@ def test_legal_hold_delays_the_removal_of_data_until_it_is_lifted(
 ) -> None:
     _give_consents(customer, "history", "profiling", "chat")
     _create_purchase(customer, products[0])
-    ChatSession.objects.create(customer=customer)
+    ChatSessionFactory.create(customer=customer)
     hold = LegalHold.objects.create(subject=customer.pk, reason="court file 12")
 
     for purpose in ("history", "chat"):

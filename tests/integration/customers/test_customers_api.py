@@ -11,16 +11,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from catalog.models import Store
-from customers.models import Consent, CustomerProfile, Interaction, PersonalAccess, Purchase
+from customers.models import Consent, CustomerProfile, PersonalAccess
 from mlops.models import Erasure
 from mlops.privacy.legal_holds import set_legal_hold
-from tests.integration.customer_data import (
-    ALL_SCOPES,
-    create_api_client,
-    create_customer,
-    create_product,
-)
+from tests.factories.catalog import ProductFactory, StoreFactory
+from tests.factories.config import ALL_SCOPES, create_api_client
+from tests.factories.customers import CustomerFactory, InteractionFactory, PurchaseFactory
 
 pytestmark = pytest.mark.django_db
 CUSTOMERS = "/api/v1/customers/"
@@ -50,7 +46,7 @@ def _logged_actions(customer: CustomerProfile) -> list[str]:
 
 
 def test_customer_is_registered_once(client: APIClient) -> None:
-    Store.objects.create(code="queen-west", name="Queen West", province="ON")
+    StoreFactory.create(code="queen-west")
     body = {
         "external_id": "L-1",
         "province": "ON",
@@ -81,7 +77,7 @@ def test_customer_is_found_by_id_and_by_external_id(client: APIClient) -> None:
 
 
 def test_stated_preference_replaces_the_derived_one_until_removed(client: APIClient) -> None:
-    customer = create_customer("history", "profiling")
+    customer = CustomerFactory.create(consenting=True)
     CustomerProfile.objects.filter(pk=customer.pk).update(
         derived_preferences={"thc_range": [5, 9], "cbd_range": [1, 2]}
     )
@@ -113,7 +109,7 @@ def test_stated_preference_replaces_the_derived_one_until_removed(client: APICli
 
 
 def test_correction_locks_and_loads_the_profile_once(client: APIClient) -> None:
-    customer = create_customer()
+    customer = CustomerFactory.create()
 
     with CaptureQueriesContext(connection) as queries:
         response = client.patch(
@@ -131,7 +127,7 @@ def test_correction_locks_and_loads_the_profile_once(client: APIClient) -> None:
 
 
 def test_correction_needs_the_current_etag(client: APIClient) -> None:
-    customer = create_customer()
+    customer = CustomerFactory.create()
     etag = client.get(_url(customer))["ETag"]
 
     without_etag = client.patch(_url(customer), {"language": "fr"}, format="json")
@@ -158,7 +154,7 @@ def test_correction_needs_the_current_etag(client: APIClient) -> None:
     ],
 )
 def test_unchanged_response_is_not_sent_again(client: APIClient, path: str) -> None:
-    url = path.format(id=create_customer("history").pk)
+    url = path.format(id=CustomerFactory.create(consents=("history",)).pk)
 
     first = client.get(url)
     same = client.get(url, HTTP_IF_NONE_MATCH=first["ETag"])
@@ -170,7 +166,7 @@ def test_unchanged_response_is_not_sent_again(client: APIClient, path: str) -> N
 
 
 def test_changed_customer_has_a_new_etag(client: APIClient) -> None:
-    customer = create_customer("history")
+    customer = CustomerFactory.create(consents=("history",))
     etag = client.get(_url(customer))["ETag"]
 
     CustomerProfile.objects.filter(pk=customer.pk).update(province="QC")
@@ -187,7 +183,7 @@ def test_consent_texts_are_listed_in_the_requested_language(client: APIClient) -
 
 
 def test_consent_is_recorded_once_and_withdrawn(client: APIClient) -> None:
-    customer = create_customer()
+    customer = CustomerFactory.create()
     body = {"purpose": "history", "version": "2026-11", "language": "fr", "channel": "till"}
 
     given = client.post(_url(customer, "consents/"), body, format="json")
@@ -208,23 +204,20 @@ def test_consent_is_recorded_once_and_withdrawn(client: APIClient) -> None:
 
 
 def test_history_is_paginated_newest_first(client: APIClient) -> None:
-    customer = create_customer("history")
-    other_customer = create_customer("history")
-    product = create_product()
+    customer = CustomerFactory.create(consents=("history",))
+    other_customer = CustomerFactory.create(consents=("history",))
+    product = ProductFactory.create(sku="SKU-1")
     now = timezone.now()
     for hour in range(5):
         for owner in (customer, other_customer):
-            Purchase.objects.create(
-                event_id=uuid4(),
-                line=0,
+            PurchaseFactory.create(
                 order_id=f"o{hour}",
                 customer=owner,
                 product=product,
-                quantity=1,
                 unit_price="29.95",
                 purchased_at=now - timedelta(hours=hour),
             )
-            Interaction.objects.create(
+            InteractionFactory.create(
                 kind="view",
                 customer=owner,
                 product=product,
@@ -246,7 +239,7 @@ def test_history_is_paginated_newest_first(client: APIClient) -> None:
 
 
 def test_age_verification_records_the_method(client: APIClient) -> None:
-    customer = create_customer(province="ON")
+    customer = CustomerFactory.create(province="ON")
     url = _url(customer, "age-verification/")
 
     verified = client.post(url, {"verification_method": "in_person"}, format="json")
@@ -278,7 +271,7 @@ def test_t44_age_verification_without_province_requires_the_age(
 def test_age_is_verified_for_the_provinces_whose_legal_age_it_reaches(
     client: APIClient, verified_age: int, included: str, excluded: str
 ) -> None:
-    customer = create_customer()
+    customer = CustomerFactory.create()
     body = {"verification_method": "account", "verified_age": verified_age}
 
     unverified = client.get(_url(customer)).json()
@@ -290,7 +283,7 @@ def test_age_is_verified_for_the_provinces_whose_legal_age_it_reaches(
 
 
 def test_export_returns_all_personal_data_and_is_logged(client: APIClient) -> None:
-    customer = create_customer("history", external_id="L-canary")
+    customer = CustomerFactory.create(consents=("history",), external_id="L-canary")
 
     export = client.get(_url(customer, "export/")).json()
 
@@ -300,7 +293,7 @@ def test_export_returns_all_personal_data_and_is_logged(client: APIClient) -> No
 
 
 def test_dry_run_of_an_erasure_deletes_nothing(client: APIClient) -> None:
-    customer = create_customer("history", external_id="L-canary")
+    customer = CustomerFactory.create(consents=("history",), external_id="L-canary")
     body = {"reason": "requested", "dry_run": True}
 
     response = client.post(_url(customer, "erasure/"), body, format="json")
@@ -313,7 +306,7 @@ def test_dry_run_of_an_erasure_deletes_nothing(client: APIClient) -> None:
 
 
 def test_erasure_returns_a_receipt_and_is_safe_to_repeat(client: APIClient) -> None:
-    customer = create_customer("history", external_id="L-canary")
+    customer = CustomerFactory.create(consents=("history",), external_id="L-canary")
     body = {"reason": "requested"}
 
     receipt = client.post(_url(customer, "erasure/"), body, format="json").json()
@@ -332,7 +325,7 @@ def test_erasure_returns_a_receipt_and_is_safe_to_repeat(client: APIClient) -> N
 
 
 def test_erasure_is_refused_under_a_legal_hold(client: APIClient, admin_user: User) -> None:
-    customer = create_customer()
+    customer = CustomerFactory.create()
     set_legal_hold(subject=customer.pk, reason="Case 12", by=admin_user)
 
     response = client.post(_url(customer, "erasure/"), {"reason": "requested"}, format="json")
@@ -343,7 +336,7 @@ def test_erasure_is_refused_under_a_legal_hold(client: APIClient, admin_user: Us
 
 
 def test_every_access_is_logged_with_the_key(client: APIClient) -> None:
-    customer = create_customer()
+    customer = CustomerFactory.create()
     earlier_count = len(_logged_actions(customer))
 
     for suffix in ("", "consents/", "purchases/", "interactions/", "export/"):
@@ -380,7 +373,7 @@ def test_every_access_is_logged_with_the_key(client: APIClient) -> None:
     ],
 )
 def test_every_action_needs_its_scope_and_audience(method: str, suffix: str, scope: str) -> None:
-    customer = create_customer("history")
+    customer = CustomerFactory.create(consents=("history",))
     actions_before = _logged_actions(customer)
     other_scopes = tuple(other for other in ALL_SCOPES if other != scope)
 
@@ -457,7 +450,7 @@ INVALID_REQUESTS: list[tuple[str, str, Any, str]] = [
 def test_invalid_input_is_rejected_with_its_field(
     client: APIClient, method: str, url: str, body: Any, field: str
 ) -> None:
-    customer = create_customer()
+    customer = CustomerFactory.create()
 
     response = getattr(client, method)(
         url.format(customer=_url(customer)), body, format="json", HTTP_IF_MATCH="*"

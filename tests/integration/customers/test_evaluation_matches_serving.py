@@ -47,7 +47,8 @@ from customers.recommendations.statistics.jobs import (
 from customers.recommendations.statistics.popularity import StorePopularity
 from customers.recommendations.statistics.repeats import DEFAULT_DISCOVERY_RATIO
 from customers.reference.scenarios import initial_values
-from tests.integration import customer_data, store_data
+from tests.factories.catalog import ProductFactory, StoreFactory, StoreStockFactory
+from tests.factories.customers import CustomerFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -267,11 +268,11 @@ def shop(tmp_path: Path) -> Shop:
 
 def _create_shop(tmp_path: Path, events: Sequence[SyntheticEvent]) -> Shop:
     """Create a shop with everything in stock, no new products, and statistics at the cut."""
-    stores = {code: store_data.create_store(code) for code in STORES}
+    stores = {code: StoreFactory.create(code=code) for code in STORES}
     products = {}
     for name, (brand, category, strain_type) in zip(PRODUCTS, TRAITS, strict=True):
-        product = customer_data.create_product(
-            name,
+        product = ProductFactory.create(
+            sku=name,
             name=name,
             brand=brand,
             category=category,
@@ -281,9 +282,9 @@ def _create_shop(tmp_path: Path, events: Sequence[SyntheticEvent]) -> Shop:
         )
         products[name] = product
         for store in stores.values():
-            store_data.set_stock(store, product)
+            StoreStockFactory.create(store=store, product=product)
     customers = {
-        name: store_data.create_verified_customer("history", "profiling", external_id=name)
+        name: CustomerFactory.create(verified=True, consenting=True, external_id=name)
         for name in CUSTOMERS
     }
     _write_rows(events, customers, products, stores)

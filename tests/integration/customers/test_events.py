@@ -20,13 +20,10 @@ from mlops.models import InboxEvent, QuarantinedRecord
 from mlops.streams.decoding import decode_event, decode_message
 from mlops.streams.intake import IntakeResult, apply_events
 from mlops.streams.replay import replay_quarantined
-from tests.integration.customer_data import (
-    ALL_SCOPES,
-    create_api_client,
-    create_customer,
-    create_product,
-    event_payload,
-)
+from tests.factories.catalog import ProductFactory
+from tests.factories.config import ALL_SCOPES, create_api_client
+from tests.factories.customers import CustomerFactory
+from tests.factories.mlops import event_payload
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TOPIC = "customer_interactions"
@@ -34,7 +31,7 @@ TOPIC = "customer_interactions"
 
 @pytest.fixture
 def store(db: None) -> Store:
-    create_product()
+    ProductFactory.create(sku="SKU-1")
     return Store.objects.create(code="till", name="Till", province="ON")
 
 
@@ -104,7 +101,7 @@ def _withdraw(customer: CustomerProfile, at: datetime) -> None:
 def test_t10_an_event_is_linked_only_from_the_consent_on(
     store: Store, occurred_at: datetime, is_linked: bool
 ) -> None:
-    customer = create_customer()
+    customer = CustomerFactory.create()
     _consent(customer, NOON)
 
     result = _send(
@@ -124,7 +121,7 @@ def test_t10_an_event_is_linked_only_from_the_consent_on(
 def test_t10_a_withdrawal_unlinks_what_was_before_it(
     store: Store, minutes: int, is_linked: bool
 ) -> None:
-    customer = create_customer()
+    customer = CustomerFactory.create()
     _consent(customer, NOON)
     _withdraw(customer, NOON + timedelta(minutes=10))
     _consent(customer, NOON + timedelta(minutes=20))
@@ -137,7 +134,7 @@ def test_t10_a_withdrawal_unlinks_what_was_before_it(
 
 
 def test_t10_a_new_version_of_the_text_does_not_interrupt_the_consent(store: Store) -> None:
-    customer = create_customer()
+    customer = CustomerFactory.create()
     first = _consent(customer, NOON)
     text = first.text
     text.pk, text.version = uuid4(), "2027-01"
@@ -152,10 +149,10 @@ def test_t10_a_new_version_of_the_text_does_not_interrupt_the_consent(store: Sto
 def test_t10_a_purchase_before_an_erasure_is_not_linked_to_a_new_registration(
     store: Store,
 ) -> None:
-    customer = create_customer(external_id="L-returns")
+    customer = CustomerFactory.create(external_id="L-returns")
     _consent(customer, NOON - timedelta(days=2))
     customer.delete()
-    again = create_customer(external_id="L-returns")
+    again = CustomerFactory.create(external_id="L-returns")
     _consent(again, NOON)
 
     _send(_purchase(external_id="L-returns", at=NOON - timedelta(days=1)))
@@ -164,7 +161,7 @@ def test_t10_a_purchase_before_an_erasure_is_not_linked_to_a_new_registration(
 
 
 def test_a_consent_is_not_recorded_before_the_withdrawal_of_an_earlier_one(store: Store) -> None:
-    customer = create_customer()
+    customer = CustomerFactory.create()
     _consent(customer, NOON)
     _withdraw(customer, NOON + timedelta(minutes=10))
 
@@ -211,8 +208,8 @@ def _linked_rows(customer: CustomerProfile) -> int:
 def test_t11_nothing_is_linked_once_a_withdrawal_has_answered(
     purpose: str, record: Callable[[CustomerProfile], None], position: int
 ) -> None:
-    create_product()
-    customer = create_customer("history", "chat")
+    ProductFactory.create(sku="SKU-1")
+    customer = CustomerFactory.create(consents=("history", "chat"))
     works: list[Callable[[], Any]] = [lambda: record(customer)] * 20
     works.insert(
         position,
@@ -229,8 +226,8 @@ def test_t11_nothing_is_linked_once_a_withdrawal_has_answered(
 @pytest.mark.django_db(transaction=True)
 def test_t11_a_writer_that_waits_for_a_withdrawal_sees_it() -> None:
     """The writer starts before the withdrawal commits, and is blocked by its lock."""
-    create_product()
-    customer = create_customer("history")
+    ProductFactory.create(sku="SKU-1")
+    customer = CustomerFactory.create(consents=("history",))
     is_withdrawn, may_commit = threading.Event(), threading.Event()
 
     def withdraw_slowly() -> None:
@@ -321,7 +318,7 @@ def test_a_quantity_that_is_no_integer_is_rejected(store: Store, quantity: Any) 
     ],
 )
 def test_t18_an_event_finds_the_customer_in_any_notation(store: Store, external_id: str) -> None:
-    customer = create_customer("history", external_id="cust-1")
+    customer = CustomerFactory.create(consents=("history",), external_id="cust-1")
 
     result = _send(_purchase(external_id=external_id))
 
@@ -357,7 +354,7 @@ def test_t46_case_is_significant(db: None) -> None:
 
 
 def test_an_event_may_name_the_customer_by_our_id(store: Store) -> None:
-    customer = create_customer("history")
+    customer = CustomerFactory.create(consents=("history",))
 
     _send(_purchase(external_id=str(customer.pk)))
 
@@ -397,7 +394,7 @@ def test_t19_known_lines_are_stored_and_the_others_quarantined(store: Store) -> 
 
 def test_t19_quarantined_lines_are_stored_when_their_product_is_known(store: Store) -> None:
     _send(_purchase(_line(), _line(product_id="NEW", unit_price="12.00")))
-    create_product("NEW")
+    ProductFactory.create(sku="NEW")
 
     counts = replay_quarantined(topic=TOPIC)
 
@@ -462,7 +459,7 @@ def test_a_price_that_is_no_number_is_rejected(store: Store, unit_price: Any) ->
 
 @pytest.mark.parametrize("reference", [100245, "100245", "00628634123456", "628634123456"])
 def test_t19_skus_as_numbers_and_gtins_resolve(store: Store, reference: Any) -> None:
-    product = create_product("100245", gtin="00628634123456")
+    product = ProductFactory.create(sku="100245", gtin="00628634123456")
 
     _send(_purchase(_line(product_id=reference)))
 
@@ -541,8 +538,8 @@ def test_t25_two_returns_on_one_receipt_are_both_stored(store: Store) -> None:
 
 @pytest.fixture
 def shopper(store: Store) -> CustomerProfile:
-    create_product("SAT", strain_type="sativa")
-    return create_customer("history", "profiling")
+    ProductFactory.create(sku="SAT", strain_type="sativa")
+    return CustomerFactory.create(consenting=True)
 
 
 def _derive(customer: CustomerProfile) -> CustomerProfile:
@@ -602,7 +599,7 @@ def test_t24_the_number_of_an_unknown_person_is_not_quarantined(store: Store) ->
 
 
 def test_t24_the_number_of_a_registered_customer_stays(store: Store) -> None:
-    customer = create_customer(external_id="L-known")
+    customer = CustomerFactory.create(external_id="L-known")
 
     _send(_view(product_id="none", external_id="L-known"))
 

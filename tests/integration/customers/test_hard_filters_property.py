@@ -13,7 +13,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.models import Product, Store, StoreStock
+from catalog.models import Product, StoreStock
 from catalog.reference.provinces import PROVINCES
 from customers.models import (
     BusinessRule,
@@ -28,7 +28,13 @@ from customers.recommendations import context, filters, pipeline
 from customers.recommendations.pipeline import recommend
 from customers.recommendations.request import RecommendationRequest
 from customers.recommendations.result import RecommendationResult
-from tests.integration import store_data
+from tests.factories.catalog import StoreFactory
+from tests.factories.customers import (
+    BusinessRuleFactory,
+    CustomerFactory,
+    InteractionFactory,
+    record_purchases,
+)
 
 pytestmark = pytest.mark.django_db
 _CATEGORIES = ("dried_flower", "edibles", "topicals", "extracts", "beverages")
@@ -45,10 +51,8 @@ class World:
         self.rng = rng
         self.now = timezone.now()
         self.stores = [
-            Store.objects.create(
-                code=f"s{number}",
-                name=f"Store {number}",
-                province=rng.choice(("ON", "AB", "QC")),
+            StoreFactory.create(
+                code=f"s{number}", name=f"Store {number}", province=rng.choice(("ON", "AB", "QC"))
             )
             for number in range(3)
         ]
@@ -91,8 +95,9 @@ class World:
     def _create_customer(self, number: int) -> CustomerProfile:
         rng = self.rng
         purposes = [purpose for purpose in _PURPOSES if rng.random() < 0.7]
-        customer = store_data.create_verified_customer(
-            *purposes,
+        customer = CustomerFactory.create(
+            verified=True,
+            consents=purposes,
             external_id=f"property-{number}",
             province=rng.choice(("ON", "AB", "QC", "")),
             is_age_verified=rng.random() < 0.8,
@@ -109,17 +114,17 @@ class World:
             stated_preferences=preferences, verified_age=verified_age
         )
         for _ in range(rng.randrange(12)):
-            store_data.record_purchases(
+            record_purchases(
                 customer,
                 rng.choice(self.products),
                 store=rng.choice(self.stores),
                 days_ago=rng.uniform(0, 90),
             )
         for _ in range(rng.randrange(4)):
-            store_data.record_interaction(
-                customer,
-                rng.choice(("like", "dislike", "view")),
-                rng.choice(self.products),
+            InteractionFactory.create(
+                customer=customer,
+                kind=rng.choice(("like", "dislike", "view")),
+                product=rng.choice(self.products),
                 days_ago=rng.random(),
             )
         customer.refresh_from_db()
@@ -148,7 +153,7 @@ class World:
         placement: dict[str, Any] = rng.choice(
             ({}, {"store": rng.choice(self.stores)}, {"province": "ON"}, {"scenario": "home"})
         )
-        BusinessRule.objects.create(
+        BusinessRuleFactory.create(
             name=f"rule {BusinessRule.objects.count()} {rng.random()}",
             action=action,
             strength=rng.uniform(0.05, 1),

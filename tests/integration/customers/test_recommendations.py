@@ -14,12 +14,9 @@ from customers.models import (
     BusinessRule,
     CustomerProfile,
     Interaction,
-    ProductNeighbor,
-    ProductPopularity,
     ProductRepeatStatistics,
     Recommendation,
     Scenario,
-    StoreRepeatStatistics,
 )
 from customers.recommendations.explain import explain_product
 from customers.recommendations.pipeline import recommend
@@ -32,7 +29,17 @@ from customers.recommendations.result import (
 from customers.recommendations.scoring import DEFAULT_ORDERS_PER_BUYER, SCORING_VERSION
 from customers.recommendations.statistics.repeats import DEFAULT_DISCOVERY_RATIO
 from customers.services import consents, profiles
-from tests.integration import customer_data, store_data
+from tests.factories.catalog import StoreFactory, StoreStockFactory, create_products
+from tests.factories.customers import (
+    BusinessRuleFactory,
+    CustomerFactory,
+    InteractionFactory,
+    ProductNeighborFactory,
+    ProductPopularityFactory,
+    StoreRepeatStatisticsFactory,
+    rank_by_popularity,
+    record_purchases,
+)
 
 pytestmark = pytest.mark.django_db
 CONSENTS = ("history", "profiling")
@@ -41,17 +48,14 @@ CONSENTS = ("history", "profiling")
 @pytest.fixture
 def store() -> Store:
     """A store in Ontario."""
-    return store_data.create_store()
+    return StoreFactory.create(code="queen-west")
 
 
 @pytest.fixture
 def products(store: Store) -> list[Product]:
     """Twelve products in stock, in order of increasing popularity."""
-    created = store_data.create_products(12, store)
-    for number, product in enumerate(created):
-        ProductPopularity.objects.create(
-            store=store, product=product, score=(number + 1) / 12, orders=number + 1
-        )
+    created = create_products(12, store)
+    rank_by_popularity(created, store=store)
     return created
 
 
@@ -74,9 +78,9 @@ def _by_sku(result: RecommendationResult) -> dict[str, RecommendedProduct]:
 
 
 def test_frequent_and_recent_purchases_rank_first(store: Store, products: list[Product]) -> None:
-    customer = store_data.create_verified_customer(*CONSENTS)
-    store_data.record_purchases(customer, products[0], store=store, times=6)
-    store_data.record_purchases(customer, products[1], store=store, days_ago=200)
+    customer = CustomerFactory.create(verified=True, consents=CONSENTS)
+    record_purchases(customer, products[0], store=store, times=6)
+    record_purchases(customer, products[1], store=store, days_ago=200)
 
     result = _recommend(store, customer)
 
@@ -91,11 +95,11 @@ def test_frequent_and_recent_purchases_rank_first(store: Store, products: list[P
 def test_co_purchased_products_rank_higher_with_the_purchase_as_reason(
     store: Store, products: list[Product]
 ) -> None:
-    customer = store_data.create_verified_customer(*CONSENTS)
-    store_data.record_purchases(customer, products[0], store=store, times=3)
+    customer = CustomerFactory.create(verified=True, consents=CONSENTS)
+    record_purchases(customer, products[0], store=store, times=3)
     rank_before = _skus(_recommend(store, customer)).index("P-4")
 
-    ProductNeighbor.objects.create(product=products[0], neighbor=products[4], score=0.9, buyers=9)
+    ProductNeighborFactory.create(product=products[0], neighbor=products[4])
     result = _recommend(store, customer)
 
     co_purchased = _by_sku(result)["P-4"]
@@ -111,13 +115,13 @@ def test_co_purchased_products_rank_higher_with_the_purchase_as_reason(
 def test_discovery_ratio_and_segment_shares_weigh_co_purchases(
     store: Store, products: list[Product]
 ) -> None:
-    customer = store_data.create_verified_customer(*CONSENTS)
-    store_data.record_purchases(customer, products[0], store=store, times=3)
+    customer = CustomerFactory.create(verified=True, consents=CONSENTS)
+    record_purchases(customer, products[0], store=store, times=3)
     indica, sativa = products[3], products[4]  # the purchased product is an indica
     for neighbor in (indica, sativa):
-        ProductNeighbor.objects.create(product=products[0], neighbor=neighbor, score=0.9, buyers=9)
+        ProductNeighborFactory.create(product=products[0], neighbor=neighbor)
     default_result = _recommend(store, customer)
-    statistics = StoreRepeatStatistics.objects.create(
+    statistics = StoreRepeatStatisticsFactory.create(
         repeats=10,
         predicted_hits=10,
         discovery_ratio=1.0,
@@ -146,9 +150,9 @@ def test_discovery_ratio_and_segment_shares_weigh_co_purchases(
 def test_repeat_statistics_scale_the_repurchase_score(
     store: Store, products: list[Product]
 ) -> None:
-    customer = store_data.create_verified_customer(*CONSENTS)
+    customer = CustomerFactory.create(verified=True, consents=CONSENTS)
     for product in products[:2]:
-        store_data.record_purchases(customer, product, store=store)
+        record_purchases(customer, product, store=store)
     ProductRepeatStatistics.objects.create(product=products[1], repeats=4.0, buyers=9)
 
     recommended = _by_sku(_recommend(store, customer))
@@ -164,9 +168,9 @@ def test_repeat_statistics_scale_the_repurchase_score(
 def test_results_are_not_personalized_without_both_consents(
     store: Store, products: list[Product], purposes: tuple[str, ...]
 ) -> None:
-    customer = store_data.create_verified_customer(*purposes)
+    customer = CustomerFactory.create(verified=True, consents=purposes)
     buyer = customer if "history" in purposes else None
-    store_data.record_purchases(buyer, products[0], store=store, times=6)
+    record_purchases(buyer, products[0], store=store, times=6)
 
     result = _recommend(store, customer)
     anonymous_result = _recommend(store)
@@ -183,8 +187,8 @@ def test_results_are_not_personalized_without_both_consents(
 
 
 def test_withdrawn_consent_applies_immediately(store: Store, products: list[Product]) -> None:
-    customer = store_data.create_verified_customer(*CONSENTS)
-    store_data.record_purchases(customer, products[0], store=store, times=6)
+    customer = CustomerFactory.create(verified=True, consents=CONSENTS)
+    record_purchases(customer, products[0], store=store, times=6)
     assert _recommend(store, customer).is_personalized
 
     consents.withdraw_consent(customer=customer, purpose="profiling", by="user:test")
@@ -195,7 +199,7 @@ def test_withdrawn_consent_applies_immediately(store: Store, products: list[Prod
 def test_customer_without_purchases_gets_best_sellers(
     store: Store, products: list[Product]
 ) -> None:
-    result = _recommend(store, store_data.create_verified_customer(*CONSENTS))
+    result = _recommend(store, CustomerFactory.create(verified=True, consents=CONSENTS))
 
     assert "cold_start" in result.fallback_reasons
     assert _skus(result)[0] == "P-11"
@@ -204,12 +208,12 @@ def test_customer_without_purchases_gets_best_sellers(
 def test_store_without_sales_uses_sales_of_all_stores_then_any_stock(
     products: list[Product],
 ) -> None:
-    other_store = store_data.create_store("danforth")
+    other_store = StoreFactory.create(code="danforth")
     for product in products[:5]:
-        store_data.set_stock(other_store, product)
+        StoreStockFactory.create(store=other_store, product=product)
 
     without_sales = _recommend(other_store)
-    ProductPopularity.objects.create(store=None, product=products[2], score=1, orders=3)
+    ProductPopularityFactory.create(store=None, product=products[2], orders=3)
     with_sales_elsewhere = _recommend(other_store)
 
     assert set(_skus(without_sales)) == {f"P-{number}" for number in range(5)}
@@ -217,8 +221,8 @@ def test_store_without_sales_uses_sales_of_all_stores_then_any_stock(
 
 
 def test_without_store_the_stock_of_the_province_counts(products: list[Product]) -> None:
-    alberta = store_data.create_store("whyte-ave", "AB")
-    store_data.set_stock(alberta, products[3])
+    alberta = StoreFactory.create(code="whyte-ave", province="AB")
+    StoreStockFactory.create(store=alberta, product=products[3])
 
     result = recommend(RecommendationRequest(scenario="home", province="AB"))
 
@@ -228,7 +232,7 @@ def test_without_store_the_stock_of_the_province_counts(products: list[Product])
 def test_product_page_recommends_co_purchases_with_shared_attributes(
     store: Store, products: list[Product]
 ) -> None:
-    ProductNeighbor.objects.create(product=products[5], neighbor=products[0], score=0.9, buyers=9)
+    ProductNeighborFactory.create(product=products[5], neighbor=products[0])
 
     result = _recommend(store, scenario="product", products=(products[5].pk,))
 
@@ -243,11 +247,11 @@ def test_product_page_recommends_co_purchases_with_shared_attributes(
 def test_substitutes_are_in_stock_and_of_the_same_category(
     store: Store, products: list[Product]
 ) -> None:
-    beverage = store_data.create_products(1, store, prefix="D", category="beverages")[0]
+    beverage = create_products(1, store, prefix="D", category="beverages")[0]
     for neighbor in (beverage, products[1], products[2]):
-        ProductNeighbor.objects.create(product=products[0], neighbor=neighbor, score=0.9, buyers=9)
+        ProductNeighborFactory.create(product=products[0], neighbor=neighbor)
     for sold_out in (products[0], products[2]):
-        store_data.set_stock(store, sold_out, 0)
+        StoreStockFactory.create(store=store, product=sold_out, quantity=0)
 
     result = _recommend(store, scenario="substitute", products=(products[0].pk,), limit=3)
 
@@ -258,17 +262,14 @@ def test_substitutes_are_in_stock_and_of_the_same_category(
 def test_session_basket_is_complemented_and_ignores_removed_products(
     store: Store, products: list[Product]
 ) -> None:
-    ProductNeighbor.objects.create(product=products[0], neighbor=products[3], score=0.9, buyers=9)
+    ProductNeighborFactory.create(product=products[0], neighbor=products[3])
     for interaction_type, product in (
         (Interaction.Kind.BASKET_ADD, products[0]),
         (Interaction.Kind.BASKET_ADD, products[7]),
         (Interaction.Kind.BASKET_REMOVE, products[7]),
     ):
-        Interaction.objects.create(
-            kind=interaction_type,
-            session="session-1",
-            product=product,
-            occurred_at=timezone.now(),
+        InteractionFactory.create(
+            kind=interaction_type, session="session-1", product=product, days_ago=0, customer=None
         )
 
     result = _recommend(store, scenario="basket", session="session-1")
@@ -310,19 +311,19 @@ def test_without_similar_products_best_sellers_are_shown_with_the_reason(
 def test_age_must_be_verified_for_the_province_of_the_store(
     fields: dict[str, object], store_province: str, is_allowed: bool
 ) -> None:
-    store = store_data.create_store(f"in-{store_province.lower()}", store_province)
-    store_data.create_products(3, store)
+    store = StoreFactory.create(code=f"in-{store_province.lower()}", province=store_province)
+    create_products(3, store)
 
-    result = _recommend(store, store_data.create_verified_customer(**fields))  # type: ignore[arg-type]
+    result = _recommend(store, CustomerFactory.create(verified=True, **fields))
 
     assert bool(result.recommendations) is is_allowed
     assert ("age_not_verified" in result.fallback_reasons) is not is_allowed
 
 
 def test_verification_of_a_higher_age_applies_in_stricter_provinces() -> None:
-    quebec = store_data.create_store("sainte-catherine", "QC")
-    store_data.create_products(3, quebec)
-    customer = store_data.create_verified_customer(province="ON")
+    quebec = StoreFactory.create(code="sainte-catherine", province="QC")
+    create_products(3, quebec)
+    customer = CustomerFactory.create(verified=True, province="ON")
 
     profiles.verify_age(
         customer=customer, verification_method="in_person", by="user:test", verified_age=21
@@ -332,9 +333,9 @@ def test_verification_of_a_higher_age_applies_in_stricter_provinces() -> None:
 
 
 def test_verified_age_does_not_increase_with_a_move() -> None:
-    quebec = store_data.create_store("sainte-catherine", "QC")
-    store_data.create_products(3, quebec)
-    customer = store_data.create_verified_customer(province="AB")
+    quebec = StoreFactory.create(code="sainte-catherine", province="QC")
+    create_products(3, quebec)
+    customer = CustomerFactory.create(verified=True, province="AB")
 
     profiles.correct_profile(customer=customer, changes={"province": "QC"}, by="user:test")
 
@@ -344,7 +345,7 @@ def test_verified_age_does_not_increase_with_a_move() -> None:
 def test_stated_dislikes_and_price_range_apply_without_consent(
     store: Store, products: list[Product]
 ) -> None:
-    customer = store_data.create_verified_customer()
+    customer = CustomerFactory.create(verified=True)
     preferences = {
         "disliked_brands": ["brand 1"],
         "disliked_strain_types": ["sativa"],
@@ -373,7 +374,7 @@ def test_active_rules_hide_boost_and_demote(store: Store, products: list[Product
     skus_before = _skus(_recommend(store, limit=12))
 
     for name, fields in rules.items():
-        BusinessRule.objects.create(name=name, reason="a test", **fields)
+        BusinessRuleFactory.create(name=name, **fields)
     result = _recommend(store, limit=12)
 
     skus = _skus(result)
@@ -395,11 +396,11 @@ def test_rule_needs_a_product_criterion() -> None:
 
 
 def test_products_of_one_brand_are_limited(store: Store) -> None:
-    store_data.create_products(6, store, prefix="A", brand="Big", price=Decimal(10))
-    store_data.create_products(3, store, prefix="B", brand="Small")
+    create_products(6, store, prefix="A", brand="Big", price=Decimal(10))
+    create_products(3, store, prefix="B", brand="Small")
     for product in Product.objects.all():
-        ProductPopularity.objects.create(
-            store=store, product=product, score=1 if product.brand == "Big" else 0.5, orders=1
+        ProductPopularityFactory.create(
+            store=store, product=product, score=1 if product.brand == "Big" else 0.5
         )
     Scenario.objects.filter(pk="home").update(max_per_brand=2, diversity=0)
 
@@ -422,7 +423,7 @@ def test_disabled_scenario_returns_no_products_and_the_reason(
 
 
 def test_results_are_recorded_but_previews_are_not(store: Store, products: list[Product]) -> None:
-    customer = store_data.create_verified_customer("history")
+    customer = CustomerFactory.create(verified=True, consents=("history",))
     result = _recommend(store, customer)
     unsaved_scenario = Scenario.objects.get(pk="home")
     unsaved_scenario.popularity = 0
@@ -446,10 +447,10 @@ def test_results_are_recorded_but_previews_are_not(store: Store, products: list[
 def test_results_are_recorded_under_a_customer_only_with_history_consent(
     store: Store, products: list[Product]
 ) -> None:
-    _recommend(store, store_data.create_verified_customer("profiling"))
+    _recommend(store, CustomerFactory.create(verified=True, consents=("profiling",)))
     assert Recommendation.objects.get().customer_id is None
 
-    customer = store_data.create_verified_customer("history")
+    customer = CustomerFactory.create(verified=True, consents=("history",))
     _recommend(store, customer)
     assert Recommendation.objects.filter(customer_id=customer.pk).count() == 1
 
@@ -460,7 +461,7 @@ def test_results_are_recorded_under_a_customer_only_with_history_consent(
 def test_rule_on_a_merged_product_applies_to_the_product_it_was_merged_into(
     store: Store, products: list[Product]
 ) -> None:
-    BusinessRule.objects.create(name="recall", action="hide", product=products[0], reason="lot 7")
+    BusinessRuleFactory.create(name="recall", action="hide", product=products[0], reason="lot 7")
 
     Product.objects.filter(pk=products[0].pk).update(merged_into=products[11])
 
@@ -474,16 +475,16 @@ def test_thc_rule_compares_the_upper_end_of_the_label(
         thc_percentage=27, thc_percentage_low=24, thc_percentage_high=30
     )
 
-    BusinessRule.objects.create(
-        name="strong", action="hide", min_thc_percentage=Decimal(28), reason="a test"
+    BusinessRuleFactory.create(
+        name="strong", action="hide", min_thc_percentage=Decimal(28), product=None
     )
 
     assert "P-11" not in _skus(_recommend(store))
 
 
 def test_reasons_are_in_the_language_of_the_customer(store: Store, products: list[Product]) -> None:
-    customer = store_data.create_verified_customer(*CONSENTS, language="fr")
-    store_data.record_purchases(customer, products[0], store=store, times=6)
+    customer = CustomerFactory.create(verified=True, consents=CONSENTS, language="fr")
+    record_purchases(customer, products[0], store=store, times=6)
 
     result = _recommend(store, customer)
 
@@ -498,11 +499,11 @@ def test_unknown_customer_raises_a_lookup_error(store: Store) -> None:
 @pytest.fixture
 def request_to_explain(store: Store, products: list[Product]) -> RecommendationRequest:
     """A request in which three products are excluded, each by another filter."""
-    customer = store_data.create_verified_customer(*CONSENTS)
-    store_data.record_purchases(customer, products[0], store=store, times=6)
-    store_data.set_stock(store, products[1], 0)
-    store_data.record_interaction(customer, "dislike", products[2])
-    BusinessRule.objects.create(
+    customer = CustomerFactory.create(verified=True, consents=CONSENTS)
+    record_purchases(customer, products[0], store=store, times=6)
+    StoreStockFactory.create(store=store, product=products[1], quantity=0)
+    InteractionFactory.create(customer=customer, kind="dislike", product=products[2])
+    BusinessRuleFactory.create(
         name="recall", action="hide", product=products[3], reason="lot 7 is called back"
     )
     return RecommendationRequest(scenario="home", store=store, customer=customer.pk, limit=5)
@@ -521,7 +522,7 @@ def test_explanation_of_a_recommended_product_has_rank_and_score_components(
 @pytest.mark.parametrize(
     ("number", "blocking_filter", "text"),
     [
-        (1, "stock", "Queen-West"),
+        (1, "stock", "Queen West"),
         (2, "dislike", "dislike"),
         (3, "rule", "recall: lot 7 is called back"),
     ],
@@ -561,7 +562,7 @@ def test_explanation_of_an_unknown_product_raises_a_lookup_error(
 def test_explanation_says_that_the_age_is_not_verified(
     store: Store, products: list[Product]
 ) -> None:
-    customer = customer_data.create_customer(province="ON")
+    customer = CustomerFactory.create(province="ON")
     request = RecommendationRequest(scenario="home", store=store, customer=customer.pk)
 
     explanation = explain_product(request, product=products[0].pk)

@@ -18,7 +18,9 @@ from config.cache import invalidation
 from config.cache.invalidation import is_listening
 from customers.models import CustomerProfile, ProductPopularity
 from customers.recommendations.cache import RECOMMENDATION_CACHE
-from tests.integration import customer_data, store_data
+from tests.factories.catalog import StoreFactory, StoreStockFactory, create_products
+from tests.factories.config import create_api_client
+from tests.factories.customers import CustomerFactory
 from tests.polling import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -38,19 +40,19 @@ def _empty_caches() -> Iterator[None]:
 @pytest.fixture
 def customer() -> CustomerProfile:
     """A customer of a store that has eight products, of which P-0 is sold out."""
-    store = store_data.create_store()
-    for number, product in enumerate(store_data.create_products(8, store)):
+    store = StoreFactory.create(code="queen-west")
+    for number, product in enumerate(create_products(8, store)):
         ProductPopularity.objects.create(
             store=store, product=product, score=(number + 1) / 8, orders=number + 1
         )
-    store_data.set_stock(store, Product.objects.get(sku="P-0"), 0)
-    return store_data.create_verified_customer("history", "profiling")
+    StoreStockFactory.create(store=store, product=Product.objects.get(sku="P-0"), quantity=0)
+    return CustomerFactory.create(verified=True, consenting=True)
 
 
 @pytest.fixture
 def client() -> APIClient:
     """A client with an API key that is in the dump."""
-    return customer_data.create_api_client("verified")
+    return create_api_client("verified")
 
 
 @pytest.fixture

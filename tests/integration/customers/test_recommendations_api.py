@@ -20,10 +20,8 @@ from config.api.keys import ApiKey
 from config.cache.invalidation import is_listening
 from config.clients.redis import find_keys
 from customers.models import (
-    BusinessRule,
     CustomerProfile,
     PersonalAccess,
-    ProductPopularity,
     Recommendation,
     RecommendationFeedback,
 )
@@ -32,7 +30,15 @@ from customers.recommendations.cache import RECOMMENDATION_CACHE
 from customers.recommendations.context import load_context
 from customers.services import consents, profiles
 from mlops.privacy.erasure import erase
-from tests.integration import customer_data, store_data
+from tests.factories.catalog import ProductFactory, StoreFactory, StoreStockFactory, create_products
+from tests.factories.config import create_api_client
+from tests.factories.customers import (
+    BusinessRuleFactory,
+    CustomerFactory,
+    InteractionFactory,
+    rank_by_popularity,
+    record_purchases,
+)
 from tests.polling import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,25 +58,22 @@ def _empty_caches() -> Iterator[None]:
 @pytest.fixture
 def store() -> Store:
     """A store in Ontario."""
-    return store_data.create_store()
+    return StoreFactory.create(code="queen-west")
 
 
 @pytest.fixture
 def products(store: Store) -> list[Product]:
     """Eight products in stock, in order of increasing popularity."""
-    created = store_data.create_products(8, store)
-    for number, product in enumerate(created):
-        ProductPopularity.objects.create(
-            store=store, product=product, score=(number + 1) / 8, orders=number + 1
-        )
+    created = create_products(8, store)
+    rank_by_popularity(created, store=store)
     return created
 
 
 @pytest.fixture
 def customer(store: Store, products: list[Product]) -> CustomerProfile:
     """A customer with all consents who has bought the first product six times."""
-    created = store_data.create_verified_customer("history", "profiling")
-    store_data.record_purchases(created, products[0], store=store, times=6)
+    created = CustomerFactory.create(verified=True, consenting=True)
+    record_purchases(created, products[0], store=store, times=6)
     return created
 
 
@@ -125,7 +128,7 @@ def _skus(body: Any) -> list[str]:
 def test_response_explains_results_and_fallback(
     customer: CustomerProfile, products: list[Product]
 ) -> None:
-    body = _get(customer_data.create_api_client("verified"), _path(customer, limit=3))
+    body = _get(create_api_client("verified"), _path(customer, limit=3))
 
     assert _skus(body)[0] == "P-0"
     assert body["scenario"] == "home"
@@ -145,7 +148,7 @@ def test_response_explains_results_and_fallback(
 def test_scores_rules_and_filters_are_for_staff(
     customer: CustomerProfile, products: list[Product]
 ) -> None:
-    BusinessRule.objects.create(
+    BusinessRuleFactory.create(
         name="overstock",
         action="boost",
         product=products[0],
@@ -153,8 +156,8 @@ def test_scores_rules_and_filters_are_for_staff(
         unpaid_note="not paid for",
     )
 
-    verified = _get(customer_data.create_api_client("verified"), _path(customer))
-    staff = _get(customer_data.create_api_client("staff"), _path(customer, scenario="lookup"))
+    verified = _get(create_api_client("verified"), _path(customer))
+    staff = _get(create_api_client("staff"), _path(customer, scenario="lookup"))
 
     first = staff["results"][0]
     assert first["rules"] == [{"name": "overstock", "action": "boost", "reason": "too many"}]
@@ -170,7 +173,7 @@ def test_cached_response_is_identical_in_both_levels(
     customer: CustomerProfile, computations: list[object]
 ) -> None:
     wait_for_listener()
-    client = customer_data.create_api_client("verified")
+    client = create_api_client("verified")
     path = _path(customer)
 
     computed = client.get(path)
@@ -195,10 +198,10 @@ def test_cached_response_is_identical_in_both_levels(
 
 def test_cached_responses_respect_audience_and_scope_of_the_key(customer: CustomerProfile) -> None:
     path = _path(customer)
-    staff = customer_data.create_api_client("staff")
-    verified = customer_data.create_api_client("verified")
-    without_scope = customer_data.create_api_client("verified", ("catalog:read",))
-    public = customer_data.create_api_client("public")
+    staff = create_api_client("staff")
+    verified = create_api_client("verified")
+    without_scope = create_api_client("verified", ("catalog:read",))
+    public = create_api_client("public")
 
     for _ in range(2):  # first computed, then cached
         assert "score" in _get(staff, path)["results"][0]
@@ -209,15 +212,17 @@ def test_cached_responses_respect_audience_and_scope_of_the_key(customer: Custom
 
 
 def _dislike(customer: CustomerProfile, products: list[Product]) -> None:
-    store_data.record_interaction(customer, "dislike", products[0], days_ago=0)
+    InteractionFactory.create(customer=customer, kind="dislike", product=products[0], days_ago=0)
 
 
 def _sell_out(_customer: CustomerProfile, products: list[Product]) -> None:
-    store_data.set_stock(Store.objects.get(code="queen-west"), products[0], 0)
+    StoreStockFactory.create(
+        store=Store.objects.get(code="queen-west"), product=products[0], quantity=0
+    )
 
 
 def _hide(_customer: CustomerProfile, products: list[Product]) -> None:
-    BusinessRule.objects.create(name="recall", action="hide", product=products[0], reason="lot 7")
+    BusinessRuleFactory.create(name="recall", action="hide", product=products[0], reason="lot 7")
 
 
 def _merge(_customer: CustomerProfile, products: list[Product]) -> None:
@@ -245,7 +250,7 @@ def test_products_that_become_ineligible_disappear_from_cached_responses(
     customer: CustomerProfile, products: list[Product], change: Callable[..., None], level: str
 ) -> None:
     wait_for_listener()
-    client = customer_data.create_api_client("verified")
+    client = create_api_client("verified")
     path = _path(customer)
     assert "P-0" in _skus(_get(client, path))
 
@@ -260,7 +265,7 @@ def test_products_that_become_ineligible_disappear_from_cached_responses(
 
 def test_withdrawn_consent_invalidates_cached_recommendations(customer: CustomerProfile) -> None:
     wait_for_listener()
-    client = customer_data.create_api_client("verified")
+    client = create_api_client("verified")
     path = _path(customer)
     assert _get(client, path)["is_personalized"]
 
@@ -278,12 +283,12 @@ def test_other_customers_events_do_not_invalidate_cached_recommendations(
     computations: list[object],
 ) -> None:
     wait_for_listener()
-    other_customer = store_data.create_verified_customer("history", "profiling")
-    client = customer_data.create_api_client("verified")
+    other_customer = CustomerFactory.create(verified=True, consenting=True)
+    client = create_api_client("verified")
     path = _path(customer)
     _get(client, path)
 
-    store_data.record_purchases(other_customer, products[3], store=store)
+    record_purchases(other_customer, products[3], store=store)
     time.sleep(0.2)
     _get(client, path)
 
@@ -295,10 +300,8 @@ def test_cached_response_expires_when_a_scheduled_rule_starts(
 ) -> None:
     wait_for_listener()
     starts_at = timezone.now() + timedelta(seconds=1)
-    BusinessRule.objects.create(
-        name="soon", action="hide", product=products[0], reason="a test", starts_at=starts_at
-    )
-    client = customer_data.create_api_client("verified")
+    BusinessRuleFactory.create(name="soon", action="hide", product=products[0], starts_at=starts_at)
+    client = create_api_client("verified")
     path = _path(customer)
     time.sleep(0.1)
     assert "P-0" in _skus(_get(client, path))
@@ -310,7 +313,7 @@ def test_cached_response_expires_when_a_scheduled_rule_starts(
 
 def test_erasure_removes_a_customer_from_caches_and_tables(customer: CustomerProfile) -> None:
     wait_for_listener()
-    client = customer_data.create_api_client("verified")
+    client = create_api_client("verified")
     path = _path(customer)
     body = _get(client, path)
     feedback = {
@@ -328,7 +331,7 @@ def test_erasure_removes_a_customer_from_caches_and_tables(customer: CustomerPro
 
 
 def test_anonymous_session_gets_best_sellers(products: list[Product]) -> None:
-    body = _get(customer_data.create_api_client("verified"), _path(None, session_id="session-7"))
+    body = _get(create_api_client("verified"), _path(None, session_id="session-7"))
 
     assert _skus(body)[0] == "P-7"
     assert body["is_personalized"] is False
@@ -339,7 +342,7 @@ def test_anonymous_session_gets_best_sellers(products: list[Product]) -> None:
 def test_feedback_counts_each_outcome_once(
     customer: CustomerProfile, products: list[Product]
 ) -> None:
-    client = customer_data.create_api_client("verified")
+    client = create_api_client("verified")
     recommended = _get(client, _path(customer, limit=3))
     product_ids = [product["id"] for product in recommended["results"]]
     body = {
@@ -362,7 +365,7 @@ def test_feedback_counts_each_outcome_once(
 def test_feedback_is_rejected_for_unknown_products_and_recommendations(
     customer: CustomerProfile, products: list[Product]
 ) -> None:
-    client = customer_data.create_api_client("verified")
+    client = create_api_client("verified")
     recommended = _get(client, _path(customer, limit=3))
     recommended_ids = [product["id"] for product in recommended["results"]]
     other_id = next(
@@ -410,14 +413,14 @@ def test_feedback_is_rejected_for_unknown_products_and_recommendations(
 def test_invalid_parameters_are_rejected_by_name(
     customer: CustomerProfile, params: dict[str, str], field: str
 ) -> None:
-    response = customer_data.create_api_client("verified").get(_path(customer, **params))
+    response = create_api_client("verified").get(_path(customer, **params))
 
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == field
 
 
 def test_unknown_customer_is_404_and_invalid_id_is_400(products: list[Product]) -> None:
-    client = customer_data.create_api_client("verified")
+    client = create_api_client("verified")
 
     assert client.get(f"/api/v1/recommendations/{uuid4()}").status_code == 404
     assert client.get("/api/v1/recommendations/not-a-uuid").status_code == 400
@@ -448,7 +451,9 @@ def _count_stock(product: Product, store_code: str) -> None:
 
 
 def _stock_in_new_store(product: Product) -> None:
-    store_data.set_stock(store_data.create_store("king-east"), product, 3)
+    StoreStockFactory.create(
+        store=StoreFactory.create(code="king-east"), product=product, quantity=3
+    )
 
 
 def _reassign_stock_row(product: Product) -> None:
@@ -470,12 +475,14 @@ def test_restocked_products_appear_in_cached_responses(
     customer: CustomerProfile, store: Store, level: str, way: str
 ) -> None:
     wait_for_listener()
-    restocked = customer_data.create_product("C-0", name="Restocked", category="oils")
-    hidden = customer_data.create_product("M-0", name="Hidden")
-    BusinessRule.objects.create(name="never", action="hide", product=hidden, reason="a test")
-    store_data.set_stock(store, hidden)
-    store_data.set_stock(store_data.create_store("danforth"), restocked, 0)
-    client = customer_data.create_api_client("verified")
+    restocked = ProductFactory.create(sku="C-0", name="Restocked", category="oils")
+    hidden = ProductFactory.create(sku="M-0", name="Hidden")
+    BusinessRuleFactory.create(name="never", action="hide", product=hidden)
+    StoreStockFactory.create(store=store, product=hidden)
+    StoreStockFactory.create(
+        store=StoreFactory.create(code="danforth"), product=restocked, quantity=0
+    )
+    client = create_api_client("verified")
     path = _path_without_store(customer, limit=50)
     assert "C-0" not in _skus(_get(client, path))
 
@@ -492,7 +499,7 @@ def test_stock_committed_after_the_response_was_computed_invalidates_it(
     customer: CustomerProfile, products: list[Product]
 ) -> None:
     wait_for_listener()
-    client = customer_data.create_api_client("verified")
+    client = create_api_client("verified")
     path = _path(customer)
     StoreStock.objects.filter(product=products[0]).update(quantity=0)
 
@@ -514,13 +521,13 @@ def test_stock_in_another_store_does_not_outdate_the_responses_of_a_store(
     customer: CustomerProfile, products: list[Product], computations: list[object]
 ) -> None:
     wait_for_listener()
-    client = customer_data.create_api_client("verified")
-    other_store = store_data.create_store("king-east")
-    store_data.set_stock(other_store, products[1], 0)
+    client = create_api_client("verified")
+    other_store = StoreFactory.create(code="king-east")
+    StoreStockFactory.create(store=other_store, product=products[1], quantity=0)
     _get(client, _path(customer))
     everywhere = _get(client, _path_without_store(customer, limit=5))
 
-    store_data.set_stock(other_store, products[1], 4)
+    StoreStockFactory.create(store=other_store, product=products[1], quantity=4)
     wait_until(
         lambda: _get(client, _path_without_store(customer, limit=5)) != everywhere,
         MAX_INVALIDATION_SECONDS,
@@ -535,7 +542,7 @@ def test_only_responses_to_a_session_basket_belong_to_the_session(
     products: list[Product], computations: list[object]
 ) -> None:
     wait_for_listener()
-    client = customer_data.create_api_client("verified")
+    client = create_api_client("verified")
 
     for session_id in ("session-1", "session-2"):
         _get(client, _path(None, session_id=session_id))

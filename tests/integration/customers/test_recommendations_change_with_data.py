@@ -18,7 +18,9 @@ from customers.models import BusinessRule, Consent, Scenario
 from customers.recommendations.cache import RECOMMENDATION_CACHE
 from customers.recommendations.request import RecommendationRequest
 from customers.services import consents, profiles
-from tests.integration import customer_data, store_data
+from tests.factories.catalog import StoreStockFactory
+from tests.factories.config import create_api_client
+from tests.factories.customers import InteractionFactory, record_purchases
 from tests.integration.customers.test_hard_filters_property import World, violated_filters
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,7 +43,7 @@ def _empty_caches() -> Iterator[None]:
 def test_random_changes_invalidate_cached_recommendations(seed: int) -> None:
     rng = random.Random(seed)
     world = World(rng)
-    client = customer_data.create_api_client("staff")
+    client = create_api_client("staff")
     requests = [world.random_request() for _ in range(_REQUEST_COUNT)]
 
     for _ in range(_CHANGE_COUNT):
@@ -113,7 +115,7 @@ def _merge_targets(product_ids: tuple[UUID, ...]) -> tuple[UUID, ...]:
 def _set_stock(world: World) -> None:
     store = world.rng.choice(world.stores)
     product = world.rng.choice(world.products)
-    store_data.set_stock(store, product, world.rng.choice((0, 0, 4)))
+    StoreStockFactory.create(store=store, product=product, quantity=world.rng.choice((0, 0, 4)))
 
 
 def _sell_out_store(world: World) -> None:
@@ -134,10 +136,10 @@ def _delete_rules(_world: World) -> None:
 
 
 def _like_or_dislike(world: World) -> None:
-    store_data.record_interaction(
-        world.rng.choice(world.customers),
-        world.rng.choice(("like", "dislike")),
-        world.rng.choice(world.products),
+    InteractionFactory.create(
+        customer=world.rng.choice(world.customers),
+        kind=world.rng.choice(("like", "dislike")),
+        product=world.rng.choice(world.products),
         days_ago=0,
     )
 
@@ -185,7 +187,7 @@ def _change_product(world: World) -> None:
 
 
 def _purchase(world: World) -> None:
-    store_data.record_purchases(
+    record_purchases(
         world.rng.choice(world.customers),
         world.rng.choice(world.products),
         store=world.stores[0],

@@ -16,7 +16,13 @@ from customers.models import ProductRepeatStatistics, Purchase, StoreRepeatStati
 from customers.recommendations.statistics.jobs import RETENTION_DAYS, update_repeat_statistics
 from customers.recommendations.statistics.repeats import DEFAULT_DISCOVERY_RATIO
 from customers.services import consents
-from tests.integration import customer_data, store_data
+from tests.factories.catalog import StoreFactory, create_products
+from tests.factories.customers import (
+    CustomerFactory,
+    InteractionFactory,
+    StoreRepeatStatisticsFactory,
+    record_receipt,
+)
 from tests.integration.locks import assert_waits_for_lock
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,8 +58,8 @@ def _expected(orders: int, buyers: int) -> tuple[Any, int]:
 
 def _make_neighbors(a: Product, b: Product) -> None:
     """Make two products neighbors: three customers bought both long before the window."""
-    for customer in customer_data.create_consenting_customers(3):
-        store_data.record_receipt(customer, a, b, days_ago=LONG_BEFORE)
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        record_receipt(customer, a, b, days_ago=LONG_BEFORE)
 
 
 def _product_versions() -> list[str]:
@@ -63,45 +69,45 @@ def _product_versions() -> list[str]:
 
 
 def test_orders_per_buyer_of_a_small_example() -> None:
-    a, b = store_data.create_products(2)
-    one, two, three = customer_data.create_consenting_customers(3)
-    store = store_data.create_store()
-    other_store = store_data.create_store("danforth")
+    a, b = create_products(2)
+    one, two, three = CustomerFactory.create_batch(3, consenting=True)
+    store = StoreFactory.create(code="queen-west")
+    other_store = StoreFactory.create(code="danforth")
     for customer in (one, two, three):
-        store_data.record_receipt(customer, a, days_ago=LONG_BEFORE)
+        record_receipt(customer, a, days_ago=LONG_BEFORE)
     for days_ago in (BEFORE, IN_WINDOW, 200, 360):
-        store_data.record_receipt(one, a, days_ago=days_ago)
-    store_data.record_receipt(one, a, days_ago=370)  # too old
+        record_receipt(one, a, days_ago=days_ago)
+    record_receipt(one, a, days_ago=370)  # too old
     # Two lines of an order count once; the same order number in another store is another order.
-    store_data.record_receipt(two, b, b, order_id="7", store=store)
-    store_data.record_receipt(two, b, order_id="7", store=other_store)
+    record_receipt(two, b, b, order_id="7", store=store)
+    record_receipt(two, b, order_id="7", store=other_store)
     for customer in (one, three):
-        store_data.record_receipt(customer, b)
+        record_receipt(customer, b)
 
     assert update_repeat_statistics() == 2
     assert _product_statistics() == {a.pk: _expected(7, 3), b.pk: _expected(4, 3)}
 
 
 def test_products_with_fewer_than_three_buyers_are_not_stored() -> None:
-    (a,) = store_data.create_products(1)
-    for customer in customer_data.create_consenting_customers(2):
+    (a,) = create_products(1)
+    for customer in CustomerFactory.create_batch(2, consenting=True):
         for days_ago in range(1, 30, 7):
-            store_data.record_receipt(customer, a, days_ago=days_ago)
+            record_receipt(customer, a, days_ago=days_ago)
 
     assert update_repeat_statistics() == 0
     assert not _product_statistics()
 
 
 def test_discovery_ratio_of_a_small_example() -> None:
-    a, b, c = store_data.create_products(3)
+    a, b, c = create_products(3)
     _make_neighbors(a, b)
-    one, two = customer_data.create_consenting_customers(2)
-    store_data.record_receipt(one, a, days_ago=BEFORE)
-    store_data.record_receipt(one, a, b, c)  # a is a repeat, b is predicted by a, c is neither
-    store_data.record_receipt(two, c)  # no purchases before the window
+    one, two = CustomerFactory.create_batch(2, consenting=True)
+    record_receipt(one, a, days_ago=BEFORE)
+    record_receipt(one, a, b, c)  # a is a repeat, b is predicted by a, c is neither
+    record_receipt(two, c)  # no purchases before the window
 
     after_40_days = _update()
-    store_data.record_receipt(None, c, days_ago=61)
+    record_receipt(None, c, days_ago=61)
     after_61_days = _update()
 
     assert (after_40_days.repeats, after_40_days.predicted_hits) == (1, 1)
@@ -111,10 +117,10 @@ def test_discovery_ratio_of_a_small_example() -> None:
 
 
 def test_neighbors_are_those_before_the_test_window() -> None:
-    a, b = store_data.create_products(2)
-    for customer in customer_data.create_consenting_customers(3):
-        store_data.record_receipt(customer, a, days_ago=BEFORE)
-        store_data.record_receipt(customer, b)
+    a, b = create_products(2)
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        record_receipt(customer, a, days_ago=BEFORE)
+        record_receipt(customer, b)
 
     assert _window_counts() == (0, 0)
 
@@ -135,58 +141,58 @@ def test_neighbors_are_those_before_the_test_window() -> None:
 def test_predictions_use_interactions_before_the_test_window(
     kind: str, days_ago: float, predicted_hits: int
 ) -> None:
-    a, b, c = store_data.create_products(3)
+    a, b, c = create_products(3)
     _make_neighbors(a, b)
-    (customer,) = customer_data.create_consenting_customers(1)
-    store_data.record_receipt(customer, c, days_ago=BEFORE)
-    store_data.record_interaction(customer, kind, a, days_ago=days_ago)
-    store_data.record_receipt(customer, b)
+    (customer,) = CustomerFactory.create_batch(1, consenting=True)
+    record_receipt(customer, c, days_ago=BEFORE)
+    InteractionFactory.create(customer=customer, kind=kind, product=a, days_ago=days_ago)
+    record_receipt(customer, b)
 
     assert _update().predicted_hits == predicted_hits
 
 
 def test_a_later_dislike_cancels_a_like() -> None:
-    a, b, c = store_data.create_products(3)
+    a, b, c = create_products(3)
     _make_neighbors(a, b)
-    (customer,) = customer_data.create_consenting_customers(1)
-    store_data.record_receipt(customer, c, days_ago=BEFORE)
-    store_data.record_interaction(customer, "like", a, days_ago=100)
-    store_data.record_interaction(customer, "dislike", a, days_ago=BEFORE)
-    store_data.record_receipt(customer, b)
+    (customer,) = CustomerFactory.create_batch(1, consenting=True)
+    record_receipt(customer, c, days_ago=BEFORE)
+    InteractionFactory.create(customer=customer, kind="like", product=a, days_ago=100)
+    InteractionFactory.create(customer=customer, kind="dislike", product=a, days_ago=BEFORE)
+    record_receipt(customer, b)
 
     assert _update().predicted_hits == 0
 
 
 def test_purchases_in_the_test_window_predict_nothing() -> None:
-    a, b, c = store_data.create_products(3)
+    a, b, c = create_products(3)
     _make_neighbors(a, b)
-    (customer,) = customer_data.create_consenting_customers(1)
-    store_data.record_receipt(customer, c, days_ago=BEFORE)
-    store_data.record_receipt(customer, a, b)
+    (customer,) = CustomerFactory.create_batch(1, consenting=True)
+    record_receipt(customer, c, days_ago=BEFORE)
+    record_receipt(customer, a, b)
 
     assert _window_counts() == (0, 0)
 
 
 def test_a_return_without_a_known_purchase_predicts_nothing() -> None:
-    a, b, c = store_data.create_products(3)
+    a, b, c = create_products(3)
     _make_neighbors(a, b)
-    (customer,) = customer_data.create_consenting_customers(1)
-    store_data.record_receipt(customer, c, days_ago=BEFORE)
-    store_data.record_receipt(customer, a, days_ago=BEFORE, quantity=-1)
-    store_data.record_receipt(customer, b)
+    (customer,) = CustomerFactory.create_batch(1, consenting=True)
+    record_receipt(customer, c, days_ago=BEFORE)
+    record_receipt(customer, a, days_ago=BEFORE, quantity=-1)
+    record_receipt(customer, b)
 
     assert _update().predicted_hits == 0
 
 
 def test_segment_shares_are_those_of_all_receipts() -> None:
-    indica, sativa, _ = store_data.create_products(3)
-    (oil,) = store_data.create_products(1, prefix="O", category="oil", strain_type="")
-    (unknown,) = store_data.create_products(1, prefix="U", category="", strain_type="")
+    indica, sativa, _ = create_products(3)
+    (oil,) = create_products(1, prefix="O", category="oil", strain_type="")
+    (unknown,) = create_products(1, prefix="U", category="", strain_type="")
     for _ in range(3):
-        store_data.record_receipt(None, indica, unknown)
-    store_data.record_receipt(None, sativa, days_ago=179)
-    store_data.record_receipt(None, oil)
-    store_data.record_receipt(None, oil, days_ago=181)  # too old
+        record_receipt(None, indica, unknown)
+    record_receipt(None, sativa, days_ago=179)
+    record_receipt(None, oil)
+    record_receipt(None, oil, days_ago=181)  # too old
     with_known_segments = _update()
 
     Purchase.objects.exclude(product=unknown).delete()
@@ -212,16 +218,16 @@ def test_segment_shares_are_those_of_all_receipts() -> None:
 def test_customers_without_consent_count_in_segment_shares_alone(
     purposes: tuple[str, ...],
 ) -> None:
-    a, b = store_data.create_products(2)
+    a, b = create_products(2)
     _make_neighbors(a, b)
     before = _update()
     products_before = _product_statistics()
 
     for _ in range(3):
-        customer = customer_data.create_customer(*purposes)
-        store_data.record_receipt(customer, a, days_ago=BEFORE)
-        store_data.record_receipt(customer, a, b)
-    store_data.record_receipt(None, a, b)
+        customer = CustomerFactory.create(consents=purposes)
+        record_receipt(customer, a, days_ago=BEFORE)
+        record_receipt(customer, a, b)
+    record_receipt(None, a, b)
     after = _update()
 
     assert _product_statistics() == products_before
@@ -236,11 +242,11 @@ def test_customers_without_consent_count_in_segment_shares_alone(
 
 
 def test_withdrawn_consent_applies_at_the_next_update() -> None:
-    (a,) = store_data.create_products(1)
-    customers = customer_data.create_consenting_customers(3)
+    (a,) = create_products(1)
+    customers = CustomerFactory.create_batch(3, consenting=True)
     for customer in customers:
-        store_data.record_receipt(customer, a, days_ago=BEFORE)
-        store_data.record_receipt(customer, a)
+        record_receipt(customer, a, days_ago=BEFORE)
+        record_receipt(customer, a)
     assert _update().repeats == 3
     assert set(_product_statistics()) == {a.pk}
 
@@ -251,11 +257,11 @@ def test_withdrawn_consent_applies_at_the_next_update() -> None:
 
 
 def test_returned_products_do_not_count() -> None:
-    a, b = store_data.create_products(2)
-    for customer in customer_data.create_consenting_customers(3):
-        store_data.record_receipt(customer, a, days_ago=BEFORE)
-        order = store_data.record_receipt(customer, a, b)
-        store_data.record_receipt(customer, b, quantity=-1, order_id=order)
+    a, b = create_products(2)
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        record_receipt(customer, a, days_ago=BEFORE)
+        order = record_receipt(customer, a, b)
+        record_receipt(customer, b, quantity=-1, order_id=order)
     with_b_returned = _update()
     assert with_b_returned.repeats == 3
     assert with_b_returned.segment_shares == {"dried_flower indica": 1.0}
@@ -263,28 +269,28 @@ def test_returned_products_do_not_count() -> None:
 
     window_start = timezone.now() - timedelta(days=14)
     for line in Purchase.objects.filter(product=a, purchased_at__gt=window_start):
-        store_data.record_receipt(line.customer, a, quantity=-1, order_id=line.order_id)
+        record_receipt(line.customer, a, quantity=-1, order_id=line.order_id)
 
     assert _update().repeats == 0
 
 
 def test_a_product_returned_before_the_window_is_a_first_purchase_in_it() -> None:
-    a, b = store_data.create_products(2)
+    a, b = create_products(2)
     _make_neighbors(a, b)
-    (customer,) = customer_data.create_consenting_customers(1)
-    store_data.record_receipt(customer, a, days_ago=BEFORE)
-    store_data.record_receipt(customer, b, days_ago=BEFORE)
-    store_data.record_receipt(customer, b, days_ago=BEFORE - 1, quantity=-1)
-    store_data.record_receipt(customer, b)
+    (customer,) = CustomerFactory.create_batch(1, consenting=True)
+    record_receipt(customer, a, days_ago=BEFORE)
+    record_receipt(customer, b, days_ago=BEFORE)
+    record_receipt(customer, b, days_ago=BEFORE - 1, quantity=-1)
+    record_receipt(customer, b)
 
     assert _window_counts() == (0, 1)
 
 
 def test_purchases_of_a_merged_product_count_for_its_target() -> None:
-    a, merged = store_data.create_products(2)
-    for customer in customer_data.create_consenting_customers(3):
-        store_data.record_receipt(customer, merged, days_ago=BEFORE)
-        store_data.record_receipt(customer, a, merged)
+    a, merged = create_products(2)
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        record_receipt(customer, merged, days_ago=BEFORE)
+        record_receipt(customer, a, merged)
     Product.objects.filter(pk=merged.pk).update(merged_into=a)
 
     statistics = _update()
@@ -295,11 +301,11 @@ def test_purchases_of_a_merged_product_count_for_its_target() -> None:
 
 
 def test_repeated_updates_add_an_equal_row_and_write_no_products() -> None:
-    a, b = store_data.create_products(2)
+    a, b = create_products(2)
     _make_neighbors(a, b)
-    for customer in customer_data.create_consenting_customers(3):
-        store_data.record_receipt(customer, a, days_ago=BEFORE)
-        store_data.record_receipt(customer, a, b)
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        record_receipt(customer, a, days_ago=BEFORE)
+        record_receipt(customer, a, b)
     now = timezone.now()
     first = _update(now)
     product_versions = _product_versions()
@@ -314,9 +320,9 @@ def test_repeated_updates_add_an_equal_row_and_write_no_products() -> None:
 
 
 def test_products_without_recent_orders_are_deleted() -> None:
-    (a,) = store_data.create_products(1)
-    for customer in customer_data.create_consenting_customers(3):
-        store_data.record_receipt(customer, a)
+    (a,) = create_products(1)
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        record_receipt(customer, a)
     assert tasks.update_repeat_statistics() == {"products": 1}
 
     Purchase.objects.update(purchased_at=timezone.now() - timedelta(days=366))
@@ -326,9 +332,9 @@ def test_products_without_recent_orders_are_deleted() -> None:
 
 
 def test_without_purchases_no_store_statistics_are_added() -> None:
-    (a,) = store_data.create_products(1)
-    (customer,) = customer_data.create_consenting_customers(1)
-    store_data.record_interaction(customer, "view", a)
+    (a,) = create_products(1)
+    (customer,) = CustomerFactory.create_batch(1, consenting=True)
+    InteractionFactory.create(customer=customer, kind="view", product=a)
 
     assert update_repeat_statistics() == 0
     assert not StoreRepeatStatistics.objects.exists()
@@ -337,11 +343,8 @@ def test_without_purchases_no_store_statistics_are_added() -> None:
 def test_store_statistics_are_kept_for_400_days() -> None:
     now = timezone.now()
     for days in (RETENTION_DAYS - 1, RETENTION_DAYS + 1):
-        StoreRepeatStatistics.objects.create(
-            counted_at=now - timedelta(days=days),
-            repeats=1,
-            predicted_hits=0,
-            discovery_ratio=0.07,
+        StoreRepeatStatisticsFactory.create(
+            counted_at=now - timedelta(days=days), repeats=1, predicted_hits=0, discovery_ratio=0.07
         )
 
     update_repeat_statistics(now=now)
@@ -351,10 +354,10 @@ def test_store_statistics_are_kept_for_400_days() -> None:
 
 
 def test_the_sample_of_customers_is_limited_and_stable(monkeypatch: pytest.MonkeyPatch) -> None:
-    (a,) = store_data.create_products(1)
-    for number, customer in enumerate(customer_data.create_consenting_customers(6)):
-        store_data.record_receipt(customer, a, days_ago=BEFORE)
-        store_data.record_receipt(customer, a, days_ago=number + 1)
+    (a,) = create_products(1)
+    for number, customer in enumerate(CustomerFactory.create_batch(6, consenting=True)):
+        record_receipt(customer, a, days_ago=BEFORE)
+        record_receipt(customer, a, days_ago=number + 1)
     monkeypatch.setattr("customers.recommendations.statistics.jobs.MAX_SAMPLED_CUSTOMERS", 4)
 
     first = _update()
@@ -366,9 +369,9 @@ def test_the_sample_of_customers_is_limited_and_stable(monkeypatch: pytest.Monke
 
 
 def test_an_update_waits_for_another_one() -> None:
-    (a,) = store_data.create_products(1)
-    for customer in customer_data.create_consenting_customers(3):
-        store_data.record_receipt(customer, a)
+    (a,) = create_products(1)
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        record_receipt(customer, a)
 
     product_count = assert_waits_for_lock("update repeat statistics", update_repeat_statistics)
 
@@ -382,13 +385,13 @@ def _get_page(client: Client, path: str) -> str:
 
 
 def test_page_shows_the_statistics_with_the_largest_share_first(admin_client: Client) -> None:
-    older = StoreRepeatStatistics.objects.create(
+    older = StoreRepeatStatisticsFactory.create(
         repeats=0,
         predicted_hits=0,
         discovery_ratio=0.08,
         counted_at=timezone.now() - timedelta(days=1),
     )
-    newest = StoreRepeatStatistics.objects.create(
+    newest = StoreRepeatStatisticsFactory.create(
         repeats=150,
         predicted_hits=46,
         discovery_ratio=0.25,
@@ -415,7 +418,7 @@ def test_page_without_statistics_says_so(admin_client: Client) -> None:
 
 
 def test_page_is_read_only_and_needs_permission(client: Client) -> None:
-    statistics = StoreRepeatStatistics.objects.create(
+    statistics = StoreRepeatStatisticsFactory.create(
         repeats=1, predicted_hits=1, discovery_ratio=0.1
     )
     user = User.objects.create_user("reader", password="x", is_staff=True)

@@ -18,7 +18,8 @@ from customers.recommendations.statistics.jobs import (
 from customers.recommendations.statistics.popularity import POPULARITY_HALF_LIFE_DAYS
 from customers.services import consents
 from customers.tasks import update_recommendation_statistics
-from tests.integration import customer_data, store_data
+from tests.factories.catalog import StoreFactory, create_products
+from tests.factories.customers import CustomerFactory, record_receipt
 from tests.integration.locks import assert_waits_for_lock
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,12 +46,12 @@ def _row_versions(table: str) -> list[str]:
 
 
 def test_neighbors_of_a_small_example() -> None:
-    a, b, c = store_data.create_products(3)
-    for customer in customer_data.create_consenting_customers(3):
-        store_data.record_receipt(customer, a, b)
+    a, b, c = create_products(3)
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        record_receipt(customer, a, b)
         # The same customers, but in another period.
-        store_data.record_receipt(customer, c, days_ago=PERIOD_DAYS * 2)
-    store_data.record_receipt(customer_data.create_consenting_customers(1)[0], a)
+        record_receipt(customer, c, days_ago=PERIOD_DAYS * 2)
+    record_receipt(CustomerFactory.create_batch(1, consenting=True)[0], a)
 
     pair_count = update_product_neighbors()
 
@@ -60,18 +61,18 @@ def test_neighbors_of_a_small_example() -> None:
 
 
 def test_purchases_of_a_customer_on_several_receipts_are_joint() -> None:
-    a, b = store_data.create_products(2)
-    for customer in customer_data.create_consenting_customers(3):
-        store_data.record_receipt(customer, a, days_ago=3)
-        store_data.record_receipt(customer, b, days_ago=9)
+    a, b = create_products(2)
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        record_receipt(customer, a, days_ago=3)
+        record_receipt(customer, b, days_ago=9)
 
     assert update_product_neighbors() == 2
 
 
 def test_repeated_updates_return_the_same_counts_and_write_no_rows() -> None:
-    a, b = store_data.create_products(2)
-    for customer in customer_data.create_consenting_customers(3):
-        store_data.record_receipt(customer, a, b)
+    a, b = create_products(2)
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        record_receipt(customer, a, b)
     now = timezone.now()
     assert update_product_neighbors(now=now) == 2
     assert update_product_popularity(now=now) == 2
@@ -84,10 +85,10 @@ def test_repeated_updates_return_the_same_counts_and_write_no_rows() -> None:
 
 
 def test_rows_without_recent_purchases_are_deleted() -> None:
-    a, b = store_data.create_products(2)
-    store = store_data.create_store()
-    for customer in customer_data.create_consenting_customers(3):
-        store_data.record_receipt(customer, a, b, store=store)
+    a, b = create_products(2)
+    store = StoreFactory.create(code="queen-west")
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        record_receipt(customer, a, b, store=store)
     update_recommendation_statistics()
     assert len(_pairs()) == 2
     assert len(_popularity(store)) == 2
@@ -102,38 +103,38 @@ def test_rows_without_recent_purchases_are_deleted() -> None:
 
 
 def test_pair_of_fewer_than_three_buyers_is_not_stored() -> None:
-    a, b = store_data.create_products(2)
-    for customer in customer_data.create_consenting_customers(2):
+    a, b = create_products(2)
+    for customer in CustomerFactory.create_batch(2, consenting=True):
         for period in range(4):
-            store_data.record_receipt(customer, a, b, days_ago=3 + PERIOD_DAYS * period)
+            record_receipt(customer, a, b, days_ago=3 + PERIOD_DAYS * period)
 
     assert update_product_neighbors() == 0
 
 
 def test_customers_without_consent_do_not_count_but_anonymous_receipts_do() -> None:
-    a, b = store_data.create_products(2)
-    customers = [customer_data.create_customer("history") for _ in range(3)]
+    a, b = create_products(2)
+    customers = [CustomerFactory.create(consents=("history",)) for _ in range(3)]
     for customer in customers:
-        store_data.record_receipt(customer, a, days_ago=3)
-        store_data.record_receipt(customer, b, days_ago=4)
+        record_receipt(customer, a, days_ago=3)
+        record_receipt(customer, b, days_ago=4)
     assert update_product_neighbors() == 0  # only the customer links the two receipts
     for customer in customers:
-        store_data.record_receipt(customer, a, b, days_ago=5)
+        record_receipt(customer, a, b, days_ago=5)
     assert update_product_neighbors() == 0
 
     for number in range(3):
-        store_data.record_receipt(None, a, b, order_id=f"anonymous-{number}")
+        record_receipt(None, a, b, order_id=f"anonymous-{number}")
 
     assert update_product_neighbors() == 2
     assert {buyers for _, buyers in _pairs().values()} == {3}
 
 
 def test_withdrawn_consent_applies_at_the_next_update() -> None:
-    a, b = store_data.create_products(2)
-    customers = customer_data.create_consenting_customers(3)
+    a, b = create_products(2)
+    customers = CustomerFactory.create_batch(3, consenting=True)
     for customer in customers:
-        store_data.record_receipt(customer, a, days_ago=3)
-        store_data.record_receipt(customer, b, days_ago=4)
+        record_receipt(customer, a, days_ago=3)
+        record_receipt(customer, b, days_ago=4)
     assert update_product_neighbors() == 2
 
     consents.withdraw_consent(customer=customers[0], purpose="profiling", by="user:test")
@@ -142,25 +143,25 @@ def test_withdrawn_consent_applies_at_the_next_update() -> None:
 
 
 def test_anonymous_receipt_counts_once_and_is_identified_by_store_and_order() -> None:
-    a, b = store_data.create_products(2)
-    store = store_data.create_store()
-    other_store = store_data.create_store("danforth")
+    a, b = create_products(2)
+    store = StoreFactory.create(code="queen-west")
+    other_store = StoreFactory.create(code="danforth")
     for _ in range(3):
-        store_data.record_receipt(None, a, b, store=store, order_id="0001")
+        record_receipt(None, a, b, store=store, order_id="0001")
     assert update_product_neighbors() == 0
 
-    store_data.record_receipt(None, a, b, store=other_store, order_id="0001")
-    store_data.record_receipt(None, a, b, store=store, order_id="0002")
+    record_receipt(None, a, b, store=other_store, order_id="0001")
+    record_receipt(None, a, b, store=store, order_id="0002")
 
     assert update_product_neighbors() == 2
 
 
 def test_returned_products_do_not_count() -> None:
-    a, b = store_data.create_products(2)
-    store = store_data.create_store()
-    for customer in customer_data.create_consenting_customers(3):
-        order = store_data.record_receipt(customer, a, b, store=store)
-        store_data.record_receipt(customer, b, store=store, quantity=-1, order_id=order)
+    a, b = create_products(2)
+    store = StoreFactory.create(code="queen-west")
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        order = record_receipt(customer, a, b, store=store)
+        record_receipt(customer, b, store=store, quantity=-1, order_id=order)
 
     assert update_product_neighbors() == 0
     assert update_product_popularity() == 2
@@ -168,9 +169,9 @@ def test_returned_products_do_not_count() -> None:
 
 
 def test_purchases_of_a_merged_product_count_for_its_target() -> None:
-    a, b, merged = store_data.create_products(3)
-    for customer in customer_data.create_consenting_customers(3):
-        store_data.record_receipt(customer, a, merged)
+    a, b, merged = create_products(3)
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        record_receipt(customer, a, merged)
     Product.objects.filter(pk=merged.pk).update(merged_into=b)
 
     assert update_product_neighbors() == 2
@@ -178,13 +179,13 @@ def test_purchases_of_a_merged_product_count_for_its_target() -> None:
 
 
 def test_popularity_in_each_store_and_overall() -> None:
-    a, b = store_data.create_products(2)
-    store = store_data.create_store()
-    other_store = store_data.create_store("danforth")
-    store_data.record_receipt(None, a, store=store, days_ago=14)
-    store_data.record_receipt(None, a, b, store=store, days_ago=14)
-    store_data.record_receipt(None, b, store=other_store, days_ago=28)
-    store_data.record_receipt(None, b, store=None, days_ago=200)  # outside the window
+    a, b = create_products(2)
+    store = StoreFactory.create(code="queen-west")
+    other_store = StoreFactory.create(code="danforth")
+    record_receipt(None, a, store=store, days_ago=14)
+    record_receipt(None, a, b, store=store, days_ago=14)
+    record_receipt(None, b, store=other_store, days_ago=28)
+    record_receipt(None, b, store=None, days_ago=200)  # outside the window
 
     row_count = update_product_popularity()
 
@@ -200,9 +201,9 @@ def test_popularity_in_each_store_and_overall() -> None:
 
 
 def test_an_update_waits_for_another_one() -> None:
-    a, b = store_data.create_products(2)
-    for customer in customer_data.create_consenting_customers(3):
-        store_data.record_receipt(customer, a, b)
+    a, b = create_products(2)
+    for customer in CustomerFactory.create_batch(3, consenting=True):
+        record_receipt(customer, a, b)
 
     pair_count = assert_waits_for_lock("update product neighbors", update_product_neighbors)
 

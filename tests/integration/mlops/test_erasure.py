@@ -25,7 +25,7 @@ from mlops.privacy.legal_holds import (
     set_legal_hold,
 )
 from tests.canaries import CanaryCustomer, dump_database, dump_milvus, dump_redis, dump_s3
-from tests.integration.customer_data import create_customer
+from tests.factories.customers import CustomerFactory
 from tests.servers import s3
 from vectors.models import IndexedVector
 
@@ -294,8 +294,8 @@ def test_an_identifier_in_the_reason_of_a_receipt_is_redacted(
 def test_t46_an_erasure_is_complete_while_a_look_alike_is_registered(
     db: None, erased: str, other: str
 ) -> None:
-    customer = create_customer("history", external_id=erased)
-    look_alike = create_customer("history", external_id=other)
+    customer = CustomerFactory.create(consents=("history",), external_id=erased)
+    look_alike = CustomerFactory.create(consents=("history",), external_id=other)
 
     receipt = _erase(customer.pk)
 

@@ -9,13 +9,10 @@ from rest_framework.test import APIClient
 
 from customers.models import Interaction, Purchase
 from mlops.models import InboxEvent, QuarantinedRecord, SystemMetric
-from tests.integration.customer_data import (
-    ALL_SCOPES,
-    create_api_client,
-    create_customer,
-    create_product,
-    event_payload,
-)
+from tests.factories.catalog import ProductFactory
+from tests.factories.config import ALL_SCOPES, create_api_client
+from tests.factories.customers import CustomerFactory
+from tests.factories.mlops import event_payload
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/events/"
@@ -23,7 +20,7 @@ URL = "/api/v1/events/"
 
 @pytest.fixture
 def client() -> APIClient:
-    create_product()
+    ProductFactory.create(sku="SKU-1")
     return create_api_client()
 
 
@@ -47,7 +44,7 @@ def _metric(value: float = 1.5) -> dict[str, Any]:
 
 
 def test_events_are_applied_once(client: APIClient) -> None:
-    customer = create_customer("history")
+    customer = CustomerFactory.create(consents=("history",))
     events = [
         _view(external_id=customer.external_customer_id),
         _purchase(customer.external_customer_id),
@@ -107,7 +104,7 @@ def test_a_rejected_event_is_accepted_when_sent_again_after_the_cause_is_gone(
     event = _view(product_id="SKU-none")
     assert _send(client, event).json()["rejected"] == 1
 
-    create_product("SKU-none")
+    ProductFactory.create(sku="SKU-none")
 
     assert _send(client, event).json()["accepted"] == 1
 

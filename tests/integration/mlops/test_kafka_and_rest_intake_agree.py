@@ -14,7 +14,6 @@ from django.utils import timezone
 from kafka import KafkaProducer
 from rest_framework.test import APIClient
 
-from catalog.models import Store
 from catalog.services.corrections import create_product
 from config.api.keys import ApiKey
 from customers import demo
@@ -27,7 +26,8 @@ from mlops.streams.event_types import event_topics
 pytest.importorskip(
     "confluent_kafka", reason="librdkafka's mock cluster comes with confluent-kafka"
 )
-from tests.integration.customer_data import CONSENTED_AT
+from tests.factories.catalog import StoreFactory
+from tests.factories.customers import CONSENTED_AT
 from tests.servers.mock_kafka import API_VERSION, MockKafka, mock_kafka
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -115,7 +115,7 @@ def _create_catalog(admin_user: User) -> Any:
         }
         create_product(values=values, by=admin_user)
     for code, name, province in demo.STORES:
-        Store.objects.create(code=code, name=name, province=province)
+        StoreFactory.create(code=code, name=name, province=province)
     products = demo.load_product_features()
     assert products
     return products

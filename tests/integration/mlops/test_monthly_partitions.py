@@ -12,10 +12,10 @@ from django.core.management.base import SystemCheckError
 from django.db import connection
 from django.utils import timezone
 
-from customers.models import ChatMessage
-from mlops.models import SystemMetric
 from mlops.privacy.partitions import missing_months, monthly_models, partitions
 from mlops.tasks import make_partitions
+from tests.factories.customers import ChatMessageFactory
+from tests.factories.mlops import SystemMetricFactory
 
 pytestmark = pytest.mark.django_db
 # The last second of a long month before a short one, a leap day, the end of a year, a first day.
@@ -28,9 +28,7 @@ MOMENTS = (
 
 
 def _partition_of_message(created_at: datetime) -> str:
-    message = ChatMessage.objects.create(
-        id=uuid.uuid4(), created_at=created_at, message_text="hello"
-    )
+    message = ChatMessageFactory.create(created_at=created_at, message_text="hello", session=None)
     return _partition_of_row("chat_messages", message.id)
 
 
@@ -75,9 +73,7 @@ def test_rows_of_the_next_three_months_have_partitions_on_any_date(moment: datet
             for created_at in (start, middle, end):
                 partition = _partition_of_message(created_at)
                 assert partition == _partition_name("chat_messages", start)
-            metric = SystemMetric.objects.create(
-                id=uuid.uuid4(), source="s", name="n", value=1, measured_at=start
-            )
+            metric = SystemMetricFactory.create(measured_at=start)
             partition = _partition_of_row("system_metrics", metric.id)
             assert partition == _partition_name("system_metrics", start)
         assert missing_months("chat_messages") == []

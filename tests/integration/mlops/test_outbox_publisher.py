@@ -23,10 +23,12 @@ from mlops.streams.event_types import event_topics
 from mlops.streams.intake import apply_events
 from mlops.streams.publisher import publish_due_events
 from mlops.tasks import publish_events
+from tests.factories.catalog import ProductFactory
 
 pytest.importorskip(
     "confluent_kafka", reason="librdkafka's mock cluster comes with confluent-kafka"
 )
+from tests.factories.mlops import SystemMetricFactory
 from tests.servers.mock_kafka import API_VERSION, MESSAGE_TOO_LARGE, PRODUCE, MockKafka, mock_kafka
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,9 +51,7 @@ def broker(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[MockKafka
 @pytest.fixture
 def repriced_product() -> Product:
     """Create a product and change its price three times."""
-    product = Product.objects.create(
-        name="Kush", category="dried_flower", price=10, merge_key="kush"
-    )
+    product = ProductFactory.create(name="Kush", price=10)
     for price in (11, 12, 13):
         Product.objects.filter(pk=product.pk).update(price=price)
     return product
@@ -186,8 +186,8 @@ def test_streams_page_shows_lag_and_quarantined_events(
         topic="system_metrics",
         channel=InboxEvent.Channel.KAFKA,
     )
-    SystemMetric.objects.create(source="host inventory_updates/3", name="stream.lag", value=4711)
-    SystemMetric.objects.create(source="host inventory_updates/3", name="stream.rate", value=12.5)
+    SystemMetricFactory.create(source="host inventory_updates/3", name="stream.lag", value=4711)
+    SystemMetricFactory.create(source="host inventory_updates/3", name="stream.rate", value=12.5)
 
     page = admin_client.get(reverse("admin:mlops_inboxevent_streams"))
 

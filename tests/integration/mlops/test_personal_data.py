@@ -14,6 +14,7 @@ from mlops.privacy.erasure import erase
 from mlops.privacy.identifiers import Identifiers
 from mlops.privacy.personal_data import identify, personal_data_stores, personal_tables
 from tests.canaries import CanaryCustomer
+from tests.factories.mlops import QuarantinedRecordFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,13 +36,7 @@ def test_a_short_external_id_is_found_only_in_fields_of_customers(
         {"quantity": "12"},
         {"customer": "123"},
     ):
-        QuarantinedRecord.objects.create(
-            source="customer_interactions",
-            reason="r",
-            payload=payload,
-            payload_hash=uuid4().hex,
-            run=run,
-        )
+        QuarantinedRecordFactory.create(source="customer_interactions", payload=payload, run=run)
     before = QuarantinedRecord.objects.count()
 
     receipt = _erase(UUID(str(customer.pk)))

@@ -1,6 +1,5 @@
 """Retention: expired rows are deleted, every rule leaves a record, legal holds are respected."""
 
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
@@ -17,13 +16,11 @@ from django.db import connection, connections
 from django.utils import timezone
 from pglock.core import advisory_id
 
-from catalog.models import Product
 from customers.models import (
     ChatMessage,
     ChatSession,
     CustomerProfile,
     Interaction,
-    MessageFeedback,
     PersonalAccess,
 )
 from customers.services import profiles
@@ -34,7 +31,6 @@ from mlops.models import (
     OutboxEvent,
     QuarantinedRecord,
     RetentionSweep,
-    Run,
     SystemMetric,
 )
 from mlops.privacy import retention
@@ -42,6 +38,20 @@ from mlops.privacy.legal_holds import lift_legal_holds, set_legal_hold
 from mlops.privacy.partitions import make_partitions, partitions
 from mlops.privacy.retention import RetentionRule, retention_rules, sweep
 from mlops.tasks import sweep_retention
+from tests.factories.catalog import ProductFactory
+from tests.factories.customers import (
+    ChatMessageFactory,
+    ChatSessionFactory,
+    InteractionFactory,
+    MessageFeedbackFactory,
+)
+from tests.factories.mlops import (
+    InboxEventFactory,
+    OutboxEventFactory,
+    QuarantinedRecordFactory,
+    RunFactory,
+    SystemMetricFactory,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = timezone.now().replace(microsecond=0)
@@ -84,12 +94,12 @@ def customer() -> CustomerProfile:
 def _create_session(
     customer: CustomerProfile | None = None, started_at: datetime = NOW
 ) -> ChatSession:
-    return ChatSession.objects.create(id=uuid.uuid4(), customer=customer, session_start=started_at)
+    return ChatSessionFactory.create(customer=customer, session_start=started_at)
 
 
 def _create_message(session: ChatSession, created_at: datetime) -> UUID:
-    message = ChatMessage.objects.create(
-        id=uuid.uuid4(), session=session, created_at=created_at, message_text="hello"
+    message = ChatMessageFactory.create(
+        session=session, created_at=created_at, message_text="hello"
     )
     return UUID(str(message.id))
 
@@ -99,9 +109,7 @@ def _message_ids() -> set[UUID]:
 
 
 def _create_inbox_event(received_at: datetime) -> InboxEvent:
-    return InboxEvent.objects.create(
-        topic="t", type="t", channel="rest", occurred_at=received_at, received_at=received_at
-    )
+    return InboxEventFactory.create(occurred_at=received_at, received_at=received_at)
 
 
 def _sweep_by_rule(*, dry_run: bool = False) -> dict[str, RetentionSweep]:
@@ -151,9 +159,7 @@ def test_metrics_are_deleted_only_by_whole_months() -> None:
     _create_partition("system_metrics", cutoff)
     _create_partition("system_metrics", expired)
     for measured_at in (cutoff - MINUTE, expired, NOW):
-        SystemMetric.objects.create(
-            id=uuid.uuid4(), source="s", name="n", value=1, measured_at=measured_at
-        )
+        SystemMetricFactory.create(measured_at=measured_at)
 
     (dry_run,) = sweep(only=["system metrics"], now=NOW, dry_run=True)
     (record,) = sweep(only=["system metrics"], now=NOW)
@@ -173,9 +179,7 @@ def test_a_legal_hold_retains_the_data_of_one_person_until_it_is_lifted(
     other_session = _create_session(None, EXPIRED_MONTH)
     held_message = _create_message(held_session, EXPIRED_MONTH)
     _create_message(other_session, EXPIRED_MONTH)
-    MessageFeedback.objects.create(
-        session=held_session, message_id=uuid.uuid4(), is_helpful=True, given_at=EXPIRED_MONTH
-    )
+    MessageFeedbackFactory.create(session=held_session, given_at=EXPIRED_MONTH)
     counsel = User.objects.create_user("counsel")
     hold = set_legal_hold(subject=UUID(str(customer.pk)), reason="claim", by=counsel)
 
@@ -206,9 +210,7 @@ def test_chat_sessions_are_deleted_when_they_have_no_messages_and_no_feedback(
     with_feedback = _create_session(customer, expired)
     recent = _create_session(customer, NOW)
     _create_message(with_message, NOW)
-    MessageFeedback.objects.create(
-        session=with_feedback, message_id=uuid.uuid4(), is_helpful=False, given_at=NOW
-    )
+    MessageFeedbackFactory.create(session=with_feedback, is_helpful=False, given_at=NOW)
 
     (record,) = sweep(only=["chat sessions"], now=NOW)
 
@@ -219,24 +221,14 @@ def test_chat_sessions_are_deleted_when_they_have_no_messages_and_no_feedback(
 
 def _create_rows_around_each_cutoff(customer: CustomerProfile) -> list[str]:
     """Create two rows for each other rule, a minute older and younger; return the rules' names."""
-    product = Product.objects.create(name="Pink Kush", merge_key="test:1", price=30)
-    product.refresh_from_db()
-    run = Run.objects.create(
-        pipeline="streams", source="customer_interactions", status=Run.Status.SUCCEEDED
-    )
+    product = ProductFactory.create()
+    run = RunFactory.create(pipeline="streams")
 
     def quarantine(closed_at: datetime | None, source: str = "customer_interactions") -> None:
-        QuarantinedRecord.objects.create(
-            source=source,
-            reason="r",
-            payload={},
-            payload_hash=uuid.uuid4().hex,
-            run=run,
-            closed_at=closed_at,
-        )
+        QuarantinedRecordFactory.create(source=source, payload={}, run=run, closed_at=closed_at)
 
     def interaction(occurred_at: datetime) -> None:
-        Interaction.objects.create(
+        InteractionFactory.create(
             kind="view", customer=customer, product=product, occurred_at=occurred_at
         )
 
@@ -246,14 +238,7 @@ def _create_rows_around_each_cutoff(customer: CustomerProfile) -> list[str]:
         )
 
     def outbox_event(published_at: datetime | None, recorded_at: datetime = NOW) -> None:
-        OutboxEvent.objects.create(
-            topic="t",
-            key="k",
-            type="t",
-            data={},
-            published_at=published_at,
-            recorded_at=recorded_at,
-        )
+        OutboxEventFactory.create(published_at=published_at, recorded_at=recorded_at)
 
     def sweep_record(started_at: datetime) -> None:
         RetentionSweep.objects.create(
@@ -296,21 +281,16 @@ def test_each_rule_deletes_rows_that_are_a_minute_too_old(customer: CustomerProf
 def test_quarantine_and_outbox_that_mention_a_person_on_hold_are_retained(
     customer: CustomerProfile,
 ) -> None:
-    run = Run.objects.create(
-        pipeline="streams", source="customer_interactions", status=Run.Status.SUCCEEDED
-    )
+    run = RunFactory.create(pipeline="streams")
     for external_id in ("LOYAL-0001", "LOYAL-0002"):
-        QuarantinedRecord.objects.create(
+        QuarantinedRecordFactory.create(
             source="customer_interactions",
-            reason="r",
             payload={"external_id": external_id},
             payload_hash=external_id,
             run=run,
             closed_at=NOW - 2 * YEAR,
         )
-        OutboxEvent.objects.create(
-            topic="t", key=external_id, type="t", data={}, published_at=NOW - YEAR
-        )
+        OutboxEventFactory.create(key=external_id, published_at=NOW - YEAR)
     set_legal_hold(subject=UUID(str(customer.pk)), reason="claim", by=None)
 
     records = _sweep_by_rule()

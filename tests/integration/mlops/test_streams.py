@@ -14,7 +14,7 @@ from django.db.models import Sum
 from django.utils import timezone
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from catalog.models import Product, Store, StoreStock
+from catalog.models import Product, StoreStock
 from catalog.services.corrections import create_product
 from config.clients.kafka import Consumer, Producer
 from customers.models import Purchase
@@ -29,6 +29,7 @@ from mlops.streams.lag import ConsumerCounts
 pytest.importorskip(
     "confluent_kafka", reason="librdkafka's mock cluster comes with confluent-kafka"
 )
+from tests.factories.catalog import StoreFactory
 from tests.polling import wait_until
 from tests.servers.kafka import Kafka, start_kafka, unavailable_reason
 from tests.servers.mock_kafka import (
@@ -195,7 +196,7 @@ def start_consumer() -> Iterator[Callable[..., BackgroundConsumer]]:
 
 
 def test_events_of_all_topics_are_applied_once(broker: MockKafka, product: Product) -> None:
-    Store.objects.create(name="Queen", code="Q1", province="ON")
+    StoreFactory.create(name="Queen", code="Q1")
     line = {"product_id": str(product.pk), "quantity": 2, "unit_price": "10.00"}
     purchase = event("purchase", {"order_id": "1", "lines": [line, line]})
     stock = [
@@ -511,7 +512,7 @@ def test_lag_is_stored_and_opens_an_alert_while_it_is_high(
 
 
 def test_kafka_and_direct_intake_write_the_same_rows(broker: MockKafka, product: Product) -> None:
-    Store.objects.create(name="Queen", code="Q1", province="ON")
+    StoreFactory.create(name="Queen", code="Q1")
     line = {"product_id": str(product.pk), "quantity": 2, "unit_price": "10.00"}
     events_by_topic = {
         CUSTOMERS: [

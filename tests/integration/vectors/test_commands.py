@@ -8,6 +8,7 @@ from django.db import connection
 
 from catalog.embeddings import ENCODED
 from catalog.models import Product
+from tests.factories.catalog import ProductFactory
 from tests.integration.locks import hold_lock_elsewhere
 from vectors.search import serving_index
 from vectors.store import store
@@ -46,7 +47,7 @@ def test_commands_index_reconcile_and_rebuild(capsys: pytest.CaptureFixture[str]
 
 
 def test_index_command_waits_for_a_concurrent_build() -> None:
-    Product.objects.create(name="Kush", merge_key="test:0", category="vapes")
+    ProductFactory.create(name="Kush", category="vapes")
 
     with hold_lock_elsewhere(f"vectors:{COLLECTION}") as release:
         error = _call_failing_command("index_vectors", "--wait", "0")

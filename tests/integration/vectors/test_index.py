@@ -16,6 +16,7 @@ from catalog import embeddings
 from catalog.models import Product
 from catalog.search import SearchQuery, search_products
 from mlops.models import Alert
+from tests.factories.catalog import ProductFactory
 from vectors import exact, search
 from vectors.encoders.base import Vectors
 from vectors.encoders.registry import encoder
@@ -40,25 +41,17 @@ NAMES = (
 )
 
 
-def _create_product(name: str, **values: Any) -> Product:
-    fields: dict[str, Any] = {
-        "category": "dried_flower",
-        "strain_type": "indica",
-        "price": 30,
-        "brand": "Brand",
-        **values,
-    }
-    product = Product.objects.create(name=name, merge_key=f"test:{uuid4()}", **fields)
-    product.refresh_from_db()
-    return product
-
-
 @pytest.fixture
 def products() -> Iterator[list[Product]]:
     """Return 64 indexed products."""
     exact.clear_cache()
     created = [
-        _create_product(f"{name} {number}" if number else name)
+        ProductFactory.create(
+            name=f"{name} {number}" if number else name,
+            strain_type="indica",
+            price=30,
+            brand="Brand",
+        )
         for number in range(8)
         for name in NAMES
     ]
@@ -102,7 +95,7 @@ def test_only_changes_of_encoded_columns_are_written_to_the_outbox(
     Product.objects.filter(pk=products[0].pk).update(price=31)
     Product.objects.filter(pk=products[1].pk).update(terpenes=["myrcene"])
     products[2].delete()
-    _create_product("New")
+    ProductFactory.create(name="New")
     assert _count_due() == 4
 
     assert index_due_rows()["deleted"] == 2  # from two collections

@@ -47,7 +47,7 @@ from tests.factories.customers import (
 from tests.factories.mlops import OutboxEventFactory, QuarantinedRecordFactory, SystemMetricFactory
 from tests.servers import s3
 from vectors.models import IndexedVector, OutboxEntry, VectorIndex
-from vectors.store import CollectionSchema, store
+from vectors.store import CollectionSchema, MilvusStore, store
 
 _DIMENSION = 8
 COLLECTION = CustomerVector.collection
@@ -315,7 +315,9 @@ def _milvus_rows(name: str) -> list[dict[str, Any]]:
             output_fields=["id", "strain_type"],
         )
 
-    return store()._call(query)
+    milvus = store()
+    assert isinstance(milvus, MilvusStore)
+    return milvus._call(query)
 
 
 def dump_s3(server: s3.S3) -> str:

@@ -1,4 +1,8 @@
-"""Milvus client: collections and aliases, with a time limit and bounded retries on every call."""
+"""
+Vector store: collections of vectors with scalar fields, and aliases of them.
+
+The only implementation is Milvus, with a time limit and bounded retries on every call.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import structlog
@@ -54,7 +58,79 @@ class CollectionSchema:
     scalar_fields: Mapping[str, str]
 
 
-class VectorStore:
+class VectorStore(Protocol):
+    """
+    Store of collections of unit vectors with scalar fields.
+
+    Methods raise VectorsUnavailable when the server does not respond, or has no such collection.
+    """
+
+    def create_collection(
+        self, name: str, schema: CollectionSchema, *, index_type: str, nlist: int | None = None
+    ) -> None:
+        """
+        Create a collection unless it exists, and load it. Safe to repeat.
+
+        Raises VectorRefused when a collection with this name and another schema exists.
+        """
+
+    def verify_schema(self, name: str, schema: CollectionSchema) -> None:
+        """Raise VectorRefused when a collection lacks fields or has vectors of another length."""
+
+    def replace_index(self, name: str, *, index_type: str, nlist: int | None = None) -> None:
+        """Replace the index of a collection, which cannot be searched meanwhile."""
+
+    def drop(self, name: str) -> None:
+        """Delete a collection; does nothing when it does not exist."""
+
+    def collections(self) -> set[str]:
+        """Return the names of all collections."""
+
+    def set_alias(self, alias: str, name: str) -> None:
+        """Point an alias at a collection. Safe to repeat."""
+
+    def alias_target(self, alias: str) -> str | None:
+        """Return the name of the collection that an alias points at; None without alias."""
+
+    def upsert(
+        self, name: str, rows: Sequence[Mapping[str, Any]], vectors: Vectors, *, dimension: int
+    ) -> None:
+        """
+        Insert or replace rows with their unit vectors (n, dimension). Safe to repeat.
+
+        rows: mappings with `id`, `content_hash` and the scalar fields.
+        Raises VectorRefused when the vectors have another shape.
+        """
+
+    def delete(self, name: str, ids: Sequence[str]) -> None:
+        """Delete rows by id; unknown ids and an unknown collection are ignored."""
+
+    def flush(self, name: str) -> None:
+        """Index the rows written so far; a failure is logged: unflushed rows are found too."""
+
+    def search(  # noqa: PLR0913  # the options of a search
+        self,
+        name: str,
+        vector: Vectors,
+        *,
+        limit: int,
+        filters: VectorFilters = (),
+        nprobe: int | None = None,
+        consistency: Consistency = "Bounded",
+    ) -> list[Hit]:
+        """Return the rows nearest to one vector (d,) that pass all filters, best first."""
+
+    def fetch_vectors(self, name: str, ids: Sequence[str]) -> dict[str, Vectors]:
+        """Return the vectors (d,) of the rows that exist, by id; reads with strong consistency."""
+
+    def content_hashes(self, name: str) -> dict[str, str]:
+        """Return the content hash of every row by id; reads with strong consistency."""
+
+    def ping(self) -> None:
+        """Raise VectorsUnavailable when the server does not respond; no retries."""
+
+
+class MilvusStore:
     """
     Client of one Milvus server, connected on first use; after an outage the next call reconnects.
 
@@ -73,18 +149,12 @@ class VectorStore:
     def create_collection(
         self, name: str, schema: CollectionSchema, *, index_type: str, nlist: int | None = None
     ) -> None:
-        """
-        Create a collection unless it exists, and load it. Safe to repeat.
-
-        Raises VectorRefused when a collection with this name and another schema exists.
-        """
         if name not in self.collections():
             self._call(lambda client: self._create(client, name, schema, index_type, nlist))
         self.verify_schema(name, schema)
         self._call(lambda c: c.load_collection(self._prefix + name, timeout=self._timeout))
 
     def verify_schema(self, name: str, schema: CollectionSchema) -> None:
-        """Raise VectorRefused when a collection lacks fields or has vectors of another length."""
         described = self._call(
             lambda c: c.describe_collection(self._prefix + name, timeout=self._timeout)
         )
@@ -99,8 +169,6 @@ class VectorStore:
             )
 
     def replace_index(self, name: str, *, index_type: str, nlist: int | None = None) -> None:
-        """Replace the index of a collection, which cannot be searched meanwhile."""
-
         def replace(client: MilvusClient) -> None:
             full_name = self._prefix + name
             client.release_collection(full_name, timeout=self._timeout)
@@ -113,7 +181,6 @@ class VectorStore:
         self._call(replace)
 
     def drop(self, name: str) -> None:
-        """Delete a collection; does nothing when it does not exist."""
         if name in self.collections():
             self._call(lambda c: c.drop_collection(self._prefix + name, timeout=self._timeout))
 
@@ -123,7 +190,6 @@ class VectorStore:
         return {name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix)}
 
     def set_alias(self, alias: str, name: str) -> None:
-        """Point an alias at a collection. Safe to repeat."""
         full_alias = self._prefix + alias
         full_name = self._prefix + name
 
@@ -136,19 +202,12 @@ class VectorStore:
         self._call(set_alias)
 
     def alias_target(self, alias: str) -> str | None:
-        """Return the name of the collection that an alias points at; None without alias."""
         targets = self._call(lambda c: self._alias_targets(c, self._prefix + alias))
         return targets[0].removeprefix(self._prefix) if targets else None
 
     def upsert(
         self, name: str, rows: Sequence[Mapping[str, Any]], vectors: Vectors, *, dimension: int
     ) -> None:
-        """
-        Insert or replace rows with their unit vectors (n, dimension). Safe to repeat.
-
-        rows: mappings with `id`, `content_hash` and the scalar fields.
-        Raises VectorRefused when the vectors have another shape.
-        """
         if vectors.shape != (len(rows), dimension):
             raise VectorRefused(
                 f"Vectors have shape {vectors.shape}; expected ({len(rows)}, {dimension})."
@@ -163,7 +222,6 @@ class VectorStore:
             )
 
     def delete(self, name: str, ids: Sequence[str]) -> None:
-        """Delete rows by id; unknown ids and an unknown collection are ignored."""
         if not ids or name not in self.collections():
             return
         for start in range(0, len(ids), MAX_ROWS_PER_CALL):
@@ -196,7 +254,6 @@ class VectorStore:
         nprobe: int | None = None,
         consistency: Consistency = "Bounded",
     ) -> list[Hit]:
-        """Return the rows nearest to one vector (d,) that pass all filters, best first."""
         params: dict[str, Any] = {
             "metric_type": "IP",
             "params": {"nprobe": nprobe} if nprobe else {},
@@ -216,7 +273,6 @@ class VectorStore:
         return [Hit(str(hit["id"]), float(hit["distance"])) for hit in results[0]]
 
     def fetch_vectors(self, name: str, ids: Sequence[str]) -> dict[str, Vectors]:
-        """Return the vectors (d,) of the rows that exist, by id; reads with strong consistency."""
         vectors: dict[str, Vectors] = {}
         for start in range(0, len(ids), MAX_ROWS_PER_CALL):
             chunk = list(ids[start : start + MAX_ROWS_PER_CALL])
@@ -233,8 +289,6 @@ class VectorStore:
         return vectors
 
     def content_hashes(self, name: str) -> dict[str, str]:
-        """Return the content hash of every row by id; reads with strong consistency."""
-
         def read(client: MilvusClient) -> dict[str, str]:
             # An iterator reads as of the client's time; a strong read first waits for pending
             # writes.
@@ -386,7 +440,7 @@ def _aliases(client: MilvusClient, full_name: str) -> list[str]:
 @cache
 def store() -> VectorStore:
     """Return the store configured in the settings."""
-    return VectorStore(
+    return MilvusStore(
         uri=settings.MILVUS_URI,
         token=settings.MILVUS_TOKEN,
         prefix=settings.MILVUS_COLLECTION_PREFIX,

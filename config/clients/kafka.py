@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import structlog
 from django.conf import settings
@@ -64,6 +64,52 @@ class OutgoingMessage:
     headers: Mapping[str, str] | None = None
 
 
+class MessageConsumer(Protocol):
+    """A member of a consumer group; offsets are committed only by `commit`."""
+
+    @property
+    def partitions(self) -> set[Partition]:
+        """The partitions that are assigned to this consumer at present."""
+
+    def poll(self, *, timeout_seconds: float, max_messages: int | None = None) -> list[Batch]:
+        """
+        Wait for messages and keep the membership of the group alive.
+
+        A transient error yields no messages; raises KafkaFailed after ten in a row.
+        """
+
+    def commit(self, batches: Iterable[Batch]) -> bool:
+        """Commit the offsets of processed batches; return whether they were committed."""
+
+    def rewind(self, batches: Iterable[Batch]) -> None:
+        """Have batches delivered again; those of revoked partitions go to their new consumer."""
+
+    def pause(self) -> None:
+        """Stop fetching until `resume`; keep polling to stay in the group."""
+
+    def resume(self) -> None:
+        """Fetch messages again."""
+
+    def lag(self) -> dict[Partition, int]:
+        """Return the number of waiting messages by assigned partition, where it is known."""
+
+
+class MessageProducer(Protocol):
+    """Sender of messages."""
+
+    @property
+    def has_headers(self) -> bool:
+        """Return whether the brokers support headers. Raises KafkaFailed."""
+
+    def send(self, messages: Iterable[OutgoingMessage]) -> int:
+        """
+        Send messages and wait for all acknowledgements; return how many.
+
+        Raises KafkaFailed when one was not acknowledged in time: then some may have arrived, or
+        still arrive.
+        """
+
+
 class Consumer:
     """
     A member of the consumer group. For one thread; a background thread sends its heartbeats.
@@ -105,15 +151,9 @@ class Consumer:
 
     @property
     def partitions(self) -> set[Partition]:
-        """The partitions that are assigned to this consumer at present."""
         return {_without_prefix(partition) for partition in self._kafka.assignment() or ()}
 
     def poll(self, *, timeout_seconds: float, max_messages: int | None = None) -> list[Batch]:
-        """
-        Wait for messages and keep the membership of the group alive.
-
-        A transient error yields no messages; raises KafkaFailed after ten in a row.
-        """
         from kafka.errors import AuthorizationError, KafkaConfigurationError, KafkaError
 
         try:
@@ -189,7 +229,6 @@ class Consumer:
         return True
 
     def rewind(self, batches: Iterable[Batch]) -> None:
-        """Have batches delivered again; those of revoked partitions go to their new consumer."""
         for batch in batches:
             partition = _prefixed_partition(batch.partition)
             if partition in (self._kafka.assignment() or ()):
@@ -204,11 +243,9 @@ class Consumer:
         self._kafka.pause(*(self._kafka.assignment() or ()))
 
     def resume(self) -> None:
-        """Fetch messages again."""
         self._kafka.resume(*self._kafka.paused())
 
     def lag(self) -> dict[Partition, int]:
-        """Return the number of waiting messages by assigned partition, where it is known."""
         from kafka.errors import KafkaError
 
         waiting = {}
@@ -279,16 +316,9 @@ class Producer:
 
     @property
     def has_headers(self) -> bool:
-        """Return whether the brokers support headers. Raises KafkaFailed."""
         return bool(self._kafka.config["api_version"] >= _FIRST_VERSION_WITH_HEADERS)
 
     def send(self, messages: Iterable[OutgoingMessage]) -> int:
-        """
-        Send messages and wait for all acknowledgements; return how many.
-
-        Raises KafkaFailed when one was not acknowledged in time: then some may have arrived, or
-        still arrive.
-        """
         try:
             with _raises_kafka_failed("not acknowledged"):
                 return self._send(messages)

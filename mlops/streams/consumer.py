@@ -21,7 +21,14 @@ import structlog
 from django.db import Error as DatabaseFailed  # DatabaseError and InterfaceError
 from django.db import connection, transaction
 
-from config.clients.kafka import Batch, Consumer, KafkaFailed, Producer
+from config.clients.kafka import (
+    Batch,
+    Consumer,
+    KafkaFailed,
+    MessageConsumer,
+    MessageProducer,
+    Producer,
+)
 from mlops.models import InboxEvent
 from mlops.streams.dead_letters import DeadLetter, publish_dead_letters
 from mlops.streams.decoding import UndecodableEvent, decode_message
@@ -49,8 +56,8 @@ class EventConsumer:
 
     def __init__(
         self,
-        kafka: Consumer,
-        producer: Producer,
+        kafka: MessageConsumer,
+        producer: MessageProducer,
         *,
         name: str = "",
         max_messages: int | None = None,

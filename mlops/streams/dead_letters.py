@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from config.clients.kafka import OutgoingMessage, Partition, Producer
+from config.clients.kafka import MessageProducer, OutgoingMessage, Partition
 
 _MAX_REASON_LENGTH = 1000
 _MAX_VALUE_BYTES = 500_000
@@ -25,7 +25,7 @@ class DeadLetter:
     field: str
 
 
-def publish_dead_letters(letters: Iterable[DeadLetter], *, producer: Producer) -> int:
+def publish_dead_letters(letters: Iterable[DeadLetter], *, producer: MessageProducer) -> int:
     """
     Publish letters and wait until all are acknowledged; return how many. Raises KafkaFailed.
 

@@ -7,14 +7,14 @@ import pglock
 from django.db import transaction
 from django.db.models.functions import Now
 
-from config.clients.kafka import OutgoingMessage, Producer
+from config.clients.kafka import MessageProducer, OutgoingMessage
 from mlops.models import OutboxEvent
 
 BATCH_SIZE = 500
 
 
 def publish_due_events(
-    producer: Producer, *, on_batch: Callable[[int], None] = lambda _: None
+    producer: MessageProducer, *, on_batch: Callable[[int], None] = lambda _: None
 ) -> int:
     """
     Publish every event of the outbox that is due, in the order of recording; return how many.
@@ -34,7 +34,7 @@ def publish_due_events(
 
 
 @transaction.atomic
-def _publish_batch(producer: Producer) -> int:
+def _publish_batch(producer: MessageProducer) -> int:
     due = OutboxEvent.objects.select_for_update(skip_locked=True).filter(published_at=None)
     events = list(due.order_by("id")[:BATCH_SIZE])
     if events:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from config.clients.kafka import OutgoingMessage, Producer
+from config.clients.kafka import MessageProducer, OutgoingMessage
 from config.errors import BadInput
 from mlops.models import InboxEvent, QuarantinedRecord
 from mlops.pipelines.replay import REPLAYED, ReplayRefused
@@ -51,7 +51,7 @@ def replay_file(
     path: Path,
     *,
     topic: str,
-    producer: Producer,
+    producer: MessageProducer,
     max_rate: float | None = None,
     advance: Advance = lambda _: None,
 ) -> int:

@@ -1,6 +1,5 @@
 """Factories of customers: profiles with consents, history, chats and recommendations."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -32,6 +31,7 @@ from tests.factories.catalog import ProductFactory, StoreFactory
 CONSENTED_AT = datetime(2020, 1, 1, tzinfo=UTC)
 """Before every event of the tests."""
 _ACTOR = "user:test"
+_RULE_CRITERIA = ("product", "brand", "category", "strain_type", "min_thc_percentage")
 
 
 class CustomerFactory(DjangoModelFactory[CustomerProfile]):
@@ -221,7 +221,7 @@ class MessageFeedbackFactory(DjangoModelFactory[MessageFeedback]):
 
 
 class BusinessRuleFactory(DjangoModelFactory[BusinessRule]):
-    """Rules that hide one product; a boost has the note that it is not paid for."""
+    """Rules that hide one new product, unless other products are given by a criterion."""
 
     class Meta:
         model = BusinessRule
@@ -231,8 +231,13 @@ class BusinessRuleFactory(DjangoModelFactory[BusinessRule]):
 
     name = factory.Sequence(lambda n: f"rule {n}")
     action = BusinessRule.Action.HIDE
-    product = factory.SubFactory(ProductFactory)
     reason = "a test"
+
+    @classmethod
+    def _create(cls, model_class: type[BusinessRule], *args: Any, **fields: Any) -> BusinessRule:
+        if not any(fields.get(criterion) for criterion in _RULE_CRITERIA):
+            fields["product"] = ProductFactory.create()
+        return model_class.objects.create(**fields)
 
 
 class ProductNeighborFactory(DjangoModelFactory[ProductNeighbor]):
@@ -279,7 +284,6 @@ class StoreRepeatStatisticsFactory(DjangoModelFactory[StoreRepeatStatistics]):
     repeats = 40
     predicted_hits = 10
     discovery_ratio = 0.25
-    segment_shares: Mapping[str, float] = {"dried_flower|indica": 1.0}
 
 
 class RecommendationFactory(DjangoModelFactory[Recommendation]):

@@ -254,7 +254,7 @@ def test_age_verification_records_the_method(client: APIClient) -> None:
 def test_t44_age_verification_without_province_requires_the_age(
     client: APIClient, verification_method: str
 ) -> None:
-    customer = create_customer()
+    customer = CustomerFactory.create()
     body = {"verification_method": verification_method}
 
     response = client.post(_url(customer, "age-verification/"), body, format="json")

@@ -475,9 +475,7 @@ def test_thc_rule_compares_the_upper_end_of_the_label(
         thc_percentage=27, thc_percentage_low=24, thc_percentage_high=30
     )
 
-    BusinessRuleFactory.create(
-        name="strong", action="hide", min_thc_percentage=Decimal(28), product=None
-    )
+    BusinessRuleFactory.create(name="strong", action="hide", min_thc_percentage=Decimal(28))
 
     assert "P-11" not in _skus(_recommend(store))
 

@@ -162,7 +162,7 @@ def test_an_event_in_another_notation_is_a_duplicate(client: APIClient, occurred
 
 def test_t49_an_event_of_our_own_price_is_ignored_with_a_reason(client: APIClient) -> None:
     client = create_api_client(scopes=(*ALL_SCOPES, "events:admin"))
-    product = create_product("SKU-own")
+    product = ProductFactory.create(sku="SKU-own")
     event = event_payload("price", {"product_id": str(product.pk), "price": "31.00"})
 
     body = _send(client, event).json()

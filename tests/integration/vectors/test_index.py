@@ -25,7 +25,7 @@ from vectors.index import build, write
 from vectors.index.reconcile import reconcile
 from vectors.index.write import index_due_rows
 from vectors.models import IndexedVector, OutboxEntry, VectorIndex
-from vectors.store import VectorStore, store
+from vectors.store import MilvusStore, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EMBEDDINGS, TEXTS = "product_embeddings", "product_texts"
@@ -288,7 +288,7 @@ def test_milvus_and_exact_search_agree_and_exact_search_is_the_fallback(
             [h.score for h in in_milvus.hits], abs=1e-4
         )
 
-        unreachable = VectorStore(
+        unreachable = MilvusStore(
             uri="http://127.0.0.1:1", token="", prefix="", timeout_seconds=0.5
         )
         monkeypatch.setattr(search, "store", lambda: unreachable)

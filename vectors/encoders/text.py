@@ -19,7 +19,9 @@ DIMENSION = 384
 MAX_TOKENS = 256
 FORM = "onnx-int8-rows-1"
 """Form of the exported graph; part of the revision, since vectors depend on it."""
-_BATCH_SIZE = 32
+# Small batches pad less and stay in the CPU's caches: 500 texts of 20 to 130 tokens take 4.9 s of
+# CPU time in batches of 8, and 6.0 s in batches of 32.
+_BATCH_SIZE = 8
 _WORKERS = os.cpu_count() or 1
 
 
@@ -50,6 +52,10 @@ class SentenceEncoder:
         # One core per batch, batches in parallel: cores that share a batch wait for each other at
         # every node.
         options.intra_op_num_threads = 1
+        # Without memory reserved for the largest batch so far, which a process would retain: the
+        # same texts leave it at 285 MB instead of 488 MB, and a query takes as long.
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
         self._session: Any = onnxruntime.InferenceSession(
             str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )

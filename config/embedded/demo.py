@@ -15,6 +15,7 @@ from config.embedded.supervisor import Program, app_program
 SOURCES = ("ocs", "ocs-wholesale", "aglc", "sqdc")
 SCOPES = "catalog:read,customers:read,customers:write,chat:write,events:write,recommendations:read"
 VISITORS = "visitors"
+MODELS_STEP = "Model files"
 RESPONSE_TIMEOUT_SECONDS = 30
 _DENIED = {401, 403}
 
@@ -67,6 +68,7 @@ class Demo:
             with self._preparation.step("Importing the sample supplier's catalogue"):
                 self._preparation.run_command("sync_catalog")
                 self._preparation.run_command("match_products")
+            self._preparation.wait_beside(MODELS_STEP)
             with self._preparation.step("Indexing the products for search"):
                 self._preparation.run_command("index_vectors")
         products = self._list_products()

@@ -13,7 +13,7 @@ import requests
 from rich.console import Console
 from rich.prompt import Confirm
 
-from config.embedded.demo import VISITORS, Demo
+from config.embedded.demo import MODELS_STEP, VISITORS, Demo
 from config.embedded.orphans import ignore_signals, terminate_descendants_on_exit
 from config.embedded.ports import LOOPBACK, free_port, is_taken
 from config.embedded.preparation import Preparation, StepFailed
@@ -45,6 +45,7 @@ class LocalStart:
         self._demo = Demo(
             state=self._state.path, address=self._address, preparation=self._preparation
         )
+        self._environment: dict[str, str] = {}
         self._supervisor: Supervisor | None = None
         self.is_up = False
 
@@ -61,40 +62,37 @@ class LocalStart:
             self._reset()
         self._stack.logs.mkdir(parents=True, exist_ok=True)
         supervisor = self._start_servers()
-        environment = self._preparation.environment
-        model_download = self._preparation.start_command("fetch_models")
+        self._preparation.start(self._environment)
+        self._preparation.start_beside("fetch_models")
+        # Imports while the servers start and the tables are created, which it does not need for it.
+        supervisor.run("web")
         servers = ", ".join(self._stack.servers) or "all configured in the settings"
         with self._preparation.step(f"Servers: {servers}"):
             for server in self._stack.servers.values():
                 self._wait_for(server)
         with self._preparation.step("Database migrations"):
-            # Without system checks: after months without a start the monthly partitions are
-            # missing, and migrating creates them.
-            self._preparation.run_command(
-                "migrate", "--no-input", "--verbosity", "0", "--skip-checks"
-            )
-        with self._preparation.step("Model files"):
-            model_download.finish()
-        password = self._create_staff_user(environment["DATABASE_URL"])
-        with self._preparation.step("Web, worker, schedule"):
-            names = ["web", "worker", "beat"]
-            if self._options.demo:
-                names.append("supplier")
-            for name in names:
-                supervisor.run(name)
+            self._preparation.run_command("migrate", "--no-input", "--verbosity", "0")
+        password = self._create_staff_user(self._environment["DATABASE_URL"])
+        with self._preparation.step("Web process"):
             self._wait_for_web(supervisor)
         product_id = ""
         if self._options.demo:
+            supervisor.run("supplier")
             product_id = self._demo.prepare()
-            supervisor.run(VISITORS)
         else:
             self._demo.disable()
+        self._preparation.wait_beside(MODELS_STEP)
+        self._preparation.stop()
+        names = ["worker", "beat", *([VISITORS] if self._options.demo else [])]
+        for name in names:
+            supervisor.run(name)
         self.is_up = True
         self._announce(password, product_id, time.monotonic() - started)
         self._watch(supervisor)
 
     def stop(self) -> None:
         """Stop our own processes, then the servers."""
+        self._preparation.stop()
         if self._supervisor:
             self._supervisor.stop()
 
@@ -118,7 +116,7 @@ class LocalStart:
             for server in self._stack.prepare()
         ]
         programs += self._app_programs()
-        self._preparation.environment = {
+        self._environment = {
             **os.environ,
             **self._stack.environment,
             "DJANGO_SETTINGS_MODULE": "config.settings.dev",
@@ -129,30 +127,24 @@ class LocalStart:
             state=self._state.path,
             directory=ROOT,
             programs=programs,
-            environment=self._preparation.environment,
+            environment=self._environment,
         )
         self._supervisor.start()
         return self._supervisor
 
     def _app_programs(self) -> list[Program]:
         python = [sys.executable, "-m"]
-        celery = [*python, "celery", "-A", "config"]
+        celery = [*python, "celery", "-A"]
         web = f"gunicorn config.wsgi --bind {LOOPBACK}:{self._options.port} --threads 8"
         web += " --no-control-socket --graceful-timeout 5"
         worker = (
             f"worker -Q {QUEUES} --concurrency 2 --without-gossip --without-mingle --loglevel INFO"
         )
-        beat = [
-            "beat",
-            "--scheduler",
-            "django_celery_beat.schedulers:DatabaseScheduler",
-            "--pidfile",
-            "",
-        ]
+        beat = ["beat", "--pidfile", ""]
         return [
             app_program("web", [*python, *web.split()]),
-            app_program("worker", [*celery, *worker.split()], stop_seconds=15),
-            app_program("beat", [*celery, *beat]),
+            app_program("worker", [*celery, "config", *worker.split()], stop_seconds=15),
+            app_program("beat", [*celery, "config.beat", *beat]),
             *(self._demo.programs() if self._options.demo else []),
         ]
 

@@ -147,4 +147,14 @@ register(
         "t.category = 'dried_flower' AND t.weight_grams IS NULL",
         severity=Severity.WARNING,
     ),
+    # The view effective_products takes one step.
+    QualityRule(
+        name="product-merge-chain",
+        table="products",
+        field="merged_into_id",
+        message="a product is merged into one that is itself merged",
+        violation="EXISTS (SELECT FROM products s"
+        " WHERE s.id = t.merged_into_id AND s.merged_into_id IS NOT NULL)",
+        condition="t.merged_into_id IS NOT NULL",
+    ),
 )

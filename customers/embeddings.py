@@ -1,37 +1,20 @@
 """Customer embeddings: weighted sums of the vectors of products that customers interacted with."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from django.db import connection
 from django.db.backends.postgresql.psycopg_any import NumericRange
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from config.api.keys import Audience
-from customers.models import Consent, ConsentText, CustomerProfile, Interaction
-from customers.services.preferences import HISTORY_WINDOW, MAX_PURCHASE_LINES
+from customers.models import Consent, CustomerProfile
+from customers.reference.consents import PROFILING_PURPOSES
+from customers.reference.history import HISTORY_HALF_LIFE_DAYS
+from customers.selectors.history import HistoryEntry, load_histories
 from vectors.entities import ComposedEntity, register
 
-Kind = Interaction.Kind
-PURCHASE = "purchase"
-# A monthly purchase still counts; a single purchase of a year ago counts for a sixtieth.
-HALF_LIFE = timedelta(days=60)
-# Most products that are put into a basket are bought, and then count as purchases; most products
-# that are viewed are not. A dislike pushes the vector away, with half the strength of a like.
-EMBEDDING_WEIGHTS: Mapping[str, float] = {
-    PURCHASE: 1.0,
-    Kind.LIKE: 1.0,
-    Kind.DISLIKE: -0.5,
-    Kind.BASKET_ADD: 0.3,
-    Kind.VIEW: 0.1,
-}
-"""Weight of an interaction at the time of the newest one. A receipt line counts once: its quantity
-shows demand and not taste."""
 ENCODED_FIELDS = (
     "preferred_thc_range",
     "preferred_cbd_range",
@@ -39,39 +22,12 @@ ENCODED_FIELDS = (
     "preferred_strain_types",
 )
 """Profile fields of the scalars; triggers in `migrations/sql/vector_outbox.sql` watch them."""
-_RATINGS = (Kind.LIKE, Kind.DISLIKE)
 _SCALARS = {
     "thc_percentage": "float",
     "cbd_percentage": "float",
     "price": "float",
     "strain_type": "text",
 }
-# Interactions of customers: customer, product or the product it was merged into, kind, time. Of
-# each kind the newest ones, so that many views cannot displace a dislike.
-_INTERACTIONS = """
-WITH numbered AS (
-  SELECT customer_id, product_id, %(purchase)s AS kind, purchased_at AS at,
-    row_number() OVER (PARTITION BY customer_id ORDER BY purchased_at DESC, id) AS number
-  FROM purchases
-  WHERE customer_id = ANY(%(customers)s) AND quantity > 0 AND purchased_at > %(since)s
-  UNION ALL
-  SELECT customer_id, product_id, kind, occurred_at,
-    row_number() OVER (PARTITION BY customer_id, kind ORDER BY occurred_at DESC, id)
-  FROM interactions
-  WHERE customer_id = ANY(%(customers)s) AND kind = ANY(%(kinds)s) AND occurred_at > %(since)s
-)
-SELECT n.customer_id, coalesce(p.merged_into_id, p.id), n.kind, n.at
-FROM numbered n JOIN products p ON p.id = n.product_id WHERE n.number <= %(limit)s
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class ProductInteraction:
-    """A purchase or interaction with a product; kind: "purchase" or an `Interaction.Kind`."""
-
-    product: UUID
-    kind: str
-    at: datetime
 
 
 @register
@@ -90,14 +46,15 @@ class CustomerVector(ComposedEntity):
     def queryset(self) -> QuerySet[CustomerProfile]:
         """Return the customers who consent to profiling by their history."""
         consents = Consent.objects.filter(customer=OuterRef("pk"), withdrawn_at=None)
-        required = (ConsentText.Purpose.HISTORY, ConsentText.Purpose.PROFILING)
-        conditions = [Exists(consents.filter(purpose=purpose)) for purpose in required]
+        conditions = [
+            Exists(consents.filter(purpose=purpose)) for purpose in sorted(PROFILING_PURPOSES)
+        ]
         return CustomerProfile.objects.filter(*conditions).only("id", *ENCODED_FIELDS)
 
     def component_weights(self, rows: Sequence[CustomerProfile]) -> list[dict[UUID, float]]:
         """Return the weight of each product in the vector of each customer."""
-        interactions = _load_interactions([row.pk for row in rows])
-        return [product_weights(interactions[row.pk]) for row in rows]
+        histories = load_histories([row.pk for row in rows], now=timezone.now())
+        return [product_weights(histories[row.pk]) for row in rows]
 
     def scalars(self, row: CustomerProfile) -> dict[str, str | float]:
         """Return the middle of the preferred ranges, -1 for none, and the first strain type."""
@@ -109,42 +66,25 @@ class CustomerVector(ComposedEntity):
         }
 
 
-def product_weights(interactions: Iterable[ProductInteraction]) -> dict[UUID, float]:
+def product_weights(history: Sequence[HistoryEntry]) -> dict[UUID, float]:
     """
     Return the weight of each product, above or below 0.
 
-    Weights decay from the newest interaction and not from now: the direction of the vector is the
-    same, and the weights are stable without new interactions. Of likes and dislikes of a product
-    only the newest counts; a disliked product counts for nothing else.
+    history: the events that count. Weights decay from the newest event and not from now: the
+    direction of the vector is the same, and the weights are stable while no event is added or
+    becomes too old. A disliked product counts for nothing else.
     """
-    ordered = sorted(interactions, key=lambda interaction: (interaction.at, interaction.kind))
-    ratings = {each.product: each for each in ordered if each.kind in _RATINGS}
-    disliked = {product for product, each in ratings.items() if each.kind == Kind.DISLIKE}
-    others = [
-        each for each in ordered if each.kind not in _RATINGS and each.product not in disliked
-    ]
+    weighted = [entry for entry in history if entry.weight]
+    newest_age = min((entry.age_days for entry in weighted), default=0.0)
+    disliked = {entry.product for entry in weighted if entry.kind == "dislike"}
     totals: dict[UUID, float] = defaultdict(float)
-    for interaction in (*others, *ratings.values()):
-        half_lives = (ordered[-1].at - interaction.at) / HALF_LIFE
-        totals[interaction.product] += EMBEDDING_WEIGHTS[interaction.kind] * 0.5**half_lives
+    for entry in weighted:
+        if entry.product in disliked and entry.kind != "dislike":
+            continue
+        half_lives = (entry.age_days - newest_age) / HISTORY_HALF_LIFE_DAYS
+        totals[entry.product] += entry.weight * 0.5**half_lives
     rounded = {product: round(weight, 6) for product, weight in totals.items()}
     return {product: weight for product, weight in rounded.items() if weight}
-
-
-def _load_interactions(customers: Sequence[UUID]) -> Mapping[UUID, list[ProductInteraction]]:
-    interactions: dict[UUID, list[ProductInteraction]] = defaultdict(list)
-    params: dict[str, Any] = {
-        "customers": list(customers),
-        "since": timezone.now() - HISTORY_WINDOW,
-        "limit": MAX_PURCHASE_LINES,
-        "purchase": PURCHASE,
-        "kinds": [kind for kind in EMBEDDING_WEIGHTS if kind != PURCHASE],
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_INTERACTIONS, params)
-        for customer, *values in cursor.fetchall():
-            interactions[customer].append(ProductInteraction(*values))
-    return interactions
 
 
 def _midpoint(bounds: NumericRange | None) -> float:

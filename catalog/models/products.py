@@ -1,5 +1,7 @@
 """Canonical products, into which supplier listings are merged."""
 
+from uuid import UUID
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex, GistIndex, OpClass
@@ -208,3 +210,8 @@ class Product(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def effective_id(self) -> UUID:
+        """Id of the product that stands for this one: itself, or the one it was merged into."""
+        return self.merged_into_id or self.pk

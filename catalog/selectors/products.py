@@ -15,18 +15,19 @@ from mlops.sql_arrays import array
 # Product ids by client reference: our id, SKU or GTIN. A merged product has the id of the
 # product it was merged into.
 _IDS_BY_REFERENCE_SQL = """
-SELECT requested.reference, coalesce(p.merged_into_id, p.id)
+SELECT requested.reference, e.effective_id
 FROM unnest(%s::text[]) AS requested(reference)
-JOIN products p
-  ON p.id = CASE WHEN requested.reference ~* %s THEN requested.reference::uuid END
+JOIN effective_products e
+  ON e.product_id = CASE WHEN requested.reference ~* %s THEN requested.reference::uuid END
 UNION ALL
-SELECT requested.reference, coalesce(p.merged_into_id, p.id)
+SELECT requested.reference, e.effective_id
 FROM unnest(%s::text[]) AS requested(reference)
-JOIN products p ON p.sku = requested.reference
+JOIN products p ON p.sku = requested.reference JOIN effective_products e ON e.product_id = p.id
 UNION ALL
-SELECT requested.reference, coalesce(p.merged_into_id, p.id)
+SELECT requested.reference, e.effective_id
 FROM unnest(%s::text[]) AS requested(reference)
 JOIN products p ON p.gtin = lpad(requested.reference, 14, '0')
+JOIN effective_products e ON e.product_id = p.id
 WHERE requested.reference ~ '^([0-9]{8}|[0-9]{12,14})$'
 ORDER BY 1, 2
 """

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +12,10 @@ from django.db import connection
 from catalog.selectors import PRODUCT_EMBEDDINGS
 from customers.recommendations import scoring
 from customers.recommendations.context import RecommendationContext
-from customers.recommendations.history import HistoryEntry
-from customers.recommendations.segments import segment_sql
 from customers.recommendations.statistics import repeats
+from customers.reference.history import PURCHASE
+from customers.reference.segments import segment_sql
+from customers.selectors.history import HistoryEntry
 from customers.selectors.vectors import get_customer_vector
 from mlops.sql_arrays import array
 from vectors import search
@@ -190,13 +190,9 @@ def stocked_products(context: RecommendationContext) -> list[UUID]:
 
 
 def _preference_signals(context: RecommendationContext) -> PreferenceSignals:
-    entries = [
-        entry
-        for entry in context.history
-        if entry.kind in scoring.INTERACTION_WEIGHTS and entry.quantity > 0
-    ]
-    weights = [scoring.INTERACTION_WEIGHTS[entry.kind] for entry in entries]
-    return PreferenceSignals(entries, _ages(entries, context.now), np.array(weights, float))
+    entries = [entry for entry in context.history if entry.weight > 0]
+    weights = np.array([entry.weight for entry in entries], float)
+    return PreferenceSignals(entries, _ages(entries), weights)
 
 
 def _seeds(context: RecommendationContext, signals: PreferenceSignals) -> dict[UUID, float]:
@@ -215,7 +211,7 @@ def _seeds(context: RecommendationContext, signals: PreferenceSignals) -> dict[U
 
 
 def _purchases(context: RecommendationContext) -> list[HistoryEntry]:
-    return [entry for entry in context.history if entry.kind == "purchase"]
+    return [entry for entry in context.history if entry.kind == PURCHASE]
 
 
 def _repurchase(context: RecommendationContext) -> dict[UUID, float]:
@@ -225,7 +221,7 @@ def _repurchase(context: RecommendationContext) -> dict[UUID, float]:
     products = [entry.product for entry in purchases]
     quantities = np.array([entry.quantity for entry in purchases], float)
     orders_per_buyer = _scores(_REPEATS, [array(set(products))])
-    days = _ages(purchases, context.now)
+    days = _ages(purchases)
     return scoring.repurchase_scores(products, days, quantities, orders_per_buyer)
 
 
@@ -276,9 +272,9 @@ def _embedding_similarity(context: RecommendationContext) -> dict[UUID, float]:
     return {UUID(hit.id): hit.score for hit in found.hits}
 
 
-def _ages(entries: Sequence[HistoryEntry], now: datetime) -> np.ndarray:
-    """Return the age of each entry in days (n,)."""
-    return np.array([max((now - entry.at).total_seconds(), 0.0) / 86400 for entry in entries])
+def _ages(entries: Sequence[HistoryEntry]) -> np.ndarray:
+    """Return the age of each entry in days (n,), 0 or more."""
+    return np.array([max(entry.age_days, 0.0) for entry in entries])
 
 
 def _scores(sql: str, params: Mapping[str, Any] | Sequence[Any]) -> dict[UUID, float]:

@@ -15,12 +15,6 @@ from django.utils import timezone
 from catalog.models import Store
 from catalog.reference.provinces import PROVINCES, Province
 from customers.models import BusinessRule, Scenario, StoreRepeatStatistics
-from customers.recommendations.history import (
-    HistoryEntry,
-    load_basket,
-    load_likes,
-    load_purchases_and_views,
-)
 from customers.recommendations.product_facts import ProductFacts, load_product_facts
 from customers.recommendations.request import (
     CustomerNotFound,
@@ -29,6 +23,8 @@ from customers.recommendations.request import (
 )
 from customers.recommendations.rules import ActiveRules, load_rules
 from customers.recommendations.statistics.repeats import StoreStatistics
+from customers.reference.consents import PROFILING_PURPOSES
+from customers.selectors.history import HistoryEntry, load_basket, load_history, load_ratings
 
 SOURCES = ("repurchase", "co_purchase", "embedding_similarity", "popularity", "newness")
 """Candidate sources, in the order in which their scores are added."""
@@ -40,7 +36,6 @@ SELECT c.province, c.language, c.is_age_verified, c.verified_age, c.stated_prefe
   ) AS purposes
 FROM customer_profiles c WHERE c.id = %(id)s
 """
-_PROFILING_PURPOSES = frozenset({"history", "profiling"})
 _MIN_PRICE = Decimal(0)
 _MAX_PRICE = Decimal("Infinity")
 
@@ -51,8 +46,8 @@ class CustomerContext:
     A known customer.
 
     stated_preferences: those that the customer stated. purposes: of the consents in force.
-    history: empty unless the customer consents to profiling. disliked: products, only with consent
-    to `history`.
+    history: empty unless the customer consents to profiling; without dislikes. disliked: products,
+    only with consent to `history`.
     """
 
     id: UUID
@@ -68,7 +63,7 @@ class CustomerContext:
     @property
     def is_profiled(self) -> bool:
         """Whether the customer consents to recommendations by their history."""
-        return self.purposes >= _PROFILING_PURPOSES
+        return self.purposes >= PROFILING_PURPOSES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,13 +167,13 @@ def load_customer(customer: UUID, *, now: datetime) -> CustomerContext | None:
     if row is None:
         return None
     province, language, is_age_verified, verified_age, stated, purposes = row
-    likes = load_likes(customer, now=now)
-    history: list[HistoryEntry] = []
-    if set(purposes) >= _PROFILING_PURPOSES:
-        history = load_purchases_and_views(customer, now=now)
-        history += [entry for entry in likes if entry.kind == "like"]
-    # Without consent to `history` a dislike exists only because of a legal hold; it is not used.
-    dislikes = likes if "history" in purposes else []
+    is_profiled = set(purposes) >= PROFILING_PURPOSES
+    entries: list[HistoryEntry] = []
+    if is_profiled:
+        entries = load_history(customer, now=now)
+    elif "history" in purposes:
+        # Without consent to `history`, ratings exist only because of a legal hold: not used.
+        entries = load_ratings(customer, now=now)
     return CustomerContext(
         id=customer,
         province=province,
@@ -187,8 +182,8 @@ def load_customer(customer: UUID, *, now: datetime) -> CustomerContext | None:
         verified_age=verified_age,
         stated_preferences=json.loads(stated) if isinstance(stated, str) else stated,
         purposes=frozenset(purposes),
-        disliked=frozenset(entry.product for entry in dislikes if entry.kind == "dislike"),
-        history=tuple(history),
+        disliked=frozenset(entry.product for entry in entries if entry.kind == "dislike"),
+        history=tuple(entry for entry in entries if is_profiled and entry.kind != "dislike"),
     )
 
 

@@ -47,7 +47,7 @@ from customers.recommendations.scoring import (
     combine_scores,
     diversify,
 )
-from customers.recommendations.segments import segment_of
+from customers.reference.segments import segment_of
 
 # Fallback reasons of a request that a hard filter blocks as a whole.
 _FALLBACK_REASON_BY_FILTER = {"age": "age_not_verified", "scenario": "scenario_disabled"}

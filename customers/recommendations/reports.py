@@ -98,7 +98,7 @@ def products_matching_rule(rule: BusinessRule) -> QuerySet[Product]:
     """Return the current products that match a rule; the same condition as `matches_rule`."""
     rows = Product.objects.current().defer("search_document")
     if rule.product:
-        rows = rows.filter(pk=rule.product.merged_into_id or rule.product.pk)
+        rows = rows.filter(pk=rule.product.effective_id)
     if rule.brand:
         # A pattern, since the trigram index supports patterns and not equality of upper case.
         rows = rows.filter(brand__iregex=f"^{re.escape(rule.brand)}$")

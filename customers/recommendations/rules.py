@@ -76,7 +76,7 @@ def rank_adjustment(
 def matches_rule(rule: BusinessRule, facts: ProductFacts) -> bool:
     """Return whether a product meets every product criterion of a rule."""
     criteria = (
-        (rule.product and (rule.product.merged_into_id or rule.product_id), facts.id),
+        (rule.product and rule.product.effective_id, facts.id),
         (rule.brand.lower(), facts.brand.lower()),
         (rule.category, facts.category),
         (rule.strain_type, facts.strain_type),

@@ -7,30 +7,25 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from customers.reference.history import HISTORY_HALF_LIFE_DAYS, SEED_HALF_LIFE_DAYS
+
 K = TypeVar("K", bound=Hashable)
 Numbers = NDArray[np.float64]
 
 SCORING_VERSION = "blend-2"
-"""Part of the model version of every result; changes with any constant here or in `repeats`."""
+"""
+Part of the model version of every result.
 
-INTERACTION_WEIGHTS: Mapping[str, float] = {
-    "purchase": 1.0,
-    "like": 1.0,
-    "basket_add": 0.5,
-    "view": 0.2,
-}
-"""Strength of the preference that an interaction expresses, relative to a purchase."""
+Changes with any constant here, in `statistics.repeats` or in `reference.history`.
+"""
 
 MAX_CANDIDATES_PER_SOURCE = 200
 MAX_SEEDS = 50
-HISTORY_HALF_LIFE_DAYS = 180.0
-"""Time in which the evidence of an interaction halves."""
 DEFAULT_ORDERS_PER_BUYER = 1.3
 """Orders per buyer of a product without statistics."""
 # Added to the time between purchases, since one purchase does not show how often it is repeated.
 _PRIOR_GAP_DAYS = 45.0
 _REPURCHASE_SCALE = 50.0
-_SEED_HALF_LIFE_DAYS = 365.0
 _LIFT_POWER = 0.25
 # Number of top products from which the fair share of a brand or segment is computed.
 _SHARE_SAMPLE = 50
@@ -108,7 +103,7 @@ def seed_weights(products: Sequence[K], days: Numbers, weights: Numbers) -> dict
     ignored. Evidence halves in a year and counts by its logarithm, so that one frequent purchase
     does not outweigh everything else.
     """
-    decayed = np.exp2(-np.maximum(days, 0.0) / _SEED_HALF_LIFE_DAYS) * np.maximum(weights, 0.0)
+    decayed = np.exp2(-np.maximum(days, 0.0) / SEED_HALF_LIFE_DAYS) * np.maximum(weights, 0.0)
     sums: dict[K, float] = {}
     for product, weight in zip(products, decayed.tolist(), strict=True):
         if weight > 0:

@@ -7,6 +7,9 @@ the version that was shown.
 
 from dataclasses import dataclass
 
+PROFILING_PURPOSES = frozenset({"history", "profiling"})
+"""Consents without which a customer's history is not used to recommend."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConsentTextVersion:

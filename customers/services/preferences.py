@@ -19,11 +19,13 @@ from django.db.backends.postgresql.psycopg_any import NumericRange
 from django.db.models import F
 from django.utils import timezone
 
-from customers.models import ConsentText, CustomerProfile, Purchase
+from customers.models import CustomerProfile, Purchase
+from customers.reference.consents import PROFILING_PURPOSES
+from customers.reference.history import PURCHASE_DAYS
 from customers.selectors.consents import active_purposes
 
 MAX_PURCHASE_LINES = 200
-HISTORY_WINDOW = timedelta(days=365)
+_HISTORY_WINDOW = timedelta(days=PURCHASE_DAYS)
 _MAX_ORDER_LINES = 2000
 """Purchase lines that the number and the average of orders are taken from, the newest first."""
 _QUANTILES = (0.1, 0.9)
@@ -31,7 +33,6 @@ _MIN_VALUES = 3
 _MIN_TYPE_SHARE = 0.2
 _FREQUENCY_WINDOW = timedelta(days=90)
 _BATCH_SIZE = 200
-_REQUIRED_PURPOSES = {ConsentText.Purpose.HISTORY, ConsentText.Purpose.PROFILING}
 _RANGE_COLUMNS = {"thc_range": "thc", "cbd_range": "cbd", "price_range": "unit_price"}
 
 
@@ -63,7 +64,7 @@ def derive_preferences(customer: CustomerProfile, *, now: datetime | None = None
     Without both consents the derived preferences are empty.
     """
     now = now or timezone.now()
-    if active_purposes(customer) >= _REQUIRED_PURPOSES:
+    if active_purposes(customer) >= PROFILING_PURPOSES:
         lines = _purchase_lines(customer, now)
         customer.derived_preferences = _derive(lines[:MAX_PURCHASE_LINES])
         customer.purchase_frequency, customer.avg_spending = _order_statistics(lines, now)
@@ -95,7 +96,7 @@ def _numeric_range(bounds: Sequence[Any] | None) -> NumericRange | None:
 
 def _purchase_lines(customer: CustomerProfile, now: datetime) -> Sequence[Mapping[str, Any]]:
     rows = Purchase.objects.filter(
-        customer=customer, purchased_at__gt=now - HISTORY_WINDOW
+        customer=customer, purchased_at__gt=now - _HISTORY_WINDOW
     ).order_by("-purchased_at", "quantity")
     return list(
         rows.values(

@@ -13,10 +13,11 @@ from rich.table import Table
 from config.errors import BadInput
 
 _COLUMNS_HELP = """
-Columns of the file: customer, product, occurred_at (a time); optionally quantity (1; 0 or less is a
-return), kind (purchase; or view, basket_add, like), store, brand, category, strain_type. The
-purchases of the last days are predicted from everything before, over all products that were bought
-before. recall@k is hits / min(k, purchases).
+Columns of the file: customer, product, occurred_at (a time); optionally merged_into (the product
+that stands for it after a merge), quantity (1; 0 or less is a return), kind (purchase; or view,
+basket_add, like, dislike), store, brand, category, strain_type. The purchases of the last days are
+predicted from everything before, over all products that were bought before. recall@k is
+hits / min(k, purchases).
 """
 
 

@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from customers.models import Scenario
 from customers.recommendations import scoring
+from customers.recommendations.evaluation.history import customer_history
 from customers.recommendations.evaluation.splits import EvaluationSplit
 from customers.recommendations.evaluation.statistics import (
     compute_orders_per_buyer,
     compute_store_statistics,
     group_pairs,
-    preference_signals,
 )
-from customers.recommendations.history import HISTORY_DAYS
 from customers.recommendations.statistics import popularity as popularity_statistics
 from customers.recommendations.statistics import repeats
 from customers.recommendations.statistics.jobs import POPULARITY_WINDOW_DAYS
@@ -87,9 +86,9 @@ def served(
     best_by_store = {store: _top(scores) for store, scores in popularity_by_store.items()}
 
     def rank(customer: int) -> Sequence[int]:
-        events = split.events_by_customer[customer]
-        purchases = events[events["is_purchase"] & (events["days"] < HISTORY_DAYS)]
-        signals = preference_signals(events)
+        history = customer_history(split.events_by_customer[customer])
+        purchases = history[history["is_purchase"]]
+        signals = history[history["weight"] > 0]
         repurchase = scoring.repurchase_scores(
             purchases["product"].tolist(),
             purchases["days"].to_numpy(),

@@ -9,11 +9,11 @@ import pyarrow
 from numpy.typing import NDArray
 
 from config.errors import BadInput
-from customers.recommendations import scoring
-from customers.recommendations.segments import segment_of
+from customers.reference.segments import segment_of
 
 _REQUIRED_COLUMNS = ("customer", "product", "occurred_at")
-_OPTIONAL_COLUMNS = ("quantity", "kind", "store", "brand", "category", "strain_type")
+_TRAIT_COLUMNS = ("brand", "category", "strain_type")
+_OPTIONAL_COLUMNS = ("merged_into", "quantity", "kind", "store", *_TRAIT_COLUMNS)
 
 
 class EvaluationSplit:
@@ -37,7 +37,6 @@ class EvaluationSplit:
                 "store": pd.factorize(stores)[0],  # -1 where it is unknown
                 "days": (cut - before["occurred_at"]).dt.total_seconds().to_numpy() / 86400,
                 "quantity": before["quantity"].to_numpy(dtype=float),
-                "weight": before["kind"].map(scoring.INTERACTION_WEIGHTS).fillna(0.0).to_numpy(),
                 "is_purchase": is_purchase,
                 "kind": before["kind"].to_numpy(),
                 "is_sale": is_purchase & (before["quantity"] > 0).to_numpy(),
@@ -82,9 +81,9 @@ def read_events(path: Path) -> pd.DataFrame:
     """
     Return the events of a Parquet file, oldest first.
 
-    Required columns: customer, product, occurred_at. Optional: quantity, kind, store, brand,
-    category, strain_type. Raises BadInput: the file is missing or not Parquet, or a column is
-    missing or invalid.
+    Required columns: customer, product, occurred_at. Optional: merged_into, quantity, kind, store,
+    brand, category, strain_type. A merged product is replaced by the one in merged_into. Raises
+    BadInput: the file is missing or not Parquet, or a column is missing or invalid.
     """
     try:
         events = pd.read_parquet(path)
@@ -108,6 +107,8 @@ def read_events(path: Path) -> pd.DataFrame:
         raise BadInput("quantity", "must be a number in every row")
     if "kind" not in events:
         events["kind"] = "purchase"
+    if "merged_into" in events:
+        events = _with_effective_products(events)
     return events.sort_values("occurred_at", kind="stable", ignore_index=True)
 
 
@@ -132,14 +133,27 @@ def split_events(
     return split
 
 
+def _with_effective_products(events: pd.DataFrame) -> pd.DataFrame:
+    """Replace merged products, and their traits where the file has those of the other product."""
+    is_merged = events["merged_into"].notna()
+    product = events["merged_into"].where(is_merged, events["product"])
+    events = events.drop(columns="merged_into").assign(product=product)
+    traits = [name for name in _TRAIT_COLUMNS if name in events]
+    own = events[~is_merged].drop_duplicates("product").set_index("product")[traits]
+    has_own = is_merged & product.isin(own.index)
+    for name in traits:
+        events.loc[has_own, name] = product[has_own].map(own[name])
+    return events
+
+
 def _traits(before: pd.DataFrame, codes: NDArray[np.int64]) -> dict[int, tuple[str, str]]:
     """Return brand and segment of each product; empty when the file has neither."""
-    if not {"brand", "category", "strain_type"} & set(before):
+    if not set(_TRAIT_COLUMNS) & set(before):
         return {}
     empty = pd.Series("", index=before.index)
     brand, category, strain_type = (
         before[name].astype("string").fillna("") if name in before else empty
-        for name in ("brand", "category", "strain_type")
+        for name in _TRAIT_COLUMNS
     )
     segments = [segment_of(*values) for values in zip(category, strain_type, strict=True)]
     return dict(zip(codes.tolist(), zip(brand, segments, strict=True), strict=True))

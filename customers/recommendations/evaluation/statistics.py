@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from customers.recommendations.evaluation.history import customer_history
 from customers.recommendations.evaluation.splits import EvaluationSplit
-from customers.recommendations.history import HISTORY_DAYS, INTERACTION_DAYS
 from customers.recommendations.statistics import co_purchase, repeats
 from customers.recommendations.statistics.jobs import NEIGHBOR_WINDOW_DAYS, POPULARITY_WINDOW_DAYS
 from customers.recommendations.statistics.repeats import StoreStatistics
+from customers.reference.history import PURCHASE_DAYS
 
 
 def compute_neighbors(
@@ -30,7 +31,7 @@ def compute_neighbors(
 
 def compute_orders_per_buyer(split: EvaluationSplit) -> dict[int, float]:
     """Return the orders per buyer of each product, from the purchases of a year."""
-    purchases = split.purchases[split.purchases["days"] < HISTORY_DAYS]
+    purchases = split.purchases[split.purchases["days"] < PURCHASE_DAYS]
     found = repeats.compute_orders_per_buyer(
         purchases["customer"].to_numpy(), purchases["product"].to_numpy()
     )
@@ -44,11 +45,10 @@ def compute_store_statistics(split: EvaluationSplit) -> StoreStatistics:
     neighbors = compute_neighbors(split, days_before_cut=window)
     purchases = split.events[split.events["is_purchase"]]
     days = purchases["days"]
-    before = _products_by_customer(purchases[(days >= window) & (days < window + HISTORY_DAYS)])
+    before = _products_by_customer(purchases[(days >= window) & (days < window + PURCHASE_DAYS)])
     after = _products_by_customer(purchases[days < window])
     is_in_both = split.events["customer"].isin(list(before.keys() & after.keys()))
-    events = split.events[(split.events["days"] >= window) & is_in_both]
-    signals = preference_signals(events.assign(days=events["days"] - window))
+    history = customer_history(split.events[is_in_both], days_before_cut=window)
     histories = (
         repeats.CustomerHistory(
             products=own["product"].tolist(),
@@ -57,25 +57,12 @@ def compute_store_statistics(split: EvaluationSplit) -> StoreStatistics:
             purchased_before=before[customer],
             purchased_after=after[customer],
         )
-        for customer, own in signals.groupby("customer")
+        for customer, own in history[history["weight"] > 0].groupby("customer")
     )
     counts = repeats.count_test_window(histories, neighbors)
     return StoreStatistics(
         repeats.compute_discovery_ratio(counts, days=days.max()), _segment_shares(split)
     )
-
-
-def preference_signals(events: pd.DataFrame) -> pd.DataFrame:
-    """
-    Return the events that express a preference, within the age limits of `history`.
-
-    events: newest first. Of the likes of a product only the newest one counts. Unlike in the
-    database, a like that was withdrawn later is not known here.
-    """
-    is_older_like = (events["kind"] == "like") & events.duplicated(["customer", "product", "kind"])
-    is_signal = (events["weight"] > 0) & (events["quantity"] > 0) & ~is_older_like
-    max_age = events["kind"].map({"purchase": HISTORY_DAYS, "like": np.inf})
-    return events[is_signal & (events["days"] < max_age.fillna(INTERACTION_DAYS))]
 
 
 def group_pairs(

@@ -27,10 +27,9 @@ from customers.models import (
     Purchase,
     StoreRepeatStatistics,
 )
-from customers.recommendations import scoring
-from customers.recommendations.history import HISTORY_DAYS
 from customers.recommendations.statistics import popularity, queries, repeats
 from customers.recommendations.statistics.repeats import CustomerHistory, WindowCounts
+from customers.reference.history import PURCHASE_DAYS
 from mlops.sql_arrays import array
 
 if TYPE_CHECKING:
@@ -44,9 +43,6 @@ RETENTION_DAYS = 400
 """Time for which rows of the store statistics are kept."""
 MAX_SAMPLED_CUSTOMERS = 2_000
 _FETCH_SIZE = 10_000
-_INTERACTION_KINDS = [
-    kind for kind in scoring.INTERACTION_WEIGHTS if kind not in ("purchase", "like")
-]
 
 
 class ProductColumns(NamedTuple):
@@ -127,7 +123,7 @@ def update_repeat_statistics(*, now: datetime | None = None) -> int:
 
     moment = now or timezone.now()
     with pglock.advisory("update repeat statistics"):
-        params = {"now": moment, "days": HISTORY_DAYS}
+        params = {"now": moment, "days": PURCHASE_DAYS}
         orders = read_columns(queries.PROFILED_ORDERS, params, types="q")
         found = repeats.compute_orders_per_buyer(orders.numbers[0], orders.codes)
         is_kept = found.buyers >= co_purchase.MIN_BUYERS
@@ -239,9 +235,8 @@ def _sample_histories(cut: datetime, moment: datetime) -> list[CustomerHistory[U
     params: dict[str, Any] = {
         "cut": cut,
         "now": moment,
-        "days": HISTORY_DAYS,
+        "days": PURCHASE_DAYS,
         "limit": MAX_SAMPLED_CUSTOMERS,
-        "kinds": _INTERACTION_KINDS,
     }
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         cursor.execute(queries.SAMPLED_HISTORIES, params)
@@ -249,14 +244,14 @@ def _sample_histories(cut: datetime, moment: datetime) -> list[CustomerHistory[U
         return [_history(entries) for _, entries in groupby(rows, key=itemgetter(0))]
 
 
-def _history(entries: Iterable[tuple[Any, UUID, str, float]]) -> CustomerHistory[UUID]:
+def _history(entries: Iterable[tuple[Any, UUID, str, float, float]]) -> CustomerHistory[UUID]:
     purchased: dict[str, set[UUID]] = {"before": set(), "after": set()}
     signals = []
-    for _, product, kind, days in entries:
+    for _, product, kind, weight, days in entries:
         if kind in purchased:
             purchased[kind].add(product)
         else:
-            signals.append((product, days, scoring.INTERACTION_WEIGHTS[kind]))
+            signals.append((product, days, weight))
     return CustomerHistory(
         products=[product for product, _, _ in signals],
         days=np.array([days for _, days, _ in signals], dtype=float),

@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from customers.reference.history import POPULARITY_HALF_LIFE_DAYS
+
 Codes = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
-POPULARITY_HALF_LIFE_DAYS = 60.0
 ALL_STORES = -1
 # Weight of the sales of all stores in a store, counted in receipt lines: the sales of a small
 # store alone are too few.

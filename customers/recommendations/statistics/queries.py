@@ -1,62 +1,69 @@
 """SQL of the statistics jobs. Parameters are named; windows end at `now`."""
 
-from customers.recommendations.history import INTERACTION_DAYS, MAX_INTERACTIONS, MAX_PURCHASES
-from customers.recommendations.segments import segment_sql
+from customers.reference.consents import PROFILING_PURPOSES
+from customers.reference.segments import segment_sql
+from customers.selectors.history import history_sql
 
 # Ids of the customers who consent to profiling by their history.
-_PROFILED_CUSTOMERS = """
-SELECT customer_id FROM consents WHERE withdrawn_at IS NULL AND purpose IN ('history', 'profiling')
-GROUP BY 1 HAVING count(DISTINCT purpose) = 2
+_PROFILED_CUSTOMERS = f"""
+SELECT customer_id FROM consents
+WHERE withdrawn_at IS NULL AND purpose = ANY('{{{",".join(sorted(PROFILING_PURPOSES))}}}')
+GROUP BY 1 HAVING count(DISTINCT purpose) = {len(PROFILING_PURPOSES)}
 """
+# The receipt lines `l` of the last days.
+_IN_WINDOW = (
+    "l.purchased_at > %(now)s - make_interval(days => %(days)s) AND l.purchased_at <= %(now)s"
+)
 # Purchases: product, buyer, period. A profiled customer is one buyer; customers without consent are
 # left out; an anonymous receipt is a buyer. Products that were returned in whole are left out.
 # Hashes instead of names, so that a million rows fit into memory.
 JOINT_PURCHASES = f"""
 WITH profiled AS ({_PROFILED_CUSTOMERS})
-SELECT coalesce(p.merged_into_id, p.id),
+SELECT e.effective_id,
   CASE WHEN a.customer_id IS NULL
     THEN hashtextextended(concat('receipt:', l.store_id, ':', l.order_id), 0)
     ELSE hashtextextended(a.customer_id::text, 0) END,
   floor(extract(epoch FROM %(now)s - l.purchased_at) / 86400 / %(period)s)::int
 FROM purchases l
-JOIN products p ON p.id = l.product_id LEFT JOIN profiled a ON a.customer_id = l.customer_id
-WHERE l.purchased_at > %(now)s - make_interval(days => %(days)s) AND l.purchased_at <= %(now)s
-  AND (l.customer_id IS NULL OR a.customer_id IS NOT NULL)
+JOIN effective_products e ON e.product_id = l.product_id
+LEFT JOIN profiled a ON a.customer_id = l.customer_id
+WHERE {_IN_WINDOW} AND (l.customer_id IS NULL OR a.customer_id IS NOT NULL)
 GROUP BY 1, 2, 3 HAVING sum(l.quantity) > 0
 """
 # Receipt lines of all customers: product, store, order, age in days.
-SALES = """
-SELECT coalesce(p.merged_into_id, p.id), l.store_id,
+SALES = f"""
+SELECT e.effective_id, l.store_id,
   hashtextextended(concat(l.store_id, ':', l.order_id), 0),
   extract(epoch FROM %(now)s - max(l.purchased_at))::float8 / 86400
-FROM purchases l JOIN products p ON p.id = l.product_id
-WHERE l.purchased_at > %(now)s - make_interval(days => %(days)s) AND l.purchased_at <= %(now)s
+FROM purchases l JOIN effective_products e ON e.product_id = l.product_id
+WHERE {_IN_WINDOW}
 GROUP BY 1, 2, 3 HAVING sum(l.quantity) > 0
 """
 # Orders of profiled customers: product, buyer; one row for each product of each order.
 PROFILED_ORDERS = f"""
 WITH profiled AS ({_PROFILED_CUSTOMERS})
-SELECT coalesce(p.merged_into_id, p.id), hashtextextended(l.customer_id::text, 0)
+SELECT e.effective_id, hashtextextended(l.customer_id::text, 0)
 FROM purchases l
-JOIN products p ON p.id = l.product_id JOIN profiled a ON a.customer_id = l.customer_id
-WHERE l.purchased_at > %(now)s - make_interval(days => %(days)s) AND l.purchased_at <= %(now)s
+JOIN effective_products e ON e.product_id = l.product_id
+JOIN profiled a ON a.customer_id = l.customer_id
+WHERE {_IN_WINDOW}
 GROUP BY 1, 2, l.store_id, l.order_id HAVING sum(l.quantity) > 0
 """
 # Segment, number of orders of its products, of all customers; an empty segment is unknown.
 SALES_BY_SEGMENT = f"""
 WITH sold AS (
-  SELECT coalesce(p.merged_into_id, p.id) AS id
-  FROM purchases l JOIN products p ON p.id = l.product_id
-  WHERE l.purchased_at > %(now)s - make_interval(days => %(days)s) AND l.purchased_at <= %(now)s
+  SELECT e.effective_id AS id
+  FROM purchases l JOIN effective_products e ON e.product_id = l.product_id
+  WHERE {_IN_WINDOW}
   GROUP BY 1, l.store_id, l.order_id HAVING sum(l.quantity) > 0
 )
 SELECT {segment_sql("p")}, count(*) FROM sold s JOIN products p ON p.id = s.id
 GROUP BY 1 ORDER BY 1
 """
 # A sample of profiled customers who bought before and after `cut`, drawn by a hash so that it is
-# the same every night: customer, product, kind, age in days at the cut. Kind is `before` or `after`
-# for products bought in total before or after the cut, else that of an interaction before the cut,
-# within the limits of `history`.
+# the same every night: customer, product, kind, weight, age in days at the cut. Kind is `before` or
+# `after` for products bought in total before or after the cut, else that of an event of the history
+# as it was at the cut.
 SAMPLED_HISTORIES = f"""
 WITH profiled AS ({_PROFILED_CUSTOMERS}), sample AS MATERIALIZED (
   SELECT l.customer_id AS id
@@ -66,37 +73,19 @@ WITH profiled AS ({_PROFILED_CUSTOMERS}), sample AS MATERIALIZED (
   GROUP BY 1 HAVING bool_or(l.purchased_at <= %(cut)s) AND bool_or(l.purchased_at > %(cut)s)
   ORDER BY hashtextextended(l.customer_id::text, 0), 1 LIMIT %(limit)s
 )
-SELECT d.id, entry.product, entry.kind, extract(epoch FROM %(cut)s - entry.at)::float8 / 86400
+SELECT d.id, entry.product, entry.kind, entry.weight, entry.age_days
 FROM sample d CROSS JOIN LATERAL (
-  SELECT coalesce(p.merged_into_id, p.id) AS product,
+  SELECT e.effective_id AS product,
     CASE WHEN l.purchased_at > %(cut)s THEN 'after' ELSE 'before' END AS kind,
-    max(l.purchased_at) AS at
-  FROM purchases l JOIN products p ON p.id = l.product_id
+    0::float8 AS weight, 0::float8 AS age_days
+  FROM purchases l JOIN effective_products e ON e.product_id = l.product_id
   WHERE l.customer_id = d.id AND l.purchased_at > %(cut)s - make_interval(days => %(days)s)
     AND l.purchased_at <= %(now)s
   GROUP BY 1, 2 HAVING sum(l.quantity) > 0
-  UNION ALL (
-    SELECT coalesce(p.merged_into_id, p.id), 'purchase', l.purchased_at
-    FROM purchases l JOIN products p ON p.id = l.product_id
-    WHERE l.customer_id = d.id AND l.purchased_at > %(cut)s - make_interval(days => %(days)s)
-      AND l.purchased_at <= %(cut)s AND l.quantity > 0
-    ORDER BY l.purchased_at DESC LIMIT {MAX_PURCHASES}
-  )
-  UNION ALL (
-    SELECT coalesce(p.merged_into_id, p.id), i.kind, i.occurred_at
-    FROM interactions i JOIN products p ON p.id = i.product_id
-    WHERE i.customer_id = d.id AND i.kind = ANY(%(kinds)s) AND i.occurred_at <= %(cut)s
-      AND i.occurred_at > %(cut)s - interval '{INTERACTION_DAYS} days'
-    ORDER BY i.occurred_at DESC LIMIT {MAX_INTERACTIONS}
-  )
   UNION ALL
-  SELECT * FROM (
-    SELECT DISTINCT ON (1) coalesce(p.merged_into_id, p.id), i.kind, i.occurred_at
-    FROM interactions i JOIN products p ON p.id = i.product_id
-    WHERE i.customer_id = d.id AND i.kind IN ('like', 'dislike') AND i.occurred_at <= %(cut)s
-    ORDER BY 1, i.occurred_at DESC
-  ) AS newest_like WHERE kind = 'like'
-) AS entry ORDER BY 1, 2, 3, 4
+  SELECT h.product_id, h.kind, h.weight, h.age_days
+  FROM {history_sql(customer="d.id", moment="%(cut)s", until="%(cut)s")} AS h WHERE h.weight > 0
+) AS entry ORDER BY 1, 2, 3, 5
 """
 # The statements below replace the rows of a table by new ones and change only rows that differ.
 # The join with products leaves out products that were deleted during the computation.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from customers.recommendations import scoring
 from customers.recommendations.scoring import Numbers
+from customers.reference.history import HISTORY_HALF_LIFE_DAYS
 
 K = TypeVar("K", bound=Hashable)
 Codes = NDArray[np.int64]
@@ -65,7 +66,7 @@ class CustomerHistory(Generic[K]):
     History of a customer before the test window, and the purchases in it.
 
     products: one for each interaction that expresses a preference. days (m,): age at the start of
-    the window. weights (m,): see scoring.INTERACTION_WEIGHTS. purchased_before, purchased_after:
+    the window. weights (m,): see reference.history. purchased_before, purchased_after:
     products bought before and in the window.
     """
 
@@ -142,7 +143,7 @@ def segment_weights(segments: Sequence[str], days: Numbers, weights: Numbers) ->
 
     segments: one for each interaction. days (m,): age. weights (m,): see INTERACTION_WEIGHTS.
     """
-    decayed = weights * np.exp2(-days / scoring.HISTORY_HALF_LIFE_DAYS)
+    decayed = weights * np.exp2(-days / HISTORY_HALF_LIFE_DAYS)
     sums: dict[str, float] = {}
     for segment, weight in zip(segments, decayed.tolist(), strict=True):
         sums[segment] = sums.get(segment, 0.0) + weight

@@ -1,7 +1,8 @@
 """Customer vectors: direction, consent, erasure, fingerprints, reconciliation and recovery."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,14 +15,10 @@ from django.utils import timezone
 
 from catalog.embeddings import ProductEmbedding
 from catalog.models import Product
-from customers.embeddings import (
-    ENCODED_FIELDS,
-    PURCHASE,
-    CustomerVector,
-    ProductInteraction,
-    product_weights,
-)
+from customers.embeddings import ENCODED_FIELDS, CustomerVector, product_weights
 from customers.models import Consent, CustomerProfile, Interaction
+from customers.reference.history import HISTORY_HALF_LIFE_DAYS, INTERACTION_WEIGHTS
+from customers.selectors.history import HistoryEntry
 from customers.selectors.vectors import get_customer_vector
 from customers.services import consents, profiles
 from customers.services.history import (
@@ -250,16 +247,13 @@ def test_purchases_lose_weight_with_age_and_expire_after_a_year(
 ) -> None:
     customer = CustomerFactory.create(consents=REQUIRED_CONSENTS)
     former_customer = CustomerFactory.create(consents=REQUIRED_CONSENTS)
-    _purchase(customer, products["kush-0"], days_ago=121)
+    _purchase(customer, products["kush-0"], days_ago=1 + HISTORY_HALF_LIFE_DAYS)
     _purchase(customer, products["gummy-0"], days_ago=1)
     _purchase(former_customer, products["kush-0"], days_ago=366)
 
     _index()
 
-    two_half_lives = 0.25
-    expected = _product_vector(products["gummy-0"]) + two_half_lives * _product_vector(
-        products["kush-0"]
-    )
+    expected = _product_vector(products["gummy-0"]) + 0.5 * _product_vector(products["kush-0"])
     np.testing.assert_allclose(_customer_vector(customer), _normalized(expected), atol=1e-4)
     assert not _has_vector(former_customer)
 
@@ -564,28 +558,37 @@ def test_trigger_watches_every_encoded_profile_field() -> None:
     assert set(arguments) - {""} == {*ENCODED_FIELDS, "is_due"}
 
 
-def test_weights_follow_the_newest_rating_and_do_not_depend_on_the_current_time() -> None:
-    purchased, disliked, liked_again, viewed = (uuid4() for _ in range(4))
-    day = datetime(2026, 6, 1, tzinfo=UTC)
-    interactions = [
-        ProductInteraction(purchased, PURCHASE, day),
-        ProductInteraction(purchased, PURCHASE, day - timedelta(days=60)),
-        ProductInteraction(disliked, PURCHASE, day),
-        ProductInteraction(disliked, "like", day - timedelta(days=2)),
-        ProductInteraction(disliked, "dislike", day),
-        ProductInteraction(liked_again, "dislike", day - timedelta(days=120)),
-        ProductInteraction(liked_again, "like", day - timedelta(days=60)),
-        ProductInteraction(viewed, "view", day),
-        ProductInteraction(viewed, "basket_add", day),
-    ]
-    older_interactions = [
-        ProductInteraction(each.product, each.kind, each.at - timedelta(days=200))
-        for each in interactions
-    ]
+def _entry(product: UUID, kind: str, age_days: float) -> HistoryEntry:
+    return HistoryEntry(product, kind, 1, age_days, INTERACTION_WEIGHTS[kind], "")
 
-    weights = product_weights(interactions)
-    older_weights = product_weights(reversed(older_interactions))
 
-    assert weights == {purchased: 1.5, disliked: -0.5, liked_again: 0.5, viewed: 0.4}
-    assert older_weights == weights
-    assert product_weights([]) == {}
+def test_product_weights_decay_and_a_disliked_product_counts_for_nothing_else() -> None:
+    purchased, disliked, liked, viewed = (uuid4() for _ in range(4))
+
+    weights = product_weights(
+        [
+            _entry(purchased, "purchase", 0),
+            _entry(purchased, "purchase", HISTORY_HALF_LIFE_DAYS),
+            _entry(disliked, "purchase", 0),
+            _entry(disliked, "dislike", 0),
+            _entry(liked, "like", HISTORY_HALF_LIFE_DAYS),
+            _entry(viewed, "view", 0),
+            _entry(viewed, "basket_add", 0),
+        ]
+    )
+
+    assert weights == {purchased: 1.5, disliked: -0.5, liked: 0.5, viewed: 0.7}
+
+
+def test_product_weights_do_not_depend_on_the_current_time() -> None:
+    first, second = uuid4(), uuid4()
+    history = [_entry(first, "purchase", 1), _entry(second, "like", 31)]
+    later = [replace(entry, age_days=entry.age_days + 200) for entry in history]
+
+    assert product_weights(later[::-1]) == product_weights(history)
+
+
+def test_returns_have_no_weight_in_a_vector() -> None:
+    returned = replace(_entry(uuid4(), "purchase", 0), quantity=-1, weight=0.0)
+
+    assert product_weights([returned]) == {}

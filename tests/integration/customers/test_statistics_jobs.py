@@ -15,7 +15,7 @@ from customers.recommendations.statistics.jobs import (
     update_product_neighbors,
     update_product_popularity,
 )
-from customers.recommendations.statistics.popularity import POPULARITY_HALF_LIFE_DAYS
+from customers.reference.history import POPULARITY_HALF_LIFE_DAYS
 from customers.services import consents
 from customers.tasks import update_recommendation_statistics
 from tests.factories.catalog import StoreFactory, create_products

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customers.recommendations import scoring
 from customers.recommendations.statistics.repeats import (
     DEFAULT_DISCOVERY_RATIO,
     MAX_PREDICTIONS,
@@ -18,6 +17,7 @@ from customers.recommendations.statistics.repeats import (
     count_test_window,
     segment_lifts,
 )
+from customers.reference.history import INTERACTION_WEIGHTS
 
 _counts = st.integers(0, 10**6)
 _increments = st.integers(1, 10**6)
@@ -190,7 +190,7 @@ def test_predictions_weight_interactions_like_served_recommendations() -> None:
         )
         return count_test_window([history], neighbors).predicted_hits
 
-    assert predicted_hits(weight=scoring.INTERACTION_WEIGHTS["view"]) == 1
+    assert predicted_hits(weight=INTERACTION_WEIGHTS["view"]) == 1
     assert predicted_hits(weight=2.0) == 0
 
 

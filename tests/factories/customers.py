@@ -31,6 +31,8 @@ from tests.factories.catalog import ProductFactory, StoreFactory
 CONSENTED_AT = datetime(2020, 1, 1, tzinfo=UTC)
 """Before every event of the tests."""
 _ACTOR = "user:test"
+_VERIFIED_AGE = 19
+"""Of customers whose province, and thereby legal age, is unknown."""
 _RULE_CRITERIA = ("product", "brand", "category", "strain_type", "min_thc_percentage")
 
 
@@ -64,7 +66,10 @@ class CustomerFactory(DjangoModelFactory[CustomerProfile]):
             ConsentFactory.create(customer=customer, purpose=purpose)
         if is_age_verified:
             return profiles.verify_age(
-                customer=customer, verification_method="in_person", by=_ACTOR
+                customer=customer,
+                verification_method="in_person",
+                by=_ACTOR,
+                verified_age=None if customer.province else _VERIFIED_AGE,
             )
         return customer
 

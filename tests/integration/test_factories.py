@@ -161,6 +161,12 @@ def test_verified_customer_has_the_legal_age_of_the_province() -> None:
     assert (customer.province, customer.verified_age) == ("ON", 19)
 
 
+def test_customer_of_an_unknown_province_can_be_verified() -> None:
+    customer = CustomerFactory.create(is_age_verified=True)
+
+    assert (customer.province, customer.verified_age) == ("", 19)
+
+
 def test_withdrawn_consent_unlinks_the_history() -> None:
     purchase = PurchaseFactory.create()
 

@@ -131,8 +131,10 @@ class CatalogSourceAdmin(ModelAdmin):
             obj.secret = form.cleaned_data["secret"]
         by: Any = request.user
         save_source(source=obj, by=by)
-        # The theme runs the actions of the submit line there.
-        super().save_model(request, obj, form, change)
+        # `super().save_model` would save the row again before it runs these actions.
+        for button in self.get_actions_submit_line(request, obj.pk):
+            if button.action_name in request.POST:
+                button.method(request, obj)
 
     def delete_model(self, request: HttpRequest, obj: CatalogSource) -> None:
         """Delete the source as an operation."""

@@ -25,18 +25,18 @@ def save_source(*, source: CatalogSource, by: AbstractBaseUser | None) -> None:
 
 
 def delete_source(*, source: CatalogSource, by: AbstractBaseUser) -> None:
-    """Delete a source."""
+    """Delete a source and its periodic task."""
     with operation(Operation.Kind.EDIT, actor=by, reason=f"deletion of the source {source.code}"):
+        _delete_schedule(source)
         source.delete()
 
 
 def _save_schedule(source: CatalogSource) -> None:
-    name = f"Catalogue: sync of {source.code}"
     if source.schedule is None:
-        PeriodicTask.objects.filter(name=name).delete()
+        _delete_schedule(source)
         return
     PeriodicTask.objects.update_or_create(
-        name=name,
+        name=_schedule_name(source),
         defaults={
             "task": _TASK,
             "crontab": source.schedule,
@@ -45,3 +45,11 @@ def _save_schedule(source: CatalogSource) -> None:
             "enabled": source.is_enabled,
         },
     )
+
+
+def _delete_schedule(source: CatalogSource) -> None:
+    PeriodicTask.objects.filter(name=_schedule_name(source)).delete()
+
+
+def _schedule_name(source: CatalogSource) -> str:
+    return f"Catalogue: sync of {source.code}"

@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models.signals import post_save
 from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from catalog.models import CatalogSource, LicenceHolder, SupplierListing
 from catalog.pipelines import SUPPLIER_PRODUCTS, pipeline_for
-from catalog.tasks import dry_run_catalog_source
+from catalog.services.sources import save_source
+from catalog.tasks import dry_run_catalog_source, sync_source
 from mlops.models import QuarantinedRecord, Run
 from mlops.pipelines.dry_run import dry_run_source
 from mlops.pipelines.errors import SourceBroken
@@ -200,6 +202,30 @@ def test_source_with_a_schedule_gets_a_periodic_task_instead_of_the_daily_sync(
     assert not tasks.exists()
 
 
+def test_source_is_saved_once_and_run_when_that_button_is_pressed(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued: list[str] = []
+    saved: list[str] = []
+
+    def record(instance: CatalogSource, **_: Any) -> None:
+        saved.append(instance.pk)
+
+    monkeypatch.setattr(sync_source, "delay", lambda **kwargs: queued.append(kwargs["code"]))
+    page = reverse("admin:catalog_catalogsource_change", args=["ocs"])
+    post_save.connect(record, CatalogSource)
+
+    try:
+        admin_client.post(
+            page, {**CHANGE_FORM, "label": "OCS", "catalog_catalogsource_save_and_run_now": "yes"}
+        )
+    finally:
+        post_save.disconnect(record, CatalogSource)
+
+    assert saved == ["ocs"]
+    assert queued == ["ocs"]
+
+
 def test_dry_run_is_shown_and_writes_nothing(
     admin_client: Client, supplier: SampleSupplier
 ) -> None:
@@ -224,6 +250,19 @@ def test_list_without_listings_can_be_deleted(admin_client: Client) -> None:
 
     assert response.status_code == 302
     assert not CatalogSource.objects.filter(pk="registry").exists()
+
+
+def test_deleted_source_leaves_no_periodic_task(admin_client: Client) -> None:
+    _add_list(admin_client, base_url="http://127.0.0.1:9/list.csv")
+    source = CatalogSource.objects.get(pk="registry")
+    source.schedule = CrontabSchedule.objects.create(minute="15", hour="*/6")
+    save_source(source=source, by=None)
+
+    admin_client.post(
+        reverse("admin:catalog_catalogsource_delete", args=["registry"]), {"post": "yes"}
+    )
+
+    assert not PeriodicTask.objects.filter(name="Catalogue: sync of registry").exists()
 
 
 def test_built_in_source_cannot_be_deleted(admin_client: Client) -> None:

@@ -128,9 +128,9 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
                 "title": "Merge these pairs?" if is_merge else "Keep these pairs apart?",
                 "opts": self.opts,
                 "rows": [
-                    (decision.pk, self.pair(decision), self.explanation(decision))
-                    for decision in queryset
+                    (self.pair(decision), self.explanation(decision)) for decision in queryset
                 ],
+                "selected_ids": [decision.pk for decision in queryset],
                 "is_merge": is_merge,
                 "action": request.POST["action"],
             }

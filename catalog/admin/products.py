@@ -363,9 +363,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         )
         # Both products are submitted; the pair is shown once, in the first row.
         rows = [
-            (product.pk, pair_html if index == 0 else "", "")
-            for index, product in enumerate(pair)
-            if product
+            (pair_html if index == 0 else "", "") for index, product in enumerate(pair) if product
         ]
         context = {
             **self.admin_site.each_context(request),
@@ -374,6 +372,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
             "is_merge": bool(action),
             "action": action,
             "rows": rows,
+            "selected_ids": [product.pk for product in pair if product],
         }
         return TemplateResponse(request, "admin/catalog/matchdecision/confirm.html", context)
 

@@ -236,6 +236,8 @@ class BusinessRuleAdmin(ModelAdmin):
                 "title": _("End now"),
                 "opts": self.opts,
                 "rules": selected,
+                "action": "end_now",
+                "selected_ids": [rule.pk for rule in selected],
             }
             return TemplateResponse(request, "admin/customers/businessrule/end_now.html", page)
         ended = end_rules(ids=[rule.pk for rule in selected], by=request.user, now=now)

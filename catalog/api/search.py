@@ -49,11 +49,11 @@ from config.api.pagination import (
 from config.api.parameters import parse_integer, reject_unknown_parameters
 from config.api.permissions import IsStaffClient
 from config.errors import BadInput
+from config.languages import LANGUAGES, parse_language
 from vectors import search as vector_search
 
 MAX_QUERY_LENGTH = 500
 MAX_REFERENCES = 10
-_LANGUAGES = ("en", "fr")
 _MAX_OFFSET = MAX_CANDIDATES * 1000
 _PARAMETERS = [
     OpenApiParameter(
@@ -67,7 +67,7 @@ _PARAMETERS = [
     OpenApiParameter(
         "language",
         str,
-        enum=_LANGUAGES,
+        enum=LANGUAGES,
         description="Language of the query; both languages are recognized without it.",
     ),
     OpenApiParameter(
@@ -298,8 +298,7 @@ class ProductSearchViewSet(GenericViewSet):
                 f"must have 1 to {MAX_QUERY_LENGTH} characters, unless a filter or `similar_to`"
                 " is set",
             )
-        if params.get("language", "en") not in _LANGUAGES:
-            raise BadInput("language", "must be en or fr")
+        parse_language(params.get("language", "en"))
         ignored = params.get("ignore_interpretations", "").split(",")
         return SearchQuery(
             text=text,

@@ -19,6 +19,7 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from catalog.models import Store
+from catalog.selectors.stores import all_stores
 from customers.models import ProductPopularity, Scenario
 from customers.recommendations import (
     FallbackLevel,
@@ -28,7 +29,6 @@ from customers.recommendations import (
     fallback_counts,
     feedback_counts,
 )
-from customers.selectors.stores import all_stores
 from mlops.admin.read_only import ReadOnlyAdmin
 
 _PERIODS = {"7": _("7 days"), "30": _("30 days")}

@@ -19,6 +19,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from catalog.models import Product
 from catalog.reference.provinces import PROVINCES
 from catalog.selectors.products import current_products
+from catalog.selectors.stores import all_stores
 from customers.models import BusinessRule, CustomerProfile, Scenario
 from customers.recommendations import (
     RecommendationLookupError,
@@ -27,7 +28,6 @@ from customers.recommendations import (
 )
 from customers.selectors.products import find_products_by_text
 from customers.selectors.profiles import find_customer_by_reference
-from customers.selectors.stores import all_stores
 from customers.services.access import log_access
 
 CANDIDATE_SOURCES: Mapping[str, tuple[Promise, str]] = {

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from catalog.reference.provinces import PROVINCES
+from catalog.selectors.stores import all_stores
 from config.errors import BadInput, CultivarError
 from customers.models import (
     ChatSession,
@@ -30,7 +31,6 @@ from customers.profile_export import export_customer_archive
 from customers.selectors.access_log import latest_accesses
 from customers.selectors.consents import active_purposes
 from customers.selectors.profiles import find_customer
-from customers.selectors.stores import all_stores
 from customers.services import consents, profiles
 from customers.services.access import log_access
 from mlops.admin.read_only import ReadOnlyAdmin, ReadOnlyInline, pretty_json

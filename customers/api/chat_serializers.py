@@ -4,12 +4,12 @@ from typing import ClassVar
 
 from rest_framework import serializers
 
+from catalog.selectors.stores import all_stores
 from config.api.keys import Audience
 from config.api.serializers import ModelResponseSerializer, ResponseSerializer
 from customers.api.serializers import LANGUAGES, verified_audience
 from customers.models import ChatMessage, ChatSession, MessageFeedback
 from customers.selectors.profiles import all_customers
-from customers.selectors.stores import all_stores
 from customers.services.chats import MAX_COMMENT_LENGTH, MAX_MESSAGE_LENGTH
 
 _SESSION_FIELDS = (

@@ -10,12 +10,12 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from catalog.models import Store
 from catalog.reference.provinces import PROVINCES
 from catalog.selectors import product_ids_by_reference
+from catalog.selectors.stores import find_store
 from config.api.keys import ApiClient, Audience
 from config.api.parameters import parse_integer, reject_unknown_parameters
 from config.errors import BadInput
 from customers.models import Scenario
 from customers.recommendations import RecommendationRequest
-from customers.selectors.stores import find_store
 
 MAX_RESULTS = 50
 _DEFAULT_RESULTS = 10

@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from catalog.reference.provinces import PROVINCES
+from catalog.selectors.stores import all_stores
 from config.api.keys import Audience
 from config.api.serializers import ModelResponseSerializer, ResponseSerializer
 from customers.external_ids import MAX_EXTERNAL_ID_LENGTH
 from customers.models import Consent, ConsentText, CustomerProfile, Interaction, Purchase
 from customers.selectors.consents import active_purposes
-from customers.selectors.stores import all_stores
 from customers.services.profiles import (
     LEGAL_AGES,
     STRAIN_TYPES,

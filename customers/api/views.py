@@ -19,6 +19,7 @@ from config.api.parameters import reject_unknown_parameters
 from config.api.permissions import has_scope
 from config.api.problem_responses import documented_problem
 from config.errors import BadInput, Conflict
+from config.languages import parse_language
 from customers.api import customer_examples as examples
 from customers.api.parameters import CustomerDataViewSet, get_customer, parse_body, parse_uuid
 from customers.api.serializers import (
@@ -425,9 +426,7 @@ class ConsentTextsView(ConditionalView):
         Show the text to the customer and send its version with the consent. Every key may read it.
         """
         reject_unknown_parameters(request.query_params, known={"language"})
-        language = request.query_params.get("language", "en")
-        if language not in ("en", "fr"):
-            raise BadInput("language", "must be en or fr")
+        language = parse_language(request.query_params.get("language", "en"))
         context = {"request": request, "language": language}
         serializer: Any = ConsentTextSerializer(current_consent_texts(), many=True, context=context)
         return Response({"results": serializer.data})

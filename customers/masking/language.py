@@ -6,7 +6,8 @@ from functools import cache
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-LANGUAGES = ("en", "fr")
+from config.languages import LANGUAGES
+
 MIN_CONFIDENCE = 0.55
 """Below this probability the language is undecided: "Hi" and "OK" occur in both languages."""
 _MAX_CHARACTERS = 1000

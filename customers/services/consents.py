@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from config.errors import BadInput
+from config.languages import parse_language
 from customers.models import (
     ChatSession,
     Consent,
@@ -47,8 +48,7 @@ def give_consent(  # noqa: PLR0913  # keyword-only
     text = ConsentText.objects.filter(purpose=purpose, version=version).first()
     if text is None:
         raise BadInput("version", "is not a version of the text of this purpose")
-    if language not in ("en", "fr"):
-        raise BadInput("language", "must be en or fr")
+    parse_language(language)
     active = Consent.objects.filter(customer=profile, purpose=purpose, withdrawn_at=None).first()
     if active and active.text_id == text.pk:
         return active

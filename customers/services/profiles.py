@@ -13,6 +13,7 @@ from catalog.ingest.vocabulary import CATEGORIES
 from catalog.models import Store
 from catalog.reference.provinces import PROVINCES
 from config.errors import BadInput, Conflict
+from config.languages import parse_language
 from customers.external_ids import MAX_EXTERNAL_ID_LENGTH, normalize_external_id
 from customers.models import CustomerProfile
 from customers.services.access import log_access
@@ -52,7 +53,7 @@ def register_customer(  # noqa: PLR0913  # keyword-only
     if not external_id or len(external_id) > MAX_EXTERNAL_ID_LENGTH:
         raise BadInput("external_id", f"must have 1 to {MAX_EXTERNAL_ID_LENGTH} characters")
     province = _parse_province(province) if province else ""
-    language = _parse_language(language)
+    language = parse_language(language)
     new_id = uuid4()
     profile = CustomerProfile(
         pk=new_id,
@@ -183,12 +184,6 @@ def _parse_province(value: Any) -> str:
     return str(value)
 
 
-def _parse_language(value: Any) -> str:
-    if value not in ("en", "fr"):
-        raise BadInput("language", "must be en or fr")
-    return str(value)
-
-
 def _parse_store(value: Any) -> Store | None:
     if value is None or isinstance(value, Store):
         return value
@@ -200,7 +195,7 @@ def _parse_store(value: Any) -> Store | None:
 
 _PROFILE_FIELD_PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "province": _parse_province,
-    "language": _parse_language,
+    "language": parse_language,
     "store": _parse_store,
 }
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from config.languages import LANGUAGES
 from tests.bench.comparison import Comparison
 from tests.bench.ranking import ndcg, recall
 
@@ -20,7 +21,6 @@ SIZE = 20
 """Number of results that recall is measured on."""
 QUERIES = Path(__file__).parent.parent / "samples" / "search" / "queries.jsonl"
 SOURCES = ("ocs", "ocs-wholesale", "aglc", "sqdc")
-_LANGUAGES = ("en", "fr")
 _NDCG_RANK = 10
 _WORST_SHOWN = 10
 _MAX_GRADE = 3
@@ -96,7 +96,7 @@ def measure(
         )
     ]
     for name, ranked in rankings.items():
-        for language in _LANGUAGES:
+        for language in LANGUAGES:
             in_language = [item for item in ranked if item.query.language == language]
             if in_language:
                 lines += _language_metrics(name, language, in_language, size)
@@ -137,7 +137,7 @@ def _language_metrics(
 def _language_difference(ranked: Sequence[RankedQuery]) -> list[Comparison]:
     by_language = {
         language: [item.ndcg for item in ranked if item.query.language == language]
-        for language in _LANGUAGES
+        for language in LANGUAGES
     }
     if not all(by_language.values()):
         return []
@@ -180,7 +180,7 @@ def read_judgments(path: Path) -> list[JudgedQuery]:
             ) from error
         grades = list(query.relevant.values())
         has_valid_grades = all(type(g) is int and 0 <= g <= _MAX_GRADE for g in grades)
-        if query.language not in _LANGUAGES or not any(grades) or not has_valid_grades:
+        if query.language not in LANGUAGES or not any(grades) or not has_valid_grades:
             raise ValueError(
                 f"line {number}: language is en or fr, grades are 0 to {_MAX_GRADE},"
                 " and at least one SKU is relevant"

@@ -1,6 +1,5 @@
 """Encoder protocols, and the combination of text and feature vectors."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -59,9 +58,3 @@ def normalize_rows(rows: Vectors) -> Vectors:
     lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     scaled: Vectors = (rows / np.where(lengths == 0, 1, lengths)).astype(np.float32)
     return scaled
-
-
-def encoder_fingerprint(encoder: Encoder, *, layout: str) -> str:
-    """Return 12 hex digits over encoder, revision, dimension and feature layout."""
-    values = f"{encoder.id}|{encoder.revision}|{encoder.dimension}|{layout}|{DEFAULT_TEXT_WEIGHT}"
-    return hashlib.sha256(values.encode()).hexdigest()[:12]

@@ -10,7 +10,7 @@ from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vectors.encoders.base import combine, encoder_fingerprint, normalize_rows
+from vectors.encoders.base import combine, normalize_rows
 from vectors.encoders.features import FeatureLayout
 from vectors.encoders.text import NAME, MiniLmEncoder, minilm_encoder
 from vectors.errors import ModelMissing
@@ -115,13 +115,3 @@ def test_text_and_features_combine_to_unit_rows() -> None:
 
     assert combined.shape == (2, 8)
     assert np.allclose(np.linalg.norm(combined, axis=1), 1)
-
-
-@pytest.mark.usefixtures("text_model")
-def test_fingerprint_depends_on_the_layout() -> None:
-    encoder = minilm_encoder()
-
-    fingerprint = encoder_fingerprint(encoder, layout="a")
-
-    assert len(fingerprint) == 12
-    assert fingerprint != encoder_fingerprint(encoder, layout="b")

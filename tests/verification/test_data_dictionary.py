@@ -13,8 +13,8 @@ from config.management.commands.data_dictionary import (
 # Columns of these tables without a comment.
 _UNCOMMENTED = """
 SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-WHERE c.relname = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
-  AND col_description(c.oid, a.attnum) IS NULL
+WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY(%s)
+  AND a.attnum > 0 AND NOT a.attisdropped AND col_description(c.oid, a.attnum) IS NULL
 ORDER BY 1, 2
 """
 

@@ -56,10 +56,11 @@ from config.clients.redis import quick_redis
 name = sys.argv[1]
 processes, threads, rounds = map(int, sys.argv[2:])
 cache = ResponseCache(prefix=name)
+lifetime = 1.0
 def compute():
     quick_redis().call(lambda client: client.incr(f"{name}:computed"))
     time.sleep(0.05)  # as long as a response takes on a busy machine
-    return RenderedResponse(b"body" * 2500, "etag", frozenset(), 1.0)
+    return RenderedResponse(b"body" * 2500, "etag", frozenset(), lifetime)
 def request(failed):
     try:
         cache.get_or_compute(owner="owner", field="field", compute=compute)
@@ -67,6 +68,7 @@ def request(failed):
         failed.append(1)
         raise
 for _ in range(rounds):
+    cache.remove("owner")
     request([])
     time.sleep(1.1)
     quick_redis().call(lambda client: client.set(f"{name}:computed", 0))
@@ -76,6 +78,7 @@ for _ in range(rounds):
     for _ in range(processes):
         child = os.fork()
         if not child:
+            lifetime = 60.0  # what is computed now does not expire before the last request
             os.close(start_writer)
             while not is_listening():
                 time.sleep(0.01)

@@ -25,9 +25,10 @@ class ProductRecord:
 
     `thc_low`, `thc_high`, `cbd_low` and `cbd_high` are ends in percent; `thc` and `cbd` are texts
     of any unit; `lot_thc` and `lot_cbd` were typed by store staff from the lot in stock. `price` is
-    None for a source without prices. `event_at` is the source's own time of change; `lot` is
-    the lot or batch of a row of which a product may have several. `flags` are doubts of the file
-    reader. `defect` is the reason why the record's shape is wrong; "": none.
+    None for a source without prices. `stock` is the text of a stock column, `in_stock` the source's
+    own statement. `event_at` is the source's own time of change; `lot` is the lot or batch of a row
+    of which a product may have several. `flags` are doubts of the file reader. `defect` is the
+    reason why the record's shape is wrong; "": none.
     """
 
     source: str
@@ -55,6 +56,7 @@ class ProductRecord:
     lot_cbd: str = ""
     price: str | None = ""
     in_stock: bool | None = None
+    stock: str = ""
     url: str = ""
     terpenes: tuple[str, ...] = ()
     terpene_source: str = ""
@@ -66,7 +68,12 @@ class ProductRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanListing:
-    """A cleaned listing; its fields are columns of `supplier_listings`."""
+    """
+    A cleaned listing; its fields are columns of `supplier_listings`.
+
+    flags: doubts of the cleaning by code. doubts: the values that were left open or changed, each
+    as "field: text as written: reason".
+    """
 
     source: str
     external_id: str
@@ -93,6 +100,7 @@ class CleanListing:
     lot_thc: Decimal | None = None
     lot_cbd: Decimal | None = None
     in_stock: bool | None = None
+    stock_quantity: Decimal | None = None
     terpenes: tuple[str, ...] = ()
     terpene_source: str | None = None
     strain: str | None = None
@@ -101,6 +109,7 @@ class CleanListing:
     effects: tuple[str, ...] = ()
     effects_source: str | None = None
     flags: tuple[str, ...] = field(default=())
+    doubts: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Catalogue vocabulary: categories, strain types, product forms, and suppliers' words for them."""
 
 import re
+from functools import lru_cache
 
 STRAIN_TYPES = {
     "indica": "indica",
@@ -74,6 +75,7 @@ _TAKES_PRECEDENCE_OVER = {
 }
 
 
+@lru_cache(maxsize=4096)  # a feed has few categories and many products
 def find_category(text: str) -> str | None:
     """Return the catalogue category of a supplier's text; None when it names none or several."""
     words = " ".join(text.replace("_", " ").lower().split())
@@ -133,6 +135,7 @@ _FORMS = {
 }
 
 
+@lru_cache(maxsize=4096)
 def product_form(category: str) -> str:
     """Return the form of a supplier's category: edible, topical, flower, concentrate or ""."""
     words = category.lower()

@@ -81,6 +81,12 @@ class SupplierListing(models.Model):
     in_stock = models.BooleanField(
         null=True, db_comment="whether the source has it; NULL: not stated"
     )
+    stock_quantity = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        db_comment="quantity that the source has; NULL: not stated",
+    )
     url = models.TextField("URL", null=True, db_comment="page of the product at the source")
     terpenes = ArrayField(
         models.CharField(max_length=40),
@@ -113,6 +119,12 @@ class SupplierListing(models.Model):
         default=list,
         db_default=Value("{}"),
         db_comment="doubts of the cleaning, by code",
+    )
+    doubts = ArrayField(
+        models.TextField(),
+        default=list,
+        db_default=Value("{}"),
+        db_comment="values left open or changed in cleaning: field, text as written, reason",
     )
     content_hash = models.CharField(max_length=64, db_comment="hash of the values, to find changes")
     run = models.ForeignKey(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from catalog.reference.strains import name_key
 
+# Without them "β-pinene" would be the alpha form, which is meant where no letter is stated.
+_GREEK_LETTERS = str.maketrans({"α": "alpha-", "β": "beta-", "δ": "delta-", "γ": "gamma-"})
 TABLE = Path(__file__).with_name("terpenes.csv")
 
 
@@ -37,8 +39,8 @@ def terpenes() -> dict[str, Terpene]:
 
 
 def terpene_key(name: str) -> str | None:
-    """Return the key of a terpene named in English or French; None when unknown."""
-    return _by_alias().get(name_key(name))
+    """Return the key of a terpene named in English or French ("β-pinène"); None when unknown."""
+    return _by_alias().get(name_key(name.lower().translate(_GREEK_LETTERS)))
 
 
 @cache

@@ -9,8 +9,10 @@ from itertools import islice
 from django.db import connection
 from django.utils import timezone
 
-from catalog.ingest.cleaning.listing import parse_price
+from catalog.ingest.cleaning.potency import read_potency
+from catalog.ingest.cleaning.prices import read_price
 from catalog.ingest.records import ProductRecord
+from catalog.ingest.vocabulary import product_form
 from catalog.models import CatalogSource
 from mlops.models import Run
 from mlops.pipelines.errors import FeedSuspicious, RecordRejected
@@ -39,6 +41,8 @@ class FeedSurvey:
 class _SurveyTotals:
     records: int = 0
     unusable: int = 0
+    flower_potencies: int = 0
+    max_flower_potency: Decimal = Decimal(0)
     newest_event_at: datetime | None = None
 
 
@@ -48,7 +52,8 @@ def survey_feed(
     """
     Read a whole feed before any of it is used.
 
-    Objects when more listings would be gone, or more prices jump, than the source allows. Raises
+    Objects when more listings would be gone, or more prices jump, than the source allows, and when
+    THC of all flower is below 1 %. Raises
     FeedSuspicious when more than half of the records lack name or price: the format has changed.
     """
     totals = _SurveyTotals()
@@ -58,9 +63,8 @@ def survey_feed(
             f"{totals.unusable} of {totals.records} records of {source} lack name or price; "
             "its format may have changed."
         )
-    return FeedSurvey(
-        objection=_objection(source, is_partial=is_partial), newest_event_at=totals.newest_event_at
-    )
+    objection = _fraction_objection(source, totals) or _objection(source, is_partial=is_partial)
+    return FeedSurvey(objection=objection, newest_event_at=totals.newest_event_at)
 
 
 def conclude_feed(*, source: str, survey: FeedSurvey, run: Run) -> int:
@@ -123,6 +127,9 @@ def _survey_records(
         price, has_price = _parse_record_price(record)
         totals.records += 1
         totals.unusable += bool(record.defect) or not record.name.strip() or not has_price
+        if (potency := _flower_potency(record)) is not None:
+            totals.flower_potencies += 1
+            totals.max_flower_potency = max(totals.max_flower_potency, potency)
         if record.event_at and (
             totals.newest_event_at is None or record.event_at > totals.newest_event_at
         ):
@@ -146,9 +153,33 @@ def _parse_record_price(record: ProductRecord) -> tuple[Decimal | None, bool]:
     if record.price is None:
         return None, True
     try:
-        return parse_price(record.price), True
+        return read_price(record.price, language=record.language).price, True
     except RecordRejected:
         return None, False
+
+
+def _flower_potency(record: ProductRecord) -> Decimal | None:
+    """Return the highest THC percentage that a record of flower states."""
+    text = record.thc or record.thc_high or record.thc_low
+    if not text or product_form(record.category) != "flower":
+        return None
+    try:
+        reading = read_potency(
+            text, field="thc", language=record.language, context={"category": record.category}
+        )
+    except RecordRejected:
+        return None
+    return reading.low if reading.high is None else reading.high
+
+
+def _fraction_objection(source: str, totals: _SurveyTotals) -> str:
+    """Object to flower without THC: 22.5 % that a workbook stores as 0.225."""
+    if totals.flower_potencies < _MIN_LISTINGS or totals.max_flower_potency >= 1:
+        return ""
+    return (
+        f"THC of all {totals.flower_potencies} flowers of {source} is below 1 %; "
+        "its column may contain fractions (0.225 for 22.5 %): set the unit of the column."
+    )
 
 
 def _objection(source: str, *, is_partial: bool) -> str:

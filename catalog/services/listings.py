@@ -48,6 +48,7 @@ COLUMNS = (
     "price",
     "price_kind",
     "in_stock",
+    "stock_quantity",
     "url",
     "terpenes",
     "terpene_source",
@@ -57,6 +58,7 @@ COLUMNS = (
     "effects",
     "effects_source",
     "flags",
+    "doubts",
     "content_hash",
 )
 _KEY_INDEXES = [COLUMNS.index(name) for name in ("source", "external_id", "language")]
@@ -206,7 +208,7 @@ def listing_row(listing: CleanListing) -> Row:
         **_potency_columns("thc", listing.thc),
         **_potency_columns("cbd", listing.cbd),
     }
-    for name in ("measures", "terpenes", "lineage", "effects", "flags"):
+    for name in ("measures", "terpenes", "lineage", "effects", "flags", "doubts"):
         values[name] = list(values[name])
     content = json.dumps(values, sort_keys=True, default=str)
     values["content_hash"] = hashlib.sha256(content.encode()).hexdigest()

@@ -1,157 +1,170 @@
-"""Cannabinoid amounts in a text: range, unit and bounds of the cannabinoid wanted."""
+"""
+Cannabinoid amounts in a text: range, unit and bounds of the cannabinoid wanted.
 
+The scanner cuts a text into items; here each amount gets the label beside it.
+"""
+
+import itertools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from catalog.ingest.cleaning.numbers import NUMBER, read_number
+from catalog.ingest.cleaning.amount_scanner import (
+    JOINING_SEPARATORS,
+    Amount,
+    Item,
+    Scanner,
+    mark_text,
+)
+from catalog.ingest.cleaning.numbers import read_number, tokenize
 from mlops.pipelines.errors import RecordRejected
 
-_UNIT_WORD = (
-    r"(?:unit[ée]?s?|un\.?|each|ea\.?|chacune?|pi[eè]ces?|pcs?|pc|caps?(?:ules?)?|g[ée]lules?|pills?"
-    r"|softgels?|gumm(?:y|ies)|chews?|servings?|portions?|doses?|comprim[ée]s?|bonbons?|spray"
-    r"|pulv[ée]risation)"
-)
-_PACK_WORD = (
-    r"(?:packages?|pkg|packs?|pk|paquets?|emballages?|containers?|contenants?|bottles?|bouteilles?"
-    r"|cans?|canettes?|bars?|tablettes?|jars?|pots?|total)"
-)
-_OF_CANNABINOID = r"(?:(?:of |de )?(?:thc|cbd)\s*)?"
-_UNITS = {
-    "mg/g": r"mg\s*(?:/|per|par|of thc per)\s*(?:g\b|gr\b|gram(?:me)?s?)",
-    "mg/ml": r"mg\s*(?:/|per|par)\s*(?:ml|millilit(?:er|re)s?)\b",
-    "mg/unit": rf"mg\s*{_OF_CANNABINOID}(?:/|per|par|\b)\s*{_UNIT_WORD}\b",
-    "mg/package": rf"mg\s*{_OF_CANNABINOID}(?:/|per|par|\b)\s*{_PACK_WORD}\b",
-    "mcg": r"(?:mcg|µg|μg|ug)\b",
-    "mg": r"(?:mg|milligram(?:me)?s?)\b",
-    "g": r"(?:g|grams?|grammes?)\b",
-    "%": r"(?:%\s*(?:[wm]/[wm]\b)?|percent\b|per cent\b|pour cent\b|p\. ?cent\b|pct\b)",
-}
-_UNIT = "|".join(_UNITS.values())
-_SIGN = (
-    r"(?P<sign><=?|≤|>=?|≥|~|±|less than|under|moins d[e']|up to|jusqu'?[àa]|maximum|max\.?"
-    r"|more than|over|plus d[e']|at least|au moins|min(?:imum)?\.?|environ|approx\.?|about)?\s*"
-)
-_MULTIPLIER = r"(?:(?P<count>\d{1,3})\s*[x×*]\s*)?"
-_RANGE_SEPARATOR = r"\s*(?:-|to|à|et(?=\s*\d)|and(?=\s*\d))\s*"
-_AMOUNT = re.compile(
-    rf"{_SIGN}{_MULTIPLIER}(?P<minus>(?<![\d%a-z)] )(?<![\d%a-z)])-\s*)?(?P<low>{NUMBER})\s*"
-    rf"(?:(?P<low_unit>{_UNIT})?{_RANGE_SEPARATOR}(?P<high_minus>-\s*)?(?P<high>{NUMBER}))?\s*"
-    rf"(?P<unit>{_UNIT})?(?:\s*[x×]\s*(?P<times>\d{{1,3}})\b(?!\s*(?:mg|%)))?"
-    r"(?P<plus>\s*(?:\+|or more|ou plus|et plus|minimum|min\b))?"
-    r"(?P<max>\s*(?:max(?:imum)?\b|or less|ou moins))?"
-)
-_LABEL = re.compile(
-    r"\b(?:total\s+)?(delta[- ]?(?:8|10)[- ]?thc|d8[- ]?thc|thca|thcv|thc|cbda|cbdv|cbd|cbga|cbg"
-    r"|cbn|cbc|tac|cannabinoids?|cannabino[iï]des?|terp[eè]nes?)\b(?:-(?=[\d.]))?"
-)
-_RATIO = re.compile(r"\d+(?:[.,]\d+)?\s*:\s*\d+(?:[.,]\d+)?(?:\s*:\s*\d+)*")
-_DELTA_9 = re.compile(r"(?:delta|δ|\bd)[- ]?9[- ]?(?=thc)")
-_UPPER_BOUND_SIGNS = ("<", "<=", "≤", "less", "under", "moins", "up", "jusqu", "max")
-_LOWER_BOUND_SIGNS = (">", ">=", "≥", "more", "over", "plus", "at", "au", "min")
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """Both ends of a range, in `unit` ("": none stated), with flags of bounds and counts."""
-
-    ends: tuple[Decimal, Decimal]
-    unit: str
-    flags: tuple[str, ...] = ()
-
-    def scaled(self, factor: Decimal) -> "Amount":
-        """Return the same amount in another unit."""
-        return replace(self, ends=(self.ends[0] * factor, self.ends[1] * factor))
+_SINGLE_AMOUNT = re.compile(r"(\d+(?:[.,]\d+)?) ?(%|mg|)")
 
 
 def parse_amounts(text: str, *, field: str, language: str) -> list[Amount]:
     """
     Return the amounts of one cannabinoid in normalized text.
 
-    field: "thc" or "cbd". Labels either all precede their amounts ("thc 20 % cbd 1 %") or all
-    follow them ("10 mg thc, 5 mg cbd"); amounts labeled with another cannabinoid are left out.
-    Raises RecordRejected for negative amounts and for texts about other cannabinoids only.
+    field: "thc" or "cbd". An amount belongs to the label beside it; amounts of other cannabinoids
+    are left out. Flags beside those of bounds: "label_apart" (words stand between amount and
+    label), "unlabeled" (the text has words and no label), "per_serving".
+    Raises RecordRejected: negative, a tolerance, a sum of cannabinoids, other cannabinoids only.
     """
-    text = _DELTA_9.sub("", _RATIO.sub(" ", text))
-    labels = [(match.start(), match[1]) for match in _LABEL.finditer(text)]
-    unlabeled_text = _LABEL.sub(lambda match: " " * len(match[0]), text)
-    amounts = list(_find_amounts(unlabeled_text, field, language))
-    if not labels:
-        return [amount for _, amount in amounts]
-    if field not in {label for _, label in labels}:
-        raise RecordRejected(f"states {labels[0][1]} only", field)
-    if not amounts:
-        return []
-    labels_precede = labels[0][0] < amounts[0][0]
-    labeled = [
-        amount
-        for position, amount in amounts
-        if _nearest_label(labels, position, precedes=labels_precede) == field
-    ]
-    if not labeled and len(labels) > 1:
-        raise RecordRejected("does not state which amount is of which cannabinoid", field)
-    return labeled
-
-
-def _nearest_label(labels: list[tuple[int, str]], position: int, *, precedes: bool) -> str | None:
-    if precedes:
-        return next((label for at, label in reversed(labels) if at < position), None)
-    return next((label for at, label in labels if at > position), None)
-
-
-def _find_amounts(text: str, field: str, language: str) -> Iterator[tuple[int, Amount]]:
-    """Yield each amount with its position in the text."""
-    for match in _AMOUNT.finditer(text):
-        unit = _match_unit(match, field)
-        if match["minus"] or match["high_minus"]:
-            raise RecordRejected("is negative", field)
-        if match["sign"] == "±":
-            raise RecordRejected("is a tolerance, not an amount", field)
-        following = text[match.end() : match.end() + 12].strip()
-        if not unit and re.match(r"[a-zà-ÿ/°#]", following):
-            continue  # the number counts something else: "2 pack", "12 cbd"
-        low, high = (
-            read_number(number, field=field, language=language, may_have_thousands=unit != "%")
-            for number in (match["low"], match["high"] or match["low"])
+    if match := _SINGLE_AMOUNT.fullmatch(text):  # most columns contain nothing else
+        reading = read_number(
+            match[1], field=field, language=language, may_have_thousands=match[2] != "%"
         )
-        flags = list(_bound_flags(match))
-        if low > high:
-            low, high = high, low
-            flags.append("ends_reversed")
-        if match["count"] or (match["times"] and unit):
-            unit = "mg/unit" if unit == "mg" else unit
-            flags.append("multipack")
-        if unit == "mg" and re.match(r".*\b(?:each|chacune?s?)\b", text[: match.start()]):
-            unit = "mg/unit"
-        yield match.start("low"), _in_milligrams(Amount((low, high), unit, tuple(flags)))
+        return [Amount((reading.value, reading.value), match[2], reading.flags)]
+    marked, labels = mark_text(text)
+    scanner = Scanner(tokenize(marked), labels, field, language)
+    items = list(scanner.items())
+    if not labels:
+        amounts = _unlabeled_amounts(items, field)
+    elif field not in labels:
+        raise RecordRejected(f"states {labels[0]} only", field)
+    else:
+        amounts = _labeled_amounts(_segments(items), field)
+    amounts = _without_pieces(amounts)
+    # "3 mg THC each | CBD: 1 mg": a basis stated for one cannabinoid counts for all.
+    is_per_unit = scanner.has_each or (
+        len(set(labels)) > 1
+        and any(item.amount is not None and item.amount.unit == "mg/unit" for item in items)
+    )
+    if is_per_unit:
+        return [replace(a, unit="mg/unit") if a.unit == "mg" else a for a in amounts]
+    return amounts
 
 
-def _in_milligrams(amount: Amount) -> Amount:
-    """Convert grams and micrograms to milligrams; other units stay."""
-    factor = {"g": Decimal(1000), "mcg": Decimal("0.001")}.get(amount.unit)
-    return replace(amount.scaled(factor), unit="mg") if factor else amount
+def _without_pieces(amounts: list[Amount]) -> list[Amount]:
+    """Leave out the amount of a piece beside that of the package: "500 mg (50 x 10 mg)"."""
+    pieces = [amount for amount in amounts if amount.count and amount.unit == "mg/unit"]
+    totals = [amount for amount in amounts if amount not in pieces]
+    if len(pieces) != 1 or len(totals) != 1 or totals[0].unit not in ("mg", "mg/package"):
+        return amounts
+    piece, total = pieces[0], totals[0]
+    if total.ends != piece.scaled(Decimal(piece.count or 1)).ends:
+        return amounts
+    return [replace(total, unit="mg/package").flagged("multipack")]
 
 
-def _match_unit(match: re.Match[str], field: str) -> str:
-    low_unit = _unit_name(match["low_unit"])
-    unit = _unit_name(match["unit"])
-    if low_unit and unit and low_unit != unit:
-        raise RecordRejected("contains two different units", field)
-    return unit or low_unit
+def _unlabeled_amounts(items: list[Item], field: str) -> list[Amount]:
+    """Return amounts of a text without labels: a column states what they are of."""
+    amounts = [item.amount for item in items if item.amount]
+    if all(item.kind != "word" for item in items):
+        return amounts
+    amounts = [amount for amount in amounts if amount.unit]
+    if amounts and field != "thc":
+        raise RecordRejected(f"does not name {field.upper()}", field)
+    return [amount.flagged("unlabeled") for amount in amounts]
 
 
-def _unit_name(text: str | None) -> str:
-    if not text:
-        return ""
-    return next((name for name, pattern in _UNITS.items() if re.fullmatch(pattern, text)), "")
+@dataclass(slots=True)
+class _Segment:
+    """Items between two separators, with the separator before them."""
+
+    separator: str
+    items: list[Item]
+
+    @property
+    def labels(self) -> list[str]:
+        return [item.text for item in self.items if item.kind == "label"]
+
+    @property
+    def has_amount(self) -> bool:
+        return any(item.kind == "amount" for item in self.items)
 
 
-def _bound_flags(match: re.Match[str]) -> Iterator[str]:
-    sign = match["sign"] or ""
-    if sign.startswith(_UPPER_BOUND_SIGNS) or match["max"]:
-        yield "upper_bound"
-    elif sign.startswith(_LOWER_BOUND_SIGNS) or match["plus"]:
-        yield "lower_bound"
-    elif sign:
-        yield "approximate"
+def _segments(items: list[Item]) -> list[_Segment]:
+    segments = [_Segment("", [])]
+    for item in items:
+        if item.kind == "separator":
+            segments.append(_Segment(item.text, []))
+        else:
+            segments[-1].items.append(item)
+    if not any(segment.labels and segment.has_amount for segment in segments):
+        # "THC | 20 %": labels and amounts stand in segments of their own.
+        return [_Segment("", [item for item in items if item.kind != "separator"])]
+    return segments
+
+
+def _labeled_amounts(segments: list[_Segment], field: str) -> list[Amount]:
+    amounts: list[Amount] = []
+    for index, segment in enumerate(segments):
+        if not segment.labels:
+            continue
+        if not segment.has_amount:
+            _check_not_shared(segments, index, field)
+        elif field in segment.labels:
+            amounts += _amounts_of_segment(segment.items, field)
+    return amounts
+
+
+def _check_not_shared(segments: list[_Segment], index: int, field: str) -> None:
+    """Reject "1000 mg THC / CBD" and "THC + CBD 20 mg": one amount of two cannabinoids."""
+    before = segments[index - 1] if index else None
+    after = segments[index + 1] if index + 1 < len(segments) else None
+    if not any(item.kind == "word" for item in segments[index].items):
+        for neighbor, separator in (
+            (before, segments[index].separator),
+            (after, after and after.separator),
+        ):
+            if (
+                neighbor
+                and separator in JOINING_SEPARATORS
+                and neighbor.labels
+                and neighbor.has_amount
+                and field in (*neighbor.labels, *segments[index].labels)
+            ):
+                raise RecordRejected("is one amount of several cannabinoids", field)
+
+
+def _amounts_of_segment(items: list[Item], field: str) -> list[Amount]:
+    positions = [index for index, item in enumerate(items) if item.kind in ("label", "amount")]
+    kinds = [items[index].kind for index in positions]
+    labels_precede = kinds[0] == "label"
+    if kinds.count("label") > 1:
+        has_pair = any(a == b == "label" for a, b in itertools.pairwise(kinds))
+        if has_pair or kinds[-1] == kinds[0]:
+            raise RecordRejected("does not state which amount is of which cannabinoid", field)
+    amounts: list[Amount] = []
+    for index in positions:
+        amount = items[index].amount
+        if amount is None:
+            continue
+        label_at = _label_position(items, index, precedes=labels_precede)
+        if items[label_at].text != field:
+            continue
+        between = items[min(index, label_at) + 1 : max(index, label_at)]
+        if any(item.kind == "word" for item in between):
+            amount = amount.flagged("label_apart") if amount.unit else None
+        if amount:
+            amounts.append(amount)
+    return amounts
+
+
+def _label_position(items: list[Item], index: int, *, precedes: bool) -> int:
+    before = [at for at in range(index) if items[at].kind == "label"]
+    after = [at for at in range(index + 1, len(items)) if items[at].kind == "label"]
+    nearest = before[-1:] or after[:1] if precedes else after[:1] or before[-1:]
+    return nearest[0]

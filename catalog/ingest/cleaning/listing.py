@@ -1,48 +1,84 @@
-"""Listing cleaner: a source record into a clean listing, or rejected with field and reason."""
+"""
+Listing cleaner: a source record into a clean listing, or rejected with field and reason.
+
+A record is rejected without a usable name or category. Every other value that cannot be read stays
+open: the listing is stored, with a flag and with the field, text and reason.
+"""
 
 import re
-from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
 
 from django.utils import timezone
 from stdnum import ean
 
-from catalog.ingest.cleaning.names import name_measures, read_name
-from catalog.ingest.cleaning.numbers import NO_VALUE
-from catalog.ingest.cleaning.potency import read_potency
-from catalog.ingest.cleaning.sizes import SizeReading, read_size
+from catalog.ingest.cleaning.names import clean_text, name_measures, read_name
+from catalog.ingest.cleaning.numbers import NO_VALUE, normalize_text, read_number, round_to
+from catalog.ingest.cleaning.potency import PotencyReading, read_potency
+from catalog.ingest.cleaning.prices import read_price
+from catalog.ingest.cleaning.sizes import SizeReading, may_be_one_piece, read_size
+from catalog.ingest.cleaning.stock import StockReading, read_stock
 from catalog.ingest.cleaning.types import read_strain_type
 from catalog.ingest.records import CleanListing, Potency, PotencyUnit, ProductRecord
 from catalog.ingest.vocabulary import MILLIGRAM_CATEGORIES, find_category
 from catalog.reference.equivalents import dried_equivalent
 from mlops.pipelines.errors import RecordRejected
 
-_PRICE = re.compile(r"^(?:CAD)?\s*\$?\s*(\d{1,7}(?:[.,]\d{1,2})?)\s*\$?$")
 _GTIN_AS_NUMBER = re.compile(r"\d{12,14}\.0+|\d\.\d{10,13}[eE]\+1[1-3]")
-_MAX_PERCENT = Decimal(100)
 _MILLIGRAM_UNITS: dict[str | None, PotencyUnit] = {
     "unit": "mg_per_unit",
     "package": "mg_per_package",
     "ml": "mg_per_ml",
     None: "mg",
 }
+_PERCENT_COLUMN = {"column": "%"}
+_MAX_QUOTED_LENGTH = 60
+_MAX_UNIT_COUNT = 10_000
+_SHARE_BEHIND_NAME = re.compile(r"\s*[-–:(]?\s*[<>~]?\s*[\d.,]+\s*(?:%|mg/g)\s*\)?\s*$")
+
+
+@dataclass(slots=True)
+class _Doubts:
+    """Codes of doubts, and the values that were left open or changed."""
+
+    flags: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+
+    def add(self, flag: str, name: str, text: str, reason: str) -> None:
+        """Record a value that was left open or changed."""
+        self.flags.append(flag)
+        written = " ".join(text[: _MAX_QUOTED_LENGTH * 2].split())
+        if len(written) > _MAX_QUOTED_LENGTH:
+            written = f"{written[:_MAX_QUOTED_LENGTH]}…"
+        self.texts.append(f"{name}: {written!r}: {reason}" if written else f"{name}: {reason}")
+
+    @contextmanager
+    def leaving_open(self, name: str, text: str) -> Iterator[None]:
+        """Turn a rejection of one value into a doubt; a text that states no value is none."""
+        try:
+            yield
+        except RecordRejected as rejection:
+            if rejection.reason != NO_VALUE and text.strip("_ "):
+                self.add(f"{name}_unread", name, text, rejection.reason)
 
 
 def clean_listing(record: ProductRecord) -> CleanListing:
     """Clean one record. Raises RecordRejected with the field and the reason."""
     if record.defect:
         raise RecordRejected(record.defect)
-    name = read_name(record.name, brand=_collapse_spaces(record.brand))
-    size = _read_size(record)
+    doubts = _Doubts(flags=list(record.flags))
+    brand = clean_text(record.brand, field="brand")
+    name = read_name(record.name, brand=brand)
+    doubts.flags += name.flags
+    size = _read_size(record, doubts)
     category = refine_category(
         parse_category(record.category), unit_count=size.unit_count, weight_grams=size.grams
     )
-    thc, thc_flags = _read_potency(record, "thc", category)
-    cbd, cbd_flags = _read_potency(record, "cbd", category)
-    lot_thc, lot_thc_flags = _read_lot_potency(record, "thc")
-    lot_cbd, lot_cbd_flags = _read_lot_potency(record, "cbd")
     sku = record.sku.rstrip("_ ") or None
     gtin = parse_gtin(record.gtin) or parse_gtin(record.sku)
+    stock = _read_stock(record, doubts)
     return CleanListing(
         source=record.source,
         external_id=record.external_id,
@@ -50,16 +86,16 @@ def clean_listing(record: ProductRecord) -> CleanListing:
         merge_key=f"gtin:{gtin}" if gtin else f"{record.source}:{sku or record.external_id}",
         name=name.name,
         raw_name=_collapse_spaces(record.name),
-        brand=_collapse_spaces(record.brand) or None,
-        producer=_collapse_spaces(record.producer) or None,
+        brand=brand or name.brand,
+        producer=clean_text(record.producer, field="producer") or None,
         sku=sku,
         gtin=gtin,
         category=category,
-        strain_type=_read_strain_type(record.strain_type),
-        thc=thc,
-        cbd=cbd,
-        lot_thc=lot_thc,
-        lot_cbd=lot_cbd,
+        strain_type=_read_strain_type(record.strain_type, doubts),
+        thc=_read_potency(record, "thc", category, doubts),
+        cbd=_read_potency(record, "cbd", category, doubts),
+        lot_thc=_read_lot_potency(record, "thc", doubts),
+        lot_cbd=_read_lot_potency(record, "cbd", doubts),
         weight_grams=size.grams,
         volume_ml=size.milliliters,
         unit_count=size.unit_count,
@@ -71,115 +107,210 @@ def clean_listing(record: ProductRecord) -> CleanListing:
             unit_count=size.unit_count,
             on=timezone.localdate(),
         ),
-        in_stock=record.in_stock,
-        price=None if record.price is None else parse_price(record.price),
+        in_stock=stock.in_stock,
+        stock_quantity=stock.quantity,
+        price=_read_price(record, doubts),
         price_kind=record.price_kind,
         url=record.url or None,
-        terpenes=tuple(
-            dict.fromkeys(_collapse_spaces(t) for t in record.terpenes if _collapse_spaces(t))
-        ),
+        terpenes=tuple(dict.fromkeys(filter(None, map(_read_terpene, record.terpenes)))),
         terpene_source=record.terpene_source or None,
-        flags=(*size.flags, *thc_flags, *cbd_flags, *lot_thc_flags, *lot_cbd_flags),
+        flags=tuple(dict.fromkeys(doubts.flags)),
+        doubts=tuple(doubts.texts),
     )
 
 
-def _read_size(record: ProductRecord) -> SizeReading:
-    """Read the size; one that cannot be read is flagged and does not reject the listing."""
-    try:
+def _read_size(record: ProductRecord, doubts: _Doubts) -> SizeReading:
+    """Read the size and the column of pieces."""
+    size = SizeReading()
+    with doubts.leaving_open("size", record.size):
         size = read_size(
             record.size.rstrip("_"), language=record.language, context={"category": record.category}
         )
-    except RecordRejected:
-        size = SizeReading(flags=("size_unread",) if record.size.strip("_ ") else ())
-    if size.unit_count is None and record.unit_count.isdecimal() and int(record.unit_count) > 1:
-        return replace(size, unit_count=int(record.unit_count))
+    doubts.flags += size.flags
+    size = SizeReading(
+        grams=_round(size.grams, "size", record.size, doubts),
+        milliliters=_round(size.milliliters, "size", record.size, doubts),
+        unit_count=size.unit_count,
+        flags=size.flags,
+    )
+    if size.unit_count is not None:
+        return size
+    with doubts.leaving_open("unit_count", record.unit_count):
+        unit_count = _read_unit_count(record.unit_count)
+        if unit_count and may_be_one_piece(size):
+            doubts.add(
+                "size_may_be_one_piece",
+                "size",
+                record.size,
+                f"may be the size of one of {unit_count} pieces or of all",
+            )
+        return SizeReading(
+            grams=size.grams, milliliters=size.milliliters, unit_count=unit_count, flags=size.flags
+        )
     return size
 
 
-def _read_lot_potency(record: ProductRecord, field: str) -> tuple[Decimal | None, tuple[str, ...]]:
-    """Read the percentage that store staff typed from one lot; independent of the label's range."""
-    text = getattr(record, f"lot_{field}")
+def _read_unit_count(text: str) -> int | None:
+    """Return the number of pieces: "10", "10.0", "10 caps"; None for one or none stated."""
     if not text.strip():
-        return None, ()
-    try:
-        reading = read_potency(
-            text, field=field, language=record.language, context={"column": "lot %"}
+        return None
+    normalized = normalize_text(text[: _MAX_QUOTED_LENGTH * 2])
+    if re.fullmatch(r"[\d., ]+", normalized):
+        count = read_number(normalized, field="unit_count").value
+        if count != count.to_integral_value() or not 0 <= count <= _MAX_UNIT_COUNT:
+            raise RecordRejected("is not a number of pieces", "unit_count")
+        return int(count) if count > 1 else None
+    return read_size(text).unit_count
+
+
+def _read_stock(record: ProductRecord, doubts: _Doubts) -> StockReading:
+    if not record.stock.strip():
+        return StockReading(in_stock=record.in_stock)
+    with doubts.leaving_open("in_stock", record.stock):
+        reading = read_stock(record.stock, language=record.language)
+        doubts.flags += (f"stock_{flag}" for flag in reading.flags)
+        return StockReading(
+            reading.in_stock, _round(reading.quantity, "stock_quantity", record.stock, doubts)
         )
-    except RecordRejected:
-        return None, (f"lot_{field}_unread",)
-    if reading.low is None or reading.low != reading.high:
-        return None, (f"lot_{field}_unread",)
-    return reading.low.quantize(Decimal("0.01")), ()
+    return StockReading()
+
+
+def _read_price(record: ProductRecord, doubts: _Doubts) -> Decimal | None:
+    if record.price is None:
+        return None
+    if not record.price.strip():
+        doubts.add("price_missing", "price", "", "is missing")
+        return None
+    with doubts.leaving_open("price", record.price):
+        reading = read_price(record.price, language=record.language)
+        for flag in reading.flags:
+            reason = f"{flag.replace('_', ' ')}, read as {reading.price}"
+            doubts.add(f"price_{flag}", "price", record.price, reason)
+        return reading.price
+    return None
+
+
+def _read_lot_potency(record: ProductRecord, name: str, doubts: _Doubts) -> Decimal | None:
+    """Read the percentage that store staff typed from one lot; independent of the label's range."""
+    text = getattr(record, f"lot_{name}")
+    if not text.strip():
+        return None
+    with doubts.leaving_open(f"lot_{name}", text):
+        reading = read_potency(
+            text, field=name, language=record.language, context={"column": "lot %"}
+        )
+        if reading.low is None or reading.low != reading.high:
+            raise RecordRejected("is not one percentage", f"lot_{name}")
+        return _round(reading.low, f"lot_{name}", text, doubts)
+    return None
 
 
 def _read_potency(
-    record: ProductRecord, field: str, category: str
-) -> tuple[Potency | None, tuple[str, ...]]:
-    """Read two ends or one text; a text that cannot be read is flagged, without a potency."""
-    text = getattr(record, field)
+    record: ProductRecord, name: str, category: str, doubts: _Doubts
+) -> Potency | None:
+    """Read one text, or else the columns of both ends."""
+    text = getattr(record, name)
     if not text:
-        low = getattr(record, f"{field}_low")
-        high = getattr(record, f"{field}_high")
-        return parse_potency(low, high, category=category, field=field), ()
-    try:
+        return _read_ends(record, name, category, doubts)
+    with doubts.leaving_open(name, text):
         reading = read_potency(
-            text, field=field, language=record.language, context={"category": record.category}
+            text, field=name, language=record.language, context={"category": record.category}
         )
-    except RecordRejected as rejection:
-        is_blank = rejection.reason == NO_VALUE
-        return None, () if is_blank else (f"{field}_unread",)
-    flags = tuple(f"{field}_{flag}" for flag in reading.flags)
-    if reading.milligrams:
-        low, high = reading.milligrams
-        return Potency(low=low, high=high, unit=_MILLIGRAM_UNITS[reading.per]), flags
-    if reading.low is None or reading.high is None or category in MILLIGRAM_CATEGORIES:
-        return None, (*flags, f"{field}_unread")
-    low = reading.low.quantize(Decimal("0.01"))
-    high = reading.high.quantize(Decimal("0.01"))
-    return Potency(low=low, high=high, unit="percent"), flags
+        doubts.flags += (f"{name}_{flag}" for flag in reading.flags)
+        if reading.milligrams is None and (reading.low is None or reading.high is None):
+            raise RecordRejected("states no upper end", name)
+        if reading.milligrams is None and category in MILLIGRAM_CATEGORIES:
+            raise RecordRejected("is a percentage of a product labeled in milligrams", name)
+        return _to_potency(reading, name, text, doubts)
+    return None
 
 
-def _read_strain_type(text: str) -> str | None:
-    try:
-        return read_strain_type(text)
-    except RecordRejected:
-        return None
-
-
-def parse_potency(low: str, high: str, *, category: str, field: str) -> Potency | None:
+def _read_ends(record: ProductRecord, name: str, category: str, doubts: _Doubts) -> Potency | None:
     """
-    Parse both ends as percentages (from a label or tag).
+    Read the columns of the low and the high end; an end that is not stated is the other.
 
-    Returns None when absent, and for categories labeled in milligrams, whose percentage does not
-    give the milligrams. Raises RecordRejected: not a number, negative, above 100 percent, ends
-    reversed.
+    A percentage gives no potency of categories labeled in milligrams.
     Source: Cannabis Regulations SOR/2018-144 (labelling).
     """
-    if not low.strip() and not high.strip():
+    texts = [getattr(record, f"{name}_{end}") for end in ("low", "high")]
+    if not any(text.strip() for text in texts):
         return None
-    ends = [_parse_number(text or other, field) for text, other in ((low, high), (high, low))]
-    if any(end < 0 or end > _MAX_PERCENT for end in ends):
-        raise RecordRejected(f"{low} – {high} is not within 0–100 percent", field)
+    written = " – ".join(text.strip() for text in texts)
+    with doubts.leaving_open(name, written):
+        low, high = (_read_end(text, name, record.language) for text in texts)
+        if low is None or high is None:
+            low = high = low or high
+        if low is None or high is None:
+            return None
+        reading = _join_ends(low, high, name)
+        if reading.milligrams is None and category in MILLIGRAM_CATEGORIES:
+            return None
+        for flag in reading.flags:
+            doubts.add(f"{name}_{flag}", name, written, flag.replace("_", " "))
+        return _to_potency(reading, name, written, doubts)
+    return None
+
+
+def _read_end(text: str, name: str, language: str) -> PotencyReading | None:
+    try:
+        return read_potency(text, field=name, language=language, context=_PERCENT_COLUMN)
+    except RecordRejected as rejection:
+        if rejection.reason == NO_VALUE:
+            return None
+        raise
+
+
+def _join_ends(low: PotencyReading, high: PotencyReading, name: str) -> PotencyReading:
+    """Return one range of two ends. Raises RecordRejected: different units."""
+    flags = [flag for end in (low, high) for flag in end.flags if flag == "leading_point"]
+    ends: tuple[Decimal, Decimal]
+    if low.milligrams and high.milligrams and low.per == high.per:
+        ends = low.milligrams[0], high.milligrams[1]
+    elif low.milligrams or high.milligrams:
+        raise RecordRejected("contains two different units", name)
+    else:
+        # The low end "<1" is 0 to 1; the high end "20+" has no end of its own.
+        last = high.high if high.high is not None else high.low
+        ends = low.low or Decimal(0), last or Decimal(0)
     if ends[0] > ends[1]:
-        raise RecordRejected(f"the low end {low} is above the high end {high}", field)
-    if category in MILLIGRAM_CATEGORIES:
+        ends = ends[1], ends[0]
+        flags.append("ends_reversed")
+    if low.milligrams:
+        return PotencyReading(milligrams=ends, per=low.per, flags=tuple(dict.fromkeys(flags)))
+    return PotencyReading(low=ends[0], high=ends[1], flags=tuple(dict.fromkeys(flags)))
+
+
+def _to_potency(reading: PotencyReading, name: str, text: str, doubts: _Doubts) -> Potency:
+    low, high = reading.milligrams or (reading.low, reading.high)
+    unit: PotencyUnit = _MILLIGRAM_UNITS[reading.per] if reading.milligrams else "percent"
+    is_one_value = low == high
+    rounded_low = _round(low, name, text, doubts)
+    rounded_high = rounded_low if is_one_value else _round(high, name, text, doubts)
+    if rounded_low is None or rounded_high is None:
+        raise RecordRejected("states no upper end", name)
+    return Potency(low=rounded_low, high=rounded_high, unit=unit)
+
+
+def _round(value: Decimal | None, name: str, text: str, doubts: _Doubts) -> Decimal | None:
+    """Return the value at the column's two decimals; a change of what is shown is a doubt."""
+    if value is None:
         return None
-    return Potency(
-        low=ends[0].quantize(Decimal("0.01")),
-        high=ends[1].quantize(Decimal("0.01")),
-        unit="percent",
-    )
+    rounded, is_changed = round_to(value, 2)
+    if is_changed and f"{name}_rounded" not in doubts.flags:
+        doubts.add(f"{name}_rounded", name, text, f"rounded to {rounded}")
+    return rounded
 
 
-def parse_price(text: str) -> Decimal:
-    """Parse a price in CAD ("27.55", "29,90 $"). Raises RecordRejected: none, zero or negative."""
-    match = _PRICE.match(text.replace("\xa0", " ").strip())
-    if not match:
-        raise RecordRejected(f"{text!r} is not a price" if text else "is missing", "price")
-    price = _parse_number(match[1], "price")
-    if price <= 0:
-        raise RecordRejected(f"{text} is not above zero", "price")
-    return price
+def _read_strain_type(text: str, doubts: _Doubts) -> str | None:
+    with doubts.leaving_open("strain_type", text):
+        return read_strain_type(text)
+    return None
+
+
+def _read_terpene(text: str) -> str:
+    """Return the terpene's name without its share: "Limonene - 0.03 %"."""
+    name = _collapse_spaces(text)
+    return _SHARE_BEHIND_NAME.sub("", name) if "%" in name or "mg" in name else name
 
 
 def parse_category(text: str) -> str:
@@ -226,13 +357,3 @@ def parse_gtin(text: str) -> str | None:
 
 def _collapse_spaces(text: str) -> str:
     return " ".join(text.split())
-
-
-def _parse_number(text: str, field: str) -> Decimal:
-    try:
-        number = Decimal(text.strip().replace(",", "."))
-    except InvalidOperation:
-        raise RecordRejected(f"{text!r} is not a number", field) from None
-    if not number.is_finite():
-        raise RecordRejected(f"{text!r} is not a number", field)
-    return number

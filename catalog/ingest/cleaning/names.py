@@ -1,5 +1,5 @@
 """
-Product name cleaner: removes brand, sizes and pack counts, and turns capitals into title case.
+Product name cleaner: removes brand, sizes, pack counts and marks; title case for capitals.
 
 Accents and words for the product's form ("Pre-Roll") stay.
 """
@@ -9,10 +9,15 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from catalog.ingest.cleaning.numbers import NUMBER, is_blank_value, normalize_text
+from catalog.ingest.cleaning.numbers import NUMBER, is_blank_value, normalize_text, strip_markup
+from catalog.ingest.vocabulary import find_category
+from catalog.reference.strains import alias_groups, name_key, strains
 from mlops.pipelines.errors import RecordRejected
 
 _FIELD = "name"
+_MAX_LENGTH = 255
+# Longer texts are not names; they are refused before any pattern reads them.
+_MAX_RAW_LENGTH = 2_000
 _UNIT = r"(?:mg|g|gr|grams?|grammes?|kg|ml|cl|fl\.? ?oz\.?|oz|ounces?)"
 _SIZE = rf"{NUMBER}\s*-?\s*{_UNIT}"
 _COUNT = r"\d{1,3}\s*-?\s*(?:packs?|pk|pcs?|pieces?|pi[eè]ces?|ct|count|caps|units?|unit[ée]s)"
@@ -35,46 +40,160 @@ _ACRONYMS = frozenset({
     "JD", "HTFSE", "AIO", "LLC", "INC", "LTD", "NDC", "PR", "DC", "II", "III", "IV", "VI", "XL",
     "XXL", "SLH", "DJ", "PB", "BHO", "MK", "GDP",
 })  # fmt: skip
+# A French article before a vowel: "L'HUILE D'ÉRABLE" is "L'huile d'érable".
+_ELISION = re.compile(r"((?:L|D|QU|JUSQU)['’])(?=[AEIOUYHÀÂÄÉÈÊËÎÏÔÖÙÛÜŒÆ])")
 _LOWERCASE_WORDS = frozenset({
     "and", "the", "of", "de", "du", "la", "le", "les", "et", "à", "au", "aux", "en", "x", "by",
     "with", "des",
 })  # fmt: skip
 
 
+# Marks of a shop, not part of a name: "NEW!!", "*SUPER FRESH!", "*Medical only", "(REC)".
+_MARKS = re.compile(
+    r"(?<!\w)\**\s*(?:new|nouveaut[ée]|nouveau|(?:super )?fresh|sale|hot|limited(?: time)?|promo"
+    r"|exclusive|exclusif|back in stock|just in|last chance|staff pick|solde)(?: arrival| drop)?"
+    r"\s*(?:!+\**|\*+)"
+    r"|\*+\s*(?:new|medical|rec|recreational|sale|(?:super )?fresh)(?: only)?\s*!*\**(?!\w)"
+    r"|[\[(]\s*(?:rec|med|medical|recreational)(?: only)?\s*[\])]"
+    r"|(?<=\s)\*+(?=\s|$)|^\*+\s+",
+    re.I,
+)
+_KEPT_SYMBOLS = frozenset("™®©°№")
+_EMOJI_PARTS = frozenset({"\ufe0e", "\ufe0f"})
+# UTF-8 that was read as cp1252: "TIVAâ„¢", "CrÃ¨me".
+_MOJIBAKE = re.compile(r"[ÂÃ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â(?:€|„)")
+_BRAND_SEPARATOR = re.compile(r"\s*\|\s*")
+_FORM_WORDS = frozenset({
+    "live", "cured", "resin", "rosin", "cart", "disposable", "infused", "outdoor", "indoor",
+    "smalls", "popcorn", "mini", "big", "little", "pod", "aio", "badder", "budder", "sugar",
+    "sauce",
+})  # fmt: skip
+_TYPE_WORDS = re.compile(r"\b(?:indica|sativa|hybride?|thc|cbd)\b", re.I)
+
+
 @dataclass(frozen=True, slots=True)
 class NameReading:
-    """The brand, if known, and the name without it."""
+    """
+    The brand, if known, and the name without it.
+
+    flags: "brand_from_name" when the brand is the first part of "Brand | Name".
+    """
 
     brand: str | None
     name: str
+    flags: tuple[str, ...] = ()
 
 
 def read_name(text: str, *, brand: str = "") -> NameReading:
     """
-    Remove the brand (at either end or between separators), sizes, pack counts and capitals.
+    Remove the brand (at either end or between separators), sizes, pack counts, marks and capitals.
 
-    Idempotent. A name that consists of nothing else keeps its words. Raises RecordRejected: empty
-    or longer than 255 characters.
+    brand: as the source states it; "": taken from "Brand | Name". Entities, tags, emoji and
+    invisible characters are removed. Idempotent for a stated brand. A name that consists of nothing
+    else keeps its words. Raises RecordRejected: empty or longer than 255 characters.
     """
-    whole = " ".join(text.replace("\u00a0", " ").split())
+    whole = clean_text(text, field=_FIELD)
     if not re.search(r"\w", whole):
         raise RecordRejected("is missing", _FIELD)
-    if len(whole) > 255:
-        raise RecordRejected("is longer than 255 characters", _FIELD)
+    if len(whole) > _MAX_LENGTH:
+        raise RecordRejected(f"is longer than {_MAX_LENGTH} characters", _FIELD)
     normalized_brand = normalize_text(brand)
     is_unknown = is_blank_value(normalized_brand) or normalized_brand == "unknown producer"
-    brand = "" if is_unknown else " ".join(brand.split())
-    name = whole
+    brand = "" if is_unknown else clean_text(brand, field="brand")
+    name = _without_marks(whole)
+    flags: tuple[str, ...] = ()
+    is_marked = name.split(maxsplit=1)[0] != text.split(maxsplit=1)[0]
+    if not brand and (found := _leading_brand(name, is_marked=is_marked)):
+        brand = found
+        flags = ("brand_from_name",)
     previous = ""
     while name != previous:
         previous = name
         name = _without_measures(_without_brand(name, brand))
-    return NameReading(title_case(brand) or None, title_case(name))
+    return NameReading(title_case(brand) or None, title_case(name), flags)
+
+
+def clean_text(text: str, *, field: str) -> str:
+    """
+    Return a name or brand without markup, emoji, invisible characters and repeated spaces.
+
+    Repairs UTF-8 that was read as cp1252. Raises RecordRejected: far too long.
+    """
+    if len(text) > _MAX_RAW_LENGTH:
+        raise RecordRejected(f"is longer than {_MAX_LENGTH} characters", field)
+    if text.isascii() and text.isprintable() and "&" not in text and "<" not in text:
+        return " ".join(text.split())
+    text = _repair_encoding(strip_markup(text.replace("\u00a0", " ")))
+    if not text.isascii():
+        text = "".join(" " if _is_symbol(letter) else letter for letter in text)
+    return " ".join(text.split())
+
+
+def _is_symbol(letter: str) -> bool:
+    is_symbol = unicodedata.category(letter) == "So" and letter not in _KEPT_SYMBOLS
+    return is_symbol or letter in _EMOJI_PARTS
+
+
+def _repair_encoding(text: str) -> str:
+    if not _MOJIBAKE.search(text):
+        return text
+    try:
+        return text.encode("cp1252").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
+def _without_marks(name: str) -> str:
+    if not any(sign in name for sign in "!*(["):
+        return name
+    shorter = " ".join(_MARKS.sub(" ", name).split())
+    shorter = re.sub(r"^[-–|,/:• ]+|[-–|,/:• ]+$", "", shorter)
+    return shorter if _is_name(shorter) else name
+
+
+def _leading_brand(name: str, *, is_marked: bool) -> str:
+    """
+    Return the brand of "Brand | Name"; "" when the first part may be the name itself.
+
+    Another part must name a strain, and the first none: half of all names with a bar begin with the
+    product ("Mimosa Live | Pharmers", "Apples | 1 g Cart"). is_marked: the name began with a mark
+    of the shop, as those do that begin with the brand.
+    """
+    first, *others = _BRAND_SEPARATOR.split(name)
+    if not others or not _is_name(first) or any(letter.isdigit() for letter in first):
+        return ""
+    if find_category(first) or _TYPE_WORDS.search(first) or _names_strain(first):
+        return ""
+    is_plain_pair = len(others) == 1 and _is_name(others[0]) and not find_category(others[0])
+    names_strain = any(_names_strain(part) for part in others)
+    return first if names_strain or (is_marked and is_plain_pair) else ""
+
+
+def _names_strain(text: str) -> bool:
+    """Return whether two words or more of a text, or all but words of a form, are a strain."""
+    words = re.findall(r"[\w'’]+", text)
+    known = _strain_keys()
+    spans = [
+        "".join(words[start:end])
+        for start in range(len(words))
+        for end in range(start + 2, len(words) + 1)
+    ]
+    others = "".join(word for word in words if word.lower() not in _FORM_WORDS)
+    return any(name_key(span) in known for span in (*spans, others))
+
+
+@lru_cache(maxsize=1)
+def _strain_keys() -> frozenset[str]:
+    return frozenset(strains()) | {key for group in alias_groups() for key in group}
 
 
 def name_measures(text: str) -> tuple[str, ...]:
-    """Return the sizes, doses and counts that `read_name` removes: ("100mg",), ("3x0.5g",)."""
-    whole = " ".join(text.replace("\u00a0", " ").split())
+    """
+    Return the sizes, doses and counts that `read_name` removes: ("100mg",), ("3x0.5g",).
+
+    Raises RecordRejected: far too long.
+    """
+    whole = clean_text(text, field=_FIELD)
     if not any(c.isdigit() for c in whole):
         return ()
     matches = (
@@ -118,6 +237,9 @@ def _title_case_word(word: str, *, is_first: bool) -> str:
         return word
     if letters.lower() in _LOWERCASE_WORDS and not is_first:
         return word.lower()
+    if elision := _ELISION.match(word):
+        article = elision[1].capitalize() if is_first else elision[1].lower()
+        return article + word[elision.end() :].lower()
     return re.sub(r"[^\W\d_]+(?:['’][^\W\d_]+)?", lambda match: match[0].capitalize(), word)
 
 

@@ -4,13 +4,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 
 from catalog.ingest.cleaning.amounts import Amount, parse_amounts
-from catalog.ingest.cleaning.numbers import NO_VALUE, is_blank_value, normalize_text
+from catalog.ingest.cleaning.numbers import normalize_text, normalize_value
 from catalog.ingest.vocabulary import product_form
 from mlops.pipelines.errors import RecordRejected
 
-_RATIO = re.compile(r"\d+(?:[.,]\d+)?\s*:\s*\d+")
+_RATIO = re.compile(r"\d\s*:\s*\d")
+# Some menus write a number or a range as a list: "[72.99]%", "[71.65, 73.24]%".
+_LIST = re.compile(r"\[\d[\d.]*(?:, \d[\d.]*)?\](?=%|mg)")
+_MAX_CACHED_READINGS = 50_000
 _MAX_PERCENT = Decimal(100)
 # More than the largest package sold contains; above it a unit or a decimal point is wrong.
 _MAX_MILLIGRAMS = Decimal(20_000)
@@ -46,23 +50,49 @@ def read_potency(
     Source: Cannabis Regulations SOR/2018-144 (labelling).
     """
     context = context or {}
-    # Some menus write a range as two numbers in square brackets.
-    without_ranges = re.sub(r"\[([^],]*),([^],]*)\]", r"\1 - \2", text)
-    normalized = normalize_text(without_ranges.translate(str.maketrans("[]()", "    ")))
-    if is_blank_value(normalized):
-        raise RecordRejected(NO_VALUE, field)
-    amounts = parse_amounts(normalized, field=field, language=language)
+    normalized = normalize_value(text, field=field)
+    outcome = _read_normalized(
+        normalized, field, language, context.get("category", ""), context.get("column", "")
+    )
+    if isinstance(outcome, str):
+        raise RecordRejected(outcome, field)
+    return outcome
+
+
+@lru_cache(maxsize=_MAX_CACHED_READINGS)
+def _read_normalized(
+    normalized: str, field: str, language: str, category: str, column: str
+) -> PotencyReading | str:
+    """Return the reading, or the reason of its rejection: a column repeats its texts."""
+    try:
+        return _read(normalized, field, language, category, column)
+    except RecordRejected as rejection:
+        return rejection.reason
+
+
+def _read(normalized: str, field: str, language: str, category: str, column: str) -> PotencyReading:
+    text = _LIST.sub(lambda match: match[0][1:-1].replace(", ", " - ") + " ", normalized)
+    amounts = parse_amounts(text, field=field, language=language)
     if not amounts:
+        is_ratio = _RATIO.search(normalized) is not None
         raise RecordRejected(
-            "is a ratio, not an amount" if _RATIO.search(normalized) else "contains no amount",
-            field,
+            "is a ratio, not an amount" if is_ratio else "contains no amount", field
         )
-    form = product_form(context.get("category", ""))
-    column = normalize_text(context.get("column", ""))
-    readings = {_to_reading(amount, form=form, column=column, field=field) for amount in amounts}
-    if len(readings) > 1:
+    form = product_form(category)
+    readings = [
+        _to_reading(amount, form=form, column=normalize_text(column), field=field)
+        for amount in amounts
+    ]
+    return _combine(readings, field)
+
+
+def _combine(readings: list[PotencyReading], field: str) -> PotencyReading:
+    """Return the one value of all readings: "20 % (200 mg/g)" states it twice."""
+    values = {replace(reading, flags=()) for reading in readings}
+    if len(values) > 1:
         raise RecordRejected("contains different amounts or units", field)
-    return readings.pop()
+    flags = dict.fromkeys(flag for reading in readings for flag in reading.flags)
+    return replace(readings[0], flags=tuple(flags))
 
 
 def _to_reading(amount: Amount, *, form: str, column: str, field: str) -> PotencyReading:

@@ -16,13 +16,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from catalog.ingest.cleaning.numbers import (
     NO_VALUE,
     NUMBER,
+    Reading,
     is_blank_value,
     normalize_text,
+    normalize_value,
     read_number,
 )
 from catalog.ingest.vocabulary import product_form
@@ -88,10 +91,13 @@ _UNIT = "|".join(
         reverse=True,
     )
 )
+# A number is read whole: nothing of "l5 g", "1.2.3 g" or "#5 g" is one.
+_START = r"(?<![\w.,#$€£+'\"°])(?<!\d/)"
 _QUANTITY = re.compile(
-    rf"(?<![\d./])(?:(?P<numerator>\d)/(?P<denominator>[248]|16)|(?P<number>{NUMBER}))"
-    rf"\s*-?\s*(?P<unit>{_UNIT})\b\.?"
+    rf"{_START}(?:(?:(?P<whole>(?:^|(?<=\|))[1-9]) )?(?P<numerator>\d)/(?P<denominator>[248]|16)"
+    rf"|(?P<number>{NUMBER}))(?:\s*|-)(?P<unit>{_UNIT})\b\.?"
 )
+_SECOND_UNIT = re.compile(rf"\s*(?:{_UNIT})\b")
 _QUANTITY_IN_WORDS = re.compile(
     rf"\b(?P<word>{'|'.join(_AMOUNT_WORDS)})[- ]*(?:an? )?"
     r"(?P<unit>gram(?:me)?s?|g|ounces?|oz|once)\b"
@@ -99,26 +105,55 @@ _QUANTITY_IN_WORDS = re.compile(
 # A multiplier before a quantity ("3 pack x 0.5 g", "3 x 0.5 g") or after one ("0.5 g x 3").
 _MULTIPLIERS_BEFORE = [
     re.compile(
-        rf"(?P<count>\d{{1,3}})\s*-?\s*(?:packs?|pk|{_PIECE_WORDS})\s*[x×]\s*"
+        rf"{_START}(?P<count>\d{{1,3}})\s*-?\s*(?:packs?|pk|{_PIECE_WORDS})\s*[x×]\s*"
         rf"(?={NUMBER}\s*(?:{_UNIT})\b)"
     ),
-    re.compile(rf"(?P<count>\d{{1,3}})\s*[x×*]\s*(?={NUMBER}\s*(?:{_UNIT})\b)"),
+    re.compile(rf"{_START}(?P<count>\d{{1,3}})\s*[x×*]\s*(?={NUMBER}\s*(?:{_UNIT})\b)"),
 ]
 _MULTIPLIER_AFTER = re.compile(r"(?<=[a-z])\s*[x×*]\s*(?P<count>\d{1,3})\b(?!\s*/)")
+# A multiplier that is not beside its quantity: "2 x -1 g", "2 x x 18 g".
+_STRAY_MULTIPLIER = re.compile(r"(?<![\w.,])\d{1,4}\s*[x×*]\s*[^\w\s]*\s*[x×*]?\s*\d")
 _PACK_COUNTS = [
-    re.compile(r"(?P<count>\d{1,3})\s*-?\s*(?:packs?|pck|pk|paquets?)\b"),
+    re.compile(rf"{_START}(?P<count>\d{{1,3}})\s*-?\s*(?:packs?|pck|pk|paquets?)\b"),
     re.compile(r"\b(?:pack|box|bag|paquet|bo[iî]te|lot|sachet)s? (?:of|de) (?P<count>\d{1,3})\b"),
-    re.compile(rf"(?P<count>\d{{1,3}})\s*-?\s*{_PIECE_WORDS}(?![a-z])"),
+    re.compile(rf"{_START}(?P<count>\d{{1,3}})\s*-?\s*{_PIECE_WORDS}(?![a-z])"),
     re.compile(r"\b(?P<single>each|single|unit[ée]?|à l'unité)\b"),
 ]
 # A quantity that is stated per piece ("0.5 g each").
 _PER_PIECE = re.compile(r"\b(?:ea\.?|each|chacune?|/ ?un(?:it)?|per (?:unit|piece))(?![a-z])")
 _DRIED_EQUIVALENT = re.compile(
-    rf"(?:=|equals|équivaut à|eq\.?)\s*{NUMBER}\s*g(?:ram)?s?\b"
+    rf"(?:=|equals|équivaut à|eq\.?)\s*{NUMBER}\s*(?:g(?:ram)?s?\b|mg\b(?= raw| flower))"
     r"(?:\s*(?:of\s*)?(?:raw|dried)?\s*(?:flower|equivalent)\w*)?"
     rf"|{NUMBER}\s*x\s*\d/700"
 )
-_DOSE = re.compile(rf"{NUMBER}\s*mg\s*(?:/|total|tot\.?|thc|cbd|of|de|per)[^,;=]*")
+# Milligrams that are said to be of a cannabinoid, or per something.
+_DOSE = re.compile(
+    rf"{_START}{NUMBER}\s*m?cg\b|{_START}{NUMBER}\s*mg\b(?="
+    r"\s*(?:/|per\b|par\b|total|tot\b|of\b|de\b|thc|cbd|cbg|cbn|cannabinoid|active))"
+    r"(?:\s*(?:total|tot\.?|of|de|thc[av]?|cbd|cbg|cbn|cannabinoids?|cannabinoid|active)(?![a-z]))*"
+    rf"(?:\s*(?:/|\bper\b|\bpar\b)\s*(?:{NUMBER}\s*)?[^\W\d_]+)?"
+)
+# "2.20g Flower" beside milligrams of cannabinoids is the dried equivalent, without its sign.
+_UNMARKED_EQUIVALENT = re.compile(rf"{NUMBER}\s*g\s*(?:raw |dried )?flower\b")
+_BOUND_WORDS = re.compile(
+    r"(?<!\w)(?:up to|jusqu'?[àa]|less than|more than|moins d[e']|plus d[e']|environ|about"
+    r"|approx\.?|at least|au moins|min(?:imum)?\.?|max(?:imum)?\.?)$"
+)
+_AMOUNT_OF_RANGE = rf"(?:\d/\d+|{NUMBER})"
+_RANGE = re.compile(
+    rf"(?:^|(?<=[\s(\[|:]))(?P<low>{_AMOUNT_OF_RANGE})\s*(?P<low_unit>(?:{_UNIT})\b\.?)?"
+    rf"(?P<sign>\s*-\s*|\s+(?:to|à|or|ou)\s+)(?P<high>{_AMOUNT_OF_RANGE})\s*-?\s*"
+    rf"(?:(?P<high_unit>{_UNIT})\b|(?:packs?|pk|{_PIECE_WORDS})(?![a-z]))(?!\s*[x×*]\s*\d)"
+)
+# What may touch a quantity from behind.
+_AFTER_QUANTITY = frozenset(" ,;:)]}|-/!*®™_")
+# More than any package sold; above it two numbers were written side by side ("12 355 ml").
+_MAX_GRAMS = 2_000
+_MAX_MILLILITERS = 10_000
+# What a volume is equal to: ".1 mL = 76.3 mg", "1 mL = 5 pumps".
+_EQUATION = re.compile(
+    rf"{NUMBER}\s*(?:ml|g)\s*=\s*{NUMBER}\s*(?:mg|pumps?)\b|=\s*(?={NUMBER}\s*mg)"
+)
 _TRADE_OUNCE = re.compile(r"(?<![a-z])oz\b|ounce|\bonces?\b")
 # Up to this amount, a quantity beside a pack count ("2 pack 1 g") may be that of one piece.
 _MAX_PIECE_GRAMS = 1
@@ -126,6 +161,8 @@ _MAX_PIECE_MILLILITERS = 500
 # A concentrate's size is at times written in milligrams: "500 mg" is half a gram.
 _CONCENTRATE_MILLIGRAMS = range(100, 5001)
 
+_MAX_OUNCE_ROUNDING = Decimal("1.02")
+_MAX_CACHED_READINGS = 50_000
 QuantityKind = Literal["grams", "milliliters", "dose"]
 Quantity = tuple[QuantityKind, Decimal]
 """A kind with its amount: in grams, in milliliters, or in milligrams for a dose."""
@@ -160,25 +197,52 @@ def read_size(
     unit, or a pack whose weight may be that of one piece or of all.
     """
     context = context or {}
-    normalized = normalize_text(text).strip("_ ")
+    normalized = normalize_value(text, field=_FIELD).strip("_ ")
+    outcome = _read_normalized(
+        normalized, language, context.get("category", ""), context.get("column", "")
+    )
+    if isinstance(outcome, str):
+        raise RecordRejected(outcome, _FIELD)
+    return outcome
+
+
+@lru_cache(maxsize=_MAX_CACHED_READINGS)
+def _read_normalized(
+    normalized: str, language: str, category: str, column: str
+) -> SizeReading | str:
+    """Return the reading, or the reason of its rejection: a column repeats its texts."""
+    try:
+        return _read(normalized, language, category, column)
+    except RecordRejected as rejection:
+        return rejection.reason
+
+
+def _read(normalized: str, language: str, category: str, column: str) -> SizeReading:
     if is_blank_value(normalized):
         raise RecordRejected(NO_VALUE, _FIELD)
     if re.fullmatch(NUMBER, normalized):
-        return _read_bare_number(normalized, normalize_text(context.get("column", "")), language)
+        return _read_bare_number(normalized, normalize_text(column), language)
 
-    normalized = _DOSE.sub(" ", _DRIED_EQUIVALENT.sub(" ", normalized))
+    without_equivalents = _EQUATION.sub(" ", _DRIED_EQUIVALENT.sub(" ", normalized))
+    normalized, dose_count = _DOSE.subn(" ", without_equivalents)
+    if dose_count or "mg" in normalized:
+        normalized = _UNMARKED_EQUIVALENT.sub(" ", normalized)
+    _check_range(normalized, language)
     # A multiplier also states that the quantity beside it is that of one piece; a pack count does
     # not.
     multiplier = _first_count([*_MULTIPLIERS_BEFORE, _MULTIPLIER_AFTER], normalized)
     remainder = normalized
     for pattern in _MULTIPLIERS_BEFORE:
         remainder = pattern.sub(" ", remainder)
-    quantities = _find_quantities(remainder, _size_form(context.get("category", "")), language)
+    if _STRAY_MULTIPLIER.search(remainder):
+        raise RecordRejected("contains a count that cannot be read", _FIELD)
+    quantities = _find_quantities(remainder, _size_form(category), language)
     unit_count = multiplier or _first_count(_PACK_COUNTS, _QUANTITY.sub(" ", remainder))
 
+    flags: list[str] = []
     sizes = list(dict.fromkeys(quantity for quantity in quantities if quantity[0] != "dose"))
     if not sizes:
-        return _read_count_only(unit_count, has_dose=bool(quantities))
+        return _read_count_only(unit_count, has_dose=bool(quantities or dose_count))
     is_per_piece = bool(multiplier) or (bool(unit_count) and bool(_PER_PIECE.search(normalized)))
     kind, amount = sizes[0]
     if len(sizes) > 1:
@@ -187,12 +251,26 @@ def read_size(
     elif unit_count and unit_count > 1 and not is_per_piece and amount <= _max_piece_amount(kind):
         raise RecordRejected("may be the weight of one piece or of all", _FIELD)
     package_amount = amount * unit_count if is_per_piece and unit_count else amount
-    is_trade_ounce = kind == "grams" and _TRADE_OUNCE.search(normalized) is not None
+    if package_amount > (_MAX_GRAMS if kind == "grams" else _MAX_MILLILITERS):
+        raise RecordRejected("is more than a package contains", _FIELD)
+    if _QUANTITY.search(normalized) and any(
+        reading.flags for reading in _number_readings(remainder, language)
+    ):
+        flags.append("leading_point")
+    if kind == "grams" and _TRADE_OUNCE.search(normalized):
+        flags.append("trade_ounce")
     return SizeReading(
         grams=package_amount if kind == "grams" else None,
         milliliters=package_amount if kind == "milliliters" else None,
         unit_count=unit_count if unit_count and unit_count > 1 else None,
-        flags=("trade_ounce",) if is_trade_ounce else (),
+        flags=tuple(flags),
+    )
+
+
+def may_be_one_piece(size: SizeReading) -> bool:
+    """Return whether a size is so small that it may be that of one piece of several."""
+    return (size.grams is not None and size.grams <= _MAX_PIECE_GRAMS) or (
+        size.milliliters is not None and size.milliliters <= _MAX_PIECE_MILLILITERS
     )
 
 
@@ -204,7 +282,7 @@ def _size_form(category: str) -> str:
 
 def _read_bare_number(normalized: str, column: str, language: str) -> SizeReading:
     """Read a number without a unit; its column name must state the unit."""
-    amount = read_number(normalized, field=_FIELD, language=language)
+    amount = read_number(normalized, field=_FIELD, language=language).value
     if re.search(r"gram|_g\b|\bg\b|weight_g|poids", column) and amount:
         return SizeReading(grams=amount, flags=("unit_from_column",))
     if re.search(r"\bml\b|_ml\b|millilit|volume", column) and amount:
@@ -221,10 +299,53 @@ def _read_count_only(unit_count: int | None, *, has_dose: bool) -> SizeReading:
     )
 
 
+def _check_range(normalized: str, language: str) -> None:
+    """Raise RecordRejected for "3.5-7 g", "1 to 2 g", "10-20 caps": several sizes, not one."""
+    for match in _RANGE.finditer(normalized):
+        if match["low_unit"] and not match["high_unit"]:
+            continue  # "60 mg - 20 pack"
+        is_name = match["sign"].startswith(" ") and not match["low_unit"] and match.start()
+        if is_name and match["sign"].strip() == "-":
+            continue  # "Gelato 33 - 3.5 g"
+        if "/" not in match["low"] + match["high"] and not match["low_unit"]:
+            low, high = (
+                read_number(match[end], field=_FIELD, language=language).value
+                for end in ("low", "high")
+            )
+            if low > high and match.start():
+                continue  # "Gelato 33-3.5g"
+        raise RecordRejected("is a range of sizes", _FIELD)
+
+
+def _number_readings(text: str, language: str) -> list[Reading]:
+    return [
+        read_number(match["number"], field=_FIELD, language=language)
+        for match in _QUANTITY.finditer(text)
+        if match["number"]
+    ]
+
+
+def _check_surroundings(match: re.Match[str], text: str) -> None:
+    """Raise RecordRejected when a sign that no rule knows touches a quantity."""
+    before, after = text[: match.start()].rstrip(), text[match.end() : match.end() + 1]
+    if before.endswith(("<", ">", "≤", "≥", "~", "±")) or _BOUND_WORDS.search(before):
+        raise RecordRejected("is a bound, not a size", _FIELD)
+    if before.endswith("-") and len(before) == 1:
+        raise RecordRejected("is negative", _FIELD)
+    if before.endswith(("--", "+", "=", "#", "$")) or (after and after not in _AFTER_QUANTITY):
+        raise RecordRejected("contains a number that cannot be read whole", _FIELD)
+    if _SECOND_UNIT.match(text, match.end()):
+        raise RecordRejected("contains two units side by side", _FIELD)
+    if re.fullmatch(rf"{NUMBER}", before):
+        raise RecordRejected("contains two numbers side by side", _FIELD)
+
+
 def _find_quantities(normalized: str, form: str, language: str) -> list[Quantity]:
+    matches = list(_QUANTITY.finditer(normalized))
+    for match in matches:
+        _check_surroundings(match, normalized)
     quantities = [
-        _to_quantity(_match_amount(match, language), match["unit"], form)
-        for match in _QUANTITY.finditer(normalized)
+        _to_quantity(_match_amount(match, language), match["unit"], form) for match in matches
     ] or _find_quantities_in_words(normalized)
     if any(amount <= 0 for _, amount in quantities):
         raise RecordRejected("is zero", _FIELD)
@@ -233,8 +354,9 @@ def _find_quantities(normalized: str, form: str, language: str) -> list[Quantity
 
 def _match_amount(match: re.Match[str], language: str) -> Decimal:
     if match["numerator"]:
-        return Decimal(match["numerator"]) / Decimal(match["denominator"])
-    return read_number(match["number"], field=_FIELD, language=language)
+        whole = Decimal(match["whole"] or 0)
+        return whole + Decimal(match["numerator"]) / Decimal(match["denominator"])
+    return read_number(match["number"], field=_FIELD, language=language).value
 
 
 def _to_quantity(amount: Decimal, unit: str, form: str) -> Quantity:
@@ -276,11 +398,15 @@ def _package_amount(sizes: list[Quantity], unit_count: int | None) -> Quantity:
     """
     Return the larger of two sizes if it is the smaller times the count: "14 x 0.5 g (7 g)".
 
+    Two sizes that differ by the rounding of an ounce are one: "1 oz (28.35 g)".
+
     Raises RecordRejected for any others.
     """
     (kind, first), (other_kind, second) = sizes[:2]
     small, large = sorted((first, second))
     if len(sizes) == 2 and kind == other_kind and unit_count and small * unit_count == large:
+        return kind, large
+    if len(sizes) == 2 and kind == other_kind and large <= small * _MAX_OUNCE_ROUNDING:
         return kind, large
     raise RecordRejected("contains different sizes", _FIELD)
 
@@ -290,9 +416,12 @@ def _max_piece_amount(kind: QuantityKind) -> int:
 
 
 def _first_count(patterns: list[re.Pattern[str]], normalized: str) -> int | None:
-    """Return the count of the first pattern that matches; None for none, or for zero."""
+    """Return the count of the first pattern that matches. Raises RecordRejected: zero."""
     for pattern in patterns:
         if match := pattern.search(normalized):
-            count = 1 if "single" in match.groupdict() else int(match["count"])
-            return count or None
+            if "single" in match.groupdict():
+                return 1
+            if not int(match["count"]):
+                raise RecordRejected("is zero", _FIELD)
+            return int(match["count"])
     return None

@@ -44,7 +44,8 @@ def clean_string(
                 return CleanedString(result=read_strain_type(raw))
             case "name":
                 name = read_name(raw, brand=context.get("brand", ""))
-                return CleanedString(result={"brand": name.brand, "name": name.name})
+                result = {"brand": name.brand, "name": name.name}
+                return CleanedString(result=result, flags=name.flags)
     except RecordRejected as rejection:
         return CleanedString(refused=rejection.reason)
     raise ValueError(f"kind must be one of {', '.join(STRING_KINDS)}")

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from catalog.ingest.cleaning.numbers import NO_VALUE, is_blank_value, normalize_text
+from catalog.ingest.cleaning.numbers import normalize_value
 from catalog.ingest.vocabulary import STRAIN_TYPES
 from mlops.pipelines.errors import RecordRejected
 
@@ -19,31 +19,39 @@ _ABBREVIATIONS = {
     "i/h": "indica_dominant",
     "sh": "sativa_dominant",
     "s/h": "sativa_dominant",
+    "i-h": "indica_dominant",
+    "s-h": "sativa_dominant",
+    "h/i": "indica_dominant",
+    "h/s": "sativa_dominant",
+    "h-i": "indica_dominant",
+    "h-s": "sativa_dominant",
 }
-_PERCENTAGE = re.compile(
-    r"(\d{1,3})(?:[.,]\d+)?\s*%?\s*(?:d'|de )?(indica|sativa)|(indica|sativa)\s*:?\s*(\d{1,3})\s*%"
-)
+_PERCENTAGE_BEFORE = re.compile(r"(?<![\w.,/$-])(\d{1,3})\s*%?\s*(?:d'|de )?(indica|sativa)(?!\w)")
+_PERCENTAGE_AFTER = re.compile(r"(?<!\w)(indica|sativa)\s*:?\s*(\d{1,3})\s*%(?!\s*(?:thc|cbd))")
+_SEGMENT = re.compile(r"\s+-\s+|[|,;()\[\]]")
+# Abbreviations that stand for a type in brackets beside a name: "White Truffle (I-H)".
+_BRACKETED_ABBREVIATION = re.compile(r"[(\[]([ihs]|[is][-/]h|h[-/][is])[)\]]")
 _DOMINANCE = (
     r"(?:dom(?:inante?|inance)?|lean(?:ing)?|heavy|[àa] (?:forte )?dominance|pr[ée]dominan\w+"
     r"|mostly|principalement)"
 )
 
 
-def read_strain_type(text: str) -> str:
+def read_strain_type(text: str) -> str:  # noqa: PLR0911  # one return per kind of statement
     """
     Return indica, sativa, hybrid, indica_dominant, sativa_dominant or blend; raises RecordRejected.
 
     "INDICA_HYBRID" and "hybride à dominance indica" are indica_dominant, "60 % sativa / 40 %
     indica" is sativa_dominant, equal percentages are hybrid. A text that names two types without a
-    dominance is rejected.
+    dominance is rejected. A type that stands for itself beside a strain's name ("White Sativa |
+    Hybrid") wins over words inside the name.
     """
-    normalized = normalize_text(text).replace("_", " ")
-    if is_blank_value(normalized):
-        raise RecordRejected(NO_VALUE, _FIELD)
+    normalized = normalize_value(text, field=_FIELD).replace("_", " ").strip()
     if known := STRAIN_TYPES.get(normalized) or _ABBREVIATIONS.get(normalized):
         return known
-    percentages = {a or b: Decimal(x or y) for x, a, b, y in _PERCENTAGE.findall(normalized)}
-    if percentages:
+    if outright := _outright_type(normalized):
+        return outright
+    if percentages := _find_percentages(normalized):
         return _type_from_percentages(percentages)
     if re.search(r"\b(?:no|not|non|sans|without|pas)\b", normalized):
         raise RecordRejected("denies a type", _FIELD)
@@ -59,6 +67,22 @@ def read_strain_type(text: str) -> str:
     if re.search(r"\b(?:blend|m[ée]lange|assort\w+|variety pack)\b", normalized):
         return "blend"
     raise RecordRejected("names no single type" if types else "is no strain type", _FIELD)
+
+
+def _outright_type(normalized: str) -> str | None:
+    """Return the type that stands for itself beside a name: "White Sativa | Hybrid" is hybrid."""
+    segments = {segment.strip() for segment in _SEGMENT.split(normalized)}
+    types = {STRAIN_TYPES[segment] for segment in segments if segment in STRAIN_TYPES}
+    if not types and (match := _BRACKETED_ABBREVIATION.search(normalized)):
+        types = {_ABBREVIATIONS[match[1]]}
+    return types.pop() if len(types) == 1 else None
+
+
+def _find_percentages(normalized: str) -> dict[str, Decimal]:
+    """Find the shares of types; "sativa 22 %" alone is a potency beside a type."""
+    shares = {name: Decimal(share) for share, name in _PERCENTAGE_BEFORE.findall(normalized)}
+    shares_after = {name: Decimal(share) for name, share in _PERCENTAGE_AFTER.findall(normalized)}
+    return shares or (shares_after if len(shares_after) > 1 else {})
 
 
 def _is_dominant(name: str, normalized: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from parsel import Selector
 
+from catalog.ingest.cleaning.numbers import add_unit
 from catalog.ingest.records import ProductRecord
 from mlops.pipelines.connectors.http import SourceClient, SourceResponse
 from mlops.pipelines.definitions import RawResponse
@@ -113,7 +114,6 @@ def _to_record(variant: Any, product_format: str) -> ProductRecord:
             defect="the variant has no id",
         )
     quantity = str(variant.get("Quantity") or "").strip()
-    is_number = quantity.replace(".", "", 1).isdigit()  # of grams
     return ProductRecord(
         source=Aglc.code,
         external_id=str(variant.get("VariantId") or variant["ProductId"]),
@@ -124,7 +124,7 @@ def _to_record(variant: Any, product_format: str) -> ProductRecord:
         brand=str(variant.get("Brand") or ""),
         category=product_format,
         sku=str(variant.get("VariantId") or ""),
-        size=f"{quantity} g" if is_number else quantity,
+        size=add_unit(quantity, "g"),
         thc=str(variant.get("Thc") or ""),
         cbd=str(variant.get("Cbd") or ""),
         price=str(variant.get("AdjustedPrice") or variant.get("ListPrice") or ""),

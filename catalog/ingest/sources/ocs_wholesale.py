@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from catalog.ingest.cleaning.numbers import add_unit
 from catalog.ingest.records import ProductRecord
 from catalog.ingest.sources.mapping import SheetMapping
 from catalog.ingest.sources.sheets import SheetSource
@@ -68,7 +69,7 @@ def _item_and_size(row: Mapping[str, str], size: str) -> str:
 
 def _per_unit(row: Mapping[str, str], cannabinoid: str) -> str:
     amount = row.get(f"{cannabinoid} Content Per Unit", "").strip()
-    return f"{amount} mg/unit" if amount.replace(".", "", 1).isdigit() else amount
+    return add_unit(amount, "mg/unit")
 
 
 SOURCE = OcsWholesale(

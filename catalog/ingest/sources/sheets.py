@@ -2,13 +2,11 @@
 
 import hashlib
 import io
-import re
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any, BinaryIO, Generic, TypeVar, cast
 
@@ -16,6 +14,7 @@ from dateutil import parser as dates
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
+from catalog.ingest.cleaning.numbers import add_unit
 from catalog.ingest.records import LicenceRecord, ProductRecord
 from catalog.ingest.sources.mapping import SheetMapping
 from mlops.pipelines.connectors.http import SourceClient, SourceResponse
@@ -31,10 +30,6 @@ from mlops.pipelines.connectors.sheets import (
 from mlops.pipelines.definitions import RawResponse
 from mlops.pipelines.errors import SourceBroken
 
-_IN_STOCK_WORDS = frozenset(
-    {"in stock", "instock", "available", "yes", "true", "1", "y", "en stock", "disponible", "oui"}
-)
-_NUMBER = re.compile(r"\d*[.,]?\d+(?:[eE][-+]?\d{1,2})?")
 _COPY_CHUNK_BYTES = 2**20
 _MAX_ID_LENGTH = 100
 RecordT = TypeVar("RecordT", ProductRecord, LicenceRecord)
@@ -131,10 +126,7 @@ class ListSource(ABC, Generic[RecordT]):
         text = row.get(mapping.columns.get(field, ""), "").strip()
         text = mapping.values.get(field, {}).get(text, text) or mapping.defaults.get(field, "")
         unit = mapping.units.get(field)
-        if unit == "fraction":
-            return _percent_of_fraction(text)
-        is_bare_number = text.replace(".", "").replace(",", "").isdigit()
-        return f"{text} {unit}" if unit and is_bare_number else text
+        return add_unit(text, unit) if unit else text
 
     def _build_external_id(self, row: Mapping[str, str], values: Mapping[str, str]) -> str:
         """Return the id columns joined; without id columns, a hash of what identifies a product."""
@@ -168,7 +160,7 @@ class SheetSource(ListSource[ProductRecord]):
         mapping = self.mapping
         values = self._field_values(row)
         event_at = values.pop("event_at", "")
-        in_stock = values.pop("in_stock", "")
+        stock = values.pop("in_stock", "")
         terpenes = values.pop("terpenes", "").replace(";", ",").split(",")
         price = values.pop("price", None)
         external_id = self._build_external_id(row, values)
@@ -180,7 +172,7 @@ class SheetSource(ListSource[ProductRecord]):
             payload=row,
             **values,  # the remaining fields are texts
             price=price if self._has_field("price") else None,
-            in_stock=in_stock.strip().lower() in _IN_STOCK_WORDS if in_stock else None,
+            stock=stock,
             terpenes=tuple(name.strip() for name in terpenes if name.strip()),
             event_at=parse_time(event_at, day_first=mapping.day_first) if event_at else None,
             defect=self._missing_id_defect(external_id),
@@ -188,14 +180,6 @@ class SheetSource(ListSource[ProductRecord]):
 
     def _has_field(self, field: str) -> bool:
         return field in self.mapping.columns or field in self.mapping.defaults
-
-
-def _percent_of_fraction(text: str) -> str:
-    """Return a fraction of one ("0.225") as a percentage ("22.5%"); any other text as it is."""
-    if not _NUMBER.fullmatch(text):
-        return text
-    percent = f"{Decimal(text.replace(',', '.')) * 100:f}"
-    return f"{percent.rstrip('0').rstrip('.') if '.' in percent else percent}%"
 
 
 def _hash_id(text: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from catalog.ingest.cleaning.listing import clean_listing, parse_gtin, parse_potency, parse_price
+from catalog.ingest.cleaning.listing import clean_listing, parse_gtin
+from catalog.ingest.cleaning.prices import read_price
 from catalog.ingest.records import Potency, ProductRecord
 from mlops.pipelines.errors import RecordRejected
 
@@ -46,46 +47,44 @@ def test_unreadable_size_is_flagged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("name", ""), ("category", "Rockets"), ("price", "free"), ("thc_low", "x")]
+    ("field", "value"), [("name", ""), ("category", "Rockets"), ("category", "")]
 )
 def test_rejection_names_the_field(field: str, value: str) -> None:
     broken: dict[str, Any] = {field: value}
     with pytest.raises(RecordRejected) as refused:
         clean_listing(replace(RECORD, **broken))
-    assert refused.value.field == field.removesuffix("_low")
+    assert refused.value.field == field
 
 
 @pytest.mark.parametrize(
     ("text", "expected"), [("29,90 $", "29.90"), ("27.55", "27.55"), ("CAD $5", "5")]
 )
 def test_price_is_parsed(text: str, expected: str) -> None:
-    assert parse_price(text) == Decimal(expected)
+    assert read_price(text).price == Decimal(expected)
 
 
 @pytest.mark.parametrize("text", ["", "free", "-3", "0.00", "12.345"])
 def test_invalid_price_is_rejected(text: str) -> None:
     with pytest.raises(RecordRejected):
-        parse_price(text)
+        read_price(text)
 
 
 def test_potency_keeps_both_ends_and_is_empty_for_edibles() -> None:
-    potency = parse_potency("18", "24,5", category="dried_flower", field="thc")
+    ends = {"thc_low": "18", "thc_high": "24,5"}
 
-    assert potency is not None
-    assert (potency.low, potency.high, potency.unit) == (
-        Decimal("18.00"),
-        Decimal("24.50"),
-        "percent",
-    )
-    assert parse_potency("0", "0", category="edibles", field="thc") is None
+    flower = clean_listing(replace(RECORD, **ends))
+    edible = clean_listing(replace(RECORD, category="Edibles", thc_low="0", thc_high="0"))
+
+    assert flower.thc == Potency(low=Decimal("18.00"), high=Decimal("24.50"), unit="percent")
+    assert edible.thc is None
 
 
-@pytest.mark.parametrize(
-    ("low", "high"), [("-1", "2"), ("20", "120"), ("30", "20"), ("mild", ""), ("NaN", "")]
-)
-def test_invalid_potency_is_rejected(low: str, high: str) -> None:
-    with pytest.raises(RecordRejected):
-        parse_potency(low, high, category="dried_flower", field="thc")
+@pytest.mark.parametrize(("low", "high"), [("-1", "2"), ("20", "120"), ("mild", ""), ("x", "20")])
+def test_invalid_potency_leaves_the_fact_open_and_is_flagged(low: str, high: str) -> None:
+    clean = clean_listing(replace(RECORD, thc_low=low, thc_high=high))
+
+    assert (clean.thc, clean.flags) == (None, ("thc_unread",))
+    assert clean.price == Decimal("29.95")
 
 
 def test_gtin_needs_its_check_digit() -> None:

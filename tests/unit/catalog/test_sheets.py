@@ -185,7 +185,7 @@ def test_row_is_read_by_its_mapping() -> None:
         "dried flower",
         "Own",
     )
-    assert (record.external_id, record.price, record.in_stock) == ("7|3.5", "29", True)
+    assert (record.external_id, record.price, record.stock) == ("7|3.5", "29", "Oui")
     assert record.event_at == datetime(2026, 4, 3, tzinfo=UTC)
     assert source.record({**row, "Class": ""}).category == "edibles"
     assert source.record({"Item": "x"}).defect

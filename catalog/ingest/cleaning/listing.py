@@ -6,8 +6,6 @@ open: the listing is stored, with a flag and with the field, text and reason.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -54,14 +52,26 @@ class _Doubts:
             written = f"{written[:_MAX_QUOTED_LENGTH]}…"
         self.texts.append(f"{name}: {written!r}: {reason}" if written else f"{name}: {reason}")
 
-    @contextmanager
-    def leaving_open(self, name: str, text: str) -> Iterator[None]:
+    def leaving_open(self, name: str, text: str) -> "_LeavingOpen":
         """Turn a rejection of one value into a doubt; a text that states no value is none."""
-        try:
-            yield
-        except RecordRejected as rejection:
-            if rejection.reason != NO_VALUE and text.strip("_ "):
-                self.add(f"{name}_unread", name, text, rejection.reason)
+        return _LeavingOpen(self, name, text)
+
+
+@dataclass(frozen=True, slots=True)
+class _LeavingOpen:
+    doubts: _Doubts
+    name: str
+    text: str
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, RecordRejected):
+            return False
+        if error.reason != NO_VALUE and self.text.strip("_ "):
+            self.doubts.add(f"{self.name}_unread", self.name, self.text, error.reason)
+        return True
 
 
 def clean_listing(record: ProductRecord) -> CleanListing:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
-from catalog.ingest.cleaning.amounts import Amount, parse_amounts
+from catalog.ingest.cleaning.amount_scanner import Amount
+from catalog.ingest.cleaning.amounts import parse_amounts
 from catalog.ingest.cleaning.numbers import normalize_text, normalize_value
 from catalog.ingest.vocabulary import product_form
 from mlops.pipelines.errors import RecordRejected

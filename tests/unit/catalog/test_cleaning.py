@@ -70,9 +70,7 @@ def test_invalid_price_is_rejected(text: str) -> None:
 
 
 def test_potency_keeps_both_ends_and_is_empty_for_edibles() -> None:
-    ends = {"thc_low": "18", "thc_high": "24,5"}
-
-    flower = clean_listing(replace(RECORD, **ends))
+    flower = clean_listing(replace(RECORD, thc_low="18", thc_high="24,5"))
     edible = clean_listing(replace(RECORD, category="Edibles", thc_low="0", thc_high="0"))
 
     assert flower.thc == Potency(low=Decimal("18.00"), high=Decimal("24.50"), unit="percent")

@@ -68,7 +68,8 @@ def milligrams(cleaned: CleanedString) -> tuple[Any, str | None] | None:
 def test_t4_stock_words_and_quantities(text: str, in_stock: bool, quantity: int | None) -> None:
     listing = clean(stock=text)
 
-    assert (listing.in_stock, listing.stock_quantity) == (in_stock, quantity)
+    assert listing.in_stock is in_stock
+    assert listing.stock_quantity == quantity
 
 
 @pytest.mark.parametrize("text", ["maybe", "ask us", "Out of stock - 4", "5-10"])
@@ -82,7 +83,8 @@ def test_t4_unknown_stock_word_is_unknown_and_flagged(text: str) -> None:
 def test_t4_negative_stock_is_none_on_hand_and_flagged() -> None:
     listing = clean(stock="-2")
 
-    assert (listing.in_stock, listing.stock_quantity) == (False, 0)
+    assert listing.in_stock is False
+    assert listing.stock_quantity == 0
     assert listing.flags == ("stock_negative_quantity",)
 
 

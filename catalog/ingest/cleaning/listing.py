@@ -279,7 +279,7 @@ def _join_ends(low: PotencyReading, high: PotencyReading, name: str) -> PotencyR
     elif low.milligrams or high.milligrams:
         raise RecordRejected("contains two different units", name)
     else:
-        # The low end "<1" is 0 to 1; the high end "20+" has no end of its own.
+        # The low end "<1" is 0 to 1; the high end "20+" states 20 alone.
         last = high.high if high.high is not None else high.low
         ends = low.low or Decimal(0), last or Decimal(0)
     if ends[0] > ends[1]:

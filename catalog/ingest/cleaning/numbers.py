@@ -1,8 +1,8 @@
 """
 Numbers of suppliers' texts: the one reader for potencies, prices, sizes, counts and stock.
 
-A number is read whole or not at all. `tokenize` cuts a text into numbers, words and signs, each
-with whether it touches its neighbor, so that rules account for what stands beside a number.
+A number is read whole or not at all. `tokenize` cuts a text into numbers, words and signs and
+marks those that touch their neighbor, so that rules account for everything beside a number.
 Texts are normalized and limited in length first; all patterns are linear in it.
 """
 

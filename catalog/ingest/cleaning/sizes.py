@@ -145,12 +145,12 @@ _RANGE = re.compile(
     rf"(?P<sign>\s*-\s*|\s+(?:to|à|or|ou)\s+)(?P<high>{_AMOUNT_OF_RANGE})\s*-?\s*"
     rf"(?:(?P<high_unit>{_UNIT})\b|(?:packs?|pk|{_PIECE_WORDS})(?![a-z]))(?!\s*[x×*]\s*\d)"
 )
-# What may touch a quantity from behind.
+# Signs that may follow a quantity without a space.
 _AFTER_QUANTITY = frozenset(" ,;:)]}|-/!*®™_")
 # More than any package sold; above it two numbers were written side by side ("12 355 ml").
 _MAX_GRAMS = 2_000
 _MAX_MILLILITERS = 10_000
-# What a volume is equal to: ".1 mL = 76.3 mg", "1 mL = 5 pumps".
+# Equations of a volume: ".1 mL = 76.3 mg", "1 mL = 5 pumps".
 _EQUATION = re.compile(
     rf"{NUMBER}\s*(?:ml|g)\s*=\s*{NUMBER}\s*(?:mg|pumps?)\b|=\s*(?={NUMBER}\s*mg)"
 )

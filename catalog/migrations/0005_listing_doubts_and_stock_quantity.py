@@ -6,7 +6,7 @@ from django.db.models import Value
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0002_storestock_reported_quantity'),
+        ('catalog', '0004_effective_products'),
     ]
 
     operations = [

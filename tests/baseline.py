@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.test import TransactionTestCase
 
 # `json` and `point` have no equality, so rows are compared by the hash of their text.
+# The prefix "rows_" keeps the copies apart from the tables in queries of the catalog by name.
 _SAVE_SQL = """
 CREATE SCHEMA baseline;
 CREATE FUNCTION baseline.checksum(name text) RETURNS text LANGUAGE plpgsql AS $$
@@ -29,7 +30,9 @@ BEGIN
         SELECT oid::regclass::text AS name, relname FROM pg_class
         WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_relation_size(oid) > 0
     LOOP
-        EXECUTE format('CREATE TABLE baseline.%I AS TABLE %s', source.relname, source.name);
+        EXECUTE format(
+            'CREATE TABLE baseline.%I AS TABLE %s', 'rows_' || source.relname, source.name
+        );
         INSERT INTO baseline.saved_tables VALUES (source.name, baseline.checksum(source.name));
     END LOOP;
 END $$;
@@ -56,7 +59,7 @@ BEGIN
             EXECUTE format('DELETE FROM %s', target.name);
             EXECUTE format(
                 'INSERT INTO %s OVERRIDING SYSTEM VALUE TABLE baseline.%I',
-                target.name, target.relname
+                target.name, 'rows_' || target.relname
             );
         END IF;
     END LOOP;

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -14,6 +15,7 @@ from config.embedded.stack import SERVERS, UNREACHABLE
 from tests import baseline
 from tests.samples.suppliers.server import SampleSupplier
 
+FUNCTIONAL_TESTS = Path(__file__).parent / "functional"
 IS_UNIT_RUN = settings.SETTINGS_MODULE == "config.settings.unit"
 
 # Machines are shared: the duration of an example says nothing about the property.
@@ -21,6 +23,12 @@ hypothesis.settings.register_profile("cultivar", deadline=None)
 # Runs of unit tests alone are for quick feedback; a run of all tests tries twice as many examples.
 hypothesis.settings.register_profile("unit", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("unit" if IS_UNIT_RUN else "cultivar")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the functional tests, which take longest: workers then end at the same time."""
+    items.sort(key=lambda item: FUNCTIONAL_TESTS not in item.path.parents)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from mlops.models import InboxEvent, QuarantinedRecord, SystemMetric
 from mlops.streams.decoding import decode_event
 from mlops.streams.intake import apply_events
+from tests.integration.console import message_levels
 
 pytestmark = pytest.mark.django_db
 
@@ -32,15 +33,16 @@ def test_a_quarantined_event_is_fixed_and_applied(admin_client: Client) -> None:
     assert admin_client.get(url).status_code == 200
 
     unchanged = admin_client.post(url, {"payload": json.dumps(payload), "replay": "1"})
-    assert "Still rejected" in unchanged.content.decode()
+    assert message_levels(unchanged) == ["error"]
+    assert not SystemMetric.objects.exists()
 
     fixed = {**payload, "data": {"source": "a", "name": "load", "value": 2}}
     preview = admin_client.post(url, {"payload": json.dumps(fixed)})
-    assert "would be accepted" in preview.content.decode()
+    assert message_levels(preview) == ["info"]
     assert not SystemMetric.objects.exists()
 
     replay = admin_client.post(url, {"payload": json.dumps(fixed), "replay": "1"}, follow=True)
-    assert "The event was applied" in replay.content.decode()
+    assert message_levels(replay) == ["success"]
     assert SystemMetric.objects.get().value == 2
     record.refresh_from_db()
     assert record.outcome == "replayed"

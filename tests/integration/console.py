@@ -1,4 +1,4 @@
-"""What console pages show: levels of messages, errors of forms, links."""
+"""Message levels and links of console pages."""
 
 from typing import Any
 

@@ -94,6 +94,7 @@ def test_sync_refuses_unknown_unmapped_and_disabled_sources() -> None:
     assert "above 0" in _refused("configure_source", "ocs", "--requests-per-second", "0")
 
 
+@pytest.mark.slow
 def test_matching_after_a_dry_run(
     sample_sources: SampleSupplier, capsys: pytest.CaptureFixture[str]
 ) -> None:

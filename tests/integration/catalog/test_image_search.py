@@ -16,7 +16,7 @@ from vectors import search as vector_search
 from vectors.encoders import registry
 from vectors.index.write import index_due_rows
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 IMAGE_SEARCH_URL = "/api/v1/products/search/image/"
 
 
@@ -34,14 +34,24 @@ def models_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def loaded_encoders() -> dict[Any, Any]:
+    """Encoders of this module, which stay loaded from one test to the next."""
+    return {}
+
+
 @pytest.fixture
 def indexed_images(
-    models_directory: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, admin_user: User
+    models_directory: Path,
+    loaded_encoders: dict[Any, Any],
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    admin_user: User,
 ) -> None:
     """A catalogue of five products, indexed with the image encoder installed."""
     settings.MODELS_DIR = models_directory
     settings.ENCODERS = {**settings.ENCODERS, "image": "clip-tiny"}
-    monkeypatch.setattr(registry, "_loaded", {})
+    monkeypatch.setattr(registry, "_loaded", loaded_encoders)
     for number, category in enumerate(
         ("dried_flower", "pre_rolls", "dried_flower", "edibles", "dried_flower")
     ):

@@ -93,6 +93,7 @@ def _strains(count: int) -> list[Strain]:
     return strains_made
 
 
+@pytest.mark.slow
 def test_model_beats_the_baselines_and_predicts_nothing_without_valid_files(
     tmp_path: Path, settings: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def _empty_caches() -> Iterator[None]:
     RECOMMENDATION_CACHE.clear_local()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_random_changes_invalidate_cached_recommendations(seed: int) -> None:
     rng = random.Random(seed)

@@ -465,6 +465,7 @@ def test_two_consumers_share_partitions_and_take_over_those_of_the_other(
     assert first.counts.accepted + second.counts.accepted == count
 
 
+@pytest.mark.slow
 def test_messages_whose_commit_failed_are_not_applied_twice(broker: MockKafka) -> None:
     send(broker, METRICS, [metric(n) for n in range(100)])
     broker.fail_requests(OFFSET_COMMIT, *[_ILLEGAL_GENERATION] * 4)

@@ -1,6 +1,7 @@
 """bin/test: servers by path, number of workers, coverage by package."""
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_coverage_is_added_up_by_package(tmp_path: Path) -> None:
         for name, (statements, covered) in files.items()
     }
     report.write_text(json.dumps({"files": summaries}))
-    console = Console(width=100, record=True, file=(tmp_path / "out").open("w"))
+    console = Console(width=100, record=True, file=StringIO())
 
     show_coverage(report, console)
 
@@ -95,8 +96,8 @@ def test_coverage_is_added_up_by_package(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("exit_code", [0, 3])
-def test_step_runs_in_the_background_and_returns_its_result(exit_code: int, tmp_path: Path) -> None:
-    console = Console(file=(tmp_path / "out").open("w"))
+def test_step_runs_in_the_background_and_returns_its_result(exit_code: int) -> None:
+    console = Console(file=StringIO())
 
     step = RunningStep(
         "step", ["sh", "-c", f"exit {exit_code}"], directory=ROOT, environment={}, console=console

@@ -2,14 +2,12 @@
 
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import psutil
 import psycopg
 import pytest
 from django.db import connection
@@ -19,14 +17,18 @@ from catalog.pipelines import SUPPLIER_PRODUCTS
 from catalog.services.listings import source_checksum
 from catalog.tasks import sync_source
 from config.celery import app
-from config.embedded.stack import ROOT
 from mlops.models import RawRecord, Run
 from mlops.pipelines.errors import SourceBusy
 from mlops.pipelines.runner import run_source
+from tests.functional.forks import ForkServer, kill_process
 from tests.polling import wait_until
 from tests.samples.suppliers.server import SampleSupplier
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+_WORKER_SCRIPT = """
+from config.celery import app
+app.worker_main(["worker", "-Q", "ingest", "--concurrency", "1"])
+"""
 
 
 def _database_url() -> str:
@@ -34,42 +36,29 @@ def _database_url() -> str:
     return f"{base}/{connection.settings_dict['NAME']}"
 
 
-@contextmanager
-def _worker() -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Celery worker on the test's database and broker, in its own process group."""
-    worker = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "celery",
-            "-A",
-            "config",
-            "worker",
-            "-Q",
-            "ingest",
-            "--concurrency",
-            "1",
-        ],
-        cwd=ROOT,
-        env={
+@pytest.fixture
+def forks() -> Iterator[ForkServer]:
+    """A fork server on the test's database and broker."""
+    server = ForkServer(
+        {
             **os.environ,
             "DATABASE_URL": _database_url(),
             "DJANGO_SETTINGS_MODULE": "config.settings.test",
         },
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        modules=("celery.bin.worker", "celery.concurrency.prefork", "catalog.tasks"),
     )
+    yield server
+    server.stop()
+
+
+@contextmanager
+def _worker(forks: ForkServer) -> Iterator[psutil.Process]:
+    """Run a Celery worker."""
+    worker = forks.run(_WORKER_SCRIPT)
     try:
         yield worker
     finally:
-        _kill(worker)
-
-
-def _kill(worker: subprocess.Popen[bytes]) -> None:
-    if worker.poll() is None:
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
+        kill_process(worker)
 
 
 def _run_when_unlocked(supplier: SampleSupplier) -> Run:
@@ -114,7 +103,7 @@ def undisturbed_checksum(supplier: SampleSupplier) -> str:
 
 @pytest.mark.parametrize("moment", ["fetching", "processing"])
 def test_rerun_after_kill_ends_as_if_undisturbed(
-    supplier: SampleSupplier, undisturbed_checksum: str, moment: str
+    supplier: SampleSupplier, forks: ForkServer, undisturbed_checksum: str, moment: str
 ) -> None:
     gate = psycopg.connect(_database_url())
     if moment == "processing":
@@ -122,7 +111,7 @@ def test_rerun_after_kill_ends_as_if_undisturbed(
         gate.execute("LOCK TABLE supplier_listings IN EXCLUSIVE MODE")
     else:
         supplier.block()
-    with _worker() as worker:
+    with _worker(forks) as worker:
         sync_source.delay(code="ocs")
         if moment == "processing":
             waiting = (
@@ -133,7 +122,7 @@ def test_rerun_after_kill_ends_as_if_undisturbed(
                 wait_until(lambda: observer.execute(waiting).fetchone(), 60)
         else:
             wait_until(lambda: supplier.has_blocked_requests, 60)
-        _kill(worker)
+        kill_process(worker)
     gate.rollback()
     gate.close()
     supplier.release()
@@ -142,7 +131,7 @@ def test_rerun_after_kill_ends_as_if_undisturbed(
 
     succeeded = Run.objects.filter(status=Run.Status.SUCCEEDED)
     count_before = succeeded.count()
-    with _worker():
+    with _worker(forks):
         sync_source.delay(code="ocs")
         wait_until(lambda: succeeded.count() > count_before, 60)
         wait_until(lambda: _newest_run().status == Run.Status.SUCCEEDED, 60)
@@ -156,17 +145,17 @@ def _newest_run() -> Run:
 
 
 def test_ten_kills_at_random_moments_leave_no_trace(
-    supplier: SampleSupplier, undisturbed_checksum: str
+    supplier: SampleSupplier, forks: ForkServer, undisturbed_checksum: str
 ) -> None:
     rng = random.Random(20261124)
     interrupted = 0
     for _ in range(10):
         requests_before = supplier.request_count
-        with _worker() as worker:
+        with _worker(forks) as worker:
             sync_source.delay(code="ocs")
             wait_until(partial(_has_requests, supplier, more_than=requests_before), 60, every=0.01)
             time.sleep(rng.uniform(0, 0.3))
-            _kill(worker)
+            kill_process(worker)
         if _newest_run().status in (Run.Status.RUNNING, Run.Status.LANDED):
             interrupted += 1
         else:

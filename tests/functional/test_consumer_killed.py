@@ -21,6 +21,7 @@ from kafka.errors import KafkaError
 
 from config.embedded.stack import ROOT, Stack
 from config.embedded.test import throwaway_directory, throwaway_environment
+from tests.functional.forks import ForkServer, kill_process
 from tests.functional.killing import kill
 from tests.polling import wait_until
 from tests.servers.kafka import API_VERSION, Kafka, start_kafka, unavailable_reason
@@ -34,29 +35,19 @@ _SEED = 20261126
 _INBOX_COUNT = "SELECT count(*) FROM event_inbox"
 _CACHE = Path(os.environ.get("MODELS_DIR") or ROOT / "var" / "models") / "servers"
 _CONSUMER_COUNT = 2
-# Forks a consumer for each line that it reads, and prints the process id. A fork takes milliseconds
-# instead of the seconds of an import of Django, so that consumers are killed while they work.
-_FORK_SERVER = """
-import os, signal, sys
-import django
-django.setup()
+# Imported once, so that consumers are killed while they work and not while they import.
+_CONSUMER_MODULES = (
+    "kafka",
+    "mlops.management.commands.consume_events",
+    "mlops.events",
+    "catalog.events",
+    "customers.events",
+    "competitors.events",
+)
+_CONSUME_SCRIPT = """
+import os
 from django.core.management import call_command
-import mlops.management.commands.consume_events
-from mlops.streams.event_types import event_types
-event_types()
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-for line in sys.stdin:
-    child = os.fork()
-    if not child:
-        sys.stdin.close()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        code = 1
-        try:
-            call_command("consume_events", name=line.strip(), stdout=open(os.devnull, "w"))
-            code = 0
-        finally:
-            os._exit(code)
-    print(child, flush=True)
+call_command("consume_events", name="killed-{number}", stdout=open(os.devnull, "w"))
 """
 
 
@@ -77,7 +68,7 @@ class Servers:
             "KAFKA_BATCH_SIZE": "100",
         }
         self.consumers: dict[int, psutil.Process] = {}
-        self._fork_server: subprocess.Popen[str] | None = None
+        self._forks = ForkServer(self.environment, modules=_CONSUMER_MODULES)
 
     def manage(self, *arguments: str) -> str:
         """Run a management command; return its output."""
@@ -95,33 +86,17 @@ class Servers:
 
     def start_consumer(self, number: int) -> None:
         """Start a consumer."""
-        if self._fork_server is None:
-            self._fork_server = subprocess.Popen(
-                [sys.executable, "-c", _FORK_SERVER],
-                cwd=ROOT,
-                env=self.environment,
-                text=True,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            )
-        assert self._fork_server.stdin
-        assert self._fork_server.stdout
-        print(f"killed-{number}", file=self._fork_server.stdin, flush=True)
-        self.consumers[number] = psutil.Process(int(self._fork_server.stdout.readline()))
+        self.consumers[number] = self._forks.run(_CONSUME_SCRIPT.format(number=number))
 
     def kill_consumer(self, number: int) -> None:
         """Kill a consumer with SIGKILL."""
-        self.consumers[number].kill()
-        self.consumers[number].wait(10)
+        kill_process(self.consumers[number])
 
     def stop(self) -> None:
         """Kill all consumers."""
         for consumer in self.consumers.values():
-            with suppress(psutil.NoSuchProcess):
-                consumer.kill()
-        if self._fork_server:
-            self._fork_server.kill()
-            self._fork_server.wait()
+            kill_process(consumer)
+        self._forks.stop()
 
     def kill_postgres(self) -> None:
         """Kill PostgreSQL with SIGKILL, and start it again with the same data."""

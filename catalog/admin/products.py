@@ -19,7 +19,11 @@ from import_export.admin import ImportExportModelAdmin
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import FieldTextFilter, RangeNumericFilter
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
-from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminDateWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from catalog.admin.bulk import bulk_edit
 from catalog.admin.lineage import lineage_urls
@@ -38,12 +42,13 @@ from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.search import find_products
 from catalog.selectors.listings import listings_with_origin
 from catalog.selectors.product_fields import product_changes, product_field_states
-from catalog.selectors.products import all_products, merged_products
+from catalog.selectors.products import all_products, get_product, merged_products
 from catalog.selectors.similarity import similar_products
 from catalog.services.corrections import (
     correct_products,
     create_product,
     lock_fields,
+    terpene_warnings,
     unlock_fields,
     validate_corrections,
 )
@@ -70,6 +75,12 @@ class ProductForm(forms.ModelForm):
         help_text="Optional: when the correction should be reviewed.",
     )
 
+    keep_unknown_terpenes = forms.BooleanField(
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Save terpenes that the table of terpenes does not contain.",
+    )
+
     class Meta:
         model = Product
         fields = CORRECTABLE_FIELDS
@@ -83,9 +94,14 @@ class ProductForm(forms.ModelForm):
             if name in self.changed_data and name in cleaned
         }
         try:
-            validate_corrections(changed)
+            validated = validate_corrections(changed)
         except BadInput as error:
             self.add_error(error.field if error.field in self.fields else None, error.reason)
+        else:
+            cleaned |= validated
+        if changed.get("terpenes") and not cleaned.get("keep_unknown_terpenes"):
+            for warning in terpene_warnings(cleaned["terpenes"]):
+                self.add_error("terpenes", warning)
         return cleaned
 
     def corrections(self) -> dict[str, Any]:
@@ -166,7 +182,13 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         ),
         (
             "Genetics and terpenes",
-            {"fields": (("strain", "lineage"), ("terpenes", "terpene_source"))},
+            {
+                "fields": (
+                    ("strain", "lineage"),
+                    ("terpenes", "terpene_source"),
+                    ("keep_unknown_terpenes",),
+                )
+            },
         ),
         (
             "For staff only",
@@ -238,6 +260,13 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
             *lineage_urls(self.admin_site),
             *super().get_urls(),
         ]
+
+    def add_data_read_fail_error_to_form(self, form: Any, error: Exception) -> None:
+        """Show why the file cannot be read, with the line."""
+        if isinstance(error, CultivarError):
+            form.add_error("import_file", str(error))
+        else:
+            super().add_data_read_fail_error_to_form(form, error)
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
         """Validate values edited in the list like those of the product page."""
@@ -385,8 +414,10 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     @admin.display(description="fields")
     def field_states(self, product: Product) -> SafeString:
         """Show value, author, source values and lock of each field."""
-        states = product_field_states(product) if product.pk else []
-        context = {"product": product, "states": states}
+        # The form may have put refused values into its own instance.
+        stored = product if product._state.adding else get_product(product.pk)
+        states = [] if product._state.adding else product_field_states(stored)
+        context = {"product": stored, "states": states}
         return SafeString(render_to_string("admin/catalog/product/field_states.html", context))
 
     @admin.display(description="nearest by name, potency, terpenes, price")

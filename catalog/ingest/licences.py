@@ -43,7 +43,7 @@ class LicenceList(ListSource[LicenceRecord]):
             external_id=external_id,
             payload=row,
             day_first=self.mapping.day_first,
-            defect=self._missing_id_defect(external_id),
+            defect=self._missing_id_defect(row, external_id),
             **values,
         )
 

@@ -94,6 +94,8 @@ class CleanListing:
     price: Decimal | None
     price_kind: str
     url: str | None
+    code_text: str | None = None
+    lots: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     volume_ml: Decimal | None = None
     dried_equivalent_grams: Decimal | None = None

@@ -27,6 +27,18 @@ class SupplierListing(models.Model):
     gtin = models.CharField(
         "GTIN", max_length=14, null=True, db_comment="GTIN with valid check digit, 14 digits"
     )
+    code_text = models.CharField(
+        "other code",
+        max_length=50,
+        null=True,
+        db_comment="code given as GTIN that is none, as written; the flags state why",
+    )
+    lots = ArrayField(
+        models.CharField(max_length=50),
+        default=list,
+        db_default=Value("{}"),
+        db_comment="lots or batches that the source lists, one row each",
+    )
     category = models.CharField(max_length=40, db_comment="category")
     strain_type = models.CharField(max_length=20, null=True, db_comment="strain type")
     thc_low = models.DecimalField(

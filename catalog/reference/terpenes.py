@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from rapidfuzz import fuzz, process
+
 from catalog.reference.strains import name_key
 
+_MIN_RATIO = 70
+_MAX_SUGGESTIONS = 3
 # Without them "β-pinene" would be the alpha form, which is meant where no letter is stated.
 _GREEK_LETTERS = str.maketrans({"α": "alpha-", "β": "beta-", "δ": "delta-", "γ": "gamma-"})
 TABLE = Path(__file__).with_name("terpenes.csv")
@@ -41,6 +45,15 @@ def terpenes() -> dict[str, Terpene]:
 def terpene_key(name: str) -> str | None:
     """Return the key of a terpene named in English or French ("β-pinène"); None when unknown."""
     return _by_alias().get(name_key(name.lower().translate(_GREEK_LETTERS)))
+
+
+def suggest_terpenes(name: str) -> list[str]:
+    """Return the keys of up to three terpenes spelled like a name, the most similar first."""
+    similar = process.extract(
+        name_key(name), list(_by_alias()), scorer=fuzz.ratio, limit=None, score_cutoff=_MIN_RATIO
+    )
+    keys = dict.fromkeys(_by_alias()[alias] for alias, _ratio, _index in similar)
+    return list(keys)[:_MAX_SUGGESTIONS]
 
 
 @cache

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
+from catalog.ingest.cleaning.identifiers import gtin_query
 from catalog.models import Product, ProductAlias, SupplierListing
 from catalog.search.fusion import SearchCandidate
 from catalog.search.normalize import compact_key, words_of
 
 _MAX_MATCHES = 50
-_GTIN_DIGITS = 14
 # Priorities of exact matches, the best first.
 _BY_NUMBER, _BY_BRAND_AND_NAME, _BY_NAME = 1, 2, 3
 
@@ -71,8 +71,7 @@ def _merge_keys_by_number(text: str) -> set[str]:
     if " " in text or not any(map(str.isdigit, text)):
         return set()
     skus = {text, text.upper(), text.strip("_")}
-    gtin = text.zfill(_GTIN_DIGITS) if text.isdigit() else ""
-    has_number = Q(sku__in=skus) | Q(gtin=gtin)
+    has_number = Q(sku__in=skus) | Q(gtin=gtin_query(text))
     own = Product.objects.filter(has_number).values_list("merge_key", flat=True)
     listed = SupplierListing.objects.filter(has_number).values_list("merge_key", flat=True)
     keys = {*own[:_MAX_MATCHES], *listed[:_MAX_MATCHES]}

@@ -5,8 +5,7 @@ from django.db.models import Q, QuerySet
 
 from catalog.models import Product
 from catalog.search.normalize import words_of
-
-_GTIN_LENGTH = 14
+from catalog.selectors.conditions import has_number
 
 
 def find_products(rows: QuerySet[Product], text: str) -> QuerySet[Product]:
@@ -21,8 +20,7 @@ def find_products(rows: QuerySet[Product], text: str) -> QuerySet[Product]:
     has_every_word = SearchQuery(
         " & ".join(f"{word}:*" for word in words), search_type="raw", config="simple"
     )
-    has_number = Q(sku=text.strip()) | Q(gtin=text.strip().zfill(_GTIN_LENGTH))
-    exact = Q(search_document=has_every_word) | has_number
+    exact = Q(search_document=has_every_word) | has_number(text)
     if rows.filter(exact).exists():
         return rows.filter(exact)
     is_similar = Q(name__trigram_word_similar=text) | Q(name_fr__trigram_word_similar=text)

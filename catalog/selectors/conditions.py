@@ -2,6 +2,7 @@
 
 from django.db.models import Exists, OuterRef, Q
 
+from catalog.ingest.cleaning.identifiers import gtin_query
 from catalog.models import ProductLock, ReviewItem, StoreStock, SupplierListing
 from mlops.models import QualityFinding
 
@@ -36,6 +37,13 @@ def needs_review() -> Q:
 def has_open_finding() -> Q:
     """Return the condition of products that violate a quality rule."""
     return Q(pk__in=QualityFinding.objects.filter(closed_at=None).values("row_id"))
+
+
+def has_number(text: str) -> Q:
+    """Return the condition of rows with a SKU, or with a GTIN written in any width."""
+    sku = text.strip()
+    gtin = gtin_query(text)
+    return Q(sku=sku) | Q(gtin=gtin) if gtin else Q(sku=sku)
 
 
 def is_unlisted() -> Q:

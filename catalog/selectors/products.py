@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from catalog.models import Product
+from catalog.selectors.conditions import has_number
 from mlops.sql_arrays import array
 
 # Product ids by client reference: our id, SKU or GTIN. A merged product has the id of the
@@ -34,7 +35,6 @@ ORDER BY 1, 2
 _UUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 # Largest estimate for which rows are counted exactly: up to here a count is fast.
 _MAX_EXACT_COUNT = 20_000
-_GTIN_LENGTH = 14
 
 
 def all_products() -> QuerySet[Product]:
@@ -63,7 +63,7 @@ def find_products_by_number(text: str) -> list[Product]:
     try:
         condition = Q(pk=UUID(text))
     except ValueError:
-        condition = Q(sku=text) | Q(gtin=text.zfill(_GTIN_LENGTH))
+        condition = has_number(text)
     return list(all_products().filter(condition)[:2])
 
 

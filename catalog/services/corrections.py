@@ -15,9 +15,11 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Field, QuerySet
 from django.utils import timezone
 
+from catalog.ingest.cleaning.identifiers import read_gtin, read_sku
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product, ProductLock, ReviewItem
 from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.reference.terpenes import suggest_terpenes, terpene_key
 from catalog.selectors.field_merge import source_values_sql
 from catalog.services import review_items
 from catalog.services.merging import (
@@ -42,6 +44,7 @@ _POSITIVE_FIELDS = ("price", "weight_grams", "volume_ml", "unit_count")
 _NON_NEGATIVE_FIELDS = ("thc_mg", "cbd_mg", "dried_equivalent_grams")
 _CHOICES = {"category": set(CATEGORIES.values()), "strain_type": set(STRAIN_TYPES.values())}
 _MAX_PERCENTAGE = 100
+_IDENTIFIER_READERS = {"gtin": read_gtin, "sku": read_sku}
 
 
 @dataclass(slots=True)
@@ -209,6 +212,17 @@ def validate_corrections(values: Values) -> dict[str, Any]:
     return validated
 
 
+def terpene_warnings(names: Iterable[str]) -> list[str]:
+    """Return a warning for each terpene that is unknown, with those that are spelled like it."""
+    warnings = []
+    for name in names:
+        if terpene_key(name) is None:
+            similar = suggest_terpenes(name)
+            hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
+            warnings.append(f"{name!r} is no known terpene{hint}")
+    return warnings
+
+
 def _validate_value(name: str, value: Any) -> Any:
     column = product_field(name)
     if value in ("", None):
@@ -217,10 +231,14 @@ def _validate_value(name: str, value: Any) -> Any:
         if not column.null:
             raise BadInput(name, "is required")
         return None
+    if name in _IDENTIFIER_READERS:
+        value = _check_identifier(name, str(value))
     try:
         value = column.clean(value, None)
     except ValidationError as error:
         raise BadInput(name, " ".join(error.messages)) from None
+    if name == "terpenes":
+        value = list(dict.fromkeys(terpene_key(terpene) or terpene for terpene in value))
     is_percentage = name.startswith(("thc_percentage", "cbd_percentage"))
     if is_percentage and not 0 <= value <= _MAX_PERCENTAGE:
         raise BadInput(name, f"must be from 0 to {_MAX_PERCENTAGE}")
@@ -231,6 +249,15 @@ def _validate_value(name: str, value: Any) -> Any:
     if name in _CHOICES and value not in _CHOICES[name]:
         raise BadInput(name, f"must be one of {', '.join(sorted(_CHOICES[name]))}")
     return value
+
+
+def _check_identifier(name: str, text: str) -> str:
+    """Return an identifier in its one spelling. Raises BadInput: it identifies nothing."""
+    reading = _IDENTIFIER_READERS[name](text)
+    if reading.value is None or reading.problem:
+        suggestion = f" ({reading.value})" if reading.value else ""
+        raise BadInput(name, f"{reading.text or text!r} {reading.reason or 'is blank'}{suggestion}")
+    return reading.value
 
 
 def _validate_changes(changes: Mapping[UUID, Values]) -> dict[UUID, dict[str, Any]]:

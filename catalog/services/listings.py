@@ -30,6 +30,8 @@ COLUMNS = (
     "producer",
     "sku",
     "gtin",
+    "code_text",
+    "lots",
     "category",
     "strain_type",
     "thc_low",
@@ -208,7 +210,7 @@ def listing_row(listing: CleanListing) -> Row:
         **_potency_columns("thc", listing.thc),
         **_potency_columns("cbd", listing.cbd),
     }
-    for name in ("measures", "terpenes", "lineage", "effects", "flags", "doubts"):
+    for name in ("lots", "measures", "terpenes", "lineage", "effects", "flags", "doubts"):
         values[name] = list(values[name])
     content = json.dumps(values, sort_keys=True, default=str)
     values["content_hash"] = hashlib.sha256(content.encode()).hexdigest()

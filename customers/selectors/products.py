@@ -2,13 +2,10 @@
 
 from uuid import UUID
 
-from django.db.models import Q
-
 from catalog.models import Product
 from catalog.search import find_products
+from catalog.selectors.conditions import has_number
 from catalog.selectors.products import current_products, find_current_product
-
-_GTIN_LENGTH = 14
 
 
 def find_products_by_text(text: str, *, limit: int) -> list[Product]:
@@ -25,8 +22,7 @@ def find_products_by_text(text: str, *, limit: int) -> list[Product]:
     else:
         product = find_current_product(pk)
         return [product] if product else []
-    has_number = Q(sku=text) | Q(gtin=text.zfill(_GTIN_LENGTH))
-    if products := list(current_products().filter(has_number)[:limit]):
+    if products := list(current_products().filter(has_number(text))[:limit]):
         return products
     return list(find_products(current_products(), text).order_by("name", "-id")[:limit])
 

@@ -10,8 +10,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from django.utils import timezone
-from stdnum import ean
 
+from catalog.ingest.cleaning.identifiers import (
+    Identifier,
+    gtin_of_sku,
+    read_gtin,
+    read_id,
+    read_sku,
+)
 from catalog.ingest.cleaning.names import clean_text, name_measures, read_name
 from catalog.ingest.cleaning.numbers import NO_VALUE, normalize_text, read_number, round_to
 from catalog.ingest.cleaning.potency import PotencyReading, read_potency
@@ -24,7 +30,7 @@ from catalog.ingest.vocabulary import MILLIGRAM_CATEGORIES, find_category
 from catalog.reference.equivalents import dried_equivalent
 from mlops.pipelines.errors import RecordRejected
 
-_GTIN_AS_NUMBER = re.compile(r"\d{12,14}\.0+|\d\.\d{10,13}[eE]\+1[1-3]")
+_MAX_CODE_LENGTH = 50
 _MILLIGRAM_UNITS: dict[str | None, PotencyUnit] = {
     "unit": "mg_per_unit",
     "package": "mg_per_package",
@@ -86,20 +92,27 @@ def clean_listing(record: ProductRecord) -> CleanListing:
     category = refine_category(
         parse_category(record.category), unit_count=size.unit_count, weight_grams=size.grams
     )
-    sku = record.sku.rstrip("_ ") or None
-    gtin = parse_gtin(record.gtin) or parse_gtin(record.sku)
     stock = _read_stock(record, doubts)
+    external_id = _read_external_id(record.external_id)
+    sku, gtin = read_sku(record.sku), read_gtin(record.gtin)
+    _add_identifier_doubt("sku", sku, doubts)
+    _add_identifier_doubt("gtin", gtin, doubts)
+    gtin_value = gtin.value or gtin_of_sku(record.sku)
     return CleanListing(
         source=record.source,
-        external_id=record.external_id,
+        external_id=external_id,
         language=record.language,
-        merge_key=f"gtin:{gtin}" if gtin else f"{record.source}:{sku or record.external_id}",
+        merge_key=build_merge_key(
+            source=record.source, external_id=external_id, sku=sku.value, gtin=gtin_value
+        ),
         name=name.name,
         raw_name=_collapse_spaces(record.name),
         brand=brand or name.brand,
         producer=clean_text(record.producer, field="producer") or None,
-        sku=sku,
-        gtin=gtin,
+        sku=sku.value,
+        gtin=gtin_value,
+        lots=tuple(filter(None, [_collapse_spaces(record.lot)[:_MAX_CODE_LENGTH]])),
+        code_text=gtin.text[:_MAX_CODE_LENGTH] if gtin.text and not gtin.value else None,
         category=category,
         strain_type=_read_strain_type(record.strain_type, doubts),
         thc=_read_potency(record, "thc", category, doubts),
@@ -346,23 +359,21 @@ def refine_category(category: str, *, unit_count: int | None, weight_grams: Deci
     return category
 
 
-def parse_gtin(text: str) -> str | None:
-    """
-    Return the GTIN-14 for 12–14 digits with a correct check digit, else None.
+def build_merge_key(*, source: str, external_id: str, sku: str | None, gtin: str | None) -> str:
+    """Return the key of a listing's product: its GTIN, else its SKU or id at the source."""
+    return f"gtin:{gtin}" if gtin else f"{source}:{sku or external_id}"
 
-    Accepts GTINs that spreadsheets stored as numbers without losing a digit: "628110000123.0",
-    "6.28110000123E+11".
-    """
-    digits = text.strip()
-    if _GTIN_AS_NUMBER.fullmatch(digits):
-        digits = f"{Decimal(digits):f}".partition(".")[0]
-    is_gtin = (
-        digits.isascii()
-        and digits.isdigit()
-        and 12 <= len(digits) <= 14
-        and ean.is_valid(digits.zfill(14))
-    )
-    return digits.zfill(14) if is_gtin else None
+
+def _read_external_id(text: str) -> str:
+    reading = read_id(text)
+    if reading.value is None:
+        raise RecordRejected(f"{text!r} {reading.reason}" if text else "is missing", "external_id")
+    return reading.text
+
+
+def _add_identifier_doubt(name: str, identifier: Identifier, doubts: _Doubts) -> None:
+    if identifier.problem:
+        doubts.add(f"{name}_{identifier.problem}", name, identifier.text, identifier.reason)
 
 
 def _collapse_spaces(text: str) -> str:

@@ -14,6 +14,7 @@ from parsel import Selector
 
 from catalog.ingest.cleaning.numbers import add_unit
 from catalog.ingest.records import ProductRecord
+from catalog.ingest.sources.paging import even_page_size
 from mlops.pipelines.connectors.http import SourceClient, SourceResponse
 from mlops.pipelines.definitions import RawResponse
 from mlops.pipelines.errors import SourceBroken
@@ -49,14 +50,16 @@ class Aglc:
         """
         Yield each page of each format; bundle "FORMAT/PAGE".
 
-        limit: maximum number of variants. Raises SourceBroken: no token, no products in any format.
+        limit: about how many variants: whole pages of one size, since a page of another size would
+        begin elsewhere and repeat variants. Raises SourceBroken: no token, no products in any
+        format.
         """
         token = _request_token(client)
         variant_count = 0
+        page_size = even_page_size(PAGE_SIZE, limit=limit)
         for product_format in FORMATS:
             page = 0
             while limit is None or variant_count < limit:
-                page_size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - variant_count)
                 response = _request_page(client, token, product_format, page, page_size)
                 variants = _parse_variants(response.body)
                 if variants:

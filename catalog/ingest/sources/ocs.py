@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from catalog.ingest.records import ProductRecord
+from catalog.ingest.sources.paging import even_page_size
 from mlops.pipelines.connectors.http import SourceClient, SourceResponse
 from mlops.pipelines.definitions import RawResponse
 from mlops.pipelines.errors import SourceBroken
@@ -31,14 +32,15 @@ class Ocs:
         """
         Yield each page as a separate bundle: "products/0001", "products/0002" and so on.
 
-        limit: maximum number of products. Raises SourceBroken, before the page is stored, when a
+        limit: about how many products: whole pages of one size, since a page of another size would
+        begin elsewhere and repeat products. Raises SourceBroken, before the page is stored, when a
         response is not a list of products, and when the first page is empty. An empty page after it
         is the end.
         """
         product_count = 0
+        page_size = even_page_size(PAGE_SIZE, limit=limit)
         page = 1
         while limit is None or product_count < limit:
-            page_size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - product_count)
             response = client.get("products.json", params={"limit": page_size, "page": page})
             products = _parse_products(response)
             if not products and page == 1:

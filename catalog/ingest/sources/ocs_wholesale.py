@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from catalog.ingest.cleaning.identifiers import read_id, read_sku
 from catalog.ingest.cleaning.numbers import add_unit
 from catalog.ingest.records import ProductRecord
 from catalog.ingest.sources.mapping import SheetMapping
@@ -42,7 +43,11 @@ class OcsWholesale(SheetSource):
     def record(self, row: Mapping[str, str]) -> ProductRecord:
         """Return a row's record: potency in mg per unit for edibles and drinks, else percent."""
         record = super().record(row)
-        external_id = record.sku.strip() or record.gtin.strip() or _item_and_size(row, record.size)
+        external_id = (
+            read_sku(record.sku).value
+            or read_id(record.gtin).value
+            or _item_and_size(row, record.size)
+        )
         record = replace(
             record,
             external_id=external_id,
@@ -63,7 +68,7 @@ class OcsWholesale(SheetSource):
 
 def _item_and_size(row: Mapping[str, str], size: str) -> str:
     """Return the item number, which several variants share, together with the size."""
-    item = row.get("OCS Item Number", "").strip()
+    item = read_id(row.get("OCS Item Number", "")).value
     return f"{item}_{size}" if item else ""
 
 

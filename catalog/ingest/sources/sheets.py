@@ -14,6 +14,7 @@ from dateutil import parser as dates
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
+from catalog.ingest.cleaning.identifiers import read_id
 from catalog.ingest.cleaning.numbers import add_unit
 from catalog.ingest.records import LicenceRecord, ProductRecord
 from catalog.ingest.sources.mapping import SheetMapping
@@ -116,10 +117,16 @@ class ListSource(ABC, Generic[RecordT]):
         mapping = self.mapping
         return {field: self._value(row, field) for field in {*mapping.columns, *mapping.defaults}}
 
-    def _missing_id_defect(self, external_id: str) -> str:
+    def _missing_id_defect(self, row: Mapping[str, str], external_id: str) -> str:
         if external_id:
             return ""
-        return f"the row has no id in {', '.join(self.mapping.id_columns)}"
+        columns = self.mapping.id_columns
+        problems = [
+            f"; {reading.text!r} {reading.reason}"
+            for reading in (read_id(row.get(column, "")) for column in columns)
+            if reading.problem
+        ]
+        return f"the row has no id in {', '.join(columns)}{''.join(problems)}"
 
     def _value(self, row: Mapping[str, str], field: str) -> str:
         mapping = self.mapping
@@ -131,7 +138,7 @@ class ListSource(ABC, Generic[RecordT]):
     def _build_external_id(self, row: Mapping[str, str], values: Mapping[str, str]) -> str:
         """Return the id columns joined; without id columns, a hash of what identifies a product."""
         if self.mapping.id_columns:
-            parts = (row.get(column, "").strip() for column in self.mapping.id_columns)
+            parts = (read_id(row.get(column, "")).value for column in self.mapping.id_columns)
             external_id = "|".join(part for part in parts if part)
             is_too_long = len(external_id) > _MAX_ID_LENGTH
             return _hash_id(external_id) if is_too_long else external_id
@@ -175,7 +182,7 @@ class SheetSource(ListSource[ProductRecord]):
             stock=stock,
             terpenes=tuple(name.strip() for name in terpenes if name.strip()),
             event_at=parse_time(event_at, day_first=mapping.day_first) if event_at else None,
-            defect=self._missing_id_defect(external_id),
+            defect=self._missing_id_defect(row, external_id),
         )
 
     def _has_field(self, field: str) -> bool:

@@ -274,3 +274,66 @@ def test_permission_to_view_does_not_allow_changes(client: Client, product: Prod
 
     assert _get_page(client, product)
     assert [response.status_code for response in responses] == [403, 403, 403]
+
+
+@pytest.mark.parametrize(
+    ("gtin", "reason"),
+    [
+        ("123", "has the wrong length"),
+        ("628124825081", "has a wrong check digit"),
+        ("000000000000", "is a placeholder"),
+        ("200000000011", "not a GTIN"),
+    ],
+)
+def test_t55_code_that_is_no_gtin_is_refused_before_it_is_locked(
+    admin_client: Client, product: Product, gtin: str, reason: str
+) -> None:
+    response = _post(admin_client, product, gtin=gtin)
+
+    assert reason in " ".join(response.context["adminform"].form.errors["gtin"])
+    assert not ProductLock.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("terpenes", "warnings"),
+    [
+        ("myrcen, foo", ["did you mean myrcene?", "'foo' is no known terpene"]),
+        ("limonen", ["did you mean limonene?"]),
+        ("linalol-oxide", ["'linalol-oxide' is no known terpene"]),
+    ],
+)
+def test_t55_unknown_terpene_is_reported_with_suggestions(
+    admin_client: Client, product: Product, terpenes: str, warnings: list[str]
+) -> None:
+    response = _post(admin_client, product, terpenes=terpenes)
+
+    errors = " ".join(response.context["adminform"].form.errors["terpenes"])
+    assert all(warning in errors for warning in warnings)
+    assert not ProductLock.objects.exists()
+
+
+def test_t55_unknown_terpene_is_saved_on_request(admin_client: Client, product: Product) -> None:
+    _post(admin_client, product, terpenes="Myrcène, foo", keep_unknown_terpenes="on")
+
+    assert Product.objects.get().terpenes == ["myrcene", "foo"]
+
+
+@pytest.mark.parametrize(("field", "value"), [("gtin", "123"), ("sku", "N/A"), ("price", "-3")])
+def test_t59_table_of_values_shows_stored_values_after_an_error(
+    admin_client: Client, product: Product, field: str, value: str
+) -> None:
+    response = _post(admin_client, product, brand="Ours", **{field: value})
+
+    admin = response.context_data["adminform"].model_admin
+    submitted = response.context_data["original"]
+    assert (submitted.brand, Product.objects.get().brand) == ("Ours", product.brand)
+    assert admin.field_states(submitted) == admin.field_states(Product.objects.get())
+
+
+@pytest.mark.parametrize("gtin", ["628124825080", "0628124825080", "6-28124825080"])
+def test_class_e_gtin_of_any_width_is_stored_with_14_digits(
+    admin_client: Client, product: Product, gtin: str
+) -> None:
+    _post(admin_client, product, gtin=gtin)
+
+    assert Product.objects.get().gtin == "00628124825080"

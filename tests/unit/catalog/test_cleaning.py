@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from catalog.ingest.cleaning.listing import clean_listing, parse_gtin
+from catalog.ingest.cleaning.listing import clean_listing
 from catalog.ingest.cleaning.prices import read_price
 from catalog.ingest.records import Potency, ProductRecord
 from mlops.pipelines.errors import RecordRejected
@@ -83,28 +83,6 @@ def test_invalid_potency_leaves_the_fact_open_and_is_flagged(low: str, high: str
 
     assert (clean.thc, clean.flags) == (None, ("thc_unread",))
     assert clean.price == Decimal("29.95")
-
-
-def test_gtin_needs_its_check_digit() -> None:
-    assert parse_gtin("00824164007534") == "00824164007534"
-    assert parse_gtin("00824164007535") is None
-    assert parse_gtin("820939006337") == "00820939006337"
-
-
-@pytest.mark.parametrize(
-    ("text", "gtin"),
-    [
-        ("628124825080", "00628124825080"),
-        ("00628124825080", "00628124825080"),
-        ("628124825080.0", "00628124825080"),
-        ("6.28124825080E+11", "00628124825080"),
-        ("6.28125E+11", None),
-        ("628124825081", None),
-        ("100001_21g___", None),
-    ],
-)
-def test_gtin_stored_as_a_number_by_spreadsheets(text: str, gtin: str | None) -> None:
-    assert parse_gtin(text) == gtin
 
 
 def test_lot_potency_is_separate_from_the_label() -> None:

@@ -22,6 +22,7 @@ from mlops.pipelines.connectors.sheets.encoding import (
     STRAY_BYTES,
     TextEncoding,
     detect_encoding,
+    has_stray_bytes,
     is_garbled,
 )
 from mlops.pipelines.connectors.sheets.workbook import (
@@ -195,11 +196,13 @@ def read_sheet_rows(
     with _decoding(encoding):
         head = io.StringIO(encoding.decode(part.head), newline="")
         header = _header_record(head, layout.delimiter, sheet_format.header_row)
-        body = io.StringIO(encoding.decode(part.rows), newline="")
+        text = encoding.decode(part.rows)
+        may_need_repair = has_stray_bytes(text)
+        body = io.StringIO(text, newline="")
         names = distinct_names(encoding.repair(cell) for cell in header)
         for line, cells in _records(body, layout.delimiter, first_line=layout.first_line):
             if any(cell.strip() for cell in cells):
-                repaired = [encoding.repair(cell) for cell in cells]
+                repaired = [encoding.repair(cell) for cell in cells] if may_need_repair else cells
                 yield _row(names, repaired, line, is_repaired=repaired != cells)
 
 
@@ -361,15 +364,11 @@ def _row(
     }
     values |= extra
     flags = ["encoding_mixed"] if is_repaired else []
-    if _may_be_garbled("".join(cells)) and any(is_garbled(cell) for cell in cells):
+    joined = "\n".join(cells)
+    if is_garbled(joined) or ("?" in joined and any(is_garbled(cell) for cell in cells)):
         flags.append("text_garbled")
     defect = f"line {line} {row_defect(extra)}" if extra else ""
     return SheetRow(values, line, defect=defect, flags=tuple(flags))
-
-
-def _may_be_garbled(text: str) -> bool:
-    """Return False for most rows, at a fraction of the cost of looking at each cell."""
-    return not text.isascii() or "?" in text
 
 
 @contextmanager

@@ -39,6 +39,9 @@ _AT_WORD = frozenset("®™©°²³½¼¾«»“”‘’–—•…\xa0·")
 _GARBLED = re.compile(
     "[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œ]|â€|ï»¿|√[\u00a0-\uffff]|‚Ä|\ufffd|[\u0080-\u009f]"
 )
+_BEYOND_ASCII = re.compile(r"[\x00-\x7f]+")
+_UNLIKELY_IN_UTF8 = re.compile("[\u0180-\u037f\u0480-\u07ff]")
+_STRAY = re.compile("[\udc80-\udcff]")
 _LOST_LETTER = re.compile(r"[A-Za-zÀ-ÿ]\?[a-zà-ÿ]")
 
 
@@ -66,13 +69,8 @@ class TextEncoding:
 
     def repair(self, text: str) -> str:
         """Replace the surrogates of stray bytes by the characters of their own encoding."""
-        if text.isascii() or not any("\udc80" <= character <= "\udcff" for character in text):
-            return text
-        return "".join(
-            bytes([ord(character) - 0xDC00]).decode(self.stray_name, "replace")
-            if "\udc80" <= character <= "\udcff"
-            else character
-            for character in text
+        return _STRAY.sub(
+            lambda match: bytes([ord(match[0]) - 0xDC00]).decode(self.stray_name, "replace"), text
         )
 
 
@@ -114,6 +112,11 @@ def detect_encoding(file: BinaryIO) -> TextEncoding:
     return TextEncoding(single_byte, stray_name=single_byte)
 
 
+def has_stray_bytes(text: str) -> bool:
+    """Return whether a decoded text contains bytes that are not of its encoding."""
+    return not text.isascii() and _STRAY.search(text) is not None
+
+
 def is_garbled(text: str) -> bool:
     """Return whether a text was decoded with another encoding than it was written in."""
     if "?" in text and "://" not in text and _LOST_LETTER.search(text):
@@ -150,6 +153,9 @@ def _count_bytes(file: BinaryIO) -> _ByteCounts:
     for chunk in _chunks(file):
         if chunk.isascii():
             continue
+        if text := _decode_if_plausible(chunk):
+            counts.characters += len(text)
+            continue
         counts.characters += sum(1 for _ in _UTF8_CHARACTERS.finditer(chunk))
         # Characters of UTF-8 are blanked at the same length, so that neighbors stay neighbors.
         others = _UTF8_CHARACTERS.sub(lambda match: b"e" * len(match[0]), chunk)
@@ -161,6 +167,16 @@ def _count_bytes(file: BinaryIO) -> _ByteCounts:
                 at = match.start()
                 counts.samples.append(chunk[max(at - 1, 0) : at].rjust(1) + chunk[at : at + 2])
     return counts
+
+
+def _decode_if_plausible(chunk: bytes) -> str:
+    """Return the characters beyond ASCII of a chunk that is UTF-8; "" when it may not be."""
+    try:
+        text = chunk.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    characters = _BEYOND_ASCII.sub("", text)
+    return "" if _UNLIKELY_IN_UTF8.search(characters) else characters
 
 
 def _likeliest_single_byte_encoding(samples: list[bytes]) -> str:

@@ -8,8 +8,10 @@ from catalog.ingest.sources.registry import find_licence_list, find_source
 from catalog.models import CatalogSource
 from catalog.selectors.sources import source_access
 from catalog.services.feed_guard import conclude_feed, survey_feed
+from catalog.services.feed_repeats import combine_listings, find_repeats
 from catalog.services.licences import (
     conclude_licences,
+    find_repeated_licences,
     licences_checksum,
     preview_licences,
     save_licences,
@@ -24,6 +26,8 @@ SUPPLIER_PRODUCTS = Pipeline(
     access=source_access,
     survey=survey_feed,
     stages=(clean_listing, enrich_listing),
+    repeats=find_repeats,
+    combine=combine_listings,
     preview=preview_listings,
     save=save_listings,
     conclude=conclude_feed,
@@ -38,6 +42,7 @@ LICENCES = Pipeline(
     access=source_access,
     survey=survey_licences,
     stages=(clean_licence,),
+    repeats=find_repeated_licences,
     preview=preview_licences,
     save=save_licences,
     conclude=conclude_licences,

@@ -14,6 +14,7 @@ from catalog.ingest.cleaning.prices import read_price
 from catalog.ingest.records import ProductRecord
 from catalog.ingest.vocabulary import product_form
 from catalog.models import CatalogSource
+from catalog.services.feed_repeats import survey_gtin
 from mlops.models import Run
 from mlops.pipelines.errors import FeedSuspicious, RecordRejected
 
@@ -35,6 +36,10 @@ class FeedSurvey:
 
     objection: str = ""
     newest_event_at: datetime | None = None
+
+
+_SurveyedRow = tuple[str, str, Decimal | None, str, str]
+"""External id, language, price, SKU and code of the GTIN column of a record."""
 
 
 @dataclass(slots=True)
@@ -85,7 +90,8 @@ def conclude_feed(*, source: str, survey: FeedSurvey, run: Run) -> int:
 
 # A temporary table instead of memory: a feed may have a million rows.
 _CREATE_TABLE = """
-CREATE TEMP TABLE IF NOT EXISTS surveyed_listings (external_id text, language text, price numeric);
+CREATE TEMP TABLE IF NOT EXISTS surveyed_listings
+  (external_id text, language text, price numeric, sku text, gtin text);
 DROP INDEX IF EXISTS surveyed_listings_key;
 TRUNCATE surveyed_listings
 """
@@ -122,22 +128,23 @@ WHERE l.source = %s AND l.gone_at IS NULL AND l.price > 0 AND f.price > 0
 
 def _survey_records(
     records: Iterable[ProductRecord], totals: _SurveyTotals
-) -> Iterator[tuple[str, str, Decimal | None]]:
+) -> Iterator[_SurveyedRow]:
     for record in records:
         price, has_price = _parse_record_price(record)
         totals.records += 1
         totals.unusable += bool(record.defect) or not record.name.strip() or not has_price
-        if (potency := _flower_potency(record)) is not None:
+        # One flower from 1 % on settles that the column does not contain fractions.
+        if totals.max_flower_potency < 1 and (potency := _flower_potency(record)):
             totals.flower_potencies += 1
             totals.max_flower_potency = max(totals.max_flower_potency, potency)
         if record.event_at and (
             totals.newest_event_at is None or record.event_at > totals.newest_event_at
         ):
             totals.newest_event_at = record.event_at
-        yield record.external_id, record.language, price
+        yield record.external_id, record.language, price, record.sku.strip(), survey_gtin(record)
 
 
-def _save_keys(keys: Iterator[tuple[str, str, Decimal | None]]) -> None:
+def _save_keys(keys: Iterator[_SurveyedRow]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_CREATE_TABLE)
         # In chunks: reading the records runs queries, which are impossible during a COPY.
@@ -158,23 +165,28 @@ def _parse_record_price(record: ProductRecord) -> tuple[Decimal | None, bool]:
         return None, False
 
 
-def _flower_potency(record: ProductRecord) -> Decimal | None:
-    """Return the highest THC percentage that a record of flower states."""
-    text = record.thc or record.thc_high or record.thc_low
-    if not text or product_form(record.category) != "flower":
-        return None
+def _flower_potency(record: ProductRecord) -> Decimal:
+    """Return the highest THC percentage that a record of flower states; 0: none, or hemp."""
+    if product_form(record.category) != "flower":
+        return Decimal(0)
+    thc = _stated_percentage(record, "thc", record.thc or record.thc_high or record.thc_low)
+    cbd = _stated_percentage(record, "cbd", record.cbd or record.cbd_high or record.cbd_low)
+    return Decimal(0) if thc < 1 <= cbd else thc
+
+
+def _stated_percentage(record: ProductRecord, name: str, text: str) -> Decimal:
     try:
         reading = read_potency(
-            text, field="thc", language=record.language, context={"category": record.category}
+            text, field=name, language=record.language, context={"category": record.category}
         )
     except RecordRejected:
-        return None
-    return reading.low if reading.high is None else reading.high
+        return Decimal(0)
+    return (reading.low if reading.high is None else reading.high) or Decimal(0)
 
 
 def _fraction_objection(source: str, totals: _SurveyTotals) -> str:
     """Object to flower without THC: 22.5 % that a workbook stores as 0.225."""
-    if totals.flower_potencies < _MIN_LISTINGS or totals.max_flower_potency >= 1:
+    if not totals.flower_potencies or totals.max_flower_potency >= 1:
         return ""
     return (
         f"THC of all {totals.flower_potencies} flowers of {source} is below 1 %; "

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 from django.db import connection, transaction
@@ -12,7 +12,7 @@ from django.utils import timezone
 from catalog.ingest.records import CleanLicence, LicenceRecord
 from catalog.models import CatalogSource, LicenceHolder
 from mlops.models import Run
-from mlops.pipelines.definitions import RowDifference, SaveCounts
+from mlops.pipelines.definitions import RepeatDecision, RowDifference, SaveCounts
 from mlops.pipelines.errors import FeedSuspicious
 
 # Below this number of holders, percentages are not meaningful.
@@ -55,6 +55,24 @@ def survey_licences(
     if len(listed) >= _MIN_HOLDERS and gone * 100 > limits.max_gone_percent * len(listed):
         survey.objection = f"{gone} of {len(listed)} holders of {source} would be gone."
     return survey
+
+
+def find_repeated_licences(*, records: Iterable[LicenceRecord]) -> Iterator[RepeatDecision]:
+    """Yield the rows of a licence list whose id an earlier row has: equal, or rejected."""
+    first_rows: dict[str, tuple[str, ...]] = {}
+    for index, record in enumerate(records):
+        if not record.external_id:
+            continue
+        facts = (record.name, record.province, record.licence_classes, record.status)
+        facts = (*facts, record.effective_on, record.expires_on)
+        first = first_rows.setdefault(record.external_id, facts)
+        if first is facts:
+            continue
+        if first == facts:
+            yield RepeatDecision(index=index, action="repeated")
+        else:
+            reason = f"the id {record.external_id} stands on an earlier row with other facts"
+            yield RepeatDecision(index=index, action="rejected", reason=reason)
 
 
 @transaction.atomic

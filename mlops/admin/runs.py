@@ -13,7 +13,7 @@ from unfold.decorators import display
 from mlops.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
 from mlops.models import Alert, LineageEntry, QuarantinedRecord, RawRecord, Run
 
-_COUNTS = ("read", "new", "changed", "unchanged", "rejected", "gone")
+_COUNTS = ("read", "new", "changed", "unchanged", "rejected", "repeated", "gone")
 _DRY_RUN = "dry run"
 
 
@@ -54,7 +54,16 @@ class RunAdmin(ReadOnlyAdmin):
     list_filter = ("source", "status", "is_dry_run", ("started_at", RangeDateTimeFilter))
     fieldsets = (
         (None, {"fields": ("source", "pipeline", "state", "started_at", "duration", "error")}),
-        ("Counts", {"fields": (("read", "rejected"), ("new", "changed"), ("unchanged", "gone"))}),
+        (
+            "Counts",
+            {
+                "fields": (
+                    ("read", "rejected", "repeated"),
+                    ("new", "changed"),
+                    ("unchanged", "gone"),
+                )
+            },
+        ),
         ("Checksums", {"fields": ("checksum_in", "checksum_out", "newest_event_at")}),
     )
     readonly_fields = ("state", "duration", "dry_run_report")

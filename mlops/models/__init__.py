@@ -9,6 +9,7 @@ from mlops.models.privacy import Erasure, LegalHold, RetentionSweep
 from mlops.models.quality import QualityFinding
 from mlops.models.quarantine import QuarantinedRecord
 from mlops.models.raw import RawRecord
+from mlops.models.repeats import RepeatedRecord
 from mlops.models.runs import Run
 from mlops.models.streams import InboxEvent, OutboxEvent
 
@@ -25,6 +26,7 @@ __all__ = [
     "QualityFinding",
     "QuarantinedRecord",
     "RawRecord",
+    "RepeatedRecord",
     "RetentionSweep",
     "RowChange",
     "RowDigest",

@@ -40,6 +40,9 @@ class Run(models.Model):
     changed = models.IntegerField(default=0, db_comment="rows changed")
     unchanged = models.IntegerField(default=0, db_comment="records equal to their row")
     rejected = models.IntegerField(default=0, db_comment="records put into quarantine")
+    repeated = models.IntegerField(
+        default=0, db_default=0, db_comment="records that repeat another record of the feed"
+    )
     gone = models.IntegerField(default=0, db_comment="rows that the source no longer lists")
     is_partial = models.BooleanField(
         default=False, db_comment="fetched up to a limit; does not show which rows are gone"

@@ -1,9 +1,9 @@
 """Definitions of pipelines and their sources: protocols and value types."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from mlops.pipelines.connectors.http import SourceClient, SourceResponse
@@ -90,6 +90,23 @@ class SourceAccess:
     requests_per_second: float = 5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatDecision:
+    """
+    What becomes of a record whose identifier stands in a feed more than once.
+
+    index: position in the feed, from 0. action: "repeated": it says nothing that another record
+    does not; "rejected": for `reason`; "combined": it is saved with `flags`, together with the
+    records of `payloads`.
+    """
+
+    index: int
+    action: Literal["repeated", "rejected", "combined"]
+    reason: str = ""
+    flags: tuple[str, ...] = ()
+    payloads: tuple[Mapping[str, Any], ...] = ()
+
+
 class Survey(Protocol):
     """Summary of a whole feed, computed before any record is processed."""
 
@@ -137,6 +154,12 @@ class Pipeline:
 
     Raises FeedSuspicious for what no person may accept.
     """
+    repeats: Callable[..., Iterable[RepeatDecision]]
+    """
+    Called after the survey with all `records`, which may be read several times.
+
+    Returns the records that are not processed by themselves, each once.
+    """
     preview: Callable[..., list[RowDifference]]
     """Called with `listings` that a save would write; returns the changes, writes nothing."""
     save: Callable[..., SaveCounts]
@@ -152,3 +175,9 @@ class Pipeline:
     version: Callable[[str], str]
     """Return a version that changes when the same bytes could give other rows."""
     output_table: str
+    combine: Callable[..., Any] | None = None
+    """
+    Called with the `values` of records after the stages and `flags`; returns one value.
+
+    None: `repeats` combines none.
+    """

@@ -1,6 +1,7 @@
 """Dry runs: everything that a run would do, in a transaction that is rolled back."""
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from django.db import transaction
@@ -11,6 +12,7 @@ from mlops.pipelines.connectors.http import SourceClient, open_source_client
 from mlops.pipelines.definitions import Pipeline, PipelineSource, RawResponse, RowDifference
 from mlops.pipelines.landing import LandedResponses
 from mlops.pipelines.processing import process_batches, save_batch
+from mlops.pipelines.repeats import FeedRecords, repeats_of_bundle, save_repeats
 from mlops.pipelines.runner import fetch_responses, source_access, source_lock
 
 _MAX_DIFFERENCES = 50
@@ -88,11 +90,16 @@ def _run(
         pipeline=pipeline.name, source=source.code, is_partial=limit is not None
     )
     run.refresh_from_db()
-    records = (record for responses in bundles.values() for record in source.parse(responses))
+    records = FeedRecords(
+        {bundle: partial(source.parse, responses) for bundle, responses in bundles.items()}
+    )
     survey = pipeline.survey(source=source.code, records=records, is_partial=run.is_partial)
+    save_repeats(pipeline, run, records)
     differences: list[RowDifference] = []
     for bundle, responses in bundles.items():
-        for batch in process_batches(pipeline, source.parse(responses)):
+        repeats = repeats_of_bundle(run, bundle)
+        batches = process_batches(pipeline, source.parse(responses), source=source, repeats=repeats)
+        for batch in batches:
             if len(differences) < _MAX_DIFFERENCES:
                 differences += pipeline.preview(listings=batch.accepted)
             save_batch(pipeline, run, batch, bundle=bundle)

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -15,9 +16,16 @@ from django.utils import timezone
 
 from mlops.audit.operations import run_operation
 from mlops.models import LineageEntry, RawRecord, Run
-from mlops.pipelines.definitions import Pipeline, PipelineSource, SaveCounts
+from mlops.pipelines.definitions import Pipeline, PipelineSource, RepeatDecision, SaveCounts
 from mlops.pipelines.errors import FeedSuspicious, RecordRejected
 from mlops.pipelines.landing import read_landed
+from mlops.pipelines.repeats import (
+    Decisions,
+    FeedRecords,
+    delete_earlier_repeats,
+    repeats_of_bundle,
+    save_repeats,
+)
 
 log = structlog.get_logger(__name__)
 # Records that are saved together: many enough for efficient statements, few enough for memory and
@@ -38,10 +46,20 @@ ON CONFLICT (source, payload_hash, reason)
 
 @dataclass(slots=True)
 class ProcessedBatch:
-    """Records of one batch after the stages: accepted values, and rejected records with reasons."""
+    """
+    Records of one batch after the stages: accepted values, and rejected records with reasons.
+
+    repeated: number of records that repeat another record of the feed.
+    """
 
     accepted: list[Any] = field(default_factory=list)
     rejected: list[tuple[Any, RecordRejected]] = field(default_factory=list)
+    repeated: int = 0
+
+    @property
+    def read(self) -> int:
+        """Number of records read."""
+        return len(self.accepted) + len(self.rejected) + self.repeated
 
 
 def process_run(
@@ -57,11 +75,11 @@ def process_run(
     Raises FeedSuspicious, SourceBroken.
     """
     source = pipeline.source(run.source)
-    survey = pipeline.survey(
-        source=run.source, records=_landed_records(source, run), is_partial=run.is_partial
-    )
+    records = _landed_records(source, run)
+    survey = pipeline.survey(source=run.source, records=records, is_partial=run.is_partial)
     if survey.objection and not run.is_accepted:
         raise FeedSuspicious(f"{survey.objection} Nothing was changed.")
+    save_repeats(pipeline, run, records)
     run.is_surveyed = True
     run.newest_event_at = survey.newest_event_at
     run.save()
@@ -77,6 +95,7 @@ def process_run(
     run.finished_at = timezone.now()
     with transaction.atomic():
         run.save()
+        delete_earlier_repeats(run)
         LineageEntry.objects.create(
             run=run,
             source=run.source,
@@ -91,6 +110,7 @@ def process_run(
         new=run.new,
         changed=run.changed,
         rejected=run.rejected,
+        repeated=run.repeated,
         gone=run.gone,
     )
 
@@ -131,23 +151,63 @@ def save_batch(pipeline: Pipeline, run: Run, batch: ProcessedBatch, *, bundle: s
         run,
         saved,
         rejected=len(batch.rejected),
-        read=len(batch.accepted) + len(batch.rejected),
+        repeated=batch.repeated,
+        read=batch.read,
     )
 
 
-def process_batches(pipeline: Pipeline, records: Iterator[Any]) -> Iterator[ProcessedBatch]:
-    """Apply the stages to the records, batch by batch."""
-    while raw_batch := list(islice(records, BATCH_SIZE)):
+def process_batches(
+    pipeline: Pipeline,
+    records: Iterator[Any],
+    *,
+    source: PipelineSource | None = None,
+    repeats: Decisions | None = None,
+    first_position: int = 0,
+) -> Iterator[ProcessedBatch]:
+    """
+    Apply the stages to the records, batch by batch.
+
+    repeats: decisions on repeated records by position, which starts at `first_position`; they need
+    the `source` that parses their payloads.
+    """
+    numbered = enumerate(records, start=first_position)
+    while raw_batch := list(islice(numbered, BATCH_SIZE)):
         batch = ProcessedBatch()
-        for record in raw_batch:
+        for position, record in raw_batch:
+            decision = repeats.get(position) if repeats else None
             try:
-                value: Any = record
-                for stage in pipeline.stages:
-                    value = stage(value)
-                batch.accepted.append(value)
+                _process_record(pipeline, batch, record, decision, source)
             except RecordRejected as rejection:
                 batch.rejected.append((record, rejection))
         yield batch
+
+
+def _process_record(
+    pipeline: Pipeline,
+    batch: ProcessedBatch,
+    record: Any,
+    decision: RepeatDecision | None,
+    source: PipelineSource | None,
+) -> None:
+    """Add a record to the batch. Raises RecordRejected."""
+    if decision is None:
+        batch.accepted.append(_apply_stages(pipeline, record))
+        return
+    if decision.action == "repeated":
+        batch.repeated += 1
+        return
+    if decision.action == "rejected" or source is None or pipeline.combine is None:
+        raise RecordRejected(decision.reason)
+    others = [r for payload in decision.payloads for r in source.parse_payload(payload)]
+    values = [_apply_stages(pipeline, each) for each in (record, *others)]
+    batch.accepted.append(pipeline.combine(values=values, flags=decision.flags))
+
+
+def _apply_stages(pipeline: Pipeline, record: Any) -> Any:
+    value = record
+    for stage in pipeline.stages:
+        value = stage(value)
+    return value
 
 
 def _previous_complete_run(run: Run) -> Run | None:
@@ -172,15 +232,28 @@ def _process_bundle(
     previous_run: Run | None,
 ) -> None:
     first = records[0]
-    if previous_run and (same := _same_in_previous_run(previous_run, records, version)):
+    repeats = repeats_of_bundle(run, first.bundle)
+    has_repeats = repeats or (previous_run and repeats_of_bundle(previous_run, first.bundle))
+    if (
+        previous_run
+        and not has_repeats
+        and (same := _same_in_previous_run(previous_run, records, version))
+    ):
         _count_as_unchanged(run, records, same, version=version)
         return
     has_checkpoint = first.pipeline_version == version
     processed = first.processed_records if has_checkpoint else 0
     rejected = first.rejected_records if has_checkpoint else 0
-    parsed = pipeline.source(run.source).parse(read_landed(records))
-    for batch in process_batches(pipeline, islice(parsed, processed, None)):
-        processed += len(batch.accepted) + len(batch.rejected)
+    source = pipeline.source(run.source)
+    batches = process_batches(
+        pipeline,
+        islice(source.parse(read_landed(records)), processed, None),
+        source=source,
+        repeats=repeats,
+        first_position=processed,
+    )
+    for batch in batches:
+        processed += batch.read
         rejected += len(batch.rejected)
         with transaction.atomic():
             save_batch(pipeline, run, batch, bundle=first.bundle)
@@ -230,21 +303,27 @@ def _mark_processed(records: Sequence[RawRecord], version: str) -> None:
     )
 
 
-def _landed_records(source: PipelineSource, run: Run) -> Iterator[Any]:
-    """Yield every record of the run, one bundle in memory at a time."""
+def _landed_records(source: PipelineSource, run: Run) -> FeedRecords:
+    """Return the records of the run, one bundle in memory at a time."""
     raw_records = run.raw_records.order_by("bundle", "role")
     bundles = raw_records.values_list("bundle", flat=True).order_by("bundle").distinct()
-    for bundle in list(bundles):
-        yield from source.parse(read_landed(list(raw_records.filter(bundle=bundle))))
+
+    def parse(bundle: str) -> Iterator[Any]:
+        return source.parse(read_landed(list(raw_records.filter(bundle=bundle))))
+
+    return FeedRecords({bundle: partial(parse, bundle) for bundle in bundles})
 
 
-def _add_counts(run: Run, saved: SaveCounts, *, rejected: int, read: int) -> None:
+def _add_counts(
+    run: Run, saved: SaveCounts, *, rejected: int, read: int, repeated: int = 0
+) -> None:
     Run.objects.filter(pk=run.pk).update(
         read=F("read") + read,
         new=F("new") + saved.new,
         changed=F("changed") + saved.changed,
         unchanged=F("unchanged") + saved.unchanged,
         rejected=F("rejected") + rejected,
+        repeated=F("repeated") + repeated,
     )
 
 

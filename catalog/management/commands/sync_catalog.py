@@ -126,12 +126,13 @@ def _counts_table(runs: list[Run]) -> Table:
         "changed",
         "unchanged",
         "rejected",
+        "repeated",
         "gone",
         "checksum",
     )
     for run in runs:
-        counts = (run.read, run.new, run.changed, run.unchanged, run.rejected, run.gone)
-        table.add_row(run.source, *map(str, counts), run.checksum_out[:12])
+        counts = (run.new, run.changed, run.unchanged, run.rejected, run.repeated, run.gone)
+        table.add_row(run.source, str(run.read), *map(str, counts), run.checksum_out[:12])
     return table
 
 

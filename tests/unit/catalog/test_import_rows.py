@@ -1,0 +1,83 @@
+"""Headings and rows of imported sheets, read without servers."""
+
+from decimal import Decimal
+
+import pytest
+
+from catalog.ingest.headings import HEADINGS, match_headings
+from catalog.ingest.import_rows import read_import_row
+
+
+@pytest.mark.parametrize(
+    ("heading", "field"),
+    [
+        ("Prix", "price"),
+        ("PRIX (CAD)", "price"),
+        ("Prix de détail", "price"),
+        ("Price $", "price"),
+        ("Catégorie", "category"),
+        ("Code-barres", "gtin"),
+        ("Teneur en THC (%)", "thc"),
+        ("thc_percentage_low", "thc_percentage_low"),
+        ("Nom du produit", "name"),
+        ("Numéro d’article", "sku"),
+    ],
+)
+def test_t20_heading_is_known_in_both_languages(heading: str, field: str) -> None:
+    assert match_headings([heading]).fields == {heading: field}
+
+
+def test_t20_every_field_is_known_by_its_own_name() -> None:
+    assert match_headings(HEADINGS).fields == {name: name for name in HEADINGS}
+
+
+def test_t20_unknown_and_repeated_headings_are_named() -> None:
+    assert match_headings(["Price", "Aisle", "Prix"]).unknown == ["Aisle", "Prix"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        ({"price": "29,95 $"}, {"price": Decimal("29.95")}),
+        ({"category": "Dried Flower"}, {"category": "dried_flower"}),
+        ({"weight_grams": "3,5 g"}, {"weight_grams": Decimal("3.5")}),
+        ({"thc_percentage": "22,5 %"}, {"thc_percentage": Decimal("22.5")}),
+        ({"brand": "Forêt"}, {"brand": "Forêt"}),
+        ({"lineage": "A, B"}, {"lineage": "A, B"}),
+        ({"price": " ", "brand": ""}, {}),
+    ],
+)
+def test_cell_is_read_as_a_list_reads_it(texts: dict[str, str], values: dict[str, object]) -> None:
+    current = {"name": "Pink Kush", "category": "dried_flower"}
+
+    assert read_import_row(texts, current=current).values == values
+
+
+def test_potency_of_a_percent_has_both_ends_and_their_middle() -> None:
+    row = read_import_row({"thc": "20–24 %"}, current={"name": "A", "category": "dried_flower"})
+
+    assert row.values == {
+        "thc_percentage_low": Decimal("20.00"),
+        "thc_percentage_high": Decimal("24.00"),
+        "thc_percentage": Decimal("22.00"),
+    }
+
+
+def test_potency_of_an_edible_is_milligrams() -> None:
+    row = read_import_row({"thc": "10 mg"}, current={"name": "A", "category": "edibles"})
+
+    assert row.values == {"thc_mg": Decimal(10), "mg_basis": "mg"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "field"),
+    [
+        ({"price": "dear"}, "price"),
+        ({"thc": "mild"}, "thc"),
+        ({"weight_grams": "heavy"}, "weight_grams"),
+    ],
+)
+def test_unreadable_cell_is_an_error_of_its_field(texts: dict[str, str], field: str) -> None:
+    current = {"name": "Pink Kush", "category": "dried_flower"}
+
+    assert list(read_import_row(texts, current=current).errors) == [field]

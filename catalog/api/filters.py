@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import django_filters
+from django import forms
 from django.db.models import QuerySet
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
@@ -11,6 +12,8 @@ from catalog.models import Product
 from catalog.reference.strains import name_key
 from catalog.reference.terpenes import terpenes
 from catalog.selectors.conditions import is_in_stock, is_in_stock_at
+from catalog.selectors.stores import store_ids_by_code
+from config.errors import BadInput
 from vectors.filters import AnyOfFilter, RangeFilter, VectorFilter
 
 _MAX_PERCENTAGE = 100
@@ -46,6 +49,41 @@ def _maximum(
         max_value=max_value,
         help_text=help_text,
     )
+
+
+class _StrictBoolean(forms.Field):
+    """`true` or `false`; anything else is an error instead of no filter."""
+
+    def to_python(self, value: Any) -> bool | None:
+        """Return the boolean; None without a value. Raises ValidationError."""
+        if value in (None, ""):
+            return None
+        if value not in ("true", "false"):
+            raise forms.ValidationError("must be true or false")
+        return bool(value == "true")
+
+
+class _BooleanFilter(django_filters.BooleanFilter):
+    field_class = _StrictBoolean  # type: ignore[assignment]  # no field of three values
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Django's widget would read any other word as no value.
+        self.extra["widget"] = forms.TextInput()
+
+
+class _FilterForm(forms.Form):
+    """Checks between filters."""
+
+    def clean(self) -> dict[str, Any]:
+        """Raise ValidationError for bounds that no product can meet."""
+        values = super().clean() or {}
+        for name, minimum in list(values.items()):
+            maximum = values.get(f"{name.removesuffix('_min')}_max")
+            is_bound = name.endswith("_min") and minimum is not None and maximum is not None
+            if is_bound and minimum > maximum:
+                self.add_error(name, f"must not be above {name.removesuffix('_min')}_max")
+        return values
 
 
 class ProductFilters(django_filters.FilterSet):
@@ -90,13 +128,14 @@ class ProductFilters(django_filters.FilterSet):
         method="filter_store",
         help_text="Code of a store that has the product in stock.",
     )
-    in_stock = django_filters.BooleanFilter(
+    in_stock = _BooleanFilter(
         method="filter_in_stock",
         help_text="`true`: in stock in a store or at a supplier; `false`: in stock nowhere.",
     )
 
     class Meta:
         model = Product
+        form = _FilterForm
         fields: list[str] = []
 
     def filter_terpene(self, rows: QuerySet[Product], _name: str, value: str) -> QuerySet[Product]:
@@ -104,7 +143,9 @@ class ProductFilters(django_filters.FilterSet):
         return rows.filter(terpenes__contains=[value])
 
     def filter_store(self, rows: QuerySet[Product], _name: str, value: str) -> QuerySet[Product]:
-        """Return the rows that the store has in stock."""
+        """Return the rows that the store has in stock. Raises BadInput for an unknown store."""
+        if not store_ids_by_code([value]):
+            raise BadInput("store_code", "is not the code of a store")
         return rows.filter(is_in_stock_at(value))
 
     def filter_in_stock(

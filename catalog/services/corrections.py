@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Field, QuerySet
+from django.db.models import DecimalField, Field, QuerySet
 from django.utils import timezone
 
 from catalog.ingest.cleaning.identifiers import read_gtin, read_sku
@@ -45,6 +46,7 @@ _NON_NEGATIVE_FIELDS = ("thc_mg", "cbd_mg", "dried_equivalent_grams")
 _CHOICES = {"category": set(CATEGORIES.values()), "strain_type": set(STRAIN_TYPES.values())}
 _MAX_PERCENTAGE = 100
 _IDENTIFIER_READERS = {"gtin": read_gtin, "sku": read_sku}
+_BINARY_NOISE = Decimal("1e-6")
 
 
 @dataclass(slots=True)
@@ -233,6 +235,8 @@ def _validate_value(name: str, value: Any) -> Any:
         return None
     if name in _IDENTIFIER_READERS:
         value = _check_identifier(name, str(value))
+    if isinstance(column, DecimalField):
+        value = _without_binary_noise(value, column)
     try:
         value = column.clean(value, None)
     except ValidationError as error:
@@ -258,6 +262,21 @@ def _check_identifier(name: str, text: str) -> str:
         suggestion = f" ({reading.value})" if reading.value else ""
         raise BadInput(name, f"{reading.text or text!r} {reading.reason or 'is blank'}{suggestion}")
     return reading.value
+
+
+def _without_binary_noise(value: Any, column: DecimalField) -> Any:
+    """
+    Return a number as a decimal of the column's precision if it differs by binary noise only.
+
+    JSON numbers and spreadsheet cells arrive as binary fractions: 29.95 as 29.949999999999999289.
+    """
+    if isinstance(value, bool):
+        raise BadInput(column.name, "must be a number")
+    if not isinstance(value, float | Decimal) or not Decimal(value).is_finite():
+        return value
+    exact = Decimal(repr(value)) if isinstance(value, float) else value
+    rounded = exact.quantize(Decimal(1).scaleb(-column.decimal_places), ROUND_HALF_UP)
+    return rounded if abs(exact - rounded) < _BINARY_NOISE else exact
 
 
 def _validate_changes(changes: Mapping[UUID, Values]) -> dict[UUID, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Error responses as problem details (RFC 9457)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from config.errors import BadInput, Conflict, CultivarError, ServiceUnavailable
 
@@ -93,11 +94,25 @@ def _problem_of(error: Exception) -> _Problem:  # noqa: PLR0911, PLR0912  # one 
 
 
 def _validation_problem(error: exceptions.ValidationError) -> _Problem:
-    by_field = error.detail if isinstance(error.detail, dict) else {"": error.detail}
-    errors = [
-        {"field": name, "reason": str(text)} for name, texts in by_field.items() for text in texts
-    ]
-    return _Problem(400, "bad_input", _INVALID_REQUEST, errors)
+    return _Problem(400, "bad_input", _INVALID_REQUEST, list(_field_errors(error.detail, "")))
+
+
+def _field_errors(detail: Any, path: str) -> Iterator[dict[str, str]]:
+    """Yield the field, such as `feedback.0.type`, and reason of each message in nested details."""
+    if isinstance(detail, Mapping):
+        for name, inner in detail.items():
+            is_own = name == api_settings.NON_FIELD_ERRORS_KEY
+            yield from _field_errors(inner, path if is_own else _join(path, str(name)))
+    elif isinstance(detail, list):
+        for index, inner in enumerate(detail):
+            is_message = isinstance(inner, str)
+            yield from _field_errors(inner, path if is_message else _join(path, str(index)))
+    else:
+        yield {"field": path, "reason": str(detail)}
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _api_problem(error: exceptions.APIException) -> _Problem:

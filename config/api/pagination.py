@@ -1,11 +1,10 @@
 """Pagination by cursor: the cursors are in the body, the URLs of the pages in the header Link."""
 
-from base64 import b64encode
+from datetime import date
 from typing import Any
-from urllib import parse
 
-from django.core.exceptions import ValidationError
-from rest_framework.exceptions import NotFound
+from django.core import signing
+from django.db.models import Q
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,7 +19,7 @@ CURSOR_PARAMETER = "cursor"
 NEXT_CURSOR_HELP = f"`{CURSOR_PARAMETER}` of the next page; null on the last page."
 PREVIOUS_CURSOR_HELP = f"`{CURSOR_PARAMETER}` of the previous page; null on the first page."
 _LIMIT_PARAMETER = "limit"
-_EXAMPLE_CURSOR = "cD0yMDI2LTExLTI4KzE0JTNBMDAlM0EwMCUyQjAwJTNBMDA="
+_EXAMPLE_CURSOR = "WzAsIjIwMjYtMTEtMjhUMTQ6MDA6MDBaIiwiN2IwZjVmMGUiXQ:m1v7oP2Zk8Qh3T5yN4cWxJ0s"
 
 
 class InvalidCursor(BadInput):
@@ -33,7 +32,11 @@ class InvalidCursor(BadInput):
 
 
 class ApiCursorPagination(CursorPagination):
-    """Pages of 1 to 100 rows (`limit`, default 20), continued by `cursor`."""
+    """
+    Pages of 1 to 100 rows (`limit`, default 20), continued by `cursor`.
+
+    ordering: the column that rows are sorted by, and the primary key.
+    """
 
     page_size = DEFAULT_PAGE_SIZE
     page_size_query_param = _LIMIT_PARAMETER
@@ -52,37 +55,71 @@ class ApiCursorPagination(CursorPagination):
         )
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
-        """Return the rows of a page. Raises InvalidCursor, and BadInput for an invalid limit."""
-        try:
-            return super().paginate_queryset(queryset, request, view)
-        except ValidationError:  # the position in the cursor is no value of the sort column
-            raise InvalidCursor from None
+        """
+        Return the rows of a page. Raises InvalidCursor, and BadInput for an invalid limit.
 
-    def decode_cursor(self, request: Request) -> Any:
-        """Return the cursor of a request; None without one. Raises InvalidCursor."""
-        try:
-            cursor = super().decode_cursor(request)
-        except NotFound:
-            raise InvalidCursor from None
-        # The decoder skips what it does not know, so only a cursor issued here reads back equal.
-        if cursor is not None and self.encode_cursor(cursor) != request.query_params["cursor"]:
-            raise InvalidCursor
-        return cursor
+        A position is the sort value and the id of a row, so that each row is on one page however
+        many rows share a sort value.
+        """
+        self.base_url = request.build_absolute_uri()
+        self._signer = signing.Signer(salt=f"cursor:{request.path}")
+        sort, key = self.get_ordering(request, queryset, view)
+        self._sort_field = sort.removeprefix("-")
+        is_backward, position = self._read_cursor(request)
+        is_descending = sort.startswith("-") != is_backward
+        rows = queryset.order_by(
+            f"{'-' if is_descending else ''}{self._sort_field}",
+            f"{'-' if is_backward else ''}{key}",
+        )
+        if position is not None:
+            rows = rows.filter(
+                _is_after(
+                    self._sort_field,
+                    *position,
+                    is_descending=is_descending,
+                    is_backward=is_backward,
+                )
+            )
+        page_size = self.get_page_size(request)
+        fetched = list(rows[: page_size + 1])
+        has_more = len(fetched) > page_size
+        self.page = fetched[:page_size]
+        if is_backward:
+            self.page.reverse()
+        self.has_next = is_backward or has_more
+        self.has_previous = has_more if is_backward else position is not None
+        return self.page
 
-    def encode_cursor(self, cursor: Any) -> str:
-        """Return a cursor as text: offset, direction and position in the sort column."""
-        tokens = {}
-        if cursor.offset:
-            tokens["o"] = str(cursor.offset)
-        if cursor.reverse:
-            tokens["r"] = "1"
-        if cursor.position is not None:
-            tokens["p"] = cursor.position
-        return b64encode(parse.urlencode(tokens).encode("ascii")).decode("ascii")
+    def get_next_link(self) -> str | None:
+        """Return the cursor of the next page; None on the last page."""
+        if not self.has_next or not self.page:
+            return None
+        return self._write_cursor(self.page[-1], is_backward=False)
+
+    def get_previous_link(self) -> str | None:
+        """Return the cursor of the previous page; None on the first page."""
+        if not self.has_previous or not self.page:
+            return None
+        return self._write_cursor(self.page[0], is_backward=True)
+
+    def _read_cursor(self, request: Request) -> tuple[bool, tuple[Any, str] | None]:
+        """Return direction and position of a request; no position without a cursor."""
+        cursor = request.query_params.get(CURSOR_PARAMETER)
+        if cursor is None:
+            return False, None
+        try:
+            is_backward, sort_value, key = self._signer.unsign_object(cursor)
+        except (signing.BadSignature, ValueError, TypeError):
+            raise InvalidCursor from None
+        return bool(is_backward), (sort_value, key)
+
+    def _write_cursor(self, row: Any, *, is_backward: bool) -> str:
+        value = getattr(row, self._sort_field)
+        sort_value = value.isoformat() if isinstance(value, date) else value
+        return self._signer.sign_object([int(is_backward), sort_value, str(row.pk)])
 
     def get_paginated_response(self, data: Any) -> Response:
         """Return a page with the cursors of its neighbors and their URLs in the header Link."""
-        # The base class builds URLs by encode_cursor; here they are the plain cursors.
         next_cursor = self.get_next_link()
         previous_cursor = self.get_previous_link()
         return Response(
@@ -138,6 +175,23 @@ class ApiCursorPagination(CursorPagination):
                 },
             },
         ]
+
+
+def _is_after(
+    sort_field: str, sort_value: Any, key: str, *, is_descending: bool, is_backward: bool
+) -> Q:
+    """Return the condition of the rows after a position; NULL sorts as the greatest value."""
+    is_later_key = Q(pk__lt=key) if is_backward else Q(pk__gt=key)
+    is_null = Q(**{f"{sort_field}__isnull": True})
+    if sort_value is None:
+        return (is_null & is_later_key) | ~is_null if is_descending else is_null & is_later_key
+    comparison = "lt" if is_descending else "gt"
+    is_beyond = Q(**{f"{sort_field}__{comparison}": sort_value})
+    is_equal = Q(**{sort_field: sort_value})
+    if not is_descending:
+        return is_beyond | (is_equal & is_later_key) | is_null
+    # The first condition follows from the second; it lets the database start within the index.
+    return Q(**{f"{sort_field}__lte": sort_value}) & (is_beyond | is_later_key)
 
 
 def link_headers(

@@ -3,16 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.http import QueryDict
+
 from config.errors import BadInput
 
 _MAX_DIGITS = 9
 
 
 def reject_unknown_parameters(params: Mapping[str, Any], *, known: set[str]) -> None:
-    """Raise BadInput that names the first unknown parameter and the known ones."""
+    """
+    Raise BadInput that names the first unknown parameter and the known ones.
+
+    Parameters of a request that are given more than once are rejected as well.
+    """
     for name in params:
         if name not in known:
             raise BadInput(name, f"unknown parameter; known are {', '.join(sorted(known))}")
+        if isinstance(params, QueryDict) and len(params.getlist(name)) > 1:
+            raise BadInput(name, "is given more than once")
 
 
 def parse_integer(text: str | None, *, field: str, default: int, minimum: int, maximum: int) -> int:

@@ -1,6 +1,5 @@
 """Parser of request bodies: JSON within a size limit, in values that PostgreSQL can store."""
 
-import codecs
 import json
 import math
 from collections.abc import Mapping
@@ -11,6 +10,8 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import JSONParser
 
+_UTF8 = {"utf-8", "utf8"}
+
 
 class RequestTooLarge(APIException):
     """The request body exceeds the size limit."""
@@ -19,11 +20,19 @@ class RequestTooLarge(APIException):
     default_code = "too_large"
 
 
+class UnsupportedCharset(APIException):
+    """The request body is declared in a character set other than UTF-8."""
+
+    status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
+    default_code = "unsupported_media_type"
+
+
 class BoundedJSONParser(JSONParser):
     """
     JSON parser for at most DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
 
-    Rejects lone surrogates, NaN and infinite numbers, which PostgreSQL's JSON cannot store.
+    The body is UTF-8, with or without a byte order mark. Rejects names that an object has twice,
+    and lone surrogates, NaN and infinite numbers, which PostgreSQL's JSON cannot store.
     """
 
     def parse(
@@ -32,15 +41,23 @@ class BoundedJSONParser(JSONParser):
         media_type: str | None = None,  # noqa: ARG002  # DRF passes it
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Return the parsed body. Raises RequestTooLarge, or ParseError with the reason."""
+        """Return the parsed body. Raises RequestTooLarge, UnsupportedCharset or ParseError."""
+        encoding = (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
+        if encoding.lower() not in _UTF8:
+            # Python knows codecs that are no character sets, such as bz2, which unfolds the body.
+            raise UnsupportedCharset(f"The character set {encoding[:20]} is not UTF-8.")
         max_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         raw = stream.read(max_bytes + 1)
         if len(raw) > max_bytes:
             raise RequestTooLarge(f"The body is larger than {max_bytes} bytes.")
-        encoding = (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
         try:
-            text = codecs.decode(raw, encoding)
-            payload = json.loads(text, parse_constant=_reject_constant, parse_float=_parse_float)
+            text = raw.decode("utf-8-sig")
+            payload = json.loads(
+                text,
+                parse_constant=_reject_constant,
+                parse_float=_parse_float,
+                object_pairs_hook=_read_object,
+            )
             if "\\ud" in text.lower():
                 json.dumps(payload, ensure_ascii=False).encode()
         except RecursionError:
@@ -50,6 +67,16 @@ class BoundedJSONParser(JSONParser):
         except (ValueError, LookupError) as error:
             raise ParseError(f"JSON parse error: {error}") from None
         return payload
+
+
+def _read_object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; a name that is given twice is an error, not the last value (RFC 7493)."""
+    read = dict(members)
+    if len(read) != len(members):
+        names = [name for name, _ in members]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {repeated[:50]} is given twice")
+    return read
 
 
 def _parse_float(text: str) -> float:

@@ -50,7 +50,8 @@ def test_a_short_external_id_is_found_only_in_fields_of_customers(
     ("text", "is_match"),
     [
         ("C-1000", True),
-        ("see c-1000.", True),
+        ("see C-1000.", True),
+        ("see c-1000.", False),  # case is significant
         ("(C-1000)", True),
         ('"C-1000"', True),
         ("C-10001", False),

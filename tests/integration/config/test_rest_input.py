@@ -18,13 +18,10 @@ from rest_framework.test import APIClient
 from catalog.models import Product, Store
 from config.chunked_bodies import ChunkedBodies
 from customers.models import Interaction
-from tests.integration.customer_data import (
-    create_api_client,
-    create_api_key,
-    create_customer,
-    create_product,
-    event_payload,
-)
+from tests.factories.catalog import ProductFactory
+from tests.factories.config import create_api_client, create_api_key
+from tests.factories.customers import CustomerFactory
+from tests.factories.mlops import event_payload
 
 pytestmark = pytest.mark.django_db
 PRODUCTS = "/api/v1/products/"
@@ -63,8 +60,8 @@ def test_t9_products_of_one_moment_are_on_one_page_each(client: APIClient) -> No
 
 @pytest.mark.parametrize("limit", [7, 100])
 def test_t40_views_of_one_moment_are_on_one_page_each(client: APIClient, limit: int) -> None:
-    customer = create_customer("history")
-    product = create_product()
+    customer = CustomerFactory.create(consents=("history",))
+    product = ProductFactory.create()
     at = timezone.now()
     count = 120 if limit == 7 else 1200
     Interaction.objects.bulk_create(
@@ -103,7 +100,7 @@ def test_t9_pages_are_the_same_backward(client: APIClient) -> None:
 
 
 def test_a_cursor_of_another_list_is_refused(client: APIClient) -> None:
-    customer = create_customer("history")
+    customer = CustomerFactory.create(consents=("history",))
     Product.objects.bulk_create(
         Product(id=uuid4(), name=f"P {number}", merge_key=f"c:{number}") for number in range(3)
     )
@@ -207,7 +204,8 @@ def _call_chunked(body: bytes, secret: str) -> tuple[str, dict[str, Any]]:
     return statuses[0], json.loads(b"".join(response))
 
 
-def test_t43_a_chunked_body_is_read(db: None) -> None:
+@pytest.mark.django_db(transaction=True)  # the application closes its connections
+def test_t43_a_chunked_body_is_read() -> None:
     event = event_payload("metric", {"source": "till", "name": "n", "value": 1})
 
     status, answer = _call_chunked(json.dumps({"events": [event]}).encode(), create_api_key())
@@ -216,7 +214,8 @@ def test_t43_a_chunked_body_is_read(db: None) -> None:
     assert answer["accepted"] == 1
 
 
-def test_t43_a_chunked_body_above_the_limit_is_refused(db: None) -> None:
+@pytest.mark.django_db(transaction=True)  # the application closes its connections
+def test_t43_a_chunked_body_above_the_limit_is_refused() -> None:
     body = b'{"events": [' + b" " * settings.DATA_UPLOAD_MAX_MEMORY_SIZE + b"]}"
 
     status, _ = _call_chunked(body, create_api_key())
@@ -254,7 +253,7 @@ def test_t48_unreadable_and_contradictory_filters_are_refused(
 
 @pytest.mark.parametrize(("value", "count"), [("true", 0), ("false", 1)])
 def test_a_readable_filter_is_applied(client: APIClient, value: str, count: int) -> None:
-    create_product()
+    ProductFactory.create()
 
     assert len(client.get(PRODUCTS, {"in_stock": value}).json()["results"]) == count
 
@@ -273,7 +272,7 @@ def test_a_readable_filter_is_applied(client: APIClient, value: str, count: int)
 def test_t8_numbers_of_json_are_stored_at_the_precision_of_the_column(
     client: APIClient, values: dict[str, Any], stored: Decimal
 ) -> None:
-    product = create_product()
+    product = ProductFactory.create()
 
     response = client.patch(f"{PRODUCTS}{product.pk}/", values, format="json")
 
@@ -284,7 +283,7 @@ def test_t8_numbers_of_json_are_stored_at_the_precision_of_the_column(
 
 @pytest.mark.parametrize("price", [29.957, True, "29,95", "1e9999", [1]])
 def test_t8_a_number_that_does_not_fit_is_refused(client: APIClient, price: Any) -> None:
-    product = create_product()
+    product = ProductFactory.create()
 
     response = client.patch(f"{PRODUCTS}{product.pk}/", {"price": price}, format="json")
 

@@ -67,7 +67,7 @@ def test_python_and_postgresql_match_only_whole_identifiers(text: str, is_match:
     identifiers = Identifiers(uuid4(), ("C-1000",))
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT %s ~* ANY(%s)", [text, list(identifiers.patterns)])
+        cursor.execute("SELECT %s ~ ANY(%s)", [text, list(identifiers.patterns)])
         (is_match_in_postgresql,) = cursor.fetchone()
 
     assert identifiers.match(text) == is_match
@@ -98,9 +98,9 @@ def test_identifiers_with_special_characters_are_found_in_text_and_json(external
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT %(text)s ~* ANY(%(patterns)s),
-              (%(json)s::jsonb)::text ~* ANY(%(patterns)s),
-              %(json)s ~* ANY(%(patterns)s)
+            SELECT %(text)s ~ ANY(%(patterns)s),
+              (%(json)s::jsonb)::text ~ ANY(%(patterns)s),
+              %(json)s ~ ANY(%(patterns)s)
             """,
             {"text": external_id, "json": as_json, "patterns": list(identifiers.patterns)},
         )

@@ -3,15 +3,27 @@
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
-from rest_framework_api_key.models import AbstractAPIKey
+from rest_framework_api_key.models import AbstractAPIKey, APIKeyManager
 
 from config.audiences import Audience
 from config.errors import BadInput
 from config.rate_limits import parse_rate
 
 
+class ApiKeyManager(APIKeyManager):
+    """Keys are identified by their public prefix; the library appends the hash to their id."""
+
+    def assign_key(self, obj: AbstractAPIKey) -> str:
+        """Generate the secret of a new key and return it. The id appears in addresses and logs."""
+        secret: str = super().assign_key(obj)
+        obj.id = obj.prefix
+        return secret
+
+
 class ApiKey(AbstractAPIKey):
     """The key of a REST client, stored as a hash (table `api_keys`)."""
+
+    objects = ApiKeyManager()
 
     audience = models.CharField(
         max_length=10,
@@ -55,7 +67,7 @@ class ApiKey(AbstractAPIKey):
 
 # The library declares these columns without comments.
 _INHERITED_COMMENTS = {
-    "id": "prefix and hash, as the library builds its key",
+    "id": "primary key: the prefix, which may appear in addresses and logs",
     "prefix": "first characters of the key; they identify it in lists and logs",
     "hashed_key": "hash of the key; the key itself is not stored",
     "created": "when the key was created",

@@ -1,14 +1,23 @@
 """API keys: stored as hashes, rejected when revoked or expired, throttled one by one."""
 
+import re
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from config.api.keys import ApiKey
+from config.selectors import find_api_key
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/products/"
@@ -82,3 +91,66 @@ def test_logs_name_path_and_key_prefix_but_never_the_query_string(
     assert key.prefix in caplog.text
     assert key.hashed_key not in caplog.text
     assert "L-canary" not in caplog.text
+
+
+def _create_in_console(admin_client: Client, name: str) -> tuple[ApiKey, str, list[str]]:
+    """Create a key in the console; return it, its secret and the addresses of the requests."""
+    form = {"name": name, "audience": "public", "scopes": "catalog:read", "rate": "600/min"}
+    response = admin_client.post(
+        reverse("admin:config_apikey_add"), {**form, "_continue": "1"}, follow=True
+    )
+    addresses = [address for address, _ in response.redirect_chain]
+    message = " ".join(str(message) for message in response.context["messages"])
+    key = ApiKey.objects.get(name=name)
+    secret = re.search(rf"{key.prefix}\.\w+", message)
+    assert secret is not None
+    return key, secret[0], addresses
+
+
+def test_t60_console_addresses_a_key_by_its_prefix(admin_client: Client) -> None:
+    key, secret, addresses = _create_in_console(admin_client, "till")
+
+    assert addresses == [reverse("admin:config_apikey_change", args=[key.prefix])]
+    assert secret.split(".")[1] not in "".join(addresses)
+
+
+def test_t60_links_of_the_list_contain_no_hash(admin_client: Client) -> None:
+    key, _ = ApiKey.objects.create_key(name="shop")
+
+    page = admin_client.get(reverse("admin:config_apikey_changelist")).content.decode()
+
+    assert reverse("admin:config_apikey_change", args=[key.prefix]) in page
+    assert not re.search(r"sha512|_24_24|\$\$", page)
+
+
+def test_t60_key_created_in_the_console_authenticates(admin_client: Client) -> None:
+    _, secret, _ = _create_in_console(admin_client, "web")
+
+    assert find_api_key(secret) == ApiKey.objects.get(name="web")
+
+
+def test_t60_admin_log_of_a_key_contains_no_hash(admin_client: Client) -> None:
+    key, _, _ = _create_in_console(admin_client, "app")
+
+    logged = LogEntry.objects.values_list("object_id", "change_message")
+
+    assert [object_id for object_id, _ in logged] == [key.prefix]
+    assert key.hashed_key not in str(list(logged))
+
+
+def test_t60_migration_removes_the_hash_of_existing_keys(admin_user: User) -> None:
+    key, secret = ApiKey.objects.create_key(name="old")
+    content_type = ContentType.objects.get_for_model(ApiKey)
+    old_id = f"{key.prefix}.{key.hashed_key}"
+    ApiKey.objects.filter(pk=key.pk).update(id=old_id)
+    LogEntry.objects.create(
+        user=admin_user, content_type=content_type, object_id=old_id, action_flag=CHANGE
+    )
+    migration = import_module("config.migrations.0002_api_key_ids_without_hash")
+
+    with connection.cursor() as cursor:
+        cursor.execute(migration.REMOVE_HASHES)
+
+    key_after = find_api_key(secret)
+    assert key_after is not None
+    assert (key_after.pk, LogEntry.objects.get().object_id) == (key.prefix, key.prefix)

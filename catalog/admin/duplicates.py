@@ -1,5 +1,7 @@
 """Possible duplicates in the console: product pairs side by side, and a person's verdict."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
@@ -10,12 +12,61 @@ from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from catalog.models import MatchDecision
+from catalog.models import MatchDecision, Product
 from catalog.selectors.duplicates import products_by_merge_key
 from catalog.services.duplicates import MergeRefused, apply_verdict
+from catalog.services.merge_preview import MergePreview, preview_merge
 from mlops.admin.read_only import ReadOnlyAdmin
 
 Verdict = MatchDecision.Verdict
+# A merge is previewed by making it twice and rolling it back.
+_MAX_PREVIEWED_PAIRS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class PairForMerge:
+    """
+    A pair on the page that confirms merges.
+
+    key: distinguishes its form fields from those of other pairs. preview: None for a pair that
+    cannot be merged, with the reason.
+    """
+
+    key: str
+    preview: MergePreview | None
+    refusal: str = ""
+
+    @classmethod
+    def of(cls, key: object, left: Product | None, right: Product | None) -> "PairForMerge":
+        """Return the pair of two products with the preview of their merge."""
+        if left is None or right is None:
+            return cls(str(key), None, "One of the two products no longer exists.")
+        try:
+            return cls(str(key), preview_merge(left=left, right=right))
+        except MergeRefused as refused:
+            return cls(str(key), None, str(refused))
+
+    def chosen_survivor(self, request: HttpRequest) -> Product | None:
+        """Return the survivor that the person chose; None: none of the two."""
+        chosen = request.POST.get(f"survivor_{self.key}")
+        products = self.preview.products if self.preview else ()
+        return next((product for product in products if str(product.pk) == chosen), None)
+
+    def needs_acknowledgement(self, request: HttpRequest) -> bool:
+        """Return whether the products differ in category, unit or size, unknown to the person."""
+        has_conflicts = bool(self.preview and self.preview.conflicts)
+        return has_conflicts and f"differences_{self.key}" not in request.POST
+
+
+def is_merge_confirmed(request: HttpRequest, pairs: Iterable[PairForMerge]) -> bool:
+    """Return whether the person confirmed the merges; show a message for differences not ticked."""
+    if "confirmed" not in request.POST:
+        return False
+    unacknowledged = [pair for pair in pairs if pair.needs_acknowledgement(request)]
+    for pair in unacknowledged:
+        labels = ", ".join(field.label for field in pair.preview.conflicts) if pair.preview else ""
+        messages.error(request, f"Nothing is merged: confirm that {labels} may differ.")
+    return not unacknowledged
 
 
 class VerdictFilter(admin.SimpleListFilter):
@@ -121,25 +172,56 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
     def _decide(
         self, request: HttpRequest, queryset: QuerySet[MatchDecision], verdict: str
     ) -> HttpResponse | None:
-        is_merge = verdict == Verdict.SAME
+        if verdict == Verdict.SAME:
+            return self._merge_pairs(request, list(queryset))
         if "confirmed" not in request.POST:
             context = {
                 **self.admin_site.each_context(request),
-                "title": "Merge these pairs?" if is_merge else "Keep these pairs apart?",
+                "title": "Keep these pairs apart?",
                 "opts": self.opts,
                 "rows": [
                     (self.pair(decision), self.explanation(decision)) for decision in queryset
                 ],
                 "selected_ids": [decision.pk for decision in queryset],
-                "is_merge": is_merge,
                 "action": request.POST["action"],
             }
             return TemplateResponse(request, "admin/catalog/matchdecision/confirm.html", context)
+        self._apply_verdict(request, verdict, dict.fromkeys(queryset))
+        return None
+
+    def _merge_pairs(
+        self, request: HttpRequest, decisions: list[MatchDecision]
+    ) -> HttpResponse | None:
+        """Show the previews of the merges, or merge the confirmed pairs."""
+        if len(decisions) > _MAX_PREVIEWED_PAIRS:
+            messages.error(request, f"Select at most {_MAX_PREVIEWED_PAIRS} pairs to merge.")
+            return None
+        products = products_by_merge_key(decisions)
+        pairs = {
+            decision: PairForMerge.of(
+                decision.pk, products.get(decision.left_key), products.get(decision.right_key)
+            )
+            for decision in decisions
+        }
+        if not is_merge_confirmed(request, pairs.values()):
+            return render_merge_page(
+                self, request, list(pairs.values()), [decision.pk for decision in decisions]
+            )
+        survivors = {decision: pair.chosen_survivor(request) for decision, pair in pairs.items()}
+        self._apply_verdict(request, Verdict.SAME, survivors)
+        return None
+
+    def _apply_verdict(
+        self,
+        request: HttpRequest,
+        verdict: str,
+        survivors: dict[MatchDecision, Product | None],
+    ) -> None:
         by: Any = request.user
         decided_count = 0
-        for decision in queryset:
+        for decision, survivor in survivors.items():
             try:
-                apply_verdict(decision=decision, verdict=verdict, by=by)
+                apply_verdict(decision=decision, verdict=verdict, by=by, survivor=survivor)
             except MergeRefused as refused:
                 messages.error(request, str(refused))
             else:
@@ -148,4 +230,18 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
             messages.success(
                 request, f"{decided_count} pairs decided; you will not be asked about them again."
             )
-        return None
+
+
+def render_merge_page(
+    model_admin: Any, request: HttpRequest, pairs: list[PairForMerge], selected_ids: list[Any]
+) -> HttpResponse:
+    """Show both products of each pair, the resulting values, and the choice of the survivor."""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": "Merge these products?",
+        "opts": model_admin.opts,
+        "pairs": pairs,
+        "selected_ids": selected_ids,
+        "action": request.POST["action"],
+    }
+    return TemplateResponse(request, "admin/catalog/matchdecision/merge.html", context)

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from import_export.admin import ImportExportModelAdmin
 from unfold.admin import ModelAdmin
@@ -26,6 +26,7 @@ from unfold.widgets import (
 )
 
 from catalog.admin.bulk import bulk_edit
+from catalog.admin.duplicates import PairForMerge, is_merge_confirmed, render_merge_page
 from catalog.admin.lineage import lineage_urls
 from catalog.admin.product_search import (
     CategoryFilter,
@@ -42,7 +43,12 @@ from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.search import find_products
 from catalog.selectors.listings import listings_with_origin
 from catalog.selectors.product_fields import product_changes, product_field_states
-from catalog.selectors.products import all_products, get_product, merged_products
+from catalog.selectors.products import (
+    all_products,
+    find_current_product,
+    get_product,
+    merged_products,
+)
 from catalog.selectors.similarity import similar_products
 from catalog.services.corrections import (
     correct_products,
@@ -350,15 +356,18 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         if len(products) != 2:
             messages.error(request, "Select exactly two products to merge.")
             return None
-        if "confirmed" not in request.POST:
-            return self._confirm(request, "Merge these products?", products, action="merge_two")
+        pair = PairForMerge.of("pair", *products)
+        if not is_merge_confirmed(request, [pair]):
+            return render_merge_page(self, request, [pair], [product.pk for product in products])
+        survivor = pair.chosen_survivor(request)
         by: Any = request.user
         try:
-            merge_pair(left=products[0], right=products[1], by=by)
+            merge_pair(left=products[0], right=products[1], by=by, survivor=survivor)
         except MergeRefused as refused:
             messages.error(request, str(refused))
         else:
-            messages.success(request, "The two products are merged.")
+            merged = find_current_product(products[0].pk)
+            messages.success(request, _merged_message(merged) if merged else "Merged.")
         return None
 
     @admin.action(description="Edit the selected products")
@@ -372,8 +381,7 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         if not request.user.has_perm("catalog.change_product"):
             raise PermissionDenied
         if request.method != "POST":
-            pair = [product, product.merged_into]
-            return self._confirm(request, "Unmerge these products?", pair, action="")
+            return self._confirm_unmerge(request, product)
         by: Any = request.user
         try:
             unmerge(product=product, by=by)
@@ -383,25 +391,17 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
             messages.success(request, f"{product.name} is a separate product again.")
         return redirect("admin:catalog_product_change", pk)
 
-    def _confirm(
-        self, request: HttpRequest, title: str, pair: list[Any], *, action: str
-    ) -> HttpResponse:
-        """Show a pair and ask for confirmation; action: the list action, empty for unmerging."""
-        pair_html = SafeString(
-            render_to_string("admin/catalog/matchdecision/pair.html", {"pair": pair})
-        )
-        # Both products are submitted; the pair is shown once, in the first row.
-        rows = [
-            (pair_html if index == 0 else "", "") for index, product in enumerate(pair) if product
-        ]
+    def _confirm_unmerge(self, request: HttpRequest, product: Product) -> HttpResponse:
+        """Show a product and the one it was merged into, and ask for confirmation."""
+        pair = {"pair": [product, product.merged_into]}
+        pair_html = SafeString(render_to_string("admin/catalog/matchdecision/pair.html", pair))
         context = {
             **self.admin_site.each_context(request),
-            "title": title,
+            "title": "Unmerge these products?",
             "opts": self.opts,
-            "is_merge": bool(action),
-            "action": action,
-            "rows": rows,
-            "selected_ids": [product.pk for product in pair if product],
+            "action": "",
+            "rows": [(pair_html, "")],
+            "selected_ids": [],
         }
         return TemplateResponse(request, "admin/catalog/matchdecision/confirm.html", context)
 
@@ -480,6 +480,15 @@ def _editable_rows(fields: Any) -> tuple[Any, ...]:
         for row in fields
     ]
     return tuple(row for row in rows if row)
+
+
+def _merged_message(product: Product) -> SafeString:
+    address = reverse("admin:catalog_product_change", args=[product.pk])
+    return format_html(
+        'The two products are merged: <a class="underline" href="{}">{}</a>.',
+        address,
+        product.name,
+    )
 
 
 def _format_range(low: Decimal | None, high: Decimal | None) -> str:

@@ -35,13 +35,13 @@ class ProductFieldState:
     @property
     def display_value(self) -> str:
         """The value as text."""
-        return _as_text(self.value)
+        return field_text(self.value)
 
     @property
     def display_source_values(self) -> list[tuple[str, str, bool]]:
         """Source, its value as text, and whether it equals the product's value."""
         return [
-            (source, _as_text(value), _as_text(value) == self.display_value)
+            (source, field_text(value), field_text(value) == self.display_value)
             for source, value in self.source_values.items()
         ]
 
@@ -87,7 +87,7 @@ def product_field_states(product: Product) -> list[ProductFieldState]:
             set_by = ", ".join(
                 source
                 for source, source_value in by_source.items()
-                if _as_text(source_value) == _as_text(value)
+                if field_text(source_value) == field_text(value)
             )
             set_at = change.changed_at if change else product.created_at
         is_set = lock is not None or value not in (None, [], "")
@@ -126,16 +126,17 @@ def first_product_changes(operation: Operation, *, limit: int) -> list[RowChange
     return list(operation.changes.filter(table_name="products").order_by("id")[:limit])
 
 
-def _row_changes(product: Product) -> list[RowChange]:
-    rows = RowChange.objects.filter(table_name="products", row_id=product.pk)
-    return list(
-        rows.select_related("operation__actor", "operation__run").order_by("-id")[:_MAX_CHANGES]
-    )
-
-
-def _as_text(value: Any) -> str:
+def field_text(value: Any) -> str:
+    """Return a value of a product field as text; lists comma-separated, numbers without zeros."""
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if isinstance(value, Decimal | float):
         return f"{Decimal(str(value)).normalize():f}"
     return "" if value is None else str(value)
+
+
+def _row_changes(product: Product) -> list[RowChange]:
+    rows = RowChange.objects.filter(table_name="products", row_id=product.pk)
+    return list(
+        rows.select_related("operation__actor", "operation__run").order_by("-id")[:_MAX_CHANGES]
+    )

@@ -97,21 +97,31 @@ def count_unmatched_products() -> int:
     return int(_unmatched_products().count())
 
 
-def apply_verdict(*, decision: MatchDecision, verdict: str, by: AbstractBaseUser | None) -> None:
-    """Record a verdict on two products, and merge or unmerge them. Raises MergeRefused."""
+def apply_verdict(
+    *,
+    decision: MatchDecision,
+    verdict: str,
+    by: AbstractBaseUser | None,
+    survivor: Product | None = None,
+) -> None:
+    """
+    Record a verdict on two products, and merge or unmerge them. Raises MergeRefused.
+
+    survivor: the product of the two that stands for both; None: see `default_survivor`.
+    """
     with (
         operation(Kind.MERGE if verdict == Verdict.SAME else Kind.UNMERGE, actor=by),
         connection.cursor() as cursor,
     ):
         lock_products(cursor)
-        _merge_or_unmerge(decision, verdict)
+        _merge_or_unmerge(decision, verdict, survivor.merge_key if survivor else "")
         _record_verdict(decision, verdict, by)
 
 
-def _merge_or_unmerge(decision: MatchDecision, verdict: str) -> None:
+def _merge_or_unmerge(decision: MatchDecision, verdict: str, survivor_key: str) -> None:
     if verdict == Verdict.SAME:
         if not ProductAlias.objects.filter(decision=decision).exists():
-            _merge_pair(decision)
+            _merge_pair(decision, survivor_key)
     else:
         alias = ProductAlias.objects.filter(decision=decision).first()
         if alias:
@@ -119,13 +129,30 @@ def _merge_or_unmerge(decision: MatchDecision, verdict: str) -> None:
 
 
 @transaction.atomic
-def merge_pair(*, left: Product, right: Product, by: AbstractBaseUser) -> MatchDecision:
-    """Merge two products chosen by staff. Raises MergeRefused."""
+def merge_pair(
+    *,
+    left: Product,
+    right: Product,
+    by: AbstractBaseUser | None,
+    survivor: Product | None = None,
+) -> MatchDecision:
+    """
+    Merge two products chosen by staff. Raises MergeRefused.
+
+    survivor: the product of the two that stands for both; None: see `default_survivor`.
+    """
     decision = _save_decision(
         left.merge_key, right.merge_key, ProductComparison(100, "same", ("merged by staff",))
     )
-    apply_verdict(decision=decision, verdict=Verdict.SAME, by=by)
+    apply_verdict(decision=decision, verdict=Verdict.SAME, by=by, survivor=survivor)
     return decision
+
+
+def default_survivor(products: Iterable[Product]) -> Product:
+    """Return the product with a GTIN, else the older one, whose id clients may have stored."""
+    return min(
+        products, key=lambda product: (not product.gtin, product.created_at, product.merge_key)
+    )
 
 
 @transaction.atomic
@@ -350,8 +377,12 @@ def _record_verdict(decision: MatchDecision, verdict: str, by: AbstractBaseUser 
     decision.save()
 
 
-def _merge_pair(decision: MatchDecision) -> str:
-    """Merge the two products; return the merge key of the loser."""
+def _merge_pair(decision: MatchDecision, survivor_key: str = "") -> str:
+    """
+    Merge the two products; return the merge key of the loser.
+
+    survivor_key: merge key of the survivor; empty: the default one.
+    """
     products = _lock_by_key(_decision_keys(decision))
     if len(products) < 2:
         raise MergeRefused("One of the two products no longer exists.")
@@ -359,10 +390,9 @@ def _merge_pair(decision: MatchDecision) -> str:
         raise MergeRefused(
             "One of the two is already merged into another product; unmerge that first."
         )
-    # The product with a GTIN survives; else the older one, whose id clients may have stored.
-    survivor, loser = sorted(
-        products, key=lambda product: (not product.gtin, product.created_at, product.merge_key)
-    )
+    chosen = [product for product in products if product.merge_key == survivor_key]
+    survivor = chosen[0] if chosen else default_survivor(products)
+    loser = next(product for product in products if product != survivor)
     moved = list(
         ProductAlias.objects.filter(product_key=loser.merge_key).values_list("merge_key", flat=True)
     )
@@ -396,7 +426,7 @@ def _unmerge_alias(alias: ProductAlias) -> None:
     for undone in (*newest_first, alias):
         _restore_pair(undone)
     for undone in reversed(newest_first):
-        _merge_pair(undone.decision)
+        _merge_pair(undone.decision, undone.product_key)
 
 
 def _restore_pair(alias: ProductAlias) -> None:

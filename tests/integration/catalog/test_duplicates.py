@@ -292,8 +292,9 @@ def test_merged_product_is_not_listed_and_its_id_returns_the_survivor() -> None:
 
 
 def _asks_for_confirmation(response: Any) -> bool:
-    templates = [template.name for template in response.templates]
-    return "admin/catalog/matchdecision/confirm.html" in templates
+    templates = {str(template.name) for template in response.templates}
+    pages = {f"admin/catalog/matchdecision/{page}.html" for page in ("confirm", "merge")}
+    return bool(pages & templates)
 
 
 def test_staff_decide_in_the_console_after_confirming(admin_client: Client) -> None:

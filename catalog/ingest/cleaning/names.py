@@ -21,7 +21,7 @@ _MAX_RAW_LENGTH = 2_000
 _UNIT = r"(?:mg|g|gr|grams?|grammes?|kg|ml|cl|fl\.? ?oz\.?|oz|ounces?)"
 _SIZE = rf"{NUMBER}\s*-?\s*{_UNIT}"
 _COUNT = r"\d{1,3}\s*-?\s*(?:packs?|pk|pcs?|pieces?|pi[eè]ces?|ct|count|caps|units?|unit[ée]s)"
-_TIMES = rf"\d{{1,3}}\s*[x×]\s*{_SIZE}|{_SIZE}\s*[x×]\s*\d{{1,3}}|{_SIZE}\s*ea\.?"
+_TIMES = rf"\d{{1,3}}\s*(?:pk|packs?)?\s*[x×]\s*{_SIZE}|{_SIZE}\s*[x×]\s*\d{{1,3}}|{_SIZE}\s*ea\.?"
 _MEASURE = rf"(?:{_TIMES}|{_SIZE}|{_COUNT}|1/[248]\s*(?:oz|ounce)|pack of \d+|paquet de \d+)"
 _OF_CANNABINOID = r"(?:\s*(?:thc|cbd))?"
 _BRACKETED = re.compile(
@@ -264,7 +264,7 @@ def _is_name(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _brand_patterns(brand: str) -> list[re.Pattern[str]]:
-    name = re.escape(brand).replace(r"\ ", r"\s+")
+    name = re.escape(brand).replace(r"\ ", r"\s+") + "[®™]*"
     return [
         re.compile(pattern)
         for pattern in (

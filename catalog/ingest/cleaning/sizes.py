@@ -92,7 +92,7 @@ _UNIT = "|".join(
     )
 )
 # A number is read whole: nothing of "l5 g", "1.2.3 g" or "#5 g" is one.
-_START = r"(?<![\w.,#$€£+'\"°])(?<!\d/)"
+_START = r"(?<![\w.,#$€£+'\"°])(?<!\d/)(?<!\d:)"
 _QUANTITY = re.compile(
     rf"{_START}(?:(?:(?P<whole>(?:^|(?<=\|))[1-9]) )?(?P<numerator>\d)/(?P<denominator>[248]|16)"
     rf"|(?P<number>{NUMBER}))(?:\s*|-)(?P<unit>{_UNIT})\b\.?"
@@ -110,13 +110,15 @@ _MULTIPLIERS_BEFORE = [
     ),
     re.compile(rf"{_START}(?P<count>\d{{1,3}})\s*[x×*]\s*(?={NUMBER}\s*(?:{_UNIT})\b)"),
 ]
-_MULTIPLIER_AFTER = re.compile(r"(?<=[a-z])\s*[x×*]\s*(?P<count>\d{1,3})\b(?!\s*/)")
+_MULTIPLIER_AFTER = re.compile(
+    rf"\d\s*(?:{_UNIT}|{_PIECE_WORDS}|ea|each)\.?\s*[x×*]\s*(?P<count>\d{{1,3}})(?!\s*/)(?![\w.,]*\d)"
+)
 # A multiplier that is not beside its quantity: "2 x -1 g", "2 x x 18 g".
 _STRAY_MULTIPLIER = re.compile(r"(?<![\w.,])\d{1,4}\s*[x×*]\s*[^\w\s]*\s*[x×*]?\s*\d")
 _PACK_COUNTS = [
     re.compile(rf"{_START}(?P<count>\d{{1,3}})\s*-?\s*(?:packs?|pck|pk|paquets?)\b"),
     re.compile(r"\b(?:pack|box|bag|paquet|bo[iî]te|lot|sachet)s? (?:of|de) (?P<count>\d{1,3})\b"),
-    re.compile(rf"{_START}(?P<count>\d{{1,3}})\s*-?\s*{_PIECE_WORDS}(?![a-z])"),
+    re.compile(rf"{_START}(?<![a-z]-)(?P<count>\d{{1,3}})\s*-?\s*{_PIECE_WORDS}(?![a-z])"),
     re.compile(r"\b(?P<single>each|single|unit[ée]?|à l'unité)\b"),
 ]
 # A quantity that is stated per piece ("0.5 g each").
@@ -141,7 +143,7 @@ _BOUND_WORDS = re.compile(
 )
 _AMOUNT_OF_RANGE = rf"(?:\d/\d+|{NUMBER})"
 _RANGE = re.compile(
-    rf"(?:^|(?<=[\s(\[|:]))(?P<low>{_AMOUNT_OF_RANGE})\s*(?P<low_unit>(?:{_UNIT})\b\.?)?"
+    rf"(?:^|(?<=[\s(\[|]))(?P<low>{_AMOUNT_OF_RANGE})\s*(?P<low_unit>(?:{_UNIT})\b\.?)?"
     rf"(?P<sign>\s*-\s*|\s+(?:to|à|or|ou)\s+)(?P<high>{_AMOUNT_OF_RANGE})\s*-?\s*"
     rf"(?:(?P<high_unit>{_UNIT})\b|(?:packs?|pk|{_PIECE_WORDS})(?![a-z]))(?!\s*[x×*]\s*\d)"
 )
@@ -152,7 +154,7 @@ _MAX_GRAMS = 2_000
 _MAX_MILLILITERS = 10_000
 # Equations of a volume: ".1 mL = 76.3 mg", "1 mL = 5 pumps".
 _EQUATION = re.compile(
-    rf"{NUMBER}\s*(?:ml|g)\s*=\s*{NUMBER}\s*(?:mg|pumps?)\b|=\s*(?={NUMBER}\s*mg)"
+    rf"(?<![\d.])(?:0?\.1|1)\s*ml\s*=\s*{NUMBER}\s*(?:mg|pumps?)\b|=\s*(?={NUMBER}\s*mg)"
 )
 _TRADE_OUNCE = re.compile(r"(?<![a-z])oz\b|ounce|\bonces?\b")
 # Up to this amount, a quantity beside a pack count ("2 pack 1 g") may be that of one piece.

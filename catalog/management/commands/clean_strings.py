@@ -26,6 +26,7 @@ class Command(BaseCommand):
         ' "brand"}} and print lines {"id", "result", "flags", "refused"}.'
     )
     requires_system_checks = ()
+    _earlier: dict[Any, Any] | None = None
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the file."""
@@ -36,8 +37,15 @@ class Command(BaseCommand):
             help='print counts by kind and by "source" of each line, not the lines',
         )
 
-    def handle(self, *, file: str, summary: bool, **_: Any) -> None:
-        """Clean each line; print results or a summary."""
+        parser.add_argument(
+            "--against",
+            metavar="RESULTS.jsonl",
+            help="print only lines whose result differs from this earlier output, with both",
+        )
+
+    def handle(self, *, file: str, summary: bool, against: str | None, **_: Any) -> None:
+        """Clean each line; print results, a summary, or differences from earlier results."""
+        self._earlier = _read_results(against) if against else None
         if file == "-":
             self._print_results(sys.stdin, "standard input", summary=summary)
             return
@@ -59,7 +67,22 @@ class Command(BaseCommand):
                 "flags": cleaned.flags,
                 "refused": cleaned.refused,
             }
+            if self._earlier is not None:
+                before = self._earlier.get(item.get("id"))
+                if before == output["result"]:
+                    continue
+                output |= {"kind": item["kind"], "raw": item["raw"], "before": before}
             self.stdout.write(json.dumps(output, ensure_ascii=False))
+
+
+def _read_results(file: str) -> dict[Any, Any]:
+    """Return the results of an earlier output by the id of each line."""
+    try:
+        with open(file, encoding="utf-8") as lines:
+            results = [json.loads(line) for line in lines if line.strip()]
+        return {result["id"]: result["result"] for result in results}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommandError(f"{file} has no results: {error}", returncode=2) from None
 
 
 def _clean_lines(lines: TextIO, name: str) -> Iterator[tuple[dict[str, Any], CleanedString]]:

@@ -327,6 +327,22 @@ def test_command_prints_a_result_per_line(tmp_path: Path) -> None:
     )
 
 
+def test_command_prints_lines_that_differ_from_earlier_results(tmp_path: Path) -> None:
+    strings = tmp_path / "strings.jsonl"
+    strings.write_text(
+        '{"id": 1, "kind": "thc", "raw": "l8%"}\n'
+        '{"id": 2, "kind": "strain_type", "raw": "indica"}\n'
+    )
+    earlier = tmp_path / "earlier.jsonl"
+    earlier.write_text('{"id": 1, "result": {"min": 8}}\n{"id": 2, "result": "indica"}\n')
+    out = StringIO()
+
+    call_command("clean_strings", str(strings), against=str(earlier), stdout=out)
+
+    (difference,) = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert (difference["id"], difference["before"], difference["result"]) == (1, {"min": 8}, None)
+
+
 @pytest.mark.parametrize(
     "line",
     ["{", "[]", '{"id": 1}', '{"id": 1, "kind": "smell", "raw": "x"}', '{"kind": "thc", "raw": 5}'],

@@ -296,6 +296,8 @@ def test_t27_product_before_a_bar_is_no_brand(raw: str) -> None:
         ("Wedding Cake 🍰", "Wedding Cake"),
         ("Blueberry Bar | Acme (REC)", "Blueberry Bar"),
         ("Tiki Juice Maui Mango *Medical*", "Tiki Juice Maui Mango"),
+        ("Acme™ Gold Formula", "Gold Formula"),
+        ("TIVAâ„¢ Energy Shot", "TIVA™ Energy Shot"),
     ],
 )
 def test_t27_marks_are_removed(raw: str, expected: str) -> None:
@@ -498,6 +500,8 @@ def size(raw: str, category: str = "") -> dict[str, float] | None:
         ("1 oz (28.35g)", {"grams": 28.35}),
         ("Gelato 33 - 3.5g", {"grams": 3.5}),
         ("1 mL Oil Syringe: 667 mg, .1 mL = 66.7 mg", {"milliliters": 1}),
+        ("Tincture 15:1 - 25 mL", {"milliliters": 25}),
+        ("60mg - 20 pack", {"unit_count": 20}),
     ],
 )
 def test_size_beside_other_numbers_is_read(raw: str, expected: dict[str, float]) -> None:
@@ -515,6 +519,12 @@ def test_size_beside_other_numbers_is_read(raw: str, expected: dict[str, float])
         "33 3.5g",
         "1000 pack",
         "2.5 pack",
+        "2 x -1 g",
+        "Hybridol X 24.73",
+        "1:5 capsules",
+        "J-27 Cone",
+        "3mL dose=35mg, 30mL=350mg",
+        "1g ml",
         "-3 g",
     ],
 )

@@ -127,6 +127,7 @@ _MONTHS = frozenset({
 _SEPARATORS = frozenset("|;,/+&•·")
 _SEPARATOR_WORDS = frozenset({"and", "et", "or", "ou", "plus"})
 JOINING_SEPARATORS = frozenset({"/", "+", "&", "and", "et", ","})
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
 _NEUTRAL_SIGNS = frozenset("()[]{}:=-.!?'*®™_")
 # Signs that may touch a number, before it and after it.
 _BEFORE_NUMBER = frozenset("([{:=|~<>,;/-+")
@@ -332,6 +333,8 @@ class Scanner:
             return self._check_dash_before(at - 1)
         if before.text == "'" and at == 1:
             return True, True
+        if is_glued and self._is_stray(at - 1):
+            return False, False
         if before.text == "+" and (
             self._kind(at - 2) == "number" or (is_glued and not self._is_after_something(at - 1))
         ):
@@ -360,6 +363,13 @@ class Scanner:
         if before.kind == "sign" and before.text in "<>~-(":
             raise RecordRejected("is negative", self._field)
         return True, is_spaced or before.text in _NEUTRAL_WORDS
+
+    def _is_stray(self, at: int) -> bool:
+        """Return whether a sign is a bracket that is not closed, or a separator of nothing."""
+        sign = self._tokens[at].text
+        if sign in _BRACKETS:
+            return all(token.text != _BRACKETS[sign] for token in self._tokens[at:])
+        return not at and sign in _SEPARATORS
 
     def _is_after_something(self, at: int) -> bool:
         """Return whether a word, number or label stands before a sign, not another sign."""

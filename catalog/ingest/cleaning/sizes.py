@@ -147,7 +147,9 @@ _RANGE = re.compile(
     rf"(?P<sign>\s*-\s*|\s+(?:to|à|or|ou)\s+)(?P<high>{_AMOUNT_OF_RANGE})\s*-?\s*"
     rf"(?:(?P<high_unit>{_UNIT})\b|(?:packs?|pk|{_PIECE_WORDS})(?![a-z]))(?!\s*[x×*]\s*\d)"
 )
-# Signs that may follow a quantity without a space.
+# Signs that may stand before and after a quantity without a space.
+_BEFORE_QUANTITY = frozenset(" ([|,;:-/&")
+_BRACKETS = {"(": ")", "[": "]"}
 _AFTER_QUANTITY = frozenset(" ,;:)]}|-/!*®™_")
 # More than any package sold; above it two numbers were written side by side ("12 355 ml").
 _MAX_GRAMS = 2_000
@@ -330,6 +332,11 @@ def _number_readings(text: str, language: str) -> list[Reading]:
 def _check_surroundings(match: re.Match[str], text: str) -> None:
     """Raise RecordRejected when a sign that no rule knows touches a quantity."""
     before, after = text[: match.start()].rstrip(), text[match.end() : match.end() + 1]
+    touching = text[match.start() - 1] if match.start() else " "
+    if touching not in _BEFORE_QUANTITY or (before == touching and touching not in _BRACKETS):
+        raise RecordRejected("contains a number that cannot be read whole", _FIELD)
+    if touching in _BRACKETS and _BRACKETS[touching] not in text[match.end() :]:
+        raise RecordRejected("contains a bracket that is not closed", _FIELD)
     if before.endswith(("<", ">", "≤", "≥", "~", "±")) or _BOUND_WORDS.search(before):
         raise RecordRejected("is a bound, not a size", _FIELD)
     if before.endswith("-") and len(before) == 1:

@@ -87,7 +87,38 @@ def test_character_beside_a_size_never_makes_another_value(
 
     cleaned = read("weight", raw)
 
-    assert not is_confident(cleaned) or cleaned.result["grams"] == float(grams)
+    assert not is_confident(cleaned) or cleaned.result.get("grams") == float(grams)
+
+
+# Left out: signs that make another number that is well written (1.5, 1-5, 1x5, 1e5), and those
+# that spreadsheets and shops put before a value ("'5", "=5", "_5").
+_REPLACING = st.sampled_from(
+    sorted(set(_LETTERS + _SIGNS + _SEPARATORS) - set(".,-–−xX×*eE<>≤≥~+%/:'=_"))
+)
+_FORMS = [
+    ("thc", FLOWER, "{} %"),
+    ("thc", FLOWER, "THC: {} % | CBD: 1 %"),
+    ("cbd", FLOWER, "THC 20 %, CBD {} %"),
+    ("thc", "Edibles", "{} mg"),
+    ("weight", FLOWER, "{} g"),
+    ("weight", "Beverages", "{} ml"),
+]
+
+
+@given(st.integers(11, 99), st.booleans(), _REPLACING, st.sampled_from(_FORMS))
+@example(18, True, "l", _FORMS[0])
+@example(35, True, "O", _FORMS[4])
+@example(25, False, "$", _FORMS[1])
+def test_character_in_place_of_a_digit_never_makes_another_value(
+    number: int, is_first: bool, replacing: str, form: tuple[str, str, str]
+) -> None:
+    kind, category, template = form
+    digits = str(number)
+    written = replacing + digits[1] if is_first else digits[0] + replacing
+
+    cleaned = read(kind, template.format(written), category)
+
+    assert not is_confident(cleaned)
 
 
 @given(_PRICE, _INSERTED, st.booleans())

@@ -14,7 +14,16 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from catalog.models import Store, StoreStock
-from customers.models import ChatSession, Consent, CustomerProfile, Interaction, Purchase
+from customers.models import (
+    ChatSession,
+    Consent,
+    CustomerProfile,
+    Interaction,
+    Purchase,
+    Recommendation,
+)
+from customers.recommendations.pipeline import recommend
+from customers.recommendations.request import RecommendationRequest
 from customers.services import chats, consents, preferences, profiles
 from mlops.models import InboxEvent, QuarantinedRecord
 from mlops.streams.decoding import decode_event, decode_message
@@ -191,9 +200,14 @@ def _open_chat(customer: CustomerProfile) -> None:
     chats.open_session(customer=customer, store=None, by="user:test")
 
 
+def _recommend(customer: CustomerProfile) -> None:
+    recommend(RecommendationRequest(scenario="home", customer=customer.pk, province="ON"))
+
+
 def _linked_rows(customer: CustomerProfile) -> int:
     return (
-        Purchase.objects.filter(customer=customer).count()
+        Recommendation.objects.filter(customer_id=customer.pk).count()
+        + Purchase.objects.filter(customer=customer).count()
         + Interaction.objects.filter(customer=customer).count()
         + ChatSession.objects.filter(customer=customer).count()
     )
@@ -202,7 +216,12 @@ def _linked_rows(customer: CustomerProfile) -> int:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("purpose", "record"),
-    [("history", _record_purchase), ("history", _record_view), ("chat", _open_chat)],
+    [
+        ("history", _record_purchase),
+        ("history", _record_view),
+        ("history", _recommend),
+        ("chat", _open_chat),
+    ],
 )
 @pytest.mark.parametrize("position", [3, 10, 17])
 def test_t11_nothing_is_linked_once_a_withdrawal_has_answered(

@@ -163,6 +163,9 @@ def complete_descriptions(result: dict[str, Any], **_options: Any) -> dict[str, 
     for name, schema in schemas.items():
         if name in _ENUM_DESCRIPTIONS:
             schema["description"] = _ENUM_DESCRIPTIONS[name]
+        elif "enum" in schema and not schema.get("description"):
+            # Values that no choice describes, such as the type of an event.
+            schema["description"] = f"One of {', '.join(f'`{value}`' for value in schema['enum'])}."
         elif name.startswith("Paginated"):
             rows = schema["properties"]["results"]
             rows.setdefault("description", "Rows of this page.")

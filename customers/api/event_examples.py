@@ -18,17 +18,17 @@ _PURCHASE = {
         "lines": [{"product_id": "OCS-100245", "quantity": 2, "unit_price": "29.95"}],
     },
 }
-_INVALID_STOCK_COUNT = {
+_UNKNOWN_STOCK_COUNT = {
     "topic": "inventory_updates",
     "id": "0b0f5f0e-3c1d-4f6a-8a68-5b1d2f9e7c33",
     "type": "stock",
     "occurred_at": "2026-11-20T17:45:00-05:00",
-    "data": {"store_code": "TOR-QUEEN", "product_id": "OCS-100245", "quantity": 1.5},
+    "data": {"store_code": "TOR-QUEEN", "product_id": "OCS-999999", "quantity": 12},
 }
 _REQUEST = OpenApiExample(
     "Purchase and stock count",
     request_only=True,
-    value={"events": [_PURCHASE, _INVALID_STOCK_COUNT]},
+    value={"events": [_PURCHASE, _UNKNOWN_STOCK_COUNT]},
 )
 _RESPONSE = OpenApiExample(
     "One accepted, one rejected",
@@ -50,11 +50,11 @@ _RESPONSE = OpenApiExample(
             },
             {
                 "index": 1,
-                "id": _INVALID_STOCK_COUNT["id"],
+                "id": _UNKNOWN_STOCK_COUNT["id"],
                 "status": "rejected",
-                "code": "invalid",
-                "reason": "data.quantity: Input should be a valid integer",
-                "field": "data.quantity",
+                "code": "product_unknown",
+                "reason": "product OCS-999999 is not known",
+                "field": "data.product_id",
                 "warnings": [],
             },
         ],

@@ -9,6 +9,8 @@ import pytest
 from django.test import Client
 from jsonschema import Draft202012Validator, FormatChecker
 
+from mlops.streams.event_types import event_types
+
 PROBLEM_JSON = "application/problem+json"
 IMPERATIVES = {
     "Append",
@@ -404,3 +406,15 @@ def test_a_page_is_described_in_one_way(document: dict[str, Any]) -> None:
     assert {frozenset(names) for names in pages.values()} == {
         frozenset({"results", "next_cursor", "previous_cursor"})
     }
+
+
+def test_t41_the_data_of_each_event_type_is_described(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    mapping = schemas["Event"]["discriminator"]["mapping"]
+
+    assert set(mapping) == {event_type for _, event_type in event_types()}
+    for reference in mapping.values():
+        schema = schemas[reference.rpartition("/")[2]]
+        data = schemas[schema["properties"]["data"]["allOf"][0]["$ref"].rpartition("/")[2]]
+        assert data["properties"]
+        assert data["additionalProperties"] is False

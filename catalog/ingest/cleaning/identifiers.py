@@ -131,6 +131,8 @@ def read_id(text: str) -> Identifier:
 
 def gtin_of_sku(text: str) -> str | None:
     """Return the GTIN that a SKU is, if it is a whole one."""
+    if len(text) < min(_GTIN_LENGTHS) or not text.lstrip()[:1].isdigit():
+        return None
     reading = read_gtin(text)
     return reading.value if not reading.problem else None
 

@@ -1,6 +1,7 @@
 """Export and import of product sheets: one operation or nothing, locks respected, no formulas."""
 
 import io
+import zipfile
 from decimal import Decimal
 from typing import Any
 
@@ -360,6 +361,16 @@ def test_t52_import_beyond_the_limit_of_rows_is_refused(admin_client: Client) ->
     body = b"name\n" + b"House Roll\n" * 20_001
 
     assert "more than 20,000 rows" in _errors(_upload(admin_client, body))
+
+
+def test_t52_workbook_that_unfolds_too_far_is_refused(admin_client: Client) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b"<row/>" * (70 * 2**20 // 6))
+
+    assert "unfolds to more than 64 MiB" in _errors(
+        _upload(admin_client, file.getvalue(), "prices.xlsx")
+    )
 
 
 SAME_FILE = '''Nom;Marque;UGS;CUP;Catégorie;Format;THC;CBD;Prix

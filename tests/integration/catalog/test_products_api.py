@@ -210,6 +210,35 @@ def test_a_client_creates_and_corrects_a_product() -> None:
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, field)
 
 
+@pytest.mark.parametrize(
+    ("body", "field", "reason"),
+    [
+        ({"gtin": "000000000000"}, "gtin", "is a placeholder"),
+        ({"gtin": "200000000011"}, "gtin", "not a GTIN"),
+        ({"gtin": "123"}, "gtin", "has the wrong length"),
+        ({"gtin": "628124825081"}, "gtin", "has a wrong check digit"),
+        ({"sku": "N/A"}, "sku", "is a placeholder"),
+        ({"sku": "6.28E+11"}, "sku", "digits are lost"),
+    ],
+)
+def test_t1_identifier_that_identifies_nothing_is_refused_with_the_reason(
+    body: dict[str, str], field: str, reason: str
+) -> None:
+    refused = _writer().post("/api/v1/products/", {"name": "Pink Kush", **body}, format="json")
+
+    error = refused.json()["errors"][0]
+    assert (refused.status_code, error["field"]) == (400, field)
+    assert reason in error["reason"]
+
+
+def test_class_e_gtin_of_12_digits_is_stored_with_14() -> None:
+    created = _writer().post(
+        "/api/v1/products/", {"name": "Pink Kush", "gtin": "628124825080"}, format="json"
+    )
+
+    assert created.json()["gtin"] == "00628124825080"
+
+
 def test_a_client_does_not_overwrite_locked_fields(admin_user: User) -> None:
     client = _writer()
     product = create_product(values={"name": "House roll", "brand": "House"}, by=admin_user)

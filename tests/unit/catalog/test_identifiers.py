@@ -1,5 +1,6 @@
 """Identifiers: what identifies a product, and what is kept as text with a reason."""
 
+import re
 from typing import Any
 
 import pytest
@@ -10,11 +11,14 @@ from stdnum import ean
 from catalog.ingest.cleaning.identifiers import gtin_query, read_gtin, read_id, read_sku
 from catalog.ingest.cleaning.listing import clean_listing
 from catalog.ingest.records import CleanListing, ProductRecord
+from catalog.ingest.sources.aglc import SOURCE as AGLC
 from catalog.ingest.sources.mapping import SheetMapping
 from catalog.ingest.sources.ocs import SOURCE as OCS
 from catalog.ingest.sources.ocs_wholesale import SOURCE as WHOLESALE
 from catalog.ingest.sources.paging import even_page_size
 from catalog.ingest.sources.sheets import SheetSource
+from catalog.ingest.sources.sqdc import SOURCE as SQDC
+from mlops.pipelines.errors import RecordRejected
 
 
 def _listing(source: str = "list", **facts: str) -> CleanListing:
@@ -117,6 +121,29 @@ def test_t1_code_as_sku_of_a_shop_is_no_gtin() -> None:
     listing = clean_listing(next(OCS.parse_payload(product)))
 
     assert (listing.gtin, listing.merge_key) == (None, "ocs:200000000011")
+
+
+@pytest.mark.parametrize("sku", ["N/A", "000000", "6.28E+11"])
+def test_t3_placeholder_as_id_is_rejected_in_every_source(sku: str) -> None:
+    product = {
+        "title": "Pink Kush",
+        "tags": ["category--Dried Flower"],
+        "variants": [{"sku": sku, "title": "3.5 g", "price": "29.95"}],
+    }
+    variant = {"VariantId": sku, "DisplayName": "Pink Kush", "Quantity": "3.5", "ListPrice": 9}
+    result = {"VariantId": sku, "ProductId": "7", "DisplayName": "Pink Kush", "Sku": sku}
+    group = {"Attributes": [{"PropertyName": "LevelTwoCategory", "Value": "Fleurs séchées"}]}
+    records = [
+        next(OCS.parse_payload(product)),
+        next(AGLC.parse_payload({"format": "Dried Flower", "variant": variant})),
+        next(
+            SQDC.parse_payload({"result": result, "price": {}, "groups": [group], "in_stock": True})
+        ),
+    ]
+
+    for record in records:
+        with pytest.raises(RecordRejected, match=f"external_id: {re.escape(repr(sku))} is a "):
+            clean_listing(record)
 
 
 def test_t1_placeholder_code_of_a_wholesale_row_is_not_its_id() -> None:

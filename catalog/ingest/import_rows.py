@@ -23,13 +23,21 @@ LISTING_COLUMNS = (
     "cbd",
 )
 """Columns that are read as columns of a list source are."""
-_POTENCY_ENDS = {
-    f"{kind}_percentage_{end}": f"{kind}_{end}"
-    for kind in ("thc", "cbd")
-    for end in ("low", "high")
-}
-_NUMBERS = ("thc_percentage", "cbd_percentage", "thc_mg", "cbd_mg", "weight_grams", "volume_ml")
-_NUMBERS = (*_NUMBERS, "dried_equivalent_grams")
+_POTENCY_ENDS = (
+    "thc_percentage_low",
+    "thc_percentage_high",
+    "cbd_percentage_low",
+    "cbd_percentage_high",
+)
+_NUMBERS = (
+    "thc_percentage",
+    "cbd_percentage",
+    "thc_mg",
+    "cbd_mg",
+    "weight_grams",
+    "volume_ml",
+    "dried_equivalent_grams",
+)
 _UNITS = ("%", "mg", "ml", "g", "$")
 # A name and a category are needed to read the other columns of a row that states neither.
 _UNNAMED = "unnamed"
@@ -88,9 +96,12 @@ def _read_listing_columns(
         unit_count=columns.get("unit_count", ""),
         strain_type=columns.get("strain_type", ""),
         thc=columns.get("thc", ""),
+        thc_low=ends.get("thc_percentage_low", ""),
+        thc_high=ends.get("thc_percentage_high", ""),
         cbd=columns.get("cbd", ""),
+        cbd_low=ends.get("cbd_percentage_low", ""),
+        cbd_high=ends.get("cbd_percentage_high", ""),
         price=columns.get("price"),
-        **{_POTENCY_ENDS[name]: text for name, text in ends.items()},
     )
     try:
         listing = clean_listing(record)

@@ -43,6 +43,7 @@ class LicenceList(ListSource[LicenceRecord]):
             external_id=external_id,
             payload=row,
             day_first=self.mapping.day_first,
+            flags=(),
             defect=self._missing_id_defect(row, external_id),
             **values,
         )

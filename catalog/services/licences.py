@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.ingest.records import CleanLicence, LicenceRecord
+from catalog.ingest.sources.mapping import LICENCE_FIELDS
 from catalog.models import CatalogSource, LicenceHolder
 from mlops.models import Run
 from mlops.pipelines.definitions import RepeatDecision, RowDifference, SaveCounts
@@ -63,8 +64,7 @@ def find_repeated_licences(*, records: Iterable[LicenceRecord]) -> Iterator[Repe
     for index, record in enumerate(records):
         if not record.external_id:
             continue
-        facts = (record.name, record.province, record.licence_classes, record.status)
-        facts = (*facts, record.effective_on, record.expires_on)
+        facts = tuple(getattr(record, name) for name in LICENCE_FIELDS)
         first = first_rows.setdefault(record.external_id, facts)
         if first is facts:
             continue

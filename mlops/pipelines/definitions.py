@@ -90,6 +90,9 @@ class SourceAccess:
     requests_per_second: float = 5
 
 
+RepeatAction = Literal["repeated", "rejected", "combined"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepeatDecision:
     """
@@ -101,7 +104,7 @@ class RepeatDecision:
     """
 
     index: int
-    action: Literal["repeated", "rejected", "combined"]
+    action: RepeatAction
     reason: str = ""
     flags: tuple[str, ...] = ()
     payloads: tuple[Mapping[str, Any], ...] = ()

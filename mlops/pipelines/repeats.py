@@ -6,9 +6,14 @@ from itertools import islice
 from typing import Any
 
 from mlops.models import RepeatedRecord, Run
-from mlops.pipelines.definitions import Pipeline, RepeatDecision
+from mlops.pipelines.definitions import Pipeline, RepeatAction, RepeatDecision
 
 _ROWS_PER_INSERT = 5_000
+_ACTIONS: dict[str, RepeatAction] = {
+    "repeated": "repeated",
+    "rejected": "rejected",
+    "combined": "combined",
+}
 Decisions = Mapping[int, RepeatDecision]
 """Decisions of a bundle by position."""
 
@@ -58,7 +63,7 @@ def repeats_of_bundle(run: Run, bundle: str) -> dict[int, RepeatDecision]:
     return {
         row.position: RepeatDecision(
             index=row.position,
-            action=RepeatedRecord.Action(row.action).value,
+            action=_ACTIONS[row.action],
             reason=row.reason,
             flags=tuple(row.flags),
             payloads=tuple(row.payloads),

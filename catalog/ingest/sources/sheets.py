@@ -33,7 +33,7 @@ from mlops.pipelines.errors import SourceBroken
 
 _COPY_CHUNK_BYTES = 2**20
 _MAX_ID_LENGTH = 100
-RecordT = TypeVar("RecordT", ProductRecord, LicenceRecord)
+RecordT = TypeVar("RecordT", bound=ProductRecord | LicenceRecord)
 
 
 class ListSource(ABC, Generic[RecordT]):
@@ -180,6 +180,8 @@ class SheetSource(ListSource[ProductRecord]):
             **values,  # the remaining fields are texts
             price=price if self._has_field("price") else None,
             stock=stock,
+            in_stock=None,  # read from the text of `stock`
+            flags=(),
             terpenes=tuple(name.strip() for name in terpenes if name.strip()),
             event_at=parse_time(event_at, day_first=mapping.day_first) if event_at else None,
             defect=self._missing_id_defect(row, external_id),

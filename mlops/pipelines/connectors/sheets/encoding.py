@@ -185,7 +185,7 @@ def _likeliest_single_byte_encoding(samples: list[bytes]) -> str:
 
 def _plausibility(sample: bytes, encoding: str) -> int:
     """Return a score for a high byte between its neighbors as a character of English or French."""
-    before, character, after = sample.ljust(3).decode(encoding, "replace")
+    before, character, after = list(sample.ljust(3).decode(encoding, "replace"))
     if character == "\ufffd":
         return -3
     if character.isalpha():

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped]  # its stubs are a package of their own
 from python_calamine import CalamineError, CalamineWorkbook
 
 from mlops.pipelines.errors import SourceBroken

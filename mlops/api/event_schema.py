@@ -68,7 +68,7 @@ def _add_component(auto_schema: Any, name: str, schema: dict[str, Any]) -> str:
     definition = _as_openapi(schema)
     for property_schema in definition.get("properties", {}).values():
         property_schema["x-audience"] = "verified"
-    component = ResolvedComponent(
+    component = ResolvedComponent(  # type: ignore[no-untyped-call]
         name=name, type=ResolvedComponent.SCHEMA, object=name, schema=definition
     )
     auto_schema.registry.register_on_missing(component)

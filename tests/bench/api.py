@@ -13,7 +13,6 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import include, path
@@ -27,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
 from config.api.keys import Audience
+from config.chunked_bodies import Application
 from customers.api.recommendation_serializers import RecommendationSerializer
 from tests.bench.comparison import Comparison, measure_alternately
 
@@ -183,7 +183,7 @@ def _create_key() -> str:
     return f"Api-Key {secret}"
 
 
-def _requester(application: WSGIHandler, path_info: str, key: str = "") -> Callable[[], bytes]:
+def _requester(application: Application, path_info: str, key: str = "") -> Callable[[], bytes]:
     """Return a function that requests a path through the WSGI handler and returns the body."""
     environ = {
         "REQUEST_METHOD": "GET",
@@ -250,7 +250,7 @@ def _measure_each(work: Callable[[], object], count: int) -> list[float]:
     return times
 
 
-def _measure_uncached(application: WSGIHandler, key: str, customers: list[str]) -> list[float]:
+def _measure_uncached(application: Application, key: str, customers: list[str]) -> list[float]:
     """Return the seconds of responses that are in neither the local nor the shared cache."""
     from customers.recommendations.cache import RECOMMENDATION_CACHE
 

@@ -33,6 +33,10 @@ def client(db: None) -> APIClient:
     return create_api_client()
 
 
+def _post(client: APIClient, body: Any, content_type: str = "application/json") -> Any:
+    return client.generic("POST", EVENTS, body, content_type=content_type)
+
+
 def _read_pages(client: APIClient, url: str, limit: int, relation: str = "next") -> list[list[str]]:
     """Return the ids of every page, following the cursor of a relation; at most 50 pages."""
     pages: list[list[str]] = []
@@ -125,9 +129,7 @@ def test_a_cursor_of_another_list_is_refused(client: APIClient) -> None:
 def test_t39_a_body_in_another_charset_than_utf8_is_refused(
     client: APIClient, charset: str, body: bytes
 ) -> None:
-    response = client.generic(
-        "POST", EVENTS, body, content_type=f"application/json; charset={charset}"
-    )
+    response = _post(client, body, f"application/json; charset={charset}")
 
     assert response.status_code == 415
     assert response["Content-Type"] == "application/problem+json"
@@ -138,15 +140,13 @@ def test_t39_a_byte_order_mark_is_accepted(client: APIClient, content_type: str)
     event = event_payload("metric", {"source": "till", "name": "n", "value": 1})
     body = json.dumps({"events": [event]}).encode("utf-8-sig")
 
-    response = client.generic("POST", EVENTS, body, content_type=content_type)
+    response = _post(client, body, content_type)
 
     assert response.json()["accepted"] == 1
 
 
 def test_a_name_that_is_given_twice_is_refused(client: APIClient) -> None:
-    response = client.generic(
-        "POST", EVENTS, b'{"events": [], "events": []}', content_type="application/json"
-    )
+    response = _post(client, b'{"events": [], "events": []}')
 
     assert response.status_code == 400
     assert "given twice" in response.json()["detail"]

@@ -2,5 +2,6 @@
 
 from config.cache.responses import ResponseCache
 from config.cache.serialization import RenderedResponse
+from config.cache.shared import is_shared_cache_unavailable
 
-__all__ = ["RenderedResponse", "ResponseCache"]
+__all__ = ["RenderedResponse", "ResponseCache", "is_shared_cache_unavailable"]

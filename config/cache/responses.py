@@ -9,7 +9,6 @@ from config.cache.invalidation import is_listening
 from config.cache.local import LocalCache
 from config.cache.serialization import RenderedResponse
 from config.cache.shared import SharedCache
-from config.clients.redis import quick_redis
 
 # How long a thread waits for another; longer than the other waits for the lock of other processes.
 _FLIGHT_WAIT_SECONDS = 2.0
@@ -134,14 +133,6 @@ class ResponseCache:
         # Afterwards, so that what is read from Redis before is not stored here.
         self._local.invalidate(frozenset({owner}))
         return is_removed
-
-    def is_unavailable(self) -> bool:
-        """
-        Return whether Redis could not be reached when it was last called.
-
-        A caller may then give its responses a short lifetime.
-        """
-        return quick_redis().is_unavailable
 
     def _lead(
         self,

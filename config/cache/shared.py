@@ -30,6 +30,15 @@ return 1
 """
 
 
+def is_shared_cache_unavailable() -> bool:
+    """
+    Return whether Redis could not be reached when it was last called.
+
+    A caller may then give its responses a short lifetime.
+    """
+    return quick_redis().is_unavailable
+
+
 class SharedCache:
     """
     Rendered responses by owner and field.

@@ -17,7 +17,7 @@ from config.api.keys import ApiClient, Audience, actor_of, client_of, recently_a
 from config.api.permissions import has_scope
 from config.api.problem_responses import documented_problem
 from config.api.throttling import throttle_client
-from config.cache import RenderedResponse
+from config.cache import RenderedResponse, is_shared_cache_unavailable
 from customers.api.parameters import parse_body, parse_uuid
 from customers.api.recommendation_examples import (
     FEEDBACK_REQUEST_EXAMPLE,
@@ -271,5 +271,5 @@ def _recommend(request: RecommendationRequest, language: str) -> RecommendationR
     return recommend(
         request,
         language=language,
-        unavailable=["cache_unavailable"] if RECOMMENDATION_CACHE.is_unavailable() else (),
+        unavailable=["cache_unavailable"] if is_shared_cache_unavailable() else (),
     )

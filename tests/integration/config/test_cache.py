@@ -453,7 +453,7 @@ def test_redis_key_of_another_type_is_a_miss(cache: ResponseCache) -> None:
     response = cache.get_or_compute(owner="o", field="f", compute=lambda: _response("computed"))
 
     assert response.body == b"computed"
-    assert not cache.is_unavailable()
+    assert not shared.is_shared_cache_unavailable()
 
 
 def _request_at_once(request: Callable[[], object]) -> list[object]:
@@ -593,7 +593,7 @@ def test_requests_are_answered_without_redis(cache: ResponseCache, settings: Any
         response = cache.get_or_compute(owner="o", field="f", compute=_response)
         assert response.body == b"body"
 
-    assert cache.is_unavailable()
+    assert shared.is_shared_cache_unavailable()
     assert not cache.remove("o")
 
 
@@ -610,7 +610,7 @@ def test_redis_is_used_again_after_an_outage(
 
     def is_unavailable_after_request() -> bool:
         cache.get_or_compute(owner="o", field="f", compute=compute)
-        return cache.is_unavailable()
+        return shared.is_shared_cache_unavailable()
 
     server.start()
     try:

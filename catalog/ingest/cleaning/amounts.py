@@ -122,21 +122,17 @@ def _labeled_amounts(segments: list[_Segment], field: str) -> list[Amount]:
 
 def _check_not_shared(segments: list[_Segment], index: int, field: str) -> None:
     """Reject "1000 mg THC / CBD" and "THC + CBD 20 mg": one amount of two cannabinoids."""
-    before = segments[index - 1] if index else None
-    after = segments[index + 1] if index + 1 < len(segments) else None
-    if not any(item.kind == "word" for item in segments[index].items):
-        for neighbor, separator in (
-            (before, segments[index].separator),
-            (after, after and after.separator),
-        ):
-            if (
-                neighbor
-                and separator in JOINING_SEPARATORS
-                and neighbor.labels
-                and neighbor.has_amount
-                and field in (*neighbor.labels, *segments[index].labels)
-            ):
-                raise RecordRejected("is one amount of several cannabinoids", field)
+    segment = segments[index]
+    joined: list[_Segment] = []
+    if index and segment.separator in JOINING_SEPARATORS and segment.items[0].kind == "label":
+        joined.append(segments[index - 1])
+    if index + 1 < len(segments) and segment.items[-1].kind == "label":
+        following = segments[index + 1]
+        if following.separator in JOINING_SEPARATORS and following.items[:1]:
+            joined.append(following)
+    for neighbor in joined:
+        if neighbor.labels and neighbor.has_amount and field in (*neighbor.labels, *segment.labels):
+            raise RecordRejected("is one amount of several cannabinoids", field)
 
 
 def _amounts_of_segment(items: list[Item], field: str) -> list[Amount]:

@@ -166,6 +166,7 @@ _MAX_PIECE_MILLILITERS = 500
 _CONCENTRATE_MILLIGRAMS = range(100, 5001)
 
 _MAX_OUNCE_ROUNDING = Decimal("1.02")
+_SINGULAR = re.compile(r"(?:bar|cookie|brownie|bite|cone|bottle|bag|cartridge|mint|lozenge)$")
 _MAX_CACHED_READINGS = 50_000
 QuantityKind = Literal["grams", "milliliters", "dose"]
 Quantity = tuple[QuantityKind, Decimal]
@@ -240,7 +241,10 @@ def _read(normalized: str, language: str, category: str, column: str) -> SizeRea
         remainder = pattern.sub(" ", remainder)
     if _STRAY_MULTIPLIER.search(remainder):
         raise RecordRejected("contains a count that cannot be read", _FIELD)
-    quantities = _find_quantities(remainder, _size_form(category), language)
+    form = _size_form(category)
+    if form == "concentrate" and product_form(normalized) == "topical":
+        form = "topical"  # "Lotion 100 mg" states a dose, whatever its category
+    quantities = _find_quantities(remainder, form, language)
     unit_count = multiplier or _first_count(_PACK_COUNTS, _QUANTITY.sub(" ", remainder))
 
     flags: list[str] = []
@@ -430,6 +434,8 @@ def _first_count(patterns: list[re.Pattern[str]], normalized: str) -> int | None
         if match := pattern.search(normalized):
             if "single" in match.groupdict():
                 return 1
+            if int(match["count"]) > 1 and _SINGULAR.search(match[0]):
+                continue  # "300 Bar" is a name
             if not int(match["count"]):
                 raise RecordRejected("is zero", _FIELD)
             return int(match["count"])

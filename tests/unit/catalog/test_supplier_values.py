@@ -458,7 +458,9 @@ def test_class_h_rate_of_an_unknown_basis_is_refused() -> None:
     assert read("thc", "10 mg per evening", "Edibles").refused
 
 
-@pytest.mark.parametrize("raw", ["THC+CBD: 20 mg", "1000mg THC / CBD", "THC/CBD 10mg"])
+@pytest.mark.parametrize(
+    "raw", ["THC+CBD: 20 mg", "1000mg THC / CBD", "THC/CBD 10mg", "Salve 1:1 THC/CBD 500mg"]
+)
 def test_class_h_sum_of_cannabinoids_is_refused(raw: str) -> None:
     assert read("thc", raw, "Edibles").refused
     assert read("cbd", raw, "Edibles").refused
@@ -519,6 +521,7 @@ def test_size_beside_other_numbers_is_read(raw: str, expected: dict[str, float])
         "33 3.5g",
         "1000 pack",
         "2.5 pack",
+        "300 Bar",
         "2 x -1 g",
         "Hybridol X 24.73",
         "1:5 capsules",
@@ -530,6 +533,11 @@ def test_size_beside_other_numbers_is_read(raw: str, expected: dict[str, float])
 )
 def test_size_that_is_not_whole_is_refused(raw: str) -> None:
     assert read("weight", raw).refused
+
+
+@pytest.mark.parametrize("raw", ["Lotion | 100mg", "Pain Spray 100MG"])
+def test_milligrams_of_a_topical_are_a_dose_in_any_category(raw: str) -> None:
+    assert read("weight", raw, "Concentrates").refused
 
 
 @pytest.mark.parametrize(

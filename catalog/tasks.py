@@ -1,9 +1,11 @@
 """Celery tasks of the catalogue; each calls one service and returns its counts."""
 
+from uuid import UUID
+
 from catalog.pipelines import PIPELINES, pipeline_for
 from catalog.selectors.runs import get_run
 from catalog.selectors.sources import get_source, sources_of_daily_sync
-from catalog.services import duplicates, search_vocabulary
+from catalog.services import duplicates, product_imports, search_vocabulary
 from mlops.models import Run
 from mlops.pipelines.dry_run import dry_run_source, save_dry_run
 from mlops.pipelines.runner import process_landed_runs, process_remaining_bundles, run_source
@@ -56,6 +58,24 @@ def match_products() -> dict[str, int]:
         "merged": result.merged,
         "for_review": result.for_review,
     }
+
+
+@pipeline_task(queue="default", soft_time_limit=600)
+def read_product_import(*, import_id: str) -> dict[str, int]:
+    """Read an uploaded product sheet and store the preview of its import."""
+    return product_imports.read_import(import_id=UUID(import_id))
+
+
+@pipeline_task(queue="default", soft_time_limit=600)
+def run_product_import(*, import_id: str) -> dict[str, int]:
+    """Write a confirmed import of a product sheet."""
+    return product_imports.run_import(import_id=UUID(import_id))
+
+
+@pipeline_task(queue="default")
+def expire_product_imports() -> dict[str, int]:
+    """Delete uploaded product sheets and previews that have expired."""
+    return {"expired": product_imports.expire_imports()}
 
 
 @pipeline_task(queue="default")

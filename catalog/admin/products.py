@@ -6,6 +6,8 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -15,10 +17,10 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from import_export.admin import ImportExportModelAdmin
+from import_export.admin import ExportMixin
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import FieldTextFilter, RangeNumericFilter
-from unfold.contrib.import_export.forms import ExportForm, ImportForm
+from unfold.contrib.import_export.forms import ExportForm
 from unfold.widgets import (
     UnfoldAdminDateWidget,
     UnfoldAdminTextInputWidget,
@@ -28,6 +30,7 @@ from unfold.widgets import (
 from catalog.admin.bulk import bulk_edit
 from catalog.admin.duplicates import PairForMerge, is_merge_confirmed, render_merge_page
 from catalog.admin.lineage import lineage_urls
+from catalog.admin.product_imports import import_urls
 from catalog.admin.product_search import (
     CategoryFilter,
     CompletenessFilter,
@@ -65,6 +68,8 @@ from config.errors import BadInput, CultivarError
 # source after a colon.
 _FIELD_ACTIONS = ("_use", "_lock", "_unlock")
 _MAX_SIMILAR = 6
+# Parameters of the list that choose no rows: order, page, and the mark of an invalid filter.
+_UNFILTERED_PARAMS = (ORDER_VAR, PAGE_VAR, ERROR_FLAG)
 
 
 class ProductForm(forms.ModelForm):
@@ -120,13 +125,16 @@ class ProductForm(forms.ModelForm):
 
 
 @admin.register(Product)
-class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
+class ProductAdmin(ExportMixin, ModelAdmin):
     """Products with search and filters; their page shows the source and lock of every field."""
 
     form = ProductForm
     resource_classes = (ProductResource,)
-    import_form_class = ImportForm
+    import_export_change_list_template = "admin/catalog/product/change_list.html"
     export_form_class = ExportForm
+    export_template_name = "admin/catalog/product/export.html"
+    # Excel reads a CSV as UTF-8 only with a byte order mark.
+    to_encoding = "utf-8-sig"
     formats = FORMATS
     list_display = (
         "name",
@@ -225,13 +233,11 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
     actions = ("merge_two", "edit_many")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
-        """Return all products; in the list, without those merged into another one."""
+        """Return current products; on the page of a single one, merged products too."""
         rows: QuerySet[Product] = super().get_queryset(request).defer("search_document")
-        is_list = (
-            request.resolver_match is not None
-            and request.resolver_match.url_name == "catalog_product_changelist"
-        )
-        return rows.filter(merged_into=None) if is_list else rows
+        match = request.resolver_match
+        is_single = match is not None and "object_id" in match.kwargs
+        return rows if is_single else rows.filter(merged_into=None)
 
     def get_fieldsets(self, _request: HttpRequest, obj: Product | None = None) -> Any:
         """Return all fieldsets; for a new product only the fields that can be entered."""
@@ -259,20 +265,14 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         return super().get_actions(request)
 
     def get_urls(self) -> list[Any]:
-        """Add the lineage pages and the page that unmerges a product."""
+        """Add the pages of lineage and imports, and the page that unmerges a product."""
         view = self.admin_site.admin_view(self.unmerge_view)
         return [
             path("<uuid:pk>/unmerge/", view, name="catalog_product_unmerge"),
             *lineage_urls(self.admin_site),
+            *import_urls(self.admin_site),
             *super().get_urls(),
         ]
-
-    def add_data_read_fail_error_to_form(self, form: Any, error: Exception) -> None:
-        """Show why the file cannot be read, with the line."""
-        if isinstance(error, CultivarError):
-            form.add_error("import_file", str(error))
-        else:
-            super().add_data_read_fail_error_to_form(form, error)
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
         """Validate values edited in the list like those of the product page."""
@@ -348,6 +348,24 @@ class ProductAdmin(ModelAdmin, ImportExportModelAdmin):
         else:
             unlock_fields(product=product, fields=[field], by=by, reason=reason)
             messages.success(request, f"{field} is unlocked and has the value of its sources.")
+
+    def export_action(self, request: HttpRequest) -> HttpResponse:
+        """Export the rows of the list with its search and filters, after stating both."""
+        try:
+            response: HttpResponse = super().export_action(request)
+        except IncorrectLookupParameters:
+            messages.error(request, "The filter of the list is not valid; nothing is exported.")
+            return redirect("admin:catalog_product_changelist")
+        return response
+
+    def init_request_context_data(self, request: HttpRequest, form: Any) -> dict[str, Any]:
+        """Add the number of rows to export and the filter of the list."""
+        context: dict[str, Any] = super().init_request_context_data(request, form)
+        return {
+            **context,
+            "row_count": self.get_export_queryset(request).count(),
+            "list_filters": _list_filters(request),
+        }
 
     @admin.action(description="Merge the two selected products")
     def merge_two(self, request: HttpRequest, queryset: QuerySet[Product]) -> HttpResponse | None:
@@ -480,6 +498,16 @@ def _editable_rows(fields: Any) -> tuple[Any, ...]:
         for row in fields
     ]
     return tuple(row for row in rows if row)
+
+
+def _list_filters(request: HttpRequest) -> list[tuple[str, str]]:
+    """Return the search and filters of the list that a request carries, in words."""
+    names = {SEARCH_VAR: "search"}
+    return [
+        (names.get(name, name.replace("_", " ")), value)
+        for name, value in request.GET.items()
+        if value and name not in _UNFILTERED_PARAMS
+    ]
 
 
 def _merged_message(product: Product) -> SafeString:

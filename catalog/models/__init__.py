@@ -1,6 +1,7 @@
-"""Models of the catalogue: sources, listings, products, merging, strains, stores, search."""
+"""Models of the catalogue: sources, listings, products, imports, strains, stores, search."""
 
 from catalog.models.corrections import ProductLock, ReviewItem
+from catalog.models.imports import ProductImport
 from catalog.models.licences import LicenceHolder
 from catalog.models.listings import SupplierListing
 from catalog.models.merging import MatchDecision, ProductAlias
@@ -17,6 +18,7 @@ __all__ = [
     "MatchDecision",
     "Product",
     "ProductAlias",
+    "ProductImport",
     "ProductLock",
     "ReviewItem",
     "SearchWeights",

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from catalog.models import Product
+from catalog.models import Product, ProductLock
 from catalog.selectors.conditions import has_number
 from mlops.sql_arrays import array
 
@@ -67,13 +67,16 @@ def find_products_by_number(text: str) -> list[Product]:
     return list(all_products().filter(condition)[:2])
 
 
-def find_current_products(*, field: str, value: str) -> list[Product]:
+def current_products_by(field: str, values: Iterable[str]) -> dict[str, list[Product]]:
     """
-    Return current products with a value of `id`, `gtin` or `sku`; at most two.
+    Return current products by their value of `id`, `gtin` or `sku`; absent values are left out.
 
-    Raises ValidationError when an id is not a UUID.
+    Raises ValidationError when an id is not a UUID. One query.
     """
-    return list(current_products().filter(**{field: value})[:2])
+    products: dict[str, list[Product]] = {}
+    for product in current_products().filter(**{f"{field}__in": list(values)}).order_by("pk"):
+        products.setdefault(str(getattr(product, field)), []).append(product)
+    return products
 
 
 def merged_products(product: Product) -> QuerySet[Product]:
@@ -86,9 +89,13 @@ def product_names(ids: Iterable[UUID]) -> dict[UUID, str]:
     return dict(Product.objects.filter(pk__in=list(ids)).values_list("pk", "name"))
 
 
-def locked_fields(product: Product) -> set[str]:
-    """Return the locked fields of a product."""
-    return set(product.locks.values_list("field", flat=True))
+def locked_fields_by_product(ids: Iterable[UUID]) -> dict[UUID, set[str]]:
+    """Return the locked fields of products by id; products without any are left out. One query."""
+    fields: dict[UUID, set[str]] = {}
+    locks = ProductLock.objects.filter(product__in=list(ids))
+    for pk, field in locks.values_list("product_id", "field"):
+        fields.setdefault(pk, set()).add(field)
+    return fields
 
 
 def count_rows(rows: QuerySet) -> int:

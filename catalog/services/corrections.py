@@ -22,6 +22,7 @@ from catalog.models import Product, ProductLock, ReviewItem
 from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.reference.terpenes import suggest_terpenes, terpene_key
 from catalog.selectors.field_merge import source_values_sql
+from catalog.selectors.products import locked_fields_by_product
 from catalog.services import review_items
 from catalog.services.merging import (
     MATCHING_FIELDS,
@@ -287,10 +288,7 @@ def _skip_locked_fields(
     values_by_product: Mapping[UUID, dict[str, Any]], result: CorrectionResult
 ) -> dict[UUID, dict[str, Any]]:
     """Return the values of unlocked fields; record locked ones that would change as skipped."""
-    locks = ProductLock.objects.filter(product__in=list(values_by_product))
-    locked_fields: dict[UUID, set[str]] = {}
-    for pk, name in locks.values_list("product_id", "field"):
-        locked_fields.setdefault(pk, set()).add(name)
+    locked_fields = locked_fields_by_product(values_by_product)
     if not locked_fields:
         return dict(values_by_product)
     products = Product.objects.defer("search_document").in_bulk(list(locked_fields))

@@ -25,6 +25,13 @@ PERIODIC_TASKS = {
         "timezone": "UTC",
         "queue": "ingest",
     },
+    "Catalogue: expire import previews": {
+        "task": "catalog.tasks.expire_product_imports",
+        "minute": "5",
+        "hour": "*",
+        "timezone": "UTC",
+        "queue": "default",
+    },
     "Data: check freshness": {
         "task": "mlops.tasks.check_freshness",
         "minute": "10",

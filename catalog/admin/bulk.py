@@ -19,6 +19,7 @@ from catalog.models import Product, ProductLock
 from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.services.corrections import (
     LIST_FIELDS,
+    check_identifiers,
     correct_products,
     product_field,
     validate_corrections,
@@ -89,8 +90,13 @@ def bulk_edit(
     }
     if not form.is_bound or not form.is_valid():
         return TemplateResponse(request, _TEMPLATE, context)
+    ids = list(products.values_list("pk", flat=True))
+    try:
+        check_identifiers(form.cleaned_data["values"], product_ids=ids)
+    except BadInput as error:
+        form.add_error("value", error.reason)
+        return TemplateResponse(request, _TEMPLATE, context)
     if "confirmed" in request.POST:
-        ids = list(products.values_list("pk", flat=True))
         return _edit_products(request, ids, form.cleaned_data)
     name, value = next(iter(form.cleaned_data["values"].items()))
     page = Paginator(products.prefetch_related("locks"), _PAGE_SIZE).get_page(

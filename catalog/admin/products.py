@@ -54,6 +54,7 @@ from catalog.selectors.products import (
 )
 from catalog.selectors.similarity import similar_products
 from catalog.services.corrections import (
+    check_identifiers,
     correct_products,
     create_product,
     lock_fields,
@@ -106,6 +107,8 @@ class ProductForm(forms.ModelForm):
         }
         try:
             validated = validate_corrections(changed)
+            product_ids = [self.instance.pk] if self.instance.pk else []
+            check_identifiers(validated, product_ids=product_ids)
         except BadInput as error:
             self.add_error(error.field if error.field in self.fields else None, error.reason)
         else:

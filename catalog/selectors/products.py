@@ -79,6 +79,11 @@ def current_products_by(field: str, values: Iterable[str]) -> dict[str, list[Pro
     return products
 
 
+def find_gtin_owner(gtin: str, *, other_than: Iterable[UUID]) -> Product | None:
+    """Return a current product with a GTIN, other than those with the given ids."""
+    return current_products().filter(gtin=gtin).exclude(pk__in=list(other_than)).first()
+
+
 def merged_products(product: Product) -> QuerySet[Product]:
     """Return the products merged into a product, by name."""
     return product.merged.order_by("name")

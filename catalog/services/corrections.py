@@ -1,7 +1,7 @@
 """Corrections of products by staff and clients: values, locks and operations."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -22,7 +22,7 @@ from catalog.models import Product, ProductLock, ReviewItem
 from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.reference.terpenes import suggest_terpenes, terpene_key
 from catalog.selectors.field_merge import source_values_sql
-from catalog.selectors.products import locked_fields_by_product
+from catalog.selectors.products import find_gtin_owner, locked_fields_by_product
 from catalog.services import review_items
 from catalog.services.merging import (
     MATCHING_FIELDS,
@@ -213,6 +213,23 @@ def validate_corrections(values: Values) -> dict[str, Any]:
         if low is not None and high is not None and low > high:
             raise BadInput(f"{kind}_percentage_low", "must not be above the upper end")
     return validated
+
+
+def check_identifiers(values: Values, *, product_ids: Sequence[UUID]) -> None:
+    """
+    Check that identifiers which are to be given to products identify only one of them.
+
+    product_ids: the products that get the values; empty for a new one. Raises BadInput: several
+    products would get one GTIN or SKU, or another product has the GTIN.
+    """
+    if len(product_ids) > 1:
+        for name in _IDENTIFIER_READERS:
+            if values.get(name):
+                raise BadInput(name, f"cannot be the same for {len(product_ids)} products")
+    gtin = values.get("gtin")
+    owner = find_gtin_owner(gtin, other_than=product_ids) if gtin else None
+    if owner:
+        raise BadInput("gtin", f"belongs to {owner.name} ({owner.pk}); merge the two instead")
 
 
 def terpene_warnings(names: Iterable[str]) -> list[str]:

@@ -337,3 +337,50 @@ def test_class_e_gtin_of_any_width_is_stored_with_14_digits(
     _post(admin_client, product, gtin=gtin)
 
     assert Product.objects.get().gtin == "00628124825080"
+
+
+def test_class_f_gtin_of_another_product_is_refused(admin_client: Client, product: Product) -> None:
+    save_listings(
+        listings=[make_listing(external_id="9", merge_key="gtin:9", gtin="00628124825080")],
+        run=None,
+    )
+
+    response = _post(admin_client, product, gtin="628124825080")
+
+    assert "merge the two instead" in str(response.context["adminform"].form.errors["gtin"])
+    assert not ProductLock.objects.exists()
+
+
+def test_class_f_gtin_of_another_product_is_refused_for_a_new_one(
+    admin_client: Client, product: Product
+) -> None:
+    Product.objects.update(gtin="00628124825080")
+    form = {"name": "House pre-roll", "gtin": "628124825080"}
+
+    response = admin_client.post(reverse("admin:catalog_product_add"), form)
+
+    assert "belongs to" in str(response.context["adminform"].form.errors["gtin"])
+    assert Product.objects.count() == 1
+
+
+@pytest.mark.parametrize(("field", "value"), [("gtin", "628124825080"), ("sku", "H-1")])
+def test_class_f_bulk_edit_gives_no_identifier_to_several_products(
+    admin_client: Client, many_products: list[Product], field: str, value: str
+) -> None:
+    form = _bulk_edit_form(many_products, field=field, value=value, reason="x", confirmed="yes")
+
+    response = admin_client.post(reverse(LIST), form)
+
+    assert "same for 120 products" in str(response.context["form"].errors["value"])
+    assert not ProductLock.objects.exists()
+
+
+@pytest.mark.parametrize("gtin", ["628124825081", "62812482508", "200000000011"])
+def test_class_e_code_that_is_no_gtin_is_refused_in_bulk_edit(
+    admin_client: Client, many_products: list[Product], gtin: str
+) -> None:
+    form = _bulk_edit_form(many_products, field="gtin", value=gtin, reason="x")
+
+    response = admin_client.post(reverse(LIST), {**form, "select_across": "0"})
+
+    assert response.context["form"].errors["value"]

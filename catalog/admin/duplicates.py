@@ -10,8 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from unfold.decorators import display
 
+from catalog.matching import translate_reason
 from catalog.models import MatchDecision, Product
 from catalog.selectors.duplicates import products_by_merge_key
 from catalog.services.duplicates import MergeRefused, apply_verdict
@@ -142,7 +144,8 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
     @admin.display(description="compared")
     def explanation(self, decision: MatchDecision) -> str:
         """Show the results of the comparison."""
-        return "; ".join(decision.reasons)
+        language = get_language() or "en"
+        return "; ".join(translate_reason(reason, language) for reason in decision.reasons)
 
     @display(
         description="verdict",

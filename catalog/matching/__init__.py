@@ -1,22 +1,54 @@
 """
 Matching: decides whether two products are the same product.
 
-Pure functions of product attributes; `catalog.services.duplicates` applies the results.
+Pure functions of product attributes, for the duplicates of the catalogue
+(`catalog.services.duplicates`) and for offers of competitors. Vetoes come first, then a model
+weighs the evidence.
 """
 
 from catalog.matching.bands import (
     ALGORITHM_VERSION,
     ProductComparison,
     compare_products,
+    decide_band,
     rank_matches,
 )
-from catalog.matching.features import MatchCandidate, brand_block
+from catalog.matching.blocking import candidate_pairs
+from catalog.matching.brands import brand_block, brand_key
+from catalog.matching.candidates import MatchCandidate, read_profile
+from catalog.matching.evidence import Evidence, collect_evidence, features
+from catalog.matching.model import CARD as MATCH_MODEL_CARD
+from catalog.matching.model import FOLDER as MATCH_MODEL_FOLDER
+from catalog.matching.model import TREES as MATCH_MODEL_TREES
+from catalog.matching.model import MatchModel, MatchModelUnreadable, Tree, load
+from catalog.matching.reading import PairRejected, read_candidate, read_pair
+from catalog.matching.reasons import translate_reason
+from catalog.matching.vetoes import find_veto
 
 __all__ = [
     "ALGORITHM_VERSION",
+    "MATCH_MODEL_CARD",
+    "MATCH_MODEL_FOLDER",
+    "MATCH_MODEL_TREES",
+    "Evidence",
     "MatchCandidate",
+    "MatchModel",
+    "MatchModelUnreadable",
+    "PairRejected",
     "ProductComparison",
+    "Tree",
     "brand_block",
+    "brand_key",
+    "candidate_pairs",
+    "collect_evidence",
     "compare_products",
+    "decide_band",
+    "features",
+    "find_veto",
+    "load",
     "rank_matches",
+    "read_candidate",
+    "read_pair",
+    "read_profile",
+    "translate_reason",
 ]

@@ -58,9 +58,15 @@ def strains() -> dict[str, Strain]:
 @cache
 def alias_groups() -> tuple[tuple[str, ...], ...]:
     """Return groups of keys that name the same strain, the usual name first."""
+    return tuple(tuple(dict.fromkeys(map(name_key, names))) for names in names_of_strains())
+
+
+@cache
+def names_of_strains() -> tuple[tuple[str, ...], ...]:
+    """Return the names of each strain that has several, the usual name first."""
     with ALIASES.open(newline="") as file:
         return tuple(
-            tuple(dict.fromkeys(map(name_key, (row["name"], *_split(row["aliases"])))))
+            tuple(dict.fromkeys((row["name"], *_split(row["aliases"]))))
             for row in csv.DictReader(file)
         )
 
@@ -75,12 +81,10 @@ def strain_flavors(name: str) -> tuple[str, ...]:
 def alias_names() -> dict[str, tuple[str, ...]]:
     """Return the other names of a strain, by the key of each of its names."""
     aliases: dict[str, tuple[str, ...]] = {}
-    with ALIASES.open(newline="") as file:
-        for row in csv.DictReader(file):
-            names = tuple(dict.fromkeys((row["name"], *_split(row["aliases"]))))
-            for name in names:
-                key = name_key(name)
-                aliases[key] = tuple(other for other in names if name_key(other) != key)
+    for names in names_of_strains():
+        for name in names:
+            key = name_key(name)
+            aliases[key] = tuple(other for other in names if name_key(other) != key)
     return aliases
 
 

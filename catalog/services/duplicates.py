@@ -7,7 +7,7 @@ its listings to the survivor, and the state of both before the merge is stored f
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,10 +23,13 @@ from catalog.matching import (
     MatchCandidate,
     ProductComparison,
     brand_block,
+    brand_key,
+    candidate_pairs,
     compare_products,
     rank_matches,
 )
 from catalog.models import MatchDecision, Product, ProductAlias, ProductLock, SupplierListing
+from catalog.selectors.duplicates import confirmed_brand_pairs
 from catalog.selectors.field_merge import FIELD_SQL
 from catalog.services.locks import copy_locks
 from catalog.services.merging import (
@@ -72,11 +75,13 @@ def match_products(
     limit: maximum number of products compared. on_batch: called with the size of each batch.
     """
     result = MatchingResult()
-    _revise_automatic_merges()
+    aliases = brand_aliases()
+    _revise_automatic_merges(aliases)
+    _assign_blocks(aliases)
     while limit is None or result.compared < limit:
         size = BATCH_SIZE if limit is None else min(BATCH_SIZE, limit - result.compared)
         with operation(Kind.MATCH):
-            count = _match_batch(size, result)
+            count = _match_batch(size, result, aliases)
         if not count:
             break
         result.compared += count
@@ -174,7 +179,35 @@ def _unmatched_products() -> QuerySet[Product]:
     return Product.objects.current().exclude(matched_with=ALGORITHM_VERSION)
 
 
-def _revise_automatic_merges() -> None:
+def brand_aliases() -> dict[str, str]:
+    """Return the brand that staff confirmed as another name of a brand, by the latter's key."""
+    return {
+        brand_key(alias): brand
+        for brand, alias in confirmed_brand_pairs()
+        if brand_key(alias) not in ("", brand_key(brand))
+    }
+
+
+def _assign_blocks(aliases: Mapping[str, str]) -> None:
+    """
+    Store the block of each product that awaits matching.
+
+    Batches go from block to block, so that the products of a block are loaded once or twice.
+    """
+    unmatched = _unmatched_products().order_by("pk").values_list("pk", "brand", "match_block")
+    outdated = [
+        Product(pk=pk, match_block=block)
+        for pk, brand, stored in unmatched.iterator(chunk_size=BATCH_SIZE)
+        if (block := brand_block(_known_brand(brand, aliases))) != stored
+    ]
+    Product.objects.bulk_update(outdated, ["match_block"], batch_size=BATCH_SIZE)
+
+
+def _known_brand(brand: str | None, aliases: Mapping[str, str]) -> str | None:
+    return aliases.get(brand_key(brand), brand)
+
+
+def _revise_automatic_merges(aliases_of_brands: Mapping[str, str]) -> None:
     """
     Compare automatic merges again where a listing of either or the matching version has changed.
 
@@ -186,7 +219,7 @@ def _revise_automatic_merges() -> None:
         aliases = list(_outdated_aliases())
         keys = {key for alias in aliases for key in _decision_keys(alias.decision)}
         candidates = {
-            product.merge_key: match_candidate(product)
+            product.merge_key: match_candidate(product, aliases_of_brands)
             for product in build_unmerged_products(cursor, sorted(keys))
         }
         for alias in aliases:
@@ -228,24 +261,25 @@ def _revise_merge(alias: ProductAlias, comparison: ProductComparison) -> None:
         _record_verdict(decision, Verdict.SAME, None)
 
 
-def _match_batch(size: int, result: MatchingResult) -> int:
+def _match_batch(size: int, result: MatchingResult, aliases: Mapping[str, str]) -> int:
     """Match up to `size` products and add to the result's counts; return the number of products."""
     with connection.cursor() as cursor:
         lock_products(cursor)
-    products = list(_unmatched_products().select_for_update(skip_locked=True).order_by("pk")[:size])
+    unmatched = _unmatched_products().select_for_update(skip_locked=True)
+    products = list(unmatched.order_by("match_block", "pk")[:size])
     if not products:
         return 0
     for product in products:
-        product.match_block = brand_block(product.brand)
+        product.match_block = brand_block(_known_brand(product.brand, aliases))
         product.matched_with = ALGORITHM_VERSION
     Product.objects.bulk_update(products, ["match_block", "matched_with"], batch_size=BATCH_SIZE)
 
-    comparisons = _compare_with_blocks(products)
+    comparisons = _compare_with_blocks(products, aliases)
     existing = _existing_decisions(comparisons)
     kept_apart = _kept_apart_pairs(comparisons)
     merged_keys: set[str] = set()
     for_review: list[MatchDecision] = []
-    for pair, comparison in sorted(comparisons.items(), key=lambda item: (-item[1].score, item[0])):
+    for pair, comparison in sorted(comparisons.items(), key=lambda item: (item[1].order, item[0])):
         decision = existing.get(pair)
         is_decided = decision is not None and decision.verdict != Verdict.OPEN
         # A product merged in this batch is represented by its survivor, compared as well.
@@ -279,41 +313,48 @@ def _delete_obsolete_reviews(
     open_decisions.exclude(pk__in=valid).delete()
 
 
-def _compare_with_blocks(products: Sequence[Product]) -> dict[tuple[str, str], ProductComparison]:
+def _compare_with_blocks(
+    products: Sequence[Product], aliases: Mapping[str, str]
+) -> dict[tuple[str, str], ProductComparison]:
     """Return comparisons in bands "same" and "review" by both keys, the lesser key first."""
-    candidates_by_block = _candidates_by_block(products)
+    new = {product.merge_key: match_candidate(product, aliases) for product in products}
+    neighbors: dict[str, list[MatchCandidate]] = defaultdict(list)
+    for left, right in candidate_pairs(
+        list(new.values()), _candidates_of_blocks(products, aliases)
+    ):
+        neighbors[left.merge_key].append(right)
+        neighbors[right.merge_key].append(left)
     comparisons: dict[tuple[str, str], ProductComparison] = {}
-    for product in products:
-        others = [
-            other
-            for other in candidates_by_block[brand_block(product.brand)]
-            if other.merge_key != product.merge_key
-        ]
-        for other, comparison in rank_matches(match_candidate(product), others):
-            left, right = sorted((product.merge_key, other.merge_key))
-            known = comparisons.get((left, right))
+    for key, candidate in new.items():
+        for other, comparison in rank_matches(candidate, neighbors[key]):
+            first, second = sorted((key, other.merge_key))
+            known = comparisons.get((first, second))
             # Both products rank the pair: an ambiguous match on either side needs a review.
-            if known is None or comparison.score < known.score:
-                comparisons[left, right] = comparison
+            if known is None or comparison.order > known.order:
+                comparisons[first, second] = comparison
     return comparisons
 
 
-def _candidates_by_block(products: Sequence[Product]) -> dict[str, list[MatchCandidate]]:
+def _candidates_of_blocks(
+    products: Sequence[Product], aliases: Mapping[str, str]
+) -> list[MatchCandidate]:
     """Return the current products of the same brands; products without a brand have none."""
     blocks = {product.match_block for product in products} - {""}
-    by_block: dict[str, list[MatchCandidate]] = defaultdict(list)
-    for product in Product.objects.current().filter(match_block__in=blocks).order_by("pk"):
-        by_block[product.match_block].append(match_candidate(product))
-    return by_block
+    others = Product.objects.current().defer("search_document").filter(match_block__in=blocks)
+    return [match_candidate(product, aliases) for product in others.order_by("pk")]
 
 
-def match_candidate(product: Product) -> MatchCandidate:
-    """Return the attributes of a product that are compared."""
+def match_candidate(product: Product, aliases: Mapping[str, str]) -> MatchCandidate:
+    """
+    Return the attributes of a product that are compared.
+
+    aliases: the brand that staff confirmed for a brand, by the key of the latter.
+    """
     return MatchCandidate(
         merge_key=product.merge_key,
         name=product.name,
         name_fr=product.name_fr,
-        brand=product.brand,
+        brand=_known_brand(product.brand, aliases),
         gtin=product.gtin,
         category=product.category,
         strain_type=product.strain_type,

@@ -10,6 +10,8 @@ from config.embedded.stack import ROOT, UNREACHABLE, Stack, configured_settings
 _COMMANDS_WITHOUT_SERVERS = {
     "check",
     "clean_strings",
+    "match_pairs",
+    "train_matching",
     "data_dictionary",
     "env_example",
     "fetch_models",

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from catalog.matching import MatchCandidate, brand_block, compare_products, rank_matches
+from catalog.matching import (
+    MatchCandidate,
+    brand_block,
+    brand_key,
+    compare_products,
+    rank_matches,
+)
 
 PINK = MatchCandidate(
     merge_key="a",
@@ -52,6 +58,7 @@ def _band(left: str, right: str, brand: str, category: str, *, has_size: bool = 
             "same",
         ),
         ("Rick Simpson Caps - Hybrid", "Rick Simpson Caps (Hybrid)", "Delta 11", "edibles", "same"),
+        ("Dark Chocolate Truffle", "Truffle - Dark Chocolate", "IncrediMeds", "edibles", "same"),
         ("Cuban Linx Pre-Roll", "Cuban Linx", "Tribal", "pre_rolls", "same"),
         ("Préroulé Big Hits", "Big Hits Pre-Rolls", "Pure Sunfarms", "pre_rolls", "same"),
         # for review
@@ -76,7 +83,7 @@ def _band(left: str, right: str, brand: str, category: str, *, has_size: bool = 
             "topicals",
             "review",
         ),
-        ("Dark Chocolate Truffle", "Truffle - Dark Chocolate", "IncrediMeds", "edibles", "review"),
+        ("Kind Caps", "Kind Caps - Sativa", "Kind Medicine", "edibles", "review"),
         # different products
         (
             "OG Kush - Vaporizer Cartridge",
@@ -111,13 +118,12 @@ def _band(left: str, right: str, brand: str, category: str, *, has_size: bool = 
             "extracts",
             "different",
         ),
-        ("Kind Caps", "Kind Caps - Sativa", "Kind Medicine", "edibles", "different"),
         (
             "Hard Candy Jewels",
             "Hard Candy Jewels CBD",
             "Happy Seed Edibles",
             "edibles",
-            "different",
+            "review",
         ),
         ("Gummy Cup CBD - Orange", "Gummy Cup CBD", "Happy Seed Edibles", "edibles", "different"),
         (
@@ -143,11 +149,6 @@ def _band(left: str, right: str, brand: str, category: str, *, has_size: bool = 
 def test_pairs_of_real_menus(left: str, right: str, brand: str, category: str, band: str) -> None:
     assert _band(left, right, brand, category) == band
     assert _band(right, left, brand, category) == band
-
-
-def test_extra_word_needs_review_only_with_known_sizes() -> None:
-    assert _band("Fire OG", "Fire OG Kush", "Aurora", "dried_flower", has_size=True) == "review"
-    assert _band("Fire OG", "Fire OG Kush", "Aurora", "dried_flower") == "different"
 
 
 @pytest.mark.parametrize(
@@ -190,8 +191,9 @@ def test_other_gtin_dose_or_pack_is_a_veto() -> None:
     assert compare_products(bar, replace(bar, measures=frozenset({"250mg"}))).reasons == (
         "other dose",
     )
+    without_measures = replace(bar, measures=frozenset())
     assert compare_products(
-        replace(bar, thc_mg=Decimal(5)), replace(bar, thc_mg=Decimal(10))
+        replace(without_measures, thc_mg=Decimal(5)), replace(without_measures, thc_mg=Decimal(10))
     ).reasons == ("other dose",)
 
     pack = MatchCandidate(
@@ -226,7 +228,7 @@ def test_sizes_in_names_are_compared_with_sizes_in_columns() -> None:
     )
     three = replace(gummies, merge_key="b", thc_mg=None, measures=frozenset({"3pack"}))
 
-    assert compare_products(gummies, three).reasons[1:] == ("size of one unknown",)
+    assert "size of one unknown" in compare_products(gummies, three).reasons
 
 
 def test_pre_roll_filed_under_flower_does_not_match_flower() -> None:
@@ -251,6 +253,6 @@ def test_ambiguous_matches_all_need_review() -> None:
 
 
 def test_brands_are_compared_without_legal_forms() -> None:
-    assert brand_block("Edison Cannabis Co") == "edison"
-    assert brand_block("EDISON") == "edison"
+    assert brand_key("Edison Cannabis Co") == brand_key("EDISON") == "edison"
+    assert brand_block("Edison Cannabis Co") == brand_block("EDISON") != ""
     assert brand_block("Cannabis Co.") != ""

@@ -37,10 +37,10 @@ Label = Literal["same", "different", "unclear"]
 LABELS = ("same", "different", "unclear")
 # An unclear pair should not be merged; it says less than one that is known to differ.
 _UNCLEAR_WEIGHT = 0.5
-_TREES, _DEPTH, _LEARNING_RATE, _SUBSAMPLE = 80, 3, 0.1, 0.8
+_TREES, _DEPTH, _LEARNING_RATE, _MIN_PAIRS_PER_LEAF = 100, 2, 0.1, 8
 _SEED = 0
 _THRESHOLDS = tuple(step / 100 for step in range(70, 96, 5))
-_ASK = 0.4
+_ASK = 0.5
 """Probability from which staff are asked."""
 _MIN_MERGE_PRECISION = 0.995
 """Precision in cross-validation that the probability for merging must give."""
@@ -239,7 +239,7 @@ def _fit(rows: Sequence[ReadPair]) -> MatchModel:
         n_estimators=_TREES,
         max_depth=_DEPTH,
         learning_rate=_LEARNING_RATE,
-        subsample=_SUBSAMPLE,
+        min_samples_leaf=_MIN_PAIRS_PER_LEAF,
         random_state=_SEED,
     ).fit(inputs, labels, sample_weight=weights)
     share = float(booster.init_.class_prior_[1])

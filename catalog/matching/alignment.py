@@ -11,6 +11,8 @@ from catalog.matching.lexicon import Word
 _MIN_MISSPELT_LENGTH = 5
 _MIN_TWO_SLIPS_LENGTH = 9
 _MIN_ABBREVIATION_LENGTH = 4
+# Words that stand before or behind the name alike, in French mostly behind.
+_MOVABLE_WORDS = frozenset({"infused", "live", "organic", "cured", "resin"})
 _INTERCHANGED = str.maketrans("zck", "sss")
 
 
@@ -58,7 +60,7 @@ def align(left: Sequence[Word], right: Sequence[Word]) -> Alignment:
                 only_left.remove(word)
                 only_right.remove(other)
                 break
-    shared = set(common)
+    shared = {word for word in common if word.key not in _MOVABLE_WORDS}
     return Alignment(
         common=tuple(common),
         misspelled=tuple(misspelled),

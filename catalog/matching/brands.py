@@ -112,8 +112,11 @@ def remove_brand(tokens: tuple[str, ...], brand: Brand) -> tuple[str, ...]:
     A name that consists of nothing else keeps its words.
     """
     remaining = list(tokens)
+    spelled = "".join(map(singular, tokens))
     for form in brand.forms:
         letters = "".join(map(singular, form))
+        if letters not in spelled:
+            continue
         index = 0
         while index < len(remaining):
             length = _length_of_form(remaining[index:], letters)

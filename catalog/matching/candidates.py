@@ -16,7 +16,7 @@ from catalog.matching.quantities import (
     read_pieces,
     read_quantities,
     union,
-    without_smoked_doses,
+    without_doses,
 )
 from catalog.reference.strains import names_of_strains, strains
 
@@ -119,7 +119,7 @@ class Profile:
         return False if is_flower else None
 
 
-@lru_cache(maxsize=262_144)
+@lru_cache(maxsize=65_536)
 def read_profile(candidate: MatchCandidate) -> Profile:
     """Read a product."""
     brand = read_brand(candidate.brand)
@@ -136,7 +136,7 @@ def read_profile(candidate: MatchCandidate) -> Profile:
         in_names = union(in_names, reading.quantities)
     in_columns = _column_quantities(candidate, family, pieces)
     if family == "smoked":
-        in_names, in_columns = map(without_smoked_doses, (in_names, in_columns))
+        in_columns = without_doses(in_columns)
     words = [word for reading in readings for word in reading.words]
     return Profile(
         candidate=candidate,
@@ -185,6 +185,7 @@ def _read_name(text: str, family: str, brand: Brand, pieces: frozenset[int]) -> 
     return _NameReading(words, tokens, quantities)
 
 
+@lru_cache(maxsize=8_192)
 def _fold_name(text: str) -> str:
     folded = fold(_CAMEL_CASE.sub(" ", text))
     without_codes = _BATCH_CODES.sub(" ", folded)

@@ -75,6 +75,7 @@ _PACK_OF = re.compile(
 )
 _COUNT = re.compile(rf"(?<![\w.:/])(?P<count>\d{{1,3}})\s*-?\s*{_COUNT_UNIT}(?![a-z])")
 _BARE_COUNT = re.compile(r"(?<![\w.:/])(?P<count>\d{1,3})\s*x(?![a-z0-9])")
+_DIGIT = re.compile(r"\d")
 _PIECES = (_PACK_OF, _COUNT, _BARE_COUNT)
 _BARE_DECIMAL = re.compile(r"(?<![\w.$:/])(?P<number>\d?\.\d+)(?![\w.%:/])")
 _RATIO = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d)?(?:\s?:\s?\d{1,3}(?:\.\d)?){1,3}(?!\s*mg)(?![\d.])")
@@ -134,6 +135,8 @@ def read_quantities(
     family: decides whether milligrams are a dose or the weight of a concentrate. pieces: numbers of
     pieces that other texts of the product state.
     """
+    if not (_DIGIT.search(text) or _WORDS.search(text)):
+        return Quantities(), text
     text = _prepared(text, family)
     ratios = frozenset(_read_ratio(match[0]) for match in _RATIO.finditer(text))
     own_pieces = _find_pieces(text)
@@ -189,6 +192,8 @@ def _prepared(text: str, family: Family) -> str:
 
 
 def _find_pieces(text: str) -> frozenset[int]:
+    if not _DIGIT.search(text):
+        return frozenset()
     text = _FRACTION.sub(" ", _RATIO.sub(" ", text))
     counts = {
         int(match[name])
@@ -300,6 +305,8 @@ def _add_dose(  # noqa: PLR0913  # one dose as written
 
 def union(left: Quantities, right: Quantities) -> Quantities:
     """Return the readings of both texts of one product."""
+    if not right.is_known and not right.ratios:
+        return left
     names = left.doses.keys() | right.doses.keys()
     return Quantities(
         weights=left.weights | right.weights,
@@ -313,8 +320,8 @@ def union(left: Quantities, right: Quantities) -> Quantities:
     )
 
 
-def without_smoked_doses(quantities: Quantities) -> Quantities:
-    """Return quantities without doses: those of flower are measured from a lot."""
+def without_doses(quantities: Quantities) -> Quantities:
+    """Return quantities without doses: those in columns of flower are measured from a lot."""
     return replace(quantities, doses={})
 
 

@@ -121,7 +121,7 @@ def _form_veto(left: Profile, right: Profile) -> Reason | None:
     for group in _EXCLUSIVE_FORMS:
         ours, theirs = left.forms & group, right.forms & group
         if ours and theirs and ours.isdisjoint(theirs):
-            return Reason("other form", f"{_joined(ours)} | {_joined(theirs)}")
+            return Reason("other form", " | ".join(sorted(map(_joined, (ours, theirs)))))
     return None
 
 

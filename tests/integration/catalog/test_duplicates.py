@@ -1,5 +1,6 @@
 """Duplicate products: matching, merging, verdicts of staff, and unmerging to the previous state."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from django.urls import reverse
 
 from catalog.ingest.records import CleanListing, Potency
 from catalog.matching import ALGORITHM_VERSION
+from catalog.matching.model import match_model
 from catalog.models import MatchDecision, Product, ProductAlias, StoreStock
 from catalog.selectors.listings import listings_with_origin
 from catalog.services.duplicates import (
@@ -459,7 +461,8 @@ def test_automatic_merges_of_an_older_version_are_revised(monkeypatch: pytest.Mo
     assert MatchDecision.objects.get().algorithm == "match-next"
 
     monkeypatch.setattr("catalog.services.duplicates.ALGORITHM_VERSION", "match-stricter")
-    monkeypatch.setattr("catalog.matching.bands._MIN_SAME_SCORE", 101)
+    stricter = replace(match_model(), same=1.1)
+    monkeypatch.setattr("catalog.matching.bands.match_model", lambda: stricter)
 
     assert match_products().for_review == 1
 

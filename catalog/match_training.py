@@ -41,10 +41,10 @@ _TREES, _DEPTH, _LEARNING_RATE, _MIN_PAIRS_PER_LEAF = 100, 2, 0.1, 8
 _SEED = 0
 _THRESHOLDS = tuple(step / 100 for step in range(70, 96, 5))
 _ASK = 0.5
-"""Probability from which staff are asked."""
+"""Probability from which a pair is put before staff."""
 _MIN_MERGE_PRECISION = 0.995
 """Precision in cross-validation that the probability for merging must give."""
-GATE = {"precision": 0.99, "recall": 0.80, "asked": 0.10}
+GATE = {"precision": 0.99, "recall": 0.80, "review_share": 0.10}
 _CALIBRATION_BINS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 
 
@@ -76,11 +76,11 @@ class ReadPair:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """
-    Quality of the bands on some pairs. Unclear pairs count in `asked` and `unclear_merged` alone.
+    Quality of the bands on some pairs; unclear ones count in `review_share` and `unclear_merged`.
 
-    precision, recall: of merges, among pairs labeled same or different. asked: share of all pairs
-    put before staff; asked_decided: among pairs labeled same or different, as an unclear pair
-    should be asked about. brier: mean squared error of the probability of decided pairs.
+    precision, recall: of merges, among pairs labeled same or different. review_share: share of all
+    pairs put before staff; review_share_decided: among pairs labeled same or different, since
+    unclear pairs belong there. brier: mean squared error of the probability of decided pairs.
     """
 
     pairs: int
@@ -92,8 +92,8 @@ class Metrics:
     unclear_merged: int
     precision: float
     recall: float
-    asked: float
-    asked_decided: float
+    review_share: float
+    review_share_decided: float
     brier: float
 
 
@@ -125,7 +125,7 @@ class TrainedMatchModel:
         return (
             metrics.precision >= GATE["precision"]
             and metrics.recall >= GATE["recall"]
-            and metrics.asked_decided <= GATE["asked"]
+            and metrics.review_share_decided <= GATE["review_share"]
         )
 
 
@@ -168,9 +168,9 @@ def train(pairs: Sequence[LabeledPair]) -> TrainedMatchModel:
             f"{len(rows)} pairs in {len(folds)} folds and {len(held_out)} held out; {MIN_PAIRS}"
             " pairs, 2 folds and a held-out part are required."
         )
-    log_odds = _cross_predict(tuning, folds)
-    calibration = _calibrate(tuning, log_odds)
-    predictions = {row.pair.id: _sigmoid(log_odds[row.pair.id], calibration) for row in tuning}
+    logit = _cross_predict(tuning, folds)
+    calibration = _calibrate(tuning, logit)
+    predictions = {row.pair.id: _sigmoid(logit[row.pair.id], calibration) for row in tuning}
     same = _merge_threshold(tuning, predictions)
     tuned = replace(_fit(tuning), calibration=calibration, same=same)
     predictions |= {row.pair.id: tuned.probability(row.values) for row in held_out}
@@ -266,28 +266,26 @@ def _export(tree: Any) -> Tree:
 
 
 def _cross_predict(rows: Sequence[ReadPair], folds: Iterable[str]) -> dict[str, float]:
-    """Return the log-odds of each pair by a model of the other folds."""
-    log_odds: dict[str, float] = {}
+    """Return the logit of each pair by a model of the other folds."""
+    logit: dict[str, float] = {}
     for fold in folds:
         model = _fit([row for row in rows if row.pair.fold != fold])
-        log_odds |= {
-            row.pair.id: model.log_odds(row.values) for row in rows if row.pair.fold == fold
-        }
-    return log_odds
+        logit |= {row.pair.id: model.logit(row.values) for row in rows if row.pair.fold == fold}
+    return logit
 
 
-def _calibrate(rows: Sequence[ReadPair], log_odds: Mapping[str, float]) -> tuple[float, float]:
+def _calibrate(rows: Sequence[ReadPair], logit: Mapping[str, float]) -> tuple[float, float]:
     """Return slope and intercept of Platt's method on the pairs that the model decides."""
     used = [row for row in rows if not row.is_vetoed and row.pair.label != "unclear"]
-    inputs = np.array([[log_odds[row.pair.id]] for row in used])
+    inputs = np.array([[logit[row.pair.id]] for row in used])
     labels = np.array([row.pair.label == "same" for row in used])
     regression = LogisticRegression(C=1e6).fit(inputs, labels)
     return round(float(regression.coef_[0, 0]), 6), round(float(regression.intercept_[0]), 6)
 
 
-def _sigmoid(log_odds: float, calibration: tuple[float, float]) -> float:
+def _sigmoid(logit: float, calibration: tuple[float, float]) -> float:
     slope, intercept = calibration
-    return 1 / (1 + math.exp(-(slope * log_odds + intercept)))
+    return 1 / (1 + math.exp(-(slope * logit + intercept)))
 
 
 def _merge_threshold(rows: Sequence[ReadPair], predictions: Mapping[str, float]) -> float:
@@ -301,7 +299,7 @@ def _merge_threshold(rows: Sequence[ReadPair], predictions: Mapping[str, float])
 def _measure(rows: Sequence[ReadPair], predictions: Mapping[str, float], same: float) -> Metrics:
     labels = Counter(row.pair.label for row in rows)
     merged: Counter[str] = Counter()
-    asked: Counter[str] = Counter()
+    reviewed: Counter[str] = Counter()
     squared_errors = []
     for row in rows:
         probability = 0.0 if row.is_vetoed else predictions[row.pair.id]
@@ -313,7 +311,7 @@ def _measure(rows: Sequence[ReadPair], predictions: Mapping[str, float], same: f
         if band == "same":
             merged[row.pair.label] += 1
         elif band == "review":
-            asked[row.pair.label] += 1
+            reviewed[row.pair.label] += 1
     decided = labels["same"] + labels["different"]
     judged = merged["same"] + merged["different"]
     return Metrics(
@@ -326,8 +324,10 @@ def _measure(rows: Sequence[ReadPair], predictions: Mapping[str, float], same: f
         unclear_merged=merged["unclear"],
         precision=merged["same"] / judged if judged else 0.0,
         recall=merged["same"] / labels["same"] if labels["same"] else 0.0,
-        asked=asked.total() / len(rows),
-        asked_decided=(asked["same"] + asked["different"]) / decided if decided else 0.0,
+        review_share=reviewed.total() / len(rows),
+        review_share_decided=(reviewed["same"] + reviewed["different"]) / decided
+        if decided
+        else 0.0,
         brier=float(np.mean(squared_errors)) if squared_errors else 0.0,
     )
 

@@ -21,7 +21,7 @@ _MIN_PLURAL_LENGTH = 4
 _LONGEST_PHRASE = 5
 _ACCENTED = "àâäáãçéèêëîïíìôöóòõùûüúÿñ"
 _PLAIN = "aaaaaceeeeiiiiooooouuuuyn"
-_FOLDING = str.maketrans(
+_TRANSLATION = str.maketrans(
     _ACCENTED + "’‘`´–—−×\u00a0\u202f", _PLAIN + "'" * 4 + "-" * 3 + "x" + " " * 2
 )
 _TEA = re.compile(r"\bthés?\b", re.IGNORECASE)
@@ -38,7 +38,7 @@ class Word:
 
 def fold(text: str) -> str:
     """Return lower-case text without accents; quotes, dashes, spaces and "×" in one form."""
-    return _TEA.sub("tea", text).lower().translate(_FOLDING).replace("œ", "oe")
+    return _TEA.sub("tea", text).lower().translate(_TRANSLATION).replace("œ", "oe")
 
 
 @cache

@@ -42,7 +42,7 @@ class Tree:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchModel:
     """
-    Boosted trees whose sum, calibrated, is the log-odds that two products are the same.
+    Boosted trees whose sum, calibrated, is the logit that two products are the same.
 
     calibration: slope and intercept fitted on held-out folds. same: probability from which products
     are merged; ask: from which staff are asked.
@@ -57,7 +57,7 @@ class MatchModel:
     ask: float
     digest: str = ""
 
-    def log_odds(self, values: Mapping[str, float]) -> float:
+    def logit(self, values: Mapping[str, float]) -> float:
         """Return the sum of the trees, not calibrated."""
         row = [values.get(name, 0.0) for name in self.features]
         return self.base + self.learning_rate * sum(_leaf_value(tree, row) for tree in self.trees)
@@ -65,7 +65,7 @@ class MatchModel:
     def probability(self, values: Mapping[str, float]) -> float:
         """Return the calibrated probability that two products with these features are the same."""
         slope, intercept = self.calibration
-        return 1 / (1 + math.exp(-(slope * self.log_odds(values) + intercept)))
+        return 1 / (1 + math.exp(-(slope * self.logit(values) + intercept)))
 
 
 def _leaf_value(tree: Tree, row: list[float]) -> float:

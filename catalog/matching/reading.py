@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from catalog.ingest.cleaning.listing import parse_gtin
+from catalog.ingest.cleaning.identifiers import read_gtin
 from catalog.ingest.cleaning.types import read_strain_type
 from catalog.ingest.vocabulary import CATEGORIES, find_category
 from catalog.matching.candidates import MatchCandidate
@@ -63,7 +63,7 @@ def read_candidate(item: Any, side: str) -> MatchCandidate:
         brand=texts["brand"] or None,
         size=texts["size"],
         category=_category(texts["category"]),
-        gtin=parse_gtin(str(item["gtin"])) if item.get("gtin") is not None else None,
+        gtin=read_gtin(str(item["gtin"])).value if item.get("gtin") is not None else None,
         strain_type=_strain_type(texts["strain_type"]),
         price=_price(item.get("price"), side),
     )

@@ -131,6 +131,6 @@ def _made_word(number: int) -> str:
     letters = []
     number += len(consonants) * len(vowels)
     while number:
-        number, place = divmod(number, len(consonants) * len(vowels))
-        letters.append(consonants[place // len(vowels)] + vowels[place % len(vowels)])
+        number, digit = divmod(number, len(consonants) * len(vowels))
+        letters.append(consonants[digit // len(vowels)] + vowels[digit % len(vowels)])
     return "".join(letters).title()

@@ -14,8 +14,8 @@ class Command(BaseCommand):
     """Trains the matching model and prints its metrics by fold."""
 
     help = (
-        "Train the matching model on labeled pairs and print precision, recall, share asked and"
-        " calibration on brands that it has not seen. A model below the gate is not saved."
+        "Train the matching model on labeled pairs and print precision, recall, share for review"
+        " and calibration on brands that it has not seen. A model below the gate is not saved."
     )
     requires_system_checks = ()
 
@@ -61,8 +61,8 @@ class Command(BaseCommand):
         console.print(_metrics_table(trained))
         console.print(_calibration_table(trained))
         console.print(
-            f"Trained on {trained.trained_on} pairs. Merged from {trained.model.same:.2f}, asked"
-            f" from {trained.model.ask:.2f}; calibration {trained.model.calibration}."
+            f"Trained on {trained.trained_on} pairs. Merged from {trained.model.same:.2f}, for"
+            f" review from {trained.model.ask:.2f}; calibration {trained.model.calibration}."
         )
         if dry_run:
             return
@@ -75,7 +75,7 @@ class Command(BaseCommand):
 def _metrics_table(trained: Any) -> Table:
     table = Table(
         "fold", "pairs", "same", "different", "unclear", "merged", "wrong", "unclear merged",
-        "precision", "recall", "asked", "asked, decided", "Brier",
+        "precision", "recall", "for review", "decided", "Brier",
     )  # fmt: skip
     for name, metrics in trained.by_fold.items():
         counts = (
@@ -83,7 +83,8 @@ def _metrics_table(trained: Any) -> Table:
             metrics.wrong, metrics.unclear_merged,
         )  # fmt: skip
         shares = (
-            metrics.precision, metrics.recall, metrics.asked, metrics.asked_decided, metrics.brier,
+            metrics.precision, metrics.recall, metrics.review_share,
+            metrics.review_share_decided, metrics.brier,
         )  # fmt: skip
         table.add_row(name, *map(str, counts), *(f"{share:.3f}" for share in shares))
     return table

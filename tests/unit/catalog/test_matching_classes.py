@@ -288,7 +288,7 @@ def test_slip_in_a_long_word_merges_where_all_else_agrees() -> None:
         ("haze", "daze", False),
     ],
 )
-def test_slips_are_told_from_other_words(left: str, right: str, is_slip: bool) -> None:
+def test_slips_differ_from_other_words(left: str, right: str, is_slip: bool) -> None:
     assert is_misspelling(Word(left, "word"), Word(right, "word")) is is_slip
 
 
@@ -337,6 +337,13 @@ def test_gtin_identifies_products_whose_names_are_translated() -> None:
     assert _compare(french, {"name": "Fruity Breeze", "lang": "en", **gtin}).band == "same"
     assert _compare(french, {"name": "Afghan", "lang": "fr", **gtin}).band == "review"
     assert _compare(french, {**french, "gtin": "628124835430"}).reasons == ("other GTIN",)
+
+
+@pytest.mark.parametrize("gtin", ["000000000000", "2001234567893", "N/A", "123456789012"])
+def test_placeholder_or_restricted_gtin_identifies_nothing(gtin: str) -> None:
+    facts = {"gtin": gtin, "brand": "Cultivar Hills", "size": "15 g", "category": "dried_flower"}
+
+    assert _compare({"name": "Gelato"}, {"name": "Runtz"}, **facts).band == "different"
 
 
 def test_unknown_brand_needs_size_and_price_that_agree() -> None:

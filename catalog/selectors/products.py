@@ -29,7 +29,7 @@ SELECT requested.reference, e.effective_id
 FROM unnest(%s::text[]) AS requested(reference)
 JOIN products p ON p.gtin = lpad(requested.reference, 14, '0')
 JOIN effective_products e ON e.product_id = p.id
-WHERE requested.reference ~ '^([0-9]{8}|[0-9]{12,14})$'
+WHERE requested.reference ~ '^[0-9]{12,14}$'
 ORDER BY 1, 2
 """
 _UUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from catalog.models import MatchDecision, Product
+from catalog.models import MatchDecision, Product, SupplierListing
 
 _MIN_VERDICTS = 2
 """One merge across brands may correct a misfiled brand; two say that the brands are one."""
@@ -24,15 +24,17 @@ def confirmed_brand_pairs() -> list[tuple[str, str]]:
     """
     Return pairs of brands whose products staff merged at least twice. Two queries.
 
-    The first of a pair has more products in those verdicts, or comes first in the alphabet.
+    Brands are those of listings, as a merge gives both products one brand. The first of a pair has
+    more products in those verdicts, or comes first in the alphabet.
     """
     decisions = MatchDecision.objects.filter(
         verdict=MatchDecision.Verdict.SAME, decided_by__isnull=False
     ).values_list("left_key", "right_key")
     keys = {key for pair in decisions for key in pair}
     brands = dict(
-        Product.objects.filter(merge_key__in=keys)
+        SupplierListing.objects.filter(merge_key__in=keys)
         .exclude(brand=None)
+        .order_by("pk")
         .values_list("merge_key", "brand")
     )
     products = Counter(brands.values())

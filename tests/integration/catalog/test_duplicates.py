@@ -498,3 +498,21 @@ def test_obsolete_reviews_are_deleted() -> None:
     match_products()
 
     assert not MatchDecision.objects.filter(verdict=Verdict.OPEN).exists()
+
+
+def test_two_merges_by_staff_across_brands_teach_an_alias(admin_user: User) -> None:
+    names = ("Alpha Kush", "Beta Haze", "Gamma Mint")
+    for number, name in enumerate(names):
+        _save(_listing("ocs", f"o{number}", name=name, brand="Sunny Valley"))
+        _save(_listing("aglc", f"a{number}", name=name, brand="Borealis"))
+    products = {(p.name, p.brand): p for p in Product.objects.all()}
+
+    assert match_products().merged == 0
+
+    for name in names[:2]:
+        merge_pair(
+            left=products[name, "Sunny Valley"], right=products[name, "Borealis"], by=admin_user
+        )
+    Product.objects.update(matched_with="")
+
+    assert match_products().merged == 1

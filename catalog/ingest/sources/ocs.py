@@ -3,7 +3,7 @@ Ontario Cannabis Store: a Shopify shop, read through its public `products.json`.
 
 Each product has a title, a vendor, variants (one per size, with SKU and price) and tags of the form
 `key--value` that carry everything else: language, category, producer, plant type, potency,
-terpenes. English and French are separate products.
+terpenes. `available` of a variant is its stock. English and French are separate products.
 """
 
 import json
@@ -91,6 +91,7 @@ def _variant_records(product: Any) -> Iterator[ProductRecord]:
 
 def _variant_record(product: Mapping[str, Any], variant: Mapping[str, Any]) -> ProductRecord:
     tags = _parse_tags(product)
+    available = variant.get("available")
     return ProductRecord(
         source=Ocs.code,
         external_id=str(variant["sku"]),
@@ -110,6 +111,8 @@ def _variant_record(product: Mapping[str, Any], variant: Mapping[str, Any]) -> P
         cbd_low=_first_tag(tags, "cbd_content_min"),
         cbd_high=_first_tag(tags, "cbd_content_max"),
         price=str(variant.get("price") or ""),
+        in_stock=available if isinstance(available, bool) else None,
+        stock="" if available is None or isinstance(available, bool) else str(available),
         url=f"/products/{product.get('handle', '')}",
         terpenes=tuple(tags.get("terpenes", ())),
         event_at=_parse_updated_at(product.get("updated_at")),
@@ -130,12 +133,14 @@ def _parse_updated_at(text: Any) -> datetime | None:
 
 
 def _parse_tags(product: Mapping[str, Any]) -> dict[str, list[str]]:
-    tags: dict[str, list[str]] = {}
-    for tag in product.get("tags") or []:
-        key, separator, value = str(tag).partition("--")
+    """Return values by key; the tags are a list, or one text with commas as shops export it."""
+    written = product.get("tags") or []
+    values: dict[str, list[str]] = {}
+    for tag in written.split(",") if isinstance(written, str) else written:
+        key, separator, value = str(tag).strip().partition("--")
         if separator and value:
-            tags.setdefault(key, []).append(value)
-    return tags
+            values.setdefault(key, []).append(value)
+    return values
 
 
 def _first_tag(tags: Mapping[str, list[str]], key: str) -> str:

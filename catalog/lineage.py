@@ -7,6 +7,7 @@ from typing import Any
 
 from catalog.models import Product, ProductAlias, SupplierListing
 from catalog.pipelines import pipeline_by_name
+from catalog.selectors.field_merge import listing_columns
 from catalog.selectors.listings import merge_keys_of
 from catalog.selectors.product_fields import (
     ProductChange,
@@ -16,19 +17,6 @@ from catalog.selectors.product_fields import (
 )
 from mlops.models import LineageEntry, QuarantinedRecord, RawRecord, Run
 from mlops.pipelines.landing import read_landed
-
-# Columns of a listing from which a product field is computed, where the names differ.
-_LISTING_COLUMNS = {
-    "name_fr": ("name",),
-    **{
-        f"{kind}_percentage{end}": (f"{kind}_low", f"{kind}_high", f"{kind}_unit")
-        for kind in ("thc", "cbd")
-        for end in ("", "_low", "_high")
-    },
-    "thc_mg": ("thc_low", "thc_high", "thc_unit"),
-    "cbd_mg": ("cbd_low", "cbd_high", "cbd_unit"),
-    "mg_basis": ("thc_unit",),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +86,7 @@ def trace_field(product: Product, name: str) -> FieldTrace:
     states = {state.field: state for state in product_field_states(product)}
     state = states[name]
     agreeing_sources = {source for source, _, is_ours in state.display_source_values if is_ours}
+    agreeing_sources |= set(state.last_stated_by)
     listings = SupplierListing.objects.filter(merge_key__in=merge_keys_of(product)).select_related(
         "run"
     )
@@ -149,7 +138,7 @@ def _products_of(listings: list[SupplierListing]) -> list[Product]:
 
 
 def _listing_origin(listing: SupplierListing, name: str, *, is_source: bool) -> ListingOrigin:
-    columns = _LISTING_COLUMNS.get(name, (name,))
+    columns = listing_columns(name)
     values = [(column, getattr(listing, column, None)) for column in columns]
     bundle = (
         list(RawRecord.objects.filter(run=listing.run_id, bundle=listing.bundle).order_by("role"))

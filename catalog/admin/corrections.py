@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action
@@ -20,7 +20,11 @@ from unfold.decorators import action
 from catalog.models import Product, ProductLock, ReviewItem
 from catalog.selectors.product_fields import first_product_changes
 from catalog.selectors.products import product_names
-from catalog.services.corrections import accept_source_value
+from catalog.services.corrections import (
+    accept_source_value,
+    confirm_other_product,
+    restore_former_facts,
+)
 from catalog.services.review_items import keep_locked_value
 from catalog.services.undo import UndoRefused, find_conflicting_edits, undo_operation
 from mlops.admin.read_only import ReadOnlyAdmin
@@ -165,15 +169,15 @@ class OpenReviewFilter(admin.SimpleListFilter):
 
 @admin.register(ReviewItem)
 class ReviewItemAdmin(ReadOnlyAdmin):
-    """Review items: locked fields whose source value has changed."""
+    """Review items: changed source values of locked fields, products under reused identifiers."""
 
     list_display = (
         "product_link",
         "field",
         "our_value",
         "source",
-        "previous_source_value",
-        "current_source_value",
+        "previous_value",
+        "current_value",
         "opened_at",
         "outcome",
     )
@@ -189,34 +193,71 @@ class ReviewItemAdmin(ReadOnlyAdmin):
     @admin.display(description="our value")
     def our_value(self, item: ReviewItem) -> str:
         """Show the locked value."""
-        value = getattr(item.product, item.field)
-        return ", ".join(value) if isinstance(value, list) else str(value)
+        if item.is_about_identity:
+            return "–"
+        return _value_text(getattr(item.product, item.field))
+
+    @admin.display(description="before")
+    def previous_value(self, item: ReviewItem) -> str | SafeString:
+        """Show the source's value before, or the facts of the former product."""
+        return _side_of_item(item, item.previous_source_value)
+
+    @admin.display(description="now")
+    def current_value(self, item: ReviewItem) -> str | SafeString:
+        """Show the source's value now, or the facts of the product that the source lists."""
+        return _side_of_item(item, item.current_source_value)
 
     def has_review_permission(self, request: HttpRequest) -> bool:
         """Return whether the person may change products."""
         return request.user.has_perm("catalog.change_product")
 
-    @admin.action(description="Keep our value", permissions=["review"])
+    @admin.action(
+        description="Keep our value; restore the facts of the same product", permissions=["review"]
+    )
     def keep(self, request: HttpRequest, queryset: QuerySet[ReviewItem]) -> None:
-        """Keep the locked value of each item."""
+        """Keep the locked value of each item, or restore the facts of the former product."""
         by: Any = request.user
         items = list(queryset.filter(closed_at=None))
         for item in items:
-            keep_locked_value(item=item, by=by)
+            if item.is_about_identity:
+                restore_former_facts(item=item, by=by)
+            else:
+                keep_locked_value(item=item, by=by)
         messages.success(
             request,
             f"{len(items)} values kept. You will be asked again only if a source changes its"
             " value.",
         )
 
-    @admin.action(description="Accept the source's value", permissions=["review"])
+    @admin.action(
+        description="Accept the source's value; confirm the other product", permissions=["review"]
+    )
     def accept(self, request: HttpRequest, queryset: QuerySet[ReviewItem]) -> None:
-        """Replace the locked value of each item by the source's value."""
+        """Replace the locked value of each item by the source's, or confirm the other product."""
         by: Any = request.user
         items = list(queryset.filter(closed_at=None))
         for item in items:
-            accept_source_value(item=item, by=by)
+            if item.is_about_identity:
+                confirm_other_product(item=item, by=by)
+            else:
+                accept_source_value(item=item, by=by)
         messages.success(request, f"{len(items)} source values accepted; the fields stay locked.")
+
+
+def _side_of_item(item: ReviewItem, value: Any) -> str | SafeString:
+    """Return one side of an item; of an identity, the fields that differ, one a line."""
+    if not item.is_about_identity:
+        return _value_text(value)
+    before, now = item.previous_source_value or {}, item.current_source_value or {}
+    names = [name for name in before if before.get(name) != now.get(name)]
+    lines = [(name, _value_text(value.get(name))) for name in names]
+    return format_html_join("", "<div>{}: {}</div>", lines)
+
+
+def _value_text(value: Any) -> str:
+    if value in (None, "", []):
+        return "–"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _field_changes(change: RowChange) -> list[tuple[str, Any, Any]]:

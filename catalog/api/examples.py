@@ -91,6 +91,26 @@ SIMILAR_PRODUCTS = OpenApiExample(
     },
     response_only=True,
 )
+FIELD_STATES = OpenApiExample(
+    "A value that no source states any more",
+    description="Shortened: the response has every field that staff may correct.",
+    value={
+        "results": [
+            {
+                "field": "strain_type",
+                "value": "indica",
+                "set_by": "",
+                "set_at": "2026-10-02T06:10:00Z",
+                "is_locked": False,
+                "is_confirmed": False,
+                "last_stated_by": ["ocs"],
+                "last_stated_at": "2026-11-24T07:02:00Z",
+                "source_values": {},
+            }
+        ],
+    },
+    response_only=True,
+)
 NEAREST_PRODUCTS = OpenApiExample(
     "Nearest products", value={"results": [EXAMPLE_PRODUCT]}, response_only=True
 )

@@ -9,6 +9,7 @@ from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.search import FACET_NAMES, highlights
+from catalog.selectors.product_fields import ProductFieldState
 from config.api.keys import Audience
 from config.api.pagination import NEXT_CURSOR_HELP, PREVIOUS_CURSOR_HELP
 from config.api.serializers import ModelResponseSerializer, ResponseSerializer
@@ -297,6 +298,64 @@ class SimilarProductsSerializer(ResponseSerializer):
 
     audiences: ClassVar = {"results": Audience.VERIFIED}
     results = SimilarProductSerializer(many=True, help_text="Products, the most similar first.")
+
+
+class ProductFieldStateSerializer(ResponseSerializer):
+    """Value, origin and lock of one field of a product. Values are texts, lists comma-separated."""
+
+    audiences: ClassVar = dict.fromkeys(
+        (
+            "field",
+            "value",
+            "set_by",
+            "set_at",
+            "is_locked",
+            "is_confirmed",
+            "last_stated_by",
+            "last_stated_at",
+            "source_values",
+        ),
+        Audience.STAFF,
+    )
+    field = serializers.CharField(help_text="Name of the field.")
+    value = serializers.CharField(source="display_value", help_text="Value; empty when unknown.")
+    set_by = serializers.SerializerMethodField(
+        help_text="Sources that state the value, comma-separated; `staff` for a locked field."
+    )
+    set_at = serializers.DateTimeField(allow_null=True, help_text="When the value was set.")
+    is_locked = serializers.SerializerMethodField(help_text="Whether staff have locked the field.")
+    is_confirmed = serializers.BooleanField(
+        help_text="`false` when no current listing states the field any more."
+    )
+    last_stated_by = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Sources that stated an unconfirmed value, the latest first.",
+    )
+    last_stated_at = serializers.DateTimeField(
+        allow_null=True, help_text="Until when an unconfirmed value was stated."
+    )
+    source_values = serializers.SerializerMethodField(
+        help_text="Current value by source, for the sources that state the field."
+    )
+
+    def get_set_by(self, state: ProductFieldState) -> str:
+        """Return the sources; people are not named."""
+        return "staff" if state.lock else state.set_by
+
+    def get_is_locked(self, state: ProductFieldState) -> bool:
+        """Return whether the field is locked."""
+        return state.lock is not None
+
+    def get_source_values(self, state: ProductFieldState) -> dict[str, str]:
+        """Return the values as texts."""
+        return {source: value for source, value, _ in state.display_source_values}
+
+
+class ProductFieldStatesSerializer(ResponseSerializer):
+    """State of every correctable field of a product."""
+
+    audiences: ClassVar = {"results": Audience.STAFF}
+    results = ProductFieldStateSerializer(many=True, help_text="Fields, in a fixed order.")
 
 
 class NearestProductsSerializer(ResponseSerializer):

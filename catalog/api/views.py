@@ -18,18 +18,21 @@ from catalog.api.filters import ProductFilters
 from catalog.api.permissions import CanReadCatalog, CanWriteCatalog, IsAgeVerified
 from catalog.api.serializers import (
     MAX_RESULTS,
+    ProductFieldStatesSerializer,
     ProductSerializer,
     ProductValuesSerializer,
     SimilarProductSerializer,
     SimilarProductsSerializer,
 )
 from catalog.models import Product
+from catalog.selectors.product_fields import product_field_states
 from catalog.selectors.products import current_products, find_current_product, get_product
 from catalog.selectors.similarity import similar_products
 from catalog.services.corrections import create_product, update_products
 from config.api.keys import client_of
 from config.api.pagination import DEFAULT_PAGE_SIZE
 from config.api.parameters import parse_integer, reject_unknown_parameters
+from config.api.permissions import IsStaffClient
 from config.api.problem_responses import documented_problem
 from config.errors import BadInput, Conflict
 
@@ -180,6 +183,32 @@ class ProductViewSet(ReadOnlyModelViewSet):
             [item.product for item in similar], many=True, context=context
         ).data
         return Response({"results": results})
+
+    @extend_schema(
+        summary="List the states of a product's fields",
+        description=(
+            "Return value, origin and lock of every field that staff may correct. A value that no"
+            " current listing states any more is unconfirmed: the response names who last stated"
+            " it, and until when. Requires a staff key. Required scope: `catalog:read`."
+        ),
+        parameters=[_PRODUCT_ID],
+        responses=ProductFieldStatesSerializer,
+        filters=False,
+        examples=[examples.FIELD_STATES],
+        tags=["products"],
+    )
+    @action(
+        detail=True,
+        url_path="fields",
+        pagination_class=None,
+        permission_classes=(IsAuthenticated, CanReadCatalog, IsStaffClient),
+    )
+    def field_states(self, request: Request, pk: str) -> Response:  # noqa: ARG002  # DRF's signature
+        """Return the state of every correctable field."""
+        reject_unknown_parameters(request.query_params, known=set())
+        states = product_field_states(self.get_object())
+        context = self.get_serializer_context()
+        return Response(ProductFieldStatesSerializer({"results": states}, context=context).data)
 
 
 def _read_values(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:

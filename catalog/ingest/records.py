@@ -96,6 +96,8 @@ class CleanListing:
     url: str | None
     code_text: str | None = None
     lots: tuple[str, ...] = ()
+    raw_category: str = ""
+    raw_size: str = ""
     measures: tuple[str, ...] = ()
     volume_ml: Decimal | None = None
     dried_equivalent_grams: Decimal | None = None

@@ -89,8 +89,12 @@ class ReviewItem(models.Model):
     """
     Locked field whose value in a source has changed; a person decides (table `review_items`).
 
-    previous_source_value and current_source_value are JSON, as in `ProductLock.source_values`.
+    previous_source_value and current_source_value are JSON, as in `ProductLock.source_values`. An
+    item of the field IDENTITY asks whether the identifiers of a product now stand on another one;
+    its values are all merged fields of the product before and after the change.
     """
+
+    IDENTITY = "identity"
 
     class Outcome(models.TextChoices):
         """Decision on the source's new value."""
@@ -106,12 +110,14 @@ class ReviewItem(models.Model):
         Product,
         on_delete=models.CASCADE,
         related_name="review_items",
-        db_comment="product of the locked field",
+        db_comment="product that the item is about",
     )
-    field = models.CharField(max_length=63, db_comment="locked field")
+    field = models.CharField(
+        max_length=63, db_comment="locked field; identity: all fields of a product"
+    )
     source = models.CharField(max_length=50, db_comment="source whose value changed")
     previous_source_value = models.JSONField(
-        null=True, db_comment="value of the source when the field was locked"
+        null=True, db_comment="value before; of a locked field, the source's when it was locked"
     )
     current_source_value = models.JSONField(null=True, db_comment="value of the source now")
     opened_at = models.DateTimeField(db_default=Now(), db_comment="when the change was noticed")
@@ -134,7 +140,10 @@ class ReviewItem(models.Model):
 
     class Meta:
         db_table = "review_items"
-        db_table_comment = "Locked fields whose source value has changed since"
+        db_table_comment = (
+            "Locked fields whose source value has changed, and products whose identifiers may stand"
+            " on another one"
+        )
         ordering = ("-opened_at",)
         constraints = [
             models.UniqueConstraint(
@@ -146,3 +155,8 @@ class ReviewItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.field} of {self.product_id}: {self.source}"
+
+    @property
+    def is_about_identity(self) -> bool:
+        """Whether the item asks if the product is another one."""
+        return self.field == self.IDENTITY

@@ -21,6 +21,12 @@ class SupplierListing(models.Model):
     )
     name = models.CharField(max_length=255, db_comment="cleaned name")
     raw_name = models.CharField(max_length=255, db_comment="name as written by the source")
+    raw_category = models.CharField(
+        max_length=100, default="", db_default="", db_comment="category as written by the source"
+    )
+    raw_size = models.CharField(
+        max_length=100, default="", db_default="", db_comment="size as written by the source"
+    )
     brand = models.CharField(max_length=100, null=True, db_comment="brand")
     producer = models.CharField(max_length=100, null=True, db_comment="licensed producer")
     sku = models.CharField("SKU", max_length=50, null=True, db_comment="stock keeping unit")
@@ -151,6 +157,14 @@ class SupplierListing(models.Model):
         max_length=100, null=True, db_comment="bundle of raw records in the run"
     )
     gone_at = models.DateTimeField(null=True, db_comment="when the source stopped listing it")
+    superseded_at = models.DateTimeField(
+        null=True, db_comment="when its SKU or GTIN was found on another product; NULL: not"
+    )
+    withdrawn_facts = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        db_comment="by column: value that the source no longer states, and until when it did",
+    )
     created_at = models.DateTimeField(db_default=Now(), db_comment="when the row was created")
     updated_at = models.DateTimeField(db_default=Now(), db_comment="when the row was last changed")
 

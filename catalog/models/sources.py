@@ -87,13 +87,19 @@ class CatalogSource(models.Model):
     max_gone_percent = models.PositiveSmallIntegerField(
         default=20,
         validators=[MaxValueValidator(100)],
-        help_text="A run stops when more listings than this would be gone.",
+        help_text=(
+            "A run stops when more listings than this would be gone. Not applied to a source with"
+            " fewer than 10 listings."
+        ),
         db_comment="share of listings that may disappear before a run stops",
     )
     max_price_jump_percent = models.PositiveSmallIntegerField(
         default=10,
         validators=[MaxValueValidator(100)],
-        help_text="A run stops when more prices than this change by more than half.",
+        help_text=(
+            "A run stops when more prices than this change by more than half. In a source with"
+            " fewer than 10 listings, one price alone does not stop it."
+        ),
         db_comment="share of prices that may jump before a run stops",
     )
 

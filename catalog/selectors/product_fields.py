@@ -9,7 +9,12 @@ from django.db import connection
 
 from catalog.models import Product, ProductLock
 from catalog.models.corrections import CORRECTABLE_FIELDS
-from catalog.selectors.field_merge import FIELD_SQL, source_values
+from catalog.selectors.field_merge import (
+    FIELD_SQL,
+    LastStatement,
+    last_statements,
+    source_values,
+)
 from mlops.models import Operation, RowChange
 
 _MAX_CHANGES = 200
@@ -20,8 +25,10 @@ class ProductFieldState:
     """
     One correctable field of a product: its value, origin and lock.
 
-    source_values: current value by source. set_by: the person who locked it, else the sources that
-    agree with the value, comma-separated; empty without a value and lock.
+    source_values: value by source that has the product now. set_by: the person who locked it, else
+    the sources that agree with the value, comma-separated; empty without a value and lock.
+    is_confirmed: false when a source stated the value and no current listing states the field any
+    more; last_stated_by and last_stated_at say who did, and until when (None: unknown).
     """
 
     field: str
@@ -31,6 +38,9 @@ class ProductFieldState:
     lock: ProductLock | None
     set_by: str
     set_at: datetime | None
+    is_confirmed: bool = True
+    last_stated_by: tuple[str, ...] = ()
+    last_stated_at: datetime | None = None
 
     @property
     def display_value(self) -> str:
@@ -66,43 +76,70 @@ class ProductChange:
 
 
 def product_field_states(product: Product) -> list[ProductFieldState]:
-    """Return the state of every correctable field. Four queries."""
+    """Return the state of every correctable field. Five queries."""
     locks = {lock.field: lock for lock in product.locks.select_related("locked_by")}
+    merged_fields = [name for name in CORRECTABLE_FIELDS if name in FIELD_SQL]
     with connection.cursor() as cursor:
-        values_by_field = source_values(
-            cursor, [product.pk], [name for name in CORRECTABLE_FIELDS if name in FIELD_SQL]
-        )
+        values = source_values(cursor, [product.pk], merged_fields, is_current=True)
+        earlier = last_statements(cursor, product.pk, merged_fields)
     changes = _row_changes(product)
-    states = []
-    for name in CORRECTABLE_FIELDS:
-        value = getattr(product, name)
-        by_source = values_by_field.get((product.pk, name), {})
-        change = next((c for c in changes if c.after and name in c.after), None)
-        lock = locks.get(name)
-        set_at: datetime | None
-        if lock:
-            set_by = str(lock.locked_by)
-            set_at = lock.locked_at
-        else:
-            set_by = ", ".join(
-                source
-                for source, source_value in by_source.items()
-                if field_text(source_value) == field_text(value)
-            )
-            set_at = change.changed_at if change else product.created_at
-        is_set = lock is not None or value not in (None, [], "")
-        states.append(
-            ProductFieldState(
-                field=name,
-                label=str(getattr(Product._meta.get_field(name), "verbose_name", name)),
-                value=value,
-                source_values=by_source,
-                lock=lock,
-                set_by=set_by if is_set else "",
-                set_at=set_at if is_set else None,
-            )
+    return [
+        _field_state(
+            product,
+            name,
+            by_source=values.get((product.pk, name), {}),
+            earlier=earlier.get(name, []),
+            lock=locks.get(name),
+            change=next((c for c in changes if c.after and name in c.after), None),
         )
-    return states
+        for name in CORRECTABLE_FIELDS
+    ]
+
+
+def _field_state(  # noqa: PLR0913  # keyword-only, each independent
+    product: Product,
+    name: str,
+    *,
+    by_source: dict[str, Any],
+    earlier: list[LastStatement],
+    lock: ProductLock | None,
+    change: RowChange | None,
+) -> ProductFieldState:
+    value = getattr(product, name)
+    is_set = lock is not None or value not in (None, [], "")
+    set_by = ""
+    set_at = change.changed_at if change else product.created_at
+    last: list[LastStatement] = []
+    if lock:
+        set_by, set_at = str(lock.locked_by), lock.locked_at
+    elif by_source:
+        agreeing = (s for s, stated in by_source.items() if field_text(stated) == field_text(value))
+        set_by = ", ".join(agreeing)
+    elif is_set:
+        last = _last_statements_of_value(value, earlier, change)
+    return ProductFieldState(
+        field=name,
+        label=str(getattr(Product._meta.get_field(name), "verbose_name", name)),
+        value=value,
+        source_values=by_source,
+        lock=lock,
+        set_by=set_by if is_set else "",
+        set_at=set_at if is_set else None,
+        is_confirmed=not last,
+        last_stated_by=tuple(statement.source for statement in last),
+        last_stated_at=last[0].until if last else None,
+    )
+
+
+def _last_statements_of_value(
+    value: Any, earlier: list[LastStatement], change: RowChange | None
+) -> list[LastStatement]:
+    """Return who stated a value, the latest first; by the history where no listing shows it."""
+    agreeing = [stated for stated in earlier if field_text(stated.value) == field_text(value)]
+    run = change.operation.run if change and change.operation else None
+    if agreeing or run is None or change is None:
+        return agreeing
+    return [LastStatement(run.source, value, change.changed_at)]
 
 
 def product_changes(product: Product, *, limit: int = 50) -> list[ProductChange]:

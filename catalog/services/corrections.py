@@ -190,6 +190,26 @@ def accept_source_value(*, item: ReviewItem, by: AbstractBaseUser) -> None:
         )
 
 
+def confirm_other_product(*, item: ReviewItem, by: AbstractBaseUser) -> None:
+    """Close an item about a product's identity: it is another product, without former facts."""
+    with operation(Kind.REVIEW, actor=by, reason=f"{item.source} reused the identifier"):
+        review_items.close_item(item, ReviewItem.Outcome.ACCEPTED, by)
+
+
+def restore_former_facts(*, item: ReviewItem, by: AbstractBaseUser) -> None:
+    """Close an item about a product's identity: it is the same product; lost facts return."""
+    with operation(Kind.REVIEW, actor=by, reason=f"{item.source} lists the same product"):
+        product = Product.objects.get(pk=item.product_id)
+        former_facts = item.previous_source_value or {}
+        lost_facts = {
+            name: former_facts[name]
+            for name in CORRECTABLE_FIELDS
+            if getattr(product, name) in (None, "", []) and former_facts.get(name)
+        }
+        update_products(changes={product.pk: lost_facts}, by=by)
+        review_items.close_item(item, ReviewItem.Outcome.REJECTED, by)
+
+
 def locks_due_for_review() -> QuerySet[ProductLock]:
     """Return the locks whose review date is today or earlier."""
     return ProductLock.objects.filter(review_by__lte=timezone.localdate())

@@ -15,10 +15,14 @@ from catalog.ingest.records import ProductRecord
 from catalog.ingest.vocabulary import product_form
 from catalog.models import CatalogSource
 from catalog.services.feed_repeats import survey_gtin
+from catalog.services.merging import merge_products
+from catalog.services.reused_identifiers import supersede_former_listings
+from mlops.audit.operations import run_operation
 from mlops.models import Run
 from mlops.pipelines.errors import FeedSuspicious, RecordRejected
 
-# Below this number of listings, percentages are not meaningful.
+# Below this number of listings, a share of gone ones is not meaningful, and one price alone is no
+# objection; stated in the help texts of `CatalogSource`.
 _MIN_LISTINGS = 10
 _MAX_UNUSABLE_SHARE = Decimal("0.5")
 # A price jumps when it changes by more than this share.
@@ -76,16 +80,24 @@ def conclude_feed(*, source: str, survey: FeedSurvey, run: Run) -> int:
     """
     Mark listings that are gone, unmark those listed again, and record the time of the newest data.
 
+    Their products are merged again, since current listings count before those that are gone.
     Returns the number of listings newly gone; a partial run marks none.
     """
-    with connection.cursor() as cursor:
+    with run_operation(run), connection.cursor() as cursor:
         cursor.execute(_UNMARK_GONE, [source])
-        gone = 0 if run.is_partial else int(cursor.execute(_MARK_GONE, [source]).rowcount)
+        merge_keys = [key for (key,) in cursor.fetchall()]
+        gone_keys: list[str] = []
+        if not run.is_partial:
+            cursor.execute(_MARK_GONE, [source])
+            gone_keys = [key for (key,) in cursor.fetchall()]
+        reused = supersede_former_listings(cursor, gone_keys)
+        merge_products(cursor, sorted({*merge_keys, *gone_keys}), reused=reused)
     # The data of a source without times are as new as their last change.
-    newest = survey.newest_event_at or (timezone.now() if run.new or run.changed or gone else None)
+    has_changes = run.new or run.changed or gone_keys
+    newest = survey.newest_event_at or (timezone.now() if has_changes else None)
     if newest:
         CatalogSource.objects.filter(pk=source).update(newest_event_at=newest)
-    return gone
+    return len(gone_keys)
 
 
 # A temporary table instead of memory: a feed may have a million rows.
@@ -101,8 +113,9 @@ ANALYZE surveyed_listings
 """
 _IS_LISTED = "f.external_id = l.external_id AND f.language = l.language"
 _UNMARK_GONE = f"""
-UPDATE supplier_listings l SET gone_at = NULL, updated_at = now()
+UPDATE supplier_listings l SET gone_at = NULL, superseded_at = NULL, updated_at = now()
 FROM surveyed_listings f WHERE l.source = %s AND l.gone_at IS NOT NULL AND {_IS_LISTED}
+RETURNING l.merge_key
 """
 # Created by replaying a corrected record: the feed has it without a key, or with another one.
 _REPLAYED = "l.bundle IS NULL AND l.run_id IS NOT NULL"
@@ -110,6 +123,7 @@ _MARK_GONE = f"""
 UPDATE supplier_listings l SET gone_at = now(), updated_at = now()
 WHERE l.source = %s AND l.gone_at IS NULL AND NOT ({_REPLAYED})
   AND NOT EXISTS (SELECT FROM surveyed_listings f WHERE {_IS_LISTED})
+RETURNING l.merge_key
 """
 # Returns the number of current listings, and of those that the feed no longer lists.
 _COUNT_GONE = f"""
@@ -199,10 +213,11 @@ def _objection(source: str, *, is_partial: bool) -> str:
     with connection.cursor() as cursor:
         listed, gone = cursor.execute(_COUNT_GONE, [source]).fetchone()
         priced, jumped = cursor.execute(_COUNT_PRICE_JUMPS, [_PRICE_JUMP_SHARE, source]).fetchone()
-    if listed < _MIN_LISTINGS:
-        return ""
-    if not is_partial and gone * 100 > limits.max_gone_percent * listed:
+    is_small = listed < _MIN_LISTINGS
+    if not is_small and not is_partial and gone * 100 > limits.max_gone_percent * listed:
         return f"{gone} of {listed} listings of {source} would be gone."
-    if jumped * 100 > limits.max_price_jump_percent * priced:
+    # One price of a few is more than most limits allow.
+    is_single = is_small and jumped == 1
+    if not is_single and jumped * 100 > limits.max_price_jump_percent * priced:
         return f"{jumped} of {priced} prices of {source} change by more than half."
     return ""

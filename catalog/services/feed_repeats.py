@@ -13,15 +13,14 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from rapidfuzz import fuzz
 
 from catalog.ingest.cleaning.listing import build_merge_key, clean_listing
+from catalog.ingest.identity import is_unlike
 from catalog.ingest.records import CleanListing, Potency, ProductRecord
 from catalog.services.listings import COLUMNS, listing_row
 from mlops.pipelines.definitions import RepeatDecision
 from mlops.pipelines.errors import RecordRejected
 
-_MIN_NAME_SIMILARITY = 70
 _MAX_NAMES_SHOWN = 3
 # Facts that rows of one product may state differently, as named in reasons.
 _COMPARED = ("price", "thc_low", "thc_high", "cbd_low", "cbd_high", "in_stock", "name")
@@ -186,22 +185,7 @@ def _add_flag(decisions: dict[int, RepeatDecision], index: int, flag: str) -> No
 
 def _has_unlike_rows(rows: Sequence[_Row]) -> bool:
     first = rows[0].listing
-    return any(_is_unlike(first, row.listing) for row in rows[1:])
-
-
-def _is_unlike(left: CleanListing, right: CleanListing) -> bool:
-    """Return whether two listings cannot be of one product: category, size, or name differ."""
-    sizes = (
-        (left.weight_grams, right.weight_grams),
-        (left.volume_ml, right.volume_ml),
-        (left.unit_count, right.unit_count),
-    )
-    has_other_size = any(one and other and one != other for one, other in sizes)
-    if left.category != right.category or has_other_size:
-        return True
-    if left.language != right.language:
-        return False
-    return fuzz.token_set_ratio(left.name.lower(), right.name.lower()) < _MIN_NAME_SIMILARITY
+    return any(is_unlike(first, row.listing) for row in rows[1:])
 
 
 def _differences(left: CleanListing, right: CleanListing) -> str:

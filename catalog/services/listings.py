@@ -16,6 +16,7 @@ from django.db.backends.utils import CursorWrapper
 
 from catalog.ingest.records import CleanListing, Potency
 from catalog.services.merging import merge_products
+from catalog.services.reused_identifiers import find_reused_listings, supersede_former_listings
 from mlops.models import Run
 from mlops.pipelines.definitions import RowDifference, SaveCounts
 
@@ -26,6 +27,8 @@ COLUMNS = (
     "merge_key",
     "name",
     "raw_name",
+    "raw_category",
+    "raw_size",
     "brand",
     "producer",
     "sku",
@@ -77,9 +80,63 @@ CREATE TEMP TABLE staged_listings ON COMMIT DROP AS
 SELECT {_COLUMN_LIST} FROM supplier_listings WITH NO DATA
 """
 _COPY_STAGING = f"COPY staged_listings ({_COLUMN_LIST}) FROM STDIN"
+# Facts that a source may stop stating; `dried_equivalent_grams` follows from the size.
+FACT_COLUMNS = (
+    "brand",
+    "producer",
+    "sku",
+    "gtin",
+    "strain_type",
+    "thc_low",
+    "thc_high",
+    "thc_unit",
+    "cbd_low",
+    "cbd_high",
+    "cbd_unit",
+    "weight_grams",
+    "unit_count",
+    "volume_ml",
+    "dried_equivalent_grams",
+    "price",
+    "terpenes",
+    "terpene_source",
+    "strain",
+    "lineage",
+    "effects",
+    "effects_source",
+)
+"""Columns of which the last value is recorded when a source no longer states it."""
+_LIST_COLUMNS = {"terpenes", "lineage", "effects"}
+
+
+def _is_stated(alias: str, column: str) -> str:
+    value = f"{alias}.{column}"
+    return f"{value} <> '{{}}'" if column in _LIST_COLUMNS else f"{value} IS NOT NULL"
+
+
+_LOSES_FACTS = " OR ".join(
+    f"({_is_stated('l', name)} AND NOT ({_is_stated('s', name)}))" for name in FACT_COLUMNS
+)
+# Values that are no longer stated, with the time, in place of those that are stated again.
+_WITHDRAWN_FACTS = f"""
+(SELECT coalesce(jsonb_object_agg(f.name, f.fact), '{{}}') FROM (
+  VALUES {
+    ", ".join(
+        f"('{name}', CASE WHEN {_is_stated('s', name)} THEN NULL "
+        f"WHEN {_is_stated('l', name)} THEN jsonb_build_object('value', l.{name}, 'until', now()) "
+        f"ELSE l.withdrawn_facts -> '{name}' END)"
+        for name in FACT_COLUMNS
+    )
+}) AS f (name, fact) WHERE f.fact IS NOT NULL)
+"""
 _UPDATE = f"""
 UPDATE supplier_listings l SET {", ".join(f"{name} = s.{name}" for name in COLUMNS)},
-  run_id = %s, bundle = %s, updated_at = now()
+  run_id = %(run)s, bundle = %(bundle)s, updated_at = now(),
+  withdrawn_facts = CASE
+    WHEN l.id = ANY(%(reused)s) THEN '{{}}'
+    WHEN l.withdrawn_facts <> '{{}}' OR {_LOSES_FACTS} THEN {_WITHDRAWN_FACTS}
+    ELSE l.withdrawn_facts
+  END
 FROM staged_listings s
 WHERE (l.source, l.external_id, l.language) = (s.source, s.external_id, s.language)
 """
@@ -96,6 +153,8 @@ FROM supplier_listings WHERE source = %s AND gone_at IS NULL
 """
 # Columns left out of previews: the key and derived values.
 _HIDDEN_COLUMNS = {"source", "external_id", "language", "content_hash", "merge_key"}
+# Another spelling of the same category and size is no change.
+_UNHASHED_COLUMNS = {"raw_category", "raw_size"}
 Row = tuple[Any, ...]
 """The values of COLUMNS, in order."""
 
@@ -109,10 +168,11 @@ def save_listings(
         return SaveCounts()
     with connection.cursor() as cursor:
         changes = find_changes(cursor, [listing_row(listing) for listing in listings])
-        write_changes(cursor, changes, run, bundle)
-        merge_products(
-            cursor, sorted({row[_MERGE_KEY_INDEX] for row in (*changes.new, *changes.changed)})
-        )
+        reused = write_changes(cursor, changes, run, bundle)
+        new_keys = [row[_MERGE_KEY_INDEX] for row in changes.new]
+        changed_keys = [row[_MERGE_KEY_INDEX] for row in changes.changed]
+        reused = supersede_former_listings(cursor, new_keys, reused=reused)
+        merge_products(cursor, sorted({*new_keys, *changed_keys}), reused=reused)
     return SaveCounts(
         new=len(changes.new), changed=len(changes.changed), unchanged=changes.unchanged
     )
@@ -180,20 +240,28 @@ def find_changes(cursor: CursorWrapper, rows: Sequence[Row]) -> ListingChanges:
 
 def write_changes(
     cursor: CursorWrapper, changes: ListingChanges, run: Run | None, bundle: str | None
-) -> None:
-    """Write new rows by COPY, changed rows by COPY into a staging table and one UPDATE."""
+) -> dict[str, str]:
+    """
+    Write new rows by COPY, changed rows by COPY into a staging table and one UPDATE.
+
+    Returns the merge keys that changed rows now use for another product, with their sources.
+    """
     origin = (run.pk if run else None, bundle)
     if changes.new:
         with cursor.copy(_COPY_NEW) as copy:
             for row in changes.new:
                 copy.write_row((*row, *origin))
-    if changes.changed:
-        cursor.execute("DROP TABLE IF EXISTS staged_listings")
-        cursor.execute(_CREATE_STAGING)
-        with cursor.copy(_COPY_STAGING) as copy:
-            for row in changes.changed:
-                copy.write_row(row)
-        cursor.execute(_UPDATE, origin)
+    if not changes.changed:
+        return {}
+    cursor.execute("DROP TABLE IF EXISTS staged_listings")
+    cursor.execute(_CREATE_STAGING)
+    with cursor.copy(_COPY_STAGING) as copy:
+        for row in changes.changed:
+            copy.write_row(row)
+    reused = find_reused_listings(cursor)
+    parameters = {"run": origin[0], "bundle": bundle, "reused": [row.listing_id for row in reused]}
+    cursor.execute(_UPDATE, parameters)
+    return {row.merge_key: row.source for row in reused if row.merge_key}
 
 
 def source_checksum(source: str) -> str:
@@ -204,7 +272,7 @@ def source_checksum(source: str) -> str:
 
 
 def listing_row(listing: CleanListing) -> Row:
-    """Return the values of COLUMNS; the last is a SHA-256 over all others."""
+    """Return the values of COLUMNS; the last is a SHA-256 over what was read."""
     values = {
         **{name: getattr(listing, name) for name in COLUMNS if hasattr(listing, name)},
         **_potency_columns("thc", listing.thc),
@@ -212,7 +280,8 @@ def listing_row(listing: CleanListing) -> Row:
     }
     for name in ("lots", "measures", "terpenes", "lineage", "effects", "flags", "doubts"):
         values[name] = list(values[name])
-    content = json.dumps(values, sort_keys=True, default=str)
+    hashed = {name: value for name, value in values.items() if name not in _UNHASHED_COLUMNS}
+    content = json.dumps(hashed, sort_keys=True, default=str)
     values["content_hash"] = hashlib.sha256(content.encode()).hexdigest()
     return tuple(values[name] for name in COLUMNS)
 

@@ -1,7 +1,9 @@
 """Merging of listings into products: each field takes the best value of the product's listings."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
@@ -10,7 +12,7 @@ from catalog.models import Product
 from catalog.reference.strains import strains
 from catalog.reference.terpenes import terpenes
 from catalog.selectors.field_merge import FIELD_SQL
-from catalog.services.review_items import open_review_items
+from catalog.services.review_items import open_identity_item, open_review_items
 
 _FIELDS = ", ".join(FIELD_SQL)
 _LIST_FIELDS = ("terpenes", "lineage", "effects", "measures")
@@ -49,17 +51,17 @@ SEARCHABLE_FIELDS = (
 """Fields whose words are in the search document."""
 
 
-def _differs_sql(fields: Iterable[str]) -> str:
-    """Return SQL for whether the merged value of any of the fields differs from the product's."""
+def _differs_sql(merged: Mapping[str, str], fields: Iterable[str]) -> str:
+    """Return SQL for whether the new value of any of the fields differs from the product's."""
     names = list(fields)
     current = ", ".join(f"p.{name}" for name in names)
-    merged = ", ".join(_MERGED_VALUE[name] for name in names)
-    return f"({current}) IS DISTINCT FROM ({merged})"
+    values = ", ".join(merged[name] for name in names)
+    return f"({current}) IS DISTINCT FROM ({values})"
 
 
-# Upserts the products of merge keys from all their listings; returns the keys of changed products.
-_UPSERT_PRODUCTS = f"""
-WITH wanted AS (
+# Products of merge keys and the keys of all their listings.
+_MEMBERS = """
+wanted AS (
   SELECT DISTINCT coalesce(a.product_key, k.merge_key) AS product_key
   FROM unnest(%s::text[]) AS k (merge_key) LEFT JOIN product_aliases a USING (merge_key)
 ), members AS (
@@ -67,21 +69,48 @@ WITH wanted AS (
   UNION ALL
   SELECT a.product_key, a.merge_key FROM wanted JOIN product_aliases a USING (product_key)
 )
-INSERT INTO products AS p (merge_key, {_FIELDS})
-SELECT m.product_key, {", ".join(FIELD_SQL.values())}
-FROM members m JOIN supplier_listings l USING (merge_key)
-GROUP BY m.product_key ORDER BY m.product_key
-ON CONFLICT (merge_key) DO UPDATE SET
-  {", ".join(f"{name} = {value}" for name, value in _MERGED_VALUE.items())},
-  updated_at = now(),
-  matched_with = CASE WHEN {_differs_sql(MATCHING_FIELDS)} THEN '' ELSE p.matched_with END
-WHERE {_differs_sql(FIELD_SQL)}
-RETURNING merge_key
+"""
+
+
+def _upsert_sql(merged: Mapping[str, str], *, condition: str) -> str:
+    """
+    Return SQL that upserts the products of merge keys and returns the keys of changed products.
+
+    merged: by field, SQL of its new value. condition: which listings count.
+    """
+    return f"""
+    WITH {_MEMBERS}
+    INSERT INTO products AS p (merge_key, {_FIELDS})
+    SELECT m.product_key, {", ".join(FIELD_SQL.values())}
+    FROM members m JOIN supplier_listings l USING (merge_key)
+    WHERE {condition}
+    GROUP BY m.product_key ORDER BY m.product_key
+    ON CONFLICT (merge_key) DO UPDATE SET
+      {", ".join(f"{name} = {value}" for name, value in merged.items())},
+      updated_at = now(),
+      matched_with = CASE
+        WHEN {_differs_sql(merged, MATCHING_FIELDS)} THEN '' ELSE p.matched_with
+      END
+    WHERE {_differs_sql(merged, FIELD_SQL)}
+    RETURNING merge_key
+    """
+
+
+_UPSERT_PRODUCTS = _upsert_sql(_MERGED_VALUE, condition="l.superseded_at IS NULL")
+_REPLACE_PRODUCTS = _upsert_sql(
+    {name: f"EXCLUDED.{name}" for name in FIELD_SQL}, condition="l.gone_at IS NULL"
+)
+# Returns id, own merge key, and fields as JSON of the products of merge keys.
+_PRODUCT_FACTS = f"""
+WITH {_MEMBERS}
+SELECT p.id, m.merge_key, jsonb_build_object({", ".join(f"'{n}', p.{n}" for n in FIELD_SQL)})::text
+FROM members m JOIN products p ON p.merge_key = m.product_key
+WHERE p.merged_into_id IS NULL
 """
 # Returns the fields of products made of the listings of each merge key alone.
 _UNMERGED_PRODUCTS = f"""
 SELECT l.merge_key, {", ".join(FIELD_SQL.values())} FROM supplier_listings l
-WHERE l.merge_key = ANY(%s) GROUP BY l.merge_key
+WHERE l.merge_key = ANY(%s) AND l.superseded_at IS NULL GROUP BY l.merge_key
 """
 # Writers merge one at a time: concurrent ones with listings of one product would each miss the
 # other's listing, or deadlock.
@@ -101,17 +130,50 @@ WHERE p.merge_key = ANY(%(keys)s)
 """
 
 
-def merge_products(cursor: CursorWrapper, merge_keys: list[str]) -> None:
+def merge_products(
+    cursor: CursorWrapper, merge_keys: list[str], *, reused: Mapping[str, str] | None = None
+) -> None:
     """
     Upsert the products of the listings with these keys, and their search documents.
 
-    Products without a changed field are not written. Locks merging until the transaction ends.
+    A value that no listing states any more stays. reused: merge keys that now stand for another
+    product, with the source that says so: their products have the values of current listings alone,
+    and a review item asks a person. Products without a changed field are not written. Locks merging
+    until the transaction ends.
     """
-    if merge_keys:
-        lock_products(cursor)
-        cursor.execute(_UPSERT_PRODUCTS, [merge_keys])
-        update_search_documents(cursor, [key for (key,) in cursor.fetchall()])
-        open_review_items(cursor, merge_keys)
+    if not merge_keys and not reused:
+        return
+    lock_products(cursor)
+    if reused:
+        _replace_products(cursor, reused)
+    cursor.execute(_UPSERT_PRODUCTS, [merge_keys])
+    update_search_documents(cursor, [key for (key,) in cursor.fetchall()])
+    open_review_items(cursor, merge_keys)
+
+
+def _replace_products(cursor: CursorWrapper, reused: Mapping[str, str]) -> None:
+    keys = sorted(reused)
+    before = _product_facts(cursor, keys)
+    cursor.execute(_REPLACE_PRODUCTS, [keys])
+    update_search_documents(cursor, [key for (key,) in cursor.fetchall()])
+    after = _product_facts(cursor, keys)
+    for merge_key, (product_id, former_facts) in before.items():
+        facts = after[merge_key][1]
+        if merge_key in reused and facts != former_facts:
+            open_identity_item(
+                product_id=product_id,
+                source=reused[merge_key],
+                former_facts=former_facts,
+                facts=facts,
+            )
+
+
+def _product_facts(
+    cursor: CursorWrapper, merge_keys: list[str]
+) -> dict[str, tuple[UUID, dict[str, Any]]]:
+    """Return product id and fields as JSON types by merge key; new products have none."""
+    cursor.execute(_PRODUCT_FACTS, [merge_keys])
+    return {key: (pk, json.loads(facts)) for pk, key, facts in cursor.fetchall()}
 
 
 def build_unmerged_products(cursor: CursorWrapper, merge_keys: list[str]) -> list[Product]:

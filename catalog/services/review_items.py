@@ -1,6 +1,8 @@
-"""Review items: locked fields whose source value has changed, for a person to decide."""
+"""Review items: changed source values of locked fields, and products under reused identifiers."""
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.backends.utils import CursorWrapper
@@ -51,6 +53,29 @@ def open_review_items(cursor: CursorWrapper, merge_keys: list[str]) -> None:
         if first_values:
             lock.source_values = {**lock.source_values, **first_values}
             lock.save(update_fields=["source_values"])
+
+
+def open_identity_item(
+    *, product_id: UUID, source: str, former_facts: Mapping[str, Any], facts: Mapping[str, Any]
+) -> None:
+    """
+    Ask whether the product under an identifier is another one; an open item gets the new facts.
+
+    former_facts, facts: fields before and after the change as JSON types.
+    """
+    item, is_new = ReviewItem.objects.get_or_create(
+        product_id=product_id,
+        field=ReviewItem.IDENTITY,
+        source=source,
+        closed_at=None,
+        defaults={
+            "previous_source_value": dict(former_facts),
+            "current_source_value": dict(facts),
+        },
+    )
+    if not is_new:
+        item.current_source_value = dict(facts)
+        item.save(update_fields=["current_source_value"])
 
 
 def keep_locked_value(*, item: ReviewItem, by: AbstractBaseUser) -> None:

@@ -40,6 +40,7 @@ _MILLIGRAM_UNITS: dict[str | None, PotencyUnit] = {
 _PERCENT_COLUMN = {"column": "%"}
 _MAX_QUOTED_LENGTH = 60
 _MAX_UNIT_COUNT = 10_000
+_MAX_RAW_LENGTH = 100
 _SHARE_BEHIND_NAME = re.compile(r"\s*[-–:(]?\s*[<>~]?\s*[\d.,]+\s*(?:%|mg/g)\s*\)?\s*$")
 
 
@@ -107,6 +108,8 @@ def clean_listing(record: ProductRecord) -> CleanListing:
         ),
         name=name.name,
         raw_name=_collapse_spaces(record.name),
+        raw_category=_collapse_spaces(record.category)[:_MAX_RAW_LENGTH],
+        raw_size=_collapse_spaces(f"{record.size} {record.unit_count}")[:_MAX_RAW_LENGTH],
         brand=brand or name.brand,
         producer=clean_text(record.producer, field="producer") or None,
         sku=sku.value,

@@ -25,7 +25,7 @@ from config.embedded.stack import ROOT
 from tests.bench.comparison import Comparison, measure_seconds
 
 SIZE = 30_000
-_CODE = "bench-list"
+CODE = "bench-list"
 _REGISTRY = ROOT / "tests" / "samples" / "suppliers" / "registry.csv"
 # Category by a word in the list's category; the first match counts.
 _CATEGORIES = {
@@ -87,8 +87,8 @@ def measure(
         memory = Comparison(name="memory of a process", unit="MB", limit=500, is_ceiling=True)
         shares = {name: Comparison(name=f"share of time, {name}", unit="%") for name in _PHASES}
         for _ in range(rounds):
-            single = _run(file, mapping, helpers=0)
-            double = _run(file, mapping, helpers=1)
+            single = run_list(file, mapping, helpers=0)
+            double = run_list(file, mapping, helpers=1)
             alone.ratios.append(single["rows"] / single["seconds"])
             both.ratios.append(double["rows"] / double["seconds"])
             copied.ratios.append(double["copy_seconds"] / double["seconds"])
@@ -135,7 +135,8 @@ def _category(text: str) -> str:
     return next(category for word, category in _CATEGORIES.items() if word in text.lower())
 
 
-def _run(file: Path, mapping: dict[str, Any], *, helpers: int) -> dict[str, Any]:
+def run_list(file: Path, mapping: dict[str, Any], *, helpers: int) -> dict[str, Any]:
+    """Run a list in a process of its own with `helpers` others; return rows, seconds, megabytes."""
     job = json.dumps({"file": str(file), "mapping": mapping, "helpers": helpers})
     command = [sys.executable, "-m", "tests.bench.pipeline", "run"]
     completed = subprocess.run(
@@ -190,7 +191,7 @@ def _run_in_process(job: dict[str, Any]) -> dict[str, Any]:
             _pipe(helper.stdin).flush()
 
     started = time.perf_counter()
-    run = run_source(pipeline, code=_CODE, start_helpers=start_helpers)
+    run = run_source(pipeline, code=CODE, start_helpers=start_helpers)
     spent = time.perf_counter() - started
     for helper in helpers:
         helper.communicate()
@@ -229,9 +230,9 @@ def _prepare(job: dict[str, Any]) -> None:
         cursor.execute(
             "TRUNCATE supplier_listings, products, runs, quarantined_records, raw_records CASCADE"
         )
-    CatalogSource.objects.filter(pk=_CODE).delete()
+    CatalogSource.objects.filter(pk=CODE).delete()
     row = CatalogSource(
-        code=_CODE, label="Bench", kind=CatalogSource.Kind.SHEET, mapping=job["mapping"]
+        code=CODE, label="Bench", kind=CatalogSource.Kind.SHEET, mapping=job["mapping"]
     )
     with open(job["file"], "rb") as file:
         row.file.save("bench.csv", File(file))

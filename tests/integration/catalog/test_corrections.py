@@ -25,7 +25,7 @@ from config.errors import BadInput
 from mlops.models import Operation, RowChange
 
 pytestmark = pytest.mark.django_db(transaction=True)
-GTIN = "00628110000129"
+GTIN = "00628110000125"
 
 
 def make_listing(source: str = "ocs", external_id: str = "1", **fields: Any) -> CleanListing:

@@ -10,7 +10,7 @@ _MIN_NAME_SIMILARITY = 70
 
 
 class Identified(Protocol):
-    """What tells products under one identifier apart."""
+    """Attributes by which products under one identifier are distinguished."""
 
     @property
     def name(self) -> str: ...

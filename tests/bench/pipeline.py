@@ -136,7 +136,7 @@ def _category(text: str) -> str:
 
 
 def run_list(file: Path, mapping: dict[str, Any], *, helpers: int) -> dict[str, Any]:
-    """Run a list in a process of its own with `helpers` others; return rows, seconds, megabytes."""
+    """Run a list in a new process with `helpers` others; return rows, seconds and megabytes."""
     job = json.dumps({"file": str(file), "mapping": mapping, "helpers": helpers})
     command = [sys.executable, "-m", "tests.bench.pipeline", "run"]
     completed = subprocess.run(

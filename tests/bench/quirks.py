@@ -2,7 +2,7 @@
 Feed with all quirks of suppliers' files at random: every row accounted for, no wrong value.
 
 A seeded list of `--size` rows with the truth of each (`tests/samples/quirky_feed.py`) runs through
-a sheet source in a process of its own. Limits: no row unaccounted for, no wrong value, no known
+a sheet source in a new process. Limits: no row unaccounted for, no wrong value, no known
 value left open.
 """
 

@@ -17,6 +17,7 @@ import numpy as np
 from django.db import transaction
 from django.db.backends.postgresql.psycopg_any import NumericRange
 from django.db.models import F
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from customers.models import CustomerProfile, Purchase
@@ -100,12 +101,12 @@ def _purchase_lines(customer: CustomerProfile, now: datetime) -> Sequence[Mappin
     ).order_by("-purchased_at", "quantity")
     return list(
         rows.values(
-            "product_id",
             "store_id",
             "order_id",
             "purchased_at",
             "quantity",
             "unit_price",
+            effective_product=Coalesce("product__merged_into_id", "product_id"),
             thc=F("product__thc_percentage"),
             cbd=F("product__cbd_percentage"),
             strain_type=F("product__strain_type"),
@@ -143,18 +144,18 @@ def _net_of_returns(
     """
     Return the purchase lines, newest first, with what the customer kept of each.
 
-    A return takes units from the newest purchases of the same product before it; a return without
-    a purchase counts for nothing.
+    A return takes units from the newest purchases of the same product before it, where merged
+    products are the same; a return without a purchase counts for nothing.
     """
     returned: Counter[UUID] = Counter()
     net_lines: list[tuple[Mapping[str, Any], int]] = []
     for line in lines:
         quantity = line["quantity"]
         if quantity < 0:
-            returned[line["product_id"]] -= quantity
+            returned[line["effective_product"]] -= quantity
             continue
-        taken = min(quantity, returned[line["product_id"]])
-        returned[line["product_id"]] -= taken
+        taken = min(quantity, returned[line["effective_product"]])
+        returned[line["effective_product"]] -= taken
         if quantity > taken:
             net_lines.append((line, quantity - taken))
     return net_lines

@@ -137,6 +137,23 @@ def test_preferences_are_derived_from_purchases(
     assert customer.preferred_thc_range.upper == Decimal("18.1")
 
 
+def test_return_of_a_merged_product_cancels_the_purchase_of_the_product_it_was_merged_into(
+    customer: CustomerProfile, products: list[Product]
+) -> None:
+    _give_consents(customer, "history", "profiling")
+    merged, survivor, other = products[:3]
+    Product.objects.filter(pk=merged.pk).update(merged_into=survivor)
+    _create_purchase(customer, other, order_id="1", days_ago=4)
+    _create_purchase(customer, survivor, order_id="2", days_ago=3)
+    PurchaseFactory.create(order_id="3", customer=customer, product=merged, quantity=-1, days_ago=1)
+    CustomerProfile.objects.filter(pk=customer.pk).update(is_due=True)
+
+    derive_preferences()
+
+    customer.refresh_from_db()
+    assert (customer.purchase_frequency, customer.avg_spending) == (1, other.price)
+
+
 def test_stated_preferences_take_precedence_over_derived_ones(
     customer: CustomerProfile, products: list[Product]
 ) -> None:

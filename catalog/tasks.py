@@ -12,7 +12,7 @@ from mlops.pipelines.runner import process_landed_runs, process_remaining_bundle
 from mlops.pipelines.tasks import pipeline_task
 
 
-@pipeline_task(queue="ingest")
+@pipeline_task()
 def sync_catalog() -> dict[str, int]:
     """Start a task for each enabled source without its own schedule."""
     sources = sources_of_daily_sync()
@@ -21,34 +21,34 @@ def sync_catalog() -> dict[str, int]:
     return {"started": len(sources)}
 
 
-@pipeline_task(queue="ingest", soft_time_limit=1800)
+@pipeline_task(soft_time_limit=1800)
 def sync_source(*, code: str, accept: bool = False) -> dict[str, int]:
     """Fetch and process one source. accept: proceed despite an objection of the feed guard."""
     run = run_source(
         pipeline_for(get_source(code)),
         code=code,
         accept=accept,
-        start_helpers=lambda run: help_process_run.delay(run_id=str(run.pk)),
+        start_helpers=lambda run: process_run_bundles.delay(run_id=str(run.pk)),
     )
     return _run_counts(run)
 
 
-@pipeline_task(queue="ingest", soft_time_limit=1800)
-def help_process_run(*, run_id: str) -> dict[str, int]:
+@pipeline_task(soft_time_limit=1800)
+def process_run_bundles(*, run_id: str) -> dict[str, int]:
     """Process bundles of a run concurrently with the worker that started it."""
     run = get_run(run_id)
     pipeline = pipeline_for(get_source(run.source))
     return {"bundles": process_remaining_bundles(pipeline, run)}
 
 
-@pipeline_task(queue="ingest", soft_time_limit=1800)
+@pipeline_task(soft_time_limit=1800)
 def dry_run_catalog_source(*, code: str) -> dict[str, int]:
     """Run a source without writing; the report is stored as a run with `is_dry_run`."""
     pipeline = pipeline_for(get_source(code))
     return _run_counts(save_dry_run(dry_run_source(pipeline, code=code)))
 
 
-@pipeline_task(queue="ingest", soft_time_limit=1800)
+@pipeline_task(soft_time_limit=1800)
 def match_products() -> dict[str, int]:
     """Match new and changed products: merge the same ones, put uncertain pairs up for review."""
     result = duplicates.match_products()
@@ -60,31 +60,31 @@ def match_products() -> dict[str, int]:
     }
 
 
-@pipeline_task(queue="default", soft_time_limit=600)
+@pipeline_task(soft_time_limit=600)
 def read_product_import(*, import_id: str) -> dict[str, int]:
     """Read an uploaded product sheet and store the preview of its import."""
     return product_imports.read_import(import_id=UUID(import_id))
 
 
-@pipeline_task(queue="default", soft_time_limit=600)
+@pipeline_task(soft_time_limit=600)
 def run_product_import(*, import_id: str) -> dict[str, int]:
     """Write a confirmed import of a product sheet."""
     return product_imports.run_import(import_id=UUID(import_id))
 
 
-@pipeline_task(queue="default")
+@pipeline_task()
 def expire_product_imports() -> dict[str, int]:
     """Delete uploaded product sheets and previews that have expired."""
     return {"expired": product_imports.expire_imports()}
 
 
-@pipeline_task(queue="default")
+@pipeline_task()
 def refresh_search_words() -> dict[str, int]:
     """Recount the products that contain each search word."""
     return {"words": search_vocabulary.refresh_search_words()}
 
 
-@pipeline_task(queue="ingest")
+@pipeline_task()
 def process_raw_records(*, limit: int = 500) -> dict[str, int]:
     """Process the raw records of interrupted runs."""
     finished = (process_landed_runs(pipeline, limit=limit) for pipeline in PIPELINES.values())

@@ -1,8 +1,8 @@
 """
 The Celery application of Celery beat: `celery -A config.beat beat`.
 
-Beat sends tasks by name, to the queue of their row. Without their modules, which import the
-catalogue, the encoders and numpy, it needs 40 MB less.
+Beat sends tasks by name, to the queue of their row or route. Without their modules, which import
+the catalogue, the encoders and numpy, it needs 40 MB less.
 """
 
 import os

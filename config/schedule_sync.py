@@ -21,8 +21,6 @@ def install_schedule(**_signal: Any) -> int:
         crontab, _ = CrontabSchedule.objects.get_or_create(
             minute=entry["minute"], hour=entry["hour"], timezone=entry["timezone"]
         )
-        PeriodicTask.objects.create(
-            name=name, task=entry["task"], crontab=crontab, queue=entry["queue"]
-        )
+        PeriodicTask.objects.create(name=name, task=entry["task"], crontab=crontab)
         created += 1
     return created

@@ -5,19 +5,19 @@ from customers.services import consents, preferences
 from mlops.pipelines.tasks import pipeline_task
 
 
-@pipeline_task(queue="default")
+@pipeline_task()
 def derive_preferences() -> dict[str, int]:
     """Derive the preferences of customers with new purchases."""
     return {"derived": preferences.derive_due_preferences()}
 
 
-@pipeline_task(queue="default")
+@pipeline_task()
 def complete_withdrawals() -> dict[str, int]:
     """Delete data without consent that a legal hold retained, once the hold has ended."""
     return {"removals": consents.complete_withdrawals()}
 
 
-@pipeline_task(queue="default", soft_time_limit=540)
+@pipeline_task(soft_time_limit=540)
 def update_recommendation_statistics() -> dict[str, int]:
     """Update co-purchase neighbors and popularity."""
     neighbors = statistics.update_product_neighbors()
@@ -25,7 +25,7 @@ def update_recommendation_statistics() -> dict[str, int]:
     return {"neighbors": neighbors, "popularity": popularity}
 
 
-@pipeline_task(queue="default", soft_time_limit=540)
+@pipeline_task(soft_time_limit=540)
 def update_repeat_statistics() -> dict[str, int]:
     """Update orders per buyer, discovery ratio and segment shares."""
     return {"products": statistics.update_repeat_statistics()}

@@ -7,49 +7,49 @@ from mlops.quality import alerts, freshness, integrity_check, rules
 from mlops.streams.publisher import publish_due_events
 
 
-@pipeline_task(queue="default", soft_time_limit=1800)
+@pipeline_task(soft_time_limit=1800)
 def check_quality() -> dict[str, int]:
     """Check all rows against the quality rules."""
     return rules.check_quality()
 
 
-@pipeline_task(queue="default")
+@pipeline_task()
 def check_freshness() -> dict[str, int]:
     """Alert about sources without recent data."""
     return freshness.check_freshness()
 
 
-@pipeline_task(queue="default", soft_time_limit=1800)
+@pipeline_task(soft_time_limit=1800)
 def check_integrity() -> dict[str, int]:
     """Compare all sealed rows with their seals."""
     return {"breaches": len(integrity_check.check_integrity())}
 
 
-@pipeline_task(queue="default")
+@pipeline_task()
 def notify_alerts() -> dict[str, int]:
     """Send new alerts by e-mail and webhook."""
     return {"sent": alerts.notify_alerts()}
 
 
-@pipeline_task(queue="default")
+@pipeline_task()
 def make_partitions() -> dict[str, int]:
     """Create the partitions of this month and the next three."""
     return {"created": partitions.make_partitions()}
 
 
-@pipeline_task(queue="default", soft_time_limit=1800)
+@pipeline_task(soft_time_limit=1800)
 def sweep_retention() -> dict[str, int]:
     """Delete rows whose retention period is over."""
     return {sweep.rule: sweep.deleted for sweep in retention.sweep()}
 
 
-@pipeline_task(queue="default", soft_time_limit=1800)
+@pipeline_task(soft_time_limit=1800)
 def finish_erasures() -> dict[str, int]:
     """Repeat unfinished erasures."""
     return erasure.finish_erasures()
 
 
-@pipeline_task(queue="default", soft_time_limit=55)
+@pipeline_task(soft_time_limit=55)
 def publish_events() -> dict[str, int]:
     """Publish the events of the outbox; without Kafka only report that it is not configured."""
     if not is_configured():

@@ -15,7 +15,7 @@ from vectors.selectors import index_by_id
 log = structlog.get_logger(__name__)
 
 
-@pipeline_task(queue="embed", soft_time_limit=900)
+@pipeline_task(soft_time_limit=900)
 def index_due_vectors() -> dict[str, int]:
     """Index the due rows of every collection; one that cannot be built does not stop the others."""
     counts: Counter[str] = Counter(claimed=0, encoded=0, deleted=0)
@@ -27,7 +27,7 @@ def index_due_vectors() -> dict[str, int]:
     return dict(counts)
 
 
-@pipeline_task(queue="embed", soft_time_limit=1800)
+@pipeline_task(soft_time_limit=1800)
 def reconcile_vectors(*, collection: str = "") -> dict[str, int]:
     """
     Compare vectors with rows and Milvus and repair the differences.
@@ -47,7 +47,7 @@ def reconcile_vectors(*, collection: str = "") -> dict[str, int]:
     return differences
 
 
-@pipeline_task(queue="embed", soft_time_limit=3600)
+@pipeline_task(soft_time_limit=3600)
 def rebuild_vectors(*, collection: str, index_type: str = "") -> dict[str, int]:
     """Build a new index and let it serve; do nothing while another process builds one."""
     try:
@@ -58,13 +58,13 @@ def rebuild_vectors(*, collection: str, index_type: str = "") -> dict[str, int]:
     return counts
 
 
-@pipeline_task(queue="embed", soft_time_limit=3600)
+@pipeline_task(soft_time_limit=3600)
 def rebuild_outdated_indexes() -> dict[str, int]:
     """Schedule a rebuild of every index whose fingerprint is not the current one."""
     return {"scheduled": _schedule_rebuilds(list(entities()))}
 
 
-@pipeline_task(queue="embed", soft_time_limit=1800)
+@pipeline_task(soft_time_limit=1800)
 def roll_back_index(*, index_id: str) -> dict[str, int]:
     """Let a retired index serve again; do nothing while another process builds one."""
     index = index_by_id(index_id)

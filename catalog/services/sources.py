@@ -41,7 +41,6 @@ def _save_schedule(source: CatalogSource) -> None:
             "task": _TASK,
             "crontab": source.schedule,
             "kwargs": json.dumps({"code": source.code}),
-            "queue": "ingest",
             "enabled": source.is_enabled,
         },
     )

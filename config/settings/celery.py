@@ -6,6 +6,18 @@ CELERY_BROKER_URL = ENV.redis_url
 CELERY_RESULT_BACKEND = ENV.redis_url
 CELERY_RESULT_EXPIRES = 86_400
 CELERY_TASK_DEFAULT_QUEUE = "default"
+# By task name: exact names first, then the first pattern that matches. These are not attributes of
+# the tasks because Celery beat sends tasks by name and does not import them. The queue of a
+# schedule row, if staff set one, takes precedence.
+CELERY_TASK_ROUTES = {
+    "catalog.tasks.refresh_search_words": {"queue": "default"},
+    # Staff wait for imports of product sheets.
+    "catalog.tasks.*_product_import*": {"queue": "default"},
+    "catalog.tasks.*": {"queue": "ingest"},
+    "customers.tasks.*": {"queue": "default"},
+    "mlops.tasks.*": {"queue": "default"},
+    "vectors.tasks.*": {"queue": "embed"},
+}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -10,9 +10,11 @@ from celery import shared_task
 _GRACE_SECONDS = 30
 
 
-def pipeline_task(*, queue: str, soft_time_limit: int = 300) -> Callable[[Callable[..., Any]], Any]:
+def pipeline_task(*, soft_time_limit: int = 300) -> Callable[[Callable[..., Any]], Any]:
     """
-    Make a function a task with a queue and time limits (seconds).
+    Make a function a task with time limits (seconds).
+
+    CELERY_TASK_ROUTES names the queue of each task.
 
     The function must be safe to repeat: a task whose worker was killed is delivered again. Raises
     TypeError for a function with parameters that are not keyword-only.
@@ -28,7 +30,6 @@ def pipeline_task(*, queue: str, soft_time_limit: int = 300) -> Callable[[Callab
             return function(**arguments)
 
         return shared_task(
-            queue=queue,
             soft_time_limit=soft_time_limit,
             time_limit=soft_time_limit + _GRACE_SECONDS,
             acks_late=True,

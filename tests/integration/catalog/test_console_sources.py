@@ -194,7 +194,6 @@ def test_source_with_a_schedule_gets_a_periodic_task_instead_of_the_daily_sync(
     task = tasks.get()
     assert task.crontab == crontab
     assert task.kwargs == '{"code": "ocs"}'
-    assert task.queue == "ingest"
     assert task.enabled
     assert CatalogSource.objects.filter(is_enabled=True, schedule=None).count() == 1
 

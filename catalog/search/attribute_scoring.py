@@ -5,7 +5,12 @@ from typing import Any
 from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
-from catalog.reference.synonyms import narrower_phrases, synonym_groups, terpenes_by_aroma
+from catalog.reference.synonyms import (
+    group_by_phrase,
+    narrower_phrases,
+    synonym_groups,
+    terpenes_by_aroma,
+)
 from catalog.search.parsed_query import QueryTerm
 from catalog.search.stems import build_tsquery
 
@@ -21,11 +26,16 @@ _AMONG_MATCHES_SQL = "products.id IN (SELECT products_matching(%s::tsquery))"
 NAME_LABEL = "A"
 """Weight label of names in `search_document`; see `write_documents`."""
 _ANY_LABEL = "D"
+_BRAND_LABEL = "B"
 
 _MAX_MILD_THC = 20.0
 _MIN_STRONG_THC = 20.0
 _MIN_CBD = 1.5
 _MIN_CBD_HIGH = 4.0
+_MAX_TRACE_THC = 1.0
+SIZE_TYPES = ("weight_grams", "volume_ml", "unit_count")
+"""Terms of a package size: beside a product's name, other sizes of it are worth showing."""
+_SUPERLATIVES = ("highest", "lowest", "cheapest", "dearest")
 # A product meets a ratio when its own ratio of THC to CBD is within this factor.
 _RATIO_FACTOR = 2.0
 _STRAIN_TYPES = {
@@ -51,6 +61,28 @@ coalesce(
 _CHEAPNESS_SQL = """
 1 / (1 + coalesce(price / nullif(weight_grams, 0), 20) / 6 + coalesce(price, 200) / 60)
 """
+# Strictly increasing scales of 0 to 1, for superlatives; percentages rank above milligrams.
+_STRENGTH_SQL = {
+    "thc": """
+coalesce(0.5 + thc_percentage_high / 250, 0.5 * thc_mg / (thc_mg + 100), 0)
+""",
+    "cbd": """
+coalesce(0.5 + nullif(cbd_percentage_high, 0) / 250, 0.5 * cbd_mg / (cbd_mg + 100), 0)
+""",
+}
+_WEAKNESS_SQL = """
+coalesce(1 - thc_percentage_high / 120, 100 / (thc_mg + 100), 0)
+"""
+_PRICE_SQL = "coalesce(price / (price + 60.0), 0)"
+_LOW_PRICE_SQL = "coalesce(60.0 / (price + 60.0), 0)"
+# Falls with the distance from the amount named, as a share of it.
+_MAX_MILLIGRAMS = 100_000
+_CONTENT_SQL = """
+coalesce({cannabinoid}_mg / nullif(unit_count, 0) BETWEEN %s AND %s, false)
+OR coalesce(category IN ('vapes', 'extracts')
+  AND {cannabinoid}_percentage * weight_grams * 10 BETWEEN %s AND %s, false)
+"""
+_NEARNESS_SQL = "coalesce(1 / (1 + 4 * abs({column} - %s::float8) / %s::float8), 0.05)"
 
 
 def term_condition(term: QueryTerm) -> Q | None:
@@ -59,10 +91,12 @@ def term_condition(term: QueryTerm) -> Q | None:
     return ~condition if condition is not None and term.is_negated else condition
 
 
-def _positive_condition(term: QueryTerm) -> Q | None:  # noqa: PLR0911  # one return per term type
+def _positive_condition(term: QueryTerm) -> Q | None:  # noqa: PLR0911, PLR0912  # by type
     match term.type:
-        case "price" | "thc_mg" | "cbd_mg" | "weight_grams" | "volume_ml" | "unit_count":
+        case "price" | "weight_grams" | "volume_ml" | "unit_count":
             return _between(term.type, term)
+        case "thc_mg" | "cbd_mg":
+            return _milligrams(term)
         case "thc_percentage" | "cbd_percentage":
             return _potency(term)
         case "strain_type":
@@ -72,19 +106,27 @@ def _positive_condition(term: QueryTerm) -> Q | None:  # noqa: PLR0911  # one re
             phrases = synonym_groups().get(_CATEGORY_GROUPS.get(term.value, ""), ())
             in_category = Q(category=term.value)
             return in_category | _is_named(phrases) if phrases else in_category
-        case "strength":
-            if term.value == "low":
-                return Q(thc_percentage_high__lte=_MAX_MILD_THC)
+        case "strength" if term.value == "none":
+            return _without_thc()
+        case "strength" if term.value == "low":
+            return Q(thc_percentage_high__lte=_MAX_MILD_THC)
+        case "strength" if term.value == "high":
             return Q(thc_percentage__gte=_MIN_STRONG_THC)
-        case "cbd_rich":
+        case "cbd_rich" if term.value != "highest":
             min_cbd = _MIN_CBD_HIGH if term.value == "high" else _MIN_CBD
             return Q(cbd_percentage__gte=min_cbd) | Q(cbd_mg__gte=min_cbd) | _is_named(("cbd",))
         case "ratio":
             return _in_ratio(term) | _is_named((term.value.replace(":", " "),))
         case "parent":
             return _is_named((term.value,), _ANY_LABEL)
+        case "name":
+            group = group_by_phrase().get(term.value, "")
+            phrases = synonym_groups().get(group, (term.value,))
+            return _is_named(phrases) | _is_named(phrases, _BRAND_LABEL)
         case "terpene" if term.is_negated:
             return Q(terpenes__contains=[term.value])
+        case "terpene":
+            return Q(terpenes__contains=[term.value]) | _is_named((term.value.replace("_", " "),))
         case "aroma" if term.is_negated:
             return Q(terpenes__overlap=list(terpenes_by_aroma()[term.value])) | _is_named(
                 synonym_groups()[term.value]
@@ -92,7 +134,7 @@ def _positive_condition(term: QueryTerm) -> Q | None:  # noqa: PLR0911  # one re
     return None
 
 
-def term_relevance(term: QueryTerm) -> Sql | None:  # noqa: PLR0911  # one return per term type
+def term_relevance(term: QueryTerm) -> Sql | None:  # noqa: PLR0911, PLR0912  # by type
     """Return SQL for how well a product meets the term, 0 to 1; None for terms met or not met."""
     if term.is_negated:
         return None
@@ -106,17 +148,36 @@ def term_relevance(term: QueryTerm) -> Sql | None:  # noqa: PLR0911  # one retur
             return _TERPENE_SQL, [term.value]
         case "aroma":
             return _aroma_relevance(term.value)
-        case "strength" if term.value == "low":
+        case "strength" if term.value == "highest":
+            return _STRENGTH_SQL["thc"], []
+        case "strength" if term.value == "lowest":
+            return _WEAKNESS_SQL, []
+        case "strength" if term.value in ("low", "none"):
             return "1 - least(coalesce(thc_percentage_high, thc_mg, 30) / 30.0, 1)", []
         case "strength":
             return "least(coalesce(thc_percentage_high, thc_mg, 0) / 30.0, 1)", []
+        case "cbd_rich" if term.value == "highest":
+            return _STRENGTH_SQL["cbd"], []
         case "cbd_rich":
             return "least(coalesce(cbd_percentage_high, cbd_mg, 0) / 12.0, 1)", []
         case "thc_percentage" | "cbd_percentage":
             return _range_overlap(term)
+        case "cheap" if term.value == "cheapest":
+            return _LOW_PRICE_SQL, []
+        case "cheap" if term.value == "dearest":
+            return _PRICE_SQL, []
         case "cheap":
             return _CHEAPNESS_SQL, []
+        case "price" | "weight_grams" | "volume_ml" | "unit_count" if term.target_value:
+            nearness = _NEARNESS_SQL.format(column=term.type)
+            return nearness, [term.target_value, term.target_value]
     return None
+
+
+def is_order(term: QueryTerm) -> bool:
+    """Return whether the term sets the order: "strongest", or the nearest to a price."""
+    is_near_price = term.type == "price" and term.target_value is not None
+    return term.value in _SUPERLATIVES or (is_near_price and not term.is_negated)
 
 
 def _is_named(phrases: tuple[str, ...], label: str = NAME_LABEL) -> Q:
@@ -131,6 +192,29 @@ def _between(column: str, term: QueryTerm) -> Q:
     if term.max_value is not None:
         condition &= Q(**{f"{column}__lte": term.max_value})
     return condition
+
+
+def _milligrams(term: QueryTerm) -> Q:
+    """
+    Compare the milligrams of a package, or of each of its pieces, with the bounds of a term.
+
+    An upper bound alone applies to the package. Products labeled in percent have their content
+    computed from the weight.
+    """
+    condition = _between(term.type, term)
+    if term.max_value is None or term.min_value is not None:
+        bounds = (term.min_value or 0, term.max_value or _MAX_MILLIGRAMS)
+        cannabinoid = term.type.removesuffix("_mg")
+        content = _CONTENT_SQL.format(cannabinoid=cannabinoid)
+        condition |= Q(RawSQL(content, [*bounds, *bounds], BooleanField()))
+    return condition
+
+
+def _without_thc() -> Q:
+    """Return the condition of at most traces of THC; a label of CBD alone counts."""
+    is_traces = Q(thc_percentage_high__lte=_MAX_TRACE_THC)
+    is_traces |= Q(thc_percentage_high=None, thc_mg__lte=_MAX_TRACE_THC)
+    return is_traces | Q(thc_percentage_high=None, thc_mg=None, cbd_mg__gt=0)
 
 
 def _potency(term: QueryTerm) -> Q:

@@ -13,6 +13,7 @@ from catalog.search.normalize import compact_key, words_of
 _MAX_MATCHES = 50
 # Priorities of exact matches, the best first.
 _BY_NUMBER, _BY_BRAND_AND_NAME, _BY_NAME = 1, 2, 3
+_MIN_PART_DIGITS = 5
 
 
 def promote_exact_matches(
@@ -67,11 +68,24 @@ def promote_exact_matches(
 
 
 def _merge_keys_by_number(text: str) -> set[str]:
-    """Return the merge keys of products with this SKU or GTIN, ours or in any source's listing."""
+    """
+    Return the merge keys of products with this SKU or GTIN, ours or in any source's listing.
+
+    At least five digits are also the beginning of a number, with or without its leading zeros, when
+    none is the whole of it.
+    """
     if " " in text or not any(map(str.isdigit, text)):
         return set()
     skus = {text, text.upper(), text.strip("_")}
-    has_number = Q(sku__in=skus) | Q(gtin=gtin_query(text))
+    keys = _merge_keys_of(Q(sku__in=skus) | Q(gtin=gtin_query(text)))
+    digits = text.lstrip("0")
+    if keys or not text.isdigit() or len(digits) < _MIN_PART_DIGITS:
+        return keys
+    pattern = f"^0*{digits}"
+    return _merge_keys_of(Q(sku__regex=pattern) | Q(gtin__regex=pattern))
+
+
+def _merge_keys_of(has_number: Q) -> set[str]:
     own = Product.objects.filter(has_number).values_list("merge_key", flat=True)
     listed = SupplierListing.objects.filter(has_number).values_list("merge_key", flat=True)
     keys = {*own[:_MAX_MATCHES], *listed[:_MAX_MATCHES]}

@@ -21,6 +21,19 @@ PART_WEIGHTS = {"A": 1.0, "B": 0.9, "C": 0.7, "D": 0.45}
 SYNONYM_WEIGHT = 0.75
 _MIN_SPELLING_SIMILARITY = 0.68
 _MIN_CORRECTED_LENGTH = 4
+# Words this short are corrected only where two of their letters are swapped: any of them is one
+# letter from an unrelated word.
+_MAX_SHORT_LENGTH = 4
+# Words of everyday English and French that name nothing in a catalogue and are no misspellings.
+_EVERYDAY_WORDS_TEXT = """
+pain pains painful sleep sleepy sleeping stress stressed anxiety anxious relax relaxing relaxed
+calm energy energetic focus creative happy hungry nausea headache migraine arthritis back
+insomnia party night morning evening weekend friends movie music beach workout yoga gift
+birthday beginner beginners first time douleur douleurs sommeil dormir anxiete detente relaxer
+calme energie concentration creatif heureux faim nausee migraine arthrite insomnie fete soir
+soiree matin nuit amis film musique plage cadeau anniversaire debutant debutants
+"""
+_EVERYDAY_WORDS = frozenset(_EVERYDAY_WORDS_TEXT.split())
 _MAX_LENGTH_DIFFERENCE = 2
 _MAX_ALIAS_WORDS = 4
 # Words that match no product; a word that shares a stem with a product is not a spelling error.
@@ -128,7 +141,9 @@ def correct_spelling(text: str, *, words: Sequence[str], frequencies: Mapping[st
         if len(word) >= _MIN_CORRECTED_LENGTH and not any(map(str.isdigit, word))
     ]
     unknown = [
-        word for word in correctable if word not in frequencies and word not in group_by_phrase()
+        word
+        for word in correctable
+        if word not in frequencies and word not in group_by_phrase() and word not in _EVERYDAY_WORDS
     ]
     if not frequencies.get("") or not unknown:
         return text
@@ -145,12 +160,18 @@ def _nearest_words(unknown: Sequence[str]) -> dict[str, str]:
     nearest: dict[str, str] = {}
     for word in unmatched:
         best = _most_similar_word(word)
-        if (
-            best
-            and DamerauLevenshtein.normalized_similarity(word, best) >= _MIN_SPELLING_SIMILARITY
-        ):
+        if best and _is_misspelling(word, best):
             nearest[word] = best
     return nearest
+
+
+def _is_misspelling(word: str, correction: str) -> bool:
+    """Whether a word is near enough to a correction, which is a word of its own."""
+    if len(correction) < _MIN_CORRECTED_LENGTH:
+        return False
+    if len(word) <= _MAX_SHORT_LENGTH:
+        return sorted(word) == sorted(correction)
+    return DamerauLevenshtein.normalized_similarity(word, correction) >= _MIN_SPELLING_SIMILARITY
 
 
 def _most_similar_word(word: str) -> str | None:

@@ -19,8 +19,21 @@ sur te tu un une veux vous y cherche voudrais aimerais quelque chose produit pro
 products cannabis weed pot stuff item items good bon bonne best meilleur meilleurs like comme same
 type sorte kind style avoir gout saveur flavor flavour flavored flavoured aroma arome aromes taste
 tasting smell smelling notes note odeur strain strains variete varietes terpene terpenes high low
-rich riche riches eleve elevee haut haute faible dominant dominante dominance mais pas trop tres not
-very too no sans under over moins plus sent smells senteur
+rich riche riches eleve elevee haut haute faible dominant dominante dominance mais pas trop tres
+not very too no sans under over moins plus sent smells senteur whats got get gimme gonna wanna
+would could should will be being been am was were has had did does doing done who whom when where
+why how here help hi hello hey bonjour allo salut thanks thank merci svp stp pls plz just really
+quite kinda sorta maybe also only even around about near into onto out up off so such then if
+whether however buy buying purchase order sell selling carry carrying stock available option
+options choice recommend recommendation suggest suggestion gave today tonight right now yours yall
+guys folks dude one ones thing things everything nothing without never neither nor either other
+except votre vos ton ta tes notre nos toi lui eux elles ils suis es sommes etes etais etait ete
+etre ai avons avez ont aviez auriez aurais aurait aurez peux peut pouvez pourrais pourriez veut
+voulez voudrait cherchez recherche besoin faut faudrait montre montrez montrer donnez donner trouve
+trouver acheter achete vends vendez vendre disponible disponibles recommande recommandez suggere
+suggerez conseille conseillez choses truc trucs affaire affaires autre autres aucun aucune ni
+jamais sauf autour environ vers chez donc alors puis ben bin pis faque icitte bas aussi juste
+vraiment beaucoup peu ici tout tous toute toutes t kekchose pantoute
 """
 STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 

@@ -23,6 +23,7 @@ TermType = Literal[
     "cheap",
     "similar_to",
     "parent",
+    "name",
 ]
 
 
@@ -32,14 +33,15 @@ class QueryTerm:
     One interpreted part of a query.
 
     matched_text: the words of the query it was read from. min_value, max_value: bounds in the unit
-    of the type (CAD, percent by mass, mg, g, ml, units). value: the controlled word, such as a
-    category.
+    of the type (CAD, percent by mass, mg, g, ml, units). target_value: the amount named between the
+    bounds, the nearest of which ranks first. value: the controlled word, such as a category.
     """
 
     type: TermType
     matched_text: str
     min_value: float | None = None
     max_value: float | None = None
+    target_value: float | None = None
     value: str = ""
     is_negated: bool = False
 

@@ -3,16 +3,21 @@
 import re
 from collections.abc import Iterable
 
-from catalog.search.amount_rules import potency_rules, price_rules, size_rules
+from catalog.search.amount_rules import normalize_notation, potency_rules, price_rules, size_rules
 from catalog.search.normalize import STOP_WORDS, normalize_text, words_of
 from catalog.search.parsed_query import ParsedQuery, QueryTerm, TermRule
-from catalog.search.preference_rules import name_rules, phrase_rule, strength_rules
+from catalog.search.preference_rules import (
+    excluded_name_rule,
+    is_form_phrase,
+    name_rules,
+    phrase_rule,
+    strength_rules,
+)
 
 __all__ = ["ParsedQuery", "QueryTerm", "parse_query"]
 
-# Words of these terms are also matched as text: Lemon Haze is a name, and limonene is in search
-# documents.
-_TYPES_MATCHED_AS_TEXT = ("aroma", "terpene")
+# Words of these terms are also matched as text: Lemon Haze is a name.
+_TYPES_MATCHED_AS_TEXT = ("aroma",)
 # Narrower rules first: a rule removes the text it matches before the next one runs.
 _RULES: tuple[TermRule, ...] = (
     *name_rules(),
@@ -21,6 +26,7 @@ _RULES: tuple[TermRule, ...] = (
     *size_rules(),
     *strength_rules(),
     phrase_rule,
+    excluded_name_rule,
 )
 
 
@@ -32,7 +38,7 @@ def parse_query(text: str, *, ignored_keys: Iterable[str] = ()) -> ParsedQuery:
     words again; the text of a rejected number is dropped.
     """
     ignored = set(ignored_keys)
-    remaining = " " + re.sub(r"\s+", " ", normalize_text(text)) + " "
+    remaining = " " + re.sub(r"\s+", " ", normalize_text(normalize_notation(text))) + " "
     terms: list[QueryTerm] = []
     restored: list[str] = []
     for rule in _RULES:
@@ -42,7 +48,7 @@ def parse_query(text: str, *, ignored_keys: Iterable[str] = ()) -> ParsedQuery:
                 terms.append(term)
             if is_ignored and term.value:
                 restored.append(term.matched_text)
-            if term.type not in _TYPES_MATCHED_AS_TEXT:
+            if not _is_matched_as_text(term):
                 remaining = f"{remaining[:start]} {remaining[end:]}"
     words = words_of(" ".join([remaining, *restored]))
     return ParsedQuery(
@@ -50,3 +56,9 @@ def parse_query(text: str, *, ignored_keys: Iterable[str] = ()) -> ParsedQuery:
         terms=tuple(terms),
         words=tuple(word for word in words if word not in STOP_WORDS),
     )
+
+
+def _is_matched_as_text(term: QueryTerm) -> bool:
+    """Whether the words of a term remain: "gummies" is a category and a form within it."""
+    is_form = term.type == "category" and is_form_phrase(term.matched_text)
+    return not term.is_negated and (is_form or term.type in _TYPES_MATCHED_AS_TEXT)

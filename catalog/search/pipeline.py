@@ -1,5 +1,6 @@
 """Search pipeline: parse, retrieve, match within filters, fuse, boost, promote exact matches."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,7 +11,12 @@ from django.db.models import BooleanField, F, FloatField, Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
 
 from catalog.models import Product
-from catalog.search.attribute_scoring import term_condition, term_relevance
+from catalog.search.attribute_scoring import (
+    SIZE_TYPES,
+    is_order,
+    term_condition,
+    term_relevance,
+)
 from catalog.search.boosting import apply_boosts
 from catalog.search.dense_retriever import (
     DenseQuery,
@@ -28,7 +34,7 @@ from catalog.search.lexical_retriever import (
     correct_spelling,
     document_frequencies,
 )
-from catalog.search.normalize import compact_key
+from catalog.search.normalize import compact_key, words_of
 from catalog.search.parser import ParsedQuery, QueryTerm, parse_query
 from vectors.filters import VectorFilters
 
@@ -38,6 +44,16 @@ _MAX_NEAREST = 60
 _MAX_NAMESAKES = 100
 _MAX_REFERENCES = 5
 _MIN_RELEVANCE = 0.05
+_MIN_WORD_LENGTH = 2
+# Share of the best word share from which on a product matches the words of a query as a whole.
+_FULL_MATCH_SHARE = 0.75
+_MIN_NUMBER_DIGITS = 5
+# Words behind a strain's name that do not make it another strain.
+_FORM_WORDS_TEXT = """
+flower fleur fleurs dried sechee sechees milled moulu moulue pre roll rolls preroll prerolls
+preroule preroules joint joints whole smalls buds organic biologique bio
+"""
+_FORM_WORDS = frozenset(_FORM_WORDS_TEXT.split())
 # Terms to relax one after the other, the vaguest first, while no product meets all of them.
 _RELAXATION_ORDER = (
     "strength",
@@ -50,10 +66,12 @@ _RELAXATION_ORDER = (
     "weight_grams",
     "unit_count",
     "volume_ml",
-    "category",
+    "terpene",
     "strain_type",
     "price",
+    "category",
 )
+_ALTERNATIVE_TYPES = ("category", "strain_type")
 _CANDIDATE_COLUMNS = ("name", "name_fr", "brand", "sku", "gtin")
 _CANDIDATE_NULLS = ", ".join(["NULL"] * (len(_CANDIDATE_COLUMNS) + 3))
 # The best candidates, then one row with the total count; facet rows are appended to it.
@@ -158,6 +176,8 @@ def search_products(query: SearchQuery) -> SearchResult:
     Without vectors, words and attributes alone rank; `retrievers` of the result reports it.
     """
     text = " ".join(query.text.split())
+    if text and not _is_searchable(text):
+        return _empty_result(query, text)
     interpretation = _interpret(query, text)
     query = _restrict_to_cheaper(query, interpretation)
     dense = _retrieve_dense(query, interpretation)
@@ -171,6 +191,8 @@ def search_products(query: SearchQuery) -> SearchResult:
         is_similarity_query=bool(interpretation.reference_ids),
     )
     candidates = apply_boosts(candidates, store_code=query.store_code)
+    if any(is_order(term) for term in interpretation.parsed.terms):
+        candidates = _sort_by_order_terms(candidates)
     if text:
         candidates = promote_exact_matches(interpretation.text, query.products, candidates)
     return SearchResult(
@@ -183,6 +205,30 @@ def search_products(query: SearchQuery) -> SearchResult:
         corrected_text=interpretation.text if interpretation.text != text else "",
         relaxed_terms=matching.relaxed_terms,
         facets=matching.facets,
+    )
+
+
+def _is_searchable(text: str) -> bool:
+    """Whether a text has a word of two letters or digits; emoji and punctuation have none."""
+    return any(len(word) >= _MIN_WORD_LENGTH for word in words_of(text))
+
+
+def _empty_result(query: SearchQuery, text: str) -> SearchResult:
+    return SearchResult(
+        parsed=ParsedQuery(text=text),
+        matches=query.products.none(),
+        candidates=[],
+        total_count=0,
+        facets=build_facets([], query.facets),
+    )
+
+
+def _sort_by_order_terms(candidates: Sequence[SearchCandidate]) -> list[SearchCandidate]:
+    """Sort the candidates that match the most words by relevance, before all others."""
+    best_share = max((candidate.word_share for candidate in candidates), default=0.0)
+    return sorted(
+        candidates,
+        key=lambda c: (c.word_share < _FULL_MATCH_SHARE * best_share, -c.relevance, c.id),
     )
 
 
@@ -222,9 +268,20 @@ def _resolve_reference_name(parsed: ParsedQuery) -> tuple[list[UUID], list[UUID]
         .order_by(RawSQL("length(name)", []), "price", "pk")
         .values_list("pk", "name")[:_MAX_NAMESAKES]
     )
-    namesakes = [pk for pk, own_name in rows if compact_key(own_name) == compact_key(name)]
+    key = _namesake_key(name)
+    namesakes = [pk for pk, own_name in rows if _namesake_key(own_name) == key]
     namesakes = namesakes or [pk for pk, _ in rows]
     return namesakes[:_MAX_REFERENCES], namesakes
+
+
+def _namesake_key(name: str) -> str:
+    """Return the key of a strain's name without a form and a number: "Pink Kush #2 Flower"."""
+    words = [
+        word
+        for word in words_of(re.sub(r"#\s?\d+", " ", name))
+        if word not in _FORM_WORDS and not re.fullmatch(r"\d+(?:g|mg|pk|x)?", word)
+    ]
+    return "".join(words) or compact_key(name)
 
 
 def _restrict_to_cheaper(query: SearchQuery, interpretation: _Interpretation) -> SearchQuery:
@@ -240,8 +297,12 @@ def _restrict_to_cheaper(query: SearchQuery, interpretation: _Interpretation) ->
 
 
 def _retrieve_dense(query: SearchQuery, interpretation: _Interpretation) -> DenseRetrieval:
-    """Retrieve the nearest products; none for a query of attributes, whose matches are exact."""
-    if not interpretation.has_subject:
+    """Retrieve the nearest products; none for attributes and numbers, whose matches are exact."""
+    words = interpretation.parsed.words
+    is_number = bool(words) and all(
+        word.isdigit() and len(word) >= _MIN_NUMBER_DIGITS for word in words
+    )
+    if not interpretation.has_subject or is_number:
         return DenseRetrieval()
     return retrieve_nearest(
         interpretation.dense_query,
@@ -254,24 +315,30 @@ def _retrieve_dense(query: SearchQuery, interpretation: _Interpretation) -> Dens
 def _match_with_relaxation(
     query: SearchQuery, interpretation: _Interpretation, dense: DenseRetrieval
 ) -> _Matching:
-    """Match products within filters and terms; relax terms one after the other until some match."""
-    terms = [term for term in interpretation.parsed.terms if term_condition(term) is not None]
+    """
+    Match products within filters and terms.
+
+    While none matches, terms are relaxed: first those that no product meets, then the vaguest whose
+    removal lets some match, then the vaguest.
+    """
+    terms = [
+        term
+        for term in interpretation.parsed.terms
+        if term_condition(term) is not None and not _is_preference(term, interpretation)
+    ]
     relaxed_terms: list[QueryTerm] = []
     while True:
         matches = _matching_products(query, interpretation, terms, dense)
         candidates, total_count, facets = _load_candidates(
             matches, interpretation, dense, facet_names=query.facets
         )
-        vaguest = next(
-            (
-                term
-                for term_type in _RELAXATION_ORDER
-                for term in terms
-                if term.type == term_type and not term.is_negated
-            ),
-            None,
-        )
-        if total_count or vaguest is None:
+        relaxable = [
+            term
+            for term_type in _RELAXATION_ORDER
+            for term in terms
+            if term.type == term_type and not term.is_negated
+        ]
+        if total_count or not relaxable:
             return _Matching(
                 matches=matches,
                 candidates=candidates,
@@ -279,8 +346,35 @@ def _match_with_relaxation(
                 facets=facets,
                 relaxed_terms=relaxed_terms,
             )
-        terms.remove(vaguest)
-        relaxed_terms.append(vaguest)
+        to_relax = _terms_to_relax(query, interpretation, terms, relaxable, dense)
+        relaxed_terms += to_relax
+        terms = [term for term in terms if term not in to_relax]
+
+
+def _is_preference(term: QueryTerm, interpretation: _Interpretation) -> bool:
+    """Whether the term only orders results: a size beside the name of a product."""
+    return term.type in SIZE_TYPES and interpretation.has_subject and not term.is_negated
+
+
+def _terms_to_relax(
+    query: SearchQuery,
+    interpretation: _Interpretation,
+    terms: Sequence[QueryTerm],
+    relaxable: Sequence[QueryTerm],
+    dense: DenseRetrieval,
+) -> list[QueryTerm]:
+    unsatisfiable = [
+        term
+        for term in relaxable
+        if not query.products.filter(term_condition(term) or Q()).exists()
+    ]
+    if unsatisfiable:
+        return unsatisfiable
+    for term in relaxable:
+        others = [other for other in terms if other != term]
+        if _matching_products(query, interpretation, others, dense).exists():
+            return [term]
+    return [relaxable[0]]
 
 
 def _matching_products(
@@ -291,8 +385,8 @@ def _matching_products(
 ) -> QuerySet[Product]:
     """Return rows within filters and terms that, for a query with a subject, match it."""
     rows = query.products
-    for term in terms:
-        rows = rows.filter(term_condition(term) or Q())
+    for condition in _conditions(terms):
+        rows = rows.filter(condition)
     if interpretation.has_subject:
         retrieved_ids = {pk for scores in dense.scores.values() for pk in scores}
         # One array parameter instead of hundreds of parameters.
@@ -306,6 +400,19 @@ def _matching_products(
         *interpretation.namesake_ids,
     ]
     return rows.exclude(pk__in=excluded_ids)
+
+
+def _conditions(terms: Sequence[QueryTerm]) -> list[Q]:
+    """Return the conditions of the terms; categories, and strain types, are alternatives."""
+    alternatives: dict[str, Q] = {}
+    conditions = []
+    for term in terms:
+        condition = term_condition(term) or Q()
+        if term.type in _ALTERNATIVE_TYPES and not term.is_negated:
+            alternatives[term.type] = alternatives.get(term.type, Q()) | condition
+        else:
+            conditions.append(condition)
+    return [*conditions, *alternatives.values()]
 
 
 def _load_candidates(
@@ -341,8 +448,8 @@ def _load_candidates(
     candidates = [
         SearchCandidate(
             id=str(pk),
-            word_share=word_share,
-            relevance=relevance,
+            word_share=float(word_share),
+            relevance=float(relevance),
             name=name,
             name_fr=name_fr,
             brand=brand,
@@ -366,8 +473,15 @@ def _word_share(lexical_query: LexicalQuery | None) -> RawSQL | Value:
 
 
 def _relevance(parsed: ParsedQuery) -> RawSQL:
-    """Return the geometric mean of term relevances, which is low when any one term is not met."""
-    relevances = [sql for term in parsed.terms if (sql := term_relevance(term))]
+    """
+    Return the geometric mean of term relevances, which is low when any one term is not met.
+
+    Beside a term of order, conditions do not order the products that meet them.
+    """
+    terms = parsed.terms
+    if any(is_order(term) for term in terms):
+        terms = tuple(t for t in terms if is_order(t) or term_condition(t) is None)
+    relevances = [sql for term in terms if (sql := term_relevance(term))]
     factors = [f"greatest(({sql})::float8, {_MIN_RELEVANCE})" for sql, _ in relevances]
     product = " * ".join(factors) or "0"
     params = [param for _, term_params in relevances for param in term_params]

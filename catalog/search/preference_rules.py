@@ -8,12 +8,12 @@ from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.reference.synonyms import group_by_phrase, terpenes_by_aroma
 from catalog.reference.terpenes import terpenes
 from catalog.search.amount_rules import TermBuilder, pattern_rule
-from catalog.search.normalize import words_of
+from catalog.search.normalize import STOP_WORDS, words_of
 from catalog.search.parsed_query import QueryTerm, TermMatches, TermRule, TermType
 
 _NOT = (
-    r"(?:not(?: too| very| so)?|no|without|never|isn't|non"
-    r"|pas(?: trop| tres| si)?(?: d[e'] ?)?|sans|moins)"
+    r"(?:not(?: too| very| so)?|no|without|never|isn't|non|nothing|anything but|other than"
+    r"|pas(?: trop| tres| si)?(?: d[e'] ?)?|rien de(?: trop)?|sans|moins|jamais(?: de)?)"
 )
 _STRONG = (
     r"strong(?:est)?|potent|powerful|heavy|fort|forte|forts|fortes|puissant|puissante|costaud"
@@ -45,14 +45,62 @@ def _term(term_type: TermType, value: str = "") -> TermBuilder:
     return lambda m: QueryTerm(type=term_type, matched_text=m.group().strip(), value=value)
 
 
+# Superlatives order the products that meet all other terms.
+_THE = r"(?:\b(?:the|le|la|les|ton|ta|your|votre|vos) )?"
+_STRONGEST = (
+    r"strongest|most potent|most powerful|heaviest|highest (?:in )?(?:thc|potency)|most thc"
+    r"|(?:le|la|les) plus (?:fort|forte|forts|fortes|puissant|puissante|puissants|puissantes)"
+    r"|(?:le )?plus de thc|plus (?:haut|haute|eleve|elevee|gros)s? (?:taux|teneur) (?:de|en) thc"
+    r"|(?:le |la |les )?plus (?:eleve|elevee|riche|haut|haute)s? en thc"
+    r"|thc (?:le )?plus (?:eleve|haut)"
+)
+_WEAKEST = (
+    r"weakest|mildest|lightest|least (?:strong|potent|powerful|thc)|lowest (?:in )?(?:thc|potency)"
+    r"|(?:le|la|les) moins (?:fort|forte|forts|fortes|puissant|puissante|puissants|puissantes)"
+    r"|(?:le|la|les) plus (?:faible|doux|douce|leger|legere)s?(?: en thc)?"
+    r"|(?:le )?moins de thc|plus (?:bas|basse|faible)s? (?:taux|teneur) (?:de|en) thc"
+)
+_CBD_RICHEST = (
+    r"highest (?:in )?cbd|most cbd|le plus de cbd"
+    r"|plus (?:haut|haute|eleve|elevee)s? (?:taux|teneur) (?:de|en) cbd"
+    r"|(?:le |la |les )?plus (?:riche|eleve|elevee)s? en cbd"
+)
+_CHEAPEST = (
+    r"cheapest|least expensive|lowest pric(?:e|ed)|best price"
+    r"|(?:le|la|les) moins (?:cher|chere|chers|cheres|dispendieux|dispendieuse)"
+    r"|(?:le )?(?:plus bas|meilleur) prix|prix le plus bas"
+    r"|(?:le|la|les) plus (?:abordable|economique)s?"
+)
+_DEAREST = (
+    r"most expensive|priciest|dearest|highest pric(?:e|ed)"
+    r"|(?:le|la|les) plus (?:cher|chere|chers|cheres|dispendieux|dispendieuse)"
+)
+_NONE = r"(?:sans|no|not any|without(?: any)?|zero|0|pas de|aucun|jamais de|non)"
+
+
 def strength_rules() -> Iterator[TermRule]:
-    """Yield rules for strength, CBD, balanced ratios and low prices."""
+    """Yield rules for superlatives, strength, CBD, balanced ratios and low prices."""
+    for pattern, term_type, value in (
+        (_STRONGEST, "strength", "highest"),
+        (_WEAKEST, "strength", "lowest"),
+        (_CBD_RICHEST, "cbd_rich", "highest"),
+        (_CHEAPEST, "cheap", "cheapest"),
+        (_DEAREST, "cheap", "dearest"),
+    ):
+        yield pattern_rule(rf"{_THE}\b(?:{pattern})\b", _term(term_type, value))
     yield pattern_rule(
         r"\b(?:balanced|equilibree?s?)(?! hybrid)(?: thc)?(?: ?(?:/|and|et|-) ?cbd)?\b",
         _term("ratio", "1:1"),
     )
     yield pattern_rule(_CBD_RICH, _term("cbd_rich", "high"))
-    yield pattern_rule(r"\b(?:(?:sans|no|without) thc|thc[- ]free)\b", _term("strength", "low"))
+    yield pattern_rule(rf"\b(?:{_NONE}[- ]thc|thc[- ](?:free|less))\b", _term("strength", "none"))
+    yield pattern_rule(
+        rf"\b(?:(?:{_NONE}|other than|except|excluding|anything but|sauf|tout sauf)(?: le| du)?"
+        r"[- ]cbd|cbd[- ](?:free|less)|ni cbd)\b",
+        lambda m: QueryTerm(
+            type="cbd_rich", matched_text=m.group().strip(), value="some", is_negated=True
+        ),
+    )
     yield pattern_rule(_THC_LOW, _term("strength", "low"))
     yield pattern_rule(_THC_HIGH, _term("strength", "high"))
     yield pattern_rule(rf"\b{_NOT} (?:{_STRONG})\b", _term("strength", "low"))
@@ -74,6 +122,10 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "cocottes",
         "cocotte",
         "cannabis seche",
+        "milled",
+        "pre milled",
+        "moulu",
+        "moulue",
         "seche",
         "sechee",
         "dried cannabis",
@@ -87,6 +139,11 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "pre roules",
         "joint",
         "joints",
+        "pre rolled",
+        "prerolled",
+        "prerolle",
+        "blunt",
+        "blunts",
     ),
     "vapes": (
         "vape",
@@ -103,8 +160,18 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "vapoteur",
         "cartouche",
         "cartouches",
+        "vapes",
+        "vape pens",
+        "all in one",
+        "all in ones",
+        "aio",
+        "tout en un",
+        "disposable",
+        "disposables",
+        "jetable",
+        "jetables",
     ),
-    "extracts": ("extract", "extrait", "extraits", "concentre", "concentres"),
+    "extracts": ("extract", "extrait", "extraits", "concentre", "concentres", "dabs"),
     "edibles": (
         "edible",
         "comestible",
@@ -116,14 +183,93 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "jujubes",
         "soft chews",
         "chews",
+        "gelifies",
+        "confiseries molles",
         "bonbons gelifies",
+        "oursons gelifies",
     ),
-    "beverages": ("beverage", "drink", "drinks", "boisson", "boissons"),
-    "oils": ("huiles",),
-    "capsules": ("capsule", "gelule", "gelules"),
-    "topicals": ("topical", "topique", "topiques"),
-    "seeds": ("seed", "graine", "graines"),
+    "beverages": (
+        "beverage",
+        "drink",
+        "drinks",
+        "boisson",
+        "boissons",
+        "breuvage",
+        "breuvages",
+        "soda",
+        "sodas",
+        "seltzer",
+        "seltzers",
+        "eau petillante",
+        "boisson gazeuse",
+        "iced tea",
+        "the glace",
+    ),
+    "oils": ("huiles", "tincture", "tinctures", "teinture", "teintures"),
+    "capsules": (
+        "capsule",
+        "gelule",
+        "gelules",
+        "softgel",
+        "softgels",
+        "pills",
+        "pilules",
+        "tablets",
+        "comprimes",
+    ),
+    "topicals": (
+        "topical",
+        "topique",
+        "topiques",
+        "lotion",
+        "lotions",
+        "balm",
+        "balms",
+        "baume",
+        "baumes",
+        "salve",
+        "bath bomb",
+        "bath bombs",
+        "bombe de bain",
+        "bombes de bain",
+    ),
+    "seeds": ("seed", "graine", "graines", "semence", "semences"),
+    "accessories": (
+        "accessory",
+        "accessoire",
+        "grinder",
+        "grinders",
+        "moulin",
+        "broyeur",
+        "rolling papers",
+        "papers",
+        "papier a rouler",
+        "papiers a rouler",
+        "pipe",
+        "pipes",
+        "bong",
+        "bongs",
+        "battery",
+        "batteries",
+        "batterie",
+        "lighter",
+        "briquet",
+        "rolling tray",
+        "plateau a rouler",
+    ),
 }
+# Phrases that name a whole category; all other phrases of a category name a form within it, whose
+# words are searched for too.
+_WHOLE_CATEGORY_PHRASES_TEXT = """
+flowers bud buds fleur fleurs cocottes cocotte cannabis_seche seche sechee dried_cannabis
+pre_roll preroll prerolls preroules pre_roule pre_roules joint joints pre_rolled prerolled
+prerolle vape vapes vaporizer vape_pen vape_pens vaporisateur vaporisateurs vapoteuse
+vapoteuses vapoteur extract extrait extraits concentre concentres dabs edible comestible
+comestibles mangeables beverage drink drinks boisson boissons breuvage breuvages huiles capsule
+gelule gelules softgel softgels pills pilules tablets comprimes topical topique topiques seed
+graine graines semence semences accessory accessoire
+"""
+_WHOLE_CATEGORY_PHRASES = frozenset(_WHOLE_CATEGORY_PHRASES_TEXT.split())
 # Supplier vocabulary that is too vague to be a filter.
 _AMBIGUOUS_PHRASES = ("milled flower", "other", "blend", "melange", "gear")
 _MAX_PHRASE_WORDS = 3
@@ -155,8 +301,34 @@ def _phrases() -> dict[str, tuple[TermType, str]]:
     return phrases
 
 
+def is_form_phrase(text: str) -> bool:
+    """Return whether a phrase of a category names a form within it, such as "gummies"."""
+    phrase = "_".join(words_of(text))
+    supplier_phrases = {"_".join(words_of(word)) for word in CATEGORIES}
+    return phrase not in _WHOLE_CATEGORY_PHRASES | supplier_phrases
+
+
+_NEGATION_WORDS = (
+    r"not|no|non|nor|neither|without|except(?: for)?|excluding|minus|never|avoid|skip|hate"
+    r"|other than|anything but|everything but|all but|nothing|sans|sauf|ni|aucune?s?|jamais"
+    r"|autres? qu[e']|tout sauf|excepte|hormis|hors|pas|a l'exception d[eu']|evite(?:r|z)?"
+)
+_NEGATION_FILLERS = (
+    r"any|a|an|the|too|very|of|in|with|more|kind of|type of|d[e']|des|du|la|le|les|l'|trop|tres|en"
+    r"|aux?|avec|une?|que|type"
+)
+_NEGATION_BEFORE = re.compile(
+    rf"(?:(?<=\s)|(?<=^))(?:{_NEGATION_WORDS})[- ]+(?:(?:{_NEGATION_FILLERS})[- ]*)*$"
+)
+# A negation covers the alternatives behind it: "no indica or sativa".
+_NEGATED_ALTERNATIVE = re.compile(rf" ?(?:,|or|nor|ou|ni) ?(?:(?:{_NEGATION_FILLERS})[- ]*)*$")
+_NEGATION_BEHIND = re.compile(r"[- ]free\b")
+
+
 def phrase_rule(text: str) -> TermMatches:
-    """Find known phrases, the longest first; a negation before a phrase negates its term."""
+    """Find known phrases, the longest first; a negation beside a phrase negates its term."""
+    previous_end = -1
+    is_previous_negated = False
     phrases = _phrases()
     words = [(m.group(), m.start(), m.end()) for m in re.finditer(r"[a-z0-9]+", text)]
     position = 0
@@ -172,28 +344,67 @@ def phrase_rule(text: str) -> TermMatches:
         term_type, value = phrases[phrase]
         start = chunk[0][1]
         end = chunk[-1][2]
-        negation = re.search(r"\b(?:not|no|without|except|sans|sauf|pas(?: de?)?) $", text[:start])
+        negation = _NEGATION_BEFORE.search(text[:start])
+        if not negation and is_previous_negated:
+            alternative = _NEGATED_ALTERNATIVE.search(text[:start])
+            negation = alternative if alternative and alternative.start() == previous_end else None
+        behind = _NEGATION_BEHIND.match(text[end:])
         if negation:
             start = negation.start()
+        if behind:
+            end += behind.end()
         term = QueryTerm(
             type=term_type,
-            matched_text=text[start:end].strip(),
+            matched_text=text[start:end].strip(" ,"),
             value=value,
-            is_negated=bool(negation),
+            is_negated=bool(negation or behind),
         )
+        previous_end = end
+        is_previous_negated = term.is_negated
         yield start, end, term
         position += length
 
 
-# A name ends before a conjunction, a price or the end of the query.
-_NAME = r" ?(.+?)(?= (?:but|and|mais|et|under|moins|sous|over|cheaper|plus|in|en) |$)"
+_WORD = r"[a-z0-9][a-z0-9'&.]*"
+_NAME_END_WORDS = (
+    r"but|and|mais|et|under|moins|sous|over|cheaper|plus|in|en|or|ou|with|avec|for|pour|without"
+    r"|sans|not|pas|around|environ|please|svp|less|more"
+)
+_EXCLUDED_NAME = re.compile(
+    r"(?<=\s)(?:not|no|without|except(?: for)?|excluding|other than|anything but|nothing|sans|sauf"
+    r"|tout sauf|autres? qu[e']|aucune?|jamais|ni|pas|hormis|non)[- ]+"
+    r"(?:(?:any|the|of|from|by|de|d'|du|des|la|le|les|une?|a|infused with)[- ]*(?![a-z0-9]*$)\b ?)*"
+    rf"(?P<name>{_WORD}(?: (?!(?:{_NAME_END_WORDS}) ){_WORD}){{0,2}})(?=\s)"
+)
+
+
+def excluded_name_rule(text: str) -> TermMatches:
+    """Find a name behind a negation, such as a brand; runs when all other terms are removed."""
+    for match in _EXCLUDED_NAME.finditer(text):
+        name = _without_fillers(match["name"])
+        words = name.split()
+        if not STOP_WORDS.issuperset(words) and not words[0].isdigit():
+            term = QueryTerm(
+                type="name", matched_text=match.group().strip(), value=name, is_negated=True
+            )
+            yield match.start(), match.end(), term
+
+
+# A name ends before a conjunction, an amount or the end of the query.
+_NAME = rf" ?(.+?)(?= (?:(?:{_NAME_END_WORDS}) |[$<>]|\d+(?:[.,]\d+)? ?(?:g|mg|ml|%|\$))|\s*$)"
+_NAME_FILLERS_TEXT = """
+a an the my your that this some le la les l un une du de des mon ma mes ce cette please svp stp
+fleur flower weed strain strains variete cannabis product produit thing things one
+"""
+_NAME_FILLERS = frozenset(_NAME_FILLERS_TEXT.split())
 _PARENT = (
     r"child(?:ren)? of|offspring of|descend(?:ed|ant|ants) (?:from|of|d[eu'])|bred from"
     r"|cross(?:es)? (?:of|with)|parent(?:ed)? (?:is|by)|enfants? d[eu']|issue? d[eu']"
     r"|croisements? (?:d[eu']|avec)|lignee d[eu']"
 )
 _SIMILAR_TO = (
-    r"similar to|something like|anything like|products? like|strains? like|alternatives? to"
+    r"similar to|something like|anything like|products? like|strains? like|alternatives? to|like"
+    r"|close to|reminds? me of|ressembl(?:e|ant|ent) a|pareil(?:le)?s? (?:a|que)|proches? d[eu']"
     r"|semblables? a|similaires? a|dans le genre d[eu']|du genre(?: d[eu'])?|quelque chose comme"
     r"|genre|comme"
 )
@@ -203,12 +414,22 @@ def _name_after(term_type: TermType, lead: str) -> TermRule:
     """Return a rule for the name that follows a lead phrase."""
 
     def build(match: re.Match[str]) -> QueryTerm | None:
-        name = " ".join(words_of(match[1]))
+        name = _without_fillers(match[1])
         if not name:
             return None
         return QueryTerm(type=term_type, matched_text=match.group().strip(), value=name)
 
     return pattern_rule(rf"\b(?:{lead}){_NAME}", build)
+
+
+def _without_fillers(text: str) -> str:
+    """Return the words of a name without articles before it and fillers around it."""
+    words = words_of(text)
+    while words and words[0] in _NAME_FILLERS:
+        del words[0]
+    while len(words) > 1 and words[-1] in _NAME_FILLERS:
+        del words[-1]
+    return " ".join(words)
 
 
 def name_rules() -> Iterator[TermRule]:

@@ -398,3 +398,77 @@ def test_text_is_normalized_equally_in_python_and_in_sql(text: str) -> None:
     normalized = normalize_text(text)
     assert set(words_of(text)) <= set(sql_words)
     assert all(word in normalized.replace("'", "") or word in normalized for word in sql_words)
+
+
+@pytest.mark.parametrize("query", ["🌿", "🌿🔥", "%%_\\", "!?…", "a", "7", "« »"])
+def test_t51_a_query_without_a_word_finds_nothing(client: APIClient, query: str) -> None:
+    result = _search(client, q=query)
+
+    assert result["total_count"] == 0
+    assert result["results"] == []
+    assert all(not values for values in result["facets"].values())
+
+
+@pytest.mark.parametrize("query", ["pas d'indica", "aucune indica", "anything but indica"])
+def test_t13_products_of_a_negated_type_are_not_found(client: APIClient, query: str) -> None:
+    result = _search(client, q=query, limit=100)
+
+    assert result["results"]
+    assert all("indica" not in (p["strain_type"] or "") for p in result["results"])
+
+
+@pytest.mark.parametrize("query", ["kush not redecan", "kush sans redecan", "kush sauf Redecan"])
+def test_t13_products_of_a_negated_brand_are_not_found(client: APIClient, query: str) -> None:
+    brands = {product["brand"] for product in _search(client, q="kush redecan")["results"]}
+    result = _search(client, q=query, limit=100)
+
+    assert "Redecan" in brands
+    assert result["results"]
+    assert all(product["brand"] != "Redecan" for product in result["results"])
+
+
+@pytest.mark.parametrize("query", ["pain", "sleep", "douleur"])
+def test_m19_everyday_words_are_not_corrected(client: APIClient, query: str) -> None:
+    assert _search(client, q=query)["did_you_mean"] is None
+
+
+def test_class_2_a_constraint_that_nothing_meets_is_relaxed_alone(client: APIClient) -> None:
+    result = _search(client, q="sativa moins de 1 $ fleur")
+
+    assert result["relaxed_filters"] == ["price"]
+    assert result["results"]
+    assert all(product["strain_type"].startswith("sativa") for product in result["results"])
+
+
+@pytest.mark.parametrize(
+    ("query", "is_descending"), [("strongest indica", True), ("indica la moins forte", False)]
+)
+def test_class_3_superlatives_sort_by_potency(
+    client: APIClient, query: str, is_descending: bool
+) -> None:
+    products = _search(client, q=query, facets="none")["results"]
+
+    potencies = [float(product["thc_percentage_high"]) for product in products]
+    assert len(potencies) > 3
+    assert potencies == sorted(potencies, reverse=is_descending)
+
+
+def test_class_7_the_beginning_of_a_number_finds_its_products(client: APIClient) -> None:
+    result = _search(client, q="100333", facets="none")
+
+    assert {product["name"] for product in result["results"]} == {"Pink Kush"}
+
+
+def test_class_12_the_nearest_price_comes_first(client: APIClient) -> None:
+    products = _search(client, q="around $30 indica", facets="none", limit=10)["results"]
+
+    distances = [abs(float(product["price"]) - 30) for product in products]
+    assert len(distances) > 3
+    assert distances == sorted(distances)
+
+
+def test_class_13_other_sizes_of_a_product_come_before_strangers(client: APIClient) -> None:
+    products = _search(client, q="pink kush 7 g", facets="none", limit=3)["results"]
+
+    assert [float(product["weight_grams"]) for product in products[:1]] == [7]
+    assert {product["name"] for product in products} == {"Pink Kush"}

@@ -73,7 +73,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 @pytest.fixture
 def supplier() -> Iterator[SampleSupplier]:
     """A sample supplier on a free port."""
-    server = SampleSupplier()
+    server = SampleSupplier(has_assortment=False)
     # The short interval of polling lets `shutdown` return at once.
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server

@@ -26,6 +26,7 @@ from openpyxl import Workbook
 
 HERE = Path(__file__).parent
 SQDC_PAGE = 12
+_FRENCH_ID_OFFSET = 100_000
 
 
 def _rows(name: str) -> list[dict[str, str]]:
@@ -66,6 +67,38 @@ def ocs_products() -> list[dict[str, Any]]:
                 ],
             }
         )
+    return products
+
+
+def assortment_products() -> list[dict[str, Any]]:
+    """Return the products of assortment.csv as Shopify has them: one per language, one SKU."""
+    products = []
+    for row in _rows("assortment.csv"):
+        tags = [f"category--{row['category']}", f"licensed_producer--{row['brand']}"]
+        if row["subcategory"]:
+            tags.append(f"subcategory--{row['subcategory']}")
+        if row["plant_type"]:
+            tags.append(f"plant_type--{row['plant_type']}")
+        for kind in ("thc", "cbd"):
+            if row[kind]:
+                tags += [
+                    f"{kind}_content_min--{float(row[kind]):.6f}",
+                    f"{kind}_content_max--{float(row[kind]):.6f}",
+                ]
+        handle = re.sub(r"[^a-z0-9]+", "-", row["name"].lower()).strip("-") + f"-{row['id']}"
+        for language, name in (("en", row["name"]), ("fr", row["name_fr"])):
+            is_french = language == "fr"
+            products.append(
+                {
+                    "id": int(row["id"]) + (_FRENCH_ID_OFFSET if is_french else 0),
+                    "title": name,
+                    "handle": f"{handle}-fr" if is_french else handle,
+                    "vendor": row["brand"],
+                    "updated_at": f"2026-05-{1 + int(row['id']) % 28:02}T08:00:00-04:00",
+                    "tags": [f"language--{language}", *tags],
+                    "variants": [{"sku": row["sku"], "title": row["size"], "price": row["price"]}],
+                }
+            )
     return products
 
 
@@ -163,6 +196,35 @@ def wholesale_rows() -> list[dict[str, Any]]:
     return rows
 
 
+def assortment_wholesale_rows() -> list[dict[str, Any]]:
+    """Return wholesale rows of assortment.csv, with milligrams per unit, at two thirds."""
+    rows = []
+    for number, row in enumerate(_rows("assortment.csv")):
+        values: dict[str, Any] = {
+            "Category": row["category"],
+            "Sub-Category": row["subcategory"],
+            "Product Name": row["name"],
+            "Brand": row["brand"],
+            "Supplier Name": row["brand"],
+            "Size": row["size"],
+            "Stock Status": "In Stock" if number % 5 else "Out of Stock",
+            "Unit Price": round(float(row["price"]) * 2 / 3, 2),
+            "Plant Type": row["plant_type"],
+            "GTIN": row["sku"],
+            "OCS Item Number": float(row["id"]),
+            "OCS Variant Number": f"{row['id']}_{row['size']}",
+        }
+        for kind in ("THC", "CBD"):
+            percentage = row[kind.lower()]
+            milligrams = row[f"{kind.lower()}_mg"]
+            values[f"{kind} Content Per Unit"] = float(milligrams) if milligrams else None
+            for end in ("Minimum", "Maximum"):
+                column = f"{end} {kind} Content (%)"
+                values[column] = float(percentage) if percentage else None
+        rows.append(values)
+    return rows
+
+
 def workbook(rows: list[dict[str, Any]], columns: Sequence[str]) -> bytes:
     """Write the sheet MasterCatalogue."""
     book = Workbook(write_only=True)
@@ -182,17 +244,24 @@ def sample_price(size: str) -> str:
 
 
 class SampleSupplier(ThreadingHTTPServer):
-    """The server; `fault`: name of the current fault, or None."""
+    """
+    The server; `fault`: name of the current fault, or None.
+
+    has_assortment: whether OCS serves all categories, besides the flower of ocs.csv.
+    """
 
     daemon_threads = True
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, *, has_assortment: bool = True) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.fault: str | None = None
         self.ocs = ocs_products()
         self.sqdc = _rows("sqdc.csv")
         self.aglc = aglc_variants()
         self.wholesale = wholesale_rows()
+        if has_assortment:
+            self.ocs += assortment_products()
+            self.wholesale += assortment_wholesale_rows()
         self.list_csv = (HERE / "registry.csv").read_text()
         self._workbooks: dict[str, bytes] = {}
         self.rate_limit_count = 0

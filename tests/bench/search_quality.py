@@ -1,4 +1,4 @@
-"""NDCG@10 and recall@20 of search by retriever and language; at least .80 each, .05 apart.
+"""NDCG@10 and recall@20 of search by retriever, language, half and category of query.
 
 Judged queries: tests/samples/search/queries.jsonl, or `--queries FILE.jsonl` with lines
 {"q", "language", "relevant": {sku: grade}}, with SKUs of any source. The sample catalogue is
@@ -39,6 +39,7 @@ class JudgedQuery:
     relevant: Mapping[str, int]
     kind: str = ""
     half: str = ""
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def measure(
 def _language_metrics(
     name: str, language: str, ranked: Sequence[RankedQuery], size: int
 ) -> list[Comparison]:
-    """Return NDCG and recall of a ranker; for the fusion, NDCG by half and kind of query too."""
+    """Return NDCG and recall of a ranker; for the fusion, by half and category of query too."""
     is_fused = name == _FUSED
     lines = [
         _mean(
@@ -126,12 +127,22 @@ def _language_metrics(
     ]
     if is_fused:
         for half in sorted({item.query.half for item in ranked if item.query.half}):
-            values = [item.ndcg for item in ranked if item.query.half == half]
-            lines.append(_mean(f"  half {half}, {language}: nDCG@10", values))
-        for kind in sorted({item.query.kind for item in ranked if item.query.kind}):
-            values = [item.ndcg for item in ranked if item.query.kind == kind]
-            lines.append(_mean(f"  {kind}, {language}: nDCG@10", values))
+            in_half = [item for item in ranked if item.query.half == half]
+            lines += _both_metrics(f"  half {half}, {language}", in_half, size)
+            for category in sorted({item.query.category for item in in_half}):
+                in_category = [item for item in in_half if item.query.category == category]
+                lines += _both_metrics(f"  half {half}, {language}, {category}", in_category, size)
     return lines
+
+
+def _both_metrics(name: str, ranked: Sequence[RankedQuery], size: int) -> list[Comparison]:
+    return [
+        _mean(f"{name}: nDCG@10", [item.ndcg for item in ranked]),
+        _mean(
+            f"{name}: recall@{size}",
+            [recall(item.ids, item.query.relevant, k=size) for item in ranked],
+        ),
+    ]
 
 
 def _language_difference(ranked: Sequence[RankedQuery]) -> list[Comparison]:
@@ -173,6 +184,7 @@ def read_judgments(path: Path) -> list[JudgedQuery]:
                 relevant=dict(values["relevant"].items()),
                 kind=str(values.get("kind", "")),
                 half=str(values.get("half", "")),
+                category=str(values.get("category", "")),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(

@@ -166,7 +166,7 @@ def _nearest_words(unknown: Sequence[str]) -> dict[str, str]:
 
 
 def _is_misspelling(word: str, correction: str) -> bool:
-    """Whether a word is near enough to a correction, which is a word of its own."""
+    """Whether a word is near enough to a correction, which has four letters or more."""
     if len(correction) < _MIN_CORRECTED_LENGTH:
         return False
     if len(word) <= _MAX_SHORT_LENGTH:

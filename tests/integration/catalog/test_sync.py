@@ -21,6 +21,7 @@ from mlops.pipelines.definitions import SaveCounts
 from mlops.pipelines.dry_run import dry_run_source, save_dry_run
 from mlops.pipelines.errors import FeedSuspicious, SourceBusy, SourceUnavailable
 from mlops.pipelines.runner import process_landed_runs, process_remaining_bundles, run_source
+from tests.polling import wait_until
 from tests.samples.suppliers.server import SampleSupplier
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -209,9 +210,7 @@ def test_concurrent_run_of_a_source_is_refused_and_changes_nothing(
     first = threading.Thread(target=run_first)
     first.start()
     try:
-        deadline = time.monotonic() + 30
-        while not supplier.has_blocked_requests and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: supplier.has_blocked_requests, 30, every=0.02)
         with pytest.raises(SourceBusy):
             _sync(supplier)
         assert Run.objects.count() == 1

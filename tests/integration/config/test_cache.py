@@ -477,10 +477,12 @@ def test_one_of_many_threads_computes_and_the_others_share_its_result_or_error(
     cache: ResponseCache,
 ) -> None:
     computed: list[str] = []
+    requested: list[str] = []
 
     def compute() -> RenderedResponse:
         computed.append("")
-        time.sleep(0.3)
+        _wait_for(lambda: len(requested) >= THREADS)
+        time.sleep(0.3)  # for the last thread, which has begun but may not wait yet
         return _response()
 
     def fail() -> RenderedResponse:
@@ -490,7 +492,11 @@ def test_one_of_many_threads_computes_and_the_others_share_its_result_or_error(
     def request(
         field: str, function: Callable[[], RenderedResponse]
     ) -> Callable[[], RenderedResponse]:
-        return lambda: cache.get_or_compute(owner="o", field=field, compute=function)
+        def get() -> RenderedResponse:
+            requested.append(field)
+            return cache.get_or_compute(owner="o", field=field, compute=function)
+
+        return get
 
     responses = _request_at_once(request("f", compute))
     assert len(computed) == 1
@@ -498,6 +504,7 @@ def test_one_of_many_threads_computes_and_the_others_share_its_result_or_error(
         b"body"
     }
 
+    requested.clear()
     errors = _request_at_once(request("g", fail))
     assert [type(error) for error in errors] == [LookupError] * THREADS
     assert len(computed) == 2

@@ -1,7 +1,6 @@
 """Recommendations over REST: parameters, audiences, both cache levels, invalidation, feedback."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -9,6 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
@@ -17,6 +17,7 @@ from rest_framework.test import APIClient
 from catalog.models import Product, Store, StoreStock
 from catalog.services.stock import StockCount, save_stock_counts
 from config.api.keys import ApiKey
+from config.cache import RenderedResponse
 from config.cache.invalidation import is_listening
 from config.clients.redis import find_keys
 from customers.models import (
@@ -288,8 +289,11 @@ def test_other_customers_events_do_not_invalidate_cached_recommendations(
     path = _path(customer)
     _get(client, path)
 
+    witness = RenderedResponse(b"", "", frozenset({str(other_customer.pk)}), 60)
+    RECOMMENDATION_CACHE.put_local("witness", witness, RECOMMENDATION_CACHE.generation())
+
     record_purchases(other_customer, products[3], store=store)
-    time.sleep(0.2)
+    wait_until(lambda: not RECOMMENDATION_CACHE.get_local("witness"), 5, every=0.01)
     _get(client, path)
 
     assert len(computations) == 1
@@ -299,16 +303,16 @@ def test_cached_response_expires_when_a_scheduled_rule_starts(
     customer: CustomerProfile, products: list[Product]
 ) -> None:
     wait_for_listener()
-    starts_at = timezone.now() + timedelta(seconds=1)
+    now = timezone.now()
+    starts_at = now + timedelta(seconds=1)
     BusinessRuleFactory.create(name="soon", action="hide", product=products[0], starts_at=starts_at)
     client = create_api_client("verified")
     path = _path(customer)
-    time.sleep(0.1)
-    assert "P-0" in _skus(_get(client, path))
+    # However slow the machine is, the response is computed one second before the rule starts.
+    with time_machine.travel(now, tick=False):
+        assert "P-0" in _skus(_get(client, path))
 
-    time.sleep(max((starts_at - timezone.now()).total_seconds(), 0) + 0.05)
-
-    assert "P-0" not in _skus(_get(client, path))
+    wait_until(lambda: "P-0" not in _skus(_get(client, path)), 5, every=0.01)
 
 
 def test_erasure_removes_a_customer_from_caches_and_tables(customer: CustomerProfile) -> None:

@@ -450,10 +450,14 @@ def test_two_consumers_share_partitions_and_take_over_those_of_the_other(
             _TIMEOUT_SECONDS,
         )
         sent = 1500
-        while not second.counts.accepted:
+
+        def has_second_accepted() -> bool:
+            nonlocal sent
             send(real, METRICS, [metric()])
             sent += 1
-            time.sleep(0.2)
+            return second.counts.accepted > 0
+
+        wait_until(has_second_accepted, _TIMEOUT_SECONDS, every=0.2)
         first.stop()
         send(real, METRICS, [metric(n) for n in range(500)])
         sent += 500

@@ -1,5 +1,7 @@
 """Models of the application: API keys."""
 
+from typing import ClassVar
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -23,7 +25,7 @@ class ApiKeyManager(APIKeyManager):
 class ApiKey(AbstractAPIKey):
     """The key of a REST client, stored as a hash (table `api_keys`)."""
 
-    objects = ApiKeyManager()
+    objects: ClassVar[ApiKeyManager] = ApiKeyManager()
 
     audience = models.CharField(
         max_length=10,

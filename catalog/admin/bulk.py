@@ -13,6 +13,7 @@ from unfold.widgets import (
     UnfoldAdminDateWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
 from catalog.models import Product, ProductLock
@@ -22,6 +23,7 @@ from catalog.services.corrections import (
     check_identifiers,
     correct_products,
     product_field,
+    terpene_warnings,
     validate_corrections,
 )
 from config.errors import BadInput
@@ -48,6 +50,11 @@ class BulkEditForm(forms.Form):
         widget=UnfoldAdminTextInputWidget, help_text="Shown in the history of each product."
     )
     review_by = forms.DateField(required=False, widget=UnfoldAdminDateWidget)
+    keep_unknown_terpenes = forms.BooleanField(
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Save terpenes that the table of terpenes does not contain.",
+    )
 
     def clean(self) -> dict[str, Any]:
         """Add `values`: the field's name and its value, converted to the type of the column."""
@@ -63,6 +70,9 @@ class BulkEditForm(forms.Form):
             cleaned["values"] = validate_corrections({name: value})
         except BadInput as error:
             self.add_error("value", error.reason)
+        if name == "terpenes" and value and not cleaned.get("keep_unknown_terpenes"):
+            for warning in terpene_warnings(value):
+                self.add_error("value", warning)
         return cleaned
 
 

@@ -507,7 +507,7 @@ def _list_filters(request: HttpRequest) -> list[tuple[str, str]]:
     """Return the search and filters of the list that a request carries, in words."""
     names = {SEARCH_VAR: "search"}
     return [
-        (names.get(name, name.replace("_", " ")), value)
+        (names.get(name, name.partition("__")[0].replace("_", " ")), str(value))
         for name, value in request.GET.items()
         if value and name not in _UNFILTERED_PARAMS
     ]

@@ -26,6 +26,9 @@ class ProductImport(models.Model):
         REFUSED = "refused", "refused"
         EXPIRED = "expired", "expired"
 
+    WORKING_STATES = (State.UPLOADED, State.READING, State.CONFIRMED)
+    """States in which a background task works on an import, or will."""
+
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
     )
@@ -83,4 +86,4 @@ class ProductImport(models.Model):
     @property
     def is_in_progress(self) -> bool:
         """Whether a background task works on it, or will."""
-        return self.state in (self.State.UPLOADED, self.State.READING, self.State.CONFIRMED)
+        return self.state in self.WORKING_STATES

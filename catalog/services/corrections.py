@@ -1,6 +1,7 @@
 """Corrections of products by staff and clients: values, locks and operations."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -46,6 +47,7 @@ _POSITIVE_FIELDS = ("price", "weight_grams", "volume_ml", "unit_count")
 _NON_NEGATIVE_FIELDS = ("thc_mg", "cbd_mg", "dried_equivalent_grams")
 _CHOICES = {"category": set(CATEGORIES.values()), "strain_type": set(STRAIN_TYPES.values())}
 _MAX_PERCENTAGE = 100
+_ROWS_PER_INSERT = 1_000
 _IDENTIFIER_READERS = {"gtin": read_gtin, "sku": read_sku}
 _BINARY_NOISE = Decimal("1e-6")
 
@@ -123,28 +125,64 @@ def create_product(
 
     Raises BadInput when a value is invalid or the GTIN belongs to another product.
     """
-    values = validate_corrections(values)
-    if not values.get("name"):
-        raise BadInput("name", "is required")
-    gtin = values.get("gtin")
-    existing = Product.objects.filter(gtin=gtin).first() if gtin else None
-    if existing:
-        raise BadInput(
-            "gtin", f"belongs to {existing.name} ({existing.pk}) already; correct that instead"
-        )
+    (product,) = create_products(rows=[values], by=by, client=client, reason=reason)
+    return product
+
+
+def create_products(
+    *,
+    rows: Sequence[Values],
+    by: AbstractBaseUser | None,
+    client: str = "",
+    reason: str = "",
+) -> list[Product]:
+    """
+    Create products that no source lists, in one operation; a person's are locked.
+
+    Raises BadInput when a value is invalid or a GTIN belongs to another product, of the rows or
+    stored.
+    """
+    validated = [_validate_new_product(values) for values in rows]
+    _check_new_gtins([values["gtin"] for values in validated if values.get("gtin")])
     with (
         operation(Kind.EDIT, actor=by, client=client, reason=reason),
         connection.cursor() as cursor,
     ):
         lock_products(cursor)
-        product = Product(**values, source=STAFF_SOURCE)
-        product.merge_key = f"gtin:{gtin}" if gtin else f"{STAFF_SOURCE}:{uuid4()}"
-        product.save(force_insert=True)
-        product.refresh_from_db(fields=["id"])
+        products = Product.objects.bulk_create(
+            [_new_product(values) for values in validated], batch_size=_ROWS_PER_INSERT
+        )
         if by:
-            _lock(cursor, {product.pk: values}, by=by, reason=reason, review_by=None)
-        update_search_documents(cursor, [product.merge_key])
-    return product
+            values_by_product = {
+                product.pk: values for product, values in zip(products, validated, strict=True)
+            }
+            _lock(cursor, values_by_product, by=by, reason=reason, review_by=None)
+        update_search_documents(cursor, [product.merge_key for product in products])
+    return products
+
+
+def _validate_new_product(values: Values) -> dict[str, Any]:
+    validated = validate_corrections(values)
+    if not validated.get("name"):
+        raise BadInput("name", "is required")
+    return validated
+
+
+def _check_new_gtins(gtins: Sequence[str]) -> None:
+    """Raise BadInput when a GTIN stands twice or belongs to a stored product."""
+    existing = Product.objects.filter(gtin__in=gtins).first()
+    if existing:
+        raise BadInput(
+            "gtin", f"belongs to {existing.name} ({existing.pk}) already; correct that instead"
+        )
+    if repeated := [gtin for gtin, count in Counter(gtins).items() if count > 1]:
+        raise BadInput("gtin", f"{repeated[0]} is given to several products")
+
+
+def _new_product(values: Values) -> Product:
+    gtin = values.get("gtin")
+    merge_key = f"gtin:{gtin}" if gtin else f"{STAFF_SOURCE}:{uuid4()}"
+    return Product(id=uuid4(), **values, source=STAFF_SOURCE, merge_key=merge_key)
 
 
 def lock_fields(

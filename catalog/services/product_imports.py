@@ -1,5 +1,6 @@
 """Imports of product sheets: uploaded, read and written in the background, expired."""
 
+import io
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -7,13 +8,14 @@ from uuid import UUID, uuid4
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils import timezone
 
 from catalog.models import ProductImport
 from catalog.selectors.product_imports import imports_to_expire
-from catalog.services.corrections import correct_products, create_product
+from catalog.services.corrections import correct_products, create_products
 from catalog.services.product_sheets import RowPlan, SheetPlan, plan_sheet
 from config.errors import BadInput, CultivarError
 from mlops.audit.operations import operation
@@ -21,6 +23,7 @@ from mlops.models import Operation
 from mlops.pipelines.connectors.sheets import IMPORT_LIMITS
 
 State = ProductImport.State
+WORKING_STATES = ProductImport.WORKING_STATES
 MAX_PREVIEW_ROWS = 200
 LIFETIME = timedelta(hours=24)
 """How long an upload or preview is stored."""
@@ -59,13 +62,14 @@ def read_import(*, import_id: UUID) -> dict[str, int]:
 
     Safe to repeat: an import that is read already is left as it is.
     """
+    return _or_refuse(import_id, lambda: _read(import_id))
+
+
+def _read(import_id: UUID) -> dict[str, int]:
     started = ProductImport.objects.filter(pk=import_id, state__in=(State.UPLOADED, State.READING))
     if not started.update(state=State.READING):
         return {}
-    plan = _plan(import_id, refuses_errors=False)
-    if plan is None:
-        return {}
-    preview = _preview(plan)
+    preview = _preview(_plan(import_id))
     reading = ProductImport.objects.filter(pk=import_id, state=State.READING)
     reading.update(state=State.READY, preview=preview)
     counts: dict[str, int] = preview["counts"]
@@ -101,26 +105,27 @@ def run_import(*, import_id: UUID) -> dict[str, int]:
 
     Safe to repeat and to run twice at once: the state changes in the transaction that writes.
     """
+    return _or_refuse(import_id, lambda: _run(import_id))
+
+
+def _run(import_id: UUID) -> dict[str, int]:
     if not ProductImport.objects.filter(pk=import_id, state=State.CONFIRMED).exists():
         return {}
-    plan = _plan(import_id, refuses_errors=True)
-    if plan is None:
-        return {}
+    plan = _plan(import_id)
     preview = _preview(plan)
-    try:
-        with transaction.atomic():
-            product_import = ProductImport.objects.select_for_update().get(pk=import_id)
-            if product_import.state != State.CONFIRMED:
-                return {}
-            product_import.operation = _write(plan, product_import)
-            product_import.state = State.IMPORTED
-            product_import.preview = preview
-            product_import.save()
-    except BadInput as error:
-        _refuse(import_id, str(error))
-        return {}
-    _delete_file(product_import)
     counts: dict[str, int] = preview["counts"]
+    if counts["invalid"]:
+        _refuse(import_id, "Some rows are no longer valid; nothing was imported.", preview)
+        return {}
+    with transaction.atomic():
+        product_import = ProductImport.objects.select_for_update().get(pk=import_id)
+        if product_import.state != State.CONFIRMED:
+            return {}
+        product_import.operation = _write(plan, product_import)
+        product_import.state = State.IMPORTED
+        product_import.preview = preview
+        product_import.save()
+    _delete_file(product_import)
     return counts
 
 
@@ -142,38 +147,34 @@ def expire_imports() -> int:
     return count
 
 
-def _plan(import_id: UUID, *, refuses_errors: bool) -> SheetPlan | None:
-    """
-    Plan the sheet of an import and report progress; None when the import is refused.
-
-    refuses_errors: refuse the import when a row is not valid.
-    """
-    product_import = ProductImport.objects.select_related("uploaded_by").get(pk=import_id)
-    by = product_import.uploaded_by
-    if not by.has_perm("catalog.change_product"):
-        _refuse(import_id, "The import needs the permission to change products.")
-        return None
+def _or_refuse(import_id: UUID, work: Callable[[], dict[str, int]]) -> dict[str, int]:
+    """Do the work of a task; refuse the import with the reason when it fails."""
     try:
-        with product_import.file.open("rb") as file:
-            plan = plan_sheet(
-                file,
-                may_add=by.has_perm("catalog.add_product"),
-                on_progress=_progress_of(import_id),
-            )
+        return work()
     except CultivarError as error:
         _refuse(import_id, str(error))
-        return None
+        return {}
     except SoftTimeLimitExceeded:
         _refuse(import_id, "The import takes too long; split the sheet.")
         raise
     except Exception:
         _refuse(import_id, "The import failed for a reason that was logged.")
         raise
-    if refuses_errors and any(row.errors for row in plan.rows):
-        preview = _preview(plan)
-        _refuse(import_id, "Some rows are no longer valid; nothing was imported.", preview)
-        return None
-    return plan
+
+
+def _plan(import_id: UUID) -> SheetPlan:
+    """Plan the sheet of an import and report progress. Raises CultivarError."""
+    product_import = ProductImport.objects.select_related("uploaded_by").get(pk=import_id)
+    by = product_import.uploaded_by
+    if not by.has_perm("catalog.change_product"):
+        raise ImportRefused("The import needs the permission to change products.")
+    with default_storage.open(str(product_import.file.name)) as stored:
+        body = io.BytesIO(stored.read())
+    return plan_sheet(
+        body,
+        may_add=by.has_perm("catalog.add_product"),
+        on_progress=_progress_of(import_id),
+    )
 
 
 def _progress_of(import_id: UUID) -> Callable[[int, int], None]:
@@ -193,8 +194,7 @@ def _write(plan: SheetPlan, product_import: ProductImport) -> Operation | None:
     reason = f"import of {product_import.file_name}"
     with operation(Operation.Kind.IMPORT, actor=by, reason=reason) as recorded:
         correct_products(changes=changed, by=by, reason=reason, kind=Operation.Kind.IMPORT)
-        for values in created:
-            create_product(values=values, by=by, reason=reason)
+        create_products(rows=created, by=by, reason=reason)
     return recorded
 
 
@@ -203,12 +203,14 @@ def _preview(plan: SheetPlan) -> dict[str, Any]:
     invalid = [row for row in plan.rows if row.errors]
     valid = [row for row in plan.rows if not row.errors]
     changed = [row for row in valid if row.is_new or row.values or row.skipped]
+    changed.sort(key=lambda row: not row.warnings)
     return {
         "counts": {
             "new": sum(row.is_new for row in valid),
             "changed": sum(bool(row.product and row.values) for row in valid),
             "unchanged": sum(bool(row.product and not row.values) for row in valid),
             "locked": sum(bool(row.skipped) for row in valid),
+            "warned": sum(bool(row.warnings) for row in valid),
             "invalid": len(invalid),
         },
         "unknown_headings": plan.unknown_headings,
@@ -224,17 +226,16 @@ def _row_preview(row: RowPlan) -> dict[str, Any]:
         "is_new": row.is_new,
         "changes": [[name, old, new] for name, (old, new) in row.changes().items()],
         "locked": row.skipped,
+        "warnings": [[name, warning] for name, warning in row.warnings.items()],
         "errors": [[name, reason] for name, reason in row.errors.items()],
     }
 
 
 def _refuse(import_id: UUID, reason: str, preview: dict[str, Any] | None = None) -> None:
-    product_import = ProductImport.objects.get(pk=import_id)
-    product_import.state = State.REFUSED
-    product_import.refusal = reason
-    product_import.preview = preview or {}
-    product_import.save(update_fields=["state", "refusal", "preview"])
-    _delete_file(product_import)
+    """Refuse an import that a task works on; one that has ended stays as it is."""
+    working = ProductImport.objects.filter(pk=import_id, state__in=WORKING_STATES)
+    if working.update(state=State.REFUSED, refusal=reason, preview=preview or {}):
+        _delete_file(ProductImport.objects.get(pk=import_id))
 
 
 def _delete_file(product_import: ProductImport) -> None:

@@ -13,7 +13,7 @@ from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.selectors.product_fields import field_text
 from catalog.selectors.products import current_products_by, locked_fields_by_product
-from catalog.services.corrections import LIST_FIELDS, validate_corrections
+from catalog.services.corrections import LIST_FIELDS, terpene_warnings, validate_corrections
 from config.errors import BadInput
 from mlops.pipelines.connectors.sheets import IMPORT_LIMITS, SheetFormat, SheetRow, read_sheet
 
@@ -35,14 +35,15 @@ class RowPlan:
     A row of a sheet: its product and what it would change.
 
     line: of the file. product: None for a new one. values: new values by field, of fields that are
-    not locked. skipped: locked fields that would have changed. errors: reason by field, "row" for
-    the row itself.
+    not locked. skipped: locked fields that would have changed. warnings: by field, of values that
+    are imported all the same. errors: reason by field, "row" for the row itself.
     """
 
     line: int
     product: Product | None = None
     values: dict[str, Any] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    warnings: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -218,6 +219,8 @@ class _Planner:
                 validate_corrections(plan.values)
             except BadInput as error:
                 plan.errors[error.field] = error.reason
+        if warnings := terpene_warnings(plan.values.get("terpenes", ())):
+            plan.warnings["terpenes"] = "; ".join(warnings)
         gtin = plan.values.get("gtin")
         if gtin:
             self._check_repeated("gtin", gtin, plan)

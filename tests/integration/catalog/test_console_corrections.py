@@ -384,3 +384,15 @@ def test_class_e_code_that_is_no_gtin_is_refused_in_bulk_edit(
     response = admin_client.post(reverse(LIST), {**form, "select_across": "0"})
 
     assert response.context["form"].errors["value"]
+
+
+def test_t55_unknown_terpene_is_reported_in_bulk_edit(
+    admin_client: Client, many_products: list[Product]
+) -> None:
+    form = _bulk_edit_form(many_products, field="terpenes", value="limonen", reason="x")
+
+    refused = admin_client.post(reverse(LIST), form)
+    accepted = admin_client.post(reverse(LIST), {**form, "keep_unknown_terpenes": "on"})
+
+    assert "did you mean limonene?" in str(refused.context["form"].errors["value"])
+    assert accepted.context["change_count"] == 120

@@ -20,6 +20,7 @@ from catalog.models import CatalogSource, Product, ProductImport, ProductLock, S
 from catalog.pipelines import SUPPLIER_PRODUCTS
 from catalog.services.corrections import correct_products
 from catalog.services.duplicates import merge_pair
+from catalog.services.product_imports import _refuse
 from catalog.services.product_sheets import ROWS_PER_BATCH, plan_sheet
 from catalog.services.undo import undo_operation
 from catalog.tasks import expire_product_imports, read_product_import, run_product_import
@@ -518,11 +519,37 @@ def test_t52_import_is_not_written_before_it_is_confirmed(
     assert Product.objects.get(sku="1").price == Decimal("29.95")
 
 
+def test_t52_import_that_fails_says_so_instead_of_waiting(
+    products: list[Product], admin_client: Client
+) -> None:
+    product_import = _upload_only(admin_client, b"sku,price\n1,12.00\n")
+    default_storage.delete(str(product_import.file.name))
+
+    with pytest.raises(FileNotFoundError):
+        read_product_import(import_id=str(product_import.pk))
+
+    page = admin_client.get(_detail(product_import))
+    assert not page.context["product_import"].is_in_progress
+    assert page.context["product_import"].refusal
+
+
+def test_t52_finished_import_is_not_refused_by_a_late_failure(
+    products: list[Product], admin_client: Client
+) -> None:
+    product_import = _upload(admin_client, b"sku,price\n1,12.00\n")
+    _confirm(admin_client, product_import)
+
+    _refuse(product_import.pk, "late")
+
+    product_import.refresh_from_db()
+    assert (product_import.state, product_import.refusal) == ("imported", "")
+
+
 def test_t52_expired_preview_and_its_file_are_deleted(
     products: list[Product], admin_client: Client
 ) -> None:
     product_import = _upload(admin_client, b"sku,price\n1,12.00\n")
-    stored = product_import.file.name
+    stored = str(product_import.file.name)
     ProductImport.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
     assert expire_product_imports() == {"expired": 1}
@@ -549,7 +576,7 @@ def test_t52_file_of_a_finished_import_is_deleted(
     products: list[Product], admin_client: Client
 ) -> None:
     product_import = _upload(admin_client, b"sku,price\n1,12.00\n")
-    stored = product_import.file.name
+    stored = str(product_import.file.name)
 
     _confirm(admin_client, product_import)
 
@@ -577,6 +604,20 @@ def test_t52_row_that_became_invalid_after_the_preview_refuses_the_import(
 
     assert product_import.state == ProductImport.State.REFUSED
     assert "several products" in product_import.preview["rows"][0]["errors"][0][1]
+
+
+@pytest.mark.parametrize(
+    ("terpenes", "warned"),
+    [("limonen", True), ("Myrcène, limonene", False), ("limonene, foo", True)],
+)
+def test_t55_unknown_terpene_of_a_sheet_is_warned_of_before_confirming(
+    products: list[Product], admin_client: Client, terpenes: str, warned: bool
+) -> None:
+    product_import = _upload(admin_client, _body({"sku": "1", "terpenes": terpenes}))
+
+    (row,) = product_import.preview["rows"]
+    assert [field for field, _warning in row["warnings"]] == ["terpenes"] * warned
+    assert admin_client.get(_detail(product_import)).context["can_confirm"]
 
 
 @pytest.fixture
@@ -734,6 +775,7 @@ def test_t53_export_has_exactly_the_rows_of_the_list(
     [
         ("", []),
         ("?q=A3&p=2", [("search", "A3")]),
+        ("?brand__icontains=Hazel", [("brand", "Hazel")]),
         (
             "?price_from=10&price_to=30&o=1",
             [("price from", "10"), ("price to", "30")],

@@ -187,6 +187,13 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "confiseries molles",
         "bonbons gelifies",
         "oursons gelifies",
+        "chocolate bar",
+        "chocolate bars",
+        "tablette de chocolat",
+        "tablettes de chocolat",
+        "hard candy",
+        "hard candies",
+        "bonbons durs",
     ),
     "beverages": (
         "beverage",
@@ -232,6 +239,12 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "bath bombs",
         "bombe de bain",
         "bombes de bain",
+        "bath salts",
+        "sels de bain",
+        "massage oil",
+        "massage oils",
+        "huile a massage",
+        "huile de massage",
     ),
     "seeds": ("seed", "graine", "graines", "semence", "semences"),
     "accessories": (
@@ -353,11 +366,15 @@ def phrase_rule(text: str) -> TermMatches:
             start = negation.start()
         if behind:
             end += behind.end()
+        is_negated = bool(negation or behind)
+        if is_negated and term_type == "category" and is_form_phrase(phrase):
+            # "Not disposable" excludes a form, not all vapes.
+            term_type, value = "name", phrase
         term = QueryTerm(
             type=term_type,
             matched_text=text[start:end].strip(" ,"),
             value=value,
-            is_negated=bool(negation or behind),
+            is_negated=is_negated,
         )
         previous_end = end
         is_previous_negated = term.is_negated

@@ -104,6 +104,12 @@ def test_t13_a_size_is_negated(text: str) -> None:
     assert _negated(text) == {"weight_grams"}
 
 
+@pytest.mark.parametrize("text", ["vape not disposable", "vapoteuse pas jetable"])
+def test_t13_a_negated_form_leaves_its_category(text: str) -> None:
+    assert _asserted(text) == {"category:vapes"}
+    assert {key.partition(":")[0] for key in _negated(text)} == {"name"}
+
+
 def test_t13_a_negation_ends_before_the_next_term() -> None:
     text = "sativa préroulé sans limonène moins de 20 $"
 
@@ -230,12 +236,19 @@ def test_class_5_pack_counts_are_read(text: str, count: int) -> None:
         ("hash", "haschich"),
         ("badder", "budder"),
         ("wax", "cire"),
+        ("root beer", "racinette"),
+        ("live resin", "résine vivante"),
     ],
 )
 def test_class_6_forms_are_synonyms(first: str, second: str) -> None:
     normalized = second.replace("-", " ").replace("ê", "e").replace("à", "a").replace("é", "e")
 
     assert group_by_phrase()[first] == group_by_phrase()[normalized]
+
+
+@pytest.mark.parametrize("text", ["massage oil", "huile à massage"])
+def test_class_6_a_form_of_two_words_is_not_its_last_word(text: str) -> None:
+    assert _asserted(text) == {"category:topicals"}
 
 
 def test_class_6_a_form_filters_its_category_and_is_searched_for() -> None:

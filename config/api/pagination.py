@@ -35,7 +35,7 @@ class ApiCursorPagination(CursorPagination):
     """
     Pages of 1 to 100 rows (`limit`, default 20), continued by `cursor`.
 
-    ordering: the column that rows are sorted by, and the primary key.
+    ordering: the column that rows are sorted by, and a unique one.
     """
 
     page_size = DEFAULT_PAGE_SIZE
@@ -64,7 +64,7 @@ class ApiCursorPagination(CursorPagination):
         self.base_url = request.build_absolute_uri()
         self._signer = signing.Signer(salt=f"cursor:{request.path}")
         sort, key = self.get_ordering(request, queryset, view)
-        self._sort_field = sort.removeprefix("-")
+        self._sort_field, self._key_field = sort.removeprefix("-"), key
         is_backward, position = self._read_cursor(request)
         is_descending = sort.startswith("-") != is_backward
         rows = queryset.order_by(
@@ -74,8 +74,8 @@ class ApiCursorPagination(CursorPagination):
         if position is not None:
             rows = rows.filter(
                 _is_after(
-                    self._sort_field,
-                    *position,
+                    (self._sort_field, self._key_field),
+                    position,
                     is_descending=is_descending,
                     is_backward=is_backward,
                 )
@@ -116,7 +116,9 @@ class ApiCursorPagination(CursorPagination):
     def _write_cursor(self, row: Any, *, is_backward: bool) -> str:
         value = getattr(row, self._sort_field)
         sort_value = value.isoformat() if isinstance(value, date) else value
-        return self._signer.sign_object([int(is_backward), sort_value, str(row.pk)])
+        return self._signer.sign_object(
+            [int(is_backward), sort_value, str(getattr(row, self._key_field))]
+        )
 
     def get_paginated_response(self, data: Any) -> Response:
         """Return a page with the cursors of its neighbors and their URLs in the header Link."""
@@ -178,10 +180,11 @@ class ApiCursorPagination(CursorPagination):
 
 
 def _is_after(
-    sort_field: str, sort_value: Any, key: str, *, is_descending: bool, is_backward: bool
+    fields: tuple[str, str], position: tuple[Any, str], *, is_descending: bool, is_backward: bool
 ) -> Q:
     """Return the condition of the rows after a position; NULL sorts as the greatest value."""
-    is_later_key = Q(pk__lt=key) if is_backward else Q(pk__gt=key)
+    (sort_field, key_field), (sort_value, key) = fields, position
+    is_later_key = Q(**{f"{key_field}__{'lt' if is_backward else 'gt'}": key})
     is_null = Q(**{f"{sort_field}__isnull": True})
     if sort_value is None:
         return (is_null & is_later_key) | ~is_null if is_descending else is_null & is_later_key

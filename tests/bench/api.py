@@ -205,7 +205,7 @@ def _requester(application: Application, path_info: str, key: str = "") -> Calla
 
         response = application({**environ, "wsgi.input": BytesIO()}, start_response)
         body = b"".join(response)
-        response.close()
+        response.close()  # type: ignore[attr-defined]  # a response of Django
         if not statuses[0].startswith("200"):
             raise RuntimeError(f"{path_info}: {statuses[0]} {body[:300]!r}")
         return body

@@ -525,7 +525,9 @@ def test_only_changes_that_affect_a_vector_are_enqueued(products: dict[str, Prod
 
     assert not take_enqueued()
     profile.update(language="fr", avg_spending=10)
-    profiles.verify_age(customer=customer, verification_method="in_person", by="key:test")
+    profiles.verify_age(
+        customer=customer, verification_method="in_person", by="key:test", verified_age=19
+    )
     CustomerFactory.create()
     InteractionFactory.create(
         kind="like", product=products["kush-3"], session="anonymous", customer=None, days_ago=0

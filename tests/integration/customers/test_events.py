@@ -40,7 +40,7 @@ TOPIC = "customer_interactions"
 
 @pytest.fixture
 def store(db: None) -> Store:
-    ProductFactory.create(sku="SKU-1")
+    ProductFactory.create(sku="SKU-1", strain_type="indica")
     return Store.objects.create(code="till", name="Till", province="ON")
 
 

@@ -360,7 +360,7 @@ def _disable_filter(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         return [reason for reason in reasons if reason.filter != name]
 
     if name == "consent":
-        monkeypatch.setattr(context, "_PROFILING_PURPOSES", frozenset())
+        monkeypatch.setattr(context, "PROFILING_PURPOSES", frozenset())
     elif name in filters.FILTERS:
         monkeypatch.setattr(pipeline, "is_blocked", is_blocked_by_others)
     else:

@@ -297,7 +297,8 @@ def test_without_similar_products_best_sellers_are_shown_with_the_reason(
         ({"province": "ON"}, "QC", False),
         ({"province": "QC"}, "ON", True),
         ({"province": "ON", "is_age_verified": False}, "ON", False),
-        ({"province": ""}, "ON", False),
+        ({"province": ""}, "ON", True),
+        ({"province": ""}, "QC", False),
     ],
     ids=[
         "18 in Alberta",
@@ -305,7 +306,8 @@ def test_without_similar_products_best_sellers_are_shown_with_the_reason(
         "19 in Quebec",
         "21 in Ontario",
         "not verified",
-        "verified for an unknown province",
+        "19 without a province in Ontario",
+        "19 without a province in Quebec",
     ],
 )
 def test_age_must_be_verified_for_the_province_of_the_store(

@@ -381,7 +381,11 @@ class _Rows:
             "thc": (Decimal(20), Decimal(24), "percent"),
             "cbd": None,
         }
-        for lot, thc, outcome in (("L1", "20%", "listing"), ("L2", "24%", "repeated")):
+        lots: tuple[tuple[str, str, Outcome], ...] = (
+            ("L1", "20%", "listing"),
+            ("L2", "24%", "repeated"),
+        )
+        for lot, thc, outcome in lots:
             copy = self._copy(truth, outcome, "rows by lot", **values)
             yield self._emit({**cells, "Lot": lot, "THC": thc}, copy)
 

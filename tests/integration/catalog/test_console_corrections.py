@@ -13,6 +13,7 @@ from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.services.listings import save_listings
 from mlops.models import Operation
 from tests.integration.catalog.test_corrections import import_listings, make_listing
+from tests.integration.console import message_levels
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "admin:catalog_product_changelist"
@@ -155,10 +156,10 @@ def test_bulk_edit_shows_a_preview_before_it_writes(
     preview = admin_client.post(reverse(LIST), form)
     invalid = admin_client.post(reverse(LIST), {**form, "field": "category", "value": "sweets"})
 
-    assert "Preview changes" in empty_form.content.decode()
+    assert "preview" not in empty_form.context
     assert preview.context["change_count"] == 120
     assert preview.context["page"].paginator.num_pages == 3
-    assert "must be one of" in invalid.context["form"].errors["value"][0]
+    assert set(invalid.context["form"].errors) == {"value"}
     assert not Product.objects.filter(brand="Redecan").exists()
 
 
@@ -177,7 +178,7 @@ def test_confirmed_bulk_edit_is_undone_on_the_page_of_its_operation(
     assert "renamed" in admin_client.get(response["Location"]).content.decode()
 
     undo_page = reverse("admin:mlops_operation_undo", args=[operation.pk])
-    assert "Yes, undo" in admin_client.get(undo_page).content.decode()
+    assert list(admin_client.get(undo_page).context["conflicts"]) == []
     admin_client.post(undo_page, {"reason": "wrong brand"})
 
     assert not Product.objects.filter(brand="Redecan").exists()
@@ -191,7 +192,7 @@ def test_refused_undo_lists_conflicting_edits(admin_client: Client, product: Pro
 
     response = admin_client.post(reverse("admin:mlops_operation_undo", args=[operation.pk]))
 
-    assert "cannot be undone" in response.content.decode()
+    assert message_levels(response)[-1] == "error"
     conflicts = {conflict.field: conflict for conflict in response.context["conflicts"]}
     assert conflicts["brand"].current_value == "Theirs"
     assert Product.objects.get().brand == "Theirs"
@@ -206,13 +207,13 @@ def test_review_item_is_decided(
         make_listing("aglc", "2", merge_key="gtin:1", brand="Changed", name="Rose Kush")
     )
     page = reverse("admin:catalog_reviewitem_changelist")
-    assert "Changed" in admin_client.get(page).content.decode()
     item = ReviewItem.objects.get()
+    assert list(admin_client.get(page).context["cl"].result_list) == [item]
 
     admin_client.post(page, {"action": action, "_selected_action": [str(item.pk)]})
 
     assert Product.objects.get().brand == brand
-    assert "Changed" not in admin_client.get(page).content.decode()
+    assert list(admin_client.get(page).context["cl"].result_list) == []
 
 
 @pytest.mark.parametrize(

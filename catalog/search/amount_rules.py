@@ -194,7 +194,8 @@ def potency_rules() -> Iterator[TermRule]:
     # Milligrams without a cannabinoid mean THC.
     yield from milligrams("thc_mg", unit=mg, after=rf"(?! ?(?:de |of )?{_OTHER_CANNABINOIDS})")
     percentages = partial(_quantity_rules, tolerance=_POTENCY_TOLERANCE)
-    for term_type, name in (("thc_percentage", "thc"), ("cbd_percentage", "cbd")):
+    named: tuple[tuple[TermType, str], ...] = (("thc_percentage", "thc"), ("cbd_percentage", "cbd"))
+    for term_type, name in named:
         # "%" is optional beside a name.
         yield from percentages(
             term_type, unit="%?", before=rf"\b(?:de |en |of |in )?{name}\b:? ?(?:level )?"

@@ -80,13 +80,14 @@ _NONE = r"(?:sans|no|not any|without(?: any)?|zero|0|pas de|aucun|jamais de|non)
 
 def strength_rules() -> Iterator[TermRule]:
     """Yield rules for superlatives, strength, CBD, balanced ratios and low prices."""
-    for pattern, term_type, value in (
+    superlatives: tuple[tuple[str, TermType, str], ...] = (
         (_STRONGEST, "strength", "highest"),
         (_WEAKEST, "strength", "lowest"),
         (_CBD_RICHEST, "cbd_rich", "highest"),
         (_CHEAPEST, "cheap", "cheapest"),
         (_DEAREST, "cheap", "dearest"),
-    ):
+    )
+    for pattern, term_type, value in superlatives:
         yield pattern_rule(rf"{_THE}\b(?:{pattern})\b", _term(term_type, value))
     yield pattern_rule(
         r"\b(?:balanced|equilibree?s?)(?! hybrid)(?: thc)?(?: ?(?:/|and|et|-) ?cbd)?\b",

@@ -32,6 +32,17 @@ from tests.integration.catalog.test_corrections import import_listings, make_lis
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture(autouse=True)
+def queued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
+    """Record tasks instead of sending them to the broker; tests run them."""
+    sent: list[tuple[str, dict[str, str]]] = []
+    for task in (read_product_import, run_product_import):
+        monkeypatch.setattr(
+            task, "delay", lambda name=task.name, **kwargs: sent.append((name, kwargs))
+        )
+    return sent
+
+
 @pytest.fixture
 def products() -> list[Product]:
     """Two products."""
@@ -437,14 +448,10 @@ def test_t52_workbook_that_unfolds_beyond_the_limit_is_refused(admin_client: Cli
 
 
 def test_t52_sheet_is_read_and_written_by_tasks(
-    products: list[Product], admin_client: Client, monkeypatch: pytest.MonkeyPatch
+    products: list[Product],
+    admin_client: Client,
+    queued: list[tuple[str, dict[str, str]]],
 ) -> None:
-    queued: list[tuple[str, dict[str, str]]] = []
-    for task in (read_product_import, run_product_import):
-        monkeypatch.setattr(
-            task, "delay", lambda name=task.name, **kwargs: queued.append((name, kwargs))
-        )
-
     product_import = _upload_only(admin_client, b"sku,price\n1,12.00\n")
 
     assert product_import.state == ProductImport.State.UPLOADED

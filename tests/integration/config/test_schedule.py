@@ -24,7 +24,8 @@ def test_every_task_has_a_route_to_a_queue_that_workers_consume() -> None:
 
     assert len(routes) > 15
     assert {name for name, route in routes.items() if route is None} == set()
-    assert {route["queue"] for route in routes.values()} == set(QUEUES.split(","))
+    queues = {route["queue"] for route in routes.values() if route}
+    assert queues == set(QUEUES.split(","))
 
 
 @pytest.mark.parametrize(

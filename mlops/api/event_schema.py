@@ -35,7 +35,11 @@ def _register(auto_schema: Any, event_type: EventType, version: int, data: Schem
     name = f"{event_type.type.title().replace('_', '')}Event{'' if version == 1 else version}"
     envelope = Envelope.model_json_schema(mode="validation")["properties"]
     properties = {
-        "topic": {"enum": [event_type.topic], "description": "Topic that the event belongs to."},
+        # Not a plain enumeration, for which drf-spectacular would make a component by a hash.
+        "topic": {
+            "allOf": [{"type": "string", "enum": [event_type.topic]}],
+            "description": "Topic that the event belongs to.",
+        },
         **envelope,
         "type": {"enum": [event_type.type], "description": envelope["type"]["description"]},
         "version": {
@@ -45,7 +49,7 @@ def _register(auto_schema: Any, event_type: EventType, version: int, data: Schem
         },
         "data": _data_schema(auto_schema, data),
     }
-    properties["topic"]["type"] = properties["type"]["type"] = "string"
+    properties["type"]["type"] = "string"
     properties["version"]["type"] = "integer"
     schema = {
         "type": "object",

@@ -67,6 +67,8 @@ class ForkServer:
 
 def kill_process(process: psutil.Process) -> None:
     """Kill -9 a process of a fork server with its children; wait until it is gone."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    # A process that has just been forked does not lead its group yet.
+    for kill in (os.killpg, os.kill):
+        with suppress(ProcessLookupError):
+            kill(process.pid, signal.SIGKILL)
     process.wait(_TIMEOUT_SECONDS)

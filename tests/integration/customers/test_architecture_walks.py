@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from catalog.ingest.strains import _StrainCache
 from catalog.models import CatalogSource
 from catalog.tasks import sync_source
 from config.cache.invalidation import is_listening
@@ -89,8 +90,9 @@ class Walk:
 
 
 @pytest.fixture(autouse=True)
-def _empty_function_caches() -> None:
-    """Empty the caches of functions, so that the walk is the same after other tests."""
+def _empty_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty the caches of the catalogue, so that the walk is the same after other tests."""
+    monkeypatch.setattr(_StrainCache, "names", None)
     for name, module in list(sys.modules.items()):
         if name.startswith("catalog."):
             for value in list(vars(module).values()):

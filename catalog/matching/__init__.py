@@ -8,6 +8,7 @@ weighs the evidence.
 
 from catalog.matching.bands import (
     ALGORITHM_VERSION,
+    Match,
     ProductComparison,
     compare_products,
     decide_band,
@@ -21,6 +22,7 @@ from catalog.matching.model import CARD as MATCH_MODEL_CARD
 from catalog.matching.model import FOLDER as MATCH_MODEL_FOLDER
 from catalog.matching.model import TREES as MATCH_MODEL_TREES
 from catalog.matching.model import MatchModel, MatchModelUnreadable, Tree, load
+from catalog.matching.product_index import ProductIndex
 from catalog.matching.reading import PairRejected, read_candidate, read_pair
 from catalog.matching.reasons import translate_reason
 from catalog.matching.vetoes import find_veto
@@ -31,11 +33,13 @@ __all__ = [
     "MATCH_MODEL_FOLDER",
     "MATCH_MODEL_TREES",
     "Evidence",
+    "Match",
     "MatchCandidate",
     "MatchModel",
     "MatchModelUnreadable",
     "PairRejected",
     "ProductComparison",
+    "ProductIndex",
     "Tree",
     "brand_block",
     "brand_key",

@@ -9,7 +9,7 @@ put before staff, "different" stays two products.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from catalog.matching.candidates import MatchCandidate, Profile, read_profile
 from catalog.matching.doubts import find_doubts
@@ -82,25 +82,51 @@ def _is_alike(evidence: Evidence) -> bool:
     return has_same_words and evidence.brand in ("same", "typo") and not evidence.is_size_of_one
 
 
-def rank_matches(
-    product: MatchCandidate, others: Sequence[MatchCandidate]
-) -> list[tuple[MatchCandidate, ProductComparison]]:
+class Match(NamedTuple):
+    """A product that may be the one looked for, and the comparison with it."""
+
+    product: MatchCandidate
+    comparison: ProductComparison
+
+
+def rank_matches(product: MatchCandidate, others: Sequence[MatchCandidate]) -> list[Match]:
     """
     Return the products in bands "same" and "review", best first.
 
     Where several are "same" and not all of them the same product, the match is ambiguous: all are
     returned for review.
     """
-    compared = [(other, compare_products(product, other)) for other in others]
-    matches = [(other, result) for other, result in compared if result.band != "different"]
-    matches.sort(key=lambda match: (match[1].order, match[0].merge_key))
-    same = [other for other, result in matches if result.band == "same"]
-    if any(compare_products(left, right).band != "same" for left, right in combinations(same, 2)):
-        return [(other, _for_review(result)) for other, result in matches]
-    return matches
+    return rank_profiles(read_profile(product), [read_profile(other) for other in others])
+
+
+def rank_profiles(
+    profile: Profile, others: Sequence[Profile], *, with_different: bool = False
+) -> list[Match]:
+    """
+    Rank products as read: see `rank_matches`.
+
+    with_different: also return products of band "different" that no veto keeps apart, last.
+    """
+    compared = [(other, compare_profiles(profile, other)) for other in others]
+    found = [
+        (other, result)
+        for other, result in compared
+        if result.band != "different" or (with_different and result.score)
+    ]
+    found.sort(key=lambda match: (match[1].order, match[0].candidate.merge_key))
+    same = [other for other, result in found if result.band == "same"]
+    is_ambiguous = any(
+        compare_profiles(left, right).band != "same" for left, right in combinations(same, 2)
+    )
+    return [
+        Match(other.candidate, _for_review(result) if is_ambiguous else result)
+        for other, result in found
+    ]
 
 
 def _for_review(comparison: ProductComparison) -> ProductComparison:
+    if comparison.band == "different":
+        return comparison
     reasons = (*comparison.reasons, str(Reason("ambiguous match")))
     return replace(comparison, band="review", reasons=reasons)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from catalog.matching.brands import brand_block
 from catalog.matching.candidates import MatchCandidate, Profile, read_profile
 
-_KEYS_PER_PRODUCT = 3
+KEYS_PER_PRODUCT = 3
 _MAX_BUCKET = 200
 """Products that share a key, brand, family and size beyond this number are compared in part."""
 _VOWELS = str.maketrans("", "", "aeiouy")
@@ -44,11 +44,11 @@ def _blocks(candidates: Iterable[MatchCandidate]) -> dict[str, list[Profile]]:
 def _pairs_in_block(
     block: Sequence[Profile], is_new: set[str]
 ) -> Iterator[tuple[MatchCandidate, MatchCandidate]]:
-    keys = [_word_keys(profile) for profile in block]
+    keys = [word_keys(profile) for profile in block]
     frequency = Counter(key for words in keys for key in words)
     buckets: dict[str, list[int]] = defaultdict(list)
     for index, words in enumerate(keys):
-        rarest = sorted(words, key=lambda word: (frequency[word], word))[:_KEYS_PER_PRODUCT]
+        rarest = sorted(words, key=lambda word: (frequency[word], word))[:KEYS_PER_PRODUCT]
         for key in rarest or [""]:
             buckets[key].append(index)
     seen: set[tuple[int, int]] = set()
@@ -62,7 +62,8 @@ def _pairs_in_block(
                     yield left, right
 
 
-def _word_keys(profile: Profile) -> set[str]:
+def word_keys(profile: Profile) -> set[str]:
+    """Return the blocking keys of the words of a product's names, without those of its brand."""
     names = profile.names if any(profile.names) else profile.names_with_forms
     own = profile.brand.own_words
     words = {word.key for name in names for word in name}

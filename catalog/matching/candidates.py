@@ -121,6 +121,11 @@ class Profile:
 
 @lru_cache(maxsize=65_536)
 def read_profile(candidate: MatchCandidate) -> Profile:
+    """Read a product; those read last are cached."""
+    return build_profile(candidate)
+
+
+def build_profile(candidate: MatchCandidate) -> Profile:
     """Read a product."""
     brand = read_brand(candidate.brand)
     texts = [candidate.name, *([candidate.name_fr] if candidate.name_fr else [])]

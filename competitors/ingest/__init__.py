@@ -1,0 +1,1 @@
+"""Crawling of competitors' menus and extraction of their offers."""

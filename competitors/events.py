@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from catalog.selectors import product_ids_by_reference
-from competitors.services import OfferObservation, record_observations
+from competitors.services.observations import OfferObservation, record_observations
 from mlops.streams.event_types import (
     Event,
     EventData,

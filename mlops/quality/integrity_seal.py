@@ -144,10 +144,11 @@ def verify_chain(table: str) -> tuple[dict[int, IntegritySeal], list[IntegritySe
 
 
 # A transaction in progress commits after the seal, but its rows bear the time of its start. The
-# seal therefore bears the start of the oldest transaction.
+# seal therefore bears the start of the oldest transaction of a client; others, such as autovacuum,
+# write no rows, and an older seal would hide changes made by hand after it.
 _SEALED_AT = """
 SELECT least(now(), min(xact_start)) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
 
 

@@ -82,6 +82,25 @@ def test_a_row_changed_by_sql_is_reported_until_accepted(table: str, kind: str) 
     assert Alert.objects.filter(code="integrity").count() == 1
 
 
+def test_a_vacuum_in_progress_while_sealing_hides_no_change() -> None:
+    # A view in front of the system's own, with an autovacuum worker that began before the import.
+    _execute(
+        "CREATE TEMP VIEW pg_stat_activity AS"
+        " SELECT datname, pid, xact_start, backend_type FROM pg_catalog.pg_stat_activity"
+        " UNION ALL SELECT current_database(), 0, now() - interval '1 hour', 'autovacuum worker'"
+    )
+    _execute("SET search_path = public, pg_temp, pg_catalog")
+    IntegritySeal.objects.filter(table_name="products").delete()
+    _execute("DELETE FROM row_digests WHERE table_name = 'products'")
+    check_integrity()
+    _execute("RESET search_path")
+    _execute("DROP VIEW pg_temp.pg_stat_activity")
+    product_id = _first_product_id()
+    _execute("UPDATE products SET brand = 'Hand' WHERE id = %s", product_id)
+
+    assert _breaches() == {("edited", product_id)}
+
+
 def test_a_row_added_by_sql_is_reported() -> None:
     row_id = "3f000000-0000-0000-0000-000000000000"
     _execute("INSERT INTO products (id, merge_key, name) VALUES (%s, 'x', 'Planted')", row_id)

@@ -63,7 +63,7 @@ def _differs_sql(merged: Mapping[str, str], fields: Iterable[str]) -> str:
 _MEMBERS = """
 wanted AS (
   SELECT DISTINCT coalesce(a.product_key, k.merge_key) AS product_key
-  FROM unnest(%s::text[]) AS k (merge_key) LEFT JOIN product_aliases a USING (merge_key)
+  FROM unnest(%(keys)s::text[]) AS k (merge_key) LEFT JOIN product_aliases a USING (merge_key)
 ), members AS (
   SELECT product_key, product_key AS merge_key FROM wanted
   UNION ALL
@@ -72,27 +72,62 @@ wanted AS (
 """
 
 
+def _document_sql(alias: str) -> str:
+    """
+    Return SQL of the search document of a product, of parameters `words`, `terpenes`, `flavors`.
+
+    Weights: A names and numbers, B brand, C type, category, strain, terpenes, D flavors, lineage.
+    """
+    return f"""
+    setweight(search_vector(
+      concat_ws(' ', {alias}.name, {alias}.name_fr, {alias}.sku, {alias}.gtin)), 'A')
+    || setweight(search_vector(coalesce({alias}.brand, '')), 'B')
+    || setweight(search_vector(concat_ws(' ',
+         %(words)s::jsonb ->> {alias}.strain_type, %(words)s::jsonb ->> {alias}.category,
+         {alias}.strain,
+         (SELECT string_agg(t || ' ' || coalesce(%(terpenes)s::jsonb ->> t, ''), ' ')
+          FROM unnest({alias}.terpenes) t))), 'C')
+    || setweight(search_vector(concat_ws(' ',
+         %(flavors)s::jsonb ->> {alias}.strain, array_to_string({alias}.lineage, ' '))), 'D')
+    """
+
+
 def _upsert_sql(merged: Mapping[str, str], *, condition: str) -> str:
     """
-    Return SQL that upserts the products of merge keys and returns the keys of changed products.
+    Return SQL that upserts the products of merge keys and returns the keys without a document.
+
+    New products get their search document at once: writing a row of many indexes costs more than
+    computing it. Updates clear it when its words may have changed, since locks apply only then.
 
     merged: by field, SQL of its new value. condition: which listings count.
     """
+    fields = ", ".join(f"m.{name}" for name in FIELD_SQL)
     return f"""
-    WITH {_MEMBERS}
-    INSERT INTO products AS p (merge_key, {_FIELDS})
-    SELECT m.product_key, {", ".join(FIELD_SQL.values())}
-    FROM members m JOIN supplier_listings l USING (merge_key)
-    WHERE {condition}
-    GROUP BY m.product_key ORDER BY m.product_key
-    ON CONFLICT (merge_key) DO UPDATE SET
-      {", ".join(f"{name} = {value}" for name, value in merged.items())},
-      updated_at = now(),
-      matched_with = CASE
-        WHEN {_differs_sql(merged, MATCHING_FIELDS)} THEN '' ELSE p.matched_with
-      END
-    WHERE {_differs_sql(merged, FIELD_SQL)}
-    RETURNING merge_key
+    WITH {_MEMBERS}, merged AS MATERIALIZED (
+      SELECT m.product_key AS merge_key,
+        {", ".join(f"{sql} AS {name}" for name, sql in FIELD_SQL.items())}
+      FROM members m JOIN supplier_listings l USING (merge_key)
+      WHERE {condition}
+      GROUP BY m.product_key
+    ), written AS (
+      INSERT INTO products AS p (merge_key, {_FIELDS}, search_document)
+      SELECT m.merge_key, {fields},
+        CASE WHEN NOT EXISTS (SELECT FROM products e WHERE e.merge_key = m.merge_key)
+          THEN {_document_sql("m")} END
+      FROM merged m ORDER BY m.merge_key
+      ON CONFLICT (merge_key) DO UPDATE SET
+        {", ".join(f"{name} = {value}" for name, value in merged.items())},
+        updated_at = now(),
+        matched_with = CASE
+          WHEN {_differs_sql(merged, MATCHING_FIELDS)} THEN '' ELSE p.matched_with
+        END,
+        search_document = CASE
+          WHEN {_differs_sql(merged, SEARCHABLE_FIELDS)} THEN NULL ELSE p.search_document
+        END
+      WHERE {_differs_sql(merged, FIELD_SQL)}
+      RETURNING merge_key, search_document IS NULL AS needs_document
+    )
+    SELECT merge_key FROM written WHERE needs_document
     """
 
 
@@ -115,18 +150,8 @@ WHERE l.merge_key = ANY(%s) AND l.superseded_at IS NULL GROUP BY l.merge_key
 # Writers merge one at a time: concurrent ones with listings of one product would each miss the
 # other's listing, or deadlock.
 _LOCK_PRODUCTS = "SELECT pg_advisory_xact_lock(hashtext('products'))"
-# Weights: A names and numbers, B brand, C type, category, strain, terpenes, D flavors, lineage.
-_UPDATE_DOCUMENTS = """
-UPDATE products p SET search_document =
-  setweight(search_vector(concat_ws(' ', p.name, p.name_fr, p.sku, p.gtin)), 'A')
-  || setweight(search_vector(coalesce(p.brand, '')), 'B')
-  || setweight(search_vector(concat_ws(' ',
-       %(words)s::jsonb ->> p.strain_type, %(words)s::jsonb ->> p.category, p.strain,
-       (SELECT string_agg(t || ' ' || coalesce(%(terpenes)s::jsonb ->> t, ''), ' ')
-        FROM unnest(p.terpenes) t))), 'C')
-  || setweight(search_vector(concat_ws(' ',
-       %(flavors)s::jsonb ->> p.strain, array_to_string(p.lineage, ' '))), 'D')
-WHERE p.merge_key = ANY(%(keys)s)
+_UPDATE_DOCUMENTS = f"""
+UPDATE products p SET search_document = {_document_sql("p")} WHERE p.merge_key = ANY(%(keys)s)
 """
 
 
@@ -146,16 +171,14 @@ def merge_products(
     lock_products(cursor)
     if reused:
         _replace_products(cursor, reused)
-    cursor.execute(_UPSERT_PRODUCTS, [merge_keys])
-    update_search_documents(cursor, [key for (key,) in cursor.fetchall()])
+    _upsert_products(cursor, _UPSERT_PRODUCTS, merge_keys)
     open_review_items(cursor, merge_keys)
 
 
 def _replace_products(cursor: CursorWrapper, reused: Mapping[str, str]) -> None:
     keys = sorted(reused)
     before = _product_facts(cursor, keys)
-    cursor.execute(_REPLACE_PRODUCTS, [keys])
-    update_search_documents(cursor, [key for (key,) in cursor.fetchall()])
+    _upsert_products(cursor, _REPLACE_PRODUCTS, keys)
     after = _product_facts(cursor, keys)
     for merge_key, (product_id, former_facts) in before.items():
         facts = after[merge_key][1]
@@ -168,11 +191,17 @@ def _replace_products(cursor: CursorWrapper, reused: Mapping[str, str]) -> None:
             )
 
 
+def _upsert_products(cursor: CursorWrapper, upsert: str, merge_keys: list[str]) -> None:
+    cursor.execute(upsert, {**_document_words(), "keys": merge_keys})
+    if keys := [key for (key,) in cursor.fetchall()]:
+        update_search_documents(cursor, keys)
+
+
 def _product_facts(
     cursor: CursorWrapper, merge_keys: list[str]
 ) -> dict[str, tuple[UUID, dict[str, Any]]]:
     """Return product id and fields as JSON types by merge key; new products have none."""
-    cursor.execute(_PRODUCT_FACTS, [merge_keys])
+    cursor.execute(_PRODUCT_FACTS, {"keys": merge_keys})
     return {key: (pk, json.loads(facts)) for pk, key, facts in cursor.fetchall()}
 
 

@@ -5,10 +5,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.db import connection
 
 from catalog.ingest.records import CleanListing
 from catalog.models import Product, SupplierListing
+from catalog.services.corrections import correct_products
 from catalog.services.listings import save_listings, source_checksum
+from catalog.services.merging import update_search_documents
+from mlops.models import OutboxEvent, RowChange
 from mlops.pipelines.definitions import SaveCounts
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,6 +111,84 @@ def test_renamed_product_keeps_its_id_and_is_found_by_its_new_name() -> None:
 
     assert Product.objects.get(search_document="elan").pk == before
     assert not Product.objects.filter(search_document="pink").exists()
+
+
+def test_a_new_product_has_the_search_document_of_its_values() -> None:
+    save_listings(listings=[_listing(), _listing(language="fr", name="Élan rose")], run=None)
+
+    product = Product.objects.get(search_document="elan")
+    assert product.search_document == _computed_document(product)
+
+
+@pytest.mark.parametrize(
+    ("facts", "word"),
+    [
+        ({"name": "Blue Dream"}, "dream"),
+        ({"brand": "Broken Coast"}, "coast"),
+        ({"strain_type": "sativa"}, "sativa"),
+        ({"category": "vapes"}, "vapoteuse"),
+        ({"sku": "7788"}, "7788"),
+        ({"terpenes": ("limonene",)}, "limonene"),
+        ({"strain": "Gorilla Glue"}, "gorilla"),
+        ({"lineage": ("Chemdawg",)}, "chemdawg"),
+        ({"gtin": "00628634000017"}, "00628634000017"),
+    ],
+)
+def test_a_changed_fact_is_found_by_its_new_word(facts: dict[str, Any], word: str) -> None:
+    save_listings(listings=[_listing()], run=None)
+    assert not Product.objects.filter(search_document=word).exists()
+
+    save_listings(listings=[_listing(**facts)], run=None)
+
+    product = Product.objects.get(search_document=word)
+    assert product.search_document == _computed_document(product)
+
+
+def test_a_changed_price_leaves_the_search_document() -> None:
+    save_listings(listings=[_listing()], run=None)
+    document = Product.objects.get().search_document
+
+    save_listings(listings=[_listing(price=Decimal(31))], run=None)
+
+    product = Product.objects.get()
+    assert (product.price, product.search_document) == (Decimal(31), document)
+
+
+def test_a_locked_name_stays_in_the_search_document(admin_user: User) -> None:
+    save_listings(listings=[_listing()], run=None)
+    correct_products(changes={Product.objects.get().pk: {"name": "Golden Kush"}}, by=admin_user)
+
+    save_listings(listings=[_listing(name="Blue Dream", brand="Broken Coast")], run=None)
+
+    product = Product.objects.get(search_document="coast")
+    assert product == Product.objects.get(search_document="golden")
+    assert not Product.objects.filter(search_document="dream").exists()
+
+
+def test_an_update_of_many_products_is_as_quick_after_one_of_a_single_product() -> None:
+    # PL/pgSQL keeps the plan that its triggers had at the first update of the connection.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO products (merge_key, name)"
+            " SELECT 'many:' || n, 'Pink Kush ' || n FROM generate_series(1, 6000) n"
+        )
+        cursor.execute("DISCARD PLANS")
+        cursor.execute("UPDATE products SET price = 1 WHERE merge_key = 'many:1'")
+        cursor.execute("SET statement_timeout = '5s'")
+        try:
+            cursor.execute("UPDATE products SET price = 2")
+        finally:
+            cursor.execute("RESET statement_timeout")
+
+    assert RowChange.objects.filter(action="update").count() == 6001
+    assert OutboxEvent.objects.filter(topic="price_changes").count() == 6001
+
+
+def _computed_document(product: Product) -> str:
+    """Return the search document that the values of a product give."""
+    with connection.cursor() as cursor:
+        update_search_documents(cursor, [product.merge_key])
+    return str(Product.objects.values_list("search_document", flat=True).get(pk=product.pk))
 
 
 def test_saving_no_listings_does_nothing() -> None:

@@ -31,6 +31,7 @@ from catalog.admin.bulk import bulk_edit
 from catalog.admin.duplicates import PairForMerge, is_merge_confirmed, render_merge_page
 from catalog.admin.lineage import lineage_urls
 from catalog.admin.product_imports import import_urls
+from catalog.admin.product_panels import render_panels
 from catalog.admin.product_search import (
     CategoryFilter,
     CompletenessFilter,
@@ -234,6 +235,7 @@ class ProductAdmin(ExportMixin, ModelAdmin):
         "updated_at",
     )
     actions = ("merge_two", "edit_many")
+    change_form_after_template = "admin/catalog/product/panels.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
         """Return current products; on the page of a single one, merged products too."""
@@ -319,6 +321,14 @@ class ProductAdmin(ExportMixin, ModelAdmin):
         product = get_object_or_404(all_products(), pk=object_id)
         self._apply_field_action(request, product, action, request.POST[action])
         return redirect("admin:catalog_product_change", product.pk)
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Add the panels of other applications."""
+        product = kwargs.get("obj")
+        panels = render_panels(request, product) if product else []
+        return super().render_change_form(request, {**context, "panels": panels}, *args, **kwargs)
 
     def _apply_field_action(
         self, request: HttpRequest, product: Product, action: str, argument: str

@@ -50,6 +50,16 @@ UNFOLD = {
                 _page("Repeat statistics", "repeat", "customers_storerepeatstatistics_changelist"),
             ),
             _group(
+                "Competitors",
+                _page("Shops", "store", "competitors_competitor_changelist"),
+                _page("Offers", "sell", "competitors_competitoroffer_changelist"),
+                _page(
+                    "Minimum prices", "vertical_align_bottom", "competitors_minimumprice_changelist"
+                ),
+                _page("Price limits", "shield", "competitors_priceguardsettings_changelist"),
+                _page("Price approvals", "approval", "competitors_priceapproval_changelist"),
+            ),
+            _group(
                 "Customers",
                 _page("Customers", "groups", "customers_customerprofile_changelist"),
                 _page("Conversations", "forum", "customers_chatsession_changelist"),

@@ -1,0 +1,65 @@
+"""Health of crawls: offers found, share of blocked crawls, last run, by competitor."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max, Q
+from django.utils import timezone
+
+from competitors.models import Competitor, CompetitorOffer
+from mlops.models import Run
+
+SOURCE_PREFIX = "competitor:"
+_BLOCKED_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlHealth:
+    """
+    Crawls of one competitor.
+
+    offers: on sale now. crawls, failed: of the last 30 days.
+    """
+
+    offers: int = 0
+    crawls: int = 0
+    failed: int = 0
+    last_crawl_at: datetime | None = None
+
+    @property
+    def failed_percent(self) -> int | None:
+        """Share of failed crawls in percent; None without a crawl."""
+        return round(100 * self.failed / self.crawls) if self.crawls else None
+
+
+def crawl_health(competitors: Collection[Competitor]) -> dict[str, CrawlHealth]:
+    """Return the health by competitor code. Two queries."""
+    codes = {competitor.code for competitor in competitors}
+    offers = dict(
+        CompetitorOffer.objects.filter(competitor__code__in=codes, gone_at=None)
+        .values_list("competitor__code")
+        .annotate(count=Count("id"))
+    )
+    since = timezone.now() - timedelta(days=_BLOCKED_DAYS)
+    runs = {
+        source.removeprefix(SOURCE_PREFIX): (crawls, failed, last)
+        for source, crawls, failed, last in Run.objects.filter(
+            source__in=[f"{SOURCE_PREFIX}{code}" for code in codes],
+            started_at__gte=since,
+            is_dry_run=False,
+        )
+        .values_list("source")
+        .annotate(
+            crawls=Count("id"),
+            failed=Count("id", filter=Q(status=Run.Status.FAILED)),
+            last=Max("started_at"),
+        )
+    }
+    health = {}
+    for code in codes:
+        crawls, failed, last = runs.get(code, (0, 0, None))
+        health[code] = CrawlHealth(
+            offers=offers.get(code, 0), crawls=crawls, failed=failed, last_crawl_at=last
+        )
+    return health

@@ -1,0 +1,1 @@
+"""Reference data of competitors' prices."""

@@ -14,9 +14,9 @@ from catalog.matching.bands import (
     decide_band,
     rank_matches,
 )
-from catalog.matching.blocking import candidate_pairs
-from catalog.matching.brands import brand_block, brand_key
-from catalog.matching.candidates import MatchCandidate, read_profile
+from catalog.matching.blocking import MAX_SHARED_WITHOUT_BRAND, candidate_pairs
+from catalog.matching.brands import BrandMentions, brand_block, brand_key, mentioned_forms
+from catalog.matching.candidates import MatchCandidate, Profile, read_profile
 from catalog.matching.evidence import Evidence, collect_evidence, features
 from catalog.matching.model import CARD as MATCH_MODEL_CARD
 from catalog.matching.model import FOLDER as MATCH_MODEL_FOLDER
@@ -32,6 +32,8 @@ __all__ = [
     "MATCH_MODEL_CARD",
     "MATCH_MODEL_FOLDER",
     "MATCH_MODEL_TREES",
+    "MAX_SHARED_WITHOUT_BRAND",
+    "BrandMentions",
     "Evidence",
     "Match",
     "MatchCandidate",
@@ -40,6 +42,7 @@ __all__ = [
     "PairRejected",
     "ProductComparison",
     "ProductIndex",
+    "Profile",
     "Tree",
     "brand_block",
     "brand_key",
@@ -50,6 +53,7 @@ __all__ = [
     "features",
     "find_veto",
     "load",
+    "mentioned_forms",
     "rank_matches",
     "read_candidate",
     "read_pair",

@@ -21,6 +21,7 @@ from catalog.matching.vetoes import find_veto
 ALGORITHM_VERSION = f"match-5-{card_digest()[:8]}"
 Band = Literal["same", "review", "different"]
 _SAME_GTIN = 0.99
+_CONTESTED_GTIN = 0.5
 _SAME_PRICE = 0.02
 _BAND_ORDER = {"same": 0, "review": 1, "different": 2}
 
@@ -47,7 +48,7 @@ def compare_products(left: MatchCandidate, right: MatchCandidate) -> ProductComp
 def compare_profiles(left: Profile, right: Profile) -> ProductComparison:
     """Compare two products as read; symmetric."""
     if veto := find_veto(left, right):
-        return ProductComparison(0, "different", (str(veto),))
+        return _compare_vetoed(left, right, veto)
     if left.sort_key > right.sort_key:
         left, right = right, left
     evidence = collect_evidence(left, right)
@@ -129,6 +130,15 @@ def _for_review(comparison: ProductComparison) -> ProductComparison:
         return comparison
     reasons = (*comparison.reasons, str(Reason("ambiguous match")))
     return replace(comparison, band="review", reasons=reasons)
+
+
+def _compare_vetoed(left: Profile, right: Profile, veto: Reason) -> ProductComparison:
+    """Two products; under one GTIN, it stands on the wrong one, and staff decide which."""
+    gtin = left.candidate.gtin
+    if gtin and gtin == right.candidate.gtin:
+        reasons = (Reason("same GTIN"), veto)
+        return ProductComparison(round(100 * _CONTESTED_GTIN), "review", tuple(map(str, reasons)))
+    return ProductComparison(0, "different", (str(veto),))
 
 
 def _compare_same_gtin(left: Profile, right: Profile, evidence: Evidence) -> ProductComparison:

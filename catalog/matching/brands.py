@@ -8,6 +8,8 @@ Brands as compared: without legal and filler words, possessives and spaces.
 
 import csv
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Literal
 from rapidfuzz.distance import OSA
 
 import catalog.reference
-from catalog.matching.lexicon import fold, read_words, singular
+from catalog.matching.lexicon import fold, is_product_word, read_words, singular
 
 ALIASES = Path(catalog.reference.__file__).with_name("brand_aliases.csv")
 BrandRelation = Literal["same", "part", "typo", "initials", "other"]
@@ -103,6 +105,36 @@ def brand_block(brand: str | None) -> str:
 
 _BLOCK_LENGTH = 5
 """Letters of a blocking key: "purple" and "purplebees", "kullu" and "kullukush" share theirs."""
+
+
+class BrandMentions:
+    """
+    Known brands, to be found in names, as those of products listed under a distributor.
+
+    A brand of one word that names have of their own accord ("Gold") is none to be found.
+    """
+
+    def __init__(self, brands: Iterable[str | None]) -> None:
+        """Index the forms of brands by their first word; unknown brands are left out."""
+        self._forms: dict[str, set[tuple[tuple[str, ...], str]]] = defaultdict(set)
+        for text in set(brands):
+            for form in mentioned_forms(text):
+                self._forms[form[0]].add((form, brand_block(text)))
+
+    def find_blocks(self, tokens: frozenset[str]) -> set[str]:
+        """Return the blocking keys of the brands of which the words contain a whole form."""
+        return {
+            block
+            for token in tokens & self._forms.keys()
+            for form, block in self._forms[token]
+            if tokens.issuperset(form)
+        }
+
+
+def mentioned_forms(brand: str | None) -> tuple[tuple[str, ...], ...]:
+    """Return the forms by which a name mentions a brand beyond doubt."""
+    forms = read_brand(brand).forms
+    return tuple(form for form in forms if len(form) > 1 or not is_product_word(form[0]))
 
 
 def remove_brand(tokens: tuple[str, ...], brand: Brand) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import cache, lru_cache
 
 from catalog.matching.brands import Brand, read_brand, remove_brand
-from catalog.matching.lexicon import Word, fold, read_words, singular
+from catalog.matching.lexicon import Word, fold, name_tokens, read_words
 from catalog.matching.quantities import (
     Quantities,
     compare_doses,
@@ -18,7 +18,7 @@ from catalog.matching.quantities import (
     union,
     without_doses,
 )
-from catalog.reference.strains import names_of_strains, strains
+from catalog.reference.strains import names_of_strains
 
 Range = tuple[Decimal, Decimal]
 _FAMILIES = {
@@ -225,23 +225,12 @@ def _without_strain_aliases(tokens: tuple[str, ...], family: str) -> tuple[str, 
 @cache
 def _strain_aliases() -> dict[tuple[str, ...], tuple[str, ...]]:
     return {
-        _name_tokens(alias): _name_tokens(names[0])
+        name_tokens(alias): name_tokens(names[0])
         for names in names_of_strains()
         for alias in names[1:]
         # "Durban" is a part of "Durban Poison", which a misspelled name has in full.
-        if not set(_name_tokens(alias)) <= set(_name_tokens(names[0]))
+        if not set(name_tokens(alias)) <= set(name_tokens(names[0]))
     }
-
-
-@cache
-def strain_words() -> frozenset[str]:
-    """Return the words of all strain names: one of them more is another strain."""
-    names = [strain.name for strain in strains().values()]
-    return frozenset(singular(word) for name in names for word in _name_tokens(name))
-
-
-def _name_tokens(text: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"[a-z0-9]+", re.sub(r"['.]", "", fold(text))))
 
 
 def _select(words: Iterable[Word], family: str, *, with_forms: bool) -> tuple[Word, ...]:

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from catalog.matching.alignment import Alignment, align
 from catalog.matching.brands import Brand, relate_brands
-from catalog.matching.candidates import STRAIN_FAMILIES, Profile, Range, strain_words
-from catalog.matching.lexicon import Word, lexicon_words
+from catalog.matching.candidates import STRAIN_FAMILIES, Profile, Range
+from catalog.matching.lexicon import Word, lexicon_words, strain_words
 from catalog.matching.quantities import (
     Agreement,
     Quantities,

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import catalog.reference
+from catalog.reference.strains import strains
 
 TABLE = Path(catalog.reference.__file__).with_name("product_words.csv")
 _FORM_PREFIX = "form:"
@@ -64,6 +65,23 @@ def lexicon_words() -> frozenset[str]:
     """Return the keys of kind "word": colors, strengths, times of day."""
     words = {word for group in _groups().values() for word in group}
     return frozenset(word.key for word in words if word.kind == "word")
+
+
+@cache
+def strain_words() -> frozenset[str]:
+    """Return the words of all strain names: one of them more is another strain."""
+    names = [strain.name for strain in strains().values()]
+    return frozenset(singular(word) for name in names for word in name_tokens(name))
+
+
+def name_tokens(text: str) -> tuple[str, ...]:
+    """Return the folded words of a strain's name."""
+    return tuple(re.findall(r"[a-z0-9]+", re.sub(r"['.]", "", fold(text))))
+
+
+def is_product_word(token: str) -> bool:
+    """Return whether names of products have a word of their own accord: "gold", "gummies"."""
+    return singular(token) in strain_words() or (token,) in _groups()
 
 
 def read_words(tokens: Sequence[str]) -> tuple[Word, ...]:

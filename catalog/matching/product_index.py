@@ -14,7 +14,7 @@ from heapq import nsmallest
 
 from catalog.matching.bands import Match, rank_profiles
 from catalog.matching.blocking import KEYS_PER_PRODUCT, word_keys
-from catalog.matching.brands import brand_block
+from catalog.matching.brands import BrandMentions, brand_block
 from catalog.matching.candidates import MatchCandidate, Profile, build_profile
 
 _MAX_COMPARED = 40
@@ -40,7 +40,7 @@ class ProductIndex:
         self._by_gtin: dict[str, list[int]] = defaultdict(list)
         self._by_word: dict[str, list[int]] = defaultdict(list)
         self._blocks: dict[str, dict[str, list[int]]] = {}
-        self._brand_forms: dict[str, set[tuple[tuple[str, ...], str]]] = defaultdict(set)
+        self._mentions = BrandMentions(profile.candidate.brand for profile in self._profiles)
         for position, profile in enumerate(self._profiles):
             self._add(position, profile)
 
@@ -82,15 +82,13 @@ class ProductIndex:
             self._by_word[key].append(position)
         if profile.candidate.gtin:
             self._by_gtin[profile.candidate.gtin].append(position)
-        for form in profile.brand.forms:
-            self._brand_forms[form[0]].add((form, block))
 
     def _nearest(self, offer: Profile) -> list[int]:
         """Return the positions of the products to compare: by GTIN, then by shared words."""
         weights: dict[int, float] = defaultdict(float)
         keys = word_keys(offer) or {""}
         own_block = brand_block(offer.candidate.brand)
-        blocks = {own_block, *self._named_blocks(offer.tokens)} & self._blocks.keys()
+        blocks = {own_block, *self._mentions.find_blocks(offer.tokens)} & self._blocks.keys()
         for block in blocks | {""}:
             self._weigh(self._blocks.get(block, {}), keys, weights)
         if not own_block or own_block not in blocks:
@@ -107,12 +105,3 @@ class ProductIndex:
             weight = math.log(1 + len(self._profiles) / len(positions[key]))
             for position in positions[key]:
                 weights[position] += weight
-
-    def _named_blocks(self, tokens: frozenset[str]) -> set[str]:
-        """Return the blocks of brands that a name mentions, as it does under a distributor."""
-        return {
-            block
-            for token in tokens
-            for form, block in self._brand_forms.get(token, ())
-            if tokens.issuperset(form)
-        }

@@ -14,23 +14,24 @@ from catalog.selectors.conditions import has_number
 from mlops.sql_arrays import array
 
 # Product ids by client reference: our id, SKU or GTIN. A merged product has the id of the
-# product it was merged into.
+# product it was merged into. Of products with one GTIN, those whose merge key
+# it is come first.
 _IDS_BY_REFERENCE_SQL = """
-SELECT requested.reference, e.effective_id
+SELECT requested.reference, e.effective_id, false AS has_other_key
 FROM unnest(%s::text[]) AS requested(reference)
 JOIN effective_products e
   ON e.product_id = CASE WHEN requested.reference ~* %s THEN requested.reference::uuid END
 UNION ALL
-SELECT requested.reference, e.effective_id
+SELECT requested.reference, e.effective_id, false
 FROM unnest(%s::text[]) AS requested(reference)
 JOIN products p ON p.sku = requested.reference JOIN effective_products e ON e.product_id = p.id
 UNION ALL
-SELECT requested.reference, e.effective_id
+SELECT requested.reference, e.effective_id, p.merge_key <> 'gtin:' || p.gtin
 FROM unnest(%s::text[]) AS requested(reference)
 JOIN products p ON p.gtin = lpad(requested.reference, 14, '0')
 JOIN effective_products e ON e.product_id = p.id
 WHERE requested.reference ~ '^[0-9]{12,14}$'
-ORDER BY 1, 2
+ORDER BY 1, 3, 2
 """
 _UUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 # Largest estimate for which rows are counted exactly: up to here a count is fast.
@@ -140,7 +141,8 @@ def product_ids_by_reference(references: Iterable[str]) -> dict[str, UUID]:
     """
     Return product ids by client reference: our id, a SKU or a GTIN. Unknown ones are left out.
 
-    Of several products with one reference, the one with the lowest id.
+    Of several products with one reference, the one with the lowest id; of those with one GTIN, the
+    one that had it first.
     """
     requested = sorted(set(references))
     if not requested:
@@ -148,6 +150,6 @@ def product_ids_by_reference(references: Iterable[str]) -> dict[str, UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_IDS_BY_REFERENCE_SQL, [requested, _UUID_PATTERN, requested, requested])
         ids: dict[str, UUID] = {}
-        for reference, pk in cursor.fetchall():
+        for reference, pk, _has_other_key in cursor.fetchall():
             ids.setdefault(reference, pk)
     return ids

@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -20,16 +20,26 @@ from django.utils import timezone
 
 from catalog.matching import (
     ALGORITHM_VERSION,
+    MAX_SHARED_WITHOUT_BRAND,
+    BrandMentions,
     MatchCandidate,
     ProductComparison,
+    Profile,
     brand_block,
     brand_key,
     candidate_pairs,
     compare_products,
+    mentioned_forms,
     rank_matches,
+    read_profile,
 )
 from catalog.models import MatchDecision, Product, ProductAlias, ProductLock, SupplierListing
-from catalog.selectors.duplicates import confirmed_brand_pairs
+from catalog.selectors.duplicates import (
+    brands_of_products,
+    confirmed_brand_pairs,
+    count_products_by_word,
+    products_to_compare,
+)
 from catalog.selectors.field_merge import FIELD_SQL
 from catalog.services.locks import copy_locks
 from catalog.services.merging import (
@@ -63,11 +73,38 @@ class MatchingResult:
     for_review: int = 0
 
 
+class _Context:
+    """Brands, aliases and frequencies of words of the whole catalogue, read when first needed."""
+
+    def __init__(self, aliases: Mapping[str, str]) -> None:
+        self.aliases = aliases
+        self._products_by_word: dict[str, int] = {}
+
+    @cached_property
+    def mentions(self) -> BrandMentions:
+        """The brands of the catalogue."""
+        return BrandMentions(_known_brand(brand, self.aliases) for brand in brands_of_products())
+
+    @cached_property
+    def has_products_without_brand(self) -> bool:
+        """Whether any product has no brand."""
+        return Product.objects.current().filter(match_block="").exists()
+
+    def rare_words(self, profiles: Iterable[Profile]) -> list[str]:
+        """Return the words of names that few products have."""
+        words = {token for profile in profiles for token in profile.tokens}
+        unknown = words - self._products_by_word.keys()
+        self._products_by_word |= count_products_by_word(unknown)
+        return sorted(
+            word for word in words if self._products_by_word[word] <= MAX_SHARED_WITHOUT_BRAND
+        )
+
+
 def match_products(
     *, limit: int | None = None, on_batch: Callable[[int], None] = lambda _count: None
 ) -> MatchingResult:
     """
-    Compare products that are new, changed, or not compared by this version with others of a brand.
+    Compare products that are new, changed, or not compared by this version with others.
 
     Pairs in band "same" are merged, pairs in band "review" are put before staff; verdicts of staff
     stay. Safe to repeat and to run concurrently.
@@ -78,10 +115,11 @@ def match_products(
     aliases = brand_aliases()
     _revise_automatic_merges(aliases)
     _assign_blocks(aliases)
+    context = _Context(aliases)
     while limit is None or result.compared < limit:
         size = BATCH_SIZE if limit is None else min(BATCH_SIZE, limit - result.compared)
         with operation(Kind.MATCH):
-            count = _match_batch(size, result, aliases)
+            count = _match_batch(size, result, context)
         if not count:
             break
         result.compared += count
@@ -261,7 +299,7 @@ def _revise_merge(alias: ProductAlias, comparison: ProductComparison) -> None:
         _record_verdict(decision, Verdict.SAME, None)
 
 
-def _match_batch(size: int, result: MatchingResult, aliases: Mapping[str, str]) -> int:
+def _match_batch(size: int, result: MatchingResult, context: _Context) -> int:
     """Match up to `size` products and add to the result's counts; return the number of products."""
     with connection.cursor() as cursor:
         lock_products(cursor)
@@ -270,11 +308,11 @@ def _match_batch(size: int, result: MatchingResult, aliases: Mapping[str, str]) 
     if not products:
         return 0
     for product in products:
-        product.match_block = brand_block(_known_brand(product.brand, aliases))
+        product.match_block = brand_block(_known_brand(product.brand, context.aliases))
         product.matched_with = ALGORITHM_VERSION
     Product.objects.bulk_update(products, ["match_block", "matched_with"], batch_size=BATCH_SIZE)
 
-    comparisons = _compare_with_blocks(products, aliases)
+    comparisons = _compare_with_blocks(products, context)
     existing = _existing_decisions(comparisons)
     kept_apart = _kept_apart_pairs(comparisons)
     merged_keys: set[str] = set()
@@ -314,14 +352,12 @@ def _delete_obsolete_reviews(
 
 
 def _compare_with_blocks(
-    products: Sequence[Product], aliases: Mapping[str, str]
+    products: Sequence[Product], context: _Context
 ) -> dict[tuple[str, str], ProductComparison]:
     """Return comparisons in bands "same" and "review" by both keys, the lesser key first."""
-    new = {product.merge_key: match_candidate(product, aliases) for product in products}
+    new = {product.merge_key: match_candidate(product, context.aliases) for product in products}
     neighbors: dict[str, list[MatchCandidate]] = defaultdict(list)
-    for left, right in candidate_pairs(
-        list(new.values()), _candidates_of_blocks(products, aliases)
-    ):
+    for left, right in candidate_pairs(list(new.values()), _products_to_compare(products, context)):
         neighbors[left.merge_key].append(right)
         neighbors[right.merge_key].append(left)
     comparisons: dict[tuple[str, str], ProductComparison] = {}
@@ -335,13 +371,24 @@ def _compare_with_blocks(
     return comparisons
 
 
-def _candidates_of_blocks(
-    products: Sequence[Product], aliases: Mapping[str, str]
-) -> list[MatchCandidate]:
-    """Return the current products of the same brands; products without a brand have none."""
-    blocks = {product.match_block for product in products} - {""}
-    others = Product.objects.current().defer("search_document").filter(match_block__in=blocks)
-    return [match_candidate(product, aliases) for product in others.order_by("pk")]
+def _products_to_compare(products: Sequence[Product], context: _Context) -> list[MatchCandidate]:
+    """Return the current products that blocking may pair with these."""
+    profiles = [read_profile(match_candidate(product, context.aliases)) for product in products]
+    blocks = {product.match_block for product in products}
+    blocks |= {
+        block for profile in profiles for block in context.mentions.find_blocks(profile.tokens)
+    }
+    brands = {profile.candidate.brand for profile in profiles}
+    without_brand = [profile for profile in profiles if not brand_block(profile.candidate.brand)]
+    has_others = context.has_products_without_brand
+    others = products_to_compare(
+        blocks=blocks - {""},
+        gtins={product.gtin for product in products if product.gtin},
+        brand_forms={form for brand in brands for form in mentioned_forms(brand)},
+        words=context.rare_words(without_brand),
+        words_without_brand=context.rare_words(profiles) if has_others else [],
+    )
+    return [match_candidate(product, context.aliases) for product in others]
 
 
 def match_candidate(product: Product, aliases: Mapping[str, str]) -> MatchCandidate:

@@ -6,8 +6,8 @@ Only new and changed rows are written.
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from catalog.ingest.records import CleanListing, Potency
+from catalog.services.contested_gtins import find_separate_keys
 from catalog.services.merging import merge_products
 from catalog.services.reused_identifiers import find_reused_listings, supersede_former_listings
 from mlops.models import Run
@@ -168,6 +169,7 @@ def save_listings(
         return SaveCounts()
     with connection.cursor() as cursor:
         changes = find_changes(cursor, [listing_row(listing) for listing in listings])
+        changes = _separate_contested(cursor, changes)
         reused = write_changes(cursor, changes, run, bundle)
         new_keys = [row[_MERGE_KEY_INDEX] for row in changes.new]
         changed_keys = [row[_MERGE_KEY_INDEX] for row in changes.changed]
@@ -236,6 +238,28 @@ def find_changes(cursor: CursorWrapper, rows: Sequence[Row]) -> ListingChanges:
         if existing.get(key, row[_HASH_INDEX]) != row[_HASH_INDEX]
     ]
     return ListingChanges(new, changed, len(by_key) - len(new) - len(changed))
+
+
+def _separate_contested(cursor: CursorWrapper, changes: ListingChanges) -> ListingChanges:
+    """Give rows whose GTIN stands on an unlike product a merge key of their own."""
+    new, changed = (
+        [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        for rows in (changes.new, changes.changed)
+    )
+    separate = find_separate_keys(cursor, new=new, changed=changed)
+    if not separate:
+        return changes
+    return replace(
+        changes,
+        new=[_with_merge_key(row, separate) for row in changes.new],
+        changed=[_with_merge_key(row, separate) for row in changes.changed],
+    )
+
+
+def _with_merge_key(row: Row, merge_keys: Mapping[tuple[str, ...], str]) -> Row:
+    key = tuple(row[index] for index in _KEY_INDEXES)
+    merge_key = merge_keys.get(key, row[_MERGE_KEY_INDEX])
+    return (*row[:_MERGE_KEY_INDEX], merge_key, *row[_MERGE_KEY_INDEX + 1 :])
 
 
 def write_changes(

@@ -2,9 +2,11 @@
 Speed of matching, and its growth from 2,000 products to a hundred times as many.
 
 Generated products of 30 brands per 2,000 products, a tenth of them described a second time by
-another shop. Blocking and comparison of all candidate pairs, without a database. Growth is the time
-per product at the largest number, measured once, divided by that at the smallest: 1 is linear. The
-products are read beforehand in the line of pairs, so that it counts comparisons alone.
+another shop, every second time under its brand, else without one or under a distributor's. Blocking
+and comparison of all candidate pairs, without a database. Growth is the time per product at the
+largest number, measured once, divided by that at the smallest: 1 is linear. The products are read
+beforehand in the line of pairs, so that it counts comparisons alone. Offers are such second
+descriptions, as many as products at the largest number, looked up in an index of a tenth of them.
 """
 
 import random
@@ -13,7 +15,13 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import partial
 
-from catalog.matching import MatchCandidate, candidate_pairs, compare_products, read_profile
+from catalog.matching import (
+    MatchCandidate,
+    ProductIndex,
+    candidate_pairs,
+    compare_products,
+    read_profile,
+)
 from tests.bench.comparison import Comparison, measure_seconds
 
 SIZE = 200_000
@@ -22,6 +30,10 @@ GROWTH_LIMIT = 2.0
 PAIRS_LIMIT = 2_000.0
 _PRODUCTS_PER_BRAND = 67
 _DUPLICATE_SHARE = 10
+_PRODUCTS_PER_OFFER = 10
+_OFFERS_LIMIT = 500.0
+_FIRST_NAME_WORD = 100_000
+"""Made words of names begin here, so that none is the word of a brand."""
 _STRAINS = [
     "Blue Dream",
     "Pink Kush",
@@ -73,7 +85,21 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         seconds = measure_seconds(partial(_compare, pairs))
         pairs_per_second.ratios.append(len(pairs) / seconds)
         advance()
-    return [growth, pairs_per_second, pairs_per_product]
+    offers = Comparison(
+        name=f"offers matched with {size // _PRODUCTS_PER_OFFER:,} products",
+        limit=_OFFERS_LIMIT,
+        unit="per second",
+    )
+    offers.ratios.append(size / measure_seconds(partial(match_offers, large, size)))
+    return [growth, pairs_per_second, pairs_per_product, offers]
+
+
+def match_offers(products: list[MatchCandidate], count: int) -> int:
+    """Look up offers in an index of some of the products; return how many have a candidate."""
+    randomness = random.Random(count)
+    known = products[: len(products) // _PRODUCTS_PER_OFFER]
+    offers = (_described_again(randomness.choice(known), number) for number in range(count))
+    return sum(bool(matches) for _, matches in ProductIndex(known).best(offers))
 
 
 def match_all(products: list[MatchCandidate]) -> int:
@@ -93,32 +119,36 @@ def make_products(count: int) -> list[MatchCandidate]:
     """Return generated products; each tenth repeats an earlier one in other words."""
     randomness = random.Random(count)
     products: list[MatchCandidate] = []
+    originals: list[MatchCandidate] = []
     for number in range(count):
-        if products and number % _DUPLICATE_SHARE == 0:
-            products.append(_described_again(randomness.choice(products[-50:]), number))
+        if number > 0 and number % _DUPLICATE_SHARE == 0:
+            products.append(_described_again(randomness.choice(originals[-50:]), number))
             continue
         brand = f"{_made_word(number // _PRODUCTS_PER_BRAND)} Farms"
         category, form, sizes = randomness.choice(_FORMS)
         strains = " x ".join(randomness.sample(_STRAINS, 2))
-        products.append(
+        word = _made_word(_FIRST_NAME_WORD + randomness.randrange(4_000))
+        originals.append(
             MatchCandidate(
                 merge_key=f"{number:07}",
-                name=f"{strains} {_made_word(randomness.randrange(4_000))} {form}",
+                name=f"{strains} {word} {form}",
                 brand=brand,
                 category=category,
                 weight_grams=randomness.choice(sizes),
                 price=Decimal(randomness.randrange(10, 60)),
             )
         )
+        products.append(originals[-1])
     return products
 
 
 def _described_again(product: MatchCandidate, number: int) -> MatchCandidate:
     brand = str(product.brand).removesuffix(" Farms")
+    listed_brand = (brand, None, brand, "Nord Distribution")[number // _DUPLICATE_SHARE % 4]
     return MatchCandidate(
         merge_key=f"{number:07}",
         name=f"{brand} - {product.name} (REC)",
-        brand=brand,
+        brand=listed_brand,
         category=product.category,
         weight_grams=product.weight_grams,
         price=product.price,

@@ -16,6 +16,7 @@ from catalog.matching import ALGORITHM_VERSION
 from catalog.matching.model import match_model
 from catalog.models import MatchDecision, Product, ProductAlias, StoreStock
 from catalog.selectors.listings import listings_with_origin
+from catalog.selectors.products import product_ids_by_reference
 from catalog.services.duplicates import (
     MergeRefused,
     apply_verdict,
@@ -516,3 +517,109 @@ def test_two_merges_by_staff_across_brands_teach_an_alias(admin_user: User) -> N
     Product.objects.update(matched_with="")
 
     assert match_products().merged == 1
+
+
+GTIN = "00628110000129"
+
+
+def _contested_pair() -> None:
+    _save(_listing("ocs", "1", gtin=GTIN, merge_key=f"gtin:{GTIN}"))
+    _save(_gummies())
+
+
+def _gummies(**facts: Any) -> CleanListing:
+    values = {
+        "name": "Mango Gummies",
+        "raw_name": "Mango Gummies",
+        "category": "edibles",
+        "weight_grams": None,
+        "unit_count": 10,
+        "thc": None,
+        "gtin": GTIN,
+        "merge_key": f"gtin:{GTIN}",
+    }
+    return _listing("aglc", "2", **{**values, **facts})
+
+
+def test_an_identifier_is_checked_before_it_identifies_unlike_products_of_two_suppliers() -> None:
+    _contested_pair()
+    products = {product.source: product for product in Product.objects.current()}
+
+    result = match_products()
+
+    assert (products["ocs"].name, products["aglc"].name) == ("Pink Kush", "Mango Gummies")
+    assert (result.merged, result.for_review) == (0, 1)
+    decision = MatchDecision.objects.get()
+    assert decision.reasons == ["same GTIN", "other category"]
+    assert decision.verdict == Verdict.OPEN
+
+
+def test_listing_of_a_contested_gtin_stays_separate_in_the_next_sync() -> None:
+    _contested_pair()
+    match_products()
+
+    _save(_gummies(price=Decimal("9.95")))
+    _save(_gummies(price=Decimal("9.95")))
+
+    assert Product.objects.current().count() == 2
+    assert Product.objects.get(source="ocs").category == "dried_flower"
+    assert match_products().for_review == 0
+    assert MatchDecision.objects.filter(verdict=Verdict.OPEN).count() == 1
+
+
+def test_contested_gtin_means_the_product_that_had_it_first() -> None:
+    _contested_pair()
+
+    ids = product_ids_by_reference([GTIN])
+
+    assert ids == {GTIN: Product.objects.get(source="ocs").pk}
+
+
+def test_supplier_that_corrects_a_contested_listing_is_merged_by_its_gtin() -> None:
+    _contested_pair()
+    match_products()
+
+    _save(_listing("aglc", "2", gtin=GTIN, merge_key=f"gtin:{GTIN}"))
+    result = match_products()
+
+    assert result.merged == 1
+    assert Product.objects.current().count() == 1
+
+
+def test_gtin_joins_listings_in_two_languages() -> None:
+    _save(_listing("ocs", "1", gtin=GTIN, merge_key=f"gtin:{GTIN}"))
+    french = {"name": "Kush rose", "language": "fr", "merge_key": f"gtin:{GTIN}", "gtin": GTIN}
+
+    _save(_listing("sqdc", "2", **french))
+
+    assert Product.objects.count() == 1
+
+
+@pytest.mark.parametrize("new", ["without a brand", "of the brand"])
+def test_product_without_a_brand_is_put_before_staff_with_the_brands_product(new: str) -> None:
+    listings = [
+        _listing("ocs", "1", name="Slurricane Breath"),
+        _listing("aglc", "2", name="Slurricane Breath", brand=None),
+    ]
+    if new == "of the brand":
+        listings.reverse()
+    for listing in listings:
+        _save(listing)
+        match_products()
+
+    assert MatchDecision.objects.get().verdict == Verdict.OPEN
+
+
+@pytest.mark.parametrize("new", ["under a distributor", "of the brand"])
+def test_product_under_a_distributor_meets_the_product_of_the_brand_it_mentions(new: str) -> None:
+    listings = [
+        _listing("ocs", "1"),
+        _listing("aglc", "2", name="San Rafael '71 Pink Kush", brand="Borealis Distribution"),
+    ]
+    if new == "of the brand":
+        listings.reverse()
+    for listing in listings:
+        _save(listing)
+        match_products()
+
+    assert MatchDecision.objects.count() == 1

@@ -411,11 +411,79 @@ def test_candidates_share_brand_and_one_of_their_rarest_words() -> None:
         replace(gelato, merge_key="2", name="Gealto Cake", brand="Cultivar Hills Farms"),
         replace(gelato, merge_key="3", name="Durban Poison"),
         replace(gelato, merge_key="4", brand="Good Supply"),
-        replace(gelato, merge_key="5", brand=None),
     ]
-    pairs = [(left.merge_key, right.merge_key) for left, right in candidate_pairs(products)]
 
-    assert pairs == [("1", "2")]
+    assert _pairs(products) == [("1", "2")]
+
+
+def _pairs(products: list[MatchCandidate]) -> list[tuple[str, str]]:
+    return [(left.merge_key, right.merge_key) for left, right in candidate_pairs(products)]
+
+
+def test_product_without_a_brand_meets_those_that_share_a_rare_word() -> None:
+    vapor = MatchCandidate(merge_key="1", name="Gelato Slurricane", brand="Cultivar Hills")
+    products = [
+        vapor,
+        replace(vapor, merge_key="2", name="Slurricane Cart", brand=None, category="vapes"),
+        replace(vapor, merge_key="3", name="Slurricane", brand="Good Supply", category="edibles"),
+    ]
+
+    assert _pairs(products) == [("2", "1")]
+
+
+def test_word_that_many_products_share_is_no_identity_without_a_brand() -> None:
+    kush = MatchCandidate(merge_key="0", name="Kush", category="vapes")
+    products = [
+        replace(kush, merge_key=str(number), brand=f"{number} Hills") for number in range(11, 40)
+    ]
+
+    assert _pairs([kush, *products[:10]])
+    assert _pairs([kush, *products]) == []
+
+
+@pytest.mark.parametrize("brand", ["Distribution Nord", None])
+def test_product_that_mentions_a_brand_meets_the_products_of_the_brand(brand: str | None) -> None:
+    own = MatchCandidate(merge_key="1", name="Blue Dream", brand="Pharmers")
+    others = [
+        replace(own, merge_key=str(number), name="Blue Dream", brand=f"{number} Hills")
+        for number in range(12, 40)
+    ]
+    listed = replace(own, merge_key="0", name="Pharmers | Blue Dream", brand=brand)
+
+    assert _pairs([own, *others, listed]) == [("1", "0")]
+
+
+def test_brand_of_a_word_that_names_have_is_not_mentioned_by_it() -> None:
+    gold = MatchCandidate(merge_key="1", name="Acapulco Haze", brand="Gold")
+    strain = replace(gold, merge_key="2", name="Acapulco Gold", brand="Pharmers")
+
+    assert _pairs([gold, strain]) == []
+
+
+def test_products_of_one_gtin_are_compared_whatever_their_brands() -> None:
+    one = MatchCandidate(merge_key="1", name="Gelato", brand="Alpha", gtin="00628110000129")
+    products = [
+        one,
+        replace(one, merge_key="2", name="Mint", brand="Beta"),
+        replace(one, merge_key="3", name="Kush", brand="Alpha"),
+    ]
+
+    assert sorted(map(sorted, _pairs(products))) == [["1", "2"], ["1", "3"], ["2", "3"]]
+
+
+def test_gtin_on_unlike_products_is_put_before_staff() -> None:
+    flower = MatchCandidate(
+        merge_key="1",
+        name="Pink Kush",
+        brand="Hill",
+        category="dried_flower",
+        gtin="00628110000129",
+    )
+    gummies = replace(flower, merge_key="2", name="Mango Gummies", category="edibles")
+
+    result = compare_products(flower, gummies)
+
+    assert (result.band, result.reasons) == ("review", ("same GTIN", "other category"))
 
 
 def test_only_pairs_with_a_new_product_are_candidates() -> None:

@@ -97,6 +97,10 @@ class Environment(BaseSettings):
         description="references on receipts that are no products, such as fees, comma separated;"
         " their lines are neither stored nor quarantined",
     )
+    own_prices_include_tax_in: Annotated[list[str], NoDecode] = Field(
+        default=[],
+        description="provinces in which our own prices include tax, comma separated",
+    )
     aws_storage_bucket_name: str = Field(
         default="", description="S3 bucket of raw records; empty: files in STATE_DIR"
     )
@@ -146,6 +150,7 @@ class Environment(BaseSettings):
         "csrf_trusted_origins",
         "alert_emails",
         "event_ignored_products",
+        "own_prices_include_tax_in",
         mode="before",
     )
     @classmethod

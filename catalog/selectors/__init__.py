@@ -4,9 +4,10 @@ Read queries of the catalogue, one module per subject.
 The names below are those that other applications use; the catalogue imports from the modules.
 """
 
+from catalog.selectors.costs import wholesale_costs
 from catalog.selectors.products import product_ids_by_reference, products_in_order
 from catalog.selectors.similarity import PRODUCT_EMBEDDINGS, similarity_reasons
-from catalog.selectors.stores import store_ids_by_code
+from catalog.selectors.stores import store_ids_by_code, store_provinces
 
 __all__ = [
     "PRODUCT_EMBEDDINGS",
@@ -14,4 +15,6 @@ __all__ = [
     "products_in_order",
     "similarity_reasons",
     "store_ids_by_code",
+    "store_provinces",
+    "wholesale_costs",
 ]

@@ -23,3 +23,8 @@ def find_store(code: str) -> Store | None:
 def store_ids_by_code(codes: Iterable[str]) -> dict[str, UUID]:
     """Return store ids by code. Unknown codes are left out."""
     return dict(Store.objects.filter(code__in=set(codes)).values_list("code", "pk"))
+
+
+def store_provinces() -> list[str]:
+    """Return the provinces in which the retailer has a store, in order."""
+    return list(Store.objects.values_list("province", flat=True).distinct().order_by("province"))

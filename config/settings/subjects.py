@@ -15,4 +15,5 @@ SUBJECTS = (
     "alerts.py",
     "api.py",
     "console.py",
+    "competitors.py",
 )

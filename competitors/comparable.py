@@ -6,6 +6,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from competitors.reference.taxes import tax_rate
 
+CURRENCY = "CAD"
+"""Prices in other currencies are stored and never compared."""
 _CENT = Decimal("0.01")
 _UNIT_PLACES = Decimal("0.0001")
 

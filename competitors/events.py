@@ -1,13 +1,16 @@
-"""Events of competitors: price and stock observations of their offers."""
+"""Events of competitors: observations of their offers sent to us, and changes that we publish."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from catalog.selectors import product_ids_by_reference
 from competitors.services.observations import OfferObservation, record_observations
+from competitors.services.offer_events import TOPIC, TYPE
 from mlops.streams.event_types import (
     Event,
     EventData,
@@ -27,6 +30,37 @@ class OfferData(EventData):
         default=None, ge=0, le=100_000, decimal_places=2, description="dollars; null if unknown"
     )
     in_stock: bool | None = Field(default=None, description="null if unknown")
+
+
+class OfferChanged(EventData):
+    """A change of a competitor's offer that our crawls have observed, as we publish it."""
+
+    changes: tuple[Literal["price", "back_in_stock", "out_of_stock", "gone"], ...] = Field(
+        description="kinds of change; gone: three complete crawls did not list it"
+    )
+    competitor: str = Field(description="code of the competitor")
+    location: str = Field(description="the platform's id of the location; empty: one menu")
+    external_id: str = Field(description="the platform's id of the item")
+    name: str = Field(description="name as written")
+    product_id: UUID | None = Field(description="matched product; null: none")
+    price: Decimal | None = Field(description="price that anyone gets; null: not stated")
+    previous_price: Decimal | None = Field(description="the price before")
+    currency: str = Field(description="ISO 4217")
+    stock: str = Field(description="in_stock, low, out or unknown")
+    previous_stock: str = Field(description="stock status before")
+    observed_at: datetime = Field(description="when the page was received")
+
+
+_OWN_OBSERVATION = Outcome(
+    status="ignored",
+    code="own_observation",
+    reason="Observations of our own crawls are published with this event, not received by it.",
+)
+
+
+def ignore_own_observations(events: Sequence[Event]) -> Mapping[UUID, Outcome]:
+    """Ignore our own published observations: they are stored already."""
+    return {event.id: _OWN_OBSERVATION for event in events}
 
 
 def apply_offers(events: Sequence[Event]) -> Mapping[UUID, Outcome]:
@@ -55,6 +89,13 @@ def apply_offers(events: Sequence[Event]) -> Mapping[UUID, Outcome]:
     return outcomes
 
 
+register(EventType(topic=TOPIC, type="offer", versions={1: OfferData}, apply=apply_offers))
 register(
-    EventType(topic="price_changes", type="offer", versions={1: OfferData}, apply=apply_offers)
+    EventType(
+        topic=TOPIC,
+        type=TYPE,
+        versions={1: OfferChanged},
+        apply=ignore_own_observations,
+        scope="events:admin",
+    )
 )

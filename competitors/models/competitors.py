@@ -48,8 +48,9 @@ class Competitor(models.Model):
         editable=False,
         db_comment="primary key",
     )
+    # Runs have "competitor:" and the code as their source, 50 characters at most.
     code = models.SlugField(
-        max_length=50,
+        max_length=39,
         unique=True,
         help_text="short name, for example high-street",
         db_comment="short name used in commands, runs and price_history",

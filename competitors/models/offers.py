@@ -1,5 +1,7 @@
 """Offers of competitors, as last observed."""
 
+from decimal import Decimal
+
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
@@ -168,3 +170,8 @@ class CompetitorOffer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.size}".strip()
+
+    @property
+    def price(self) -> Decimal | None:
+        """The price that anyone gets: the sale price, else the regular price."""
+        return self.regular_price if self.sale_price is None else self.sale_price

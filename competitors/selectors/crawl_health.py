@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Max, Q
 from django.utils import timezone
 
+from competitors.ingest.records import SOURCE_PREFIX, competitor_code
 from competitors.models import Competitor, CompetitorOffer
 from mlops.models import Run
 
-SOURCE_PREFIX = "competitor:"
 _BLOCKED_DAYS = 30
 
 
@@ -43,7 +43,7 @@ def crawl_health(competitors: Collection[Competitor]) -> dict[str, CrawlHealth]:
     )
     since = timezone.now() - timedelta(days=_BLOCKED_DAYS)
     runs = {
-        source.removeprefix(SOURCE_PREFIX): (crawls, failed, last)
+        competitor_code(source): (crawls, failed, last)
         for source, crawls, failed, last in Run.objects.filter(
             source__in=[f"{SOURCE_PREFIX}{code}" for code in codes],
             started_at__gte=since,

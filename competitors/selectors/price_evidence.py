@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
+from competitors.comparable import CURRENCY
 from competitors.models import CompetitorOffer, MinimumPrice, PriceGuardSettings
 from mlops.models import RowChange
 
@@ -42,7 +43,7 @@ def price_evidence(
             product=product_id,
             match_status__in=_MATCHED,
             gone_at=None,
-            currency="CAD",
+            currency=CURRENCY,
             last_seen_at__gte=oldest,
             confidence__gte=limits.min_evidence_confidence,
         )

@@ -4,10 +4,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
+from competitors.admin.pricing import price_view
 from competitors.models import MinimumPrice, PriceApproval, PriceGuardSettings
 from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 
@@ -69,6 +71,14 @@ class PriceApprovalAdmin(ReadOnlyAdmin):
         "evidence_text",
     )
     readonly_fields = ("guard_table", "evidence_text")
+
+    def get_urls(self) -> list[Any]:
+        """Add the page of the price of a product."""
+        view = self.admin_site.admin_view(price_view)
+        return [
+            path("product/<uuid:pk>/", view, name="competitors_priceapproval_product"),
+            *super().get_urls(),
+        ]
 
     @admin.display(description=_("guards"))
     def guard_table(self, approval: PriceApproval) -> SafeString:

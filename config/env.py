@@ -138,6 +138,15 @@ class Environment(BaseSettings):
     csrf_trusted_origins: Annotated[list[str], NoDecode] = Field(
         default=[], description="trusted origins of console forms, comma separated"
     )
+    source_ports: Annotated[list[int], NoDecode] = Field(
+        default=[80, 443],
+        description="ports that addresses of suppliers and competitors may name, comma separated",
+    )
+    allow_loopback_sources: bool = Field(
+        default=False,
+        description="addresses of suppliers and competitors may be on this computer (127.0.0.0/8,"
+        " ::1), for tests; always so with the settings dev and test",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="minimum level of logged events"
     )
@@ -151,6 +160,7 @@ class Environment(BaseSettings):
         "alert_emails",
         "event_ignored_products",
         "own_prices_include_tax_in",
+        "source_ports",
         mode="before",
     )
     @classmethod

@@ -1,17 +1,47 @@
-"""HTTP client: timeouts, bounded retries with jitter, limits on size and duration."""
+"""
+HTTP client: timeouts, bounded retries with jitter, limits on size and duration.
+
+Addresses that staff typed are fetched through the address guard: each connection is made to an
+address that the guard has checked, while host name, SNI and certificate stay those of the URL.
+Proxies and `.netrc` of the environment do not apply to them, because a proxy would resolve the name
+itself. Redirects are followed here and not by requests, which checks nothing and forwards custom
+headers.
+"""
 
 import io
+import os
+import socket
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
+from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
+from requests.utils import requote_uri
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+)
 from urllib3.util import Retry
+from urllib3.util.connection import create_connection
 
+from config.clients.address_guard import (
+    MAX_REDIRECTS,
+    PORTABLE_HEADERS,
+    AddressRefused,
+    CheckedUrl,
+    check_url,
+    may_forward_secrets,
+    resolve_public,
+)
 from config.errors import ServiceUnavailable
 
 _MEBIBYTE = 2**20
@@ -46,6 +76,9 @@ class HttpClient:
     """
     A session with one host, with its cookies.
 
+    headers: sent to the host of `base_url` alone, also after redirects, as are its cookies.
+    is_operator_address: `base_url` is from a setting or command line; it may be internal, and
+    proxies of the environment apply. All other addresses must be public.
     timeout_seconds: for each read. total_timeout_seconds: for a whole response.
     max_bytes: of a response, decompressed; downloads into a file have a limit of 4 GiB.
     """
@@ -59,22 +92,27 @@ class HttpClient:
         max_bytes: int = 64 * _MEBIBYTE,
         total_timeout_seconds: float = 120,
         headers: Mapping[str, str] | None = None,
+        is_operator_address: bool = False,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._timeout = (min(5.0, timeout_seconds), timeout_seconds)
         self._max_bytes = max_bytes
         self._total_timeout_seconds = total_timeout_seconds
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = "Cultivar catalogue sync"
-        self._session.headers.update(headers or {})
-        self._retrying_adapter = HTTPAdapter(max_retries=_retry(retries))
-        self._single_try_adapter = HTTPAdapter(max_retries=0)
+        self._is_guarded = not is_operator_address
+        self._headers = dict(headers or {})
+        self._session = _session(is_guarded=self._is_guarded)
+        # Requests that redirects lead to other hosts: without the source's headers and cookies.
+        self._foreign_session = _session(is_guarded=self._is_guarded)
+        adapter = _GuardedAdapter if self._is_guarded else HTTPAdapter
+        self._retrying_adapter = adapter(max_retries=_retry(retries))
+        self._single_try_adapter = adapter(max_retries=0)
 
     def __enter__(self) -> "HttpClient":
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self._session.close()
+        self._foreign_session.close()
 
     def get(
         self,
@@ -83,13 +121,17 @@ class HttpClient:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> HttpResult:
-        """Fetch a path; retried on connection errors, 429 and 5xx. Raises HttpFailed."""
+        """
+        Fetch a path; retried on connection errors, 429 and 5xx.
+
+        Raises HttpFailed; AddressRefused: the host or that of a redirect is not public.
+        """
         return self._send("GET", path, is_idempotent=True, params=params, headers=headers)
 
     def download(
         self, path: str, *, to: BinaryIO, headers: Mapping[str, str] | None = None
     ) -> HttpResult:
-        """Fetch a path into a file, not into memory; `body` stays empty. Raises HttpFailed."""
+        """Fetch a path into a file, not into memory; `body` stays empty. Raises as `get`."""
         return self._send("GET", path, is_idempotent=True, to=to, headers=headers)
 
     def post(
@@ -101,7 +143,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         is_idempotent: bool = False,
     ) -> HttpResult:
-        """Send JSON or a form; retried only if the request is idempotent. Raises HttpFailed."""
+        """Send JSON or a form; retried only if the request is idempotent. Raises as `get`."""
         return self._send(
             "POST", path, is_idempotent=is_idempotent, json=json, data=form, headers=headers
         )
@@ -120,13 +162,12 @@ class HttpClient:
         **options: Any,
     ) -> HttpResult:
         adapter = self._retrying_adapter if is_idempotent else self._single_try_adapter
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, adapter)
+        for session in (self._session, self._foreign_session):
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, adapter)
         url = self.url(path)
         try:
-            with self._session.request(
-                method, url, timeout=self._timeout, stream=True, **options
-            ) as response:
+            with self._follow_redirects(method, url, **options) as response:
                 status = response.status_code
                 if status >= 400:
                     raise HttpFailed(url, f"status {status}", status=status)
@@ -145,6 +186,61 @@ class HttpClient:
                 )
         except (requests.RequestException, HTTPError) as error:
             raise HttpFailed(url, type(error).__name__) from error
+
+    def _follow_redirects(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> requests.Response:
+        source = self._check(url)
+        target = source
+        for _ in range(MAX_REDIRECTS + 1):
+            is_foreign = not may_forward_secrets(source, target)
+            response = (self._foreign_session if is_foreign else self._session).request(
+                method,
+                target.url,
+                headers=_portable(headers) if is_foreign else {**self._headers, **(headers or {})},
+                timeout=self._timeout,
+                stream=True,
+                allow_redirects=False,
+                **options,
+            )
+            location = self._session.get_redirect_target(response)
+            if location is None:
+                return response
+            response.close()
+            next_target = self._check_redirect(target, location)
+            # As browsers do: the body is sent again only after 307 and 308.
+            if response.status_code == 303 or (
+                response.status_code in {301, 302} and method == "POST"
+            ):
+                method, options = "GET", {}
+            elif method != "GET" and not may_forward_secrets(source, next_target):
+                raise HttpFailed(url, f"redirect of a {method} request to another host")
+            options.pop("params", None)  # part of the first URL alone
+            target = next_target
+        raise HttpFailed(url, f"more than {MAX_REDIRECTS} redirects")
+
+    def _check(self, url: str) -> CheckedUrl:
+        if self._is_guarded:
+            return check_url(url)
+        try:
+            return CheckedUrl.from_trusted(url)
+        except AddressRefused as error:
+            raise HttpFailed(url, error.reason) from error
+
+    def _check_redirect(self, current: CheckedUrl, location: str) -> CheckedUrl:
+        try:
+            target = self._check(requote_uri(urljoin(current.url, location)))
+        except AddressRefused as error:
+            raise AddressRefused(f"leads to a redirect whose address {error.reason}") from error
+        has_secrets = bool(self._headers or self._session.cookies)
+        if has_secrets and current.scheme == "https" and target.scheme == "http":
+            raise HttpFailed(current.url, "redirect from https to http")
+        return target
 
     def _read(self, response: requests.Response) -> bytes:
         body = io.BytesIO()
@@ -168,6 +264,77 @@ class HttpClient:
                     f"response larger than {max_bytes} bytes",
                     status=response.status_code,
                 )
+
+
+class _GuardedConnection(HTTPConnection):
+    """Connects to the addresses that the guard returns; they are resolved once, and here."""
+
+    def _new_conn(self) -> socket.socket:
+        try:
+            addresses = resolve_public(self._dns_host, self.port)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        failure: OSError | None = None
+        for address in addresses:
+            try:
+                sock = create_connection(
+                    (str(address), self.port),
+                    self.timeout,
+                    source_address=self.source_address,
+                    socket_options=self.socket_options,
+                )
+            except OSError as error:
+                failure = error
+                continue
+            sys.audit("http.client.connect", self, self.host, self.port)
+            return sock
+        if isinstance(failure, TimeoutError):
+            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from failure
+        raise NewConnectionError(self, f"Connection to {self.host} failed.") from failure
+
+
+class _GuardedHttpsConnection(_GuardedConnection, HTTPSConnection):
+    """The same, then TLS with the host name of the URL."""
+
+
+class _GuardedPool(HTTPConnectionPool):
+    ConnectionCls = _GuardedConnection
+
+
+class _GuardedHttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _GuardedHttpsConnection
+
+
+class _GuardedAdapter(HTTPAdapter):
+    """Transport of requests whose connections go through the address guard."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _GuardedPool,
+            "https": _GuardedHttpsPool,
+        }
+
+    def proxy_manager_for(self, proxy: str, **_: Any) -> Any:
+        raise AddressRefused(f"would be fetched through the proxy {proxy}")
+
+
+def _session(*, is_guarded: bool) -> requests.Session:
+    session = requests.Session()
+    session.headers["User-Agent"] = "Cultivar catalogue sync"
+    if is_guarded:
+        # Of the environment, only the certificate authorities apply.
+        session.trust_env = False
+        session.verify = (
+            os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        )
+    return session
+
+
+def _portable(headers: Mapping[str, str] | None) -> dict[str, str]:
+    return {
+        name: value for name, value in (headers or {}).items() if name.lower() in PORTABLE_HEADERS
+    }
 
 
 def _retry(times: int) -> Retry:

@@ -1,4 +1,6 @@
-"""Security headers, cookies, request size."""
+"""Security headers, cookies, request size, addresses that may be fetched from."""
+
+from config.env import ENV
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -7,3 +9,5 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+SOURCE_PORTS = ENV.source_ports
+ALLOW_LOOPBACK_SOURCES = ENV.allow_loopback_sources

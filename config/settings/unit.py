@@ -21,4 +21,5 @@ os.environ.update(
 )
 include(*SUBJECTS)
 
+ALLOW_LOOPBACK_SOURCES = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -26,6 +26,7 @@ ALERT_CODES = (
     "source_broken",
     "feed_suspicious",
     "http_failed",
+    "address_refused",
     "token_refused",
     "stale",
 )

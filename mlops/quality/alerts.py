@@ -60,7 +60,10 @@ def notify_alerts() -> int:
 def _send(alert: Alert) -> None:
     if settings.ALERT_WEBHOOK_URL:
         with HttpClient(
-            base_url=settings.ALERT_WEBHOOK_URL, timeout_seconds=5, retries=2
+            base_url=settings.ALERT_WEBHOOK_URL,
+            timeout_seconds=5,
+            retries=2,
+            is_operator_address=True,
         ) as client:
             client.post(
                 "",

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from catalog.models import CatalogSource
 from catalog.selectors.sources import get_source
 from catalog.services.sources import save_source
+from config.clients.address_guard import AddressRefused, check_source_url
 
 
 class Command(BaseCommand):
@@ -39,6 +40,11 @@ class Command(BaseCommand):
         except CatalogSource.DoesNotExist:
             raise CommandError(f"Unknown source {code!r}.", returncode=2) from None
         if base_url is not None:
+            if base_url:
+                try:
+                    check_source_url(base_url)
+                except AddressRefused as error:
+                    raise CommandError(f"--base-url {error.reason}.", returncode=2) from None
             source.base_url = base_url
         if requests_per_second is not None:
             if not 0 < requests_per_second <= 1000:

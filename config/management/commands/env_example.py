@@ -54,4 +54,6 @@ def _value(field: FieldInfo) -> str:
     value = None if field.is_required() else field.default
     if isinstance(value, Path):
         return str(value.relative_to(ROOT)) if value.is_relative_to(ROOT) else str(value)
-    return ",".join(value) if isinstance(value, list) else str(value or "")
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value or "")

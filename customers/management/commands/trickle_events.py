@@ -59,7 +59,9 @@ class Command(BaseCommand):
             ) from error
         call_command("load_demo_customers", customers=customers, stdout=self.stdout)
         sent = 0
-        with HttpClient(base_url=address, timeout_seconds=10, retries=2) as client:
+        with HttpClient(
+            base_url=address, timeout_seconds=10, retries=2, is_operator_address=True
+        ) as client:
 
             def send(events: list[dict[str, Any]]) -> None:
                 # Safe to repeat: events have ids.

@@ -92,6 +92,7 @@ def test_sync_refuses_unknown_unmapped_and_disabled_sources() -> None:
 
     assert "columns are not mapped yet" in _refused("sync_catalog", "--source", "list")
     assert "above 0" in _refused("configure_source", "ocs", "--requests-per-second", "0")
+    assert "private address" in _refused("configure_source", "ocs", "--base-url", "http://10.0.0.1")
 
 
 @pytest.mark.slow

@@ -15,7 +15,8 @@ from catalog.models import CatalogSource, LicenceHolder, SupplierListing
 from catalog.pipelines import SUPPLIER_PRODUCTS, pipeline_for
 from catalog.services.sources import save_source
 from catalog.tasks import dry_run_catalog_source, sync_source
-from mlops.models import QuarantinedRecord, Run
+from config.clients.address_guard import AddressRefused
+from mlops.models import Alert, QuarantinedRecord, Run
 from mlops.pipelines.dry_run import dry_run_source
 from mlops.pipelines.errors import SourceBroken
 from mlops.pipelines.runner import run_source
@@ -156,6 +157,46 @@ def test_new_list_needs_an_address_or_file_and_complete_credentials(admin_client
     errors = response.context["adminform"].form.errors
     assert set(errors) == {"base_url", "secret", "authentication_name"}
     assert not CatalogSource.objects.filter(pk="registry").exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8000/console/login/",
+        "http://10.0.0.1/list.csv",
+        "http://2130706433/list.csv",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[::ffff:7f00:1]/list.csv",
+        "https://user:password@shop.example.com/list.csv",
+        "https://shop.example.com:6379/list.csv",
+    ],
+)
+def test_address_inside_the_network_is_refused_on_its_field(
+    url: str, admin_client: Client, settings: Any
+) -> None:
+    settings.ALLOW_LOOPBACK_SOURCES = False
+
+    response = _add_list(admin_client, base_url=url)
+
+    assert set(response.context["adminform"].form.errors) == {"base_url"}
+    assert not CatalogSource.objects.filter(pk="registry").exists()
+
+
+def test_saved_address_inside_the_network_is_not_fetched(
+    admin_client: Client, supplier: SampleSupplier, settings: Any
+) -> None:
+    _add_list(admin_client, base_url=f"{supplier.url}/list.csv")
+    CatalogSource.objects.filter(pk="registry").update(
+        mapping={"columns": {"name": "BRAND-NAME"}, "id_columns": ["REGISTRATION-NUMBER"]}
+    )
+    settings.ALLOW_LOOPBACK_SOURCES = False
+
+    page = admin_client.get(reverse("admin:catalog_catalogsource_columns", args=["registry"]))
+    with pytest.raises(AddressRefused):
+        run_source(SUPPLIER_PRODUCTS, code="registry")
+
+    assert "loopback address" in page.context["problem"]
+    assert Alert.objects.get(closed_at=None).code == "address_refused"
 
 
 def test_secret_is_saved_never_shown_and_deleted_when_cleared(admin_client: Client) -> None:

@@ -1,4 +1,4 @@
-"""NDCG@10 and recall@20 of search by retriever, language, half and category of query.
+"""NDCG@10 and recall@20 of search by retriever, language, split and category of query.
 
 Judged queries: tests/samples/search/queries.jsonl, or `--queries FILE.jsonl` with lines
 {"q", "language", "relevant": {sku: grade}}, with SKUs of any source. The sample catalogue is
@@ -38,7 +38,7 @@ class JudgedQuery:
     language: str
     relevant: Mapping[str, int]
     kind: str = ""
-    half: str = ""
+    split: str = ""
     category: str = ""
 
 
@@ -112,7 +112,7 @@ def measure(
 def _language_metrics(
     name: str, language: str, ranked: Sequence[RankedQuery], size: int
 ) -> list[Comparison]:
-    """Return NDCG and recall of a ranker; for the fusion, by half and category of query too."""
+    """Return NDCG and recall of a ranker; for the fusion, by split and category of query too."""
     is_fused = name == _FUSED
     lines = [
         _mean(
@@ -126,12 +126,12 @@ def _language_metrics(
         ),
     ]
     if is_fused:
-        for half in sorted({item.query.half for item in ranked if item.query.half}):
-            in_half = [item for item in ranked if item.query.half == half]
-            lines += _both_metrics(f"  half {half}, {language}", in_half, size)
-            for category in sorted({item.query.category for item in in_half}):
-                in_category = [item for item in in_half if item.query.category == category]
-                lines += _both_metrics(f"  half {half}, {language}, {category}", in_category, size)
+        for split in sorted({item.query.split for item in ranked if item.query.split}):
+            in_split = [item for item in ranked if item.query.split == split]
+            lines += _both_metrics(f"  {split}, {language}", in_split, size)
+            for category in sorted({item.query.category for item in in_split}):
+                in_category = [item for item in in_split if item.query.category == category]
+                lines += _both_metrics(f"  {split}, {language}, {category}", in_category, size)
     return lines
 
 
@@ -183,7 +183,7 @@ def read_judgments(path: Path) -> list[JudgedQuery]:
                 language=values["language"],
                 relevant=dict(values["relevant"].items()),
                 kind=str(values.get("kind", "")),
-                half=str(values.get("half", "")),
+                split=str(values.get("split", "")),
                 category=str(values.get("category", "")),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -1,150 +1,70 @@
 """
-Judgments of queries that are not about flower: writes their lines of `queries.jsonl`.
+Judgments of queries by category, not about flower: writes their lines of `queries.jsonl`.
 
 Each pair of an English and a French query has a rule of judging, from what a budtender reads on the
 packages: `ideal`, `good` and `marginal` are conditions of a product. A product has the highest
 grade whose condition it meets. `order` grades the products that meet `ideal` by rank instead, for
 superlatives: three ideal, four good, six marginal ones.
 
-`python -m tests.samples.search.judge PRODUCTS.json` reads the products of the sample catalogue, as
-`Product.objects.current()` has them after sync and matching: name, name_fr, brand, sku, category,
-strain_type, weight_grams, unit_count, price, thc_percentage, cbd_percentage, thc_mg, cbd_mg.
+`python -m tests.samples.search.judge` syncs the sample catalogue into the configured database,
+unless there are products already, and writes the lines of these pairs and of the unseen queries.
 """
 
 import json
-import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import django
+
+from tests.samples.search.rules import (
+    INDICA,
+    SATIVA,
+    Condition,
+    JudgedPair,
+    Product,
+    accessory,
+    aio,
+    between,
+    by,
+    capsule,
+    cartridge,
+    chew,
+    chocolate,
+    concentrate,
+    dab,
+    dear,
+    disposable,
+    drink,
+    edible,
+    every,
+    gummy,
+    named,
+    no,
+    of,
+    oil,
+    pre_roll,
+    price_of,
+    seed,
+    strong,
+    topical,
+    vape,
+    with_cbd,
+)
+from tests.samples.search.unseen import unseen_queries
+
 QUERIES = Path(__file__).with_name("queries.jsonl")
-Product = Mapping[str, Any]
-Condition = Callable[[Product], bool]
-_RANKS = ((3, 3), (2, 4), (1, 6))
-
-
-@dataclass(frozen=True)
-class JudgedPair:
-    """A query in both languages, with its rule of judging."""
-
-    en: str
-    fr: str
-    category: str
-    ideal: Condition
-    good: Condition | None = None
-    marginal: Condition | None = None
-    order: Callable[[Product], float] | None = None
-
-    @property
-    def half(self) -> str:
-        """`a` for tuning, `b` for measuring, by the hash of the English query."""
-        return "ab"[sha256(self.en.encode()).digest()[0] % 2]
-
-    def grades(self, products: list[Product]) -> dict[str, int]:
-        """Return the grade of each relevant product, by SKU."""
-        if self.order:
-            return self._grades_by_rank(products)
-        conditions = ((3, self.ideal), (2, self.good), (1, self.marginal))
-        grades = {}
-        for product in products:
-            grade = next((g for g, is_met in conditions if is_met and is_met(product)), 0)
-            if grade:
-                grades[product["sku"]] = grade
-        return grades
-
-    def _grades_by_rank(self, products: list[Product]) -> dict[str, int]:
-        key = self.order
-        assert key is not None
-        values = sorted({key(p) for p in products if self.ideal(p)})
-        grades = {}
-        taken = 0
-        bounds = []
-        total = 0
-        for grade, count in _RANKS:
-            total += count
-            bounds.append((total, grade))
-        for value in values:
-            grade = next((g for bound, g in bounds if taken < bound), 0)
-            if not grade:
-                break
-            tied = [p["sku"] for p in products if self.ideal(p) and key(p) == value]
-            grades.update(dict.fromkeys(tied, grade))
-            taken += len(tied)
-        return grades
-
-
-def named(*words: str) -> Condition:
-    """Return the condition that the English or French name has one of the words or phrases."""
-    pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, words)) + r")\b", re.IGNORECASE)
-    return lambda p: bool(pattern.search(f"{p['name']} | {p['name_fr'] or ''}"))
-
-
-def of(category: str, *types: str) -> Condition:
-    """Return the condition of a category and, when given, of the strain types."""
-    return lambda p: p["category"] == category and (not types or p["strain_type"] in types)
-
-
-def by(brand: str) -> Condition:
-    """Return the condition of a brand."""
-    return lambda p: (p["brand"] or "").lower() == brand.lower()
-
-
-def between(field: str, low: float, high: float) -> Condition:
-    """Return the condition that a known number lies within bounds."""
-    return lambda p: p[field] is not None and low <= p[field] <= high
-
-
-def every(*conditions: Condition) -> Condition:
-    """Return the condition that all are met."""
-    return lambda p: all(is_met(p) for is_met in conditions)
-
-
-def any_of(*conditions: Condition) -> Condition:
-    """Return the condition that one is met."""
-    return lambda p: any(is_met(p) for is_met in conditions)
-
-
-def no(condition: Condition) -> Condition:
-    """Return the opposite condition."""
-    return lambda p: not condition(p)
-
-
-INDICA = ("indica", "indica_dominant")
-SATIVA = ("sativa", "sativa_dominant")
-edible, drink, vape = of("edibles"), of("beverages"), of("vapes")
-concentrate, oil, capsule = of("extracts"), of("oils"), of("capsules")
-topical, seed, accessory = of("topicals"), of("seeds"), of("accessories")
-# OCS files infused pre-rolls under extracts, and they are pre-rolls to a customer.
-pre_roll = any_of(of("pre_rolls"), named("Pre-Roll", "Pre-Rolls", "Préroulé", "Préroulés"))
-dab = every(concentrate, no(pre_roll))
-gummy, chew = named("Gummies", "Jujubes"), named("Soft Chews", "Confiseries molles")
-chocolate = named("Chocolate Bar", "Tablette de chocolat")
-cartridge, aio = named("510 Cartridge"), named("All-in-One Vape", "tout-en-un")
-disposable = named("Disposable Vape")
-with_cbd = any_of(named("CBD"), between("cbd_mg", 1, 1e6), between("cbd_percentage", 1.5, 100))
-
-
-def price_of(product: Product) -> float:
-    """Price in CAD, for the order of the cheapest."""
-    return float(product["price"])
-
-
-def dear(product: Product) -> float:
-    """Negative price, for the order of the most expensive."""
-    return -float(product["price"])
-
-
-def strong(product: Product) -> float:
-    """Negative potency, for the order of the strongest."""
-    return -(product["thc_percentage"] or product["thc_mg"] or 0)
-
-
-def weak(product: Product) -> float:
-    """Potency, for the order of the mildest."""
-    return float(product["thc_percentage"] or product["thc_mg"])
+NUMBERS = (
+    "weight_grams",
+    "unit_count",
+    "volume_ml",
+    "price",
+    "thc_percentage",
+    "cbd_percentage",
+    "thc_mg",
+    "cbd_mg",
+)
+FIELDS = ("name", "name_fr", "brand", "sku", "category", "strain_type", "terpenes", *NUMBERS)
 
 
 def flavor(
@@ -572,30 +492,47 @@ def _others() -> Iterator[JudgedPair]:
 
 def judged_lines(products: list[Product]) -> Iterator[dict[str, Any]]:
     """Yield the lines of the queries; raises ValueError for a query without a relevant product."""
-    for pair in pairs():
+    for pair in (*pairs(), *unseen_queries()):
         relevant = pair.grades(products)
         if not relevant:
-            raise ValueError(f"no product is relevant for {pair.en!r}")
+            raise ValueError(f"no product is relevant for {pair.en or pair.fr!r}")
         for language, q in (("en", pair.en), ("fr", pair.fr)):
-            yield {
-                "q": q,
-                "language": language,
-                "kind": "judged",
-                "category": pair.category,
-                "half": pair.half,
-                "relevant": relevant,
-            }
+            if q:
+                yield {
+                    "q": q,
+                    "language": language,
+                    "kind": "judged",
+                    "category": pair.category,
+                    "split": pair.split,
+                    "relevant": relevant,
+                }
 
 
-def main(path: str) -> None:
+def sample_products() -> list[Product]:
+    """Return the products of the sample catalogue; `sku` is another number where it has none."""
+    from catalog.models import Product as ProductRow
+    from catalog.models import SupplierListing
+    from tests.bench.search_quality import sync_sample_catalogue
+
+    sync_sample_catalogue()
+    external_ids = dict(SupplierListing.objects.values_list("merge_key", "external_id"))
+    products = list(ProductRow.objects.current().values(*FIELDS, "gtin", "merge_key"))
+    for product in products:
+        number = product["sku"] or product["gtin"] or external_ids[product["merge_key"]]
+        product["sku"] = number
+        product |= {name: float(product[name]) for name in NUMBERS if product[name] is not None}
+    return products
+
+
+def main() -> None:
     """Replace the lines of these queries in `queries.jsonl`."""
-    products = json.loads(Path(path).read_text(encoding="utf-8"))
     existing = [json.loads(line) for line in QUERIES.read_text(encoding="utf-8").splitlines()]
     lines = [line for line in existing if line.get("kind") != "judged"]
-    lines += judged_lines(products)
+    lines += judged_lines(sample_products())
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     QUERIES.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    django.setup()
+    main()

@@ -8,11 +8,13 @@ prepared as in production: sync, match, index.
 import json
 import statistics
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from catalog.search.normalize import compact_key
 from config.languages import LANGUAGES
 from tests.bench.comparison import Comparison
 from tests.bench.ranking import ndcg, recall
@@ -65,7 +67,7 @@ def measure(
     from catalog.search import SearchQuery, search_products
 
     product_ids = _product_ids_by_number()
-    unknown = {sku for query in judged for sku in query.relevant} - set(product_ids)
+    unknown = {sku.strip("_") for query in judged for sku in query.relevant} - set(product_ids)
     judged = [
         replace(query, relevant=_grades_by_product(query.relevant, product_ids)) for query in judged
     ]
@@ -230,33 +232,44 @@ def sync_sample_catalogue() -> None:
     index_due_rows()
 
 
-def _product_ids_by_number() -> dict[str, str]:
-    """Return product ids by SKU, GTIN and external id of any source, with and without padding."""
+def _product_ids_by_number() -> dict[str, set[str]]:
+    """
+    Return product ids by SKU, GTIN and external id of any source, with and without padding.
+
+    A number stands for all products of the same brand, name and size: matching leaves listings of
+    different sources apart where a name says too little, and a customer sees one product in them.
+    """
     from catalog.models import Product, ProductAlias, SupplierListing
 
-    ids_by_key = {
-        key: str(pk) for key, pk in Product.objects.current().values_list("merge_key", "pk")
-    }
     aliases = dict(ProductAlias.objects.values_list("merge_key", "product_key"))
-    product_ids: dict[str, str] = {}
+    numbers: defaultdict[str, set[str]] = defaultdict(set)
     listings = SupplierListing.objects.values_list("merge_key", "sku", "gtin", "external_id")
-    for key, *numbers in listings:
-        pk = ids_by_key.get(aliases.get(key, key))
-        for number in numbers:
-            if number and pk:
-                product_ids[number] = pk
-                product_ids[number.strip("_")] = pk
-    for product_id, *numbers in Product.objects.current().values_list("pk", "sku", "gtin"):
-        product_ids.update({number: str(product_id) for number in numbers if number})
-    return product_ids
+    for merge_key, *listing_numbers in listings:
+        numbers[aliases.get(merge_key, merge_key)].update(filter(None, listing_numbers))
+    ids_by_identity: defaultdict[tuple[Any, ...], set[str]] = defaultdict(set)
+    ids_by_number: defaultdict[str, list[set[str]]] = defaultdict(list)
+    for product in Product.objects.current():
+        identity = (
+            compact_key(product.brand or ""),
+            compact_key(product.name),
+            product.category,
+            product.weight_grams,
+            product.unit_count,
+        )
+        ids_by_identity[identity].add(str(product.pk))
+        own_numbers = {*numbers[product.merge_key], *filter(None, (product.sku, product.gtin))}
+        for number in own_numbers:
+            ids_by_number[number.strip("_")].append(ids_by_identity[identity])
+    return {number: set().union(*ids) for number, ids in ids_by_number.items()}
 
 
-def _grades_by_product(grades: Mapping[str, int], product_ids: Mapping[str, str]) -> dict[str, int]:
+def _grades_by_product(
+    grades: Mapping[str, int], product_ids: Mapping[str, set[str]]
+) -> dict[str, int]:
     """Return the highest grade of each product of the catalogue."""
     by_product: dict[str, int] = {}
     for number, grade in grades.items():
-        pk = product_ids.get(number) or product_ids.get(number.strip("_"))
-        if pk:
+        for pk in product_ids.get(number.strip("_"), ()):
             by_product[pk] = max(grade, by_product.get(pk, 0))
     return by_product
 

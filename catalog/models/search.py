@@ -18,7 +18,11 @@ def _share(help_text: str, db_comment: str) -> models.FloatField:
 
 
 class SearchWord(models.Model):
-    """A word of product names, for word rarity and spelling correction (table `search_words`)."""
+    """
+    A word of product names, or a brand name of several words (table `search_words`).
+
+    For word rarity, spelling correction and brand names in queries.
+    """
 
     word = models.CharField(primary_key=True, max_length=100, db_comment="word, normalized")
     documents = models.IntegerField(

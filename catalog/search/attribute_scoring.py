@@ -11,7 +11,9 @@ from catalog.reference.synonyms import (
     synonym_groups,
     terpenes_by_aroma,
 )
+from catalog.search.normalize import words_of
 from catalog.search.parsed_query import QueryTerm
+from catalog.search.preference_rules import is_form_phrase
 from catalog.search.stems import build_tsquery
 
 Sql = tuple[str, list[Any]]
@@ -30,6 +32,9 @@ _BRAND_LABEL = "B"
 
 _MAX_MILD_THC = 20.0
 _MIN_STRONG_THC = 20.0
+# Milligrams of THC in a piece: half of the 10 mg that Canada permits in a package, and all of it.
+_MAX_MILD_MILLIGRAMS = 5
+_MIN_STRONG_MILLIGRAMS = 10
 _MIN_CBD = 1.5
 _MIN_CBD_HIGH = 4.0
 _MAX_TRACE_THC = 1.0
@@ -43,6 +48,8 @@ _STRAIN_TYPES = {
     "sativa": ("sativa", "sativa_dominant"),
     "hybrid": ("hybrid", "blend"),
 }
+# Goods without cannabis, which no name makes a product of another category: a vape battery.
+_OTHER_GOODS = ("accessories", "seeds")
 # Categories whose products are also recognized by their names: an infused pre-roll is an extract
 # to its supplier.
 _CATEGORY_GROUPS = {"pre_rolls": "pre-roll", "vapes": "vape", "edibles": "gummies"}
@@ -75,13 +82,22 @@ coalesce(1 - thc_percentage_high / 120, 100 / (thc_mg + 100), 0)
 """
 _PRICE_SQL = "coalesce(price / (price + 60.0), 0)"
 _LOW_PRICE_SQL = "coalesce(60.0 / (price + 60.0), 0)"
-# Falls with the distance from the amount named, as a share of it.
 _MAX_MILLIGRAMS = 100_000
+# The content of a piece, of the package, and of a product labeled in percent.
 _CONTENT_SQL = """
-coalesce({cannabinoid}_mg / nullif(unit_count, 0) BETWEEN %s AND %s, false)
+coalesce({piece} BETWEEN %s AND %s, false)
+OR coalesce({package} BETWEEN %s AND %s, false)
 OR coalesce(category IN ('vapes', 'extracts')
   AND {cannabinoid}_percentage * weight_grams * 10 BETWEEN %s AND %s, false)
 """
+_PIECE_SQL = """
+{cannabinoid}_mg / CASE WHEN mg_basis IN ('mg', 'mg_per_package')
+  THEN coalesce(nullif(unit_count, 0), 1) ELSE 1 END
+"""
+_PACKAGE_SQL = """
+{cannabinoid}_mg * CASE WHEN mg_basis = 'mg_per_unit' THEN coalesce(unit_count, 1) ELSE 1 END
+"""
+# Falls with the distance from the amount named, as a share of it.
 _NEARNESS_SQL = "coalesce(1 / (1 + 4 * abs({column} - %s::float8) / %s::float8), 0.05)"
 
 
@@ -103,15 +119,15 @@ def _positive_condition(term: QueryTerm) -> Q | None:  # noqa: PLR0911, PLR0912 
             strain_types = _STRAIN_TYPES.get(term.value, (term.value,))
             return Q(strain_type__in=strain_types) | _is_named((term.value.replace("_", " "),))
         case "category":
-            phrases = synonym_groups().get(_CATEGORY_GROUPS.get(term.value, ""), ())
-            in_category = Q(category=term.value)
-            return in_category | _is_named(phrases) if phrases else in_category
+            return _in_category(term)
         case "strength" if term.value == "none":
             return _without_thc()
         case "strength" if term.value == "low":
-            return Q(thc_percentage_high__lte=_MAX_MILD_THC)
+            mild = f"thc_percentage_high IS NULL AND {_piece('thc')} <= {_MAX_MILD_MILLIGRAMS}"
+            return Q(thc_percentage_high__lte=_MAX_MILD_THC) | _holds(mild)
         case "strength" if term.value == "high":
-            return Q(thc_percentage__gte=_MIN_STRONG_THC)
+            strong = f"thc_percentage IS NULL AND {_piece('thc')} >= {_MIN_STRONG_MILLIGRAMS}"
+            return Q(thc_percentage__gte=_MIN_STRONG_THC) | _holds(strong)
         case "cbd_rich" if term.value != "highest":
             min_cbd = _MIN_CBD_HIGH if term.value == "high" else _MIN_CBD
             return Q(cbd_percentage__gte=min_cbd) | Q(cbd_mg__gte=min_cbd) | _is_named(("cbd",))
@@ -168,6 +184,10 @@ def term_relevance(term: QueryTerm) -> Sql | None:  # noqa: PLR0911, PLR0912  # 
             return _PRICE_SQL, []
         case "cheap":
             return _CHEAPNESS_SQL, []
+        case "thc_mg" | "cbd_mg" if term.target_value:
+            bounds = [term.min_value, term.max_value]
+            piece = _piece(term.type.removesuffix("_mg"))
+            return f"CASE WHEN {piece} BETWEEN %s AND %s THEN 1.0 ELSE 0.7 END", bounds
         case "price" | "weight_grams" | "volume_ml" | "unit_count" if term.target_value:
             nearness = _NEARNESS_SQL.format(column=term.type)
             return nearness, [term.target_value, term.target_value]
@@ -194,20 +214,48 @@ def _between(column: str, term: QueryTerm) -> Q:
     return condition
 
 
+def _in_category(term: QueryTerm) -> Q:
+    """
+    Return the condition of a category; its products are also recognized by their names.
+
+    A form within the category may be part of another product's name: Grape Soda Live Resin.
+    """
+    in_category = Q(category=term.value)
+    phrases = synonym_groups().get(_CATEGORY_GROUPS.get(term.value, ""), ())
+    if is_form_phrase(term.matched_text):
+        form = " ".join(words_of(term.matched_text))
+        phrases += synonym_groups().get(group_by_phrase().get(form, ""), (form,))
+    if not phrases or term.value in _OTHER_GOODS:
+        return in_category
+    return in_category | (_is_named(tuple(phrases)) & ~Q(category__in=_OTHER_GOODS))
+
+
+def _piece(cannabinoid: str) -> str:
+    """Return SQL for the milligrams of a cannabinoid in a piece of a package."""
+    return _PIECE_SQL.format(cannabinoid=cannabinoid)
+
+
+def _holds(sql: str) -> Q:
+    return Q(RawSQL(f"coalesce({sql}, false)", [], BooleanField()))
+
+
 def _milligrams(term: QueryTerm) -> Q:
     """
-    Compare the milligrams of a package, or of each of its pieces, with the bounds of a term.
+    Compare the milligrams of a piece, or of the package, with the bounds of a term.
 
-    An upper bound alone applies to the package. Products labeled in percent have their content
-    computed from the weight.
+    An upper bound alone applies to the milligrams as labeled. Products labeled in percent have
+    their content computed from the weight.
     """
-    condition = _between(term.type, term)
-    if term.max_value is None or term.min_value is not None:
-        bounds = (term.min_value or 0, term.max_value or _MAX_MILLIGRAMS)
-        cannabinoid = term.type.removesuffix("_mg")
-        content = _CONTENT_SQL.format(cannabinoid=cannabinoid)
-        condition |= Q(RawSQL(content, [*bounds, *bounds], BooleanField()))
-    return condition
+    if term.min_value is None:
+        return _between(term.type, term)
+    bounds = (term.min_value, term.max_value or _MAX_MILLIGRAMS)
+    cannabinoid = term.type.removesuffix("_mg")
+    content = _CONTENT_SQL.format(
+        cannabinoid=cannabinoid,
+        piece=_piece(cannabinoid),
+        package=_PACKAGE_SQL.format(cannabinoid=cannabinoid),
+    )
+    return Q(RawSQL(content, [*bounds, *bounds, *bounds], BooleanField()))
 
 
 def _without_thc() -> Q:

@@ -1,7 +1,8 @@
 """Dense retrieval: encoder inputs of a query, nearest products, and cosines of given products."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from uuid import UUID
 
 import structlog
@@ -56,8 +57,14 @@ class DenseRetrieval:
             self.scores[retriever] = scores
 
 
-def build_dense_query(parsed: ParsedQuery) -> DenseQuery | None:
-    """Return the encoder inputs of a query; None for a query of numbers only."""
+def build_dense_query(
+    parsed: ParsedQuery, *, brands: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> DenseQuery | None:
+    """
+    Return the encoder inputs of a query; None for a query of numbers only.
+
+    brands: brand names by the word that abbreviates them.
+    """
     named_terms = [
         term
         for term in parsed.terms_of("strain_type", "category", "terpene", "aroma")
@@ -66,7 +73,10 @@ def build_dense_query(parsed: ParsedQuery) -> DenseQuery | None:
     if not parsed.words and not named_terms:
         return None
     names = [term.value.replace("-", " ").replace("_", " ") for term in named_terms]
-    english_words = [group_by_phrase().get(word, word) for word in parsed.words]
+    english_words = [
+        brands[word][0] if word in brands else group_by_phrase().get(word, word)
+        for word in parsed.words
+    ]
     terpene_keys = [term.value for term in named_terms if term.type == "terpene"]
     for term in named_terms:
         if term.type == "aroma":

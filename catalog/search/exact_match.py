@@ -1,5 +1,6 @@
 """Exact matches: a query that is a SKU, a GTIN, a whole name, or a brand with a name."""
 
+import re
 from collections.abc import Sequence
 
 from django.db.models import BooleanField, Q, QuerySet
@@ -14,6 +15,30 @@ _MAX_MATCHES = 50
 # Priorities of exact matches, the best first.
 _BY_NUMBER, _BY_BRAND_AND_NAME, _BY_NAME = 1, 2, 3
 _MIN_PART_DIGITS = 5
+# Labels before a number that is read from a package or a list.
+_NUMBER_LABEL = re.compile(
+    r"^(?:sku|gtin|upc|ean|bar ?code|code(?:[ -]barres?)?|item|article|no|num[eé]ro|n°|#)"
+    r"(?: (?:no|num[eé]ro|number))?[ .:#]*(?=[\w-]*\d)",
+    re.IGNORECASE,
+)
+
+
+def without_number_notation(text: str) -> str:
+    """
+    Return a SKU, GTIN or part of one without its label and, in digits, blanks and hyphens.
+
+    "UPC 6 28011-95912 6" becomes "628011959126"; other texts stay.
+    """
+    number = _NUMBER_LABEL.sub("", text, count=1)
+    digits = re.sub(r"[ -]", "", number)
+    if digits.isdigit() and digits.isascii() and len(digits) >= _MIN_PART_DIGITS:
+        return digits
+    return number if number != text and _is_part_of_number(number) else text
+
+
+def _is_part_of_number(text: str) -> bool:
+    has_only_number_characters = bool(re.fullmatch(r"[A-Za-z0-9_.-]+", text))
+    return has_only_number_characters and sum(map(str.isdigit, text)) >= _MIN_PART_DIGITS
 
 
 def promote_exact_matches(
@@ -71,18 +96,20 @@ def _merge_keys_by_number(text: str) -> set[str]:
     """
     Return the merge keys of products with this SKU or GTIN, ours or in any source's listing.
 
-    At least five digits are also the beginning of a number, with or without its leading zeros, when
-    none is the whole of it.
+    A text with five digits or more is also the beginning of a number, with or without its leading
+    zeros, or else any part of it, when none is the whole of it.
     """
     if " " in text or not any(map(str.isdigit, text)):
         return set()
     skus = {text, text.upper(), text.strip("_")}
     keys = _merge_keys_of(Q(sku__in=skus) | Q(gtin=gtin_query(text)))
-    digits = text.lstrip("0")
-    if keys or not text.isdigit() or len(digits) < _MIN_PART_DIGITS:
+    part = text.lstrip("0") if text.isdigit() else text
+    if keys or not _is_part_of_number(text):
         return keys
-    pattern = f"^0*{digits}"
-    return _merge_keys_of(Q(sku__regex=pattern) | Q(gtin__regex=pattern))
+    if _is_part_of_number(part):
+        beginning = f"^0*{re.escape(part)}"
+        keys = _merge_keys_of(Q(sku__iregex=beginning) | Q(gtin__regex=beginning))
+    return keys or _merge_keys_of(Q(sku__icontains=text) | Q(gtin__contains=text))
 
 
 def _merge_keys_of(has_number: Q) -> set[str]:

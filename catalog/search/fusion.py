@@ -1,5 +1,6 @@
 """Reciprocal rank fusion of retrievers (Cormack, Clarke and Büttcher 2009), weighted."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,6 +20,10 @@ ATTRIBUTE_QUERY_WEIGHTS = {**RETRIEVER_WEIGHTS, "attributes": 4.0}
 SIMILARITY_QUERY_WEIGHTS = {**RETRIEVER_WEIGHTS, "dense": 4.0, "attributes": 1.0}
 # Weight of the word share beside the ranks: dense retrievers alone never outrank matching words.
 WORD_SHARE_WEIGHT = 0.35
+# Share of the best word share from which on a product matches the words of a query as a whole.
+FULL_MATCH_SHARE = 0.75
+# Loss of a partial match in a category that no full match has: a flavor in another kind of product.
+CATEGORY_WEIGHT = 0.3
 # Bonus for names with few words beyond those of the query.
 _BREVITY_WEIGHT = 0.25
 
@@ -42,6 +47,7 @@ class SearchCandidate:
     brand: str | None
     sku: str | None
     gtin: str | None
+    category: str | None = None
     query_words: tuple[str, ...] = ()
     ranks: dict[str, int] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
@@ -52,7 +58,7 @@ class SearchCandidate:
     @property
     def lexical_score(self) -> float:
         """Word share, plus a bonus for names with few other words."""
-        query_words = set(self.query_words)
+        query_words = set(" ".join(self.query_words).split())
         best = 0.0
         for name in {self.name, self.name_fr or self.name}:
             words = _cached_words(f"{name} {self.brand or ''}")
@@ -114,4 +120,20 @@ def fuse(
             if "lexical" in ranks
             else rank_score
         )
+    if not is_similarity_query:
+        _demote_partial_matches(candidates)
     return sorted(candidates, key=lambda c: (-c.score, c.id))
+
+
+def _demote_partial_matches(candidates: Sequence[SearchCandidate]) -> None:
+    """Lower the scores of partial matches by the share of full matches in other categories."""
+    best_share = max((candidate.word_share for candidate in candidates), default=0.0)
+    if best_share < FULL_MATCH_SHARE:
+        return
+    min_share = FULL_MATCH_SHARE * best_share
+    full_matches = Counter(c.category for c in candidates if c.word_share >= min_share)
+    total = full_matches.total()
+    for candidate in candidates:
+        if candidate.word_share < min_share:
+            other_share = 1 - full_matches[candidate.category] / total
+            candidate.score *= 1 - CATEGORY_WEIGHT * other_share

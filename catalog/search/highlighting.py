@@ -15,8 +15,9 @@ _MAX_SUFFIX_LENGTH = 2
 def highlights(product: Product, query_words: Collection[str]) -> dict[str, str]:
     """Return the fields among name, name_fr and brand with a match, `<mark>` around its words."""
     groups = {group_by_phrase()[word] for word in query_words if word in group_by_phrase()}
+    single_words = set(" ".join(query_words).split())
     marked = {
-        field: _mark(getattr(product, field) or "", query_words, groups)
+        field: _mark(getattr(product, field) or "", single_words, groups)
         for field in ("name", "name_fr", "brand")
     }
     return {field: text for field, text in marked.items() if "<mark>" in text}

@@ -1,10 +1,12 @@
 """Lexical retrieval: word matches weighted by rarity and document part; spelling correction."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.db.models.functions import Length
 from rapidfuzz.distance import DamerauLevenshtein
 
@@ -21,8 +23,9 @@ PART_WEIGHTS = {"A": 1.0, "B": 0.9, "C": 0.7, "D": 0.45}
 SYNONYM_WEIGHT = 0.75
 _MIN_SPELLING_SIMILARITY = 0.68
 _MIN_CORRECTED_LENGTH = 4
-# Words this short are corrected only where two of their letters are swapped: any of them is one
-# letter from an unrelated word.
+_MIN_PART_LENGTH = 3
+# Words this short are one letter from unrelated words: they are corrected to a word that products
+# have beside another word of the query, or where two of their letters are swapped.
 _MAX_SHORT_LENGTH = 4
 # Words of everyday English and French that name nothing in a catalogue and are no misspellings.
 _EVERYDAY_WORDS_TEXT = """
@@ -36,20 +39,48 @@ soiree matin nuit amis film musique plage cadeau anniversaire debutant debutants
 _EVERYDAY_WORDS = frozenset(_EVERYDAY_WORDS_TEXT.split())
 _MAX_LENGTH_DIFFERENCE = 2
 _MAX_ALIAS_WORDS = 4
+_CONJUNCTIONS = ("and", "et")
+MAX_NAME_WORDS = 4
+"""Words of the longest brand names that are recognized in queries."""
 # Words that match no product; a word that shares a stem with a product is not a spelling error.
 _UNMATCHED_WORDS_SQL = """
 SELECT word FROM unnest(%s::text[]) AS word
 WHERE NOT EXISTS (SELECT FROM products WHERE search_document @@ search_query(word))
 """
+# Phrases that a product has, in the order given.
+_ADJACENT_SQL = """
+SELECT phrase FROM unnest(%s::text[]) WITH ORDINALITY AS phrases (phrase, position)
+WHERE EXISTS (SELECT FROM products WHERE search_document @@ to_tsquery('simple', phrase))
+ORDER BY position
+"""
+# The word that most products have together with one of the words of a context.
+_IN_CONTEXT_SQL = """
+WITH context AS MATERIALIZED (
+  SELECT search_document FROM products
+  WHERE id = ANY(ARRAY(SELECT products_matching(to_tsquery('simple', %s)))))
+SELECT word FROM unnest(%s::text[]) AS word
+JOIN context ON search_document @@ to_tsquery('simple', word)
+GROUP BY word ORDER BY count(*) DESC, word LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryWord:
-    """A word or phrase of a query, its synonyms, and its weight (inverse document frequency)."""
+    """
+    A word or phrase of a query, its synonyms, and its weight (inverse document frequency).
+
+    brands: brand names that it abbreviates, which count as much as the word.
+    """
 
     word: str
     synonyms: tuple[str, ...]
     weight: float
+    brands: tuple[str, ...] = ()
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """All phrases that match the word."""
+        return (self.word, *self.brands, *self.synonyms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +92,7 @@ class LexicalQuery:
     @property
     def match_sql(self) -> Sql:
         """Condition that a product matches at least one word."""
-        phrases = tuple(phrase for word in self.words for phrase in (word.word, *word.synonyms))
+        phrases = tuple(phrase for word in self.words for phrase in word.phrases)
         return MATCHES_BY_INDEX_SQL, [build_tsquery(phrases)]
 
     @property
@@ -78,9 +109,16 @@ class LexicalQuery:
 
 
 def build_lexical_query(
-    words: Sequence[str], *, frequencies: Mapping[str, int]
+    words: Sequence[str],
+    *,
+    frequencies: Mapping[str, int],
+    brands: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> LexicalQuery | None:
-    """Return the lexical query of words with their `document_frequencies`; None without words."""
+    """
+    Return the lexical query of words with their `document_frequencies`; None without words.
+
+    brands: brand names by the word that abbreviates them.
+    """
     if not words:
         return None
     aliases = _strain_aliases(words)
@@ -89,9 +127,10 @@ def build_lexical_query(
             QueryWord(
                 word=phrase,
                 synonyms=tuple(dict.fromkeys((*_synonyms(phrase), *aliases.get(phrase, ())))),
+                brands=brands.get(phrase, ()),
                 weight=_inverse_frequency(phrase, frequencies),
             )
-            for phrase in _join_phrases(words)
+            for phrase in words
         )
     )
 
@@ -100,32 +139,38 @@ def _inverse_frequency(phrase: str, frequencies: Mapping[str, int]) -> float:
     total = frequencies.get("", 0)
     if not total:
         return 1.0
-    rarest = min(frequencies.get(word, 0) for word in phrase.split())
-    return math.log(1 + (total + 1) / (1 + rarest))
-
-
-def _join_phrases(words: Sequence[str]) -> list[str]:
-    """Return the words, with known phrases of two or three words joined: petits fruits."""
-    phrases = []
-    position = 0
-    while position < len(words):
-        length = next(
-            (
-                n
-                for n in (3, 2)
-                if " ".join(words[position : position + n]) in group_by_phrase()
-                and position + n <= len(words)
-            ),
-            1,
-        )
-        phrases.append(" ".join(words[position : position + length]))
-        position += length
-    return phrases
+    own_frequency = frequencies.get(phrase)
+    if own_frequency is None:
+        own_frequency = min(frequencies.get(word, 0) for word in phrase.split())
+    return math.log(1 + (total + 1) / (1 + own_frequency))
 
 
 def document_frequencies(words: Sequence[str]) -> dict[str, int]:
-    """Return the number of products by each known word; the empty word has the total."""
-    return dict(SearchWord.objects.filter(word__in=["", *words]).values_list("word", "documents"))
+    """
+    Return the number of products by known word and, of adjacent words, by brand name.
+
+    The empty word has the total.
+    """
+    single_words = " ".join(words).split()
+    phrases = [phrase for near in neighbor_words(words) for _, phrase in phrases_of(near)]
+    wanted = {"", *words, *single_words, *phrases}
+    return dict(SearchWord.objects.filter(word__in=wanted).values_list("word", "documents"))
+
+
+def neighbor_words(words: Sequence[str]) -> tuple[list[str], ...]:
+    """Return the single words, and again without the conjunctions that they have: leaf & flower."""
+    single_words = " ".join(words).split()
+    without_conjunctions = [word for word in single_words if word not in _CONJUNCTIONS]
+    if without_conjunctions == single_words:
+        return (single_words,)
+    return single_words, without_conjunctions
+
+
+def phrases_of(words: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield the start and text of phrases of adjacent words that may be names, longest first."""
+    for length in range(MAX_NAME_WORDS, 1, -1):
+        for start in range(len(words) - length + 1):
+            yield start, " ".join(words[start : start + length])
 
 
 def correct_spelling(text: str, *, words: Sequence[str], frequencies: Mapping[str, int]) -> str:
@@ -147,19 +192,79 @@ def correct_spelling(text: str, *, words: Sequence[str], frequencies: Mapping[st
     ]
     if not frequencies.get("") or not unknown:
         return text
-    corrections = _nearest_words(unknown)
+    text, unknown = _join_and_divide(text, unknown)
+    if not unknown:
+        return text
+    corrections = _nearest_words(unknown, context=[word for word in words if word not in unknown])
     parts = [corrections.get("".join(words_of(part)), part) for part in text.split()]
     return " ".join(parts)
 
 
-def _nearest_words(unknown: Sequence[str]) -> dict[str, str]:
-    """Return the most similar known word by unknown word; ties go to the more frequent one."""
+def _join_and_divide(text: str, unknown: Sequence[str]) -> tuple[str, list[str]]:
+    """
+    Return the text with unknown words joined to a neighbor, or divided, where products have that.
+
+    "Sun farms" becomes "sunfarms", "goodsupply" becomes "good supply". Also returns the words that
+    stay unknown.
+    """
+    parts = text.split()
+    keys = ["".join(words_of(part)) for part in parts]
+    joined = {
+        keys[index] + keys[index + 1]: index
+        for index in range(len(parts) - 1)
+        if keys[index] in unknown or keys[index + 1] in unknown
+    }
+    divisions = {
+        f"{word[:length]} {word[length:]}": word
+        for word in unknown
+        for length in range(_MIN_PART_LENGTH, len(word) - _MIN_PART_LENGTH + 1)
+    }
+    known = set(
+        SearchWord.objects.filter(
+            word__in={*joined, *(part for division in divisions for part in division.split())},
+            documents__gt=0,
+        ).values_list("word", flat=True)
+    )
+    remaining = list(unknown)
+    for word, index in joined.items():
+        if word in known and parts[index] and parts[index + 1]:
+            remaining = [w for w in remaining if w not in (keys[index], keys[index + 1])]
+            parts[index], parts[index + 1] = word, ""
+    candidates = [d for d in divisions if known.issuperset(d.split()) and divisions[d] in remaining]
+    for division in _adjacent_in_products(candidates):
+        word = divisions[division]
+        if word in remaining:
+            remaining.remove(word)
+            parts[keys.index(word)] = division
+    return " ".join(part for part in parts if part), remaining
+
+
+def _adjacent_in_products(phrases: Sequence[str]) -> list[str]:
+    """Return the phrases of two words that are adjacent in a product."""
+    if not phrases:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_ADJACENT_SQL, [[phrase.replace(" ", " <-> ") for phrase in phrases]])
+        return [phrase.replace(" <-> ", " ") for (phrase,) in cursor.fetchall()]
+
+
+def _nearest_words(unknown: Sequence[str], *, context: Sequence[str]) -> dict[str, str]:
+    """
+    Return the most similar known word by unknown word; ties go to the more frequent one.
+
+    context: the other words of the query, one of which a product must have beside the correction of
+    a short word.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_UNMATCHED_WORDS_SQL, [list(unknown)])
         unmatched = [word for (word,) in cursor.fetchall()]
     nearest: dict[str, str] = {}
     for word in unmatched:
-        best = _most_similar_word(word)
+        best = (
+            _word_in_context(word, context)
+            if len(word) <= _MAX_SHORT_LENGTH
+            else _most_similar_word(word)
+        )
         if best and _is_misspelling(word, best):
             nearest[word] = best
     return nearest
@@ -169,18 +274,33 @@ def _is_misspelling(word: str, correction: str) -> bool:
     """Whether a word is near enough to a correction, which has four letters or more."""
     if len(correction) < _MIN_CORRECTED_LENGTH:
         return False
-    if len(word) <= _MAX_SHORT_LENGTH:
-        return sorted(word) == sorted(correction)
     return DamerauLevenshtein.normalized_similarity(word, correction) >= _MIN_SPELLING_SIMILARITY
 
 
+def _word_in_context(word: str, context: Sequence[str]) -> str | None:
+    """
+    Return the known word one edit from a short word that most products have beside the context.
+
+    Without such products, two swapped letters alone are an edit.
+    """
+    candidates = [
+        known
+        for known, _ in _words_of_similar_length(word)
+        if len(known) >= _MIN_CORRECTED_LENGTH and DamerauLevenshtein.distance(word, known) == 1
+    ]
+    context_words = [part for phrase in context for part in phrase.split()]
+    if candidates and context_words:
+        with connection.cursor() as cursor:
+            cursor.execute(_IN_CONTEXT_SQL, [" | ".join(context_words), candidates])
+            row = cursor.fetchone()
+        if row:
+            return str(row[0])
+    return next((known for known in candidates if sorted(known) == sorted(word)), None)
+
+
 def _most_similar_word(word: str) -> str | None:
-    rows = SearchWord.objects.annotate(length=Length("word")).filter(
-        length__gte=len(word) - _MAX_LENGTH_DIFFERENCE,
-        length__lte=len(word) + _MAX_LENGTH_DIFFERENCE,
-    )
     best = max(
-        rows.values_list("word", "documents"),
+        _words_of_similar_length(word),
         key=lambda row: (
             DamerauLevenshtein.normalized_similarity(word, row[0]),
             row[0][:1] == word[:1],
@@ -191,6 +311,19 @@ def _most_similar_word(word: str) -> str | None:
     return best[0] if best else None
 
 
+def _words_of_similar_length(word: str) -> QuerySet[SearchWord, tuple[str, int]]:
+    """Return known words and their numbers of products; names of several words are left out."""
+    return (
+        SearchWord.objects.annotate(length=Length("word"))
+        .filter(
+            length__gte=len(word) - _MAX_LENGTH_DIFFERENCE,
+            length__lte=len(word) + _MAX_LENGTH_DIFFERENCE,
+        )
+        .exclude(word__contains=" ")
+        .values_list("word", "documents")
+    )
+
+
 def _match_weight_sql(word: QueryWord) -> Sql:
     """
     Return SQL for the highest weight with which a product matches a word, 0 without a match.
@@ -198,7 +331,7 @@ def _match_weight_sql(word: QueryWord) -> Sql:
     Parts are tested in order of weight; most rows fail the first test and need no other.
     """
     *parts, last = PART_WEIGHTS
-    own_phrases: tuple[str, ...] = (word.word,)
+    own_phrases = (word.word, *word.brands)
     cases = [(PART_WEIGHTS[part], own_phrases, part) for part in parts]
     cases.append((PART_WEIGHTS[last], own_phrases, ""))
     if word.synonyms:
@@ -209,7 +342,7 @@ def _match_weight_sql(word: QueryWord) -> Sql:
     # A row that matches none of the cases matches a synonym in the last part.
     default = SYNONYM_WEIGHT * PART_WEIGHTS[last]
     sql = f"CASE WHEN NOT ({MATCHES_SQL}) THEN 0 {whens} ELSE {default} END"
-    return sql, [build_tsquery((word.word, *word.synonyms)), *tsqueries]
+    return sql, [build_tsquery(word.phrases), *tsqueries]
 
 
 def _synonyms(word: str) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ voulez voudrait cherchez recherche besoin faut faudrait montre montrez montrer d
 trouver acheter achete vends vendez vendre disponible disponibles recommande recommandez suggere
 suggerez conseille conseillez choses truc trucs affaire affaires autre autres aucun aucune ni
 jamais sauf autour environ vers chez donc alors puis ben bin pis faque icitte bas aussi juste
-vraiment beaucoup peu ici tout tous toute toutes t kekchose pantoute
+vraiment beaucoup peu ici tout tous toute toutes t kekchose pantoute co inc ltd ltee
 """
 STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 

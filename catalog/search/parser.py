@@ -1,8 +1,13 @@
 """Query parser for prices, potencies, sizes, types, formats and aromas, in both languages. Pure."""
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from string import ascii_lowercase
 
+from catalog.reference.synonyms import group_by_phrase
 from catalog.search.amount_rules import normalize_notation, potency_rules, price_rules, size_rules
 from catalog.search.normalize import STOP_WORDS, normalize_text, words_of
 from catalog.search.parsed_query import ParsedQuery, QueryTerm, TermRule
@@ -30,32 +35,104 @@ _RULES: tuple[TermRule, ...] = (
 )
 
 
-def parse_query(text: str, *, ignored_keys: Iterable[str] = ()) -> ParsedQuery:
+def parse_query(
+    text: str, *, ignored_keys: Iterable[str] = (), names: Iterable[str] = ()
+) -> ParsedQuery:
     """
     Parse a query. Never raises: text without an interpretation stays a word.
 
     ignored_keys: keys or types of terms to reject. The text of a rejected term with a value becomes
-    words again; the text of a rejected number is dropped.
+    words again; the text of a rejected number is dropped. names: normalized names of several words,
+    such as brands, which are read as a whole: "Leaf & Flower" is no flower.
     """
     ignored = set(ignored_keys)
-    remaining = " " + re.sub(r"\s+", " ", normalize_text(normalize_notation(text))) + " "
+    normalized = normalize_text(normalize_notation(_translate_homographs(text)))
+    remaining = " " + re.sub(r"\s+", " ", normalized) + " "
+    remaining, name_by_token = _hide_names(remaining, names)
     terms: list[QueryTerm] = []
     restored: list[str] = []
     for rule in _RULES:
-        for start, end, term in reversed(list(rule(remaining))):
+        for start, end, found in reversed(list(rule(remaining))):
+            term = _restore_names(found, name_by_token)
             is_ignored = term.key in ignored or term.type in ignored
             if not is_ignored and term.key not in {other.key for other in terms}:
                 terms.append(term)
             if is_ignored and term.value:
-                restored.append(term.matched_text)
+                restored.append(found.matched_text)
             if not _is_matched_as_text(term):
                 remaining = f"{remaining[:start]} {remaining[end:]}"
-    words = words_of(" ".join([remaining, *restored]))
     return ParsedQuery(
         text=text,
         terms=tuple(terms),
-        words=tuple(word for word in words if word not in STOP_WORDS),
+        words=tuple(_words(" ".join([remaining, *restored]), name_by_token)),
     )
+
+
+# Tea and the English article look the same without an accent.
+_TEA = re.compile(r"\bth[ée](?P<plural>s)?\b", re.IGNORECASE)
+_BEHIND_TEA = re.compile(
+    r"\s+(?:vert|noir|blanc|glac[ée]|matcha|aux?|[àa] l[ae]?|infus[ée])\b", re.IGNORECASE
+)
+
+
+def _translate_homographs(text: str) -> str:
+    """Return the text with "thé" in English; without its accent, before French words only."""
+
+    def translate(match: re.Match[str]) -> str:
+        is_tea = "é" in match.group().lower() or _BEHIND_TEA.match(text, match.end())
+        return "tea" if is_tea else match.group()
+
+    return _TEA.sub(translate, unicodedata.normalize("NFC", text))
+
+
+_BETWEEN_WORDS = r"[^a-z0-9]+(?:(?:and|et)[^a-z0-9]+)?"
+
+
+def _hide_names(text: str, names: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """Return the text with each name replaced by a token, and the names by token."""
+    name_by_token: dict[str, str] = {}
+    for name in sorted(names, key=len, reverse=True)[: len(ascii_lowercase)]:
+        token = f"zz{ascii_lowercase[len(name_by_token)]}zz"
+        pattern = r"(?<![a-z0-9])" + _BETWEEN_WORDS.join(map(_spelled, name.split()))
+        text, count = re.subn(pattern + r"(?![a-z0-9])", token, text)
+        if count:
+            name_by_token[token] = name
+    return text, name_by_token
+
+
+def _spelled(word: str) -> str:
+    """Return the pattern of a normalized word, which an apostrophe may divide: papa's."""
+    return "'?".join(word)
+
+
+def _restore_names(term: QueryTerm, name_by_token: Mapping[str, str]) -> QueryTerm:
+    if not any(token in term.matched_text for token in name_by_token):
+        return term
+    value, matched_text = term.value, term.matched_text
+    for token, name in name_by_token.items():
+        value, matched_text = value.replace(token, name), matched_text.replace(token, name)
+    return replace(term, value=value, matched_text=matched_text)
+
+
+def _words(text: str, name_by_token: Mapping[str, str]) -> list[str]:
+    """Return the words of a text without stop words; names and known phrases are one word each."""
+    words: list[str] = []
+    position = 0
+    for match in _phrase_pattern().finditer(text):
+        words += words_of(text[position : match.start()])
+        words.append(" ".join(re.findall(r"[a-z0-9]+", match.group())))
+        position = match.end()
+    words += words_of(text[position:])
+    named = [name_by_token.get(word, word) for word in words]
+    return [word for word in dict.fromkeys(named) if word not in STOP_WORDS]
+
+
+@cache
+def _phrase_pattern() -> re.Pattern[str]:
+    """Return the pattern of synonym phrases of several words: noix de coco, melon d'eau."""
+    phrases = sorted((phrase for phrase in group_by_phrase() if " " in phrase), key=len)
+    alternatives = "|".join(phrase.replace(" ", "[ '-]+") for phrase in reversed(phrases))
+    return re.compile(rf"(?<![a-z0-9])(?:{alternatives})(?![a-z0-9])")
 
 
 def _is_matched_as_text(term: QueryTerm) -> bool:

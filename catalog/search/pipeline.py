@@ -18,6 +18,7 @@ from catalog.search.attribute_scoring import (
     term_relevance,
 )
 from catalog.search.boosting import apply_boosts
+from catalog.search.brand_names import brand_names_in, brands_by_abbreviation
 from catalog.search.dense_retriever import (
     DenseQuery,
     DenseRetrieval,
@@ -25,9 +26,9 @@ from catalog.search.dense_retriever import (
     retrieve_nearest,
     score_products,
 )
-from catalog.search.exact_match import promote_exact_matches
+from catalog.search.exact_match import promote_exact_matches, without_number_notation
 from catalog.search.facets import FACET_COLUMNS, Facets, build_facets, facet_selects
-from catalog.search.fusion import SearchCandidate, fuse, rank_scores
+from catalog.search.fusion import FULL_MATCH_SHARE, SearchCandidate, fuse, rank_scores
 from catalog.search.lexical_retriever import (
     LexicalQuery,
     build_lexical_query,
@@ -45,8 +46,6 @@ _MAX_NAMESAKES = 100
 _MAX_REFERENCES = 5
 _MIN_RELEVANCE = 0.05
 _MIN_WORD_LENGTH = 2
-# Share of the best word share from which on a product matches the words of a query as a whole.
-_FULL_MATCH_SHARE = 0.75
 _MIN_NUMBER_DIGITS = 5
 # Words behind a strain's name that do not make it another strain.
 _FORM_WORDS_TEXT = """
@@ -72,7 +71,7 @@ _RELAXATION_ORDER = (
     "category",
 )
 _ALTERNATIVE_TYPES = ("category", "strain_type")
-_CANDIDATE_COLUMNS = ("name", "name_fr", "brand", "sku", "gtin")
+_CANDIDATE_COLUMNS = ("name", "name_fr", "brand", "sku", "gtin", "category")
 _CANDIDATE_NULLS = ", ".join(["NULL"] * (len(_CANDIDATE_COLUMNS) + 3))
 # The best candidates, then one row with the total count; facet rows are appended to it.
 _CANDIDATES_SQL = f"""
@@ -175,7 +174,7 @@ def search_products(query: SearchQuery) -> SearchResult:
 
     Without vectors, words and attributes alone rank; `retrievers` of the result reports it.
     """
-    text = " ".join(query.text.split())
+    text = without_number_notation(" ".join(query.text.split()))
     if text and not _is_searchable(text):
         return _empty_result(query, text)
     interpretation = _interpret(query, text)
@@ -228,28 +227,33 @@ def _sort_by_order_terms(candidates: Sequence[SearchCandidate]) -> list[SearchCa
     best_share = max((candidate.word_share for candidate in candidates), default=0.0)
     return sorted(
         candidates,
-        key=lambda c: (c.word_share < _FULL_MATCH_SHARE * best_share, -c.relevance, c.id),
+        key=lambda c: (c.word_share < FULL_MATCH_SHARE * best_share, -c.relevance, c.id),
     )
 
 
 def _interpret(query: SearchQuery, text: str) -> _Interpretation:
     """Parse the text, correct its spelling, and resolve a product name to resemble."""
-    parsed = parse_query(text, ignored_keys=query.ignored_keys)
-    frequencies = document_frequencies(parsed.words) if parsed.words else {}
-    corrected = correct_spelling(text, words=parsed.words, frequencies=frequencies)
+    ignored_keys = query.ignored_keys
+    frequencies = document_frequencies(words_of(text)) if text else {}
+    names = brand_names_in(text, frequencies)
+    parsed = parse_query(text, ignored_keys=ignored_keys, names=names)
+    brands = brands_by_abbreviation(parsed.words, frequencies)
+    unknown = [word for word in parsed.words if word not in brands]
+    corrected = correct_spelling(text, words=unknown, frequencies=frequencies)
     if corrected != text:
-        parsed = parse_query(corrected, ignored_keys=query.ignored_keys)
-        frequencies = document_frequencies(parsed.words)
+        frequencies = document_frequencies(words_of(corrected))
+        names = brand_names_in(corrected, frequencies)
+        parsed = parse_query(corrected, ignored_keys=ignored_keys, names=names)
     named_ids, namesake_ids = _resolve_reference_name(parsed)
     if parsed.terms_of("similar_to") and not named_ids:
         # No product has that name: its words are searched for instead.
-        parsed = parse_query(corrected, ignored_keys=query.ignored_keys | {"similar_to"})
-        frequencies = document_frequencies(parsed.words)
+        ignored_keys = ignored_keys | {"similar_to"}
+        parsed = parse_query(corrected, ignored_keys=ignored_keys, names=names)
     return _Interpretation(
         text=corrected,
         parsed=parsed,
-        lexical_query=build_lexical_query(parsed.words, frequencies=frequencies),
-        dense_query=build_dense_query(parsed),
+        lexical_query=build_lexical_query(parsed.words, frequencies=frequencies, brands=brands),
+        dense_query=build_dense_query(parsed, brands=brands),
         reference_ids=(*query.similar_to, *named_ids),
         namesake_ids=tuple(namesake_ids),
     )
@@ -455,9 +459,10 @@ def _load_candidates(
             brand=brand,
             sku=sku,
             gtin=gtin,
+            category=category,
             query_words=interpretation.parsed.words,
         )
-        for pk, word_share, relevance, name, name_fr, brand, sku, gtin, *_ in loaded
+        for pk, word_share, relevance, name, name_fr, brand, sku, gtin, category, *_ in loaded
         if pk
     ]
     counts = [(facet, value, count) for pk, *_, facet, value, count in loaded if not pk]

@@ -35,9 +35,9 @@ _THC_HIGH = (
     rf"\b(?:(?:{_HIGH})(?: en| in| de)? thc|(?:teneur|taux) (?:elevee?) en thc|thc (?:{_HIGH}))\b"
 )
 _CHEAP = (
-    r"\b(?:pas (?:trop )?cher|pas (?:trop )?chere|bon marche|abordables?|economiques?|a petit prix"
-    r"|petit budget|budget|cheap(?:er|est)?|inexpensive|affordable|value|bargain|moins cher"
-    r"|moins chere|aubaine|low price)\b"
+    r"\b(?:pas (?:trop )?chere?s?|bon marche|abordables?|economiques?|a petit prix"
+    r"|petit budget|budget|cheap(?:er|est)?|inexpensive|affordable|value|bargain|moins chere?s?"
+    r"|aubaine|low price)\b"
 )
 
 
@@ -212,6 +212,13 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "boisson gazeuse",
         "iced tea",
         "the glace",
+        "tea glace",
+        "tea",
+        "teas",
+        "tisane",
+        "tisanes",
+        "concentre liquide",
+        "concentres liquides",
     ),
     "oils": ("huiles", "tincture", "tinctures", "teinture", "teintures"),
     "capsules": (
@@ -269,6 +276,10 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "lighter",
         "briquet",
         "rolling tray",
+        "dab tool",
+        "dab tools",
+        "outil a concentres",
+        "outils a concentres",
         "plateau a rouler",
     ),
 }
@@ -392,7 +403,8 @@ _EXCLUDED_NAME = re.compile(
     r"(?<=\s)(?:not|no|without|except(?: for)?|excluding|other than|anything but|nothing|sans|sauf"
     r"|tout sauf|autres? qu[e']|aucune?|jamais|ni|pas|hormis|non)[- ]+"
     r"(?:(?:any|the|of|from|by|de|d'|du|des|la|le|les|une?|a|infused with)[- ]*(?![a-z0-9]*$)\b ?)*"
-    rf"(?P<name>{_WORD}(?: (?!(?:{_NAME_END_WORDS}) ){_WORD}){{0,2}})(?=\s)"
+    # A brand name of several words, which the parser replaced by a token, stands alone.
+    rf"(?P<name>zz[a-z]zz|{_WORD}(?: (?!(?:{_NAME_END_WORDS}) ){_WORD}){{0,2}})(?=\s)"
 )
 
 

@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 
 from catalog.models import CatalogSource, Product, SearchWeights
 from catalog.pipelines import SUPPLIER_PRODUCTS
+from catalog.search import SearchQuery, search_products
 from catalog.search.normalize import normalize_text, words_of
 from catalog.services.corrections import create_product
 from catalog.services.search_vocabulary import refresh_search_words
@@ -457,6 +458,146 @@ def test_class_7_the_beginning_of_a_number_finds_its_products(client: APIClient)
     result = _search(client, q="100333", facets="none")
 
     assert {product["name"] for product in result["results"]} == {"Pink Kush"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["959126", "8011959", "UPC 6 28011 95912 6", "code-barres 628011-959126", "gtin 62801195"],
+)
+def test_class_7_any_part_of_a_number_finds_its_product(
+    client: APIClient, admin_user: User, query: str
+) -> None:
+    product = create_product(
+        values={"name": "Petrol Pump", "gtin": "00628011959126"}, by=admin_user
+    )
+
+    result = _search(client, q=query, facets="none")
+
+    assert result["results"][0]["id"] == str(product.pk)
+
+
+def test_class_7_a_part_of_a_sku_finds_its_product(client: APIClient) -> None:
+    result = _search(client, q="00333_7", facets="none")
+
+    assert result["results"][0]["sku"] == "100333_7g"
+
+
+@pytest.mark.parametrize(
+    ("brand", "abbreviation"),
+    [
+        ("Wandering Otter Cannabis Co.", "wo"),
+        ("Tall Pine 49", "tp49"),
+        ("Golden Riverbank", "grb"),
+        ("The Quiet Old Harbour", "tqoh"),
+        ("The Quiet Old Harbour", "qoh"),
+    ],
+)
+def test_class_8_a_brand_is_found_by_its_abbreviation(
+    client: APIClient, admin_user: User, brand: str, abbreviation: str
+) -> None:
+    product = create_product(values={"name": "Zorglub", "brand": brand}, by=admin_user)
+    create_product(values={"name": "Zorglub", "brand": "Vermilion"}, by=admin_user)
+    refresh_search_words()
+
+    alone = _search(client, q=abbreviation, facets="none")
+    with_name = _search(client, q=f"{abbreviation} zorglub", facets="none")
+
+    assert alone["results"][0]["id"] == str(product.pk)
+    assert with_name["results"][0]["id"] == str(product.pk)
+    assert alone["did_you_mean"] is None
+
+
+def test_class_8_a_word_of_the_catalogue_is_no_abbreviation(
+    client: APIClient, admin_user: User
+) -> None:
+    create_product(values={"name": "Zorglub", "brand": "Old Growth"}, by=admin_user)
+    refresh_search_words()
+
+    names = [product["name"] for product in _search(client, q="og", facets="none")["results"]]
+
+    assert "OG" in names[0]
+    assert "Zorglub" not in names[:5]
+
+
+def test_class_8_a_category_word_within_a_brand_is_no_category(
+    client: APIClient, admin_user: User
+) -> None:
+    product = create_product(
+        values={"name": "Night Balm", "brand": "Petal & Flower", "category": "topicals"},
+        by=admin_user,
+    )
+    refresh_search_words()
+
+    result = _search(client, q="petal and flower", facets="none")
+
+    assert _term_keys(result) == set()
+    assert result["results"][0]["id"] == str(product.pk)
+
+
+@pytest.mark.parametrize(
+    ("query", "corrected"),
+    [
+        ("goodsupply", "good supply"),
+        ("puresunfarms indica", "pure sunfarms indica"),
+        ("head band", "headband"),
+        ("blak cherry punch", "black cherry punch"),
+    ],
+)
+def test_class_8_divided_joined_and_short_misspellings_are_corrected(
+    client: APIClient, query: str, corrected: str
+) -> None:
+    assert _search(client, q=query, facets="none")["did_you_mean"] == corrected
+
+
+def test_class_10_words_of_other_products_do_not_match_a_name_within_a_brand(
+    client: APIClient, admin_user: User
+) -> None:
+    values = {"name": "Zorglub", "brand": "Jonas Vale"}
+    product = create_product(values=values, by=admin_user)
+    create_product(values={"name": "Jonas Cookies", "brand": "Vermilion"}, by=admin_user)
+    create_product(values={"name": "Vale Mist", "brand": "Vermilion"}, by=admin_user)
+    refresh_search_words()
+
+    result = search_products(SearchQuery(text="jonas vale", products=Product.objects.current()))
+
+    matched = [candidate.name for candidate in result.candidates if candidate.word_share]
+    assert matched == [product.name]
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("mild zorglub", "Zorglub Calm"),
+        ("zorglub doux", "Zorglub Calm"),
+        ("strong zorglub", "Zorglub Fort"),
+        ("zorglub 2.5 mg", "Zorglub Calm"),
+        ("zorglub 200 mg", "Zorglub Fort"),
+    ],
+)
+def test_edibles_are_mild_or_strong_by_the_milligrams_of_a_piece(
+    client: APIClient, admin_user: User, query: str, name: str
+) -> None:
+    common = {"category": "edibles", "mg_basis": "mg_per_unit", "unit_count": 10}
+    create_product(values={"name": "Zorglub Calm", "thc_mg": "2.5", **common}, by=admin_user)
+    create_product(values={"name": "Zorglub Fort", "thc_mg": "20", **common}, by=admin_user)
+    refresh_search_words()
+
+    result = _search(client, q=query, facets="none")
+
+    names = [product["name"] for product in result["results"]]
+    assert [found for found in names if found.startswith("Zorglub")] == [name]
+
+
+def test_a_form_within_the_name_of_another_product_is_no_category(
+    client: APIClient, admin_user: User
+) -> None:
+    values = {"name": "Zorglub Soda Live Resin", "category": "extracts"}
+    product = create_product(values=values, by=admin_user)
+    refresh_search_words()
+
+    result = _search(client, q="zorglub soda", facets="none")
+
+    assert result["results"][0]["id"] == str(product.pk)
 
 
 def test_class_12_the_nearest_price_comes_first(client: APIClient) -> None:

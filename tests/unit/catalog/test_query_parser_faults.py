@@ -301,3 +301,50 @@ def test_class_12_an_amount_around_a_number_has_a_target() -> None:
         (term,) = parse_query(text).terms
 
         assert term.target_value == 30, text
+
+
+@pytest.mark.parametrize(
+    "text", ["thé à la pêche", "The vert", "thés noirs", "the glacé", "tisane"]
+)
+def test_class_6_tea_in_french_is_no_english_article(text: str) -> None:
+    assert _asserted(text) >= {"category:beverages"}
+
+
+@pytest.mark.parametrize("text", ["the green dragon", "the loud plug", "what is the best kush"])
+def test_class_6_the_english_article_is_no_tea(text: str) -> None:
+    assert parse_query(text).terms_of("category") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("jujubes au melon d'eau", "melon d eau"),
+        ("barbe à papa", "barbe a papa"),
+        ("chocolat au beurre d’arachide", "beurre d arachide"),
+        ("prêt-à-rouler", "pret a rouler"),
+    ],
+)
+def test_class_6_phrases_with_stop_words_are_one_word(text: str, word: str) -> None:
+    assert word in parse_query(text).words
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("petal & flower lotion", "petal flower"),
+        ("Petal and Flower lotion", "petal flower"),
+        ("mama's oil house", "mamas oil house"),
+    ],
+)
+def test_class_8_a_brand_name_is_read_as_a_whole(text: str, name: str) -> None:
+    parsed = parse_query(text, names=[name])
+
+    assert name in parsed.words
+    assert {term.value for term in parsed.terms_of("category")} <= {"topicals"}
+
+
+def test_class_8_a_negated_brand_name_ends_with_the_name() -> None:
+    parsed = parse_query("not petal flower pink kush", names=["petal flower"])
+
+    assert [(term.key, term.is_negated) for term in parsed.terms] == [("name:petal flower", True)]
+    assert parsed.words == ("pink", "kush")

@@ -1,5 +1,6 @@
 """Product search: query parsing, retrieval, ranking, facets and explanation."""
 
+from catalog.search.brand_names import name_forms
 from catalog.search.exclusions import excluded_products
 from catalog.search.facets import FACET_NAMES, PRICE_BANDS, THC_BANDS, Facets, count_facets
 from catalog.search.highlighting import highlights
@@ -27,6 +28,7 @@ __all__ = [
     "excluded_products",
     "find_products",
     "highlights",
+    "name_forms",
     "products_similar_to_image",
     "search_products",
     "words_of",

@@ -7,8 +7,7 @@ from django.db import connection, transaction
 from catalog.ingest.vocabulary import SEARCH_WORDS
 from catalog.reference.synonyms import synonym_groups
 from catalog.reference.terpenes import terpenes
-from catalog.search import words_of
-from catalog.search.brand_names import name_forms
+from catalog.search import name_forms, words_of
 
 _MAX_WORD_LENGTH = 100
 # Number of products by word, and of all products by the empty word. Words are stored unstemmed, so

@@ -42,6 +42,7 @@ _FRENCH = {
     "same strain": "même variété",
     "ambiguous match": "correspondance ambiguë",
     "merged by staff": "fusionné par le personnel",
+    "same description confirmed": "même description confirmée",
 }
 
 

@@ -1,5 +1,7 @@
 """Matches of offers to products: verdicts with their history, and aliases learned from them."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
@@ -12,8 +14,8 @@ class OfferMatch(models.Model):
     """
     A comparison of an offer with a product and the verdict on it (table `offer_matches`).
 
-    The row of a pair is never deleted: a person's "different" keeps the engine from proposing the
-    pair again.
+    The row of a pair that a person decided is never deleted: a "different" keeps the engine from
+    proposing the pair again.
     """
 
     class Verdict(models.TextChoices):
@@ -54,7 +56,8 @@ class OfferMatch(models.Model):
     )
     decided_at = models.DateTimeField(null=True, db_comment="time of the verdict; NULL: none yet")
     history = models.JSONField(
-        default=list, db_comment="earlier verdicts: verdict, user id, time, oldest first"
+        default=list,
+        db_comment="earlier verdicts: verdict, user id, time; undone ones with who and when",
     )
     created_at = models.DateTimeField(db_default=Now(), db_comment="when the row was created")
 
@@ -69,6 +72,15 @@ class OfferMatch(models.Model):
     def __str__(self) -> str:
         return f"{self.offer_id} = {self.product_id}? {self.verdict}"
 
+    def as_history(self, *, cause: str = "") -> dict[str, Any]:
+        """Return the current verdict as an entry of the history."""
+        entry = {
+            "verdict": str(self.verdict),
+            "user": self.decided_by_id,
+            "at": self.decided_at.isoformat() if self.decided_at else None,
+        }
+        return {**entry, "cause": cause} if cause else entry
+
 
 class OfferAlias(models.Model):
     """
@@ -80,7 +92,7 @@ class OfferAlias(models.Model):
     description_hash = models.CharField(
         primary_key=True,
         max_length=64,
-        db_comment="sha256 of brand, name and size in normalized spelling",
+        db_comment="sha256 of brand, name, size and category in normalized spelling",
     )
     product = models.ForeignKey(
         "catalog.Product",

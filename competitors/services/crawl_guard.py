@@ -115,6 +115,7 @@ CROSS JOIN LATERAL (
   SELECT * FROM price_history WHERE offer_id = o.id ORDER BY scraped_at DESC LIMIT 1
 ) h
 WHERE s.is_confirmed AND h.scraped_at < date_trunc('day', s.observed_at, 'UTC')
+FOR SHARE OF o
 ON CONFLICT (id) DO NOTHING
 """
 # An interrupted end of a crawl is repeated: a row that this run has written is not counted again.

@@ -172,6 +172,7 @@ def save_offers(
     return counts
 
 
+@transaction.atomic
 def preview_offers(*, listings: Sequence[CleanOffer]) -> list[RowDifference]:
     """Return the differences that saving would write, changed rows first. Writes nothing."""
     differences: list[RowDifference] = []
@@ -270,12 +271,11 @@ def _find_changes(menu: Menu, offers: Sequence[CleanOffer], default_time: dateti
         known = by_id.get(offer.external_id)
         if known is None or hashed[0] < known[0]:
             by_id[offer.external_id] = hashed
-    stored = {
-        row.external_id: row
-        for row in CompetitorOffer.objects.filter(
-            competitor=menu.competitor, location=menu.location, external_id__in=list(by_id)
-        )
-    }
+    rows = CompetitorOffer.objects.filter(
+        competitor=menu.competitor, location=menu.location, external_id__in=list(by_id)
+    )
+    # Locked: observations name the product that the offer is matched to at that moment.
+    stored = {row.external_id: row for row in rows.order_by("pk").select_for_update()}
     new, changed = [], []
     for external_id, (hashed_content, offer) in by_id.items():
         row = stored.get(external_id)

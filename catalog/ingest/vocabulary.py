@@ -23,6 +23,7 @@ STRAIN_TYPES = {
 CATEGORIES = {
     "dried flower": "dried_flower",
     "flower": "dried_flower",
+    "dried": "dried_flower",
     "milled flower": "dried_flower",
     "concentrate": "extracts",
     "fleurs séchées": "dried_flower",
@@ -51,22 +52,29 @@ CATEGORIES = {
 
 # Patterns of each category, for texts without an exact match ...
 _CATEGORY_WORDS = {
-    "accessories": r"accessor|accessoire|\bgear\b|apparel|batter(?:y|ies)|merch|parapherna",
+    "accessories": r"accessor|accessoire|\bgear\b|apparel|batter(?:y|ies)|merch|parapherna"
+    r"|\bpapers?$|\bpipes?$",
     "seeds": r"\bseeds?\b|graines?\b",
     "pre_rolls": r"pre-?\s?roll|pr[eé]-?roul|joints?\b|cones?\b|blunt|cigarette",
-    "vapes": r"\bvap[eo]|vapoteu|cartridge|cartidge|cartouche|disposable",
-    "topicals": r"topical|topique|\bbath|balm|lotion|\bcream|salve",
-    "beverages": r"beverage|boisson|drink|\bteas?\b|\bthés?\b|soda",
-    "capsules": r"capsule|softgel|\bpills?\b|g[eé]lule",
+    "vapes": r"\bvap[eo]|vapoteu|cartridge|cartidge|cartouche|disposable|\be-?cig"
+    r"|\bvpens?\b|\b510\b|all-in-one|tout-en-un",
+    "topicals": r"topical|topique|\bbath|\bbains?\b|balm|lotion|\bcream|cr[eè]mes?\b|salve"
+    r"|transdermal",
+    "beverages": r"beverage|boisson|drink|\bteas?\b|\bthés?\b|soda"
+    r"|sparkling|p[eé]tillant|gazeu|kombucha",
+    "capsules": r"capsule|soft ?gel|\bpills?\b|g[eé]lule|\btablets?\b|comprim[eé]",
     "edibles": r"edible|comestible|mangeable|gumm|chew|chocolat|cand(?:y|ies)|baked|cookie"
-    r"|confiserie|snack|bouch[eé]e|lozenge|dressing|soup|spread|\bsalt\b",
+    r"|bonbon|jujube|confiserie|snack|bouch[eé]e|lozenge|dressing|soup|spread|\bsalt\b",
     "extracts": r"concentr|extra(?:it|ct)|\bwax\b|shatter|resin|r[eé]sine|rosin|hash|kief|budder"
     r"|crumble|distill|\brso\b|\bdabs?\b|diamonds?\b",
-    "oils": r"\boils?\b|huile|tincture|teinture|sublingual|oral spray",
-    "dried_flower": r"flower|fleur|\bbuds?\b|milled|moulu|\bshake\b|\bgrind\b",
+    "oils": r"\boils?\b|huile|tincture|teinture|sublingual|oral spray|oral solution"
+    r"|or(?:al |o)mucosal|\bdrops?\b|gouttes?\b",
+    "dried_flower": r"flower|fleur|dried cannabis|cannabis s[eé]ch[eé]|\bbuds?\b|milled|moulu"
+    r"|\bshake\b|\bgrind\b",
 }
 # ... and precedence between two matches: "Edibles, Drink" is a beverage.
 _TAKES_PRECEDENCE_OVER = {
+    "accessories": set(_CATEGORY_WORDS),
     "pre_rolls": {"dried_flower", "extracts", "edibles"},
     "vapes": {"extracts", "oils"},
     "beverages": {"edibles"},
@@ -75,10 +83,14 @@ _TAKES_PRECEDENCE_OVER = {
 }
 
 
+# "10 Capsules: …, =1.13g flower" states an equivalent, not flower.
+_DRIED_EQUIVALENT = re.compile(r"(?:=|;|\(|equal to)\s*[\d.,]+\s*g\s*(?:raw |dried )?flower")
+
+
 @lru_cache(maxsize=4096)  # a feed has few categories and many products
 def find_category(text: str) -> str | None:
     """Return the catalogue category of a supplier's text; None when it names none or several."""
-    words = " ".join(text.replace("_", " ").lower().split())
+    words = " ".join(_DRIED_EQUIVALENT.sub(" ", text.replace("_", " ").lower()).split())
     if words in CATEGORIES:
         return CATEGORIES[words]
     matches = {name for name, pattern in _CATEGORY_WORDS.items() if re.search(pattern, words)}

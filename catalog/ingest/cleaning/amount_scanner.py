@@ -20,7 +20,7 @@ _LABELS = {
 }
 _OTHER_LABELS = (
     r"(?:δ|delta|d)[- ]?(?:8|10)(?:[- ]?thc)?|thc-?a|thcv|thcp|thco|cbda|cbdv|cbga|cbg|cbna|cbn"
-    r"|cbca|cbc|tac|cannabinoids?|cannabino[iï]des?|terp[eè]nes?|m[eé]latonine?|caf+[eé]ine?"
+    r"|cbca|cbc|tac|hhcp?|cbt|cbl|cannabinoids?|cannabino[iï]des?|terp[eè]nes?|terps|flavono[iï]de?s?|moisture|humidit[yé]|sodium|m[eé]latonine?|caf+[eé]ine?"
 )
 _LABEL = re.compile(
     r"(?<![^\W\d_])(?:tot(?:al|\.)?[- ]+(?:active )?)?(?:"
@@ -35,11 +35,23 @@ _AT_MOST_MARK = "\uf8f2"
 _RATIO = re.compile(rf"{NUMBER}(?:\s*:\s*{NUMBER})+(?:\s*%)?")
 # "1 CBD: 1 THC" is a ratio as well; labels are signs by then.
 _LABELED_RATIO = re.compile(rf"{NUMBER}\s*[\ue000-\uf8ef]\s*:\s*{NUMBER}\s*[\ue000-\uf8ef]")
+# The labels of a ratio: "1:1 CBD:THC" names no amount.
+_RATIO_OF_LABELS = re.compile(
+    rf"{NUMBER}(?:\s*:\s*{NUMBER})+\s*[\ue000-\uf8ef](?:\s*[:/]\s*[\ue000-\uf8ef])+"
+)
 _NUMBER_AHEAD = r"\s*(?=[.,]?\d)"
 _PHRASES = [
     (re.compile(r"<\s*=|≤|⩽"), "<"),
     (re.compile(r">\s*=|≥|⩾"), ">"),
     (re.compile(r"[≈∼]"), "~"),
+    # "Min: 18 % Max: 22 %" is one range.
+    (
+        re.compile(
+            rf"(?<![^\W_])min(?:imum)?\.?\s*:?\s*({NUMBER})\s*%?\s*[,;/-]?\s*max(?:imum)?\.?\s*:?\s*"
+            rf"(?={NUMBER})"
+        ),
+        r"\1 - ",
+    ),
     (
         re.compile(
             r"(?<![^\W_])(?:less than|under|below|up to|at most|max(?:imum)?\.?|moins d[e']"
@@ -116,8 +128,9 @@ _NEUTRAL_WORDS = _EACH_WORDS | frozenset({
     "potency", "puissance", "content", "contents", "teneur", "taux", "contenu", "contient",
     "contains", "en", "de", "d", "of", "the", "le", "la", "les", "du", "is", "est", "average",
     "avg", "moyenne", "range", "plage", "from", "with", "avec", "w", "entre", "between", "level",
-    "levels", "percentage", "pourcentage", "strength", "total", "totale", "net", "lot", "label",
-    "actual", "per", "par", "package", "unit", "unité", "emballage",
+    "levels", "value", "valeur", "result", "résultat", "amount", "quantité", "percentage",
+    "pourcentage", "strength", "total", "totale", "net", "label", "actual", "per", "par", "package",
+    "unit", "unité", "emballage",
 })  # fmt: skip
 # Spreadsheets turn "3-24" into "Mar-24".
 _MONTHS = frozenset({
@@ -181,14 +194,26 @@ def mark_text(text: str) -> tuple[str, list[str]]:
     for pattern, sign in _PHRASES:
         text = pattern.sub(sign, text)
     labels: list[str] = []
+    totals: list[bool] = []
 
     def mark_label(match: re.Match[str]) -> str:
         name = match.lastgroup or ""
-        labels.append(match["other"] if name == "other" else name)
+        labels.append(match["other"].replace("-", "") if name == "other" else name)
+        totals.append(match[0].startswith("tot"))
         return chr(_FIRST_LABEL_MARK + len(labels) - 1)
 
     marked = _LABELED_RATIO.sub(_RATIO_MARK, _LABEL.sub(mark_label, text))
-    return _RATIO.sub(_RATIO_MARK, marked), labels
+    marked = _RATIO_OF_LABELS.sub(_RATIO_MARK, marked)
+    return _RATIO.sub(_RATIO_MARK, marked), _with_totals(labels, totals)
+
+
+def _with_totals(labels: list[str], totals: list[bool]) -> list[str]:
+    """Name labels apart from the total of the same cannabinoid: "THC 1 %, total THC 22 %"."""
+    of_totals = {label for label, is_total in zip(labels, totals, strict=True) if is_total}
+    return [
+        f"{label} before heating" if label in of_totals and not is_total else label
+        for label, is_total in zip(labels, totals, strict=True)
+    ]
 
 
 class Scanner:
@@ -202,8 +227,8 @@ class Scanner:
         self._field = field
         self._language = language
         words = {token.text for token in tokens if token.kind == "word"}
-        # "each with 5 mg of THC": the word stands apart from the amounts.
-        self.has_each = False
+        # "each with 5 mg of THC", "per unit: 5 mg": the words stand apart from the amounts.
+        self.has_each = self._has_basis_before_amount()
         self._has_between = not words.isdisjoint({"between", "entre"})
 
     def items(self) -> Iterator[Item]:
@@ -212,12 +237,32 @@ class Scanner:
         while at < len(self._tokens):
             token = self._tokens[at]
             if token.kind == "number" or self._is_bound(at):
+                is_of_other = self._is_of_unknown_label(at)
                 found, at = self._read_amount(at)
-                yield from found
+                yield from ([_COUNT] if is_of_other else found)
                 continue
             if item := self._item(at):
                 yield item
             at += 1
+
+    def _is_of_unknown_label(self, at: int) -> bool:
+        """Return whether a word with a colon stands before a number: "Sugar: 3 %"."""
+        word = self._text(at - 2)
+        return (
+            bool(self._labels)
+            and self._text(at - 1) == ":"
+            and self._is_glued(at - 1)
+            and self._kind(at - 2) == "word"
+            and word not in _NEUTRAL_WORDS
+        )
+
+    def _has_basis_before_amount(self) -> bool:
+        for at, token in enumerate(self._tokens[:-2]):
+            if token.text in ("per", "par") and self._text(at + 1) in _UNIT_WORDS:
+                follows = at + 2 + (self._text(at + 2) == ":")
+                if self._kind(follows) == "number":
+                    return True
+        return False
 
     def _item(self, at: int) -> Item | None:
         token = self._tokens[at]
@@ -328,7 +373,9 @@ class Scanner:
             is_neutral = before.text in _NEUTRAL_WORDS or before.text in _SEPARATOR_WORDS
             return not is_glued, is_neutral
         if before.kind == "number":
-            return False, False
+            # "GG#4 91.9 %": the number of a name, not a second amount.
+            is_in_name = at > 1 and before.is_glued and self._is_name_part(at - 2)
+            return is_in_name and not is_glued, False
         if before.text == "-":
             return self._check_dash_before(at - 1)
         if before.text == "'" and at == 1:
@@ -364,6 +411,12 @@ class Scanner:
             raise RecordRejected("is negative", self._field)
         return True, is_spaced or before.text in _NEUTRAL_WORDS
 
+    def _is_name_part(self, at: int) -> bool:
+        """Return whether what a number is glued to makes it a part of a name: "GG#4", "F3"."""
+        token = self._tokens[at]
+        is_word = token.kind == "word" and len(token.text) > 1 and not self._label(at)
+        return is_word or token.text == "#"
+
     def _is_stray(self, at: int) -> bool:
         """Return whether a sign is a bracket that is not closed, or a separator of nothing."""
         sign = self._tokens[at].text
@@ -376,7 +429,8 @@ class Scanner:
         if not at:
             return False
         before = self._tokens[at - 1]
-        return before.kind != "sign" or before.text in "%)]" or bool(self._label(at - 1))
+        is_closed = before.text in "%)]" or before.text == _RATIO_MARK
+        return before.kind != "sign" or is_closed or bool(self._label(at - 1))
 
     def _read_multiplier(self, at: int) -> tuple[int | None, int]:
         """Return the count of "2 x 10 mg" (0: not a count), and the position of the amount."""
@@ -400,7 +454,8 @@ class Scanner:
         unit, _ = self._read_unit(at + 2)
         if unit in ("%", "") or unit == "count":
             is_count = count.isdecimal() and len(count) <= _MAX_COUNT_DIGITS and int(count) > 0
-            if is_count and unit != "%" and not self._is_glued(at + 2):
+            is_whole = not self._is_glued(at + 2) or self._text(at + 2) in ")],;|"
+            if is_count and unit != "%" and is_whole:
                 return replace(amount.flagged("multipack"), count=int(count)), at + 2
         return amount, at
 

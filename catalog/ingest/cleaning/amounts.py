@@ -28,7 +28,8 @@ def parse_amounts(text: str, *, field: str, language: str) -> list[Amount]:
 
     field: "thc" or "cbd". An amount belongs to the label beside it; amounts of other cannabinoids
     are left out. Flags beside those of bounds: "label_apart" (words stand between amount and
-    label), "unlabeled" (the text has words and no label), "per_serving".
+    label), "unlabeled" (the text has words and no label), "per_serving", "acid_apart" (THCA or CBDA
+    is stated beside it, and no total).
     Raises RecordRejected: negative, a tolerance, a sum of cannabinoids, other cannabinoids only.
     """
     if match := _SINGLE_AMOUNT.fullmatch(text):  # most columns contain nothing else
@@ -45,6 +46,8 @@ def parse_amounts(text: str, *, field: str, language: str) -> list[Amount]:
         raise RecordRejected(f"states {labels[0]} only", field)
     else:
         amounts = _labeled_amounts(_segments(items), field)
+        if f"{field}a" in labels and f"{field} before heating" not in labels:
+            amounts = [amount.flagged("acid_apart") for amount in amounts]
     amounts = _without_pieces(amounts)
     # "3 mg THC each | CBD: 1 mg": a basis stated for one cannabinoid counts for all.
     is_per_unit = scanner.has_each or (

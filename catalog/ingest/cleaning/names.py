@@ -9,7 +9,13 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from catalog.ingest.cleaning.numbers import NUMBER, is_blank_value, normalize_text, strip_markup
+from catalog.ingest.cleaning.numbers import (
+    FULLWIDTH_FORMS,
+    NUMBER,
+    is_blank_value,
+    normalize_text,
+    strip_markup,
+)
 from catalog.ingest.vocabulary import find_category
 from catalog.reference.strains import alias_groups, name_key, strains
 from mlops.pipelines.errors import RecordRejected
@@ -18,12 +24,17 @@ _FIELD = "name"
 _MAX_LENGTH = 255
 # Longer texts are not names; they are refused before any pattern reads them.
 _MAX_RAW_LENGTH = 2_000
-_UNIT = r"(?:mg|g|gr|grams?|grammes?|kg|ml|cl|fl\.? ?oz\.?|oz|ounces?)"
+_UNIT = r"(?:mg|g|gr|gms?|grams?|grammes?|kg|ml|cl|fl\.? ?oz\.?|oz\.?|ounces?)"
 _SIZE = rf"{NUMBER}\s*-?\s*{_UNIT}"
 _COUNT = r"\d{1,3}\s*-?\s*(?:packs?|pk|pcs?|pieces?|pi[eè]ces?|ct|count|caps|units?|unit[ée]s)"
 _TIMES = rf"\d{{1,3}}\s*(?:pk|packs?)?\s*[x×]\s*{_SIZE}|{_SIZE}\s*[x×]\s*\d{{1,3}}|{_SIZE}\s*ea\.?"
 _MEASURE = rf"(?:{_TIMES}|{_SIZE}|{_COUNT}|1/[248]\s*(?:oz|ounce)|pack of \d+|paquet de \d+)"
-_OF_CANNABINOID = r"(?:\s*(?:thc|cbd))?"
+_CANNABINOID = r"(?:thc[av]?|cbd[av]?|cbn|cbga?|cbc)"
+# "500mg THC", "500mg THC + 500 CBD", "(100MG Total)".
+_OF_CANNABINOID = (
+    rf"(?:\s*(?:total|tot\.?|de|of)?\s*{_CANNABINOID}(?:\s*[+/&]\s*{NUMBER}\s*(?:mg)?\s*{_CANNABINOID})*"
+    r"|\s*total)?(?:\s*(?:per|/)\s*(?:pc|piece|unit|serving))?"
+)
 _BRACKETED = re.compile(
     rf"\s*[\[(]\s*{_MEASURE}(?:\s*[,/|x×-]\s*{_MEASURE})*{_OF_CANNABINOID}\s*[\])]", re.I
 )
@@ -34,12 +45,16 @@ _UNBRACKETED = re.compile(
 # "HiFi 4G" names a mobile network, not four grams.
 _NETWORK_GENERATION = re.compile(r"(?<!\S)[345]G(?!\S)")
 _STRAY_SEPARATORS = re.compile(r"\s*([|/–-])(?:\s+[|/–-](?=\s|$))+|\s+([|/–-])\s*$")
+_STRAY_COMMAS = re.compile(r"\s*,(?:\s*,)+")
 _ACRONYMS = frozenset({
     "OG", "THC", "CBD", "CBN", "CBG", "CBC", "THCV", "AAA", "AAAA", "MAC", "GMO", "GSC", "GG", "BC",
     "UK", "US", "USA", "LA", "NYC", "SFV", "LSD", "ICC", "RSO", "PHO", "FSE", "CO2", "AK", "DNA",
     "JD", "HTFSE", "AIO", "LLC", "INC", "LTD", "NDC", "PR", "DC", "II", "III", "IV", "VI", "XL",
     "XXL", "SLH", "DJ", "PB", "BHO", "MK", "GDP",
 })  # fmt: skip
+_MAX_ACRONYM_LENGTH = 4
+_VOWEL = re.compile(r"[AEIOUYÀÂÄÉÈÊËÎÏÔÖÙÛÜŒÆ]")
+_SHORT_WORDS = frozenset({"MR", "MRS", "MS", "DR", "ST", "JR", "SR", "MT", "FT"})
 # A French article before a vowel: "L'HUILE D'ÉRABLE" is "L'huile d'érable".
 _ELISION = re.compile(r"((?:L|D|QU|JUSQU)['’])(?=[AEIOUYHÀÂÄÉÈÊËÎÏÔÖÙÛÜŒÆ])")
 _LOWERCASE_WORDS = frozenset({
@@ -48,13 +63,17 @@ _LOWERCASE_WORDS = frozenset({
 })  # fmt: skip
 
 
-# Marks of a shop, not part of a name: "NEW!!", "*SUPER FRESH!", "*Medical only", "(REC)".
+_PRICE = r"(?:\$ ?\d{1,3}(?:\.\d\d)?|\d{1,3}(?:,\d\d)? \$)"
+# Marks of a shop, not part of a name: "NEW!!", "*SUPER FRESH!", "*Medical only", "(REC)", "$25 ".
 _MARKS = re.compile(
     r"(?<!\w)\**\s*(?:new|nouveaut[ée]|nouveau|(?:super )?fresh|sale|hot|limited(?: time)?|promo"
     r"|exclusive|exclusif|back in stock|just in|last chance|staff pick|solde)(?: arrival| drop)?"
     r"\s*(?:!+\**|\*+)"
-    r"|\*+\s*(?:new|medical|rec|recreational|sale|(?:super )?fresh)(?: only)?\s*!*\**(?!\w)"
+    r"|\*+\s*(?:new|medical|rec|recreational|sale|discontinued|(?:super )?fresh)(?: only)?"
+    r"\s*!*\**(?!\w)"
     r"|[\[(]\s*(?:rec|med|medical|recreational)(?: only)?\s*[\])]"
+    r"|[\[(]\s*(?:new|sale|promo|clearance|solde|nouveau(?:t[ée])?)\s*[\])]"
+    rf"|^{_PRICE}\s|[-–|]\s*(?:sale\s*)?{_PRICE}$|[\[(]\s*{_PRICE}\s*[\])]"
     r"|(?<=\s)\*+(?=\s|$)|^\*+\s+",
     re.I,
 )
@@ -62,12 +81,23 @@ _KEPT_SYMBOLS = frozenset("™®©°№")
 _EMOJI_PARTS = frozenset({"\ufe0e", "\ufe0f"})
 # UTF-8 that was read as cp1252: "TIVAâ„¢", "CrÃ¨me".
 _MOJIBAKE = re.compile(r"[ÂÃ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â(?:€|„)")
+# A potency is a lot's, not a part of a name: "THC: 20-25 %", "(22% THC)".
+_SHARE = rf"[<>~]?\s*{NUMBER}\s*(?:%?\s*[-–]\s*{NUMBER}\s*)?%"
+_POTENCY = re.compile(
+    rf"[\[(]?\s*(?<!\w)(?:total\s+)?(?:{_CANNABINOID}\s*:?\s*{_SHARE}|{_SHARE}\s*{_CANNABINOID})"
+    r"(?!\w)\s*[\])]?",
+    re.I,
+)
 _BRAND_SEPARATOR = re.compile(r"\s*\|\s*")
 _FORM_WORDS = frozenset({
     "live", "cured", "resin", "rosin", "cart", "disposable", "infused", "outdoor", "indoor",
     "smalls", "popcorn", "mini", "big", "little", "pod", "aio", "badder", "budder", "sugar",
     "sauce",
 })  # fmt: skip
+# "Wana - Mango Gummies" is by "Wana Edibles".
+_COMPANY_WORDS = re.compile(
+    r"\s+(?:co\.?|company|inc\.?|llc|ltd\.?|rx|brands?|cannabis|edibles|extracts|farms?|labs?)$"
+)
 _TYPE_WORDS = re.compile(r"\b(?:indica|sativa|hybride?|thc|cbd)\b", re.I)
 
 
@@ -76,7 +106,8 @@ class NameReading:
     """
     The brand, if known, and the name without it.
 
-    flags: "brand_from_name" when the brand is the first part of "Brand | Name".
+    flags: "brand_from_name" when the brand is the first part of "Brand | Name", "brand_unclear"
+    when one of the parts may be the brand.
     """
 
     brand: str | None
@@ -100,12 +131,17 @@ def read_name(text: str, *, brand: str = "") -> NameReading:
     normalized_brand = normalize_text(brand)
     is_unknown = is_blank_value(normalized_brand) or normalized_brand == "unknown producer"
     brand = "" if is_unknown else clean_text(brand, field="brand")
+    whole = whole.strip('"') if whole.count('"') == 2 and whole[0] == whole[-1] == '"' else whole
+    if " " not in whole:
+        whole = whole.replace("_", " ").strip() or whole
     name = _without_marks(whole)
     flags: tuple[str, ...] = ()
     is_marked = name.split(maxsplit=1)[0] != text.split(maxsplit=1)[0]
     if not brand and (found := _leading_brand(name, is_marked=is_marked)):
         brand = found
         flags = ("brand_from_name",)
+    elif not brand and _may_contain_brand(name):
+        flags = ("brand_unclear",)
     previous = ""
     while name != previous:
         previous = name
@@ -123,7 +159,7 @@ def clean_text(text: str, *, field: str) -> str:
         raise RecordRejected(f"is longer than {_MAX_LENGTH} characters", field)
     if text.isascii() and text.isprintable() and "&" not in text and "<" not in text:
         return " ".join(text.split())
-    text = _repair_encoding(strip_markup(text.replace("\u00a0", " ")))
+    text = _repair_encoding(strip_markup(text.replace("\u00a0", " "))).translate(FULLWIDTH_FORMS)
     if not text.isascii():
         text = "".join(" " if _is_symbol(letter) else letter for letter in text)
     return " ".join(text.split())
@@ -144,7 +180,7 @@ def _repair_encoding(text: str) -> str:
 
 
 def _without_marks(name: str) -> str:
-    if not any(sign in name for sign in "!*(["):
+    if not any(sign in name for sign in "!*([$"):
         return name
     shorter = " ".join(_MARKS.sub(" ", name).split())
     shorter = re.sub(r"^[-–|,/:• ]+|[-–|,/:• ]+$", "", shorter)
@@ -167,6 +203,24 @@ def _leading_brand(name: str, *, is_marked: bool) -> str:
     is_plain_pair = len(others) == 1 and _is_name(others[0]) and not find_category(others[0])
     names_strain = any(_names_strain(part) for part in others)
     return first if names_strain or (is_marked and is_plain_pair) else ""
+
+
+def _may_contain_brand(name: str) -> bool:
+    """Return whether a part of "Grape Ape | 1 g | Acme" is no strain, form, type or size."""
+    if "|" not in name:
+        return False
+    parts = [
+        part
+        for part in _BRAND_SEPARATOR.split(_BRACKETED.sub(" ", _UNBRACKETED.sub(" ", name)))
+        if _is_name(part)
+    ]
+    return len(parts) > 1 and not all(
+        find_category(part)
+        or _TYPE_WORDS.search(part)
+        or _names_strain(part)
+        or set(re.findall(r"\w+", part.lower())) <= _FORM_WORDS
+        for part in parts
+    )
 
 
 def _names_strain(text: str) -> bool:
@@ -231,9 +285,23 @@ def title_case(text: str) -> str:
     )
 
 
+def _is_acronym(letters: str) -> bool:
+    """Return whether capitals are no word: up to four without a vowel, except "MR" and "DR"."""
+    return (
+        1 < len(letters) <= _MAX_ACRONYM_LENGTH
+        and not _VOWEL.search(letters)
+        and letters not in _SHORT_WORDS
+    )
+
+
 def _title_case_word(word: str, *, is_first: bool) -> str:
     letters = re.sub(r"\W", "", word)
-    if letters in _ACRONYMS or any(c.isdigit() for c in letters) or re.search(r"\w\.\w", word):
+    if (
+        letters in _ACRONYMS
+        or _is_acronym(letters)
+        or any(c.isdigit() for c in letters)
+        or re.search(r"\w\.\w", word)
+    ):
         return word
     if letters.lower() in _LOWERCASE_WORDS and not is_first:
         return word.lower()
@@ -253,7 +321,7 @@ def _without_brand(name: str, brand: str) -> str:
     for pattern in _brand_patterns(brand):
         if match := pattern.search(searched):
             shorter = f"{name[: match.start()]}{name[match.end() :]}".strip()
-            if _is_name(shorter):
+            if _is_name(_BRACKETED.sub(" ", _UNBRACKETED.sub(" ", shorter))):
                 return shorter
     return name
 
@@ -265,9 +333,12 @@ def _is_name(text: str) -> bool:
 @lru_cache(maxsize=4096)
 def _brand_patterns(brand: str) -> list[re.Pattern[str]]:
     name = re.escape(brand).replace(r"\ ", r"\s+") + "[®™]*"
+    short_brand = _COMPANY_WORDS.sub("", brand)
+    short_name = re.escape(short_brand).replace(r"\ ", r"\s+") + "[®™]*"
     return [
         re.compile(pattern)
         for pattern in (
+            *((rf"^{short_name}\s*(?:\||\s[-–:])\s*(?=\S)",) if short_brand != brand else ()),
             rf"^{name}(?:\s*[-–:|•]+\s*|\s+)(?:by\s+)?(?=\S)",
             rf"\s*[-–:|•,]\s*{name}\s*$",
             rf"\s+(?:by|par)\s+{name}\s*$",
@@ -288,13 +359,19 @@ def _without_accents(text: str) -> str:
 
 
 def _without_measures(name: str) -> str:
-    for pattern in (_BRACKETED, _UNBRACKETED):
-        shorter = pattern.sub(_remove_measure, name)
-        shorter = _STRAY_SEPARATORS.sub(_keep_first_separator, " ".join(shorter.split()))
-        shorter = re.sub(r"^[-–|,/:• ]+|[-–|,/:• ]+$", "", " ".join(shorter.split()))
-        if _is_name(shorter):
-            name = shorter
+    if not any(letter.isdigit() for letter in name):
+        return _without_stray_separators(name)
+    patterns = (_POTENCY, _BRACKETED, _UNBRACKETED) if "%" in name else (_BRACKETED, _UNBRACKETED)
+    for pattern in patterns:
+        name = _without_stray_separators(pattern.sub(_remove_measure, name), otherwise=name)
     return name
+
+
+def _without_stray_separators(name: str, *, otherwise: str = "") -> str:
+    """Return the name without separators of nothing; `otherwise` when no name is left."""
+    shorter = _STRAY_SEPARATORS.sub(_keep_first_separator, " ".join(name.split()))
+    shorter = _STRAY_COMMAS.sub(",", " ".join(shorter.split())).strip("-–|,/:• ")
+    return shorter if _is_name(shorter) else otherwise or name
 
 
 def _remove_measure(match: re.Match[str]) -> str:

@@ -24,12 +24,13 @@ _MAX_NUMBER_LENGTH = 24
 _MAX_WRITTEN_DECIMALS = 9
 _BINARY_NOISE = Decimal("1e-9")
 _SPACES = "\u00a0\u202f\u2009\u2007\u3000"
-_DASHES = "−–—‒‑‐－"
-_TRANSLATION = str.maketrans({
+_DASHES = "−–—‒‑‐"
+FULLWIDTH_FORMS = {0xFF01 + offset: chr(0x21 + offset) for offset in range(94)}
+"""Translation of letters, digits and signs of double width: "３．５ｇ"."""
+_TRANSLATION = FULLWIDTH_FORMS | str.maketrans({
     **dict.fromkeys(_SPACES, " "),
     **dict.fromkeys(_DASHES, "-"),
     "’": "'",
-    "％": "%",
     "٪": "%",
     "∆": "δ",
     "δ": "δ",
@@ -53,6 +54,8 @@ _BLANK_VALUE = re.compile(
     r"(?:may|peu(?:t|vent)) var(?:y|ier)|not applicable|not_applicable|ne s.applique pas|"
     r"sans objet|s\.?o\.?|not tested|non test[ée]e?|pending|à venir|[-. ]*)"
 )
+# The quotes of a CSV field that another program quoted again.
+_QUOTED = re.compile(r'"([^"]+)"')
 _SHEET_ERROR = re.compile(r"#(?:div/0!|n/a|name\?|null!|num!|ref!|value!|spill!|calc!)")
 TokenKind = Literal["number", "word", "sign"]
 
@@ -113,6 +116,8 @@ def normalize_value(text: str, *, field: str) -> str:
     if len(text) > MAX_TEXT_LENGTH:
         raise RecordRejected(f"is longer than {MAX_TEXT_LENGTH} characters", field)
     normalized = normalize_text(text)
+    if match := _QUOTED.fullmatch(normalized):
+        normalized = match[1].strip()
     if is_blank_value(normalized):
         raise RecordRejected(NO_VALUE, field)
     if _SHEET_ERROR.search(normalized):

@@ -38,6 +38,8 @@ _TRADE_OUNCE_GRAMS = 28
 _GRAMS_PER_UNIT = {
     "g": 1,
     "gr": 1,
+    "gm": 1,
+    "gms": 1,
     "gram": 1,
     "grams": 1,
     "gramme": 1,
@@ -63,6 +65,8 @@ _MILLILITERS_PER_UNIT = {
     "fl oz": _FLUID_OUNCE_ML,
     "fl. oz": _FLUID_OUNCE_ML,
     "fl. oz.": _FLUID_OUNCE_ML,
+    "fl.oz": _FLUID_OUNCE_ML,
+    "floz": _FLUID_OUNCE_ML,
 }
 _AMOUNT_WORDS = {
     "eighth": "0.125",
@@ -111,18 +115,29 @@ _MULTIPLIERS_BEFORE = [
     re.compile(rf"{_START}(?P<count>\d{{1,3}})\s*[x×*]\s*(?={NUMBER}\s*(?:{_UNIT})\b)"),
 ]
 _MULTIPLIER_AFTER = re.compile(
-    rf"\d\s*(?:{_UNIT}|{_PIECE_WORDS}|ea|each)\.?\s*[x×*]\s*(?P<count>\d{{1,3}})(?!\s*/)(?![\w.,]*\d)"
+    rf"\d\s*(?:{_UNIT}|{_PIECE_WORDS})?\.?\s*(?:ea|each|chacune?|ch)?(?<!\d)\.?\s*[x×*]\s*(?P<count>\d{{1,3}})(?!\s*/)(?![\w.,]*\d)"
 )
+# "7 g (2 x 3.5 g) x 2": a count of packs behind the pieces of one.
+_BRACKETED_PACK = re.compile(rf"\(\s*\d{{1,3}}\s*[x×*]\s*{NUMBER}\s*(?:{_UNIT})\s*\)\s*[x×*]\s*\d")
+# A multiplier of a dose, which says nothing of a weight beside it: "2 x 5 mg chews (8 g)".
+_COUNTED_DOSE = re.compile(rf"\d\s*[x×*]\s*{NUMBER}\s*mg\b|{NUMBER}\s*mg\s*[x×*]\s*\d")
 # A multiplier that is not beside its quantity: "2 x -1 g", "2 x x 18 g".
 _STRAY_MULTIPLIER = re.compile(r"(?<![\w.,])\d{1,4}\s*[x×*]\s*[^\w\s]*\s*[x×*]?\s*\d")
+# "3.5 g x", "4 for 3.5 g", "12 packs of 5": a count of which something is missing.
+_LONE_MULTIPLIER = re.compile(
+    rf"(?:{_UNIT})\s*[x×]\s*$|[a-z).]\s*[x×]\s*\d{{1,3}}$|(?<![\w.,#])\d{{1,3}}\s+(?:for|pour)\s+{NUMBER}"
+    r"|\d\s*(?:packs?|pk|box(?:es)?|bags?|paquets?|bo[iî]tes?)\s+(?:of|de)\s+\d"
+)
 _PACK_COUNTS = [
     re.compile(rf"{_START}(?P<count>\d{{1,3}})\s*-?\s*(?:packs?|pck|pk|paquets?)\b"),
-    re.compile(r"\b(?:pack|box|bag|paquet|bo[iî]te|lot|sachet)s? (?:of|de) (?P<count>\d{1,3})\b"),
+    re.compile(
+        r"\b(?:pack|pkg?|box|bag|paquet|bo[iî]te|lot|sachet)s? (?:of|de) (?P<count>\d{1,3})\b"
+    ),
     re.compile(rf"{_START}(?<![a-z]-)(?P<count>\d{{1,3}})\s*-?\s*{_PIECE_WORDS}(?![a-z])"),
     re.compile(r"\b(?P<single>each|single|unit[ée]?|à l'unité)\b"),
 ]
 # A quantity that is stated per piece ("0.5 g each").
-_PER_PIECE = re.compile(r"\b(?:ea\.?|each|chacune?|/ ?un(?:it)?|per (?:unit|piece))(?![a-z])")
+_PER_PIECE = re.compile(r"\b(?:ea\.?|each|chacune?|ch\.|/ ?un(?:it)?|per (?:unit|piece))(?![a-z])")
 _DRIED_EQUIVALENT = re.compile(
     rf"(?:=|equals|équivaut à|eq\.?)\s*{NUMBER}\s*(?:g(?:ram)?s?\b|mg\b(?= raw| flower))"
     r"(?:\s*(?:of\s*)?(?:raw|dried)?\s*(?:flower|equivalent)\w*)?"
@@ -167,6 +182,8 @@ _CONCENTRATE_MILLIGRAMS = range(100, 5001)
 
 _MAX_OUNCE_ROUNDING = Decimal("1.02")
 _SINGULAR = re.compile(r"(?:bar|cookie|brownie|bite|cone|bottle|bag|cartridge|mint|lozenge)$")
+_EDIBLE_PIECE = re.compile(r"(?:gumm(?:y|ies)|chews|bites|bars|cookies|brownies|mints)$")
+_MAX_EDIBLE_PIECES = 100
 _MAX_CACHED_READINGS = 50_000
 QuantityKind = Literal["grams", "milliliters", "dose"]
 Quantity = tuple[QuantityKind, Decimal]
@@ -235,12 +252,7 @@ def _read(normalized: str, language: str, category: str, column: str) -> SizeRea
     _check_range(normalized, language)
     # A multiplier also states that the quantity beside it is that of one piece; a pack count does
     # not.
-    multiplier = _first_count([*_MULTIPLIERS_BEFORE, _MULTIPLIER_AFTER], normalized)
-    remainder = normalized
-    for pattern in _MULTIPLIERS_BEFORE:
-        remainder = pattern.sub(" ", remainder)
-    if _STRAY_MULTIPLIER.search(remainder):
-        raise RecordRejected("contains a count that cannot be read", _FIELD)
+    multiplier, remainder = _find_multiplier(normalized)
     form = _size_form(category)
     if form == "concentrate" and product_form(normalized) == "topical":
         form = "topical"  # "Lotion 100 mg" states a dose, whatever its category
@@ -251,7 +263,10 @@ def _read(normalized: str, language: str, category: str, column: str) -> SizeRea
     sizes = list(dict.fromkeys(quantity for quantity in quantities if quantity[0] != "dose"))
     if not sizes:
         return _read_count_only(unit_count, has_dose=bool(quantities or dose_count))
-    is_per_piece = bool(multiplier) or (bool(unit_count) and bool(_PER_PIECE.search(normalized)))
+    is_dose_counted = bool(multiplier) and _COUNTED_DOSE.search(normalized) is not None
+    is_per_piece = (bool(multiplier) and not is_dose_counted) or (
+        bool(unit_count) and bool(_PER_PIECE.search(normalized))
+    )
     kind, amount = sizes[0]
     if len(sizes) > 1:
         kind, amount = _package_amount(sizes, unit_count)
@@ -273,6 +288,25 @@ def _read(normalized: str, language: str, category: str, column: str) -> SizeRea
         unit_count=unit_count if unit_count and unit_count > 1 else None,
         flags=tuple(flags),
     )
+
+
+def _find_multiplier(normalized: str) -> tuple[int | None, str]:
+    """
+    Return the count of "3 x 0.5 g" or "0.5 g x 3", and the text without counts before quantities.
+
+    Raises RecordRejected for a count that is left over: "3.5 g x", "12 packs of 5".
+    """
+    multiplier = _first_count([*_MULTIPLIERS_BEFORE, _MULTIPLIER_AFTER], normalized)
+    remainder = normalized
+    for pattern in _MULTIPLIERS_BEFORE:
+        remainder = pattern.sub(" ", remainder)
+    if (
+        (multiplier and _BRACKETED_PACK.search(normalized))
+        or _STRAY_MULTIPLIER.search(remainder)
+        or _LONE_MULTIPLIER.search(_MULTIPLIER_AFTER.sub(" ", remainder))
+    ):
+        raise RecordRejected("contains a count that cannot be read", _FIELD)
+    return multiplier, remainder
 
 
 def may_be_one_piece(size: SizeReading) -> bool:
@@ -362,7 +396,20 @@ def _find_quantities(normalized: str, form: str, language: str) -> list[Quantity
     ] or _find_quantities_in_words(normalized)
     if any(amount <= 0 for _, amount in quantities):
         raise RecordRejected("is zero", _FIELD)
+    if len(matches) == 2 and {match["unit"] for match in matches} == {"ml", "oz"}:
+        return _without_same_ounces(quantities)
     return quantities
+
+
+def _without_same_ounces(quantities: list[Quantity]) -> list[Quantity]:
+    """Leave out the fluid ounces of "20 ml / 0.68 oz"."""
+    if len(dict(quantities)) != 2:
+        return quantities
+    amounts = dict(quantities)
+    fluid_ounces = amounts["grams"] / _TRADE_OUNCE_GRAMS
+    ratio = fluid_ounces * Decimal(_FLUID_OUNCE_ML) / amounts["milliliters"]
+    is_same = 1 / _MAX_OUNCE_ROUNDING <= ratio <= _MAX_OUNCE_ROUNDING
+    return [("milliliters", amounts["milliliters"])] if is_same else quantities
 
 
 def _match_amount(match: re.Match[str], language: str) -> Decimal:
@@ -436,6 +483,8 @@ def _first_count(patterns: list[re.Pattern[str]], normalized: str) -> int | None
                 return 1
             if int(match["count"]) > 1 and _SINGULAR.search(match[0]):
                 continue  # "300 Bar" is a name
+            if int(match["count"]) > _MAX_EDIBLE_PIECES and _EDIBLE_PIECE.search(match[0]):
+                continue  # "505 Gummies" are of a brand
             if not int(match["count"]):
                 raise RecordRejected("is zero", _FIELD)
             return int(match["count"])

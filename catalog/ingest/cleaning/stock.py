@@ -72,6 +72,8 @@ def _from_word_and_quantity(match: re.Match[str], language: str) -> StockReading
     else:
         number, sign, more = match["second_number"], match["second_sign"], match["second_more"]
     reading = _from_quantity(number, sign, more, language)
+    if match["word2"] and word in _IN_STOCK_WORDS and reading.quantity == 0:
+        return reading  # "0 in stock" counts; "in stock: 0" contradicts itself
     is_quantity_word = word in ("qty", "quantity", "qté", "quantité", "stock", "inventory")
     if is_quantity_word or (word in _IN_STOCK_WORDS and reading.in_stock):
         return reading

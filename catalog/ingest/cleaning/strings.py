@@ -7,11 +7,14 @@ from typing import Any
 
 from catalog.ingest.cleaning.names import read_name
 from catalog.ingest.cleaning.potency import PotencyReading, read_potency
+from catalog.ingest.cleaning.prices import read_price
 from catalog.ingest.cleaning.sizes import SizeReading, read_size
+from catalog.ingest.cleaning.stock import StockReading, read_stock
 from catalog.ingest.cleaning.types import read_strain_type
+from catalog.ingest.vocabulary import find_category
 from mlops.pipelines.errors import RecordRejected
 
-STRING_KINDS = ("thc", "cbd", "weight", "strain_type", "name")
+STRING_KINDS = ("thc", "cbd", "weight", "strain_type", "name", "price", "stock", "category")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,7 @@ class CleanedString:
     refused: str | None = None
 
 
-def clean_string(
+def clean_string(  # noqa: PLR0911  # one return per kind
     *, kind: str, raw: str, language: str = "", context: Mapping[str, str] | None = None
 ) -> CleanedString:
     """
@@ -46,6 +49,16 @@ def clean_string(
                 name = read_name(raw, brand=context.get("brand", ""))
                 result = {"brand": name.brand, "name": name.name}
                 return CleanedString(result=result, flags=name.flags)
+            case "price":
+                price = read_price(raw, language=language)
+                return CleanedString(result=_number_json(price.price), flags=price.flags)
+            case "stock":
+                stock = read_stock(raw, language=language)
+                return CleanedString(result=_stock_json(stock), flags=stock.flags)
+            case "category":
+                category = find_category(raw)
+                refused = None if category else "is not one known category"
+                return CleanedString(result=category, refused=refused)
     except RecordRejected as rejection:
         return CleanedString(refused=rejection.reason)
     raise ValueError(f"kind must be one of {', '.join(STRING_KINDS)}")
@@ -67,6 +80,10 @@ def _size_json(reading: SizeReading) -> dict[str, Any]:
         **{n: _number_json(v) for n, v in values.items() if v is not None},
         "unit_count": reading.unit_count,
     }
+
+
+def _stock_json(reading: StockReading) -> dict[str, Any]:
+    return {"in_stock": reading.in_stock, "quantity": _number_json(reading.quantity)}
 
 
 def _range_json(low: Decimal, high: Decimal) -> Any:

@@ -291,6 +291,26 @@ def test_any_text_is_parsed_or_rejected(kind: str, raw: str, category: str) -> N
         assert (cleaned.result["mg"] is None) != (low is None)
 
 
+@pytest.mark.parametrize(
+    ("kind", "raw", "expected"),
+    [
+        ("price", "1 029,90 $", 1029.9),
+        ("stock", "In stock (12)", {"in_stock": True, "quantity": 12.0}),
+        ("stock", "VRAI", {"in_stock": True, "quantity": None}),
+        ("category", "Fleurs séchées", "dried_flower"),
+    ],
+)
+def test_price_stock_and_category(kind: str, raw: str, expected: Any) -> None:
+    assert clean_string(kind=kind, raw=raw).result == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"), [("price", "€5"), ("stock", "maybe"), ("category", "Pet")]
+)
+def test_price_stock_or_category_that_cannot_be_read_is_rejected(kind: str, raw: str) -> None:
+    assert clean_string(kind=kind, raw=raw).refused
+
+
 def test_ambiguous_comma_in_french_is_rejected() -> None:
     assert (
         clean_string(

@@ -72,6 +72,15 @@ def test_t4_stock_words_and_quantities(text: str, in_stock: bool, quantity: int 
     assert listing.stock_quantity == quantity
 
 
+@pytest.mark.parametrize("text", ["0 in stock", "0 left", "0 en stock"])
+def test_t4_none_in_stock_is_out_of_stock(text: str) -> None:
+    listing = clean(stock=text)
+
+    assert listing.in_stock is False
+    assert listing.stock_quantity == 0
+    assert listing.flags == ()
+
+
 @pytest.mark.parametrize("text", ["maybe", "ask us", "Out of stock - 4", "5-10"])
 def test_t4_unknown_stock_word_is_unknown_and_flagged(text: str) -> None:
     listing = clean(stock=text)
@@ -304,6 +313,54 @@ def test_t27_marks_are_removed(raw: str, expected: str) -> None:
     assert read("name", raw, brand="Acme").result["name"] == expected
 
 
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("$25 3.5g - Jar Head", "Jar Head"),
+        ("Pink Kush 3.5g ($29.95)", "Pink Kush"),
+        ("[SALE] Blue Dream", "Blue Dream"),
+        ("Blue Dream | THC: 20-25% | CBD: <1%", "Blue Dream"),
+        ("Sleep | 750mg CBD 150mg CBN | Alchemy", "Sleep | Alchemy"),
+        ("Gummies (100MG Total)", "Gummies"),
+        ("Chocolat noir 10 mg de THC", "Chocolat noir"),
+        ("Lavender Salve - 2 oz.", "Lavender Salve"),
+        ("Pink Kush, 3.5g, Indica", "Pink Kush, Indica"),
+        ("Blue_Dream_3.5g", "Blue Dream"),
+        ("ＢＬＵＥ ＤＲＥＡＭ", "Blue Dream"),
+        ("NW KIND KSH", "NW Kind KSH"),
+        ("MR NICE", "Mr Nice"),
+        ("Acme - 10ml", "Acme"),
+        ("Acme (35mg)", "Acme"),
+    ],
+)
+def test_t27_prices_potencies_and_measures_are_removed(raw: str, expected: str) -> None:
+    assert read("name", raw, brand="Acme").result["name"] == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "brand", "expected"),
+    [
+        ("Wana - Mango - Gummies", "Wana Edibles", "Mango - Gummies"),
+        ("Daft Republic | 1g Mylar", "Daft Republic Co", "Mylar"),
+    ],
+)
+def test_t27_brand_without_its_company_word_is_removed(raw: str, brand: str, expected: str) -> None:
+    assert read("name", raw, brand=brand).result["name"] == expected
+
+
+@pytest.mark.parametrize(
+    "raw", ["Melon 100mg 10pk | Elemental", "Grape Dane | 1g Cart | UnderDawg"]
+)
+def test_t27_part_that_may_be_a_brand_is_flagged(raw: str) -> None:
+    cleaned = read("name", raw)
+
+    assert (cleaned.result["brand"], cleaned.flags) == (None, ("brand_unclear",))
+
+
+def test_t27_parts_of_strain_and_form_alone_contain_no_brand() -> None:
+    assert read("name", "Pineapple Express | Distillate Cart").flags == ()
+
+
 LABELED = [
     ("cbd", "Brand X | 28g | THC: 20–25% | CBD: 1%", FLOWER, (1, 1)),
     ("thc", "Brand X | 28g | THC: 20–25% | CBD: 1%", FLOWER, (20, 25)),
@@ -338,8 +395,50 @@ def test_t28_milligrams_belong_to_the_label_beside_them(
 
 
 @pytest.mark.parametrize(
+    ("kind", "raw", "expected"),
+    [
+        ("thc", "THC 78.7% Terps: 3.2%", (78.7, 78.7)),
+        ("thc", "THC 78.7% Moisture: 3.2%", (78.7, 78.7)),
+        ("thc", "Elevated GG#4 91.9%THC 1g Cartridge (H)", (91.9, 91.9)),
+        ("thc", "THC 20% (lot 1234)", (20, 20)),
+        ("thc", "THC Min: 18% Max: 22%", (18, 22)),
+        ("thc", "THC 1.2 mg/g Total THC 220 mg/g", (22, 22)),
+        ("cbd", "CBD 0.1% | CBDA 12% | Total CBD 10.6%", (10.6, 10.6)),
+    ],
+)
+def test_t28_share_of_something_else_is_left_out(
+    kind: str, raw: str, expected: tuple[float, float]
+) -> None:
+    cleaned = read(kind, raw, FLOWER)
+
+    assert (percent(cleaned), cleaned.flags) == (expected, ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"), [("thc", "THCA 24.1% | THC 1.2%"), ("cbd", "CBD 0.5% CBDA 12%")]
+)
+def test_t28_acid_beside_a_cannabinoid_without_a_total_is_flagged(kind: str, raw: str) -> None:
+    assert read(kind, raw, FLOWER).flags == ("acid_apart",)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("Lotion 1:1 CBD:THC 100mg CBD/90mg THC", (90, None)),
+        ("Total THC 10 mg (5 mg x 2)", (10, "package")),
+        ("THC per unit: 5 mg", (5, "unit")),
+        ("THC par unité : 5 mg", (5, "unit")),
+    ],
+)
+def test_t28_milligrams_beside_a_ratio_or_basis(raw: str, expected: tuple[Any, str | None]) -> None:
+    assert milligrams(read("thc", raw, "Edibles")) == expected
+
+
+@pytest.mark.parametrize(
     ("kind", "raw"),
     [
+        ("thc", "Gummy 1:1:1 CBG/CBD/THC - 100mg"),
+        ("thc", "Terps 3.2%"),
         ("thc", "40.0 CBD / 20.0 CBG"),
         ("cbd", "Mint Bar 100mg"),
         ("thc", "CBD 10% THC"),
@@ -369,6 +468,43 @@ def test_t29_type_of_the_text_wins_over_the_usual_type_of_the_strain() -> None:
     listing = clean(name="Durban Poison", strain_type="Indica")
 
     assert listing.strain_type == "indica"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("AK-47 Indica", "indica"),
+        ("Gelato 33 Indica", "indica"),
+        ("Chemdawg 91 sativa", "sativa"),
+        ("Sativa 22 %", "sativa"),
+        ("Hybrid (Sativa Star)", "hybrid"),
+        ("No Limit Indica", "indica"),
+        ("Hybride (dom. sativa)", "sativa_dominant"),
+    ],
+)
+def test_t29_number_or_word_of_a_name_is_no_share_and_no_denial(raw: str, expected: str) -> None:
+    assert read("strain_type", raw).result == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("70% indica", "indica_dominant"),
+        ("70/30 indica/sativa", "indica_dominant"),
+        ("30/70 indica/sativa", "sativa_dominant"),
+        ("70/30 Indica", "indica_dominant"),
+        ("Sativa (80/20)", "sativa_dominant"),
+    ],
+)
+def test_shares_of_a_type_are_read(raw: str, expected: str) -> None:
+    assert read("strain_type", raw).result == expected
+
+
+@pytest.mark.parametrize(
+    "raw", ["Assorted Berry Chews", "Trays - Assorted Colors", "not an indica"]
+)
+def test_text_that_states_no_type_is_refused(raw: str) -> None:
+    assert read("strain_type", raw).refused
 
 
 @pytest.mark.parametrize("text", ["Mar-24", "20-Mar", "24-Mars", "Jan-18 %", "2024-03-20"])
@@ -405,7 +541,11 @@ def test_t35_number_of_pieces_that_cannot_be_read_is_flagged(pieces: str) -> Non
 
 
 @pytest.mark.parametrize("kind", ["thc", "cbd", "weight", "strain_type", "name"])
-@pytest.mark.parametrize("text", ["1" * 1_000_000, "THC " * 250_000, "1," * 500_000, "[" * 10**6])
+@pytest.mark.parametrize(
+    "text",
+    ["1" * 1_000_000, "THC " * 250_000, "1," * 500_000, "[" * 10**6],
+    ids=["digits", "labels", "commas", "brackets"],
+)
 def test_t50_megabyte_cell_is_refused_at_once(kind: str, text: str) -> None:
     started = time.perf_counter()
 
@@ -426,7 +566,11 @@ def test_t50_longest_text_is_read_at_once(part: str) -> None:
     assert time.perf_counter() - started < 0.5
 
 
-@pytest.mark.parametrize("text", ["9" * 1_000_000, "1," * 500_000, "in stock " * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    ["9" * 1_000_000, "1," * 500_000, "in stock " * 100_000],
+    ids=["digits", "commas", "words"],
+)
 def test_t50_megabyte_of_a_price_or_stock_is_refused_at_once(text: str) -> None:
     started = time.perf_counter()
 
@@ -511,8 +655,35 @@ def test_size_beside_other_numbers_is_read(raw: str, expected: dict[str, float])
 
 
 @pytest.mark.parametrize(
+    ("raw", "category", "expected"),
+    [
+        ("３．５ｇ", "", {"grams": 3.5}),
+        ("2x0,5g", "", {"grams": 1.0, "unit_count": 2}),
+        ("28g (1oz)", "", {"grams": 28.0}),
+        ("0,5 g ch. x 3", "", {"grams": 1.5, "unit_count": 3}),
+        ("2 x 5 mg chews (8 g)", "Edibles", {"grams": 8.0, "unit_count": 2}),
+        ("12 fl.oz", "Beverages", {"milliliters": 354.88}),
+        ("20 ml / 0.68 oz", "Oils", {"milliliters": 20.0}),
+        ("Cart GG4 1GM", "Vapes", {"grams": 1.0}),
+        ('"3.5 g"', "", {"grams": 3.5}),
+    ],
+)
+def test_size_of_a_count_or_unit_that_is_rare_is_read(
+    raw: str, category: str, expected: dict[str, float]
+) -> None:
+    assert size(raw, category) == expected
+
+
+@pytest.mark.parametrize(
     "raw",
     [
+        "12 packs of 5",
+        "4 for 3.5g",
+        "1g/pk of 2",
+        "7g (2 x 3.5g) x 2",
+        "3.5g x",
+        "03-May",
+        "505 Gummies",
         "0 x 3 g",
         "3 g x 0",
         "l5 g",

@@ -295,7 +295,10 @@ def test_class_d_accent_after_a_megabyte_of_ascii_is_read() -> None:
 
 _cell = st.one_of(
     st.text(
-        st.characters(codec="cp1252", exclude_characters="\x00\ufeff", exclude_categories=["Cc"]),
+        # Alone in a file, "ƒ" in UTF-8 cannot be distinguished from two letters in cp1252.
+        st.characters(
+            codec="cp1252", exclude_characters="\x00\ufeffƒˆ˜", exclude_categories=["Cc"]
+        ),
         max_size=12,
     ),
     st.sampled_from(["two\nlines", 'a "quote"', "29,95 $", "séchée", "1;2", "a\tb", "#DIV/0!", ""]),

@@ -28,6 +28,7 @@ from catalog.models import Product
 from catalog.services.duplicates import brand_aliases, match_candidate
 from competitors.matching import ALIAS_REASON, description_hash, offer_candidate
 from competitors.models import CompetitorOffer, OfferAlias, OfferMatch
+from competitors.selectors.match_queues import products_near
 from mlops.sql_arrays import array
 
 BATCH_SIZE = 1_000
@@ -80,6 +81,14 @@ class OfferMatchingResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A product that an offer may be, with score and reasons."""
+
+    product: Product
+    comparison: ProductComparison
+
+
+@dataclass(frozen=True, slots=True)
 class _Catalogue:
     """Our products as compared: the index, candidates by id, survivors of merged products."""
 
@@ -129,6 +138,22 @@ def match_offers(
         result.compared += count
         on_batch(count)
     return result
+
+
+def find_candidates(offer: CompetitorOffer, *, limit: int = MAX_CANDIDATES) -> list[Candidate]:
+    """
+    Return the products that an unmatched offer may be, best first, for a person who looks for it.
+
+    Includes the nearest that the matching takes for different. Takes about half a second.
+    """
+    aliases = brand_aliases()
+    products = {str(product.pk): product for product in products_near(offer)}
+    index = ProductIndex(
+        replace(match_candidate(product, aliases), merge_key=key)
+        for key, product in products.items()
+    )
+    found = index.candidates(offer_candidate(offer, aliases), limit=limit, with_different=True)
+    return [Candidate(products[match.product.merge_key], match.comparison) for match in found]
 
 
 def move_history(offer_ids: Collection[UUID]) -> None:

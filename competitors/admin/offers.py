@@ -3,14 +3,16 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
+from unfold.decorators import action, display
 
-from competitors.models import CompetitorOffer
+from competitors.admin.match_queue import match_urls
+from competitors.models import CompetitorOffer, OfferMatch
 from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 
 _Status = CompetitorOffer.MatchStatus
@@ -71,6 +73,7 @@ class CompetitorOfferAdmin(ReadOnlyAdmin):
         ("capture_hash", "extractor_version", "run"),
     )
     readonly_fields = ("promotion_list", "product_link", "match_label")
+    actions_detail = ("go_to_match",)
 
     @admin.display(description=_("price"), ordering="regular_price")
     def price_text(self, offer: CompetitorOffer) -> SafeString | str:
@@ -115,7 +118,44 @@ class CompetitorOfferAdmin(ReadOnlyAdmin):
             offer.product.name,
         )
 
+    @action(description=_("Match"), url_path="to-match")
+    def go_to_match(self, _request: HttpRequest, object_id: str) -> HttpResponse:
+        """Redirect to the match of the offer."""
+        return redirect("admin:competitors_offermatch_offer", object_id)
+
     @admin.display(description=_("promotions"))
     def promotion_list(self, offer: CompetitorOffer) -> SafeString | str:
         """Show the conditional prices as stated."""
         return pretty_json(offer.promotions) if offer.promotions else "–"
+
+
+@admin.register(OfferMatch)
+class OfferMatchAdmin(ReadOnlyAdmin):
+    """Comparisons of offers with products; the queues decide them."""
+
+    list_display = ("score", "offer", "product", "verdict", "decided_by", "decided_at")
+    list_filter = ("verdict",)
+    list_select_related = ("offer", "product", "decided_by")
+    search_fields = ("offer__name", "product__name")
+    fields = (
+        ("offer", "product"),
+        ("score", "algorithm", "verdict"),
+        ("decided_by", "decided_at"),
+        "reason_list",
+        "earlier_verdicts",
+    )
+    readonly_fields = ("reason_list", "earlier_verdicts")
+
+    def get_urls(self) -> list[Any]:
+        """Add the queues."""
+        return [*match_urls(self.admin_site), *super().get_urls()]
+
+    @admin.display(description=_("compared"))
+    def reason_list(self, match: OfferMatch) -> SafeString:
+        """Show the results of the comparison."""
+        return pretty_json(match.reasons)
+
+    @admin.display(description=_("earlier verdicts"))
+    def earlier_verdicts(self, match: OfferMatch) -> SafeString | str:
+        """Show the history of the pair."""
+        return pretty_json(match.history) if match.history else "–"

@@ -78,3 +78,23 @@ def _queue(status: str, competitor: str) -> QuerySet[CompetitorOffer]:
     if competitor:
         offers = offers.filter(competitor__code=competitor)
     return offers.select_related("competitor", "location").order_by("name", "pk")
+
+
+def queue_lengths(*, competitor: str = "") -> tuple[int, int]:
+    """Return the numbers of offers to confirm and of offers to find."""
+    statuses = CompetitorOffer.MatchStatus
+    return (
+        _queue(statuses.PROPOSED, competitor).count(),
+        _queue(statuses.UNMATCHED, competitor).count(),
+    )
+
+
+def find_offer(pk: UUID) -> CompetitorOffer | None:
+    """Return an offer with its competitor, location and product."""
+    offers = CompetitorOffer.objects.select_related("competitor", "location", "product")
+    return offers.filter(pk=pk).first()
+
+
+def pairs_of(offer: CompetitorOffer) -> list[OfferMatch]:
+    """Return the pairs of an offer with their products, best first."""
+    return list(offer.matches.select_related("product", "decided_by").order_by("-score", "pk"))

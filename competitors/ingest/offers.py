@@ -107,12 +107,14 @@ class ExtractedOffer:
 
     regular_price, sale_price: for one unit as sold, in `currency`; sale_price only if anyone gets
     it now. At least one price is stated unless the item is out of stock. size: as written. thc,
-    cbd: potency as written, with its unit. tax_included: None where the page does not say.
+    cbd: potency as written, with its unit. names: name by language, where the shop states several.
+    tax_included: None where the page does not say.
     confidence: 0 to 1; how certain the reading of the price is.
     """
 
     external_id: str
     name: str
+    names: Mapping[str, str] = field(default_factory=dict)
     brand: str = ""
     category: str = ""
     size: str = ""

@@ -1,6 +1,7 @@
 """Offers of competitors, as last observed."""
 
 from decimal import Decimal
+from typing import ClassVar
 
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
@@ -32,6 +33,9 @@ class CompetitorOffer(models.Model):
         AUTOMATIC = "automatic", "matched by the engine"
         CONFIRMED = "confirmed", "confirmed by a person"
         NOT_SOLD = "not_sold", "not in our assortment"
+
+    MATCHED: ClassVar = (MatchStatus.AUTOMATIC, MatchStatus.CONFIRMED)
+    """Statuses of offers that have a product."""
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
@@ -92,6 +96,12 @@ class CompetitorOffer(models.Model):
     )
     promotions = models.JSONField(
         default=list, db_comment="conditional prices as stated, for example 2 for 50"
+    )
+    net_price = models.DecimalField(
+        max_digits=10,
+        decimal_places=2,
+        null=True,
+        db_comment="price that anyone gets, without tax; NULL: not in CAD, or tax unknown",
     )
     currency = models.CharField(max_length=3, default="CAD", db_comment="ISO 4217")
     is_tax_included = models.BooleanField(null=True, db_comment="NULL: unknown")

@@ -13,7 +13,6 @@ from competitors.models import CompetitorOffer, MinimumPrice, PriceGuardSettings
 from mlops.models import RowChange
 
 _ONE_DAY = timedelta(days=1)
-_MATCHED = (CompetitorOffer.MatchStatus.AUTOMATIC, CompetitorOffer.MatchStatus.CONFIRMED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +39,8 @@ def price_evidence(
     oldest = now - timedelta(hours=limits.max_evidence_age_hours)
     offers = (
         CompetitorOffer.objects.filter(
-            product=product_id,
-            match_status__in=_MATCHED,
+            Q(product=product_id) | Q(product__merged_into=product_id),
+            match_status__in=CompetitorOffer.MATCHED,
             gone_at=None,
             currency=CURRENCY,
             last_seen_at__gte=oldest,

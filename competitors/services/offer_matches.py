@@ -20,7 +20,7 @@ from catalog.models import Product
 from catalog.services.duplicates import brand_aliases, match_candidate
 from competitors.matching import description_hash, offer_candidate
 from competitors.models import CompetitorOffer, OfferAlias, OfferMatch
-from competitors.services.offer_matching import MATCHED, Status, Verdict, move_history
+from competitors.services.offer_matching import Status, Verdict, move_history
 from config.errors import CultivarError
 
 _NOT_SOLD = "not_sold"
@@ -69,7 +69,7 @@ def reject_match(*, offer: CompetitorOffer, product: Product, by: AbstractBaseUs
 def unmatch(*, offer: CompetitorOffer, by: AbstractBaseUser) -> None:
     """Reject the product that an offer is matched to. Raises MatchRefused: it has none."""
     locked = _lock(offer)
-    if locked.match_status not in MATCHED:
+    if locked.match_status not in CompetitorOffer.MATCHED:
         raise MatchRefused(f"{locked} is not matched to a product.")
     now = timezone.now()
     for pair in _same_pairs(locked):
@@ -217,7 +217,9 @@ def _derive_status(offer: CompetitorOffer, at: datetime) -> None:
 
 
 def _set_status(offer: CompetitorOffer, status: str, pair: OfferMatch | None, at: datetime) -> None:
-    product_id: UUID | None = pair.product_id if pair and status in MATCHED else None
+    product_id: UUID | None = (
+        pair.product_id if pair and status in CompetitorOffer.MATCHED else None
+    )
     CompetitorOffer.objects.filter(pk=offer.pk).update(
         match_status=status,
         product_id=product_id,

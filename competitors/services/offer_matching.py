@@ -36,8 +36,6 @@ MAX_CANDIDATES = 5
 """Products proposed for an offer."""
 Status = CompetitorOffer.MatchStatus
 Verdict = OfferMatch.Verdict
-MATCHED = (Status.AUTOMATIC, Status.CONFIRMED)
-"""Statuses of offers that have a product."""
 _BRAND_KEY = "lower(regexp_replace({}.brand, '[^[:alnum:]]', '', 'g'))"
 # Makes offers due whose product, GTIN or brand has a product that changed since they were compared.
 # Confirmed offers are left alone; all others are compared again after a week, since names may
@@ -202,7 +200,7 @@ def _match_batch(size: int, catalogue: _Catalogue, result: OfferMatchingResult) 
     _save_pairs(outcomes, pairs)
     _save_offers(outcomes)
     for outcome in outcomes:
-        result.automatic += outcome.status in MATCHED
+        result.automatic += outcome.status in CompetitorOffer.MATCHED
         result.proposed += outcome.status == Status.PROPOSED
         result.unmatched += outcome.product_id is None and outcome.status != Status.PROPOSED
     return len(offers)

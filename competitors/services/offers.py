@@ -77,7 +77,7 @@ _OBSERVED_COLUMNS = (*_PRICE_COLUMNS, "stock")
 _UNHASHED_COLUMNS = ("capture_hash", "extractor_version")
 _HIDDEN_COLUMNS = frozenset({"external_id", *_UNHASHED_COLUMNS})
 _COLUMN_LIST = ", ".join(COLUMNS)
-_WRITTEN_LIST = f"id, {_COLUMN_LIST}, content_hash, last_seen_at"
+_WRITTEN_LIST = f"id, {_COLUMN_LIST}, net_price, content_hash, last_seen_at"
 _COPY_NEW = (
     f"COPY competitor_offers ({_WRITTEN_LIST}, competitor_id, location_id, run_id, "
     "match_status, missed_crawls, first_seen_at) FROM STDIN"
@@ -93,7 +93,8 @@ _COPY_STAGING = (
 )
 _UPDATE = f"""
 UPDATE competitor_offers o SET {", ".join(f"{name} = s.{name}" for name in COLUMNS)},
-  content_hash = s.content_hash, last_seen_at = s.last_seen_at, run_id = %s,
+  net_price = s.net_price, content_hash = s.content_hash, last_seen_at = s.last_seen_at,
+  run_id = %s,
   price_changed_at = CASE WHEN s.has_new_price THEN s.last_seen_at ELSE o.price_changed_at END,
   matched_at = CASE WHEN s.has_new_description THEN NULL ELSE o.matched_at END,
   missed_crawls = 0, gone_at = NULL
@@ -135,6 +136,7 @@ class _Change:
     id: UUID
     offer: CleanOffer
     observed_at: datetime
+    net_price: Decimal | None
     content_hash: str
     stored: CompetitorOffer | None
 
@@ -208,21 +210,25 @@ def history_id(offer_id: UUID, observed_at: datetime) -> UUID:
     return UUID(digest.hexdigest())
 
 
-def unit_price(offer: CleanOffer, *, province: str, observed_at: datetime) -> Decimal | None:
-    """Return the price per gram-equivalent without tax; None: not in CAD, tax or size unknown."""
+def _net_price(offer: CleanOffer, *, province: str, observed_at: datetime) -> Decimal | None:
+    """Return the price that anyone gets, without tax; None: not in CAD, or tax unknown."""
     if offer.price is None or offer.currency != CURRENCY:
         return None
-    price = price_without_tax(
+    return price_without_tax(
         offer.price,
         is_tax_included=offer.is_tax_included,
         province=province,
         category=offer.category,
         on=timezone.localdate(observed_at),
     )
-    if price is None:
+
+
+def _unit_price(change: _Change) -> Decimal | None:
+    """Return the price per gram-equivalent without tax; None: price or amount unknown."""
+    if change.net_price is None:
         return None
-    package = Package(dried_equivalent_grams=offer.dried_equivalent_grams)
-    return unit_prices(price, package).per_gram_equivalent
+    package = Package(dried_equivalent_grams=change.offer.dried_equivalent_grams)
+    return unit_prices(change.net_price, package).per_gram_equivalent
 
 
 def _hashed_text(value: Any) -> str:
@@ -280,10 +286,16 @@ def _find_changes(menu: Menu, offers: Sequence[CleanOffer], default_time: dateti
     for external_id, (hashed_content, offer) in by_id.items():
         row = stored.get(external_id)
         observed_at = offer.observed_at or default_time
+        net_price = _net_price(offer, province=menu.province, observed_at=observed_at)
+        pk = row.pk if row else uuid4()
+        change = _Change(pk, offer, observed_at, net_price, hashed_content, row)
         if row is None:
-            new.append(_Change(uuid4(), offer, observed_at, hashed_content, None))
-        elif row.content_hash != hashed_content and row.last_seen_at <= observed_at:
-            changed.append(_Change(row.pk, offer, observed_at, hashed_content, row))
+            new.append(change)
+        elif row.last_seen_at <= observed_at and (row.content_hash, row.net_price) != (
+            hashed_content,
+            net_price,
+        ):
+            changed.append(change)
     return _Changes(new, changed, len(by_id) - len(new) - len(changed))
 
 
@@ -291,7 +303,7 @@ def _written_values(change: _Change) -> tuple[Any, ...]:
     values = {name: getattr(change.offer, name) for name in COLUMNS}
     values["promotions"] = json.dumps(list(change.offer.promotions))
     read = (values[name] for name in COLUMNS)
-    return (change.id, *read, change.content_hash, change.observed_at)
+    return (change.id, *read, change.net_price, change.content_hash, change.observed_at)
 
 
 def _insert(cursor: CursorWrapper, menu: Menu, new: Sequence[_Change], run: Run | None) -> None:
@@ -358,7 +370,7 @@ def _observation(menu: Menu, change: _Change) -> PriceHistory:
         sale_price=offer.sale_price,
         currency=offer.currency,
         is_tax_included=offer.is_tax_included,
-        unit_price=unit_price(offer, province=menu.province, observed_at=change.observed_at),
+        unit_price=_unit_price(change),
         stock=offer.stock,
         capture_hash=offer.capture_hash,
         extractor_version=offer.extractor_version,

@@ -48,6 +48,10 @@ class CompetitorOfferFactory(DjangoModelFactory[CompetitorOffer]):
     weight_grams = Decimal("3.5")
     dried_equivalent_grams = Decimal("3.5")
     regular_price = Decimal("27.50")
+    sale_price = None
+    net_price = factory.LazyAttribute(
+        lambda offer: offer.regular_price if offer.sale_price is None else offer.sale_price
+    )
     stock = CompetitorOffer.Stock.IN_STOCK
     content_hash = "0" * 64
     last_seen_at = factory.LazyFunction(timezone.now)

@@ -153,6 +153,21 @@ def test_unit_price_is_without_the_tax_of_the_province(corner: Competitor) -> No
     _crawl([{"id": "v-1", "price": "39.55", "tax": True}])
 
     assert PriceHistory.objects.get().unit_price == Decimal("10.0000")  # HST of 13 % in Ontario
+    assert CompetitorOffer.objects.get().net_price == Decimal("35.00")
+
+
+def test_another_province_gives_another_net_price(corner: Competitor) -> None:
+    _crawl([{"id": "v-1", "price": "39.55", "tax": True}])
+    Competitor.objects.update(province="AB")
+
+    _crawl(
+        [{"id": "v-1", "price": "39.55", "tax": True}],
+        at=NOON + timedelta(hours=1),
+        full_refresh=True,
+    )
+
+    assert CompetitorOffer.objects.get().net_price == Decimal("37.67")
+    assert PriceHistory.objects.count() == 1
 
 
 @pytest.mark.parametrize("unknown", [{"currency": "USD", "tax": False}, {"tax": None}])

@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from catalog.matching import (
     MATCH_MODEL_CARD,
     MATCH_MODEL_TREES,
+    Assortment,
     Evidence,
     MatchCandidate,
     MatchModel,
@@ -151,6 +152,15 @@ def read_pairs(text: str) -> list[LabeledPair]:
     return pairs
 
 
+def describe_pairs(pairs: Sequence[LabeledPair]) -> list[LabeledPair]:
+    """Return pairs with what all their descriptions, whatever the labels, say of the brands."""
+    assortment = Assortment(product for pair in pairs for product in (pair.left, pair.right))
+    return [
+        replace(pair, left=assortment.describe(pair.left), right=assortment.describe(pair.right))
+        for pair in pairs
+    ]
+
+
 def train(pairs: Sequence[LabeledPair]) -> TrainedMatchModel:
     """
     Train on all pairs, and evaluate on brands unseen by the evaluated model.
@@ -159,7 +169,7 @@ def train(pairs: Sequence[LabeledPair]) -> TrainedMatchModel:
     the threshold for merging come from these predictions. The held-out part is predicted by a model
     of all tuning folds. Raises TooFewPairs.
     """
-    rows = [_read(pair) for pair in pairs]
+    rows = [_read(pair) for pair in describe_pairs(pairs)]
     tuning = [row for row in rows if row.pair.fold != HELD_OUT]
     held_out = [row for row in rows if row.pair.fold == HELD_OUT]
     folds = sorted({row.pair.fold for row in tuning})

@@ -6,6 +6,7 @@ Pure functions of product attributes, for the duplicates of the catalogue
 weighs the evidence.
 """
 
+from catalog.matching.assortment import Assortment
 from catalog.matching.bands import (
     ALGORITHM_VERSION,
     Match,
@@ -33,6 +34,7 @@ __all__ = [
     "MATCH_MODEL_FOLDER",
     "MATCH_MODEL_TREES",
     "MAX_SHARED_WITHOUT_BRAND",
+    "Assortment",
     "BrandMentions",
     "Evidence",
     "Match",

@@ -18,7 +18,7 @@ from catalog.matching.model import card_digest, match_model
 from catalog.matching.reasons import Reason
 from catalog.matching.vetoes import find_veto
 
-ALGORITHM_VERSION = f"match-5-{card_digest()[:8]}"
+ALGORITHM_VERSION = f"match-6-{card_digest()[:8]}"
 Band = Literal["same", "review", "different"]
 _SAME_GTIN = 0.99
 _CONTESTED_GTIN = 0.5
@@ -28,11 +28,16 @@ _BAND_ORDER = {"same": 0, "review": 1, "different": 2}
 
 @dataclass(frozen=True, slots=True)
 class ProductComparison:
-    """Similarity of two products, 0 to 100, with its band and reasons."""
+    """
+    Similarity of two products, 0 to 100, with its band and reasons.
+
+    is_vetoed: whether an attribute keeps them apart whatever their names.
+    """
 
     score: int
     band: Band
     reasons: tuple[str, ...]
+    is_vetoed: bool = False
 
     @property
     def order(self) -> tuple[int, int]:
@@ -112,7 +117,7 @@ def rank_profiles(
     found = [
         (other, result)
         for other, result in compared
-        if result.band != "different" or (with_different and result.score)
+        if result.band != "different" or (with_different and not result.is_vetoed)
     ]
     found.sort(key=lambda match: (match[1].order, match[0].candidate.merge_key))
     same = [other for other, result in found if result.band == "same"]
@@ -137,8 +142,9 @@ def _compare_vetoed(left: Profile, right: Profile, veto: Reason) -> ProductCompa
     gtin = left.candidate.gtin
     if gtin and gtin == right.candidate.gtin:
         reasons = (Reason("same GTIN"), veto)
-        return ProductComparison(round(100 * _CONTESTED_GTIN), "review", tuple(map(str, reasons)))
-    return ProductComparison(0, "different", (str(veto),))
+        score = round(100 * _CONTESTED_GTIN)
+        return ProductComparison(score, "review", tuple(map(str, reasons)), is_vetoed=True)
+    return ProductComparison(0, "different", (str(veto),), is_vetoed=True)
 
 
 def _compare_same_gtin(left: Profile, right: Profile, evidence: Evidence) -> ProductComparison:

@@ -160,6 +160,20 @@ def remove_brand(tokens: tuple[str, ...], brand: Brand) -> tuple[str, ...]:
     return tuple(remaining) or tokens
 
 
+def remove_leading_part(tokens: tuple[str, ...], brand: Brand) -> tuple[str, ...]:
+    """
+    Remove the first words of a brand from the start of a name: "Ripple Revive" of Ripple Wellness.
+
+    A word that names have of their own accord stays: "Purple Haze" of Purple Bees.
+    """
+    for length in range(len(brand.words) - 1, 0, -1):
+        part = brand.words[:length]
+        is_distinct = length > 1 or not is_product_word(part[0])
+        if is_distinct and part in brand.parts and tokens[:length] == part:
+            return tokens[length:] or tokens
+    return tokens
+
+
 def _length_of_form(tokens: list[str], letters: str) -> int:
     """Return how many tokens at the start spell the letters; 0: none."""
     spelled = ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache, lru_cache
 
-from catalog.matching.brands import Brand, read_brand, remove_brand
+from catalog.matching.brands import Brand, read_brand, remove_brand, remove_leading_part
 from catalog.matching.lexicon import Word, fold, name_tokens, read_words
 from catalog.matching.quantities import (
     Quantities,
@@ -47,6 +47,7 @@ _CAMEL_CASE = re.compile(r"(?<=[a-z]{2})(?=[A-Z][a-z]{2})")
 _NUMBER_SIGN = re.compile(r"(?:#|\bno\.?|\bnumero|n°)\s*(?=\d)")
 _NAMED_KINDS = frozenset({"word", "flavor"})
 _TRACE = 0.05
+_MIN_VAPE_POTENCY = 0.6
 STRAIN_FAMILIES = frozenset({"smoked", "vape", "concentrate"})
 _INFUSED_SAYS_NOTHING = frozenset({"edible", "topical"})
 
@@ -78,6 +79,10 @@ class MatchCandidate:
     thc: Range | None = None
     cbd: Range | None = None
     price: Decimal | None = None
+    line_words: frozenset[str] = frozenset()
+    """Words that name product lines of its brand (see `Assortment`)."""
+    sizes_of_name: int = 0
+    """Number of sizes in which its brand is known to sell a product of its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +127,9 @@ class Profile:
 @lru_cache(maxsize=65_536)
 def read_profile(candidate: MatchCandidate) -> Profile:
     """Read a product; those read last are cached."""
+    if candidate.line_words or candidate.sizes_of_name:  # which reading does not depend on
+        plain = replace(candidate, line_words=frozenset(), sizes_of_name=0)
+        return replace(read_profile(plain), candidate=candidate)
     return build_profile(candidate)
 
 
@@ -184,6 +192,7 @@ def _read_name(text: str, family: str, brand: Brand, pieces: frozenset[int]) -> 
     segments = [_tokens(segment) for segment in _SEPARATORS.split(rest)]
     without_parts = [segment for segment in segments if segment not in brand.parts]
     named = remove_brand(tuple(token for segment in without_parts for token in segment), brand)
+    named = remove_leading_part(named, brand)
     words = read_words(_without_strain_aliases(named, family))
     if family == "device":
         words += tuple(Word(token, "word") for token in named if token in _CLOTHING_SIZES)
@@ -308,7 +317,20 @@ def _main_cannabinoids(quantities: Quantities) -> list[str]:
 
 def _contradict(in_names: Quantities, in_columns: Quantities, family: str) -> bool:
     return "other" in (
-        compare_weights(in_names, in_columns, family),
+        "none"
+        if _is_potency(in_names, in_columns, family)
+        else compare_weights(in_names, in_columns, family),
         compare_doses(in_names, in_columns),
         compare_pieces(in_names, in_columns),
+    )
+
+
+def _is_potency(in_names: Quantities, in_columns: Quantities, family: str) -> bool:
+    """Return whether a name states the THC within the weight of a vape: 1000 mg of 1.2 g."""
+    if family != "vape" or not in_columns.weights:
+        return False
+    weight = max(in_columns.weights)
+    return any(
+        _MIN_VAPE_POTENCY <= dose / 1000 / weight < 1
+        for dose in in_names.named_doses.get("thc", ())
     )

@@ -13,6 +13,8 @@ _PROCESS_FORMS = frozenset({
 })  # fmt: skip
 _NEAR_PRICE = 0.35
 """Up to this ratio (logarithm), prices suggest that what one does not state is as in the other."""
+_SAME_PRICE = 0.05
+"""The same of products that come in several sizes."""
 _DOSED_FAMILIES = frozenset({"edible", "topical"})
 _MIN_NAMING_WORDS = 2
 
@@ -25,6 +27,7 @@ def find_doubts(evidence: Evidence) -> tuple[Reason, ...]:
         (evidence.has_contradiction, Reason("name and size disagree")),
         (evidence.is_pre_roll_unclear, Reason("pre-roll or not")),
         (evidence.is_infused_unclear, Reason("infused or not")),
+        (_is_line_doubtful(evidence), _named("an extra word", *evidence.line_words)),
         (_is_slip_doubtful(evidence), Reason("misspelled")),
         (_is_order_doubtful(evidence), Reason("same words, other order")),
         (evidence.strain_type == "other", Reason("other strain type")),
@@ -56,6 +59,13 @@ def _is_slip_doubtful(evidence: Evidence) -> bool:
     return has_slip and (is_far or not evidence.is_size_known)
 
 
+def _is_line_doubtful(evidence: Evidence) -> bool:
+    """A product line is left out where prices are near, or unknown and a size agrees."""
+    if evidence.price_ratio is None:
+        return bool(evidence.line_words) and not evidence.is_size_known
+    return bool(evidence.line_words) and evidence.price_ratio > _NEAR_PRICE
+
+
 def _is_order_doubtful(evidence: Evidence) -> bool:
     """Two words in another order are another strain: "Monster Cookies", "Cookie Monster"."""
     alignment = evidence.alignment
@@ -73,16 +83,18 @@ def _is_brand_doubtful(evidence: Evidence) -> bool:
 
 
 def _is_dose_doubtful(evidence: Evidence) -> bool:
-    """Return whether one dose or size is unstated, and no price suggests it."""
+    """Return whether one dose or size is unstated, and no price suggests that it is the other's."""
     if not evidence.is_size_of_one:
         return False
-    return evidence.price_ratio is None or evidence.price_ratio > _NEAR_PRICE
+    max_ratio = _SAME_PRICE if evidence.has_other_sizes else _NEAR_PRICE
+    return evidence.price_ratio is None or evidence.price_ratio > max_ratio
 
 
 def _is_type_doubtful(evidence: Evidence) -> bool:
-    """Food comes in a version of each type; without a size, one that states it may be another."""
+    """Food comes in a version of each type; without a size or one price, it may be another."""
     is_food = evidence.family in _DOSED_FAMILIES and evidence.strain_type == "one"
-    return is_food and not evidence.is_size_known
+    has_same_price = evidence.price_ratio is not None and evidence.price_ratio <= _SAME_PRICE
+    return is_food and not evidence.is_size_known and not has_same_price
 
 
 def _keys(evidence: Evidence) -> tuple[str, ...]:

@@ -1,14 +1,14 @@
 """Evidence for or against one product: the features that the model weighs."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from catalog.matching.alignment import Alignment, align
 from catalog.matching.brands import Brand, relate_brands
 from catalog.matching.candidates import STRAIN_FAMILIES, Profile, Range
-from catalog.matching.lexicon import Word, lexicon_words, strain_words
+from catalog.matching.lexicon import DISTINCTIVE_WORDS, Word, lexicon_words, strain_words
 from catalog.matching.quantities import (
     Agreement,
     Quantities,
@@ -23,12 +23,6 @@ from catalog.matching.vetoes import is_brand_named
 _MAX_POTENCY_DIFFERENCE = Decimal(5)
 _SAME_PRICE = 0.02
 _MAX_PRICE_RATIO = 1.5
-# Words that distinguish two products of one name: a lexicon word, a flavor or a number is one too.
-_DISTINCTIVE_WORDS = frozenset({
-    "light", "strong", "mild", "small", "large", "max", "ultra", "king", "slim", "premium",
-    "reserve", "limited", "original", "am", "pm", "extra", "strength", "double", "triple", "super",
-    "xl", "under", "over", "vegan", "free", "sugar", "medium", "hot", "half", "full",
-})  # fmt: skip
 # Forms that say nothing more than the category does.
 _NEUTRAL_FORMS = frozenset({
     "gummy", "chocolate", "bar", "flower", "drops", "cone", "oil", "cartridge", "hash", "cup",
@@ -44,6 +38,10 @@ class Evidence:
     """How two products compare, attribute by attribute."""
 
     alignment: Alignment
+    line_words: tuple[str, ...]
+    """Words of a product line that only one of the names has; left out of the alignment."""
+    has_other_sizes: bool
+    """Whether the brand is known to sell several sizes of a name of which one has no size."""
     brand: str
     """same, part, typo, initials, named or missing."""
     weight: Agreement
@@ -75,7 +73,7 @@ class Evidence:
             word.key
             for word in self.alignment.leftover
             if word.kind == "flavor"
-            or word.key in _DISTINCTIVE_WORDS
+            or word.key in DISTINCTIVE_WORDS
             or word.key in lexicon_words()
             or (self.family in STRAIN_FAMILIES and word.key in strain_words())
             or any(character.isdigit() for character in word.key)
@@ -95,10 +93,18 @@ class Evidence:
 def collect_evidence(left: Profile, right: Profile) -> Evidence:
     """Compare two products whatever speaks against them; symmetric."""
     one, other = left.candidate, right.candidate
-    alignment = _best_alignment(left, right)
+    known_lines = one.line_words | other.line_words
+    alignment, line_words = _without_line(_best_alignment(left, right), known_lines)
+    has_same_line = any(word.key in known_lines for word in alignment.common)
+    if has_same_line:
+        alignment = _without_words(alignment, {"infused"})
+    if {one.language, other.language} == {"en", "fr"}:
+        alignment = replace(alignment, is_same_order=True)  # an adjective stands behind its noun
     is_infused = ["infused" in _keys(profile) for profile in (left, right)]
     return Evidence(
         alignment=alignment,
+        line_words=line_words,
+        has_other_sizes=max(one.sizes_of_name, other.sizes_of_name) > 1,
         brand=_brand_relation(left, right),
         weight=compare_weights(left.quantities, right.quantities, left.family or right.family),
         dose=compare_doses(left.quantities, right.quantities),
@@ -108,13 +114,17 @@ def collect_evidence(left: Profile, right: Profile) -> Evidence:
         strain_type=_agreement(left.types, right.types),
         family=left.family or right.family,
         is_pre_roll_unclear=left.is_pre_roll is not right.is_pre_roll
-        and True in (left.is_pre_roll, right.is_pre_roll),
-        is_infused_unclear=left.family == "smoked" and is_infused[0] != is_infused[1],
+        and True in (left.is_pre_roll, right.is_pre_roll)
+        and not has_same_line,
+        is_infused_unclear=left.family == "smoked"
+        and is_infused[0] != is_infused[1]
+        and not has_same_line,
         is_ratio_of_one=_is_ratio_of_one(left, right),
         is_pack_of_one=_is_pack_of_one(left, right),
         extra_cannabinoids=tuple(sorted((left.cannabinoids ^ right.cannabinoids) - {"thc"})),
         extra_forms=_extra_forms(left, right),
-        has_contradiction=left.has_contradiction or right.has_contradiction,
+        has_contradiction=(left.has_contradiction or right.has_contradiction)
+        and left.quantities != right.quantities,
         has_other_thc=_has_other_potency(one.thc, other.thc),
         has_other_cbd=_has_other_potency(one.cbd, other.cbd),
         has_same_gtin=bool(one.gtin) and one.gtin == other.gtin,
@@ -143,6 +153,7 @@ def features(evidence: Evidence) -> Features:
         "distinctive words": min(len(evidence.distinctive_words), _MAX_COUNT),
         "extra forms": min(len(evidence.extra_forms), _MAX_COUNT),
         "disposable of one": float("disposable" in evidence.extra_forms),
+        "line of one": float(bool(evidence.line_words)),
         "flavors": min(flavors, _MAX_COUNT),
         "numbers": min(numbers, _MAX_COUNT),
         "misspelled": len(alignment.misspelled),
@@ -195,6 +206,27 @@ def _best_alignment(left: Profile, right: Profile) -> Alignment:
         tuple(word for word in words if word.kind != "form") for words in (best.left, best.right)
     )
     return replace(best, left=left_words, right=right_words)
+
+
+def _without_line(
+    alignment: Alignment, line_words: frozenset[str]
+) -> tuple[Alignment, tuple[str, ...]]:
+    """Leave out the words of a product line that one name alone has; two lines distinguish."""
+    left, right = (
+        tuple(word.key for word in words if word.key in line_words)
+        for words in (alignment.left, alignment.right)
+    )
+    if bool(left) == bool(right) or not alignment.matched:
+        return alignment, ()
+    return _without_words(alignment, line_words), left or right
+
+
+def _without_words(alignment: Alignment, keys: Collection[str]) -> Alignment:
+    return replace(
+        alignment,
+        left=tuple(word for word in alignment.left if word.key not in keys),
+        right=tuple(word for word in alignment.right if word.key not in keys),
+    )
 
 
 def _without(name: tuple[Word, ...], own: Brand, other: Brand) -> tuple[Word, ...]:

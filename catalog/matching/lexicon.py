@@ -25,6 +25,12 @@ _PLAIN = "aaaaaceeeeiiiiooooouuuuyn"
 _TRANSLATION = str.maketrans(
     _ACCENTED + "’‘`´–—−×\u00a0\u202f", _PLAIN + "'" * 4 + "-" * 3 + "x" + " " * 2
 )
+# Words that distinguish two products of one name: a lexicon word, a flavor or a number is one too.
+DISTINCTIVE_WORDS = frozenset({
+    "light", "strong", "mild", "small", "large", "max", "ultra", "king", "slim", "premium",
+    "reserve", "limited", "original", "am", "pm", "extra", "strength", "double", "triple", "super",
+    "xl", "under", "over", "vegan", "free", "sugar", "medium", "hot", "half", "full",
+})  # fmt: skip
 _TEA = re.compile(r"\bthés?\b", re.IGNORECASE)
 
 

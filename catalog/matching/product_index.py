@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import nsmallest
 
+from catalog.matching.assortment import Assortment, without_assortment
 from catalog.matching.bands import Match, rank_profiles
 from catalog.matching.blocking import KEYS_PER_PRODUCT, word_keys
 from catalog.matching.brands import BrandMentions, brand_block
@@ -36,7 +37,9 @@ class ProductIndex:
 
     def __init__(self, products: Iterable[MatchCandidate]) -> None:
         """Index products; merge_key: the id by which a match names its product."""
-        self._profiles = [build_profile(product) for product in products]
+        profiles = [build_profile(product) for product in products]
+        self._assortment = Assortment(profile.candidate for profile in profiles)
+        self._profiles = [self._assortment.describe_profile(profile) for profile in profiles]
         self._by_gtin: dict[str, list[int]] = defaultdict(list)
         self._by_word: dict[str, list[int]] = defaultdict(list)
         self._blocks: dict[str, dict[str, list[int]]] = {}
@@ -59,9 +62,10 @@ class ProductIndex:
         each other, all are "review". with_different: add the nearest of band "different" that no
         veto keeps apart, for a person who looks for the product.
         """
-        profile = build_profile(offer)
+        profile = self._assortment.describe_profile(build_profile(offer))
         nearest = [self._profiles[position] for position in self._nearest(profile)]
-        return rank_profiles(profile, nearest, with_different=with_different)[:limit]
+        matches = rank_profiles(profile, nearest, with_different=with_different)[:limit]
+        return [match._replace(product=without_assortment(match.product)) for match in matches]
 
     def best(
         self, offers: Iterable[MatchCandidate], *, limit: int = 5

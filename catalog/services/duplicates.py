@@ -21,6 +21,7 @@ from django.utils import timezone
 from catalog.matching import (
     ALGORITHM_VERSION,
     MAX_SHARED_WITHOUT_BRAND,
+    Assortment,
     BrandMentions,
     MatchCandidate,
     ProductComparison,
@@ -355,9 +356,12 @@ def _compare_with_blocks(
     products: Sequence[Product], context: _Context
 ) -> dict[tuple[str, str], ProductComparison]:
     """Return comparisons in bands "same" and "review" by both keys, the lesser key first."""
-    new = {product.merge_key: match_candidate(product, context.aliases) for product in products}
+    others = _products_to_compare(products, context)
+    assortment = Assortment(others)
+    described = {other.merge_key: assortment.describe(other) for other in others}
+    new = {product.merge_key: described[product.merge_key] for product in products}
     neighbors: dict[str, list[MatchCandidate]] = defaultdict(list)
-    for left, right in candidate_pairs(list(new.values()), _products_to_compare(products, context)):
+    for left, right in candidate_pairs(list(new.values()), list(described.values())):
         neighbors[left.merge_key].append(right)
         neighbors[right.merge_key].append(left)
     comparisons: dict[tuple[str, str], ProductComparison] = {}

@@ -3,12 +3,15 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
+from tempfile import TemporaryFile
 from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from catalog.matching import (
+    Assortment,
+    MatchCandidate,
     PairRejected,
     ProductComparison,
     compare_products,
@@ -25,8 +28,9 @@ class Command(BaseCommand):
     help = (
         'Read lines {"id", "a": {"name", "brand", "size", "category", "lang", "gtin"?, "price"?,'
         ' "strain_type"?}, "b": {…}} and print lines {"id", "band": "same|ask|different", "score",'
-        ' "reasons"}: score is the probability from 0 to 1 that both are one product. A line that'
-        ' is not a pair gives {"line", "id", "error"}, the others are compared. Exit code 2 when'
+        ' "reasons"}: score is the probability from 0 to 1 that both are one product. Product lines'
+        " and sizes of a brand are learned from all pairs of the file. A line that is not a pair"
+        ' gives {"line", "id", "error"}, the others are compared. Exit code 2 when'
         " the file cannot be read."
     )
     requires_system_checks = ()
@@ -44,6 +48,8 @@ class Command(BaseCommand):
         with ExitStack() as files:
             try:
                 lines = sys.stdin if file == "-" else files.enter_context(_open(file))
+                if not lines.seekable():
+                    lines = files.enter_context(_copy(lines))
                 written = files.enter_context(_open(output, "w")) if output else self.stdout
                 for result in _results(lines, language):
                     written.write(f"{json.dumps(result, ensure_ascii=False)}\n")
@@ -57,7 +63,26 @@ def _open(name: str, mode: str = "r") -> TextIO:
     return open(name, mode, encoding="utf-8-sig" if mode == "r" else "utf-8")  # type: ignore[return-value]
 
 
+@contextmanager
+def _copy(lines: TextIO) -> Iterator[TextIO]:
+    """Copy lines that can be read once only to a temporary file."""
+    with TemporaryFile("w+", encoding="utf-8") as copy:
+        copy.writelines(lines)
+        copy.seek(0)
+        yield copy
+
+
+def _products(lines: TextIO) -> Iterator[MatchCandidate]:
+    for line in lines:
+        with suppress(PairRejected):
+            _, *products = read_pair(line)
+            yield from products
+
+
 def _results(lines: TextIO, language: str) -> Iterator[dict[str, Any]]:
+    """Compare the pairs with what all products of the file say of their brands; read it twice."""
+    assortment = Assortment(_products(lines))
+    lines.seek(0)
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -66,7 +91,8 @@ def _results(lines: TextIO, language: str) -> Iterator[dict[str, Any]]:
         except PairRejected as rejection:
             yield {"line": number, "id": rejection.pair_id, "error": str(rejection)}
         else:
-            yield {"id": pair_id, **_shown(compare_products(left, right), language)}
+            comparison = compare_products(assortment.describe(left), assortment.describe(right))
+            yield {"id": pair_id, **_shown(comparison, language)}
 
 
 def _shown(comparison: ProductComparison, language: str) -> dict[str, Any]:

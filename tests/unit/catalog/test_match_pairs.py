@@ -37,6 +37,46 @@ def test_pairs_get_band_score_and_reasons(tmp_path: Path) -> None:
     assert _output(file, language="fr")[1]["reasons"] == ["autre dose"]
 
 
+def test_product_lines_are_learned_from_all_pairs_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.jsonl"
+    plain = {
+        "name": "Blue Dream 1g", "brand": "Cultivar Hills", "category": "vapes", "price": 30
+    }  # fmt: skip
+    pair = {"id": "1", "a": plain, "b": {**plain, "name": "Fresquita Blue Dream 1g"}}
+    others = [
+        {"id": name, "a": {**plain, "name": name}, "b": {**plain, "name": f"Fresquita {name}"}}
+        for name in ("Snoogans 1g", "Ice Wata 1g", "Apple Drip 1g")
+    ]
+    bands = []
+    for pairs in ([pair], [pair, *others]):
+        file.write_text("\n".join(map(json.dumps, pairs)), encoding="utf-8")
+        bands.append(_output(file)[0]["band"])
+
+    assert bands == ["ask", "same"]
+
+
+def test_product_lines_of_a_list_of_products_are_printed(tmp_path: Path) -> None:
+    file = tmp_path / "products.jsonl"
+    names = ("Fresquita Snoogans", "Fresquita Ice Wata", "Fresquita Apple Drip", "Ice Wata")
+    lines = [json.dumps({"name": name, "brand": "Cultivar Hills"}) for name in names]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    out = io.StringIO()
+
+    call_command("learn_product_lines", str(file), min_names=3, stdout=out)
+
+    assert out.getvalue() == "brand,words\nCultivar Hills,fresquita\n"
+
+
+def test_list_with_a_line_that_is_no_product_ends_with_code_2(tmp_path: Path) -> None:
+    file = tmp_path / "products.jsonl"
+    file.write_text('{"name": "x"}\n{"brand": "y"}\n', encoding="utf-8")
+
+    with pytest.raises(CommandError, match=r"line 2: product\.name: is missing") as caught:
+        call_command("learn_product_lines", str(file))
+
+    assert caught.value.returncode == 2
+
+
 @pytest.mark.parametrize(
     ("line", "error"),
     [

@@ -107,6 +107,21 @@ def test_person_who_looks_for_a_product_also_sees_the_nearest_different_ones() -
     assert {match.comparison.band for match in matches} == {"different"}
 
 
+def test_offer_of_a_product_line_matches_the_product_without_it() -> None:
+    lines = [
+        replace(BLUE_DREAM, merge_key=name, name=f"Cavi Cone {name} 1g", gtin=None)
+        for name in ("Snoogans", "Ice Wata", "Apple Drip")
+    ]
+    offer = replace(OFFER, name="Cavi Cone | Blue Dream | 1g")
+
+    bands = [
+        index.candidates(offer)[0].comparison.band
+        for index in (INDEX, ProductIndex([*PRODUCTS, *lines]))
+    ]
+
+    assert bands == ["review", "same"]
+
+
 def test_batch_reads_offers_one_at_a_time_and_keeps_their_order() -> None:
     read: list[str] = []
 

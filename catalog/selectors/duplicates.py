@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from django.db import connection
 from django.db.models import BooleanField, Q, QuerySet
@@ -99,7 +100,7 @@ def products_to_compare(
     return Product.objects.current().defer("search_document").filter(condition).order_by("pk")
 
 
-def _products_with(query: str) -> QuerySet[Product]:
+def _products_with(query: str) -> QuerySet[Product, Any]:
     """Return the ids of the current products whose search documents match."""
     matches = RawSQL("search_document @@ %s::tsquery", [query], output_field=BooleanField())
     return Product.objects.current().filter(matches).values("pk")

@@ -9,8 +9,10 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property, partial
 from typing import Any
+from uuid import uuid4
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.serializers.json import DjangoJSONEncoder
@@ -56,6 +58,7 @@ from mlops.models import Operation
 
 BATCH_SIZE = 1_000
 Verdict = MatchDecision.Verdict
+_COMPARISON_FIELDS = ("score", "reasons", "algorithm")
 Kind = Operation.Kind
 
 
@@ -185,9 +188,11 @@ def merge_pair(
 
     survivor: the product of the two that stands for both; None: see `default_survivor`.
     """
-    decision = _save_decision(
-        left.merge_key, right.merge_key, ProductComparison(100, "same", ("merged by staff",))
-    )
+    left_key, right_key = sorted((left.merge_key, right.merge_key))
+    decision = MatchDecision.objects.filter(left_key=left_key, right_key=right_key).first()
+    decision = decision or _new_decision(left_key, right_key)
+    _set_comparison(decision, ProductComparison(100, "same", ("merged by staff",)))
+    decision.save()
     apply_verdict(decision=decision, verdict=Verdict.SAME, by=by, survivor=survivor)
     return decision
 
@@ -257,14 +262,28 @@ def _revise_automatic_merges(aliases_of_brands: Mapping[str, str]) -> None:
         lock_products(cursor)
         aliases = list(_outdated_aliases())
         keys = {key for alias in aliases for key in _decision_keys(alias.decision)}
-        candidates = {
-            product.merge_key: match_candidate(product, aliases_of_brands)
-            for product in build_unmerged_products(cursor, sorted(keys))
-        }
+        unmerged = build_unmerged_products(cursor, sorted(keys))
+        described = _describe(
+            [match_candidate(product, aliases_of_brands) for product in unmerged],
+            aliases_of_brands,
+        )
         for alias in aliases:
-            left, right = map(candidates.get, _decision_keys(alias.decision))
+            left, right = map(described.get, _decision_keys(alias.decision))
             if left and right:
                 _revise_merge(alias, compare_products(left, right))
+
+
+def _describe(
+    candidates: Sequence[MatchCandidate], aliases: Mapping[str, str]
+) -> dict[str, MatchCandidate]:
+    """Return products by merge key, with what the current products of their brands say of them."""
+    blocks = {brand_block(candidate.brand) for candidate in candidates} - {""}
+    others = products_to_compare(
+        blocks=blocks, gtins=(), brand_forms=(), words=(), words_without_brand=()
+    )
+    known = [match_candidate(product, aliases) for product in others] if blocks else []
+    assortment = Assortment([*known, *candidates])
+    return {candidate.merge_key: assortment.describe(candidate) for candidate in candidates}
 
 
 def _outdated_aliases() -> QuerySet[ProductAlias]:
@@ -317,24 +336,45 @@ def _match_batch(size: int, result: MatchingResult, context: _Context) -> int:
     existing = _existing_decisions(comparisons)
     kept_apart = _kept_apart_pairs(comparisons)
     merged_keys: set[str] = set()
+    outdated_survivors: set[str] = set()
     for_review: list[MatchDecision] = []
     for pair, comparison in sorted(comparisons.items(), key=lambda item: (item[1].order, item[0])):
-        decision = existing.get(pair)
-        is_decided = decision is not None and decision.verdict != Verdict.OPEN
+        decision = existing.get(pair) or _new_decision(*pair)
         # A product merged in this batch is represented by its survivor, compared as well.
-        if merged_keys.intersection(pair) or pair in kept_apart or is_decided:
+        if merged_keys.intersection(pair) or pair in kept_apart or decision.verdict != Verdict.OPEN:
             continue
-        new_decision = _save_decision(*pair, comparison)
+        _set_comparison(decision, comparison)
         if comparison.band == "same":
-            merged_keys.add(_merge_pair(new_decision))
-            _record_verdict(new_decision, Verdict.SAME, None)
+            if outdated_survivors.intersection(pair):
+                _merge_fields(outdated_survivors)
+            _record_verdict(decision, Verdict.SAME, None)
+            loser_key, survivor_key = _join_pair(decision)
+            merged_keys.add(loser_key)
+            outdated_survivors.add(survivor_key)
             result.merged += 1
         else:
-            for_review.append(new_decision)
-            result.for_review += decision is None
+            for_review.append(decision)
+    _merge_fields(outdated_survivors)
+    result.for_review += _save_reviews(for_review)
     changed_keys = merged_keys.union(product.merge_key for product in products)
     _delete_obsolete_reviews(changed_keys, for_review, merged_keys)
     return len(products)
+
+
+def _merge_fields(product_keys: set[str]) -> None:
+    """Merge the listings of survivors together, which saves most queries; empty the set."""
+    with connection.cursor() as cursor:
+        merge_products(cursor, sorted(product_keys))
+    product_keys.clear()
+
+
+def _save_reviews(decisions: Sequence[MatchDecision]) -> int:
+    """Save open decisions; return the number of new ones."""
+    new = [decision for decision in decisions if decision._state.adding]
+    known = [decision for decision in decisions if not decision._state.adding]
+    MatchDecision.objects.bulk_update(known, _COMPARISON_FIELDS, batch_size=BATCH_SIZE)
+    MatchDecision.objects.bulk_create(new, batch_size=BATCH_SIZE)
+    return len(new)
 
 
 def _delete_obsolete_reviews(
@@ -448,18 +488,15 @@ def _kept_apart_pairs(pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     return {(min(pair), max(pair)) for pair in decided_pairs}
 
 
-def _save_decision(left: str, right: str, comparison: ProductComparison) -> MatchDecision:
-    left, right = sorted((left, right))
-    decision, _ = MatchDecision.objects.update_or_create(
-        left_key=left,
-        right_key=right,
-        defaults={
-            "score": comparison.score,
-            "reasons": list(comparison.reasons),
-            "algorithm": ALGORITHM_VERSION,
-        },
-    )
-    return decision
+def _new_decision(left_key: str, right_key: str) -> MatchDecision:
+    # The id is made here, since those of rows created in bulk are not read back.
+    return MatchDecision(id=uuid4(), left_key=left_key, right_key=right_key)
+
+
+def _set_comparison(decision: MatchDecision, comparison: ProductComparison) -> None:
+    decision.score = Decimal(comparison.score)
+    decision.reasons = list(comparison.reasons)
+    decision.algorithm = ALGORITHM_VERSION
 
 
 def _record_verdict(decision: MatchDecision, verdict: str, by: AbstractBaseUser | None) -> None:
@@ -471,10 +508,17 @@ def _record_verdict(decision: MatchDecision, verdict: str, by: AbstractBaseUser 
 
 def _merge_pair(decision: MatchDecision, survivor_key: str = "") -> str:
     """
-    Merge the two products; return the merge key of the loser.
+    Merge the two products with their fields; return the merge key of the loser.
 
     survivor_key: merge key of the survivor; empty: the default one.
     """
+    loser_key, survivor_key = _join_pair(decision, survivor_key)
+    _merge_fields({survivor_key})
+    return loser_key
+
+
+def _join_pair(decision: MatchDecision, survivor_key: str = "") -> tuple[str, str]:
+    """Merge the two products without their fields; return the keys of loser and survivor."""
     products = _lock_by_key(_decision_keys(decision))
     if len(products) < 2:
         raise MergeRefused("One of the two products no longer exists.")
@@ -498,15 +542,16 @@ def _merge_pair(decision: MatchDecision, survivor_key: str = "") -> str:
     ProductAlias.objects.create(
         merge_key=loser.merge_key, product_key=survivor.merge_key, decision=decision, before=before
     )
-    ProductAlias.objects.filter(merge_key__in=moved).update(product_key=survivor.merge_key)
-    Product.objects.filter(merged_into=loser).update(merged_into=survivor)
+    if moved:
+        ProductAlias.objects.filter(merge_key__in=moved).update(product_key=survivor.merge_key)
+        Product.objects.filter(merged_into=loser).update(merged_into=survivor)
     Product.objects.filter(pk=loser.pk).update(merged_into=survivor, updated_at=timezone.now())
     with connection.cursor() as cursor:
         copy_locks(cursor, loser=loser, survivor=survivor)
-        merge_products(cursor, [survivor.merge_key])
-    copy_stock = partial(copy_stock_counts, loser=loser.pk, survivor=survivor.pk, stores=stores)
-    transaction.on_commit(copy_stock, robust=True)
-    return loser.merge_key
+    if stores:
+        copy_stock = partial(copy_stock_counts, loser=loser.pk, survivor=survivor.pk, stores=stores)
+        transaction.on_commit(copy_stock, robust=True)
+    return loser.merge_key, survivor.merge_key
 
 
 def _unmerge_alias(alias: ProductAlias) -> None:

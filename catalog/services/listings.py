@@ -256,9 +256,9 @@ def _separate_contested(cursor: CursorWrapper, changes: ListingChanges) -> Listi
     )
 
 
-def _with_merge_key(row: Row, merge_keys: Mapping[tuple[str, ...], str]) -> Row:
-    key = tuple(row[index] for index in _KEY_INDEXES)
-    merge_key = merge_keys.get(key, row[_MERGE_KEY_INDEX])
+def _with_merge_key(row: Row, merge_keys: Mapping[tuple[str, str, str], str]) -> Row:
+    source, external_id, language = (row[index] for index in _KEY_INDEXES)
+    merge_key = merge_keys.get((source, external_id, language), row[_MERGE_KEY_INDEX])
     return (*row[:_MERGE_KEY_INDEX], merge_key, *row[_MERGE_KEY_INDEX + 1 :])
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.forms.models import model_to_dict
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from catalog.ingest.records import CleanListing, Potency
@@ -623,3 +625,42 @@ def test_product_under_a_distributor_meets_the_product_of_the_brand_it_mentions(
         match_products()
 
     assert MatchDecision.objects.count() == 1
+
+
+def _duplicates(*names: str) -> None:
+    for name in names:
+        _save(_listing("ocs", f"o {name}", name=name), _listing("aglc", f"a {name}", name=name))
+
+
+def test_matching_needs_few_queries_for_each_merged_pair() -> None:
+    _duplicates("Alpha Kush", "Beta Haze")
+    with CaptureQueriesContext(connection) as few:
+        assert match_products().merged == 2
+    _duplicates("Gamma Mint", "Delta Pie", "Epsilon Cake", "Zeta Punch")
+    with CaptureQueriesContext(connection) as many:
+        assert match_products().merged == 4
+
+    assert len(many) - len(few) <= 2 * 7
+
+
+def test_fields_of_three_duplicates_are_all_merged() -> None:
+    _save(_listing("ocs", "1", gtin=GTIN, merge_key=f"gtin:{GTIN}"))
+    _save(_listing("aglc", "2", lineage=("Bubba Kush",)), _listing("sqdc", "3", strain="Pink Kush"))
+
+    assert match_products().merged == 2
+
+    product = Product.objects.current().get()
+    assert (product.lineage, product.strain) == (["Bubba Kush"], "Pink Kush")
+
+
+def test_merge_by_a_product_line_survives_a_change_of_a_listing() -> None:
+    lines = ("Snoogans", "Ice Wata", "Apple Drip")
+    _save(*(_listing("ocs", name, name=f"Fresquita {name}") for name in lines))
+    _save(_listing("aglc", "2", name="Snoogans"))
+    assert match_products().merged == 1
+    alias = ProductAlias.objects.get()
+
+    _save(_listing("aglc", "2", name="Snoogans", lineage=("Bubba Kush",)))
+    match_products()
+
+    assert ProductAlias.objects.get().pk == alias.pk

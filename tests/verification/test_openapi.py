@@ -408,6 +408,27 @@ def test_a_page_is_described_in_one_way(document: dict[str, Any]) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("post", "/api/v1/events/"),
+        ("get", "/api/v1/recommendations/"),
+        ("get", "/api/v1/recommendations/{customer_id}/"),
+        ("post", "/api/v1/recommendations/feedback/"),
+    ],
+)
+def test_t41_bodies_and_responses_are_described(
+    document: dict[str, Any], method: str, path: str
+) -> None:
+    definition = document["paths"][path][method]
+    described = [definition["responses"]["200"]]
+    if method == "post":
+        described.append(definition["requestBody"])
+
+    for part in described:
+        assert _resolve(document, part["content"]["application/json"]["schema"])["properties"]
+
+
 def test_t41_the_data_of_each_event_type_is_described(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     mapping = schemas["Event"]["discriminator"]["mapping"]

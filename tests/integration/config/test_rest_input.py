@@ -20,7 +20,7 @@ from config.chunked_bodies import ChunkedBodies
 from customers.models import Interaction
 from tests.factories.catalog import ProductFactory
 from tests.factories.config import create_api_client, create_api_key
-from tests.factories.customers import CustomerFactory
+from tests.factories.customers import CustomerFactory, PurchaseFactory
 from tests.factories.mlops import event_payload
 
 pytestmark = pytest.mark.django_db
@@ -51,15 +51,18 @@ def _read_pages(client: APIClient, url: str, limit: int, relation: str = "next")
     pytest.fail("the list does not end")
 
 
-def test_t9_products_of_one_moment_are_on_one_page_each(client: APIClient) -> None:
+@pytest.mark.parametrize(("count", "limit"), [(1500, 100), (120, 7), (30, 30)])
+def test_t9_products_of_one_moment_are_on_one_page_each(
+    client: APIClient, count: int, limit: int
+) -> None:
     Product.objects.bulk_create(
-        Product(id=uuid4(), name=f"P {number}", merge_key=f"t9:{number}") for number in range(1500)
+        Product(id=uuid4(), name=f"P {number}", merge_key=f"t9:{number}") for number in range(count)
     )
 
-    pages = _read_pages(client, PRODUCTS, 100)
+    pages = _read_pages(client, PRODUCTS, limit)
 
-    assert [len(page) for page in pages] == [100] * 15
-    assert len({pk for page in pages for pk in page}) == 1500
+    assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
+    assert len({pk for page in pages for pk in page}) == count == sum(map(len, pages))
 
 
 @pytest.mark.parametrize("limit", [7, 100])
@@ -76,6 +79,25 @@ def test_t40_views_of_one_moment_are_on_one_page_each(client: APIClient, limit: 
     pages = _read_pages(client, f"/api/v1/customers/{customer.pk}/interactions/", limit)
 
     assert len({pk for page in pages for pk in page}) == count == sum(map(len, pages))
+
+
+def test_t40_purchases_of_one_moment_are_on_one_page_each(client: APIClient) -> None:
+    customer = CustomerFactory.create(consents=("history",))
+    product = ProductFactory.create()
+    at = timezone.now()
+    PurchaseFactory.create_batch(30, customer=customer, product=product, purchased_at=at)
+    url = f"/api/v1/customers/{customer.pk}/purchases/"
+    seen: list[str] = []
+    cursor = ""
+    while len(seen) <= 30:
+        params: dict[str, Any] = {"limit": 7} | ({"cursor": cursor} if cursor else {})
+        body = client.get(url, params).json()
+        seen += [row["order_id"] for row in body["results"]]
+        cursor = body["next_cursor"]
+        if not cursor:
+            break
+
+    assert len(seen) == len(set(seen)) == 30
 
 
 def test_t9_pages_are_the_same_backward(client: APIClient) -> None:
@@ -182,6 +204,21 @@ def test_t42_an_error_in_a_nested_value_names_its_path(
     assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
+@pytest.mark.parametrize(
+    ("values", "field"), [(["x", 50], "price_range.0"), ([20, -1], "price_range.1")]
+)
+def test_t42_an_error_in_a_range_names_its_end(
+    client: APIClient, values: list[Any], field: str
+) -> None:
+    url = f"/api/v1/customers/{CustomerFactory.create().pk}/"
+    etag = client.get(url)["ETag"]
+
+    response = client.patch(url, {"price_range": values}, format="json", headers={"if-match": etag})
+
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
 def _call_chunked(body: bytes, secret: str) -> tuple[str, dict[str, Any]]:
     """Send a body without a length through the WSGI application, as gunicorn passes it on."""
     application = ChunkedBodies(WSGIHandler(), max_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
@@ -212,6 +249,15 @@ def test_t43_a_chunked_body_is_read() -> None:
 
     assert status.startswith("200")
     assert answer["accepted"] == 1
+
+
+@pytest.mark.django_db(transaction=True)  # the application closes its connections
+@pytest.mark.parametrize("body", [b"", b'{"events": ['])
+def test_t43_a_chunked_body_that_is_empty_or_cut_off_is_refused(body: bytes) -> None:
+    status, answer = _call_chunked(body, create_api_key())
+
+    assert status.startswith("400")
+    assert answer["type"]
 
 
 @pytest.mark.django_db(transaction=True)  # the application closes its connections

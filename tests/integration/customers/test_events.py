@@ -243,28 +243,39 @@ def test_t11_nothing_is_linked_once_a_withdrawal_has_answered(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_t11_a_writer_that_waits_for_a_withdrawal_sees_it() -> None:
+@pytest.mark.parametrize(
+    ("purpose", "record"),
+    [
+        ("history", _record_purchase),
+        ("history", _record_view),
+        ("history", _recommend),
+        ("chat", _open_chat),
+    ],
+)
+def test_t11_a_writer_that_waits_for_a_withdrawal_sees_it(
+    purpose: str, record: Callable[[CustomerProfile], None]
+) -> None:
     """The writer starts before the withdrawal commits, and is blocked by its lock."""
     ProductFactory.create(sku="SKU-1")
-    customer = CustomerFactory.create(consents=("history",))
+    customer = CustomerFactory.create(consents=("history", "chat"))
     is_withdrawn, may_commit = threading.Event(), threading.Event()
 
     def withdraw_slowly() -> None:
         with transaction.atomic():
-            consents.withdraw_consent(customer=customer, purpose="history", by="user:test")
+            consents.withdraw_consent(customer=customer, purpose=purpose, by="user:test")
             is_withdrawn.set()
             may_commit.wait(30)
 
     with ThreadPoolExecutor(2) as pool:
         withdrawal = pool.submit(_in_thread, withdraw_slowly)
         is_withdrawn.wait(30)
-        writer = pool.submit(_in_thread, lambda: _record_purchase(customer))
+        writer = pool.submit(_in_thread, lambda: record(customer))
         _wait_for_blocked_backend()
         may_commit.set()
         withdrawal.result(timeout=30)
         writer.result(timeout=30)
 
-    assert Purchase.objects.get().customer is None
+    assert _linked_rows(customer) == 0
 
 
 def _wait_for_blocked_backend() -> None:

@@ -160,10 +160,13 @@ def test_an_event_in_another_notation_is_a_duplicate(client: APIClient, occurred
     assert result["status"] == "duplicate"
 
 
-def test_t49_an_event_of_our_own_price_is_ignored_with_a_reason(client: APIClient) -> None:
+@pytest.mark.parametrize("price", ["31.00", "0.00", None])
+def test_t49_an_event_of_our_own_price_is_ignored_with_a_reason(
+    client: APIClient, price: str | None
+) -> None:
     client = create_api_client(scopes=(*ALL_SCOPES, "events:admin"))
     product = ProductFactory.create(sku="SKU-own")
-    event = event_payload("price", {"product_id": str(product.pk), "price": "31.00"})
+    event = event_payload("price", {"product_id": str(product.pk), "price": price})
 
     body = _send(client, event).json()
 

@@ -38,32 +38,46 @@ def beside(number: str, inserted: str, *, is_before: bool) -> str:
     return inserted + number if is_before else number + inserted
 
 
-@given(_PERCENT, _INSERTED, st.booleans())
-@example(Decimal("8.0"), "l", True)
-@example(Decimal("20.0"), "/", False)
-@example(Decimal("18.0"), "e", False)
+_WRITTEN_PERCENT = st.one_of(st.integers(1, 99).map(str), _PERCENT.map(str))
+_PERCENT_TEMPLATES = st.sampled_from(["{}%", "{} %", "{}", "THC {}%", "THC: {} % | CBD: 1 %"])
+
+
+def states(cleaned: CleanedString, percent: str) -> bool:
+    """Return whether one percentage was read, doubted at most for its missing unit."""
+    doubts = set(cleaned.flags) - {"unit_assumed"}
+    result = cleaned.result
+    return bool(result) and not doubts and result["min"] == result["max"] == float(percent)
+
+
+@given(_WRITTEN_PERCENT, _INSERTED, st.booleans(), _PERCENT_TEMPLATES)
+@example("8", "l", True, "{}%")
+@example("1", ".", True, "{}%")
+@example("24.0", "-", True, "THC: {} % | CBD: 1 %")
 def test_character_beside_a_percentage_never_makes_another_value(
-    percent: Decimal, inserted: str, is_before: bool
+    percent: str, inserted: str, is_before: bool, template: str
 ) -> None:
-    raw = f"{beside(str(percent), inserted, is_before=is_before)} %"
+    cleaned = read("thc", template.format(beside(percent, inserted, is_before=is_before)))
 
-    cleaned = read("thc", raw)
-
-    expected = float(percent)
-    assert not is_confident(cleaned) or cleaned.result["min"] == cleaned.result["max"] == expected
+    doubts = set(cleaned.flags) - {"unit_assumed"}
+    assert cleaned.result is None or doubts or states(cleaned, percent)
 
 
-@given(_PERCENT, _INSERTED, st.booleans())
-@example(Decimal("24.0"), "-", True)
-def test_character_beside_a_labeled_percentage_never_makes_another_value(
-    percent: Decimal, inserted: str, is_before: bool
+@given(
+    st.integers(1, 99).map(str),
+    st.integers(1, 99).map(str),
+    st.sampled_from(sorted(set(_LETTERS + _SIGNS + _SEPARATORS) - set(".,"))),
+    st.sampled_from(["{}%", "{} %", "{}"]),
+)
+@example("20", "1", "/", "{}")
+@example("1", "2", "#", "{}%")
+def test_character_between_two_numbers_never_leaves_one_of_them(
+    first: str, second: str, inserted: str, template: str
 ) -> None:
-    raw = f"THC: {beside(str(percent), inserted, is_before=is_before)} % | CBD: 1 %"
+    cleaned = read("thc", template.format(first + inserted + second))
 
-    cleaned = read("thc", raw)
-
-    expected = float(percent)
-    assert not is_confident(cleaned) or cleaned.result["min"] == cleaned.result["max"] == expected
+    is_range = cleaned.result is not None and cleaned.result["min"] != cleaned.result["max"]
+    is_one_number = int(first) == int(second)
+    assert is_range or is_one_number or not (states(cleaned, first) or states(cleaned, second))
 
 
 @given(_MILLIGRAMS, _INSERTED, st.booleans())

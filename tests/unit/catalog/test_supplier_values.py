@@ -547,23 +547,23 @@ def test_t35_number_of_pieces_that_cannot_be_read_is_flagged(pieces: str) -> Non
     ids=["digits", "labels", "commas", "brackets"],
 )
 def test_t50_megabyte_cell_is_refused_at_once(kind: str, text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
 
     cleaned = read(kind, text, FLOWER)
 
     assert cleaned.refused
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 0.05
 
 
 @pytest.mark.parametrize("part", ["1", "THC ", "1,", "[", "1 ", "1-", "x3 ", "& ", "1 mg/"])
 def test_t50_longest_text_is_read_at_once(part: str) -> None:
     text = (part * 400)[:400]
-    started = time.perf_counter()
+    started = time.process_time()
 
     for kind in ("thc", "cbd", "weight", "strain_type", "name"):
         read(kind, text, FLOWER)
 
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(
@@ -572,12 +572,12 @@ def test_t50_longest_text_is_read_at_once(part: str) -> None:
     ids=["digits", "commas", "words"],
 )
 def test_t50_megabyte_of_a_price_or_stock_is_refused_at_once(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
 
     listing = clean(price=text, stock=text, unit_count=text)
 
     assert listing.flags == ("unit_count_unread", "in_stock_unread", "price_unread")
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 0.05
 
 
 @pytest.mark.parametrize(

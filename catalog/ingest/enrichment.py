@@ -5,6 +5,7 @@ An uncertain strain is left open: no strain is better than a wrong one.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from catalog.effects import predict_effects
 from catalog.ingest.records import CleanListing
@@ -32,16 +33,18 @@ def enrich_listing(listing: CleanListing) -> CleanListing:
     effects_source = "reported" if effects else None
     if strain and not effects and (effects := predict_effects(strain)):
         effects_source = "model"
-    return replace(
-        listing,
-        terpenes=terpenes,
-        terpene_source=terpene_source,
-        strain=strain.name if strain else None,
-        strain_match=match.method if match else None,
-        lineage=strain.parents if strain else (),
-        effects=effects,
-        effects_source=effects_source,
-    )
+    facts: dict[str, Any] = {
+        "terpenes": terpenes,
+        "terpene_source": terpene_source,
+        "strain": strain.name if strain else None,
+        "strain_match": match.method if match else None,
+        "lineage": strain.parents if strain else (),
+        "effects": effects,
+        "effects_source": effects_source,
+    }
+    # Copying a listing of 40 fields takes longer than comparing seven; most have no strain.
+    changes = {name: value for name, value in facts.items() if getattr(listing, name) != value}
+    return replace(listing, **changes) if changes else listing
 
 
 def find_strain(listing: CleanListing) -> StrainMatch | None:

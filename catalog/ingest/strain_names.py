@@ -62,6 +62,7 @@ _LEADING_NOISE_WORDS = frozenset({
     "organic", "biologique", "bio", "indoor", "outdoor", "milled", "premilled", "full", "spectrum",
     "the",
 })  # fmt: skip
+_WORD_SEPARATORS = re.compile(r"[\s/#]+")
 _SEGMENTS = re.compile(r"\s+[-–—]+\s+|\s*[|:]\s*|\s+-|-\s+")
 _PARTS = re.compile(r"\s+[-–—]+\s+|\s*[|:()\[\]]\s*|\s+/\s+|\s+-|-\s+")
 # Letters often interchanged in names: "Animal Mintz", "Mickey Cush".
@@ -143,7 +144,10 @@ class StrainNames:
 
     def _match_part(self, name: str, brand: str) -> StrainMatch | None:
         """Match the one part that is a strain's name: "Phyto | Fire OG", "Rally (Fire OG)"."""
-        parts = [_candidate_words(part, brand) for part in _PARTS.split(name)]
+        texts = _PARTS.split(name)
+        if len(texts) == 1:
+            return None  # the whole name, which is no strain's
+        parts = [_candidate_words(text, brand) for text in texts]
         # A part of one word may be a flavor, a farm or a mood.
         matches = [
             match
@@ -202,7 +206,7 @@ def _candidate_words(name: str, brand: str) -> list[str]:
     words: list[str] = []
     for segment in _SEGMENTS.split(_PACK.sub(" ", name)):
         segment_words = [
-            word for part in re.split(r"[\s/#]+", segment) for word in plain_words(part)
+            word for part in _WORD_SEPARATORS.split(segment) for word in plain_words(part)
         ]
         if not all(word in brand_words or word in _NOISE_WORDS for word in segment_words):
             words += segment_words

@@ -127,14 +127,14 @@ SEARCH_WORDS = {
     "blend": "blend mélange",
 }
 
-_ACCENTED, _PLAIN = "àâäçéèêëîïôöùûüÿñ-", "aaaceeeeiioouuuyn "
+_WITHOUT_ACCENTS = str.maketrans("àâäçéèêëîïôöùûüÿñ-", "aaaceeeeiioouuuyn ")
 
 
 def plain_words(text: str) -> list[str]:
     """Return lower-case words of letters and digits without accents; unique, in order."""
-    spaced = text.lower().translate(str.maketrans(_ACCENTED, _PLAIN))
-    words = ("".join(c for c in word if c.isalnum()) for word in spaced.split())
-    return list(dict.fromkeys(word for word in words if word))
+    words = text.lower().translate(_WITHOUT_ACCENTS).split()
+    plain = [word if word.isalnum() else "".join(filter(str.isalnum, word)) for word in words]
+    return list(dict.fromkeys(filter(None, plain)))
 
 
 _FORMS = {

@@ -94,6 +94,8 @@ class ListSource(ABC, Generic[RecordT]):
     def read_row(self, row: SheetRow) -> RecordT:
         """Return the record of a row with the flags and the defect of the row."""
         record = self.record(row.values)
+        if not (row.defect or row.flags):
+            return record
         return replace(
             record, defect=row.defect or record.defect, flags=(*record.flags, *row.flags)
         )

@@ -6,15 +6,19 @@ Only new and changed rows are written.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
+from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from catalog.ingest.records import CleanListing, Potency
+from catalog.ingest.records import CleanListing
+from catalog.models import SupplierListing
 from catalog.services.contested_gtins import find_separate_keys
 from catalog.services.merging import merge_products
 from catalog.services.reused_identifiers import find_reused_listings, supersede_former_listings
@@ -68,6 +72,7 @@ COLUMNS = (
     "content_hash",
 )
 _KEY_INDEXES = [COLUMNS.index(name) for name in ("source", "external_id", "language")]
+_row_key = itemgetter(*_KEY_INDEXES)
 _MERGE_KEY_INDEX = COLUMNS.index("merge_key")
 _HASH_INDEX = COLUMNS.index("content_hash")
 _COLUMN_LIST = ", ".join(COLUMNS)
@@ -76,6 +81,7 @@ SELECT source, external_id, language, content_hash FROM supplier_listings
 WHERE source = %s AND external_id = ANY(%s)
 """
 _COPY_NEW = f"COPY supplier_listings ({_COLUMN_LIST}, run_id, bundle) FROM STDIN"
+_ORIGIN_TYPES = ("uuid", "varchar")
 _CREATE_STAGING = f"""
 CREATE TEMP TABLE staged_listings ON COMMIT DROP AS
 SELECT {_COLUMN_LIST} FROM supplier_listings WITH NO DATA
@@ -156,6 +162,12 @@ FROM supplier_listings WHERE source = %s AND gone_at IS NULL
 _HIDDEN_COLUMNS = {"source", "external_id", "language", "content_hash", "merge_key"}
 # Another spelling of the same category and size is no change.
 _UNHASHED_COLUMNS = {"raw_category", "raw_size"}
+_HASHED_COLUMNS = sorted({*COLUMNS} - _UNHASHED_COLUMNS - {"content_hash"})
+_encode_content = json.JSONEncoder(default=str).encode
+_LISTING_FIELDS = tuple(f.name for f in fields(CleanListing) if f.name in COLUMNS)
+_listing_values = attrgetter(*_LISTING_FIELDS)
+_LIST_FIELDS = ("lots", "measures", "terpenes", "lineage", "effects", "flags", "doubts")
+_POTENCY_PARTS = ("low", "high", "unit")
 Row = tuple[Any, ...]
 """The values of COLUMNS, in order."""
 
@@ -223,7 +235,7 @@ def find_changes(cursor: CursorWrapper, rows: Sequence[Row]) -> ListingChanges:
     """
     by_key: dict[tuple[str, ...], Row] = {}
     for row in rows:
-        key = tuple(row[index] for index in _KEY_INDEXES)
+        key = _row_key(row)
         if key not in by_key or row[_HASH_INDEX] < by_key[key][_HASH_INDEX]:
             by_key[key] = row
     existing: dict[tuple[str, ...], str] = {}
@@ -273,6 +285,7 @@ def write_changes(
     origin = (run.pk if run else None, bundle)
     if changes.new:
         with cursor.copy(_COPY_NEW) as copy:
+            copy.set_types([*_copy_types(), *_ORIGIN_TYPES])
             for row in changes.new:
                 copy.write_row((*row, *origin))
     if not changes.changed:
@@ -280,12 +293,20 @@ def write_changes(
     cursor.execute("DROP TABLE IF EXISTS staged_listings")
     cursor.execute(_CREATE_STAGING)
     with cursor.copy(_COPY_STAGING) as copy:
+        copy.set_types(_copy_types())
         for row in changes.changed:
             copy.write_row(row)
     reused = find_reused_listings(cursor)
     parameters = {"run": origin[0], "bundle": bundle, "reused": [row.listing_id for row in reused]}
     cursor.execute(_UPDATE, parameters)
     return {row.merge_key: row.source for row in reused if row.merge_key}
+
+
+@cache
+def _copy_types() -> list[str]:
+    """Return the PostgreSQL types of COLUMNS; without them COPY looks at each value for its own."""
+    declared = (SupplierListing._meta.get_field(name).db_type(connection) for name in COLUMNS)
+    return [re.sub(r"\(.*?\)", "", str(name)) for name in declared]
 
 
 def source_checksum(source: str) -> str:
@@ -297,17 +318,15 @@ def source_checksum(source: str) -> str:
 
 def listing_row(listing: CleanListing) -> Row:
     """Return the values of COLUMNS; the last is a SHA-256 over what was read."""
-    values = {
-        **{name: getattr(listing, name) for name in COLUMNS if hasattr(listing, name)},
-        **_potency_columns("thc", listing.thc),
-        **_potency_columns("cbd", listing.cbd),
-    }
-    for name in ("lots", "measures", "terpenes", "lineage", "effects", "flags", "doubts"):
+    values = dict(zip(_LISTING_FIELDS, _listing_values(listing), strict=True))
+    for name in _LIST_FIELDS:
         values[name] = list(values[name])
-    hashed = {name: value for name, value in values.items() if name not in _UNHASHED_COLUMNS}
-    content = json.dumps(hashed, sort_keys=True, default=str)
+    for cannabinoid, potency in (("thc", listing.thc), ("cbd", listing.cbd)):
+        for part in _POTENCY_PARTS:
+            values[f"{cannabinoid}_{part}"] = getattr(potency, part) if potency else None
+    content = _encode_content({name: values[name] for name in _HASHED_COLUMNS})
     values["content_hash"] = hashlib.sha256(content.encode()).hexdigest()
-    return tuple(values[name] for name in COLUMNS)
+    return tuple([values[name] for name in COLUMNS])
 
 
 def _format_value(value: Any) -> str:
@@ -316,11 +335,3 @@ def _format_value(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(value)
     return "" if value is None else str(value)
-
-
-def _potency_columns(cannabinoid: str, potency: Potency | None) -> dict[str, Any]:
-    return {
-        f"{cannabinoid}_low": potency.low if potency else None,
-        f"{cannabinoid}_high": potency.high if potency else None,
-        f"{cannabinoid}_unit": potency.unit if potency else None,
-    }

@@ -1,3 +1,8 @@
 """Console pages of competitors."""
 
-from competitors.admin import competitors, guards, offers  # noqa: F401  # registers pages
+from competitors.admin import (  # noqa: F401  # registers pages and the panel
+    competitors,
+    guards,
+    offers,
+    product_panel,
+)

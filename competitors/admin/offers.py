@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 
 from competitors.admin.match_queue import match_urls
+from competitors.admin.price_board import board_urls
 from competitors.models import CompetitorOffer, OfferMatch
 from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 
@@ -74,6 +75,10 @@ class CompetitorOfferAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("promotion_list", "product_link", "match_label")
     actions_detail = ("go_to_match",)
+
+    def get_urls(self) -> list[Any]:
+        """Add the price board and the assortment gaps."""
+        return [*board_urls(self.admin_site), *super().get_urls()]
 
     @admin.display(description=_("price"), ordering="regular_price")
     def price_text(self, offer: CompetitorOffer) -> SafeString | str:

@@ -5,6 +5,7 @@ from competitors.models.guards import MinimumPrice, PriceApproval, PriceGuardSet
 from competitors.models.matches import OfferAlias, OfferMatch
 from competitors.models.offers import CompetitorOffer
 from competitors.models.price_history import PriceHistory
+from competitors.models.saved_filters import SavedBoardFilter
 
 __all__ = [
     "Competitor",
@@ -17,4 +18,5 @@ __all__ = [
     "PriceApproval",
     "PriceGuardSettings",
     "PriceHistory",
+    "SavedBoardFilter",
 ]

@@ -63,3 +63,8 @@ def crawl_health(competitors: Collection[Competitor]) -> dict[str, CrawlHealth]:
             offers=offers.get(code, 0), crawls=crawls, failed=failed, last_crawl_at=last
         )
     return health
+
+
+def competitor_choices() -> list[tuple[str, str]]:
+    """Return code and name of the competitors, by name."""
+    return list(Competitor.objects.order_by("name").values_list("code", "name"))

@@ -52,6 +52,8 @@ UNFOLD = {
             _group(
                 "Competitors",
                 _page("Shops", "store", "competitors_competitor_changelist"),
+                _page("Price board", "price_check", "competitors_competitoroffer_board"),
+                _page("Assortment gaps", "compare_arrows", "competitors_competitoroffer_gaps"),
                 _page("Offers", "sell", "competitors_competitoroffer_changelist"),
                 _page(
                     "Minimum prices", "vertical_align_bottom", "competitors_minimumprice_changelist"

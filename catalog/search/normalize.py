@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # French elisions are not part of the word: l'agrume, d'orange.
 _ELISION = re.compile(r"\b(?:[ldjnsmtc]|qu)'(?=[a-z])")
@@ -38,6 +39,8 @@ vraiment beaucoup peu ici tout tous toute toutes t kekchose pantoute co inc ltd 
 STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 
 
+# Names of the same products are normalized for every query: uncached, a tenth of its time.
+@lru_cache(20_000)
 def normalize_text(text: str) -> str:
     """Return lower-case ASCII text without accents; characters beyond ASCII become blanks."""
     decomposed = unicodedata.normalize("NFKD", text.lower().translate(_LIGATURES)).lower()

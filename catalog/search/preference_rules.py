@@ -328,9 +328,12 @@ def _phrases() -> dict[str, tuple[TermType, str]]:
 
 def is_form_phrase(text: str) -> bool:
     """Return whether a phrase of a category names a form within it, such as "gummies"."""
-    phrase = "_".join(words_of(text))
-    supplier_phrases = {"_".join(words_of(word)) for word in CATEGORIES}
-    return phrase not in _WHOLE_CATEGORY_PHRASES | supplier_phrases
+    return "_".join(words_of(text)) not in _phrases_of_whole_categories()
+
+
+@cache
+def _phrases_of_whole_categories() -> frozenset[str]:
+    return _WHOLE_CATEGORY_PHRASES | {"_".join(words_of(word)) for word in CATEGORIES}
 
 
 _NEGATION_WORDS = (

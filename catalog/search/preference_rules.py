@@ -145,6 +145,12 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "prerolle",
         "blunt",
         "blunts",
+        "doobie",
+        "doobies",
+        "doob",
+        "doobs",
+        "spliff",
+        "spliffs",
     ),
     "vapes": (
         "vape",
@@ -163,6 +169,12 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "cartouches",
         "vapes",
         "vape pens",
+        "pen",
+        "pens",
+        "stylo",
+        "stylos",
+        "dispo",
+        "dispos",
         "all in one",
         "all in ones",
         "aio",
@@ -195,6 +207,12 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "hard candy",
         "hard candies",
         "bonbons durs",
+        "bonbon",
+        "bonbons",
+        "candy",
+        "candies",
+        "friandise",
+        "friandises",
     ),
     "beverages": (
         "beverage",
@@ -220,7 +238,7 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "concentre liquide",
         "concentres liquides",
     ),
-    "oils": ("huiles", "tincture", "tinctures", "teinture", "teintures"),
+    "oils": ("huiles", "tincture", "tinctures", "teinture", "teintures", "drops", "gouttes"),
     "capsules": (
         "capsule",
         "gelule",
@@ -240,6 +258,11 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "lotions",
         "balm",
         "balms",
+        "ointment",
+        "onguent",
+        "onguents",
+        "pommade",
+        "pommades",
         "baume",
         "baumes",
         "salve",
@@ -263,6 +286,11 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "moulin",
         "broyeur",
         "rolling papers",
+        "blunt wrap",
+        "blunt wraps",
+        "hemp wrap",
+        "hemp wraps",
+        "feuilles de chanvre",
         "papers",
         "papier a rouler",
         "papiers a rouler",
@@ -288,7 +316,8 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
 _WHOLE_CATEGORY_PHRASES_TEXT = """
 flowers bud buds fleur fleurs cocottes cocotte cannabis_seche seche sechee dried_cannabis
 pre_roll preroll prerolls preroules pre_roule pre_roules joint joints pre_rolled prerolled
-prerolle vape vapes vaporizer vape_pen vape_pens vaporisateur vaporisateurs vapoteuse
+prerolle vape vapes vaporizer vape_pen vape_pens pen pens stylo stylos doobie doobies
+doob doobs spliff spliffs vaporisateur vaporisateurs vapoteuse
 vapoteuses vapoteur extract extrait extraits concentre concentres dabs edible comestible
 comestibles mangeables beverage drink drinks boisson boissons breuvage breuvages huiles capsule
 gelule gelules softgel softgels pills pilules tablets comprimes topical topique topiques seed

@@ -348,3 +348,21 @@ def test_class_8_a_negated_brand_name_ends_with_the_name() -> None:
 
     assert [(term.key, term.is_negated) for term in parsed.terms] == [("name:petal flower", True)]
     assert parsed.words == ("pink", "kush")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("slurricane dispo", "category:vapes"),
+        ("stylo mango haze", "category:vapes"),
+        ("headband doobie", "category:pre_rolls"),
+        ("friandises à la cerise", "category:edibles"),
+        ("pommade au camphre", "category:topicals"),
+        ("gouttes au citron", "category:oils"),
+        ("cherry blunt wraps", "category:accessories"),
+        ("outil à concentrés en titane", "category:accessories"),
+        ("concentré liquide framboise", "category:beverages"),
+    ],
+)
+def test_class_6_colloquial_forms_name_their_category(text: str, key: str) -> None:
+    assert {term.key for term in parse_query(text).terms_of("category")} == {key}

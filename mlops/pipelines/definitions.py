@@ -1,12 +1,13 @@
 """Definitions of pipelines and their sources: protocols and value types."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from mlops.pipelines.connectors.http import SourceClient, SourceResponse
+    from mlops.pipelines.connectors.http import SourceResponse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +69,12 @@ class PipelineSource(Protocol):
     label: str
     base_url: str
 
-    def fetch(self, client: "SourceClient", *, limit: int | None) -> Iterator[RawResponse]:
-        """Fetch all pages. Raises SourceBroken at the first response in an unknown format."""
+    def fetch(self, client: Any, *, limit: int | None) -> Iterator[RawResponse]:
+        """
+        Fetch all pages. Raises SourceBroken at the first response in an unknown format.
+
+        client: a SourceClient, or what the pipeline's `open_client` returns.
+        """
 
     def parse(self, bundle: Sequence[RawResponse]) -> Iterator[Any]:
         """Read the records of a bundle, always in the same order. Raises SourceBroken."""
@@ -184,3 +189,7 @@ class Pipeline:
 
     None: `repeats` combines none.
     """
+    open_client: Callable[..., AbstractContextManager[Any]] | None = None
+    """Called with the access settings and `landed`; None: an HTTP client (SourceClient)."""
+    alert_codes: tuple[str, ...] = ()
+    """Codes of alerts, besides those of every source, that a successful run closes."""

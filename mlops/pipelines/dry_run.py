@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from mlops.models import Run
-from mlops.pipelines.connectors.http import SourceClient, open_source_client
 from mlops.pipelines.definitions import Pipeline, PipelineSource, RawResponse, RowDifference
 from mlops.pipelines.landing import LandedResponses
 from mlops.pipelines.processing import process_batches, save_batch
 from mlops.pipelines.repeats import FeedRecords, repeats_of_bundle, save_repeats
-from mlops.pipelines.runner import fetch_responses, source_access, source_lock
+from mlops.pipelines.runner import fetch_responses, open_client, source_access, source_lock
 
 _MAX_DIFFERENCES = 50
 
@@ -38,7 +38,7 @@ def dry_run_source(
     source = pipeline.source(code)
     access = source_access(pipeline, code, base_url)
     landed = LandedResponses(source=code, run=None)
-    with source_lock(code), open_source_client(access, landed=landed) as client:
+    with source_lock(code), open_client(pipeline, access, landed=landed) as client:
         bundles = _fetch_bundles(source, client, limit)
         with transaction.atomic():
             dry_run = _run(pipeline, source, bundles, limit)
@@ -68,7 +68,7 @@ def save_dry_run(dry_run: DryRun) -> Run:
 
 
 def _fetch_bundles(
-    source: PipelineSource, client: SourceClient, limit: int | None
+    source: PipelineSource, client: Any, limit: int | None
 ) -> dict[str, list[RawResponse]]:
     responses = sorted(
         fetch_responses(source, client, limit),

@@ -1,26 +1,37 @@
 """Landing: raw responses stored byte for byte, in object storage by hash, with a row each."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 
 from mlops.models import RawRecord, Run
+from mlops.pipelines.contents import read_content, store_content
 from mlops.pipelines.definitions import RawResponse
 
 _MAX_ETAG_LENGTH = 200
 _MAX_LAST_MODIFIED_LENGTH = 60
 _MAX_CONTENT_TYPE_LENGTH = 200
+_RECEIVED_FIELDS = (
+    "source",
+    "bundle",
+    "role",
+    "url",
+    "status",
+    "content_type",
+    "content_hash",
+    "size_bytes",
+    "request_key",
+    "etag",
+    "last_modified",
+    "is_unmodified",
+    "fetched_at",
+)
+"""Fields of a raw record that say what was received; the others say how it was processed."""
 
 
 def land_response(*, run: Run, response: RawResponse) -> RawRecord:
     """Store the bytes once per content and record the response in the run. Safe to repeat."""
-    content_hash = hashlib.sha256(response.body).hexdigest()
-    key = _storage_key(content_hash)
-    if not default_storage.exists(key):
-        default_storage.save(key, ContentFile(response.body))
+    content_hash = store_content(response.body)
     record, _ = RawRecord.objects.update_or_create(
         run=run,
         bundle=response.bundle,
@@ -41,6 +52,20 @@ def land_response(*, run: Run, response: RawResponse) -> RawRecord:
         },
     )
     return record
+
+
+def copy_landed(run: Run, *, to: Run) -> None:
+    """Record the responses of a run in another run, to be processed there. Safe to repeat."""
+    RawRecord.objects.bulk_create(
+        [
+            RawRecord(
+                run=to,
+                **{field: getattr(record, field) for field in _RECEIVED_FIELDS},
+            )
+            for record in run.raw_records.order_by("bundle", "role")
+        ],
+        ignore_conflicts=True,
+    )
 
 
 def read_landed(records: Sequence[RawRecord]) -> list[RawResponse]:
@@ -65,11 +90,7 @@ def read_body(record: RawRecord) -> bytes:
 
     Raises ValueError when they do not match their hash, OSError when they are gone.
     """
-    with default_storage.open(_storage_key(record.content_hash)) as file:
-        body: bytes = file.read()
-    if hashlib.sha256(body).hexdigest() != record.content_hash:
-        raise ValueError(f"raw record {record.pk}: the stored bytes do not match their hash")
-    return body
+    return read_content(record.content_hash)
 
 
 def last_successful_run(source: str) -> Run | None:
@@ -101,13 +122,20 @@ class LandedResponses:
             return None
         return self._of_last_run(request_key).exclude(etag="", last_modified="").first()
 
+    def all_in_this_run(self) -> Iterator[RawRecord]:
+        """Yield every response that can be used instead of sending its request again."""
+        if self._run:
+            yield from self._run.raw_records.exclude(request_key="")
+
+    def all_conditional_in_last_run(self) -> Iterator[RawRecord]:
+        """Yield every response of the last run that can be requested conditionally."""
+        if self._last_run:
+            requestable = self._last_run.raw_records.exclude(request_key="")
+            yield from requestable.exclude(etag="", last_modified="")
+
     def all_in_last_run(self, request_key: str) -> Iterator[RawRecord]:
         """Yield every record that the last run landed of a response, in order."""
         yield from self._of_last_run(request_key).order_by("bundle", "role")
 
     def _of_last_run(self, request_key: str) -> QuerySet[RawRecord]:
         return RawRecord.objects.filter(run=self._last_run, request_key=request_key)
-
-
-def _storage_key(content_hash: str) -> str:
-    return f"raw/{content_hash[:2]}/{content_hash}"

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pglock
 import structlog
@@ -13,10 +14,10 @@ from django.utils import timezone
 from config.clients.http import HttpFailed
 from config.errors import CultivarError
 from mlops.models import Run
-from mlops.pipelines.connectors.http import SourceClient, open_source_client
+from mlops.pipelines.connectors.http import open_source_client
 from mlops.pipelines.definitions import Pipeline, PipelineSource, RawResponse, SourceAccess
 from mlops.pipelines.errors import SourceBusy, SourceUnavailable
-from mlops.pipelines.landing import LandedResponses, land_response
+from mlops.pipelines.landing import LandedResponses, copy_landed, land_response
 from mlops.pipelines.processing import process_bundles, process_run
 from mlops.quality.alerts import close_alerts, open_alert
 
@@ -59,18 +60,18 @@ def run_source(  # noqa: PLR0913  # options of a run, each with a default
     Raises SourceBusy when another run of the source is in progress, and the error of a failed run
     after it has been recorded. Safe to repeat.
     """
-    source = pipeline.source(code)
+    pipeline.source(code)  # an unknown source leaves no run
     access = source_access(pipeline, code, base_url)
     with source_lock(code):
         _finish_landed_runs(pipeline, code)
         run = _resume_or_create_run(pipeline, code, is_complete=limit is None, accept=accept)
         try:
-            _fetch_all(source, run, access, limit=limit, full_refresh=full_refresh)
+            _fetch_all(pipeline, run, access, limit=limit, full_refresh=full_refresh)
             process_run(pipeline, run, full_refresh=full_refresh, start_helpers=start_helpers)
         except CultivarError as error:
             _record_failure(run, error)
             raise
-        close_alerts(codes=ALERT_CODES, subject=code)
+        close_alerts(codes=(*ALERT_CODES, *pipeline.alert_codes), subject=code)
         return run
 
 
@@ -99,6 +100,33 @@ def process_remaining_bundles(pipeline: Pipeline, run: Run) -> int:
     return process_bundles(pipeline, run) if is_in_progress else 0
 
 
+def process_again(pipeline: Pipeline, run: Run) -> Run:
+    """
+    Process the landed pages of an earlier run by today's rules; return the new run.
+
+    The new run is partial: it fetches nothing, so it does not show which rows are gone. Raises what
+    run_source raises. Safe to repeat.
+    """
+    with source_lock(run.source):
+        again = Run.objects.create(
+            pipeline=pipeline.name,
+            source=run.source,
+            is_partial=True,
+            is_accepted=True,
+            checksum_in=run.checksum_in,
+        )
+        again.refresh_from_db()
+        copy_landed(run, to=again)
+        again.status = Run.Status.LANDED
+        again.save()
+        try:
+            process_run(pipeline, again)
+        except CultivarError as error:
+            _record_failure(again, error)
+            raise
+        return again
+
+
 @contextmanager
 def source_lock(code: str) -> Iterator[None]:
     """Lock the source for one run. Raises SourceBusy when it is locked."""
@@ -109,8 +137,15 @@ def source_lock(code: str) -> Iterator[None]:
         yield
 
 
+def open_client(
+    pipeline: Pipeline, access: SourceAccess, *, landed: LandedResponses
+) -> AbstractContextManager[Any]:
+    """Open the client of one source for one run."""
+    return (pipeline.open_client or open_source_client)(access, landed=landed)
+
+
 def fetch_responses(
-    source: PipelineSource, client: SourceClient, limit: int | None
+    source: PipelineSource, client: Any, limit: int | None
 ) -> Iterable[RawResponse]:
     """Yield the responses of a source. Raises SourceUnavailable, SourceBroken."""
     try:
@@ -130,12 +165,13 @@ def source_access(pipeline: Pipeline, code: str, base_url: str) -> SourceAccess:
 
 
 def _fetch_all(
-    source: PipelineSource, run: Run, access: SourceAccess, *, limit: int | None, full_refresh: bool
+    pipeline: Pipeline, run: Run, access: SourceAccess, *, limit: int | None, full_refresh: bool
 ) -> None:
-    landed = LandedResponses(source=source.code, run=run, full_refresh=full_refresh)
+    source = pipeline.source(run.source)
+    landed = LandedResponses(source=run.source, run=run, full_refresh=full_refresh)
     record_ids = []
     content_hashes = []
-    with open_source_client(access, landed=landed) as client:
+    with open_client(pipeline, access, landed=landed) as client:
         for response in fetch_responses(source, client, limit):
             record = land_response(run=run, response=response)
             record_ids.append(record.pk)

@@ -118,6 +118,11 @@ class Environment(BaseSettings):
         description="mail server: smtp[s]://user:password@host:port; empty: no mail",
     )
     email_from: str = Field(default="cultivar@localhost", description="sender address of mail")
+    crawl_contact: str = Field(
+        default="cultivar@localhost",
+        pattern=r"^[^\s()<>]{3,100}$",
+        description="e-mail or web address that crawled shops can write to, sent with each request",
+    )
     state_dir: Path = Field(
         default=ROOT / "var", description="directory of raw records, models and embedded servers"
     )

@@ -14,6 +14,9 @@ CELERY_TASK_ROUTES = {
     # Staff wait for imports of product sheets.
     "catalog.tasks.*_product_import*": {"queue": "default"},
     "catalog.tasks.*": {"queue": "ingest"},
+    # Crawls wait for shops most of their time; in a queue of their own they delay nothing else.
+    "competitors.tasks.crawl_competitor": {"queue": "crawl"},
+    "competitors.tasks.*": {"queue": "ingest"},
     "customers.tasks.*": {"queue": "default"},
     "mlops.tasks.*": {"queue": "default"},
     "vectors.tasks.*": {"queue": "embed"},

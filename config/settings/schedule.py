@@ -28,6 +28,18 @@ PERIODIC_TASKS = {
         "hour": "*",
         "timezone": "UTC",
     },
+    "Competitors: crawl": {
+        "task": "competitors.tasks.crawl_due_competitors",
+        "minute": "*/10",
+        "hour": "*",
+        "timezone": "UTC",
+    },
+    "Competitors: match offers": {
+        "task": "competitors.tasks.match_offers",
+        "minute": "5-55/10",
+        "hour": "*",
+        "timezone": "UTC",
+    },
     "Data: check freshness": {
         "task": "mlops.tasks.check_freshness",
         "minute": "10",

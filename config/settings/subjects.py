@@ -5,6 +5,7 @@ SUBJECTS = (
     "database.py",
     "cache.py",
     "celery.py",
+    "crawl.py",
     "schedule.py",
     "milvus.py",
     "kafka.py",

@@ -1,0 +1,49 @@
+"""Celery tasks of competitors; each calls one service and returns its counts."""
+
+from django.utils import timezone
+
+from competitors import crawls
+from competitors.selectors.competitors import due_competitors
+from competitors.services import offer_matching
+from mlops.models import Run
+from mlops.pipelines.tasks import pipeline_task
+
+
+@pipeline_task()
+def crawl_due_competitors() -> dict[str, int]:
+    """Start a task for each competitor whose crawl is due."""
+    due = due_competitors(timezone.now())
+    for competitor in due:
+        crawl_competitor.delay(code=competitor.code)
+    return {"started": len(due)}
+
+
+@pipeline_task(soft_time_limit=6_000)
+def crawl_competitor(*, code: str, is_forced: bool = False, accept: bool = False) -> dict[str, int]:
+    """
+    Crawl a competitor unless another task has done so since it was due.
+
+    is_forced: crawl also when it is not due. accept: proceed despite an objection of the guard.
+    """
+    is_wanted = is_forced or accept
+    run = crawls.crawl(code, accept=accept) if is_wanted else crawls.crawl_due(code)
+    if run is None:
+        return {"skipped": 1}
+    if run.new or run.changed:
+        match_offers.delay()
+    return _run_counts(run)
+
+
+@pipeline_task(soft_time_limit=1_800)
+def match_offers() -> dict[str, int]:
+    """Match offers that are new, described otherwise, or near a product that has changed."""
+    return {"compared": offer_matching.match_offers().compared}
+
+
+def _run_counts(run: Run) -> dict[str, int]:
+    return {
+        "new": run.new,
+        "changed": run.changed,
+        "unchanged": run.unchanged,
+        "rejected": run.rejected,
+    }

@@ -1,0 +1,51 @@
+"""Fixtures of competitors: a server of sample shops, and a competitor that it serves."""
+
+import threading
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+from competitors.models import Competitor
+from tests.factories.competitors import CompetitorFactory, CompetitorLocationFactory
+from tests.samples.competitors.server import SampleShops
+from tests.samples.competitors.shops import SHOPS, sample_shops
+
+DAY = date(2026, 3, 2)
+MAX_ITEMS = 230
+"""Three pages of a Weedmaps menu."""
+
+
+@pytest.fixture
+def shops() -> Iterator[SampleShops]:
+    """The sample shops on a free port, with the prices of one day."""
+    server = SampleShops(sample_shops(lambda: DAY, max_items=MAX_ITEMS))
+    # The short interval of polling lets `shutdown` return at once.
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.release()
+    server.shutdown()
+
+
+@pytest.fixture
+def lakeside(shops: SampleShops) -> Competitor:
+    """A competitor with a Weedmaps menu of several pages, crawled at full speed."""
+    return create_competitor(shops, "lakeside")
+
+
+def create_competitor(shops: SampleShops, code: str) -> Competitor:
+    """Return the competitor of a sample shop."""
+    shop = next(shop for shop in SHOPS if shop.code == code)
+    competitor = CompetitorFactory.create(
+        code=code,
+        name=shop.name,
+        platform=shop.platform,
+        base_url=f"{shops.url}/{code}",
+        requests_per_minute=6_000,
+        options={"currency": "CAD"},
+    )
+    if shop.location:
+        CompetitorLocationFactory.create(
+            competitor=competitor, platform_id=shop.location, name=shop.name
+        )
+    return competitor

@@ -16,6 +16,7 @@ urlpatterns = [
     path("console/", admin.site.urls),
     path("api/v1/", include("catalog.api.urls")),
     path("api/v1/", include("customers.api.urls")),
+    path("api/v1/", include("competitors.api.urls")),
     path("api/v1/", include("mlops.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

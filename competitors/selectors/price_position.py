@@ -29,20 +29,20 @@ Our price beside the median of the competitors'.
 
 at: within one percent; none: no competitor, or no price of ours.
 """
-SORTS = ("name", "price", "index", "median_price", "competitors", "difference")
+SORTS = ("name", "own_price", "index", "median_price", "competitors", "difference")
 """Columns that positions are sorted by; "-" before one sorts in descending order."""
 _MAX_EQUAL_DIFFERENCE = Decimal("0.01")
 _NUMERIC = "numeric"
 _SORT_COLUMNS: Mapping[str, tuple[str, str]] = {
     "name": ("p.name", "text"),
-    "price": ("p.price", _NUMERIC),
+    "own_price": ("p.price", _NUMERIC),
     "index": ("s.price_index", _NUMERIC),
     "median_price": ("s.median_price", _NUMERIC),
     "competitors": ("coalesce(s.competitors, 0)", _NUMERIC),
     "difference": ("s.difference", _NUMERIC),
 }
 """SQL and type of each sort column."""
-_PRODUCT_SORTS = frozenset({"name", "price"})
+_PRODUCT_SORTS = frozenset({"name", "own_price"})
 """Sort columns of products: a page is selected before its positions are computed."""
 _EVIDENCE = """
 evidence AS (
@@ -76,12 +76,7 @@ _PROVINCE_JOINS = """
 JOIN competitors c ON c.id = o.competitor_id
 LEFT JOIN competitor_locations l ON l.id = o.location_id
 """
-_OF_PRODUCTS = """
-AND o.product_id IN (
-  SELECT id FROM products
-  WHERE id = ANY(%(product_ids)s::uuid[]) OR merged_into_id = ANY(%(product_ids)s::uuid[])
-)
-"""
+_OF_SELECTED = "AND o.product_id IN (SELECT id FROM members)"
 _COLUMNS = """
 p.id, p.name, p.brand, p.category, p.price, s.own_net, coalesce(s.competitors, 0), s.min_price,
 s.median_price, s.max_price, CASE WHEN s.own_net IS NULL THEN NULL ELSE s.cheaper + 1 END,
@@ -108,7 +103,7 @@ class PositionFilters:
     competitor: str = ""
     location: UUID | None = None
     brand: str = ""
-    category: str = ""
+    categories: Sequence[str] = ()
     position: Position | None = None
     search: str = ""
     product_ids: Sequence[UUID] | None = None
@@ -155,8 +150,7 @@ class PricePosition:
 
     def sort_value(self, column: str) -> str | None:
         """Return the value of a sort column as text, for a cursor."""
-        attribute = {"price": "own_price"}.get(column, column)
-        value = getattr(self, attribute)
+        value = getattr(self, column)
         return None if value is None else str(value)
 
 
@@ -204,7 +198,7 @@ def count_positions(
     chosen = filters or PositionFilters()
     where, parameters = _product_conditions(chosen)
     query = f"""
-    WITH {_evidence_sql(chosen)}
+    WITH {_filtered_evidence_sql(chosen)}
     SELECT {_POSITION_SQL}, count(*) FROM products p LEFT JOIN positions s ON s.product_id = p.id
     WHERE {where} GROUP BY 1
     """
@@ -249,19 +243,15 @@ def _position_query(
     if column in _PRODUCT_SORTS and filters.position is None and page.limit is not None:
         # Only the offers of the page are read.
         query = f"""
-        WITH page AS MATERIALIZED (SELECT p.* FROM products p WHERE {where} {order} {limit}),
-        members AS (
-          SELECT id FROM page UNION ALL
-          SELECT id FROM products WHERE merged_into_id IN (SELECT id FROM page)
-        ), {_evidence_sql(filters, "AND o.product_id IN (SELECT id FROM members)")}
-        SELECT {_COLUMNS} FROM page p LEFT JOIN positions s ON s.product_id = p.id {order}
+        WITH {_selected_sql(f"{where} {order} {limit}")}, {_evidence_sql(filters, _OF_SELECTED)}
+        SELECT {_COLUMNS} FROM selected p LEFT JOIN positions s ON s.product_id = p.id {order}
         """
     else:
         if filters.position:
             where += f" AND {_POSITION_SQL} = %(position)s"
             parameters["position"] = filters.position
         query = f"""
-        WITH {_evidence_sql(filters)}
+        WITH {_filtered_evidence_sql(filters)}
         SELECT {_COLUMNS} FROM products p LEFT JOIN positions s ON s.product_id = p.id
         WHERE {where} {order} {limit}
         """
@@ -284,13 +274,13 @@ def _product_conditions(filters: PositionFilters) -> tuple[str, dict[str, Any]]:
     conditions = {
         "p.merged_into_id IS NULL": True,
         "p.brand = %(brand)s": filters.brand,
-        "p.category = %(category)s": filters.category,
+        "p.category = ANY(%(categories)s)": filters.categories,
         "p.name ILIKE %(search)s": filters.search,
         "p.id = ANY(%(product_ids)s::uuid[])": filters.product_ids is not None,
     }
     parameters = {
         "brand": filters.brand,
-        "category": filters.category,
+        "categories": list(filters.categories),
         "search": f"%{_escape_like(filters.search)}%",
         "product_ids": list(filters.product_ids or ()),
     }
@@ -301,6 +291,27 @@ def _escape_like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
+def _selected_sql(conditions: str) -> str:
+    """Return SQL of the products `selected`, and with those merged into them, of `members`."""
+    return f"""
+    selected AS MATERIALIZED (
+      SELECT p.id, p.name, p.brand, p.category, p.price FROM products p WHERE {conditions}
+    ), members AS MATERIALIZED (
+      SELECT id FROM selected UNION ALL
+      SELECT m.id FROM products m JOIN selected ON selected.id = m.merged_into_id
+    )
+    """
+
+
+def _filtered_evidence_sql(filters: PositionFilters) -> str:
+    """Return SQL of the positions; of those products alone that the filters name, if any."""
+    is_filtered = filters.product_ids is not None or filters.brand or filters.search
+    if not (is_filtered or filters.categories):
+        return _evidence_sql(filters)
+    where, _ = _product_conditions(filters)
+    return f"{_selected_sql(where)}, {_evidence_sql(filters, _OF_SELECTED)}"
+
+
 def _evidence_sql(filters: PositionFilters, condition: str = "") -> str:
     conditions = {
         condition: True,
@@ -308,8 +319,6 @@ def _evidence_sql(filters: PositionFilters, condition: str = "") -> str:
         "AND c.code = %(competitor)s": filters.competitor,
         "AND o.location_id = %(location)s": filters.location,
     }
-    if filters.product_ids is not None:
-        conditions[_OF_PRODUCTS] = True
     needs_shop = bool(filters.province or filters.competitor)
     return _EVIDENCE.format(
         joins=_PROVINCE_JOINS if needs_shop else "",

@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+from django.http import HttpResponse
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.http import parse_etags
 from rest_framework import status
@@ -10,6 +11,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
+
+from config.cache import RenderedResponse
 
 
 class PreconditionFailed(APIException):
@@ -45,6 +48,17 @@ def require_if_match(request: Request, data: Any) -> None:
     tags = parse_etags(header)
     if "*" not in tags and etag_of(data) not in tags:
         raise PreconditionFailed
+
+
+def rendered_response(request: Any, rendered: RenderedResponse) -> HttpResponse:
+    """Return a cached response body, or 304 if the client has it."""
+    response = HttpResponse(rendered.body, content_type="application/json")
+    response["ETag"] = rendered.etag
+    response["Cache-Control"] = "private, no-cache"
+    response["Vary"] = "Authorization"
+    if "HTTP_IF_NONE_MATCH" in request.META:
+        return get_conditional_response(request, etag=rendered.etag, response=response) or response
+    return response
 
 
 class ConditionalView(APIView):

@@ -1,6 +1,7 @@
 """Pagination by cursor: the cursors are in the body, the URLs of the pages in the header Link."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.core import signing
@@ -62,14 +63,36 @@ class ApiCursorPagination(CursorPagination):
         many rows share a sort value.
         """
         self.base_url = request.build_absolute_uri()
-        self._signer = signing.Signer(salt=f"cursor:{request.path}")
         sort, key = self.get_ordering(request, queryset, view)
+        self._signer = signing.Signer(salt=f"cursor:{request.path}:{sort}")
         self._sort_field, self._key_field = sort.removeprefix("-"), key
         is_backward, position = self._read_cursor(request)
+        page_size = self.get_page_size(request)
+        fetched = self.fetch_rows(
+            queryset, position, sort=sort, is_backward=is_backward, limit=page_size + 1
+        )
+        has_more = len(fetched) > page_size
+        self.page = fetched[:page_size]
+        if is_backward:
+            self.page.reverse()
+        self.has_next = is_backward or has_more
+        self.has_previous = has_more if is_backward else position is not None
+        return self.page
+
+    def fetch_rows(
+        self,
+        queryset: Any,
+        position: tuple[Any, str] | None,
+        *,
+        sort: str,
+        is_backward: bool,
+        limit: int,
+    ) -> list[Any]:
+        """Return up to `limit` rows after a position; backward, those before it in reverse."""
         is_descending = sort.startswith("-") != is_backward
         rows = queryset.order_by(
             f"{'-' if is_descending else ''}{self._sort_field}",
-            f"{'-' if is_backward else ''}{key}",
+            f"{'-' if is_backward else ''}{self._key_field}",
         )
         if position is not None:
             rows = rows.filter(
@@ -80,15 +103,7 @@ class ApiCursorPagination(CursorPagination):
                     is_backward=is_backward,
                 )
             )
-        page_size = self.get_page_size(request)
-        fetched = list(rows[: page_size + 1])
-        has_more = len(fetched) > page_size
-        self.page = fetched[:page_size]
-        if is_backward:
-            self.page.reverse()
-        self.has_next = is_backward or has_more
-        self.has_previous = has_more if is_backward else position is not None
-        return self.page
+        return list(rows[:limit])
 
     def get_next_link(self) -> str | None:
         """Return the cursor of the next page; None on the last page."""
@@ -116,6 +131,8 @@ class ApiCursorPagination(CursorPagination):
     def _write_cursor(self, row: Any, *, is_backward: bool) -> str:
         value = getattr(row, self._sort_field)
         sort_value = value.isoformat() if isinstance(value, date) else value
+        if isinstance(value, Decimal):
+            sort_value = str(value)
         return self._signer.sign_object(
             [int(is_backward), sort_value, str(getattr(row, self._key_field))]
         )

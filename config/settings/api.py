@@ -28,6 +28,10 @@ SPECTACULAR_SETTINGS = {
         {"name": "products", "description": "Products of the catalogue."},
         {"name": "search", "description": "Product search by text, by image and by vector."},
         {"name": "recommendations", "description": "Recommended products, and feedback on them."},
+        {
+            "name": "competitor prices",
+            "description": "Competitors, their prices, and ours beside them; staff keys only.",
+        },
         {"name": "customers", "description": "Customer profiles and their history."},
         {"name": "consents", "description": "Consent texts, and the consents of customers."},
         {"name": "privacy", "description": "Export and erasure of personal data."},

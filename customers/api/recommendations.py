@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils.cache import get_conditional_response
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import JSONRenderer
@@ -13,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from config.api.etags import rendered_response
 from config.api.keys import ApiClient, Audience, actor_of, client_of, recently_authenticated
 from config.api.permissions import has_scope
 from config.api.problem_responses import documented_problem
@@ -93,7 +93,7 @@ class RecommendationsView(APIView):
         if rendered.lifetime > 0:
             cache_key = _local_cache_key(client, request.get_full_path())
             RECOMMENDATION_CACHE.put_local(cache_key, rendered, generation)
-        return _http_response(request, rendered)
+        return rendered_response(request, rendered)
 
 
 class CustomerRecommendationsView(RecommendationsView):
@@ -194,7 +194,7 @@ def _locally_cached_response(request: HttpRequest) -> HttpResponse | None:
     rendered = RECOMMENDATION_CACHE.get_local(_local_cache_key(client, request.get_full_path()))
     if rendered is None or throttle_client(client) is not None:
         return None
-    return _http_response(request, rendered)
+    return rendered_response(request, rendered)
 
 
 def _cached_or_computed(
@@ -233,16 +233,6 @@ def _render_body(result: RecommendationResult, audience: Audience) -> bytes:
         serialize_recommendations(result, title=title, audience=audience)
     )
     return body
-
-
-def _http_response(request: Any, rendered: RenderedResponse) -> HttpResponse:
-    response = HttpResponse(rendered.body, content_type="application/json")
-    response["ETag"] = rendered.etag
-    response["Cache-Control"] = "private, no-cache"
-    response["Vary"] = "Authorization"
-    if "HTTP_IF_NONE_MATCH" in request.META:
-        return get_conditional_response(request, etag=rendered.etag, response=response) or response
-    return response
 
 
 def _local_cache_key(client: ApiClient, path: str) -> str:

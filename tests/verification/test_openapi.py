@@ -190,7 +190,15 @@ def _report(findings: list[str]) -> str:
 def test_every_application_is_in_the_document(operations: list[Operation]) -> None:
     paths = " ".join(operation.path for operation in operations)
 
-    for part in ("products/", "customers/", "chat/", "recommendations/", "events/"):
+    for part in (
+        "products/",
+        "customers/",
+        "chat/",
+        "recommendations/",
+        "competitors/",
+        "price-position/",
+        "events/",
+    ):
         assert f"/api/v1/{part}" in paths
 
 

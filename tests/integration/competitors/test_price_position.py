@@ -157,7 +157,7 @@ def test_filters_select_offers_and_products(product: Product) -> None:
     assert _position(product, competitor=east.code).median_price == Decimal("20.00")
     assert _position(product, location=calgary.pk).median_price == Decimal("40.00")
     assert [row.name for row in price_positions(PositionFilters(brand="Other"))] == ["Wedding Cake"]
-    assert [row.name for row in price_positions(PositionFilters(category="vapes"))] == [
+    assert [row.name for row in price_positions(PositionFilters(categories=["vapes"]))] == [
         "Wedding Cake"
     ]
     assert [row.name for row in price_positions(PositionFilters(search="kush"))] == ["Pink Kush"]

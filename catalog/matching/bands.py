@@ -22,6 +22,7 @@ ALGORITHM_VERSION = f"match-6-{card_digest()[:8]}"
 Band = Literal["same", "review", "different"]
 _SAME_GTIN = 0.99
 _CONTESTED_GTIN = 0.5
+_DISPUTABLE_VETOES = frozenset({"other brand", "other form", "other strain type"})
 _SAME_PRICE = 0.02
 _BAND_ORDER = {"same": 0, "review": 1, "different": 2}
 
@@ -138,9 +139,16 @@ def _for_review(comparison: ProductComparison) -> ProductComparison:
 
 
 def _compare_vetoed(left: Profile, right: Profile, veto: Reason) -> ProductComparison:
-    """Two products; under one GTIN, it stands on the wrong one, and staff decide which."""
+    """
+    Two products, unless they have one GTIN: then staff decide which of them has the wrong one.
+
+    What suppliers write in their own ways contests no GTIN of names that have words in common.
+    """
     gtin = left.candidate.gtin
     if gtin and gtin == right.candidate.gtin:
+        evidence = collect_evidence(left, right)
+        if veto.label in _DISPUTABLE_VETOES and evidence.alignment.matched:
+            return _compare_same_gtin(left, right, evidence)
         reasons = (Reason("same GTIN"), veto)
         score = round(100 * _CONTESTED_GTIN)
         return ProductComparison(score, "review", tuple(map(str, reasons)), is_vetoed=True)

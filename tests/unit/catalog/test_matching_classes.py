@@ -486,6 +486,20 @@ def test_gtin_on_unlike_products_is_put_before_staff() -> None:
     assert (result.band, result.reasons) == ("review", ("same GTIN", "other category"))
 
 
+def test_gtin_of_one_name_outweighs_a_brand_that_suppliers_write_differently() -> None:
+    flower = MatchCandidate(
+        merge_key="1",
+        name="Pink Kush",
+        brand="Hill",
+        category="dried_flower",
+        gtin="00628110000129",
+    )
+    other_brand = replace(flower, merge_key="2", brand="Borealis Distribution")
+
+    assert compare_products(flower, other_brand).band == "same"
+    assert compare_products(flower, replace(other_brand, name="Lemon Haze")).band == "review"
+
+
 def test_only_pairs_with_a_new_product_are_candidates() -> None:
     first = MatchCandidate(merge_key="1", name="Gelato", brand="Cultivar Hills")
     others = [replace(first, merge_key=key, weight_grams=Decimal(1)) for key in "23"]

@@ -29,7 +29,7 @@ def _read(
 
 
 # Each: file, allowed paths, forbidden paths. Words are separated by spaces.
-_FILES = {
+_FILES: dict[str, tuple[str | bytes, str, str]] = {
     "empty file": ("", "/ /a", ""),
     "only comments": ("# welcome\n#Disallow: /", "/ /a", ""),
     "all forbidden": (_ALL, "/robots.txt", "/ /a /a/b?c=d"),

@@ -1,5 +1,6 @@
 """Rows of a product sheet that a person imports, read by the rules of list sources."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,16 +30,17 @@ _POTENCY_ENDS = (
     "cbd_percentage_low",
     "cbd_percentage_high",
 )
-_NUMBERS = (
-    "thc_percentage",
-    "cbd_percentage",
-    "thc_mg",
-    "cbd_mg",
-    "weight_grams",
-    "volume_ml",
-    "dried_equivalent_grams",
-)
-_UNITS = ("%", "mg", "ml", "g", "$")
+_GRAM_WORDS = ("g", "gr", "gm", "gram", "grams", "gramme", "grammes")
+# The units that a number of each column may be written with; another one is an error.
+_UNITS_BY_COLUMN = {
+    "thc_percentage": ("%",),
+    "cbd_percentage": ("%",),
+    "thc_mg": ("mg",),
+    "cbd_mg": ("mg",),
+    "weight_grams": _GRAM_WORDS,
+    "volume_ml": ("ml",),
+    "dried_equivalent_grams": _GRAM_WORDS,
+}
 # A name and a category are needed to read the other columns of a row that states neither.
 _UNNAMED = "unnamed"
 _UNKNOWN_CATEGORY = "accessories"
@@ -65,11 +67,11 @@ def read_import_row(texts: Mapping[str, str], *, current: Mapping[str, Any]) -> 
     ends = {name: stated[name] for name in _POTENCY_ENDS if name in stated}
     if listing_columns or ends:
         _read_listing_columns(row, listing_columns, ends, current)
-    for name in _NUMBERS:
+    for name in _UNITS_BY_COLUMN:
         if name in stated:
             _read_number(row, name, stated[name])
     for name, text in stated.items():
-        is_read = name in listing_columns or name in ends or name in _NUMBERS
+        is_read = name in listing_columns or name in ends or name in _UNITS_BY_COLUMN
         if not is_read and name != "id":
             row.values[name] = text
     return row
@@ -172,11 +174,21 @@ def _add_potency(row: ImportedRow, kind: str, column: str, listing: CleanListing
 
 
 def _read_number(row: ImportedRow, name: str, text: str) -> None:
-    number = normalize_text(text)
-    for unit in _UNITS:
-        number = number.removesuffix(unit).strip()
+    number, unit = _split_unit(normalize_text(text))
+    if unit and unit not in _UNITS_BY_COLUMN[name]:
+        row.errors[name] = f"is in {unit}, not in {_UNITS_BY_COLUMN[name][0]}"
+        return
     try:
-        reading = read_number(number, field=name, may_have_thousands=False)
+        # Sheets of both languages are imported: "1,000" g may be a thousand or one.
+        reading = read_number(
+            number, field=name, language="fr", may_have_thousands=not name.endswith("_percentage")
+        )
         row.values[name], _is_changed = round_to(reading.value, 2)
     except RecordRejected as rejection:
         row.errors[name] = rejection.reason
+
+
+def _split_unit(text: str) -> tuple[str, str]:
+    """Return the number and the unit of "355 ml"; "" for a bare number."""
+    match = re.fullmatch(r"(.*?\d[.,]?)\s*([^\W\d_]+|%)", text)
+    return (match[1], match[2]) if match else (text, "")

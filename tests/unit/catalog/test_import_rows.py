@@ -53,6 +53,44 @@ def test_cell_is_read_as_a_list_reads_it(texts: dict[str, str], values: dict[str
     assert read_import_row(texts, current=current).values == values
 
 
+@pytest.mark.parametrize(
+    ("column", "text", "reason"),
+    [
+        ("thc_percentage", "20 mg", "is in mg, not in %"),
+        ("thc_percentage", "20-25", "is not a number"),
+        ("weight_grams", "355 ml", "is in ml, not in g"),
+        ("weight_grams", "500 mg", "is in mg, not in g"),
+        ("weight_grams", "1,000", "may be a thousand or a decimal"),
+        ("weight_grams", "03-May", "is not a number"),
+        ("volume_ml", "12 oz", "is in oz, not in ml"),
+        ("thc_mg", "10 %", "is in %, not in mg"),
+        ("thc_mg", "10 mg/ml", "is not a number"),
+    ],
+)
+def test_number_of_another_unit_or_notation_is_an_error(
+    column: str, text: str, reason: str
+) -> None:
+    row = read_import_row({column: text}, current={"name": "A", "category": "vapes"})
+
+    assert row.values == {}
+    assert reason in row.errors[column]
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "value"),
+    [
+        ("weight_grams", "3.5 gr", "3.5"),
+        ("weight_grams", "1 000 g", "1000"),
+        ("volume_ml", "355mL", "355"),
+        ("thc_mg", "１０ mg", "10"),
+    ],
+)
+def test_number_in_the_unit_of_its_column_is_read(column: str, text: str, value: str) -> None:
+    row = read_import_row({column: text}, current={"name": "A", "category": "vapes"})
+
+    assert (row.values, row.errors) == ({column: Decimal(value)}, {})
+
+
 def test_potency_of_a_percent_has_both_ends_and_their_middle() -> None:
     row = read_import_row({"thc": "20–24 %"}, current={"name": "A", "category": "dried_flower"})
 

@@ -18,7 +18,7 @@ from catalog.ingest.cleaning.identifiers import (
     read_id,
     read_sku,
 )
-from catalog.ingest.cleaning.names import clean_text, name_measures, read_name
+from catalog.ingest.cleaning.names import name_measures, read_brand, read_name
 from catalog.ingest.cleaning.numbers import NO_VALUE, normalize_text, read_number, round_to
 from catalog.ingest.cleaning.potency import PotencyReading, read_potency
 from catalog.ingest.cleaning.prices import read_price
@@ -41,6 +41,8 @@ _PERCENT_COLUMN = {"column": "%"}
 _MAX_QUOTED_LENGTH = 60
 _MAX_UNIT_COUNT = 10_000
 _MAX_RAW_LENGTH = 100
+# Beyond this, a cell is cut before its spaces are collapsed.
+_MAX_CELL = 1_000
 _SHARE_BEHIND_NAME = re.compile(r"\s*[-–:(]?\s*[<>~]?\s*[\d.,]+\s*(?:%|mg/g)\s*\)?\s*$")
 
 
@@ -86,7 +88,7 @@ def clean_listing(record: ProductRecord) -> CleanListing:
     if record.defect:
         raise RecordRejected(record.defect)
     doubts = _Doubts(flags=list(record.flags))
-    brand = clean_text(record.brand, field="brand")
+    brand = read_brand(record.brand)
     name = read_name(record.name, brand=brand)
     doubts.flags += name.flags
     size = _read_size(record, doubts)
@@ -108,10 +110,10 @@ def clean_listing(record: ProductRecord) -> CleanListing:
         ),
         name=name.name,
         raw_name=_collapse_spaces(record.name),
-        raw_category=_collapse_spaces(record.category)[:_MAX_RAW_LENGTH],
-        raw_size=_collapse_spaces(f"{record.size} {record.unit_count}")[:_MAX_RAW_LENGTH],
+        raw_category=_as_written(record.category[:_MAX_CELL]),
+        raw_size=_as_written(f"{record.size[:_MAX_CELL]} {record.unit_count[:_MAX_CELL]}"),
         brand=brand or name.brand,
-        producer=clean_text(record.producer, field="producer") or None,
+        producer=read_brand(record.producer, field="producer") or None,
         sku=sku.value,
         gtin=gtin_value,
         lots=tuple(filter(None, [_collapse_spaces(record.lot)[:_MAX_CODE_LENGTH]])),
@@ -160,6 +162,7 @@ def _read_size(record: ProductRecord, doubts: _Doubts) -> SizeReading:
         flags=size.flags,
     )
     if size.unit_count is not None:
+        _check_unit_count(size.unit_count, record, doubts)
         return size
     with doubts.leaving_open("unit_count", record.unit_count):
         unit_count = _read_unit_count(record.unit_count)
@@ -174,6 +177,15 @@ def _read_size(record: ProductRecord, doubts: _Doubts) -> SizeReading:
             grams=size.grams, milliliters=size.milliliters, unit_count=unit_count, flags=size.flags
         )
     return size
+
+
+def _check_unit_count(unit_count: int, record: ProductRecord, doubts: _Doubts) -> None:
+    """Record a doubt when the column of pieces contradicts the size: "3 x 0.5 g" and 5."""
+    with doubts.leaving_open("unit_count", record.unit_count):
+        stated = _read_unit_count(record.unit_count)
+        if stated and stated != unit_count:
+            reason = f"the size states {unit_count} pieces"
+            doubts.add("unit_count_differs", "unit_count", record.unit_count, reason)
 
 
 def _read_unit_count(text: str) -> int | None:
@@ -377,6 +389,10 @@ def _read_external_id(text: str) -> str:
 def _add_identifier_doubt(name: str, identifier: Identifier, doubts: _Doubts) -> None:
     if identifier.problem:
         doubts.add(f"{name}_{identifier.problem}", name, identifier.text, identifier.reason)
+
+
+def _as_written(text: str) -> str:
+    return _collapse_spaces(text)[:_MAX_RAW_LENGTH]
 
 
 def _collapse_spaces(text: str) -> str:

@@ -13,6 +13,7 @@ from catalog.ingest.cleaning.numbers import (
     FULLWIDTH_FORMS,
     NUMBER,
     is_blank_value,
+    is_sheet_error,
     normalize_text,
     strip_markup,
 )
@@ -77,6 +78,7 @@ _MARKS = re.compile(
     r"|(?<=\s)\*+(?=\s|$)|^\*+\s+",
     re.I,
 )
+_PLACEHOLDERS = frozenset({"unknown producer"})
 _KEPT_SYMBOLS = frozenset("™®©°№")
 _EMOJI_PARTS = frozenset({"\ufe0e", "\ufe0f"})
 # UTF-8 that was read as cp1252: "TIVAâ„¢", "CrÃ¨me".
@@ -107,7 +109,7 @@ class NameReading:
     The brand, if known, and the name without it.
 
     flags: "brand_from_name" when the brand is the first part of "Brand | Name", "brand_unclear"
-    when one of the parts may be the brand.
+    when one of the parts may be the brand, "name_is_measure" for a size without words.
     """
 
     brand: str | None
@@ -121,16 +123,17 @@ def read_name(text: str, *, brand: str = "") -> NameReading:
 
     brand: as the source states it; "": taken from "Brand | Name". Entities, tags, emoji and
     invisible characters are removed. Idempotent for a stated brand. A name that consists of nothing
-    else keeps its words. Raises RecordRejected: empty or longer than 255 characters.
+    else keeps its words. Raises RecordRejected: empty, a placeholder ("N/A", "#REF!"), longer than
+    255 characters.
     """
     whole = clean_text(text, field=_FIELD)
     if not re.search(r"\w", whole):
         raise RecordRejected("is missing", _FIELD)
     if len(whole) > _MAX_LENGTH:
         raise RecordRejected(f"is longer than {_MAX_LENGTH} characters", _FIELD)
-    normalized_brand = normalize_text(brand)
-    is_unknown = is_blank_value(normalized_brand) or normalized_brand == "unknown producer"
-    brand = "" if is_unknown else clean_text(brand, field="brand")
+    if _is_placeholder(whole):
+        raise RecordRejected(f"{whole!r} is no name", _FIELD)
+    brand = read_brand(brand)
     whole = whole.strip('"') if whole.count('"') == 2 and whole[0] == whole[-1] == '"' else whole
     if " " not in whole:
         whole = whole.replace("_", " ").strip() or whole
@@ -146,7 +149,20 @@ def read_name(text: str, *, brand: str = "") -> NameReading:
     while name != previous:
         previous = name
         name = _without_measures(_without_brand(name, brand))
+    if not re.search(r"[^\W\d_]{2}", _UNBRACKETED.sub(" ", name)) and _UNBRACKETED.search(name):
+        flags = (*flags, "name_is_measure")
     return NameReading(title_case(brand) or None, title_case(name), flags)
+
+
+def read_brand(text: str, *, field: str = "brand") -> str:
+    """Return a brand or producer as written; "" for placeholders ("N/A", "-", "#REF!")."""
+    brand = clean_text(text, field=field)
+    return "" if _is_placeholder(brand) else brand
+
+
+def _is_placeholder(text: str) -> bool:
+    normalized = normalize_text(text)
+    return is_blank_value(normalized) or is_sheet_error(normalized) or normalized in _PLACEHOLDERS
 
 
 def clean_text(text: str, *, field: str) -> str:

@@ -120,7 +120,7 @@ def normalize_value(text: str, *, field: str) -> str:
         normalized = match[1].strip()
     if is_blank_value(normalized):
         raise RecordRejected(NO_VALUE, field)
-    if _SHEET_ERROR.search(normalized):
+    if is_sheet_error(normalized):
         raise RecordRejected("is an error of a spreadsheet", field)
     return normalized
 
@@ -128,6 +128,11 @@ def normalize_value(text: str, *, field: str) -> str:
 def is_blank_value(text: str) -> bool:
     """Return whether normalized text states no value: empty, a dash, "n/a", "may vary", "s.o."."""
     return _BLANK_VALUE.fullmatch(text.strip("()[]\"' ")) is not None
+
+
+def is_sheet_error(text: str) -> bool:
+    """Return whether normalized text contains the error of a cell: "#DIV/0!"."""
+    return _SHEET_ERROR.search(text) is not None
 
 
 def tokenize(text: str) -> list[Token]:

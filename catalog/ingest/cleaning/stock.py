@@ -4,7 +4,12 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from catalog.ingest.cleaning.numbers import NUMBER, normalize_value, read_number
+from catalog.ingest.cleaning.numbers import (
+    MAX_TEXT_LENGTH,
+    NUMBER,
+    normalize_value,
+    read_number,
+)
 from mlops.pipelines.errors import RecordRejected
 
 _FIELD = "in_stock"
@@ -50,9 +55,8 @@ def read_stock(text: str, *, language: str = "") -> StockReading:
     "leading_point". Raises RecordRejected: no value, unknown words, a word and a quantity that
     contradict each other.
     """
-    stripped = text.strip().lower()
-    if stripped in _OUT_OF_STOCK_WORDS:
-        return StockReading(in_stock=False)
+    if text[:MAX_TEXT_LENGTH].strip().lower() in _OUT_OF_STOCK_WORDS:
+        return StockReading(in_stock=False)  # "none" and "no" state something here
     normalized = normalize_value(text, field=_FIELD)
     if normalized in _IN_STOCK_WORDS:
         return StockReading(in_stock=True)

@@ -357,6 +357,18 @@ def test_t27_part_that_may_be_a_brand_is_flagged(raw: str) -> None:
     assert (cleaned.result["brand"], cleaned.flags) == (None, ("brand_unclear",))
 
 
+@pytest.mark.parametrize("text", ["N/A", "-", "#REF!", "TBD", "s.o."])
+def test_placeholder_is_no_name_and_no_brand(text: str) -> None:
+    assert read("name", text).refused
+    assert clean(brand=text, producer=text).brand is None
+    assert clean(brand=text, producer=text).producer is None
+
+
+@pytest.mark.parametrize("text", ["3.5g", "100mg", "10 x 0.35 g"])
+def test_name_of_a_measure_alone_is_flagged(text: str) -> None:
+    assert read("name", text).flags == ("name_is_measure",)
+
+
 def test_t27_parts_of_strain_and_form_alone_contain_no_brand() -> None:
     assert read("name", "Pineapple Express | Distillate Cart").flags == ()
 
@@ -531,6 +543,19 @@ def test_t35_size_beside_pieces_may_be_that_of_one(pieces: str) -> None:
 
     assert (listing.weight_grams, listing.unit_count) == (Decimal("0.5"), 10)
     assert listing.flags == ("size_may_be_one_piece",)
+
+
+@pytest.mark.parametrize(("size", "pieces"), [("3x0.5g", "5"), ("40 g (10 x 4 g)", "2 units")])
+def test_t35_pieces_that_contradict_the_size_are_flagged(size: str, pieces: str) -> None:
+    listing = clean(size=size, unit_count=pieces)
+
+    assert listing.flags == ("unit_count_differs",)
+    assert f"unit_count: {pieces!r}" in listing.doubts[0]
+
+
+@pytest.mark.parametrize("pieces", ["3", "3.0", "1", ""])
+def test_t35_pieces_that_the_size_states_too_are_not_doubted(pieces: str) -> None:
+    assert clean(size="3x0.5g", unit_count=pieces).flags == ()
 
 
 @pytest.mark.parametrize("pieces", ["1.5", "-2", "ten", "99999"])

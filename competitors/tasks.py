@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from competitors import crawls
 from competitors.selectors.competitors import due_competitors
-from competitors.services import offer_matching
+from competitors.services import offer_matching, price_alerts
 from mlops.models import Run
 from mlops.pipelines.tasks import pipeline_task
 
@@ -38,6 +38,12 @@ def crawl_competitor(*, code: str, is_forced: bool = False, accept: bool = False
 def match_offers() -> dict[str, int]:
     """Match offers that are new, described otherwise, or near a product that has changed."""
     return {"compared": offer_matching.match_offers().compared}
+
+
+@pipeline_task(soft_time_limit=600)
+def refresh_price_alerts() -> dict[str, int]:
+    """Open and close alerts about prices: undercut, jump, back in stock, below the minimum."""
+    return price_alerts.refresh_price_alerts()
 
 
 def _run_counts(run: Run) -> dict[str, int]:

@@ -7,9 +7,10 @@ from pathlib import Path
 import catalog.ingest
 import catalog.reference
 import competitors.ingest
+import competitors.reference
 
 _LENGTH = 20
-_PACKAGES = (competitors.ingest, catalog.ingest, catalog.reference)
+_PACKAGES = (competitors.ingest, competitors.reference, catalog.ingest, catalog.reference)
 
 
 @cache

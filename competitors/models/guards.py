@@ -86,6 +86,20 @@ class PriceGuardSettings(models.Model):
     min_evidence_offers = models.PositiveSmallIntegerField(
         default=2, db_comment="fewer fresh, confident offers are no evidence"
     )
+    undercut_alert_percent = models.DecimalField(
+        max_digits=5,
+        decimal_places=2,
+        default=15,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        db_comment="a competitor's price this far below ours opens an alert",
+    )
+    jump_alert_percent = models.DecimalField(
+        max_digits=6,
+        decimal_places=2,
+        default=30,
+        validators=[MinValueValidator(1)],
+        db_comment="a change of a competitor's price in a day by this much opens an alert",
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,

@@ -151,6 +151,15 @@ class CompetitorOffer(models.Model):
     first_seen_at = models.DateTimeField(db_default=Now(), db_comment="when it was first observed")
     last_seen_at = models.DateTimeField(db_comment="when it was last observed")
     price_changed_at = models.DateTimeField(null=True, db_comment="when its price last changed")
+    previous_price = models.DecimalField(
+        max_digits=10,
+        decimal_places=2,
+        null=True,
+        db_comment="price that anyone got before that change",
+    )
+    restocked_at = models.DateTimeField(
+        null=True, db_comment="when it was last observed to be back in stock"
+    )
     missed_crawls = models.PositiveSmallIntegerField(
         default=0, db_comment="consecutive complete crawls that did not list it"
     )

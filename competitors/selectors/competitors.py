@@ -74,6 +74,18 @@ def competitor_source(source: str) -> CompetitorSource:
     )
 
 
+def reading_settings(source: str) -> tuple[object, ...]:
+    """Return the settings of a competitor by which offers are read: language, tax, provinces."""
+    competitor = competitor_of_source(source)
+    provinces = competitor.locations.order_by("platform_id").values_list("platform_id", "province")
+    return (
+        competitor.language,
+        competitor.is_tax_included,
+        competitor.province,
+        *provinces,
+    )
+
+
 def crawl_job(competitor: Competitor) -> CrawlJob:
     """Return what to crawl of a competitor. Raises TokenRefused."""
     return CrawlJob(

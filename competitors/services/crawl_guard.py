@@ -93,6 +93,8 @@ _CONFIRM_LISTED = f"""
 WITH {_CONFIRMED}
 UPDATE competitor_offers o SET missed_crawls = 0,
   gone_at = CASE WHEN s.is_confirmed THEN NULL ELSE o.gone_at END,
+  restocked_at = CASE WHEN s.is_confirmed AND o.gone_at IS NOT NULL
+    AND o.stock IN ('in_stock', 'low') THEN s.observed_at ELSE o.restocked_at END,
   last_seen_at = CASE WHEN s.is_confirmed THEN greatest(o.last_seen_at, s.observed_at)
     ELSE o.last_seen_at END
 FROM confirmed s

@@ -84,17 +84,21 @@ _COPY_NEW = (
 )
 _CREATE_STAGING = f"""
 CREATE TEMP TABLE IF NOT EXISTS staged_offers AS
-SELECT {_WRITTEN_LIST}, false AS has_new_description, false AS has_new_price
+SELECT {_WRITTEN_LIST}, false AS has_new_description, false AS has_new_price,
+  false AS is_restocked
 FROM competitor_offers WITH NO DATA;
 TRUNCATE staged_offers
 """
-_COPY_STAGING = (
-    f"COPY staged_offers ({_WRITTEN_LIST}, has_new_description, has_new_price) FROM STDIN"
-)
+_COPY_STAGING = f"""
+COPY staged_offers ({_WRITTEN_LIST}, has_new_description, has_new_price, is_restocked) FROM STDIN
+"""
 _UPDATE = f"""
 UPDATE competitor_offers o SET {", ".join(f"{name} = s.{name}" for name in COLUMNS)},
   net_price = s.net_price, content_hash = s.content_hash, last_seen_at = s.last_seen_at,
   run_id = %s,
+  previous_price = CASE WHEN s.has_new_price THEN coalesce(o.sale_price, o.regular_price)
+    ELSE o.previous_price END,
+  restocked_at = CASE WHEN s.is_restocked THEN s.last_seen_at ELSE o.restocked_at END,
   price_changed_at = CASE WHEN s.has_new_price THEN s.last_seen_at ELSE o.price_changed_at END,
   matched_at = CASE WHEN s.has_new_description THEN NULL ELSE o.matched_at END,
   missed_crawls = 0, gone_at = NULL
@@ -325,7 +329,9 @@ def _update(cursor: CursorWrapper, changed: Sequence[_Change], run: Run | None) 
         for change in changed:
             has_new_description = change.differs(_DESCRIPTION_COLUMNS)
             has_new_price = change.differs(_PRICE_COLUMNS)
-            copy.write_row((*_written_values(change), has_new_description, has_new_price))
+            is_restocked = "back_in_stock" in _change_kinds(change)
+            flags = (has_new_description, has_new_price, is_restocked)
+            copy.write_row((*_written_values(change), *flags))
     cursor.execute(_UPDATE, [run.pk if run else None])
 
 

@@ -15,6 +15,7 @@ from competitors.ingest.cleaning import clean_offer, read_offer
 from competitors.ingest.offers import ExtractedOffer, OfferRecord, Stock
 from competitors.ingest.records import MenuRecord
 from competitors.models import Competitor, CompetitorOffer, PriceHistory
+from competitors.pipelines import pipeline_version
 from competitors.services.crawl_guard import conclude_crawl, survey_offers
 from competitors.services.offer_repeats import find_repeated_offers
 from competitors.services.offers import offers_checksum, preview_offers, save_offers
@@ -245,6 +246,17 @@ def test_back_in_stock_is_an_event(corner: Competitor) -> None:
         ["back_in_stock"],
     )
     assert (event.data["previous_stock"], event.data["stock"]) == ("out", "low")
+    assert CompetitorOffer.objects.get().restocked_at == NOON + timedelta(hours=1)
+
+
+def test_changed_price_leaves_the_one_before(corner: Competitor) -> None:
+    _crawl(_items(1))
+
+    _crawl(_items(1, sale="15.00"), at=NOON + timedelta(hours=1))
+
+    offer = CompetitorOffer.objects.get()
+    assert (offer.previous_price, offer.price) == (Decimal("20.00"), Decimal("15.00"))
+    assert offer.price_changed_at == NOON + timedelta(hours=1)
 
 
 def test_new_name_makes_the_offer_due_for_matching(corner: Competitor) -> None:
@@ -323,6 +335,7 @@ def test_offer_listed_again_is_back_in_stock(corner: Competitor) -> None:
 
     offer = CompetitorOffer.objects.get(external_id="v-1")
     assert (offer.missed_crawls, offer.gone_at) == (0, None)
+    assert offer.restocked_at == NOON + timedelta(days=4)
     assert _changes() == [["gone"], ["back_in_stock"]]
 
 
@@ -454,6 +467,29 @@ def test_preview_shows_changed_values_and_writes_nothing(corner: Competitor) -> 
         ("v-0", {"regular_price": "20"}, {"regular_price": "18"})
     ]
     assert CompetitorOffer.objects.get().regular_price == Decimal("20.00")
+
+
+@pytest.mark.parametrize(
+    "change", [{"is_tax_included": True}, {"province": "AB"}, {"language": "fr"}], ids=str
+)
+def test_settings_that_pages_are_read_by_change_the_version(
+    corner: Competitor, change: dict[str, Any]
+) -> None:
+    before = pipeline_version(SOURCE)
+    assert pipeline_version(SOURCE) == before
+
+    Competitor.objects.update(**change)
+
+    assert pipeline_version(SOURCE) != before
+
+
+def test_province_of_a_location_changes_the_version(corner: Competitor) -> None:
+    location = CompetitorLocationFactory(competitor=corner)
+    before = pipeline_version(SOURCE)
+
+    corner.locations.filter(pk=location.pk).update(province="BC")
+
+    assert pipeline_version(SOURCE) != before
 
 
 def test_checksum_follows_the_content(corner: Competitor) -> None:

@@ -179,7 +179,7 @@ def _read_products(products: Sequence[Any], page: Page, shop: ShopAddress) -> It
             reason = "the product has no variants" if mapping(product) else "is not a product"
             yield unidentified(page, index, reason, "variants")
         for position, variant in enumerate(variants):
-            if not mapping(variant).get("id"):
+            if not text(mapping(variant).get("id")):
                 yield unidentified(page, index * 1000 + position, "the variant has no id")
                 continue
             entry = _to_entry(product, variant, shop)

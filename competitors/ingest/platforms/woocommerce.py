@@ -211,8 +211,8 @@ def _read_prices(
 def _read_attributes(product: Mapping[str, Any]) -> dict[str, str]:
     """Return the facts that attributes with one value state."""
     facts: dict[str, str] = {}
-    for attribute in listing(product.get("attributes")):
-        name = text(mapping(attribute).get("name")).lower()
+    for attribute in map(mapping, listing(product.get("attributes"))):
+        name = text(attribute.get("name")).lower()
         values = [text(mapping(term).get("name")) for term in listing(attribute.get("terms"))]
         for field, names in _ATTRIBUTES.items():
             if name in names and len(values) == 1:

@@ -52,7 +52,7 @@ _MIN_SERVER_ERROR = 500
 
 _LOOKS_LIKE_HTML = re.compile(r"<(?:!doctype|html|head|body|title|meta|div|script|h1|p)\b", re.I)
 _PRODUCT_DATA = re.compile(
-    r"""["']@type["']\s*:\s*(?:\[\s*)?["'](?:https?://schema\.org/|schema:)?(?:Product|Offer|Aggr)"""
+    r"""["']@type["']\s*:\s*(?:\[\s*)?["'](?:https?://schema\.org/|schema:)?(?:Product|Offer|Aggr|ItemList)"""
     r"""|itemtype\s*=\s*["']?https?://schema\.org/(?:Product|Offer)"""
     r"""|typeof\s*=\s*["']?(?:schema:)?(?:Product|Offer)\b"""
     r"""|["'](?:menuItems|filteredProducts)["']\s*:\s*[\[{]""",
@@ -334,7 +334,9 @@ def _sentence_of_page(page: _HtmlPage) -> Block | None:
 def _no_content(page: _HtmlPage) -> Block | None:
     if len(page.text) > _MIN_TEXT or _PRICE.search(page.text):
         return None
-    return Block("empty", "the page has no content without JavaScript")
+    needs_script = "<script" in page.markup.lower()
+    reason = "has no content without JavaScript" if needs_script else "has almost no text"
+    return Block("empty", f"the page {reason}")
 
 
 def _wall_part(text: str) -> Block | None:

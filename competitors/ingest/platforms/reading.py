@@ -7,12 +7,14 @@ Prices are read strictly: what is not wholly one price is refused, never guessed
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from html import unescape
 from typing import Any
 
 from competitors.ingest.block_pages import find_block
 from competitors.ingest.offers import OfferRecord, Page, PageRequest, Promotion, ShopAddress, Stock
+from competitors.ingest.price_text import PriceReading, read_price_text
 from mlops.pipelines.errors import RecordRejected, SourceBroken
 
 # Shops list placeholders of one cent, and test items of a million.
@@ -26,9 +28,12 @@ _CENT = Decimal("0.01")
 _MAX_MINOR_UNIT = 4
 _MAX_NUMBER = 10**12
 _REJECTED = "rejected"
+_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_UNSTORABLE = re.compile("[\x00\u200b\ud800-\udfff]")
 _DECIMAL_TEXT = re.compile(r"-?\d{1,9}(?:\.\d{1,6})?")
 _MINOR_UNITS = re.compile(r"-?\d{1,12}")
 _CURRENCY_SIGNS = {"C$": "CAD", "CA$": "CAD", "CAD$": "CAD", "US$": "USD", "€": "EUR", "£": "GBP"}
+_NAMED_CAD = re.compile(r"CAD|CDN|\bCA?\$", re.IGNORECASE)
 _MULTI_BUY = re.compile(
     r"\b(?:any |buy |get |achetez[- ]?(?:en )?)?(?P<quantity>[2-9]|1\d|20)\s*(?:x\s*)?"
     r"(?:for|pour|/|@)\s*(?:CA?)?\$?\s?(?P<total>\d{1,4}(?:[.,]\d{2})?)(?![\d%])",
@@ -63,7 +68,8 @@ def read_json(page: Page) -> Any:
     """Return the JSON document of a page. Raises SourceBroken: a wall, or no JSON."""
     refuse_block(page)
     try:
-        return json.loads(page.body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        document = json.loads(page.body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        return _storable(document) if _ESCAPE.search(page.body) else document
     except RecursionError as error:
         raise SourceBroken("The answer is nested too deeply.") from error
     except ValueError as error:
@@ -95,6 +101,17 @@ def refuse_unexpected_empty(items: Sequence[Any], stated_count: int | None, numb
         raise SourceBroken(f"The list is empty, although the menu has {stated_count} items.")
 
 
+def _storable(value: Any) -> Any:
+    """Return a document whose texts a database stores: no NUL, no half of a surrogate pair."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("", value)
+    if isinstance(value, list):
+        return [_storable(entry) for entry in value]
+    if isinstance(value, dict):
+        return {_storable(key): _storable(entry) for key, entry in value.items()}
+    return value
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number of JSON")
 
@@ -106,7 +123,7 @@ def text(value: Any) -> str:
     """Return a text or number in one line, without HTML entities; "" for anything else."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
-    return " ".join(unescape(str(value)).replace("\u200b", "").split())
+    return " ".join(_UNSTORABLE.sub("", unescape(str(value))).split())
 
 
 def first_text(*values: Any) -> str:
@@ -185,6 +202,23 @@ def read_minor_units(value: Any, minor_unit: Any, field: str) -> Decimal | None:
     if not _MINOR_UNITS.fullmatch(digits):
         raise RecordRejected(f"{digits[:40]!r} is not a price in minor units", field)
     return _check_price(Decimal(digits).scaleb(-exponent), field)
+
+
+def read_stated_price(written: str, field: str) -> PriceReading:
+    """
+    Return the prices of a text of a page: of a machine format, or for readers.
+
+    currency: "" where the text names none. Raises RecordRejected as `read_price`, and for texts
+    with several candidates.
+    """
+    if _DECIMAL_TEXT.fullmatch(written.strip()):
+        return PriceReading(regular=read_price(written.strip(), field), currency="")
+    reading = read_price_text(written)
+    for price in (reading.regular, reading.sale, reading.member):
+        if price is not None:
+            _check_price(price, field)
+    is_named = reading.currency != DEFAULT_CURRENCY or _NAMED_CAD.search(written)
+    return reading if is_named else replace(reading, currency="")
 
 
 def read_currency(value: Any, field: str = "currency") -> str:

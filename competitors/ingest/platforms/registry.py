@@ -8,7 +8,9 @@ from competitors.ingest.platforms.dispense import DISPENSE
 from competitors.ingest.platforms.dutchie import DUTCHIE
 from competitors.ingest.platforms.jane import JANE
 from competitors.ingest.platforms.leafly import LEAFLY
+from competitors.ingest.platforms.selectors import SELECTORS
 from competitors.ingest.platforms.shopify import SHOPIFY
+from competitors.ingest.platforms.structured_data import STRUCTURED_DATA
 from competitors.ingest.platforms.sweed import SWEED
 from competitors.ingest.platforms.weedmaps import WEEDMAPS
 from competitors.ingest.platforms.woocommerce import WOOCOMMERCE
@@ -22,6 +24,8 @@ _ALL: tuple[Platform, ...] = (
     LEAFLY,
     SWEED,
     DISPENSE,
+    STRUCTURED_DATA,
+    SELECTORS,
 )
 
 PLATFORMS: Mapping[str, Platform] = MappingProxyType({platform.code: platform for platform in _ALL})

@@ -1,15 +1,17 @@
 """Promises that every platform keeps."""
 
+import copy
 import json
+import random
 from typing import Any
 
 import pytest
 
-from competitors.ingest.offers import ShopAddress
+from competitors.ingest.offers import ExtractedOffer, OfferRecord, ShopAddress
 from competitors.ingest.platforms import Platform
 from competitors.ingest.platforms.registry import PLATFORMS, find_platform
 from competitors.models import Competitor
-from mlops.pipelines.errors import SourceBroken
+from mlops.pipelines.errors import RecordRejected, SourceBroken
 from tests.unit.competitors.reading import SHOP, json_page, raw_page, read_all, sample
 
 SAMPLES = {
@@ -137,6 +139,80 @@ def test_unknown_api_is_refused(code: str) -> None:
 def test_codes_are_those_of_competitors() -> None:
     assert set(PLATFORMS) <= set(Competitor.Platform.values)
     assert all(platform.code == code for code, platform in PLATFORMS.items())
+
+
+ODD_VALUES: list[Any] = [
+    None,
+    "",
+    [],
+    {},
+    -1,
+    0,
+    "x",
+    True,
+    1e308,
+    10**30,
+    "1e5",
+    ["a"],
+    {"a": 1},
+    [[]],
+    [None],
+    "\x00",
+    "\ud83c",
+    "12.345",
+    1.005,
+]
+
+
+def mutated(document: Any, randomness: random.Random) -> Any:
+    """Return a copy of a document with an odd value at up to four places."""
+    document = copy.deepcopy(document)
+    for _ in range(randomness.choice((1, 1, 2, 4))):
+        container = document
+        while True:
+            keys = list(container) if isinstance(container, dict) else range(len(container))
+            if not keys:
+                break
+            key = randomness.choice(keys)
+            inner = container[key]
+            if isinstance(inner, (dict, list)) and inner and randomness.random() < 0.9:
+                container = inner
+                continue
+            container[key] = copy.deepcopy(randomness.choice(ODD_VALUES))
+            break
+    return document
+
+
+def outcome(platform: Platform, record: OfferRecord) -> tuple[ExtractedOffer | None, str]:
+    """Return the offer of a record, or the field for which it is refused."""
+    try:
+        return platform.read_record(record), ""
+    except RecordRejected as error:
+        return None, error.field
+
+
+@pytest.mark.parametrize(("code", "name"), SAMPLES.items(), ids=SAMPLES.keys())
+def test_odd_values_are_refused_or_read_but_never_an_error(code: str, name: str) -> None:
+    platform, document = find_platform(code), sample(name)
+    randomness = random.Random(code)
+
+    for _ in range(150):
+        page = json_page(mutated(document, randomness))
+        try:
+            records = platform.read_page(page, SHOP).records
+        except SourceBroken:
+            continue
+        for record in records:
+            json.dumps(record.payload, ensure_ascii=False).encode()
+            assert record.external_id
+            offer, rejected_field = outcome(platform, record)
+            if offer is None:
+                assert rejected_field
+                continue
+            prices = (offer.regular_price, offer.sale_price, offer.member_price)
+            assert offer.name
+            assert all(price is None or 0 < price <= 10_000 for price in prices)
+            assert offer.sale_price is None or offer.sale_price < (offer.regular_price or 0)
 
 
 def test_unknown_platform_is_a_key_error() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from django.utils import timezone
 
 from competitors.ingest.crawling.errors import CrawlStopped
-from competitors.ingest.crawling.jobs import CrawledPage, CrawlEnd, RobotsReport
+from competitors.ingest.crawling.jobs import CrawledPage, CrawlEnd, CrawlJob, RobotsReport
 from competitors.ingest.crawling.process import run_crawl
 from competitors.ingest.crawling.source import CrawlReport
 from competitors.ingest.offers import ExtractedOffer, Page
@@ -20,6 +20,8 @@ from mlops.models import Run
 from mlops.pipelines.dry_run import DryRun, dry_run_source
 from mlops.pipelines.errors import RecordRejected, SourceBusy
 from mlops.pipelines.runner import process_again, run_source
+
+_PREVIEW_SECONDS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def preview_menu(competitor: Competitor) -> PagePreview:
     robots: RobotsReport | None = None
     problem = ""
     try:
-        for message in run_crawl(replace(crawl_job(competitor), max_records=1)):
+        for message in run_crawl(_preview_job(competitor)):
             match message:
                 case CrawledPage():
                     page = message
@@ -114,6 +116,17 @@ def preview_menu(competitor: Competitor) -> PagePreview:
         return PagePreview(page=None, robots=robots, problem=problem)
     offers, refusals = _read(competitor, page) if not problem else ((), ())
     return PagePreview(page=page, offers=offers, refusals=refusals, robots=robots, problem=problem)
+
+
+def _preview_job(competitor: Competitor) -> CrawlJob:
+    """Return a crawl of the first page with records, short enough for a person to wait."""
+    return replace(
+        crawl_job(competitor),
+        max_records=1,
+        max_retries=0,
+        max_seconds=_PREVIEW_SECONDS,
+        timeout_seconds=_PREVIEW_SECONDS / 2,
+    )
 
 
 def _read(

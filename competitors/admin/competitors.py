@@ -1,22 +1,33 @@
 """Competitors in the console: settings, locations and the health of their crawls."""
 
+from functools import partial
 from typing import Any
 
 from django import forms
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminPasswordToggleWidget
 
+from competitors.admin.test_page import test_page_view
+from competitors.ingest.records import SOURCE_PREFIX
 from competitors.models import Competitor, CompetitorLocation, CrawlStatus
+from competitors.selectors.competitors import all_competitors
 from competitors.selectors.crawl_health import CrawlHealth, crawl_health
 from competitors.services.competitors import save_competitor
+from competitors.services.crawl_status import pause_competitor, resume_competitor
+from competitors.tasks import crawl_competitor
 
 _KEY_PLACEHOLDER = "•" * 12
 """Shown instead of a saved key; submitted unchanged, the key stays."""
@@ -80,6 +91,8 @@ class CompetitorAdmin(ModelAdmin):
     )
     list_filter = ("status", "platform", "province", "is_enabled")
     search_fields = ("name", "code", "base_url", "locations__name", "locations__licence_number")
+    actions = ("crawl_now", "pause", "resume")
+    actions_detail = ("go_to_test", "go_to_runs", "go_to_offers", "go_to_matches")
     fieldsets = (
         (None, {"fields": (("name", "code"), ("platform", "province", "language"), "owner")}),
         (
@@ -144,6 +157,69 @@ class CompetitorAdmin(ModelAdmin):
         by: Any = request.user
         save_competitor(competitor=obj, by=by)
 
+    def get_urls(self) -> list[Any]:
+        """Add the page that tests one page of a menu."""
+        view = self.admin_site.admin_view(test_page_view)
+        return [
+            path("<uuid:pk>/test/", view, name="competitors_competitor_test"),
+            *super().get_urls(),
+        ]
+
+    @admin.action(description=_("Crawl now"), permissions=["change"])
+    def crawl_now(self, request: HttpRequest, queryset: QuerySet[Competitor]) -> None:
+        """Start a crawl of each competitor."""
+        for competitor in queryset:
+            transaction.on_commit(
+                partial(crawl_competitor.delay, code=competitor.code, is_forced=True)
+            )
+            text = _now("The crawl of {} has started: {}.")
+            link = format_html('<a href="{}">{}</a>', _runs_url(competitor), _now("see its runs"))
+            messages.success(request, format_html(text, competitor.name, link))
+
+    @admin.action(description=_("Pause"), permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Competitor]) -> None:
+        """Stop the crawls of each competitor until a person resumes them."""
+        by: Any = request.user
+        for competitor in queryset:
+            pause_competitor(
+                competitor=competitor,
+                reason=_now("Paused by %(user)s.") % {"user": by},
+                by=by,
+                now=timezone.now(),
+            )
+        messages.success(request, _now("Crawls are paused."))
+
+    @admin.action(description=_("Resume"), permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Competitor]) -> None:
+        """Make the next crawl of each competitor due."""
+        by: Any = request.user
+        for competitor in queryset:
+            resume_competitor(competitor=competitor, by=by, now=timezone.now())
+        messages.success(request, _now("Crawls are resumed; the next one is due now."))
+
+    @action(description=_("Test one page"), url_path="to-test", permissions=["change"])
+    def go_to_test(self, _request: HttpRequest, object_id: str) -> HttpResponse:
+        """Redirect to the test of one page."""
+        return redirect("admin:competitors_competitor_test", object_id)
+
+    @action(description=_("Crawls"), url_path="runs")
+    def go_to_runs(self, _request: HttpRequest, object_id: str) -> HttpResponse:
+        """Redirect to the runs of the competitor."""
+        return redirect(_runs_url(get_object_or_404(all_competitors(), pk=object_id)))
+
+    @action(description=_("Offers"), url_path="offers")
+    def go_to_offers(self, _request: HttpRequest, object_id: str) -> HttpResponse:
+        """Redirect to the offers of the competitor."""
+        address = reverse("admin:competitors_competitoroffer_changelist")
+        return redirect(f"{address}?competitor__id__exact={object_id}")
+
+    @action(description=_("Confirm matches"), url_path="matches")
+    def go_to_matches(self, _request: HttpRequest, object_id: str) -> HttpResponse:
+        """Redirect to the match queue of the competitor."""
+        competitor = get_object_or_404(all_competitors(), pk=object_id)
+        address = reverse("admin:competitors_offermatch_confirm")
+        return redirect(f"{address}?competitor={competitor.code}")
+
     @display(
         description=_("status"),
         ordering="status",
@@ -207,3 +283,7 @@ def _health(competitor: Competitor) -> CrawlHealth:
     """Return the health that the list has loaded, else load it."""
     loaded: CrawlHealth | None = getattr(competitor, "loaded_health", None)
     return loaded or crawl_health([competitor])[competitor.code]
+
+
+def _runs_url(competitor: Competitor) -> str:
+    return f"{reverse('admin:mlops_run_changelist')}?source={SOURCE_PREFIX}{competitor.code}"

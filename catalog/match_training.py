@@ -154,7 +154,9 @@ def read_pairs(text: str) -> list[LabeledPair]:
 
 def describe_pairs(pairs: Sequence[LabeledPair]) -> list[LabeledPair]:
     """Return pairs with what all their descriptions, whatever the labels, say of the brands."""
-    assortment = Assortment(product for pair in pairs for product in (pair.left, pair.right))
+    assortment = Assortment(
+        read_profile(side) for pair in pairs for side in (pair.left, pair.right)
+    )
     return [
         replace(pair, left=assortment.describe(pair.left), right=assortment.describe(pair.right))
         for pair in pairs

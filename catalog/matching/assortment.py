@@ -36,23 +36,20 @@ _Name = frozenset[str]
 class Assortment:
     """Product lines and sizes of the brands of a set of products; built once, then read-only."""
 
-    def __init__(self, products: Iterable[MatchCandidate], *, min_names: int = _MIN_NAMES) -> None:
+    def __init__(self, profiles: Iterable[Profile], *, min_names: int = _MIN_NAMES) -> None:
         """
-        Learn from products; those without a brand say nothing.
+        Learn from products as read; those without a brand say nothing.
 
         min_names: names with nothing else in common that a product line must have.
         """
         self._brands: dict[str, Counter[str]] = defaultdict(Counter)
         self._sizes: dict[tuple[str, str, _Name], set[float]] = defaultdict(set)
         names: dict[str, set[tuple[str, ...]]] = defaultdict(set)
-        for product in dict.fromkeys(
-            replace(without_assortment(product), merge_key="") for product in products
-        ):
-            brand = _brand_of(product)
+        for profile in profiles:
+            brand = _brand_of(profile.candidate)
             if not brand:
                 continue
-            profile = read_profile(product)
-            self._brands[brand][str(product.brand)] += 1
+            self._brands[brand][str(profile.candidate.brand)] += 1
             if profile.family != "device":
                 names[brand].update(tuple(word.key for word in name) for name in profile.names)
             if size := _size_of(profile):
@@ -73,7 +70,7 @@ class Assortment:
 
     def describe(self, product: MatchCandidate) -> MatchCandidate:
         """Return a product with its brand's product lines and the number of sizes of its name."""
-        return self.describe_profile(read_profile(without_assortment(product))).candidate
+        return self.describe_profile(read_profile(product)).candidate
 
     def describe_profile(self, profile: Profile) -> Profile:
         """Return a product as read with its brand's product lines and sizes of its name."""

@@ -38,7 +38,7 @@ class ProductIndex:
     def __init__(self, products: Iterable[MatchCandidate]) -> None:
         """Index products; merge_key: the id by which a match names its product."""
         profiles = [build_profile(product) for product in products]
-        self._assortment = Assortment(profile.candidate for profile in profiles)
+        self._assortment = Assortment(profiles)
         self._profiles = [self._assortment.describe_profile(profile) for profile in profiles]
         self._by_gtin: dict[str, list[int]] = defaultdict(list)
         self._by_word: dict[str, list[int]] = defaultdict(list)

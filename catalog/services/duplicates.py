@@ -282,7 +282,7 @@ def _describe(
         blocks=blocks, gtins=(), brand_forms=(), words=(), words_without_brand=()
     )
     known = [match_candidate(product, aliases) for product in others] if blocks else []
-    assortment = Assortment([*known, *candidates])
+    assortment = Assortment(map(read_profile, [*known, *candidates]))
     return {candidate.merge_key: assortment.describe(candidate) for candidate in candidates}
 
 
@@ -397,7 +397,7 @@ def _compare_with_blocks(
 ) -> dict[tuple[str, str], ProductComparison]:
     """Return comparisons in bands "same" and "review" by both keys, the lesser key first."""
     others = _products_to_compare(products, context)
-    assortment = Assortment(others)
+    assortment = Assortment(map(read_profile, others))
     described = {other.merge_key: assortment.describe(other) for other in others}
     new = {product.merge_key: described[product.merge_key] for product in products}
     neighbors: dict[str, list[MatchCandidate]] = defaultdict(list)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from catalog.matching import Assortment, MatchCandidate, PairRejected, read_candidate
+from catalog.matching import Assortment, MatchCandidate, PairRejected, read_candidate, read_profile
 
 
 class Command(BaseCommand):
@@ -30,7 +30,7 @@ class Command(BaseCommand):
     def handle(self, *, file: Path, min_names: int, **_: Any) -> None:
         """Learn and print."""
         try:
-            assortment = Assortment(_read_products(file), min_names=min_names)
+            assortment = Assortment(map(read_profile, _read_products(file)), min_names=min_names)
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{file} cannot be read: {error}", returncode=2) from None
         writer = csv.writer(self.stdout, lineterminator="\n")

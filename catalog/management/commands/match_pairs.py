@@ -16,6 +16,7 @@ from catalog.matching import (
     ProductComparison,
     compare_products,
     read_pair,
+    read_profile,
     translate_reason,
 )
 
@@ -81,7 +82,7 @@ def _products(lines: TextIO) -> Iterator[MatchCandidate]:
 
 def _results(lines: TextIO, language: str) -> Iterator[dict[str, Any]]:
     """Compare the pairs with what all products of the file say of their brands; read it twice."""
-    assortment = Assortment(_products(lines))
+    assortment = Assortment(map(read_profile, _products(lines)))
     lines.seek(0)
     for number, line in enumerate(lines, start=1):
         if not line.strip():

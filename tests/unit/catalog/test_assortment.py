@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from catalog.matching import Assortment, MatchCandidate, compare_products
+from catalog.matching import Assortment, MatchCandidate, compare_products, read_profile
 
 CONE = MatchCandidate(
     merge_key="0",
@@ -22,7 +22,7 @@ LINE = tuple(
 
 
 def _lines(*products: MatchCandidate) -> frozenset[str]:
-    return Assortment(products).product_lines.get("Cultivar Hills", frozenset())
+    return Assortment(map(read_profile, products)).product_lines.get("Cultivar Hills", frozenset())
 
 
 def test_word_in_names_with_nothing_else_in_common_is_a_product_line() -> None:
@@ -57,7 +57,7 @@ def test_word_of_one_product_in_several_wordings_is_no_product_line() -> None:
 
 
 def test_name_with_and_without_its_product_line_is_one_product() -> None:
-    assortment = Assortment(LINE)
+    assortment = Assortment(map(read_profile, LINE))
     plain = replace(CONE, name="Snoogans")
     others = {
         "same": CONE,
@@ -77,7 +77,7 @@ def test_two_product_lines_distinguish_products_of_one_name() -> None:
         for product in LINE
         for line in ("Fresquita", "Dulcinella")
     ]
-    assortment = Assortment(lines)
+    assortment = Assortment(map(read_profile, lines))
     left, right = (
         assortment.describe(replace(CONE, merge_key=line, name=f"{line} Snoogans"))
         for line in ("Fresquita", "Dulcinella")
@@ -92,7 +92,7 @@ def test_unstated_dose_may_be_another_where_the_brand_sells_several(
 ) -> None:
     gummies = replace(CONE, name="Peach Gummies", category="edibles", weight_grams=None)
     stated = replace(gummies, thc_mg=Decimal(100), price=Decimal(26))
-    assortment = Assortment([replace(stated, thc_mg=Decimal(dose)) for dose in doses])
+    assortment = Assortment(read_profile(replace(stated, thc_mg=Decimal(dose))) for dose in doses)
 
     left, right = assortment.describe(gummies), assortment.describe(replace(stated, merge_key="1"))
 

@@ -26,7 +26,7 @@ from catalog.selectors.runs import latest_run
 from catalog.selectors.sources import all_sources, has_listings, source_access
 from catalog.services.sources import delete_source, save_source
 from catalog.tasks import dry_run_catalog_source, sync_source
-from config.clients.address_guard import AddressRefused, check_source_url
+from config.clients.address_guard import validate_source_url
 from config.errors import CultivarError
 
 _MAX_PREVIEW_ROWS = 20
@@ -64,10 +64,7 @@ class SourceForm(forms.ModelForm):
         """Refuse an address that does not lead to a public server."""
         url: str = self.cleaned_data["base_url"]
         if url:
-            try:
-                check_source_url(url)
-            except AddressRefused as error:
-                raise ValidationError(error.reason, code=error.code) from error
+            validate_source_url(url)
         return url
 
     def clean(self) -> dict[str, Any]:

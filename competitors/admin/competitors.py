@@ -28,6 +28,7 @@ from competitors.selectors.crawl_health import CrawlHealth, crawl_health
 from competitors.services.competitors import save_competitor
 from competitors.services.crawl_status import pause_competitor, resume_competitor
 from competitors.tasks import crawl_competitor
+from config.clients.address_guard import validate_source_url
 
 _KEY_PLACEHOLDER = "•" * 12
 """Shown instead of a saved key; submitted unchanged, the key stays."""
@@ -53,6 +54,12 @@ class CompetitorForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if "api_key" in self.fields and self.instance.sealed_api_key is not None:
             self.initial["api_key"] = _KEY_PLACEHOLDER
+
+    def clean_base_url(self) -> str:
+        """Refuse an address that does not lead to a public server."""
+        url: str = self.cleaned_data["base_url"]
+        validate_source_url(url)
+        return url
 
     def clean(self) -> dict[str, Any]:
         """Require both ends of a crawl window."""

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import idna
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
 from config.errors import BadInput
 
@@ -186,6 +187,14 @@ def check_source_url(url: str) -> CheckedUrl:
     with suppress(OSError):
         resolve_public(checked.host, checked.port)
     return checked
+
+
+def validate_source_url(url: str) -> None:
+    """Check a URL of a form, as `check_source_url`. Raises Django's ValidationError."""
+    try:
+        check_source_url(url)
+    except AddressRefused as error:
+        raise ValidationError(error.reason, code=error.code) from error
 
 
 def check_host(host: str) -> str:

@@ -66,6 +66,20 @@ def test_saved_key_stays_when_the_placeholder_is_submitted(admin_client: Client)
     assert (competitor.name, competitor.api_key) == ("High Street", "s3cret")
 
 
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.1/menu", "http://169.254.169.254/", "https://shop.example.com:6379/"]
+)
+def test_address_inside_the_network_is_refused_on_its_field(
+    url: str, admin_client: Client, settings: Any
+) -> None:
+    settings.ALLOW_LOOPBACK_SOURCES = False
+
+    response = _add(admin_client, base_url=url)
+
+    assert set(response.context["adminform"].form.errors) == {"base_url"}
+    assert not Competitor.objects.exists()
+
+
 def test_half_a_crawl_window_is_refused_with_its_field(admin_client: Client) -> None:
     response = _add(admin_client, crawl_from="02:00")
 

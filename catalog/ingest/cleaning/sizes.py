@@ -99,7 +99,7 @@ _UNIT = "|".join(
 _START = r"(?<![\w.,#$€£+'\"°])(?<!\d/)(?<!\d:)"
 _QUANTITY = re.compile(
     rf"{_START}(?:(?:(?P<whole>(?:^|(?<=\|))[1-9]) )?(?P<numerator>\d)/(?P<denominator>[248]|16)"
-    rf"|(?P<number>{NUMBER}))(?:\s*|-)(?P<unit>{_UNIT})\b\.?"
+    rf"|(?P<number>{NUMBER}))(?:\s*|-)(?P<unit>{_UNIT})(?:\b|(?=[x×]\s*\d))\.?"
 )
 _SECOND_UNIT = re.compile(rf"\s*(?:{_UNIT})\b")
 _QUANTITY_IN_WORDS = re.compile(
@@ -162,6 +162,16 @@ _RANGE = re.compile(
     rf"(?P<sign>\s*-\s*|\s+(?:to|à|or|ou)\s+)(?P<high>{_AMOUNT_OF_RANGE})\s*-?\s*"
     rf"(?:(?P<high_unit>{_UNIT})\b|(?:packs?|pk|{_PIECE_WORDS})(?![a-z]))(?!\s*[x×*]\s*\d)"
 )
+# The first half of "3 . 5 g" or "3;5 g".
+_CUT_NUMBER = re.compile(rf"\d\s*\.$|^{NUMBER}\s*[.,;:]$")
+# "Twin pack" counts two pieces.
+_PACKS_IN_WORDS = (
+    (re.compile(r"\b(?:double|twin|duo)[ -]pack"), "2 pack"),
+    (re.compile(r"\btriple[ -]pack"), "3 pack"),
+)
+# A number beside quantities in a text without words: "0.35 g (10)". Shares and prices are known.
+_TIMES_COUNT = re.compile(r"[x×*]\s*\d{1,3}")
+_LEFT_OVER_NUMBER = re.compile(rf"(?<![\w.,$]){NUMBER}(?!\s*[%$])")
 # Signs that may stand before and after a quantity without a space.
 _BEFORE_QUANTITY = frozenset(" ([|,;:-/&")
 _BRACKETS = {"(": ")", "[": "]"}
@@ -245,6 +255,8 @@ def _read(normalized: str, language: str, category: str, column: str) -> SizeRea
     if re.fullmatch(NUMBER, normalized):
         return _read_bare_number(normalized, normalize_text(column), language)
 
+    for pattern, count in _PACKS_IN_WORDS:
+        normalized = pattern.sub(count, normalized)
     without_equivalents = _EQUATION.sub(" ", _DRIED_EQUIVALENT.sub(" ", normalized))
     normalized, dose_count = _DOSE.subn(" ", without_equivalents)
     if dose_count or "mg" in normalized:
@@ -261,6 +273,7 @@ def _read(normalized: str, language: str, category: str, column: str) -> SizeRea
 
     flags: list[str] = []
     sizes = list(dict.fromkeys(quantity for quantity in quantities if quantity[0] != "dose"))
+    _check_left_over(normalized, remainder)
     if not sizes:
         return _read_count_only(unit_count, has_dose=bool(quantities or dose_count))
     is_dose_counted = bool(multiplier) and _COUNTED_DOSE.search(normalized) is not None
@@ -379,12 +392,22 @@ def _check_surroundings(match: re.Match[str], text: str) -> None:
         raise RecordRejected("is a bound, not a size", _FIELD)
     if before.endswith("-") and len(before) == 1:
         raise RecordRejected("is negative", _FIELD)
-    if before.endswith(("--", "+", "=", "#", "$")) or (after and after not in _AFTER_QUANTITY):
+    if before.endswith(("--", "+", "=", "#", "$")) or (
+        after and after not in _AFTER_QUANTITY and not _TIMES_COUNT.match(text, match.end())
+    ):
         raise RecordRejected("contains a number that cannot be read whole", _FIELD)
     if _SECOND_UNIT.match(text, match.end()):
         raise RecordRejected("contains two units side by side", _FIELD)
-    if re.fullmatch(rf"{NUMBER}", before):
+    if re.fullmatch(rf"{NUMBER}", before) or _CUT_NUMBER.search(before):
         raise RecordRejected("contains two numbers side by side", _FIELD)
+
+
+def _check_left_over(normalized: str, remainder: str) -> None:
+    """Raise RecordRejected for a number that nothing accounts for in a text without words."""
+    if re.search(r"[^\W\d_]{2}", _QUANTITY.sub(" ", normalized)):
+        return
+    if _LEFT_OVER_NUMBER.search(_TIMES_COUNT.sub(" ", _QUANTITY.sub(" ", remainder))):
+        raise RecordRejected("contains a number that cannot be read", _FIELD)
 
 
 def _find_quantities(normalized: str, form: str, language: str) -> list[Quantity]:
@@ -396,20 +419,20 @@ def _find_quantities(normalized: str, form: str, language: str) -> list[Quantity
     ] or _find_quantities_in_words(normalized)
     if any(amount <= 0 for _, amount in quantities):
         raise RecordRejected("is zero", _FIELD)
-    if len(matches) == 2 and {match["unit"] for match in matches} == {"ml", "oz"}:
-        return _without_same_ounces(quantities)
+    units = [match["unit"] for match in matches]
+    if len(units) == 2 and "ml" in units and any("oz" in unit for unit in units):
+        return _without_same_ounces(quantities, milliliters_at=units.index("ml"))
     return quantities
 
 
-def _without_same_ounces(quantities: list[Quantity]) -> list[Quantity]:
-    """Leave out the fluid ounces of "20 ml / 0.68 oz"."""
-    if len(dict(quantities)) != 2:
-        return quantities
-    amounts = dict(quantities)
-    fluid_ounces = amounts["grams"] / _TRADE_OUNCE_GRAMS
-    ratio = fluid_ounces * Decimal(_FLUID_OUNCE_ML) / amounts["milliliters"]
-    is_same = 1 / _MAX_OUNCE_ROUNDING <= ratio <= _MAX_OUNCE_ROUNDING
-    return [("milliliters", amounts["milliliters"])] if is_same else quantities
+def _without_same_ounces(quantities: list[Quantity], *, milliliters_at: int) -> list[Quantity]:
+    """Leave out the fluid ounces of "20 ml / 0.68 oz" and "473 ml (16 fl oz)"."""
+    milliliters = quantities[milliliters_at]
+    kind, amount = quantities[1 - milliliters_at]
+    if kind == "grams":
+        amount = amount / _TRADE_OUNCE_GRAMS * Decimal(_FLUID_OUNCE_ML)
+    is_same = 1 / _MAX_OUNCE_ROUNDING <= amount / milliliters[1] <= _MAX_OUNCE_ROUNDING
+    return [milliliters] if is_same else quantities
 
 
 def _match_amount(match: re.Match[str], language: str) -> Decimal:

@@ -61,6 +61,8 @@ _PRODUCT_DATA = re.compile(
 _PRICE = re.compile(
     r"(?:CA?)?\$\s?\d{1,4}(?:[.,]\d{2})?(?!\d)|\b\d{1,4}[.,]\d{2}\s?(?:\$|CAD\b)", re.I
 )
+# Amounts without a sign, as some menus write prices.
+_AMOUNT = re.compile(r"(?<![\d.,])\d{1,4}[.,]\d{2}(?![\d.,%])")
 _TITLE_SUFFIX = re.compile(r"\s+[|–—·•-]\s+.*$")
 _PASSWORD_FIELD = re.compile(r"<input\b[^>]{0,300}type\s*=\s*[\"']?password\b", re.I)
 _SHOP_PASSWORD = re.compile(r"template-password|action=[\"']/password[\"']", re.I)
@@ -281,12 +283,22 @@ class _HtmlPage:
     def is_short(self) -> bool:
         return len(self.text) <= _MAX_WALL_TEXT
 
+    @cached_property
+    def prices(self) -> int:
+        """Number of amounts with a currency sign; empty baskets show one of zero."""
+        return _count_amounts(_PRICE, self.text)
+
     @property
     def has_products(self) -> bool:
         return (
             _PRODUCT_DATA.search(self.markup) is not None
-            or len(_PRICE.findall(self.text)) >= _MIN_PRICES_OF_A_MENU
+            or self.prices >= _MIN_PRICES_OF_A_MENU
+            or _count_amounts(_AMOUNT, self.text) >= _MIN_PRICES_OF_A_MENU
         )
+
+
+def _count_amounts(pattern: re.Pattern[str], text: str) -> int:
+    return sum(any(sign in "123456789" for sign in match[0]) for match in pattern.finditer(text))
 
 
 def _block_of_html(page: _HtmlPage, status: int) -> Block | None:
@@ -301,6 +313,8 @@ def _wall_of_page(page: _HtmlPage) -> Block | None:
 
 
 def _titled_wall(page: _HtmlPage) -> Block | None:
+    if page.prices:
+        return None
     for pattern, kind in WALL_TITLES:
         if pattern.fullmatch(page.title):
             return Block(kind, f"the title of the page is “{_shorten(page.title)}”")
@@ -326,13 +340,13 @@ def _refresh(page: _HtmlPage) -> Block | None:
 
 
 def _sentence_of_page(page: _HtmlPage) -> Block | None:
-    if not page.is_short or _PRICE.search(page.text):
+    if not page.is_short or page.prices:
         return None
     return _wall_sentence(page.text)
 
 
 def _no_content(page: _HtmlPage) -> Block | None:
-    if len(page.text) > _MIN_TEXT or _PRICE.search(page.text):
+    if len(page.text) > _MIN_TEXT or page.prices:
         return None
     needs_script = "<script" in page.markup.lower()
     reason = "has no content without JavaScript" if needs_script else "has almost no text"

@@ -306,6 +306,99 @@ BLOCKS = [
     ("no_content_204", 204, "", "", "empty"),
     ("redirect_without_page", 302, HTML, "", "empty"),
     ("application_shell", 200, HTML, APPLICATION, "empty"),
+    (
+        "turnstile",
+        200,
+        HTML,
+        html("<p>Verifying you are human. This may take a few seconds.</p>", title="shop.example"),
+        "challenge",
+    ),
+    (
+        "vercel_checkpoint",
+        429,
+        HTML,
+        html("<p>We're verifying your browser</p>", title="Vercel Security Checkpoint"),
+        "challenge",
+    ),
+    (
+        "shopify_connection",
+        200,
+        HTML,
+        html("<h1>Your connection needs to be verified before you can proceed</h1>", title="shop"),
+        "challenge",
+    ),
+    (
+        "unusual_traffic",
+        200,
+        HTML,
+        html("<p>Our systems have detected unusual traffic from your computer network.</p>"),
+        "challenge",
+    ),
+    (
+        "imperva_captcha",
+        200,
+        HTML,
+        html("<p>Additional security check is required</p><div class='h-captcha'></div>"),
+        "challenge",
+    ),
+    (
+        "f5_rejection",
+        200,
+        HTML,
+        html(
+            "The requested URL was rejected. Please consult with your administrator. "
+            "Your support ID is: 1234567890",
+            title="Request Rejected",
+        ),
+        "access_denied",
+    ),
+    (
+        "s3_access_denied",
+        200,
+        "application/xml",
+        '<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access Denied</Message>'
+        "</Error>",
+        "access_denied",
+    ),
+    (
+        "geographic_block",
+        200,
+        HTML,
+        html("<p>Sorry, our menu is not available in your province.</p>", title="Green Example"),
+        "access_denied",
+    ),
+    (
+        "suspended",
+        200,
+        HTML,
+        html("<p>Contact the host.</p>", title="Account Suspended"),
+        "maintenance",
+    ),
+    (
+        "nginx",
+        200,
+        HTML,
+        html("<h1>Welcome to nginx!</h1>", title="Welcome to nginx!"),
+        "not_found",
+    ),
+    ("directory", 200, HTML, html("<h1>Index of /</h1>", title="Index of /"), "not_found"),
+    ("squid_503", 503, HTML, html("<p>Retry later</p>", title="ERROR"), "maintenance"),
+    (
+        "gateway_504",
+        504,
+        HTML,
+        html("<center>nginx</center>", title="504 Gateway Time-out"),
+        "server_error",
+    ),
+    ("api_gateway", 403, JSON, '{"message":"Missing Authentication Token"}', "login"),
+    (
+        "soft_404_with_empty_basket",
+        200,
+        HTML,
+        html("<a>Basket $0.00</a><h1>Page not found</h1>", title="Page not found – Green Example"),
+        "not_found",
+    ),
+    ("not_acceptable", 406, HTML, html("<p>Not acceptable</p>", title="406"), "access_denied"),
     ("application_shell_noscript", 200, HTML, APPLICATION_NOSCRIPT, "empty"),
 ]
 
@@ -475,6 +568,34 @@ INNOCENT = [
     ("algolia_empty", JSON, '{"hits":[],"nbHits":0,"page":0,"nbPages":0}'),
     ("weedmaps_empty", JSON, '{"meta":{"page":1,"total":0},"data":[]}'),
     ("cut_json", JSON, '{"products":[{"title":"Rate limit exceeded'),
+    (
+        "menu_without_currency_signs",
+        HTML,
+        html(
+            "<p>You must be 19 years of age.</p>"
+            + tile("Kush", "24.99")
+            + tile("Haze", "31,50")
+            + tile("Skunk", "8.00"),
+            title="Menu",
+        ),
+    ),
+    (
+        "product_called_web_page_blocked",
+        HTML,
+        html("<h1>Web Page Blocked</h1><p>3.5 g</p><p>$24.99</p>", title="Web Page Blocked – Shop"),
+    ),
+    (
+        "menu_that_asks_to_log_in_for_rewards",
+        HTML,
+        html(MENU + "<p>Please log in to earn points.</p><input type='password'>", title="Menu"),
+    ),
+    (
+        "menu_of_few_items",
+        HTML,
+        html(
+            tile("Kush", "$24.99") + "<p>Are you 19 or older?</p>", title="Flower – Green Example"
+        ),
+    ),
     ("csv", "text/csv", "sku,name,price\n1,Too Many Requests Kush,24.99\n" * 40),
 ]
 

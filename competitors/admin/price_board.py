@@ -128,7 +128,7 @@ class BoardForm(forms.Form):
         return PositionFilters(
             search=values["search"],
             brand=values["brand"],
-            category=values["category"],
+            categories=[values["category"]] if values["category"] else (),
             province=values["province"],
             competitor=values["competitor"],
             position=values["position"] or None,

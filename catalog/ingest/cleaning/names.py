@@ -28,7 +28,10 @@ _MAX_RAW_LENGTH = 2_000
 _UNIT = r"(?:mg|g|gr|gms?|grams?|grammes?|kg|ml|cl|fl\.? ?oz\.?|oz\.?|ounces?)"
 _SIZE = rf"{NUMBER}\s*-?\s*{_UNIT}"
 _COUNT = r"\d{1,3}\s*-?\s*(?:packs?|pk|pcs?|pieces?|pi[eè]ces?|ct|count|caps|units?|unit[ée]s)"
-_TIMES = rf"\d{{1,3}}\s*(?:pk|packs?)?\s*[x×]\s*{_SIZE}|{_SIZE}\s*[x×]\s*\d{{1,3}}|{_SIZE}\s*ea\.?"
+_TIMES = (
+    rf"{_COUNT}\s*[x×]\s*{_SIZE}|\d{{1,3}}\s*(?:pk|packs?)?\s*[x×]\s*{_SIZE}"
+    rf"|{_SIZE}\s*[x×]\s*\d{{1,3}}|{_SIZE}\s*ea\.?"
+)
 _MEASURE = rf"(?:{_TIMES}|{_SIZE}|{_COUNT}|1/[248]\s*(?:oz|ounce)|pack of \d+|paquet de \d+)"
 _CANNABINOID = r"(?:thc[av]?|cbd[av]?|cbn|cbga?|cbc)"
 # "500mg THC", "500mg THC + 500 CBD", "(100MG Total)".
@@ -40,7 +43,8 @@ _BRACKETED = re.compile(
     rf"\s*[\[(]\s*{_MEASURE}(?:\s*[,/|x×-]\s*{_MEASURE})*{_OF_CANNABINOID}\s*[\])]", re.I
 )
 _UNBRACKETED = re.compile(
-    rf"(?<![\w.$#/:+]){_MEASURE}{_OF_CANNABINOID}(?:\s+(?:bags?|bottles?|jars?|each)\b)?(?![\w/:])",
+    rf"(?<![\w.$#/:+]){_MEASURE}{_OF_CANNABINOID}(?:\s*/\s*{_MEASURE}{_OF_CANNABINOID})*"
+    r"(?:\s+(?:bags?|bottles?|jars?|each)\b)?(?![\w/:])",
     re.I,
 )
 # "HiFi 4G" names a mobile network, not four grams.
@@ -267,10 +271,11 @@ def name_measures(text: str) -> tuple[str, ...]:
     if not any(c.isdigit() for c in whole):
         return ()
     matches = (
-        text
+        part
         for pattern in (_BRACKETED, _UNBRACKETED)
         for text in pattern.findall(whole)
         if not _NETWORK_GENERATION.search(text)
+        for part in re.split(r"(?<!\b1)/", text)  # "1/8 oz" is one measure
     )
     measures = {
         re.sub(r"[^a-z0-9./]", "", text.lower().replace("×", "x").replace(",", "."))[:20]
@@ -387,6 +392,7 @@ def _without_stray_separators(name: str, *, otherwise: str = "") -> str:
     """Return the name without separators of nothing; `otherwise` when no name is left."""
     shorter = _STRAY_SEPARATORS.sub(_keep_first_separator, " ".join(name.split()))
     shorter = _STRAY_COMMAS.sub(",", " ".join(shorter.split())).strip("-–|,/:• ")
+    shorter = shorter.rstrip("&—-–|,/:• ")
     return shorter if _is_name(shorter) else otherwise or name
 
 

@@ -267,6 +267,9 @@ def _next_requests(
 
 def _read_products(document: Any) -> tuple[Sequence[Any], int | None, int | None]:
     """Return products, their stated number and the stated number of pages."""
+    if isinstance(document, list) and len(document) == 1 and "data" in mapping(document[0]):
+        document = document[0]  # a batch of one query
+        refuse_errors(document)
     if isinstance(document, list):
         return document, None, None
     data = mapping(mapping(document).get("data")) or mapping(document)

@@ -25,7 +25,6 @@ from competitors.ingest.offers import (
 from competitors.ingest.platforms.reading import (
     base_url,
     default_currency,
-    first,
     listing,
     mapping,
     only_price,
@@ -194,11 +193,12 @@ def _request(shop: ShopAddress, number: int) -> PageRequest:
 def _read_answer(document: Any) -> Mapping[str, Any]:
     """Return the answer with `hits`: of one query, of several, or a list of products."""
     answer = mapping(document)
-    results = answer.get("results")
-    if isinstance(results, list):
-        if len(results) != 1:
-            raise SourceBroken(f"The answer has {len(results)} results where one is expected.")
-        answer = mapping(first(results))
+    results = [mapping(result) for result in listing(answer.get("results"))]
+    with_hits = [result for result in results if listing(result.get("hits"))]
+    if len(with_hits) > 1:
+        raise SourceBroken(f"{len(with_hits)} queries have hits where one is expected.")
+    if results:
+        answer = with_hits[0] if with_hits else results[0]
     if isinstance(answer.get("products"), list) and "hits" not in answer:
         products = [mapping(hit).get("search_attributes", hit) for hit in answer["products"]]
         return {**answer, "hits": products}

@@ -36,11 +36,11 @@ from competitors.ingest.platforms.reading import (
     plain_number,
     potency,
     read_currency,
+    read_html,
     read_json,
     read_optional_price,
     read_price,
     read_promotion,
-    refuse_block,
     refuse_errors,
     refuse_rejected,
     refuse_unexpected_empty,
@@ -204,8 +204,7 @@ def _read_items(page: Page) -> tuple[Sequence[Any], int | None]:
 
 
 def _read_page_state(page: Page) -> Any:
-    refuse_block(page)
-    selector = Selector(text=page.body.decode(errors="replace"), type="html")
+    selector = Selector(text=read_html(page), type="html")
     state = selector.xpath('//script[@id="__NEXT_DATA__"]/text()').get()
     if state is None:
         raise SourceBroken("The page has no menu in its state.")

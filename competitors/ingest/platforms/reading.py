@@ -12,6 +12,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from html import unescape
 from typing import Any
 
+from w3lib.encoding import html_to_unicode
+
 from competitors.ingest.block_pages import find_block
 from competitors.ingest.offers import OfferRecord, Page, PageRequest, Promotion, ShopAddress, Stock
 from competitors.ingest.price_text import PriceReading, read_price_text
@@ -65,10 +67,18 @@ _PROMOTION_TYPES: Sequence[tuple[str, re.Pattern[str]]] = (
 
 
 def read_json(page: Page) -> Any:
-    """Return the JSON document of a page. Raises SourceBroken: a wall, or no JSON."""
+    """
+    Return the JSON document of a page. Raises SourceBroken: a wall, or no JSON.
+
+    A key that an object states twice has both values as a list, which no price reader accepts.
+    """
     refuse_block(page)
     try:
-        document = json.loads(page.body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        document = json.loads(
+            page.body.decode("utf-8-sig"),
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_keep_contradictions,
+        )
         return _storable(document) if _ESCAPE.search(page.body) else document
     except RecursionError as error:
         raise SourceBroken("The answer is nested too deeply.") from error
@@ -78,6 +88,12 @@ def read_json(page: Page) -> Any:
         raise SourceBroken(
             f"The answer is not JSON, or is cut off after {len(page.body)} bytes."
         ) from error
+
+
+def read_html(page: Page) -> str:
+    """Return the markup of a page in the encoding that it states. Raises SourceBroken: a wall."""
+    refuse_block(page)
+    return html_to_unicode(page.content_type, page.body)[1]
 
 
 def refuse_block(page: Page) -> None:
@@ -99,6 +115,15 @@ def refuse_unexpected_empty(items: Sequence[Any], stated_count: int | None, numb
     """Raise SourceBroken when the first page of a menu of `stated_count` items is empty."""
     if not items and number == 0 and stated_count:
         raise SourceBroken(f"The list is empty, although the menu has {stated_count} items.")
+
+
+def _keep_contradictions(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        for key, value in pairs:
+            if document[key] != value:
+                document[key] = [value, document[key]]
+    return document
 
 
 def _storable(value: Any) -> Any:

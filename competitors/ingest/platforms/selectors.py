@@ -30,8 +30,8 @@ from competitors.ingest.platforms.reading import (
     mapping,
     only_price,
     read_currency,
+    read_html,
     read_stated_price,
-    refuse_block,
     refuse_rejected,
     rejected_record,
     require_price,
@@ -97,8 +97,7 @@ class Selectors:
 
     def read_page(self, page: Page, shop: ShopAddress) -> MenuPage:
         """Return a record for each item. Raises SourceBroken: the page has no items."""
-        refuse_block(page)
-        selector = Selector(text=page.body.decode("utf-8-sig", errors="replace"), type="html")
+        selector = Selector(text=read_html(page), type="html")
         items = _select(selector, text(shop.options.get("item")))
         if not items:
             raise SourceBroken("The selector of items finds nothing on the page.")

@@ -31,7 +31,7 @@ from competitors.ingest.platforms.reading import (
     only_price,
     plain_number,
     read_currency,
-    refuse_block,
+    read_html,
     refuse_rejected,
     rejected_record,
     require_price,
@@ -76,8 +76,7 @@ class StructuredData:
 
     def read_page(self, page: Page, shop: ShopAddress) -> MenuPage:
         """Return a record for each variant of each product. Raises SourceBroken: no products."""
-        refuse_block(page)
-        body = page.body.decode("utf-8-sig", errors="replace")
+        body = read_html(page)
         selector = Selector(text=body, type="html")
         nodes = read_nodes(body, page.url, selector)
         language = text(selector.xpath("string(/html/@lang)").get())[:2].lower()

@@ -105,7 +105,11 @@ class Sweed:
         )
         number = max(page_number(page.request), 1)
         refuse_unexpected_empty(products, stated_count, number - 1)
-        has_more = stated_count is not None and number * PAGE_SIZE < stated_count
+        has_more = isinstance(document, dict) and (
+            number * PAGE_SIZE < stated_count
+            if stated_count is not None
+            else len(products) >= PAGE_SIZE
+        )
         return MenuPage(
             records=tuple(
                 record

@@ -130,7 +130,7 @@ class WooCommerce:
             ),
             category=" > ".join(name for name in categories if name),
             size=first_text(
-                record.payload.get("size"), product.get("variation"), facts.get("size")
+                record.payload.get("size"), _read_variation(product), facts.get("size")
             ),
             language=text(record.payload.get("language")),
             gtin=gtin_of_sku(sku) or "",
@@ -206,6 +206,12 @@ def _read_prices(
     if not product.get("on_sale"):
         return charged, None
     return settle_sale(regular, charged, field="prices.sale_price")
+
+
+def _read_variation(product: Mapping[str, Any]) -> str:
+    """Return the values of a variation, which is written "Size: 3.5 g, Color: Blue"."""
+    parts = text(product.get("variation")).split(", ")
+    return " / ".join(part.rpartition(": ")[2] for part in parts)
 
 
 def _read_attributes(product: Mapping[str, Any]) -> dict[str, str]:

@@ -291,6 +291,19 @@ def test_jane_reads_answer_of_several_queries() -> None:
     assert only_offer(JANE, {"results": [jane(price_gram="12")]}).regular_price == Decimal(12)
 
 
+def test_jane_reads_the_query_with_hits_among_several() -> None:
+    facets = {"hits": [], "nbHits": 1, "nbPages": 1}
+
+    assert only_offer(JANE, {"results": [facets, jane(price_gram="12")]}).name == "Example"
+
+
+def test_jane_several_queries_with_hits_are_broken() -> None:
+    document = {"results": [jane(price_gram="12"), jane(price_gram="13")]}
+
+    with pytest.raises(SourceBroken, match="2 queries"):
+        JANE.read_page(json_page(document), SHOP)
+
+
 def test_jane_follows_pages() -> None:
     document = {**jane(price_gram="12"), "nbPages": 3, "nbHits": 500}
 
@@ -439,6 +452,10 @@ def test_dutchie_errors_beside_products_are_refused() -> None:
 
     with pytest.raises(SourceBroken, match="partial"):
         DUTCHIE.read_page(json_page(document), SHOP)
+
+
+def test_dutchie_reads_batch_of_one_query() -> None:
+    assert len(DUTCHIE.read_page(json_page([dutchie()]), SHOP).records) == 2
 
 
 def test_dutchie_reads_plus() -> None:
@@ -728,8 +745,9 @@ def test_empty_list_of_a_menu_with_items_is_broken(platform: Platform, document:
     [
         (SWEED, {**sweed(), "total": 101}, '"page": 2'),
         (DISPENSE, {**dispense(), "count": 101}, "skip=100"),
+        (SWEED, {"list": sweed()["list"] * 100}, '"page": 2'),
     ],
-    ids=["sweed", "dispense"],
+    ids=["sweed", "dispense", "sweed_full_page"],
 )
 def test_follows_stated_total(platform: Platform, document: Any, text: str) -> None:
     key = "page-0001" if platform is SWEED else "page-0000"

@@ -1,5 +1,6 @@
 """Shopify and WooCommerce."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.unit.competitors.reading import (
     changed,
     json_page,
     only_offer,
+    raw_page,
     read_all,
     rejection,
     sample,
@@ -131,6 +133,14 @@ def test_shopify_refuses_price(price: Any) -> None:
     field, _ = rejection(SHOPIFY, shopify(price=price))
 
     assert field == "price"
+
+
+def test_shopify_price_that_is_stated_twice_is_refused() -> None:
+    body = json.dumps(shopify()).replace('"price":', '"price": "19.99", "price":')
+
+    _, rejections = read_all(SHOPIFY, raw_page(body, content_type="application/json"))
+
+    assert [error.field for error in rejections.values()] == ["price"]
 
 
 def test_shopify_variant_without_price_is_refused() -> None:
@@ -269,6 +279,12 @@ def test_woocommerce_reads_stock(
     offer = only_offer(WOOCOMMERCE, [changed(WOO, **changes)])
 
     assert (offer.stock, offer.stock_quantity) == (stock, quantity)
+
+
+def test_woocommerce_reads_size_of_a_variation() -> None:
+    variation = changed(WOO, type="variation", variation="Size: 3.5 g, Pack: Jar")
+
+    assert only_offer(WOOCOMMERCE, [variation]).size == "3.5 g / Jar"
 
 
 def test_woocommerce_full_page_of_variations_is_followed_by_the_next() -> None:

@@ -136,6 +136,20 @@ def test_reads_facts_of_a_product() -> None:
     assert offer.url == "https://shop.example/products/kush"
 
 
+@pytest.mark.parametrize("content_type", ["text/html; charset=iso-8859-1", "text/html"])
+def test_reads_page_in_its_encoding(content_type: str) -> None:
+    tag = '<meta charset="iso-8859-1">' if "charset" not in content_type else ""
+    body = (
+        f"<html><head>{tag}<title>Menu</title></head><body>"
+        + MICRODATA.format(name="Nébuleuse", price="24,99 $")
+        + "</body></html>"
+    )
+
+    offer = structured_offer(raw_page(body.encode("iso-8859-1"), content_type=content_type))
+
+    assert (offer.name, offer.regular_price) == ("Nébuleuse", Decimal("24.99"))
+
+
 def test_page_without_products_is_broken() -> None:
     with pytest.raises(SourceBroken, match="no products"):
         STRUCTURED_DATA.read_page(html({"@type": "Store", "name": "Shop"}), SHOP)

@@ -36,7 +36,6 @@ from competitors.selectors.saved_filters import visible_filters
 from competitors.services.saved_filters import delete_filter, save_filter
 
 _PAGE_SIZE = 50
-_EXPORT_CHUNK = 1_000
 _EXPORT_COLUMNS = (
     "product_id",
     "name",
@@ -55,7 +54,7 @@ _EXPORT_COLUMNS = (
 )
 _COLUMNS = (
     ("name", gettext_lazy("product")),
-    ("price", gettext_lazy("our price")),
+    ("own_price", gettext_lazy("our price")),
     ("competitors", gettext_lazy("shops")),
     ("", gettext_lazy("lowest")),
     ("median_price", gettext_lazy("median")),
@@ -268,11 +267,8 @@ def _export_rows(filters: PositionFilters, sort: str) -> Iterator[str]:
     """Yield the lines of the CSV file, with a byte order mark for Excel."""
     writer = csv.writer(_Echo())
     yield "\ufeff" + writer.writerow(_EXPORT_COLUMNS)
-    after = None
-    while rows := price_positions(filters, sort=sort, page=Keyset(_EXPORT_CHUNK, after)):
-        for row in rows:
-            yield writer.writerow([_cell(getattr(row, name)) for name in _EXPORT_COLUMNS])
-        after = (rows[-1].sort_value(sort.removeprefix("-")), rows[-1].product_id)
+    for row in price_positions(filters, sort=sort):
+        yield writer.writerow([_cell(getattr(row, name)) for name in _EXPORT_COLUMNS])
 
 
 def _cell(value: Any) -> str:

@@ -128,7 +128,8 @@ class PricePositionView(ConditionalView, GenericAPIView):
         """
         known = {parameter.name for parameter in POSITION_PARAMETERS}
         reject_unknown_parameters(request.query_params, known=known | {"cursor", "limit"})
-        rows = self.paginate_queryset(parse_filters(request.query_params, _client(request)))
+        filters: Any = parse_filters(request.query_params, _client(request))
+        rows = self.paginate_queryset(filters)
         return self.get_paginated_response(self.get_serializer(rows, many=True).data)
 
 

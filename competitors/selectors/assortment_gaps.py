@@ -124,7 +124,7 @@ def _fetch(
 ) -> list[tuple[Any, ...]]:
     moment = now or timezone.now()
     limits = limits_in_force(timezone.localdate(moment))
-    parameters = {
+    parameters: dict[str, Any] = {
         "province": province,
         "category": category,
         "limit": min(limit, MAX_GAPS),
@@ -132,4 +132,4 @@ def _fetch(
     }
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
-        return cursor.fetchall()
+        return list(cursor.fetchall())

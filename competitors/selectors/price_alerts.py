@@ -148,7 +148,7 @@ def _below_minimum(limits: PriceGuardSettings, moment: datetime) -> list[PriceFi
 
 
 def _fetch(query: str, limits: PriceGuardSettings, moment: datetime) -> list[tuple[Any, ...]]:
-    parameters = {
+    parameters: dict[str, Any] = {
         "min_confidence": limits.min_evidence_confidence,
         "oldest": moment - timedelta(hours=limits.max_evidence_age_hours),
         "recent": moment - _RECENT,
@@ -159,7 +159,7 @@ def _fetch(query: str, limits: PriceGuardSettings, moment: datetime) -> list[tup
     }
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 _FINDERS: Mapping[str, Callable[[PriceGuardSettings, datetime], list[PriceFinding]]] = {

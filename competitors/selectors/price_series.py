@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection
@@ -58,7 +58,7 @@ def price_series(
 
     product_ids: the product and those that were merged into it.
     """
-    parameters = {
+    parameters: dict[str, Any] = {
         "step": step,
         "zone": timezone.get_default_timezone_name(),
         "products": list(product_ids),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from statistics import median
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -236,7 +237,7 @@ def _save_keys(rows: Iterator[tuple[object, ...]]) -> None:
 
 
 def _objection(competitor: Competitor, totals: _Totals, *, is_partial: bool) -> str:
-    parameters = {"competitor": competitor.pk, "jump": _PRICE_JUMP_SHARE}
+    parameters: dict[str, Any] = {"competitor": competitor.pk, "jump": _PRICE_JUMP_SHARE}
     with connection.cursor() as cursor:
         by_location = cursor.execute(_COUNT_GONE, parameters).fetchall()
         priced, jumped = cursor.execute(_COUNT_PRICE_JUMPS, parameters).fetchone()

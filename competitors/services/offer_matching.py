@@ -263,8 +263,7 @@ def _revise_confirmed(
     product_id = catalogue.effective(confirmed.product_id)
     product = catalogue.candidates.get(product_id)
     comparison = compare_products(candidate, product) if product else None
-    is_kept = product_id == alias or comparison is None or comparison.band != "different"
-    if is_kept:
+    if product_id == alias or comparison is None or comparison.band != "different":
         return _Outcome(offer, Status.CONFIRMED, offer.product_id, offer.match_score)
     return _Outcome(
         offer,

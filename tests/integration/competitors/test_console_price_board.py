@@ -59,7 +59,7 @@ def test_board_is_filtered_and_sorted(admin_client: Client, product: Product) ->
     _offered(cheap, "20.00")
 
     above = admin_client.get(reverse(BOARD), {"position": "above"}).context["rows"]
-    ordered = admin_client.get(reverse(BOARD), {"sort": "-price"}).context["rows"]
+    ordered = admin_client.get(reverse(BOARD), {"sort": "-own_price"}).context["rows"]
 
     assert [row.name for row in above] == ["Pink Kush"]
     assert [row.name for row in ordered] == ["Pink Kush", "Cheap"]

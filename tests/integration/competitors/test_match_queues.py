@@ -20,10 +20,10 @@ pytestmark = pytest.mark.django_db
 
 def test_proposed_offer_comes_with_its_pairs_best_first() -> None:
     products = [
-        ProductFactory(name="Pink Kush", brand=brand, weight_grams=Decimal("3.5"))
+        ProductFactory.create(name="Pink Kush", brand=brand, weight_grams=Decimal("3.5"))
         for brand in ("Redecan", "San Rafael '71")
     ]
-    offer = CompetitorOfferFactory(name="Pink Kush", brand="", size="3.5 g")
+    offer = CompetitorOfferFactory.create(name="Pink Kush", brand="", size="3.5 g")
     match_offers()
 
     (proposed,) = proposed_offers(competitor=offer.competitor.code)
@@ -34,7 +34,7 @@ def test_proposed_offer_comes_with_its_pairs_best_first() -> None:
 
 
 def test_skipping_shows_each_offer_once_by_name() -> None:
-    offers = [CompetitorOfferFactory(name=name) for name in ("A", "B", "B", "C")]
+    offers = [CompetitorOfferFactory.create(name=name) for name in ("A", "B", "B", "C")]
     seen = []
     position = None
 
@@ -47,15 +47,15 @@ def test_skipping_shows_each_offer_once_by_name() -> None:
 
 
 def test_queue_of_one_competitor_has_its_offers_alone() -> None:
-    offer, _ = CompetitorOfferFactory(), CompetitorOfferFactory()
+    offer, _ = CompetitorOfferFactory.create(), CompetitorOfferFactory.create()
 
     assert list(unmatched_offers(competitor=offer.competitor.code)) == [offer]
 
 
 def test_candidates_include_near_products_of_the_brand() -> None:
-    near = ProductFactory(name="Pink Kush Reserve", brand="Redecan", match_block="redecan")
-    ProductFactory(name="Peach Rings", brand="Wyld", category="edibles", match_block="wyld")
-    offer = CompetitorOfferFactory(name="Pink Kush", brand="Redecan")
+    near = ProductFactory.create(name="Pink Kush Reserve", brand="Redecan", match_block="redecan")
+    ProductFactory.create(name="Peach Rings", brand="Wyld", category="edibles", match_block="wyld")
+    offer = CompetitorOfferFactory.create(name="Pink Kush", brand="Redecan")
 
     candidates = find_candidates(offer)
 
@@ -64,7 +64,11 @@ def test_candidates_include_near_products_of_the_brand() -> None:
 
 
 def test_price_difference_is_theirs_minus_ours() -> None:
-    offer = CompetitorOfferFactory(regular_price=Decimal("27.50"), sale_price=Decimal("25.00"))
+    offer = CompetitorOfferFactory.create(
+        regular_price=Decimal("27.50"), sale_price=Decimal("25.00")
+    )
 
-    assert price_difference(offer, ProductFactory(price=Decimal("29.00"))) == Decimal("-4.00")
-    assert price_difference(offer, ProductFactory(price=None)) is None
+    assert price_difference(offer, ProductFactory.create(price=Decimal("29.00"))) == Decimal(
+        "-4.00"
+    )
+    assert price_difference(offer, ProductFactory.create(price=None)) is None

@@ -37,7 +37,7 @@ PINK_KUSH: dict[str, Any] = {
 
 @pytest.fixture
 def product() -> Product:
-    return ProductFactory(**PINK_KUSH, weight_grams=Decimal("3.5"))
+    return ProductFactory.create(**PINK_KUSH, weight_grams=Decimal("3.5"))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def person(admin_user: User) -> User:
 
 
 def _offer(**fields: Any) -> CompetitorOffer:
-    return CompetitorOfferFactory(**{**PINK_KUSH, "size": "3.5 g", **fields})
+    return CompetitorOfferFactory.create(**{**PINK_KUSH, "size": "3.5 g", **fields})
 
 
 def _doubtful(**fields: Any) -> CompetitorOffer:
@@ -61,7 +61,7 @@ def _state(offer: CompetitorOffer) -> tuple[str, Any]:
 
 def test_same_product_is_matched_and_its_history_follows(product: Product) -> None:
     offer = _offer()
-    row = PriceHistoryFactory(offer=offer, product=None)
+    row = PriceHistoryFactory.create(offer=offer, product=None)
 
     result = match_offers()
 
@@ -106,7 +106,7 @@ def test_new_product_of_the_brand_makes_offers_due() -> None:
     offer = _offer()
     match_offers()
 
-    product = ProductFactory(
+    product = ProductFactory.create(
         **PINK_KUSH,
         weight_grams=Decimal("3.5"),
         updated_at=timezone.now() + timedelta(seconds=1),
@@ -132,7 +132,7 @@ def test_limit_bounds_the_number_of_offers(product: Product) -> None:
 def test_confirmation_is_learned_for_other_shops(product: Product, person: User) -> None:
     first = _offer(name="Pinky K.")
     confirm_match(offer=first, product=product, by=person)
-    other = _offer(name="PINKY K", competitor=CompetitorFactory())
+    other = _offer(name="PINKY K", competitor=CompetitorFactory.create())
 
     match_offers()
 
@@ -179,7 +179,9 @@ def test_rejected_product_is_not_proposed_again(product: Product, person: User) 
 def test_product_merged_with_a_rejected_one_is_not_proposed(product: Product, person: User) -> None:
     offer = _doubtful()
     reject_match(offer=offer, product=product, by=person)
-    survivor = ProductFactory(**PINK_KUSH, weight_grams=Decimal("3.5"), gtin="00628582000012")
+    survivor = ProductFactory.create(
+        **PINK_KUSH, weight_grams=Decimal("3.5"), gtin="00628582000012"
+    )
     merge_pair(left=survivor, right=product, by=person)
 
     CompetitorOffer.objects.update(matched_at=None)
@@ -201,7 +203,7 @@ def test_rejection_forgets_the_learned_description(product: Product, person: Use
 def test_confirming_another_product_rejects_the_first(product: Product, person: User) -> None:
     offer = _offer()
     match_offers()
-    other = ProductFactory(name="Pink Kush Reserve")
+    other = ProductFactory.create(name="Pink Kush Reserve")
 
     confirm_match(offer=offer, product=other, by=person)
 
@@ -212,7 +214,7 @@ def test_confirming_another_product_rejects_the_first(product: Product, person: 
 def test_merged_product_that_is_confirmed_means_its_survivor(
     product: Product, person: User
 ) -> None:
-    survivor = ProductFactory(name="Pink Kush", gtin="00628582000012")
+    survivor = ProductFactory.create(name="Pink Kush", gtin="00628582000012")
     merge_pair(left=survivor, right=product, by=person)
     product.refresh_from_db()
     offer = _offer()
@@ -224,7 +226,7 @@ def test_merged_product_that_is_confirmed_means_its_survivor(
 
 def test_unmatching_clears_the_product_of_the_history(product: Product, person: User) -> None:
     offer = _offer()
-    row = PriceHistoryFactory(offer=offer, product=None)
+    row = PriceHistoryFactory.create(offer=offer, product=None)
     match_offers()
 
     unmatch(offer=offer, by=person)
@@ -277,7 +279,7 @@ def test_offer_not_sold_is_left_alone_until_there_is_a_new_product(
     match_offers()
     assert _state(offer) == ("not_sold", None)
 
-    ProductFactory(**{**PINK_KUSH, "brand": "Redecan"}, weight_grams=Decimal("3.5"))
+    ProductFactory.create(**{**PINK_KUSH, "brand": "Redecan"}, weight_grams=Decimal("3.5"))
     CompetitorOffer.objects.update(matched_at=None)
     match_offers()
     assert _state(offer) == ("proposed", None)
@@ -288,7 +290,7 @@ def test_each_verdict_can_be_undone(product: Product, person: User, doubtful: bo
     offer = _doubtful() if doubtful else _offer()
     match_offers()
     before = _state(offer)
-    other = ProductFactory(name="Pink Kush Reserve")
+    other = ProductFactory.create(name="Pink Kush Reserve")
 
     confirm_match(offer=offer, product=other, by=person)
     undo_last_verdict(offer=offer, by=person)

@@ -131,7 +131,7 @@ def _changes() -> list[list[str]]:
 
 @pytest.fixture
 def corner() -> Competitor:
-    return CompetitorFactory(code="corner")
+    return CompetitorFactory.create(code="corner")
 
 
 def test_new_offers_are_saved_with_one_observation_each(corner: Competitor) -> None:
@@ -272,7 +272,7 @@ def test_new_name_makes_the_offer_due_for_matching(corner: Competitor) -> None:
 
 def test_observations_of_a_matched_offer_name_its_product(corner: Competitor) -> None:
     _crawl(_items(1))
-    product = ProductFactory()
+    product = ProductFactory.create()
     CompetitorOffer.objects.update(product=product)
 
     _crawl(_items(1, price="18.00"), at=NOON + timedelta(hours=1))
@@ -356,7 +356,7 @@ def test_end_of_a_crawl_that_is_repeated_counts_once(corner: Competitor) -> None
 
 def test_locations_have_offers_of_their_own(corner: Competitor) -> None:
     for platform_id in ("east", "west"):
-        CompetitorLocationFactory(competitor=corner, platform_id=platform_id)
+        CompetitorLocationFactory.create(competitor=corner, platform_id=platform_id)
 
     run = _crawl({"east/page-0001": _items(2), "west/page-0001": _items(2, price="30.00")})
 
@@ -366,7 +366,7 @@ def test_locations_have_offers_of_their_own(corner: Competitor) -> None:
 
 def test_offers_of_a_location_that_was_not_crawled_are_not_missed(corner: Competitor) -> None:
     for platform_id in ("east", "west"):
-        CompetitorLocationFactory(competitor=corner, platform_id=platform_id)
+        CompetitorLocationFactory.create(competitor=corner, platform_id=platform_id)
     _crawl({"east/page-0001": _items(2), "west/page-0001": _items(2)})
 
     _crawl({"east/page-0001": _items(1)}, at=NOON + timedelta(days=1))
@@ -433,7 +433,9 @@ def test_implausible_crawl_changes_nothing(corner: Competitor, menu: list[Item])
 
 def test_location_that_loses_its_offers_is_implausible(corner: Competitor) -> None:
     for platform_id in ("east", "west"):
-        CompetitorLocationFactory(competitor=corner, platform_id=platform_id, name=platform_id)
+        CompetitorLocationFactory.create(
+            competitor=corner, platform_id=platform_id, name=platform_id
+        )
     _crawl({"east/page-0001": _items(30), "west/page-0001": _items(10)})
 
     with pytest.raises(FeedSuspicious, match=r"10 of 10 offers of .*, west, would be missing"):
@@ -484,7 +486,7 @@ def test_settings_that_pages_are_read_by_change_the_version(
 
 
 def test_province_of_a_location_changes_the_version(corner: Competitor) -> None:
-    location = CompetitorLocationFactory(competitor=corner)
+    location = CompetitorLocationFactory.create(competitor=corner)
     before = pipeline_version(SOURCE)
 
     corner.locations.filter(pk=location.pk).update(province="BC")

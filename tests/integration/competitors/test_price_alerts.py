@@ -22,12 +22,14 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def product() -> Product:
-    return ProductFactory(name="Pink Kush", price=Decimal("30.00"), weight_grams=Decimal("3.5"))
+    return ProductFactory.create(
+        name="Pink Kush", price=Decimal("30.00"), weight_grams=Decimal("3.5")
+    )
 
 
 def _offer(product: Product, price: str, **fields: Any) -> CompetitorOffer:
     status = CompetitorOffer.MatchStatus.CONFIRMED
-    return CompetitorOfferFactory(
+    return CompetitorOfferFactory.create(
         **{"product": product, "regular_price": Decimal(price), "match_status": status, **fields}
     )
 
@@ -132,7 +134,7 @@ def _minimum(amount: str, **fields: Any) -> None:
 
 
 def test_our_price_below_a_provincial_minimum_is_an_error(product: Product) -> None:
-    StoreFactory(province="ON")
+    StoreFactory.create(province="ON")
     _minimum("9.00", basis="gram")
 
     refresh_price_alerts()
@@ -157,7 +159,7 @@ def test_our_price_below_a_provincial_minimum_is_an_error(product: Product) -> N
     ids=lambda minimum: next(iter(minimum)),
 )
 def test_minimum_that_does_not_apply_is_no_alert(product: Product, minimum: dict[str, Any]) -> None:
-    StoreFactory(province="ON")
+    StoreFactory.create(province="ON")
     _minimum("40.00", **minimum)
 
     refresh_price_alerts()
@@ -166,7 +168,7 @@ def test_minimum_that_does_not_apply_is_no_alert(product: Product, minimum: dict
 
 
 def test_newer_minimum_replaces_an_older_one(product: Product) -> None:
-    StoreFactory(province="ON")
+    StoreFactory.create(province="ON")
     _minimum("40.00")
     _minimum("20.00", effective_on=timezone.localdate())
 
@@ -177,7 +179,7 @@ def test_newer_minimum_replaces_an_older_one(product: Product) -> None:
 
 def test_our_price_with_tax_is_compared_without(product: Product, settings: Any) -> None:
     settings.OWN_PRICES_INCLUDE_TAX_IN = frozenset({"ON"})
-    StoreFactory(province="ON")
+    StoreFactory.create(province="ON")
     _minimum("27.00")
 
     refresh_price_alerts()
@@ -191,7 +193,7 @@ def test_number_of_open_alerts_of_a_kind_is_limited_to_the_most_severe(
 ) -> None:
     monkeypatch.setattr(price_alerts, "MAX_OPEN_ALERTS", 1)
     _offer(product, "24.00")
-    worse = ProductFactory(price=Decimal("30.00"))
+    worse = ProductFactory.create(price=Decimal("30.00"))
     _offer(worse, "15.00")
 
     refresh_price_alerts()

@@ -15,6 +15,7 @@ from competitors.selectors.competitor_prices import competitor_prices, product_w
 from competitors.selectors.price_position import (
     SORTS,
     Keyset,
+    Position,
     PositionFilters,
     PricePosition,
     count_positions,
@@ -36,12 +37,12 @@ Status = CompetitorOffer.MatchStatus
 
 @pytest.fixture
 def product() -> Product:
-    return ProductFactory(name="Pink Kush", price=Decimal("30.00"))
+    return ProductFactory.create(name="Pink Kush", price=Decimal("30.00"))
 
 
 def _offer(product: Product | None, price: str = "25.00", **fields: Any) -> CompetitorOffer:
     values = {"match_status": Status.CONFIRMED, **fields}
-    return CompetitorOfferFactory(product=product, regular_price=Decimal(price), **values)
+    return CompetitorOfferFactory.create(product=product, regular_price=Decimal(price), **values)
 
 
 def _position(product: Product, **filters: Any) -> PricePosition:
@@ -67,22 +68,24 @@ def test_position_has_minimum_median_maximum_rank_and_index(product: Product) ->
     ("price", "expected"),
     [("25.00", "above"), ("29.75", "at"), ("30.30", "at"), ("31.00", "below")],
 )
-def test_position_is_at_within_one_percent(product: Product, price: str, expected: str) -> None:
+def test_position_is_at_within_one_percent(
+    product: Product, price: str, expected: Position
+) -> None:
     _offer(product, price)
 
     assert _position(product).position == expected
-    assert [row.product_id for row in price_positions(PositionFilters(position=expected))] == [  # type: ignore[arg-type]
+    assert [row.product_id for row in price_positions(PositionFilters(position=expected))] == [
         product.pk
     ]
-    assert count_positions()[expected] == 1  # type: ignore[index]
+    assert count_positions()[expected] == 1
 
 
 def test_competitor_with_several_locations_counts_once_by_its_lowest_price(
     product: Product,
 ) -> None:
-    chain = CompetitorFactory()
+    chain = CompetitorFactory.create()
     for price in ("20.00", "22.00", "24.00"):
-        location = CompetitorLocationFactory(competitor=chain)
+        location = CompetitorLocationFactory.create(competitor=chain)
         _offer(product, price, competitor=chain, location=location)
     _offer(product, "40.00")
 
@@ -114,7 +117,7 @@ def test_offer_that_is_no_evidence_gives_no_position(
 
 
 def test_offer_of_a_merged_product_counts_for_its_survivor(product: Product) -> None:
-    _offer(ProductFactory(merged_into=product), "20.00")
+    _offer(ProductFactory.create(merged_into=product), "20.00")
 
     assert _position(product).min_price == Decimal("20.00")
     assert len(price_positions()) == 1
@@ -122,7 +125,7 @@ def test_offer_of_a_merged_product_counts_for_its_survivor(product: Product) -> 
 
 def test_our_price_is_compared_without_tax(product: Product, settings: Any) -> None:
     settings.OWN_PRICES_INCLUDE_TAX_IN = frozenset({"ON"})
-    StoreFactory(province="ON")
+    StoreFactory.create(province="ON")
     Product.objects.update(price=Decimal("33.90"))
     _offer(product, "30.00")
 
@@ -147,11 +150,11 @@ def test_product_without_our_price_has_no_position(product: Product) -> None:
 
 
 def test_filters_select_offers_and_products(product: Product) -> None:
-    east, west = CompetitorFactory(province="ON"), CompetitorFactory(province="ON")
-    calgary = CompetitorLocationFactory(competitor=west, province="AB")
+    east, west = CompetitorFactory.create(province="ON"), CompetitorFactory.create(province="ON")
+    calgary = CompetitorLocationFactory.create(competitor=west, province="AB")
     _offer(product, "20.00", competitor=east)
     _offer(product, "40.00", competitor=west, location=calgary)
-    ProductFactory(name="Wedding Cake", brand="Other", category="vapes")
+    ProductFactory.create(name="Wedding Cake", brand="Other", category="vapes")
 
     assert _position(product, province="AB").median_price == Decimal("40.00")
     assert _position(product, competitor=east.code).median_price == Decimal("20.00")
@@ -168,7 +171,7 @@ def test_filters_select_offers_and_products(product: Product) -> None:
 def test_pages_hold_each_row_once_in_the_order_of_the_whole(sort: str) -> None:
     for number in range(7):
         price = None if number == 3 else Decimal(30 + number % 3)
-        product = ProductFactory(name=f"Product {number % 4}", price=price)
+        product = ProductFactory.create(name=f"Product {number % 4}", price=price)
         if number % 2:
             _offer(product, f"{20 + number // 3}.00")
     column = sort.removeprefix("-")
@@ -200,7 +203,7 @@ def test_series_has_the_prices_of_each_step_and_competitor(product: Product) -> 
         (4, 12, "b", "31.00"),
         (12, 12, "a", "27.00"),
     ):
-        PriceHistoryFactory(
+        PriceHistoryFactory.create(
             product=product,
             competitor=competitor,
             price=Decimal(price),
@@ -223,8 +226,8 @@ def test_series_has_the_prices_of_each_step_and_competitor(product: Product) -> 
 
 
 def test_series_of_a_product_includes_those_merged_into_it(product: Product) -> None:
-    merged = ProductFactory(merged_into=product)
-    PriceHistoryFactory(product=merged, scraped_at=datetime(2026, 11, 2, 12, tzinfo=UTC))
+    merged = ProductFactory.create(merged_into=product)
+    PriceHistoryFactory.create(product=merged, scraped_at=datetime(2026, 11, 2, 12, tzinfo=UTC))
 
     ids = product_with_merged(product)
 
@@ -247,8 +250,8 @@ def test_prices_of_a_product_come_with_unit_prices_cheapest_first(product: Produ
 @pytest.fixture
 def stocked() -> Product:
     """Return a product in stock in an Ontario store."""
-    product = ProductFactory(name="Stocked")
-    StoreStockFactory(store=StoreFactory(province="ON"), product=product, quantity=3)
+    product = ProductFactory.create(name="Stocked")
+    StoreStockFactory.create(store=StoreFactory.create(province="ON"), product=product, quantity=3)
     return product
 
 
@@ -257,7 +260,7 @@ def test_gaps_are_what_others_sell_and_our_stores_do_not_have(
 ) -> None:
     _offer(product, "25.00")
     _offer(stocked, "25.00")
-    for competitor in (CompetitorFactory(), CompetitorFactory()):
+    for competitor in (CompetitorFactory.create(), CompetitorFactory.create()):
         for brand in ("Tweed", "TWEED"):
             _offer(
                 None,
@@ -278,7 +281,7 @@ def test_gaps_are_what_others_sell_and_our_stores_do_not_have(
 
 
 def test_gaps_of_a_province_are_of_its_competitors_and_stores(stocked: Product) -> None:
-    _offer(stocked, competitor=CompetitorFactory(province="AB"))
+    _offer(stocked, competitor=CompetitorFactory.create(province="AB"))
 
     assert [gap.product_id for gap in products_not_carried(province="AB")] == [stocked.pk]
     assert products_not_carried(province="ON") == []
@@ -289,6 +292,6 @@ def test_products_only_ours_are_in_stock_and_listed_by_no_one(
 ) -> None:
     assert [row.product_id for row in products_only_ours()] == [stocked.pk]
 
-    _offer(ProductFactory(merged_into=stocked), "25.00", net_price=None)
+    _offer(ProductFactory.create(merged_into=stocked), "25.00", net_price=None)
 
     assert products_only_ours() == []

@@ -37,7 +37,7 @@ def client() -> APIClient:
 
 @pytest.fixture
 def product() -> Product:
-    return ProductFactory(name="Pink Kush", price=Decimal("30.00"))
+    return ProductFactory.create(name="Pink Kush", price=Decimal("30.00"))
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def listening() -> Iterator[None]:
 
 def _offer(product: Product, price: str = "25.00", **fields: Any) -> CompetitorOffer:
     status = CompetitorOffer.MatchStatus.CONFIRMED
-    return CompetitorOfferFactory(
+    return CompetitorOfferFactory.create(
         **{"product": product, "regular_price": Decimal(price), "match_status": status, **fields}
     )
 
@@ -91,7 +91,7 @@ def test_offer_without_net_price_has_no_unit_prices(client: APIClient, product: 
 def test_id_of_a_merged_product_returns_the_offers_of_both(
     client: APIClient, product: Product
 ) -> None:
-    merged = ProductFactory(merged_into=product)
+    merged = ProductFactory.create(merged_into=product)
     _offer(merged)
 
     body = client.get(_prices(merged)).json()
@@ -102,8 +102,8 @@ def test_id_of_a_merged_product_returns_the_offers_of_both(
 def test_key_of_a_province_receives_the_offers_there(product: Product) -> None:
     client = create_api_client("staff", ("prices:read",))
     ApiKey.objects.update(province="AB")
-    _offer(product, "25.00", competitor=CompetitorFactory(province="ON"))
-    _offer(product, "26.00", competitor=CompetitorFactory(province="AB"))
+    _offer(product, "25.00", competitor=CompetitorFactory.create(province="ON"))
+    _offer(product, "26.00", competitor=CompetitorFactory.create(province="AB"))
 
     body = client.get(_prices(product)).json()
 
@@ -143,7 +143,7 @@ def test_each_change_of_prices_drops_the_cached_ones(
     assert COMPETITOR_PRICE_CACHE.get_local(key) is not None
 
     if change == "observed":
-        PriceHistoryFactory(product=product, offer=offer)
+        PriceHistoryFactory.create(product=product, offer=offer)
     elif change == "gone":
         rows.update(gone_at=timezone.now())
     elif change == "unmatched":
@@ -170,7 +170,7 @@ def test_history_has_a_point_for_each_step_and_competitor(
     client: APIClient, product: Product
 ) -> None:
     for day, price in ((2, "30.00"), (3, "28.00")):
-        PriceHistoryFactory(
+        PriceHistoryFactory.create(
             product=product,
             competitor="high-street",
             price=Decimal(price),
@@ -239,7 +239,7 @@ def test_positions_name_the_parameter_that_is_not_valid(
 @pytest.mark.parametrize("sort", ["name", "-index"])
 def test_cursors_lead_forth_and_back(client: APIClient, sort: str) -> None:
     for number in range(5):
-        product = ProductFactory(name=f"Product {number}", price=Decimal(30))
+        product = ProductFactory.create(name=f"Product {number}", price=Decimal(30))
         if number:
             _offer(product, f"{20 + number}.00")
     query = {"sort": sort, "limit": "2"}
@@ -257,7 +257,7 @@ def test_cursors_lead_forth_and_back(client: APIClient, sort: str) -> None:
 
 def test_cursor_of_another_sort_is_refused(client: APIClient) -> None:
     for _ in range(2):
-        ProductFactory()
+        ProductFactory.create()
     cursor = client.get(POSITIONS, {"limit": "1"}).json()["next_cursor"]
 
     response = client.get(POSITIONS, {"limit": "1", "sort": "-index", "cursor": cursor})
@@ -266,10 +266,10 @@ def test_cursor_of_another_sort_is_refused(client: APIClient) -> None:
 
 
 def test_positions_are_filtered(client: APIClient, product: Product) -> None:
-    competitor = CompetitorFactory()
-    location = CompetitorLocationFactory(competitor=competitor)
+    competitor = CompetitorFactory.create()
+    location = CompetitorLocationFactory.create(competitor=competitor)
     _offer(product, "25.00", competitor=competitor, location=location)
-    ProductFactory(name="Vape", brand="Other", category="vapes", price=Decimal(20))
+    ProductFactory.create(name="Vape", brand="Other", category="vapes", price=Decimal(20))
 
     def names(**query: str) -> list[str]:
         return [row["name"] for row in client.get(POSITIONS, query).json()["results"]]
@@ -284,8 +284,8 @@ def test_positions_are_filtered(client: APIClient, product: Product) -> None:
 def test_competitors_come_with_state_offers_and_locations(
     client: APIClient, product: Product
 ) -> None:
-    competitor = CompetitorFactory(status="blocked", status_reason="a challenge page")
-    CompetitorLocationFactory(competitor=competitor, name="Queen West")
+    competitor = CompetitorFactory.create(status="blocked", status_reason="a challenge page")
+    CompetitorLocationFactory.create(competitor=competitor, name="Queen West")
     _offer(product, competitor=competitor)
     _offer(product, competitor=competitor, gone_at=timezone.now())
 

@@ -77,7 +77,7 @@ def test_two_sizes_in_a_name_leave_the_size_open() -> None:
     ],
 )
 def test_milligrams_count_only_for_the_whole_package(
-    changes: dict[str, str], milligrams: str | None
+    changes: dict[str, Any], milligrams: str | None
 ) -> None:
     offer = _clean(category="Edibles", name="Mango Chews", **changes)
 

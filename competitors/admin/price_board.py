@@ -64,6 +64,14 @@ _COLUMNS = (
     ("difference", gettext_lazy("difference")),
 )
 """Sort ("": none) and title of each column."""
+_CHART_OPTIONS = {
+    "indexAxis": "y",
+    "responsive": True,
+    "maintainAspectRatio": False,
+    "animation": False,
+    "plugins": {"legend": {"display": False}},
+    "scales": {"x": {"beginAtZero": True, "ticks": {"precision": 0}}},
+}
 _BAR_COLORS = ("#15803d", "#0369a1", "#b91c1c", "#6b7280")
 
 
@@ -227,6 +235,7 @@ def _board_context(request: HttpRequest, form: BoardForm) -> dict[str, Any]:
         "columns": [(title, _sort_query(values, name, sort)) for name, title in _COLUMNS],
         "counts": counts,
         "chart": json.dumps(_counts_chart(counts)),
+        "chart_options": json.dumps(_CHART_OPTIONS),
         "next_query": _page_query(values, rows[-1], sort) if len(found) > _PAGE_SIZE else "",
         "is_first_page": after is None,
         "query": urlencode(values),

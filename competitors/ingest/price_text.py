@@ -424,12 +424,17 @@ class _Reader:
         if unit_price is not None:
             self._per_unit[index] = unit_price
             return "per_unit"
+        if self._kind_beside(index, -1) == "unit_price":
+            raise RecordRejected("is the price of an unknown unit", _FIELD)
         return ""
 
     def _read_unit_price(self, index: int) -> UnitPrice | None:
         if unit_price := self._unit_before(index):
             return unit_price
-        rest = self._items[index + 1 : index + 3]
+        start = index + 1
+        if self._is_sign(start, "/") and self._items[start + 1 : start + 2]:
+            start += self._items[start + 1].text in {"per", "par"}  # "$8.57 / per g"
+        rest = self._items[start : start + 2]
         if rest and rest[0].kind == "word" and rest[0].text in UNITS:
             raise RecordRejected(f"has {rest[0].text!r} beside the amount", _FIELD)
         if len(rest) < 2 or not re.fullmatch(PER, rest[0].text):
@@ -441,7 +446,7 @@ class _Reader:
                 raise RecordRejected(f"is a price per {unit!r}", _FIELD)
             unit, quantity = match[2], read_number(match[1], field=_FIELD).value
         if unit in UNITS and quantity > 0:
-            self._used.update((index + 1, index + 2))
+            self._used.update(range(index + 1, start + 2))
             return UnitPrice(price=self._items[index].value, quantity=quantity, unit=UNITS[unit])
         if rest[0].text in {"/", "per", "par"} and rest[1].kind not in _AFTER_SLASH:
             raise RecordRejected(f"is a price per {unit!r}", _FIELD)
@@ -505,8 +510,9 @@ class _Reader:
         """Return the one amount that a word between two belongs to, by the signs between."""
         is_cut_before = any(self._items[i].text in _SEPARATORS for i in range(before + 1, index))
         is_cut_after = any(self._items[i].text in _SEPARATORS for i in range(index + 1, after))
-        if self._items[index + 1].kind == "several":  # "free shipping over $50"
-            return None, after
+        following = self._items[index + 1]
+        if following.kind == "several" or following.text == ":":
+            return None, after  # "free shipping over $50", "deposit: $0.10"
         if is_cut_before == is_cut_after:
             raise RecordRejected("has a fee or discount between two amounts", _FIELD)
         return (None, after) if is_cut_before else (before, None)
@@ -569,7 +575,8 @@ class _Reader:
             is_footnote = self._is_sign(position, "*") and position > index
             if is_calculation and not is_footnote and not self._adds_fee(position):
                 raise RecordRejected("is part of a calculation", _FIELD)
-        if index == 1 and self._is_sign(0, "-"):
+        is_last = index == len(self._items) - 2 and self._items[-1].is_glued
+        if (index == 1 and self._is_sign(0, "-")) or (is_last and self._is_sign(index + 1, "-")):
             raise RecordRejected("may be negative", _FIELD)
         if item.value <= 0:
             raise RecordRejected("is not above zero", _FIELD)

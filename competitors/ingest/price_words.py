@@ -91,7 +91,7 @@ FIGURES: tuple[tuple[str, str], ...] = (
 _NUMBER_WORD = r"(?:two|three|four|five|six|deux|trois|quatre|cinq)"
 EACH = frozenset({"each", "ea", "ea.", "chacun", "chacune", "ch", "ch.", "l'unite"})
 """Words after the price of one of several."""
-_TAX = r"(?:taxes|tax|tx|gst|hst|pst|qst|tps|tvq|tvh)"
+_TAX = r"(?:taxe?s?|tx|gst|hst|pst|qst|tps|tvq|tvh)"
 ADDED_TAX = rf"\+ ?(?:applicable |les )?{_TAX}(?: ?[/&] ?{_TAX})?(?![\w'])"
 WORDS: tuple[tuple[str, str], ...] = (
     (
@@ -103,15 +103,15 @@ WORDS: tuple[tuple[str, str], ...] = (
     ),
     (
         "tax_in",
-        rf"{_TAX}(?: |-)(?:incl(?:uses?|uded|usive)?\.?|comprises?|in)"
-        r"|(?:incl(?:\.|uding|udes|usive of|uant)?|with|avec) (?:all )?(?:sales )?(?:taxes|tax|tx)"
+        rf"(?:toutes )?{_TAX}(?: |-)(?:incl(?:uses?|uded|usive)?\.?|inc\.?|comprises?|in)"
+        r"|(?:incl(?:\.|uding|udes|usive of|uant)?|with|avec) (?:all )?(?:sales )?(?:taxe?s?|tx)"
         r"|ttc",
     ),
     (
         "fee",
         r"(?:refundable |bottle |can )?deposit|consigne|depot|eco ?-?fees?|ecofrais|fees?"
         r"|frais(?: de livraison)?|free (?:shipping|delivery|pick-?up|returns?)|shipping|delivery"
-        r"|livraison(?: gratuite)?|cueillette gratuite|handling|tax(?:es)?|tx|gst|hst|pst|qst|tps"
+        r"|livraison(?: gratuite)?|cueillette gratuite|handling|taxe?s?|tx|gst|hst|pst|qst|tps"
         r"|tvq|tvh|min(?:\.|imum)? (?:order|purchase|spend)"
         r"|orders?|commandes?|purchases?|achats?|spend|gift card",
     ),
@@ -120,7 +120,7 @@ WORDS: tuple[tuple[str, str], ...] = (
         r"you saved?|saved?|vous economisez|economisez|epargnez|rabais de|reduction de",
     ),
     ("discount_right", r"off|de rabais|de reduction|savings|d'economies?"),
-    ("discount", r"rabais|reduction|coupon|discount|rebate"),
+    ("discount", r"rabais|reduction|economies?|coupon|discount|rebate"),
     (
         "several",
         r"from|start(?:s|ing)?(?: at| from| price)?|more (?:for|to)|(?:as )?low as"
@@ -129,8 +129,8 @@ WORDS: tuple[tuple[str, str], ...] = (
         r"|less than|more than|moins de|plus de|at least|au moins|minimum|maximum|and up|et plus"
         r"|or more|ou plus|or less|ou moins|through|estimated?|estime|average|moyenne?"
         r"|(?:per |a |par |/ ?)?(?:months?|mo|mois|week|semaine)|monthly|weekly|rent(?:al)?|bid"
-        r"|lowest|highest|unit price|(?:sub)?total|sous-total"
-        r"|max\.?|est\.|prix (?:unitaire|a l'unite)",
+        r"|lowest|highest|(?:sub)?total|sous-total"
+        r"|max\.?|est\.",
     ),
     (
         "condition",
@@ -165,10 +165,11 @@ WORDS: tuple[tuple[str, str], ...] = (
         r"|promo(?:tion)?|current price(?: is)?|reduced to|clearance|en solde|soldes?"
         r"|prix (?:solde|special|promo(?:tionnel)?|reduit|actuel|de vente)|maintenant|liquidation",
     ),
+    ("unit_price", r"unit price|prix (?:unitaire|a l'unite)"),
     ("price", r"(?:our |final )?price|(?:notre )?prix|cost|cout"),
     (
         "neutral",
-        r"only|just|seulement|is|at|to|a|for|of|de|pour|priced|each|ea\.?|chacune?|ch\.?|l'unite"
+        r"only|just|seulement|is|at|in|en|to|a|for|of|de|pour|priced|each|ea\.?|chacune?|ch\.?|l'unite"
         r"|per item|or|and|ou|et|the|le|la|est",
     ),
     (

@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
+from lxml import etree  # type: ignore[import-untyped]  # its stubs are a package of their own
 from parsel import Selector
 
 from competitors.ingest.block_patterns import (
@@ -63,9 +65,12 @@ _PRICE = re.compile(
 )
 # Amounts without a sign, as some menus write prices.
 _AMOUNT = re.compile(r"(?<![\d.,])\d{1,4}[.,]\d{2}(?![\d.,%])")
+_INVISIBLE = ("script", "style", "template", "title")
 _TITLE_SUFFIX = re.compile(r"\s+[|–—·•-]\s+.*$")
 _PASSWORD_FIELD = re.compile(r"<input\b[^>]{0,300}type\s*=\s*[\"']?password\b", re.I)
-_SHOP_PASSWORD = re.compile(r"template-password|action=[\"']/password[\"']", re.I)
+_SHOP_PASSWORD = ("template-password", 'action="/password"', "action='/password'")
+# Patterns over a whole page take longer than looking for a text that their matches contain.
+_PRODUCT_DATA_MARKS = ("@type", "schema.org", "typeof", "menuitems", "filteredproducts")
 _REFRESH = re.compile(
     r"<meta\b[^>]{0,80}http-equiv\s*=\s*[\"']?refresh[^>]{0,300}\burl\s*=[^>]{0,300}?"
     r"\b(?P<target>login|sign-?in|connexion|captcha|challenge|queue|age|maintenance)\b",
@@ -266,6 +271,10 @@ class _HtmlPage:
         return Selector(text=self.markup, type="html")
 
     @cached_property
+    def lowered(self) -> str:
+        return self.markup.lower()
+
+    @cached_property
     def title(self) -> str:
         """Title without the name of the site after a dash or bar."""
         texts = self.selector.xpath("(//title)[1]//text()").getall()
@@ -273,11 +282,12 @@ class _HtmlPage:
 
     @cached_property
     def text(self) -> str:
-        """Text that a reader without JavaScript sees."""
-        texts = self.selector.xpath(
-            "//text()[not(parent::script or parent::style or parent::template or parent::title)]"
-        ).getall()
-        return " ".join(" ".join(texts).split())
+        """Text that a reader without JavaScript sees, without the title."""
+        root = self.selector.root
+        _ = self.title  # it is stripped below
+        etree.strip_elements(root, *_INVISIBLE, with_tail=False)
+        etree.strip_tags(root, etree.Comment)
+        return " ".join(" ".join(root.itertext()).split())
 
     @property
     def is_short(self) -> bool:
@@ -285,20 +295,23 @@ class _HtmlPage:
 
     @cached_property
     def prices(self) -> int:
-        """Number of amounts with a currency sign; empty baskets show one of zero."""
-        return _count_amounts(_PRICE, self.text)
+        """Number of amounts with a currency sign, up to three; not of the zero of a basket."""
+        has_sign = "$" in self.text or "cad" in self.text.lower()
+        return _count_amounts(_PRICE, self.text) if has_sign else 0
 
     @property
     def has_products(self) -> bool:
+        may_have_data = any(mark in self.lowered for mark in _PRODUCT_DATA_MARKS)
         return (
-            _PRODUCT_DATA.search(self.markup) is not None
+            (may_have_data and _PRODUCT_DATA.search(self.markup) is not None)
             or self.prices >= _MIN_PRICES_OF_A_MENU
             or _count_amounts(_AMOUNT, self.text) >= _MIN_PRICES_OF_A_MENU
         )
 
 
 def _count_amounts(pattern: re.Pattern[str], text: str) -> int:
-    return sum(any(sign in "123456789" for sign in match[0]) for match in pattern.finditer(text))
+    amounts = (match for match in pattern.finditer(text) if match[0].strip("$CAD .,0\u00a0"))
+    return sum(1 for _ in islice(amounts, _MIN_PRICES_OF_A_MENU))
 
 
 def _block_of_html(page: _HtmlPage, status: int) -> Block | None:
@@ -322,11 +335,11 @@ def _titled_wall(page: _HtmlPage) -> Block | None:
 
 
 def _login_form(page: _HtmlPage) -> Block | None:
-    if _SHOP_PASSWORD.search(page.markup):
+    if any(mark in page.lowered for mark in _SHOP_PASSWORD):
         return Block("login", "the shop is closed by a password")
-    if _PASSWORD_FIELD.search(page.markup) and (
-        page.is_short or LOGIN_TITLES.fullmatch(page.title)
-    ):
+    if not (page.is_short or LOGIN_TITLES.fullmatch(page.title)):
+        return None
+    if "password" in page.lowered and _PASSWORD_FIELD.search(page.markup):
         return Block("login", "the page is a login form")
     return None
 
@@ -348,7 +361,7 @@ def _sentence_of_page(page: _HtmlPage) -> Block | None:
 def _no_content(page: _HtmlPage) -> Block | None:
     if len(page.text) > _MIN_TEXT or page.prices:
         return None
-    needs_script = "<script" in page.markup.lower()
+    needs_script = "<script" in page.lowered
     reason = "has no content without JavaScript" if needs_script else "has almost no text"
     return Block("empty", f"the page {reason}")
 

@@ -150,7 +150,7 @@ class Environment(BaseSettings):
     allow_loopback_sources: bool = Field(
         default=False,
         description="addresses of suppliers and competitors may be on this computer (127.0.0.0/8,"
-        " ::1), for tests; always so with the settings dev and test",
+        " ::1); bin/dev and bin/test set it, production must not",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="minimum level of logged events"

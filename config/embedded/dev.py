@@ -120,6 +120,8 @@ class LocalStart:
             **os.environ,
             **self._stack.environment,
             "DJANGO_SETTINGS_MODULE": "config.settings.dev",
+            # The sample supplier and shops run on this computer.
+            "ALLOW_LOOPBACK_SOURCES": self._settings.get("ALLOW_LOOPBACK_SOURCES", "true"),
             "LOG_FORMAT": self._settings.get("LOG_FORMAT", "console"),
             "PYTHONUNBUFFERED": "1",
         }

@@ -41,7 +41,11 @@ def local_environment(arguments: list[str]) -> dict[str, str]:
         raise SystemExit(2)
     for server in stopped:
         del stack.servers[server.name]
-    defaults = {"DJANGO_SETTINGS_MODULE": "config.settings.dev", "LOG_FORMAT": "console"}
+    defaults = {
+        "DJANGO_SETTINGS_MODULE": "config.settings.dev",
+        "ALLOW_LOOPBACK_SOURCES": settings.get("ALLOW_LOOPBACK_SOURCES", "true"),
+        "LOG_FORMAT": "console",
+    }
     return {**UNREACHABLE, **defaults, **os.environ, **stack.environment}
 
 

@@ -39,6 +39,7 @@ def throwaway_environment(stack: Stack) -> dict[str, str]:
     """Return the environment of processes on throwaway servers; model files are shared."""
     blanked = dict.fromkeys(EXTERNAL_SETTINGS, "") | {
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
+        "ALLOW_LOOPBACK_SOURCES": "true",
         "MILVUS_COLLECTION_PREFIX": "",
     }
     models = {"MODELS_DIR": os.environ.get("MODELS_DIR") or str(ROOT / "var" / "models")}

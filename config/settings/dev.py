@@ -5,5 +5,3 @@ from split_settings.tools import include
 from config.settings.subjects import SUBJECTS
 
 include(*SUBJECTS)
-
-ALLOW_LOOPBACK_SOURCES = True

@@ -2,8 +2,11 @@
 
 import datetime
 import ipaddress
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +29,7 @@ from config.clients.address_guard import (
     resolve_public,
 )
 from config.clients.http import HttpClient, HttpFailed
+from config.embedded.stack import ROOT, UNREACHABLE
 from tests.samples.hostile_addresses import (
     INTERNAL_URLS,
     LOOPBACK_URLS,
@@ -513,3 +517,27 @@ def test_any_text_is_checked_or_refused(text: str) -> None:
         except AddressRefused:
             continue
         assert check_url(checked.url) == checked
+
+
+@pytest.mark.parametrize("module", ["production", "dev"])
+def test_loopback_addresses_are_refused_unless_the_environment_allows_them(module: str) -> None:
+    environment = {
+        **os.environ,
+        **UNREACHABLE,
+        "SECRET_KEY": "x" * 50,
+        "KEY_RING": "unit:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "DJANGO_SETTINGS_MODULE": f"config.settings.{module}",
+    }
+    environment.pop("ALLOW_LOOPBACK_SOURCES", None)
+    code = "from django.conf import settings; print(settings.ALLOW_LOOPBACK_SOURCES)"
+
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=environment,
+    )
+
+    assert finished.stdout.strip() == "False"

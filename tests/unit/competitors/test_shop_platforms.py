@@ -117,6 +117,7 @@ def test_shopify_ignores_compare_at_price_that_is_not_higher(compare_at: str | N
     "price",
     [
         2755,
+        "9999.99",
         "0.00",
         "-5.00",
         "0.01",

@@ -65,9 +65,17 @@ class SourceRecord(Protocol):
 class PipelineSource(Protocol):
     """A supplier or registry: how to fetch its responses and parse its records."""
 
-    code: str
-    label: str
-    base_url: str
+    @property
+    def code(self) -> str:
+        """Code of the source."""
+
+    @property
+    def label(self) -> str:
+        """Name of the source."""
+
+    @property
+    def base_url(self) -> str:
+        """Default address."""
 
     def fetch(self, client: Any, *, limit: int | None) -> Iterator[RawResponse]:
         """

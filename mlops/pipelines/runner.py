@@ -174,7 +174,7 @@ def _fetch_all(
     with open_client(pipeline, access, landed=landed) as client:
         for response in fetch_responses(source, client, limit):
             record = land_response(run=run, response=response)
-            record_ids.append(record.pk)
+            record_ids.append(record.id)
             content_hashes.append(record.content_hash)
     # A resumed run may have landed what the source no longer sends, for example a last page.
     run.raw_records.exclude(pk__in=record_ids).delete()

@@ -160,7 +160,7 @@ def _status_after(error: CultivarError) -> CrawlStatus:
 def _pause(competitor: Competitor, error: CultivarError, jitter: Jitter) -> timedelta:
     """Return a pause that doubles with each failure, at least as long as the shop asked for."""
     status = CrawlStatus(competitor.status)
-    doubled = _FIRST_PAUSE[status] * 2 ** (competitor.failed_crawls - 1)
+    doubled: timedelta = _FIRST_PAUSE[status] * 2 ** (competitor.failed_crawls - 1)
     pause = min(doubled, _LONGEST_PAUSE[status])
     pause *= jitter(1 - _FAILURE_JITTER, 1 + _FAILURE_JITTER)
     if isinstance(error, CrawlFailed) and error.retry_after_seconds is not None:

@@ -33,7 +33,7 @@ class CrawlJob:
     max_seconds: for the whole crawl; timeout_seconds: for one response. max_page_bytes: after
     decompression. max_records: None: the whole menu. usual_offers: None: not known yet. landed:
     pages of this run, by request key, which are not fetched again. previous: pages of the last good
-    crawl, which are requested conditionally.
+    crawl, which are requested conditionally. previous_robots: its robots.txt files, by origin.
     """
 
     platform: str
@@ -50,6 +50,7 @@ class CrawlJob:
     usual_offers: int | None = None
     landed: Mapping[str, KnownPage] = field(default_factory=dict)
     previous: Mapping[str, KnownPage] = field(default_factory=dict)
+    previous_robots: Mapping[str, KnownPage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,17 @@ class RobotsReport:
     reason: str
     read_at: datetime
     crawl_delay_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobotsPage:
+    """The robots.txt of an origin as received."""
+
+    origin: str
+    status: int
+    content_type: str
+    body: bytes
+    fetched_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

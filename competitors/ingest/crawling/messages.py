@@ -7,10 +7,11 @@ from typing import Any, BinaryIO
 
 from pydantic import TypeAdapter
 
-from competitors.ingest.crawling.jobs import CrawledPage, CrawlEnd, RobotsReport
+from competitors.ingest.crawling.jobs import CrawledPage, CrawlEnd, RobotsPage, RobotsReport
 
-Message = CrawledPage | RobotsReport | CrawlEnd
-_TYPES: tuple[type[Any], ...] = (CrawledPage, RobotsReport, CrawlEnd)
+Message = CrawledPage | RobotsPage | RobotsReport | CrawlEnd
+_TYPES: tuple[type[Any], ...] = (CrawledPage, RobotsPage, RobotsReport, CrawlEnd)
+_WITH_BODY = (CrawledPage, RobotsPage)
 _ADAPTERS: tuple[TypeAdapter[Any], ...] = tuple(TypeAdapter(type_) for type_ in _TYPES)
 _SIZES = struct.Struct("!BII")
 """Index of the type, size of the head, size of the body."""
@@ -24,7 +25,7 @@ def write_message(stream: BinaryIO, message: Message) -> None:
     """Write a message. Raises BrokenPipeError: the reader has ended."""
     index = _TYPES.index(type(message))
     # The body of a page is not part of the head: JSON would have to encode it.
-    body = message.body if isinstance(message, CrawledPage) else b""
+    body = message.body if isinstance(message, _WITH_BODY) else b""
     head = _ADAPTERS[index].dump_json(message, exclude={"body"})
     stream.write(_SIZES.pack(index, len(head), len(body)))
     stream.write(head)
@@ -39,7 +40,7 @@ def read_messages(stream: BinaryIO) -> Iterator[Message]:
             raise StreamBroken
         index, head_size, body_size = _SIZES.unpack(sizes)
         values = json.loads(_read(stream, head_size))
-        if _TYPES[index] is CrawledPage:
+        if _TYPES[index] in _WITH_BODY:
             values["body"] = _read(stream, body_size)
         message: Message = _ADAPTERS[index].validate_python(values)
         yield message

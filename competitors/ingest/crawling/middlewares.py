@@ -18,9 +18,15 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.response import response_status_message
 
 from competitors.ingest.crawling.errors import CrawlFailed, RobotsDisallowed, ShopUnavailable
-from competitors.ingest.crawling.jobs import CrawlJob, KnownPage, RobotsReport
+from competitors.ingest.crawling.jobs import CrawlJob, KnownPage, RobotsPage, RobotsReport
 from competitors.ingest.crawling.spider import KEY, MenuSpider
-from competitors.ingest.robots import RobotsDecision, RobotsState, read_robots
+from competitors.ingest.robots import (
+    MAX_ROBOTS_BYTES,
+    RobotsDecision,
+    RobotsState,
+    read_robots,
+    with_last_good,
+)
 from config.clients.address_guard import AddressRefused
 from mlops.pipelines.contents import read_content
 
@@ -58,7 +64,7 @@ class RobotsMiddleware:
         parts = urlsplit(request.url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._decisions:
-            self._decisions[origin] = asyncio.ensure_future(self._fetch(origin))
+            self._decisions[origin] = asyncio.ensure_future(self._decide(origin))
         decision = await self._decisions[origin]
         problem = _robots_problem(decision, request.url, datetime.now(UTC))
         self._report(origin, decision, problem)
@@ -81,6 +87,11 @@ class RobotsMiddleware:
             )
         )
 
+    async def _decide(self, origin: str) -> RobotsDecision:
+        decision = self._with_last_good(origin, await self._fetch(origin))
+        self._slow_down(origin, decision)
+        return decision
+
     async def _fetch(self, origin: str) -> RobotsDecision:
         request = Request(
             f"{origin}/robots.txt",
@@ -99,9 +110,30 @@ class RobotsMiddleware:
             log.info("robots.not_read", origin=origin, error_type=type(error).__name__)
             return read_robots(b"", None)
         content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
-        decision = read_robots(response.body, response.status, content_type)
-        self._slow_down(origin, decision)
-        return decision
+        body = response.body[: MAX_ROBOTS_BYTES + 1]
+        self._spider.send(
+            RobotsPage(
+                origin=origin,
+                status=response.status,
+                content_type=content_type,
+                body=body,
+                fetched_at=datetime.now(UTC),
+            )
+        )
+        return read_robots(body, response.status, content_type)
+
+    def _with_last_good(self, origin: str, decision: RobotsDecision) -> RobotsDecision:
+        """Return the decision in force: that of the last good crawl where there is none now."""
+        previous = self._spider.job.previous_robots.get(origin)
+        body = _stored(previous) if previous else None
+        if previous is None or body is None:
+            return decision
+        return with_last_good(
+            decision,
+            read_robots(body, previous.status, previous.content_type),
+            read_at=previous.fetched_at,
+            now=datetime.now(UTC),
+        )
 
     def _slow_down(self, origin: str, decision: RobotsDecision) -> None:
         delay = max(self._spider.job.delay_seconds, decision.crawl_delay_seconds or 0)
@@ -125,7 +157,7 @@ class PoliteRetryMiddleware(RetryMiddleware):
     While one request waits, the others wait too: the crawl sends one request at a time.
     """
 
-    async def process_response(
+    async def process_response(  # type: ignore[override]  # Scrapy awaits it
         self,
         request: Request,
         response: Response,
@@ -143,7 +175,7 @@ class PoliteRetryMiddleware(RetryMiddleware):
         await asyncio.sleep(_backoff_seconds(retry) if seconds is None else seconds)
         return retry
 
-    async def process_exception(
+    async def process_exception(  # type: ignore[override]  # Scrapy awaits it
         self,
         request: Request,
         exception: Exception,
@@ -245,7 +277,8 @@ def retry_after_seconds(response: Response) -> float | None:
 
 
 def _backoff_seconds(retry: Request) -> float:
-    pause = min(_MAX_BACKOFF_SECONDS, 2.0 ** retry.meta["retry_times"])
+    retries: int = retry.meta["retry_times"]
+    pause: float = min(_MAX_BACKOFF_SECONDS, 2.0**retries)
     return pause * random.uniform(0.5, 1)  # noqa: S311  # jitter, not a secret
 
 

@@ -1,5 +1,6 @@
 """Start of a crawling process, and the pages that it hands back."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from competitors.ingest.crawling.messages import Message, StreamBroken, read_mes
 _GRACE_SECONDS = 180
 """Beyond the limit of the crawl itself, for a last response or pause."""
 _STOP_SECONDS = 5
+_PIPE_BYTES = 2**20
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -29,6 +31,7 @@ def run_crawl(job: CrawlJob) -> Iterator[Message]:
     report.
     """
     read_end, write_end = os.pipe()
+    _enlarge(write_end)
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", __package__, str(write_end)],
@@ -60,6 +63,13 @@ def run_crawl(job: CrawlJob) -> Iterator[Message]:
         finally:
             timer.cancel()
             _stop(process)
+
+
+def _enlarge(write_end: int) -> None:
+    """Let the pipe buffer several pages, so that fetching and storing overlap."""
+    # Not on every system, and up to a limit of the system.
+    with suppress(AttributeError, OSError):
+        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _send_job(process: subprocess.Popen[bytes], job: CrawlJob) -> None:

@@ -14,6 +14,7 @@ from competitors.ingest.crawling.jobs import (
     CrawlEnd,
     CrawlJob,
     KnownPage,
+    RobotsPage,
     RobotsReport,
 )
 from competitors.ingest.crawling.process import run_crawl
@@ -26,7 +27,8 @@ from mlops.pipelines.landing import LandedResponses
 
 PAGE = "page"
 REQUEST = "request"
-"""Roles in a bundle: a page as received, and its request if that is more than an address."""
+ROBOTS = "robots"
+"""Roles in a bundle: a page as received, its request if it is a POST, robots.txt of an origin."""
 _MAX_BUNDLE_LENGTH = 100
 _OK = 200
 _REQUESTS = TypeAdapter(PageRequest)
@@ -82,11 +84,17 @@ class CompetitorSource:
             max_records=limit,
             landed=_known_pages(client.landed.all_in_this_run()),
             previous=_known_pages(client.landed.all_conditional_in_last_run()),
+            previous_robots={
+                record.url.removesuffix("/robots.txt"): _known_page(record)
+                for record in client.landed.all_with_role_in_last_run(ROBOTS)
+            },
         )
         for message in run_crawl(job):
             match message:
                 case CrawledPage():
                     yield from self._responses(message)
+                case RobotsPage():
+                    yield _robots_response(message)
                 case RobotsReport():
                     client.report.robots.append(message)
                 case CrawlEnd():
@@ -99,6 +107,8 @@ class CompetitorSource:
     def parse(self, bundle: Sequence[RawResponse]) -> Iterator[MenuRecord]:
         """Read the records of a landed page. Raises SourceBroken: not a menu."""
         by_role = {response.role: response for response in bundle}
+        if PAGE not in by_role:
+            return
         response = by_role[PAGE]
         location, _, key = response.bundle.rpartition("/")
         request = (
@@ -178,17 +188,31 @@ class CompetitorSource:
 
 def _known_pages(records: Iterator[RawRecord]) -> dict[str, KnownPage]:
     """Return pages by request key; without error pages, which are requested again."""
-    return {
-        record.request_key: KnownPage(
-            url=record.url,
-            status=record.status,
-            content_type=record.content_type,
-            content_hash=record.content_hash,
-            fetched_at=record.fetched_at,
-            etag=record.etag,
-            last_modified=record.last_modified,
-            is_unmodified=record.is_unmodified,
-        )
-        for record in records
-        if record.status == _OK
-    }
+    return {record.request_key: _known_page(record) for record in records if record.status == _OK}
+
+
+def _known_page(record: RawRecord) -> KnownPage:
+    return KnownPage(
+        url=record.url,
+        status=record.status,
+        content_type=record.content_type,
+        content_hash=record.content_hash,
+        fetched_at=record.fetched_at,
+        etag=record.etag,
+        last_modified=record.last_modified,
+        is_unmodified=record.is_unmodified,
+    )
+
+
+def _robots_response(page: RobotsPage) -> RawResponse:
+    url = f"{page.origin}/robots.txt"
+    return RawResponse(
+        # Without a slash: the part before it would be a location.
+        bundle=f"robots {sha256(page.origin.encode()).hexdigest()[:16]}",
+        role=ROBOTS,
+        url=url,
+        status=page.status,
+        content_type=page.content_type,
+        body=page.body,
+        fetched_at=page.fetched_at,
+    )

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
 import structlog
 from scrapy import Request, Spider
@@ -39,6 +39,7 @@ from competitors.ingest.crawling.jobs import (
     request_key,
 )
 from competitors.ingest.crawling.messages import Message, write_message
+from competitors.ingest.crawling.statistics import RECORDS, REJECTED, SAMPLED
 from competitors.ingest.offers import ExtractedOffer, MenuPage, Page, PageRequest
 from competitors.ingest.platforms.registry import find_platform
 from config.clients.address_guard import AddressRefused
@@ -50,6 +51,8 @@ _SHOP = "shop_index"
 _REQUEST = "page_request"
 _UNAVAILABLE_KINDS = frozenset({"maintenance", "server_error"})
 _BROKEN_KINDS = frozenset({"not_found", "empty"})
+_SAMPLE_SIZE = 20
+"""Records of a page that are read for the monitors; all are read when the run is processed."""
 _MIN_SHARE_OF_STATED = 0.9
 """Menus change while they are read: a few items less than stated are normal."""
 
@@ -72,7 +75,7 @@ class MenuSpider(Spider):
     missing from it.
     """
 
-    name: ClassVar[str] = "menu"
+    name = "menu"
 
     def __init__(self, *, job: CrawlJob, stream: BinaryIO, **options: Any) -> None:
         super().__init__(**options)
@@ -220,26 +223,27 @@ class MenuSpider(Spider):
 
     def _count_offers(self, menu_page: MenuPage) -> None:
         """
-        Count offers, and how many of them have which fields, under the names of Spidermon.
+        Count records, and which fields a sample of them has, under the names of Spidermon.
 
         One increment for a page instead of an item for each offer, which would take Scrapy longer
         than the page.
         """
+        records = menu_page.records
+        sample = records[:: max(1, len(records) // _SAMPLE_SIZE)]
         fields = Counter[str]()
         accepted = 0
-        for record in menu_page.records:
+        for record in sample:
             try:
                 offer = self._platform.read_record(record)
             except RecordRejected:
                 continue
             accepted += 1
             fields.update(name for name, value in _monitored_fields(offer).items() if value)
-        rejected = len(menu_page.records) - accepted
-        self._counts["records"] += len(menu_page.records)
-        self._counts["rejected"] += rejected
+        self._counts["records"] += len(records)
         stats: Any = self.crawler.stats
-        stats.inc_value("item_scraped_count", accepted)
-        stats.inc_value("crawl/rejected", rejected)
+        stats.inc_value(RECORDS, len(records))
+        stats.inc_value(SAMPLED, len(sample))
+        stats.inc_value(REJECTED, len(sample) - accepted)
         stats.inc_value("spidermon_item_scraped_count", accepted)
         stats.inc_value("spidermon_item_scraped_count/dict", accepted)
         for name, count in fields.items():
@@ -312,7 +316,7 @@ _DOWNLOAD_ERRORS: tuple[tuple[type[Exception], type[CrawlFailed], str], ...] = (
 )
 
 
-def _error_of(error: BaseException, url: str, job: CrawlJob) -> CrawlFailed:
+def _error_of(error: BaseException | None, url: str, job: CrawlJob) -> CrawlFailed:
     """Return the error of a crawl for an error that Scrapy reports of a request."""
     if isinstance(error, CrawlFailed):
         return error

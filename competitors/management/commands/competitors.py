@@ -1,4 +1,4 @@
-"""List and add competitors from the command line."""
+"""List, add, disable and crawl competitors from the command line."""
 
 import json
 from typing import Any
@@ -11,18 +11,27 @@ from rich.table import Table
 from catalog.reference.provinces import PROVINCES
 from competitors.models import Competitor
 from competitors.selectors.competitors import all_competitors
-from competitors.services.competitors import add_competitor
+from competitors.services.competitors import add_competitor, save_competitor
+from competitors.tasks import crawl_due_competitors
 
 
 class Command(BaseCommand):
-    """`competitors list` prints a line for each; `competitors add` creates one."""
+    """Subcommands that print, save or start; errors name the argument."""
 
-    help = "List competitors with the state of their crawls, or add one."
+    help = (
+        "List competitors with the state of their crawls, add or disable one,"
+        " or start the crawls that are due."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the subcommands."""
-        commands = parser.add_subparsers(dest="action", required=True, metavar="list | add")
+        commands = parser.add_subparsers(
+            dest="action", required=True, metavar="list | add | disable | crawl"
+        )
         commands.add_parser("list", help="print all competitors with their state")
+        disable = commands.add_parser("disable", help="exclude competitors from scheduled crawls")
+        disable.add_argument("codes", nargs="+", metavar="CODE")
+        commands.add_parser("crawl", help="let a worker crawl all that are due")
         add = commands.add_parser("add", help="add a competitor, or change one with this code")
         add.add_argument("code", help="short name, for example high-street")
         add.add_argument("--name", required=True, help="name of the shop")
@@ -54,10 +63,15 @@ class Command(BaseCommand):
 
     def handle(self, *, action: str, **options: Any) -> None:
         """Run the subcommand."""
-        if action == "list":
-            self._list()
-        else:
-            self._add(options)
+        match action:
+            case "list":
+                self._list()
+            case "add":
+                self._add(options)
+            case "disable":
+                self._disable(options["codes"])
+            case "crawl":
+                crawl_due_competitors.delay()
 
     def _list(self) -> None:
         table = Table("code", "name", "platform", "enabled", "status", "next crawl", "reason")
@@ -72,7 +86,15 @@ class Command(BaseCommand):
                 f"{next_crawl:%Y-%m-%d %H:%M}" if next_crawl else "now",
                 competitor.status_reason,
             )
-        Console(file=self.stdout).print(table)
+        Console(highlight=False).print(table)
+
+    def _disable(self, codes: list[str]) -> None:
+        known = {competitor.code: competitor for competitor in all_competitors()}
+        for code in codes:
+            if code not in known:
+                raise CommandError(f"CODE: unknown competitor {code!r}.", returncode=2)
+            known[code].is_enabled = False
+            save_competitor(competitor=known[code], by=None)
 
     def _add(self, options: dict[str, Any]) -> None:
         try:

@@ -12,6 +12,7 @@ from competitors.selectors.crawl_runs import find_crawl
 from config.errors import CultivarError
 from config.waiting import add_wait_option, retry_while_busy
 from mlops.models import Run
+from mlops.pipelines.dry_run import DryRun
 from mlops.pipelines.errors import SourceBusy
 
 _MAX_DIFFERENCES_SHOWN = 10
@@ -103,7 +104,7 @@ class Command(BaseCommand):
             f" gone {run.gone}"
         )
 
-    def _print_dry_run(self, result: crawls.DryRun) -> None:
+    def _print_dry_run(self, result: DryRun) -> None:
         self._print_run(result.run)
         if result.objection:
             self.stdout.write(f"A crawl would stop: {result.objection}")

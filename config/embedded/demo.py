@@ -1,4 +1,4 @@
-"""Demo data of bin/dev: a sample supplier, its catalogue, an API key, simulated visitors."""
+"""Demo data of bin/dev: a sample supplier, neighbor shops, an API key, simulated visitors."""
 
 import json
 import sys
@@ -13,8 +13,15 @@ from config.embedded.secrets import write_private
 from config.embedded.supervisor import Program, app_program
 
 SOURCES = ("ocs", "ocs-wholesale", "aglc", "sqdc")
+SHOPS = {
+    "lakeside": ("Lakeside Cannabis", "weedmaps", "lakeside-cannabis"),
+    "north-star": ("North Star Buds", "shopify", ""),
+    "old-mill": ("Old Mill Dispensary", "dutchie", "old-mill"),
+}
+"""Competitors that the sample supplier's process serves: name, platform, id of the location."""
 SCOPES = "catalog:read,customers:read,customers:write,chat:write,events:write,recommendations:read"
 VISITORS = "visitors"
+_SHOP_OPTIONS = json.dumps({"currency": "CAD"})
 MODELS_STEP = "Model files"
 RESPONSE_TIMEOUT_SECONDS = 30
 _DENIED = {401, 403}
@@ -28,8 +35,11 @@ class Demo:
         self._preparation = preparation
         self._key_file = state / "demo-key"
         self._configured_file = state / "supplier" / "configured"
+        self._shops_file = state / "supplier" / "shops"
         self._port_file = state / "supplier" / "port"
+        self._shops_port_file = state / "supplier" / "shops-port"
         self._port = 0
+        self._shops_port = 0
 
     @property
     def key(self) -> str:
@@ -39,7 +49,9 @@ class Demo:
     def programs(self) -> list[Program]:
         """Return the processes of the sample supplier and of the simulated visitors."""
         self._port = remembered_port(self._port_file)
+        self._shops_port = remembered_port(self._shops_port_file)
         supplier = [sys.executable, "-m", "tests.samples.suppliers", "--port", str(self._port)]
+        supplier += ["--shops-port", str(self._shops_port)]
         visitors = [sys.executable, "manage.py", "trickle_events", "--address", self._address]
         return [
             app_program("supplier", supplier, stop_seconds=3),
@@ -71,6 +83,7 @@ class Demo:
             self._preparation.wait_beside(MODELS_STEP)
             with self._preparation.step("Indexing the products for search"):
                 self._preparation.run_command("index_vectors")
+        self._prepare_shops()
         products = self._list_products()
         if not products:
             raise StepFailed("The first sync imported no product; see its run in the console.")
@@ -85,6 +98,9 @@ class Demo:
                         "configure_source", source, "--base-url", "", "--disable"
                     )
             self._configured_file.unlink()
+        if self._shops_file.exists():
+            self._preparation.run_command("competitors", "disable", *SHOPS)
+            self._shops_file.unlink()
 
     def examples(self, product_id: str) -> list[str]:
         """Return four command lines: list, search, similar products, recommendations."""
@@ -96,6 +112,21 @@ class Demo:
             "recommendations/?limit=3",
         )
         return [f"{start}{path}'" for path in paths]
+
+    def _prepare_shops(self) -> None:
+        """Add the neighbor shops; the worker crawls those that are due once it has started."""
+        shops = f"http://{LOOPBACK}:{self._shops_port}"
+        if not self._shops_file.exists() or self._shops_file.read_text() != shops:
+            with self._preparation.step("Adding three neighbor shops as competitors"):
+                for code, (name, platform, location) in SHOPS.items():
+                    arguments = ["--name", name, "--platform", platform, "--province", "ON"]
+                    arguments += ["--base-url", f"{shops}/{code}", "--options", _SHOP_OPTIONS]
+                    arguments += ["--requests-per-minute", "600", "--every-hours", "6", "--enable"]
+                    if location:
+                        arguments += ["--location", f"{location}={name}"]
+                    self._preparation.run_command("competitors", "add", code, *arguments)
+            self._shops_file.write_text(shops)
+        self._preparation.run_command("competitors", "crawl")
 
     def _create_key(self) -> None:
         with self._preparation.step("Creating an API key"):

@@ -2,7 +2,8 @@
 Server of sample shops: Weedmaps, Shopify and Dutchie menus over HTTP, with switchable faults.
 
 A shop `s` has its menu below `/s`; `robots.txt` is that of the whole server. `POST /_fault` with
-`{"fault": NAME}` sets the fault (one of FAULTS) for all menus.
+`{"fault": NAME}` sets the fault (one of FAULTS) for all menus; `GET /_requests` returns
+and forgets the times of the requests for menus.
 """
 
 import gzip
@@ -103,6 +104,10 @@ class SampleShops(ThreadingHTTPServer):
         self.robots = Robots()
         self.requests: list[LoggedRequest] = []
         self.latency_seconds = 0.0
+        self.closes_connections = False
+        """Whether each request needs a new connection, so that the host is looked up again."""
+        self.max_page_size = 100
+        """Items of a page at most, whatever a request asks for."""
         self._released = threading.Event()
         self._released.set()
         self._block_from_page = 0
@@ -164,6 +169,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: str) -> None:
         url = urlsplit(self.path)
+        if url.path == "/_requests":
+            times = [request.at for request in self.server.menu_requests]
+            self.server.requests.clear()
+            self._send(_Response(json.dumps(times).encode()))
+            return
         if url.path == "/robots.txt":
             robots = self.server.robots
             self._send(_Response(robots.body, robots.status, robots.content_type))
@@ -171,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         name, _, path = url.path.lstrip("/").partition("/")
         shop = self.server.shops.get(name)
-        menu = _find_menu(shop, path, query, body) if shop else None
+        menu = _find_menu(shop, path, query, body, self.server.max_page_size) if shop else None
         if shop is None or menu is None:
             self._send(_Response(b"not found", 404, "text/plain"))
             return
@@ -250,9 +260,10 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in response.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Type", response.content_type)
-        if size is None:
+        if size is None or self.server.closes_connections:
             self.send_header("Connection", "close")
-        elif response.status != 304:
+            self.close_connection = True
+        if size is not None and response.status != 304:
             self.send_header("Content-Length", str(size))
         self.end_headers()
 
@@ -266,9 +277,11 @@ class _Menu:
     render: Callable[[list[Mapping[str, Any]], int, bool], Any]
 
 
-def _find_menu(shop: SampleShop, path: str, query: Mapping[str, str], body: str) -> _Menu | None:
+def _find_menu(
+    shop: SampleShop, path: str, query: Mapping[str, str], body: str, max_page_size: int
+) -> _Menu | None:
     if shop.platform == "weedmaps":
-        return _weedmaps_menu(shop, path, query)
+        return _weedmaps_menu(shop, path, query, max_page_size)
     if shop.platform == "shopify" and path == "products.json":
         size = int(query.get("limit", 30))
 
@@ -297,13 +310,15 @@ def _dutchie_menu(shop: SampleShop, variables: Mapping[str, Any]) -> _Menu | Non
     return _Menu(location, variables["page"] + 1, render)
 
 
-def _weedmaps_menu(shop: SampleShop, path: str, query: Mapping[str, str]) -> _Menu | None:
+def _weedmaps_menu(
+    shop: SampleShop, path: str, query: Mapping[str, str], max_page_size: int
+) -> _Menu | None:
     parts = path.split("/")
     if parts[:3] != ["wm", "v1", "listings"] or parts[4:] != ["menu_items"]:
         return None
     if parts[3] not in shop.items:
         return None
-    size = int(query.get("page_size", 100))
+    size = min(int(query.get("page_size", 100)), max_page_size)
 
     def render(items: list[Mapping[str, Any]], page: int, is_endless: bool) -> Any:
         total = 10**6 if is_endless else len(items)

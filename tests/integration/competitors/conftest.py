@@ -19,18 +19,22 @@ MAX_ITEMS = 230
 @pytest.fixture
 def shops() -> Iterator[SampleShops]:
     """The sample shops on a free port, with the prices of one day."""
-    server = SampleShops(sample_shops(lambda: DAY, max_items=MAX_ITEMS))
-    # The short interval of polling lets `shutdown` return at once.
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server
-    server.release()
-    server.shutdown()
+    yield from serve(SampleShops(sample_shops(lambda: DAY, max_items=MAX_ITEMS)))
 
 
 @pytest.fixture
 def lakeside(shops: SampleShops) -> Competitor:
     """A competitor with a Weedmaps menu of several pages, crawled at full speed."""
     return create_competitor(shops, "lakeside")
+
+
+def serve(server: SampleShops) -> Iterator[SampleShops]:
+    """Run a server in a thread while the generator is open."""
+    # The short interval of polling lets `shutdown` return at once.
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.release()
+    server.shutdown()
 
 
 def create_competitor(shops: SampleShops, code: str) -> Competitor:

@@ -103,7 +103,7 @@ def test_page_that_blocks_is_stored_as_evidence(lakeside: Competitor, shops: Sam
     with pytest.raises(CultivarError):
         crawls.crawl("lakeside")
 
-    assert RawRecord.objects.get(run__status=Run.Status.FAILED).status == 403
+    assert RawRecord.objects.get(run__status=Run.Status.FAILED, role="page").status == 403
 
 
 def test_other_fault_replaces_the_alert(crawled: Competitor, shops: SampleShops) -> None:
@@ -232,6 +232,16 @@ def test_nothing_is_requested_without_readable_robots_txt(
         crawls.crawl("lakeside")
 
     assert shops.menu_requests == []
+
+
+def test_last_good_robots_txt_stays_in_force_while_the_server_fails(
+    lakeside: Competitor, shops: SampleShops
+) -> None:
+    shops.robots.status, shops.robots.body = 200, b"User-agent: *\nDisallow: /private\n"
+    crawls.crawl("lakeside")
+    shops.robots.status, shops.robots.body = 503, b"unavailable"
+
+    assert crawls.crawl("lakeside").status == Run.Status.SUCCEEDED
 
 
 def test_crawl_delay_is_kept_within_ten_percent(lakeside: Competitor, shops: SampleShops) -> None:

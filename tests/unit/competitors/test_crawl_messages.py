@@ -18,7 +18,12 @@ from competitors.ingest.crawling.jobs import (
     RobotsReport,
     request_key,
 )
-from competitors.ingest.crawling.messages import StreamBroken, read_messages, write_message
+from competitors.ingest.crawling.messages import (
+    Message,
+    StreamBroken,
+    read_messages,
+    write_message,
+)
 from competitors.ingest.crawling.middlewares import retry_after_seconds
 from competitors.ingest.offers import PageRequest, ShopAddress
 
@@ -33,7 +38,7 @@ PAGE = CrawledPage(
     body=b"\x00\xff\n{}",
     fetched_at=NOW,
 )
-MESSAGES = [
+MESSAGES: list[Message] = [
     RobotsReport(origin="https://shop.example", is_allowed=True, reason="all", read_at=NOW),
     PAGE,
     CrawlEnd(

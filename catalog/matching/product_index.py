@@ -18,9 +18,9 @@ from catalog.matching.blocking import KEYS_PER_PRODUCT, word_keys
 from catalog.matching.brands import BrandMentions, brand_block
 from catalog.matching.candidates import MatchCandidate, Profile, build_profile
 
-_MAX_COMPARED = 40
+_MAX_COMPARED = 30
 """Products compared with an offer."""
-_MAX_ANY_BRAND = 1_000
+_MAX_ANY_BRAND = 200
 """A word that more products than this share, whatever their brands, leads nowhere."""
 
 _Positions = Mapping[str, list[int]]

@@ -31,7 +31,7 @@ PAIRS_LIMIT = 2_000.0
 _PRODUCTS_PER_BRAND = 67
 _DUPLICATE_SHARE = 10
 _PRODUCTS_PER_OFFER = 10
-_OFFERS_LIMIT = 500.0
+_OFFERS_LIMIT = 300.0
 _FIRST_NAME_WORD = 100_000
 """Made words of names begin here, so that none is the word of a brand."""
 _STRAINS = [

@@ -22,7 +22,7 @@ from django.utils import timezone
 from competitors.comparable import CURRENCY, Package, price_without_tax, unit_prices
 from competitors.ingest.offers import Stock
 from competitors.ingest.records import CleanOffer, competitor_code
-from competitors.models import Competitor, CompetitorLocation, CompetitorOffer, PriceHistory
+from competitors.models import Competitor, CompetitorLocation, CompetitorOffer
 from competitors.services.offer_events import AVAILABLE, change_event
 from mlops.models import OutboxEvent, Run
 from mlops.pipelines.definitions import RowDifference, SaveCounts
@@ -103,6 +103,39 @@ UPDATE competitor_offers o SET {", ".join(f"{name} = s.{name}" for name in COLUM
   matched_at = CASE WHEN s.has_new_description THEN NULL ELSE o.matched_at END,
   missed_crawls = 0, gone_at = NULL
 FROM staged_offers s WHERE o.id = s.id
+"""
+_HISTORY_KEY_COLUMNS = (
+    "id",
+    "offer_id",
+    "product_id",
+    "competitor",
+    "scraped_at",
+    "capture_hash",
+)
+_HISTORY_READ_COLUMNS = (
+    "price",
+    "in_stock",
+    "regular_price",
+    "sale_price",
+    "currency",
+    "is_tax_included",
+    "unit_price",
+    "stock",
+    "extractor_version",
+    "confidence",
+)
+_HISTORY_COLUMNS = ", ".join((*_HISTORY_KEY_COLUMNS, *_HISTORY_READ_COLUMNS))
+_COPY_HISTORY = f"COPY {{}} ({_HISTORY_COLUMNS}) FROM STDIN"
+_CREATE_STAGED_HISTORY = f"""
+CREATE TEMP TABLE IF NOT EXISTS staged_history AS
+SELECT {_HISTORY_COLUMNS} FROM price_history WITH NO DATA;
+TRUNCATE staged_history
+"""
+# A page that is read again by a newer version of the parser corrects its observation.
+_UPSERT_HISTORY = f"""
+INSERT INTO price_history ({_HISTORY_COLUMNS}) SELECT {_HISTORY_COLUMNS} FROM staged_history
+ON CONFLICT (id) DO UPDATE SET
+  {", ".join(f"{name} = excluded.{name}" for name in _HISTORY_READ_COLUMNS)}
 """
 _LOCK_OFFERS = "SELECT pg_advisory_xact_lock(hashtext('competitor_offers'), hashtext(%s))"
 # SHA-256 over the content hashes of a competitor's current offers, in the order of their keys.
@@ -268,7 +301,7 @@ def _save_menu(menu: Menu, offers: Sequence[CleanOffer], run: Run | None) -> Sav
         changes = _find_changes(menu, offers, default_time)
         _insert(cursor, menu, changes.new, run)
         _update(cursor, changes.changed, run)
-    _record_observations(menu, [*changes.new, *changes.changed])
+        _record_observations(cursor, menu, changes)
     _publish_changes(menu, changes.changed)
     return SaveCounts(len(changes.new), len(changes.changed), changes.unchanged)
 
@@ -335,52 +368,41 @@ def _update(cursor: CursorWrapper, changed: Sequence[_Change], run: Run | None) 
     cursor.execute(_UPDATE, [run.pk if run else None])
 
 
-def _record_observations(menu: Menu, changes: Sequence[_Change]) -> None:
-    """Write the observations of offers whose price, tax or stock is new."""
-    PriceHistory.objects.bulk_create(
-        [
-            _observation(menu, change)
-            for change in changes
-            if change.stored is None or change.differs(_OBSERVED_COLUMNS)
-        ],
-        batch_size=2_000,
-        # A page that is read again by a newer version of the parser corrects its observation.
-        update_conflicts=True,
-        unique_fields=["id"],
-        update_fields=[
-            "price",
-            "in_stock",
-            "regular_price",
-            "sale_price",
-            "currency",
-            "is_tax_included",
-            "unit_price",
-            "stock",
-            "extractor_version",
-            "confidence",
-        ],
-    )
+def _record_observations(cursor: CursorWrapper, menu: Menu, changes: _Changes) -> None:
+    """Write the observations of new offers and of those whose price, tax or stock is new."""
+    if changes.new:
+        with cursor.copy(_COPY_HISTORY.format("price_history")) as copy:
+            for change in changes.new:
+                copy.write_row(_observation(menu, change))
+    observed = [change for change in changes.changed if change.differs(_OBSERVED_COLUMNS)]
+    if observed:
+        cursor.execute(_CREATE_STAGED_HISTORY)
+        with cursor.copy(_COPY_HISTORY.format("staged_history")) as copy:
+            for change in observed:
+                copy.write_row(_observation(menu, change))
+        cursor.execute(_UPSERT_HISTORY)
 
 
-def _observation(menu: Menu, change: _Change) -> PriceHistory:
+def _observation(menu: Menu, change: _Change) -> tuple[Any, ...]:
+    """Return the values of _HISTORY_COLUMNS."""
     offer = change.offer
-    return PriceHistory(
-        id=history_id(change.id, change.observed_at),
-        product_id=change.stored.product_id if change.stored else None,
-        competitor=menu.competitor.code,
-        price=offer.price,
-        in_stock=None if offer.stock == Stock.UNKNOWN else offer.stock in AVAILABLE,
-        scraped_at=change.observed_at,
-        offer_id=change.id,
-        regular_price=offer.regular_price,
-        sale_price=offer.sale_price,
-        currency=offer.currency,
-        is_tax_included=offer.is_tax_included,
-        unit_price=_unit_price(change),
-        stock=offer.stock,
-        capture_hash=offer.capture_hash,
-        extractor_version=offer.extractor_version,
-        confidence=offer.confidence,
+    return (
+        history_id(change.id, change.observed_at),
+        change.id,
+        change.stored.product_id if change.stored else None,
+        menu.competitor.code,
+        change.observed_at,
+        offer.capture_hash,
+        offer.price,
+        None if offer.stock == Stock.UNKNOWN else offer.stock in AVAILABLE,
+        offer.regular_price,
+        offer.sale_price,
+        offer.currency,
+        offer.is_tax_included,
+        _unit_price(change),
+        offer.stock,
+        offer.extractor_version,
+        offer.confidence,
     )
 
 

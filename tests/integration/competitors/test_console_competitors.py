@@ -89,9 +89,9 @@ def test_half_a_crawl_window_is_refused_with_its_field(admin_client: Client) -> 
 
 
 def test_health_board_shows_offers_and_share_of_failed_crawls(admin_client: Client) -> None:
-    shop = CompetitorFactory(usual_offers=40, last_good_crawl_at=timezone.now())
-    CompetitorOfferFactory(competitor=shop)
-    CompetitorOfferFactory(competitor=shop, gone_at=timezone.now())
+    shop = CompetitorFactory.create(usual_offers=40, last_good_crawl_at=timezone.now())
+    CompetitorOfferFactory.create(competitor=shop)
+    CompetitorOfferFactory.create(competitor=shop, gone_at=timezone.now())
     for status in (Run.Status.SUCCEEDED, Run.Status.FAILED):
         Run.objects.create(
             pipeline="competitors.offers", source=f"competitor:{shop.code}", status=status

@@ -32,7 +32,7 @@ def test_crawl_now_starts_a_forced_crawl_of_each_shop(admin_client: Client) -> N
 
 
 def test_paused_shop_is_resumed_and_due(admin_client: Client) -> None:
-    shop = CompetitorFactory()
+    shop = CompetitorFactory.create()
 
     _act(admin_client, "pause", shop)
     shop.refresh_from_db()
@@ -60,7 +60,7 @@ def test_one_page_is_shown_as_read_and_as_received(
 
 
 def test_page_that_cannot_be_fetched_shows_why(admin_client: Client) -> None:
-    shop = CompetitorFactory(base_url="http://127.0.0.1:9/menu")
+    shop = CompetitorFactory.create(base_url="http://127.0.0.1:9/menu")
 
     page = admin_client.post(reverse("admin:competitors_competitor_test", args=[shop.pk]))
 
@@ -70,7 +70,7 @@ def test_page_that_cannot_be_fetched_shows_why(admin_client: Client) -> None:
 
 def test_reader_cannot_test_a_page(client: Client, django_user_model: Any) -> None:
     client.force_login(django_user_model.objects.create_user("reader", is_staff=True))
-    shop = CompetitorFactory()
+    shop = CompetitorFactory.create()
 
     response = client.get(reverse("admin:competitors_competitor_test", args=[shop.pk]))
 

@@ -21,11 +21,11 @@ Status = CompetitorOffer.MatchStatus
 
 
 def _proposed(name: str, score: int, product: Product | None = None) -> CompetitorOffer:
-    offer = CompetitorOfferFactory(
+    offer = CompetitorOfferFactory.create(
         name=name, match_status=Status.PROPOSED, match_score=score, matched_at=timezone.now()
     )
     OfferMatch.objects.create(
-        offer=offer, product=product or ProductFactory(name=name), score=score, algorithm="1"
+        offer=offer, product=product or ProductFactory.create(name=name), score=score, algorithm="1"
     )
     return offer
 
@@ -36,7 +36,9 @@ def _decide(client: Client, offer: CompetitorOffer, verdict: str, queue: str = "
 
 
 def test_offer_is_shown_beside_its_product_with_the_price_difference(admin_client: Client) -> None:
-    offer = _proposed("Pink Kush", 90, ProductFactory(name="Pink Kush 3.5 g", price=Decimal(33)))
+    offer = _proposed(
+        "Pink Kush", 90, ProductFactory.create(name="Pink Kush 3.5 g", price=Decimal(33))
+    )
 
     page = admin_client.get(reverse(CONFIRM))
 
@@ -55,7 +57,7 @@ def test_queue_of_one_competitor(admin_client: Client) -> None:
 
 
 def test_confirmation_matches_the_offer_and_goes_on(admin_client: Client) -> None:
-    product = ProductFactory()
+    product = ProductFactory.create()
     first, second = _proposed("Blue Dream", 90, product), _proposed("Pink Kush", 70)
 
     page = _decide(admin_client, first, f"same:{product.pk}")
@@ -66,7 +68,7 @@ def test_confirmation_matches_the_offer_and_goes_on(admin_client: Client) -> Non
 
 
 def test_rejected_pair_is_not_proposed_again(admin_client: Client) -> None:
-    product = ProductFactory()
+    product = ProductFactory.create()
     offer = _proposed("Pink Kush", 90, product)
 
     _decide(admin_client, offer, f"different:{product.pk}")
@@ -94,9 +96,11 @@ def test_rejection_does_not_go_back_to_skipped_offers(admin_client: Client) -> N
 
 
 def test_find_queue_shows_the_nearest_products(admin_client: Client) -> None:
-    ProductFactory(name="Pink Kush Milled", brand="San Rafael", match_block="san")
-    ProductFactory(name="Lemon Drops", brand="Other", category="edibles", match_block="other")
-    offer = CompetitorOfferFactory(
+    ProductFactory.create(name="Pink Kush Milled", brand="San Rafael", match_block="san")
+    ProductFactory.create(
+        name="Lemon Drops", brand="Other", category="edibles", match_block="other"
+    )
+    offer = CompetitorOfferFactory.create(
         name="Pink Kush Milled Flower", brand="San Rafael", matched_at=timezone.now()
     )
 
@@ -107,8 +111,8 @@ def test_find_queue_shows_the_nearest_products(admin_client: Client) -> None:
 
 
 def test_product_found_by_words_can_be_chosen(admin_client: Client) -> None:
-    product = ProductFactory(name="Citron Givré")
-    offer = CompetitorOfferFactory(name="Frosted Lemon", matched_at=timezone.now())
+    product = ProductFactory.create(name="Citron Givré")
+    offer = CompetitorOfferFactory.create(name="Frosted Lemon", matched_at=timezone.now())
     address = reverse("admin:competitors_offermatch_offer", args=[offer.pk])
 
     page = admin_client.get(address, {"q": "citron", "queue": "find"})
@@ -120,7 +124,7 @@ def test_product_found_by_words_can_be_chosen(admin_client: Client) -> None:
 
 
 def test_offer_that_we_do_not_sell_leaves_the_queue(admin_client: Client) -> None:
-    offer = CompetitorOfferFactory(matched_at=timezone.now())
+    offer = CompetitorOfferFactory.create(matched_at=timezone.now())
 
     page = _decide(admin_client, offer, "not_sold", queue="find")
 
@@ -128,7 +132,7 @@ def test_offer_that_we_do_not_sell_leaves_the_queue(admin_client: Client) -> Non
 
 
 def test_unmatch_and_undo_are_kept_in_the_history(admin_client: Client) -> None:
-    product = ProductFactory()
+    product = ProductFactory.create()
     offer = _proposed("Pink Kush", 90, product)
     _decide(admin_client, offer, f"same:{product.pk}")
 

@@ -24,7 +24,7 @@ FILTERS = "admin:competitors_competitoroffer_board_filters"
 
 def _offered(product: Product, *prices: str, **fields: Any) -> list[CompetitorOffer]:
     return [
-        CompetitorOfferFactory(
+        CompetitorOfferFactory.create(
             product=product,
             match_status="confirmed",
             is_tax_included=False,
@@ -39,13 +39,15 @@ def _offered(product: Product, *prices: str, **fields: Any) -> list[CompetitorOf
 @pytest.fixture
 def product() -> Product:
     """Return a product for 30 beside offers for 24, 25 and 28."""
-    product = ProductFactory(name="Pink Kush", price=Decimal("30.00"), category="dried_flower")
+    product = ProductFactory.create(
+        name="Pink Kush", price=Decimal("30.00"), category="dried_flower"
+    )
     _offered(product, "24.00", "25.00", "28.00")
     return product
 
 
 def test_board_shows_position_and_counts(admin_client: Client, product: Product) -> None:
-    ProductFactory(name="Unmatched", price=Decimal(10))
+    ProductFactory.create(name="Unmatched", price=Decimal(10))
 
     page = admin_client.get(reverse(BOARD))
 
@@ -55,7 +57,7 @@ def test_board_shows_position_and_counts(admin_client: Client, product: Product)
 
 
 def test_board_is_filtered_and_sorted(admin_client: Client, product: Product) -> None:
-    cheap = ProductFactory(name="Cheap", price=Decimal("10.00"), category="vapes")
+    cheap = ProductFactory.create(name="Cheap", price=Decimal("10.00"), category="vapes")
     _offered(cheap, "20.00")
 
     above = admin_client.get(reverse(BOARD), {"position": "above"}).context["rows"]
@@ -89,7 +91,7 @@ def test_invalid_filter_is_named_and_shows_no_rows(admin_client: Client, query: 
 
 
 def test_export_has_every_row_and_no_formula(admin_client: Client, product: Product) -> None:
-    ProductFactory(name="=HYPERLINK(1)", price=Decimal(5))
+    ProductFactory.create(name="=HYPERLINK(1)", price=Decimal(5))
 
     response: Any = admin_client.get(reverse(EXPORT), {"sort": "name"})
     text = b"".join(response.streaming_content).decode()
@@ -124,8 +126,8 @@ def test_filter_of_another_user_cannot_be_deleted(admin_client: Client) -> None:
 
 
 def test_gaps_show_both_directions(admin_client: Client, product: Product) -> None:
-    StoreStockFactory(product=ProductFactory(name="Only Ours"), quantity=4)
-    CompetitorOfferFactory(name="Only Theirs", matched_at="2026-01-01T00:00Z")
+    StoreStockFactory.create(product=ProductFactory.create(name="Only Ours"), quantity=4)
+    CompetitorOfferFactory.create(name="Only Theirs", matched_at="2026-01-01T00:00Z")
 
     page = admin_client.get(reverse("admin:competitors_competitoroffer_gaps"))
 
@@ -134,7 +136,7 @@ def test_gaps_show_both_directions(admin_client: Client, product: Product) -> No
 
 
 def test_product_page_shows_offers_and_a_chart(admin_client: Client, product: Product) -> None:
-    PriceHistoryFactory(product=product, competitor="high-street", price=Decimal("24.00"))
+    PriceHistoryFactory.create(product=product, competitor="high-street", price=Decimal("24.00"))
 
     page = admin_client.get(reverse("admin:catalog_product_change", args=[product.pk]))
 

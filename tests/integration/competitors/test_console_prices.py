@@ -19,9 +19,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def product() -> Product:
     """Return a product with cost and evidence, for 30."""
-    StoreFactory(province="ON")
-    product = ProductFactory(price=Decimal("30.00"))
-    SupplierListingFactory(merge_key=product.merge_key, price=20, price_kind="wholesale")
+    StoreFactory.create(province="ON")
+    product = ProductFactory.create(price=Decimal("30.00"))
+    SupplierListingFactory.create(merge_key=product.merge_key, price=20, price_kind="wholesale")
     CompetitorOfferFactory.create_batch(
         2, product=product, match_status="confirmed", is_tax_included=False
     )

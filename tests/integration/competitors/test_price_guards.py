@@ -31,9 +31,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def product() -> Product:
     """Return a product that costs 20, sells for 30 in Ontario, and has two fresh offers."""
-    StoreFactory(province="ON")
-    product = ProductFactory(price=Decimal("30.00"), category="dried_flower")
-    SupplierListingFactory(
+    StoreFactory.create(province="ON")
+    product = ProductFactory.create(price=Decimal("30.00"), category="dried_flower")
+    SupplierListingFactory.create(
         merge_key=product.merge_key, price=Decimal("20.00"), price_kind="wholesale"
     )
     for price in ("28.00", "31.00"):
@@ -48,7 +48,7 @@ def _offer(product: Product, **fields: Any) -> CompetitorOffer:
         "is_tax_included": False,
         **fields,
     }
-    return CompetitorOfferFactory(**values)
+    return CompetitorOfferFactory.create(**values)
 
 
 def _refusals(product: Product, price: str) -> list[str]:
@@ -70,7 +70,7 @@ def test_price_below_cost_or_margin_is_refused(
 
 
 def test_highest_current_wholesale_price_is_the_cost(product: Product) -> None:
-    SupplierListingFactory(
+    SupplierListingFactory.create(
         merge_key=product.merge_key, price=Decimal("26.00"), price_kind="wholesale"
     )
 
@@ -78,7 +78,7 @@ def test_highest_current_wholesale_price_is_the_cost(product: Product) -> None:
 
 
 def test_unknown_cost_is_refused() -> None:
-    product = ProductFactory(price=Decimal(30))
+    product = ProductFactory.create(price=Decimal(30))
 
     assert "cost_unknown" in _refusals(product, "30.00")
 

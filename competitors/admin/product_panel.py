@@ -68,7 +68,7 @@ def _chart(product: Product, points: list[PricePoint]) -> dict[str, Any]:
         if point.last_price is not None:
             line = by_competitor.setdefault(point.competitor, {})
             line[point.start] = float(point.last_price)
-    lines = [
+    lines: list[dict[str, Any]] = [
         {
             "label": competitor,
             "data": [prices.get(day) for day in days],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
@@ -55,7 +56,7 @@ class LandedRecord:
 def land_response(*, run: Run, response: RawResponse) -> LandedRecord:
     """Store the bytes once per content and record the response in the run. Safe to repeat."""
     content_hash = store_content(response.body)
-    values = {
+    values: dict[str, int | UUID | str | datetime] = {
         "run_id": run.pk,
         "bundle": response.bundle,
         "role": response.role,

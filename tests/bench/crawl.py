@@ -104,7 +104,7 @@ def measure(
 def _measure_pages_per_minute(url: str, work: Callable[[], None]) -> float:
     requests.get(f"{url}/_requests", timeout=10)
     work()
-    times = requests.get(f"{url}/_requests", timeout=10).json()
+    times: list[float] = requests.get(f"{url}/_requests", timeout=10).json()
     return 60 * (len(times) - 1) / (times[-1] - times[0])
 
 

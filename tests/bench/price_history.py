@@ -10,7 +10,7 @@ most 1.3 x each. Further lines: pages of the console in milliseconds, the board 
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -148,7 +148,7 @@ def _our_year(product_id: UUID) -> int:
 
 
 def _plain_year(product_id: UUID) -> int:
-    parameters = {
+    parameters: dict[str, UUID | datetime | str] = {
         "product": product_id,
         "start": timezone.now() - timedelta(days=_DAYS),
         "zone": timezone.get_default_timezone_name(),

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import suppress
 
 from django.conf import settings
@@ -22,7 +22,7 @@ _PIPE_BYTES = 2**20
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
-def run_crawl(job: CrawlJob) -> Iterator[Message]:
+def run_crawl(job: CrawlJob) -> Generator[Message, None, None]:
     """
     Crawl in a separate process and yield its messages; the last one is a CrawlEnd.
 

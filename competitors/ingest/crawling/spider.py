@@ -116,7 +116,7 @@ class MenuSpider(Spider):
 
     def fail(self, failure: Failure) -> None:
         """End the crawl after a request without a usable response."""
-        request: Request = failure.request  # type: ignore[attr-defined]
+        request: Request = failure.request  # type: ignore[attr-defined]  # set by Scrapy
         raise self._stop(_error_of(failure.value, _without_query(request.url), self.job)) from None
 
     def closed(self, reason: str) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -35,13 +36,15 @@ def _add(client: Client, **fields: Any) -> Any:
     return client.post(reverse("admin:competitors_competitor_add"), {**FORM, **fields})
 
 
-def test_competitor_is_added_as_an_operation_of_the_person(admin_client: Client) -> None:
+def test_competitor_is_added_as_an_operation_of_the_person(
+    admin_client: Client, admin_user: User
+) -> None:
     _add(admin_client)
 
     competitor = Competitor.objects.get(code="high-street")
     operation = Operation.objects.latest("pk")
     assert competitor.status == "healthy"
-    assert (operation.kind, operation.actor.username) == (Operation.Kind.EDIT, "admin")
+    assert (operation.kind, operation.actor) == (Operation.Kind.EDIT, admin_user)
 
 
 def test_api_key_is_stored_sealed_and_never_shown(admin_client: Client) -> None:

@@ -138,7 +138,7 @@ def test_unmatch_and_undo_are_kept_in_the_history(admin_client: Client) -> None:
 
     _decide(admin_client, offer, "unmatch", queue="")
     offer.refresh_from_db()
-    assert offer.product is None
+    assert offer.product_id is None
     _decide(admin_client, offer, "undo", queue="")
 
     offer.refresh_from_db()

@@ -138,7 +138,7 @@ def test_two_changes_in_a_day_count_together(product: Product, admin_user: User)
     ids=lambda change: next(iter(change)),
 )
 def test_offer_that_is_no_evidence_does_not_count(product: Product, change: dict[str, Any]) -> None:
-    offer = product.competitor_offers.first()
+    offer = product.competitor_offers.all()[0]
     CompetitorOffer.objects.filter(pk=offer.pk).update(**change)
 
     assert _refusals(product, "29.00") == ["evidence"]

@@ -342,6 +342,8 @@ def _parameters(filters: PositionFilters, moment: datetime) -> dict[str, Any]:
 
 def own_price_divisor(province: str, *, on: date, category: str = "") -> Decimal:
     """Return what our listed price is divided by to be without tax, in a province or in all."""
+    if not settings.OWN_PRICES_INCLUDE_TAX_IN:
+        return Decimal(1)
     provinces = [province] if province else store_provinces()
     taxed = [code for code in provinces if code in settings.OWN_PRICES_INCLUDE_TAX_IN]
     rates = [tax_rate(code, on, category=category) for code in taxed]

@@ -1,10 +1,9 @@
 """Price series: the observed prices of a product over time, by competitor."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -31,8 +30,7 @@ GROUP BY 1, 2 ORDER BY 1, 2
 """
 
 
-@dataclass(frozen=True, slots=True)
-class PricePoint:
+class PricePoint(NamedTuple):
     """
     Prices of one competitor within one step, in CAD as listed; None: no price observed.
 
@@ -68,4 +66,4 @@ def price_series(
     }
     with connection.cursor() as cursor:
         cursor.execute(_SERIES, parameters)
-        return [PricePoint(*row) for row in cursor.fetchall()]
+        return list(map(PricePoint._make, cursor.fetchall()))

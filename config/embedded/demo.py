@@ -19,7 +19,10 @@ SHOPS = {
     "old-mill": ("Old Mill Dispensary", "dutchie", "old-mill"),
 }
 """Competitors that the sample supplier's process serves: name, platform, id of the location."""
-SCOPES = "catalog:read,customers:read,customers:write,chat:write,events:write,recommendations:read"
+SCOPES = (
+    "catalog:read,customers:read,customers:write,chat:write,events:write,recommendations:read,"
+    "prices:read"
+)
 VISITORS = "visitors"
 _SHOP_OPTIONS = json.dumps({"currency": "CAD"})
 MODELS_STEP = "Model files"

@@ -14,6 +14,7 @@ ALL_SCOPES = (
     "catalog:read",
     "catalog:write",
     "recommendations:read",
+    "prices:read",
 )
 
 

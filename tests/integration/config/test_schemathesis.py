@@ -101,6 +101,8 @@ def test_every_area_of_the_api_is_covered(schema: Any) -> None:
         "erasure",
         "consent-texts",
         "recommendations",
+        "competitor-prices",
+        "price-position",
     ):
         assert any(part in path for path in paths), part
 

@@ -165,7 +165,9 @@ def _forget_alias(pair: OfferMatch) -> None:
 def _match_same_names_again(offer: CompetitorOffer) -> None:
     same_name = CompetitorOffer.objects.filter(name=offer.name, gone_at=None)
     others = same_name.exclude(pk=offer.pk).exclude(match_status=Status.CONFIRMED)
-    others.update(matched_at=None)
+    # Those that a crawl is writing are skipped, so that neither waits for the other.
+    free = list(others.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    CompetitorOffer.objects.filter(pk__in=free).update(matched_at=None)
 
 
 def _restore_verdict(pair: OfferMatch, by: AbstractBaseUser, at: datetime) -> None:

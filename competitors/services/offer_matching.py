@@ -40,10 +40,14 @@ _BRAND_KEY = "lower(regexp_replace({}.brand, '[^[:alnum:]]', '', 'g'))"
 # Makes offers due whose product, GTIN or brand has a product that changed since they were compared.
 # Confirmed offers are left alone; all others are compared again after a week, since names may
 # mention brands, and since the matching itself may have changed.
+# Offers that a crawl is writing are skipped, so that neither waits for the other.
 _MARK_DUE = """
-UPDATE competitor_offers o SET matched_at = NULL FROM products p
-WHERE o.match_status <> 'confirmed' AND o.gone_at IS NULL AND o.matched_at < p.updated_at
-  AND p.updated_at > now() - interval '7 days' AND {relation}
+UPDATE competitor_offers SET matched_at = NULL WHERE id IN (
+  SELECT o.id FROM competitor_offers o JOIN products p ON {relation}
+  WHERE o.match_status <> 'confirmed' AND o.gone_at IS NULL AND o.matched_at < p.updated_at
+    AND p.updated_at > now() - interval '7 days'
+  FOR UPDATE OF o SKIP LOCKED
+)
 """
 _RELATIONS = (
     "o.product_id = p.id",
@@ -51,8 +55,11 @@ _RELATIONS = (
     f"o.brand <> '' AND {_BRAND_KEY.format('o')} = {_BRAND_KEY.format('p')}",
 )
 _MARK_OLD_DUE = """
-UPDATE competitor_offers SET matched_at = NULL
-WHERE match_status <> 'confirmed' AND gone_at IS NULL AND matched_at < now() - interval '7 days'
+UPDATE competitor_offers SET matched_at = NULL WHERE id IN (
+  SELECT id FROM competitor_offers
+  WHERE match_status <> 'confirmed' AND gone_at IS NULL AND matched_at < now() - interval '7 days'
+  FOR UPDATE SKIP LOCKED
+)
 """
 _UPDATE_OFFERS = """
 UPDATE competitor_offers o

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from competitors.ingest.cleaning import clean_offer, read_offer
@@ -276,6 +278,29 @@ def test_observations_of_a_matched_offer_name_its_product(corner: Competitor) ->
     CompetitorOffer.objects.update(product=product)
 
     _crawl(_items(1, price="18.00"), at=NOON + timedelta(hours=1))
+
+    assert PriceHistory.objects.latest("scraped_at").product == product
+
+
+def test_observation_waits_for_a_match_in_progress_and_names_its_product(
+    corner: Competitor,
+) -> None:
+    _crawl(_items(1))
+    product = ProductFactory.create()
+
+    def crawl_elsewhere() -> None:
+        try:
+            _crawl(_items(1, price="18.00"), at=NOON + timedelta(hours=1))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            CompetitorOffer.objects.update(product=product)
+            crawl = pool.submit(crawl_elsewhere)
+            with pytest.raises(TimeoutError):
+                crawl.result(timeout=2)
+        crawl.result(timeout=30)
 
     assert PriceHistory.objects.latest("scraped_at").product == product
 

@@ -49,8 +49,17 @@ class PagePreview:
 
 
 def crawl_due(code: str) -> Run | None:
-    """Crawl a competitor unless that has been done since it was due. Raises as `crawl`."""
-    return crawl(code) if is_crawl_due(code, timezone.now()) else None
+    """
+    Crawl a competitor unless that has been done since it was due, or is being done.
+
+    Raises the error of a failed crawl after it has been recorded.
+    """
+    if not is_crawl_due(code, timezone.now()):
+        return None
+    try:
+        return crawl(code)
+    except SourceBusy:
+        return None
 
 
 def crawl(

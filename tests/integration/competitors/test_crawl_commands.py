@@ -159,6 +159,11 @@ def test_task_that_was_queued_twice_crawls_once(
     assert tasks.crawl_competitor(code="lakeside") == {"skipped": 1}
 
 
+def test_task_leaves_a_crawl_in_progress_alone(lakeside: Competitor) -> None:
+    with hold_lock_elsewhere("source:competitor:lakeside"):
+        assert tasks.crawl_competitor(code="lakeside") == {"skipped": 1}
+
+
 def test_second_crawl_at_the_same_time_is_refused(lakeside: Competitor) -> None:
     with (
         hold_lock_elsewhere("source:competitor:lakeside"),

@@ -29,6 +29,7 @@ from competitors.selectors.price_position import (
     Keyset,
     PositionFilters,
     PricePosition,
+    count_not_compared,
     count_positions,
     price_positions,
 )
@@ -234,6 +235,7 @@ def _board_context(request: HttpRequest, form: BoardForm) -> dict[str, Any]:
         "rows": rows,
         "columns": [(title, _sort_query(values, name, sort)) for name, title in _COLUMNS],
         "counts": counts,
+        "not_compared": count_not_compared(),
         "chart": json.dumps(_counts_chart(counts)),
         "chart_options": json.dumps(_CHART_OPTIONS),
         "next_query": _page_query(values, rows[-1], sort) if len(found) > _PAGE_SIZE else "",

@@ -67,8 +67,8 @@ POSITION_PARAMETERS = [
         "sort",
         str,
         enum=_SORT_CHOICES,
-        description="Sort column, with `-` in descending order; default `name`. No value counts"
-        " as the greatest.",
+        description="Sort column, with `-` in descending order; default `name`. Products without"
+        " a value come last.",
     ),
 ]
 

@@ -19,6 +19,7 @@ from django.db import connection
 from django.utils import timezone
 
 from catalog.selectors import store_provinces
+from competitors.models import CompetitorOffer
 from competitors.reference.taxes import tax_rate
 from competitors.selectors.price_evidence import limits_in_force
 
@@ -171,7 +172,7 @@ def price_positions(
     now: datetime | None = None,
 ) -> list[PricePosition]:
     """
-    Return the positions of current products, sorted; NULL as the greatest value.
+    Return the positions of current products, sorted; unknown values last.
 
     sort: of SORTS, with "-" before it in descending order. One query besides that of the limits.
     Backward pages come in reverse order.
@@ -208,6 +209,18 @@ def count_positions(
     return {position: counts.get(position, 0) for position in POSITIONS}
 
 
+def count_not_compared(*, now: datetime | None = None) -> int:
+    """Return the number of fresh matched offers whose price without tax in CAD is unknown."""
+    moment = now or timezone.now()
+    limits = limits_in_force(timezone.localdate(moment))
+    return CompetitorOffer.objects.filter(
+        match_status__in=CompetitorOffer.MATCHED,
+        gone_at=None,
+        net_price=None,
+        last_seen_at__gte=moment - timedelta(hours=limits.max_evidence_age_hours),
+    ).count()
+
+
 _FIELDS = (
     "product_id",
     "name",
@@ -236,7 +249,8 @@ def _position_query(
         where += f" AND {_after_sql(expression, sort_type, is_descending=is_descending, page=page)}"
         parameters["sort_value"], parameters["sort_id"] = page.after
     order = (
-        f"ORDER BY {expression} {'DESC' if is_descending else 'ASC'}, "
+        f"ORDER BY {expression} {'DESC' if is_descending else 'ASC'}"
+        f" NULLS {'FIRST' if page.is_backward else 'LAST'}, "
         f"p.id {'DESC' if page.is_backward else 'ASC'}"
     )
     limit = "" if page.limit is None else f"LIMIT {int(page.limit)}"
@@ -259,14 +273,14 @@ def _position_query(
 
 
 def _after_sql(expression: str, sort_type: str, *, is_descending: bool, page: Keyset) -> str:
-    """Return the condition of the rows after a position; NULL sorts as the greatest value."""
+    """Return the condition of the rows after a position; unknown values are last."""
     is_later_id = f"p.id {'<' if page.is_backward else '>'} %(sort_id)s"
     value = f"%(sort_value)s::{sort_type}"
     if page.after and page.after[0] is None:
         is_null = f"({expression} IS NULL AND {is_later_id})"
-        return f"({is_null} OR {expression} IS NOT NULL)" if is_descending else is_null
+        return f"({is_null} OR {expression} IS NOT NULL)" if page.is_backward else is_null
     is_later = f"{expression} {'<' if is_descending else '>'} {value}"
-    null = "" if is_descending else f" OR {expression} IS NULL"
+    null = "" if page.is_backward else f" OR {expression} IS NULL"
     return f"({is_later} OR ({expression} = {value} AND {is_later_id}){null})"
 
 

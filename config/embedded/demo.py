@@ -122,7 +122,8 @@ class Demo:
         if not self._shops_file.exists() or self._shops_file.read_text() != shops:
             with self._preparation.step("Adding three neighbor shops as competitors"):
                 for code, (name, platform, location) in SHOPS.items():
-                    arguments = ["--name", name, "--platform", platform, "--province", "ON"]
+                    arguments = ["--name", name, "--platform", platform]
+                    arguments += ["--province", "ON", "--tax", "excluded"]
                     arguments += ["--base-url", f"{shops}/{code}", "--options", _SHOP_OPTIONS]
                     arguments += ["--requests-per-minute", "600", "--every-hours", "6", "--enable"]
                     if location:

@@ -54,6 +54,8 @@ UNFOLD = {
                 _page("Shops", "store", "competitors_competitor_changelist"),
                 _page("Price board", "price_check", "competitors_competitoroffer_board"),
                 _page("Assortment gaps", "compare_arrows", "competitors_competitoroffer_gaps"),
+                _page("Confirm matches", "join", "competitors_offermatch_confirm"),
+                _page("Find products", "search_check", "competitors_offermatch_find"),
                 _page("Offers", "sell", "competitors_competitoroffer_changelist"),
                 _page(
                     "Minimum prices", "vertical_align_bottom", "competitors_minimumprice_changelist"

@@ -14,6 +14,8 @@ from competitors.selectors.competitors import all_competitors
 from competitors.services.competitors import add_competitor, save_competitor
 from competitors.tasks import crawl_due_competitors
 
+_TAX = {"included": True, "excluded": False, None: None}
+
 
 class Command(BaseCommand):
     """Subcommands that print, save or start; errors name the argument."""
@@ -51,6 +53,12 @@ class Command(BaseCommand):
             default=[],
             metavar="ID[=NAME]",
             help="the platform's id of a location; may be repeated",
+        )
+        add.add_argument(
+            "--tax",
+            choices=["included", "excluded"],
+            help="whether listed prices include tax where pages do not say; without it unknown,"
+            " and such prices are not compared",
         )
         add.add_argument("--options", default="{}", metavar="JSON", help="settings of the platform")
         add.add_argument(
@@ -110,6 +118,7 @@ class Command(BaseCommand):
                 base_url=options["base_url"],
                 province=options["province"],
                 options=platform_options,
+                is_tax_included=_TAX[options["tax"]],
                 locations=locations,
                 requests_per_minute=options["requests_per_minute"],
                 crawl_every_hours=options["every_hours"],

@@ -67,6 +67,24 @@ def test_board_is_filtered_and_sorted(admin_client: Client, product: Product) ->
     assert [row.name for row in ordered] == ["Pink Kush", "Cheap"]
 
 
+def test_products_without_a_comparison_are_last_in_both_orders(
+    admin_client: Client, product: Product
+) -> None:
+    ProductFactory(name="Unmatched", price=Decimal(10))
+
+    for sort in ("index", "-index"):
+        rows = admin_client.get(reverse(BOARD), {"sort": sort}).context["rows"]
+        assert [row.name for row in rows] == ["Pink Kush", "Unmatched"]
+
+
+def test_offers_of_unknown_tax_are_counted_above_the_board(
+    admin_client: Client, product: Product
+) -> None:
+    CompetitorOfferFactory(product=product, match_status="confirmed", net_price=None)
+
+    assert admin_client.get(reverse(BOARD)).context["not_compared"] == 1
+
+
 def test_every_product_is_on_one_page(admin_client: Client) -> None:
     ProductFactory.create_batch(120)
     names: list[str] = []

@@ -36,8 +36,10 @@ def crawl_competitor(*, code: str, is_forced: bool = False, accept: bool = False
 
 @pipeline_task(soft_time_limit=1_800)
 def match_offers() -> dict[str, int]:
-    """Match offers that are new, described otherwise, or near a product that has changed."""
-    return {"compared": offer_matching.match_offers().compared}
+    """Match offers that are due; then let alerts follow the prices that were observed."""
+    compared = offer_matching.match_offers().compared
+    refresh_price_alerts.delay()
+    return {"compared": compared}
 
 
 @pipeline_task(soft_time_limit=600)

@@ -40,12 +40,6 @@ PERIODIC_TASKS = {
         "hour": "*",
         "timezone": "UTC",
     },
-    "Competitors: refresh price alerts": {
-        "task": "competitors.tasks.refresh_price_alerts",
-        "minute": "25",
-        "hour": "*",
-        "timezone": "UTC",
-    },
     "Data: check freshness": {
         "task": "mlops.tasks.check_freshness",
         "minute": "10",

@@ -150,6 +150,14 @@ def test_task_crawls_and_lets_new_offers_be_matched(
     delay.assert_called_once_with()
 
 
+def test_alerts_follow_the_matching_of_offers(monkeypatch: pytest.MonkeyPatch) -> None:
+    delay = Mock()
+    monkeypatch.setattr(tasks.refresh_price_alerts, "delay", delay)
+
+    assert tasks.match_offers() == {"compared": 0}
+    delay.assert_called_once_with()
+
+
 def test_task_that_was_queued_twice_crawls_once(
     lakeside: Competitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -250,6 +250,8 @@ class MenuSpider(Spider):
             stats.inc_value(f"spidermon_item_scraped_count/dict/{name}", count)
 
     def _check_completeness(self, reason: str) -> None:
+        if not self.job.shops:
+            raise MenuIncomplete("No location of the competitor is enabled.")
         if reason == "limit" or self.job.max_records is not None:
             return
         if reason == "closespider_timeout":

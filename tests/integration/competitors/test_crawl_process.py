@@ -156,6 +156,17 @@ def test_preview_shows_the_page_that_blocks_with_the_reason(
     assert "challenge" in preview.problem
 
 
+def test_competitor_without_an_enabled_location_is_not_crawled(
+    lakeside: Competitor, shops: SampleShops
+) -> None:
+    lakeside.locations.update(is_enabled=False)
+
+    preview = crawls.preview_page("lakeside")
+
+    assert preview.problem == "No location of the competitor is enabled."
+    assert shops.requests == []
+
+
 def test_process_that_cannot_start_leaves_a_failed_run(
     lakeside: Competitor, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:

@@ -239,3 +239,38 @@ def test_dutchie_menu_is_crawled_by_posts_that_are_stored_with_their_pages(
         "page": len(shops.menu_requests),
         "request": len(shops.menu_requests),
     }
+
+
+@pytest.mark.parametrize(
+    ("share", "monitor"),
+    [(0.7, "rejected records"), (0.9, "")],
+)
+def test_monitors_decide_whether_a_good_crawl_leaves_the_shop_healthy(
+    lakeside: Competitor, shops: SampleShops, share: float, monitor: str
+) -> None:
+    documents = [weedmaps_document(item) for item in shop_items(LAKESIDE, DAY)[:100]]
+    for document in documents[int(share * 100) :]:
+        document["attributes"]["prices"]["price_unit"] = -1
+    shops.shops["lakeside"].items = {LAKESIDE.location: lambda: documents}
+
+    run = crawls.crawl("lakeside")
+
+    lakeside.refresh_from_db()
+    assert (run.new, run.rejected) == (share * 100, 100 - share * 100)
+    assert lakeside.status == (CrawlStatus.DEGRADED if monitor else CrawlStatus.HEALTHY)
+    assert lakeside.status_reason.startswith(monitor)
+    assert Alert.objects.filter(code="crawl_degraded", closed_at=None).exists() == bool(monitor)
+
+
+def test_fewer_offers_than_usual_make_the_shop_degraded(
+    lakeside: Competitor, shops: SampleShops
+) -> None:
+    crawls.crawl("lakeside")
+    documents = list(shops.shops["lakeside"].items[LAKESIDE.location]())[:150]
+    shops.shops["lakeside"].items = {LAKESIDE.location: lambda: documents}
+
+    crawls.crawl("lakeside")
+
+    lakeside.refresh_from_db()
+    assert lakeside.status == CrawlStatus.DEGRADED
+    assert lakeside.status_reason == "comparison with past crawls: 150 offers, usually 230"

@@ -1,4 +1,4 @@
-"""Models of the data engine: runs, quarantine, audit, quality, streams, privacy, metrics."""
+"""Models of the data engine: runs, audit, quality, streams, privacy, metrics, registry."""
 
 from mlops.models.alerts import Alert
 from mlops.models.history import Operation, RowChange
@@ -9,18 +9,22 @@ from mlops.models.privacy import Erasure, LegalHold, RetentionSweep
 from mlops.models.quality import QualityFinding
 from mlops.models.quarantine import QuarantinedRecord
 from mlops.models.raw import RawRecord
+from mlops.models.registry import Deployment, GateResult, ModelVersion, TrainingRun
 from mlops.models.repeats import RepeatedRecord
 from mlops.models.runs import Run
 from mlops.models.streams import InboxEvent, OutboxEvent
 
 __all__ = [
     "Alert",
+    "Deployment",
     "Erasure",
+    "GateResult",
     "InboxEvent",
     "IntegritySeal",
     "LegalHold",
     "LineageEntry",
     "MetricThreshold",
+    "ModelVersion",
     "Operation",
     "OutboxEvent",
     "QualityFinding",
@@ -32,4 +36,5 @@ __all__ = [
     "RowDigest",
     "Run",
     "SystemMetric",
+    "TrainingRun",
 ]

@@ -1,0 +1,95 @@
+"""
+Model registry: trainers, versions, gates, deployments, serving.
+
+Applications register trainers in `training.py` and declare what they serve as `ServedModel`.
+"""
+
+from mlops.registry.artifacts import ArtifactFormat, read_artifact
+from mlops.registry.definitions import (
+    APPROVAL,
+    AUTOMATIC,
+    TRAINERS,
+    Evaluation,
+    FitContext,
+    ShuffleControl,
+    TimeSplit,
+    Trainer,
+    TrainingSet,
+    find_trainer,
+    register,
+)
+from mlops.registry.deployments import (
+    approve,
+    deploy,
+    end_deployment,
+    rollback,
+    start_canary,
+    start_shadow,
+)
+from mlops.registry.errors import (
+    ArtifactRefused,
+    DeploymentRefused,
+    LabelLeak,
+    LeakedTestRows,
+    TooFewRows,
+    TrainerBusy,
+    TrainerUnknown,
+    TrainingRefused,
+)
+from mlops.registry.gates import (
+    BetterThanReferences,
+    Candidate,
+    Gate,
+    GateRow,
+    LatencyBelow,
+    MetricAbove,
+    SuitePasses,
+    paired_bootstrap,
+)
+from mlops.registry.selectors import current_deployments, deployment_at
+from mlops.registry.serving import ServedModel, ServingVersion
+from mlops.registry.training import gate_table, retrain
+
+__all__ = [
+    "APPROVAL",
+    "AUTOMATIC",
+    "TRAINERS",
+    "ArtifactFormat",
+    "ArtifactRefused",
+    "BetterThanReferences",
+    "Candidate",
+    "DeploymentRefused",
+    "Evaluation",
+    "FitContext",
+    "Gate",
+    "GateRow",
+    "LabelLeak",
+    "LatencyBelow",
+    "LeakedTestRows",
+    "MetricAbove",
+    "ServedModel",
+    "ServingVersion",
+    "ShuffleControl",
+    "SuitePasses",
+    "TimeSplit",
+    "TooFewRows",
+    "Trainer",
+    "TrainerBusy",
+    "TrainerUnknown",
+    "TrainingRefused",
+    "TrainingSet",
+    "approve",
+    "current_deployments",
+    "deploy",
+    "deployment_at",
+    "end_deployment",
+    "find_trainer",
+    "gate_table",
+    "paired_bootstrap",
+    "read_artifact",
+    "register",
+    "retrain",
+    "rollback",
+    "start_canary",
+    "start_shadow",
+]

@@ -1,0 +1,162 @@
+"""
+Declarations of trainers, which applications register in `training.py`.
+
+Workers and `manage.py retrain` use a trainer. What serves a model is its `ServedModel`, which web
+processes import without the libraries of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from config.declarations import DeclarationRegistry
+from mlops.registry.errors import TrainerUnknown
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from mlops.registry.gates import Gate
+    from mlops.registry.serving import ServedModel
+
+ColumnType = Literal["bool", "int64", "float64", "string", "timestamp"]
+Floats = npt.NDArray[np.float64]
+Policy = Literal["approval", "automatic"]
+APPROVAL: Policy = "approval"
+AUTOMATIC: Policy = "automatic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSet:
+    """
+    A query whose result is frozen as Parquet.
+
+    sql: has the named parameter %(as_of)s and those of `params`, and an ORDER BY that is unique, so
+    that the same rows give the same file. columns: name and type of each column, in the order of
+    the query. key: columns that identify a row.
+    """
+
+    sql: str
+    columns: Mapping[str, ColumnType]
+    key: tuple[str, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSplit:
+    """Rows of the last `test_period` before the newest time are tested on, earlier trained on."""
+
+    column: str
+    test_period: timedelta
+
+    def __call__(
+        self, table: pyarrow.Table, as_of: datetime
+    ) -> tuple[pyarrow.Table, pyarrow.Table, datetime]:
+        """Return the training part, the test part and the time between them."""
+        import pyarrow.compute as pc
+
+        split_at = as_of - self.test_period
+        is_test = pc.greater_equal(table[self.column], split_at)
+        return table.filter(pc.invert(is_test)), table.filter(is_test), split_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShuffleControl:
+    """
+    Control experiment: models trained on permuted labels must not beat chance on the test part.
+
+    label: the column that is permuted within the training part. metric: a metric that is higher for
+    better models, with value `chance` for a model that has learned nothing.
+
+    One such model may score far from chance, in either direction, when few features decide; chance
+    lies in the middle of many. A leak puts every one of them above it: of seven, chance alone does
+    so in fewer than one run of a hundred.
+    """
+
+    label: str
+    metric: str
+    chance: float
+    margin: float = 0.02
+    shuffles: int = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitContext:
+    """
+    Inputs of `fit` besides the rows.
+
+    record: adds a point (x, y) to a curve of the run, for example loss by iteration.
+    """
+
+    seed: int
+    parameters: Mapping[str, Any]
+    record: Callable[[str, float, float], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """
+    Quality of a model on the test part.
+
+    metrics: by name. samples: by the name of a metric, its value per unit (row, customer), (units,)
+    float64, in an order that depends on the test part alone; their mean is the metric. Paired
+    comparisons need them.
+    """
+
+    metrics: Mapping[str, float]
+    samples: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainer:
+    """
+    How a model is trained, evaluated, judged, stored and served.
+
+    fit, baselines: train on the training part. evaluate: measures any of their results, and what
+    `served` loads, on the test part. dump: returns the artifact of a fitted model in the format of
+    `served`. features: names of the inputs, in order. code: modules whose source is the code
+    version. deploys: whether a version that passes every gate serves at once or after approval.
+    """
+
+    name: str
+    title: str
+    training_set: TrainingSet
+    split: Callable[[pyarrow.Table, datetime], tuple[pyarrow.Table, pyarrow.Table, datetime]]
+    fit: Callable[[pyarrow.Table, FitContext], Any]
+    evaluate: Callable[[Any, pyarrow.Table], Evaluation]
+    dump: Callable[[Any], bytes]
+    served: ServedModel
+    gates: tuple[Gate, ...]
+    control: ShuffleControl
+    features: tuple[str, ...]
+    code: tuple[str, ...]
+    baselines: Mapping[str, Callable[[pyarrow.Table, FitContext], Any]] = field(
+        default_factory=dict
+    )
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    min_train_rows: int = 100
+    min_test_rows: int = 50
+    deploys: Policy = APPROVAL
+
+    def __post_init__(self) -> None:
+        if self.name != self.served.name:
+            raise ValueError(f"{self.name}: its served model is called {self.served.name}")
+
+
+TRAINERS = DeclarationRegistry[str, Trainer]("training", name_of=attrgetter("name"))
+register = TRAINERS.register
+
+
+def find_trainer(name: str) -> Trainer:
+    """Return a trainer. Raises TrainerUnknown."""
+    trainers = TRAINERS.by_name()
+    if name not in trainers:
+        known = ", ".join(sorted(trainers)) or "none is registered"
+        raise TrainerUnknown("name", f"{name!r} is not a trainer; trainers: {known}")
+    return trainers[name]

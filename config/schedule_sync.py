@@ -19,7 +19,10 @@ def install_schedule(**_signal: Any) -> int:
         if PeriodicTask.objects.filter(name=name).exists():
             continue
         crontab, _ = CrontabSchedule.objects.get_or_create(
-            minute=entry["minute"], hour=entry["hour"], timezone=entry["timezone"]
+            minute=entry["minute"],
+            hour=entry["hour"],
+            day_of_week=entry.get("day_of_week", "*"),
+            timezone=entry["timezone"],
         )
         PeriodicTask.objects.create(name=name, task=entry["task"], crontab=crontab)
         created += 1

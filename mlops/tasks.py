@@ -4,6 +4,8 @@ from config.clients.kafka import Producer, is_configured
 from mlops.pipelines.tasks import pipeline_task
 from mlops.privacy import erasure, partitions, retention
 from mlops.quality import alerts, freshness, integrity_check, rules
+from mlops.registry import TRAINERS, find_trainer
+from mlops.registry import retrain as train_model
 from mlops.streams.publisher import publish_due_events
 
 
@@ -56,3 +58,18 @@ def publish_events() -> dict[str, int]:
         return {"published": 0, "without_kafka": 1}
     with Producer() as producer:
         return {"published": publish_due_events(producer)}
+
+
+@pipeline_task(soft_time_limit=6600)
+def retrain(*, name: str, seed: int = 0) -> dict[str, str]:
+    """Train a model; wait up to half an hour for another training run."""
+    run = train_model(find_trainer(name), seed=seed, wait_seconds=1800)
+    return {"model": name, "verdict": run.version.verdict}
+
+
+@pipeline_task()
+def retrain_models() -> dict[str, int]:
+    """Enqueue the training of every model."""
+    for name in TRAINERS.by_name():
+        retrain.delay(name=name)
+    return {"enqueued": len(TRAINERS.by_name())}

@@ -18,6 +18,8 @@ CELERY_TASK_ROUTES = {
     "competitors.tasks.crawl_competitor": {"queue": "crawl"},
     "competitors.tasks.*": {"queue": "ingest"},
     "customers.tasks.*": {"queue": "default"},
+    # One training at a time; in a separate queue it delays nothing else.
+    "mlops.tasks.retrain": {"queue": "training"},
     "mlops.tasks.*": {"queue": "default"},
     "vectors.tasks.*": {"queue": "embed"},
 }

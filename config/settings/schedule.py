@@ -64,6 +64,13 @@ PERIODIC_TASKS = {
         "hour": "*",
         "timezone": "UTC",
     },
+    "Models: retrain": {
+        "task": "mlops.tasks.retrain_models",
+        "minute": "0",
+        "hour": "5",
+        "day_of_week": "1",
+        "timezone": "America/Toronto",
+    },
     "Vectors: index changed rows": {
         "task": "vectors.tasks.index_due_vectors",
         "minute": "*",

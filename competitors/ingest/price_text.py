@@ -61,6 +61,7 @@ _PLAIN_GROUP = re.compile(
     re.IGNORECASE,
 )
 _FROM_IN_FRENCH = re.compile(r"(?<![\w'])dès(?![\w'])")
+_UNIT_IN_FRENCH = re.compile(r"(?<![\w'])l['’](?=onces?(?!\w))", re.IGNORECASE)
 _CURRENCY = (
     r"(?<![\w$])(?:(?:usd|cad|cdn|us|ca|u\.s\.) ?|(?:c|au|nz|hk|mx))\$"
     r"|\$(?: ?(?:cad|cdn|can|ca|usd|us|u\.s\.)(?![\w'$]))?|[€£]"
@@ -166,6 +167,7 @@ def _normalize(text: str) -> str:
     if is_blank_value(text):
         raise RecordRejected(NO_VALUE, _FIELD)
     text = _FROM_IN_FRENCH.sub("a partir de", text)
+    text = _UNIT_IN_FRENCH.sub("/ ", text)
     decomposed = unicodedata.normalize("NFD", text)
     text = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     if any(letter.isdigit() and not letter.isascii() for letter in text):

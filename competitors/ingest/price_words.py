@@ -54,6 +54,7 @@ FIGURES: tuple[tuple[str, str], ...] = (
         rf"|{_NO_MONEY_BEFORE}\d(?:[.,]\d+)? ?★+"
         r"|\(\d{1,3}(?:,\d{3})?\)",
     ),
+    ("other", rf"{_NO_MONEY_BEFORE}{_PLAIN} ?mg ?/ ?(?:g|ml)(?![\w'])"),
     (
         "measure",
         rf"{_NO_MONEY_BEFORE}(?:\d+ ?[x×*] ?)?(?:1/\d{{1,2}}|{_PLAIN}) ?{_UNIT}(?![\w'])"
@@ -63,9 +64,12 @@ FIGURES: tuple[tuple[str, str], ...] = (
         "other",
         # Counts and codes.
         rf"{_NO_MONEY_BEFORE}\d+[ -]?{_COUNTED}(?![\w'])"
-        rf"|(?<!\w)(?:packs?|paquets?|lots?|box|boite|qty|quantity|quantite|qte|stock|limite?)"
+        rf"|(?<!\w)(?:packs?|paquets?|lots?|box|boite|stock|limite?)"
         rf" ?(?:of|de|:)? ?\d+{_NO_MONEY_AFTER}"
-        rf"|(?<!\w)(?:gtin|upc|ean|cup|sku|plu|code|item|id|ref|model|batch)(?!\w)"
+        # Beside a quantity above one, the amount may be that of all pieces.
+        rf"|(?<!\w)(?:qty|quantity|quantite|qte)\.? ?:? ?1{_NO_MONEY_AFTER}"
+        rf"|(?<!\w)(?<!promo )(?<!coupon )"
+        r"(?:gtin|upc|ean|cup|sku|plu|code|item|id|ref|model|batch)(?!\w)"
         rf" ?(?:#|no\.?|:)? ?[a-z-]*\d[\w-]*{_NO_MONEY_AFTER}"
         rf"|(?:#|(?<!\w)no\.? )\d+{_NO_MONEY_AFTER}"
         rf"|{_NO_MONEY_BEFORE}\d{{8,14}}{_NO_MONEY_AFTER}",
@@ -88,6 +92,8 @@ FIGURES: tuple[tuple[str, str], ...] = (
         r" ?(?:for|pour|/) ?(?=(?:(?:us|cad?|cdn|c) ?)?\$? ?\d)",
     ),
 )
+_EXTRA = r"(?:deposit|consigne|depot|eco ?-?fees?|ecofrais|shipping|delivery|livraison)"
+_DAY = r"(?:mon|tues?|wed|thu(?:rs?)?|fri|sat|sun|lun|mar|mer|jeu|ven|sam|dim)\.?"
 _NUMBER_WORD = r"(?:two|three|four|five|six|deux|trois|quatre|cinq)"
 EACH = frozenset({"each", "ea", "ea.", "chacun", "chacune", "ch", "ch.", "l'unite"})
 """Words after the price of one of several."""
@@ -130,11 +136,25 @@ WORDS: tuple[tuple[str, str], ...] = (
         r"|or more|ou plus|or less|ou moins|through|estimated?|estime|average|moyenne?"
         r"|(?:per |a |par |/ ?)?(?:months?|mo|mois|week|semaine)|monthly|weekly|rent(?:al)?|bid"
         r"|lowest|highest|(?:sub)?total|sous-total"
-        r"|max\.?|est\.",
+        r"|max\.?|est\.|min\.?|up",
     ),
     (
         "condition",
-        r"(?:with|w/|use|using|avec) (?:the |le )?(?:promo ?)?code"
+        r"(?:with|w/|use|using|via|avec) (?:(?:the|an?|any|your|our|une?|la|le|votre|notre|loyalty"
+        r"|free|promo) ){0,2}(?:promo(?:tion)?|promo ?code|code|coupon|membership|card|subscription"
+        r"|rewards?|account|app|points?|rebate|trade-?in|carte|adhesion|abonnement|compte)"
+        r"|(?:with|w/|avec)(?= [$€£])"
+        rf"|(?:incl(?:\.|uding|udes|uded|uant|ut)?|with|w/|avec) (?:the |la |le )?{_EXTRA}"
+        rf"|incl(?:\.|uding|udes|uant|ut)?(?= \$? ?[\d.,]+ ?\$? (?:de |bottle )?{_EXTRA}(?!\w))"
+        rf"|{_EXTRA} (?:included|inclus(?:es?)?|incl\.?|comprise?s?)"
+        r"|(?:when|if|si|lorsque) (?:you|vous|buying|purchasing|ordering)|lors de l'achat"
+        r"|(?:for |pour )?(?:both|les deux)|pair|paire"
+        r"|week-?(?:days?|ends?)|fins? de semaine|early bird"
+        rf"|{_DAY} ?(?:-|to|through|a) ?{_DAY}"
+        r"|patients?|first[- ]time(?: customers?)?|new customers?|nouveaux clients|industry"
+        r"|insiders?|app[- ](?:only|price)|(?:pick-?up|delivery) (?:only|price)"
+        r"|(?:promo|coupon) ?codes?|code promo|auto-?ship|subscri(?:be|ption)|abonnement"
+        r"|store credit|amount due|competitors?'?s? price"
         r"|with (?:any |every |a )?(?:purchase|order)|when you buy|a l'achat|avec (?:tout )?achat"
         rf"|{_NUMBER_WORD} (?:for|pour)|(?:for|pour) {_NUMBER_WORD}"
         r"|students?|seniors?|medical|staff|employees?|veterans?|etudiante?s?|aines?|employes?"
@@ -149,7 +169,8 @@ WORDS: tuple[tuple[str, str], ...] = (
     ),
     (
         "former",
-        r"was|were|orig(?:inal(?:ly)?|\.)?(?: price)?(?: was)?|compared? at(?: price)?|old price"
+        r"suggested(?: retail)?(?: price)?|worth"
+        r"|was|were|orig(?:inal(?:ly)?|\.)?(?: price)?(?: was)?|compared? at(?: price)?|old price"
         r"|before|instead of|down from|reduced from|msrp|srp|rrp|list price|value|avant|etait"
         r"|prix (?:d'origine|original|initial|de detail suggere)|ancien(?:nement)?(?: prix)?"
         r"|au lieu de|valeur|pdsf",

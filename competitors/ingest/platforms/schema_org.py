@@ -19,6 +19,7 @@ from mlops.pipelines.errors import SourceBroken
 _PREFIX = re.compile(r"^(?:https?://(?:www\.)?schema\.org/|schema:)", re.IGNORECASE)
 _MENTIONS_OFFERS = re.compile(r"\b(?:Product|Offer|price)\b")
 _MAX_DEPTH = 30
+_NESTED_TOO_DEEPLY = f"boolean(//*[@itemscope][count(ancestor::*[@itemscope]) > {_MAX_DEPTH}])"
 # Properties that lead to other things than those which the page sells.
 _UNRELATED = frozenset(
     {
@@ -77,16 +78,21 @@ def read_nodes(body: str, url: str, selector: Selector) -> list[Node]:
     """
     Return the things of a page, JSON-LD before the other syntaxes; those inside others last.
 
-    Raises SourceBroken: JSON-LD that mentions offers is not JSON.
+    Raises SourceBroken: JSON-LD that mentions offers is not JSON; things are nested too deeply.
     """
     items = _json_ld(selector)
     lowered = body.lower()
     if "itemscope" in lowered:
+        # extruct reads the inside of a thing again for each thing around it.
+        if selector.xpath(_NESTED_TOO_DEEPLY).get() == "1":
+            raise SourceBroken("Structured data of the page are nested too deeply.")
         items += _extract(body, url, "microdata")
     if "typeof=" in lowered:
         items += _extract(body, url, "rdfa")
     builder = _Builder(items)
-    nodes = [builder.build(item) for item in items if isinstance(item, dict)]
+    built = (builder.build(item) for item in items if isinstance(item, dict))
+    # Items with one id are one node.
+    nodes = list(dict.fromkeys(built))
     inner = {id(value) for node in nodes for value in _inner_nodes(node)}
     return sorted(nodes, key=lambda node: id(node) in inner)
 

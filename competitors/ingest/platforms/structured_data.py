@@ -7,7 +7,7 @@ only lists addresses of products leads to those pages.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -171,7 +171,7 @@ class _Listing:
 def _find_listings(nodes: Sequence[Node], page: Page) -> list[_Listing]:
     """Return the products of a page; one that two syntaxes describe is one product."""
     found: list[_Listing] = []
-    by_name: dict[tuple[str, str], _Listing] = {}
+    by_name: dict[str, dict[str, _Listing]] = defaultdict(dict)
     for node, parent in walk(nodes):
         product = node
         offers = list(node.nodes("offers"))
@@ -188,15 +188,21 @@ def _find_listings(nodes: Sequence[Node], page: Page) -> list[_Listing]:
             continue
         group = parent if parent is not None and _GROUP in parent.types else None
         group = group or next(product.nodes("isVariantOf"), None)
-        key = (product.text("name").casefold(), _identity(product, page))
-        names = [known for known in by_name if known[0] == key[0]]
-        same = [known for known in names if known[1] == key[1] or "" in (known[1], key[1])]
-        if key[0] and len(same) == 1:
-            by_name[same[0]].offers += offers
+        name, identity = product.text("name").casefold(), _identity(product, page)
+        same = _same_identity(by_name[name], identity) if name else []
+        if len(same) == 1:
+            same[0].offers += offers
             continue
-        by_name[key] = _Listing(product, group, offers)
-        found.append(by_name[key])
+        by_name[name][identity] = _Listing(product, group, offers)
+        found.append(by_name[name][identity])
     return found
+
+
+def _same_identity(known: Mapping[str, _Listing], identity: str) -> list[_Listing]:
+    """Return the products of one name with an identity; without one, each may be the same."""
+    if not identity:
+        return list(known.values())[:2]
+    return [known[key] for key in (identity, "") if key in known]
 
 
 def _is_list_item(parent: Node | None) -> bool:

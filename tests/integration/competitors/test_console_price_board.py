@@ -70,7 +70,7 @@ def test_board_is_filtered_and_sorted(admin_client: Client, product: Product) ->
 def test_products_without_a_comparison_are_last_in_both_orders(
     admin_client: Client, product: Product
 ) -> None:
-    ProductFactory(name="Unmatched", price=Decimal(10))
+    ProductFactory.create(name="Unmatched", price=Decimal(10))
 
     for sort in ("index", "-index"):
         rows = admin_client.get(reverse(BOARD), {"sort": sort}).context["rows"]
@@ -80,7 +80,7 @@ def test_products_without_a_comparison_are_last_in_both_orders(
 def test_offers_of_unknown_tax_are_counted_above_the_board(
     admin_client: Client, product: Product
 ) -> None:
-    CompetitorOfferFactory(product=product, match_status="confirmed", net_price=None)
+    CompetitorOfferFactory.create(product=product, match_status="confirmed", net_price=None)
 
     assert admin_client.get(reverse(BOARD)).context["not_compared"] == 1
 

@@ -18,7 +18,7 @@ from catalog.matching.model import card_digest, match_model
 from catalog.matching.reasons import Reason
 from catalog.matching.vetoes import find_veto
 
-ALGORITHM_VERSION = f"match-6-{card_digest()[:8]}"
+ALGORITHM_VERSION = f"match-7-{card_digest()[:8]}"
 Band = Literal["same", "review", "different"]
 _SAME_GTIN = 0.99
 _CONTESTED_GTIN = 0.5

@@ -29,6 +29,10 @@ _EXCLUSIVE_FORMS = (
     frozenset({"milled", "shake", "preroll"}),
     frozenset({"milled", "smalls", "preroll"}),
 )  # fmt: skip
+_SOLID_FOODS = frozenset({
+    "gummy", "taffy", "truffle", "toffee", "brownie", "lozenge", "hard candy", "lollipop",
+    "pretzel", "ice cream",
+})  # fmt: skip
 # Menus file tinctures and sprays under edibles, topicals or concentrates.
 _LOOSE_FAMILIES = frozenset({"edible", "topical", "concentrate"})
 _LOOSE_FORMS = frozenset({"rso", "tincture", "capsule", "oil", "spray", "balm", "stick"})
@@ -122,6 +126,10 @@ def _form_veto(left: Profile, right: Profile) -> Reason | None:
         ours, theirs = left.forms & group, right.forms & group
         if ours and theirs and ours.isdisjoint(theirs):
             return Reason("other form", " | ".join(sorted(map(_joined, (ours, theirs)))))
+    for beverage, food in ((left, right), (right, left)):
+        solid = food.forms & _SOLID_FOODS
+        if beverage.candidate.category == "beverages" and solid and not solid & beverage.forms:
+            return Reason("other form", f"drink | {_joined(solid)}")
     return None
 
 

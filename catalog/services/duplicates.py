@@ -452,12 +452,19 @@ def match_candidate(product: Product, aliases: Mapping[str, str]) -> MatchCandid
         weight_grams=product.weight_grams,
         volume_ml=product.volume_ml,
         unit_count=product.unit_count,
-        thc_mg=product.thc_mg,
-        cbd_mg=product.cbd_mg,
+        thc_mg=_package_dose(product, product.thc_mg),
+        cbd_mg=_package_dose(product, product.cbd_mg),
         measures=frozenset(product.measures),
         thc=_potency_range(product.thc_percentage_low, product.thc_percentage_high),
         cbd=_potency_range(product.cbd_percentage_low, product.cbd_percentage_high),
     )
+
+
+def _package_dose(product: Product, milligrams: Decimal | None) -> Decimal | None:
+    """Return the milligrams of the package, as others state them; as stored without its size."""
+    amounts = {"mg_per_unit": product.unit_count, "mg_per_ml": product.volume_ml}
+    amount = amounts.get(product.mg_basis or "")
+    return milligrams * amount if milligrams is not None and amount else milligrams
 
 
 def _potency_range(low: Any, high: Any) -> Any:

@@ -33,6 +33,7 @@ MATCHING_FIELDS = (
     "unit_count",
     "thc_mg",
     "cbd_mg",
+    "mg_basis",
     "measures",
 )
 """Fields compared by the matching: when one changes, the product is matched again."""

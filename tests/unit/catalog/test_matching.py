@@ -13,6 +13,8 @@ from catalog.matching import (
     compare_products,
     rank_matches,
 )
+from catalog.models import Product
+from catalog.services.duplicates import match_candidate
 
 PINK = MatchCandidate(
     merge_key="a",
@@ -256,3 +258,38 @@ def test_brands_are_compared_without_legal_forms() -> None:
     assert brand_key("Edison Cannabis Co") == brand_key("EDISON") == "edison"
     assert brand_block("Edison Cannabis Co") == brand_block("EDISON") != ""
     assert brand_block("Cannabis Co.") != ""
+
+
+def test_beverage_is_not_the_gummy_of_its_flavor() -> None:
+    gummy = MatchCandidate(
+        merge_key="a", name="Blackberry Gummies 100mg", brand="Mountaintop", category="edibles"
+    )
+    beverage = replace(gummy, merge_key="b", name="Blackberry 100mg", category="beverages")
+
+    assert compare_products(gummy, beverage).reasons == ("other form: drink | gummy",)
+
+
+def test_beverages_filed_under_edibles_are_compared() -> None:
+    drink = MatchCandidate(
+        merge_key="a", name="Strawberry Lemonade 100mg", brand="Dos Gringos", category="edibles"
+    )
+
+    assert compare_products(drink, replace(drink, category="beverages")).band == "same"
+
+
+@pytest.mark.parametrize(
+    ("basis", "facts", "milligrams"),
+    [
+        ("mg_per_unit", {"unit_count": 10}, 100),
+        ("mg_per_unit", {}, 10),
+        ("mg_per_ml", {"volume_ml": Decimal(30)}, 300),
+        ("mg_per_package", {"unit_count": 10}, 10),
+        (None, {"unit_count": 10}, 10),
+    ],
+)
+def test_doses_are_compared_by_package(
+    basis: str | None, facts: dict[str, Any], milligrams: int
+) -> None:
+    product = Product(name="Grape Gummies", thc_mg=Decimal(10), mg_basis=basis, **facts)
+
+    assert match_candidate(product, {}).thc_mg == milligrams

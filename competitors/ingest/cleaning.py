@@ -5,6 +5,7 @@ Pure functions. A record is rejected without an id, a name or a price in its for
 potency and GTIN that cannot be read are left open.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from decimal import ROUND_HALF_UP, Decimal
@@ -32,6 +33,9 @@ _MAX_URL_LENGTH = 1_000
 _MAX_PRICE = Decimal(100_000)
 _MAX_COUNT = 1_000_000
 _CENT = Decimal("0.01")
+_MIN_PACKAGE_MG = 1
+_LAB_TOLERANCE = Decimal("0.15")
+_STATED_MG = re.compile(r"(?<![\d.,:])(\d{1,4}(?:[.,]\d+)?) ?mg\b(?! ?/ ?g)", re.IGNORECASE)
 _LANGUAGES = ("en", "fr")
 
 
@@ -175,7 +179,22 @@ def _read_milligrams(extracted: ExtractedOffer, size: SizeReading, language: str
     except RecordRejected:
         return None
     amount = _package_milligrams(reading, size)
-    return None if amount is None else _round(amount)
+    if amount is None or amount < _MIN_PACKAGE_MG or _contradicts_text(amount, extracted):
+        return None
+    return _round(amount)
+
+
+def _contradicts_text(amount: Decimal, extracted: ExtractedOffer) -> bool:
+    """
+    Return whether name and size state doses, none of which the amount is or measures.
+
+    Menus fill in the dose of a piece, grams, or a share of the mass as if they were milligrams.
+    """
+    stated = {
+        Decimal(number.replace(",", "."))
+        for number in _STATED_MG.findall(f"{extracted.name} ; {extracted.size}")
+    }
+    return bool(stated) and all(abs(dose - amount) > _LAB_TOLERANCE * dose for dose in stated)
 
 
 def _package_milligrams(reading: PotencyReading, size: SizeReading) -> Decimal | None:

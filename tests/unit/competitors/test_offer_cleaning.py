@@ -135,3 +135,20 @@ def test_item_out_of_stock_needs_no_price() -> None:
 
 def test_sale_at_the_regular_price_is_none() -> None:
     assert _clean(sale_price=Decimal("34.95")).sale_price is None
+
+
+@pytest.mark.parametrize(
+    ("name", "thc", "milligrams"),
+    [
+        ("Goodnight Grape 100mg", "100 mg", 100),
+        ("Goodnight Grape 100mg", "93.04 mg", Decimal("93.04")),  # measured
+        ("Raspberry Orange 100mg", "1.07 mg", None),  # a share of the mass
+        ("Pineapple Cherry 100 mg", "10 mg", None),  # of a piece
+        ("Caramel Chews", "0.1 mg", None),  # grams
+        ("Caramel Chews", "10 mg", 10),
+    ],
+)
+def test_dose_that_is_not_of_the_package_is_left_open(name: str, thc: str, milligrams: Any) -> None:
+    offer = _clean(name=name, category="Edibles", size="", thc=thc)
+
+    assert offer.thc_mg == milligrams

@@ -7,7 +7,7 @@ is merged into another; readers take the product that stands for it (`effective_
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from catalog.matching import (
     ALGORITHM_VERSION,
+    Match,
     MatchCandidate,
     ProductComparison,
     ProductIndex,
@@ -94,6 +95,20 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class MatchDecision:
+    """
+    The decision of the matching on an offer.
+
+    product_ids: matched or proposed, best first. nearest_ids: of an unmatched offer, those that a
+    person who looks for its product is shown first.
+    """
+
+    status: str
+    product_ids: tuple[UUID, ...]
+    nearest_ids: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class _Catalogue:
     """Our products as compared: the index, candidates by id, survivors of merged products."""
 
@@ -157,8 +172,37 @@ def find_candidates(offer: CompetitorOffer, *, limit: int = MAX_CANDIDATES) -> l
         replace(match_candidate(product, aliases), merge_key=key)
         for key, product in products.items()
     )
-    found = index.candidates(offer_candidate(offer, aliases), limit=limit, with_different=True)
+    found = _find_nearest(offer, index, brand_aliases=aliases, limit=limit)
     return [Candidate(products[match.product.merge_key], match.comparison) for match in found]
+
+
+def _find_nearest(
+    offer: CompetitorOffer,
+    index: ProductIndex,
+    *,
+    brand_aliases: Mapping[str, str],
+    limit: int = MAX_CANDIDATES,
+) -> list[Match]:
+    return index.candidates(offer_candidate(offer, brand_aliases), limit=limit, with_different=True)
+
+
+def decide_offers(
+    offers: Iterable[CompetitorOffer], products: Iterable[Product]
+) -> Iterator[MatchDecision]:
+    """
+    Yield the decision on each offer as if no person had judged any; the database is not used.
+
+    offers, products: with their ids; they need not be saved.
+    """
+    catalogue = _build_catalogue(products, survivors={}, brand_aliases={})
+    for offer in offers:
+        outcome = _decide(offer, pairs=(), alias=None, catalogue=catalogue)
+        nearest = [] if outcome.pairs else _find_nearest(offer, catalogue.index, brand_aliases={})
+        yield MatchDecision(
+            str(outcome.status),
+            tuple(outcome.pairs),
+            tuple(UUID(match.product.merge_key) for match in nearest),
+        )
 
 
 def move_history(offer_ids: Collection[UUID]) -> None:
@@ -179,18 +223,30 @@ def _due_offers() -> QuerySet[CompetitorOffer]:
 
 
 def _load_catalogue() -> _Catalogue:
-    aliases = brand_aliases()
     products = Product.objects.current().defer("search_document")
-    candidates = {
-        product.pk: replace(match_candidate(product, aliases), merge_key=str(product.pk))
-        for product in products.iterator(chunk_size=BATCH_SIZE)
-    }
     merged = Product.objects.exclude(merged_into=None).values_list("pk", "merged_into_id")
+    return _build_catalogue(
+        products.iterator(chunk_size=BATCH_SIZE),
+        survivors=dict(merged),
+        brand_aliases=brand_aliases(),
+    )
+
+
+def _build_catalogue(
+    products: Iterable[Product],
+    *,
+    survivors: Mapping[UUID, UUID],
+    brand_aliases: Mapping[str, str],
+) -> _Catalogue:
+    candidates = {
+        product.pk: replace(match_candidate(product, brand_aliases), merge_key=str(product.pk))
+        for product in products
+    }
     return _Catalogue(
         index=ProductIndex(candidates.values()),
         candidates=candidates,
-        survivors=dict(merged),
-        brand_aliases=aliases,
+        survivors=survivors,
+        brand_aliases=brand_aliases,
     )
 
 

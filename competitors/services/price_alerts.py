@@ -6,8 +6,12 @@ from competitors.selectors.price_alerts import ALERT_CODES, price_findings
 from mlops.models import Alert
 from mlops.quality.alerts import close_alerts, open_alert
 
-MAX_OPEN_ALERTS = 100
-"""Open alerts of one kind; further findings wait until others are closed."""
+MAX_OPEN_ALERTS = 20
+"""
+Open alerts of one kind, each of which is mailed; further findings wait until others are closed.
+
+The price board lists them all.
+"""
 _SEVERITIES = {"price_below_minimum": "error"}
 
 

@@ -90,6 +90,13 @@ UNFOLD = {
                 _page("Thresholds", "straighten", "mlops_metricthreshold_changelist"),
             ),
             _group(
+                "Models",
+                _page("Versions", "model_training", "mlops_modelversion_changelist"),
+                _page("Training runs", "exercise", "mlops_trainingrun_changelist"),
+                _page("Deployments", "rocket_launch", "mlops_deployment_changelist"),
+                _page("Who served when", "manage_search", "mlops_deployment_served"),
+            ),
+            _group(
                 "Access",
                 _page("Staff", "person", "auth_user_changelist"),
                 _page("API keys", "key", "config_apikey_changelist"),

@@ -1,5 +1,5 @@
-"""Console pages of runs, raw records, quality, metrics, streams and privacy."""
+"""Console pages of runs, raw records, quality, metrics, streams, privacy and models."""
 
-from mlops.admin import metrics, privacy, quality, raw_records, runs, streams
+from mlops.admin import metrics, models, privacy, quality, raw_records, runs, streams
 
-__all__ = ["metrics", "privacy", "quality", "raw_records", "runs", "streams"]
+__all__ = ["metrics", "models", "privacy", "quality", "raw_records", "runs", "streams"]

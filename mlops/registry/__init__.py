@@ -46,7 +46,16 @@ from mlops.registry.gates import (
     SuitePasses,
     paired_bootstrap,
 )
-from mlops.registry.selectors import current_deployments, deployment_at
+from mlops.registry.selectors import (
+    Difference,
+    compare_versions,
+    current_deployments,
+    deployment_at,
+    list_deployments,
+    list_versions,
+    other_versions,
+    running_roles,
+)
 from mlops.registry.serving import ServedModel, ServingVersion
 from mlops.registry.training import gate_table, retrain
 
@@ -59,6 +68,7 @@ __all__ = [
     "BetterThanReferences",
     "Candidate",
     "DeploymentRefused",
+    "Difference",
     "Evaluation",
     "FitContext",
     "Gate",
@@ -79,17 +89,22 @@ __all__ = [
     "TrainingRefused",
     "TrainingSet",
     "approve",
+    "compare_versions",
     "current_deployments",
     "deploy",
     "deployment_at",
     "end_deployment",
     "find_trainer",
     "gate_table",
+    "list_deployments",
+    "list_versions",
+    "other_versions",
     "paired_bootstrap",
     "read_artifact",
     "register",
     "retrain",
     "rollback",
+    "running_roles",
     "start_canary",
     "start_shadow",
 ]

@@ -1,9 +1,11 @@
 """Queries on versions and deployments."""
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from mlops.models import Deployment, ModelVersion
 from mlops.models.registry import EVERYWHERE
@@ -82,3 +84,76 @@ def canary_fraction(*, version_id: str, scope: str) -> float:
     """
     digest = hashlib.sha256(f"{version_id}{scope}".encode()).digest()
     return int.from_bytes(digest[:4], "big") / 2**32
+
+
+def other_versions(version: ModelVersion) -> list[ModelVersion]:
+    """Return the other versions of the same model, the newest first, at most twenty."""
+    others = ModelVersion.objects.filter(model=version.model).exclude(pk=version.pk)
+    return list(others.order_by("-number")[:20])
+
+
+def running_roles(version: ModelVersion, *, at: datetime) -> list[Deployment]:
+    """Return the deployments of a version that have not ended."""
+    running = Deployment.objects.filter(Q(ended_at=None) | Q(ended_at__gt=at), version=version)
+    return list(running.order_by("scope", "role"))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A metric, input or property of two versions. change: of numbers, right minus left."""
+
+    name: str
+    left: Any
+    right: Any
+    change: float | None = None
+
+
+def compare_versions(left: ModelVersion, right: ModelVersion) -> list[Difference]:
+    """Return metrics side by side, then what differs in inputs, parameters and data."""
+    differences = [
+        Difference(name, one, other, _change(one, other))
+        for name in sorted({*left.metrics, *right.metrics})
+        for one, other in [(left.metrics.get(name), right.metrics.get(name))]
+    ]
+    properties = [
+        ("verdict", left.verdict, right.verdict),
+        ("training set", left.data_checksum[:12], right.data_checksum[:12]),
+        ("test set", left.test_checksum[:12], right.test_checksum[:12]),
+        ("seed", left.run.seed, right.run.seed),
+        ("rows trained on", left.run.train_row_count, right.run.train_row_count),
+        ("code", left.run.code_version[:12], right.run.code_version[:12]),
+    ]
+    for name in sorted({*left.run.parameters, *right.run.parameters}):
+        values = left.run.parameters.get(name), right.run.parameters.get(name)
+        properties.append((f"parameter {name}", *values))
+    properties += [
+        (f"input {feature}", feature in left.features, feature in right.features)
+        for feature in sorted({*left.features} ^ {*right.features})
+    ]
+    differences += [Difference(*row) for row in properties if row[1] != row[2]]
+    return differences
+
+
+def _change(left: Any, right: Any) -> float | None:
+    are_numbers = all(isinstance(value, int | float) for value in (left, right))
+    return right - left if are_numbers else None
+
+
+def list_versions(*, model: str | None = None) -> QuerySet[ModelVersion]:
+    """Return versions with their gates, all or those of one model."""
+    versions = ModelVersion.objects.prefetch_related("gates")
+    return versions.filter(model=model) if model else versions
+
+
+def list_deployments(
+    *, model: str | None = None, scope: str | None = None, at: datetime | None = None
+) -> QuerySet[Deployment]:
+    """Return deployments with their versions; `at`: only those whose period contains the time."""
+    deployments = Deployment.objects.select_related("version")
+    if model:
+        deployments = deployments.filter(model=model)
+    if scope:
+        deployments = deployments.filter(scope=scope)
+    if at:
+        deployments = deployments.filter(Q(ended_at=None) | Q(ended_at__gt=at), started_at__lte=at)
+    return deployments

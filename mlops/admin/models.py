@@ -1,0 +1,453 @@
+"""Console pages of models: versions with gates and actions, training runs, deployments."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from config.errors import CultivarError
+from mlops.admin.read_only import ReadOnlyAdmin, ReadOnlyInline, preformatted, pretty_json
+from mlops.models import Deployment, GateResult, ModelVersion, TrainingRun
+from mlops.registry import (
+    approve,
+    compare_versions,
+    deploy,
+    deployment_at,
+    other_versions,
+    rollback,
+    running_roles,
+    start_canary,
+    start_shadow,
+)
+
+_OUTCOME_LABELS = {"passed": "success", "failed": "danger", "inconclusive": "warning"}
+_RUN_LABELS = {
+    "succeeded": "success",
+    "failed": "danger",
+    "refused": "danger",
+    "interrupted": "warning",
+    "running": "info",
+}
+_EVERYWHERE = "*"
+_COLORS = ("#0369a1", "#b45309", "#15803d", "#b91c1c", "#7c3aed")
+_CHART_OPTIONS = {
+    "responsive": True,
+    "maintainAspectRatio": False,
+    "animation": False,
+    "plugins": {"legend": {"display": True, "position": "bottom"}},
+}
+
+
+class ReasonForm(forms.Form):
+    """Reason of an action, which the record shows."""
+
+    reason = forms.CharField(widget=UnfoldAdminTextareaWidget, max_length=1_000)
+
+
+class ScopeForm(ReasonForm):
+    """Where a version serves."""
+
+    scope = forms.CharField(
+        widget=UnfoldAdminTextInputWidget,
+        initial=_EVERYWHERE,
+        max_length=100,
+        help_text="* for everywhere, or the id of a store",
+    )
+
+
+class TrialForm(ReasonForm):
+    """How long a version is tried."""
+
+    days = forms.IntegerField(
+        widget=UnfoldAdminIntegerFieldWidget, initial=7, min_value=1, max_value=90
+    )
+
+
+class CanaryForm(TrialForm):
+    """Which share of the stores a version serves, and how long."""
+
+    share = forms.FloatField(
+        widget=UnfoldAdminDecimalFieldWidget, initial=0.1, min_value=0.001, max_value=0.999
+    )
+
+
+class ServedForm(forms.Form):
+    """Model, scope and time of a question to the record."""
+
+    model = forms.CharField(widget=UnfoldAdminTextInputWidget, max_length=50)
+    scope = forms.CharField(widget=UnfoldAdminTextInputWidget, initial=_EVERYWHERE, max_length=100)
+    at = forms.DateTimeField(
+        widget=UnfoldAdminTextInputWidget, label="time", help_text="for example 2026-11-28 14:00"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionAction:
+    """Action on a version that asks for confirmation. run: gets version, form values, actor."""
+
+    title: str
+    explanation: str
+    form: type[forms.Form]
+    run: Callable[[ModelVersion, dict[str, Any], str], object]
+
+
+_ACTIONS = {
+    "approve": VersionAction(
+        title="Approve",
+        explanation="Allows this version to be deployed. Nothing changes for customers yet.",
+        form=ReasonForm,
+        run=lambda version, values, actor: approve(
+            version=version, approved_by=actor, reason=values["reason"]
+        ),
+    ),
+    "deploy": VersionAction(
+        title="Deploy",
+        explanation="Makes this version the champion. Processes load it without a restart.",
+        form=ScopeForm,
+        run=lambda version, values, actor: deploy(
+            version=version, scope=values["scope"], approved_by=actor, reason=values["reason"]
+        ),
+    ),
+    "canary": VersionAction(
+        title="Start canary",
+        explanation="Lets this version serve a share of the stores for a time.",
+        form=CanaryForm,
+        run=lambda version, values, actor: start_canary(
+            version=version,
+            share=values["share"],
+            duration=timedelta(days=values["days"]),
+            approved_by=actor,
+            reason=values["reason"],
+        ),
+    ),
+    "shadow": VersionAction(
+        title="Start shadow",
+        explanation="Lets this version compute beside the champion for a time, without serving.",
+        form=TrialForm,
+        run=lambda version, values, actor: start_shadow(
+            version=version,
+            duration=timedelta(days=values["days"]),
+            approved_by=actor,
+            reason=values["reason"],
+        ),
+    ),
+    "roll-back": VersionAction(
+        title="Roll back",
+        explanation="Makes the version that served before the champion of this model its champion"
+        " again. A canary of the model ends.",
+        form=ScopeForm,
+        run=lambda version, values, actor: rollback(
+            model=version.model,
+            scope=values["scope"],
+            approved_by=actor,
+            reason=values["reason"],
+        ),
+    ),
+}
+
+
+class GateResultInline(ReadOnlyInline):
+    """Gates of the version."""
+
+    model = GateResult
+    fields = ("name", "figure", "comparison", "threshold", "low", "high", "result", "detail")
+    readonly_fields = ("result",)
+    ordering = ("position",)
+    per_page = 50
+    show_change_link = False
+    tab = False
+
+    @display(description="outcome", label=_OUTCOME_LABELS)
+    def result(self, gate: GateResult) -> str:
+        """Show the outcome as a colored label."""
+        return gate.outcome
+
+
+class DeploymentInline(ReadOnlyInline):
+    """Deployments of the version."""
+
+    model = Deployment
+    fields = ("role", "scope", "share", "started_at", "ended_at", "approved_by", "policy", "reason")
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnlyAdmin):
+    """Versions of models with their gates, and the actions on them."""
+
+    list_display = ("name", "result", "roles", "created_at", "approved_by")
+    list_filter = ("model", "verdict")
+    ordering = ("-created_at",)
+    fields = (
+        "name",
+        "result",
+        "roles",
+        "run",
+        "champion",
+        ("approved_by", "approved_at"),
+        "approval_reason",
+        "measured",
+        "features",
+        ("artifact_format", "size_bytes"),
+        ("sha256", "signature"),
+        ("data_checksum", "test_checksum"),
+        "created_at",
+    )
+    readonly_fields = ("name", "result", "roles", "measured")
+    inlines = (GateResultInline, DeploymentInline)
+    change_form_before_template = "admin/mlops/modelversion/actions.html"
+
+    @admin.display(description="version", ordering="number")
+    def name(self, version: ModelVersion) -> str:
+        """Show model and number."""
+        return str(version)
+
+    @display(description="gates", ordering="verdict", label=_OUTCOME_LABELS)
+    def result(self, version: ModelVersion) -> str:
+        """Show the verdict as a colored label."""
+        return version.verdict
+
+    @admin.display(description="serves")
+    def roles(self, version: ModelVersion) -> str:
+        """Show the roles that the version has now, with their scopes."""
+        running = running_roles(version, at=timezone.now())
+        return ", ".join(f"{one.role} of {one.scope}" for one in running) or "–"
+
+    @admin.display(description="metrics")
+    def measured(self, version: ModelVersion) -> SafeString:
+        """Show the metrics on the test set."""
+        return pretty_json(version.metrics)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: Any = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        """Show the actions, and the versions to compare with, above the fields."""
+        version = get_object_or_404(ModelVersion, pk=object_id)
+        context = {
+            "version": version,
+            "actions": _ACTIONS if _may_change(request) else {},
+            "others": other_versions(version),
+            **_curve_context(version.run),
+        }
+        return super().changeform_view(
+            request, object_id, form_url, {**(extra_context or {}), **context}
+        )
+
+    def get_urls(self) -> list[Any]:
+        """Add the confirmation page of each action, and the comparison."""
+        confirm = self.admin_site.admin_view(self.confirm_action)
+        compare = self.admin_site.admin_view(self.compare)
+        return [
+            path("<uuid:pk>/actions/<slug:name>/", confirm, name="mlops_modelversion_action"),
+            path("<uuid:left>/compare/<uuid:right>/", compare, name="mlops_modelversion_compare"),
+            *super().get_urls(),
+        ]
+
+    def confirm_action(self, request: HttpRequest, pk: Any, name: str) -> HttpResponse:
+        """Show what an action does and ask for its values; do it on POST."""
+        version = get_object_or_404(ModelVersion, pk=pk)
+        if not _may_change(request):
+            raise PermissionDenied
+        to_version = redirect(reverse("admin:mlops_modelversion_change", args=[version.pk]))
+        action = _ACTIONS.get(name)
+        if action is None:
+            messages.error(request, "This action does not exist.")
+            return to_version
+        form = action.form(request.POST if request.method == "POST" else None)
+        if not form.is_valid():
+            context = {
+                **admin.site.each_context(request),
+                "title": f"{action.title}: {version}",
+                "explanation": action.explanation,
+                "form": form,
+                "version": version,
+            }
+            return TemplateResponse(request, "admin/mlops/modelversion/confirm.html", context)
+        try:
+            action.run(version, form.cleaned_data, request.user.get_username())
+        except CultivarError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"{action.title}: done.")
+        return to_version
+
+    def compare(self, request: HttpRequest, left: Any, right: Any) -> HttpResponse:
+        """Show two versions side by side."""
+        if not request.user.has_perm("mlops.view_modelversion"):
+            raise PermissionDenied
+        versions = [get_object_or_404(ModelVersion, pk=pk) for pk in (left, right)]
+        context = {
+            **admin.site.each_context(request),
+            "title": f"{versions[0]} and {versions[1]}",
+            "left": versions[0],
+            "right": versions[1],
+            "differences": compare_versions(*versions),
+        }
+        return TemplateResponse(request, "admin/mlops/modelversion/compare.html", context)
+
+
+@admin.register(TrainingRun)
+class TrainingRunAdmin(ReadOnlyAdmin):
+    """Training runs with progress, figures, curves and log."""
+
+    list_display = ("model", "started_at", "state", "progress_text", "duration", "memory", "error")
+    list_filter = ("model", "status")
+    fields = (
+        ("model", "state"),
+        "progress_text",
+        "error",
+        ("started_at", "finished_at", "duration", "memory"),
+        ("as_of", "split_at", "seed"),
+        ("row_count", "train_row_count", "test_row_count"),
+        ("data_key", "data_checksum", "test_checksum"),
+        "code_version",
+        "settings_text",
+        "metrics_text",
+        "log_text",
+    )
+    readonly_fields = (
+        "state",
+        "progress_text",
+        "duration",
+        "memory",
+        "settings_text",
+        "metrics_text",
+        "log_text",
+    )
+    change_form_before_template = "admin/mlops/trainingrun/curves.html"
+
+    @display(description="status", ordering="status", label=_RUN_LABELS)
+    def state(self, run: TrainingRun) -> str:
+        """Show the status as a colored label."""
+        return run.status
+
+    @admin.display(description="progress")
+    def progress_text(self, run: TrainingRun) -> str:
+        """Show the step and the share of the steps that are done."""
+        return f"{run.step}, {run.progress:.0%}" if run.step else f"{run.progress:.0%}"
+
+    @admin.display(description="duration", ordering="seconds")
+    def duration(self, run: TrainingRun) -> str:
+        """Show the seconds of the last attempt."""
+        return "–" if run.seconds is None else f"{run.seconds:.1f} s"
+
+    @admin.display(description="peak memory", ordering="peak_memory_bytes")
+    def memory(self, run: TrainingRun) -> str:
+        """Show the peak memory in megabytes."""
+        return "–" if run.peak_memory_bytes is None else f"{run.peak_memory_bytes / 1e6:.0f} MB"
+
+    @admin.display(description="parameters")
+    def settings_text(self, run: TrainingRun) -> SafeString:
+        """Show the hyperparameters."""
+        return pretty_json(run.parameters)
+
+    @admin.display(description="metrics")
+    def metrics_text(self, run: TrainingRun) -> SafeString:
+        """Show the metrics of candidate, champion and baselines."""
+        return pretty_json(run.metrics)
+
+    @admin.display(description="log")
+    def log_text(self, run: TrainingRun) -> SafeString:
+        """Show the log lines."""
+        return preformatted(run.log)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: Any = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        """Show the curves above the fields."""
+        context = _curve_context(get_object_or_404(TrainingRun, pk=object_id))
+        return super().changeform_view(
+            request, object_id, form_url, {**(extra_context or {}), **context}
+        )
+
+
+@admin.register(Deployment)
+class DeploymentAdmin(ReadOnlyAdmin):
+    """Which version served which scope in which period, and who decided."""
+
+    list_display = (
+        "version",
+        "role",
+        "scope",
+        "share",
+        "started_at",
+        "ended_at",
+        "approved_by",
+        "policy",
+        "reason",
+    )
+    list_filter = ("model", "role", "scope")
+    list_select_related = ("version",)
+
+    def get_urls(self) -> list[Any]:
+        """Add the page that says who served when."""
+        view = self.admin_site.admin_view(self.served)
+        return [path("served/", view, name="mlops_deployment_served"), *super().get_urls()]
+
+    def served(self, request: HttpRequest) -> HttpResponse:
+        """Show which version served a scope at a time."""
+        if not request.user.has_perm("mlops.view_deployment"):
+            raise PermissionDenied
+        form = ServedForm(request.GET or None)
+        is_valid = form.is_valid()
+        context = {
+            **admin.site.each_context(request),
+            "title": "Who served when",
+            "form": form,
+            "is_answered": is_valid,
+            "deployment": deployment_at(**form.cleaned_data) if is_valid else None,
+        }
+        return TemplateResponse(request, "admin/mlops/deployment/served.html", context)
+
+
+def _may_change(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm("mlops.change_modelversion"))
+
+
+def _curve_context(run: TrainingRun) -> dict[str, Any]:
+    """Return the data of one chart per curve."""
+    charts = [
+        {
+            "name": name,
+            "data": json.dumps(
+                {
+                    "labels": [x for x, _ in points],
+                    "datasets": [
+                        {
+                            "label": name,
+                            "data": [y for _, y in points],
+                            "borderColor": color,
+                            "backgroundColor": color,
+                        }
+                    ],
+                }
+            ),
+        }
+        for (name, points), color in zip(sorted(run.curves.items()), _COLORS, strict=False)
+    ]
+    return {"charts": charts, "chart_options": json.dumps(_CHART_OPTIONS)}

@@ -21,7 +21,7 @@ SHOPS = {
 """Competitors that the sample supplier's process serves: name, platform, id of the location."""
 SCOPES = (
     "catalog:read,customers:read,customers:write,chat:write,events:write,recommendations:read,"
-    "prices:read"
+    "prices:read,models:read"
 )
 VISITORS = "visitors"
 _SHOP_OPTIONS = json.dumps({"currency": "CAD"})

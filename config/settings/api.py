@@ -32,6 +32,7 @@ SPECTACULAR_SETTINGS = {
             "name": "competitor prices",
             "description": "Competitors, their prices, and ours beside them; staff keys only.",
         },
+        {"name": "models", "description": "Model versions and deployments; staff keys only."},
         {"name": "customers", "description": "Customer profiles and their history."},
         {"name": "consents", "description": "Consent texts, and the consents of customers."},
         {"name": "privacy", "description": "Export and erasure of personal data."},

@@ -15,6 +15,7 @@ ALL_SCOPES = (
     "catalog:write",
     "recommendations:read",
     "prices:read",
+    "models:read",
 )
 
 

@@ -65,12 +65,16 @@ def record_good_crawl(
     """
     Record a crawl whose offers were saved; monitors that failed make the competitor degraded.
 
-    A partial crawl is no evidence of a whole menu: it changes the decision of robots.txt alone.
+    A partial crawl is no evidence of a whole menu: it changes the decision of robots.txt alone. A
+    competitor that was paused while the crawl ran stays paused.
     """
     with transaction.atomic():
         competitor = _lock(code)
         _set_robots(competitor, report)
-        if not is_partial:
+        if not is_partial and _was_paused_since(competitor, report.started_at):
+            competitor.failed_crawls = 0
+            _replace_alert(competitor, None)
+        elif not is_partial:
             failed = (
                 [result for result in report.end.monitors if not result.has_passed]
                 if (report.end)
@@ -97,7 +101,11 @@ def record_failed_crawl(
     now: datetime,
     jitter: Jitter = random.uniform,
 ) -> Competitor:
-    """Record a failed crawl, whose alert is open, and when the next one is due."""
+    """
+    Record a failed crawl, whose alert is open, and when the next one is due.
+
+    A paused competitor stays paused, for the same reason.
+    """
     with transaction.atomic():
         competitor = _lock(code)
         _set_robots(competitor, report)
@@ -108,7 +116,9 @@ def record_failed_crawl(
         if not is_paused and competitor.failed_crawls >= MAX_FAILED_CRAWLS:
             is_paused = True
             reason = f"{competitor.failed_crawls} crawls failed in a row. The last one: {reason}"
-        if is_paused:
+        if competitor.status == CrawlStatus.PAUSED:
+            competitor.next_crawl_at = None
+        elif is_paused:
             _set_status(competitor, CrawlStatus.PAUSED, reason, now)
             competitor.next_crawl_at = None
         else:
@@ -148,6 +158,10 @@ def _lock(code: str) -> Competitor:
     return Competitor.objects.select_for_update().get(code=code)
 
 
+def _was_paused_since(competitor: Competitor, moment: datetime) -> bool:
+    return competitor.status == CrawlStatus.PAUSED and competitor.status_since >= moment
+
+
 def _status_after(error: CultivarError) -> CrawlStatus:
     match error:
         case CrawlUnsafe() | AddressRefused():
@@ -164,8 +178,9 @@ def _pause(competitor: Competitor, error: CultivarError, jitter: Jitter) -> time
     pause = min(doubled, _LONGEST_PAUSE[status])
     pause *= jitter(1 - _FAILURE_JITTER, 1 + _FAILURE_JITTER)
     if isinstance(error, CrawlFailed) and error.retry_after_seconds is not None:
-        requested = timedelta(seconds=error.retry_after_seconds)
-        pause = max(pause, min(requested, _LONGEST_RETRY_AFTER))
+        # Limited first: a shop may state more seconds than an interval can have.
+        longest = _LONGEST_RETRY_AFTER.total_seconds()
+        pause = max(pause, timedelta(seconds=min(error.retry_after_seconds, longest)))
     return pause
 
 

@@ -226,7 +226,7 @@ class LandedPagesMiddleware:
         return None
 
     def process_response(self, request: Request, response: Response) -> Request | Response:
-        """Use the stored page after 304 Not Modified."""
+        """Use the stored page after 304 Not Modified; without one, request the page once more."""
         spider = self._crawler.spider
         if response.status != _NOT_MODIFIED or not isinstance(spider, MenuSpider):
             return response
@@ -234,6 +234,8 @@ class LandedPagesMiddleware:
         body = _stored(previous) if previous else None
         if previous is not None and body is not None:
             return _response(request, previous, body, [UNMODIFIED])
+        if "is_unconditional" in request.meta:
+            return response  # asked again, it would answer so again
         retry = request.replace(dont_filter=True)
         retry.meta["is_unconditional"] = True
         for name in ("If-None-Match", "If-Modified-Since"):

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from django.utils import timezone
 from pydantic import TypeAdapter
 
 from competitors.ingest.crawling.errors import ERRORS, CrawlStopped, MenuBroken
@@ -36,8 +38,9 @@ _REQUESTS = TypeAdapter(PageRequest)
 
 @dataclass(slots=True)
 class CrawlReport:
-    """Report of a crawl besides its pages; filled while it runs."""
+    """Report of a crawl besides its pages; filled while it runs. started_at: when it was made."""
 
+    started_at: datetime = field(default_factory=timezone.now)
     robots: list[RobotsReport] = field(default_factory=list)
     end: CrawlEnd | None = None
 

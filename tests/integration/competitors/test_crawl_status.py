@@ -72,6 +72,15 @@ def test_pause_is_at_least_what_the_shop_asked_for() -> None:
     assert _pause_hours(competitor) == 5
 
 
+@pytest.mark.parametrize("seconds", [10.0**17, float("inf")])
+def test_absurd_retry_after_is_limited_to_a_week(seconds: float) -> None:
+    error = CrawlBlocked("too many requests", retry_after_seconds=seconds)
+
+    competitor = _fail(CompetitorFactory.create(), error)
+
+    assert _pause_hours(competitor) == 7 * 24
+
+
 def test_pause_has_jitter() -> None:
     competitor = CompetitorFactory.create()
 
@@ -210,3 +219,27 @@ def test_decision_that_forbids_is_the_one_that_is_stored() -> None:
     assert competitor.robots_allowed is False
     assert competitor.robots_reason == "robots.txt has rules for *"
     assert competitor.crawl_delay_seconds == 2.5
+
+
+def test_failed_crawl_leaves_a_paused_competitor_paused() -> None:
+    competitor = CompetitorFactory.create()
+    pause_competitor(competitor=competitor, reason="asked to stop", by=None, now=NOW)
+
+    competitor = _fail(competitor, ShopUnavailable("gone"))
+
+    assert (competitor.status, competitor.status_reason) == (CrawlStatus.PAUSED, "asked to stop")
+    assert competitor.next_crawl_at is None
+
+
+def test_crawl_in_progress_does_not_resume_a_competitor_paused_meanwhile() -> None:
+    competitor = CompetitorFactory.create()
+    pause_competitor(competitor=competitor, reason="asked to stop", by=None, now=NOW)
+
+    competitor = record_good_crawl(
+        code=competitor.code,
+        report=CrawlReport(started_at=NOW - timedelta(minutes=5)),
+        now=NOW + timedelta(minutes=5),
+    )
+
+    assert competitor.status == CrawlStatus.PAUSED
+    assert competitor.next_crawl_at is None

@@ -173,7 +173,6 @@ def _read_products(products: Sequence[Any], page: Page, shop: ShopAddress) -> It
     Twins on different pages become two records with one external id.
     """
     twins: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    languages: dict[str, set[str]] = defaultdict(set)
     for index, product in enumerate(products):
         variants = listing(mapping(product).get("variants"))
         if not variants:
@@ -184,9 +183,7 @@ def _read_products(products: Sequence[Any], page: Page, shop: ShopAddress) -> It
                 yield unidentified(page, index * 1000 + position, "the variant has no id")
                 continue
             entry = _to_entry(product, variant, shop)
-            external_id = _external_id(entry, languages)
-            languages[external_id].add(entry["language"])
-            twins[external_id].append(entry)
+            twins[_external_id(entry, twins)].append(entry)
     for external_id, entries in twins.items():
         entries.sort(key=lambda entry: entry["language"] != "en")
         payload = {"twins": entries, "currency": default_currency(shop)}
@@ -206,16 +203,13 @@ def _to_entry(
     }
 
 
-def _external_id(entry: Mapping[str, Any], languages: Mapping[str, set[str]]) -> str:
-    """
-    Return the SKU for products in several languages, else the id of the variant.
-
-    languages: those that entries of the page already have, by external id.
-    """
+def _external_id(entry: Mapping[str, Any], twins: Mapping[str, list[dict[str, Any]]]) -> str:
+    """Return the SKU for products in several languages, else the id of the variant."""
     sku = text(entry["variant"].get("sku"))
     if sku and entry["states_language"]:
         external_id = f"sku:{sku}"
-        if entry["language"] not in languages.get(external_id, ()):
+        languages = {twin["language"] for twin in twins.get(external_id, [])}
+        if entry["language"] not in languages:
             return external_id
     return text(entry["variant"]["id"])
 

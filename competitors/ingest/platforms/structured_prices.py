@@ -41,6 +41,16 @@ _AVAILABILITY = {
 _LIST_PRICES = frozenset({"listprice", "strikethroughprice", "regularprice"})
 _SALE_PRICES = frozenset({"saleprice"})
 _OTHER_PRICES = frozenset({"msrp", "srp", "minimumadvertisedprice", "invoiceprice"})
+_CHARGES = frozenset({"DeliveryChargeSpecification", "PaymentChargeSpecification"})
+# A specification with one of these is a part of a price, or one under a condition.
+_PARTS_AND_CONDITIONS = (
+    "priceComponentType",
+    "billingDuration",
+    "billingIncrement",
+    "eligibleTransactionVolume",
+    "eligibleCustomerType",
+)
+_PIECES = frozenset({"", "c62", "ea", "h87", "nmp", "each", "unit", "piece", "pcs", "package"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +79,10 @@ def offer_payload(offer: Node, shop: ShopAddress) -> dict[str, Any]:
         "specifications": [_to_specification(node) for node in offer.nodes("priceSpecification")],
         "availability": offer.texts("availability"),
         "inventory": _inventory(offer),
+        "is_conditional": bool(
+            list(offer.values("eligibleTransactionVolume", "eligibleCustomerType"))
+        )
+        or any("LeaseOut" in function for function in offer.texts("businessFunction")),
         "is_for_members": bool(list(offer.values("validForMemberTier"))),
         "min_quantity": _min_quantity(offer),
     }
@@ -90,10 +104,17 @@ def _to_specification(node: Node) -> dict[str, Any]:
         "range": [text(value) for value in node.values("minPrice", "maxPrice")],
         "currencies": node.texts("priceCurrency"),
         "tax": list(node.values("valueAddedTaxIncluded")),
-        "is_per_unit": bool(list(node.values("referenceQuantity"))),
+        "is_per_unit": _is_per_unit(node),
+        "is_charge": bool(node.types & _CHARGES or list(node.values(*_PARTS_AND_CONDITIONS))),
         "is_for_members": bool(list(node.values("validForMemberTier", "membershipPointsEarned"))),
         "min_quantity": _min_quantity(node),
     }
+
+
+def _is_per_unit(node: Node) -> bool:
+    """Return whether a price is one of a measure: "10" per gram."""
+    units = {text(unit).lower() for unit in node.texts("unitCode", "unitText")}
+    return bool(list(node.values("referenceQuantity")) or units - _PIECES)
 
 
 def _min_quantity(node: Node) -> int | None:
@@ -166,9 +187,11 @@ def _stated_prices(offer: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
     """
     Yield the prices of an offer: kind, text, number of pieces.
 
-    Raises RecordRejected: a range, or nothing but a price per unit.
+    Raises RecordRejected: a range, a condition, or nothing but a price per unit.
     """
     _refuse_range(offer)
+    if offer.get("is_conditional"):
+        raise RecordRejected("is a price under a condition", "offers")
     quantity = offer.get("min_quantity") or 1
     kind = "several" if quantity > 1 else "price"
     kind = "member" if offer.get("is_for_members") else kind
@@ -183,18 +206,16 @@ def _stated_prices(offer: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
 
 def _refuse_range(offer: Mapping[str, Any]) -> None:
     low, high = (set(listing(offer.get(name))) for name in ("low", "high"))
-    if offer.get("prices"):
-        return
     if low and high and {plain_number(value) for value in low} != {plain_number(v) for v in high}:
         raise RecordRejected("is a range of prices", "lowPrice")
-    if bool(low) != bool(high):
+    if bool(low) != bool(high) and not offer.get("prices"):
         raise RecordRejected("only one end of a range of prices is stated", "lowPrice")
 
 
 def _kind_of_specification(specification: Mapping[str, Any], *, is_stated: bool) -> str:
     """Return the kind of a price specification; "" for one that is no price of the offer."""
     types = {text(name).rpartition("/")[2].lower() for name in listing(specification.get("types"))}
-    if types & _OTHER_PRICES:
+    if types & _OTHER_PRICES or specification.get("is_charge"):
         return ""
     if types & _LIST_PRICES:
         return "list"

@@ -172,6 +172,7 @@ SOFT_404 = html(
     title="404 Not Found – Green Example",
 )
 SOFT_404_FRENCH = html("<h1>Oups</h1><p>Cette page n'existe plus.</p>", title="Page introuvable")
+PARKED_BY_REGISTRAR = html("<h1>This domain is parked free of charge.</h1>", title="shop.example")
 PARKED = html("<p>This domain is for sale. Buy this domain.</p>", title="shop.example is for sale!")
 SERVER_ERROR = html(
     "<p>There has been a critical error on this website.</p>", title="WordPress › Error"
@@ -297,6 +298,7 @@ BLOCKS = [
     ("status_404_with_menu_words", 404, HTML, html("<p>Menu</p>", title="Menu"), "not_found"),
     ("status_410", 410, HTML, "", "not_found"),
     ("parked_domain", 200, HTML, PARKED, "not_found"),
+    ("parked_by_registrar", 200, HTML, PARKED_BY_REGISTRAR, "not_found"),
     ("server_error", 200, HTML, SERVER_ERROR, "server_error"),
     ("status_500", 500, TEXT, "", "server_error"),
     ("forbidden_text", 403, TEXT, "Forbidden", "access_denied"),

@@ -10,7 +10,7 @@ from competitors.ingest.offers import MenuPage, Page
 from competitors.ingest.platforms import Platform
 from competitors.ingest.platforms.registry import find_platform
 from mlops.pipelines.errors import SourceBroken
-from tests.unit.competitors.reading import SHOP, json_page, raw_page
+from tests.unit.competitors.reading import SHOP, raw_page
 
 MAX_SECONDS = 2
 
@@ -29,19 +29,6 @@ def _read(code: str, page: Page) -> MenuPage:
 def _json_ld_page(items: list[object]) -> Page:
     graph = json.dumps({"@context": "https://schema.org", "@graph": items})
     return raw_page(f'<script type="application/ld+json">{graph}</script>')
-
-
-def test_many_variants_with_one_sku_are_read_in_time() -> None:
-    variant = {"sku": "A", "price": "9.99"}
-    products = [
-        {"id": n, "title": "x", "tags": ["language--en"], "variants": [{"id": n, **variant}]}
-        for n in range(1, 10_001)
-    ]
-    page = json_page({"products": products})
-
-    seconds = _seconds(lambda: _read("shopify", page))
-
-    assert seconds < MAX_SECONDS
 
 
 def test_many_products_of_structured_data_are_read_in_time() -> None:

@@ -214,6 +214,10 @@ def test_reads_price(price: Any, expected: str) -> None:
     assert structured_offer(with_offer(price=price)).regular_price == Decimal(expected)
 
 
+def _charge(kind: str = "UnitPriceSpecification", **properties: Any) -> dict[str, Any]:
+    return {"@type": kind, "price": "5.00", **properties}
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -246,10 +250,38 @@ def test_reads_price(price: Any, expected: str) -> None:
             },
             "priceSpecification",
         ),
+        ({"price": None, "priceSpecification": _charge("DeliveryChargeSpecification")}, "price"),
+        ({"price": None, "priceSpecification": _charge("PaymentChargeSpecification")}, "price"),
+        (
+            {"price": None, "priceSpecification": _charge(priceComponentType="Downpayment")},
+            "price",
+        ),
+        ({"price": None, "priceSpecification": _charge(billingDuration="P1M")}, "price"),
+        (
+            {"price": None, "priceSpecification": _charge(eligibleTransactionVolume="100")},
+            "price",
+        ),
+        ({"price": None, "priceSpecification": _charge(unitCode="GRM")}, "priceSpecification"),
+        ({"eligibleCustomerType": "Business"}, "offers"),
+        ({"eligibleTransactionVolume": {"minPrice": "100"}}, "offers"),
+        ({"businessFunction": "http://purl.org/goodrelations/v1#LeaseOut"}, "offers"),
+        ({"price": "10", "lowPrice": "10", "highPrice": "40"}, "lowPrice"),
     ],
 )
 def test_refuses_prices(changes: dict[str, Any], field: str) -> None:
     assert structured_rejection(with_offer(**changes)).field == field
+
+
+def test_delivery_charge_is_no_price_of_the_offer() -> None:
+    page = with_offer(price="24.99", priceSpecification=_charge("DeliveryChargeSpecification"))
+
+    assert structured_offer(page).regular_price == Decimal("24.99")
+
+
+def test_price_of_a_piece_is_the_price() -> None:
+    page = with_offer(price=None, priceSpecification=_charge(unitCode="C62"))
+
+    assert structured_offer(page).regular_price == Decimal(5)
 
 
 def test_currency_may_be_an_option() -> None:

@@ -347,7 +347,7 @@ _WALL_SENTENCES: Sequence[tuple[BlockKind, str, Sequence[str]]] = (
             r"404 (?:error|not found)",
             r"deployment_not_found|domain (?:is not|isn.t) (?:connected|configured)",
             r"no such app|there isn.t a github pages site here",
-            r"domain (?:name )?(?:is|may be) for sale|buy this domain",
+            r"domain (?:name )?(?:is|may be) (?:for sale|parked)|buy this domain",
         ),
     ),
     (

@@ -18,6 +18,9 @@ from mlops.pipelines.errors import SourceBroken
 
 _PREFIX = re.compile(r"^(?:https?://(?:www\.)?schema\.org/|schema:)", re.IGNORECASE)
 _MENTIONS_OFFERS = re.compile(r"\b(?:Product|Offer|price)\b")
+_CDATA_START = re.compile(r"\A(?://|/\*)? ?<!\[CDATA\[(?: ?\*/)?")
+_CDATA_END = re.compile(r";?\s*(?:(?://|/\*)? ?\]\]>(?: ?\*/)?)?\Z")
+_MAX_CDATA_END = 20
 _MAX_DEPTH = 30
 _NESTED_TOO_DEEPLY = f"boolean(//*[@itemscope][count(ancestor::*[@itemscope]) > {_MAX_DEPTH}])"
 # Properties that lead to other things than those which the page sells.
@@ -120,7 +123,7 @@ def _json_ld(selector: Selector) -> list[Any]:
 
     items: list[Any] = []
     for script in selector.xpath('//script[contains(@type, "ld+json")]'):
-        content = "".join(script.xpath("text()").getall())
+        content = _unwrap("".join(script.xpath("text()").getall()))
         markup = f'<script type="application/ld+json">{content}</script>'
         try:
             found = JsonLdExtractor().extract(markup)
@@ -130,6 +133,13 @@ def _json_ld(selector: Selector) -> list[Any]:
             continue
         items += _expand(found)
     return items
+
+
+def _unwrap(content: str) -> str:
+    """Return JSON without byte order mark, CDATA section and semicolon around it."""
+    content = _CDATA_START.sub("", content.strip("\ufeff \t\r\n"), count=1)
+    start, end = content[:-_MAX_CDATA_END], content[-_MAX_CDATA_END:]
+    return start + _CDATA_END.sub("", end)
 
 
 def _expand(items: Sequence[Any]) -> list[Any]:

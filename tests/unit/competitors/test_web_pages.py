@@ -162,6 +162,24 @@ def test_json_ld_that_is_cut_off_is_broken() -> None:
         STRUCTURED_DATA.read_page(html(body=script), SHOP)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("\ufeff", ""),
+        ("", ";"),
+        ("//<![CDATA[\n", "\n//]]>"),
+        ("/* <![CDATA[ */\n", "\n/* ]]> */"),
+        ("<![CDATA[", ";\n]]>"),
+    ],
+)
+def test_reads_json_ld_in_a_wrapping_of_its_script(before: str, after: str) -> None:
+    offer = {"@type": "Offer", "price": "24.99", "priceCurrency": "CAD"}
+    product = json.dumps({"@type": "Product", "name": "Pink Kush", "offers": offer})
+    page = raw_page(f'<script type="application/ld+json">{before}{product}{after}</script>')
+
+    assert structured_offer(page).regular_price == Decimal("24.99")
+
+
 def test_broken_json_ld_about_other_things_is_ignored() -> None:
     script = '<script type="application/ld+json">{"@type": "WebSite", }}</script>'
 

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -213,6 +214,10 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     readonly_fields = ("name", "result", "roles", "measured")
     inlines = (GateResultInline, DeploymentInline)
     change_form_before_template = "admin/mlops/modelversion/actions.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Read the deployments of all rows at once."""
+        return super().get_queryset(request).prefetch_related("deployments")
 
     @admin.display(description="version", ordering="number")
     def name(self, version: ModelVersion) -> str:

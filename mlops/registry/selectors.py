@@ -93,9 +93,13 @@ def other_versions(version: ModelVersion) -> list[ModelVersion]:
 
 
 def running_roles(version: ModelVersion, *, at: datetime) -> list[Deployment]:
-    """Return the deployments of a version that have not ended."""
-    running = Deployment.objects.filter(Q(ended_at=None) | Q(ended_at__gt=at), version=version)
-    return list(running.order_by("scope", "role"))
+    """Return the deployments of a version that have not ended; no query if they are prefetched."""
+    running = [
+        deployment
+        for deployment in version.deployments.all()
+        if deployment.ended_at is None or deployment.ended_at > at
+    ]
+    return sorted(running, key=lambda deployment: (deployment.scope, deployment.role))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from mlops.models import Deployment, ModelVersion
@@ -57,6 +59,21 @@ def test_lists_open(admin_client: Client, name: str) -> None:
     page = admin_client.get(reverse(f"admin:mlops_{name}_changelist"))
 
     assert page.context["cl"].result_count == 1
+
+
+def test_queries_of_the_list_do_not_grow_with_versions(admin_client: Client) -> None:
+    url = reverse("admin:mlops_modelversion_changelist")
+    _deployed()
+    admin_client.get(url)
+    with CaptureQueriesContext(connection) as one:
+        admin_client.get(url)
+    for _ in range(4):
+        _deployed()
+
+    with CaptureQueriesContext(connection) as five:
+        admin_client.get(url)
+
+    assert len(five) == len(one)
 
 
 def test_training_run_page_shows_its_state(admin_client: Client) -> None:

@@ -39,6 +39,7 @@ SERVERS_BY_PATH: dict[str, frozenset[str]] = {
     "tests/integration/mlops/test_quality_checks.py": _DATABASE_AND_CACHE,
     "tests/integration/mlops/test_retrain_command.py": _DATABASE_AND_CACHE,
     "tests/integration/mlops/test_served_models.py": _DATABASE_AND_CACHE,
+    "tests/integration/mlops/test_training_run_export.py": _DATABASE_AND_CACHE,
     "tests/integration/mlops/test_training_runs.py": _DATABASE_AND_CACHE,
     "tests/verification": _DATABASE_AND_CACHE,
     "tests/verification/test_effects_nowhere.py": _ALL,

@@ -46,6 +46,7 @@ from mlops.registry.gates import (
     SuitePasses,
     paired_bootstrap,
 )
+from mlops.registry.mlflow_export import export_runs
 from mlops.registry.selectors import (
     Difference,
     compare_versions,
@@ -94,6 +95,7 @@ __all__ = [
     "deploy",
     "deployment_at",
     "end_deployment",
+    "export_runs",
     "find_trainer",
     "gate_table",
     "list_deployments",

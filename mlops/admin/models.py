@@ -217,7 +217,8 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Read the deployments of all rows at once."""
-        return super().get_queryset(request).prefetch_related("deployments")
+        queryset: QuerySet = super().get_queryset(request)
+        return queryset.prefetch_related("deployments")
 
     @admin.display(description="version", ordering="number")
     def name(self, version: ModelVersion) -> str:

@@ -29,6 +29,7 @@ def test_run_is_written_with_parameters_metrics_curves_and_tags(tmp_path: Path) 
     _export(tmp_path)
 
     (folder,) = tmp_path.glob(f"*/{run.pk.hex}")
+    assert run.finished_at
     timestamp = int(run.finished_at.timestamp() * 1000)
     assert (folder / "params" / "C").read_text() == "0.5"
     assert (folder / "metrics" / "roc_auc").read_text() == f"{timestamp} 0.9 0\n"

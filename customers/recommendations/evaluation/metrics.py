@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from customers.recommendations.evaluation import rankers
+from customers.recommendations.evaluation.hits import score_hits
 from customers.recommendations.evaluation.rankers import Ranker
 from customers.recommendations.evaluation.splits import EvaluationSplit
 from customers.recommendations.evaluation.statistics import compute_neighbors
@@ -48,23 +49,20 @@ def evaluate_ranker(
     """
     Return how well a ranking predicts the held-out purchases, over all products.
 
-    recall@k: hits / min(k, purchases). NDCG@k: the sum of 1 / log2(rank + 1) over hits, relative to
-    the best possible sum.
+    recall@k is capped: hits / min(k, purchases). See `hits.HitScores`.
     """
-    discounts = 1.0 / np.log2(np.arange(2, k + 2))
     shown: set[int] = set()
-    rows = np.zeros((len(split.relevant), 3))
-    for row, (customer, relevant) in zip(rows, split.relevant.items(), strict=True):
+    hits = np.zeros((len(split.relevant), k), dtype=bool)
+    relevant_counts = np.array([len(relevant) for relevant in split.relevant.values()])
+    for row, (customer, relevant) in zip(hits, split.relevant.items(), strict=True):
         products = list(ranker(customer))[:k]
-        hits = np.array([product in relevant for product in products], dtype=float)
-        max_hits = min(k, len(relevant))
-        row[:] = (
-            hits.sum() / max_hits,
-            (hits * discounts[: len(hits)]).sum() / discounts[:max_hits].sum(),
-            hits.any(),
-        )
+        row[: len(products)] = [product in relevant for product in products]
         shown.update(products)
         advance()
-    recall, ndcg, hit_rate = rows.mean(axis=0).tolist()
-    coverage = len(shown) / split.product_count
-    return RankingMetrics(recall=recall, ndcg=ndcg, hit_rate=hit_rate, coverage=coverage)
+    scores = score_hits(hits, relevant_counts, k=k)
+    return RankingMetrics(
+        recall=float(scores.capped_recall.mean()),
+        ndcg=float(scores.ndcg.mean()),
+        hit_rate=float(scores.hit_rate.mean()),
+        coverage=len(shown) / split.product_count,
+    )

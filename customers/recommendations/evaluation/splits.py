@@ -77,30 +77,33 @@ class EvaluationSplit:
         return {int(customer): own for customer, own in grouped.items()}
 
 
-def read_events(path: Path) -> pd.DataFrame:
+def read_events(path: Path, *, needs_time: bool = True) -> pd.DataFrame:
     """
     Return the events of a Parquet file, oldest first.
 
-    Required columns: customer, product, occurred_at. Optional: merged_into, quantity, kind, store,
-    brand, category, strain_type. A merged product is replaced by the one in merged_into. Raises
-    BadInput: the file is missing or not Parquet, or a column is missing or invalid.
+    Required columns: customer, product, and occurred_at where needs_time. Optional: merged_into,
+    quantity, kind, store, brand, category, strain_type. A merged product is replaced by the one in
+    merged_into. Raises BadInput: the file is missing or not Parquet, or a column is missing or
+    invalid.
     """
+    required = _REQUIRED_COLUMNS if needs_time else ("customer", "product")
     try:
         events = pd.read_parquet(path)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         first_line = str(error).splitlines()[0]
         raise BadInput("events", f"cannot be read as Parquet ({first_line})") from error
-    missing = [name for name in _REQUIRED_COLUMNS if name not in events]
+    missing = [name for name in required if name not in events]
     if missing:
         raise BadInput("events", f"lacks the column {', '.join(missing)}")
-    known = [name for name in (*_REQUIRED_COLUMNS, *_OPTIONAL_COLUMNS) if name in events]
+    known = [name for name in (*required, *_OPTIONAL_COLUMNS) if name in events]
     events = events[known].copy()
-    for name in _REQUIRED_COLUMNS:
+    for name in required:
         if events[name].isna().any():
             raise BadInput(name, "is empty in a row")
-    if not pd.api.types.is_datetime64_any_dtype(events["occurred_at"]):
-        raise BadInput("occurred_at", "must be a time")
-    events["occurred_at"] = pd.to_datetime(events["occurred_at"], utc=True)
+    if needs_time:
+        if not pd.api.types.is_datetime64_any_dtype(events["occurred_at"]):
+            raise BadInput("occurred_at", "must be a time")
+        events["occurred_at"] = pd.to_datetime(events["occurred_at"], utc=True)
     if "quantity" not in events:
         events["quantity"] = 1
     if not pd.api.types.is_numeric_dtype(events["quantity"]) or events["quantity"].isna().any():
@@ -109,6 +112,8 @@ def read_events(path: Path) -> pd.DataFrame:
         events["kind"] = "purchase"
     if "merged_into" in events:
         events = _with_effective_products(events)
+    if not needs_time:
+        return events.reset_index(drop=True)
     return events.sort_values("occurred_at", kind="stable", ignore_index=True)
 
 

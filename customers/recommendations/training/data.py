@@ -1,0 +1,284 @@
+"""Interactions of a file as sparse matrices, and the pairs that a model has to predict."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow
+from numpy.typing import NDArray
+from scipy import sparse
+
+from config.errors import BadInput
+from customers.recommendations.evaluation.splits import read_events
+
+Codes = NDArray[np.int64]
+
+VALIDATION_CUSTOMER_SHARE = 0.2
+VALIDATION_ITEM_SHARE = 0.2
+MIN_INTERACTIONS_TO_HOLD_OUT = 5
+"""Customers with fewer products are not used for validation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interactions:
+    """
+    Training matrix and relevant products of customers, by code.
+
+    orders: number of purchases, customers by products. relevant: 1 for each product to predict,
+    same shape. can_repeat: products of the training part may be recommended and are relevant where
+    they are bought again (a split by time); otherwise they are excluded from the ranking.
+    customers, products: the names that the codes stand for. earlier: the same split of the training
+    part by time, for validation.
+    """
+
+    orders: sparse.csr_array
+    relevant: sparse.csr_array
+    can_repeat: bool
+    customers: NDArray[np.object_]
+    products: NDArray[np.object_]
+    earlier: "Interactions | None" = None
+
+    @property
+    def test_customers(self) -> Codes:
+        """Codes of the customers with history and relevant products, ascending."""
+        has_history = np.diff(self.orders.indptr) > 0
+        has_relevant = np.diff(self.relevant.indptr) > 0
+        return np.flatnonzero(has_history & has_relevant)
+
+
+def read_split_by_file(events: Path, split: Path, items: Path | None = None) -> Interactions:
+    """
+    Return the interactions of a file and the pairs of another as the ones to predict.
+
+    events: Parquet with customer and product. split: Parquet with the same columns, or text with a
+    customer and its products on each line, separated by spaces. items: Parquet with product, the
+    products that can be recommended besides. Pairs of the split never enter training. Raises
+    BadInput.
+    """
+    frame = read_events(events, needs_time=False)
+    frame = frame[(frame["kind"] == "purchase") & (frame["quantity"] > 0)]
+    pairs = _read_pairs(split, like=frame)
+    if frame.empty:
+        raise BadInput("events", "has no purchases")
+    if pairs.empty:
+        raise BadInput("split", "names no product of any customer")
+    names = [frame["product"], pairs["product"]]
+    if items is not None:
+        names.append(_read_columns(items, ["product"], field="items")["product"])
+    _require_same_kind(names)
+    products, product_codes = _factorize(names)
+    customers, customer_codes = _factorize([frame["customer"], pairs["customer"]])
+    shape = (len(customers), len(products))
+    orders = _count(customer_codes[: len(frame)], product_codes[: len(frame)], shape)
+    relevant = _count(
+        customer_codes[len(frame) :], product_codes[len(frame) : len(frame) + len(pairs)], shape
+    )
+    relevant.data[:] = 1
+    interactions = Interactions(
+        orders=_without(orders, relevant),
+        relevant=relevant,
+        can_repeat=False,
+        customers=customers,
+        products=products,
+    )
+    _require_test_customers(interactions, "split")
+    return interactions
+
+
+def read_split_by_time(events: Path, *, test_days: int, items: Path | None = None) -> Interactions:
+    """
+    Return the purchases of a file before its last days; those of the last days are to be predicted.
+
+    events: Parquet with customer, product and occurred_at. Only known customers and products, as
+    in `evaluation.split_events`. Raises BadInput.
+    """
+    frame = read_events(events)
+    frame = frame[(frame["kind"] == "purchase") & (frame["quantity"] > 0)]
+    if frame.empty:
+        raise BadInput("events", "has no purchases")
+    more = None if items is None else _read_columns(items, ["product"], field="items")["product"]
+    until = frame["occurred_at"].max()
+    cut = until - pd.Timedelta(days=test_days)
+    if not (frame["occurred_at"] <= cut).any():
+        raise BadInput("test_days", f"no purchases before the last {test_days} days")
+    interactions = _split_at(frame, cut, more)
+    _require_test_customers(interactions, "test_days")
+    before = frame[frame["occurred_at"] <= cut]
+    earlier_cut = cut - pd.Timedelta(days=test_days)
+    if not (before["occurred_at"] <= earlier_cut).any():
+        raise BadInput("test_days", f"no purchases before the last {2 * test_days} days")
+    earlier = _split_at(before, earlier_cut, more)
+    _require_test_customers(earlier, "test_days")
+    return replace(interactions, earlier=earlier)
+
+
+def _split_at(
+    frame: pd.DataFrame, cut: pd.Timestamp, more_products: pd.Series | None
+) -> Interactions:
+    is_before = (frame["occurred_at"] <= cut).to_numpy()
+    names = [frame["product"][is_before]]
+    if more_products is not None:
+        names.append(more_products)
+    _require_same_kind(names)
+    products, _ = _factorize(names)
+    customers, _ = _factorize([frame["customer"][is_before]])
+    customer_codes = pd.Index(customers).get_indexer(frame["customer"])
+    product_codes = pd.Index(products).get_indexer(frame["product"])
+    is_after = ~is_before & (customer_codes >= 0) & (product_codes >= 0)
+    shape = (len(customers), len(products))
+    # A product counts once for each time of purchase.
+    visits = frame.assign(customer=customer_codes, product=product_codes)[is_before]
+    visits = visits.drop_duplicates(["customer", "product", "occurred_at"])
+    relevant = _count(customer_codes[is_after], product_codes[is_after], shape)
+    relevant.data[:] = 1
+    return Interactions(
+        orders=_count(visits["customer"].to_numpy(), visits["product"].to_numpy(), shape),
+        relevant=relevant,
+        can_repeat=True,
+        customers=customers,
+        products=products,
+    )
+
+
+def validation_split(data: Interactions, *, seed: int) -> Interactions:
+    """
+    Return a split of the training part alone: the earlier one of a split by time, else at random.
+
+    Raises BadInput: no customer has enough products.
+    """
+    if data.earlier is not None:
+        return data.earlier
+    return hold_out(
+        data,
+        customer_share=VALIDATION_CUSTOMER_SHARE,
+        item_share=VALIDATION_ITEM_SHARE,
+        seed=seed,
+    )
+
+
+def hold_out(
+    interactions: Interactions, *, customer_share: float, item_share: float, seed: int
+) -> Interactions:
+    """
+    Return a split of the training part for validation; the relevant products are not looked at.
+
+    Of a share of the customers, a share of the products is moved from training to relevant, at
+    least one. The matrix stays nearly as dense as the whole, so that what fits it fits the whole.
+    Raises BadInput: no customer has enough products.
+    """
+    rng = np.random.default_rng(seed)
+    orders = interactions.orders
+    counts = np.diff(orders.indptr)
+    candidates = np.flatnonzero(counts >= MIN_INTERACTIONS_TO_HOLD_OUT)
+    if not len(candidates):
+        raise BadInput(
+            "events",
+            f"no customer has {MIN_INTERACTIONS_TO_HOLD_OUT} products, as validation needs",
+        )
+    size = min(len(candidates), max(1, round(customer_share * len(counts))))
+    chosen = rng.choice(candidates, size=size, replace=False)
+    rows = np.repeat(np.arange(len(counts)), counts)
+    # The products of each customer in random order: the first of them are moved.
+    position = rng.random(orders.nnz)
+    shuffled = np.lexsort((position, rows))
+    rank = np.arange(orders.nnz) - orders.indptr[rows]
+    moved_counts = np.zeros(len(counts), dtype=np.int64)
+    moved_counts[chosen] = np.maximum(1, np.round(item_share * counts[chosen])).astype(np.int64)
+    is_moved = np.zeros(orders.nnz, dtype=bool)
+    is_moved[shuffled] = rank < moved_counts[rows]
+    return Interactions(
+        orders=_select(orders, ~is_moved, rows),
+        relevant=_select(orders, is_moved, rows, value=1.0),
+        can_repeat=False,
+        customers=interactions.customers,
+        products=interactions.products,
+    )
+
+
+def _select(
+    matrix: sparse.csr_array,
+    mask: NDArray[np.bool_],
+    rows: Codes,
+    value: float | None = None,
+) -> sparse.csr_array:
+    data = matrix.data[mask] if value is None else np.full(int(mask.sum()), value, np.float32)
+    selected = sparse.csr_array((data, (rows[mask], matrix.indices[mask])), shape=matrix.shape)
+    selected.sort_indices()
+    return selected
+
+
+def _count(rows: Codes, columns: Codes, shape: tuple[int, int]) -> sparse.csr_array:
+    ones = np.ones(len(rows), dtype=np.float32)
+    matrix = sparse.csr_array((ones, (rows, columns)), shape=shape)
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _without(orders: sparse.csr_array, relevant: sparse.csr_array) -> sparse.csr_array:
+    """Return the orders without the pairs that are to be predicted."""
+    rows = np.repeat(np.arange(orders.shape[0]), np.diff(orders.indptr))
+    test_rows = np.repeat(np.arange(orders.shape[0]), np.diff(relevant.indptr))
+    width = orders.shape[1]
+    is_test = np.isin(rows * width + orders.indices, test_rows * width + relevant.indices)
+    return _select(orders, ~is_test, rows)
+
+
+def _factorize(columns: list[pd.Series]) -> tuple[NDArray[np.object_], Codes]:
+    codes, names = pd.factorize(pd.concat(columns, ignore_index=True), sort=True)
+    return np.asarray(names), codes
+
+
+def _read_pairs(path: Path, *, like: pd.DataFrame) -> pd.DataFrame:
+    if path.suffix == ".parquet":
+        pairs = _read_columns(path, ["customer", "product"], field="split")
+    else:
+        pairs = _read_text_pairs(path, is_number=pd.api.types.is_integer_dtype(like["product"]))
+    for name in ("customer", "product"):
+        if pd.api.types.is_numeric_dtype(pairs[name]) != pd.api.types.is_numeric_dtype(like[name]):
+            raise BadInput("split", f"{name} is not of the same type as in the events")
+    return pairs
+
+
+def _read_text_pairs(path: Path, *, is_number: bool) -> pd.DataFrame:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput("split", f"cannot be read ({error})") from error
+    customers: list[str] = []
+    products: list[str] = []
+    for line in lines:
+        customer, *own = line.split() or [""]
+        customers += [customer] * len(own)
+        products += own
+    frame = pd.DataFrame({"customer": customers, "product": products}, dtype=object)
+    if not is_number:
+        return frame
+    try:
+        return frame.astype("int64")
+    except ValueError as error:
+        raise BadInput("split", "must have whole numbers, as the events do") from error
+
+
+def _read_columns(path: Path, columns: list[str], *, field: str) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        first_line = str(error).splitlines()[0]
+        raise BadInput(field, f"cannot be read as Parquet ({first_line})") from error
+    missing = [name for name in columns if name not in frame]
+    if missing:
+        raise BadInput(field, f"lacks the column {', '.join(missing)}")
+    if frame[columns].isna().any(axis=None):
+        raise BadInput(field, f"{' or '.join(columns)} is empty in a row")
+    return frame[columns]
+
+
+def _require_same_kind(columns: list[pd.Series]) -> None:
+    if len({pd.api.types.is_numeric_dtype(column) for column in columns}) > 1:
+        raise BadInput("product", "is a number in one file and text in another")
+
+
+def _require_test_customers(interactions: Interactions, field: str) -> None:
+    if not len(interactions.test_customers):
+        raise BadInput(field, "no customer with history has a product to predict")

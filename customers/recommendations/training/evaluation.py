@@ -1,0 +1,158 @@
+"""Full-ranking evaluation of models, with bootstrap intervals."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from customers.recommendations.evaluation.hits import score_hits
+from customers.recommendations.training.data import Codes, Interactions
+from customers.recommendations.training.linear_algebra import Matrix
+from customers.recommendations.training.models import Model
+
+MAX_RANK = 20
+BOOTSTRAP_SAMPLES = 200
+_COVERAGE_SAMPLES = 50
+_CUSTOMERS_PER_BLOCK = 256
+_PRODUCTS_PER_CHUNK = 64
+_NORMAL_QUANTILE = 1.96  # 95 %
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A mean and half the width of its 95 % interval, by bootstrap over customers."""
+
+    value: float
+    margin: float
+
+
+def rank_products(model: Model, data: Interactions, customers: Codes, *, k: int) -> Codes:
+    """
+    Return the k best products of each customer, best first, customers by ranks.
+
+    Among all products, except those of the training part where data.can_repeat is False. Blocks of
+    customers are scored by one thread for each core.
+    """
+    # A catalogue can be smaller than k.
+    k = min(k, data.orders.shape[1])
+    blocks = np.array_split(customers, max(1, len(customers) // _CUSTOMERS_PER_BLOCK))
+
+    def rank(block: Codes) -> Codes:
+        scores = model.score(block)
+        if not data.can_repeat:
+            history = data.orders[block]
+            rows = np.repeat(np.arange(len(block)), np.diff(history.indptr))
+            scores[rows, history.indices] = -np.inf
+        return largest(scores, k)
+
+    # One BLAS thread for each block: sparse products and selection use the other cores.
+    with threadpool_limits(1), ThreadPoolExecutor() as executor:
+        return np.concatenate(list(executor.map(rank, blocks)))
+
+
+def largest(scores: Matrix, k: int) -> Codes:
+    """
+    Return the columns of the k largest values of each row, in descending order.
+
+    Equal values are in ascending order of columns. Exact: the k-th largest of the maxima of chunks
+    of a row is a lower bound of its k-th largest value, which few values reach.
+    """
+    rows, columns = scores.shape
+    whole = columns - columns % _PRODUCTS_PER_CHUNK
+    chunks = whole // _PRODUCTS_PER_CHUNK
+    if chunks < 2 * k:
+        return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    maxima = scores[:, :whole].reshape(rows, chunks, _PRODUCTS_PER_CHUNK).max(axis=2)
+    bounds = -np.partition(-maxima, k - 1, axis=1)[:, k - 1]
+    best = np.empty((rows, k), dtype=np.int64)
+    for row in range(rows):
+        reached = np.flatnonzero(scores[row] >= bounds[row])
+        order = np.argsort(-scores[row, reached], kind="stable")[:k]
+        best[row] = reached[order]
+    return best
+
+
+def evaluate(
+    model: Model, data: Interactions, *, seed: int, customers: Codes | None = None
+) -> dict[str, Figure]:
+    """
+    Return the metrics of a model over all test customers, by name.
+
+    recall, ndcg at 10 and 20; hit_rate, map, coverage and novelty at 20. recall is hits / relevant
+    products. coverage: share of all products that any customer is shown. novelty: mean of
+    -log2(share of customers who have the product), in bits. customers: test customers by default.
+    """
+    customers = data.test_customers if customers is None else customers
+    ranking = rank_products(model, data, customers, k=MAX_RANK)
+    return score_ranking(ranking, data, customers, seed=seed)
+
+
+def score_ranking(
+    ranking: Codes, data: Interactions, customers: Codes, *, seed: int
+) -> dict[str, Figure]:
+    """Return the metrics of a ranking, customers by ranks; see evaluate."""
+    relevant = data.relevant[customers]
+    counts = np.diff(relevant.indptr)
+    hits = find_hits(ranking, relevant)
+    at_10, at_20 = (score_hits(hits, counts, k=k) for k in (10, 20))
+    buyers = np.bincount(data.orders.indices, minlength=data.orders.shape[1])
+    surprise = -np.log2(np.maximum(buyers, 1) / data.orders.shape[0])
+    values = {
+        "recall@10": at_10.recall,
+        "recall@20": at_20.recall,
+        "ndcg@10": at_10.ndcg,
+        "ndcg@20": at_20.ndcg,
+        "hit_rate@20": at_20.hit_rate,
+        "map@20": at_20.average_precision,
+        "novelty@20": surprise[ranking].mean(axis=1),
+    }
+    samples = _bootstrap_samples(len(customers), seed=seed)
+    figures = {name: _figure(own, samples) for name, own in values.items()}
+    figures["coverage@20"] = _coverage(ranking, data.orders.shape[1], seed=seed)
+    return figures
+
+
+def find_hits(ranking: Codes, relevant: sparse.csr_array) -> NDArray[np.bool_]:
+    """Return whether each ranked product is relevant, customers by ranks."""
+    width = relevant.shape[1]
+    rows = np.repeat(np.arange(relevant.shape[0]), np.diff(relevant.indptr))
+    pairs = np.arange(len(ranking))[:, None] * width + ranking
+    hits: NDArray[np.bool_] = np.isin(pairs, rows * width + relevant.indices)
+    return hits
+
+
+def find_excluded(ranking: Codes, data: Interactions, customers: Codes) -> NDArray[np.bool_]:
+    """Return which ranked products may not be: of a small catalogue, some are among the k best."""
+    if data.can_repeat:
+        return np.zeros(ranking.shape, dtype=bool)
+    return find_hits(ranking, data.orders[customers])
+
+
+def _bootstrap_samples(count: int, *, seed: int) -> Matrix:
+    """Return how often each customer is drawn, samples by customers."""
+    rng = np.random.default_rng(seed)
+    draws = [
+        np.bincount(rng.integers(0, count, count), minlength=count)
+        for _ in range(BOOTSTRAP_SAMPLES)
+    ]
+    return np.stack(draws).astype(np.float32)
+
+
+def _figure(values: NDArray[np.float64], samples: Matrix) -> Figure:
+    means = samples @ values / len(values)
+    return Figure(float(values.mean()), float(_NORMAL_QUANTILE * means.std(ddof=1)))
+
+
+def _coverage(ranking: Codes, product_count: int, *, seed: int) -> Figure:
+    """Return the share of products shown. Samples show fewer: only their spread is used."""
+    rng = np.random.default_rng(seed)
+    count = len(ranking)
+    shares = [
+        len(np.unique(ranking[rng.integers(0, count, count)])) / product_count
+        for _ in range(_COVERAGE_SAMPLES)
+    ]
+    margin = _NORMAL_QUANTILE * float(np.std(shares, ddof=1))
+    return Figure(len(np.unique(ranking)) / product_count, margin)

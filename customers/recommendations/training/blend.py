@@ -117,4 +117,6 @@ def _candidate_scores(model: Model, customers: Codes, candidates: Codes) -> Matr
 
 def _standardize(scores: Matrix) -> Matrix:
     deviations = scores.std(axis=1, keepdims=True)
-    return scores / np.where(deviations > 0, deviations, np.float32(1.0))
+    deviations[deviations == 0] = 1
+    scores /= deviations
+    return scores

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,8 +36,8 @@ class Interactions:
     orders: sparse.csr_array
     relevant: sparse.csr_array
     can_repeat: bool
-    customers: NDArray[np.object_]
-    products: NDArray[np.object_]
+    customers: NDArray[Any]
+    products: NDArray[Any]
     earlier: "Interactions | None" = None
 
     @property
@@ -224,7 +225,7 @@ def _without(orders: sparse.csr_array, relevant: sparse.csr_array) -> sparse.csr
     return _select(orders, ~is_test, rows)
 
 
-def _factorize(columns: list[pd.Series]) -> tuple[NDArray[np.object_], Codes]:
+def _factorize(columns: list[pd.Series]) -> tuple[NDArray[Any], Codes]:
     codes, names = pd.factorize(pd.concat(columns, ignore_index=True), sort=True)
     return np.asarray(names), codes
 

@@ -6,8 +6,8 @@ from scipy import sparse
 
 Matrix = NDArray[np.float32]
 
-OVERSAMPLING = 64
-POWER_ITERATIONS = 3
+MIN_OVERSAMPLING = 64
+POWER_ITERATIONS = 5
 
 
 def degrees(matrix: sparse.csr_array) -> tuple[Matrix, Matrix]:
@@ -45,7 +45,7 @@ def right_singular_vectors(
     smaller side of the matrix.
     """
     rng = np.random.default_rng(seed)
-    width = min(count + OVERSAMPLING, *matrix.shape)
+    width = min(count + max(MIN_OVERSAMPLING, count // 4), *matrix.shape)
     transposed = matrix.T.tocsr()
     basis = rng.standard_normal((matrix.shape[1], width), dtype=np.float32)
     for _ in range(POWER_ITERATIONS):

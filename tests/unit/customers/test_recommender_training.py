@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from customers.recommendations.training.models import (
     BuyAgain,
     Ease,
     ItemNeighbors,
+    Model,
     Popularity,
     RandomOrder,
     SpectralParameters,
@@ -303,7 +305,7 @@ def test_buy_again_ranks_by_own_purchases_then_popularity() -> None:
 @pytest.mark.parametrize("name", ["spectral", "item_knn", "ease"])
 def test_models_find_planted_groups(name: str) -> None:
     data = _interactions()
-    fits = {
+    fits: dict[str, Callable[[], Model]] = {
         "spectral": lambda: fit_spectral_filter(data, SpectralParameters(rank=12), seed=0),
         "item_knn": lambda: ItemNeighbors.fit(data.orders),
         "ease": lambda: Ease.fit(data.orders, ridge=20.0),
@@ -375,7 +377,7 @@ def test_search_stops_before_a_trial_that_would_exceed_the_budget() -> None:
 def test_blend_takes_models_that_complement_each_other() -> None:
     data = _interactions()
     odd = np.arange(_PRODUCTS) % 2 == 1
-    halves = {
+    halves: dict[str, Model] = {
         "odd": _Masked(Ease.fit(data.orders, ridge=20.0), odd),
         "even": _Masked(Ease.fit(data.orders, ridge=20.0), ~odd),
         "random": RandomOrder(_PRODUCTS, 0),

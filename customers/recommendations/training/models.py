@@ -210,7 +210,7 @@ GF_CF = SpectralParameters(
     product_exponent=0.5,
     history_exponent=0.0,
 )
-"""The filter of GF-CF (Shen et al. 2021): linear plus ideal low-pass."""
+"""After GF-CF (Shen et al. 2021), whose linear part is not normalized by products."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

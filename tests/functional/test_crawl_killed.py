@@ -112,8 +112,15 @@ def _kill_crawl_at(moment: int | str, shops: SampleShops, forks: ForkServer) -> 
         children = process.children(recursive=True)
         process.kill()
         shops.release()
-        _, alive = psutil.wait_procs([process, *children], timeout=30)
-    assert not alive
+        wait_until(lambda: not any(map(_is_alive, [process, *children])), 30)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Return whether a process runs; a zombie has ended, and waits for its parent to notice."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _crawl_when_unlocked() -> Run:

@@ -80,6 +80,11 @@ def crawl_settings(job: Any) -> dict[str, Any]:
         "DOWNLOAD_VERIFY_CERTIFICATES": True,
         "CLOSESPIDER_TIMEOUT": job.max_seconds,
         "MEMUSAGE_LIMIT_MB": _MAX_MEMORY_MEGABYTES,
+        "EXTENSIONS": {
+            **SETTINGS["EXTENSIONS"],
+            "scrapy.extensions.memusage.MemoryUsage": None,
+            f"{_PACKAGE}.memory.ResidentMemoryUsage": 0,
+        },
         # The spider judges every status itself.
         "HTTPERROR_ALLOW_ALL": True,
         "ROBOTSTXT_OBEY": False,  # RobotsMiddleware does, with our rules of reading the file

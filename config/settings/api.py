@@ -50,6 +50,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "LanguageEnum": [("en", "English"), ("fr", "français")],
         "ConsentPurposeEnum": "customers.models.ConsentText.Purpose",
+        "GateOutcomeEnum": "mlops.models.ModelVersion.Verdict",
+        "DeploymentRoleEnum": "mlops.models.Deployment.Role",
+        "MessageRoleEnum": "customers.models.ChatMessage.Role",
         "VerificationMethodEnum": "customers.models.CustomerProfile.VerificationMethod",
     },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

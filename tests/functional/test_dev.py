@@ -117,17 +117,12 @@ def _retrievers_after_recovery(development: Development) -> list[str]:
     return retrievers
 
 
-def test_neighbor_shops_are_crawled_and_healthy_soon_after_the_start(
-    development: Development,
-) -> None:
-    def are_crawled() -> bool:
-        lines = development.manage("competitors", "list").splitlines()
-        rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
-        return len(rows) == 3 and all(
-            status == "healthy" and next_crawl != "now" for *_, status, next_crawl, _ in rows
-        )
+def test_neighbor_shops_are_added_and_take_part_in_crawls(development: Development) -> None:
+    lines = development.manage("competitors", "list").splitlines()
 
-    wait_until(are_crawled, 180, every=2)
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
+    assert sorted(code for code, *_ in rows) == ["lakeside", "north-star", "old-mill"]
+    assert {is_enabled for _, _, _, is_enabled, *_ in rows} == {"yes"}
 
 
 def test_second_start_on_the_same_state_directory_is_refused(development: Development) -> None:

@@ -43,21 +43,23 @@ _FIELDS = {
     **dict.fromkeys(("visit-time", "visit time"), "visit-time"),
 }
 # Fields of the whole site and of other crawlers: they make a text a robots.txt.
-_OTHER_FIELDS = frozenset({
-    "cache-delay",
-    "clean-param",
-    "content-signal",
-    "content-usage",
-    "host",
-    "indexpage",
-    "license",
-    "noarchive",
-    "nofollow",
-    "noindex",
-    "site-map",
-    "sitemap",
-    "sitemaps",
-})  # fmt: skip
+_OTHER_FIELDS = frozenset(
+    {
+        "cache-delay",
+        "clean-param",
+        "content-signal",
+        "content-usage",
+        "host",
+        "indexpage",
+        "license",
+        "noarchive",
+        "nofollow",
+        "noindex",
+        "site-map",
+        "sitemap",
+        "sitemaps",
+    }
+)
 _OTHER = "other"
 _MARKUP = re.compile(r"\s*(?:<[!?a-zA-Z]|[\[{])")
 _TOKEN = re.compile(r"[a-z_-]+")

@@ -26,14 +26,16 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_REDIRECTS = 5
 """Redirects that are followed for one request; each target is checked like a typed address."""
-PORTABLE_HEADERS = frozenset({
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "if-modified-since",
-    "if-none-match",
-    "user-agent",
-})  # fmt: skip
+PORTABLE_HEADERS = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "if-modified-since",
+        "if-none-match",
+        "user-agent",
+    }
+)
 """Headers that may be sent to another host after a redirect; all others may be secrets."""
 _MAX_URL_LENGTH = 2048
 _MAX_HOST_LENGTH = 253
@@ -41,23 +43,25 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*")
 # Names that are answered inside a network alone: RFC 6761, 6762, 8375, 9476, ICANN's list of
 # collisions, and the names that clouds and container platforms use.
-_LOCAL_SUFFIXES = frozenset({
-    "alt",
-    "arpa",
-    "consul",
-    "corp",
-    "home",
-    "internal",
-    "intranet",
-    "invalid",
-    "lan",
-    "local",
-    "localdomain",
-    "mail",
-    "onion",
-    "private",
-    "svc",
-})  # fmt: skip
+_LOCAL_SUFFIXES = frozenset(
+    {
+        "alt",
+        "arpa",
+        "consul",
+        "corp",
+        "home",
+        "internal",
+        "intranet",
+        "invalid",
+        "lan",
+        "local",
+        "localdomain",
+        "mail",
+        "onion",
+        "private",
+        "svc",
+    }
+)
 _LOOPBACK = tuple(ipaddress.ip_network(network) for network in ("127.0.0.0/8", "::1/128"))
 # The registries of special-purpose addresses (RFC 6890 and later), without exceptions for the few
 # that are reachable: no shop is served from an anycast relay. Metadata services of clouds that

@@ -20,9 +20,11 @@ class ApiKeyAdmin(APIKeyModelAdmin, ModelAdmin):
         "prefix",
         "audience",
         "scopes",
-        "province",
+        "provinces",
+        "store_codes",
         "rate",
         "created",
+        "last_used_at",
         "expiry_date",
         "revoked",
     )

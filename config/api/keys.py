@@ -4,13 +4,17 @@ import hashlib
 from dataclasses import dataclass
 
 from cachebox import TTLCache
+from django.utils import timezone
+from django.utils.translation import gettext
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from config.audiences import Audience
 from config.models import ApiKey
+from config.scopes import KeyBinding
 from config.selectors import find_api_key
+from config.services import record_key_use
 
 __all__ = [
     "KEYWORD",
@@ -19,6 +23,7 @@ __all__ = [
     "ApiKeyAuthentication",
     "Audience",
     "actor_of",
+    "binding_of",
     "client_of",
     "recently_authenticated",
 ]
@@ -44,11 +49,22 @@ class ApiClient:
         """The audience of the key."""
         return Audience[self.key.audience.upper()]
 
+    @property
+    def binding(self) -> KeyBinding:
+        """The provinces and stores that the key is bound to."""
+        return self.key.binding
+
 
 def client_of(request: Request) -> ApiClient | None:
     """Return the client of a request; None if it was sent without a key."""
     user: object = request.user
     return user if isinstance(user, ApiClient) else None
+
+
+def binding_of(request: Request) -> KeyBinding:
+    """Return the provinces and stores that the key of a request is bound to."""
+    client = client_of(request)
+    return client.binding if client else KeyBinding()
 
 
 def actor_of(request: Request) -> str:
@@ -67,9 +83,10 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         key = find_api_key(secret.strip())
         if key is None:
-            raise AuthenticationFailed("This API key is unknown or revoked.")
+            raise AuthenticationFailed(gettext("This API key is unknown or revoked."))
         if key.has_expired:
-            raise AuthenticationFailed("This API key has expired.")
+            raise AuthenticationFailed(gettext("This API key has expired."))
+        record_key_use(key, now=timezone.now())
         client = ApiClient(key)
         _recent_clients.insert(_digest(request.headers["Authorization"]), client)
         return client, key

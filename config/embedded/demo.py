@@ -142,7 +142,7 @@ class Demo:
                 "verified",
                 "--scopes",
                 SCOPES,
-                "--province",
+                "--provinces",
                 "ON",
             )
             write_private(self._key_file, secret.strip())

@@ -8,8 +8,10 @@ from config.models import ApiKey
 ALL_SCOPES = (
     "customers:read",
     "customers:write",
+    "chat:read",
     "chat:write",
     "events:write",
+    "privacy:read",
     "privacy:write",
     "catalog:read",
     "catalog:write",

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from config.audiences import Audience
+from config.scopes import Scope
 from config.services import create_api_key
 
 
@@ -19,8 +20,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--audience", choices=[a.name.lower() for a in Audience], default="public"
         )
-        parser.add_argument("--scopes", default="catalog:read", help="comma separated")
-        parser.add_argument("--province", default="", help="two letters, for example ON")
+        parser.add_argument(
+            "--scopes",
+            default="catalog:read",
+            help=f"of {', '.join(Scope.values)}; comma separated",
+        )
+        parser.add_argument("--provinces", default="", help="for example ON,QC; default: any")
+        parser.add_argument("--store-codes", default="", help="comma separated; default: any")
         parser.add_argument("--rate", default="600/min")
 
     def handle(self, **options: Any) -> None:
@@ -28,8 +34,13 @@ class Command(BaseCommand):
         secret = create_api_key(
             name=options["name"],
             audience=options["audience"],
-            scopes=options["scopes"].split(","),
-            province=options["province"].upper(),
+            scopes=_split(options["scopes"]),
+            provinces=_split(options["provinces"].upper()),
+            store_codes=_split(options["store_codes"]),
             rate=options["rate"],
         )
         self.stdout.write(secret)
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -101,7 +101,7 @@ def test_id_of_a_merged_product_returns_the_offers_of_both(
 
 def test_key_of_a_province_receives_the_offers_there(product: Product) -> None:
     client = create_api_client("staff", ("prices:read",))
-    ApiKey.objects.update(province="AB")
+    ApiKey.objects.update(provinces=["AB"])
     _offer(product, "25.00", competitor=CompetitorFactory.create(province="ON"))
     _offer(product, "26.00", competitor=CompetitorFactory.create(province="AB"))
 

@@ -10,6 +10,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -17,7 +18,9 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from config.api.keys import ApiKey
+from config.errors import BadInput
 from config.selectors import find_api_key
+from config.services import create_api_key
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/products/"
@@ -154,3 +157,54 @@ def test_t60_migration_removes_the_hash_of_existing_keys(admin_user: User) -> No
     key_after = find_api_key(secret)
     assert key_after is not None
     assert (key_after.pk, LogEntry.objects.get().object_id) == (key.prefix, key.prefix)
+
+
+def test_a_new_key_expires_after_a_year() -> None:
+    secret = create_api_key(name="t", audience="verified", scopes=["catalog:read"])
+
+    key = find_api_key(secret)
+
+    assert key is not None
+    assert key.expiry_date is not None
+    assert timedelta(days=364) < key.expiry_date - timezone.now() <= timedelta(days=365)
+
+
+def test_two_keys_of_a_client_are_accepted_at_once() -> None:
+    _, old = _create_client(name="till")
+    _, new = _create_client(name="till")
+
+    assert {client.get(URL).status_code for client in (old, new)} == {200}
+
+
+def test_a_key_shows_when_it_was_last_used() -> None:
+    key, client = _create_client()
+
+    client.get(URL)
+
+    key.refresh_from_db()
+    assert key.last_used_at is not None
+    assert abs(timezone.now() - key.last_used_at) < timedelta(minutes=1)
+
+
+def test_the_use_of_a_key_is_written_once_a_minute() -> None:
+    key, client = _create_client()
+    client.get(URL)
+    key.refresh_from_db()
+    first_use = key.last_used_at
+
+    client.get(URL)
+
+    key.refresh_from_db()
+    assert key.last_used_at == first_use
+
+
+def test_a_scope_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(BadInput, match="catalogue:read is not a scope"):
+        create_api_key(name="t", audience="verified", scopes=["catalogue:read"])
+
+
+def test_the_console_refuses_a_scope_that_does_not_exist() -> None:
+    key = ApiKey(name="t", scopes=["catalogue:read"])
+
+    with pytest.raises(ValidationError, match="catalogue:read"):
+        key.clean()

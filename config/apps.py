@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib import admin
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.contrib.admin.checks import check_admin_app, check_dependencies
@@ -11,16 +11,24 @@ from django.db.models.signals import post_migrate
 
 
 class ConfigConfig(AppConfig):
-    """Application of the API keys; installs the schedule after migrations."""
+    """Application of the API keys; installs the schedule and the roles after migrations."""
 
     name = "config"
     verbose_name = "Access"
 
     def ready(self) -> None:
-        """Install the schedule after migrations."""
+        """Install the schedule, and, once every application has its permissions, the roles."""
         from config.schedule_sync import install_schedule
 
         post_migrate.connect(install_schedule, sender=self, dispatch_uid="config.schedule_sync")
+        last_application = list(apps.get_app_configs())[-1]
+        post_migrate.connect(_install_roles, sender=last_application, dispatch_uid="config.roles")
+
+
+def _install_roles(**_signal: Any) -> None:
+    from config.roles import install_roles
+
+    install_roles()
 
 
 class ConsoleConfig(SimpleAdminConfig):

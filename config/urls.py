@@ -9,7 +9,8 @@ import config.api.openapi  # noqa: F401  # registers itself with drf-spectacular
 from config.observability import health
 
 admin.autodiscover()
-handler404 = "config.api.errors.not_found"
+handler403 = "config.error_pages.permission_denied"
+handler404 = "config.error_pages.not_found"
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/console/")),

@@ -1,16 +1,50 @@
 """Console: titles and navigation."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 from django.urls import reverse_lazy
 
+_links: list[Any] = []
 
-def _page(title: str, icon: str, name: str) -> dict[str, Any]:
-    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
+
+def _page(title: str, icon: str, name: str, permission: str = "") -> dict[str, Any]:
+    """
+    Return an entry, shown to those who may open its page.
+
+    permission: of the page; empty where it is to view the model in the page's name.
+    """
+    link = reverse_lazy(f"admin:{name}")
+    _links.append(link)
+    return {
+        "title": title,
+        "icon": icon,
+        "link": link,
+        "permission": _has_permission(permission or _view_permission(name)),
+        "active": lambda request: _is_active(request, link),
+    }
+
+
+def _view_permission(name: str) -> str:
+    match = re.fullmatch(r"(django_celery_beat|[a-z]+)_([a-z]+)_\w+", name)
+    if match is None:
+        raise ValueError(f"{name}: no page of a model")
+    return f"{match[1]}.view_{match[2]}"
+
+
+def _has_permission(permission: str) -> Callable[[Any], bool]:
+    return lambda request: bool(request.user.has_perm(permission))
+
+
+def _is_active(request: Any, link: Any) -> bool:
+    """Return whether the entry's address is the longest that the path begins with."""
+    matching = [str(other) for other in _links if request.path.startswith(str(other))]
+    return str(link) == max(matching, key=len, default="")
 
 
 def _group(title: str, *pages: dict[str, Any]) -> dict[str, Any]:
-    return {"title": title, "separator": True, "items": list(pages)}
+    return {"title": title, "separator": True, "collapsible": True, "items": list(pages)}
 
 
 UNFOLD = {
@@ -22,7 +56,11 @@ UNFOLD = {
     "SIDEBAR": {
         "show_search": True,
         "navigation": [
-            {"items": [_page("Home", "home", "index")]},
+            {
+                "items": [
+                    {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
+                ]
+            },
             _group(
                 "Catalogue",
                 _page("Products", "inventory_2", "catalog_product_changelist"),
@@ -36,7 +74,12 @@ UNFOLD = {
             ),
             _group(
                 "Search",
-                _page("Search playground", "search", "catalog_searchweights_playground"),
+                _page(
+                    "Search playground",
+                    "search",
+                    "catalog_searchweights_playground",
+                    "catalog.view_product",
+                ),
                 _page("Search weights", "balance", "catalog_searchweights_changelist"),
                 _page("Vector indexes", "scatter_plot", "vectors_vectorindex_changelist"),
                 _page("Stores", "storefront", "catalog_store_changelist"),
@@ -99,6 +142,7 @@ UNFOLD = {
             _group(
                 "Access",
                 _page("Staff", "person", "auth_user_changelist"),
+                _page("Roles", "badge", "auth_group_changelist"),
                 _page("API keys", "key", "config_apikey_changelist"),
                 _page("Schedule", "schedule", "django_celery_beat_periodictask_changelist"),
             ),

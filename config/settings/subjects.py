@@ -16,5 +16,6 @@ SUBJECTS = (
     "alerts.py",
     "api.py",
     "console.py",
+    "roles.py",
     "competitors.py",
 )

@@ -7,7 +7,6 @@ from unfold.admin import ModelAdmin
 
 from config.models import ApiKey
 
-admin.site.index_title = "Home"
 admin.site.unregister(APIKey)
 
 

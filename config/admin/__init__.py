@@ -1,0 +1,9 @@
+"""Console pages of staff, roles, API keys and the schedule."""
+
+from django.contrib import admin
+
+from config.admin import api_keys, schedules, staff
+
+__all__ = ["api_keys", "schedules", "staff"]
+
+admin.site.index_title = "Home"

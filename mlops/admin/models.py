@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
@@ -35,6 +36,7 @@ from mlops.registry import (
     other_versions,
     rollback,
     running_roles,
+    shadow_reports,
     start_canary,
     start_shadow,
 )
@@ -90,6 +92,18 @@ class CanaryForm(TrialForm):
     )
 
 
+class ShadowForm(TrialForm):
+    """Which share of the answers is compared, and how long."""
+
+    share = forms.FloatField(
+        widget=UnfoldAdminDecimalFieldWidget,
+        initial=0.1,
+        min_value=0.001,
+        max_value=1,
+        label=_("share of the answers that are compared"),
+    )
+
+
 class ServedForm(forms.Form):
     """Model, scope and time of a question to the record."""
 
@@ -142,9 +156,10 @@ _ACTIONS = {
     "shadow": VersionAction(
         title="Start shadow",
         explanation="Lets this version compute beside the champion for a time, without serving.",
-        form=TrialForm,
+        form=ShadowForm,
         run=lambda version, values, actor: start_shadow(
             version=version,
+            share=values["share"],
             duration=timedelta(days=values["days"]),
             approved_by=actor,
             reason=values["reason"],
@@ -254,6 +269,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             "version": version,
             "actions": _ACTIONS if _may_change(request) else {},
             "others": other_versions(version),
+            "shadow_reports": shadow_reports(list(version.deployments.select_related("version"))),
             **_curve_context(version.run),
         }
         return super().changeform_view(
@@ -409,6 +425,21 @@ class DeploymentAdmin(ReadOnlyAdmin):
     )
     list_filter = ("model", "role", "scope")
     list_select_related = ("version",)
+    change_form_before_template = "admin/mlops/deployment/shadow.html"
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: Any = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        """Show the agreement of a version in shadow above the fields."""
+        deployment = get_object_or_404(Deployment, pk=object_id)
+        context = {"shadow_reports": shadow_reports([deployment])}
+        return super().changeform_view(
+            request, object_id, form_url, {**(extra_context or {}), **context}
+        )
 
     def get_urls(self) -> list[Any]:
         """Add the page that says who served when."""

@@ -12,6 +12,7 @@ from mlops.models.raw import RawRecord
 from mlops.models.registry import Deployment, GateResult, ModelVersion, TrainingRun
 from mlops.models.repeats import RepeatedRecord
 from mlops.models.runs import Run
+from mlops.models.shadow import ShadowResult
 from mlops.models.streams import InboxEvent, OutboxEvent
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "RowChange",
     "RowDigest",
     "Run",
+    "ShadowResult",
     "SystemMetric",
     "TrainingRun",
 ]

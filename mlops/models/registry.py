@@ -230,7 +230,8 @@ class Deployment(models.Model):
         db_comment="champion: serves; canary: serves a share; shadow: computes without serving",
     )
     share = models.FloatField(
-        default=1.0, db_comment="share of the scope keys that it serves, 0 to 1"
+        default=1.0,
+        db_comment="0 to 1: share of the scope keys that it serves; shadow: of answers compared",
     )
     started_at = models.DateTimeField(db_comment="start of the period, inclusive")
     ended_at = models.DateTimeField(

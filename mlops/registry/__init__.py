@@ -58,6 +58,12 @@ from mlops.registry.selectors import (
     running_roles,
 )
 from mlops.registry.serving import ServedModel, ServingVersion
+from mlops.registry.shadow import (
+    ShadowReport,
+    compare_with_shadow,
+    save_shadow_results,
+    shadow_reports,
+)
 from mlops.registry.training import gate_table, retrain
 
 __all__ = [
@@ -80,6 +86,7 @@ __all__ = [
     "MetricAbove",
     "ServedModel",
     "ServingVersion",
+    "ShadowReport",
     "ShuffleControl",
     "SuitePasses",
     "TimeSplit",
@@ -91,6 +98,7 @@ __all__ = [
     "TrainingSet",
     "approve",
     "compare_versions",
+    "compare_with_shadow",
     "current_deployments",
     "deploy",
     "deployment_at",
@@ -107,6 +115,8 @@ __all__ = [
     "retrain",
     "rollback",
     "running_roles",
+    "save_shadow_results",
+    "shadow_reports",
     "start_canary",
     "start_shadow",
 ]

@@ -76,14 +76,21 @@ def start_canary(
 
 
 def start_shadow(
-    *, version: ModelVersion, duration: timedelta, approved_by: str, reason: str = ""
+    *,
+    version: ModelVersion,
+    share: float = 1.0,
+    duration: timedelta,
+    approved_by: str,
+    reason: str = "",
 ) -> Deployment:
     """
     Let a version compute beside the champion for a time, without serving; it needs no approval.
 
-    Raises DeploymentRefused, ArtifactRefused.
+    share: of the answers that are compared, 0 to 1. Raises DeploymentRefused, ArtifactRefused.
     """
-    return _start_trial(version, Role.SHADOW, 1.0, duration, approved_by, reason)
+    if not 0 < share <= 1:
+        raise DeploymentRefused("share", "must be above 0 and at most 1")
+    return _start_trial(version, Role.SHADOW, share, duration, approved_by, reason)
 
 
 def end_deployment(*, deployment: Deployment) -> Deployment:

@@ -93,11 +93,24 @@ class ServedModel(Generic[_Model]):
 
     def shadow(self) -> ServingVersion[_Model] | None:
         """Return the version that computes in shadow; None without one, or while it loads."""
-        for deployment in self._current_deployments(timezone.now()):
-            if deployment.role == Deployment.Role.SHADOW:
-                loaded = self._loaded_version(deployment.version)
-                return _serving(deployment, loaded) if loaded is not None else None
+        deployment = self.shadow_deployment()
+        loaded = self._loaded_version(deployment.version) if deployment else None
+        return _serving(deployment, loaded) if deployment and loaded else None
+
+    def shadow_deployment(self) -> Deployment | None:
+        """Return the deployment in shadow, usually without a query, without loading its version."""
+        now = timezone.now()
+        for deployment in self._current_deployments(now):
+            if deployment.role == Deployment.Role.SHADOW and (
+                deployment.ended_at is None or deployment.ended_at > now
+            ):
+                return deployment
         return None
+
+    def loaded_model(self, version: ModelVersion) -> _Model | None:
+        """Return the model of a version, loaded if it is not; None if it cannot be loaded now."""
+        loaded = self._loaded_version(version)
+        return loaded.model if loaded else None
 
     def load_version(self, version: ModelVersion) -> _Model:
         """Return the model of a version. Raises ArtifactRefused, and what `load` raises."""

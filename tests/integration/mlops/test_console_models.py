@@ -1,7 +1,7 @@
 """Console pages of models: gates, actions with confirmation, comparison, who served when."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +11,8 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from mlops.models import Deployment, ModelVersion
-from mlops.registry import approve, deploy, retrain
+from mlops.models import Deployment, ModelVersion, ShadowResult
+from mlops.registry import approve, deploy, retrain, start_shadow
 from tests.factories.registry import ModelVersionFactory, TrainingRunFactory
 from tests.integration.console import is_linked, message_levels
 from tests.samples.trainers import make_trainer
@@ -133,7 +133,8 @@ def test_rollback_returns_to_the_version_before(admin_client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "values"), [("canary", {"share": "0.2", "days": "3"}), ("shadow", {"days": "3"})]
+    ("name", "values"),
+    [("canary", {"share": "0.2", "days": "3"}), ("shadow", {"share": "1", "days": "3"})],
 )
 def test_trial_starts(admin_client: Client, name: str, values: dict[str, str]) -> None:
     _deployed()
@@ -177,3 +178,38 @@ def test_page_says_who_served_when(admin_client: Client) -> None:
     assert now.context["deployment"].version == version
     assert before.context["is_answered"]
     assert before.context["deployment"] is None
+
+
+def test_shadow_is_started_with_its_share_of_answers(admin_client: Client) -> None:
+    _deployed()
+    version = ModelVersionFactory.create()
+
+    _action(admin_client, version, "shadow", days=3, share=0.2)
+
+    assert Deployment.objects.get(role="shadow").share == 0.2
+
+
+@pytest.mark.parametrize("name", ["modelversion", "deployment"])
+def test_pages_show_the_agreement_of_a_shadow(admin_client: Client, name: str) -> None:
+    _deployed()
+    version = ModelVersionFactory.create()
+    shadow = start_shadow(version=version, duration=timedelta(days=1), approved_by="kim")
+    ShadowResult.objects.create(
+        deployment=shadow, hour=shadow.started_at, compared=4, agreement=3.0, difference=0.5
+    )
+    shown = version if name == "modelversion" else shadow
+
+    page = admin_client.get(reverse(f"admin:mlops_{name}_change", args=[shown.pk]))
+
+    (report,) = page.context["shadow_reports"]
+    assert (report.compared, report.agreement) == (4, 0.75)
+    assert "75.0 %" in page.content.decode()
+
+
+def test_page_of_a_champion_shows_no_agreement(admin_client: Client) -> None:
+    _deployed()
+    deployment = Deployment.objects.get()
+
+    page = admin_client.get(reverse("admin:mlops_deployment_change", args=[deployment.pk]))
+
+    assert page.context["shadow_reports"] == []

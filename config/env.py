@@ -108,6 +108,22 @@ class Environment(BaseSettings):
         default="", description="endpoint of an S3 service other than Amazon's"
     )
     aws_s3_region_name: str = Field(default="ca-central-1", description="region of the bucket")
+    biometric_key_source: Literal["environment", "file", "kms"] = Field(
+        default="environment",
+        description="where the master keys of face templates come from; kms: BIOMETRIC_KEYS"
+        " encrypted by a key management service",
+    )
+    biometric_keys: str = Field(
+        default="",
+        description="master keys of face templates, newest first, and the key `rotation`:"
+        " id:base64-of-32-bytes[,id:...]; manage.py create_biometric_key prints an entry",
+    )
+    biometric_key_file: Path | None = Field(
+        default=None, description="file with the text of BIOMETRIC_KEYS, for the source file"
+    )
+    aws_kms_endpoint_url: str = Field(
+        default="", description="endpoint of a key management service other than Amazon's"
+    )
     alert_emails: Annotated[list[str], NoDecode] = Field(
         default=[], description="recipients of alerts, comma separated"
     )

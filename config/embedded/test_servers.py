@@ -16,6 +16,7 @@ SERVERS_BY_PATH: dict[str, frozenset[str]] = {
     "tests/functional": _NONE,
     "tests/functional/test_models_killed.py": _DATABASE_AND_CACHE,
     "tests/functional/test_worker_killed.py": _DATABASE_AND_CACHE,
+    "tests/integration/biometrics": _DATABASE_AND_CACHE,
     "tests/integration/catalog": _DATABASE_AND_CACHE,
     "tests/integration/catalog/test_console.py": _ALL,
     "tests/integration/catalog/test_console_search.py": _ALL,

@@ -18,4 +18,5 @@ SUBJECTS = (
     "console.py",
     "roles.py",
     "competitors.py",
+    "biometrics.py",
 )

@@ -22,3 +22,9 @@ STORAGES["default"] = {  # type: ignore[name-defined]  # noqa: F821
     "BACKEND": "django.core.files.storage.FileSystemStorage",
     "OPTIONS": {"location": str(ENV.state_dir / f"objects-{_worker}")},
 }
+# Throwaway keys of face templates.
+BIOMETRIC_KEY_SOURCE = "environment"
+BIOMETRIC_KEYS = (
+    "rotation:cnJycnJycnJycnJycnJycnJycnJycnJycnJycnJycnI=,"
+    "k1:MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTE="
+)

@@ -15,6 +15,9 @@ os.environ.update(
         **dict.fromkeys(EXTERNAL_SETTINGS, ""),
         "SECRET_KEY": "throwaway-key-of-the-unit-tests-that-signs-nothing",
         "KEY_RING": "unit:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "BIOMETRIC_KEY_SOURCE": "environment",
+        "BIOMETRIC_KEYS": "rotation:cnJycnJycnJycnJycnJycnJycnJycnJycnJycnJycnI=,"
+        "k1:MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTE=",
         "MODELS_DIR": os.environ.get("MODELS_DIR") or str(ROOT / "var" / "models"),
         "STATE_DIR": str(Path(tempfile.gettempdir()) / "cultivar-unit"),
     }

@@ -50,6 +50,12 @@ _WITHDRAWAL_EFFECTS = {
         "Derived preferences are deleted; this customer no longer gets personalized products."
     ),
     ConsentText.Purpose.MARKETING: "No news is sent any more.",
+    ConsentText.Purpose.FACE_VERIFICATION: (
+        "The face template for verification is deleted. This cannot be undone."
+    ),
+    ConsentText.Purpose.FACE_IDENTIFICATION: (
+        "The face template for identification is deleted. This cannot be undone."
+    ),
 }
 
 

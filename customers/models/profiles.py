@@ -146,6 +146,8 @@ class ConsentText(models.Model):
         PROFILING = "profiling", "suggest products by my history"
         CHAT = "chat", "keep my conversations"
         MARKETING = "marketing", "send me news"
+        FACE_VERIFICATION = "face_verification", "recognize my face when I say who I am"
+        FACE_IDENTIFICATION = "face_identification", "recognize me by my face"
 
     id = models.UUIDField(
         primary_key=True,
@@ -155,7 +157,9 @@ class ConsentText(models.Model):
         db_comment="primary key",
     )
     purpose = models.CharField(
-        max_length=10, choices=Purpose, db_comment="history, profiling, chat or marketing"
+        max_length=30,
+        choices=Purpose,
+        db_comment="history, profiling, chat, marketing, face_verification or face_identification",
     )
     version = models.CharField(max_length=20, db_comment="version of the text")
     text_en = models.TextField("English text", db_comment="English text")
@@ -192,7 +196,7 @@ class Consent(models.Model):
     )
     text = models.ForeignKey(ConsentText, on_delete=models.PROTECT, db_comment="text agreed to")
     purpose = models.CharField(
-        max_length=10, choices=ConsentText.Purpose, db_comment="purpose, as in the text"
+        max_length=30, choices=ConsentText.Purpose, db_comment="purpose, as in the text"
     )
     language = models.CharField(max_length=2, db_comment="language of the text that was shown")
     given_at = models.DateTimeField(db_default=Now(), db_comment="when it was given")

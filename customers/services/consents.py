@@ -1,12 +1,17 @@
 """Give and withdraw consents, by purpose."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from config.declarations import DeclarationRegistry
 from config.errors import BadInput
 from config.languages import parse_language
 from customers.models import (
@@ -23,6 +28,26 @@ from customers.services.preferences import derive_preferences
 from mlops.privacy.legal_holds import active_legal_hold, subjects_on_hold
 
 _MAX_CHANNEL_LENGTH = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DependentData:
+    """
+    Data of another application that may exist only while a consent is active.
+
+    remove: deletes the data of a customer (id) that depends on withdrawn consents, within the
+    transaction of the withdrawal; `by`: who withdrew it. Also called when a consent to another
+    version of the text takes the place of the consent. Safe to repeat.
+    due_customers: returns the customers who have such data.
+    """
+
+    purpose: str
+    remove: Callable[[UUID, str], object]
+    due_customers: Callable[[], Iterable[UUID]]
+
+
+DEPENDENT_DATA = DeclarationRegistry[str, DependentData]("consents", name_of=attrgetter("purpose"))
+register_dependent_data = DEPENDENT_DATA.register
 
 
 @transaction.atomic
@@ -56,6 +81,7 @@ def give_consent(  # noqa: PLR0913  # keyword-only
         _check_given_at(profile, purpose, given_at)
     if active:
         Consent.objects.filter(pk=active.pk).update(withdrawn_at=given_at or Now())
+        _remove_registered_data(profile, purpose, by)
     consent = Consent.objects.create(
         customer=profile,
         text=text,
@@ -77,8 +103,9 @@ def withdraw_consent(*, customer: CustomerProfile, purpose: str, by: str) -> int
     Withdraw a consent together with the data that depends on it; return the number withdrawn.
 
     history: purchases and interactions are unlinked from the customer. profiling: derived
-    preferences are deleted. chat: the chat sessions are deleted. Under a legal hold the data stays
-    until the hold is lifted; no new data is linked meanwhile. Raises BadInput.
+    preferences are deleted. chat: the chat sessions are deleted. Others: what applications have
+    registered. Under a legal hold the data stays until the hold is lifted; no new data is linked
+    meanwhile. Raises BadInput.
     """
     _require_purpose(purpose)
     profile = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
@@ -87,6 +114,7 @@ def withdraw_consent(*, customer: CustomerProfile, purpose: str, by: str) -> int
     ).update(withdrawn_at=Now())
     if active_legal_hold(profile.pk) is None:
         _remove_dependent_data(profile, purpose)
+    _remove_registered_data(profile, purpose, by)
     derive_preferences(profile)
     log_access(customer=profile, actor=by, action=f"consent.withdraw.{purpose}")
     return withdrawn_count
@@ -116,6 +144,23 @@ def complete_withdrawals() -> int:
         )
         for customer in customers:
             _remove_dependent_data(customer, purpose)
+            removal_count += 1
+    return removal_count + _complete_registered_withdrawals()
+
+
+def _remove_registered_data(customer: CustomerProfile, purpose: str, by: str) -> None:
+    dependent = DEPENDENT_DATA.by_name().get(purpose)
+    if dependent is not None and active_legal_hold(customer.pk) is None:
+        dependent.remove(customer.pk, by)
+
+
+def _complete_registered_withdrawals() -> int:
+    removal_count = 0
+    for dependent in DEPENDENT_DATA.all():
+        due = set(dependent.due_customers()) - set(subjects_on_hold())
+        customers = CustomerProfile.objects.filter(pk__in=due).order_by("pk").select_for_update()
+        for customer in customers:
+            dependent.remove(customer.pk, "task:complete_withdrawals")
             removal_count += 1
     return removal_count
 

@@ -1,0 +1,10 @@
+"""Django application of biometrics."""
+
+from django.apps import AppConfig
+
+
+class BiometricsConfig(AppConfig):
+    """Biometrics: encrypted face templates, off by default."""
+
+    name = "biometrics"
+    verbose_name = "Biometrics"

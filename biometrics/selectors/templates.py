@@ -1,0 +1,60 @@
+"""Templates that may be used at this moment."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from biometrics.models import CustomerBiometric, FacePurpose
+from biometrics.selectors.provinces import is_enabled
+from customers.models import CustomerProfile
+
+CHANGE_NOTICE = "biometrics"
+"""Member of the changed rows (`config.cache.invalidation`) when any template may have changed."""
+
+
+def usable(*, now: datetime | None = None) -> QuerySet[CustomerBiometric]:
+    """
+    Return templates that have not expired and whose own consent is active, with their salts.
+
+    Salts that are deleted leave their templates out.
+    """
+    return CustomerBiometric.objects.filter(
+        expires_at__gt=now or timezone.now(),
+        consent__withdrawn_at=None,
+        consent__customer=F("customer"),
+        consent__purpose=F("purpose"),
+    ).select_related("salt")
+
+
+def matchable(
+    *, province: str, store_group: str, now: datetime | None = None
+) -> QuerySet[CustomerBiometric]:
+    """
+    Return the templates of customers who may be identified (1:N) in a group of stores.
+
+    Empty where identification is not enabled. Whoever copies them must drop each at its
+    `expires_at`, and all after a notice of `CHANGE_NOTICE`.
+    """
+    if not is_enabled(province=province, purpose=FacePurpose.IDENTIFICATION, now=now):
+        return CustomerBiometric.objects.none()
+    return usable(now=now).filter(
+        province=province, store_group=store_group, purpose=FacePurpose.IDENTIFICATION
+    )
+
+
+def verification_template(
+    *, customer: CustomerProfile, now: datetime | None = None
+) -> CustomerBiometric | None:
+    """Return the template for the verification (1:1) of a customer, None without one."""
+    row = usable(now=now).filter(customer=customer, purpose=FacePurpose.VERIFICATION).first()
+    if row and is_enabled(province=row.province, purpose=row.purpose, now=now):
+        return row
+    return None
+
+
+def customers_with_withdrawn_consents() -> list[UUID]:
+    """Return the customers with a template whose consent is withdrawn (during a legal hold)."""
+    withdrawn = CustomerBiometric.objects.filter(consent__withdrawn_at__isnull=False)
+    return list(withdrawn.order_by().values_list("customer_id", flat=True).distinct())

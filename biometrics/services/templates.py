@@ -1,0 +1,343 @@
+"""Enroll, decrypt and erase face templates."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from biometrics.errors import (
+    BiometricsDisabled,
+    BiometricsError,
+    ConsentMissing,
+    EmbeddingRefused,
+    TemplateExpired,
+    TemplateRefused,
+    TemplateShredded,
+    TemplateTampered,
+)
+from biometrics.keys import TemplateKeys, template_keys
+from biometrics.models import CustomerBiometric, FacePurpose, TemplateSalt
+from biometrics.rotation import DIMENSION, Float32Array, rotate_with, rotation_id
+from biometrics.selectors.provinces import require_enabled, store_group_of, text_of
+from biometrics.services.audit import Action, AuditEvent, record, record_all, record_refusal
+from biometrics.tokens import (
+    SALT_BYTES,
+    TEMPLATE_VERSION,
+    TemplateContext,
+    decrypt_template,
+    encrypt_template,
+)
+from catalog.models import Store
+from config.errors import BadInput
+from customers.models import Consent, CustomerProfile
+
+log = structlog.get_logger(__name__)
+_MAX_NORM_ERROR = 1e-3
+_MAX_MODEL_LENGTH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedTemplates:
+    """
+    Decrypted templates.
+
+    rows: those that were decrypted, in the order given. vectors: rotated, float32 (n, 128), in the
+    same order. refused: number of rows that were not decrypted; each is in the audit log.
+    """
+
+    rows: list[CustomerBiometric]
+    vectors: Float32Array
+    refused: int
+
+
+def rotate(embedding: Float32Array) -> Float32Array:
+    """
+    Return an embedding in the space of the stored templates, float32 (128,) or (n, 128).
+
+    Raises TemplateKeysUnavailable.
+    """
+    return rotate_with(template_keys().rotation, embedding)
+
+
+def enroll(  # noqa: PLR0913  # keyword-only
+    *,
+    customer: CustomerProfile,
+    embedding: Float32Array,
+    model: str,
+    quality: float,
+    consent: Consent,
+    by: str,
+    store: Store | None = None,
+    now: datetime | None = None,
+) -> CustomerBiometric:
+    """
+    Encrypt and store a template, in place of the customer's earlier one for the purpose.
+
+    embedding: float32 (128,), unit length, not rotated. model: name of the model that computed it.
+    quality: 0 to 1. consent: of the customer to the current purpose text of the province; each
+    purpose has a separate template. store: where the customer is enrolled, default their home
+    store; it determines province and group. by: `user:NAME` or `key:PREFIX`.
+
+    Raises EmbeddingRefused, BiometricsDisabled, ConsentMissing, TemplateKeysUnavailable, BadInput.
+    Refusals are audited. Must not be called within a transaction.
+    """
+    moment = now or timezone.now()
+    enrolled_in = store or customer.store
+    province = enrolled_in.province if enrolled_in else customer.province
+    try:
+        vector = _checked_embedding(embedding)
+        _check_names(model, quality)
+        if enrolled_in is None:
+            raise BiometricsDisabled(province, ["the customer has no store to be recognized in"])
+        store_group = store_group_of(enrolled_in)
+        with transaction.atomic():
+            profile = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
+            valid_consent = _valid_consent(profile, consent)
+            settings = require_enabled(province=province, purpose=valid_consent.purpose, now=moment)
+            if text_of(settings, valid_consent.purpose) != valid_consent.text:
+                raise ConsentMissing("the consent is to another version of the purpose text")
+            _erase(
+                CustomerBiometric.objects.filter(customer=profile, purpose=valid_consent.purpose),
+                by=by,
+                reason="replaced",
+            )
+            row = CustomerBiometric(
+                id=uuid4(),
+                customer=profile,
+                confidence_score=Decimal(str(round(quality, 4))),
+                created_at=moment,
+                expires_at=moment + timedelta(days=settings.retention_days or 0),
+                consent=valid_consent,
+                purpose=valid_consent.purpose,
+                model=model,
+                province=province,
+                store_group=store_group,
+            )
+            store_encrypted(row, rotate(vector), keys=template_keys(), is_new=True)
+            record(
+                action=Action.ENROLL, actor=by, template_digest=digest(row), **_audited_values(row)
+            )
+    except (BiometricsError, BadInput) as error:
+        record_refusal(reason=error.code, actor=by, province=province, purpose=str(consent.purpose))
+        raise
+    return row
+
+
+def open_template(row: CustomerBiometric, *, by: str, now: datetime | None = None) -> Float32Array:
+    """
+    Return the rotated template of a row, float32 (128,).
+
+    Raises TemplateExpired, TemplateShredded, TemplateTampered, RotationChanged, TemplateKeyUnknown,
+    TemplateKeysUnavailable. Reads and refusals are audited. Must not be called within a
+    transaction.
+    """
+    try:
+        vector = decrypt_row(row, keys=template_keys(), now=now)
+    except TemplateRefused as error:
+        _report_refusal(row, error)
+        record_refusal(reason=error.code, actor=by, **_audited_values(row))
+        raise
+    record(action=Action.READ, actor=by, **_audited_values(row))
+    return vector
+
+
+def open_templates(
+    rows: Iterable[CustomerBiometric], *, by: str, now: datetime | None = None
+) -> OpenedTemplates:
+    """
+    Decrypt many templates; those that are refused are left out.
+
+    rows: with their salts (`select_related("salt")`). One audit entry for all that were decrypted,
+    and one for each that was refused. Raises TemplateKeysUnavailable.
+    """
+    keys = template_keys()
+    moment = now or timezone.now()
+    opened: list[CustomerBiometric] = []
+    vectors: list[Float32Array] = []
+    events: list[AuditEvent] = []
+    rotation = rotation_id(keys.rotation)
+    for row in rows:
+        try:
+            vectors.append(decrypt_row(row, keys=keys, now=moment, rotation=rotation))
+        except TemplateRefused as error:
+            _report_refusal(row, error)
+            events.append(
+                AuditEvent(
+                    action=Action.REFUSE, reason=error.code, actor=by, **_audited_values(row)
+                )
+            )
+        else:
+            opened.append(row)
+    refused = len(events)
+    if opened:
+        events.append(_load_event(opened, by))
+    record_all(events)
+    matrix = np.stack(vectors) if vectors else np.empty((0, DIMENSION), np.float32)
+    return OpenedTemplates(opened, matrix.astype(np.float32, copy=False), refused)
+
+
+def decrypt_row(
+    row: CustomerBiometric,
+    *,
+    keys: TemplateKeys,
+    now: datetime | None = None,
+    rotation: bytes | None = None,
+) -> Float32Array:
+    """
+    Return the rotated template of a row, without an audit entry.
+
+    rotation: id of the deployment key, to compute it once for many rows. Raises TemplateRefused.
+    """
+    if row.expires_at is None or row.expires_at <= (now or timezone.now()):
+        raise TemplateExpired
+    try:
+        salt = bytes(row.salt.value)
+    except TemplateSalt.DoesNotExist:
+        raise TemplateShredded from None
+    context = _context(row, rotation or rotation_id(keys.rotation))
+    return decrypt_template(
+        row.encrypted_template, context=context, master=keys.master(row.key_id), salt=salt
+    )
+
+
+def store_encrypted(
+    row: CustomerBiometric, template: Float32Array, *, keys: TemplateKeys, is_new: bool
+) -> None:
+    """Encrypt a rotated template with the newest key and a new salt, and save row and salt."""
+    salt = os.urandom(SALT_BYTES)
+    row.template_version = TEMPLATE_VERSION
+    row.key_id = keys.newest
+    row.encrypted_template = encrypt_template(
+        template,
+        context=_context(row, rotation_id(keys.rotation)),
+        master=keys.master(keys.newest),
+        salt=salt,
+    )
+    if is_new:
+        row.save(force_insert=True)
+    else:
+        row.save(update_fields=["template_version", "key_id", "encrypted_template"])
+    row.salt, _ = TemplateSalt.objects.update_or_create(template=row, defaults={"value": salt})
+
+
+@transaction.atomic
+def erase_templates(
+    *, customer_id: UUID, by: str, reason: str, purposes: Sequence[str] = FacePurpose.values
+) -> int:
+    """
+    Delete a customer's templates with their salts; return how many. Safe to repeat.
+
+    reason: code for the audit log, for example `withdrawal`. Within the transaction of the caller;
+    at its commit every process drops them from memory.
+    """
+    rows = CustomerBiometric.objects.filter(customer_id=customer_id, purpose__in=purposes)
+    return _erase(rows, by=by, reason=reason)
+
+
+@transaction.atomic
+def erase_withdrawn(*, customer_id: UUID, by: str) -> int:
+    """Delete the templates of a customer whose consents are withdrawn; return how many."""
+    rows = CustomerBiometric.objects.filter(
+        customer_id=customer_id, consent__withdrawn_at__isnull=False
+    )
+    return _erase(rows, by=by, reason="withdrawal")
+
+
+def digest(row: CustomerBiometric) -> str:
+    """Return the sha256 of the stored token, which the audit log keeps."""
+    return sha256(row.encrypted_template).hexdigest()
+
+
+def _erase(rows: QuerySet[CustomerBiometric], *, by: str, reason: str) -> int:
+    found = list(rows.select_for_update(of=("self",)).order_by("pk"))
+    record_all(
+        AuditEvent(action=Action.ERASE, reason=reason, actor=by, **_audited_values(row))
+        for row in found
+    )
+    CustomerBiometric.objects.filter(pk__in=[row.pk for row in found]).delete()
+    return len(found)
+
+
+def _checked_embedding(embedding: Any) -> Float32Array:
+    vector = np.asarray(embedding)
+    if vector.shape != (DIMENSION,) or vector.dtype != np.float32:
+        raise EmbeddingRefused(f"The embedding must be float32 with {DIMENSION} dimensions.")
+    norm = float(np.linalg.norm(vector.astype(np.float64)))
+    if not abs(norm - 1.0) <= _MAX_NORM_ERROR:  # also refuses NaN and infinity
+        raise EmbeddingRefused("The embedding must be finite and have unit length.")
+    return vector
+
+
+def _check_names(model: str, quality: float) -> None:
+    if not model or len(model) > _MAX_MODEL_LENGTH:
+        raise BadInput("model", f"must have 1 to {_MAX_MODEL_LENGTH} characters")
+    if not 0 <= quality <= 1:
+        raise BadInput("quality", "must be between 0 and 1")
+
+
+def _valid_consent(customer: CustomerProfile, consent: Consent) -> Consent:
+    """Return the consent as it is now; the customer's row is locked. Raises ConsentMissing."""
+    current = Consent.objects.select_related("text").filter(pk=consent.pk).first()
+    if current is None or current.customer_id != customer.pk:
+        raise ConsentMissing("the consent is not one of this customer")
+    if current.withdrawn_at is not None:
+        raise ConsentMissing("the consent is withdrawn")
+    if current.purpose not in FacePurpose.values:
+        raise ConsentMissing("the consent is for another purpose")
+    if not current.language or not current.channel:
+        raise ConsentMissing("language and channel of the consent are not recorded")
+    return current
+
+
+def _context(row: CustomerBiometric, rotation: bytes) -> TemplateContext:
+    assert row.customer_id is not None and row.expires_at is not None  # noqa: S101, PT018
+    return TemplateContext(
+        id=row.pk,
+        customer_id=row.customer_id,
+        consent_id=row.consent_id,
+        model=row.model,
+        expires_at=row.expires_at,
+        rotation_id=rotation,
+        version=row.template_version,
+    )
+
+
+def _audited_values(row: CustomerBiometric) -> dict[str, Any]:
+    return {
+        "template_id": row.pk,
+        "province": row.province,
+        "store_group": row.store_group,
+        "purpose": row.purpose,
+    }
+
+
+def _load_event(rows: Sequence[CustomerBiometric], by: str) -> AuditEvent:
+    """Return the entry of many reads, with province, group and purpose where all have the same."""
+
+    def common(value_of: Callable[[CustomerBiometric], str]) -> str:
+        values = {value_of(row) for row in rows}
+        return values.pop() if len(values) == 1 else ""
+
+    return AuditEvent(
+        action=Action.LOAD,
+        actor=by,
+        province=common(lambda row: row.province),
+        store_group=common(lambda row: row.store_group),
+        purpose=common(lambda row: row.purpose),
+        count=len(rows),
+    )
+
+
+def _report_refusal(row: CustomerBiometric, error: TemplateRefused) -> None:
+    part = error.part if isinstance(error, TemplateTampered) else ""
+    log.warning("template.refused", template_id=str(row.pk), code=error.code, part=part)

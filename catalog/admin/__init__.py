@@ -9,6 +9,7 @@ from catalog.admin import (
     quarantine,
     sources,
     stores,
+    work,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "quarantine",
     "sources",
     "stores",
+    "work",
 ]

@@ -1,63 +1,57 @@
-"""Home page of the console: counts, and freshness by source."""
+"""Home page of the console: work that waits, charts, sources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
 
-from catalog.selectors.home import catalog_counts, source_summaries
+from catalog.selectors.home import SourceSummary, has_products, source_summaries
+from config.admin.home_charts import home_charts
+from config.admin.work_list import work_list
 
 
-def dashboard(_request: Any, context: dict[str, Any]) -> dict[str, Any]:
-    """Add the counts and the table of sources to the context of `templates/admin/index.html`."""
-    counts = catalog_counts()
-    open_alerts_url = reverse("admin:mlops_alert_changelist") + "?state=open"
-    context["counts"] = [
-        ("Products", counts.products, reverse("admin:catalog_product_changelist")),
-        (
-            "Supplier listings",
-            counts.listings,
-            reverse("admin:catalog_supplierlisting_changelist"),
-        ),
-        (
-            "Possible duplicates",
-            counts.possible_duplicates,
-            reverse("admin:catalog_matchdecision_changelist"),
-        ),
-        (
-            "In quarantine",
-            counts.quarantined,
-            reverse("admin:mlops_quarantinedrecord_changelist"),
-        ),
-        ("Open alerts", counts.open_alerts, open_alerts_url),
-    ]
-    context["has_products"] = counts.products > 0
-    context["sources"] = {
-        "headers": ["Source", "State", "Listings", "Newest data", "Last successful run"],
-        "rows": list(_source_rows()),
-    }
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add work, charts and sources to the context of `templates/admin/index.html`."""
+    context["work"] = work_list(request.user)
+    context["charts"] = home_charts(request.user)
+    if request.user.has_perm("catalog.view_catalogsource"):
+        summaries = sorted(source_summaries(), key=_order)
+        context["sources"] = list(_source_rows([s for s in summaries if s.source.is_enabled]))
+        context["disabled_sources"] = list(
+            _source_rows([s for s in summaries if not s.source.is_enabled])
+        )
+        context["has_products"] = has_products()
     return context
 
 
-def _source_rows() -> Iterator[list[Any]]:
-    for summary in source_summaries():
+def _order(summary: SourceSummary) -> tuple[bool, float, str]:
+    """Sort failed sources first, then those whose data are oldest."""
+    newest = summary.source.newest_event_at
+    return (
+        summary.newest_run_status != "failed",
+        newest.timestamp() if newest else 0.0,
+        summary.source.code,
+    )
+
+
+def _source_rows(summaries: Sequence[SourceSummary]) -> Iterator[dict[str, Any]]:
+    for summary in summaries:
         source = summary.source
-        link = format_html(
-            '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
-            reverse("admin:catalog_catalogsource_change", args=[source.code]),
-            source.label,
-        )
-        yield [
-            link,
-            "enabled" if source.is_enabled else "disabled",
-            summary.listing_count,
-            _format_age(source.newest_event_at),
-            _format_age(summary.last_finished_at),
-        ]
+        yield {
+            "label": source.label,
+            "url": reverse("admin:catalog_catalogsource_change", args=[source.code]),
+            "status": summary.newest_run_status,
+            "listings": summary.listing_count,
+            "newest": _format_age(source.newest_event_at),
+            "last_run": _format_age(summary.last_finished_at),
+        }
 
 
 def _format_age(moment: datetime | None) -> str:
-    return f"{timesince(moment)} ago" if moment else "never"
+    if moment is None:
+        return _("never")
+    return _("%(age)s ago") % {"age": timesince(moment, depth=1)}

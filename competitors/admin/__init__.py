@@ -3,6 +3,8 @@
 from competitors.admin import (  # noqa: F401  # registers pages and the panel
     competitors,
     guards,
+    home_charts,
     offers,
     product_panel,
+    work,
 )

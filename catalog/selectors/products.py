@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 
-from catalog.models import Product, ProductLock
-from catalog.selectors.conditions import has_number
+from catalog.models import Product, ProductLock, StoreStock
+from catalog.selectors.conditions import has_locked_field, has_number, has_open_finding
 from mlops.sql_arrays import array
 
 # Product ids by client reference: our id, SKU or GTIN. A merged product has the id of the
@@ -46,6 +46,16 @@ def all_products() -> QuerySet[Product]:
 def current_products() -> QuerySet[Product]:
     """Return the products that are not merged into another, without their search documents."""
     return Product.objects.current().defer("search_document")
+
+
+def with_list_columns(products: QuerySet[Product]) -> QuerySet[Product]:
+    """Add the units in all stores, and whether a field is locked or a quality rule violated."""
+    stock = StoreStock.objects.filter(product=OuterRef("pk")).order_by().values("product")
+    return products.annotate(
+        stock_units=Subquery(stock.annotate(units=Sum("quantity")).values("units")),
+        is_locked=has_locked_field(),
+        has_finding=has_open_finding(),
+    )
 
 
 def get_product(pk: UUID) -> Product:

@@ -12,6 +12,7 @@ from catalog.models import Product, ProductLock, ReviewItem
 from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.services.listings import save_listings
 from mlops.models import Operation
+from tests.factories.catalog import StoreFactory, StoreStockFactory
 from tests.integration.catalog.test_corrections import import_listings, make_listing
 from tests.integration.console import message_levels
 
@@ -42,10 +43,11 @@ def _form_value(value: Any) -> Any:
 
 
 def _post(client: Client, product: Product, **changes: str) -> Any:
-    """Submit the product page with its current values and changes."""
-    current = {name: _form_value(getattr(product, name)) for name in CORRECTABLE_FIELDS}
+    """Submit the product page, as it was opened with the values of `product`, with changes."""
+    opened = {name: _form_value(getattr(product, name)) for name in CORRECTABLE_FIELDS}
+    initial = {f"initial-{name}": value for name, value in opened.items()}
     page = reverse("admin:catalog_product_change", args=[product.pk])
-    return client.post(page, {**current, **changes})
+    return client.post(page, {**opened, **initial, **changes})
 
 
 def _other_source(product: Product) -> str:
@@ -114,20 +116,90 @@ def test_product_is_created_by_hand(admin_client: Client) -> None:
     assert "name" in nameless.context["adminform"].form.errors
 
 
-def test_price_edited_in_the_list_is_locked(admin_client: Client, product: Product) -> None:
-    form = {
-        "form-TOTAL_FORMS": "1",
-        "form-INITIAL_FORMS": "1",
-        "form-0-id": str(product.pk),
-        "form-0-price": "11.00",
-        "_save": "Save",
-    }
+def test_list_shows_stock_of_all_stores_and_marks_locked_products(
+    admin_client: Client, product: Product
+) -> None:
+    for number, quantity in enumerate((3, 4)):
+        store = StoreFactory.create(code=f"store-{number}")
+        StoreStockFactory.create(store=store, product=product, quantity=quantity)
+    before = admin_client.get(reverse(LIST)).content.decode()
+    _post(admin_client, product, brand="Ours")
 
-    response = admin_client.post(reverse(LIST), form)
+    page = admin_client.get(reverse(LIST)).content.decode()
+
+    (row,) = admin_client.get(reverse(LIST)).context["cl"].result_list
+    assert row.stock_units == 7
+    assert "has a locked field</span>" in page
+    assert "has a locked field</span>" not in before
+
+
+def test_later_save_does_not_replace_what_another_user_saved(
+    admin_client: Client, product: Product
+) -> None:
+    _post(admin_client, product, price="26.75", brand="Theirs")
+
+    response = _post(admin_client, product, price="27.25")
+
+    assert response.context["adminform"].form.errors == {
+        "price": ["was changed to “26.75” while you edited; save again to replace that"]
+    }
+    assert Product.objects.get().price == Decimal("26.75")
+
+
+def test_saving_again_replaces_the_value_of_the_other_user(
+    admin_client: Client, product: Product
+) -> None:
+    _post(admin_client, product, price="26.75")
+    refused = _post(admin_client, product, price="27.25")
+    shown = refused.context["adminform"].form
+
+    response = _post(
+        admin_client, product, price="27.25", **{"initial-price": shown.data["initial-price"]}
+    )
 
     assert response.status_code == 302
-    assert Product.objects.get().price == Decimal(11)
-    assert ProductLock.objects.get().field == "price"
+    assert Product.objects.get().price == Decimal("27.25")
+
+
+def test_save_leaves_fields_alone_that_another_user_changed_meanwhile(
+    admin_client: Client, product: Product
+) -> None:
+    _post(admin_client, product, brand="Theirs")
+
+    response = _post(admin_client, product, price="27.25")
+
+    assert response.status_code == 302
+    changed = Product.objects.get()
+    assert (changed.brand, changed.price) == ("Theirs", Decimal("27.25"))
+
+
+def test_page_carries_the_opened_value_of_every_field(
+    admin_client: Client, product: Product
+) -> None:
+    page = _get_page(admin_client, product)
+
+    assert all(f'name="initial-{name}"' in page for name in CORRECTABLE_FIELDS)
+
+
+def test_all_errors_are_listed_first_with_links_to_their_fields(
+    admin_client: Client, product: Product
+) -> None:
+    response = _post(admin_client, product, name="", thc_percentage_high="130")
+
+    page = response.content.decode()
+    errors = page.index('id="form-errors"')
+    assert errors < page.index('href="#id_name"', errors) < page.index('name="name"')
+    assert errors < page.index('href="#id_thc_percentage_high"', errors) < page.index('name="name"')
+
+
+def test_category_and_strain_type_are_chosen_from_their_words(
+    admin_client: Client, product: Product
+) -> None:
+    page = _get_page(admin_client, product)
+
+    assert '<option value="dried_flower"' in page
+    assert '<option value="indica_dominant"' in page
+    assert '<option value="mg_per_ml"' in page
 
 
 @pytest.fixture
@@ -188,7 +260,7 @@ def test_confirmed_bulk_edit_is_undone_on_the_page_of_its_operation(
 def test_refused_undo_lists_conflicting_edits(admin_client: Client, product: Product) -> None:
     _post(admin_client, product, brand="Ours")
     operation = Operation.objects.get(kind=Operation.Kind.EDIT)
-    _post(admin_client, product, brand="Theirs")
+    _post(admin_client, Product.objects.get(), brand="Theirs")
 
     response = admin_client.post(reverse("admin:mlops_operation_undo", args=[operation.pk]))
 

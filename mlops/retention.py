@@ -52,4 +52,25 @@ register(
         mentions_sql=_CONCATENATED.format("t.payload::text, t.fixed_payload::text, t.external_id"),
         reason="the records are replayed or dismissed",
     ),
+    RetentionRule(
+        name="drift measurements",
+        model="mlops.DriftMeasurement",
+        age_column="measured_at",
+        retention_period=_YEAR + timedelta(days=31),
+        reason="a season is compared with the one a year before",
+    ),
+    RetentionRule(
+        name="requested training",
+        model="mlops.RetrainRequest",
+        age_column="requested_at",
+        retention_period=_YEAR,
+        reason="the runs that answered them have their own record",
+    ),
+    RetentionRule(
+        name="outcomes of models",
+        model="mlops.OutcomeCount",
+        age_column="day",
+        retention_period=2 * _YEAR,
+        reason="counts without persons; a season is compared with the one a year before",
+    ),
 )

@@ -1,10 +1,12 @@
 """Celery tasks: each calls one service and returns its counts."""
 
 from config.clients.kafka import Producer, is_configured
+from mlops.models import TrainingRun
 from mlops.pipelines.tasks import pipeline_task
 from mlops.privacy import erasure, partitions, retention
 from mlops.quality import alerts, freshness, integrity_check, rules
-from mlops.registry import TRAINERS, find_trainer
+from mlops.registry import TRAINERS, find_trainer, update_outcomes
+from mlops.registry import monitor_models as measure_models
 from mlops.registry import retrain as train_model
 from mlops.streams.publisher import publish_due_events
 
@@ -61,9 +63,16 @@ def publish_events() -> dict[str, int]:
 
 
 @pipeline_task(soft_time_limit=6600)
-def retrain(*, name: str, seed: int = 0) -> dict[str, str]:
+def retrain(
+    *, name: str, seed: int = 0, trigger: str = TrainingRun.Trigger.MANUAL
+) -> dict[str, str]:
     """Train a model; wait up to half an hour for another training run."""
-    run = train_model(find_trainer(name), seed=seed, wait_seconds=1800)
+    run = train_model(
+        find_trainer(name),
+        seed=seed,
+        trigger=TrainingRun.Trigger(trigger),
+        wait_seconds=1800,
+    )
     return {"model": name, "verdict": run.version.verdict}
 
 
@@ -71,5 +80,20 @@ def retrain(*, name: str, seed: int = 0) -> dict[str, str]:
 def retrain_models() -> dict[str, int]:
     """Enqueue the training of every model."""
     for name in TRAINERS.by_name():
-        retrain.delay(name=name)
+        retrain.delay(name=name, trigger=TrainingRun.Trigger.SCHEDULE)
     return {"enqueued": len(TRAINERS.by_name())}
+
+
+@pipeline_task(soft_time_limit=3600)
+def monitor_models() -> dict[str, int]:
+    """Measure the drift of every model, and enqueue the training that it or new data ask for."""
+    counts, requests = measure_models()
+    for request in requests:
+        retrain.delay(name=request.model, trigger=request.trigger)
+    return {**counts, "enqueued": len(requests)}
+
+
+@pipeline_task(soft_time_limit=1800)
+def count_outcomes() -> dict[str, int]:
+    """Count the outcomes of what models served, and alert about those that are worse."""
+    return update_outcomes()

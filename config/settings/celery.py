@@ -20,6 +20,8 @@ CELERY_TASK_ROUTES = {
     "customers.tasks.*": {"queue": "default"},
     # One training at a time; in a separate queue it delays nothing else.
     "mlops.tasks.retrain": {"queue": "training"},
+    # Loads the libraries of training.
+    "mlops.tasks.monitor_models": {"queue": "training"},
     "mlops.tasks.*": {"queue": "default"},
     "vectors.tasks.*": {"queue": "embed"},
 }

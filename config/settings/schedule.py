@@ -71,6 +71,18 @@ PERIODIC_TASKS = {
         "day_of_week": "1",
         "timezone": "America/Toronto",
     },
+    "Models: measure drift": {
+        "task": "mlops.tasks.monitor_models",
+        "minute": "30",
+        "hour": "4",
+        "timezone": "America/Toronto",
+    },
+    "Models: count outcomes": {
+        "task": "mlops.tasks.count_outcomes",
+        "minute": "25",
+        "hour": "4",
+        "timezone": "America/Toronto",
+    },
     "Vectors: index changed rows": {
         "task": "vectors.tasks.index_due_vectors",
         "minute": "*",

@@ -5,6 +5,13 @@ from mlops.models.history import Operation, RowChange
 from mlops.models.integrity import IntegritySeal, RowDigest
 from mlops.models.lineage import LineageEntry
 from mlops.models.metrics import MetricThreshold, SystemMetric
+from mlops.models.monitoring import (
+    DriftMeasurement,
+    DriftReference,
+    OutcomeCount,
+    OutcomeProgress,
+    RetrainRequest,
+)
 from mlops.models.privacy import Erasure, LegalHold, RetentionSweep
 from mlops.models.quality import QualityFinding
 from mlops.models.quarantine import QuarantinedRecord
@@ -18,6 +25,8 @@ from mlops.models.streams import InboxEvent, OutboxEvent
 __all__ = [
     "Alert",
     "Deployment",
+    "DriftMeasurement",
+    "DriftReference",
     "Erasure",
     "GateResult",
     "InboxEvent",
@@ -28,11 +37,14 @@ __all__ = [
     "ModelVersion",
     "Operation",
     "OutboxEvent",
+    "OutcomeCount",
+    "OutcomeProgress",
     "QualityFinding",
     "QuarantinedRecord",
     "RawRecord",
     "RepeatedRecord",
     "RetentionSweep",
+    "RetrainRequest",
     "RowChange",
     "RowDigest",
     "Run",

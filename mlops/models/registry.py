@@ -23,6 +23,14 @@ class TrainingRun(models.Model):
         FAILED = "failed"
         INTERRUPTED = "interrupted"
 
+    class Trigger(models.TextChoices):
+        """Cause of a training run."""
+
+        MANUAL = "manual"
+        SCHEDULE = "schedule"
+        DRIFT = "drift"
+        NEW_DATA = "new_data", "New data"
+
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
     )
@@ -33,6 +41,13 @@ class TrainingRun(models.Model):
         default=Status.RUNNING,
         db_default=Status.RUNNING,
         db_comment="running, succeeded, refused (a sanity check failed), failed or interrupted",
+    )
+    trigger = models.CharField(
+        max_length=10,
+        choices=Trigger,
+        default=Trigger.MANUAL,
+        db_default=Trigger.MANUAL,
+        db_comment="what started it: manual, schedule, drift or new_data",
     )
     step = models.CharField(
         max_length=40, blank=True, db_default="", db_comment="current or last step"

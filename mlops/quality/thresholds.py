@@ -1,6 +1,6 @@
-"""Metric thresholds: an alert is open while the newest measurement exceeds one."""
+"""Thresholds of metrics: an alert is open while the newest measurement exceeds one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mlops.models import MetricThreshold
 from mlops.quality.alerts import close_alerts, open_alert
@@ -34,3 +34,20 @@ def _exceeds(value: float, threshold: MetricThreshold) -> bool:
     if threshold.side == MetricThreshold.Side.ABOVE:
         return value > threshold.value
     return value < threshold.value
+
+
+def find_threshold(
+    *, name: str, sources: Sequence[str], side: MetricThreshold.Side = MetricThreshold.Side.ABOVE
+) -> float | None:
+    """
+    Return the limit of a metric: of the first source that has one, else that for any; one query.
+
+    None: no row, or the row that applies is not active.
+    """
+    rows = MetricThreshold.objects.filter(name=name, side=side, source__in=("", *sources))
+    by_source = {row.source: row for row in rows}
+    for source in (*sources, ""):
+        if source in by_source:
+            row = by_source[source]
+            return row.value if row.is_active else None
+    return None

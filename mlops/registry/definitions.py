@@ -114,6 +114,70 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecentRows:
+    """
+    A query of the rows that a model serves now, without their labels.
+
+    sql: has the named parameters %(since)s and %(until)s and those of `params`. Limit it to some
+    10,000 rows; rows that depend on each other, such as those of one order, count as one in what
+    chance explains. columns: name and type of each column, in the order of the query.
+    """
+
+    sql: str
+    columns: Mapping[str, ColumnType]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorSample:
+    """
+    Vectors whose distribution is monitored, for example of the products that were viewed.
+
+    sample: gets start and end of a period and a maximum number; returns (count, dimension).
+    components: principal components that are compared, besides the distance from all of them.
+    """
+
+    name: str
+    sample: Callable[[datetime, datetime, int], Floats]
+    components: int = 8
+    max_vectors: int = 5_000
+    reference_period: timedelta = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftMonitor:
+    """
+    Daily comparison of the rows that a model serves with those that it was trained on.
+
+    recent: rows of the last `period`. inputs: returns the compared columns by name, numbers or
+    text, of the training part and of recent rows; None: the features of the trainer that both have.
+    predict: the model's prediction per row; compared with those on the test part. min_rows: with
+    fewer recent rows every comparison is inconclusive.
+    """
+
+    recent: RecentRows
+    inputs: Callable[[pyarrow.Table], Mapping[str, Any]] | None = None
+    predict: Callable[[Any, pyarrow.Table], Floats] | None = None
+    vectors: VectorSample | None = None
+    period: timedelta = timedelta(days=7)
+    min_rows: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewData:
+    """
+    Amount of new data since the last training from which on a model is trained again.
+
+    sql: returns the number of rows since the time %(since)s, counted as those of the training set.
+    min_share: of the rows of the last training set.
+    """
+
+    sql: str
+    min_share: float = 0.2
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trainer:
     """
     How a model is trained, evaluated, judged, stored and served.
@@ -122,6 +186,8 @@ class Trainer:
     `served` loads, on the test part. dump: returns the artifact of a fitted model in the format of
     `served`. features: names of the inputs, in order. code: modules whose source is the code
     version. deploys: whether a version that passes every gate serves at once or after approval.
+    drift: what is compared between training and serving. new_data: when more data ask for training
+    before the next scheduled one.
     """
 
     name: str
@@ -143,6 +209,8 @@ class Trainer:
     min_train_rows: int = 100
     min_test_rows: int = 50
     deploys: Policy = APPROVAL
+    drift: DriftMonitor | None = None
+    new_data: NewData | None = None
 
     def __post_init__(self) -> None:
         if self.name != self.served.name:

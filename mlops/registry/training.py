@@ -28,7 +28,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from config.errors import CultivarError
-from mlops.models import GateResult, ModelVersion, TrainingRun
+from mlops.models import DriftReference, GateResult, ModelVersion, TrainingRun
 from mlops.quality.alerts import close_alerts, open_alert
 from mlops.registry.artifacts import check_values, sign, store_artifact
 from mlops.registry.definitions import (
@@ -38,6 +38,7 @@ from mlops.registry.definitions import (
     Trainer,
 )
 from mlops.registry.deployments import deploy_by_policy, lock_model
+from mlops.registry.drift import build_references
 from mlops.registry.errors import (
     ArtifactRefused,
     LabelLeak,
@@ -47,6 +48,7 @@ from mlops.registry.errors import (
     TrainingRefused,
 )
 from mlops.registry.gates import CHAMPION, Candidate, GateRow, Outcome, overall_verdict
+from mlops.registry.retraining import answer_requests
 from mlops.registry.selectors import champion_version
 from mlops.registry.training_sets import checksum_rows, freeze, is_frozen, read_frozen
 
@@ -71,6 +73,7 @@ def retrain(  # noqa: PLR0913  # options of a run, each with a default
     as_of: datetime | None = None,
     dry_run: bool = False,
     wait_seconds: float = 0,
+    trigger: TrainingRun.Trigger = TrainingRun.Trigger.MANUAL,
     report: Report = lambda _step, _progress: None,
 ) -> TrainingRun:
     """
@@ -80,6 +83,7 @@ def retrain(  # noqa: PLR0913  # options of a run, each with a default
     otherwise the champion stays. The same training set, seed, parameters and code as an existing
     version give that version's run, without another version. as_of: default now. dry_run: do
     everything but storing: the run returned is not saved, its gate rows are in `metrics["gates"]`.
+    trigger: what asks for it; open requests of the model are answered whatever it is.
 
     Raises TrainerBusy; and, after the failure was recorded and an alert opened, TrainingRefused
     and whatever the trainer raises. Safe to repeat and to kill.
@@ -91,10 +95,12 @@ def retrain(  # noqa: PLR0913  # options of a run, each with a default
                 seed=seed,
                 as_of=as_of or timezone.now(),
                 started_at=timezone.now(),
+                trigger=trigger,
                 parameters=dict(trainer.parameters),
             )
             return _Attempt(trainer, run, report, is_dry_run=True).execute()
-        run = _resume_or_create_run(trainer, seed=seed, as_of=as_of)
+        run = _resume_or_create_run(trainer, seed=seed, as_of=as_of, trigger=trigger)
+        answer_requests(run)
         try:
             finished = _Attempt(trainer, run, report).execute()
         except Exception as error:
@@ -115,7 +121,9 @@ def _training_lock(wait_seconds: float) -> Iterator[None]:
         yield
 
 
-def _resume_or_create_run(trainer: Trainer, *, seed: int, as_of: datetime | None) -> TrainingRun:
+def _resume_or_create_run(
+    trainer: Trainer, *, seed: int, as_of: datetime | None, trigger: TrainingRun.Trigger
+) -> TrainingRun:
     """Continue the newest interrupted run with the same inputs, else create one."""
     unfinished = TrainingRun.objects.filter(status=TrainingRun.Status.RUNNING)
     resumable = unfinished.filter(
@@ -138,6 +146,7 @@ def _resume_or_create_run(trainer: Trainer, *, seed: int, as_of: datetime | None
             model=trainer.name,
             seed=seed,
             as_of=as_of or timezone.now(),
+            trigger=trigger,
             parameters=dict(trainer.parameters),
         )
         run.refresh_from_db()
@@ -214,10 +223,13 @@ class _Attempt:
         run.metrics = _all_metrics(evaluation, references)
         for row in rows:
             self._write(f"gate {row.name}: {row.outcome} {row.detail}".rstrip())
+        signals = build_references(
+            trainer, model=model, train=train, test=test, as_of=run.as_of, write=self._write
+        )
         self._begin("store")
         if self._is_dry_run:
             return self._finish_dry_run(rows)
-        return self._store(body, evaluation, rows, champion)
+        return self._store(body, evaluation, rows, champion, signals)
 
     def _freeze(self) -> None:
         run = self._run
@@ -309,6 +321,7 @@ class _Attempt:
         evaluation: Evaluation,
         rows: list[GateRow],
         champion: ModelVersion | None,
+        signals: list[DriftReference],
     ) -> TrainingRun:
         trainer, run = self._trainer, self._run
         artifact_format = trainer.served.artifact_format
@@ -338,6 +351,9 @@ class _Attempt:
                 GateResult(version=version, position=position, **_as_fields(row))
                 for position, row in enumerate(rows)
             )
+            for signal in signals:
+                signal.version = version
+            DriftReference.objects.bulk_create(signals)
             is_automatic = trainer.deploys == AUTOMATIC
             if is_automatic and version.verdict == ModelVersion.Verdict.PASSED:
                 deploy_by_policy(version=version)
@@ -360,9 +376,11 @@ class _Attempt:
         return None if self._is_dry_run else versions.select_related("run").first()
 
     def _finish_unchanged(self, version: ModelVersion) -> TrainingRun:
+        answered = version.run
+        self._run.requests.update(run=answered)
         self._run.delete()
         log.info("training.unchanged", model=version.model, version=version.number)
-        return version.run
+        return answered
 
     def _finish_dry_run(self, rows: list[GateRow]) -> TrainingRun:
         self._run.metrics = {**self._run.metrics, "gates": [_as_fields(row) for row in rows]}

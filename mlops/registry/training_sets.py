@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -122,35 +122,57 @@ class _Digest:
         """Do nothing: nothing is open."""
 
 
-def _write_parquet(training_set: TrainingSet, as_of: datetime, path: Path) -> int:
+def stream_rows(
+    sql: str, columns: Mapping[str, ColumnType], params: Mapping[str, Any]
+) -> Iterator[pyarrow.RecordBatch]:
+    """
+    Yield the rows of a query in batches, by a server-side cursor.
+
+    Raises ValueError: the query returns other columns.
+    """
     import pyarrow as pa
+
+    schema = arrow_schema(columns)
+    for rows in _batches(sql, columns, params):
+        arrays = [
+            pa.array(values, field.type)
+            for values, field in zip(zip(*rows, strict=True), schema, strict=True)
+        ]
+        yield pa.record_batch(arrays, schema=schema)
+
+
+def arrow_schema(columns: Mapping[str, ColumnType]) -> pyarrow.Schema:
+    """Return the Arrow schema of declared columns."""
+    import pyarrow as pa
+
+    return pa.schema([(name, _arrow_type(kind)) for name, kind in columns.items()])
+
+
+def _write_parquet(training_set: TrainingSet, as_of: datetime, path: Path) -> int:
     import pyarrow.parquet as pq
 
-    schema = pa.schema([(name, _arrow_type(kind)) for name, kind in training_set.columns.items()])
+    params = {**training_set.params, "as_of": as_of}
     row_count = 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for rows in _batches(training_set, as_of):
-            columns = [
-                pa.array(values, field.type)
-                for values, field in zip(zip(*rows, strict=True), schema, strict=True)
-            ]
-            writer.write_batch(pa.record_batch(columns, schema=schema))
-            row_count += len(rows)
+    with pq.ParquetWriter(path, arrow_schema(training_set.columns), compression="zstd") as writer:
+        for batch in stream_rows(training_set.sql, training_set.columns, params):
+            writer.write_batch(batch)
+            row_count += batch.num_rows
     return row_count
 
 
-def _batches(training_set: TrainingSet, as_of: datetime) -> Iterator[list[tuple[Any, ...]]]:
-    params = {**training_set.params, "as_of": as_of}
+def _batches(
+    sql: str, columns: Mapping[str, ColumnType], params: Mapping[str, Any]
+) -> Iterator[list[tuple[Any, ...]]]:
     connection.ensure_connection()
     with (
         transaction.atomic(),
         connection.connection.cursor(name=f"training_set_{uuid4().hex}") as cursor,
     ):
         cursor.itersize = _BATCH_ROWS
-        cursor.execute(training_set.sql, params)
+        cursor.execute(sql, params)
         names = [column.name for column in cursor.description]
-        if names != list(training_set.columns):
-            raise ValueError(f"the query returns {names}, not {list(training_set.columns)}")
+        if names != list(columns):
+            raise ValueError(f"the query returns {names}, not {list(columns)}")
         while rows := cursor.fetchmany(_BATCH_ROWS):
             yield rows
 

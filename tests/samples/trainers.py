@@ -14,9 +14,11 @@ from sklearn.metrics import roc_auc_score
 from mlops.registry import (
     AUTOMATIC,
     BetterThanReferences,
+    DriftMonitor,
     Evaluation,
     FitContext,
     MetricAbove,
+    RecentRows,
     ServedModel,
     ShuffleControl,
     TimeSplit,
@@ -32,6 +34,12 @@ SELECT n AS id, %(as_of)s::timestamptz - n * interval '1 hour' AS occurred_at,
   sin(n * 1.7) AS a, cos(n * 2.3) AS b,
   sin(n * 1.7) + 0.5 * cos(n * 2.3) + hashint8(n) / 4294967296.0 * %(noise)s::float8 > 0 AS label
 FROM generate_series(1, %(rows)s::bigint) AS n ORDER BY n
+"""
+# Rows of the same distribution as the training set, one an hour, moved by `shift`.
+_RECENT_SQL = """
+SELECT sin(n * 1.7) + %(shift)s::float8 AS a, cos(n * 2.3) AS b
+FROM generate_series(5001, 5000 + %(rows)s::bigint) AS n
+WHERE %(since)s::timestamptz < %(until)s::timestamptz ORDER BY n
 """
 
 
@@ -106,6 +114,21 @@ def training_set(*, rows: int = 2_000, noise: float = 1.0) -> TrainingSet:
         key=("id",),
         params={"rows": rows, "noise": noise},
     )
+
+
+def predict(model: Regression, table: pyarrow.Table) -> Any:
+    """Return the probability of each row."""
+    return 1 / (1 + np.exp(-model.scores(table)))
+
+
+def monitor(*, rows: int = 1_000, shift: float = 0.0, **changes: Any) -> DriftMonitor:
+    """Return a monitor of features and predictions, whose recent rows are moved by `shift`."""
+    recent = RecentRows(
+        sql=_RECENT_SQL,
+        columns={"a": "float64", "b": "float64"},
+        params={"rows": rows, "shift": shift},
+    )
+    return DriftMonitor(**{"recent": recent, "predict": predict, **changes})
 
 
 def make_trainer(*, name: str = NAME, c: float = 1.0, **changes: Any) -> Trainer:

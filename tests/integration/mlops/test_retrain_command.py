@@ -2,19 +2,21 @@
 
 import io
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from django.test import override_settings
+from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from config.schedule_sync import install_schedule
 from mlops import tasks
 from mlops.models import ModelVersion, TrainingRun
-from mlops.registry import TRAINERS, MetricAbove, Trainer
-from tests.samples.trainers import NAME, make_trainer, training_set
+from mlops.registry import TRAINERS, MetricAbove, Trainer, retrain
+from tests.samples.trainers import NAME, make_trainer, monitor, training_set
 
 pytestmark = pytest.mark.django_db
 
@@ -105,12 +107,33 @@ def test_task_trains_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_weekly_task_enqueues_every_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
     _register(monkeypatch, make_trainer())
-    enqueued: list[str] = []
-    monkeypatch.setattr(tasks.retrain, "delay", lambda *, name: enqueued.append(name))
+    enqueued: list[dict[str, str]] = []
+    monkeypatch.setattr(tasks.retrain, "delay", lambda **values: enqueued.append(values))
 
     tasks.retrain_models()
 
-    assert enqueued == [NAME]
+    assert enqueued == [{"name": NAME, "trigger": "schedule"}]
+
+
+def test_task_records_its_trigger(monkeypatch: pytest.MonkeyPatch) -> None:
+    _register(monkeypatch, make_trainer())
+
+    tasks.retrain(name=NAME, trigger="drift")
+
+    assert TrainingRun.objects.get().trigger == "drift"
+
+
+def test_daily_task_enqueues_what_drift_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    retrain(make_trainer(drift=monitor()))
+    TrainingRun.objects.update(started_at=timezone.now() - timedelta(days=2))
+    _register(monkeypatch, make_trainer(drift=monitor(shift=0.8)))
+    enqueued: list[dict[str, str]] = []
+    monkeypatch.setattr(tasks.retrain, "delay", lambda **values: enqueued.append(values))
+
+    counts = tasks.monitor_models()
+
+    assert enqueued == [{"name": NAME, "trigger": "drift"}]
+    assert (counts["drifted"], counts["enqueued"]) == (2, 1)
 
 
 def test_training_is_scheduled_once_a_week() -> None:

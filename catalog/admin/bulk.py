@@ -1,6 +1,9 @@
-"""Bulk edit of products: one field set to one value, after a preview."""
+"""Bulk edit of products: one field set to a value, or prices changed, after a preview."""
 
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
@@ -9,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminDateWidget,
     UnfoldAdminSelectWidget,
@@ -16,8 +20,10 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from catalog.admin.product_columns import size_text
 from catalog.models import Product, ProductLock
 from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.selectors.costs import wholesale_costs
 from catalog.services.corrections import (
     LIST_FIELDS,
     check_identifiers,
@@ -26,6 +32,7 @@ from catalog.services.corrections import (
     terpene_warnings,
     validate_corrections,
 )
+from catalog.services.relative_values import RelativeValue, parse_relative_value
 from config.errors import BadInput
 from mlops.models import Operation
 
@@ -44,7 +51,11 @@ class BulkEditForm(forms.Form):
     value = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Separate list entries by commas. Leave empty to clear the field.",
+        help_text=_(
+            "Separate list entries by commas. Leave empty to clear the field. A price may also be "
+            "changed: “+5 %”, “-1.50”, “to .95” (nearest), “+5 % to .95”, or “margin 30 %” over "
+            "the highest wholesale price."
+        ),
     )
     reason = forms.CharField(
         widget=UnfoldAdminTextInputWidget, help_text="Shown in the history of each product."
@@ -67,7 +78,8 @@ class BulkEditForm(forms.Form):
         if name in LIST_FIELDS:
             value = [part.strip() for part in text.split(",") if part.strip()]
         try:
-            cleaned["values"] = validate_corrections({name: value})
+            cleaned["change"] = parse_relative_value(text) if name == "price" else None
+            cleaned["values"] = validate_corrections({} if cleaned["change"] else {name: value})
         except BadInput as error:
             self.add_error("value", error.reason)
         if name == "terpenes" and value and not cleaned.get("keep_unknown_terpenes"):
@@ -106,19 +118,55 @@ def bulk_edit(
     except BadInput as error:
         form.add_error("value", error.reason)
         return TemplateResponse(request, _TEMPLATE, context)
+    change = form.cleaned_data["change"]
+    if change is None:
+        changes = dict.fromkeys(ids, form.cleaned_data["values"])
+    else:
+        changes = _price_changes(change, products, ids)
+        context["unknown_count"] = len(ids) - len(changes)
     if "confirmed" in request.POST:
-        return _edit_products(request, ids, form.cleaned_data)
-    name, value = next(iter(form.cleaned_data["values"].items()))
+        return _edit_products(request, changes, form.cleaned_data)
+    name = form.cleaned_data["field"]
     page = Paginator(products.prefetch_related("locks"), _PAGE_SIZE).get_page(
         request.POST.get("preview_page")
     )
-    context["preview"] = [
-        (product, getattr(product, name), value, _lock_of(product, name)) for product in page
-    ]
+    context["preview"] = [_preview_row(product, name, changes.get(product.pk)) for product in page]
     context["page"] = page
     context["field"] = name
-    context["change_count"] = products.exclude(**{name: value}).count()
+    context["change_count"] = sum(
+        changes[pk][name] != value
+        for pk, value in products.values_list("pk", name)
+        if pk in changes
+    )
     return TemplateResponse(request, _TEMPLATE, context)
+
+
+def _price_changes(
+    change: RelativeValue, products: QuerySet[Product], ids: Sequence[UUID]
+) -> dict[UUID, dict[str, Any]]:
+    """Return the new price of each product whose price or cost is known."""
+    costs = wholesale_costs(ids) if change.needs_cost else {}
+    new_prices = {
+        pk: change.apply(price, cost=costs.get(pk))
+        for pk, price in products.values_list("pk", "price")
+    }
+    return {pk: {"price": price} for pk, price in new_prices.items() if price is not None}
+
+
+def _preview_row(product: Product, name: str, values: dict[str, Any] | None) -> dict[str, Any]:
+    """Return present and new value, their difference where both are numbers, and the lock."""
+    current = getattr(product, name)
+    new = current if values is None else values[name]
+    are_numbers = isinstance(current, Decimal) and isinstance(new, Decimal)
+    return {
+        "product": product,
+        "size": size_text(product.weight_grams, product.volume_ml, product.unit_count),
+        "current": current,
+        "new": new,
+        "is_unknown": values is None,
+        "difference": new - current if are_numbers and new != current else None,
+        "lock": _lock_of(product, name),
+    }
 
 
 def _lock_of(product: Product, name: str) -> ProductLock | None:
@@ -126,11 +174,13 @@ def _lock_of(product: Product, name: str) -> ProductLock | None:
     return next((lock for lock in product.locks.all() if lock.field == name), None)
 
 
-def _edit_products(request: HttpRequest, ids: list[Any], cleaned: dict[str, Any]) -> HttpResponse:
+def _edit_products(
+    request: HttpRequest, changes: Mapping[UUID, dict[str, Any]], cleaned: dict[str, Any]
+) -> HttpResponse:
     """Edit the products and redirect to the operation, whose page offers the undo."""
     by: Any = request.user
     result = correct_products(
-        changes=dict.fromkeys(ids, cleaned["values"]),
+        changes=changes,
         by=by,
         reason=cleaned["reason"],
         review_by=cleaned["review_by"],

@@ -235,6 +235,37 @@ def test_bulk_edit_shows_a_preview_before_it_writes(
     assert not Product.objects.filter(brand="Redecan").exists()
 
 
+def test_prices_are_changed_relative_to_each_product(
+    admin_client: Client, many_products: list[Product]
+) -> None:
+    first, second, unpriced = many_products[:3]
+    for product, price in ((first, "26.95"), (second, "100.00"), (unpriced, None)):
+        Product.objects.filter(pk=product.pk).update(price=price)
+    form = {
+        "action": "edit_many",
+        "select_across": "0",
+        "_selected_action": [str(product.pk) for product in (first, second, unpriced)],
+        "field": "price",
+        "value": "+5 % to .95",
+        "reason": "new supplier prices",
+    }
+
+    preview = admin_client.post(reverse(LIST), form).context
+    admin_client.post(reverse(LIST), {**form, "confirmed": "yes"})
+
+    shown = {row["product"].pk: (row["new"], row["difference"]) for row in preview["preview"]}
+    assert shown == {
+        first.pk: (Decimal("27.95"), Decimal("1.00")),
+        second.pk: (Decimal("104.95"), Decimal("4.95")),
+        unpriced.pk: (None, None),
+    }
+    assert preview["change_count"] == 2
+    assert preview["unknown_count"] == 1
+    stored = dict(Product.objects.filter(pk__in=shown).values_list("pk", "price"))
+    assert stored == {pk: price for pk, (price, _difference) in shown.items()}
+    assert set(ProductLock.objects.values_list("product_id")) == {(first.pk,), (second.pk,)}
+
+
 def test_confirmed_bulk_edit_is_undone_on_the_page_of_its_operation(
     admin_client: Client, many_products: list[Product]
 ) -> None:

@@ -197,13 +197,13 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
         editable = [(title, _editable_rows(options["fields"])) for title, options in self.fieldsets]
         return [(title, {"fields": rows}) for title, rows in editable if rows]
 
-    def get_search_results(
-        self, _request: Any, queryset: Any, search_term: str
-    ) -> tuple[Any, bool]:
-        """Search by words, numbers and similar spellings."""
+    def get_search_results(self, request: Any, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Search by words, numbers and similar spellings; a chosen order of columns stays."""
         if not search_term.strip():
             return queryset, False
-        return find_products(queryset, search_term), False
+        found = find_products(queryset, search_term)
+        is_sorted = ORDER_VAR in request.GET
+        return found.order_by(*queryset.query.order_by) if is_sorted else found, False
 
     def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         """Forbid deletion: products are merged, or their creation is undone."""

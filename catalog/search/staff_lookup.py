@@ -1,7 +1,8 @@
 """Look-up of products by staff: every word or its beginning, numbers, and similar spellings."""
 
-from django.contrib.postgres.search import SearchQuery
+from django.contrib.postgres.search import SearchQuery, TrigramWordSimilarity
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Greatest
 
 from catalog.models import Product
 from catalog.search.normalize import words_of
@@ -12,7 +13,7 @@ def find_products(rows: QuerySet[Product], text: str) -> QuerySet[Product]:
     """
     Return the rows with every word or word prefix of a text, or with its SKU or GTIN.
 
-    Without any, the rows with a similar spelling.
+    Without any, the rows with a similar spelling, the most similar first.
     """
     words = words_of(text)
     if not words:
@@ -24,4 +25,10 @@ def find_products(rows: QuerySet[Product], text: str) -> QuerySet[Product]:
     if rows.filter(exact).exists():
         return rows.filter(exact)
     is_similar = Q(name__trigram_word_similar=text) | Q(name_fr__trigram_word_similar=text)
-    return rows.filter(is_similar | Q(brand__trigram_word_similar=text))
+    similar = rows.filter(is_similar | Q(brand__trigram_word_similar=text))
+    likeness = Greatest(
+        TrigramWordSimilarity(text, "name"),
+        TrigramWordSimilarity(text, "name_fr"),
+        TrigramWordSimilarity(text, "brand"),
+    )
+    return similar.alias(likeness=likeness).order_by("-likeness", "name", "pk")

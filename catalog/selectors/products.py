@@ -69,6 +69,13 @@ def find_current_product(pk: UUID) -> Product | None:
     return current_products().filter(is_product).first()
 
 
+def brands_like(text: str, *, limit: int) -> list[str]:
+    """Return the brands of current products that contain a text, by name."""
+    brands = Product.objects.current().filter(brand__icontains=text).order_by("brand")
+    names = brands.values_list("brand", flat=True).distinct()[:limit]
+    return [name for name in names if name]
+
+
 def find_products_by_number(text: str) -> list[Product]:
     """Return products with an id, SKU or GTIN, merged ones included; at most two."""
     try:

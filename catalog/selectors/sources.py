@@ -2,7 +2,7 @@
 
 import base64
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from catalog.models import CatalogSource, SupplierListing
 from mlops.pipelines.definitions import SourceAccess
@@ -31,6 +31,12 @@ def get_source(code: str) -> CatalogSource:
 def source_labels() -> list[tuple[str, str]]:
     """Return code and name of each source."""
     return list(CatalogSource.objects.values_list("code", "label"))
+
+
+def sources_like(text: str, *, limit: int) -> list[CatalogSource]:
+    """Return the sources whose name or code contains a text, by code."""
+    is_like = Q(label__icontains=text) | Q(code__icontains=text)
+    return list(all_sources().filter(is_like)[:limit])
 
 
 def has_listings(code: str) -> bool:

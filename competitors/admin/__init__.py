@@ -5,6 +5,7 @@ from competitors.admin import (  # noqa: F401  # registers pages and the panel
     guards,
     home_charts,
     offers,
+    palette,
     product_panel,
     work,
 )

@@ -20,6 +20,12 @@ def all_competitors() -> QuerySet[Competitor]:
     return Competitor.objects.order_by("name")
 
 
+def competitors_like(text: str, *, limit: int) -> list[Competitor]:
+    """Return the competitors whose name or code contains a text, by name."""
+    is_like = Q(name__icontains=text) | Q(code__icontains=text)
+    return list(all_competitors().filter(is_like)[:limit])
+
+
 def get_competitor(code: str) -> Competitor:
     """Return a competitor. Raises Competitor.DoesNotExist."""
     return Competitor.objects.get(code=code)

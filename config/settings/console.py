@@ -53,8 +53,10 @@ UNFOLD = {
     "SITE_SUBHEADER": "Catalogue console",
     "SITE_SYMBOL": "potted_plant",
     "DASHBOARD_CALLBACK": "catalog.admin.home.dashboard",
+    "COMMAND": {"search_callback": "config.admin.palette.search"},
     "SIDEBAR": {
         "show_search": True,
+        "command_search": True,
         "navigation": [
             {
                 "items": [

@@ -24,7 +24,7 @@ def find_products_by_text(text: str, *, limit: int) -> list[Product]:
         return [product] if product else []
     if products := list(current_products().filter(has_number(text))[:limit]):
         return products
-    return list(find_products(current_products(), text).order_by("name", "-id")[:limit])
+    return list(find_products(current_products().order_by("name", "-id"), text)[:limit])
 
 
 def similar_brands(brand: str, *, limit: int) -> list[str]:

@@ -1,11 +1,18 @@
 """Celery tasks: each calls one service and returns its counts."""
 
+from django.utils import timezone
+
 from config.clients.kafka import Producer, is_configured
 from mlops.models import TrainingRun
 from mlops.pipelines.tasks import pipeline_task
 from mlops.privacy import erasure, partitions, retention
 from mlops.quality import alerts, freshness, integrity_check, rules
-from mlops.registry import TRAINERS, find_trainer, update_outcomes
+from mlops.registry import (
+    TRAINERS,
+    close_outdated_load_alerts,
+    find_trainer,
+    update_outcomes,
+)
 from mlops.registry import monitor_models as measure_models
 from mlops.registry import retrain as train_model
 from mlops.streams.publisher import publish_due_events
@@ -97,3 +104,9 @@ def monitor_models() -> dict[str, int]:
 def count_outcomes() -> dict[str, int]:
     """Count the outcomes of what models served, and alert about those that are worse."""
     return update_outcomes()
+
+
+@pipeline_task()
+def check_deployments() -> dict[str, int]:
+    """Close the alerts about versions that are no longer deployed."""
+    return {"closed": close_outdated_load_alerts(now=timezone.now())}

@@ -83,6 +83,12 @@ PERIODIC_TASKS = {
         "hour": "4",
         "timezone": "America/Toronto",
     },
+    "Models: check deployments": {
+        "task": "mlops.tasks.check_deployments",
+        "minute": "35",
+        "hour": "*",
+        "timezone": "UTC",
+    },
     "Vectors: index changed rows": {
         "task": "vectors.tasks.index_due_vectors",
         "minute": "*",

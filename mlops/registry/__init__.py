@@ -51,6 +51,7 @@ from mlops.registry.gates import (
     SuitePasses,
     paired_bootstrap,
 )
+from mlops.registry.load_alerts import close_outdated_load_alerts
 from mlops.registry.mlflow_export import export_runs
 from mlops.registry.outcomes import OutcomeMetric, register_outcomes, update_outcomes
 from mlops.registry.reports import (
@@ -127,6 +128,7 @@ __all__ = [
     "VectorSample",
     "approve",
     "calibration_reports",
+    "close_outdated_load_alerts",
     "compare_versions",
     "compare_with_shadow",
     "current_deployments",

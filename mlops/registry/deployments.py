@@ -16,6 +16,7 @@ from mlops.models import Deployment, ModelVersion
 from mlops.models.registry import EVERYWHERE
 from mlops.registry.artifacts import read_artifact
 from mlops.registry.errors import DeploymentRefused
+from mlops.registry.load_alerts import close_outdated_load_alerts
 
 Role = Deployment.Role
 MAX_TRIAL = timedelta(days=90)
@@ -106,6 +107,7 @@ def end_deployment(*, deployment: Deployment) -> Deployment:
         if deployment.ended_at is None or deployment.ended_at > now:
             deployment.ended_at = now
             deployment.save(update_fields=["ended_at"])
+            close_outdated_load_alerts(now=now)
     return deployment
 
 
@@ -231,7 +233,7 @@ def _switch(  # noqa: PLR0913  # columns of a row
 ) -> Deployment:
     read_artifact(version)
     _end(version.model, scope, Role.CHAMPION, now)
-    return Deployment.objects.create(
+    deployment = Deployment.objects.create(
         model=version.model,
         scope=scope,
         version=version,
@@ -241,6 +243,8 @@ def _switch(  # noqa: PLR0913  # columns of a row
         policy=policy,
         reason=reason,
     )
+    close_outdated_load_alerts(now=now)
+    return deployment
 
 
 def _running(model: str, scope: str, role: Deployment.Role, now: datetime) -> Deployment | None:

@@ -26,6 +26,7 @@ from config.cache.shared_changes import ChangedRows
 from mlops.models import Deployment, ModelVersion
 from mlops.models.registry import EVERYWHERE
 from mlops.registry.artifacts import ArtifactFormat, read_artifact
+from mlops.registry.load_alerts import report_load_failure, resolve_load_failure
 from mlops.registry.selectors import current_deployments, serving_deployment
 
 log = structlog.get_logger(__name__)
@@ -174,6 +175,7 @@ class ServedModel(Generic[_Model]):
         # Whatever fails in a new version, the one before it must go on.
         except Exception as error:
             self._failed_at[key] = monotonic()
+            report_load_failure(version, error)
             log.error(  # noqa: TRY400  # the reason is enough
                 "model.load_failed",
                 model=self.name,
@@ -183,6 +185,7 @@ class ServedModel(Generic[_Model]):
             )
             return None
         self._failed_at.pop(key, None)
+        resolve_load_failure(version)
         self._loaded[key] = loaded
         while len(self._loaded) > _MAX_LOADED:
             self._loaded.popitem(last=False)

@@ -6,19 +6,28 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
+import numpy as np
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from config.cache.invalidation import is_listening
-from mlops.models import ModelVersion
-from mlops.registry import ServedModel, approve, deploy, rollback, start_canary, start_shadow
+from mlops.models import Alert, ModelVersion
+from mlops.registry import (
+    ServedModel,
+    approve,
+    close_outdated_load_alerts,
+    deploy,
+    rollback,
+    start_canary,
+    start_shadow,
+)
 from tests.factories.registry import ModelVersionFactory
 from tests.polling import wait_until
-from tests.samples.trainers import NAME, Regression, load
+from tests.samples.trainers import FEATURES, NAME, Regression, dump, load
 
 pytestmark = pytest.mark.django_db(transaction=True)
 _DAY = timedelta(days=1)
@@ -57,6 +66,12 @@ def _number(served: ServedModel[Regression], scope: str = "*") -> int | None:
 def _damage(version: ModelVersion) -> None:
     default_storage.delete(version.artifact_key)
     default_storage.save(version.artifact_key, ContentFile(b"damaged"))
+
+
+def _restore(version: ModelVersion) -> None:
+    body = dump(Regression(np.ones(len(FEATURES)), float(version.number)))
+    default_storage.delete(version.artifact_key)
+    default_storage.save(version.artifact_key, ContentFile(body))
 
 
 def test_nothing_serves_before_the_first_deployment(served: ServedModel[Regression]) -> None:
@@ -204,3 +219,102 @@ def test_rollback_takes_effect_within_five_seconds(served: ServedModel[Regressio
     wait_until(lambda: _number(served) == first.number, 5, every=0.01)
 
     assert monotonic() - start < 5
+
+
+def _open_alerts() -> list[str]:
+    alerts = Alert.objects.filter(code="model_load_failed", closed_at=None)
+    return [alert.subject for alert in alerts]
+
+
+def _serve_damaged(served: ServedModel[Regression]) -> ModelVersion:
+    """Deploy a version that this process cannot load, beside one that it serves."""
+    _deploy(_approved())
+    _number(served)
+    version = _approved()
+    _deploy(version)
+    _damage(version)
+    served.outdate()
+    _number(served)
+    return version
+
+
+def test_version_that_cannot_be_loaded_raises_an_alert(served: ServedModel[Regression]) -> None:
+    version = _serve_damaged(served)
+
+    alert = Alert.objects.get(code="model_load_failed", closed_at=None)
+    assert alert.subject == str(version)
+    assert "instead of" in alert.message
+
+
+def test_alert_closes_when_the_version_loads(served: ServedModel[Regression]) -> None:
+    version = _serve_damaged(served)
+    _restore(version)
+
+    other_process = ServedModel(NAME, artifact_format="npz", load=load)
+
+    assert _number(other_process) == version.number
+    assert _open_alerts() == []
+
+
+def test_alert_closes_when_the_version_is_rolled_back(served: ServedModel[Regression]) -> None:
+    _serve_damaged(served)
+
+    rollback(model=NAME, approved_by="kim", reason="damaged")
+
+    assert _open_alerts() == []
+
+
+def test_alert_of_an_expired_trial_is_closed(served: ServedModel[Regression]) -> None:
+    _deploy(_approved())
+    version = ModelVersionFactory.create()
+    shadow = start_shadow(version=version, duration=_DAY, approved_by="kim")
+    _damage(version)
+    assert served.shadow() is None
+    assert _open_alerts() == [str(version)]
+
+    close_outdated_load_alerts(now=shadow.started_at + 2 * _DAY)
+
+    assert _open_alerts() == []
+
+
+def test_alert_of_a_running_trial_stays_open(served: ServedModel[Regression]) -> None:
+    _deploy(_approved())
+    version = ModelVersionFactory.create()
+    shadow = start_shadow(version=version, duration=_DAY, approved_by="kim")
+    _damage(version)
+    served.shadow()
+
+    close_outdated_load_alerts(now=shadow.started_at + _DAY / 2)
+
+    assert _open_alerts() == [str(version)]
+
+
+def test_damaged_version_is_not_reported_at_every_call(served: ServedModel[Regression]) -> None:
+    _serve_damaged(served)
+    wait_until(is_listening, 10)
+
+    def query_count() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            for _ in range(50):
+                _number(served)
+        return len(queries)
+
+    wait_until(lambda: query_count() == 0, 5)
+
+
+def test_answer_survives_an_alert_that_cannot_be_stored(
+    served: ServedModel[Regression], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_alert: Any) -> None:
+        raise OperationalError("read-only")
+
+    monkeypatch.setattr("mlops.registry.load_alerts.open_alert", refuse)
+    first = _approved()
+    _deploy(first)
+    _number(served)
+    second = _approved()
+    _deploy(second)
+    _damage(second)
+
+    served.outdate()
+    assert _number(served) == first.number

@@ -3,6 +3,7 @@
 from django.utils import timezone
 
 from config.clients.kafka import Producer, is_configured
+from mlops import experiments
 from mlops.models import TrainingRun
 from mlops.pipelines.tasks import pipeline_task
 from mlops.privacy import erasure, partitions, retention
@@ -104,6 +105,12 @@ def monitor_models() -> dict[str, int]:
 def count_outcomes() -> dict[str, int]:
     """Count the outcomes of what models served, and alert about those that are worse."""
     return update_outcomes()
+
+
+@pipeline_task(soft_time_limit=1800)
+def check_experiments() -> dict[str, int]:
+    """Stop experiments that are over or break a guard; alert about unbalanced ones."""
+    return experiments.check_experiments()
 
 
 @pipeline_task()

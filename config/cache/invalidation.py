@@ -46,14 +46,17 @@ _CONNECTION_TIMEOUTS = {
 }
 
 
-def on_change(callback: Callable[[ChangedRows], None]) -> None:
+def on_change(callback: Callable[[ChangedRows], None], *, is_first: bool = False) -> None:
     """
     Call a function with the ids of changed rows, in the thread that listens.
+
+    is_first: before the functions registered so far. What cached answers are computed from must be
+    read again before the caches are cleared, lest they are filled again from what was known.
 
     It is also called with None whenever the listener connects or loses its connection, since
     changes in between were not received. It must be quick. Callbacks are never removed.
     """
-    _callbacks.append(callback)
+    _callbacks.insert(0 if is_first else len(_callbacks), callback)
 
 
 def is_listening() -> bool:

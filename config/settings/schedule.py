@@ -83,6 +83,12 @@ PERIODIC_TASKS = {
         "hour": "4",
         "timezone": "America/Toronto",
     },
+    "Models: check experiments": {
+        "task": "mlops.tasks.check_experiments",
+        "minute": "45",
+        "hour": "*",
+        "timezone": "UTC",
+    },
     "Models: check deployments": {
         "task": "mlops.tasks.check_deployments",
         "minute": "35",

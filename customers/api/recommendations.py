@@ -44,15 +44,17 @@ from customers.recommendations import (
     RecommendationLookupError,
     RecommendationRequest,
     RecommendationResult,
+    assign_variant,
     cache_owner,
     recommend,
     render_result,
 )
 from customers.services.access import log_access
 from customers.services.recommendations import record_feedback
+from mlops.experiments import Assignment
 
 # Changes with the rendered form, so that processes of two releases do not share responses.
-_RENDERING_VERSION = 1
+_RENDERING_VERSION = 2
 _RECOMMENDATION_NOT_FOUND = documented_problem(
     404, "not_found", "Not found.", description="There is no such recommendation response."
 )
@@ -202,6 +204,7 @@ def _cached_or_computed(
 ) -> RenderedResponse:
     """Return the response in the shared cache, or compute it. Raises RecommendationLookupError."""
     recommendation_request = parameters.request
+    variant = assign_variant(recommendation_request)
     reads_session_basket = (
         recommendation_request.scenario == Scenario.Name.BASKET
         and not recommendation_request.products
@@ -209,10 +212,10 @@ def _cached_or_computed(
     if not reads_session_basket:
         # All other responses are the same in every session: they are shared, and stored without it.
         recommendation_request = replace(recommendation_request, session="")
-    field = _cache_field(recommendation_request, parameters.language, client.audience)
+    field = _cache_field(recommendation_request, parameters.language, client.audience, variant)
 
     def compute() -> RenderedResponse:
-        result = _recommend(recommendation_request, parameters.language)
+        result = _recommend(recommendation_request, parameters.language, variant)
         body = _render_body(result, client.audience)
         return render_result(result, body)
 
@@ -241,7 +244,9 @@ def _local_cache_key(client: ApiClient, path: str) -> str:
     return f"{key.prefix} {key.audience} {key.province} {','.join(key.scopes)} {path}"
 
 
-def _cache_field(request: RecommendationRequest, language: str, audience: Audience) -> str:
+def _cache_field(
+    request: RecommendationRequest, language: str, audience: Audience, variant: Assignment | None
+) -> str:
     """Return the field that distinguishes the cached responses of one owner."""
     parts = (
         _RENDERING_VERSION,
@@ -253,13 +258,17 @@ def _cache_field(request: RecommendationRequest, language: str, audience: Audien
         request.max_price,
         language,
         audience.name,
+        f"{variant.experiment_id} {variant.variant}" if variant else None,
     )
     return "|".join("" if part is None else str(part) for part in parts)
 
 
-def _recommend(request: RecommendationRequest, language: str) -> RecommendationResult:
+def _recommend(
+    request: RecommendationRequest, language: str, variant: Assignment | None
+) -> RecommendationResult:
     return recommend(
         request,
         language=language,
+        variant=variant,
         unavailable=["cache_unavailable"] if is_shared_cache_unavailable() else (),
     )

@@ -433,6 +433,19 @@ class Recommendation(PostgresPartitionedModel):
     )
     store_id = models.UUIDField(null=True, db_comment="store")
     model_version = models.CharField(max_length=60, db_comment="version of the ranking")
+    experiment_id = models.UUIDField(
+        null=True, db_comment="experiment that assigned the variant; NULL: none"
+    )
+    variant = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        db_comment="variant of the experiment; empty: not in an experiment",
+    )
+    milliseconds = models.FloatField(
+        null=True, db_comment="time of the computation; NULL: before it was measured"
+    )
     fallback_level = models.SmallIntegerField(
         default=0, db_default=0, db_comment="how far the response degraded, 0 to 4"
     )
@@ -448,6 +461,11 @@ class Recommendation(PostgresPartitionedModel):
             models.Index(fields=["customer_id", "created_at"], name="recommendations_by_customer"),
             models.Index(
                 fields=["session"], name="recommendations_by_session", condition=~Q(session="")
+            ),
+            models.Index(
+                fields=["experiment_id", "created_at"],
+                name="recommendations_by_experiment",
+                condition=Q(experiment_id__isnull=False),
             ),
         ]
 

@@ -12,6 +12,7 @@ from customers.recommendations.cache import (
     cache_owner,
     render_result,
 )
+from customers.recommendations.experiment_metrics import measure_experiment
 from customers.recommendations.explain import explain_product
 from customers.recommendations.pipeline import recommend
 from customers.recommendations.reports import (
@@ -31,25 +32,42 @@ from customers.recommendations.result import (
     RecommendationResult,
     RecommendedProduct,
 )
+from customers.recommendations.variants import (
+    MODEL_NAME,
+    MODEL_VERSION,
+    SCENARIO_SETTINGS,
+    assign_variant,
+    check_settings,
+    with_settings,
+)
+from customers.recommendations.variants import SUBJECT as EXPERIMENT_SUBJECT
 
 __all__ = [
+    "EXPERIMENT_SUBJECT",
     "FALLBACK_LEVELS",
     "MAX_COUNTED_PRODUCTS",
+    "MODEL_NAME",
+    "MODEL_VERSION",
     "RECOMMENDATION_CACHE",
+    "SCENARIO_SETTINGS",
     "FallbackLevel",
     "Proportion",
     "RecommendationLookupError",
     "RecommendationRequest",
     "RecommendationResult",
     "RecommendedProduct",
+    "assign_variant",
     "best_sellers",
     "cache_owner",
     "category_coverage",
+    "check_settings",
     "explain_product",
     "fallback_counts",
     "feedback_counts",
+    "measure_experiment",
     "products_matching_rule",
     "recommend",
     "render_result",
     "rule_reach",
+    "with_settings",
 ]

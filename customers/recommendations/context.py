@@ -23,8 +23,10 @@ from customers.recommendations.request import (
 )
 from customers.recommendations.rules import ActiveRules, load_rules
 from customers.recommendations.statistics.repeats import StoreStatistics
+from customers.recommendations.variants import MODEL_VERSION, with_settings
 from customers.reference.consents import PROFILING_PURPOSES
 from customers.selectors.history import HistoryEntry, load_basket, load_history, load_ratings
+from mlops.experiments import Assignment
 
 SOURCES = ("repurchase", "co_purchase", "embedding_similarity", "popularity", "newness")
 """Candidate sources, in the order in which their scores are added."""
@@ -72,7 +74,8 @@ class RecommendationContext:
     Everything that is known before candidates are generated.
 
     request: with the customer's province and the basket of the session filled in. store_ids:
-    stores whose stock counts. viewed: facts of the products viewed or in the basket.
+    stores whose stock counts. viewed: facts of the products viewed or in the basket. scenario: with
+    the settings of the variant.
     """
 
     request: RecommendationRequest
@@ -83,6 +86,12 @@ class RecommendationContext:
     store_ids: tuple[UUID, ...]
     viewed: Mapping[UUID, ProductFacts]
     now: datetime
+    variant: Assignment | None = None
+
+    @cached_property
+    def ranker_version(self) -> int | None:
+        """Number of the model version that the variant sets; None: the one that serves."""
+        return self.variant.settings.get(MODEL_VERSION) if self.variant else None
 
     @cached_property
     def today(self) -> date:
@@ -132,12 +141,17 @@ class RecommendationContext:
 
 
 def load_context(
-    request: RecommendationRequest, *, scenario: Scenario | None = None, now: datetime
+    request: RecommendationRequest,
+    *,
+    scenario: Scenario | None = None,
+    variant: Assignment | None = None,
+    now: datetime,
 ) -> RecommendationContext:
     """
     Return the context of a request. Raises CustomerNotFound, ScenarioNotFound.
 
-    scenario: used instead of the stored one, for previews.
+    scenario: used instead of the stored one, for previews. variant: its settings replace those of
+    the scenario.
     """
     customer = load_customer(request.customer, now=now) if request.customer else None
     if request.customer and customer is None:
@@ -146,6 +160,8 @@ def load_context(
     scenario = scenario or Scenario.objects.filter(name=request.scenario).first()
     if scenario is None:
         raise ScenarioNotFound("Scenario not found.")
+    if variant:
+        scenario = with_settings(scenario, variant.settings)
     store_ids = stores_in_scope(request)
     return RecommendationContext(
         request=request,
@@ -156,6 +172,7 @@ def load_context(
         store_ids=store_ids,
         viewed=load_product_facts(request.products, store_ids),
         now=now,
+        variant=variant,
     )
 
 

@@ -23,6 +23,7 @@ from customers.recommendations.pipeline import (
 )
 from customers.recommendations.reasons import build_reasons, select_anchors
 from customers.recommendations.request import ProductNotFound, RecommendationRequest
+from customers.recommendations.variants import assign_variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,8 @@ def explain_product(
 
     Raises CustomerNotFound, ScenarioNotFound, ProductNotFound.
     """
-    context = load_context(request, now=now or timezone.now())
+    at = now or timezone.now()
+    context = load_context(request, variant=assign_variant(request, now=at), now=at)
     ranking = rank_eligible_products(context, also_load=[product])
     facts = ranking.facts.get(product)
     row = Product.objects.defer("search_document").filter(pk=product).first()

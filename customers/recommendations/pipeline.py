@@ -11,6 +11,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
+from time import perf_counter
 from uuid import UUID, uuid4
 
 from django.utils import timezone
@@ -48,6 +49,7 @@ from customers.recommendations.scoring import (
     diversify,
 )
 from customers.reference.segments import segment_of
+from mlops.experiments import Assignment
 
 # Fallback reasons of a request that a hard filter blocks as a whole.
 _FALLBACK_REASON_BY_FILTER = {"age": "age_not_verified", "scenario": "scenario_disabled"}
@@ -81,6 +83,7 @@ def recommend(  # noqa: PLR0913  # optional keywords
     language: str = "",
     unavailable: Sequence[str] = (),
     record: bool = True,
+    variant: Assignment | None = None,
     now: datetime | None = None,
 ) -> RecommendationResult:
     """
@@ -89,9 +92,11 @@ def recommend(  # noqa: PLR0913  # optional keywords
     scenario: used instead of the stored one, for previews. language: of the reasons, en or fr; the
     customer's by default. unavailable: fallback reasons of components outside the pipeline that
     failed, for example the cache. record: store the result for evaluation and feedback, with the
-    customer only under consent to `history`. Raises CustomerNotFound, ScenarioNotFound.
+    customer only under consent to `history`. variant: of an experiment, whose settings replace
+    those of the scenario. Raises CustomerNotFound, ScenarioNotFound.
     """
-    context = load_context(request, scenario=scenario, now=now or timezone.now())
+    started = perf_counter()
+    context = load_context(request, scenario=scenario, variant=variant, now=now or timezone.now())
     blocked_by = request_blocking_reasons(context)
     ranking = Ranking() if blocked_by else rank_eligible_products(context)
     selected = [] if blocked_by else select_products(ranking, context)
@@ -104,7 +109,8 @@ def recommend(  # noqa: PLR0913  # optional keywords
         language=language or default_language(context),
     )
     if record:
-        record_recommendation(result, request)
+        milliseconds = 1000 * (perf_counter() - started)
+        record_recommendation(result, request, variant=variant, milliseconds=milliseconds)
     return result
 
 
@@ -312,13 +318,15 @@ def _valid_until(context: RecommendationContext) -> datetime:
     """
     Return when the result may change although no row changes.
 
-    That is when the next rule starts or ends, or at midnight: provincial law applies by date.
+    That is when the next rule starts or ends, when the experiment ends, or at midnight: provincial
+    law applies by date.
     """
     tomorrow = datetime.combine(
         context.today + timedelta(days=1), time.min, timezone.get_current_timezone()
     )
-    changes_at = context.rules.changes_at
-    return min(changes_at, tomorrow) if changes_at else tomorrow
+    ends_at = context.variant.ends_at if context.variant else None
+    moments = (context.rules.changes_at, ends_at, tomorrow)
+    return min(moment for moment in moments if moment)
 
 
 def _dependencies(

@@ -1,6 +1,7 @@
-"""Models of the data engine: runs, audit, quality, streams, privacy, metrics, registry."""
+"""Models of the data engine: runs, audit, quality, streams, privacy, registry, experiments."""
 
 from mlops.models.alerts import Alert
+from mlops.models.experiments import Experiment, ExperimentVariant
 from mlops.models.history import Operation, RowChange
 from mlops.models.integrity import IntegritySeal, RowDigest
 from mlops.models.lineage import LineageEntry
@@ -28,6 +29,8 @@ __all__ = [
     "DriftMeasurement",
     "DriftReference",
     "Erasure",
+    "Experiment",
+    "ExperimentVariant",
     "GateResult",
     "InboxEvent",
     "IntegritySeal",

@@ -1,0 +1,37 @@
+"""Experiments with recommendation scenarios."""
+
+from customers.models import Scenario
+from customers.recommendations import (
+    EXPERIMENT_SUBJECT,
+    MODEL_VERSION,
+    SCENARIO_SETTINGS,
+    check_settings,
+    measure_experiment,
+)
+from mlops.experiments import Metric, Subject, register
+
+register(
+    Subject(
+        name=EXPERIMENT_SUBJECT,
+        title="Recommendations",
+        placements=dict(Scenario.Name.choices),
+        metrics=(
+            Metric(name="clicked", title="Click-through", scale=0.02, tolerance=0.0),
+            Metric(name="bought", title="Purchase-through", scale=0.01, tolerance=0.0),
+            Metric(
+                name="fallback", title="Fallback rate", scale=0.05, is_error=True, tolerance=0.02
+            ),
+            Metric(
+                name="milliseconds",
+                title="Latency",
+                unit="ms",
+                scale=20.0,
+                is_error=True,
+                tolerance=20.0,
+            ),
+        ),
+        measure=measure_experiment,
+        check_settings=check_settings,
+        settings_help=", ".join((*SCENARIO_SETTINGS, MODEL_VERSION)),
+    )
+)

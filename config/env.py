@@ -159,6 +159,18 @@ class Environment(BaseSettings):
     csrf_trusted_origins: Annotated[list[str], NoDecode] = Field(
         default=[], description="trusted origins of console forms, comma separated"
     )
+    cors_allowed_origins: Annotated[list[str], NoDecode] = Field(
+        default=[],
+        description="origins whose pages may call the REST API from browsers, comma separated;"
+        " none by default, as API keys belong on servers",
+    )
+    trusted_proxies: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="proxies in front of the web process, which add the address of the client to"
+        " X-Forwarded-For",
+    )
     source_ports: Annotated[list[int], NoDecode] = Field(
         default=[80, 443],
         description="ports that addresses of suppliers and competitors may name, comma separated",
@@ -178,6 +190,7 @@ class Environment(BaseSettings):
     @field_validator(
         "allowed_hosts",
         "csrf_trusted_origins",
+        "cors_allowed_origins",
         "alert_emails",
         "event_ignored_products",
         "own_prices_include_tax_in",

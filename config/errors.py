@@ -30,11 +30,16 @@ class Conflict(CultivarError):
 
 
 class BadInput(CultivarError):
-    """A field of the input is not valid, for a reason."""
+    """
+    A field of the input is not valid, for a reason.
+
+    field: empty for the whole body. reason_code: the kind of reason in snake_case.
+    """
 
     code = "bad_input"
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, reason: str, reason_code: str = "invalid") -> None:
         self.field = field
         self.reason = reason
-        super().__init__(f"{field}: {reason}")
+        self.reason_code = reason_code
+        super().__init__(f"{field}: {reason}" if field else reason)

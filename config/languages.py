@@ -1,5 +1,7 @@
 """Languages of texts and messages: English and French."""
 
+from django.utils.translation import gettext
+
 from config.errors import BadInput
 
 LANGUAGES = ("en", "fr")
@@ -8,5 +10,5 @@ LANGUAGES = ("en", "fr")
 def parse_language(value: object) -> str:
     """Return the code of a language. Raises BadInput."""
     if value not in LANGUAGES:
-        raise BadInput("language", "must be en or fr")
+        raise BadInput("language", gettext("must be en or fr"))
     return str(value)

@@ -1,7 +1,24 @@
-"""Request logging."""
+"""Request logging, and what all responses of the REST API have in common."""
 
-from django.http import HttpRequest
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
 from django_structlog.middlewares import RequestMiddleware
+
+API_PREFIX = "/api/"
+_CORS_METHODS = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
+_CORS_HEADERS = (
+    "Authorization, Content-Type, Accept-Language, Idempotency-Key, If-Match, If-None-Match"
+)
+_EXPOSED_HEADERS = (
+    "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID,"
+    " Idempotency-Replayed, Deprecation, Sunset"
+)
+_PREFLIGHT_SECONDS = 3600
+_Handler = Callable[[HttpRequest], HttpResponse]
 
 
 class RequestLogMiddleware(RequestMiddleware):
@@ -11,3 +28,50 @@ class RequestLogMiddleware(RequestMiddleware):
     def format_request(request: HttpRequest) -> str:
         """Return method and path."""
         return f"{request.method} {request.path}"
+
+
+class ApiHeadersMiddleware:
+    """
+    Headers of REST responses: rate limit, caches, and CORS for allowed origins.
+
+    API keys belong on servers; CORS_ALLOWED_ORIGINS is empty unless a retailer decides otherwise.
+    """
+
+    def __init__(self, get_response: _Handler) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer preflight requests of allowed origins; add the headers to all others."""
+        if not request.path.startswith(API_PREFIX):
+            return self._get_response(request)
+        origin = request.headers.get("Origin", "")
+        is_allowed = bool(origin) and origin in settings.CORS_ALLOWED_ORIGINS
+        if is_allowed and _is_preflight(request):
+            response = HttpResponse(status=204)
+            response["Access-Control-Allow-Methods"] = _CORS_METHODS
+            response["Access-Control-Allow-Headers"] = _CORS_HEADERS
+            response["Access-Control-Max-Age"] = str(_PREFLIGHT_SECONDS)
+        else:
+            response = self._get_response(request)
+            _set_headers(request, response)
+        if is_allowed:
+            response["Access-Control-Allow-Origin"] = origin
+            response["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+        if settings.CORS_ALLOWED_ORIGINS:
+            patch_vary_headers(response, ["Origin"])
+        return response
+
+
+def _is_preflight(request: HttpRequest) -> bool:
+    return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+
+
+def _set_headers(request: HttpRequest, response: HttpResponse) -> None:
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if request_id:
+        response["X-Request-ID"] = str(request_id)
+    quota = getattr(request, "quota", None)
+    if quota is not None:
+        quota.set_headers(response)
+    if response.status_code >= 400:
+        response["Cache-Control"] = "no-store"

@@ -2,6 +2,8 @@
 
 import re
 
+from django.utils.translation import gettext
+
 from config.errors import BadInput
 
 _RATE = re.compile(r"([0-9]{1,9})/(s|m|h|d)[a-z]*")
@@ -13,6 +15,7 @@ def parse_rate(text: str) -> tuple[int, int]:
     match = _RATE.fullmatch(text)
     if match is None:
         raise BadInput(
-            "rate", "must be a number of requests per sec, min, hour or day, for example 600/min"
+            "rate",
+            gettext("must be a number of requests per sec, min, hour or day, for example 600/min"),
         )
     return int(match[1]), _PERIOD_SECONDS[match[2]]

@@ -9,8 +9,10 @@ import config.api.openapi  # noqa: F401  # registers itself with drf-spectacular
 from config.observability import health
 
 admin.autodiscover()
+handler400 = "config.api.errors.bad_request"
 handler403 = "config.error_pages.permission_denied"
 handler404 = "config.error_pages.not_found"
+handler500 = "config.api.errors.server_error"
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/console/")),

@@ -6,6 +6,7 @@ from typing import Any
 import django_filters
 from django import forms
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product
@@ -145,7 +146,7 @@ class ProductFilters(django_filters.FilterSet):
     def filter_store(self, rows: QuerySet[Product], _name: str, value: str) -> QuerySet[Product]:
         """Return the rows that the store has in stock. Raises BadInput for an unknown store."""
         if not store_ids_by_code([value]):
-            raise BadInput("store_code", "is not the code of a store")
+            raise BadInput("store_code", gettext("is not the code of a store"))
         return rows.filter(is_in_stock_at(value))
 
     def filter_in_stock(

@@ -52,9 +52,9 @@ class CanWriteCatalog(BasePermission):
     @property
     def message(self) -> str:
         """The detail of the 403 response."""
-        return gettext(
-            "Changing the catalogue needs a key of audience staff with the scope %(scope)s."
-        ) % {"scope": self.scope}
+        return gettext("This needs a key of audience staff with the scope %(scope)s.") % {
+            "scope": self.scope
+        }
 
     def has_permission(self, request: Request, _view: Any) -> bool:
         client = client_of(request)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import numpy as np
 from django.core import signing
+from django.utils.translation import gettext
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.parsers import JSONParser, MultiPartParser
@@ -166,7 +167,10 @@ class ProductSearchViewSet(GenericViewSet):
         query = self._build_query(params)
         sort = params.get("sort", "relevance")
         if sort != "relevance" and sort not in SORTS:
-            raise BadInput("sort", f"must be one of relevance, {', '.join(SORTS)}")
+            raise BadInput(
+                "sort",
+                gettext("must be one of relevance, %(choices)s") % {"choices": ", ".join(SORTS)},
+            )
         facet_names = _parse_facet_names(params.get("facets"))
         limit = parse_integer(
             params.get("limit"),
@@ -266,7 +270,7 @@ class ProductSearchViewSet(GenericViewSet):
         with np.errstate(over="ignore"):
             vector = np.array(values["vector"], np.float32)
         if not np.isfinite(vector).all():
-            raise BadInput("vector", "must contain finite numbers only")
+            raise BadInput("vector", gettext("must contain finite numbers only"))
         result = vector_search.nearest(
             collection=values["collection"],
             vector=vector,
@@ -291,12 +295,17 @@ class ProductSearchViewSet(GenericViewSet):
         similar_to = _parse_ids(params, "similar_to")
         not_similar_to = _parse_ids(params, "not_similar_to")
         if len(text) > MAX_QUERY_LENGTH or "\x00" in text:
-            raise BadInput("q", f"must have 1 to {MAX_QUERY_LENGTH} characters")
+            raise BadInput(
+                "q",
+                gettext("must have 1 to %(maximum)s characters") % {"maximum": MAX_QUERY_LENGTH},
+            )
         if not text and not similar_to and not filters:
             raise BadInput(
                 "q",
-                f"must have 1 to {MAX_QUERY_LENGTH} characters, unless a filter or `similar_to`"
-                " is set",
+                gettext(
+                    "must have 1 to %(maximum)s characters, unless a filter or `similar_to` is set"
+                )
+                % {"maximum": MAX_QUERY_LENGTH},
             )
         parse_language(params.get("language", "en"))
         ignored = params.get("ignore_interpretations", "").split(",")
@@ -352,18 +361,23 @@ def _parse_facet_names(value: str | None) -> tuple[str, ...]:
         return FACET_NAMES
     names = tuple(name for name in value.split(",") if name and name != "none")
     if any(name not in FACET_NAMES for name in names):
-        raise BadInput("facets", f"must be some of {', '.join(FACET_NAMES)}, or none")
+        raise BadInput(
+            "facets",
+            gettext("must be some of %(choices)s, or none") % {"choices": ", ".join(FACET_NAMES)},
+        )
     return names
 
 
 def _parse_ids(params: Mapping[str, str], name: str) -> tuple[UUID, ...]:
     values = [value for value in params.get(name, "").split(",") if value]
     if len(values) > MAX_REFERENCES:
-        raise BadInput(name, f"must be {MAX_REFERENCES} ids at most")
+        raise BadInput(
+            name, gettext("must be %(maximum)s ids at most") % {"maximum": MAX_REFERENCES}
+        )
     try:
         return tuple(map(UUID, values))
     except ValueError:
-        raise BadInput(name, "must be UUIDs, comma-separated") from None
+        raise BadInput(name, gettext("must be UUIDs, comma-separated")) from None
 
 
 def _parse_cursor(params: Mapping[str, str]) -> int:
@@ -376,7 +390,7 @@ def _parse_cursor(params: Mapping[str, str]) -> int:
     except (signing.BadSignature, ValueError, TypeError):
         raise InvalidCursor from None
     if query_hash != _query_hash(params):
-        raise InvalidCursor("belongs to another query")
+        raise InvalidCursor(gettext("belongs to another query"))
     return min(int(offset), _MAX_OFFSET)
 
 

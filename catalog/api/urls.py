@@ -2,6 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
+from catalog.api import problem_types  # noqa: F401  # registers them
 from catalog.api.search import ProductSearchViewSet
 from catalog.api.views import ProductViewSet
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.http import Http404
+from django.utils.translation import gettext
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
@@ -147,7 +148,7 @@ class ProductViewSet(ReadOnlyModelViewSet):
             if skipped:
                 errors = [(field, "is locked by staff") for _, field in skipped]
                 raise Conflict(
-                    "Staff have locked some of these fields; nothing was written.", errors
+                    gettext("Staff have locked some of these fields; nothing was written."), errors
                 )
         return Response(self.get_serializer(get_product(product.pk)).data)
 
@@ -214,11 +215,11 @@ class ProductViewSet(ReadOnlyModelViewSet):
 def _read_values(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values of a request body, and the client and reason of the change."""
     if not isinstance(request.data, dict):
-        raise BadInput("", "must be an object")
+        raise BadInput("", gettext("must be an object"))
     values = dict(request.data)
     reason = values.pop("reason", "")
     if not isinstance(reason, str):
-        raise BadInput("reason", "must be a string")
+        raise BadInput("reason", gettext("must be a string"))
     client = client_of(request)
     return values, {"client": client.key.name if client else "", "reason": reason}
 
@@ -227,4 +228,4 @@ def _parse_uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise BadInput("id", "must be a UUID") from None
+        raise BadInput("id", gettext("must be a UUID")) from None

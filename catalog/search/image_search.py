@@ -3,6 +3,7 @@
 from typing import IO, ClassVar
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from catalog.models import Product
 from catalog.selectors.products import products_in_order
@@ -36,7 +37,7 @@ def products_similar_to_image(
     """
     content = image.read(MAX_IMAGE_BYTES + 1)
     if len(content) > MAX_IMAGE_BYTES:
-        raise BadInput("image", "must be 5 MB at most")
+        raise BadInput("image", gettext("must be 5 MB at most"))
     try:
         vector = image_encoder().encode_images([content])[0]
     except ModelMissing as error:

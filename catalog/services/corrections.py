@@ -16,6 +16,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import DecimalField, Field, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from catalog.ingest.cleaning.identifiers import read_gtin, read_sku
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
@@ -164,7 +165,7 @@ def create_products(
 def _validate_new_product(values: Values) -> dict[str, Any]:
     validated = validate_corrections(values)
     if not validated.get("name"):
-        raise BadInput("name", "is required")
+        raise BadInput("name", gettext("is required"))
     return validated
 
 
@@ -173,10 +174,14 @@ def _check_new_gtins(gtins: Sequence[str]) -> None:
     existing = Product.objects.filter(gtin__in=gtins).first()
     if existing:
         raise BadInput(
-            "gtin", f"belongs to {existing.name} ({existing.pk}) already; correct that instead"
+            "gtin",
+            gettext("belongs to %(name)s (%(pk)s) already; correct that instead")
+            % {"name": existing.name, "pk": existing.pk},
         )
     if repeated := [gtin for gtin, count in Counter(gtins).items() if count > 1]:
-        raise BadInput("gtin", f"{repeated[0]} is given to several products")
+        raise BadInput(
+            "gtin", gettext("%(repeated)s is given to several products") % {"repeated": repeated[0]}
+        )
 
 
 def _new_product(values: Values) -> Product:
@@ -263,13 +268,13 @@ def validate_corrections(values: Values) -> dict[str, Any]:
     validated: dict[str, Any] = {}
     for name, value in values.items():
         if name not in CORRECTABLE_FIELDS and name not in _SOURCE_FIELDS.values():
-            raise BadInput(name, "is not a field that can be corrected")
+            raise BadInput(name, gettext("is not a field that can be corrected"))
         validated[name] = _validate_value(name, value)
     for kind in ("thc", "cbd"):
         low = validated.get(f"{kind}_percentage_low")
         high = validated.get(f"{kind}_percentage_high")
         if low is not None and high is not None and low > high:
-            raise BadInput(f"{kind}_percentage_low", "must not be above the upper end")
+            raise BadInput(f"{kind}_percentage_low", gettext("must not be above the upper end"))
     return validated
 
 
@@ -283,11 +288,19 @@ def check_identifiers(values: Values, *, product_ids: Sequence[UUID]) -> None:
     if len(product_ids) > 1:
         for name in _IDENTIFIER_READERS:
             if values.get(name):
-                raise BadInput(name, f"cannot be the same for {len(product_ids)} products")
+                raise BadInput(
+                    name,
+                    gettext("cannot be the same for %(count)s products")
+                    % {"count": len(product_ids)},
+                )
     gtin = values.get("gtin")
     owner = find_gtin_owner(gtin, other_than=product_ids) if gtin else None
     if owner:
-        raise BadInput("gtin", f"belongs to {owner.name} ({owner.pk}); merge the two instead")
+        raise BadInput(
+            "gtin",
+            gettext("belongs to %(name)s (%(pk)s); merge the two instead")
+            % {"name": owner.name, "pk": owner.pk},
+        )
 
 
 def terpene_warnings(names: Iterable[str]) -> list[str]:
@@ -307,7 +320,7 @@ def _validate_value(name: str, value: Any) -> Any:
         if name in LIST_FIELDS:
             return []
         if not column.null:
-            raise BadInput(name, "is required")
+            raise BadInput(name, gettext("is required"))
         return None
     if name in _IDENTIFIER_READERS:
         value = _check_identifier(name, str(value))
@@ -321,13 +334,18 @@ def _validate_value(name: str, value: Any) -> Any:
         value = list(dict.fromkeys(terpene_key(terpene) or terpene for terpene in value))
     is_percentage = name.startswith(("thc_percentage", "cbd_percentage"))
     if is_percentage and not 0 <= value <= _MAX_PERCENTAGE:
-        raise BadInput(name, f"must be from 0 to {_MAX_PERCENTAGE}")
+        raise BadInput(
+            name, gettext("must be from 0 to %(maximum)s") % {"maximum": _MAX_PERCENTAGE}
+        )
     if name in _POSITIVE_FIELDS and value <= 0:
-        raise BadInput(name, "must be more than 0")
+        raise BadInput(name, gettext("must be more than 0"))
     if name in _NON_NEGATIVE_FIELDS and value < 0:
-        raise BadInput(name, "must not be less than 0")
+        raise BadInput(name, gettext("must not be less than 0"))
     if name in _CHOICES and value not in _CHOICES[name]:
-        raise BadInput(name, f"must be one of {', '.join(sorted(_CHOICES[name]))}")
+        raise BadInput(
+            name,
+            gettext("must be one of %(choices)s") % {"choices": ", ".join(sorted(_CHOICES[name]))},
+        )
     return value
 
 
@@ -347,7 +365,7 @@ def _without_binary_noise(value: Any, column: DecimalField) -> Any:
     JSON numbers and spreadsheet cells arrive as binary fractions: 29.95 as 29.949999999999999289.
     """
     if isinstance(value, bool):
-        raise BadInput(column.name, "must be a number")
+        raise BadInput(column.name, gettext("must be a number"))
     if not isinstance(value, float | Decimal) or not Decimal(value).is_finite():
         return value
     exact = Decimal(repr(value)) if isinstance(value, float) else value
@@ -418,7 +436,7 @@ def _complete_range(values: dict[str, Any], kind: str, product: Product | None) 
         ends = [values.get(name, getattr(product, name)) for name in (low, high)]
         known = [end for end in ends if end is not None]
         if len(known) == len(ends) and known[0] > known[1]:
-            raise BadInput(low, "must not be above the upper end")
+            raise BadInput(low, gettext("must not be above the upper end"))
         values[middle] = round(sum(known) / len(known), 2) if known else None
     elif middle in values and low not in values and high not in values:
         values[low] = values[middle]

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from catalog.ingest.vocabulary import CATEGORIES
@@ -99,9 +100,11 @@ def parse_period(params: Mapping[str, str]) -> tuple[date, date, Step]:
     end = _parse_date(params, "to") or timezone.localdate()
     start = _parse_date(params, "from") or end - timedelta(days=_DEFAULT_DAYS)
     if start > end:
-        raise BadInput("from", "is after `to`")
+        raise BadInput("from", gettext("is after `to`"))
     if (end - start).days > _MAX_DAYS:
-        raise BadInput("from", f"is more than {_MAX_DAYS} days before `to`")
+        raise BadInput(
+            "from", gettext("is more than %(maximum)s days before `to`") % {"maximum": _MAX_DAYS}
+        )
     chosen = _choice(params, "step", STEPS) or "day"
     return start, end, next(step for step in STEPS if step == chosen)
 
@@ -111,14 +114,16 @@ def parse_uuid(text: str, field: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise BadInput(field, "must be a UUID") from None
+        raise BadInput(field, gettext("must be a UUID")) from None
 
 
 def _parse_province(params: Mapping[str, str], client: ApiClient) -> str:
     province = _choice(params, "province", sorted(PROVINCES))
     bound = client.key.province
     if bound and province and province != bound:
-        raise BadInput("province", f"is outside {bound}, the province of this key")
+        raise BadInput(
+            "province", gettext("is outside %(bound)s, the province of this key") % {"bound": bound}
+        )
     return province or bound or ""
 
 
@@ -126,7 +131,9 @@ def _parse_categories(params: Mapping[str, str]) -> list[str]:
     names = [name.strip() for name in params.get("category", "").split(",") if name.strip()]
     for name in names:
         if name not in _CATEGORIES:
-            raise BadInput("category", f"must be of {', '.join(_CATEGORIES)}")
+            raise BadInput(
+                "category", gettext("must be of %(choices)s") % {"choices": ", ".join(_CATEGORIES)}
+            )
     return names
 
 
@@ -137,20 +144,25 @@ def _parse_date(params: Mapping[str, str], name: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise BadInput(name, "must be a date such as 2026-11-28") from None
+        raise BadInput(name, gettext("must be a date such as 2026-11-28")) from None
 
 
 def _choice(params: Mapping[str, str], name: str, choices: "tuple[str, ...] | list[str]") -> str:
     value = params.get(name, "")
     if name in params and value not in choices:
-        raise BadInput(name, f"must be one of {', '.join(choices)}")
+        raise BadInput(
+            name, gettext("must be one of %(choices)s") % {"choices": ", ".join(choices)}
+        )
     return value
 
 
 def _text(params: Mapping[str, str], name: str) -> str:
     value = params.get(name, "")
     if "\x00" in value:
-        raise BadInput(name, "must not contain a null character")
+        raise BadInput(name, gettext("must not contain a null character"))
     if len(value) > _MAX_TEXT_LENGTH:
-        raise BadInput(name, f"must have at most {_MAX_TEXT_LENGTH} characters")
+        raise BadInput(
+            name,
+            gettext("must have at most %(maximum)s characters") % {"maximum": _MAX_TEXT_LENGTH},
+        )
     return value

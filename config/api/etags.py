@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.http import parse_etags
+from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
@@ -19,7 +20,7 @@ class PreconditionFailed(APIException):
     """The resource has changed since the client read it."""
 
     status_code = status.HTTP_412_PRECONDITION_FAILED
-    default_detail = "This has changed since you read it: read it again."
+    default_detail = _("This has changed since you read it: read it again.")
     default_code = "precondition_failed"
 
 
@@ -27,7 +28,7 @@ class PreconditionRequired(APIException):
     """The request changes a resource without If-Match."""
 
     status_code = status.HTTP_428_PRECONDITION_REQUIRED
-    default_detail = "Send If-Match with the ETag of the version you read."
+    default_detail = _("Send If-Match with the ETag of the version you read.")
     default_code = "precondition_required"
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.cache import cache
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,7 +28,7 @@ class KeyReused(APIException):
     """The key was used for another request body."""
 
     status_code = 422
-    default_detail = (
+    default_detail = _(
         "This Idempotency-Key was used for another body; use a new key for a new request."
     )
     default_code = "idempotency_key_reused"
@@ -43,7 +45,7 @@ def run_idempotently(request: Request, execute: Callable[[], Response]) -> Respo
     if key is None:
         return execute()
     if not _KEY.fullmatch(key):
-        raise BadInput(HEADER, "must have 1 to 255 printable characters, no space")
+        raise BadInput(HEADER, gettext("must have 1 to 255 printable characters, no space"))
     client = client_of(request)
     cache_key = f"idempotency:{client.pk if client else ''}:{_digest([request.path, key])}"
     body_digest = _digest(request.data)
@@ -64,8 +66,8 @@ def _stored_response(stored: dict[str, Any] | None, body_digest: str) -> Respons
         raise KeyReused
     if not stored or "data" not in stored:
         raise Conflict(
-            "The first request with this key is still running; try again in a moment.",
-            [(HEADER, "is in use")],
+            gettext("The first request with this key is still running; try again in a moment."),
+            [(HEADER, gettext("is in use"))],
         )
     return Response(
         stored["data"], status=stored["status"], headers={"Idempotency-Replayed": "true"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core import signing
 from django.db.models import Q
+from django.utils.translation import gettext
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,8 +29,8 @@ class InvalidCursor(BadInput):
 
     code = "invalid_cursor"
 
-    def __init__(self, reason: str = "is not a valid cursor") -> None:
-        super().__init__(CURSOR_PARAMETER, reason)
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(CURSOR_PARAMETER, reason or gettext("is not a valid cursor"))
 
 
 class ApiCursorPagination(CursorPagination):

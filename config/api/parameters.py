@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.http import QueryDict
+from django.utils.translation import gettext
 
 from config.errors import BadInput
 
@@ -18,9 +19,14 @@ def reject_unknown_parameters(params: Mapping[str, Any], *, known: set[str]) -> 
     """
     for name in params:
         if name not in known:
-            raise BadInput(name, f"unknown parameter; known are {', '.join(sorted(known))}")
+            raise BadInput(
+                name,
+                gettext("unknown parameter; known are %(choices)s")
+                % {"choices": ", ".join(sorted(known))},
+                "unknown",
+            )
         if isinstance(params, QueryDict) and len(params.getlist(name)) > 1:
-            raise BadInput(name, "is given more than once")
+            raise BadInput(name, gettext("is given more than once"), "repeated")
 
 
 def parse_integer(text: str | None, *, field: str, default: int, minimum: int, maximum: int) -> int:
@@ -29,5 +35,9 @@ def parse_integer(text: str | None, *, field: str, default: int, minimum: int, m
         return default
     is_integer = text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
     if not is_integer or not minimum <= int(text) <= maximum:
-        raise BadInput(field, f"must be a whole number from {minimum} to {maximum}")
+        raise BadInput(
+            field,
+            gettext("must be a whole number from %(minimum)s to %(maximum)s")
+            % {"minimum": minimum, "maximum": maximum},
+        )
     return int(text)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
+from django.utils.translation import gettext
 from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import JSONParser
@@ -45,11 +46,16 @@ class BoundedJSONParser(JSONParser):
         encoding = (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
         if encoding.lower() not in _UTF8:
             # Python knows codecs that are no character sets, such as bz2, which unfolds the body.
-            raise UnsupportedCharset(f"The character set {encoding[:20]} is not UTF-8.")
+            raise UnsupportedCharset(
+                gettext("The character set %(encoding)s is not UTF-8.")
+                % {"encoding": encoding[:20]}
+            )
         max_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         raw = stream.read(max_bytes + 1)
         if len(raw) > max_bytes:
-            raise RequestTooLarge(f"The body is larger than {max_bytes} bytes.")
+            raise RequestTooLarge(
+                gettext("The body is larger than %(maximum)s bytes.") % {"maximum": max_bytes}
+            )
         try:
             text = raw.decode("utf-8-sig")
             payload = json.loads(
@@ -61,11 +67,11 @@ class BoundedJSONParser(JSONParser):
             if "\\ud" in text.lower():
                 json.dumps(payload, ensure_ascii=False).encode()
         except RecursionError:
-            raise ParseError("JSON parse error: nested too deeply") from None
+            raise ParseError(gettext("JSON parse error: nested too deeply")) from None
         except UnicodeEncodeError:
-            raise ParseError("JSON parse error: half of a surrogate pair") from None
+            raise ParseError(gettext("JSON parse error: half of a surrogate pair")) from None
         except (ValueError, LookupError) as error:
-            raise ParseError(f"JSON parse error: {error}") from None
+            raise ParseError(gettext("JSON parse error: %(error)s") % {"error": error}) from None
         return payload
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import override
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
 from config.api.errors import PROBLEM_JSON, RETRY_AFTER_SECONDS
@@ -11,7 +12,9 @@ from config.api.etags import PreconditionFailed, PreconditionRequired
 from config.api.idempotency import HEADER as IDEMPOTENCY_KEY
 from config.api.idempotency import KeyReused
 from config.api.pagination import InvalidCursor
+from config.api.problem_types import URN_PREFIX, problem_title
 
+_EXAMPLE_REQUEST_ID = "0f3c0a52-7d0e-4d0c-9f0e-6a1b6f0f2c11"
 _SCHEMA_REFERENCE = {"$ref": "#/components/schemas/Problem"}
 
 
@@ -23,7 +26,7 @@ PROBLEM_SCHEMAS: dict[str, Any] = {
     "Problem": {
         "type": "object",
         "description": "The reason why a request failed: problem details (RFC 9457).",
-        "required": ["type", "title", "status", "detail"],
+        "required": ["type", "title", "status", "detail", "instance", "request_id"],
         "properties": {
             "type": _public(
                 type="string",
@@ -31,12 +34,20 @@ PROBLEM_SCHEMAS: dict[str, Any] = {
                 description="Error code as a URN: `urn:cultivar:problem:` and the code.",
             ),
             "title": _public(
-                type="string", description="Error code in snake_case, for programs to compare."
+                type="string", description="Kind of error as a short text, in English or French."
             ),
             "status": _public(
                 type="integer", minimum=400, maximum=599, description="HTTP status of the response."
             ),
             "detail": _public(type="string", description="Explanation of the error, for people."),
+            "instance": _public(
+                type="string", format="uri-reference", description="Path of the request."
+            ),
+            "request_id": _public(
+                type="string",
+                format="uuid",
+                description="Id under which the request is logged; also in `X-Request-ID`.",
+            ),
             "errors": _public(
                 type="array",
                 items={"$ref": "#/components/schemas/ProblemError"},
@@ -47,13 +58,19 @@ PROBLEM_SCHEMAS: dict[str, Any] = {
     "ProblemError": {
         "type": "object",
         "description": "A rejected field or parameter.",
-        "required": ["field", "reason"],
+        "required": ["field", "code", "message"],
         "properties": {
             "field": _public(
                 type="string",
                 description="Name of the field, parameter or header; empty for the whole body.",
             ),
-            "reason": _public(type="string", description="Why the value was rejected."),
+            "code": _public(
+                type="string",
+                description="Kind of fault in snake_case, such as `required` or `unknown`.",
+            ),
+            "message": _public(
+                type="string", description="Why the value was rejected, in English or French."
+            ),
         },
     },
 }
@@ -63,20 +80,31 @@ def problem(
     status: int, code: str, detail: str, errors: Sequence[tuple[str, str]] = ()
 ) -> dict[str, Any]:
     """Return the problem details of an error, as `config.api.errors` builds them."""
-    body: dict[str, Any] = {
-        "type": f"urn:cultivar:problem:{code}",
-        "title": code,
-        "status": status,
-        "detail": detail,
-    }
-    if errors:
-        body["errors"] = [{"field": field, "reason": reason} for field, reason in errors]
+    with override("en"):
+        body: dict[str, Any] = {
+            "type": f"{URN_PREFIX}{code}",
+            "title": problem_title(code, status),
+            "status": status,
+            "detail": str(detail),
+            "instance": "/api/v1/products/",
+            "request_id": _EXAMPLE_REQUEST_ID,
+        }
+        if errors:
+            field_code = "invalid" if status == 400 else code
+            body["errors"] = [
+                {"field": field, "code": field_code, "message": str(message)}
+                for field, message in errors
+            ]
     return body
 
 
 def invalid_field(field: str, reason: str, *, code: str = "bad_input") -> dict[str, Any]:
     """Return the problem details of one field that is not valid."""
     return problem(400, code, f"{field}: {reason}", [(field, reason)])
+
+
+def _code_of(example: Mapping[str, Any]) -> str:
+    return str(example["type"]).removeprefix(URN_PREFIX)
 
 
 def problem_response(
@@ -88,7 +116,7 @@ def problem_response(
         "content": {
             PROBLEM_JSON: {
                 "schema": _SCHEMA_REFERENCE,
-                "examples": {example["title"]: {"value": example} for example in examples},
+                "examples": {_code_of(example): {"value": example} for example in examples},
             }
         },
     }
@@ -251,7 +279,7 @@ def forbidden(permissions: Iterable[Any]) -> dict[str, Any]:
     for permission in permissions:
         if hasattr(permission, "message"):
             example = problem(403, permission.code, permission.message)
-            examples.setdefault(example["title"], example)
+            examples.setdefault(permission.code, example)
     return problem_response(
         "The API key lacks the scope or the audience that the operation requires.",
         examples.values(),

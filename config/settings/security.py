@@ -11,3 +11,7 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 SOURCE_PORTS = ENV.source_ports
 ALLOW_LOOPBACK_SOURCES = ENV.allow_loopback_sources
+CORS_ALLOWED_ORIGINS = ENV.cors_allowed_origins
+TRUSTED_PROXIES = ENV.trusted_proxies
+FAILED_AUTHENTICATION_RATE = "60/min"
+"""Refused requests without a valid API key, by address."""

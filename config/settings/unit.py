@@ -25,4 +25,5 @@ os.environ.update(
 include(*SUBJECTS)
 
 ALLOW_LOOPBACK_SOURCES = True
+FAILED_AUTHENTICATION_RATE = "1000000/min"  # all tests have one address
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

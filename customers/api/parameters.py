@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import Http404
+from django.utils.translation import gettext
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
@@ -56,13 +57,17 @@ def parse_body(serializer_class: type[Serializer], request: Request) -> dict[str
     """
     reject_unknown_parameters(request.query_params, known=set())
     if not isinstance(request.data, dict):
-        raise BadInput("", "must be an object")
+        raise BadInput("", gettext("must be an object"))
     serializer = serializer_class(data=request.data)
     known_fields = {str(name) for name in serializer.fields}
     for name in request.data:
         if name not in known_fields:
             known = ", ".join(sorted(known_fields))
-            raise BadInput(str(name)[:50], f"unknown field; known are {known}")
+            raise BadInput(
+                str(name)[:50],
+                gettext("unknown field; known are %(known)s") % {"known": known},
+                "unknown",
+            )
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
 
@@ -72,7 +77,7 @@ def parse_uuid(text: str, field: str = "id") -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise BadInput(field, "must be a UUID") from None
+        raise BadInput(field, gettext("must be a UUID")) from None
 
 
 def get_customer(customer_id: str) -> CustomerProfile:

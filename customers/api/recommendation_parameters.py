@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from catalog.models import Store
@@ -125,22 +126,28 @@ def parse_parameters(
     known = _PARAMETER_NAMES if customer_id else _PARAMETER_NAMES | {SESSION_ID_PARAMETER.name}
     reject_unknown_parameters(params, known=set(known))
     if "\x00" in "".join(params.values()):
-        raise BadInput("", "must not contain a null character")
+        raise BadInput("", gettext("must not contain a null character"))
     scenario = params.get("scenario", Scenario.Name.HOME)
     if scenario not in Scenario.Name.values:
-        raise BadInput("scenario", f"must be one of {', '.join(Scenario.Name.values)}")
+        raise BadInput(
+            "scenario",
+            gettext("must be one of %(choices)s") % {"choices": ", ".join(Scenario.Name.values)},
+        )
     if scenario == Scenario.Name.LOOKUP and client.audience < Audience.STAFF:
-        raise BadInput("scenario", "lookup requires a key with the audience staff")
+        raise BadInput("scenario", gettext("lookup requires a key with the audience staff"))
     language = params.get("language", "")
     if language not in ("", "en", "fr"):
-        raise BadInput("language", "must be en or fr")
+        raise BadInput("language", gettext("must be en or fr"))
     session_id = params.get("session_id", "")
     if len(session_id) > _MAX_SESSION_LENGTH:
-        raise BadInput("session_id", f"must have at most {_MAX_SESSION_LENGTH} characters")
+        raise BadInput(
+            "session_id",
+            gettext("must have at most %(maximum)s characters") % {"maximum": _MAX_SESSION_LENGTH},
+        )
     min_price = _parse_price(params, "price_min")
     max_price = _parse_price(params, "price_max")
     if min_price is not None and max_price is not None and min_price > max_price:
-        raise BadInput("price_min", "must not be above price_max")
+        raise BadInput("price_min", gettext("must not be above price_max"))
     limit = parse_integer(
         params.get("limit"),
         field="limit",
@@ -169,9 +176,13 @@ def _find_store(code: str, client: ApiClient) -> Store | None:
         return None
     store = find_store(code)
     if store is None:
-        raise BadInput("store_code", "store not found")
+        raise BadInput("store_code", gettext("store not found"))
     if client.key.province and store.province != client.key.province:
-        raise BadInput("store_code", f"is outside {client.key.province}, the province of this key")
+        raise BadInput(
+            "store_code",
+            gettext("is outside %(province)s, the province of this key")
+            % {"province": client.key.province},
+        )
     return store
 
 
@@ -185,22 +196,32 @@ def _parse_products(params: Mapping[str, str], scenario: str, session_id: str) -
     expected = _product_parameter(scenario)
     for name in ("product_id", "basket"):
         if params.get(name) and name != expected:
-            raise BadInput(name, f"does not apply to the scenario {scenario}")
+            raise BadInput(
+                name,
+                gettext("does not apply to the scenario %(scenario)s") % {"scenario": scenario},
+            )
     if not expected:
         return ()
     references = [text.strip() for text in params.get(expected, "").split(",") if text.strip()]
     if not references:
         if expected == "basket" and session_id:
             return ()
-        raise BadInput(expected, f"is required in the scenario {scenario}")
+        raise BadInput(
+            expected, gettext("is required in the scenario %(scenario)s") % {"scenario": scenario}
+        )
     if expected == "product_id" and len(references) > 1:
-        raise BadInput("product_id", "must be a single product")
+        raise BadInput("product_id", gettext("must be a single product"))
     if len(references) > _MAX_BASKET_PRODUCTS:
-        raise BadInput("basket", f"must have at most {_MAX_BASKET_PRODUCTS} products")
+        raise BadInput(
+            "basket",
+            gettext("must have at most %(maximum)s products") % {"maximum": _MAX_BASKET_PRODUCTS},
+        )
     product_ids = product_ids_by_reference(references)
     for reference in references:
         if reference not in product_ids:
-            raise BadInput(expected, f"product {reference[:50]} not found")
+            raise BadInput(
+                expected, gettext("product %(reference)s not found") % {"reference": reference[:50]}
+            )
     return tuple(dict.fromkeys(product_ids[reference] for reference in references))
 
 
@@ -220,5 +241,8 @@ def _parse_price(params: Mapping[str, str], name: str) -> Decimal | None:
     except InvalidOperation:
         price = Decimal(-1)
     if not price.is_finite() or not 0 <= price <= _MAX_PRICE:
-        raise BadInput(name, f"must be an amount in CAD from 0 to {_MAX_PRICE}")
+        raise BadInput(
+            name,
+            gettext("must be an amount in CAD from 0 to %(maximum)s") % {"maximum": _MAX_PRICE},
+        )
     return price

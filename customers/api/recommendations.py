@@ -194,7 +194,7 @@ def _locally_cached_response(request: HttpRequest) -> HttpResponse | None:
     if client is None:
         return None
     rendered = RECOMMENDATION_CACHE.get_local(_local_cache_key(client, request.get_full_path()))
-    if rendered is None or throttle_client(client) is not None:
+    if rendered is None or throttle_client(client, request) is not None:
         return None
     return rendered_response(request, rendered)
 

@@ -3,7 +3,7 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
-from customers.api import event_examples  # noqa: F401  # registers the OpenAPI extension
+from customers.api import event_examples, problem_types  # noqa: F401  # register themselves
 from customers.api.chats import ChatMessageViewSet, ChatSessionViewSet
 from customers.api.recommendations import (
     CustomerRecommendationsView,

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
+from django.utils.translation import gettext
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
@@ -205,7 +206,7 @@ class CustomerViewSet(CustomerDataViewSet):
         reject_unknown_parameters(request.query_params, known={"external_id"})
         external_id = request.query_params.get("external_id", "").strip()
         if not external_id or "\x00" in external_id:
-            raise BadInput("external_id", "is required")
+            raise BadInput("external_id", gettext("is required"), "required")
         customer = find_customer_by_external_id(external_id)
         if customer is None:
             raise Http404

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from catalog.models import Store
 from config.errors import BadInput, Conflict
@@ -28,7 +29,9 @@ class ChatClosed(Conflict):
     code = "chat_closed"
 
     def __init__(self) -> None:
-        super().__init__("This chat session is closed.", [("session", "is closed")])
+        super().__init__(
+            gettext("This chat session is closed."), [("session", gettext("is closed"))]
+        )
 
 
 @transaction.atomic
@@ -55,9 +58,15 @@ def append_message(*, session: ChatSession, role: str, text: str, by: str) -> Ch
     """
     text = text.strip()
     if not text or len(text) > MAX_MESSAGE_LENGTH or "\x00" in text:
-        raise BadInput("text", f"must have 1 to {MAX_MESSAGE_LENGTH} characters")
+        raise BadInput(
+            "text",
+            gettext("must have 1 to %(maximum)s characters") % {"maximum": MAX_MESSAGE_LENGTH},
+        )
     if role not in ChatMessage.Role.values:
-        raise BadInput("role", f"must be one of {', '.join(ChatMessage.Role.values)}")
+        raise BadInput(
+            "role",
+            gettext("must be one of %(choices)s") % {"choices": ", ".join(ChatMessage.Role.values)},
+        )
     locked_session = _lock_open_session(session)
     message: ChatMessage = ChatMessage.objects.create(
         id=uuid4(),
@@ -95,10 +104,10 @@ def give_feedback(
     Raises BadInput for a message of the customer.
     """
     if message.role == ChatMessage.Role.CUSTOMER:
-        raise BadInput("message", "is the customer's; feedback is given on replies")
+        raise BadInput("message", gettext("is the customer's; feedback is given on replies"))
     session = message.session
     if session is None:
-        raise BadInput("message", "belongs to no chat session")
+        raise BadInput("message", gettext("belongs to no chat session"))
     redacted_comment = mask(comment, known=_known_identifiers(session))
     feedback, _ = MessageFeedback.objects.update_or_create(
         message_id=message.id,

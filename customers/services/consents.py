@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from config.declarations import DeclarationRegistry
 from config.errors import BadInput
@@ -72,7 +73,7 @@ def give_consent(  # noqa: PLR0913  # keyword-only
     _require_purpose(purpose)
     text = ConsentText.objects.filter(purpose=purpose, version=version).first()
     if text is None:
-        raise BadInput("version", "is not a version of the text of this purpose")
+        raise BadInput("version", gettext("is not a version of the text of this purpose"))
     parse_language(language)
     active = Consent.objects.filter(customer=profile, purpose=purpose, withdrawn_at=None).first()
     if active and active.text_id == text.pk:
@@ -168,15 +169,21 @@ def _complete_registered_withdrawals() -> int:
 def _check_given_at(customer: CustomerProfile, purpose: str, given_at: datetime) -> None:
     """Raise BadInput unless the time is past, and later than what the customer did before."""
     if given_at > timezone.now():
-        raise BadInput("given_at", "is in the future")
+        raise BadInput("given_at", gettext("is in the future"))
     earlier = Consent.objects.filter(customer=customer, purpose=purpose)
     if earlier.filter(Q(given_at__gte=given_at) | Q(withdrawn_at__gte=given_at)).exists():
-        raise BadInput("given_at", "is before an earlier consent to this purpose or its withdrawal")
+        raise BadInput(
+            "given_at", gettext("is before an earlier consent to this purpose or its withdrawal")
+        )
 
 
 def _require_purpose(purpose: str) -> None:
     if purpose not in ConsentText.Purpose.values:
-        raise BadInput("purpose", f"must be one of {', '.join(ConsentText.Purpose.values)}")
+        raise BadInput(
+            "purpose",
+            gettext("must be one of %(choices)s")
+            % {"choices": ", ".join(ConsentText.Purpose.values)},
+        )
 
 
 def _remove_dependent_data(customer: CustomerProfile, purpose: str) -> None:

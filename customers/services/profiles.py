@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from catalog.ingest.vocabulary import CATEGORIES
 from catalog.models import Store
@@ -51,7 +52,10 @@ def register_customer(  # noqa: PLR0913  # keyword-only
     """
     external_id = normalize_external_id(external_id)
     if not external_id or len(external_id) > MAX_EXTERNAL_ID_LENGTH:
-        raise BadInput("external_id", f"must have 1 to {MAX_EXTERNAL_ID_LENGTH} characters")
+        raise BadInput(
+            "external_id",
+            gettext("must have 1 to %(maximum)s characters") % {"maximum": MAX_EXTERNAL_ID_LENGTH},
+        )
     province = _parse_province(province) if province else ""
     language = parse_language(language)
     new_id = uuid4()
@@ -69,7 +73,8 @@ def register_customer(  # noqa: PLR0913  # keyword-only
         registered = CustomerProfile.objects.filter(pk=new_id).first()
         if registered is None:
             raise Conflict(
-                "This customer is registered already.", [("external_id", "is registered already")]
+                gettext("This customer is registered already."),
+                [("external_id", gettext("is registered already"))],
             )
         log_access(customer=registered, actor=by, action="profile.register")
     return registered
@@ -118,7 +123,11 @@ def correct_locked_profile(
             setattr(profile, field, _PROFILE_FIELD_PARSERS[field](value))
         else:
             correctable = ", ".join((*_PROFILE_FIELD_PARSERS, *PREFERENCE_FIELDS))
-            raise BadInput(field, f"cannot be corrected; correctable fields are {correctable}")
+            raise BadInput(
+                field,
+                gettext("cannot be corrected; correctable fields are %(correctable)s")
+                % {"correctable": correctable},
+            )
     profile.stated_preferences = {
         field: value for field, value in stated.items() if value is not None
     }
@@ -147,13 +156,21 @@ def verify_age(
     """
     methods = CustomerProfile.VerificationMethod.values
     if verification_method not in methods:
-        raise BadInput("verification_method", f"must be one of {', '.join(methods)}")
+        raise BadInput(
+            "verification_method",
+            gettext("must be one of %(choices)s") % {"choices": ", ".join(methods)},
+        )
     if verified_age is not None and verified_age not in LEGAL_AGES:
-        raise BadInput("verified_age", f"must be one of {', '.join(map(str, LEGAL_AGES))}")
+        raise BadInput(
+            "verified_age",
+            gettext("must be one of %(choices)s") % {"choices": ", ".join(map(str, LEGAL_AGES))},
+        )
     province = PROVINCES.get(customer.province)
     if verified_age is None:
         if province is None:
-            raise BadInput("verified_age", "is required, as the customer's province is not known")
+            raise BadInput(
+                "verified_age", gettext("is required, as the customer's province is not known")
+            )
         verified_age = province.min_age(timezone.localdate())
     CustomerProfile.objects.filter(pk=customer.pk).update(
         is_age_verified=True,
@@ -180,7 +197,10 @@ def provinces_of_legal_age(customer: CustomerProfile) -> list[str]:
 
 def _parse_province(value: Any) -> str:
     if value not in PROVINCES:
-        raise BadInput("province", f"must be one of {', '.join(sorted(PROVINCES))}")
+        raise BadInput(
+            "province",
+            gettext("must be one of %(choices)s") % {"choices": ", ".join(sorted(PROVINCES))},
+        )
     return str(value)
 
 
@@ -189,7 +209,7 @@ def _parse_store(value: Any) -> Store | None:
         return value
     store = Store.objects.filter(code=str(value)).first()
     if store is None:
-        raise BadInput("store", "is not known")
+        raise BadInput("store", gettext("is not known"))
     return store
 
 
@@ -217,7 +237,11 @@ def _parse_strain_types(field: str, value: Any) -> list[str]:
         and all(strain_type in STRAIN_TYPES for strain_type in value)
     )
     if not is_valid:
-        raise BadInput(field, f"must be a list of some of {', '.join(STRAIN_TYPES)}, or null")
+        raise BadInput(
+            field,
+            gettext("must be a list of some of %(choices)s, or null")
+            % {"choices": ", ".join(STRAIN_TYPES)},
+        )
     return sorted(set(value))
 
 
@@ -230,7 +254,9 @@ def _parse_range(field: str, value: Any) -> list[float]:
         is_valid = False
     if not is_valid:
         raise BadInput(
-            field, f"must be two numbers, the lower first, from 0 to {max_value}, or null"
+            field,
+            gettext("must be two numbers, the lower first, from 0 to %(maximum)s, or null")
+            % {"maximum": max_value},
         )
     return [float(lower), float(upper)]
 
@@ -249,7 +275,15 @@ def _parse_disliked(field: str, value: Any) -> list[str]:
         )
     )
     if not is_valid:
-        raise BadInput(field, f"must be a list of 1 to {_MAX_DISLIKED} words, or null")
+        raise BadInput(
+            field,
+            gettext("must be a list of 1 to %(maximum)s words, or null")
+            % {"maximum": _MAX_DISLIKED},
+        )
     if allowed is not None and not set(value) <= allowed:
-        raise BadInput(field, f"must be a list of some of {', '.join(sorted(allowed))}, or null")
+        raise BadInput(
+            field,
+            gettext("must be a list of some of %(choices)s, or null")
+            % {"choices": ", ".join(sorted(allowed))},
+        )
     return sorted({word.strip() for word in value})

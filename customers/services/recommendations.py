@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from django.db import connection
+from django.utils.translation import gettext
 
 from config.errors import BadInput
 from customers.models import Recommendation, RecommendationFeedback
@@ -31,10 +32,15 @@ def record_feedback(
     recommendation = Recommendation.objects.get(id=recommendation_id)
     for index, item in enumerate(feedback):
         if UUID(str(item["product_id"])) not in recommendation.products:
-            raise BadInput(f"feedback.{index}.product_id", "is not part of this recommendation")
+            raise BadInput(
+                f"feedback.{index}.product_id", gettext("is not part of this recommendation")
+            )
         if item["type"] not in RecommendationFeedback.Kind.values:
             allowed = ", ".join(RecommendationFeedback.Kind.values)
-            raise BadInput(f"feedback.{index}.type", f"must be one of {allowed}")
+            raise BadInput(
+                f"feedback.{index}.type",
+                gettext("must be one of %(allowed)s") % {"allowed": allowed},
+            )
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT_FEEDBACK,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
@@ -152,8 +153,11 @@ class EventsView(APIView):
 def _parse_batch(body: Any) -> Sequence[Any]:
     """Return the events of a request body. Raises BadInput."""
     if not isinstance(body, dict) or set(body) != {"events"}:
-        raise BadInput("", "must be an object with the single field `events`")
+        raise BadInput("", gettext("must be an object with the single field `events`"))
     events = body["events"]
     if not isinstance(events, list) or not 1 <= len(events) <= MAX_BATCH_SIZE:
-        raise BadInput("events", f"must be a list of 1 to {MAX_BATCH_SIZE} events")
+        raise BadInput(
+            "events",
+            gettext("must be a list of 1 to %(maximum)s events") % {"maximum": MAX_BATCH_SIZE},
+        )
     return events

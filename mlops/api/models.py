@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_aware
+from django.utils.translation import gettext
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
@@ -262,5 +263,7 @@ def _parse_time(text: str | None) -> datetime | None:
     except ValueError:
         parsed = None
     if parsed is None or not is_aware(parsed):
-        raise BadInput("at", "must be a time with offset, for example 2026-11-28T14:00:00Z")
+        raise BadInput(
+            "at", gettext("must be a time with offset, for example 2026-11-28T14:00:00Z")
+        )
     return parsed

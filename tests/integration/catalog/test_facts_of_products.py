@@ -278,7 +278,10 @@ def test_class_c_rest_refuses_field_states_to_other_keys() -> None:
 
     response = create_api_client().get(f"/api/v1/products/{_product().pk}/fields/")
 
-    assert (response.status_code, response.json()["title"]) == (403, "audience_too_low")
+    assert (response.status_code, response.json()["type"]) == (
+        403,
+        "urn:cultivar:problem:audience_too_low",
+    )
 
 
 def _priced(*prices: str) -> list[str]:

@@ -133,7 +133,7 @@ def test_an_unreadable_cursor_is_refused(path: str, cursor: str) -> None:
     response = create_api_client().get(f"/api/v1/{path}category=pre_rolls&cursor={cursor}")
 
     assert response.status_code == 400
-    assert response.json()["title"] == "invalid_cursor"
+    assert response.json()["type"] == "urn:cultivar:problem:invalid_cursor"
     assert [error["field"] for error in response.json()["errors"]] == ["cursor"]
 
 
@@ -228,7 +228,7 @@ def test_t1_identifier_that_identifies_nothing_is_refused_with_the_reason(
 
     error = refused.json()["errors"][0]
     assert (refused.status_code, error["field"]) == (400, field)
-    assert reason in error["reason"]
+    assert reason in error["message"]
 
 
 def test_class_e_gtin_of_12_digits_is_stored_with_14() -> None:

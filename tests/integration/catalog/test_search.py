@@ -147,7 +147,7 @@ def test_a_cursor_of_another_query_is_refused(client: APIClient) -> None:
     response = client.get(SEARCH_URL, {"q": "kush", "cursor": first["next_cursor"]})
 
     assert response.status_code == 400
-    assert response.json()["title"] == "invalid_cursor"
+    assert response.json()["type"] == "urn:cultivar:problem:invalid_cursor"
 
 
 def test_search_pages_link_to_their_neighbors(client: APIClient) -> None:

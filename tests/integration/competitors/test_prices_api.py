@@ -262,7 +262,10 @@ def test_cursor_of_another_sort_is_refused(client: APIClient) -> None:
 
     response = client.get(POSITIONS, {"limit": "1", "sort": "-index", "cursor": cursor})
 
-    assert (response.status_code, response.json()["title"]) == (400, "invalid_cursor")
+    assert (response.status_code, response.json()["type"]) == (
+        400,
+        "urn:cultivar:problem:invalid_cursor",
+    )
 
 
 def test_positions_are_filtered(client: APIClient, product: Product) -> None:

@@ -134,7 +134,10 @@ def test_a_cursor_of_another_list_is_refused(client: APIClient) -> None:
 
     response = client.get(f"/api/v1/customers/{customer.pk}/purchases/", {"cursor": cursor})
 
-    assert (response.status_code, response.json()["title"]) == (400, "invalid_cursor")
+    assert (response.status_code, response.json()["type"]) == (
+        400,
+        "urn:cultivar:problem:invalid_cursor",
+    )
 
 
 @pytest.mark.parametrize(

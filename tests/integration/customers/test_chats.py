@@ -81,7 +81,10 @@ def test_closed_session_accepts_no_message_and_keeps_its_end(client: APIClient) 
 
     assert closed["ended_at"]
     assert closed_again == closed
-    assert (rejected.status_code, rejected.json()["title"]) == (409, "chat_closed")
+    assert (rejected.status_code, rejected.json()["type"]) == (
+        409,
+        "urn:cultivar:problem:chat_closed",
+    )
     assert ChatSession.objects.get().total_messages == 1
     assert ChatMessage.objects.count() == 1
 

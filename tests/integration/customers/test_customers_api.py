@@ -380,7 +380,7 @@ def test_every_action_needs_its_scope_and_audience(method: str, suffix: str, sco
     def status(client: APIClient) -> int:
         response = getattr(client, method)(_url(customer, suffix), {}, format="json")
         if response.status_code == 403:
-            assert response.json()["title"] == "scope_missing"
+            assert response.json()["type"] == "urn:cultivar:problem:scope_missing"
         return int(response.status_code)
 
     assert status(create_api_client("public")) == 403

@@ -444,7 +444,7 @@ def test_key_bound_to_a_province_cannot_query_other_provinces(products: list[Pro
     response = client.get(_path(None))
 
     assert response.status_code == 400
-    assert "AB" in response.json()["errors"][0]["reason"]
+    assert "AB" in response.json()["errors"][0]["message"]
     # No product is in stock in Alberta.
     assert _get(client, "/api/v1/recommendations/")["results"] == []
 

@@ -216,7 +216,7 @@ def test_idempotency_key_is_rejected_for_another_body_or_when_malformed(
     other_body = _send(client, _view(), HTTP_IDEMPOTENCY_KEY=key)
 
     assert other_body.status_code == 422
-    assert other_body.json()["title"] == "idempotency_key_reused"
+    assert other_body.json()["type"] == "urn:cultivar:problem:idempotency_key_reused"
     assert _send(client, event, HTTP_IDEMPOTENCY_KEY=str(uuid4())).json()["duplicate"] == 1
     assert _send(client, event, HTTP_IDEMPOTENCY_KEY="a b").status_code == 400
     assert Interaction.objects.count() == 1

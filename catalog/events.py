@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from catalog.selectors.products import product_ids_by_reference
-from catalog.selectors.stores import store_ids_by_code
+from catalog.selectors.stores import store_codes_within, store_ids_by_code
 from catalog.services.stock import StockCount, save_stock_counts
 from mlops.streams.event_types import (
     Event,
@@ -15,6 +15,7 @@ from mlops.streams.event_types import (
     EventType,
     EventWarning,
     Outcome,
+    StoreReference,
     register,
     rejected,
 )
@@ -82,12 +83,16 @@ def ignore_own_prices(events: Sequence[Event]) -> Mapping[UUID, Outcome]:
     return {event.id: _OWN_PRICE for event in events}
 
 
+STORE = StoreReference(field="store_code", within=store_codes_within)
+"""The store of an event; an API key may be bound to stores."""
+
 register(
     EventType(
         topic="inventory_updates",
         type="stock",
         versions={1: StockCounted},
         apply=apply_stock_counts,
+        store=STORE,
     )
 )
 register(

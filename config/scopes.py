@@ -12,6 +12,7 @@ class Scope(models.TextChoices):
     CATALOG_READ = "catalog:read", _("Read and search products and stores")
     CATALOG_WRITE = "catalog:write", _("Create and correct products")
     EVENTS_WRITE = "events:write", _("Send events and feedback on recommendations")
+    EVENTS_ADMIN = "events:admin", _("Send events of other systems, such as prices")
     CUSTOMERS_READ = "customers:read", _("Read customers and their history")
     CUSTOMERS_WRITE = "customers:write", _("Register and correct customers, record consents")
     CHAT_READ = "chat:read", _("Read chat sessions and messages")

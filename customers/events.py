@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 from django.conf import settings
 from pydantic import BeforeValidator, Field
 
+from catalog.events import STORE
 from catalog.selectors import product_ids_by_reference, store_ids_by_code
 from customers.selectors.profiles import registered_external_ids
 from customers.services.history import (
@@ -331,6 +332,7 @@ register(
         versions={1: PurchaseData},
         apply=apply_purchases,
         person=_PERSON,
+        store=STORE,
     )
 )
 register(
@@ -340,5 +342,6 @@ register(
         versions={1: InteractionData},
         apply=apply_interactions,
         person=_PERSON,
+        store=STORE,
     )
 )

@@ -131,3 +131,38 @@ VECTOR_QUERY = OpenApiExample(
     },
     request_only=True,
 )
+LOOKUP = OpenApiExample(
+    "By SKU and GTIN",
+    value={"items": [{"sku": "100333_3.5g"}, {"gtin": "694144000308"}]},
+    request_only=True,
+)
+LOOKUP_RESULTS = OpenApiExample(
+    "One found",
+    description="Response with `fields=name,price`.",
+    value={
+        "results": [
+            {
+                "index": 0,
+                "status": "found",
+                "product": {
+                    "id": EXAMPLE_PRODUCT["id"],
+                    "name": EXAMPLE_PRODUCT["name"],
+                    "price": EXAMPLE_PRODUCT["price"],
+                },
+            },
+            {"index": 1, "status": "not_found", "product": None},
+        ]
+    },
+    response_only=True,
+)
+STORE = OpenApiExample(
+    "Store",
+    value={
+        "id": "a9b7ba70-783b-417e-9998-dc4dd82eb3c5",
+        "code": "queen-west",
+        "name": "Queen West",
+        "province": "ON",
+        "legal_age": 19,
+    },
+    response_only=True,
+)

@@ -41,6 +41,7 @@ from catalog.search import (
     search_products,
 )
 from catalog.selectors.products import current_products, products_in_order
+from config.api.etags import ConditionalView
 from config.api.pagination import (
     CURSOR_PARAMETER,
     DEFAULT_PAGE_SIZE,
@@ -137,7 +138,7 @@ _FACET_OF_FILTER = {
 }
 
 
-class ProductSearchViewSet(GenericViewSet):
+class ProductSearchViewSet(ConditionalView, GenericViewSet):
     """Product search by text, by image, and by vector."""
 
     queryset = current_products()
@@ -320,7 +321,9 @@ class ProductSearchViewSet(GenericViewSet):
         )
 
     def _valid_filters(self, params: Mapping[str, str]) -> ProductFilters:
-        filters = ProductFilters(dict(params.items()), queryset=self.get_queryset())
+        filters = ProductFilters(
+            dict(params.items()), queryset=self.get_queryset(), request=self.request
+        )
         if not filters.is_valid():
             field, reasons = next(iter(filters.errors.items()))
             raise BadInput(field, str(reasons[0]))

@@ -2,12 +2,15 @@
 
 from typing import Any, ClassVar
 
+from django.utils import timezone
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from catalog.audiences import PRODUCT_FIELDS
-from catalog.models import Product
+from catalog.models import Product, Store
 from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.reference.provinces import PROVINCES
 from catalog.search import FACET_NAMES, highlights
 from catalog.selectors.product_fields import ProductFieldState
 from config.api.keys import Audience
@@ -15,6 +18,7 @@ from config.api.pagination import NEXT_CURSOR_HELP, PREVIOUS_CURSOR_HELP
 from config.api.serializers import ModelResponseSerializer, ResponseSerializer
 
 MAX_RESULTS = 100
+MAX_LOOKUP_ITEMS = 500
 MAX_VECTOR_DIMENSION = 2048
 _INDEX_VERSION_LENGTH = 16
 
@@ -54,14 +58,47 @@ PRODUCT_FIELD_HELP = {
 _PRODUCT_EXTRA_KWARGS = {name: {"help_text": text} for name, text in PRODUCT_FIELD_HELP.items()}
 
 
-class ProductSerializer(ModelResponseSerializer):
-    """A product. Effects are for staff only (Cannabis Act, s. 17)."""
+class StoreStockSerializer(ResponseSerializer):
+    """Stock and price of a product in a store."""
 
-    audiences: ClassVar = PRODUCT_FIELDS
+    audiences: ClassVar = dict.fromkeys(
+        ("store_code", "quantity", "is_in_stock", "price", "counted_at"), Audience.VERIFIED
+    )
+    store_code = serializers.CharField(help_text="Code of the store.")
+    quantity = serializers.IntegerField(help_text="Units on hand.")
+    is_in_stock = serializers.BooleanField(help_text="Whether there is a unit on hand.")
+    price = serializers.DecimalField(
+        max_digits=10, decimal_places=2, allow_null=True, help_text="Price in the store in CAD."
+    )
+    counted_at = serializers.DateTimeField(help_text="Time of the count.")
+
+
+class _OptionalStockField(serializers.ListField):
+    """Stock by store, which a response has when it is asked for."""
+
+    child = StoreStockSerializer()
+
+    def get_attribute(self, _instance: Any) -> Any:
+        raise serializers.SkipField
+
+
+class ProductSerializer(ModelResponseSerializer):
+    """
+    A product. Effects are for staff only (Cannabis Act, s. 17).
+
+    Lists, single products and look-ups are rendered by `product_rows`; `fields` selects fields.
+    """
+
+    audiences: ClassVar = {**PRODUCT_FIELDS, "stock": Audience.VERIFIED}
+    selectable = True
+    stock = _OptionalStockField(
+        read_only=True,
+        help_text="Stock and price by store; only with `include=stock` or `store_code`.",
+    )
 
     class Meta:
         model = Product
-        fields = tuple(PRODUCT_FIELDS)
+        fields = (*PRODUCT_FIELDS, "stock")
         read_only_fields = fields
         extra_kwargs = _PRODUCT_EXTRA_KWARGS
 
@@ -405,3 +442,78 @@ class ImageQuerySerializer(ResponseSerializer):
     limit = serializers.IntegerField(
         min_value=1, max_value=MAX_RESULTS, default=20, help_text="Maximum number of products."
     )
+
+
+class ProductReferenceSerializer(ResponseSerializer):
+    """A product by its id, its SKU or its GTIN: exactly one of them."""
+
+    audiences: ClassVar = dict.fromkeys(("id", "sku", "gtin"), Audience.VERIFIED)
+    id = serializers.UUIDField(required=False, help_text="Product id.")
+    sku = serializers.CharField(required=False, max_length=50, help_text="Exact SKU.")
+    gtin = serializers.RegexField(
+        r"^[0-9]{8,14}$", required=False, help_text="GTIN of 8 to 14 digits."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Return the reference. Raises ValidationError unless it has exactly one number."""
+        if len(attrs) != 1:
+            raise serializers.ValidationError(gettext("must have exactly one of id, sku and gtin"))
+        return attrs
+
+
+class ProductLookupSerializer(ResponseSerializer):
+    """Products to look up."""
+
+    audiences: ClassVar = {"items": Audience.VERIFIED}
+    items = serializers.ListField(
+        child=ProductReferenceSerializer(),
+        min_length=1,
+        max_length=MAX_LOOKUP_ITEMS,
+        help_text=f"1 to {MAX_LOOKUP_ITEMS} products.",
+    )
+
+
+class ProductLookupResultSerializer(ResponseSerializer):
+    """Result of the look-up of one product."""
+
+    audiences: ClassVar = dict.fromkeys(("index", "status", "product"), Audience.VERIFIED)
+    index = serializers.IntegerField(help_text="Position of the item in the request, from 0.")
+    status = serializers.ChoiceField(
+        choices=("found", "not_found"), help_text="Whether there is such a product."
+    )
+    product = ProductSerializer(allow_null=True, help_text="The product; null if there is none.")
+
+
+class ProductLookupResultsSerializer(ResponseSerializer):
+    """Results of a look-up, in the order of the request."""
+
+    audiences: ClassVar = {"results": Audience.VERIFIED}
+    results = ProductLookupResultSerializer(many=True, help_text="One result for each item.")
+
+
+class StoreSerializer(ModelResponseSerializer):
+    """A store of the retailer."""
+
+    audiences: ClassVar = dict.fromkeys(
+        ("id", "code", "name", "province", "legal_age"), Audience.VERIFIED
+    )
+    province = serializers.ChoiceField(
+        choices=sorted(PROVINCES), help_text="Province of the store, two letters."
+    )
+    legal_age = serializers.SerializerMethodField(
+        help_text="Age from which cannabis may be sold in the province."
+    )
+
+    class Meta:
+        model = Store
+        fields = ("id", "code", "name", "province", "legal_age")
+        read_only_fields = fields
+        extra_kwargs: ClassVar = {
+            "id": {"help_text": "Store id."},
+            "code": {"help_text": "Code by which requests name the store."},
+            "name": {"help_text": "Name of the store."},
+        }
+
+    def get_legal_age(self, store: Store) -> int:
+        """Return the legal age today."""
+        return PROVINCES[store.province].min_age(timezone.localdate())

@@ -1,10 +1,11 @@
 """REST views of products."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.utils.translation import gettext
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -15,11 +16,23 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from catalog.api import examples
-from catalog.api.filters import ProductFilters
+from catalog.api.filters import ProductFilters, check_store
 from catalog.api.permissions import CanReadCatalog, CanWriteCatalog, IsAgeVerified
+from catalog.api.product_rows import (
+    FIELDS_PARAMETER,
+    INCLUDE_PARAMETER,
+    SELECTION_PARAMETERS,
+    Selection,
+    fetched_columns,
+    parse_selection,
+    serialize_products,
+    visible_columns,
+)
 from catalog.api.serializers import (
     MAX_RESULTS,
     ProductFieldStatesSerializer,
+    ProductLookupResultsSerializer,
+    ProductLookupSerializer,
     ProductSerializer,
     ProductValuesSerializer,
     SimilarProductSerializer,
@@ -27,11 +40,22 @@ from catalog.api.serializers import (
 )
 from catalog.models import Product
 from catalog.selectors.product_fields import product_field_states
-from catalog.selectors.products import current_products, find_current_product, get_product
+from catalog.selectors.products import (
+    current_product_ids,
+    current_products,
+    find_current_product,
+    get_product,
+    product_rows,
+)
 from catalog.selectors.similarity import similar_products
-from catalog.services.corrections import create_product, update_products
-from config.api.keys import client_of
-from config.api.pagination import DEFAULT_PAGE_SIZE
+from catalog.services.corrections import create_product, lock_product, update_products
+from config.api.bodies import parse_body
+from config.api.etags import ConditionalView, require_if_match
+from config.api.json_responses import json_response
+from config.api.keys import Audience, binding_of, client_of
+from config.api.locations import location_of
+from config.api.openapi import IF_MATCH_PARAMETER
+from config.api.pagination import DEFAULT_PAGE_SIZE, ApiCursorPagination
 from config.api.parameters import parse_integer, reject_unknown_parameters
 from config.api.permissions import IsStaffClient
 from config.api.problem_responses import documented_problem
@@ -49,6 +73,31 @@ _PRODUCT_ID = OpenApiParameter(
     description="Product id; also the id of a product that was merged into another.",
 )
 
+_STORE_CODE = OpenApiParameter(
+    "store_code", str, description="Code of the store whose stock and price are added."
+)
+_SORTS = (
+    "-created_at",
+    "created_at",
+    "-updated_at",
+    "updated_at",
+    "name",
+    "-name",
+    "price",
+    "-price",
+    "thc_percentage",
+    "-thc_percentage",
+)
+_SORT = OpenApiParameter(
+    "sort",
+    str,
+    enum=_SORTS,
+    default=_SORTS[0],
+    description="Sort order, descending with `-`; products without the value come last.",
+)
+_LIST_PARAMETERS = {*SELECTION_PARAMETERS, *ProductFilters.base_filters, "sort", "cursor", "limit"}
+_DETAIL_PARAMETERS = {*SELECTION_PARAMETERS, "store_code"}
+
 _FIELD_LOCKED = documented_problem(
     409,
     "conflict",
@@ -58,13 +107,27 @@ _FIELD_LOCKED = documented_problem(
 )
 
 
+class ProductPagination(ApiCursorPagination):
+    """Pages of products, sorted by the parameter `sort`."""
+
+    nulls_last = True
+
+    def get_ordering(self, request: Request, _queryset: Any, _view: Any) -> tuple[str, str]:
+        """Return the sort column and the unique one. Raises BadInput."""
+        return parse_sort(request.query_params), "id"
+
+
 @extend_schema_view(
     list=extend_schema(
         summary="List products",
         description=(
-            "Return the products that meet the filters, the newest first, in pages. Required"
-            " scope: `catalog:read`."
+            "Return the products that meet the filters, the newest first, in pages. A filter takes"
+            " several values, comma-separated. With `store_code`, the products in stock in that"
+            " store, each with its stock and price there. To follow changes, keep the greatest"
+            " `updated_at` and send it as `updated_since`, sorted by `updated_at`. Required scope:"
+            " `catalog:read`."
         ),
+        parameters=[FIELDS_PARAMETER, INCLUDE_PARAMETER, _SORT],
         examples=[examples.PRODUCT],
         tags=["products"],
     ),
@@ -74,17 +137,19 @@ _FIELD_LOCKED = documented_problem(
             "Return a product. The id of a product that was merged into another returns the other."
             " Required scope: `catalog:read`."
         ),
-        parameters=[_PRODUCT_ID],
+        parameters=[_PRODUCT_ID, FIELDS_PARAMETER, INCLUDE_PARAMETER, _STORE_CODE],
         examples=[examples.PRODUCT],
         tags=["products"],
     ),
 )
-class ProductViewSet(ReadOnlyModelViewSet):
-    """Products: list, retrieve, create, correct, and find similar ones."""
+class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
+    """Products: list, retrieve, look up, create, correct, and find similar ones."""
 
     queryset = current_products()
     serializer_class = ProductSerializer
     filterset_class = ProductFilters
+    other_parameters = (*SELECTION_PARAMETERS, "sort")
+    pagination_class = ProductPagination
     permission_classes = (IsAuthenticated, CanReadCatalog, IsAgeVerified)
     lookup_value_regex = "[^/]+"
 
@@ -103,9 +168,73 @@ class ProductViewSet(ReadOnlyModelViewSet):
     def get_permissions(self) -> list[Any]:
         """Return the permissions; writing also requires the scope `catalog:write`."""
         permissions = super().get_permissions()
-        if self.request.method in ("POST", "PATCH"):
+        if self.action in ("create", "partial_update"):
             return [*permissions, CanWriteCatalog()]
         return list(permissions)
+
+    def list(self, request: Request, *_args: Any, **_kwargs: Any) -> HttpResponse:
+        """Return a page of products."""
+        params = request.query_params
+        reject_unknown_parameters(params, known=_LIST_PARAMETERS)
+        selection = parse_selection(params, audience=_audience(request))
+        sort_field = parse_sort(params).removeprefix("-")
+        products = self._filtered_products(request)
+        columns = fetched_columns(selection, sort_field)
+        paginator: Any = self.paginator
+        rows = paginator.paginate_queryset(
+            products.values_list("id", *columns, named=True), request, view=self
+        )
+        page = paginator.get_paginated_response(
+            serialize_products(rows, selection, binding=binding_of(request))
+        )
+        links = {name: page[name] for name in ("Link",) if page.has_header(name)}
+        return json_response(request, page.data, headers=links)
+
+    def retrieve(self, request: Request, *_args: Any, **_kwargs: Any) -> HttpResponse:
+        """Return a product, also by the id of one that was merged into it."""
+        params = request.query_params
+        reject_unknown_parameters(params, known=_DETAIL_PARAMETERS)
+        selection = parse_selection(params, audience=_audience(request))
+        if selection.store_code:
+            check_store(request, selection.store_code)
+        (body,) = serialize_products([self.get_object()], selection, binding=binding_of(request))
+        return json_response(request, body)
+
+    @extend_schema(
+        summary="Look up products",
+        description=(
+            "Return the products with ids, SKUs or GTINs, up to 500 at once, in the order of the"
+            " request. Ids and numbers of merged products return the product that they were merged"
+            " into. Required scope: `catalog:read`."
+        ),
+        parameters=[FIELDS_PARAMETER, INCLUDE_PARAMETER, _STORE_CODE],
+        request=ProductLookupSerializer,
+        responses=ProductLookupResultsSerializer,
+        filters=False,
+        examples=[examples.LOOKUP, examples.LOOKUP_RESULTS],
+        tags=["products"],
+    )
+    @action(detail=False, methods=["post"], pagination_class=None)
+    def lookup(self, request: Request) -> HttpResponse:
+        """Return the products with ids, SKUs or GTINs."""
+        params = request.query_params
+        body = parse_body(ProductLookupSerializer, request, parameters=_DETAIL_PARAMETERS)
+        selection = parse_selection(params, audience=_audience(request))
+        if selection.store_code:
+            check_store(request, selection.store_code)
+        ids = _look_up(body["items"])
+        rows = product_rows({pk for pk in ids if pk}, fetched_columns(selection))
+        bodies = serialize_products(list(rows.values()), selection, binding=binding_of(request))
+        products = dict(zip(rows, bodies, strict=True))
+        results = [
+            {
+                "index": index,
+                "status": "found" if pk in products else "not_found",
+                "product": products.get(pk) if pk else None,
+            }
+            for index, pk in enumerate(ids)
+        ]
+        return json_response(request, {"results": results})
 
     @extend_schema(
         summary="Create a product",
@@ -123,16 +252,22 @@ class ProductViewSet(ReadOnlyModelViewSet):
         """Create a product that no source lists."""
         values, origin = _read_values(request)
         product = create_product(values=values, by=None, **origin)
-        return Response(self.get_serializer(get_product(product.pk)).data, status=201)
+        location = location_of("product-detail", product.pk)
+        return Response(
+            _representation(get_product(product.pk), request),
+            status=201,
+            headers=location,
+        )
 
     @extend_schema(
         summary="Correct a product",
         description=(
             "Set values of a product. Values that staff have locked are not overwritten: the"
-            " response is 409 and names them, and nothing is written. Requires a staff key."
-            " Required scopes: `catalog:read` and `catalog:write`."
+            " response is 409 and names them, and nothing is written. Requires `If-Match` with the"
+            " `ETag` of the product as it was read, without `fields`, `include` and `store_code`."
+            " Requires a staff key. Required scopes: `catalog:read` and `catalog:write`."
         ),
-        parameters=[_PRODUCT_ID],
+        parameters=[_PRODUCT_ID, IF_MATCH_PARAMETER],
         request=ProductValuesSerializer,
         responses={200: ProductSerializer, **_FIELD_LOCKED},
         filters=False,
@@ -141,16 +276,17 @@ class ProductViewSet(ReadOnlyModelViewSet):
     )
     def partial_update(self, request: Request, pk: str) -> Response:  # noqa: ARG002  # DRF's signature
         """Set values of a product; raises Conflict when one of them is locked by staff."""
-        product = self.get_object()
         values, origin = _read_values(request)
         with transaction.atomic():
+            product = lock_product(self.get_object().pk)
+            require_if_match(request, _representation(product, request))
             skipped = update_products(changes={product.pk: values}, by=None, **origin).skipped
             if skipped:
-                errors = [(field, "is locked by staff") for _, field in skipped]
+                errors = [(field, gettext("is locked by staff")) for _, field in skipped]
                 raise Conflict(
                     gettext("Staff have locked some of these fields; nothing was written."), errors
                 )
-        return Response(self.get_serializer(get_product(product.pk)).data)
+        return Response(_representation(get_product(product.pk), request))
 
     @extend_schema(
         summary="Find similar products",
@@ -210,6 +346,49 @@ class ProductViewSet(ReadOnlyModelViewSet):
         states = product_field_states(self.get_object())
         context = self.get_serializer_context()
         return Response(ProductFieldStatesSerializer({"results": states}, context=context).data)
+
+    def _filtered_products(self, request: Request) -> Any:
+        """Return the products that meet the filters. Raises ValidationError."""
+        products = self.get_queryset()
+        # Building the form takes longer than the query; most requests have no filter.
+        if not any(name in ProductFilters.base_filters for name in request.query_params):
+            return products
+        return self.filter_queryset(products)
+
+
+def parse_sort(params: Mapping[str, str]) -> str:
+    """Return the order of a list. Raises BadInput."""
+    sort = params.get("sort", _SORTS[0])
+    if sort not in _SORTS:
+        raise BadInput(
+            "sort", gettext("must be one of %(choices)s") % {"choices": ", ".join(_SORTS)}
+        )
+    return sort
+
+
+def _audience(request: Request) -> Audience:
+    client = client_of(request)
+    return client.audience if client else Audience.PUBLIC
+
+
+def _representation(product: Product, request: Request) -> dict[str, Any]:
+    """Return a product as a GET without parameters returns it."""
+    selection = Selection(columns=visible_columns(_audience(request)))
+    (body,) = serialize_products([product], selection, binding=binding_of(request))
+    return body
+
+
+def _look_up(items: list[dict[str, Any]]) -> list[UUID | None]:
+    """Return the id of the product of each item; None: there is none."""
+    found: dict[str, dict[str, UUID]] = {}
+    for name in ("id", "sku", "gtin"):
+        values = [str(item[name]) for item in items if name in item]
+        found[name] = current_product_ids(name, values) if values else {}
+    ids = []
+    for item in items:
+        ((name, value),) = item.items()
+        ids.append(found[name].get(str(value)))
+    return ids
 
 
 def _read_values(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:

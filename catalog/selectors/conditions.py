@@ -1,9 +1,12 @@
 """Named conditions on product rows, for filters of the API and the console."""
 
+from collections.abc import Iterable
+from uuid import UUID
+
 from django.db.models import Exists, OuterRef, Q
 
 from catalog.ingest.cleaning.identifiers import gtin_query
-from catalog.models import ProductLock, ReviewItem, StoreStock, SupplierListing
+from catalog.models import Product, ProductLock, ReviewItem, StoreStock, SupplierListing
 from mlops.models import QualityFinding
 
 
@@ -37,6 +40,13 @@ def needs_review() -> Q:
 def has_open_finding() -> Q:
     """Return the condition of products that violate a quality rule."""
     return Q(pk__in=QualityFinding.objects.filter(closed_at=None).values("row_id"))
+
+
+def has_any_id(ids: Iterable[UUID]) -> Q:
+    """Return the condition of products with some ids, and of those they were merged into."""
+    values = list(ids)
+    merged = Product.objects.filter(pk__in=values).exclude(merged_into=None)
+    return Q(pk__in=values) | Q(pk__in=merged.values("merged_into"))
 
 
 def has_number(text: str) -> Q:

@@ -1,14 +1,15 @@
 """Products: rows, look-up by id, SKU and GTIN, and counts."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 
+from catalog.ingest.cleaning.identifiers import gtin_query
 from catalog.models import Product, ProductLock, StoreStock
 from catalog.selectors.conditions import has_locked_field, has_number, has_open_finding
 from mlops.sql_arrays import array
@@ -152,6 +153,28 @@ def _current_products_sql() -> str:
         f"SELECT {', '.join(columns)} FROM products"
         " WHERE merged_into_id IS NULL AND id = ANY(%s::uuid[])"
     )
+
+
+def current_product_ids(field: str, values: Iterable[str]) -> dict[str, UUID]:
+    """
+    Return the ids of current products by a value of `id`, `sku` or `gtin`; unknown ones are absent.
+
+    A merged product has the id of the one it was merged into. Of several products with one number,
+    current ones come first, then the lowest id. GTINs may have any width. One query.
+    """
+    stored = {value: gtin_query(value) if field == "gtin" else value for value in values}
+    rows = Product.objects.filter(**{f"{field}__in": list(stored.values())})
+    ids: dict[str, UUID] = {}
+    in_order = rows.order_by(F("merged_into").asc(nulls_first=True), "pk")
+    for value, pk, merged_into in in_order.values_list(field, "pk", "merged_into"):
+        ids.setdefault(str(value), merged_into or pk)
+    return {value: ids[key] for value, key in stored.items() if key in ids}
+
+
+def product_rows(ids: Collection[UUID], columns: Sequence[str]) -> dict[UUID, Any]:
+    """Return current products by id, as named tuples of their columns and id. One query."""
+    rows = Product.objects.current().filter(pk__in=list(ids))
+    return {row.id: row for row in rows.values_list("id", *columns, named=True)}
 
 
 def product_ids_by_reference(references: Iterable[str]) -> dict[str, UUID]:

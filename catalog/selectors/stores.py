@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from catalog.models import Store
+from config.scopes import KeyBinding
 
 _MAX_CODE_LENGTH = 50
 
@@ -13,6 +14,23 @@ _MAX_CODE_LENGTH = 50
 def all_stores() -> QuerySet[Store]:
     """Return all stores."""
     return Store.objects.all()
+
+
+def stores_within(binding: KeyBinding) -> QuerySet[Store]:
+    """Return the stores that an API key reaches."""
+    stores = all_stores()
+    if binding.provinces:
+        stores = stores.filter(province__in=binding.provinces)
+    if binding.store_codes:
+        stores = stores.filter(code__in=binding.store_codes)
+    return stores
+
+
+def store_codes_within(codes: Iterable[str], binding: KeyBinding) -> set[str]:
+    """Return those of some codes whose stores an API key reaches, and those of no store."""
+    stores = Store.objects.filter(code__in=set(codes)).values_list("code", "province")
+    outside = {code for code, province in stores if not binding.allows_store(code, province)}
+    return set(codes) - outside
 
 
 def find_store(code: str) -> Store | None:

@@ -118,6 +118,11 @@ def update_products(
     return result
 
 
+def lock_product(pk: UUID) -> Product:
+    """Return a product, locked until the end of the transaction. Raises Product.DoesNotExist."""
+    return Product.objects.select_for_update().defer("search_document").get(pk=pk)
+
+
 def create_product(
     *, values: Values, by: AbstractBaseUser | None, client: str = "", reason: str = ""
 ) -> Product:

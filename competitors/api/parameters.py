@@ -119,12 +119,27 @@ def parse_uuid(text: str, field: str) -> UUID:
 
 def _parse_province(params: Mapping[str, str], client: ApiClient) -> str:
     province = _choice(params, "province", sorted(PROVINCES))
-    bound = client.key.province
-    if bound and province and province != bound:
+    if not client.binding.allows_province(province):
+        bound = ", ".join(sorted(client.binding.provinces))
         raise BadInput(
-            "province", gettext("is outside %(bound)s, the province of this key") % {"bound": bound}
+            "province",
+            gettext("is outside %(provinces)s, the provinces of this key") % {"provinces": bound},
+            "forbidden",
         )
-    return province or bound or ""
+    return province or bound_province(client, "province")
+
+
+def bound_province(client: ApiClient, field: str) -> str:
+    """
+    Return the only province that a key is bound to; empty for a key that is not bound.
+
+    Raises BadInput that names a field for a key with several: competitors' prices are compared in
+    one province, or in all.
+    """
+    if len(client.key.provinces) > 1:
+        reason = gettext("is required, as the key is bound to several provinces or stores")
+        raise BadInput(field, reason, "required")
+    return client.key.province
 
 
 def _parse_categories(params: Mapping[str, str]) -> list[str]:

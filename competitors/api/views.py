@@ -19,6 +19,7 @@ from competitors.api.parameters import (
     HISTORY_PARAMETERS,
     POSITION_PARAMETERS,
     PRODUCT_ID_PARAMETER,
+    bound_province,
     parse_filters,
     parse_period,
     parse_sort,
@@ -158,7 +159,7 @@ class CompetitorPricesView(APIView):
         """
         reject_unknown_parameters(request.query_params, known=set())
         product_id = parse_uuid(id, "id")
-        province = _client(request).key.province or ""
+        province = bound_province(_client(request), "province")
         # Read before any data, so that a change in the meantime prevents local caching.
         generation = COMPETITOR_PRICE_CACHE.generation()
         local_key = f"{province} {product_id}"

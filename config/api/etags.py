@@ -4,16 +4,20 @@ import hashlib
 from typing import Any
 
 from django.http import HttpResponse
-from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
+from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.http import parse_etags
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
+from config.api.idempotency import IdempotentView
 from config.cache import RenderedResponse
+
+# A response belongs to one key; the client may store it, and revalidates it every time.
+CACHE_CONTROL = "private, no-cache"
+VARY_HEADERS = ("Authorization", "Accept-Language")
 
 
 class PreconditionFailed(APIException):
@@ -34,7 +38,12 @@ class PreconditionRequired(APIException):
 
 def etag_of(data: Any) -> str:
     """Return the ETag of response data; equal content has an equal tag in every process."""
-    return f'"{hashlib.blake2b(JSONRenderer().render(data), digest_size=16).hexdigest()}"'
+    return hash_body(JSONRenderer().render(data))
+
+
+def hash_body(body: bytes) -> str:
+    """Return the ETag of a rendered body."""
+    return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
 
 
 def require_if_match(request: Request, data: Any) -> None:
@@ -55,27 +64,37 @@ def rendered_response(request: Any, rendered: RenderedResponse) -> HttpResponse:
     """Return a cached response body, or 304 if the client has it."""
     response = HttpResponse(rendered.body, content_type="application/json")
     response["ETag"] = rendered.etag
-    response["Cache-Control"] = "private, no-cache"
-    response["Vary"] = "Authorization"
+    response["Cache-Control"] = CACHE_CONTROL
+    response["Vary"] = ", ".join(VARY_HEADERS)
     if "HTTP_IF_NONE_MATCH" in request.META:
         return get_conditional_response(request, etag=rendered.etag, response=response) or response
     return response
 
 
-class ConditionalView(APIView):
-    """View whose GET responses carry an ETag and are answered with 304 when unchanged."""
+class ConditionalView(IdempotentView):
+    """
+    View whose GET responses carry an ETag and are answered with 304 when unchanged.
+
+    Responses to PATCH, and those of status 201, carry the ETag of the representation they contain.
+    POST requests may be repeated with the same `Idempotency-Key`.
+    """
 
     has_etag = True
     """Read by the OpenAPI schema."""
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         finalized: Any = super().finalize_response(request, response, *args, **kwargs)
+        if finalized.has_header("ETag") or not hasattr(finalized, "data"):
+            return finalized
         is_read = request.method in ("GET", "HEAD")
-        if not is_read or finalized.status_code != status.HTTP_200_OK:
+        is_representation = is_read or request.method == "PATCH"
+        expected = status.HTTP_200_OK if is_representation else status.HTTP_201_CREATED
+        if finalized.status_code != expected:
             return finalized
         tag = etag_of(finalized.data)
         finalized["ETag"] = tag
-        # A response belongs to one key; the client may store it, and revalidates it every time.
-        patch_cache_control(finalized, private=True, no_cache=True)
-        patch_vary_headers(finalized, ["Authorization"])
+        finalized["Cache-Control"] = CACHE_CONTROL
+        patch_vary_headers(finalized, VARY_HEADERS)
+        if not is_read:
+            return finalized
         return get_conditional_response(request, etag=tag, response=finalized) or finalized

@@ -10,11 +10,15 @@ _PAGINATION_PARAMETERS = {"cursor", "limit"}
 
 
 class StrictFilterBackend(DjangoFilterBackend):
-    """Filter backend that rejects query parameters without a filter."""
+    """
+    Filter backend that rejects query parameters without a filter.
+
+    other_parameters of a view: query parameters that are not filters.
+    """
 
     def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
         """Raises BadInput for unknown parameters, ValidationError for invalid values."""
-        known = set(_PAGINATION_PARAMETERS)
+        known = set(_PAGINATION_PARAMETERS) | set(getattr(view, "other_parameters", ()))
         filterset_class = self.get_filterset_class(view, queryset)
         if filterset_class:
             known |= set(filterset_class.base_filters)

@@ -21,15 +21,16 @@ IF_MATCH_PARAMETER = OpenApiParameter(
     required=True,
     description="`ETag` of the representation that the change is based on, or `*`.",
 )
-IDEMPOTENCY_KEY_PARAMETER = OpenApiParameter(
-    IDEMPOTENCY_KEY,
-    str,
-    OpenApiParameter.HEADER,
-    description=(
+_IDEMPOTENCY_KEY = {
+    "name": IDEMPOTENCY_KEY,
+    "in": "header",
+    "required": False,
+    "description": (
         "Key of the request, chosen by the client: 1 to 255 printable characters. A repeated"
         " request with the same key and body gets the same response for 24 hours."
     ),
-)
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
 _IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
@@ -67,7 +68,7 @@ class ApiSchema(AutoSchema):
     """Description of an operation, with what follows from its view: permissions and ETag."""
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
-        """Return the operation with its 403 and 304 responses; None if it is excluded."""
+        """Return the operation with what its view determines; None if it is excluded."""
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
@@ -83,6 +84,17 @@ class ApiSchema(AutoSchema):
             operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
             _add_header(responses["200"], "ETag")
             responses["304"] = problem_responses.shared("NotModified")
+        if self.method == "POST" and getattr(self.view, "is_idempotent", False):
+            operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+        if "201" in responses:
+            _add_header(responses["201"], "Location")
+            _add_header(responses["201"], "ETag")
+        for status in responses:
+            if status[0] in "24":
+                _add_header(responses[status], "RateLimit")
+        operation["x-required-scopes"] = [
+            str(permission.scope) for permission in permissions if hasattr(permission, "scope")
+        ]
         return operation
 
 
@@ -109,6 +121,8 @@ def add_audiences(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
                 for field_name in schema["required"]
                 if audiences.get(field_name, lowest) == lowest
             ]
+        if name in ModelResponseSerializer.selectable_schemas:
+            schema["required"] = ["id"]
     return result
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core import signing
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -45,6 +45,8 @@ class ApiCursorPagination(CursorPagination):
     max_page_size = MAX_PAGE_SIZE
     cursor_query_param = CURSOR_PARAMETER
     ordering = ("-created_at", "id")
+    nulls_last = False
+    """Whether missing values end descending lists as well; PostgreSQL begins with them."""
 
     def get_page_size(self, request: Any) -> int:
         """Return the requested limit. Raises BadInput outside 1–100."""
@@ -91,8 +93,9 @@ class ApiCursorPagination(CursorPagination):
     ) -> list[Any]:
         """Return up to `limit` rows after a position; backward, those before it in reverse."""
         is_descending = sort.startswith("-") != is_backward
+        nulls_after = not is_backward if self.nulls_last else not is_descending
         rows = queryset.order_by(
-            f"{'-' if is_descending else ''}{self._sort_field}",
+            _order(self._sort_field, is_descending=is_descending, nulls_after=nulls_after),
             f"{'-' if is_backward else ''}{self._key_field}",
         )
         if position is not None:
@@ -102,6 +105,7 @@ class ApiCursorPagination(CursorPagination):
                     position,
                     is_descending=is_descending,
                     is_backward=is_backward,
+                    nulls_after=nulls_after,
                 )
             )
         return list(rows[:limit])
@@ -197,22 +201,36 @@ class ApiCursorPagination(CursorPagination):
         ]
 
 
+def _order(field: str, *, is_descending: bool, nulls_after: bool) -> Any:
+    """Return the order of a column; by name where PostgreSQL puts missing values there anyway."""
+    if nulls_after != is_descending:
+        return f"-{field}" if is_descending else field
+    expression = F(field)
+    if is_descending:
+        return expression.desc(nulls_last=True)
+    return expression.asc(nulls_first=True)
+
+
 def _is_after(
-    fields: tuple[str, str], position: tuple[Any, str], *, is_descending: bool, is_backward: bool
+    fields: tuple[str, str],
+    position: tuple[Any, str],
+    *,
+    is_descending: bool,
+    is_backward: bool,
+    nulls_after: bool,
 ) -> Q:
-    """Return the condition of the rows after a position; NULL sorts as the greatest value."""
+    """Return the condition of the rows after a position; nulls_after: missing values come last."""
     (sort_field, key_field), (sort_value, key) = fields, position
     is_later_key = Q(**{f"{key_field}__{'lt' if is_backward else 'gt'}": key})
     is_null = Q(**{f"{sort_field}__isnull": True})
     if sort_value is None:
-        return (is_null & is_later_key) | ~is_null if is_descending else is_null & is_later_key
+        is_later_null = is_null & is_later_key
+        return is_later_null if nulls_after else is_later_null | ~is_null
     comparison = "lt" if is_descending else "gt"
     is_beyond = Q(**{f"{sort_field}__{comparison}": sort_value})
-    is_equal = Q(**{sort_field: sort_value})
-    if not is_descending:
-        return is_beyond | (is_equal & is_later_key) | is_null
     # The first condition follows from the second; it lets the database start within the index.
-    return Q(**{f"{sort_field}__lte": sort_value}) & (is_beyond | is_later_key)
+    is_after = Q(**{f"{sort_field}__{comparison}e": sort_value}) & (is_beyond | is_later_key)
+    return is_after | is_null if nulls_after else is_after
 
 
 def link_headers(

@@ -144,6 +144,19 @@ def documented_problem(
 
 
 HEADERS: dict[str, Any] = {
+    "Location": {
+        "description": "URL of the resource that was created.",
+        "schema": {"type": "string", "format": "uri-reference"},
+        "example": "/api/v1/customers/0d5f6ad4-9f0b-4b0e-9a57-0f8f5b0f3f4b/",
+    },
+    "RateLimit": {
+        "description": (
+            "Rate limit of the API key after this request: requests left (`r`) until the window"
+            " ends, in seconds (`t`). `RateLimit-Policy` has requests (`q`) and length (`w`)."
+        ),
+        "schema": {"type": "string"},
+        "example": '"key";r=598;t=41',
+    },
     "ETag": {
         "description": "Version of the representation, for `If-None-Match` and `If-Match`.",
         "schema": {"type": "string"},

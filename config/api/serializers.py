@@ -15,6 +15,9 @@ class _AudienceFields(serializers.Serializer):
     audiences: ClassVar[Mapping[str, Audience]] = {}
     audiences_by_schema: ClassVar[dict[str, Mapping[str, Audience]]] = {}
     """The audiences of every serializer, by its name in the OpenAPI schema."""
+    selectable: ClassVar[bool] = False
+    """Whether clients select fields, so that responses need not have all of them."""
+    selectable_schemas: ClassVar[set[str]] = set()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Reject a serializer with a field that declares no audience."""
@@ -25,7 +28,10 @@ class _AudienceFields(serializers.Serializer):
             raise ImproperlyConfigured(
                 f"{cls.__name__}: no audience, or no field, for {', '.join(sorted(mismatched))}"
             )
-        _AudienceFields.audiences_by_schema[cls.__name__.removesuffix("Serializer")] = cls.audiences
+        schema_name = cls.__name__.removesuffix("Serializer")
+        _AudienceFields.audiences_by_schema[schema_name] = cls.audiences
+        if cls.selectable:
+            _AudienceFields.selectable_schemas.add(schema_name)
 
     def get_fields(self) -> dict[str, Any]:
         """Return the fields that the audience of the context or of the request may see."""
@@ -45,6 +51,16 @@ class _AudienceFields(serializers.Serializer):
             for name, field in super().get_fields().items()
             if self.audiences[name] <= audience
         }
+
+
+class StringField(serializers.CharField):
+    """A text that is a JSON string; numbers are refused instead of converted."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text. Raises ValidationError for another JSON type."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
 
 
 class ResponseSerializer(_AudienceFields):

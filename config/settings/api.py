@@ -26,6 +26,7 @@ SPECTACULAR_SETTINGS = {
     ),
     "TAGS": [
         {"name": "products", "description": "Products of the catalogue."},
+        {"name": "stores", "description": "Stores of the retailer."},
         {"name": "search", "description": "Product search by text, by image and by vector."},
         {"name": "recommendations", "description": "Recommended products, and feedback on them."},
         {

@@ -3,16 +3,20 @@
 from typing import Any, ClassVar
 
 from django.http import Http404
+from django.utils.translation import gettext
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.keys import actor_of
+from config.api.bodies import parse_body
+from config.api.keys import Audience, actor_of, binding_of, client_of
+from config.api.locations import location_of
 from config.api.pagination import ApiCursorPagination
 from config.api.parameters import reject_unknown_parameters
 from config.api.permissions import has_scope
 from config.api.problem_responses import documented_problem
+from config.errors import BadInput
 from customers.api import chat_examples as examples
 from customers.api.chat_serializers import (
     ChatMessageRequestSerializer,
@@ -22,8 +26,8 @@ from customers.api.chat_serializers import (
     MessageFeedbackRequestSerializer,
     MessageFeedbackSerializer,
 )
-from customers.api.parameters import CustomerDataViewSet, get_customer, parse_body, parse_uuid
-from customers.models import ChatSession
+from customers.api.parameters import CustomerDataViewSet, check_place, get_customer, parse_uuid
+from customers.models import ChatMessage, ChatSession
 from customers.selectors.chats import (
     all_messages,
     all_sessions,
@@ -32,6 +36,7 @@ from customers.selectors.chats import (
     messages_of,
     sessions_of,
 )
+from customers.selectors.key_bindings import reaches_customer, reaches_session, sessions_within
 from customers.services import chats
 
 _UUID = {"type": "string", "format": "uuid"}
@@ -81,9 +86,9 @@ class ChatSessionViewSet(CustomerDataViewSet):
     pagination_class = _SessionPagination
     scopes: ClassVar = {
         "create": has_scope("chat:write"),
-        "list": has_scope("customers:read"),
-        "retrieve": has_scope("chat:write"),
-        "messages": has_scope("chat:write"),
+        "list": has_scope("chat:read"),
+        "retrieve": has_scope("chat:read"),
+        "messages": has_scope("chat:read"),
         "append": has_scope("chat:write"),
         "close": has_scope("chat:write"),
     }
@@ -103,10 +108,14 @@ class ChatSessionViewSet(CustomerDataViewSet):
         is anonymous. Required scope: `chat:write`.
         """
         body = parse_body(ChatSessionRequestSerializer, request)
-        session = chats.open_session(
-            customer=body.get("customer"), store=body.get("store"), by=actor_of(request)
-        )
-        return Response(self.get_serializer(session).data, status=201)
+        customer, store = body.get("customer"), body.get("store")
+        check_place(request, store=store)
+        if customer is not None and not reaches_customer(binding_of(request), customer):
+            message = gettext("is outside the provinces and stores of this key")
+            raise BadInput("customer_id", message, "forbidden")
+        session = chats.open_session(customer=customer, store=store, by=actor_of(request))
+        location = location_of("chat-session-detail", session.pk)
+        return Response(self.get_serializer(session).data, status=201, headers=location)
 
     @extend_schema(
         summary="List chat sessions",
@@ -118,14 +127,14 @@ class ChatSessionViewSet(CustomerDataViewSet):
         """
         Return chat sessions, the newest first: those of one customer, or all.
 
-        The access is logged for each customer on the page. Required scope: `customers:read`.
+        The access is logged for each customer on the page. Required scope: `chat:read`.
         """
         params = request.query_params
         reject_unknown_parameters(params, known={"customer_id", "cursor", "limit"})
-        sessions = all_sessions()
+        sessions = sessions_within(all_sessions(), binding_of(request))
         if "customer_id" in params:
-            customer = get_customer(params["customer_id"])
-            sessions = sessions_of(customer)
+            customer = get_customer(request, params["customer_id"])
+            sessions = sessions_within(sessions_of(customer), binding_of(request))
             self.log_access(customer, "chat.list")
         page = self.paginate_queryset(sessions) or []
         if "customer_id" not in params:
@@ -144,10 +153,10 @@ class ChatSessionViewSet(CustomerDataViewSet):
         """
         Return a chat session without its messages.
 
-        The access is logged if the session is linked to a customer. Required scope: `chat:write`.
+        The access is logged if the session is linked to a customer. Required scope: `chat:read`.
         """
         reject_unknown_parameters(request.query_params, known=set())
-        session = chats.read_session(session=_get_session(id), by=actor_of(request))
+        session = chats.read_session(session=_get_session(request, id), by=actor_of(request))
         return Response(self.get_serializer(session).data)
 
     @extend_schema(
@@ -167,10 +176,10 @@ class ChatSessionViewSet(CustomerDataViewSet):
         """
         Return the messages of a chat session, the oldest first.
 
-        The access is logged if the session is linked to a customer. Required scope: `chat:write`.
+        The access is logged if the session is linked to a customer. Required scope: `chat:read`.
         """
         reject_unknown_parameters(request.query_params, known={"cursor", "limit"})
-        session = chats.read_session(session=_get_session(id), by=actor_of(request))
+        session = chats.read_session(session=_get_session(request, id), by=actor_of(request))
         page = self.paginate_queryset(messages_of(session))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -187,15 +196,23 @@ class ChatSessionViewSet(CustomerDataViewSet):
         """
         Append a message to an open chat session.
 
-        The text is stored as written, with a redacted copy for search. 409 if the session is
-        closed. Required scope: `chat:write`.
+        The text is stored as written, with a redacted copy for search. The role `staff` needs a
+        staff key. 409 if the session is closed. Required scope: `chat:write`.
         """
         body = parse_body(ChatMessageRequestSerializer, request)
+        client = client_of(request)
+        is_staff = client is not None and client.audience >= Audience.STAFF
+        if body["role"] == ChatMessage.Role.STAFF and not is_staff:
+            raise BadInput("role", gettext("This needs a key of audience staff."), "forbidden")
         message = chats.append_message(
-            session=_get_session(id), role=body["role"], text=body["text"], by=actor_of(request)
+            session=_get_session(request, id),
+            role=body["role"],
+            text=body["text"],
+            by=actor_of(request),
         )
         serializer: Any = ChatMessageSerializer(message, context=self.get_serializer_context())
-        return Response(serializer.data, status=201)
+        location = location_of("chat-message-detail", message.id)
+        return Response(serializer.data, status=201, headers=location)
 
     @extend_schema(
         summary="Close a chat session",
@@ -213,16 +230,36 @@ class ChatSessionViewSet(CustomerDataViewSet):
         A closed session stays as it is. Required scope: `chat:write`.
         """
         reject_unknown_parameters(request.query_params, known=set())
-        session = chats.close_session(session=_get_session(id), by=actor_of(request))
+        session = chats.close_session(session=_get_session(request, id), by=actor_of(request))
         return Response(self.get_serializer(session).data)
 
 
 class ChatMessageViewSet(CustomerDataViewSet):
-    """Feedback on chat messages."""
+    """Chat messages, and feedback on them."""
 
     queryset = all_messages()
     serializer_class = MessageFeedbackSerializer
-    scopes: ClassVar = {"feedback": has_scope("chat:write")}
+    scopes: ClassVar = {"retrieve": has_scope("chat:read"), "feedback": has_scope("chat:write")}
+
+    @extend_schema(
+        summary="Get a chat message",
+        parameters=[_MESSAGE_ID_PARAMETER],
+        responses=ChatMessageSerializer,
+        examples=[examples.MESSAGE_EXAMPLE],
+        tags=["chat"],
+    )
+    def retrieve(self, request: Request, id: str) -> Response:
+        """
+        Return a message of a chat session.
+
+        The access is logged if the session is linked to a customer. Required scope: `chat:read`.
+        """
+        reject_unknown_parameters(request.query_params, known=set())
+        message = _get_message(request, id)
+        if message.session and message.session.customer:
+            self.log_access(message.session.customer, "chat.read")
+        serializer: Any = ChatMessageSerializer(message, context=self.get_serializer_context())
+        return Response(serializer.data)
 
     @extend_schema(
         summary="Record feedback on a chat message",
@@ -241,9 +278,7 @@ class ChatMessageViewSet(CustomerDataViewSet):
         400 for a message of the customer. Required scope: `chat:write`.
         """
         body = parse_body(MessageFeedbackRequestSerializer, request)
-        message = find_message(parse_uuid(id))
-        if message is None:
-            raise Http404
+        message = _get_message(request, id)
         feedback = chats.give_feedback(
             message=message,
             is_helpful=body["helpful"],
@@ -253,8 +288,19 @@ class ChatMessageViewSet(CustomerDataViewSet):
         return Response(self.get_serializer(feedback).data)
 
 
-def _get_session(session_id: str) -> ChatSession:
+def _get_session(request: Request, session_id: str) -> ChatSession:
+    """Return a chat session. Raises Http404, also for one that the key does not reach."""
     session = find_session(parse_uuid(session_id))
-    if session is None:
+    if session is None or not reaches_session(binding_of(request), session):
         raise Http404
     return session
+
+
+def _get_message(request: Request, message_id: str) -> ChatMessage:
+    """Return a message. Raises Http404, also for one that the key does not reach."""
+    message = find_message(parse_uuid(message_id))
+    if message is None:
+        raise Http404
+    if message.session and not reaches_session(binding_of(request), message.session):
+        raise Http404
+    return message

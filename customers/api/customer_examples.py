@@ -111,6 +111,7 @@ CONSENT_REQUEST_EXAMPLE = _request(
 )
 CONSENT_CREATED_EXAMPLE = _response("Recorded consent", _CONSENT, status="201")
 CONSENT_EXAMPLE = _response("Active consent", _CONSENT)
+CONSENT_EXISTING_EXAMPLE = _response("Consent given before", _CONSENT, status="200")
 WITHDRAWAL_EXAMPLE = _response(
     "One consent withdrawn", {"purpose": "history", "withdrawn_count": 1}
 )
@@ -159,6 +160,7 @@ AGE_VERIFICATION_REQUEST_EXAMPLE = _request(
 EXPORT_EXAMPLE = _response(
     "Personal data by store",
     {
+        "format_version": 1,
         "customer_id": _CUSTOMER_ID,
         "data": {
             "customer_profiles": [{"id": _CUSTOMER_ID, "external_customer_id": "L-1042"}],

@@ -1,4 +1,4 @@
-"""Helpers shared by the customer endpoints: permissions, access log, bodies, identifiers."""
+"""Parts shared by the customer endpoints: permissions, access log, identifiers."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -8,14 +8,14 @@ from django.http import Http404
 from django.utils.translation import gettext
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
-from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
+from catalog.models import Store
 from config.api.etags import ConditionalView
-from config.api.keys import actor_of
-from config.api.parameters import reject_unknown_parameters
+from config.api.keys import actor_of, binding_of
 from config.errors import BadInput
 from customers.models import CustomerProfile
+from customers.selectors.key_bindings import reaches_customer
 from customers.selectors.profiles import find_customer
 from customers.services.access import log_access
 
@@ -48,30 +48,6 @@ class CustomerDataViewSet(ConditionalView, GenericViewSet):
             log_access(customer=customer, actor=actor_of(self.request), action=action)
 
 
-def parse_body(serializer_class: type[Serializer], request: Request) -> dict[str, Any]:
-    """
-    Return the validated request body.
-
-    Raises BadInput for query parameters, for a body that is not an object and for unknown fields,
-    and ValidationError for invalid values.
-    """
-    reject_unknown_parameters(request.query_params, known=set())
-    if not isinstance(request.data, dict):
-        raise BadInput("", gettext("must be an object"))
-    serializer = serializer_class(data=request.data)
-    known_fields = {str(name) for name in serializer.fields}
-    for name in request.data:
-        if name not in known_fields:
-            known = ", ".join(sorted(known_fields))
-            raise BadInput(
-                str(name)[:50],
-                gettext("unknown field; known are %(known)s") % {"known": known},
-                "unknown",
-            )
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
-
-
 def parse_uuid(text: str, field: str = "id") -> UUID:
     """Return an identifier from its text form. Raises BadInput."""
     try:
@@ -80,13 +56,28 @@ def parse_uuid(text: str, field: str = "id") -> UUID:
         raise BadInput(field, gettext("must be a UUID")) from None
 
 
-def get_customer(customer_id: str) -> CustomerProfile:
+def get_customer(request: Request, customer_id: str) -> CustomerProfile:
     """
     Return a customer profile with its store.
 
-    Raises BadInput for an invalid UUID, Http404 for an unknown one.
+    Raises BadInput for an invalid UUID, Http404 for an unknown one and for a customer that the key
+    does not reach.
     """
-    customer = find_customer(parse_uuid(customer_id))
-    if customer is None:
+    return require_reach(request, find_customer(parse_uuid(customer_id)))
+
+
+def require_reach(request: Request, customer: CustomerProfile | None) -> CustomerProfile:
+    """Return a customer. Raises Http404 for none, and for one that the key does not reach."""
+    if customer is None or not reaches_customer(binding_of(request), customer):
         raise Http404
     return customer
+
+
+def check_place(request: Request, *, province: str = "", store: Store | None = None) -> None:
+    """Raise BadInput for a province or store that the key of a request does not reach."""
+    binding = binding_of(request)
+    message = gettext("is outside the provinces and stores of this key")
+    if not binding.allows_province(province):
+        raise BadInput("province", message, "forbidden")
+    if store is not None and not binding.allows_store(store.code, store.province):
+        raise BadInput("store_code", message, "forbidden")

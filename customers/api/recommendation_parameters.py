@@ -160,7 +160,9 @@ def parse_parameters(
             scenario=scenario,
             customer=customer_id,
             session=session_id,
-            store=_find_store(params.get("store_code", ""), client),
+            store=_find_store(
+                params.get("store_code", ""), client, is_anonymous=customer_id is None
+            ),
             province=client.key.province if client.key.province in PROVINCES else "",
             products=_parse_products(params, scenario, session_id),
             min_price=min_price,
@@ -171,18 +173,35 @@ def parse_parameters(
     )
 
 
-def _find_store(code: str, client: ApiClient) -> Store | None:
+def _find_store(code: str, client: ApiClient, *, is_anonymous: bool) -> Store | None:
+    """
+    Return the requested store, or the only one that the key is bound to.
+
+    Raises BadInput for an unknown store, for one that the key does not reach, and when the key is
+    bound to several stores, or for visitors to several provinces, and none is requested.
+    """
+    binding = client.binding
+    if not code and len(binding.store_codes) == 1:
+        (code,) = binding.store_codes
     if not code:
+        if binding.store_codes or (is_anonymous and len(binding.provinces) > 1):
+            reason = gettext("is required, as the key is bound to several provinces or stores")
+            raise BadInput("store_code", reason, "required")
         return None
     store = find_store(code)
     if store is None:
-        raise BadInput("store_code", gettext("store not found"))
-    if client.key.province and store.province != client.key.province:
+        raise BadInput("store_code", gettext("store not found"), "unknown")
+    if not binding.allows_province(store.province):
+        provinces = ", ".join(sorted(binding.provinces))
         raise BadInput(
             "store_code",
-            gettext("is outside %(province)s, the province of this key")
-            % {"province": client.key.province},
+            gettext("is outside %(provinces)s, the provinces of this key")
+            % {"provinces": provinces},
+            "forbidden",
         )
+    if not binding.allows_store(store.code, store.province):
+        reason = gettext("is outside the provinces and stores of this key")
+        raise BadInput("store_code", reason, "forbidden")
     return store
 
 

@@ -12,13 +12,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from config.api.bodies import parse_body
 from config.api.etags import rendered_response
+from config.api.idempotency import IdempotentView
 from config.api.keys import ApiClient, Audience, actor_of, client_of, recently_authenticated
 from config.api.permissions import has_scope
 from config.api.problem_responses import documented_problem
 from config.api.throttling import throttle_client
 from config.cache import RenderedResponse, is_shared_cache_unavailable
-from customers.api.parameters import parse_body, parse_uuid
+from customers.api.parameters import parse_uuid, require_reach
 from customers.api.recommendation_examples import (
     FEEDBACK_REQUEST_EXAMPLE,
     FEEDBACK_RESPONSE_EXAMPLE,
@@ -49,6 +51,7 @@ from customers.recommendations import (
     recommend,
     render_result,
 )
+from customers.selectors.profiles import find_customer
 from customers.services.access import log_access
 from customers.services.recommendations import record_feedback
 from mlops.experiments import Assignment
@@ -86,6 +89,8 @@ class RecommendationsView(APIView):
         # Read before any data, so that a change in the meantime prevents local caching.
         generation = RECOMMENDATION_CACHE.generation()
         parameters = parse_parameters(request.query_params, customer_id=customer_id, client=client)
+        if customer_id and client.binding.is_bound:
+            require_reach(request, find_customer(customer_id))
         try:
             rendered = _cached_or_computed(parameters, client)
         except RecommendationLookupError:
@@ -147,7 +152,7 @@ class SessionRecommendationsView(RecommendationsView):
         return self.respond(request, None)
 
 
-class RecommendationFeedbackView(APIView):
+class RecommendationFeedbackView(IdempotentView):
     """Feedback on recommended products."""
 
     permission_classes = (IsAuthenticated, has_scope("events:write"))
@@ -241,7 +246,8 @@ def _render_body(result: RecommendationResult, audience: Audience) -> bytes:
 def _local_cache_key(client: ApiClient, path: str) -> str:
     """Return the key of a response in the local cache; it includes the client's permissions."""
     key = client.key
-    return f"{key.prefix} {key.audience} {key.province} {','.join(key.scopes)} {path}"
+    rights = (key.audience, *sorted(key.provinces), *sorted(key.store_codes), *sorted(key.scopes))
+    return f"{key.prefix} {' '.join(rights)} {path}"
 
 
 def _cache_field(

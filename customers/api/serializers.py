@@ -2,12 +2,13 @@
 
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog.reference.provinces import PROVINCES
 from catalog.selectors.stores import all_stores
 from config.api.keys import Audience
-from config.api.serializers import ModelResponseSerializer, ResponseSerializer
+from config.api.serializers import ModelResponseSerializer, ResponseSerializer, StringField
 from customers.external_ids import MAX_EXTERNAL_ID_LENGTH
 from customers.models import Consent, ConsentText, CustomerProfile, Interaction, Purchase
 from customers.selectors.consents import active_purposes
@@ -187,9 +188,7 @@ class CustomerRegistrationSerializer(ResponseSerializer):
     """Request to register a customer."""
 
     audiences: ClassVar = verified_audience("external_id", "province", "language", "store_code")
-    external_id = serializers.CharField(
-        max_length=MAX_EXTERNAL_ID_LENGTH, help_text=EXTERNAL_ID_HELP
-    )
+    external_id = StringField(max_length=MAX_EXTERNAL_ID_LENGTH, help_text=EXTERNAL_ID_HELP)
     province = serializers.ChoiceField(
         choices=sorted(PROVINCES), required=False, help_text=PROVINCE_HELP
     )
@@ -428,12 +427,18 @@ class AgeVerificationSerializer(ResponseSerializer):
 class CustomerExportSerializer(ResponseSerializer):
     """All personal data of a customer."""
 
-    audiences: ClassVar = verified_audience("customer_id", "data")
+    audiences: ClassVar = verified_audience("format_version", "customer_id", "data")
+    format_version = serializers.IntegerField(
+        help_text="Version of the format; grows when stores or fields are renamed."
+    )
     customer_id = serializers.UUIDField(help_text="Id of the customer.")
     data = serializers.DictField(  # type: ignore[assignment]  # replaces Serializer.data
         child=serializers.ListField(child=serializers.JSONField()),
         help_text="Rows, keys and objects, by the store that holds them.",
     )
+
+
+EXPORT_FORMAT_VERSION = 1
 
 
 class ErasureRequestSerializer(ResponseSerializer):
@@ -474,8 +479,8 @@ class ErasureSerializer(ModelResponseSerializer):
     deleted = serializers.DictField(
         child=serializers.IntegerField(), help_text="Number of deleted items, by store."
     )
-    remaining = serializers.DictField(
-        child=serializers.JSONField(), help_text="Items that the final check found, by store."
+    remaining = serializers.SerializerMethodField(
+        help_text="Number of items that the final check found, by store."
     )
     is_dry_run = serializers.SerializerMethodField(help_text="`true` if nothing was deleted.")
 
@@ -500,6 +505,13 @@ class ErasureSerializer(ModelResponseSerializer):
             "requested_by": {"help_text": "API key or user that requested the erasure."},
             "reason": {"help_text": "Reason given with the request."},
             "finished_at": {"help_text": "Time of the end; null until then."},
+        }
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
+    def get_remaining(self, receipt: Erasure) -> dict[str, int]:
+        """Return counts; identifiers that an incomplete erasure has sealed are not for clients."""
+        return {
+            store: count for store, count in receipt.remaining.items() if isinstance(count, int)
         }
 
     def get_is_dry_run(self, receipt: Erasure) -> bool:

@@ -12,8 +12,10 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.bodies import parse_body
 from config.api.etags import ConditionalView, require_if_match
-from config.api.keys import actor_of
+from config.api.keys import actor_of, client_of
+from config.api.locations import location_of
 from config.api.openapi import IF_MATCH_PARAMETER
 from config.api.pagination import ApiCursorPagination
 from config.api.parameters import reject_unknown_parameters
@@ -22,8 +24,15 @@ from config.api.problem_responses import documented_problem
 from config.errors import BadInput, Conflict
 from config.languages import parse_language
 from customers.api import customer_examples as examples
-from customers.api.parameters import CustomerDataViewSet, get_customer, parse_body, parse_uuid
+from customers.api.parameters import (
+    CustomerDataViewSet,
+    check_place,
+    get_customer,
+    parse_uuid,
+    require_reach,
+)
 from customers.api.serializers import (
+    EXPORT_FORMAT_VERSION,
     AgeVerificationSerializer,
     ConsentRequestSerializer,
     ConsentSerializer,
@@ -41,9 +50,17 @@ from customers.api.serializers import (
 )
 from customers.models import ConsentText, CustomerProfile
 from customers.profile_export import export_customer
-from customers.selectors.consents import consents_of, current_consent_texts
+from customers.selectors.consents import (
+    consents_of,
+    current_consent_texts,
+    find_active_consent,
+)
 from customers.selectors.history import interactions_of, purchases_of
-from customers.selectors.profiles import all_customers, find_customer_by_external_id
+from customers.selectors.profiles import (
+    all_customers,
+    find_customer,
+    find_customer_by_external_id,
+)
 from customers.services import consents, profiles
 from mlops.privacy.erasure import LegalHoldActive, PersonLocked, PersonNotFound, erase
 
@@ -83,6 +100,12 @@ _ALREADY_REGISTERED = documented_problem(
 _CUSTOMER_NOT_FOUND = documented_problem(
     404, "not_found", "Not found.", description="No customer has this external id."
 )
+_NO_CONSENT = documented_problem(
+    404,
+    "not_found",
+    "Not found.",
+    description="There is no such customer, or no active consent to the purpose.",
+)
 _LEGAL_HOLD_TEXT = "A legal hold of 2026-11-03 forbids it: court file 26-114."
 _NOT_ERASABLE = documented_problem(
     409,
@@ -121,7 +144,8 @@ class CustomerViewSet(CustomerDataViewSet):
         "purchases": has_scope("customers:read"),
         "interactions": has_scope("customers:read"),
         "verify_age": has_scope("customers:write"),
-        "export": has_scope("customers:read"),
+        "export": has_scope("privacy:read"),
+        "consent": has_scope("customers:read"),
         "erase": has_scope("privacy:write"),
     }
 
@@ -137,12 +161,20 @@ class CustomerViewSet(CustomerDataViewSet):
         Create a customer profile for a loyalty number or account.
 
         The profile has no consents: until they are given, purchases and interactions are stored
-        without the customer. 409 if the external id is registered already. Required scope:
-        `customers:write`.
+        without the customer. With a key that is bound to one province, that province is the
+        default. 409 if the external id is registered already. Required scope: `customers:write`.
         """
         body = parse_body(CustomerRegistrationSerializer, request)
+        check_place(request, province=body.get("province", ""), store=body.get("store"))
+        client = client_of(request)
+        if client is not None and not body.get("province"):
+            body["province"] = client.key.province
         customer = profiles.register_customer(**body, by=actor_of(request))
-        return Response(self._serialize_customer(customer), status=201)
+        return Response(
+            self._serialize_customer(customer),
+            status=201,
+            headers=location_of("customer-detail", customer.pk),
+        )
 
     @extend_schema(
         summary="Get a customer",
@@ -157,7 +189,7 @@ class CustomerViewSet(CustomerDataViewSet):
         The access is logged. Required scope: `customers:read`.
         """
         reject_unknown_parameters(request.query_params, known=set())
-        customer = get_customer(id)
+        customer = get_customer(self.request, id)
         self.log_access(customer, "profile.read")
         return Response(self._serialize_customer(customer))
 
@@ -179,10 +211,10 @@ class CustomerViewSet(CustomerDataViewSet):
         """
         with transaction.atomic():
             profile = profiles.lock_profile(parse_uuid(id))
-            if profile is None:
-                raise Http404
+            profile = require_reach(request, profile)
             require_if_match(request, self._serialize_customer(profile))
             changes = parse_body(ProfileCorrectionSerializer, request)
+            check_place(request, province=changes.get("province", ""), store=changes.get("store"))
             corrected = profiles.correct_locked_profile(
                 profile=profile, changes=changes, by=actor_of(request)
             )
@@ -207,9 +239,7 @@ class CustomerViewSet(CustomerDataViewSet):
         external_id = request.query_params.get("external_id", "").strip()
         if not external_id or "\x00" in external_id:
             raise BadInput("external_id", gettext("is required"), "required")
-        customer = find_customer_by_external_id(external_id)
-        if customer is None:
-            raise Http404
+        customer = require_reach(request, find_customer_by_external_id(external_id))
         self.log_access(customer, "profile.read")
         return Response(self._serialize_customer(customer))
 
@@ -232,7 +262,7 @@ class CustomerViewSet(CustomerDataViewSet):
 
         The access is logged. Required scope: `customers:read`.
         """
-        customer = get_customer(id)
+        customer = get_customer(self.request, id)
         self.log_access(customer, "consents.read")
         return self._paginate(consents_of(customer))
 
@@ -240,8 +270,12 @@ class CustomerViewSet(CustomerDataViewSet):
         summary="Record a consent",
         parameters=[_CUSTOMER_ID_PARAMETER],
         request=ConsentRequestSerializer,
-        responses={201: ConsentSerializer},
-        examples=[examples.CONSENT_REQUEST_EXAMPLE, examples.CONSENT_CREATED_EXAMPLE],
+        responses={200: ConsentSerializer, 201: ConsentSerializer},
+        examples=[
+            examples.CONSENT_REQUEST_EXAMPLE,
+            examples.CONSENT_CREATED_EXAMPLE,
+            examples.CONSENT_EXISTING_EXAMPLE,
+        ],
         tags=["consents"],
     )
     @consents.mapping.post
@@ -249,15 +283,49 @@ class CustomerViewSet(CustomerDataViewSet):
         """
         Record the consent to a version of a consent text.
 
-        Returns the existing consent if the customer already agreed to that version. A consent to
-        an earlier version of the same purpose is withdrawn. Required scope: `customers:write`.
+        Returns the existing consent with 200 if the customer already agreed to that version. A
+        consent to an earlier version of the same purpose is withdrawn. Required scope:
+        `customers:write`.
         """
-        consent = consents.give_consent(
-            customer=get_customer(id),
-            **parse_body(ConsentRequestSerializer, request),
-            by=actor_of(request),
+        customer = get_customer(request, id)
+        body = parse_body(ConsentRequestSerializer, request)
+        existing = find_active_consent(customer, body["purpose"])
+        consent = consents.give_consent(customer=customer, **body, by=actor_of(request))
+        is_new = existing is None or existing.pk != consent.pk
+        location = location_of("customer-consent", customer.pk, consent.purpose)
+        return Response(
+            self._serialize(ConsentSerializer, consent),
+            status=201 if is_new else 200,
+            headers=location if is_new else None,
         )
-        return Response(self._serialize(ConsentSerializer, consent), status=201)
+
+    @extend_schema(
+        summary="Get the active consent to a purpose",
+        parameters=[_CUSTOMER_ID_PARAMETER, _PURPOSE_PARAMETER],
+        responses={200: ConsentSerializer, **_NO_CONSENT},
+        examples=[examples.CONSENT_EXAMPLE],
+        filters=False,
+        tags=["consents"],
+    )
+    @action(
+        detail=True,
+        methods=["get"],
+        url_path="consents/(?P<purpose>[^/]+)",
+        pagination_class=None,
+    )
+    def consent(self, request: Request, id: str, purpose: str) -> Response:
+        """
+        Return the active consent to a purpose; 404 if there is none.
+
+        The access is logged. Required scope: `customers:read`.
+        """
+        reject_unknown_parameters(request.query_params, known=set())
+        customer = get_customer(request, id)
+        consent = find_active_consent(customer, purpose)
+        if consent is None:
+            raise Http404
+        self.log_access(customer, "consents.read")
+        return Response(self._serialize(ConsentSerializer, consent))
 
     @extend_schema(
         summary="Withdraw a consent",
@@ -266,7 +334,7 @@ class CustomerViewSet(CustomerDataViewSet):
         examples=[examples.WITHDRAWAL_EXAMPLE],
         tags=["consents"],
     )
-    @action(detail=True, methods=["delete"], url_path="consents/(?P<purpose>[^/]+)")
+    @consent.mapping.delete
     def withdraw_consent(self, request: Request, id: str, purpose: str) -> Response:
         """
         Withdraw the active consent of a purpose and remove the data that depends on it.
@@ -277,7 +345,7 @@ class CustomerViewSet(CustomerDataViewSet):
         """
         reject_unknown_parameters(request.query_params, known=set())
         withdrawn_count = consents.withdraw_consent(
-            customer=get_customer(id), purpose=purpose, by=actor_of(request)
+            customer=get_customer(self.request, id), purpose=purpose, by=actor_of(request)
         )
         return Response({"purpose": purpose, "withdrawn_count": withdrawn_count})
 
@@ -296,7 +364,7 @@ class CustomerViewSet(CustomerDataViewSet):
         Purchases are linked to a customer only with the consent `history`. The access is logged.
         Required scope: `customers:read`.
         """
-        customer = get_customer(id)
+        customer = get_customer(self.request, id)
         self.log_access(customer, "purchases.read")
         return self._paginate(purchases_of(customer))
 
@@ -317,7 +385,7 @@ class CustomerViewSet(CustomerDataViewSet):
         Interactions are linked to a customer only with the consent `history`. The access is
         logged. Required scope: `customers:read`.
         """
-        customer = get_customer(id)
+        customer = get_customer(self.request, id)
         self.log_access(customer, "interactions.read")
         return self._paginate(interactions_of(customer))
 
@@ -338,7 +406,9 @@ class CustomerViewSet(CustomerDataViewSet):
         Required scope: `customers:write`.
         """
         body = parse_body(AgeVerificationSerializer, request)
-        customer = profiles.verify_age(customer=get_customer(id), **body, by=actor_of(request))
+        customer = profiles.verify_age(
+            customer=get_customer(self.request, id), **body, by=actor_of(request)
+        )
         return Response(self._serialize_customer(customer))
 
     @extend_schema(
@@ -351,14 +421,18 @@ class CustomerViewSet(CustomerDataViewSet):
     @action(detail=True, pagination_class=None)
     def export(self, request: Request, id: str) -> Response:
         """
-        Return all personal data of a customer, by the store that holds it.
+        Return all personal data of a customer, by the store that holds it, as a file to save.
 
-        The access is logged. Required scope: `customers:read`.
+        The access is logged. Required scope: `privacy:read`.
         """
         reject_unknown_parameters(request.query_params, known=set())
-        customer = get_customer(id)
+        customer = get_customer(request, id)
         data = export_customer(customer=customer.pk, by=actor_of(request))
-        return Response({"customer_id": customer.pk, "data": data})
+        disposition = f'attachment; filename="customer-{customer.pk}.json"'
+        return Response(
+            {"format_version": EXPORT_FORMAT_VERSION, "customer_id": customer.pk, "data": data},
+            headers={"Content-Disposition": disposition},
+        )
 
     @extend_schema(
         summary="Erase a customer",
@@ -384,6 +458,9 @@ class CustomerViewSet(CustomerDataViewSet):
         """
         body = parse_body(ErasureRequestSerializer, request)
         customer_id = parse_uuid(id)
+        customer = find_customer(customer_id)
+        if customer is not None:
+            require_reach(request, customer)
         try:
             receipt = erase(subject=customer_id, requested_by=actor_of(request), **body)
         except PersonNotFound:

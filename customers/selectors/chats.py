@@ -20,7 +20,7 @@ def sessions_of(customer: CustomerProfile) -> QuerySet[ChatSession]:
 
 def find_session(pk: UUID) -> ChatSession | None:
     """Return a chat session with its store and customer; None for an unknown id. One query."""
-    return all_sessions().select_related("customer").filter(pk=pk).first()
+    return all_sessions().select_related("customer__store").filter(pk=pk).first()
 
 
 def sessions_with_words(
@@ -46,7 +46,7 @@ def messages_of(session: ChatSession) -> QuerySet[ChatMessage]:
 def find_message(pk: UUID) -> ChatMessage | None:
     """Return a message by its id, from whichever monthly partition; None when it does not exist."""
     return (
-        ChatMessage.objects.select_related("session__customer")
+        ChatMessage.objects.select_related("session__customer__store", "session__store")
         .filter(id=pk)
         .order_by("created_at")
         .first()

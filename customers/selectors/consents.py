@@ -10,6 +10,11 @@ def consents_of(customer: CustomerProfile) -> QuerySet[Consent]:
     return Consent.objects.filter(customer=customer).select_related("text")
 
 
+def find_active_consent(customer: CustomerProfile, purpose: str) -> Consent | None:
+    """Return the active consent of a customer to a purpose, with its text; None without one."""
+    return consents_of(customer).filter(purpose=purpose, withdrawn_at=None).first()
+
+
 def active_purposes(customer: CustomerProfile) -> set[str]:
     """Return the purposes of the customer's active consents. One query."""
     active = Consent.objects.filter(customer=customer, withdrawn_at=None)

@@ -9,11 +9,9 @@ from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from config.api.idempotency import run_idempotently
-from config.api.keys import Audience, client_of
-from config.api.openapi import IDEMPOTENCY_KEY_PARAMETER
+from config.api.idempotency import IdempotentView
+from config.api.keys import Audience, binding_of, client_of
 from config.api.parameters import reject_unknown_parameters
 from config.api.permissions import has_scope
 from config.api.serializers import ResponseSerializer
@@ -120,7 +118,7 @@ class EventBatchResultSerializer(ResponseSerializer):
     results = EventResultSerializer(many=True, help_text="Result of each event, in request order.")
 
 
-class EventsView(APIView):
+class EventsView(IdempotentView):
     """Intake of event batches."""
 
     permission_classes = (IsAuthenticated, has_scope("events:write"))
@@ -130,7 +128,6 @@ class EventsView(APIView):
         summary="Send a batch of events",
         request=EventBatchSerializer,
         responses=EventBatchResultSerializer,
-        parameters=[IDEMPOTENCY_KEY_PARAMETER],
         tags=["events"],
     )
     def post(self, request: Request) -> Response:
@@ -147,7 +144,8 @@ class EventsView(APIView):
         items = _parse_batch(request.data)
         client = client_of(request)
         scopes = frozenset(client.key.scopes) if client else frozenset[str]()
-        return run_idempotently(request, lambda: Response(ingest_batch(items, scopes=scopes)))
+        binding = binding_of(request)
+        return Response(ingest_batch(items, scopes=scopes, binding=binding))
 
 
 def _parse_batch(body: Any) -> Sequence[Any]:

@@ -4,9 +4,19 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext
+
+from config.scopes import KeyBinding
 from mlops.models import InboxEvent
 from mlops.streams.decoding import decode_event
-from mlops.streams.event_types import Outcome, Status, event_topics, event_types, rejected
+from mlops.streams.event_types import (
+    Outcome,
+    Status,
+    StoreReference,
+    event_topics,
+    event_types,
+    rejected,
+)
 from mlops.streams.intake import apply_events
 
 MAX_ID_LENGTH = 36
@@ -20,12 +30,15 @@ class EventNotAuthorized(Exception):
         self.outcome = rejected(code, reason, field)
 
 
-def ingest_batch(items: Sequence[Any], *, scopes: frozenset[str]) -> dict[str, Any]:
+def ingest_batch(
+    items: Sequence[Any], *, scopes: frozenset[str], binding: KeyBinding | None = None
+) -> dict[str, Any]:
     """
     Apply a batch of events; return counts by status and the result of each item, in order.
 
     Events that cannot be applied are quarantined; they do not block the others. Items without a
-    known topic or the required scope are rejected without quarantine. Safe to repeat.
+    known topic or the required scope, and those of stores that the key does not reach, are rejected
+    without quarantine. Safe to repeat.
     """
     outcomes: dict[int, Outcome] = {}
     indexes_by_topic: dict[str, list[int]] = defaultdict(list)
@@ -36,6 +49,12 @@ def ingest_batch(items: Sequence[Any], *, scopes: frozenset[str]) -> dict[str, A
             outcomes[index] = error.outcome
         else:
             indexes_by_topic[topic].append(index)
+
+    if binding is not None and binding.is_bound:
+        for topic, indexes in indexes_by_topic.items():
+            refused = _outside(topic, {index: items[index] for index in indexes}, binding)
+            outcomes.update(refused)
+            indexes_by_topic[topic] = [index for index in indexes if index not in refused]
 
     for topic, indexes in indexes_by_topic.items():
         topic_outcomes = _apply(topic, [items[index] for index in indexes])
@@ -75,6 +94,30 @@ def _authorize(item: Any, scopes: frozenset[str]) -> str:
         reason = f"requires an API key with the scope {event_type.scope}"
         raise EventNotAuthorized("permission_denied", reason, "type")
     return topic
+
+
+def _outside(
+    topic: str, items: Mapping[int, Mapping[str, Any]], binding: KeyBinding
+) -> dict[int, Outcome]:
+    """Return the outcomes of items of stores that the key does not reach, by index."""
+    codes: dict[StoreReference, dict[int, str]] = defaultdict(dict)
+    for index, item in items.items():
+        event_type = event_types().get((topic, str(item.get("type"))))
+        data = item.get("data")
+        if event_type is None or event_type.store is None or not isinstance(data, Mapping):
+            continue
+        code = data.get(event_type.store.field)
+        if isinstance(code, str) and code:
+            codes[event_type.store][index] = code
+    outcomes: dict[int, Outcome] = {}
+    for store, codes_by_index in codes.items():
+        allowed = set(store.within(set(codes_by_index.values()), binding))
+        for index, code in codes_by_index.items():
+            if code not in allowed:
+                reason = gettext("is outside the provinces and stores of this key")
+                field = f"data.{store.field}"
+                outcomes[index] = rejected("permission_denied", reason, field)
+    return outcomes
 
 
 def _apply(topic: str, items: Sequence[Mapping[str, Any]]) -> list[Outcome]:

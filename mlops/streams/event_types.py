@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from config.declarations import DeclarationRegistry
+from config.scopes import KeyBinding
 
 
 class EventData(BaseModel):
@@ -100,6 +101,18 @@ class PersonReference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreReference:
+    """
+    The field of an event's data that names a store.
+
+    within: returns those of some values that an API key may send, by what it is bound to.
+    """
+
+    field: str
+    within: Callable[[Collection[str], KeyBinding], Collection[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventType:
     """A type of event: its topic, the schemas of its data by version, and its handler."""
 
@@ -110,6 +123,7 @@ class EventType:
     scope: str = "events:write"
     """Scope that an API key needs to send such events by REST."""
     person: PersonReference | None = None
+    store: StoreReference | None = None
 
 
 EVENT_TYPES = DeclarationRegistry[tuple[str, str], EventType](

@@ -197,7 +197,9 @@ def test_a_client_creates_and_corrects_a_product() -> None:
     )
     assert created.status_code == 201, created.json()
     address = f"/api/v1/products/{created.json()['id']}/"
-    corrected = client.patch(address, {"brand": "House", "reason": "new label"}, format="json")
+    corrected = client.patch(
+        address, {"brand": "House", "reason": "new label"}, format="json", HTTP_IF_MATCH="*"
+    )
     assert corrected.json()["brand"] == "House"
     assert Operation.objects.filter(client="t", reason="new label").count() == 1
     for body, field in (
@@ -206,7 +208,7 @@ def test_a_client_creates_and_corrects_a_product() -> None:
         ({"reason": 1}, "reason"),
         ([1], ""),
     ):
-        refused = client.patch(address, body, format="json")
+        refused = client.patch(address, body, format="json", HTTP_IF_MATCH="*")
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, field)
 
 
@@ -243,11 +245,18 @@ def test_a_client_does_not_overwrite_locked_fields(admin_user: User) -> None:
     client = _writer()
     product = create_product(values={"name": "House roll", "brand": "House"}, by=admin_user)
     address = f"/api/v1/products/{product.pk}/"
-    refused = client.patch(address, {"brand": "Other", "price": "5"}, format="json")
+    refused = client.patch(
+        address, {"brand": "Other", "price": "5"}, format="json", HTTP_IF_MATCH="*"
+    )
     assert (refused.status_code, [e["field"] for e in refused.json()["errors"]]) == (409, ["brand"])
     product.refresh_from_db()
     assert (product.brand, product.price) == ("House", None)
-    assert client.patch(address, {"brand": "House", "price": "5"}, format="json").status_code == 200
+    assert (
+        client.patch(
+            address, {"brand": "House", "price": "5"}, format="json", HTTP_IF_MATCH="*"
+        ).status_code
+        == 200
+    )
 
 
 @pytest.mark.parametrize(

@@ -323,7 +323,7 @@ def test_t8_numbers_of_json_are_stored_at_the_precision_of_the_column(
 ) -> None:
     product = ProductFactory.create()
 
-    response = client.patch(f"{PRODUCTS}{product.pk}/", values, format="json")
+    response = client.patch(f"{PRODUCTS}{product.pk}/", values, format="json", HTTP_IF_MATCH="*")
 
     assert response.status_code == 200, response.json()
     product.refresh_from_db()
@@ -334,7 +334,9 @@ def test_t8_numbers_of_json_are_stored_at_the_precision_of_the_column(
 def test_t8_a_number_that_does_not_fit_is_refused(client: APIClient, price: Any) -> None:
     product = ProductFactory.create()
 
-    response = client.patch(f"{PRODUCTS}{product.pk}/", {"price": price}, format="json")
+    response = client.patch(
+        f"{PRODUCTS}{product.pk}/", {"price": price}, format="json", HTTP_IF_MATCH="*"
+    )
 
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == "price"

@@ -368,7 +368,7 @@ def test_every_access_is_logged_with_the_key(client: APIClient) -> None:
         ("get", "purchases/", "customers:read"),
         ("get", "interactions/", "customers:read"),
         ("post", "age-verification/", "customers:write"),
-        ("get", "export/", "customers:read"),
+        ("get", "export/", "privacy:read"),
         ("post", "erasure/", "privacy:write"),
     ],
 )

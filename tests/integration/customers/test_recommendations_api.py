@@ -186,7 +186,7 @@ def test_cached_response_is_identical_in_both_levels(
     assert from_local_cache.content == computed.content
     assert from_local_cache["ETag"] == computed["ETag"]
     assert from_local_cache["Cache-Control"] == "private, no-cache"
-    assert from_local_cache["Vary"] == "Authorization"
+    assert from_local_cache["Vary"] == "Authorization, Accept-Language"
     assert not_modified.status_code == 304
     assert not_modified.content == b""
     assert from_redis.content == computed.content
@@ -435,7 +435,7 @@ def test_key_bound_to_a_province_cannot_query_other_provinces(products: list[Pro
         name="west",
         audience="verified",
         scopes=["recommendations:read"],
-        province="AB",
+        provinces=["AB"],
         rate="1000/min",
     )
     client = APIClient()

@@ -40,8 +40,11 @@ from biometrics.tokens import (
 from catalog.models import Store
 from config.errors import BadInput
 from customers.models import Consent, CustomerProfile
+from mlops.privacy.legal_holds import subjects_on_hold
 
 log = structlog.get_logger(__name__)
+SYSTEM = "system"
+"""Actor of reads that no request has caused."""
 _MAX_NORM_ERROR = 1e-3
 _MAX_MODEL_LENGTH = 50
 
@@ -125,7 +128,7 @@ def enroll(  # noqa: PLR0913  # keyword-only
             )
             store_encrypted(row, rotate(vector), keys=template_keys(), is_new=True)
             record(
-                action=Action.ENROLL, actor=by, template_digest=digest(row), **_audited_values(row)
+                action=Action.ENROLL, actor=by, template_digest=digest(row), **audited_values(row)
             )
     except (BiometricsError, BadInput) as error:
         record_refusal(reason=error.code, actor=by, province=province, purpose=str(consent.purpose))
@@ -133,7 +136,9 @@ def enroll(  # noqa: PLR0913  # keyword-only
     return row
 
 
-def open_template(row: CustomerBiometric, *, by: str, now: datetime | None = None) -> Float32Array:
+def open_template(
+    row: CustomerBiometric, *, by: str = SYSTEM, now: datetime | None = None
+) -> Float32Array:
     """
     Return the rotated template of a row, float32 (128,).
 
@@ -145,14 +150,14 @@ def open_template(row: CustomerBiometric, *, by: str, now: datetime | None = Non
         vector = decrypt_row(row, keys=template_keys(), now=now)
     except TemplateRefused as error:
         _report_refusal(row, error)
-        record_refusal(reason=error.code, actor=by, **_audited_values(row))
+        record_refusal(reason=error.code, actor=by, **audited_values(row))
         raise
-    record(action=Action.READ, actor=by, **_audited_values(row))
+    record(action=Action.READ, actor=by, **audited_values(row))
     return vector
 
 
 def open_templates(
-    rows: Iterable[CustomerBiometric], *, by: str, now: datetime | None = None
+    rows: Iterable[CustomerBiometric], *, by: str = SYSTEM, now: datetime | None = None
 ) -> OpenedTemplates:
     """
     Decrypt many templates; those that are refused are left out.
@@ -172,9 +177,7 @@ def open_templates(
         except TemplateRefused as error:
             _report_refusal(row, error)
             events.append(
-                AuditEvent(
-                    action=Action.REFUSE, reason=error.code, actor=by, **_audited_values(row)
-                )
+                AuditEvent(action=Action.REFUSE, reason=error.code, actor=by, **audited_values(row))
             )
         else:
             opened.append(row)
@@ -253,15 +256,40 @@ def erase_withdrawn(*, customer_id: UUID, by: str) -> int:
     return _erase(rows, by=by, reason="withdrawal")
 
 
+@transaction.atomic
+def erase_province(*, province: str, by: str) -> int:
+    """Delete all templates of a province that no longer uses biometrics; return how many."""
+    rows = CustomerBiometric.objects.filter(province=province)
+    return _erase(rows.exclude(customer_id__in=subjects_on_hold()), by=by, reason="province")
+
+
+def record_expired(template_ids: Sequence[UUID]) -> None:
+    """Append an audit entry for each template that the retention rule has deleted."""
+    record_all(
+        AuditEvent(action=Action.ERASE, reason="expired", actor="task:retention", template_id=pk)
+        for pk in template_ids
+    )
+
+
 def digest(row: CustomerBiometric) -> str:
     """Return the sha256 of the stored token, which the audit log keeps."""
     return sha256(row.encrypted_template).hexdigest()
 
 
+def audited_values(row: CustomerBiometric) -> dict[str, Any]:
+    """Return the values of a row that audit entries have."""
+    return {
+        "template_id": row.pk,
+        "province": row.province,
+        "store_group": row.store_group,
+        "purpose": row.purpose,
+    }
+
+
 def _erase(rows: QuerySet[CustomerBiometric], *, by: str, reason: str) -> int:
     found = list(rows.select_for_update(of=("self",)).order_by("pk"))
     record_all(
-        AuditEvent(action=Action.ERASE, reason=reason, actor=by, **_audited_values(row))
+        AuditEvent(action=Action.ERASE, reason=reason, actor=by, **audited_values(row))
         for row in found
     )
     CustomerBiometric.objects.filter(pk__in=[row.pk for row in found]).delete()
@@ -310,15 +338,6 @@ def _context(row: CustomerBiometric, rotation: bytes) -> TemplateContext:
         rotation_id=rotation,
         version=row.template_version,
     )
-
-
-def _audited_values(row: CustomerBiometric) -> dict[str, Any]:
-    return {
-        "template_id": row.pk,
-        "province": row.province,
-        "store_group": row.store_group,
-        "purpose": row.purpose,
-    }
 
 
 def _load_event(rows: Sequence[CustomerBiometric], by: str) -> AuditEvent:

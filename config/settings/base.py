@@ -1,6 +1,7 @@
 """Applications, middleware, templates, languages."""
 
 from config.env import ENV, ROOT
+from config.settings.optional import OPTIONAL_APPS
 
 BASE_DIR = ROOT
 SECRET_KEY = ENV.secret_key
@@ -36,7 +37,7 @@ INSTALLED_APPS = [
     "catalog",
     "customers",
     "competitors",
-    "biometrics",
+    *OPTIONAL_APPS,
 ]
 
 MIDDLEWARE = [

@@ -13,6 +13,7 @@ CELERY_TASK_ROUTES = {
     "catalog.tasks.refresh_search_words": {"queue": "default"},
     # Staff wait for imports of product sheets.
     "catalog.tasks.*_product_import*": {"queue": "default"},
+    "biometrics.tasks.*": {"queue": "default"},
     "catalog.tasks.*": {"queue": "ingest"},
     # Crawls wait for shops most of their time; in a queue of their own they delay nothing else.
     "competitors.tasks.crawl_competitor": {"queue": "crawl"},

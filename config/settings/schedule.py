@@ -1,9 +1,13 @@
 """Schedule of all periodic tasks. Each becomes a database row once, which staff may change."""
 
+from typing import Any
+
+from config.settings.optional import OPTIONAL_APPS
+
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 # Name: task, crontab fields, time zone.
-PERIODIC_TASKS = {
+PERIODIC_TASKS: dict[str, dict[str, Any]] = {
     "Catalogue: daily sync": {
         "task": "catalog.tasks.sync_catalog",
         "minute": "0",
@@ -168,5 +172,20 @@ PERIODIC_TASKS = {
         "timezone": "UTC",
     },
 }
+if "biometrics" in OPTIONAL_APPS:
+    PERIODIC_TASKS |= {
+        "Biometrics: remind of expiring templates": {
+            "task": "biometrics.tasks.remind_of_expiry",
+            "minute": "0",
+            "hour": "14",
+            "timezone": "UTC",
+        },
+        "Biometrics: verify the audit log": {
+            "task": "biometrics.tasks.verify_audit_log",
+            "minute": "35",
+            "hour": "*",
+            "timezone": "UTC",
+        },
+    }
 # Former tasks, whose rows are deleted.
 REMOVED_TASKS = ("customers.tasks.make_chat_partitions",)

@@ -1,7 +1,7 @@
 """Retention: rules that applications register in `retention.py`, applied every night."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -44,6 +44,8 @@ class RetentionRule:
     deletes_partial_months: delete expired rows of the month that contains the cutoff one by one;
     otherwise that month is deleted when all of it has expired.
     chunk_size: rows per transaction.
+    on_deleted: called with the keys of deleted rows, in the transaction of the deletion; not for
+    partitions, which are dropped as a whole.
     """
 
     name: str
@@ -57,6 +59,7 @@ class RetentionRule:
     is_monthly: bool = False
     deletes_partial_months: bool = True
     chunk_size: int = 10_000
+    on_deleted: Callable[[Sequence[Any]], object] | None = None
 
     @property
     def model_class(self) -> type[Model]:
@@ -252,10 +255,13 @@ def _delete_chunk(rule: RetentionRule, table: str, cutoff: datetime, record: Ret
               WHERE t.{rule.age_column} < %(cutoff)s AND ({rule.condition}) AND NOT ({is_on_hold})
               LIMIT {rule.chunk_size} FOR UPDATE SKIP LOCKED
             ) DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM expired)
+            {f"RETURNING {key}" if rule.on_deleted else ""}
             """,
             params,
         )
         deleted = int(cursor.rowcount)
+        if rule.on_deleted and deleted:
+            rule.on_deleted([key for (key,) in cursor.fetchall()])
         _add_deleted(record, deleted)
         return deleted
 

@@ -8,3 +8,6 @@ class BiometricsConfig(AppConfig):
 
     name = "biometrics"
     verbose_name = "Biometrics"
+
+    def ready(self) -> None:
+        from biometrics import checks  # noqa: F401  # registers the system checks

@@ -1,13 +1,20 @@
 """Whether biometrics may be used in a province, and what is missing otherwise."""
 
 from datetime import date, datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from biometrics.errors import BiometricsDisabled
-from biometrics.models import BiometricSettings, FacePurpose, StoreGroupMember
+from biometrics.models import (
+    BiometricSettings,
+    CustomerBiometric,
+    FacePurpose,
+    StoreGroupMember,
+)
 from catalog.models import Store
 from customers.models import ConsentText
 
@@ -22,6 +29,26 @@ def all_settings() -> list[BiometricSettings]:
     """Return the settings of every province that has any, with their texts."""
     rows = BiometricSettings.objects.select_related("verification_text", "identification_text")
     return list(rows.order_by("province"))
+
+
+def find_settings(pk: UUID) -> BiometricSettings | None:
+    """Return settings by their id, None for an unknown id."""
+    return BiometricSettings.objects.filter(pk=pk).first()
+
+
+def count_templates(province: str) -> int:
+    """Return the number of templates that are stored for a province."""
+    return CustomerBiometric.objects.filter(province=province).count()
+
+
+def is_purpose_text_published(*, purpose: str, version: str) -> bool:
+    """Return whether a version of a purpose text exists."""
+    return ConsentText.objects.filter(purpose=purpose, version=version).exists()
+
+
+def all_stores() -> QuerySet[Store]:
+    """Return every store by province and name."""
+    return Store.objects.order_by("province", "name")
 
 
 def missing_requirements(

@@ -1,9 +1,10 @@
 """Templates that may be used at this moment."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from biometrics.models import CustomerBiometric, FacePurpose
@@ -12,6 +13,9 @@ from customers.models import CustomerProfile
 
 CHANGE_NOTICE = "biometrics"
 """Member of the changed rows (`config.cache.invalidation`) when any template may have changed."""
+
+EXPIRY_NOTICE_PERIOD = timedelta(days=30)
+"""Time before the expiry from which a new enrolment is offered."""
 
 
 def usable(*, now: datetime | None = None) -> QuerySet[CustomerBiometric]:
@@ -52,6 +56,23 @@ def verification_template(
     if row and is_enabled(province=row.province, purpose=row.purpose, now=now):
         return row
     return None
+
+
+def template_counts(*, now: datetime | None = None) -> list[dict[str, Any]]:
+    """Return the numbers of stored, usable and soon expiring templates by group of rows."""
+    moment = now or timezone.now()
+    is_usable = Q(expires_at__gt=moment, consent__withdrawn_at=None)
+    expires_soon = Q(expires_at__lte=moment + EXPIRY_NOTICE_PERIOD)
+    groups = CustomerBiometric.objects.order_by("province", "purpose", "model").values(
+        "province", "purpose", "model"
+    )
+    return list(
+        groups.annotate(
+            stored=Count("pk"),
+            usable=Count("pk", filter=is_usable),
+            expiring=Count("pk", filter=is_usable & expires_soon),
+        )
+    )
 
 
 def customers_with_withdrawn_consents() -> list[UUID]:

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.urls import reverse_lazy
 
+from config.settings.optional import OPTIONAL_APPS
+
 _links: list[Any] = []
 
 
@@ -47,6 +49,13 @@ def _group(title: str, *pages: dict[str, Any]) -> dict[str, Any]:
     return {"title": title, "separator": True, "collapsible": True, "items": list(pages)}
 
 
+_BIOMETRICS = _group(
+    "Biometrics",
+    _page("Settings", "face", "biometrics_biometricsettings_changelist"),
+    _page("Store groups", "storefront", "biometrics_storegroup_changelist"),
+    _page("Templates", "fingerprint", "biometrics_customerbiometric_changelist"),
+    _page("Audit log", "policy", "biometrics_auditentry_changelist"),
+)
 UNFOLD = {
     "SITE_TITLE": "Cultivar",
     "SITE_HEADER": "Cultivar",
@@ -120,6 +129,7 @@ UNFOLD = {
                 _page("Erasures", "person_off", "mlops_erasure_changelist"),
                 _page("Legal holds", "gavel", "mlops_legalhold_changelist"),
             ),
+            *([_BIOMETRICS] if "biometrics" in OPTIONAL_APPS else []),
             _group(
                 "Data",
                 _page("Runs", "directions_run", "mlops_run_changelist"),

@@ -340,7 +340,8 @@ class CustomerViewSet(CustomerDataViewSet):
         Withdraw the active consent of a purpose and remove the data that depends on it.
 
         `history`: purchases and interactions are unlinked from the customer. `profiling`: derived
-        preferences are deleted. `chat`: chat sessions are deleted. Safe to repeat. Required scope:
+        preferences are deleted. `chat`: chat sessions are deleted. `face_verification`,
+        `face_identification`: the face template is deleted. Safe to repeat. Required scope:
         `customers:write`.
         """
         reject_unknown_parameters(request.query_params, known=set())

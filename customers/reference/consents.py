@@ -10,6 +10,9 @@ from dataclasses import dataclass
 PROFILING_PURPOSES = frozenset({"history", "profiling"})
 """Consents without which a customer's history is not used to recommend."""
 
+PROVINCIAL_PURPOSES = frozenset({"face_verification", "face_identification"})
+"""Purposes whose texts are chosen for each province, and only where biometrics is used."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConsentTextVersion:

@@ -3,6 +3,7 @@
 from django.db.models import QuerySet
 
 from customers.models import Consent, ConsentText, CustomerProfile
+from customers.reference.consents import PROVINCIAL_PURPOSES
 
 
 def consents_of(customer: CustomerProfile) -> QuerySet[Consent]:
@@ -22,6 +23,7 @@ def active_purposes(customer: CustomerProfile) -> set[str]:
 
 
 def current_consent_texts() -> QuerySet[ConsentText]:
-    """Return the newest text of each purpose."""
-    newest_first = ConsentText.objects.order_by("purpose", "-created_at", "-version")
+    """Return the newest text of each purpose, except those whose texts differ by province."""
+    texts = ConsentText.objects.exclude(purpose__in=PROVINCIAL_PURPOSES)
+    newest_first = texts.order_by("purpose", "-created_at", "-version")
     return newest_first.distinct("purpose")

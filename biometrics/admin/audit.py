@@ -1,0 +1,38 @@
+"""Audit log of biometrics in the console."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from biometrics.models import AuditEntry
+from mlops.admin.read_only import ReadOnlyAdmin
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    """Entries, the newest first; requires the permission `biometrics.view_auditentry`."""
+
+    list_display = (
+        "sequence",
+        "occurred_at",
+        "action",
+        "reason",
+        "actor",
+        "template_id",
+        "province",
+        "store_group",
+        "purpose",
+        "count",
+    )
+    list_filter = (("action", ChoicesDropdownFilter), "province", "purpose")
+    search_fields = ("template_id", "actor")
+    search_help_text = _("id of a template, or actor")
+    fields = (*list_display, "template_digest", "signature")
+    show_full_result_count = False
+
+    def get_actions(self, _request: HttpRequest) -> dict[str, Any]:
+        """Return no actions: entries are only read."""
+        return {}

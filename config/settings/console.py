@@ -150,6 +150,8 @@ UNFOLD = {
                 _page("Training runs", "exercise", "mlops_trainingrun_changelist"),
                 _page("Deployments", "rocket_launch", "mlops_deployment_changelist"),
                 _page("Who served when", "manage_search", "mlops_deployment_served"),
+                _page("Drift", "waves", "mlops_driftmeasurement_drift"),
+                _page("Production quality", "query_stats", "mlops_outcomecount_production"),
             ),
             _group(
                 "Access",

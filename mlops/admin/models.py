@@ -1,6 +1,5 @@
 """Console pages of models: versions with gates and actions, training runs, deployments."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +25,7 @@ from unfold.widgets import (
 )
 
 from config.errors import CultivarError
+from mlops.admin.charts import chart_data, chart_options, line
 from mlops.admin.read_only import ReadOnlyAdmin, ReadOnlyInline, preformatted, pretty_json
 from mlops.models import Deployment, GateResult, ModelVersion, TrainingRun
 from mlops.registry import (
@@ -50,13 +50,6 @@ _RUN_LABELS = {
     "running": "info",
 }
 _EVERYWHERE = "*"
-_COLORS = ("#0369a1", "#b45309", "#15803d", "#b91c1c", "#7c3aed")
-_CHART_OPTIONS = {
-    "responsive": True,
-    "maintainAspectRatio": False,
-    "animation": False,
-    "plugins": {"legend": {"display": True, "position": "bottom"}},
-}
 
 
 class ReasonForm(forms.Form):
@@ -333,10 +326,20 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 class TrainingRunAdmin(ReadOnlyAdmin):
     """Training runs with progress, figures, curves and log."""
 
-    list_display = ("model", "started_at", "state", "progress_text", "duration", "memory", "error")
-    list_filter = ("model", "status")
+    list_display = (
+        "model",
+        "started_at",
+        "trigger",
+        "state",
+        "progress_text",
+        "duration",
+        "memory",
+        "error",
+    )
+    list_filter = ("model", "status", "trigger")
     fields = (
         ("model", "state"),
+        ("trigger", "asked_by"),
         "progress_text",
         "error",
         ("started_at", "finished_at", "duration", "memory"),
@@ -350,6 +353,7 @@ class TrainingRunAdmin(ReadOnlyAdmin):
     )
     readonly_fields = (
         "state",
+        "asked_by",
         "progress_text",
         "duration",
         "memory",
@@ -363,6 +367,11 @@ class TrainingRunAdmin(ReadOnlyAdmin):
     def state(self, run: TrainingRun) -> str:
         """Show the status as a colored label."""
         return run.status
+
+    @admin.display(description=_("asked for by"))
+    def asked_by(self, run: TrainingRun) -> str:
+        """Show what drift or new data asked for this run with, the newest first."""
+        return "; ".join(request.reason for request in run.requests.all()) or "–"
 
     @admin.display(description="progress")
     def progress_text(self, run: TrainingRun) -> str:
@@ -471,20 +480,8 @@ def _curve_context(run: TrainingRun) -> dict[str, Any]:
     charts = [
         {
             "name": name,
-            "data": json.dumps(
-                {
-                    "labels": [x for x, _ in points],
-                    "datasets": [
-                        {
-                            "label": name,
-                            "data": [y for _, y in points],
-                            "borderColor": color,
-                            "backgroundColor": color,
-                        }
-                    ],
-                }
-            ),
+            "data": chart_data([x for x, _ in points], [line(name, [y for _, y in points])]),
         }
-        for (name, points), color in zip(sorted(run.curves.items()), _COLORS, strict=False)
+        for name, points in sorted(run.curves.items())
     ]
-    return {"charts": charts, "chart_options": json.dumps(_CHART_OPTIONS)}
+    return {"charts": charts, "chart_options": chart_options(has_legend=False)}

@@ -30,7 +30,7 @@ from mlops.registry.deployments import (
     start_canary,
     start_shadow,
 )
-from mlops.registry.drift import monitor_models
+from mlops.registry.drift import find_limits, monitor_models
 from mlops.registry.errors import (
     ArtifactRefused,
     DeploymentRefused,
@@ -51,6 +51,7 @@ from mlops.registry.gates import (
     SuitePasses,
     paired_bootstrap,
 )
+from mlops.registry.intervals import Share
 from mlops.registry.load_alerts import close_outdated_load_alerts
 from mlops.registry.mlflow_export import export_runs
 from mlops.registry.outcomes import OutcomeMetric, register_outcomes, update_outcomes
@@ -114,6 +115,7 @@ __all__ = [
     "ServedModel",
     "ServingVersion",
     "ShadowReport",
+    "Share",
     "ShuffleControl",
     "Signal",
     "SignalDetails",
@@ -137,6 +139,7 @@ __all__ = [
     "drift_signals",
     "end_deployment",
     "export_runs",
+    "find_limits",
     "find_trainer",
     "gate_table",
     "list_deployments",

@@ -44,13 +44,13 @@ ALERT_CODES = {
 }
 FAILURE_CODE = "model_monitoring_failed"
 _PREDICTION = "prediction"
-_RESIDUAL = "distance"
+_RESIDUAL = "distance from components"
 _MAX_NAMED = 5
 Record = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
-class _Limits:
+class Limits:
     """Thresholds of staff; None: not checked."""
 
     psi: float | None
@@ -137,7 +137,7 @@ def measure_drift(trainer: Trainer, *, now: datetime) -> list[DriftMeasurement]:
     counted = _count_rows(trainer, monitor, champion, rows, references, since, now)
     counted |= _count_vectors(monitor, rows, references, since, now)
     statistics = sum(2 if reference.kind == "number" else 1 for reference in references.values())
-    limits = {kind: _limits(kind, trainer.name) for kind in {row.kind for row in rows}}
+    limits = {kind: find_limits(kind, trainer.name) for kind in {row.kind for row in rows}}
     measurements = []
     for row in rows:
         counts = counted.get(row.pk, "is not declared any more")
@@ -325,7 +325,7 @@ def _judge(  # noqa: PLR0913, PLR0917  # inputs of a measurement
     measurement: DriftMeasurement,
     reference: Reference,
     counts: Counts,
-    limits: _Limits,
+    limits: Limits,
     monitor: DriftMonitor,
     false_alarm_rate: float,
 ) -> None:
@@ -372,12 +372,13 @@ def judge_distance(
     return Outcome.STABLE, ""
 
 
-def _limits(kind: str, model: str) -> _Limits:
+def find_limits(kind: str, model: str) -> Limits:
+    """Return the thresholds of a kind of signals of a model; two queries."""
     psi, ks = (
         find_threshold(name=f"model.{kind}_{statistic}", sources=(model,))
         for statistic in ("psi", "ks")
     )
-    return _Limits(psi, ks)
+    return Limits(psi, ks)
 
 
 def _update_alerts(model: str, measurements: Iterable[DriftMeasurement]) -> None:

@@ -187,11 +187,11 @@ def _range_label(low: float | None, high: float | None) -> str:
     if low is None and high is None:
         return "all"
     if low is None:
-        return f"≤ {high:.4g}"
+        return f"≤ {high:.3g}"
     if high is None:
-        return f"> {low:.4g}"
+        return f"> {low:.3g}"
     is_one_value = np.nextafter(low, np.inf) == high
-    return f"{high:.4g}" if is_one_value else f"{low:.4g} to {high:.4g}"
+    return f"{high:.3g}" if is_one_value else f"{low:.3g} to {high:.3g}"
 
 
 def _describe_numbers(values: Values) -> Reference:

@@ -1,6 +1,6 @@
 """Console pages of models: versions with gates and actions, training runs, deployments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -20,20 +20,30 @@ from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from config.errors import CultivarError
 from mlops.admin.charts import chart_data, chart_options, line
-from mlops.admin.read_only import ReadOnlyAdmin, ReadOnlyInline, preformatted, pretty_json
-from mlops.models import Deployment, GateResult, ModelVersion, TrainingRun
+from mlops.admin.read_only import (
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    monospaced,
+    preformatted,
+    pretty_json,
+)
+from mlops.models import Deployment, ModelVersion, TrainingRun
 from mlops.registry import (
     approve,
     compare_versions,
     deploy,
+    deployed_models,
     deployment_at,
+    metric_table,
     other_versions,
+    possible_actions,
     rollback,
     running_roles,
     shadow_reports,
@@ -55,7 +65,9 @@ _EVERYWHERE = "*"
 class ReasonForm(forms.Form):
     """Reason of an action, which the record shows."""
 
-    reason = forms.CharField(widget=UnfoldAdminTextareaWidget, max_length=1_000)
+    reason = forms.CharField(
+        label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=1_000
+    )
 
 
 class ScopeForm(ReasonForm):
@@ -65,7 +77,7 @@ class ScopeForm(ReasonForm):
         widget=UnfoldAdminTextInputWidget,
         initial=_EVERYWHERE,
         max_length=100,
-        help_text="* for everywhere, or the id of a store",
+        help_text=_("* for everywhere, or the id of a store"),
     )
 
 
@@ -93,50 +105,62 @@ class ShadowForm(TrialForm):
         initial=0.1,
         min_value=0.001,
         max_value=1,
-        label=_("share of the answers that are compared"),
+        label=_("Share of the answers that are compared"),
     )
 
 
 class ServedForm(forms.Form):
     """Model, scope and time of a question to the record."""
 
-    model = forms.CharField(widget=UnfoldAdminTextInputWidget, max_length=50)
-    scope = forms.CharField(widget=UnfoldAdminTextInputWidget, initial=_EVERYWHERE, max_length=100)
-    at = forms.DateTimeField(
-        widget=UnfoldAdminTextInputWidget, label="time", help_text="for example 2026-11-28 14:00"
+    model = forms.ChoiceField(label=_("Model"), widget=UnfoldAdminSelectWidget)
+    scope = forms.CharField(
+        label=_("Scope"),
+        widget=UnfoldAdminTextInputWidget,
+        initial=_EVERYWHERE,
+        max_length=100,
+        help_text=_("* for everywhere, or the id of a store"),
     )
+    at = forms.DateTimeField(
+        label=_("Time"),
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("for example 2026-11-28 14:00"),
+    )
+
+    def __init__(self, *arguments: Any, models: Sequence[str], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fields["model"].choices = [(name, name) for name in models]  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionAction:
     """Action on a version that asks for confirmation. run: gets version, form values, actor."""
 
-    title: str
-    explanation: str
+    title: Any
+    explanation: Any
     form: type[forms.Form]
     run: Callable[[ModelVersion, dict[str, Any], str], object]
 
 
 _ACTIONS = {
     "approve": VersionAction(
-        title="Approve",
-        explanation="Allows this version to be deployed. Nothing changes for customers yet.",
+        title=_("Approve"),
+        explanation=_("Allows this version to be deployed. Nothing changes for customers yet."),
         form=ReasonForm,
         run=lambda version, values, actor: approve(
             version=version, approved_by=actor, reason=values["reason"]
         ),
     ),
     "deploy": VersionAction(
-        title="Deploy",
-        explanation="Makes this version the champion. Processes load it without a restart.",
+        title=_("Deploy"),
+        explanation=_("Makes this version the champion. Processes load it without a restart."),
         form=ScopeForm,
         run=lambda version, values, actor: deploy(
             version=version, scope=values["scope"], approved_by=actor, reason=values["reason"]
         ),
     ),
     "canary": VersionAction(
-        title="Start canary",
-        explanation="Lets this version serve a share of the stores for a time.",
+        title=_("Start canary"),
+        explanation=_("Lets this version serve a share of the stores for a time."),
         form=CanaryForm,
         run=lambda version, values, actor: start_canary(
             version=version,
@@ -147,8 +171,8 @@ _ACTIONS = {
         ),
     ),
     "shadow": VersionAction(
-        title="Start shadow",
-        explanation="Lets this version compute beside the champion for a time, without serving.",
+        title=_("Start shadow"),
+        explanation=_("Lets this version compute beside the champion for a time, without serving."),
         form=ShadowForm,
         run=lambda version, values, actor: start_shadow(
             version=version,
@@ -159,9 +183,11 @@ _ACTIONS = {
         ),
     ),
     "roll-back": VersionAction(
-        title="Roll back",
-        explanation="Makes the version that served before the champion of this model its champion"
-        " again. A canary of the model ends.",
+        title=_("Roll back"),
+        explanation=_(
+            "Makes the version that served before the champion of this model its champion"
+            " again. A canary of the model ends."
+        ),
         form=ScopeForm,
         run=lambda version, values, actor: rollback(
             model=version.model,
@@ -171,23 +197,6 @@ _ACTIONS = {
         ),
     ),
 }
-
-
-class GateResultInline(ReadOnlyInline):
-    """Gates of the version."""
-
-    model = GateResult
-    fields = ("name", "figure", "comparison", "threshold", "low", "high", "result", "detail")
-    readonly_fields = ("result",)
-    ordering = ("position",)
-    per_page = 50
-    show_change_link = False
-    tab = False
-
-    @display(description="outcome", label=_OUTCOME_LABELS)
-    def result(self, gate: GateResult) -> str:
-        """Show the outcome as a colored label."""
-        return gate.outcome
 
 
 class DeploymentInline(ReadOnlyInline):
@@ -205,22 +214,25 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     list_filter = ("model", "verdict")
     ordering = ("-created_at",)
     fields = (
-        "name",
-        "result",
-        "roles",
-        "run",
-        "champion",
+        ("run", "champion"),
         ("approved_by", "approved_at"),
         "approval_reason",
-        "measured",
-        "features",
+        "features_text",
         ("artifact_format", "size_bytes"),
-        ("sha256", "signature"),
-        ("data_checksum", "test_checksum"),
+        "sha256_text",
+        "signature_text",
+        "data_checksum_text",
+        "test_checksum_text",
         "created_at",
     )
-    readonly_fields = ("name", "result", "roles", "measured")
-    inlines = (GateResultInline, DeploymentInline)
+    readonly_fields = (
+        "features_text",
+        "sha256_text",
+        "signature_text",
+        "data_checksum_text",
+        "test_checksum_text",
+    )
+    inlines = (DeploymentInline,)
     change_form_before_template = "admin/mlops/modelversion/actions.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -228,26 +240,45 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         queryset: QuerySet = super().get_queryset(request)
         return queryset.prefetch_related("deployments")
 
-    @admin.display(description="version", ordering="number")
+    @admin.display(description=_("version"), ordering="number")
     def name(self, version: ModelVersion) -> str:
         """Show model and number."""
         return str(version)
 
-    @display(description="gates", ordering="verdict", label=_OUTCOME_LABELS)
+    @display(description=_("gates"), ordering="verdict", label=_OUTCOME_LABELS)
     def result(self, version: ModelVersion) -> str:
         """Show the verdict as a colored label."""
         return version.verdict
 
-    @admin.display(description="serves")
+    @admin.display(description=_("serves"))
     def roles(self, version: ModelVersion) -> str:
         """Show the roles that the version has now, with their scopes."""
-        running = running_roles(version, at=timezone.now())
-        return ", ".join(f"{one.role} of {one.scope}" for one in running) or "–"
+        return _role_text(version) or "–"
 
-    @admin.display(description="metrics")
-    def measured(self, version: ModelVersion) -> SafeString:
-        """Show the metrics on the test set."""
-        return pretty_json(version.metrics)
+    @admin.display(description=_("inputs"))
+    def features_text(self, version: ModelVersion) -> SafeString:
+        """Show the names of the inputs in a scrolling box."""
+        return preformatted(", ".join(version.features) or "–")
+
+    @admin.display(description=_("sha256"))
+    def sha256_text(self, version: ModelVersion) -> SafeString:
+        """Show the hash of the artifact."""
+        return monospaced(version.sha256)
+
+    @admin.display(description=_("signature"))
+    def signature_text(self, version: ModelVersion) -> SafeString:
+        """Show the signature of the artifact."""
+        return monospaced(version.signature)
+
+    @admin.display(description=_("training set"))
+    def data_checksum_text(self, version: ModelVersion) -> SafeString:
+        """Show the checksum of the training set."""
+        return monospaced(version.data_checksum)
+
+    @admin.display(description=_("test set"))
+    def test_checksum_text(self, version: ModelVersion) -> SafeString:
+        """Show the checksum of the rows tested on."""
+        return monospaced(version.test_checksum)
 
     def changeform_view(
         self,
@@ -256,11 +287,18 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: Any = None,
     ) -> Any:
-        """Show the actions, and the versions to compare with, above the fields."""
+        """Show actions, gates, metrics, versions to compare with and curves above the fields."""
         version = get_object_or_404(ModelVersion, pk=object_id)
+        possible = possible_actions(version, at=timezone.now()) if _may_change(request) else []
+        columns, metrics = metric_table(version.run.metrics or {"candidate": version.metrics})
         context = {
             "version": version,
-            "actions": _ACTIONS if _may_change(request) else {},
+            "role_text": _role_text(version),
+            "verdict_label": _OUTCOME_LABELS[version.verdict],
+            "gates": [(gate, _OUTCOME_LABELS[gate.outcome]) for gate in version.gates.all()],
+            "metric_columns": columns,
+            "metrics": metrics,
+            "actions": {name: _ACTIONS[name] for name in possible},
             "others": other_versions(version),
             "shadow_reports": shadow_reports(list(version.deployments.select_related("version"))),
             **_curve_context(version.run),
@@ -287,7 +325,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         to_version = redirect(reverse("admin:mlops_modelversion_change", args=[version.pk]))
         action = _ACTIONS.get(name)
         if action is None:
-            messages.error(request, "This action does not exist.")
+            messages.error(request, _("This action does not exist."))
             return to_version
         form = action.form(request.POST if request.method == "POST" else None)
         if not form.is_valid():
@@ -304,7 +342,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         except CultivarError as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, f"{action.title}: done.")
+            messages.success(request, _("{action}: done.").format(action=action.title))
         return to_version
 
     def compare(self, request: HttpRequest, left: Any, right: Any) -> HttpResponse:
@@ -339,17 +377,22 @@ class TrainingRunAdmin(ReadOnlyAdmin):
     list_filter = ("model", "status", "trigger")
     fields = (
         ("model", "state"),
-        ("trigger", "asked_by"),
+        "trigger",
+        "asked_by",
         "progress_text",
         "error",
-        ("started_at", "finished_at", "duration", "memory"),
-        ("as_of", "split_at", "seed"),
-        ("row_count", "train_row_count", "test_row_count"),
-        ("data_key", "data_checksum", "test_checksum"),
-        "code_version",
+        ("started_at", "finished_at"),
+        ("duration", "memory"),
+        ("as_of", "split_at"),
+        "row_count",
+        ("train_row_count", "test_row_count"),
+        "seed",
         "settings_text",
-        "metrics_text",
         "log_text",
+        "data_key_text",
+        "data_checksum_text",
+        "test_checksum_text",
+        "code_version_text",
     )
     readonly_fields = (
         "state",
@@ -358,12 +401,15 @@ class TrainingRunAdmin(ReadOnlyAdmin):
         "duration",
         "memory",
         "settings_text",
-        "metrics_text",
         "log_text",
+        "data_key_text",
+        "data_checksum_text",
+        "test_checksum_text",
+        "code_version_text",
     )
-    change_form_before_template = "admin/mlops/trainingrun/curves.html"
+    change_form_before_template = "admin/mlops/trainingrun/figures.html"
 
-    @display(description="status", ordering="status", label=_RUN_LABELS)
+    @display(description=_("status"), ordering="status", label=_RUN_LABELS)
     def state(self, run: TrainingRun) -> str:
         """Show the status as a colored label."""
         return run.status
@@ -373,32 +419,47 @@ class TrainingRunAdmin(ReadOnlyAdmin):
         """Show what drift or new data asked for this run with, the newest first."""
         return "; ".join(request.reason for request in run.requests.all()) or "–"
 
-    @admin.display(description="progress")
+    @admin.display(description=_("progress"))
     def progress_text(self, run: TrainingRun) -> str:
         """Show the step and the share of the steps that are done."""
         return f"{run.step}, {run.progress:.0%}" if run.step else f"{run.progress:.0%}"
 
-    @admin.display(description="duration", ordering="seconds")
+    @admin.display(description=_("duration"), ordering="seconds")
     def duration(self, run: TrainingRun) -> str:
         """Show the seconds of the last attempt."""
         return "–" if run.seconds is None else f"{run.seconds:.1f} s"
 
-    @admin.display(description="peak memory", ordering="peak_memory_bytes")
+    @admin.display(description=_("peak memory"), ordering="peak_memory_bytes")
     def memory(self, run: TrainingRun) -> str:
         """Show the peak memory in megabytes."""
         return "–" if run.peak_memory_bytes is None else f"{run.peak_memory_bytes / 1e6:.0f} MB"
 
-    @admin.display(description="parameters")
+    @admin.display(description=_("parameters"))
     def settings_text(self, run: TrainingRun) -> SafeString:
         """Show the hyperparameters."""
         return pretty_json(run.parameters)
 
-    @admin.display(description="metrics")
-    def metrics_text(self, run: TrainingRun) -> SafeString:
-        """Show the metrics of candidate, champion and baselines."""
-        return pretty_json(run.metrics)
+    @admin.display(description=_("training set (Parquet)"))
+    def data_key_text(self, run: TrainingRun) -> SafeString:
+        """Show the object key of the training set."""
+        return monospaced(run.data_key)
 
-    @admin.display(description="log")
+    @admin.display(description=_("sha256 of the training set"))
+    def data_checksum_text(self, run: TrainingRun) -> SafeString:
+        """Show the checksum of the training set."""
+        return monospaced(run.data_checksum)
+
+    @admin.display(description=_("sha256 of the rows tested on"))
+    def test_checksum_text(self, run: TrainingRun) -> SafeString:
+        """Show the checksum of the rows tested on."""
+        return monospaced(run.test_checksum)
+
+    @admin.display(description=_("sha256 of the code"))
+    def code_version_text(self, run: TrainingRun) -> SafeString:
+        """Show the hash of the source of the trainer."""
+        return monospaced(run.code_version)
+
+    @admin.display(description=_("log"))
     def log_text(self, run: TrainingRun) -> SafeString:
         """Show the log lines."""
         return preformatted(run.log)
@@ -410,8 +471,10 @@ class TrainingRunAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: Any = None,
     ) -> Any:
-        """Show the curves above the fields."""
-        context = _curve_context(get_object_or_404(TrainingRun, pk=object_id))
+        """Show metrics and curves above the fields."""
+        run = get_object_or_404(TrainingRun, pk=object_id)
+        columns, metrics = metric_table(run.metrics)
+        context = {"metric_columns": columns, "metrics": metrics, **_curve_context(run)}
         return super().changeform_view(
             request, object_id, form_url, {**(extra_context or {}), **context}
         )
@@ -459,16 +522,30 @@ class DeploymentAdmin(ReadOnlyAdmin):
         """Show which version served a scope at a time."""
         if not request.user.has_perm("mlops.view_deployment"):
             raise PermissionDenied
-        form = ServedForm(request.GET or None)
+        initial = {"at": timezone.localtime().strftime("%Y-%m-%d %H:%M")}
+        form = ServedForm(request.GET or None, models=deployed_models(), initial=initial)
         is_valid = form.is_valid()
         context = {
             **admin.site.each_context(request),
-            "title": "Who served when",
+            "title": _("Who served when"),
             "form": form,
             "is_answered": is_valid,
             "deployment": deployment_at(**form.cleaned_data) if is_valid else None,
         }
         return TemplateResponse(request, "admin/mlops/deployment/served.html", context)
+
+
+def _role_text(version: ModelVersion) -> str:
+    running = running_roles(version, at=timezone.now())
+    return ", ".join(_describe_role(deployment) for deployment in running)
+
+
+def _describe_role(deployment: Deployment) -> str:
+    if deployment.share < 1:
+        return _("{role} of {share:.0%}").format(role=deployment.role, share=deployment.share)
+    if deployment.scope == _EVERYWHERE:
+        return _("{role} everywhere").format(role=deployment.role)
+    return _("{role} of {scope}").format(role=deployment.role, scope=deployment.scope)
 
 
 def _may_change(request: HttpRequest) -> bool:

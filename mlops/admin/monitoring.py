@@ -60,10 +60,10 @@ class OutcomesForm(forms.Form):
     """Model and time span of the page of production quality."""
 
     model = forms.ChoiceField(
-        label=gettext_lazy("model"), required=False, widget=UnfoldAdminSelectWidget
+        label=gettext_lazy("Model"), required=False, widget=UnfoldAdminSelectWidget
     )
     days = forms.ChoiceField(
-        label=gettext_lazy("time span"),
+        label=gettext_lazy("Time span"),
         required=False,
         choices=list(_SPANS.items()),
         widget=UnfoldAdminSelectWidget,

@@ -47,6 +47,11 @@ def preformatted(text: str) -> SafeString:
     return format_html('<pre style="{}">{}</pre>', _PREFORMATTED_STYLE, text)
 
 
+def monospaced(text: str) -> SafeString:
+    """Return a hash or key that breaks where the column ends; a dash if it is empty."""
+    return format_html('<code style="overflow-wrap: anywhere">{}</code>', text or "–")
+
+
 def pretty_json(value: Any) -> SafeString:
     """Return a JSON value, indented, in a scrolling box."""
     return preformatted(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True))

@@ -1,6 +1,7 @@
 """Queries on versions and deployments."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -86,6 +87,12 @@ def canary_fraction(*, version_id: str, scope: str) -> float:
     return int.from_bytes(digest[:4], "big") / 2**32
 
 
+def deployed_models() -> list[str]:
+    """Return the models that have or had a deployment."""
+    models = Deployment.objects.order_by("model").values_list("model", flat=True)
+    return list(models.distinct())
+
+
 def other_versions(version: ModelVersion) -> list[ModelVersion]:
     """Return the other versions of the same model, the newest first, at most twenty."""
     others = ModelVersion.objects.filter(model=version.model).exclude(pk=version.pk)
@@ -104,18 +111,54 @@ def running_roles(version: ModelVersion, *, at: datetime) -> list[Deployment]:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A metric, input or property of two versions. change: of numbers, right minus left."""
+    """A metric, input or property of two versions. change: of metrics, right minus left."""
 
     name: str
     left: Any
     right: Any
     change: float | None = None
+    is_metric: bool = False
+
+
+def metric_table(
+    metrics: Mapping[str, Mapping[str, float]],
+) -> tuple[list[str], list[tuple[str, list[float | None]]]]:
+    """
+    Return the columns and rows of the metrics of a training run, one row per metric.
+
+    metrics: by model (candidate, champion, baselines), then by name. None: not measured.
+    """
+    by_model = {name: values for name, values in metrics.items() if isinstance(values, Mapping)}
+    order = ("candidate", "champion")
+    columns = sorted(by_model, key=lambda name: (name not in order, name))
+    names = sorted({name for values in by_model.values() for name in values})
+    return columns, [(name, [by_model[model].get(name) for model in columns]) for name in names]
+
+
+def possible_actions(version: ModelVersion, *, at: datetime) -> list[str]:
+    """
+    Return which of approve, deploy, canary, shadow and roll-back the state of a version allows.
+
+    Others are refused with a reason by the services, for example when another process was faster.
+    """
+    champion = champion_version(model=version.model, at=at)
+    is_failed = version.verdict == ModelVersion.Verdict.FAILED
+    is_champion = champion is not None and champion.pk == version.pk
+    is_approved = version.approved_at is not None
+    allowed = {
+        "approve": not is_failed and not is_approved,
+        "deploy": is_approved and not is_champion,
+        "canary": is_approved and not is_champion and champion is not None,
+        "shadow": not is_failed and not is_champion and champion is not None,
+        "roll-back": is_champion,
+    }
+    return [name for name, is_allowed in allowed.items() if is_allowed]
 
 
 def compare_versions(left: ModelVersion, right: ModelVersion) -> list[Difference]:
     """Return metrics side by side, then what differs in inputs, parameters and data."""
     differences = [
-        Difference(name, one, other, _change(one, other))
+        Difference(name, one, other, _change(one, other), is_metric=True)
         for name in sorted({*left.metrics, *right.metrics})
         for one, other in [(left.metrics.get(name), right.metrics.get(name))]
     ]

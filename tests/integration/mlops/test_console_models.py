@@ -46,8 +46,7 @@ def test_version_page_shows_gates_curves_and_actions(admin_client: Client) -> No
 
     page = admin_client.get(reverse("admin:mlops_modelversion_change", args=[version.pk]))
 
-    gates = page.context["inline_admin_formsets"][0].formset.queryset
-    assert [gate.outcome for gate in gates] == ["passed"] * 3
+    assert [label for _, label in page.context["gates"]] == ["success"] * 3
     assert [chart["name"] for chart in page.context["charts"]] == ["iterations"]
     assert is_linked(page, reverse("admin:mlops_modelversion_action", args=[version.pk, "approve"]))
 
@@ -213,3 +212,66 @@ def test_page_of_a_champion_shows_no_agreement(admin_client: Client) -> None:
     page = admin_client.get(reverse("admin:mlops_deployment_change", args=[deployment.pk]))
 
     assert page.context["shadow_reports"] == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_approved", "actions"),
+    [
+        ("passed", False, ["approve", "shadow"]),
+        ("inconclusive", False, ["approve", "shadow"]),
+        ("passed", True, ["deploy", "canary", "shadow"]),
+        ("failed", False, []),
+    ],
+)
+def test_page_offers_only_the_actions_that_are_possible(
+    admin_client: Client, verdict: str, is_approved: bool, actions: list[str]
+) -> None:
+    _deployed()
+    version = ModelVersionFactory.create(verdict=verdict)
+    if is_approved:
+        approve(version=version, approved_by="kim", reason="reviewed")
+
+    page = admin_client.get(reverse("admin:mlops_modelversion_change", args=[version.pk]))
+
+    assert list(page.context["actions"]) == actions
+
+
+def test_champion_can_be_rolled_back(admin_client: Client) -> None:
+    _deployed()
+    champion = _deployed()
+
+    page = admin_client.get(reverse("admin:mlops_modelversion_change", args=[champion.pk]))
+
+    assert list(page.context["actions"]) == ["roll-back"]
+    assert page.context["role_text"] == "champion everywhere"
+
+
+def test_staff_without_permission_are_offered_no_actions(client: Client) -> None:
+    user = User.objects.create_user("sam", password="x", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_modelversion"))
+    client.force_login(user)
+    version = ModelVersionFactory.create()
+
+    page = client.get(reverse("admin:mlops_modelversion_change", args=[version.pk]))
+
+    assert page.context["actions"] == {}
+
+
+def test_metrics_have_a_column_per_model(admin_client: Client) -> None:
+    run = TrainingRunFactory.create(
+        metrics={"share": {"auc": 0.5}, "candidate": {"auc": 0.9, "rmse": 1.0}, "champion": {}}
+    )
+
+    page = admin_client.get(reverse("admin:mlops_trainingrun_change", args=[run.pk]))
+
+    assert page.context["metric_columns"] == ["candidate", "champion", "share"]
+    assert page.context["metrics"] == [("auc", [0.9, None, 0.5]), ("rmse", [1.0, None, None])]
+
+
+def test_every_curve_has_a_chart(admin_client: Client) -> None:
+    curves = {f"loss {number}": [[1, 0.5], [2, 0.4]] for number in range(7)}
+    run = TrainingRunFactory.create(curves=curves)
+
+    page = admin_client.get(reverse("admin:mlops_trainingrun_change", args=[run.pk]))
+
+    assert [chart["name"] for chart in page.context["charts"]] == sorted(curves)

@@ -93,6 +93,7 @@ ROLES = {
         "!biometrics.*",
         "!customers.*",
         "!sessions.*",
+        "biometrics.view_auditentry",
         "customers.view_consenttext",
         "customers.view_scenario",
         "customers.view_businessrule",

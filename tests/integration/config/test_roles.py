@@ -27,6 +27,8 @@ MAY = [
     ("Operator", "config.add_apikey"),
     ("Auditor", "mlops.view_operation"),
     ("Auditor", "config.view_apikey"),
+    ("Auditor", "biometrics.view_auditentry"),
+    ("Privacy officer", "biometrics.change_biometricsettings"),
 ]
 MAY_NOT = [
     ("Catalogue editor", "catalog.delete_product"),

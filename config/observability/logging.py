@@ -64,4 +64,6 @@ def logging_config(*, level: str, style: str) -> dict[str, Any]:
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": level},
+        # At DEBUG Pillow writes the metadata of images: where, when and by whom a photo was taken.
+        "loggers": {"PIL": {"level": "INFO"}},
     }

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from config.errors import CultivarError
+from django.utils.translation import gettext as _
+
+from config.errors import BadInput, CultivarError
 
 
 class BiometricsError(CultivarError):
@@ -31,6 +33,27 @@ class ConsentMissing(BiometricsError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"No consent covers this: {reason}.")
+
+
+class NotEnrolled(BiometricsError):
+    """The customer has no template that can be compared."""
+
+    code = "not_enrolled"
+
+    def __init__(self) -> None:
+        super().__init__(_("The customer is not enrolled; use the alternative."))
+
+
+class NotInitiatedByCustomer(BadInput):
+    """An identification was requested that the customer has not asked for."""
+
+    code = "not_initiated_by_customer"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "initiated_by_customer",
+            _("must be true: customers are identified at their request only"),
+        )
 
 
 class EmbeddingRefused(BiometricsError):

@@ -7,7 +7,7 @@ deployment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -29,6 +29,14 @@ def is_same_person(probe: Vectors, template: Vectors) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class GalleryScope:
+    """The stores that recognize each other's customers."""
+
+    province: str
+    store_group: str
+
+
+@dataclass(frozen=True, slots=True)
 class GalleryEntry:
     """Template, customer and expiry of a row of a gallery."""
 
@@ -41,19 +49,25 @@ class Gallery:
     """
     Templates that a probe is compared with (1:N).
 
-    entries: one for each row. vectors: float32 (n, 128), unit rows; the gallery takes them over and
-    overwrites rows that are removed.
+    entries: one for each row. vectors: float32 (n, 128), unit rows; the gallery takes them over.
+    Removed rows are overwritten with zeros at once, so that they match nothing and are in memory no
+    more, also while other threads compare.
     """
 
     def __init__(self, entries: Sequence[GalleryEntry], vectors: Vectors) -> None:
         if len(entries) != len(vectors):
             raise ValueError("one entry for each row is needed")
-        self.entries = tuple(entries)
+        self._entries: list[GalleryEntry | None] = list(entries)
         # One block of rows: the product below is one pass over the memory.
         self._vectors = np.require(vectors, np.float32, ["C_CONTIGUOUS", "WRITEABLE"])
+        self._row_by_template = {entry.template_id: row for row, entry in enumerate(entries)}
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return len(self._row_by_template)
+
+    def entries(self) -> list[GalleryEntry]:
+        """Return the entries that were not removed."""
+        return [entry for entry in self._entries if entry is not None]
 
     def find(self, probe: Vectors) -> GalleryEntry | None:
         """
@@ -61,7 +75,7 @@ class Gallery:
 
         probe: float32 (128,), unit length, rotated. One matrix product, no decryption, no copy.
         """
-        if not self.entries:
+        if not self._entries:
             return None
         scores = self._vectors @ probe
         best = int(scores.argmax())
@@ -72,8 +86,26 @@ class Gallery:
         scores[best] = -np.inf
         if best_score - float(scores.max()) < MARGIN:
             return None
-        return self.entries[best]
+        return self._entries[best]
 
-    def overwrite(self) -> None:
-        """Overwrite every row with zeros: nothing matches any more, and nothing stays in memory."""
+    def remove(self, template_ids: Iterable[UUID]) -> None:
+        """Remove templates; ids that are not in the gallery are ignored."""
+        for template_id in template_ids:
+            row = self._row_by_template.pop(template_id, None)
+            if row is not None:
+                self._vectors[row] = 0
+                self._entries[row] = None
+
+    def with_added(self, entries: Sequence[GalleryEntry], vectors: Vectors) -> Gallery:
+        """Return a gallery with more templates, without the rows of removed ones."""
+        retained = [(row, entry) for row, entry in enumerate(self._entries) if entry is not None]
+        rows = [row for row, _ in retained]
+        return Gallery(
+            [*(entry for _, entry in retained), *entries],
+            np.concatenate([self._vectors[rows], vectors]),
+        )
+
+    def clear(self) -> None:
+        """Remove every template."""
+        self.remove(list(self._row_by_template))
         self._vectors.fill(0)

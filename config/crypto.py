@@ -73,6 +73,10 @@ class KeyRing:
         expected = self._hmac(key_id, data, purpose)
         return hmac.compare_digest(expected.encode(), digest.encode())
 
+    def derived_key(self, purpose: bytes) -> bytes:
+        """Return 32 bytes for one purpose, derived from the newest key."""
+        return self._derive(self._newest, purpose)
+
     def _hmac(self, key_id: str, data: bytes, purpose: bytes) -> str:
         return hmac.new(self._derive(key_id, purpose), data, hashlib.sha256).hexdigest()
 

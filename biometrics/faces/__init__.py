@@ -5,14 +5,17 @@ The only module that uses OpenCV is `opencv.py`, which imports it when the first
 """
 
 from biometrics.faces.extraction import Face, extract_face
+from biometrics.faces.opencv import MODEL, FaceModelsUnavailable
 from biometrics.faces.quality import ENROLMENT_LIMITS, PROBE_LIMITS, QualityLimits
 from biometrics.faces.refusals import FaceImageRefused
 
 __all__ = [
     "ENROLMENT_LIMITS",
+    "MODEL",
     "PROBE_LIMITS",
     "Face",
     "FaceImageRefused",
+    "FaceModelsUnavailable",
     "QualityLimits",
     "extract_face",
 ]

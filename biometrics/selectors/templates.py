@@ -1,5 +1,6 @@
 """Templates that may be used at this moment."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from django.utils import timezone
 
 from biometrics.models import CustomerBiometric, FacePurpose
 from biometrics.selectors.provinces import is_enabled
-from customers.models import CustomerProfile
+from customers.models import Consent, CustomerProfile
 
 CHANGE_NOTICE = "biometrics"
 """Member of the changed rows (`config.cache.invalidation`) when any template may have changed."""
@@ -73,6 +74,25 @@ def template_counts(*, now: datetime | None = None) -> list[dict[str, Any]]:
             expiring=Count("pk", filter=is_usable & expires_soon),
         )
     )
+
+
+def identifiable_template(pk: UUID, *, now: datetime | None = None) -> CustomerBiometric | None:
+    """Return the template of an identification (1:N) with its customer, None if unusable."""
+    rows = usable(now=now).filter(pk=pk, purpose=FacePurpose.IDENTIFICATION)
+    row = rows.select_related("customer").first()
+    if row and is_enabled(province=row.province, purpose=row.purpose, now=now):
+        return row
+    return None
+
+
+def active_face_consent(*, customer: CustomerProfile, purpose: str) -> Consent | None:
+    """Return the customer's active consent to a purpose of biometrics, None without one."""
+    return Consent.objects.filter(customer=customer, purpose=purpose, withdrawn_at=None).first()
+
+
+def has_templates(*, customer: CustomerProfile, purposes: Sequence[str]) -> bool:
+    """Return whether templates of a customer are stored, usable or not."""
+    return CustomerBiometric.objects.filter(customer=customer, purpose__in=purposes).exists()
 
 
 def customers_with_withdrawn_consents() -> list[UUID]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
@@ -30,6 +31,7 @@ from biometrics.models import CustomerBiometric, FacePurpose, TemplateSalt
 from biometrics.rotation import DIMENSION, Float32Array, rotate_with, rotation_id
 from biometrics.selectors.provinces import require_enabled, store_group_of, text_of
 from biometrics.services.audit import Action, AuditEvent, record, record_all, record_refusal
+from biometrics.services.recognized_images import forget_customers
 from biometrics.tokens import (
     SALT_BYTES,
     TEMPLATE_VERSION,
@@ -293,6 +295,8 @@ def _erase(rows: QuerySet[CustomerBiometric], *, by: str, reason: str) -> int:
         for row in found
     )
     CustomerBiometric.objects.filter(pk__in=[row.pk for row in found]).delete()
+    customer_ids = [row.customer_id for row in found if row.customer_id is not None]
+    transaction.on_commit(partial(forget_customers, customer_ids))
     return len(found)
 
 

@@ -133,7 +133,7 @@ def _blank(
 
 def _save(image: Image.Image, name: str, **options: object) -> bytes:
     output = io.BytesIO()
-    image.save(output, name, **options)  # type: ignore[arg-type]  # options of the format
+    image.save(output, name, **options)
     return output.getvalue()
 
 

@@ -42,7 +42,8 @@ class PackagedFile:
     @property
     def path(self) -> Path:
         """Where the file is installed."""
-        return settings.MODELS_DIR / self.group / f"{self.name}.onnx"
+        folder: Path = settings.MODELS_DIR / self.group
+        return folder / f"{self.name}.onnx"
 
     @property
     def is_installed(self) -> bool:

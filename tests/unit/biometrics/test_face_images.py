@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.utils import translation
 from PIL import Image
 
 from biometrics.faces.images import MAX_IMAGE_PIXELS, decode_image
@@ -155,16 +156,12 @@ def test_hostile_files_are_refused_within_bounds_of_time_and_memory() -> None:
 
 def test_each_refusal_has_a_unique_code_and_both_languages() -> None:
     codes = [refusal.code for refusal in REFUSALS]
-    texts = [refusal(language).reason for refusal in REFUSALS for language in ("en", "fr")]
+    texts = []
+    for language in ("en", "fr"):
+        with translation.override(language):
+            texts += [refusal().reason for refusal in REFUSALS]
 
     assert len(set(codes)) == len(codes)
     assert len(set(texts)) == len(texts)
     # After the colon: what the person should do.
     assert all(":" in text for text in texts)
-
-
-def test_refusal_can_be_said_in_the_other_language() -> None:
-    error = ImageTooSmall()
-
-    assert error.in_language("fr").reason.startswith("L'image est trop petite")
-    assert error.in_language("fr").code == error.code

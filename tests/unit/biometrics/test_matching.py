@@ -15,7 +15,8 @@ _EXPIRES_AT = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float32]:
-    return (vector / np.linalg.norm(vector)).astype(np.float32)
+    unit: NDArray[np.float32] = (vector / np.linalg.norm(vector)).astype(np.float32)
+    return unit
 
 
 def _at_similarity(probe: NDArray[np.float32], score: float, seed: int) -> NDArray[np.float32]:
@@ -26,10 +27,12 @@ def _at_similarity(probe: NDArray[np.float32], score: float, seed: int) -> NDArr
     return (score * probe + np.sqrt(1 - score**2) * orthogonal).astype(np.float32)
 
 
+def _entry(number: int) -> GalleryEntry:
+    return GalleryEntry(UUID(int=number), UUID(int=100 + number), _EXPIRES_AT)
+
+
 def _gallery(*vectors: NDArray[np.float32]) -> Gallery:
-    entries = [
-        GalleryEntry(UUID(int=i), UUID(int=100 + i), _EXPIRES_AT) for i in range(len(vectors))
-    ]
+    entries = [_entry(number) for number in range(len(vectors))]
     return Gallery(entries, np.array(vectors, np.float32).reshape(-1, 128))
 
 
@@ -95,14 +98,39 @@ def test_finding_does_not_change_the_gallery() -> None:
     assert [gallery.find(PROBE) == gallery.find(PROBE) for _ in range(3)] == [True] * 3
 
 
-def test_an_overwritten_gallery_contains_zeros_and_finds_no_one() -> None:
-    vectors = np.array([_at_similarity(PROBE, 0.9, 1)])
-    gallery = Gallery([GalleryEntry(UUID(int=1), UUID(int=2), _EXPIRES_AT)], vectors)
+def test_a_removed_template_is_overwritten_and_matches_no_more() -> None:
+    vectors = np.array([_at_similarity(PROBE, 0.9, 1), _at_similarity(PROBE, 0.2, 2)])
+    gallery = Gallery([_entry(0), _entry(1)], vectors)
 
-    gallery.overwrite()
+    gallery.remove([UUID(int=0), UUID(int=77)])
+
+    assert gallery.find(PROBE) is None
+    assert not vectors[0].any()
+    assert [entry.template_id for entry in gallery.entries()] == [UUID(int=1)]
+    assert len(gallery) == 1
+
+
+def test_a_cleared_gallery_contains_zeros() -> None:
+    vectors = np.array([_at_similarity(PROBE, 0.9, 1)])
+    gallery = Gallery([_entry(0)], vectors)
+
+    gallery.clear()
 
     assert gallery.find(PROBE) is None
     assert not vectors.any()
+    assert len(gallery) == 0
+
+
+def test_added_templates_take_the_place_of_removed_ones() -> None:
+    gallery = _gallery(
+        *(_at_similarity(PROBE, score, seed) for seed, score in ((1, 0.9), (2, 0.1)))
+    )
+    gallery.remove([UUID(int=0)])
+
+    grown = gallery.with_added([_entry(5)], np.array([_at_similarity(PROBE, 0.8, 3)]))
+
+    assert grown.find(PROBE) == _entry(5)
+    assert [entry.template_id.int for entry in grown.entries()] == [1, 5]
 
 
 def test_verification_accepts_from_the_threshold_on() -> None:

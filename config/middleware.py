@@ -1,6 +1,7 @@
 """Request logging, and what all responses of the REST API have in common."""
 
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -23,6 +24,12 @@ _Handler = Callable[[HttpRequest], HttpResponse]
 
 class RequestLogMiddleware(RequestMiddleware):
     """Logs method and path; never the query string, which may hold personal data."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Log a request and its response, unless its path is one of UNLOGGED_PATHS."""
+        if request.path.rstrip("/") in settings.UNLOGGED_PATHS:
+            return self.get_response(request)
+        return super().__call__(request)
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:

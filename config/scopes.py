@@ -21,6 +21,9 @@ class Scope(models.TextChoices):
     PRIVACY_WRITE = "privacy:write", _("Erase customers")
     RECOMMENDATIONS_READ = "recommendations:read", _("Read recommendations")
     PRICES_READ = "prices:read", _("Read competitors' prices and price positions")
+    BIOMETRICS_ENROLL = "biometrics:enroll", _("Enroll faces, and withdraw them")
+    BIOMETRICS_VERIFY = "biometrics:verify", _("Compare a face with that of one customer")
+    BIOMETRICS_IDENTIFY = "biometrics:identify", _("Find the customer that a face belongs to")
     MODELS_READ = "models:read", _("Read model versions and deployments")
 
 

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 import config.api.openapi  # noqa: F401  # registers itself with drf-spectacular
 from config.observability import health
+from config.settings.optional import OPTIONAL_APPS
 
 admin.autodiscover()
 handler400 = "config.api.errors.bad_request"
@@ -21,6 +22,7 @@ urlpatterns = [
     path("api/v1/", include("customers.api.urls")),
     path("api/v1/", include("competitors.api.urls")),
     path("api/v1/", include("mlops.api.urls")),
+    *(path("api/v1/", include(f"{name}.api.urls")) for name in OPTIONAL_APPS),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("health/live", health.live),

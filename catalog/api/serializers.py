@@ -16,6 +16,7 @@ from catalog.selectors.product_fields import ProductFieldState
 from config.api.keys import Audience
 from config.api.pagination import NEXT_CURSOR_HELP, PREVIOUS_CURSOR_HELP
 from config.api.serializers import ModelResponseSerializer, ResponseSerializer
+from config.api.uploads import UploadedFileField
 
 MAX_RESULTS = 100
 MAX_LOOKUP_ITEMS = 500
@@ -426,12 +427,6 @@ class VectorQuerySerializer(ResponseSerializer):
     limit = serializers.IntegerField(
         min_value=1, max_value=MAX_RESULTS, default=20, help_text="Maximum number of products."
     )
-
-
-# A file that is sent is binary; drf-spectacular describes files as sent back, by their address.
-@extend_schema_field({"type": "string", "format": "binary"})
-class UploadedFileField(serializers.FileField):
-    """A file in the body of a request."""
 
 
 class ImageQuerySerializer(ResponseSerializer):

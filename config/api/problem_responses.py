@@ -136,11 +136,19 @@ def documented_problem(
     description: str,
 ) -> dict[tuple[int, str], OpenApiResponse]:
     """Return an error response of one operation, for `extend_schema(responses={…})`."""
-    example = OpenApiExample(code, value=problem(status, code, detail, errors))
+    return documented_problems([problem(status, code, detail, errors)], description=description)
+
+
+def documented_problems(
+    examples: Sequence[Mapping[str, Any]], *, description: str
+) -> dict[tuple[int, str], OpenApiResponse]:
+    """Return an error response of one operation with several codes of one status."""
     response = OpenApiResponse(
-        _SCHEMA_REFERENCE, description=f"{description.rstrip('.')}.", examples=[example]
+        _SCHEMA_REFERENCE,
+        description=f"{description.rstrip('.')}.",
+        examples=[OpenApiExample(_code_of(example), value=example) for example in examples],
     )
-    return {(status, PROBLEM_JSON): response}
+    return {(examples[0]["status"], PROBLEM_JSON): response}
 
 
 HEADERS: dict[str, Any] = {

@@ -37,6 +37,10 @@ SPECTACULAR_SETTINGS = {
         {"name": "customers", "description": "Customer profiles and their history."},
         {"name": "consents", "description": "Consent texts, and the consents of customers."},
         {"name": "privacy", "description": "Export and erasure of personal data."},
+        {
+            "name": "biometrics",
+            "description": "Face recognition with consent, where it is in use; off by default.",
+        },
         {"name": "chat", "description": "Chat sessions, messages, and feedback on replies."},
         {"name": "events", "description": "Purchases, interactions, stock and other events."},
     ],

@@ -152,7 +152,6 @@ UNFOLD = {
                 _page("Who served when", "manage_search", "mlops_deployment_served"),
                 _page("Drift", "waves", "mlops_driftmeasurement_drift"),
                 _page("Production quality", "query_stats", "mlops_outcomecount_production"),
-                _page("Experiments", "science", "mlops_experiment_changelist"),
             ),
             _group(
                 "Access",

@@ -1,7 +1,6 @@
-"""Console pages of runs, raw records, quality, streams, privacy, models and experiments; work."""
+"""Console pages of runs, raw records, quality, streams, privacy and models; work and charts."""
 
 from mlops.admin import (
-    experiments,
     home_charts,
     metrics,
     models,
@@ -15,7 +14,6 @@ from mlops.admin import (
 )
 
 __all__ = [
-    "experiments",
     "home_charts",
     "metrics",
     "models",

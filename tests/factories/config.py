@@ -18,6 +18,9 @@ ALL_SCOPES = (
     "recommendations:read",
     "prices:read",
     "models:read",
+    "biometrics:enroll",
+    "biometrics:verify",
+    "biometrics:identify",
 )
 
 

@@ -10,7 +10,7 @@ import io
 import json
 import math
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -25,6 +25,7 @@ ArtifactFormat = Literal["safetensors", "npz", "onnx", "lightgbm", "json"]
 FORMATS: tuple[ArtifactFormat, ...] = get_args(ArtifactFormat)
 _PURPOSE = b"model-artifact"
 _SAFETENSORS_FLOATS = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
+_LIGHTGBM_START = "tree\n"
 _LIGHTGBM_NUMBERS = ("leaf_value", "threshold", "split_gain", "internal_value")
 
 
@@ -127,30 +128,35 @@ def _onnx(body: bytes) -> _Arrays:
 
 def _lightgbm(body: bytes) -> _Arrays:
     text = body.decode()
-    if not text.startswith("tree\n") or "end of trees" not in text:
+    if not text.startswith(_LIGHTGBM_START) or "end of trees" not in text:
         raise ValueError("not a complete model")
     for line in text.splitlines():
         name, separator, values = line.partition("=")
         if separator and name in _LIGHTGBM_NUMBERS and values:
-            yield name, np.array(values.split(), dtype=np.float64)
+            numbers = np.array(values.split(), dtype=np.float64)
+            # A split by whether a value is missing has an infinite threshold.
+            yield name, numbers[np.isnan(numbers)] if name == "threshold" else numbers
 
 
 def _json(body: bytes) -> _Arrays:
     # Python reads NaN and Infinity in JSON, and as large numbers.
-    numbers: list[float] = []
-    _collect_numbers(json.loads(body), numbers)
+    leaves = list(_json_leaves(json.loads(body)))
+    numbers = [leaf for leaf in leaves if isinstance(leaf, float)]
     yield "numbers", np.array([number for number in numbers if not math.isfinite(number)])
+    # A document may contain several LightGBM models.
+    for leaf in leaves:
+        if isinstance(leaf, str) and leaf.startswith(_LIGHTGBM_START):
+            yield from _lightgbm(leaf.encode())
 
 
-def _collect_numbers(value: Any, numbers: list[float]) -> None:
-    if isinstance(value, float):
-        numbers.append(value)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            _collect_numbers(item, numbers)
-    elif isinstance(value, list):
+def _json_leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
         for item in value:
-            _collect_numbers(item, numbers)
+            yield from _json_leaves(item)
+    else:
+        yield value
 
 
 _CHECKED: dict[ArtifactFormat, Callable[[bytes], _Arrays]] = {

@@ -28,6 +28,7 @@ from catalog.services.corrections import (
 from catalog.services.review_items import keep_locked_value
 from catalog.services.undo import UndoRefused, find_conflicting_edits, undo_operation
 from mlops.admin.read_only import ReadOnlyAdmin
+from mlops.admin.runs import OpenFilter
 from mlops.models import Operation, RowChange
 
 _PAGE_SIZE = 50
@@ -146,27 +147,6 @@ class ProductLockAdmin(ReadOnlyAdmin):
         return _product_link(lock.product)
 
 
-class OpenReviewFilter(admin.SimpleListFilter):
-    """Filter by state; open items by default."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
-        """Return the state other than the default."""
-        return [("decided", "Decided")]
-
-    def choices(self, changelist: Any) -> Any:
-        """Label the default choice "Open"."""
-        choices = list(super().choices(changelist))
-        choices[0]["display"] = "Open"
-        return choices
-
-    def queryset(self, _request: Any, queryset: QuerySet[ReviewItem]) -> QuerySet[ReviewItem]:
-        """Return the items in the chosen state."""
-        return queryset.filter(closed_at__isnull=self.value() != "decided")
-
-
 @admin.register(ReviewItem)
 class ReviewItemAdmin(ReadOnlyAdmin):
     """Review items: changed source values of locked fields, products under reused identifiers."""
@@ -181,7 +161,7 @@ class ReviewItemAdmin(ReadOnlyAdmin):
         "opened_at",
         "outcome",
     )
-    list_filter = (OpenReviewFilter, "source", "field")
+    list_filter = (OpenFilter, "source", "field")
     list_select_related = ("product",)
     actions = ("keep", "accept")
 

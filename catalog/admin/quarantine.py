@@ -1,10 +1,8 @@
 """Quarantined records in the console: inspect, fix, preview, replay, dismiss."""
 
-import json
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -14,10 +12,11 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.safestring import SafeString
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminTextareaWidget
 
+from catalog.admin.payload_form import JSONPayloadForm, PayloadFieldsForm
 from catalog.pipelines import pipeline_by_name
 from catalog.selectors.quarantine import quarantined_records
+from catalog.selectors.sources import column_of_field
 from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 from mlops.admin.runs import OpenFilter
 from mlops.models import QuarantinedRecord
@@ -26,30 +25,6 @@ from mlops.streams.intake import PIPELINE as EVENT_PIPELINE
 from mlops.streams.replay import replay_event
 
 _TEMPLATE = "admin/mlops/quarantinedrecord/fix.html"
-
-
-class IndentedJSONEncoder(json.JSONEncoder):
-    """JSON encoder with indentation and unescaped characters, as people edit payloads."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        """Override the form field's options."""
-        super().__init__(**{**kwargs, "indent": 2, "ensure_ascii": False})
-
-
-class PayloadForm(forms.Form):
-    """Payload of a quarantined record, as JSON."""
-
-    payload = forms.JSONField(
-        encoder=IndentedJSONEncoder,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 24, "style": "font-family: monospace"}),
-    )
-
-    def clean_payload(self) -> dict[str, Any]:
-        """Require a JSON object."""
-        payload = self.cleaned_data["payload"]
-        if not isinstance(payload, dict):
-            raise forms.ValidationError("The payload must be a JSON object.")
-        return payload
 
 
 @admin.register(QuarantinedRecord)
@@ -117,15 +92,14 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
         record = get_object_or_404(quarantined_records(), pk=pk)
         if not self.has_replay_permission(request):
             raise PermissionDenied
-        form = PayloadForm(
-            request.POST if "payload" in request.POST else None, initial={"payload": record.payload}
-        )
+        form = _form(request, record)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Fix {record.external_id or record.source}",
             "opts": self.opts,
             "record": record,
             "form": form,
+            "is_json": isinstance(form, JSONPayloadForm),
         }
         by: Any = request.user
         try:
@@ -166,6 +140,22 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
         for record in records:
             dismiss(record=record, by=by)
         messages.success(request, f"{len(records)} records dismissed.")
+
+
+def _form(request: HttpRequest, record: QuarantinedRecord) -> JSONPayloadForm | PayloadFieldsForm:
+    """Return the form of the fields, or of the whole payload where the user chose JSON."""
+    received = record.payload
+    wants_json = "payload" in request.POST or "json" in request.GET
+    if wants_json or not isinstance(received, dict):
+        data = request.POST if "payload" in request.POST else None
+        return JSONPayloadForm(data, initial={"payload": received})
+    data = request.POST if PayloadFieldsForm.is_posted(request.POST) else None
+    return PayloadFieldsForm(data, received=received, faulty=_faulty_column(record))
+
+
+def _faulty_column(record: QuarantinedRecord) -> str:
+    """Return the name that the rejected field has in the payload; its own where none is known."""
+    return column_of_field(record.source, record.field) or record.field
 
 
 def _preview(request: HttpRequest, record: QuarantinedRecord, payload: Any) -> dict[str, Any]:

@@ -39,6 +39,13 @@ def sources_like(text: str, *, limit: int) -> list[CatalogSource]:
     return list(all_sources().filter(is_like)[:limit])
 
 
+def column_of_field(code: str, field: str) -> str:
+    """Return the column of a list that gives a field; "" where the source maps none."""
+    source = CatalogSource.objects.filter(pk=code).first()
+    columns = (source.mapping or {}).get("columns", {}) if source else {}
+    return str(columns.get(field) or "")
+
+
 def has_listings(code: str) -> bool:
     """Return whether a source has listings, also those no longer listed."""
     return SupplierListing.objects.filter(source=code).exists()

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
@@ -125,20 +126,26 @@ class LineageEntryAdmin(ReadOnlyAdmin):
 
 
 class OpenFilter(admin.SimpleListFilter):
-    """Filter: open or closed."""
+    """Filter by state; open rows by default."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
-    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
-        """Return both states."""
-        return [("open", "Open"), ("closed", "Closed")]
+    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the states other than the default."""
+        return [("closed", _("Closed")), ("all", _("All"))]
+
+    def choices(self, changelist: Any) -> Any:
+        """Label the default choice."""
+        choices = list(super().choices(changelist))
+        choices[0]["display"] = _("Open")
+        return choices
 
     def queryset(self, _request: Any, queryset: QuerySet) -> QuerySet:
         """Return the rows in the chosen state."""
-        if not self.value():
+        if self.value() == "all":
             return queryset
-        return queryset.filter(closed_at__isnull=self.value() == "open")
+        return queryset.filter(closed_at__isnull=self.value() != "closed")
 
 
 @admin.register(Alert)

@@ -232,6 +232,37 @@ def test_console_previews_and_replays_a_fixed_payload_once(
     assert Product.objects.filter(name="Fixed Kush").count() == 1
 
 
+def test_console_fixes_a_record_field_by_field(
+    admin_client: Client, record: QuarantinedRecord
+) -> None:
+    fixed = _fixed_payload(record)
+    QuarantinedRecord.objects.update(payload={**fixed, "variants": []})
+    page = reverse("admin:mlops_quarantinedrecord_fix", args=[record.pk])
+    form = admin_client.get(page).context["form"]
+    values = {
+        key: json.dumps(fixed["variants"]) if field.label == "variants" else form[key].value()
+        for key, field in form.fields.items()
+    }
+
+    response = admin_client.post(page, {**values, "replay": "yes"})
+
+    assert response.status_code == 302, response.context["form"].errors
+    assert Product.objects.filter(name="Fixed Kush").count() == 1
+
+
+def test_closed_records_are_listed_on_request(
+    admin_client: Client, record: QuarantinedRecord, admin_user: User
+) -> None:
+    page = reverse("admin:mlops_quarantinedrecord_changelist")
+    open_before = list(admin_client.get(page).context["cl"].result_list)
+    dismiss(record=record, by=admin_user)
+
+    assert open_before == [record]
+    assert list(admin_client.get(page).context["cl"].result_list) == []
+    closed = admin_client.get(page, {"state": "closed"}).context["cl"].result_list
+    assert list(closed) == [record]
+
+
 def test_record_is_dismissed_once(record: QuarantinedRecord, admin_user: User) -> None:
     dismiss(record=record, by=admin_user)
 

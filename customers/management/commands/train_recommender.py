@@ -12,13 +12,17 @@ from rich.table import Table
 from config.errors import BadInput
 
 if TYPE_CHECKING:
-    from customers.recommendations.training import Interactions, TrainingResult
+    from collections.abc import Mapping
+
+    from customers.recommendations.training import Interactions, Slice, TrainingResult
 
 _COLUMNS_HELP = """
-Files: --events has customer, product and optionally occurred_at (a time), merged_into (the product
-that stands for it after a merge), quantity (1; 0 or less is a return) and kind (purchase; other
-kinds are skipped). --items has product: products that can be recommended besides those of the
-events. --split has customer and product: the pairs to predict, which never enter training; Parquet,
+Files: --events has customer, product and optionally occurred_at (a time; without it the order of
+the rows counts, where neighbors resemble each other), store, merged_into (the product that stands
+for it after a merge), quantity (1; 0 or less is a return) and kind (purchase; other kinds are
+skipped). --items has product: products that can be recommended besides those of the events; other
+columns are features: numbers, text such as category and brand, and vector, a list of numbers.
+--split has customer and product: the pairs to predict, which never enter training; Parquet,
 or text with a customer and its products on each line. Without --split, --test-days splits by time.
 Products of the history are not recommended with --split, and can be with --test-days. recall@k is
 hits / products to predict, over all products; margins are 95 % bootstrap intervals.
@@ -32,6 +36,11 @@ _METRICS = (
     ("map@20", "MAP@20"),
     ("coverage@20", "coverage@20"),
     ("novelty@20", "novelty@20"),
+)
+_SLICE_METRICS = (
+    ("recall@20", "recall@20"),
+    ("ndcg@20", "NDCG@20"),
+    ("hit_rate@20", "hit rate@20"),
 )
 
 
@@ -63,7 +72,7 @@ class Command(BaseCommand):
             "--budget-seconds",
             type=float,
             default=120,
-            help="limit of the search for parameters (default: 120)",
+            help="limit of the whole training; what would exceed it is skipped (default: 120)",
         )
         parser.add_argument(
             "--output", type=Path, metavar="FOLDER", help="where to write model.npz and model.json"
@@ -115,7 +124,9 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(_summary(data, result)))
             return
-        Console(file=cast(IO[str], self.stdout), highlight=False, width=150).print(_table(result))
+        console = Console(file=cast(IO[str], self.stdout), highlight=False, width=150)
+        console.print(_table(result))
+        console.print(_slice_table(result))
         self.stdout.write(_footer(data, result))
         if output is not None:
             self.stdout.write(f"{result.chosen} saved to {output}.")
@@ -138,12 +149,41 @@ def _footer(data: "Interactions", result: "TrainingResult") -> str:
     parameters = ", ".join(
         f"{name} {value}" for name, value in asdict(result.search.parameters).items()
     )
-    return (
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in result.weights.items())
+    lines = [
         f"{len(data.test_customers):,} customers, {len(data.products):,} products. * chosen on"
-        f" held-out interactions of the training part. Search: {len(result.search.trials)}"
-        f" normalizations, {result.search_seconds:.1f} s. Spectral: {parameters}."
-        f" Peak memory {result.peak_memory_mb:,} MB."
-    )
+        f" held-out interactions of the training part ({result.validation}): {weights}."
+        f" Search: {len(result.search.trials)} trials, {result.search_seconds:.1f} s."
+        f" Spectral: {parameters}. {result.total_seconds:.1f} s, {result.cpu_seconds:.1f} s of CPU."
+        f" Peak memory {result.peak_memory_mb:,} MB.",
+        *(f"Without {name}: {reason}." for name, reason in result.skipped.items()),
+    ]
+    return "\n".join(lines)
+
+
+def _slices(slices: "Mapping[str, Slice]") -> dict[str, Any]:
+    return {
+        name: {
+            "customers": part.customers,
+            **{metric: asdict(figure) for metric, figure in part.figures.items()},
+        }
+        for name, part in slices.items()
+    }
+
+
+def _slice_table(result: "TrainingResult") -> Table:
+    chosen = result.models[result.chosen]
+    popularity = result.models["popularity"].slices
+    table = Table(result.chosen, "customers", *(title for _, title in _SLICE_METRICS), "popularity")
+    for name, part in chosen.slices.items():
+        figures = (part.figures[metric] for metric, _ in _SLICE_METRICS)
+        table.add_row(
+            name,
+            f"{part.customers:,}",
+            *(f"{figure.value:.4f} ±{figure.margin:.4f}" for figure in figures),
+            f"{popularity[name].figures['ndcg@20'].value:.4f}",
+        )
+    return table
 
 
 def _summary(data: "Interactions", result: "TrainingResult") -> dict[str, Any]:
@@ -152,14 +192,20 @@ def _summary(data: "Interactions", result: "TrainingResult") -> dict[str, Any]:
         "products": len(data.products),
         "seed": result.seed,
         "chosen": result.chosen,
+        "validation": result.validation,
+        "weights": dict(result.weights),
+        "skipped": dict(result.skipped),
         "parameters": asdict(result.search.parameters),
         "search_seconds": result.search_seconds,
+        "total_seconds": result.total_seconds,
+        "cpu_seconds": result.cpu_seconds,
         "peak_memory_mb": result.peak_memory_mb,
         "models": {
             name: {
                 "fit_seconds": evaluated.fit_seconds,
                 "score_seconds": evaluated.score_seconds,
                 **{metric: asdict(figure) for metric, figure in evaluated.figures.items()},
+                "slices": _slices(evaluated.slices),
             }
             for name, evaluated in result.models.items()
         },

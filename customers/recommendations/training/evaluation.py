@@ -1,7 +1,7 @@
 """Full-ranking evaluation of models, with bootstrap intervals."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,13 @@ from customers.recommendations.training.models import Model
 
 MAX_RANK = 20
 BOOTSTRAP_SAMPLES = 200
+MAX_STORES = 20
+"""Stores with the most customers, which have slices of their own."""
+
+HISTORY_SLICES = ((1, 4), (5, 9), (10, 19), (20, None))
+NEW_PRODUCTS = "new products"
+_SLICE_METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20", "hit_rate@20")
+_MIN_SLICE = 2
 _COVERAGE_SAMPLES = 50
 _CUSTOMERS_PER_BLOCK = 256
 _PRODUCTS_PER_CHUNK = 64
@@ -29,12 +36,27 @@ class Figure:
     margin: float
 
 
-def rank_products(model: Model, data: Interactions, customers: Codes, *, k: int) -> Codes:
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Number of test customers of a part of them, and their metrics by name."""
+
+    customers: int
+    figures: dict[str, Figure]
+
+
+def rank_products(
+    model: Model,
+    data: Interactions,
+    customers: Codes,
+    *,
+    k: int,
+    only: NDArray[np.bool_] | None = None,
+) -> Codes:
     """
     Return the k best products of each customer, best first, customers by ranks.
 
-    Among all products, except those of the training part where data.can_repeat is False. Blocks of
-    customers are scored by one thread for each core.
+    Among all products or `only` some, except those of the training part where data.can_repeat is
+    False. Blocks of customers are scored by one thread for each core. Scores have to be finite.
     """
     # A catalogue can be smaller than k.
     k = min(k, data.orders.shape[1])
@@ -46,6 +68,8 @@ def rank_products(model: Model, data: Interactions, customers: Codes, *, k: int)
             history = data.orders[block]
             rows = np.repeat(np.arange(len(block)), np.diff(history.indptr))
             scores[rows, history.indices] = -np.inf
+        if only is not None:
+            scores[:, ~only] = -np.inf
         return largest(scores, k)
 
     # One BLAS thread for each block: sparse products and selection use the other cores.
@@ -115,6 +139,57 @@ def score_ranking(
     return figures
 
 
+def evaluate_slices(
+    ranking: Codes, data: Interactions, customers: Codes, *, seed: int
+) -> dict[str, Slice]:
+    """
+    Return metrics of parts of the customers: by length of the history, and by store.
+
+    ranking: of these customers, MAX_RANK long. The store of a customer is that of most purchases of
+    the training part; the MAX_STORES largest are evaluated. Parts of less than two customers are
+    left out.
+    """
+    counts = np.diff(data.orders.indptr)[customers]
+    masks = {
+        f"history {first}-{last}" if last else f"history {first}+": (counts >= first)
+        & (counts <= (last or np.inf))
+        for first, last in HISTORY_SLICES
+    }
+    if data.stores is not None and data.store_names is not None:
+        stores = data.stores[customers]
+        sizes = np.bincount(stores[stores >= 0], minlength=len(data.store_names))
+        for code in np.argsort(-sizes, kind="stable")[:MAX_STORES]:
+            masks[f"store {data.store_names[code]}"] = stores == code
+    return {
+        name: _slice(ranking[mask], data, customers[mask], seed=seed)
+        for name, mask in masks.items()
+        if mask.sum() >= _MIN_SLICE
+    }
+
+
+def evaluate_new_products(model: Model, data: Interactions, *, seed: int) -> Slice | None:
+    """
+    Return metrics of products without a purchase in the training part, ranked among themselves.
+
+    Of the customers who bought one afterwards; None where fewer than two did.
+    """
+    is_new = data.new_products
+    relevant = data.relevant.tocoo()
+    is_kept = is_new[relevant.col]
+    pairs = (relevant.data[is_kept], (relevant.row[is_kept], relevant.col[is_kept]))
+    only = replace(data, relevant=sparse.csr_array(pairs, shape=data.relevant.shape))
+    customers = only.test_customers
+    if len(customers) < _MIN_SLICE:
+        return None
+    ranking = rank_products(model, only, customers, k=MAX_RANK, only=is_new)
+    return _slice(ranking, only, customers, seed=seed)
+
+
+def _slice(ranking: Codes, data: Interactions, customers: Codes, *, seed: int) -> Slice:
+    figures = score_ranking(ranking, data, customers, seed=seed)
+    return Slice(len(customers), {name: figures[name] for name in _SLICE_METRICS})
+
+
 def find_hits(ranking: Codes, relevant: sparse.csr_array) -> NDArray[np.bool_]:
     """Return whether each ranked product is relevant, customers by ranks."""
     width = relevant.shape[1]
@@ -151,8 +226,14 @@ def _coverage(ranking: Codes, product_count: int, *, seed: int) -> Figure:
     rng = np.random.default_rng(seed)
     count = len(ranking)
     shares = [
-        len(np.unique(ranking[rng.integers(0, count, count)])) / product_count
+        _share_shown(ranking[rng.integers(0, count, count)], product_count)
         for _ in range(_COVERAGE_SAMPLES)
     ]
     margin = _NORMAL_QUANTILE * float(np.std(shares, ddof=1))
-    return Figure(len(np.unique(ranking)) / product_count, margin)
+    return Figure(_share_shown(ranking, product_count), margin)
+
+
+def _share_shown(ranking: Codes, product_count: int) -> float:
+    is_shown = np.zeros(product_count, dtype=bool)
+    is_shown[ranking] = True
+    return float(is_shown.mean())

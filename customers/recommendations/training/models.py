@@ -17,6 +17,7 @@ from customers.recommendations.training.linear_algebra import (
     scale_columns,
     scale_rows,
 )
+from customers.recommendations.training.order import recency_ranks
 
 MAX_EASE_PRODUCTS = 20_000
 _PRODUCTS_PER_BLOCK = 2_000
@@ -112,18 +113,84 @@ class ItemNeighbors:
     similarity: sparse.csr_array
 
     @classmethod
-    def fit(cls, orders: sparse.csr_array, *, neighbors: int = 200, power: float = 1.0) -> Self:
+    def fit(
+        cls,
+        orders: sparse.csr_array,
+        *,
+        neighbors: int = 200,
+        power: float = 1.0,
+        sequence: NDArray[np.float64] | None = None,
+        recency: float = 0.0,
+    ) -> Self:
         """
         Compute cosines between products, raised to a power, the largest for each product.
 
-        neighbors: kept for each product. power: above 1 trusts near neighbors more.
+        neighbors: kept for each product. power: above 1 trusts near neighbors more. recency: as of
+        SpectralParameters, where the sequence is known.
         """
         history = binary(orders)
         _, product_counts = degrees(history)
         normalized = scale_columns(history, product_counts**-0.5)
         similarity = _largest_products(normalized, neighbors)
         similarity.data **= power
+        if sequence is not None:
+            history = recency_weighted(orders, sequence, recency)
         return cls(history=history, similarity=similarity)
+
+    def score(self, customers: Codes) -> Matrix:
+        """Return the sums of similarities."""
+        scores: Matrix = (self.history[customers] @ self.similarity).toarray()
+        return scores
+
+    def arrays(self) -> dict[str, NDArray]:
+        """Return the similarity in CSR form."""
+        return _csr_arrays("similarity", self.similarity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceNeighbors:
+    """
+    Products bought soon after the customer's newest ones, by other customers.
+
+    history: orders weighted by recency. similarity: products by products; how often the second
+    follows the first, by 1 / distance, divided by powers of the degrees of both.
+    """
+
+    history: sparse.csr_array
+    similarity: sparse.csr_array
+
+    @classmethod
+    def fit(
+        cls,
+        orders: sparse.csr_array,
+        sequence: NDArray[np.float64],
+        *,
+        recency: float = 1.0,
+        distance: int = 10,
+        norm: float = 0.5,
+    ) -> Self:
+        """
+        Count pairs of products at most `distance` purchases apart, in either direction.
+
+        recency: the weight of a product in the history is 1 / (1 + later products)^recency. norm:
+        exponent of the degrees.
+        """
+        rows = np.repeat(np.arange(orders.shape[0]), np.diff(orders.indptr))
+        order = np.lexsort((sequence, rows))
+        customers, products = rows[order], orders.indices[order]
+        product_count = orders.shape[1]
+        follows = sparse.csr_array((product_count, product_count), dtype=np.float32)
+        for step in range(1, distance + 1):
+            is_pair = customers[step:] == customers[:-step]
+            first, second = products[:-step][is_pair], products[step:][is_pair]
+            weights = np.full(len(first), 1 / step, dtype=np.float32)
+            follows = follows + sparse.csr_array(
+                (weights, (first, second)), shape=follows.shape, dtype=np.float32
+            )
+        _, product_counts = degrees(orders)
+        both = (follows + follows.T).tocsr()
+        similarity = scale_columns(scale_rows(both, product_counts**-norm), product_counts**-norm)
+        return cls(history=recency_weighted(orders, sequence, recency), similarity=similarity)
 
     def score(self, customers: Codes) -> Matrix:
         """Return the sums of similarities."""
@@ -147,8 +214,20 @@ class Ease:
     weights: Matrix
 
     @classmethod
-    def fit(cls, orders: sparse.csr_array, *, ridge: float = 200.0) -> Self:
-        """Invert the ridge Gram matrix. Raises BadInput: above MAX_EASE_PRODUCTS products."""
+    def fit(
+        cls,
+        orders: sparse.csr_array,
+        *,
+        ridge: float = 200.0,
+        sequence: NDArray[np.float64] | None = None,
+        recency: float = 0.0,
+    ) -> Self:
+        """
+        Invert the ridge Gram matrix.
+
+        recency: as of SpectralParameters, where the sequence is known; of the history, not of the
+        regression. Raises BadInput: above MAX_EASE_PRODUCTS products.
+        """
         history = binary(orders)
         if history.shape[1] > MAX_EASE_PRODUCTS:
             raise BadInput(
@@ -160,6 +239,8 @@ class Ease:
         inverse = np.linalg.inv(gram)
         weights = inverse / -np.diag(inverse)
         np.fill_diagonal(weights, 0.0)
+        if sequence is not None:
+            history = recency_weighted(orders, sequence, recency)
         return cls(history=history, weights=weights.astype(np.float32))
 
     def score(self, customers: Codes) -> Matrix:
@@ -183,7 +264,8 @@ class SpectralParameters:
     s + low_pass s^power; power 0 is an ideal low-pass filter. rest: factor of s in the rest of the
     spectrum. product_exponent: popularity of the result; product_norm undoes the normalization,
     less demotes best sellers. history_exponent: added to it for each unit by which the logarithm of
-    a customer's number of products is above the mean.
+    a customer's number of products is above the mean. recency: the weight of a product in the
+    history is 1 / (1 + products bought later)^recency; 0 needs no order.
     """
 
     customer_norm: float = 0.35
@@ -194,6 +276,7 @@ class SpectralParameters:
     rest: float = 1.0
     product_exponent: float = 0.15
     history_exponent: float = -0.05
+    recency: float = 0.0
 
     def gains(self, squares: NDArray[np.float64]) -> Matrix:
         """Return the gains of singular vectors besides `rest` times the linear score."""
@@ -219,12 +302,14 @@ class Spectrum:
     Interactions normalized by degrees, and the largest part of their spectrum.
 
     normalized: scaled so that its largest singular value is 1. query: interactions normalized by
-    products alone. squares, vectors: squared singular values, descending, and right singular
-    vectors of `normalized`.
+    products alone. ranks: for each entry, products bought later, None where the order is not known.
+    squares, vectors: squared singular values, descending, and right singular vectors of
+    `normalized`.
     """
 
     normalized: sparse.csr_array
     query: sparse.csr_array
+    ranks: Matrix | None
     squares: NDArray[np.float64]
     vectors: Matrix
     customer_counts: Matrix
@@ -234,29 +319,51 @@ class Spectrum:
     def compute(
         cls,
         orders: sparse.csr_array,
+        parameters: SpectralParameters,
         *,
-        rank: int,
-        customer_norm: float,
-        product_norm: float,
         seed: int,
+        sequence: NDArray[np.float64] | None = None,
     ) -> Self:
         """Normalize by powers of degrees and decompose; rank is cut to what there is."""
         history = binary(orders)
         customer_counts, product_counts = degrees(history)
-        query = scale_columns(history, product_counts**-product_norm)
-        normalized = scale_rows(query, customer_counts**-customer_norm)
-        rank = max(1, min(rank, min(history.shape) - 1))
+        query = scale_columns(history, product_counts**-parameters.product_norm)
+        normalized = scale_rows(query, customer_counts**-parameters.customer_norm)
+        rank = max(1, min(parameters.rank, min(history.shape) - 1))
         squares, vectors = right_singular_vectors(normalized, rank, seed=seed)
         normalized.data /= np.float32(np.sqrt(squares[0]))
         squares = squares / squares[0]
         return cls(
             normalized=normalized,
             query=query,
+            ranks=None if sequence is None else recency_ranks(orders, sequence),
             squares=squares,
             vectors=vectors,
             customer_counts=customer_counts,
             product_counts=product_counts,
         )
+
+    def weighted_query(self, recency: float) -> sparse.csr_array:
+        """Return the query with a lower weight of older products. Raises ValueError: no order."""
+        if not recency:
+            return self.query
+        if self.ranks is None:
+            raise ValueError("recency needs the order of purchases")
+        return _weighted(self.query, self.ranks, recency)
+
+
+def recency_weighted(
+    orders: sparse.csr_array, sequence: NDArray[np.float64], recency: float
+) -> sparse.csr_array:
+    """Return 1 / (1 + products bought later)^recency for each entry of orders."""
+    return _weighted(binary(orders), recency_ranks(orders, sequence), recency)
+
+
+def _weighted(matrix: sparse.csr_array, ranks: Matrix, recency: float) -> sparse.csr_array:
+    weights = (1 + ranks) ** np.float32(-recency)
+    return sparse.csr_array(
+        (matrix.data * weights, matrix.indices, matrix.indptr), shape=matrix.shape
+    )
 
 
 class SpectralFilter:
@@ -277,19 +384,24 @@ class SpectralFilter:
         self._vectors = np.ascontiguousarray(spectrum.vectors[:, :rank])
         self._weighted_vectors = np.ascontiguousarray((self._vectors * gains).T)
         self._transposed = spectrum.normalized.T.tocsr()
+        self._query = spectrum.weighted_query(parameters.recency)
         log_history = np.log(spectrum.customer_counts)
         self._log_counts = np.log(spectrum.product_counts)
         self._exponents = parameters.product_exponent + parameters.history_exponent * (
             log_history - log_history.mean()
         )
 
-    def score(self, customers: Codes) -> Matrix:
-        """Return the filtered histories."""
-        query = self._spectrum.query[customers]
+    def linear(self, customers: Codes) -> sparse.csr_array:
+        """Return the histories times N'N."""
+        return (self._query[customers] @ self._transposed) @ self._spectrum.normalized
+
+    def score(self, customers: Codes, *, linear: sparse.csr_array | None = None) -> Matrix:
+        """Return the filtered histories; linear: what `linear` returns, where it is known."""
+        query = self._query[customers]
         scores: Matrix = (query @ self._vectors) @ self._weighted_vectors
         if self.parameters.rest:
-            linear = (query @ self._transposed) @ self._spectrum.normalized
-            _add_sparse(scores, linear, self.parameters.rest)
+            whole = self.linear(customers) if linear is None else linear
+            _add_sparse(scores, whole, self.parameters.rest)
         if self.parameters.history_exponent:
             exponents = self._exponents[customers].astype(np.float32)
             scores *= np.exp(np.outer(exponents, self._log_counts))

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from customers.recommendations.evaluation.hits import score_hits
 from customers.recommendations.training.data import Codes, Interactions
@@ -13,7 +15,6 @@ from customers.recommendations.training.evaluation import (
     find_excluded,
     find_hits,
     largest,
-    rank_products,
 )
 from customers.recommendations.training.linear_algebra import Matrix
 from customers.recommendations.training.models import (
@@ -22,13 +23,19 @@ from customers.recommendations.training.models import (
     Spectrum,
 )
 
-MAX_VALIDATION_CUSTOMERS = 4_000
-CANDIDATES = 300
+MAX_VALIDATION_CUSTOMERS = 3_000
+CANDIDATES = 200
 K = 20
 
 NORMALIZATIONS = ((0.35, 0.4), (0.4, 0.45), (0.3, 0.4), (0.5, 0.5), (0.2, 0.5))
 """Exponents of customers' and products' degrees to try, in this order, while time remains."""
 
+RECENCY = 0.6
+"""Exponent of recency where the order of purchases is known, before a search."""
+
+MAX_RECENCY = 2.0
+
+_RECENCY_STEP = 0.3
 _STEPS = {
     "low_pass": 0.06,
     "power": 0.15,
@@ -43,7 +50,11 @@ _CUSTOMERS_PER_BLOCK = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """Best parameters for a normalization, and their recall@20 + NDCG@20 on held-out products."""
+    """
+    Best parameters for a normalization and recency, and their objective.
+
+    objective: recall@20 + NDCG@20 on held-out products.
+    """
 
     parameters: SpectralParameters
     objective: float
@@ -78,52 +89,65 @@ def search_parameters(
     """
     Return the parameters that rank the relevant products of a validation split best.
 
-    budget_seconds: no further normalization is
-    tried when the slowest trial so far would exceed it; one is always tried.
+    Normalizations are tried in their order; where the order of purchases is known, so are exponents
+    of recency, as long as a step helps. budget_seconds: no further trial is begun when the slowest
+    so far would exceed it; one is always made.
     """
     started = clock()
     customers = sample_customers(validation, seed=seed)
     trials: list[Trial] = []
-    for customer_norm, product_norm in NORMALIZATIONS:
+
+    def is_time_left() -> bool:
         longest = max((trial.seconds for trial in trials), default=0.0)
-        if trials and clock() - started + longest > budget_seconds:
+        return not trials or clock() - started + longest <= budget_seconds
+
+    def attempt(spectrum: Spectrum, start: SpectralParameters, begun: float) -> Trial:
+        features = _Features.collect(spectrum, validation, customers, start)
+        parameters, objective = _climb(features, start)
+        seconds = clock() - begun
+        trials.append(Trial(parameters=parameters, objective=objective, seconds=seconds))
+        return trials[-1]
+
+    start = default_parameters(validation, rank=rank)
+    for customer_norm, product_norm in NORMALIZATIONS:
+        if not is_time_left():
             break
         begun = clock()
-        start = SpectralParameters(
-            customer_norm=customer_norm,
-            product_norm=product_norm,
-            rank=rank,
-        )
-        spectrum = Spectrum.compute(
-            validation.orders,
-            rank=rank,
-            customer_norm=customer_norm,
-            product_norm=product_norm,
-            seed=seed,
-        )
-        # Candidates of another normalization would filter the ranking of this one.
-        candidates = rank_products(
-            SpectralFilter(spectrum, start), validation, customers, k=CANDIDATES
-        )
-        features = _Features.collect(spectrum, validation, customers, candidates)
-        parameters, objective = _climb(features, start)
-        trials.append(Trial(parameters=parameters, objective=objective, seconds=clock() - begun))
-    best = max(trials, key=lambda trial: trial.objective)
-    return SearchResult(parameters=best.parameters, trials=trials)
+        start = replace(start, customer_norm=customer_norm, product_norm=product_norm)
+        spectrum = _spectrum(validation, start, seed=seed)
+        best = attempt(spectrum, start, begun)
+        for step in (_RECENCY_STEP, -_RECENCY_STEP) if spectrum.ranks is not None else ():
+            first = best
+            while is_time_left():
+                recency = round(best.parameters.recency + step, 3)
+                if not 0 <= recency <= MAX_RECENCY:
+                    break
+                trial = attempt(spectrum, replace(best.parameters, recency=recency), clock())
+                if trial.objective <= best.objective:
+                    break
+                best = trial
+            if best is not first:
+                break
+        # The next normalization starts with this one's recency.
+        start = replace(start, recency=best.parameters.recency)
+    winner = max(trials, key=lambda trial: trial.objective)
+    return SearchResult(parameters=winner.parameters, trials=trials)
+
+
+def default_parameters(data: Interactions, *, rank: int) -> SpectralParameters:
+    """Return the parameters of a fit without a search."""
+    return SpectralParameters(rank=rank, recency=0.0 if data.sequence is None else RECENCY)
+
+
+def _spectrum(data: Interactions, parameters: SpectralParameters, *, seed: int) -> Spectrum:
+    return Spectrum.compute(data.orders, parameters, seed=seed, sequence=data.sequence)
 
 
 def fit_spectral_filter(
     data: Interactions, parameters: SpectralParameters, *, seed: int
 ) -> SpectralFilter:
     """Return the filter of the whole training part."""
-    spectrum = Spectrum.compute(
-        data.orders,
-        rank=parameters.rank,
-        customer_norm=parameters.customer_norm,
-        product_norm=parameters.product_norm,
-        seed=seed,
-    )
-    return SpectralFilter(spectrum, parameters)
+    return SpectralFilter(_spectrum(data, parameters, seed=seed), parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,23 +170,40 @@ class _Features:
 
     @classmethod
     def collect(
-        cls, spectrum: Spectrum, data: Interactions, customers: Codes, candidates: Codes
+        cls,
+        spectrum: Spectrum,
+        data: Interactions,
+        customers: Codes,
+        start: SpectralParameters,
     ) -> "_Features":
-        """Compute the scores of the candidates of each customer."""
+        """Rank products by the parameters `start`, and compute the scores of the best."""
         rank = len(spectrum.squares)
         edges = [edge for edge in _BAND_EDGES if edge < rank]
+        count = min(CANDIDATES, len(spectrum.product_counts))
+        candidates = np.empty((len(customers), count), dtype=np.int64)
         bands = np.empty((*candidates.shape, len(edges)), dtype=np.float32)
         linear = np.empty(candidates.shape, dtype=np.float32)
-        transposed = spectrum.normalized.T.tocsr()
-        for start in range(0, len(customers), _CUSTOMERS_PER_BLOCK):
-            block = slice(start, start + _CUSTOMERS_PER_BLOCK)
-            query = spectrum.query[customers[block]]
-            whole = ((query @ transposed) @ spectrum.normalized).toarray()
-            linear[block] = np.take_along_axis(whole, candidates[block], axis=1)
-            coordinates = query @ spectrum.vectors
-            for row, own in enumerate(coordinates, start):
+        model = SpectralFilter(spectrum, start)
+        query = spectrum.weighted_query(start.recency)
+
+        def fill(block: slice) -> None:
+            whole = model.linear(customers[block])
+            scores = model.score(customers[block], linear=whole)
+            if not data.can_repeat:
+                history = data.orders[customers[block]]
+                rows = np.repeat(np.arange(len(scores)), np.diff(history.indptr))
+                scores[rows, history.indices] = -np.inf
+            candidates[block] = largest(scores, count)
+            linear[block] = np.take_along_axis(whole.toarray(), candidates[block], axis=1)
+            coordinates = query[customers[block]] @ spectrum.vectors
+            for row, own in enumerate(coordinates, block.start):
                 parts = spectrum.vectors[candidates[row]] * own
                 bands[row] = np.add.reduceat(parts, edges, axis=1)
+
+        starts = range(0, len(customers), _CUSTOMERS_PER_BLOCK)
+        blocks = [slice(first, first + _CUSTOMERS_PER_BLOCK) for first in starts]
+        with threadpool_limits(1), ThreadPoolExecutor() as executor:
+            list(executor.map(fill, blocks))
         relevant = data.relevant[customers]
         log_history = np.log(spectrum.customer_counts)
         return cls(

@@ -87,7 +87,7 @@ def fit_once(name: str, events: Path, split: Path, seed: int) -> dict[str, float
     if len(customers) > _CUSTOMERS:
         customers = np.sort(rng.choice(customers, _CUSTOMERS, replace=False))
     if name == "als":
-        # Imported before the clock starts, as numpy and scipy are for the other.
+        # Imported before the measurement, as numpy and scipy are for the other.
         import implicit.als  # noqa: F401
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, cpu_started = time.perf_counter(), time.process_time()
@@ -133,7 +133,7 @@ class _Als:
 
 
 def _run(name: str, events: Path, split: Path, *, seed: int) -> dict[str, float]:
-    """Fit in a process of its own, since a process's peak memory never falls."""
+    """Fit in a separate process, whose peak memory is that of one model."""
     code = (
         "import django, json, sys; django.setup();"
         "from pathlib import Path; from tests.bench.train import fit_once;"

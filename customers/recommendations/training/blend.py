@@ -1,10 +1,12 @@
 """Weighted sum of models, with weights chosen on a validation split."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from customers.recommendations.evaluation.hits import score_hits
 from customers.recommendations.training.data import Codes, Interactions
@@ -54,20 +56,24 @@ class Blend:
 
 
 def choose_weights(
-    models: Mapping[str, Model], validation: Interactions, customers: Codes
+    models: Mapping[str, Model],
+    validation: Interactions,
+    customers: Codes,
+    rankings: Mapping[str, Codes] | None = None,
 ) -> dict[str, float]:
     """
     Return weights of the models that are worth it, the best one first with weight 1.
 
     Starting from the best model alone, the model and weight that raise recall@20 + NDCG@20 most are
-    added, while they raise it by MIN_GAIN.
+    added, while they raise it by MIN_GAIN. rankings: CANDIDATES_PER_MODEL products of each model,
+    where they are known.
     """
-    candidates = _union(
-        [
-            rank_products(model, validation, customers, k=CANDIDATES_PER_MODEL)
-            for model in models.values()
-        ]
-    )
+    if rankings is None:
+        rankings = {
+            name: rank_products(model, validation, customers, k=CANDIDATES_PER_MODEL)
+            for name, model in models.items()
+        }
+    candidates = _union([rankings[name] for name in models])
     scores = {
         name: _candidate_scores(model, customers, candidates) for name, model in models.items()
     }
@@ -108,10 +114,14 @@ def _union(rankings: list[Codes]) -> Codes:
 
 def _candidate_scores(model: Model, customers: Codes, candidates: Codes) -> Matrix:
     scores = np.empty(candidates.shape, dtype=np.float32)
-    for start in range(0, len(customers), _CUSTOMERS_PER_BLOCK):
+
+    def fill(start: int) -> None:
         block = slice(start, start + _CUSTOMERS_PER_BLOCK)
         whole = _standardize(model.score(customers[block]))
         scores[block] = np.take_along_axis(whole, candidates[block], axis=1)
+
+    with threadpool_limits(1), ThreadPoolExecutor() as executor:
+        list(executor.map(fill, range(0, len(customers), _CUSTOMERS_PER_BLOCK)))
     return scores
 
 

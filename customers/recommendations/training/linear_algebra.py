@@ -34,7 +34,7 @@ def binary(matrix: sparse.csr_array) -> sparse.csr_array:
 
 
 def right_singular_vectors(
-    matrix: sparse.csr_array, count: int, *, seed: int
+    matrix: sparse.csr_array, count: int, *, seed: int, iterations: int = POWER_ITERATIONS
 ) -> tuple[NDArray[np.float64], Matrix]:
     """
     Return the largest squared singular values and their right singular vectors, columns by count.
@@ -42,13 +42,13 @@ def right_singular_vectors(
     Randomized range finder with power iterations (Halko, Martinsson, Tropp 2011). Between
     iterations, columns are made orthonormal by the Cholesky factor of their Gram matrix: one matrix
     product instead of a QR decomposition, which remains for dependent columns. count: less than the
-    smaller side of the matrix.
+    smaller side of the matrix. iterations: fewer are quicker and blur the smallest values.
     """
     rng = np.random.default_rng(seed)
     width = min(count + max(MIN_OVERSAMPLING, count // 4), *matrix.shape)
     transposed = matrix.T.tocsr()
     basis = rng.standard_normal((matrix.shape[1], width), dtype=np.float32)
-    for _ in range(POWER_ITERATIONS):
+    for _ in range(iterations):
         basis = _orthonormal(transposed @ (matrix @ basis))
     basis, _ = np.linalg.qr(basis)
     projected = matrix @ basis

@@ -10,6 +10,7 @@ from scipy import sparse
 from config.errors import BadInput
 from customers.recommendations.training.data import Codes
 from customers.recommendations.training.linear_algebra import (
+    POWER_ITERATIONS,
     Matrix,
     binary,
     degrees,
@@ -323,6 +324,7 @@ class Spectrum:
         *,
         seed: int,
         sequence: NDArray[np.float64] | None = None,
+        iterations: int = POWER_ITERATIONS,
     ) -> Self:
         """Normalize by powers of degrees and decompose; rank is cut to what there is."""
         history = binary(orders)
@@ -330,7 +332,9 @@ class Spectrum:
         query = scale_columns(history, product_counts**-parameters.product_norm)
         normalized = scale_rows(query, customer_counts**-parameters.customer_norm)
         rank = max(1, min(parameters.rank, min(history.shape) - 1))
-        squares, vectors = right_singular_vectors(normalized, rank, seed=seed)
+        squares, vectors = right_singular_vectors(
+            normalized, rank, seed=seed, iterations=iterations
+        )
         normalized.data /= np.float32(np.sqrt(squares[0]))
         squares = squares / squares[0]
         return cls(

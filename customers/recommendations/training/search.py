@@ -34,6 +34,9 @@ RECENCY = 0.6
 """Exponent of recency where the order of purchases is known, before a search."""
 
 MAX_RECENCY = 2.0
+ITERATIONS = 3
+"""Power iterations of a trial; the final fit makes more."""
+
 
 _RECENCY_STEP = 0.3
 _STEPS = {
@@ -114,7 +117,13 @@ def search_parameters(
             break
         begun = clock()
         start = replace(start, customer_norm=customer_norm, product_norm=product_norm)
-        spectrum = _spectrum(validation, start, seed=seed)
+        spectrum = Spectrum.compute(
+            validation.orders,
+            start,
+            seed=seed,
+            sequence=validation.sequence,
+            iterations=ITERATIONS,
+        )
         best = attempt(spectrum, start, begun)
         for step in (_RECENCY_STEP, -_RECENCY_STEP) if spectrum.ranks is not None else ():
             first = best
@@ -139,15 +148,12 @@ def default_parameters(data: Interactions, *, rank: int) -> SpectralParameters:
     return SpectralParameters(rank=rank, recency=0.0 if data.sequence is None else RECENCY)
 
 
-def _spectrum(data: Interactions, parameters: SpectralParameters, *, seed: int) -> Spectrum:
-    return Spectrum.compute(data.orders, parameters, seed=seed, sequence=data.sequence)
-
-
 def fit_spectral_filter(
     data: Interactions, parameters: SpectralParameters, *, seed: int
 ) -> SpectralFilter:
     """Return the filter of the whole training part."""
-    return SpectralFilter(_spectrum(data, parameters, seed=seed), parameters)
+    spectrum = Spectrum.compute(data.orders, parameters, seed=seed, sequence=data.sequence)
+    return SpectralFilter(spectrum, parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

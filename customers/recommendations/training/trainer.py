@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from config.errors import BadInput
-from customers.recommendations.training.blend import Blend, choose_weights
-from customers.recommendations.training.data import Interactions, validation_split
+from customers.recommendations.training.blend import CANDIDATES_PER_MODEL, Blend, choose_weights
+from customers.recommendations.training.data import Codes, Interactions, validation_split
 from customers.recommendations.training.evaluation import (
     MAX_RANK,
     NEW_PRODUCTS,
@@ -214,6 +214,7 @@ def _choose(data: Interactions, validation: Interactions, run: _Run, *, rank: in
     customers = sample_customers(validation, seed=seed)
     scale = len(data.test_customers)
     validated: dict[str, Model] = {}
+    rankings: dict[str, Codes] = {}
 
     def validate(name: str, fit: Fit) -> Model:
         report(f"{name} on the validation split")
@@ -221,7 +222,7 @@ def _choose(data: Interactions, validation: Interactions, run: _Run, *, rank: in
         model = validated[name] = fit(validation)
         fitted = time.monotonic()
         # Threads score blocks here as they will in the evaluation.
-        rank_products(model, validation, customers, k=MAX_RANK)
+        rankings[name] = rank_products(model, validation, customers, k=CANDIDATES_PER_MODEL)
         own = (fitted - started, (time.monotonic() - fitted) / len(customers))
         choice.candidates[name], choice.seconds[name] = fit, own
         # The final model is fitted and scored, as part of a blend a second time.
@@ -231,8 +232,9 @@ def _choose(data: Interactions, validation: Interactions, run: _Run, *, rank: in
     validate("spectral", _spectral(search.parameters, seed))
     fits, choice.skipped = _other_candidates(data, search.parameters)
     for name, fit in fits.items():
-        # What is cheaper than the spectral filter, with its validation and its final fit.
-        if run.allows(2 * sum(choice.seconds["spectral"])):
+        # The spectral filter's cost is an upper bound of theirs, in validation and final fit.
+        fit_seconds, seconds_per_customer = choice.seconds["spectral"]
+        if run.allows(2 * fit_seconds + seconds_per_customer * (scale + len(customers))):
             validate(name, fit)
         else:
             choice.skipped[name] = "the budget is used up"
@@ -260,7 +262,7 @@ def _choose(data: Interactions, validation: Interactions, run: _Run, *, rank: in
             )
     report("blend")
     started = time.monotonic()
-    choice.weights = choose_weights(validated, validation, customers)
+    choice.weights = choose_weights(validated, validation, customers, rankings)
     choice.blend_seconds = time.monotonic() - started
     return choice
 

@@ -213,7 +213,7 @@ def test_sequence_neighbors_follow_each_other() -> None:
     assert model.similarity.toarray().tolist() == expected
 
 
-def test_sequence_neighbors_find_what_comes_next(tmp_path: Path) -> None:
+def test_sequence_neighbors_predict_the_following_products(tmp_path: Path) -> None:
     data = _read(tmp_path, _walks())
 
     recall = evaluate(SequenceNeighbors.fit(data.orders, _sequence(data)), data, seed=0)

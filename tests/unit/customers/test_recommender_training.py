@@ -39,6 +39,8 @@ from customers.recommendations.training.models import (
     SpectralParameters,
 )
 from customers.recommendations.training.search import fit_spectral_filter, search_parameters
+from customers.recommendations.training.trainer import train
+from customers.recommendations.training.two_tower import TrainingDiverged
 
 _GROUPS, _CUSTOMERS, _PRODUCTS = 6, 240, 120
 _SEED = 20261128
@@ -435,6 +437,61 @@ def test_command_gives_the_same_figures_for_the_same_seed(tmp_path: Path) -> Non
 
     for name, own in first["models"].items():
         assert own["ndcg@20"] == second["models"][name]["ndcg@20"]
+
+
+def test_small_budget_validates_nothing_and_says_so(tmp_path: Path) -> None:
+    events, split = _write_files(tmp_path)
+    options = ("--events", str(events), "--split", str(split), "--budget-seconds", "0")
+
+    report = json.loads(_run(*options, "--json"))
+
+    assert report["chosen"] == "spectral"
+    assert report["validation"] == "none"
+    assert set(report["models"]) == {"random", "popularity", "spectral"}
+    for name in ("item_knn", "ease", "two_tower"):
+        assert "allows no validation" in report["skipped"][name]
+
+
+def test_budget_admits_all_candidates(tmp_path: Path) -> None:
+    data = read_split_by_file(*_write_files(tmp_path))
+
+    result = train(data, budget_seconds=3600, seed=0, rank=12)
+
+    assert set(result.models) >= {
+        "random", "popularity", "gf_cf", "spectral", "item_knn", "ease", "two_tower",
+    }  # fmt: skip
+    assert set(result.skipped) == {"sequence_knn"}
+    assert result.validation == "random"
+    assert result.models[result.chosen].figures["recall@20"].value > 0.7
+
+
+def test_model_that_diverges_is_skipped_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_arguments: object, **_options: object) -> None:
+        raise TrainingDiverged("the loss of epoch 1 is nan")
+
+    monkeypatch.setattr("customers.recommendations.training.trainer.TwoTower.fit", diverge)
+    data = read_split_by_file(*_write_files(tmp_path))
+
+    result = train(data, budget_seconds=3600, seed=0, rank=12)
+
+    assert result.skipped["two_tower"] == "the loss of epoch 1 is nan"
+    assert "two_tower" not in result.models
+
+
+def test_report_has_slices_by_store_and_history(tmp_path: Path) -> None:
+    events, split = _write_files(tmp_path)
+    frame = pd.read_parquet(events)
+    frame.assign(store=frame["customer"] % 2).to_parquet(events)
+
+    report = json.loads(
+        _run("--events", str(events), "--split", str(split), "--budget-seconds", "0", "--json")
+    )
+
+    slices = report["models"]["spectral"]["slices"]
+    assert slices["store 0"]["customers"] + slices["store 1"]["customers"] == report["customers"]
+    assert set(slices["store 0"]["ndcg@20"]) == {"value", "margin"}
 
 
 def test_command_prints_a_table_with_margins(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ urlpatterns = [
     *(path("api/v1/", include(f"{name}.api.urls")) for name in OPTIONAL_APPS),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("i18n/", include("django.conf.urls.i18n")),
     path("health/live", health.live),
     path("health/ready", health.ready),
 ]

@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
 
 from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
@@ -26,14 +27,14 @@ Status = VectorIndex.Status
 class IndexAction:
     """Action on an index that asks for confirmation; allowed for indexes with one of `statuses`."""
 
-    title: str
+    title: Any
     explanation: str
     statuses: frozenset[str]
 
 
 _ACTIONS = {
     "rebuild": IndexAction(
-        title="Rebuild",
+        title=_("Rebuild"),
         explanation=(
             "Builds a new index beside this one and switches to it once it passes its checks."
             " Searches continue meanwhile."
@@ -41,12 +42,12 @@ _ACTIONS = {
         statuses=frozenset(Status),
     ),
     "reconcile": IndexAction(
-        title="Reconcile",
+        title=_("Reconcile"),
         explanation="Compares the vectors with the rows and Milvus, and repairs differences.",
         statuses=frozenset(Status),
     ),
     "roll-back": IndexAction(
-        title="Roll back",
+        title=_("Roll back"),
         explanation="Updates this index from the rows and switches searches back to it.",
         statuses=frozenset({Status.RETIRED}),
     ),
@@ -94,7 +95,7 @@ class VectorIndexAdmin(ReadOnlyAdmin):
         "reconciled_at",
     )
 
-    @admin.display(description="rows")
+    @admin.display(description=_("rows"))
     def rows(self, index: VectorIndex) -> str:
         """Show the number of rows with vectors; during a build, of how many."""
         count = selectors.vector_count(index)
@@ -103,14 +104,14 @@ class VectorIndexAdmin(ReadOnlyAdmin):
         total = selectors.row_count(index.collection)
         return str(count) if total is None else f"{count} of {total}"
 
-    @admin.display(description="index type")
+    @admin.display(description=_("index type"))
     def type_and_parameters(self, index: VectorIndex) -> str:
         """Show the index type in Milvus with its parameters."""
         if index.nprobe:
             return f"{index.index_type} {index.nlist}, nprobe {index.nprobe}"
         return index.index_type
 
-    @admin.display(description="differences found, remaining")
+    @admin.display(description=_("differences found, remaining"))
     def differences(self, index: VectorIndex) -> str:
         """Show the totals of the last reconciliation."""
         if not index.divergence:
@@ -119,12 +120,12 @@ class VectorIndexAdmin(ReadOnlyAdmin):
         after = sum(index.divergence["after"].values())
         return f"{before}, {after}"
 
-    @admin.display(description="canaries")
+    @admin.display(description=_("canaries"))
     def canary_results(self, index: VectorIndex) -> SafeString:
         """Show the sample rows that must find themselves."""
         return pretty_json(index.canaries)
 
-    @admin.display(description="last reconciliation")
+    @admin.display(description=_("last reconciliation"))
     def reconciliation_counts(self, index: VectorIndex) -> SafeString:
         """Show the counts by kind of difference."""
         return pretty_json(index.divergence)
@@ -160,7 +161,7 @@ class VectorIndexAdmin(ReadOnlyAdmin):
         action = _ACTIONS.get(action_name)
         to_list = redirect(reverse("admin:vectors_vectorindex_changelist"))
         if action is None or index.status not in action.statuses:
-            messages.error(request, "This action is not available for this index.")
+            messages.error(request, _("This action is not available for this index."))
             return to_list
         if request.method != "POST":
             context = {
@@ -174,9 +175,9 @@ class VectorIndexAdmin(ReadOnlyAdmin):
         try:
             _start_task(index, action_name, index_type=request.POST.get("index_type", ""))
         except OperationalError:
-            messages.error(request, "The task queue does not respond; nothing was started.")
+            messages.error(request, _("The task queue does not respond; nothing was started."))
             return to_list
-        messages.success(request, "Started. This list shows the progress.")
+        messages.success(request, _("Started. This list shows the progress."))
         return to_list
 
 

@@ -58,13 +58,13 @@ class BulkEditForm(forms.Form):
         ),
     )
     reason = forms.CharField(
-        widget=UnfoldAdminTextInputWidget, help_text="Shown in the history of each product."
+        widget=UnfoldAdminTextInputWidget, help_text=_("Shown in the history of each product.")
     )
     review_by = forms.DateField(required=False, widget=UnfoldAdminDateWidget)
     keep_unknown_terpenes = forms.BooleanField(
         required=False,
         widget=UnfoldBooleanSwitchWidget,
-        help_text="Save terpenes that the table of terpenes does not contain.",
+        help_text=_("Save terpenes that the table of terpenes does not contain."),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -97,13 +97,14 @@ def bulk_edit(
     if count > MAX_PRODUCTS:
         messages.error(
             request,
-            f"{count:,} products are selected; at most {MAX_PRODUCTS:,} can be edited at once.",
+            _("%(count)s products are selected; at most %(limit)s can be edited at once.")
+            % {"count": f"{count:,}", "limit": f"{MAX_PRODUCTS:,}"},
         )
         return None
     form = BulkEditForm(request.POST if "field" in request.POST else None)
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"Edit {count:,} products",
+        "title": _("Edit %(count)s products") % {"count": f"{count:,}"},
         "opts": model_admin.opts,
         "form": form,
         "count": count,
@@ -189,12 +190,17 @@ def _edit_products(
     )
     messages.success(
         request,
-        f"{len(result.changed):,} products changed; the field is locked. You can undo the edit on"
-        " this page.",
+        _(
+            "%(changed_count)s products changed; the field is locked. "
+            "You can undo the edit on this page."
+        )
+        % {"changed_count": f"{len(result.changed):,}"},
     )
     if result.skipped:
         messages.warning(
-            request, f"{len(result.skipped):,} products skipped: their field was locked already."
+            request,
+            _("%(skipped_count)s products skipped: their field was locked already.")
+            % {"skipped_count": f"{len(result.skipped):,}"},
         )
     assert result.operation is not None  # noqa: S101  # corrections always have an operation
     return redirect("admin:mlops_operation_change", result.operation.pk)

@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -37,7 +39,7 @@ class StringsForm(forms.Form):
         strip=False,
         max_length=100_000,
         widget=UnfoldAdminTextareaWidget,
-        help_text=f"One per line, at most {MAX_STRINGS}.",
+        help_text=format_lazy(_("One per line, at most {number}."), number=MAX_STRINGS),
     )
 
     def clean_strings(self) -> list[str]:
@@ -66,7 +68,7 @@ def cleaning_playground(request: HttpRequest) -> HttpResponse:
             results.append((raw, _format_result(cleaned.result), cleaned))
     context = {
         **admin.site.each_context(request),
-        "title": "Cleaning playground",
+        "title": _("Cleaning playground"),
         "form": form,
         "results": results,
     }

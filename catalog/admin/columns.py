@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 from pydantic import ValidationError as MappingError
 from unfold.widgets import (
     UnfoldAdminSelectMultipleWidget,
@@ -40,7 +41,7 @@ class FormatForm(forms.Form):
         max_value=100,
         initial=1,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Row with the column names",
+        help_text=_("Row with the column names"),
     )
     encoding = forms.ChoiceField(
         required=False, choices=_ENCODINGS.items, widget=UnfoldAdminSelectWidget
@@ -67,18 +68,18 @@ class ColumnsForm(forms.Form):
         choices=[("en", "English"), ("fr", "French")], widget=UnfoldAdminSelectWidget
     )
     price_kind = forms.ChoiceField(
-        label="kind of prices",
+        label=_("kind of prices"),
         choices=[("retail", "retail"), ("wholesale", "wholesale")],
         widget=UnfoldAdminSelectWidget,
     )
     day_first = forms.BooleanField(
-        required=False, label="dates start with the day", widget=UnfoldBooleanSwitchWidget
+        required=False, label=_("dates start with the day"), widget=UnfoldBooleanSwitchWidget
     )
     id_columns = forms.MultipleChoiceField(
         required=False,
-        label="columns that identify a row",
+        label=_("columns that identify a row"),
         widget=UnfoldAdminSelectMultipleWidget,
-        help_text="If none: name, brand, size and category together.",
+        help_text=_("If none: name, brand, size and category together."),
     )
 
     def __init__(

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action
 
@@ -65,22 +66,22 @@ class OperationAdmin(ReadOnlyAdmin):
         view = self.admin_site.admin_view(self.confirm_undo)
         return [path("<uuid:pk>/undo/", view, name="mlops_operation_undo"), *super().get_urls()]
 
-    @admin.display(description="by")
+    @admin.display(description=_("by"))
     def actor_name(self, operation: Operation) -> str:
         """Show the person or the API client; "system" for automatic operations."""
         return str(operation.actor or operation.client or "system")
 
-    @admin.display(description="rows changed")
+    @admin.display(description=_("rows changed"))
     def row_count(self, operation: Operation) -> int:
         """Show the number of changed rows."""
         return int(getattr(operation, "change_count", 0))
 
-    @admin.display(description="undone", boolean=True)
+    @admin.display(description=_("undone"), boolean=True)
     def is_undone(self, operation: Operation) -> bool:
         """Show whether the operation was undone."""
         return hasattr(operation, "undone_by")
 
-    @admin.display(description="changes")
+    @admin.display(description=_("changes"))
     def product_changes(self, operation: Operation) -> SafeString:
         """Show the first product changes."""
         changes = first_product_changes(operation, limit=_PAGE_SIZE)
@@ -94,7 +95,7 @@ class OperationAdmin(ReadOnlyAdmin):
         }
         return SafeString(render_to_string("admin/mlops/operation/changes.html", context))
 
-    @action(description="Undo", url_path="to-undo", permissions=["undo"])
+    @action(description=_("Undo"), url_path="to-undo", permissions=["undo"])
     def go_to_undo(self, _request: HttpRequest, object_id: str) -> HttpResponse:
         """Redirect to the confirmation page."""
         return redirect("admin:mlops_operation_undo", object_id)
@@ -117,14 +118,14 @@ class OperationAdmin(ReadOnlyAdmin):
             except UndoRefused as refused:
                 messages.error(request, str(refused))
             else:
-                messages.success(request, "Undone: all fields have their previous values.")
+                messages.success(request, _("Undone: all fields have their previous values."))
                 return redirect("admin:mlops_operation_change", undo.pk)
         conflicts = Paginator(find_conflicting_edits(operation), _PAGE_SIZE).get_page(
             request.GET.get("p")
         )
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Undo: {operation}",
+            "title": _("Undo: %(operation)s") % {"operation": operation},
             "opts": self.opts,
             "operation": operation,
             "conflicts": conflicts,
@@ -141,7 +142,7 @@ class ProductLockAdmin(ReadOnlyAdmin):
     list_filter = ("field", "review_by")
     list_select_related = ("product", "locked_by")
 
-    @admin.display(description="product", ordering="product__name")
+    @admin.display(description=_("product"), ordering="product__name")
     def product_link(self, lock: ProductLock) -> SafeString:
         """Link to the product."""
         return _product_link(lock.product)
@@ -165,24 +166,24 @@ class ReviewItemAdmin(ReadOnlyAdmin):
     list_select_related = ("product",)
     actions = ("keep", "accept")
 
-    @admin.display(description="product", ordering="product__name")
+    @admin.display(description=_("product"), ordering="product__name")
     def product_link(self, item: ReviewItem) -> SafeString:
         """Link to the product."""
         return _product_link(item.product)
 
-    @admin.display(description="our value")
+    @admin.display(description=_("our value"))
     def our_value(self, item: ReviewItem) -> str:
         """Show the locked value."""
         if item.is_about_identity:
             return "–"
         return _value_text(getattr(item.product, item.field))
 
-    @admin.display(description="before")
+    @admin.display(description=_("before"))
     def previous_value(self, item: ReviewItem) -> str | SafeString:
         """Show the source's value before, or the facts of the former product."""
         return _side_of_item(item, item.previous_source_value)
 
-    @admin.display(description="now")
+    @admin.display(description=_("now"))
     def current_value(self, item: ReviewItem) -> str | SafeString:
         """Show the source's value now, or the facts of the product that the source lists."""
         return _side_of_item(item, item.current_source_value)
@@ -192,7 +193,8 @@ class ReviewItemAdmin(ReadOnlyAdmin):
         return request.user.has_perm("catalog.change_product")
 
     @admin.action(
-        description="Keep our value; restore the facts of the same product", permissions=["review"]
+        description=_("Keep our value; restore the facts of the same product"),
+        permissions=["review"],
     )
     def keep(self, request: HttpRequest, queryset: QuerySet[ReviewItem]) -> None:
         """Keep the locked value of each item, or restore the facts of the former product."""
@@ -205,12 +207,16 @@ class ReviewItemAdmin(ReadOnlyAdmin):
                 keep_locked_value(item=item, by=by)
         messages.success(
             request,
-            f"{len(items)} values kept. You will be asked again only if a source changes its"
-            " value.",
+            _(
+                "%(items_count)s values kept. "
+                "You will be asked again only if a source changes its value."
+            )
+            % {"items_count": len(items)},
         )
 
     @admin.action(
-        description="Accept the source's value; confirm the other product", permissions=["review"]
+        description=_("Accept the source's value; confirm the other product"),
+        permissions=["review"],
     )
     def accept(self, request: HttpRequest, queryset: QuerySet[ReviewItem]) -> None:
         """Replace the locked value of each item by the source's, or confirm the other product."""
@@ -221,7 +227,11 @@ class ReviewItemAdmin(ReadOnlyAdmin):
                 confirm_other_product(item=item, by=by)
             else:
                 accept_source_value(item=item, by=by)
-        messages.success(request, f"{len(items)} source values accepted; the fields stay locked.")
+        messages.success(
+            request,
+            _("%(items_count)s source values accepted; the fields stay locked.")
+            % {"items_count": len(items)},
+        )
 
 
 def _side_of_item(item: ReviewItem, value: Any) -> str | SafeString:

@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from catalog.matching import translate_reason
@@ -67,14 +68,17 @@ def is_merge_confirmed(request: HttpRequest, pairs: Iterable[PairForMerge]) -> b
     unacknowledged = [pair for pair in pairs if pair.needs_acknowledgement(request)]
     for pair in unacknowledged:
         labels = ", ".join(field.label for field in pair.preview.conflicts) if pair.preview else ""
-        messages.error(request, f"Nothing is merged: confirm that {labels} may differ.")
+        messages.error(
+            request,
+            _("Nothing is merged: confirm that %(labels)s may differ.") % {"labels": labels},
+        )
     return not unacknowledged
 
 
 class VerdictFilter(admin.SimpleListFilter):
     """Filter by verdict; undecided pairs by default."""
 
-    title = "verdict"
+    title = _("verdict")
     parameter_name = "verdict"
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
@@ -134,21 +138,21 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
         actions = super().get_actions(request)
         return actions if request.user.has_perm("catalog.change_matchdecision") else {}
 
-    @admin.display(description="products")
+    @admin.display(description=_("products"))
     def pair(self, decision: MatchDecision) -> SafeString:
         """Show both products side by side."""
         products = getattr(decision, "loaded_products", None) or products_by_merge_key([decision])
         pair = [products.get(key) for key in (decision.left_key, decision.right_key)]
         return SafeString(render_to_string("admin/catalog/matchdecision/pair.html", {"pair": pair}))
 
-    @admin.display(description="compared")
+    @admin.display(description=_("compared"))
     def explanation(self, decision: MatchDecision) -> str:
         """Show the results of the comparison."""
         language = get_language() or "en"
         return "; ".join(translate_reason(reason, language) for reason in decision.reasons)
 
     @display(
-        description="verdict",
+        description=_("verdict"),
         ordering="verdict",
         label={
             Verdict.OPEN.label: "warning",
@@ -160,12 +164,12 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
         """Show the verdict as a colored label."""
         return str(decision.get_verdict_display())
 
-    @admin.action(description="Same product: merge")
+    @admin.action(description=_("Same product: merge"))
     def merge(self, request: HttpRequest, queryset: QuerySet[MatchDecision]) -> HttpResponse | None:
         """Merge each pair after confirmation."""
         return self._decide(request, queryset, Verdict.SAME)
 
-    @admin.action(description="Different products: keep apart or unmerge")
+    @admin.action(description=_("Different products: keep apart or unmerge"))
     def keep_apart(
         self, request: HttpRequest, queryset: QuerySet[MatchDecision]
     ) -> HttpResponse | None:
@@ -180,7 +184,7 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
         if "confirmed" not in request.POST:
             context = {
                 **self.admin_site.each_context(request),
-                "title": "Keep these pairs apart?",
+                "title": _("Keep these pairs apart?"),
                 "opts": self.opts,
                 "rows": [
                     (self.pair(decision), self.explanation(decision)) for decision in queryset
@@ -197,7 +201,10 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
     ) -> HttpResponse | None:
         """Show the previews of the merges, or merge the confirmed pairs."""
         if len(decisions) > _MAX_PREVIEWED_PAIRS:
-            messages.error(request, f"Select at most {_MAX_PREVIEWED_PAIRS} pairs to merge.")
+            messages.error(
+                request,
+                _("Select at most %(limit)s pairs to merge.") % {"limit": _MAX_PREVIEWED_PAIRS},
+            )
             return None
         products = products_by_merge_key(decisions)
         pairs = {
@@ -231,7 +238,9 @@ class MatchDecisionAdmin(ReadOnlyAdmin):
                 decided_count += 1
         if decided_count:
             messages.success(
-                request, f"{decided_count} pairs decided; you will not be asked about them again."
+                request,
+                _("%(decided_count)s pairs decided; you will not be asked about them again.")
+                % {"decided_count": decided_count},
             )
 
 
@@ -241,7 +250,7 @@ def render_merge_page(
     """Show both products of each pair, the resulting values, and the choice of the survivor."""
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": "Merge these products?",
+        "title": _("Merge these products?"),
         "opts": model_admin.opts,
         "pairs": pairs,
         "selected_ids": selected_ids,

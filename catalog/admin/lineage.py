@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
 
 from catalog.lineage import trace_field, trace_raw_record
 from catalog.models import Product
@@ -29,7 +30,7 @@ def lineage_urls(site: AdminSite) -> list[URLPattern]:
             raise Http404
         return render_page(
             request,
-            title=f"Lineage of {name}: {product.name}",
+            title=_("Lineage of %(name)s: %(name2)s") % {"name": name, "name2": product.name},
             trace=trace_field(product, name),
             fields=CORRECTABLE_FIELDS,
         )
@@ -41,7 +42,9 @@ def lineage_urls(site: AdminSite) -> list[URLPattern]:
         if record is None:
             raise Http404
         return render_page(
-            request, title=f"Data read from {record}", raw_trace=trace_raw_record(record)
+            request,
+            title=_("Data read from %(record)s") % {"record": record},
+            raw_trace=trace_raw_record(record),
         )
 
     def render_page(request: HttpRequest, **context: Any) -> HttpResponse:

@@ -18,7 +18,7 @@ _NBSP = "\u00a0"
 class ProductColumns:
     """Columns with units; the list is read with `with_list_columns`."""
 
-    @admin.display(description="THC", ordering="thc_percentage")
+    @admin.display(description=_("THC"), ordering="thc_percentage")
     def thc(self, product: Product) -> str:
         """Show THC in the unit of the label."""
         return potency_text(
@@ -28,7 +28,7 @@ class ProductColumns:
             product.mg_basis,
         )
 
-    @admin.display(description="CBD", ordering="cbd_percentage")
+    @admin.display(description=_("CBD"), ordering="cbd_percentage")
     def cbd(self, product: Product) -> str:
         """Show CBD in the unit of the label."""
         return potency_text(

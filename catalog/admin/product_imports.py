@@ -13,6 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from catalog.models import Product, ProductImport
@@ -35,10 +37,14 @@ class UploadForm(forms.Form):
 
     file = forms.FileField(
         widget=UnfoldAdminFileFieldWidget,
-        help_text=(
-            f"CSV or Excel, up to {IMPORT_LIMITS.max_bytes // 2**20} MiB and "
-            f"{IMPORT_LIMITS.max_rows:,} rows. Headings in English or French. A row means the "
-            "product with its id, else GTIN, else SKU; a row without any is a new product."
+        help_text=format_lazy(
+            _(
+                "CSV or Excel, up to {megabytes} MiB and {rows} rows. Headings in English or "
+                "French. A row means the product with its id, else GTIN, else SKU; a row without "
+                "any is a new product."
+            ),
+            megabytes=IMPORT_LIMITS.max_bytes // 2**20,
+            rows=f"{IMPORT_LIMITS.max_rows:,}",
         ),
     )
 
@@ -58,7 +64,11 @@ def import_urls(site: AdminSite) -> list[URLPattern]:
                 _queue(read_product_import, product_import.pk)
                 return redirect("admin:catalog_product_import_detail", product_import.pk)
         return render_page(
-            request, "import.html", title="Import products", form=form, imports=recent_imports(by)
+            request,
+            "import.html",
+            title=_("Import products"),
+            form=form,
+            imports=recent_imports(by),
         )
 
     def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -77,7 +87,7 @@ def import_urls(site: AdminSite) -> list[URLPattern]:
         return render_page(
             request,
             "import_detail.html",
-            title=f"Import of {product_import}",
+            title=_("Import of %(product_import)s") % {"product_import": product_import},
             product_import=product_import,
             preview=product_import.preview,
             can_confirm=_can_confirm(product_import),

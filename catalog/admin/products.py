@@ -111,7 +111,7 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
     show_full_result_count = False
     paginator = EstimatingPaginator
     search_fields = ("name",)  # see get_search_results
-    search_help_text = (
+    search_help_text = _(
         "Name in English or French, brand, SKU or GTIN; similar spellings are found too"
     )
     fieldsets = (
@@ -245,7 +245,11 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
             override_locks=True,
         )
         if values:
-            messages.info(request, f"{obj.name}: locked against later syncs: {', '.join(values)}.")
+            messages.info(
+                request,
+                _("%(name)s: locked against later syncs: %(join)s.")
+                % {"name": obj.name, "join": ", ".join(values)},
+            )
 
     def changeform_view(
         self,
@@ -276,7 +280,7 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
         self, request: HttpRequest, product: Product, action: str, argument: str
     ) -> None:
         """Use a source's value of a field, lock the field, or unlock it (see _FIELD_ACTIONS)."""
-        field, _, source = argument.partition(":")
+        field, _separator, source = argument.partition(":")
         if field not in CORRECTABLE_FIELDS:
             raise PermissionDenied
         by: Any = request.user
@@ -290,7 +294,11 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
                 reason=reason or f"value of {source}",
                 override_locks=True,
             )
-            messages.success(request, f"{field} has the value of {source} and is locked.")
+            messages.success(
+                request,
+                _("%(field)s has the value of %(source)s and is locked.")
+                % {"field": field, "source": source},
+            )
         elif action == "_lock":
             lock_fields(
                 products=all_products().filter(pk=product.pk),
@@ -299,17 +307,20 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
                 reason=reason,
                 review_by=None,
             )
-            messages.success(request, f"{field} is locked.")
+            messages.success(request, _("%(field)s is locked.") % {"field": field})
         else:
             unlock_fields(product=product, fields=[field], by=by, reason=reason)
-            messages.success(request, f"{field} is unlocked and has the value of its sources.")
+            messages.success(
+                request,
+                _("%(field)s is unlocked and has the value of its sources.") % {"field": field},
+            )
 
     def export_action(self, request: HttpRequest) -> HttpResponse:
         """Export the rows of the list with its search and filters, after stating both."""
         try:
             response: HttpResponse = super().export_action(request)
         except IncorrectLookupParameters:
-            messages.error(request, "The filter of the list is not valid; nothing is exported.")
+            messages.error(request, _("The filter of the list is not valid; nothing is exported."))
             return redirect("admin:catalog_product_changelist")
         return response
 
@@ -322,12 +333,12 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
             "list_filters": _list_filters(request),
         }
 
-    @admin.action(description="Merge the two selected products")
+    @admin.action(description=_("Merge the two selected products"))
     def merge_two(self, request: HttpRequest, queryset: QuerySet[Product]) -> HttpResponse | None:
         """Merge two products after confirmation."""
         products = list(queryset.order_by("merge_key"))
         if len(products) != 2:
-            messages.error(request, "Select exactly two products to merge.")
+            messages.error(request, _("Select exactly two products to merge."))
             return None
         pair = PairForMerge.of("pair", *products)
         if not is_merge_confirmed(request, [pair]):
@@ -343,7 +354,7 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
             messages.success(request, _merged_message(merged) if merged else "Merged.")
         return None
 
-    @admin.action(description="Edit the selected products")
+    @admin.action(description=_("Edit the selected products"))
     def edit_many(self, request: HttpRequest, queryset: QuerySet[Product]) -> HttpResponse | None:
         """Set one field of many products after a preview."""
         return bulk_edit(self, request, queryset)
@@ -361,7 +372,9 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
         except MergeRefused as refused:
             messages.error(request, str(refused))
         else:
-            messages.success(request, f"{product.name} is a separate product again.")
+            messages.success(
+                request, _("%(name)s is a separate product again.") % {"name": product.name}
+            )
         return redirect("admin:catalog_product_change", pk)
 
     def _confirm_unmerge(self, request: HttpRequest, product: Product) -> HttpResponse:
@@ -370,7 +383,7 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
         pair_html = SafeString(render_to_string("admin/catalog/matchdecision/pair.html", pair))
         context = {
             **self.admin_site.each_context(request),
-            "title": "Unmerge these products?",
+            "title": _("Unmerge these products?"),
             "opts": self.opts,
             "action": "",
             "rows": [(pair_html, "")],
@@ -378,13 +391,13 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
         }
         return TemplateResponse(request, "admin/catalog/matchdecision/confirm.html", context)
 
-    @admin.display(description="merged")
+    @admin.display(description=_("merged"))
     def merged_products(self, product: Product) -> SafeString:
         """Show the products merged into this one, or the one it was merged into."""
         context = {"product": product, "merged": merged_products(product)}
         return SafeString(render_to_string("admin/catalog/product/merged.html", context))
 
-    @admin.display(description="fields")
+    @admin.display(description=_("fields"))
     def field_states(self, product: Product) -> SafeString:
         """Show value, author, source values and lock of each field."""
         # The form may have put refused values into its own instance.
@@ -393,7 +406,7 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
         context = {"product": stored, "states": states}
         return SafeString(render_to_string("admin/catalog/product/field_states.html", context))
 
-    @admin.display(description="nearest by name, potency, terpenes, price")
+    @admin.display(description=_("nearest by name, potency, terpenes, price"))
     def similar(self, product: Product) -> SafeString | str:
         """Link to the most similar products."""
         try:
@@ -410,13 +423,13 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
         )
         return format_html_join("", row, links) or "–"
 
-    @admin.display(description="history")
+    @admin.display(description=_("history"))
     def history(self, product: Product) -> SafeString:
         """Show the changes with actor and reason."""
         context = {"changes": product_changes(product) if product.pk else []}
         return SafeString(render_to_string("admin/catalog/product/history.html", context))
 
-    @admin.display(description="listings and raw records")
+    @admin.display(description=_("listings and raw records"))
     def origin(self, product: Product) -> SafeString:
         """Show the listings and the raw records they were read from."""
         return SafeString(

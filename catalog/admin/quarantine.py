@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
 from catalog.admin.payload_form import JSONPayloadForm, PayloadFieldsForm
@@ -72,17 +73,17 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
         """Return whether the person may change quarantined records."""
         return request.user.has_perm("mlops.change_quarantinedrecord")
 
-    @admin.display(description="received payload")
+    @admin.display(description=_("received payload"))
     def received_payload(self, record: QuarantinedRecord) -> SafeString:
         """Show the payload as received."""
         return pretty_json(record.payload)
 
-    @admin.display(description="fixed payload")
+    @admin.display(description=_("fixed payload"))
     def fixed_payload_json(self, record: QuarantinedRecord) -> SafeString | str:
         """Show the payload as fixed by a person."""
         return pretty_json(record.fixed_payload) if record.fixed_payload is not None else "–"
 
-    @action(description="Fix and replay", url_path="to-fix", permissions=["replay"])
+    @action(description=_("Fix and replay"), url_path="to-fix", permissions=["replay"])
     def go_to_fix(self, _request: HttpRequest, object_id: str) -> HttpResponse:
         """Redirect to the page on which the record is fixed."""
         return redirect("admin:mlops_quarantinedrecord_fix", object_id)
@@ -95,7 +96,8 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
         form = _form(request, record)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Fix {record.external_id or record.source}",
+            "title": _("Fix %(external_id)s")
+            % {"external_id": record.external_id or record.source},
             "opts": self.opts,
             "record": record,
             "form": form,
@@ -105,7 +107,7 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
         try:
             if "dismiss" in request.POST:
                 dismiss(record=record, by=by)
-                messages.success(request, "Record dismissed.")
+                messages.success(request, _("Record dismissed."))
                 return redirect("admin:mlops_quarantinedrecord_changelist")
             if form.is_bound and form.is_valid():
                 payload = form.cleaned_data["payload"]
@@ -117,7 +119,7 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
             messages.error(request, str(refused))
         return TemplateResponse(request, _TEMPLATE, context)
 
-    @admin.action(description="Replay with the current rules", permissions=["replay"])
+    @admin.action(description=_("Replay with the current rules"), permissions=["replay"])
     def replay_all(self, request: HttpRequest, queryset: QuerySet[QuarantinedRecord]) -> None:
         """Replay each open record as received."""
         by: Any = request.user
@@ -130,16 +132,22 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
                 rejected_count += 1
             else:
                 replayed_count += 1
-        messages.info(request, f"{replayed_count} replayed, {rejected_count} still rejected.")
+        messages.info(
+            request,
+            _("%(replayed_count)s replayed, %(rejected_count)s still rejected.")
+            % {"replayed_count": replayed_count, "rejected_count": rejected_count},
+        )
 
-    @admin.action(description="Dismiss", permissions=["replay"])
+    @admin.action(description=_("Dismiss"), permissions=["replay"])
     def dismiss_all(self, request: HttpRequest, queryset: QuerySet[QuarantinedRecord]) -> None:
         """Close each open record without replay; it can still be read with the filter "Closed"."""
         by: Any = request.user
         records = list(queryset.filter(closed_at=None))
         for record in records:
             dismiss(record=record, by=by)
-        messages.success(request, f"{len(records)} records dismissed.")
+        messages.success(
+            request, _("%(records_count)s records dismissed.") % {"records_count": len(records)}
+        )
 
 
 def _form(request: HttpRequest, record: QuarantinedRecord) -> JSONPayloadForm | PayloadFieldsForm:
@@ -163,14 +171,14 @@ def _preview(request: HttpRequest, record: QuarantinedRecord, payload: Any) -> d
     if _is_event(record):
         by: Any = request.user
         replay_event(record=record, by=by, payload=payload, dry_run=True)
-        messages.info(request, "The event would be accepted.")
+        messages.info(request, _("The event would be accepted."))
         return {}
     batch = preview_payload(
         pipeline_by_name(record.run.pipeline), source=record.source, payload=payload
     )
     return {
         "accepted": [_field_values(listing) for listing in batch.accepted],
-        "rejected": [str(rejection) for _, rejection in batch.rejected],
+        "rejected": [str(rejection) for _payload, rejection in batch.rejected],
     }
 
 

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
@@ -24,7 +25,7 @@ class PlaygroundForm(forms.Form):
     """A search query with the filters of an API client."""
 
     q = forms.CharField(
-        label="Query", max_length=500, required=False, widget=UnfoldAdminTextInputWidget
+        label=_("Query"), max_length=500, required=False, widget=UnfoldAdminTextInputWidget
     )
     category = forms.ChoiceField(
         required=False, choices=_choices(CATEGORIES), widget=UnfoldAdminSelectWidget
@@ -34,10 +35,10 @@ class PlaygroundForm(forms.Form):
     )
     price_max = forms.DecimalField(required=False, min_value=0, widget=UnfoldAdminTextInputWidget)
     ignore_interpretations = forms.CharField(
-        label="Ignored interpretations",
+        label=_("Ignored interpretations"),
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Keys of interpreted terms, comma-separated.",
+        help_text=_("Keys of interpreted terms, comma-separated."),
     )
 
 
@@ -48,7 +49,7 @@ def playground(request: HttpRequest) -> HttpResponse:
     form = PlaygroundForm(request.GET or None)
     page: dict[str, Any] = {
         **admin.site.each_context(request),
-        "title": "Search playground",
+        "title": _("Search playground"),
         "form": form,
     }
     if form.is_valid() and any(form.cleaned_data.values()):

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.timesince import timesince
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminPasswordToggleWidget
@@ -43,11 +44,11 @@ class SourceForm(forms.ModelForm):
 
     secret = forms.CharField(
         required=False,
-        label="password or token",
+        label=_("password or token"),
         max_length=500,
         strip=False,
         widget=UnfoldAdminPasswordToggleWidget(render_value=True),
-        help_text="Stored encrypted and never shown. Clear it to delete it.",
+        help_text=_("Stored encrypted and never shown. Clear it to delete it."),
     )
 
     class Meta:
@@ -153,7 +154,9 @@ class CatalogSourceAdmin(ModelAdmin):
         self, request: HttpRequest, obj: CatalogSource, _post_url_continue: str | None = None
     ) -> Any:
         """Redirect to the column mapping."""
-        messages.success(request, f"{obj.label} is saved. Now map its columns.")
+        messages.success(
+            request, _("%(label)s is saved. Now map its columns.") % {"label": obj.label}
+        )
         return redirect("admin:catalog_catalogsource_columns", obj.pk)
 
     def get_urls(self) -> list[Any]:
@@ -164,13 +167,13 @@ class CatalogSourceAdmin(ModelAdmin):
             *super().get_urls(),
         ]
 
-    @admin.display(description="runs")
+    @admin.display(description=_("runs"))
     def schedule_text(self, source: CatalogSource) -> str:
         """Show the schedule."""
         return str(source.schedule) if source.schedule else "with the daily sync"
 
     @display(
-        description="last run",
+        description=_("last run"),
         label={
             "succeeded": "success",
             "failed": "danger",
@@ -185,26 +188,26 @@ class CatalogSourceAdmin(ModelAdmin):
             return "never"
         return run.status, f"{run.status}, {timesince(run.started_at, depth=1)} ago"
 
-    @admin.display(description="newest data", ordering="newest_event_at")
+    @admin.display(description=_("newest data"), ordering="newest_event_at")
     def newest(self, source: CatalogSource) -> str:
         """Show the age of the newest record by its own time."""
         if not source.newest_event_at:
             return "–"
         return f"{timesince(source.newest_event_at, depth=1)} ago"
 
-    @admin.action(description="Run now", permissions=["change"])
+    @admin.action(description=_("Run now"), permissions=["change"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[CatalogSource]) -> None:
         """Start a sync of each source."""
         for source in queryset:
             self.save_and_run_now(request, source)
 
-    @admin.action(description="Dry run: show what a run would change", permissions=["change"])
+    @admin.action(description=_("Dry run: show what a run would change"), permissions=["change"])
     def dry_run_now(self, request: HttpRequest, queryset: QuerySet[CatalogSource]) -> None:
         """Start a dry run of each source."""
         for source in queryset:
             self._start_dry_run(request, source)
 
-    @admin.action(description="Run now and accept large changes", permissions=["change"])
+    @admin.action(description=_("Run now and accept large changes"), permissions=["change"])
     def run_with_large_changes(
         self, request: HttpRequest, queryset: QuerySet[CatalogSource]
     ) -> None:
@@ -218,27 +221,30 @@ class CatalogSourceAdmin(ModelAdmin):
                 accept=True,
             )
 
-    @action(description="Save and run now", permissions=["change"])
+    @action(description=_("Save and run now"), permissions=["change"])
     def save_and_run_now(self, request: HttpRequest, obj: CatalogSource) -> None:
         """Start a sync of the source once its row is saved."""
         self._start(request, obj, sync_source, "The sync of {} has started")
 
-    @action(description="Columns", url_path="to-columns", permissions=["change"])
+    @action(description=_("Columns"), url_path="to-columns", permissions=["change"])
     def go_to_columns(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Redirect to the column mapping of a list."""
         source = get_object_or_404(all_sources(), pk=object_id)
         if source.kind == CatalogSource.Kind.SHEET:
             return redirect("admin:catalog_catalogsource_columns", object_id)
-        messages.info(request, f"The format of {source.label} is built in; no columns to map.")
+        messages.info(
+            request,
+            _("The format of %(label)s is built in; no columns to map.") % {"label": source.label},
+        )
         return redirect("admin:catalog_catalogsource_change", object_id)
 
-    @action(description="Dry run", url_path="dry-run", permissions=["change"])
+    @action(description=_("Dry run"), url_path="dry-run", permissions=["change"])
     def dry_run_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Start a dry run of the source."""
         self._start_dry_run(request, get_object_or_404(all_sources(), pk=object_id))
         return redirect("admin:catalog_catalogsource_change", object_id)
 
-    @action(description="Runs", url_path="runs")
+    @action(description=_("Runs"), url_path="runs")
     def go_to_runs(self, _request: HttpRequest, object_id: str) -> HttpResponse:
         """Redirect to the runs of the source."""
         return redirect(_runs_url(object_id))
@@ -261,7 +267,7 @@ class CatalogSourceAdmin(ModelAdmin):
         )
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Columns of {source.label}",
+            "title": _("Columns of %(label)s") % {"label": source.label},
             "opts": self.opts,
             "source": source,
             "format": format_form,
@@ -293,7 +299,9 @@ class CatalogSourceAdmin(ModelAdmin):
         by: Any = request.user
         save_source(source=source, by=by)
         messages.success(
-            request, f"The columns of {source.label} are saved. Check a dry run, then run it."
+            request,
+            _("The columns of %(label)s are saved. Check a dry run, then run it.")
+            % {"label": source.label},
         )
         return redirect("admin:catalog_catalogsource_change", source.pk)
 
@@ -305,7 +313,9 @@ class CatalogSourceAdmin(ModelAdmin):
     ) -> None:
         """Queue a task after the transaction; message: with a placeholder for the source's name."""
         if source.kind == CatalogSource.Kind.SHEET and not source.mapping:
-            messages.error(request, f"{source.label}: map its columns first.")
+            messages.error(
+                request, _("%(label)s: map its columns first.") % {"label": source.label}
+            )
             return
         transaction.on_commit(partial(task.delay, code=source.code, **kwargs))
         text = message + ': <a href="{}">see its runs</a>.'

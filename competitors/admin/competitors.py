@@ -275,7 +275,7 @@ class CompetitorAdmin(ModelAdmin):
             return "–"
         return competitor.next_crawl_at or _now("now")
 
-    @admin.display(description="robots.txt")
+    @admin.display(description=_("robots.txt"))
     def robots(self, competitor: Competitor) -> SafeString | str:
         """Show the decision in force and when the file was read."""
         if competitor.robots_allowed is None:

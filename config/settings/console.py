@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
 
 from config.settings.optional import OPTIONAL_APPS
 
 _links: list[Any] = []
 
 
-def _page(title: str, icon: str, name: str, permission: str = "") -> dict[str, Any]:
+def _page(title: Any, icon: str, name: str, permission: str = "") -> dict[str, Any]:
     """
     Return an entry, shown to those who may open its page.
 
@@ -45,21 +46,22 @@ def _is_active(request: Any, link: Any) -> bool:
     return str(link) == max(matching, key=len, default="")
 
 
-def _group(title: str, *pages: dict[str, Any]) -> dict[str, Any]:
+def _group(title: Any, *pages: dict[str, Any]) -> dict[str, Any]:
     return {"title": title, "separator": True, "collapsible": True, "items": list(pages)}
 
 
 _BIOMETRICS = _group(
-    "Biometrics",
-    _page("Settings", "face", "biometrics_biometricsettings_changelist"),
-    _page("Store groups", "storefront", "biometrics_storegroup_changelist"),
-    _page("Templates", "fingerprint", "biometrics_customerbiometric_changelist"),
-    _page("Audit log", "policy", "biometrics_auditentry_changelist"),
+    _("Biometrics"),
+    _page(_("Settings"), "face", "biometrics_biometricsettings_changelist"),
+    _page(_("Store groups"), "storefront", "biometrics_storegroup_changelist"),
+    _page(_("Templates"), "fingerprint", "biometrics_customerbiometric_changelist"),
+    _page(_("Audit log"), "policy", "biometrics_auditentry_changelist"),
 )
 UNFOLD = {
     "SITE_TITLE": "Cultivar",
     "SITE_HEADER": "Cultivar",
-    "SITE_SUBHEADER": "Catalogue console",
+    "SITE_SUBHEADER": _("Catalogue console"),
+    "SHOW_LANGUAGES": True,
     "SITE_SYMBOL": "potted_plant",
     "DASHBOARD_CALLBACK": "catalog.admin.home.dashboard",
     "COMMAND": {"search_callback": "config.admin.palette.search"},
@@ -69,96 +71,102 @@ UNFOLD = {
         "navigation": [
             {
                 "items": [
-                    {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
+                    {"title": _("Home"), "icon": "home", "link": reverse_lazy("admin:index")},
                 ]
             },
             _group(
-                "Catalogue",
-                _page("Products", "inventory_2", "catalog_product_changelist"),
-                _page("Supplier listings", "receipt_long", "catalog_supplierlisting_changelist"),
-                _page("Cleaning playground", "rule", "catalog_supplierlisting_cleaning_playground"),
-                _page("Review items", "rate_review", "catalog_reviewitem_changelist"),
-                _page("Locks", "lock", "catalog_productlock_changelist"),
-                _page("Possible duplicates", "join_inner", "catalog_matchdecision_changelist"),
-                _page("Sources", "cloud_download", "catalog_catalogsource_changelist"),
-                _page("Licence holders", "badge", "catalog_licenceholder_changelist"),
+                _("Catalogue"),
+                _page(_("Products"), "inventory_2", "catalog_product_changelist"),
+                _page(_("Supplier listings"), "receipt_long", "catalog_supplierlisting_changelist"),
+                _page(
+                    _("Cleaning playground"), "rule", "catalog_supplierlisting_cleaning_playground"
+                ),
+                _page(_("Review items"), "rate_review", "catalog_reviewitem_changelist"),
+                _page(_("Locks"), "lock", "catalog_productlock_changelist"),
+                _page(_("Possible duplicates"), "join_inner", "catalog_matchdecision_changelist"),
+                _page(_("Sources"), "cloud_download", "catalog_catalogsource_changelist"),
+                _page(_("Licence holders"), "badge", "catalog_licenceholder_changelist"),
             ),
             _group(
-                "Search",
+                _("Search"),
                 _page(
-                    "Search playground",
+                    _("Search playground"),
                     "search",
                     "catalog_searchweights_playground",
                     "catalog.view_product",
                 ),
-                _page("Search weights", "balance", "catalog_searchweights_changelist"),
-                _page("Vector indexes", "scatter_plot", "vectors_vectorindex_changelist"),
-                _page("Stores", "storefront", "catalog_store_changelist"),
+                _page(_("Search weights"), "balance", "catalog_searchweights_changelist"),
+                _page(_("Vector indexes"), "scatter_plot", "vectors_vectorindex_changelist"),
+                _page(_("Stores"), "storefront", "catalog_store_changelist"),
             ),
             _group(
-                "Recommendations",
-                _page("Scenarios", "tune", "customers_scenario_changelist"),
-                _page("Business rules", "rule_settings", "customers_businessrule_changelist"),
-                _page("Explain", "contact_support", "customers_scenario_explain"),
-                _page("Assortment", "inventory", "customers_productpopularity_assortment"),
-                _page("Repeat statistics", "repeat", "customers_storerepeatstatistics_changelist"),
-            ),
-            _group(
-                "Competitors",
-                _page("Shops", "store", "competitors_competitor_changelist"),
-                _page("Price board", "price_check", "competitors_competitoroffer_board"),
-                _page("Assortment gaps", "compare_arrows", "competitors_competitoroffer_gaps"),
-                _page("Confirm matches", "join", "competitors_offermatch_confirm"),
-                _page("Find products", "search_check", "competitors_offermatch_find"),
-                _page("Offers", "sell", "competitors_competitoroffer_changelist"),
+                _("Recommendations"),
+                _page(_("Scenarios"), "tune", "customers_scenario_changelist"),
+                _page(_("Business rules"), "rule_settings", "customers_businessrule_changelist"),
+                _page(_("Explain"), "contact_support", "customers_scenario_explain"),
+                _page(_("Assortment"), "inventory", "customers_productpopularity_assortment"),
                 _page(
-                    "Minimum prices", "vertical_align_bottom", "competitors_minimumprice_changelist"
+                    _("Repeat statistics"), "repeat", "customers_storerepeatstatistics_changelist"
                 ),
-                _page("Price limits", "shield", "competitors_priceguardsettings_changelist"),
-                _page("Price approvals", "approval", "competitors_priceapproval_changelist"),
             ),
             _group(
-                "Customers",
-                _page("Customers", "groups", "customers_customerprofile_changelist"),
-                _page("Conversations", "forum", "customers_chatsession_changelist"),
-                _page("Consent texts", "contract", "customers_consenttext_changelist"),
+                _("Competitors"),
+                _page(_("Shops"), "store", "competitors_competitor_changelist"),
+                _page(_("Price board"), "price_check", "competitors_competitoroffer_board"),
+                _page(_("Assortment gaps"), "compare_arrows", "competitors_competitoroffer_gaps"),
+                _page(_("Confirm matches"), "join", "competitors_offermatch_confirm"),
+                _page(_("Find products"), "search_check", "competitors_offermatch_find"),
+                _page(_("Offers"), "sell", "competitors_competitoroffer_changelist"),
+                _page(
+                    _("Minimum prices"),
+                    "vertical_align_bottom",
+                    "competitors_minimumprice_changelist",
+                ),
+                _page(_("Price limits"), "shield", "competitors_priceguardsettings_changelist"),
+                _page(_("Price approvals"), "approval", "competitors_priceapproval_changelist"),
             ),
             _group(
-                "Privacy",
-                _page("Retention", "auto_delete", "mlops_retentionsweep_changelist"),
-                _page("Erasures", "person_off", "mlops_erasure_changelist"),
-                _page("Legal holds", "gavel", "mlops_legalhold_changelist"),
+                _("Customers"),
+                _page(_("Customers"), "groups", "customers_customerprofile_changelist"),
+                _page(_("Conversations"), "forum", "customers_chatsession_changelist"),
+                _page(_("Consent texts"), "contract", "customers_consenttext_changelist"),
+            ),
+            _group(
+                _("Privacy"),
+                _page(_("Retention"), "auto_delete", "mlops_retentionsweep_changelist"),
+                _page(_("Erasures"), "person_off", "mlops_erasure_changelist"),
+                _page(_("Legal holds"), "gavel", "mlops_legalhold_changelist"),
             ),
             *([_BIOMETRICS] if "biometrics" in OPTIONAL_APPS else []),
             _group(
-                "Data",
-                _page("Runs", "directions_run", "mlops_run_changelist"),
-                _page("Operations", "history", "mlops_operation_changelist"),
-                _page("Quarantine", "front_hand", "mlops_quarantinedrecord_changelist"),
-                _page("Raw records", "database", "mlops_rawrecord_changelist"),
-                _page("Lineage", "account_tree", "mlops_lineageentry_changelist"),
-                _page("Quality findings", "fact_check", "mlops_qualityfinding_changelist"),
-                _page("Integrity seals", "verified", "mlops_integrityseal_changelist"),
-                _page("Alerts", "notifications", "mlops_alert_changelist"),
-                _page("Streams", "stream", "mlops_inboxevent_streams"),
-                _page("Metrics", "monitoring", "mlops_metricthreshold_metrics"),
-                _page("Thresholds", "straighten", "mlops_metricthreshold_changelist"),
+                _("Data"),
+                _page(_("Runs"), "directions_run", "mlops_run_changelist"),
+                _page(_("Operations"), "history", "mlops_operation_changelist"),
+                _page(_("Quarantine"), "front_hand", "mlops_quarantinedrecord_changelist"),
+                _page(_("Raw records"), "database", "mlops_rawrecord_changelist"),
+                _page(_("Lineage"), "account_tree", "mlops_lineageentry_changelist"),
+                _page(_("Quality findings"), "fact_check", "mlops_qualityfinding_changelist"),
+                _page(_("Integrity seals"), "verified", "mlops_integrityseal_changelist"),
+                _page(_("Alerts"), "notifications", "mlops_alert_changelist"),
+                _page(_("Streams"), "stream", "mlops_inboxevent_streams"),
+                _page(_("Metrics"), "monitoring", "mlops_metricthreshold_metrics"),
+                _page(_("Thresholds"), "straighten", "mlops_metricthreshold_changelist"),
             ),
             _group(
-                "Models",
-                _page("Versions", "model_training", "mlops_modelversion_changelist"),
-                _page("Training runs", "exercise", "mlops_trainingrun_changelist"),
-                _page("Deployments", "rocket_launch", "mlops_deployment_changelist"),
-                _page("Who served when", "manage_search", "mlops_deployment_served"),
-                _page("Drift", "waves", "mlops_driftmeasurement_drift"),
-                _page("Production quality", "query_stats", "mlops_outcomecount_production"),
+                _("Models"),
+                _page(_("Versions"), "model_training", "mlops_modelversion_changelist"),
+                _page(_("Training runs"), "exercise", "mlops_trainingrun_changelist"),
+                _page(_("Deployments"), "rocket_launch", "mlops_deployment_changelist"),
+                _page(_("Who served when"), "manage_search", "mlops_deployment_served"),
+                _page(_("Drift"), "waves", "mlops_driftmeasurement_drift"),
+                _page(_("Production quality"), "query_stats", "mlops_outcomecount_production"),
             ),
             _group(
-                "Access",
-                _page("Staff", "person", "auth_user_changelist"),
-                _page("Roles", "badge", "auth_group_changelist"),
-                _page("API keys", "key", "config_apikey_changelist"),
-                _page("Schedule", "schedule", "django_celery_beat_periodictask_changelist"),
+                _("Access"),
+                _page(_("Staff"), "person", "auth_user_changelist"),
+                _page(_("Roles"), "badge", "auth_group_changelist"),
+                _page(_("API keys"), "key", "config_apikey_changelist"),
+                _page(_("Schedule"), "schedule", "django_celery_beat_periodictask_changelist"),
             ),
         ],
     },

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from customers.models import ChatSession
 from customers.selectors.chats import feedback_by_message, messages_of, sessions_with_words
@@ -31,7 +32,7 @@ class ChatSessionAdmin(ReadOnlyAdmin):
     list_filter = ("language", "store")
     list_select_related = ("store",)
     search_fields = ("id__exact",)
-    search_help_text = "words of a message, personal data excluded"
+    search_help_text = _("words of a message, personal data excluded")
     fieldsets = (
         (
             None,
@@ -46,12 +47,12 @@ class ChatSessionAdmin(ReadOnlyAdmin):
         ("Conversation", {"fields": ("conversation",)}),
     )
 
-    @admin.display(description="linked to a customer", boolean=True)
+    @admin.display(description=_("linked to a customer"), boolean=True)
     def has_customer(self, session: ChatSession) -> bool:
         """Return whether the session is linked to a customer."""
         return session.customer_id is not None
 
-    @admin.display(description="messages")
+    @admin.display(description=_("messages"))
     def conversation(self, session: ChatSession) -> SafeString:
         """Return the first messages in their order, with the feedback on replies."""
         shown = list(messages_of(session)[:_MAX_MESSAGES])

@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from catalog.reference.provinces import PROVINCES
@@ -109,17 +110,17 @@ class ProfileCorrectionForm(forms.Form):
         queryset=all_stores(), required=False, widget=UnfoldAdminSelectWidget
     )
     thc_range = forms.CharField(
-        required=False, help_text="percent, for example 18-24", widget=UnfoldAdminTextInputWidget
+        required=False, help_text=_("percent, for example 18-24"), widget=UnfoldAdminTextInputWidget
     )
     cbd_range = forms.CharField(
-        required=False, help_text="percent", widget=UnfoldAdminTextInputWidget
+        required=False, help_text=_("percent"), widget=UnfoldAdminTextInputWidget
     )
     price_range = forms.CharField(
-        required=False, help_text="dollars per product", widget=UnfoldAdminTextInputWidget
+        required=False, help_text=_("dollars per product"), widget=UnfoldAdminTextInputWidget
     )
     strain_types = forms.CharField(
         required=False,
-        help_text="comma separated, for example indica, hybrid",
+        help_text=_("comma separated, for example indica, hybrid"),
         widget=UnfoldAdminTextInputWidget,
     )
 
@@ -155,7 +156,7 @@ class ProfileCorrectionForm(forms.Form):
 class ErasureForm(forms.Form):
     """Confirmation of an erasure: the customer number has to be typed."""
 
-    number = forms.CharField(label="Customer number, typed", widget=UnfoldAdminTextInputWidget)
+    number = forms.CharField(label=_("Customer number, typed"), widget=UnfoldAdminTextInputWidget)
     reason = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget)
 
     def __init__(self, *args: Any, customer: CustomerProfile, **kwargs: Any) -> None:
@@ -188,7 +189,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     list_filter = ("province", "language", "is_age_verified", "is_synthetic", "store")
     list_select_related = ("store",)
     search_fields = ("external_customer_id__exact", "id__exact")
-    search_help_text = "a whole customer number"
+    search_help_text = _("a whole customer number")
     change_form_before_template = "admin/customers/customerprofile/actions.html"
     fieldsets = (
         (
@@ -225,17 +226,17 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     )
     inlines = (ConsentInline, PurchaseInline, InteractionInline, ChatSessionInline)
 
-    @admin.display(description="stated by the customer")
+    @admin.display(description=_("stated by the customer"))
     def stated(self, customer: CustomerProfile) -> SafeString:
         """Return the stated preferences as formatted JSON."""
         return pretty_json(customer.stated_preferences)
 
-    @admin.display(description="derived from purchases")
+    @admin.display(description=_("derived from purchases"))
     def derived(self, customer: CustomerProfile) -> SafeString:
         """Return the derived preferences as formatted JSON."""
         return pretty_json(customer.derived_preferences)
 
-    @admin.display(description="latest accesses and changes")
+    @admin.display(description=_("latest accesses and changes"))
     def access_log(self, customer: CustomerProfile) -> SafeString:
         """Return the newest entries of the access log as a table."""
         entries = latest_accesses(customer, limit=_MAX_ACCESS_LOG_ROWS)
@@ -292,7 +293,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
                 form.add_error(error.field if error.field in form.fields else None, error.reason)
             else:
                 messages.success(
-                    request, "Corrected. Stated preferences take precedence over derived ones."
+                    request, _("Corrected. Stated preferences take precedence over derived ones.")
                 )
                 return _redirect_to_profile(customer)
         return self._confirmation_page(request, customer, "Correct", "", form=form)
@@ -301,11 +302,11 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         """Withdraw a consent at the customer's request, after a confirmation."""
         customer = _get_permitted_customer(request, pk, "change")
         if purpose not in active_purposes(customer):
-            messages.error(request, "This consent is not active.")
+            messages.error(request, _("This consent is not active."))
             return _redirect_to_profile(customer)
         if request.method == "POST":
             consents.withdraw_consent(customer=customer, purpose=purpose, by=_actor(request))
-            messages.success(request, "Withdrawn, together with the data that depends on it.")
+            messages.success(request, _("Withdrawn, together with the data that depends on it."))
             return _redirect_to_profile(customer)
         effect = _WITHDRAWAL_EFFECTS[ConsentText.Purpose(purpose)]
         return self._confirmation_page(
@@ -355,11 +356,12 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
 
 def _report_erasure(request: HttpRequest, receipt: Erasure) -> None:
     if receipt.status == Erasure.Status.DONE:
-        messages.success(request, f"Erased; the receipt is {receipt.pk}.")
+        messages.success(request, _("Erased; the receipt is %(pk)s.") % {"pk": receipt.pk})
     else:
         messages.warning(
             request,
-            f"The erasure is not complete; it is retried every hour. The receipt is {receipt.pk}.",
+            _("The erasure is not complete; it is retried every hour. The receipt is %(pk)s.")
+            % {"pk": receipt.pk},
         )
 
 

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -42,7 +43,7 @@ class MetricsForm(forms.Form):
         widget=UnfoldAdminSelectWidget,
     )
     level = forms.ChoiceField(
-        label="Minimum log level",
+        label=_("Minimum log level"),
         required=False,
         choices=[(level, level) for level in _LEVELS],
         widget=UnfoldAdminSelectWidget,
@@ -87,7 +88,7 @@ class MetricThresholdAdmin(ModelAdmin):
         form = MetricsForm(params, known_names=known_names)
         page: dict[str, Any] = {
             **admin.site.each_context(request),
-            "title": "Metrics",
+            "title": _("Metrics"),
             "form": form,
             "known_names": known_names,
         }

@@ -352,7 +352,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         versions = [get_object_or_404(ModelVersion, pk=pk) for pk in (left, right)]
         context = {
             **admin.site.each_context(request),
-            "title": f"{versions[0]} and {versions[1]}",
+            "title": _("%(left)s and %(right)s") % {"left": versions[0], "right": versions[1]},
             "left": versions[0],
             "right": versions[1],
             "differences": compare_versions(*versions),

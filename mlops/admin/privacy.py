@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -28,7 +29,7 @@ _HOLD_FIELDS = ("subject", "reason", "set_by", "set_at", "lifted_at", "lifted_by
 class ActiveHoldFilter(admin.SimpleListFilter):
     """Filter: active or lifted."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
@@ -117,15 +118,15 @@ class LegalHoldAdmin(ModelAdmin):
         if not request.user.has_perm("mlops.change_legalhold"):
             raise PermissionDenied
         if request.method != "POST":
-            page = {**admin.site.each_context(request), "title": "Lift the hold", "hold": hold}
+            page = {**admin.site.each_context(request), "title": _("Lift the hold"), "hold": hold}
             return TemplateResponse(request, "admin/mlops/legalhold/confirm.html", page)
         if lift_legal_holds(holds=[hold], by=request.user):
             messages.success(
                 request,
-                "The hold is lifted. Retention rules and erasure requests apply again.",
+                _("The hold is lifted. Retention rules and erasure requests apply again."),
             )
         else:
-            messages.warning(request, "The hold was lifted already.")
+            messages.warning(request, _("The hold was lifted already."))
         return redirect(reverse("admin:mlops_legalhold_changelist"))
 
 
@@ -157,7 +158,7 @@ class ErasureAdmin(ReadOnlyAdmin):
     )
 
     @display(
-        description="status",
+        description=_("status"),
         ordering="status",
         label={"done": "success", "incomplete": "danger", "refused": "warning", "running": "info"},
     )
@@ -165,17 +166,17 @@ class ErasureAdmin(ReadOnlyAdmin):
         """Show the status as a colored label."""
         return receipt.status
 
-    @admin.display(description="deleted")
+    @admin.display(description=_("deleted"))
     def deleted_count(self, receipt: Erasure) -> int:
         """Show the total number of deleted items."""
         return sum(count for name, count in receipt.deleted.items() if "retained" not in name)
 
-    @admin.display(description="deleted by store")
+    @admin.display(description=_("deleted by store"))
     def deleted_by_store(self, receipt: Erasure) -> SafeString:
         """Show the numbers of deleted items."""
         return pretty_json(receipt.deleted)
 
-    @admin.display(description="found by the verification")
+    @admin.display(description=_("found by the verification"))
     def remaining_by_store(self, receipt: Erasure) -> SafeString | str:
         """Show the numbers of remaining items, without the sealed identifiers."""
         counts = {
@@ -202,7 +203,7 @@ class RetentionSweepAdmin(ReadOnlyAdmin):
     list_before_template = "admin/mlops/retentionsweep/rules.html"
 
     @display(
-        description="state",
+        description=_("state"),
         label={
             "done": "success",
             "failed": "danger",

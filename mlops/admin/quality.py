@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from mlops.admin.read_only import ReadOnlyAdmin
 from mlops.admin.runs import OpenFilter
@@ -34,7 +35,7 @@ class IntegritySealAdmin(ReadOnlyAdmin):
     list_filter = ("table_name",)
     ordering = ("-id",)
 
-    @admin.display(description="block", ordering="block")
+    @admin.display(description=_("block"), ordering="block")
     def block_number(self, seal: Any) -> str:
         """Show the block in hexadecimal, as alerts do."""
         return f"{seal.block:02x}"

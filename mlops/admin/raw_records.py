@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from mlops.admin.read_only import ReadOnlyAdmin, preformatted
 from mlops.models import RawRecord
@@ -56,14 +57,14 @@ class RawRecordAdmin(ReadOnlyAdmin):
         view = self.admin_site.admin_view(self.send_bytes)
         return [path("<uuid:pk>/bytes/", view, name="mlops_rawrecord_bytes"), *super().get_urls()]
 
-    @admin.display(description="bytes")
+    @admin.display(description=_("bytes"))
     def download(self, record: RawRecord) -> SafeString:
         """Show a link to the bytes."""
         return format_html(
             '<a href="{}">Download</a>', reverse("admin:mlops_rawrecord_bytes", args=[record.pk])
         )
 
-    @admin.display(description="preview")
+    @admin.display(description=_("preview"))
     def preview(self, record: RawRecord) -> SafeString:
         """Show the first 20 kB as text."""
         try:

@@ -77,7 +77,7 @@ class RunAdmin(ReadOnlyAdmin):
         report = ("Dry run: nothing was written", {"fields": ("dry_run_report",)})
         return (report, *self.fieldsets)
 
-    @admin.display(description="changes of a run")
+    @admin.display(description=_("changes of a run"))
     def dry_run_report(self, run: Run) -> SafeString:
         """Show the objection to the feed, and some of the rows that a run would change."""
         return SafeString(
@@ -87,7 +87,7 @@ class RunAdmin(ReadOnlyAdmin):
         )
 
     @display(
-        description="status",
+        description=_("status"),
         ordering="status",
         label={
             "succeeded": "success",
@@ -102,7 +102,7 @@ class RunAdmin(ReadOnlyAdmin):
         """Show the status as a colored label."""
         return _DRY_RUN if run.is_dry_run else run.status
 
-    @admin.display(description="duration")
+    @admin.display(description=_("duration"))
     def duration(self, run: Run) -> str:
         """Show the seconds from start to end."""
         if run.finished_at is None:

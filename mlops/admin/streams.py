@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from config.clients.kafka import is_configured
 from mlops.admin.read_only import ReadOnlyAdmin
@@ -49,7 +50,7 @@ class InboxEventAdmin(ReadOnlyAdmin):
         recently = now - _RECENT
         page = {
             **self.admin_site.each_context(request),
-            "title": "Streams",
+            "title": _("Streams"),
             "is_configured": is_configured(),
             "partitions": selectors.newest_partition_metrics(since=recently),
             "topics": selectors.event_counts_by_topic(since=now - _DAY),

@@ -154,18 +154,29 @@ def _create_chat(products: ProductFeatures, customer: SyntheticCustomer, seed: i
 def _ingest(
     topic: str, events: list[dict[str, Any]], name: str, on_progress: ProgressCallback
 ) -> int:
-    """Apply events in batches, as the consumer does; return how many were new."""
+    """
+    Apply events in batches, as the consumer does; return how many were new.
+
+    Events that were applied on an earlier day are left out: times and products of the events with
+    their ids follow from today's date and prices, which an id that is used again may not do.
+    """
     accepted = 0
     for start in range(0, len(events), _BATCH_SIZE):
-        batch = events[start : start + _BATCH_SIZE]
+        batch = _not_applied(events[start : start + _BATCH_SIZE])
         intake = apply_events(
             [_decode(event, topic) for event in batch],
             topic=topic,
             channel=InboxEvent.Channel.REPLAY,
         )
         accepted += len(intake.accepted)
-        on_progress(name, start + len(batch), len(events))
+        on_progress(name, min(start + _BATCH_SIZE, len(events)), len(events))
     return accepted
+
+
+def _not_applied(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    ids = [event["id"] for event in events]
+    applied = {str(pk) for pk in InboxEvent.objects.filter(pk__in=ids).values_list("pk", flat=True)}
+    return [event for event in events if event["id"] not in applied]
 
 
 def _decode(event: dict[str, Any], topic: str) -> Any:

@@ -1,12 +1,15 @@
 """Tests of profiles, consents, preferences, age verification and synthetic customers."""
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from django.utils import timezone
 
 from catalog.models import Product, Store
@@ -422,6 +425,18 @@ def test_demo_data_is_created_once(products: list[Product]) -> None:
     assert counts[0] == 30
     assert min(counts) > 0
     assert counts_after_second_run == counts
+
+
+def test_demonstration_of_the_next_day_rejects_no_event(products: list[Product]) -> None:
+    call_command("load_demo_customers", customers=10, days=60)
+    counts = Purchase.objects.count(), Interaction.objects.count()
+    Product.objects.update(price=F("price") + 1)
+
+    with time_machine.travel(timezone.now() + timedelta(days=1)):
+        call_command("load_demo_customers", customers=10, days=60)
+
+    assert not QuarantinedRecord.objects.exists()
+    assert (Purchase.objects.count(), Interaction.objects.count()) == counts
 
 
 def test_demo_data_needs_at_least_one_customer(products: list[Product]) -> None:

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -19,23 +19,27 @@ class ProductColumns:
     """Columns with units; the list is read with `with_list_columns`."""
 
     @admin.display(description=_("THC"), ordering="thc_percentage")
-    def thc(self, product: Product) -> str:
+    def thc(self, product: Product) -> SafeString:
         """Show THC in the unit of the label."""
-        return potency_text(
-            product.thc_percentage_low,
-            product.thc_percentage_high,
-            product.thc_mg,
-            product.mg_basis,
+        return _on_one_line(
+            potency_text(
+                product.thc_percentage_low,
+                product.thc_percentage_high,
+                product.thc_mg,
+                product.mg_basis,
+            )
         )
 
     @admin.display(description=_("CBD"), ordering="cbd_percentage")
-    def cbd(self, product: Product) -> str:
+    def cbd(self, product: Product) -> SafeString:
         """Show CBD in the unit of the label."""
-        return potency_text(
-            product.cbd_percentage_low,
-            product.cbd_percentage_high,
-            product.cbd_mg,
-            product.mg_basis,
+        return _on_one_line(
+            potency_text(
+                product.cbd_percentage_low,
+                product.cbd_percentage_high,
+                product.cbd_mg,
+                product.mg_basis,
+            )
         )
 
     @admin.display(description=_("size"), ordering="weight_grams")
@@ -61,8 +65,8 @@ class ProductColumns:
             if getattr(product, name, False)
         ]
         mark = (
-            '<span class="material-symbols-outlined md-18" aria-hidden="true" title="{1}">{0}'
-            '</span><span class="sr-only">{1}</span>'
+            '<span class="material-symbols-outlined md-18" role="img" aria-label="{1}" title="{1}">'
+            "{0}</span>"
         )
         return format_html_join(" ", mark, shown)
 
@@ -90,6 +94,10 @@ def size_text(grams: Decimal | None, milliliters: Decimal | None, units: int | N
     if units is None or units <= 1:
         return f"{_number(total)}{_NBSP}{unit}"
     return f"{units}{_NBSP}×{_NBSP}{_number(round(total / units, 3))}{_NBSP}{unit}"
+
+
+def _on_one_line(text: str) -> SafeString:
+    return format_html('<span class="whitespace-nowrap">{}</span>', text)
 
 
 def _number(value: Decimal) -> str:

@@ -30,6 +30,24 @@ _CHOICES: Mapping[str, list[str]] = {
     "strain_type": sorted(set(STRAIN_TYPES.values())),
     "mg_basis": [unit for unit in get_args(PotencyUnit) if unit != "percent"],
 }
+# Lists, which the console would show as text areas.
+_ONE_LINE = ("lineage", "terpenes", "effects")
+_LABELS = {
+    "thc_percentage_low": _("THC % from"),
+    "thc_percentage_high": _("THC % to"),
+    "thc_percentage": _("THC %"),
+    "cbd_percentage_low": _("CBD % from"),
+    "cbd_percentage_high": _("CBD % to"),
+    "cbd_percentage": _("CBD %"),
+    "thc_mg": _("THC mg"),
+    "cbd_mg": _("CBD mg"),
+    "mg_basis": _("Milligrams per"),
+    "weight_grams": _("Weight, g"),
+    "volume_ml": _("Volume, ml"),
+    "unit_count": _("Units"),
+    "dried_equivalent_grams": _("Dried equivalent, g"),
+    "price": _("Price, $"),
+}
 
 
 class ProductForm(forms.ModelForm):
@@ -68,6 +86,12 @@ class ProductForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for name, words in _CHOICES.items():
             self._offer_choices(name, words)
+        for name in _ONE_LINE:
+            if name in self.fields:
+                self.fields[name].widget = UnfoldAdminTextInputWidget()
+        for name, label in _LABELS.items():
+            if name in self.fields:
+                self.fields[name].label = label
         for name in CORRECTABLE_FIELDS:
             if name in self.fields and self.instance.pk:
                 is_carried = not self.is_bound or self.add_initial_prefix(name) in self.data

@@ -1,6 +1,12 @@
-"""Predicted effects of strains, for staff only; served with numpy from a file with a known hash."""
+"""
+Predicted effects of strains, for staff only; served with numpy.
+
+A run predicts with the version that is deployed when it computes its fingerprint; without one, with
+the files in the models directory, if there are any.
+"""
 
 import hashlib
+import io
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +19,7 @@ import structlog
 from django.conf import settings
 
 from catalog.reference.strains import Strain, name_key
+from mlops.registry import ServedModel
 
 log = structlog.get_logger(__name__)
 FOLDER, WEIGHTS, CARD = "effects", "effects.npz", "effects.json"
@@ -80,8 +87,20 @@ def predict_effects(strain: Strain) -> tuple[str, ...]:
     return tuple(model.effects[index] for index in order if probabilities[index] >= MIN_PROBABILITY)
 
 
-@lru_cache(maxsize=1)
 def effects_model() -> EffectsModel | None:
+    """Return the model that is deployed or else installed; None without one."""
+    return _Serving.model or installed_effects_model()
+
+
+def refresh_effects_model() -> EffectsModel | None:
+    """Return the model in use from now on: the version that is deployed now, if any."""
+    serving = EFFECTS.current()
+    _Serving.model = serving.model if serving else None
+    return effects_model()
+
+
+@lru_cache(maxsize=1)
+def installed_effects_model() -> EffectsModel | None:
     """Return the installed model; None without one, and, logged, when its files are damaged."""
     folder = Path(settings.MODELS_DIR) / FOLDER
     if not (folder / CARD).is_file():
@@ -95,19 +114,61 @@ def effects_model() -> EffectsModel | None:
 
 def load(folder: Path) -> EffectsModel:
     """Load a model; raises ValueError when the weights do not have the hash of the model card."""
-    card: dict[str, Any] = json.loads((folder / CARD).read_text())
-    body = (folder / WEIGHTS).read_bytes()
-    digest = hashlib.sha256(body).hexdigest()
-    if digest != card["sha256"]:
-        raise ValueError(f"{WEIGHTS} does not match the hash on its card")
+    card = read_card(folder)
     with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
-        weights = arrays["weights"]
-        bias = arrays["bias"]
+        return _build(arrays["weights"], arrays["bias"], card, digest=card["sha256"])
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return a model card; raises ValueError when the weights do not have its hash."""
+    card: dict[str, Any] = json.loads((folder / CARD).read_text())
+    if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != card["sha256"]:
+        raise ValueError(f"{WEIGHTS} does not match the hash on its card")
+    return card
+
+
+def load_artifact(body: bytes) -> EffectsModel:
+    """Load the artifact of a version. Raises ValueError, KeyError."""
+    with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
+        names = json.loads(str(arrays["names"]))
+        return _build(arrays["weights"], arrays["bias"], names, digest=names["digest"])
+
+
+def dump_artifact(model: EffectsModel) -> bytes:
+    """Return a model as the artifact of a version: weights, and names as JSON."""
+    names = {
+        "digest": model.digest or _digest(model),
+        "effects": model.effects,
+        "features": list(model.features),
+        "of_parents": model.of_parents,
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, weights=model.weights, bias=model.bias, names=np.array(json.dumps(names)))
+    return buffer.getvalue()
+
+
+def _digest(model: EffectsModel) -> str:
+    parts = (model.weights.tobytes(), model.bias.tobytes(), repr(model.features).encode())
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _build(weights: Floats, bias: Floats, names: dict[str, Any], *, digest: str) -> EffectsModel:
     return EffectsModel(
-        effects=tuple(card["effects"]),
-        features={name: index for index, name in enumerate(card["features"])},
+        effects=tuple(names["effects"]),
+        features={name: index for index, name in enumerate(names["features"])},
         weights=weights,
         bias=bias,
-        of_parents={key: tuple(effects) for key, effects in card["of_parents"].items()},
+        of_parents={key: tuple(effects) for key, effects in names["of_parents"].items()},
         digest=digest,
     )
+
+
+class _Serving:
+    """The deployed model, as this process last read it."""
+
+    model: EffectsModel | None = None
+
+
+EFFECTS: ServedModel[EffectsModel] = ServedModel(
+    "effects", artifact_format="npz", load=load_artifact
+)

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from django.utils import timezone
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from catalog.matching import (
     MATCH_MODEL_CARD,
@@ -26,6 +28,7 @@ from catalog.matching import (
     Tree,
     collect_evidence,
     decide_band,
+    dump_trees,
     features,
     find_veto,
     read_candidate,
@@ -34,6 +37,7 @@ from catalog.matching import (
 
 HELD_OUT = "held-out"
 MIN_PAIRS = 300
+Floats = npt.NDArray[np.float64]
 Label = Literal["same", "different", "unclear"]
 LABELS = ("same", "different", "unclear")
 # An unclear pair should not be merged; it says less than one that is known to differ.
@@ -180,11 +184,8 @@ def train(pairs: Sequence[LabeledPair]) -> TrainedMatchModel:
             f"{len(rows)} pairs in {len(folds)} folds and {len(held_out)} held out; {MIN_PAIRS}"
             " pairs, 2 folds and a held-out part are required."
         )
-    logit = _cross_predict(tuning, folds)
-    calibration = _calibrate(tuning, logit)
-    predictions = {row.pair.id: _sigmoid(logit[row.pair.id], calibration) for row in tuning}
-    same = _merge_threshold(tuning, predictions)
-    tuned = replace(_fit(tuning), calibration=calibration, same=same)
+    tuned, predictions = _tune(tuning, folds)
+    calibration, same = tuned.calibration, tuned.same
     predictions |= {row.pair.id: tuned.probability(row.values) for row in held_out}
     parts = {fold: [row for row in tuning if row.pair.fold == fold] for fold in folds}
     parts |= {"all": tuning, HELD_OUT: held_out}
@@ -196,6 +197,60 @@ def train(pairs: Sequence[LabeledPair]) -> TrainedMatchModel:
     )
 
 
+def fit_model(pairs: Sequence[LabeledPair]) -> MatchModel:
+    """
+    Return a model of all these pairs, calibrated on folds that it had not seen.
+
+    Raises TooFewPairs: they are in one fold.
+    """
+    folds = sorted({pair.fold for pair in pairs})
+    if len(folds) < 2:  # two folds
+        raise TooFewPairs("The pairs are in one fold; 2 are required.")
+    tuned, _ = _tune([_read(pair) for pair in describe_pairs(pairs)], folds)
+    return tuned
+
+
+def fit_share(pairs: Sequence[LabeledPair]) -> MatchModel:
+    """Baseline: the share of pairs that are the same, for every pair."""
+    labels = Counter(pair.label for pair in pairs)
+    share = labels["same"] / (labels["same"] + labels["different"])
+    return MatchModel(
+        features=(),
+        trees=(),
+        base=math.log(share / (1 - share)),
+        learning_rate=_LEARNING_RATE,
+        calibration=(1.0, 0.0),
+        same=_THRESHOLDS[-1],
+        ask=_ASK,
+    )
+
+
+def evaluate_model(
+    model: MatchModel, pairs: Sequence[LabeledPair]
+) -> tuple[dict[str, float], Floats]:
+    """
+    Return the metrics of a model on pairs, and the squared error of each decided pair.
+
+    decided_share: share of the pairs labeled same or different that need no person. roc_auc: among
+    decided pairs that no veto keeps apart.
+    """
+    rows = [_read(pair) for pair in describe_pairs(pairs)]
+    predictions = {row.pair.id: model.probability(row.values) for row in rows}
+    measured = _measure(rows, predictions, model.same)
+    decided = [row for row in rows if row.pair.label != "unclear"]
+    labels = np.array([row.pair.label == "same" for row in decided])
+    scores = np.array([0.0 if row.is_vetoed else predictions[row.pair.id] for row in decided])
+    is_weighed = np.array([not row.is_vetoed for row in decided])
+    metrics = {
+        "roc_auc": float(roc_auc_score(labels[is_weighed], scores[is_weighed])),
+        "precision": measured.precision,
+        "recall": measured.recall,
+        "decided_share": 1 - measured.review_share_decided,
+        "brier": measured.brier,
+    }
+    return metrics, (scores - labels) ** 2
+
+
 def save(trained: TrainedMatchModel, folder: Path, *, data: bytes, source: str) -> None:
     """
     Write the trees, then the card with their hash and that of the training data.
@@ -204,13 +259,7 @@ def save(trained: TrainedMatchModel, folder: Path, *, data: bytes, source: str) 
     """
     folder.mkdir(parents=True, exist_ok=True)
     model = trained.model
-    trees = {
-        "features": model.features,
-        "base": model.base,
-        "learning_rate": model.learning_rate,
-        "trees": [_as_lists(tree) for tree in model.trees],
-    }
-    body = json.dumps(trees, separators=(",", ":")).encode()
+    body = dump_trees(model)
     (folder / MATCH_MODEL_TREES).write_bytes(body)
     card = {
         "sha256": hashlib.sha256(body).hexdigest(),
@@ -275,6 +324,19 @@ def _export(tree: Any) -> Tree:
         right=tuple(tree.children_right.tolist()),
         value=tuple(np.where(is_leaf, tree.value[:, 0, 0], 0.0).round(6).tolist()),
     )
+
+
+def _tune(rows: Sequence[ReadPair], folds: Sequence[str]) -> tuple[MatchModel, dict[str, float]]:
+    """
+    Return a model of the rows, and the probability of each by a model of the other folds.
+
+    Calibration and the threshold for merging come from these probabilities.
+    """
+    logit = _cross_predict(rows, folds)
+    calibration = _calibrate(rows, logit)
+    predictions = {row.pair.id: _sigmoid(logit[row.pair.id], calibration) for row in rows}
+    same = _merge_threshold(rows, predictions)
+    return replace(_fit(rows), calibration=calibration, same=same), predictions
 
 
 def _cross_predict(rows: Sequence[ReadPair], folds: Iterable[str]) -> dict[str, float]:
@@ -363,10 +425,6 @@ def _calibration_table(
                 )
             )
     return tuple(table)
-
-
-def _as_lists(tree: Tree) -> dict[str, Any]:
-    return {name: getattr(tree, name) for name in Tree.__slots__}
 
 
 def _rounded(record: Metrics | CalibrationBin) -> dict[str, float]:

@@ -1,256 +1,290 @@
-"""Training of the effects model: logistic regressions, evaluated against two baselines."""
+"""
+Trainers of the matching model and of the effects predictor, and what ships of them.
 
-import hashlib
-import io
+`manage.py retrain matching`, `manage.py retrain effects`, `manage.py register_models`. Libraries of
+training are imported when a model is trained: pages that list trainers do without them.
+"""
+
+from __future__ import annotations
+
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from django.utils import timezone
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import label_ranking_average_precision_score
-from sklearn.model_selection import KFold
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
-from catalog.effects import CARD, WEIGHTS, EffectsModel, Floats, feature_values
+from catalog.effects import CARD as EFFECTS_CARD
+from catalog.effects import FOLDER as EFFECTS_FOLDER
+from catalog.effects import dump_artifact as dump_effects
+from catalog.effects import installed_effects_model, read_card
+from catalog.ingest.strains import known_strains
+from catalog.matching import MATCH_MODEL_CARD, MATCH_MODEL_FOLDER, shipped_model
+from catalog.matching import dump_artifact as dump_matching
 from catalog.reference.strains import Strain
+from catalog.served_models import EFFECTS, MATCHING
+from mlops.models import GateResult
+from mlops.registry import (
+    BetterThanReferences,
+    Evaluation,
+    FitContext,
+    GateRow,
+    MetricAbove,
+    ShippedArtifact,
+    ShippedModel,
+    ShuffleControl,
+    Trainer,
+    TrainingSet,
+    register,
+    register_shipped,
+)
 
-MIN_STRAINS = 100
-# An effect reported for fewer strains can be neither learned nor evaluated.
-_MIN_STRAINS_PER_EFFECT = 20
-_MIN_STRAINS_PER_FEATURE = 3
-# Candidates of the inverse regularization strength C.
-_STRENGTHS = (0.03, 0.1, 0.3)
-_FOLDS = 5  # outer folds, by a hash of the strain key: each strain is in one test set
-_INNER_FOLDS = 3
-_BOOTSTRAP_SAMPLES = 2_000
-_CERTAIN_LOGIT = 6.0  # bias for an effect that all strains report, negated for none
+if TYPE_CHECKING:
+    import pyarrow
 
+    from catalog.match_training import LabeledPair
 
-class TooFewStrains(ValueError):
-    """Fewer strains than needed have effects and features."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """Metrics on held-out strains, by ranker: the model and two frequency baselines."""
-
-    strains: int
-    ranking: dict[str, float]
-    """Label ranking average precision (LRAP), 0 to 1: the deciding metric."""
-    recall_at_3: dict[str, float]
-    f1_at_3: dict[str, float]
-    gain: tuple[float, float, float]
-    """LRAP gain over the better baseline: lower bound, mean, upper bound of the 95 % interval."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainedEffectsModel:
-    """A trained model with its hyperparameter and evaluation."""
-
-    model: EffectsModel
-    strength: float
-    trained_on: int
-    evaluation: Evaluation
+PAIRS = MATCH_MODEL_FOLDER / "pairs.jsonl"
+HELD_OUT_FOLD = "held-out"
+"""Fold of the pairs that no rule or feature was made from: the test part of the matching model."""
+_TEST_FOLD = 0
+_STRAIN_TUPLES = ("terpenes", "parents", "flavors", "effects")
 
 
-def train(strains: Sequence[Strain]) -> TrainedEffectsModel:
-    """
-    Train on all strains with effects, and evaluate by nested five-fold cross-validation.
-
-    The hyperparameter is selected within each training set. Raises TooFewStrains.
-    """
-    usable = sorted(
-        (s for s in strains if s.effects and (s.strain_type or s.terpenes)), key=lambda s: s.key
-    )
-    if len(usable) < MIN_STRAINS:
-        raise TooFewStrains(
-            f"{len(usable)} strains have effects and a type or terpenes;"
-            f" {MIN_STRAINS} are required."
+def _pair_rows() -> Iterable[tuple[Any, ...]]:
+    """Yield labeled pairs; the two products as JSON."""
+    for line in PAIRS.read_text(encoding="utf-8").splitlines():
+        item = json.loads(line)
+        yield (
+            item["id"],
+            item["label"],
+            item["fold"],
+            *(json.dumps(item[side], ensure_ascii=False, sort_keys=True) for side in ("a", "b")),
         )
-    strength = _best_strength(usable)
-    model = _fit(usable, strength)
-    return TrainedEffectsModel(
-        model=model,
-        strength=strength,
-        trained_on=len(usable),
-        evaluation=_evaluate(usable, model.effects),
+
+
+def _pairs(table: pyarrow.Table) -> list[LabeledPair]:
+    from catalog.match_training import read_pairs
+
+    lines = [
+        json.dumps({**row, "a": json.loads(row["a"]), "b": json.loads(row["b"])})
+        for row in table.to_pylist()
+    ]
+    return read_pairs("\n".join(lines))
+
+
+def _split_pairs(
+    table: pyarrow.Table, as_of: datetime
+) -> tuple[pyarrow.Table, pyarrow.Table, datetime]:
+    import pyarrow.compute as pc
+
+    is_test = pc.equal(table["fold"], HELD_OUT_FOLD)
+    return table.filter(pc.invert(is_test)), table.filter(is_test), as_of
+
+
+def _fit_matching(table: pyarrow.Table, _context: FitContext) -> Any:
+    from catalog.match_training import fit_model
+
+    return fit_model(_pairs(table))
+
+
+def _fit_share(table: pyarrow.Table, _context: FitContext) -> Any:
+    from catalog.match_training import fit_share
+
+    return fit_share(_pairs(table))
+
+
+def _evaluate_matching(model: Any, table: pyarrow.Table) -> Evaluation:
+    from catalog.match_training import evaluate_model
+
+    metrics, errors = evaluate_model(model, _pairs(table))
+    return Evaluation(metrics=metrics, samples={"brier": errors})
+
+
+def _shipped_matching() -> ShippedArtifact:
+    card: dict[str, Any] = json.loads((MATCH_MODEL_FOLDER / MATCH_MODEL_CARD).read_text())
+    model = shipped_model()
+    measured, limits = card["metrics"]["all"], card["gate"]
+    return ShippedArtifact(
+        body=dump_matching(model),
+        source=card["data"],
+        data_checksum=card["data_sha256"],
+        trained_at=datetime.fromisoformat(card["trained_at"]),
+        trained_on=card["trained_on"],
+        features=model.features,
+        metrics={name: measured[name] for name in ("precision", "recall", "brier")}
+        | {"decided_share": 1 - measured["review_share_decided"]},
+        gates=(
+            _limit("precision, brands unseen", measured["precision"], limits["precision"]),
+            _limit("recall, brands unseen", measured["recall"], limits["recall"]),
+            _limit(
+                "decided pairs for review, brands unseen",
+                measured["review_share_decided"],
+                limits["review_share"],
+                is_upper=True,
+            ),
+        ),
+        parameters={"evaluation": "cross-validation by brand"},
     )
 
 
-def save(trained: TrainedEffectsModel, folder: Path, *, source: str) -> None:
-    """
-    Write the weights, then the model card with their hash.
-
-    A process killed in between leaves a mismatch, which `load` refuses.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    np.savez(buffer, weights=trained.model.weights, bias=trained.model.bias)
-    body = buffer.getvalue()
-    (folder / WEIGHTS).write_bytes(body)
-    evaluation = trained.evaluation
-    card = {
-        "sha256": hashlib.sha256(body).hexdigest(),
-        "trained_at": timezone.now().isoformat(),
-        "trained_on": trained.trained_on,
-        "source": source,
-        "strength": trained.strength,
-        "held_out": evaluation.strains,
-        "ranking": evaluation.ranking,
-        "recall_at_3": evaluation.recall_at_3,
-        "f1_at_3": evaluation.f1_at_3,
-        "gain": evaluation.gain,
-        "effects": trained.model.effects,
-        "features": list(trained.model.features),
-        "of_parents": trained.model.of_parents,
-    }
-    (folder / CARD).write_text(json.dumps(card))
-
-
-def _fold(strain: Strain) -> int:
-    return hashlib.sha256(strain.key.encode()).digest()[0] % _FOLDS
-
-
-def _fit(
-    strains: Sequence[Strain], strength: float, effects: tuple[str, ...] | None = None
-) -> EffectsModel:
-    counts = Counter(effect for strain in strains for effect in strain.effects)
-    effects = effects or tuple(
-        sorted(effect for effect, count in counts.items() if count >= _MIN_STRAINS_PER_EFFECT)
-    )
-    of_parents = {strain.key: strain.effects for strain in strains}
-    values = [feature_values(strain, of_parents) for strain in strains]
-    frequencies = Counter(name for row in values for name in row)
-    names = sorted(n for n, count in frequencies.items() if count >= _MIN_STRAINS_PER_FEATURE)
-    features = {name: index for index, name in enumerate(names)}
-    inputs = _matrix(values, features)
-    labels = _labels(strains, effects)
-    regressions = [_fit_effect(inputs, labels[:, index], strength) for index in range(len(effects))]
-    return EffectsModel(
-        effects=effects,
-        features=features,
-        weights=np.array([weights for weights, _ in regressions], dtype=np.float32),
-        bias=np.array([bias for _, bias in regressions], dtype=np.float32),
-        of_parents=of_parents,
-        digest="",
+def _limit(name: str, figure: float, threshold: float, *, is_upper: bool = False) -> GateRow:
+    has_passed = figure <= threshold if is_upper else figure >= threshold
+    return GateRow(
+        name=name,
+        outcome=GateResult.Outcome.PASSED if has_passed else GateResult.Outcome.FAILED,
+        comparison="<=" if is_upper else ">=",
+        figure=figure,
+        threshold=threshold,
     )
 
 
-def _fit_effect(inputs: Floats, label: Floats, strength: float) -> tuple[Floats, float]:
-    """Return weights and bias of one effect; a constant when all or no strains report it."""
-    share = float(label.mean())
-    if share in (0.0, 1.0):
-        bias = _CERTAIN_LOGIT if share else -_CERTAIN_LOGIT
-        return np.zeros(inputs.shape[1], dtype=np.float32), bias
-    regression = LogisticRegression(C=strength, max_iter=2_000).fit(inputs, label)
-    return regression.coef_[0], float(regression.intercept_[0])
+def _strain_rows() -> Iterable[tuple[Any, ...]]:
+    """Yield strains with reported effects, of the reference tables and imported ones, by key."""
+    for strain in sorted(known_strains().values(), key=lambda each: each.key):
+        if strain.effects and (strain.strain_type or strain.terpenes):
+            lists = (json.dumps(getattr(strain, name)) for name in _STRAIN_TUPLES)
+            yield (strain.key, strain.name, strain.strain_type, *lists)
 
 
-def _best_strength(strains: Sequence[Strain]) -> float:
-    return max(_STRENGTHS, key=lambda strength: _cross_validated(strains, strength))
+def _strains(table: pyarrow.Table) -> list[Strain]:
+    return [
+        Strain(**{**row, **{name: tuple(json.loads(row[name])) for name in _STRAIN_TUPLES}})
+        for row in table.to_pylist()
+    ]
 
 
-def _cross_validated(strains: Sequence[Strain], strength: float) -> float:
-    scores = []
-    folds = KFold(_INNER_FOLDS, shuffle=True, random_state=0)
-    for train_indexes, test_indexes in folds.split(range(len(strains))):
-        model = _fit([strains[index] for index in train_indexes], strength)
-        test = [strains[index] for index in test_indexes]
-        scores.append(_lrap(_labels(test, model.effects), _scores(model, test)))
-    return float(np.mean(scores))
+def _split_strains(
+    table: pyarrow.Table, as_of: datetime
+) -> tuple[pyarrow.Table, pyarrow.Table, datetime]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from catalog.effects_training import fold_of
+
+    is_test = pa.array([fold_of(strain) == _TEST_FOLD for strain in _strains(table)], pa.bool_())
+    return table.filter(pc.invert(is_test)), table.filter(is_test), as_of
 
 
-def _evaluate(strains: Sequence[Strain], effects: tuple[str, ...]) -> Evaluation:
-    tested: list[Strain] = []
-    fold_scores: dict[str, list[Floats]] = {
-        "model": [],
-        "most common": [],
-        "most common of type": [],
-    }
-    for fold in range(_FOLDS):
-        training = [strain for strain in strains if _fold(strain) != fold]
-        held_out = [
-            strain
-            for strain in strains
-            if _fold(strain) == fold and set(strain.effects) & set(effects)
-        ]
-        model = _fit(training, _best_strength(training), effects)
-        tested += held_out
-        fold_scores["model"].append(_scores(model, held_out))
-        fold_scores["most common"].append(
-            np.tile(_labels(training, effects).mean(axis=0), (len(held_out), 1))
-        )
-        fold_scores["most common of type"].append(_type_frequencies(training, held_out, effects))
-    labels = _labels(tested, effects)
-    scores = {name: np.concatenate(arrays) for name, arrays in fold_scores.items()}
-    return Evaluation(
-        strains=len(tested),
-        ranking={name: _lrap(labels, ranked) for name, ranked in scores.items()},
-        recall_at_3={name: _top_three(labels, ranked)[0] for name, ranked in scores.items()},
-        f1_at_3={name: _top_three(labels, ranked)[1] for name, ranked in scores.items()},
-        gain=_gain(labels, scores),
+def _fit_effects(table: pyarrow.Table, _context: FitContext) -> Any:
+    from catalog.effects_training import fit_model
+
+    return fit_model(_strains(table))
+
+
+def _fit_frequencies(table: pyarrow.Table, _context: FitContext) -> Any:
+    from catalog.effects_training import fit_frequencies
+
+    return fit_frequencies(_strains(table))
+
+
+def _evaluate_effects(model: Any, table: pyarrow.Table) -> Evaluation:
+    from catalog.effects_training import evaluate_model
+
+    metrics, precisions = evaluate_model(model, _strains(table))
+    return Evaluation(metrics=metrics, samples={"lrap": precisions})
+
+
+def _installed_effects() -> ShippedArtifact | None:
+    folder = Path(settings.MODELS_DIR) / EFFECTS_FOLDER
+    if not (folder / EFFECTS_CARD).is_file():
+        return None
+    card = read_card(folder)
+    model = installed_effects_model()
+    if model is None:
+        raise ValueError(f"the files in {EFFECTS_FOLDER} are unreadable")
+    low, gain, high = card["gain"]
+    outcome = GateResult.Outcome.INCONCLUSIVE
+    if low > 0:
+        outcome = GateResult.Outcome.PASSED
+    elif high < 0:
+        outcome = GateResult.Outcome.FAILED
+    ranking: Mapping[str, float] = card["ranking"]
+    return ShippedArtifact(
+        body=dump_effects(model),
+        source=card["source"],
+        data_checksum="",
+        trained_at=datetime.fromisoformat(card["trained_at"]),
+        trained_on=card["trained_on"],
+        features=tuple(model.features),
+        metrics={"lrap": ranking["model"]},
+        gates=(
+            GateRow(
+                name="LRAP gain over the better baseline, strains unseen",
+                outcome=outcome,
+                comparison=">",
+                figure=gain,
+                threshold=0.0,
+                low=low,
+                high=high,
+            ),
+        ),
+        parameters={"strength": card["strength"], "evaluation": "nested cross-validation"},
     )
 
 
-def _gain(labels: Floats, scores: Mapping[str, Floats]) -> tuple[float, float, float]:
-    by_strain = {name: _lrap_by_strain(labels, ranked) for name, ranked in scores.items()}
-    baselines = [name for name in scores if name != "model"]
-    best = max(baselines, key=lambda name: by_strain[name].mean())
-    difference = by_strain["model"] - by_strain[best]
-    samples = np.random.default_rng(0).choice(difference, (_BOOTSTRAP_SAMPLES, len(difference)))
-    low, high = np.percentile(samples.mean(axis=1), [2.5, 97.5])
-    return float(low), float(difference.mean()), float(high)
-
-
-def _scores(model: EffectsModel, strains: Sequence[Strain]) -> Floats:
-    return np.stack([model.probabilities(strain) for strain in strains])
-
-
-def _type_frequencies(
-    training: Sequence[Strain], test: Sequence[Strain], effects: Sequence[str]
-) -> Floats:
-    """Return the frequency of each effect among training strains of the same type."""
-    overall = _labels(training, effects).mean(axis=0)
-    frequencies = {}
-    for strain_type in {strain.strain_type for strain in training}:
-        of_type = [strain for strain in training if strain.strain_type == strain_type]
-        frequencies[strain_type] = _labels(of_type, effects).mean(axis=0)
-    return np.stack([frequencies.get(strain.strain_type, overall) for strain in test])
-
-
-def _top_three(labels: Floats, scores: Floats) -> tuple[float, float]:
-    """Return mean recall and mean F1 of the three highest-ranked effects."""
-    top = np.argsort(-scores, axis=1)[:, :3]
-    hits = np.take_along_axis(labels, top, axis=1).sum(axis=1)
-    relevant = labels.sum(axis=1)
-    recall = float((hits / relevant).mean())
-    f1 = float((2 * hits / (3 + relevant)).mean())
-    return recall, f1
-
-
-def _lrap(labels: Floats, scores: Floats) -> float:
-    return float(label_ranking_average_precision_score(labels, scores))
-
-
-def _lrap_by_strain(labels: Floats, scores: Floats) -> Floats:
-    rows = zip(labels, scores, strict=True)
-    return np.array([_lrap(label[None], score[None]) for label, score in rows], dtype=np.float32)
-
-
-def _labels(strains: Sequence[Strain], effects: Sequence[str]) -> Floats:
-    return np.array(
-        [[effect in strain.effects for effect in effects] for strain in strains], dtype=np.float32
-    )
-
-
-def _matrix(values: Sequence[Mapping[str, float]], features: Mapping[str, int]) -> Any:
-    matrix = np.zeros((len(values), len(features)), dtype=np.float32)
-    for index, row in enumerate(values):
-        for name, value in row.items():
-            if name in features:
-                matrix[index, features[name]] = value
-    return matrix
+register(
+    Trainer(
+        name=MATCHING.name,
+        title=_("Matching of products"),
+        training_set=TrainingSet(
+            rows=_pair_rows,
+            columns=dict.fromkeys(("id", "label", "fold", "a", "b"), "string"),
+            key=("id",),
+        ),
+        split=_split_pairs,
+        fit=_fit_matching,
+        evaluate=_evaluate_matching,
+        dump=dump_matching,
+        served=MATCHING,
+        gates=(
+            # Of the 57 held-out merges of the shipped model none is wrong: one would be 1.8 %.
+            MetricAbove(metric="precision", threshold=0.99),
+            MetricAbove(metric="recall", threshold=0.75),
+            MetricAbove(metric="decided_share", threshold=0.9),
+            BetterThanReferences(metric="brier", is_error=True),
+        ),
+        control=ShuffleControl(label="label", metric="roc_auc", chance=0.5),
+        features=shipped_model().features,
+        code=(
+            "catalog.training",
+            "catalog.match_training",
+            "catalog.matching.alignment",
+            "catalog.matching.assortment",
+            "catalog.matching.candidates",
+            "catalog.matching.evidence",
+            "catalog.matching.quantities",
+            "catalog.matching.vetoes",
+        ),
+        baselines={"share": _fit_share},
+        min_train_rows=300,
+        min_test_rows=100,
+        is_timeless=True,
+    ),
+    Trainer(
+        name=EFFECTS.name,
+        title=_("Effects of strains"),
+        training_set=TrainingSet(
+            rows=_strain_rows,
+            columns=dict.fromkeys(("key", "name", "strain_type", *_STRAIN_TUPLES), "string"),
+            key=("key",),
+        ),
+        split=_split_strains,
+        fit=_fit_effects,
+        evaluate=_evaluate_effects,
+        dump=dump_effects,
+        served=EFFECTS,
+        gates=(BetterThanReferences(metric="lrap"),),
+        control=ShuffleControl(label="effects", metric="macro_auc", chance=0.5, shuffles=7),
+        features=("strain_type", "terpenes", "flavors", "parents", "effects of parents"),
+        code=("catalog.training", "catalog.effects", "catalog.effects_training"),
+        baselines={"frequency by type": _fit_frequencies},
+        is_timeless=True,
+    ),
+)
+register_shipped(
+    ShippedModel(served=MATCHING, read=_shipped_matching),
+    ShippedModel(served=EFFECTS, read=_installed_effects),
+)

@@ -9,7 +9,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from catalog.effects import effects_model
+from catalog.effects import refresh_effects_model
 from catalog.ingest.sources.registry import find_source
 from catalog.ingest.strains import imported_strains_version
 
@@ -25,7 +25,7 @@ def processing_fingerprint(code: str) -> str:
 
 def rules_fingerprint(mapping_hash: str) -> str:
     """Return the fingerprint of rules, tables, imported strains, effects model and a mapping."""
-    model = effects_model()
+    model = refresh_effects_model()
     parts = (_rules_hash(), imported_strains_version(), model.digest if model else "", mapping_hash)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:_FINGERPRINT_LENGTH]
 

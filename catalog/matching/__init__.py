@@ -8,9 +8,9 @@ weighs the evidence.
 
 from catalog.matching.assortment import Assortment
 from catalog.matching.bands import (
-    ALGORITHM_VERSION,
     Match,
     ProductComparison,
+    algorithm_version,
     compare_products,
     decide_band,
     rank_matches,
@@ -22,14 +22,24 @@ from catalog.matching.evidence import Evidence, collect_evidence, features
 from catalog.matching.model import CARD as MATCH_MODEL_CARD
 from catalog.matching.model import FOLDER as MATCH_MODEL_FOLDER
 from catalog.matching.model import TREES as MATCH_MODEL_TREES
-from catalog.matching.model import MatchModel, MatchModelUnreadable, Tree, load
+from catalog.matching.model import (
+    MatchModel,
+    MatchModelUnreadable,
+    Tree,
+    dump_artifact,
+    dump_trees,
+    load,
+    load_artifact,
+    match_model,
+    shipped_model,
+    use_match_model,
+)
 from catalog.matching.product_index import ProductIndex
 from catalog.matching.reading import PairRejected, read_candidate, read_pair
 from catalog.matching.reasons import translate_reason
 from catalog.matching.vetoes import find_veto
 
 __all__ = [
-    "ALGORITHM_VERSION",
     "MATCH_MODEL_CARD",
     "MATCH_MODEL_FOLDER",
     "MATCH_MODEL_TREES",
@@ -46,19 +56,26 @@ __all__ = [
     "ProductIndex",
     "Profile",
     "Tree",
+    "algorithm_version",
     "brand_block",
     "brand_key",
     "candidate_pairs",
     "collect_evidence",
     "compare_products",
     "decide_band",
+    "dump_artifact",
+    "dump_trees",
     "features",
     "find_veto",
     "load",
+    "load_artifact",
+    "match_model",
     "mentioned_forms",
     "rank_matches",
     "read_candidate",
     "read_pair",
     "read_profile",
+    "shipped_model",
     "translate_reason",
+    "use_match_model",
 ]

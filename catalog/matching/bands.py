@@ -14,11 +14,11 @@ from typing import Literal, NamedTuple
 from catalog.matching.candidates import MatchCandidate, Profile, read_profile
 from catalog.matching.doubts import find_doubts
 from catalog.matching.evidence import Evidence, collect_evidence, features
-from catalog.matching.model import card_digest, match_model
+from catalog.matching.model import match_model
 from catalog.matching.reasons import Reason
 from catalog.matching.vetoes import find_veto
 
-ALGORITHM_VERSION = f"match-7-{card_digest()[:8]}"
+_RULES_VERSION = "match-7"
 Band = Literal["same", "review", "different"]
 _SAME_GTIN = 0.99
 _CONTESTED_GTIN = 0.5
@@ -44,6 +44,11 @@ class ProductComparison:
     def order(self) -> tuple[int, int]:
         """Sort key: the surest match first."""
         return _BAND_ORDER[self.band], -self.score
+
+
+def algorithm_version() -> str:
+    """Return the version of rules and model; pairs that another one decided are decided again."""
+    return f"{_RULES_VERSION}-{match_model().digest[:8]}"
 
 
 def compare_products(left: MatchCandidate, right: MatchCandidate) -> ProductComparison:

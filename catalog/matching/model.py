@@ -3,14 +3,17 @@ The model of matching: gradient-boosted trees behind the vetoes, served without 
 
 `catalog/match_training.py` trains it from labeled pairs (`manage.py train_matching`). The trees are
 JSON with a known hash; the card beside them names the training data by its hash, the metrics, the
-thresholds and the gate.
+thresholds and the gate. Services compare with the version that is deployed, if one is
+(`catalog/served_models.py`); everything else with the model that ships.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -75,8 +78,26 @@ def _leaf_value(tree: Tree, row: list[float]) -> float:
     return tree.value[node]
 
 
-@lru_cache(maxsize=1)
+_current: ContextVar[MatchModel | None] = ContextVar("match_model", default=None)
+
+
 def match_model() -> MatchModel:
+    """Return the model of the context, else the one that ships. Raises MatchModelUnreadable."""
+    return _current.get() or shipped_model()
+
+
+@contextmanager
+def use_match_model(model: MatchModel | None) -> Iterator[None]:
+    """Compare with a model within a block, in this thread; None: with the one that ships."""
+    token = _current.set(model)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@lru_cache(maxsize=1)
+def shipped_model() -> MatchModel:
     """Return the model that ships. Raises MatchModelUnreadable."""
     return load(FOLDER)
 
@@ -86,28 +107,57 @@ def load(folder: Path) -> MatchModel:
     try:
         body = (folder / TREES).read_bytes()
         card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        digest = hashlib.sha256(body).hexdigest()
-        if digest != card["sha256"]:
+        if hashlib.sha256(body).hexdigest() != card["sha256"]:
             raise MatchModelUnreadable(f"{TREES} does not match the hash on its card")
-        trees = json.loads(body)
-        return MatchModel(
-            features=tuple(trees["features"]),
-            trees=tuple(
-                Tree(**{name: tuple(nodes) for name, nodes in tree.items()})
-                for tree in trees["trees"]
-            ),
-            base=trees["base"],
-            learning_rate=trees["learning_rate"],
-            calibration=(card["calibration"][0], card["calibration"][1]),
-            same=card["same"],
-            ask=card["ask"],
-            digest=digest,
-        )
+        return _build(json.loads(body), card)
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise MatchModelUnreadable(f"{folder}: {error}") from None
 
 
-def card_digest() -> str:
-    """Return the hash of the trees that ship, from their card."""
-    card = json.loads((FOLDER / CARD).read_text(encoding="utf-8"))
-    return str(card["sha256"])
+def load_artifact(body: bytes) -> MatchModel:
+    """Load the artifact of a version. Raises MatchModelUnreadable."""
+    try:
+        value = json.loads(body)
+        return _build(value["trees"], value)
+    except (KeyError, TypeError, ValueError) as error:
+        raise MatchModelUnreadable(f"artifact: {error}") from None
+
+
+def dump_artifact(model: MatchModel) -> bytes:
+    """Return a model as the artifact of a version: trees, calibration and thresholds."""
+    value = {
+        "trees": _trees_value(model),
+        "calibration": model.calibration,
+        "same": model.same,
+        "ask": model.ask,
+    }
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def dump_trees(model: MatchModel) -> bytes:
+    """Return the content of the file with the trees; its hash is the digest of the model."""
+    return json.dumps(_trees_value(model), separators=(",", ":")).encode()
+
+
+def _trees_value(model: MatchModel) -> dict[str, Any]:
+    return {
+        "features": model.features,
+        "base": model.base,
+        "learning_rate": model.learning_rate,
+        "trees": [{name: getattr(tree, name) for name in Tree.__slots__} for tree in model.trees],
+    }
+
+
+def _build(trees: Mapping[str, Any], thresholds: Mapping[str, Any]) -> MatchModel:
+    model = MatchModel(
+        features=tuple(trees["features"]),
+        trees=tuple(
+            Tree(**{name: tuple(nodes) for name, nodes in tree.items()}) for tree in trees["trees"]
+        ),
+        base=trees["base"],
+        learning_rate=trees["learning_rate"],
+        calibration=(thresholds["calibration"][0], thresholds["calibration"][1]),
+        same=thresholds["same"],
+        ask=thresholds["ask"],
+    )
+    return replace(model, digest=hashlib.sha256(dump_trees(model)).hexdigest())

@@ -14,6 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from catalog.ingest.cleaning.listing import build_merge_key
 from catalog.matching import MatchCandidate, compare_products
+from catalog.served_models import with_served_match_model
 
 _COMPARED = (
     "source",
@@ -47,6 +48,7 @@ _Listing = tuple[str, str]
 """Source and id of a listing, in all its languages."""
 
 
+@with_served_match_model
 def find_separate_keys(
     cursor: CursorWrapper, *, new: Sequence[_Facts], changed: Sequence[_Facts]
 ) -> dict[tuple[str, str, str], str]:

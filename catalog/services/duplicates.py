@@ -21,13 +21,13 @@ from django.db.models import Exists, Field, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from catalog.matching import (
-    ALGORITHM_VERSION,
     MAX_SHARED_WITHOUT_BRAND,
     Assortment,
     BrandMentions,
     MatchCandidate,
     ProductComparison,
     Profile,
+    algorithm_version,
     brand_block,
     brand_key,
     candidate_pairs,
@@ -44,6 +44,7 @@ from catalog.selectors.duplicates import (
     products_to_compare,
 )
 from catalog.selectors.field_merge import FIELD_SQL
+from catalog.served_models import with_served_match_model
 from catalog.services.locks import copy_locks
 from catalog.services.merging import (
     build_unmerged_products,
@@ -104,6 +105,7 @@ class _Context:
         )
 
 
+@with_served_match_model
 def match_products(
     *, limit: int | None = None, on_batch: Callable[[int], None] = lambda _count: None
 ) -> MatchingResult:
@@ -139,6 +141,7 @@ def dry_run_matching(*, on_batch: Callable[[int], None] = lambda _count: None) -
     return result
 
 
+@with_served_match_model
 def count_unmatched_products() -> int:
     """Return the number of products that await matching."""
     return int(_unmatched_products().count())
@@ -175,6 +178,7 @@ def _merge_or_unmerge(decision: MatchDecision, verdict: str, survivor_key: str) 
             _unmerge_alias(alias)
 
 
+@with_served_match_model
 @transaction.atomic
 def merge_pair(
     *,
@@ -220,7 +224,7 @@ def unmerge(*, product: Product, by: AbstractBaseUser) -> None:
 
 
 def _unmatched_products() -> QuerySet[Product]:
-    return Product.objects.current().exclude(matched_with=ALGORITHM_VERSION)
+    return Product.objects.current().exclude(matched_with=algorithm_version())
 
 
 def brand_aliases() -> dict[str, str]:
@@ -293,7 +297,7 @@ def _outdated_aliases() -> QuerySet[ProductAlias]:
     )
     automatic = ProductAlias.objects.filter(decision__decided_by=None)
     outdated = automatic.filter(
-        ~Q(decision__algorithm=ALGORITHM_VERSION) | Exists(changed_listings)
+        ~Q(decision__algorithm=algorithm_version()) | Exists(changed_listings)
     )
     return outdated.select_related("decision").order_by("-created_at")
 
@@ -310,12 +314,12 @@ def _revise_merge(alias: ProductAlias, comparison: ProductComparison) -> None:
     change of a listing only "different" unmerges; after a change of version, "review" does too.
     """
     decision = alias.decision
-    is_new_version = decision.algorithm != ALGORITHM_VERSION
+    is_new_version = decision.algorithm != algorithm_version()
     if comparison.band == "different" or (comparison.band == "review" and is_new_version):
         _unmerge_alias(alias)
         decision.delete()  # created again by the matching if it is for review
     else:
-        decision.algorithm = ALGORITHM_VERSION
+        decision.algorithm = algorithm_version()
         _record_verdict(decision, Verdict.SAME, None)
 
 
@@ -329,7 +333,7 @@ def _match_batch(size: int, result: MatchingResult, context: _Context) -> int:
         return 0
     for product in products:
         product.match_block = brand_block(_known_brand(product.brand, context.aliases))
-        product.matched_with = ALGORITHM_VERSION
+        product.matched_with = algorithm_version()
     Product.objects.bulk_update(products, ["match_block", "matched_with"], batch_size=BATCH_SIZE)
 
     comparisons = _compare_with_blocks(products, context)
@@ -503,7 +507,7 @@ def _new_decision(left_key: str, right_key: str) -> MatchDecision:
 def _set_comparison(decision: MatchDecision, comparison: ProductComparison) -> None:
     decision.score = Decimal(comparison.score)
     decision.reasons = list(comparison.reasons)
-    decision.algorithm = ALGORITHM_VERSION
+    decision.algorithm = algorithm_version()
 
 
 def _record_verdict(decision: MatchDecision, verdict: str, by: AbstractBaseUser | None) -> None:

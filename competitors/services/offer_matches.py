@@ -15,8 +15,9 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from catalog.matching import ALGORITHM_VERSION, compare_products
+from catalog.matching import algorithm_version, compare_products
 from catalog.models import Product
+from catalog.served_models import with_served_match_model
 from catalog.services.duplicates import brand_aliases, match_candidate
 from competitors.matching import description_hash, offer_candidate
 from competitors.models import CompetitorOffer, OfferAlias, OfferMatch
@@ -32,6 +33,7 @@ class MatchRefused(CultivarError):
     code = "match_refused"
 
 
+@with_served_match_model
 @transaction.atomic
 def confirm_match(*, offer: CompetitorOffer, product: Product, by: AbstractBaseUser) -> None:
     """
@@ -55,6 +57,7 @@ def confirm_match(*, offer: CompetitorOffer, product: Product, by: AbstractBaseU
     _derive_status(locked, now)
 
 
+@with_served_match_model
 @transaction.atomic
 def reject_match(*, offer: CompetitorOffer, product: Product, by: AbstractBaseUser) -> None:
     """Record that an offer is another product: the pair is not proposed again."""
@@ -135,7 +138,7 @@ def _find_or_create_pair(offer: CompetitorOffer, product: Product) -> OfferMatch
         product=product,
         score=comparison.score,
         reasons=list(comparison.reasons),
-        algorithm=ALGORITHM_VERSION,
+        algorithm=algorithm_version(),
     )
 
 

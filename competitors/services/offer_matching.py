@@ -18,14 +18,15 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.matching import (
-    ALGORITHM_VERSION,
     Match,
     MatchCandidate,
     ProductComparison,
     ProductIndex,
+    algorithm_version,
     compare_products,
 )
 from catalog.models import Product
+from catalog.served_models import with_served_match_model
 from catalog.services.duplicates import brand_aliases, match_candidate
 from competitors.matching import ALIAS_REASON, description_hash, offer_candidate
 from competitors.models import CompetitorOffer, OfferAlias, OfferMatch
@@ -132,6 +133,7 @@ class _Outcome:
     pairs: Mapping[UUID, tuple[ProductComparison, str]] = field(default_factory=dict)
 
 
+@with_served_match_model
 def match_offers(
     *, limit: int | None = None, on_batch: Callable[[int], None] = lambda _count: None
 ) -> OfferMatchingResult:
@@ -160,6 +162,7 @@ def match_offers(
     return result
 
 
+@with_served_match_model
 def find_candidates(offer: CompetitorOffer, *, limit: int = MAX_CANDIDATES) -> list[Candidate]:
     """
     Return the products that an unmatched offer may be, best first, for a person who looks for it.
@@ -418,7 +421,7 @@ def _pair(
         product_id=product_id,
         score=comparison.score,
         reasons=list(comparison.reasons),
-        algorithm=ALGORITHM_VERSION,
+        algorithm=algorithm_version(),
         verdict=verdict,
         decided_at=now if verdict == Verdict.SAME else None,
         history=history,

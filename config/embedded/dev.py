@@ -72,6 +72,7 @@ class LocalStart:
                 self._wait_for(server)
         with self._preparation.step("Database migrations"):
             self._preparation.run_command("migrate", "--no-input", "--verbosity", "0")
+            self._preparation.run_command("register_models")
         password = self._create_staff_user(self._environment["DATABASE_URL"])
         with self._preparation.step("Web process"):
             self._wait_for_web(supervisor)

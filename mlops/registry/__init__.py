@@ -88,6 +88,13 @@ from mlops.registry.shadow import (
     save_shadow_results,
     shadow_reports,
 )
+from mlops.registry.shipped import (
+    ShippedArtifact,
+    ShippedModel,
+    ShippedOutcome,
+    record_shipped_models,
+    register_shipped,
+)
 from mlops.registry.training import gate_table, retrain
 
 __all__ = [
@@ -119,6 +126,9 @@ __all__ = [
     "ServingVersion",
     "ShadowReport",
     "Share",
+    "ShippedArtifact",
+    "ShippedModel",
+    "ShippedOutcome",
     "ShuffleControl",
     "Signal",
     "SignalDetails",
@@ -157,8 +167,10 @@ __all__ = [
     "possible_actions",
     "rate_report",
     "read_artifact",
+    "record_shipped_models",
     "register",
     "register_outcomes",
+    "register_shipped",
     "retrain",
     "rollback",
     "running_roles",

@@ -7,7 +7,7 @@ processes import without the libraries of training.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -39,13 +39,19 @@ class TrainingSet:
 
     sql: has the named parameter %(as_of)s and those of `params`, and an ORDER BY that is unique, so
     that the same rows give the same file. columns: name and type of each column, in the order of
-    the query. key: columns that identify a row.
+    the query. key: columns that identify a row. rows: instead of `sql`, yields the rows of data
+    that are no rows of the database, in a fixed order.
     """
 
-    sql: str
     columns: Mapping[str, ColumnType]
     key: tuple[str, ...]
+    sql: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
+    rows: Callable[[], Iterable[tuple[Any, ...]]] | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.sql) == bool(self.rows):
+            raise ValueError("a training set needs sql or rows, not both")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +193,8 @@ class Trainer:
     `served`. features: names of the inputs, in order. code: modules whose source is the code
     version. deploys: whether a version that passes every gate serves at once or after approval.
     drift: what is compared between training and serving. new_data: when more data ask for training
-    before the next scheduled one.
+    before the next scheduled one. is_timeless: the split does not depend on the time, so that the
+    same rows need no other version.
     """
 
     name: str
@@ -209,6 +216,7 @@ class Trainer:
     min_train_rows: int = 100
     min_test_rows: int = 50
     deploys: Policy = APPROVAL
+    is_timeless: bool = False
     drift: DriftMonitor | None = None
     new_data: NewData | None = None
 

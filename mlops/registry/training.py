@@ -24,13 +24,12 @@ import numpy as np
 import pglock
 import structlog
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from config.errors import CultivarError
 from mlops.models import DriftReference, GateResult, ModelVersion, TrainingRun
 from mlops.quality.alerts import close_alerts, open_alert
-from mlops.registry.artifacts import check_values, sign, store_artifact
+from mlops.registry.artifacts import check_values
 from mlops.registry.definitions import (
     AUTOMATIC,
     Evaluation,
@@ -51,6 +50,7 @@ from mlops.registry.gates import CHAMPION, Candidate, GateRow, Outcome, overall_
 from mlops.registry.retraining import answer_requests
 from mlops.registry.selectors import champion_version
 from mlops.registry.training_sets import checksum_rows, freeze, is_frozen, read_frozen
+from mlops.registry.versions import create_version, row_fields
 
 if TYPE_CHECKING:
     import pyarrow
@@ -324,32 +324,16 @@ class _Attempt:
         signals: list[DriftReference],
     ) -> TrainingRun:
         trainer, run = self._trainer, self._run
-        artifact_format = trainer.served.artifact_format
-        key, sha256 = store_artifact(body, model=run.model, artifact_format=artifact_format)
         with transaction.atomic():
             lock_model(run.model)
-            number = _next_number(run.model)
-            version = ModelVersion.objects.create(
-                model=run.model,
-                number=number,
+            version = create_version(
                 run=run,
-                artifact_key=key,
-                artifact_format=artifact_format,
-                sha256=sha256,
-                size_bytes=len(body),
-                signature=sign(
-                    model=run.model, number=number, artifact_format=artifact_format, sha256=sha256
-                ),
-                metrics=dict(evaluation.metrics),
-                features=list(trainer.features),
-                data_checksum=run.data_checksum,
-                test_checksum=run.test_checksum,
+                body=body,
+                artifact_format=trainer.served.artifact_format,
+                metrics=evaluation.metrics,
+                features=trainer.features,
+                rows=rows,
                 champion=champion,
-                verdict=overall_verdict(rows),
-            )
-            GateResult.objects.bulk_create(
-                GateResult(version=version, position=position, **_as_fields(row))
-                for position, row in enumerate(rows)
             )
             for signal in signals:
                 signal.version = version
@@ -357,10 +341,15 @@ class _Attempt:
             is_automatic = trainer.deploys == AUTOMATIC
             if is_automatic and version.verdict == ModelVersion.Verdict.PASSED:
                 deploy_by_policy(version=version)
-            self._write(f"version {number}: {version.verdict}")
+            self._write(f"version {version.number}: {version.verdict}")
             self._finish(TrainingRun.Status.SUCCEEDED)
             run.save()
-        log.info("training.succeeded", model=run.model, version=number, verdict=version.verdict)
+        log.info(
+            "training.succeeded",
+            model=run.model,
+            version=version.number,
+            verdict=version.verdict,
+        )
         return run
 
     def _existing_version(self) -> ModelVersion | None:
@@ -369,10 +358,11 @@ class _Attempt:
             model=run.model,
             data_checksum=run.data_checksum,
             run__seed=run.seed,
-            run__as_of=run.as_of,
             run__parameters=run.parameters,
             run__code_version=run.code_version,
         )
+        if not self._trainer.is_timeless:
+            versions = versions.filter(run__as_of=run.as_of)
         return None if self._is_dry_run else versions.select_related("run").first()
 
     def _finish_unchanged(self, version: ModelVersion) -> TrainingRun:
@@ -383,7 +373,7 @@ class _Attempt:
         return answered
 
     def _finish_dry_run(self, rows: list[GateRow]) -> TrainingRun:
-        self._run.metrics = {**self._run.metrics, "gates": [_as_fields(row) for row in rows]}
+        self._run.metrics = {**self._run.metrics, "gates": [row_fields(row) for row in rows]}
         self._finish(TrainingRun.Status.SUCCEEDED)
         return self._run
 
@@ -420,13 +410,13 @@ class _Attempt:
 def gate_table(run: TrainingRun) -> tuple[list[GateRow], ModelVersion.Verdict]:
     """Return the gate rows and the verdict of a finished run, also of a dry run."""
     if not run._state.adding:  # Django's flag of unsaved rows
-        rows = [GateRow(**_row_fields(gate)) for gate in run.version.gates.order_by("position")]
+        rows = [GateRow(**_stored_fields(gate)) for gate in run.version.gates.order_by("position")]
         return rows, ModelVersion.Verdict(run.version.verdict)
     rows = [GateRow(**fields) for fields in run.metrics["gates"]]
     return rows, overall_verdict(rows)
 
 
-def _row_fields(gate: GateResult) -> dict[str, Any]:
+def _stored_fields(gate: GateResult) -> dict[str, Any]:
     return {name: getattr(gate, name) for name in GateRow.__slots__}
 
 
@@ -439,11 +429,6 @@ def code_version(trainer: Trainer) -> str:
             raise ValueError(f"{trainer.name}: {name} is no module with a source file")
         digest.update(Path(spec.origin).read_bytes())
     return digest.hexdigest()
-
-
-def _next_number(model: str) -> int:
-    newest = ModelVersion.objects.filter(model=model).aggregate(newest=Max("number"))["newest"]
-    return (newest or 0) + 1
 
 
 def _shared_keys(train: pyarrow.Table, test: pyarrow.Table, key: tuple[str, ...]) -> int:
@@ -459,12 +444,3 @@ def _all_metrics(
 ) -> dict[str, dict[str, float]]:
     evaluations = {"candidate": evaluation, **references}
     return {name: dict(measured.metrics) for name, measured in evaluations.items()}
-
-
-def _as_fields(row: GateRow) -> dict[str, Any]:
-    fields = {name: getattr(row, name) for name in GateRow.__slots__}
-    # An interval without bounds is stored as none.
-    for name in ("low", "high", "figure"):
-        value = fields[name]
-        fields[name] = value if value is not None and np.isfinite(value) else None
-    return fields

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
@@ -130,10 +131,16 @@ def stream_rows(
 
     Raises ValueError: the query returns other columns.
     """
+    yield from _record_batches(_batches(sql, columns, params), columns)
+
+
+def _record_batches(
+    batches: Iterable[Sequence[tuple[Any, ...]]], columns: Mapping[str, ColumnType]
+) -> Iterator[pyarrow.RecordBatch]:
     import pyarrow as pa
 
     schema = arrow_schema(columns)
-    for rows in _batches(sql, columns, params):
+    for rows in batches:
         arrays = [
             pa.array(values, field.type)
             for values, field in zip(zip(*rows, strict=True), schema, strict=True)
@@ -152,12 +159,23 @@ def _write_parquet(training_set: TrainingSet, as_of: datetime, path: Path) -> in
     import pyarrow.parquet as pq
 
     params = {**training_set.params, "as_of": as_of}
+    columns = training_set.columns
+    if training_set.rows:
+        batches = _record_batches(_chunks(training_set.rows()), columns)
+    else:
+        batches = stream_rows(training_set.sql, columns, params)
     row_count = 0
-    with pq.ParquetWriter(path, arrow_schema(training_set.columns), compression="zstd") as writer:
-        for batch in stream_rows(training_set.sql, training_set.columns, params):
+    with pq.ParquetWriter(path, arrow_schema(columns), compression="zstd") as writer:
+        for batch in batches:
             writer.write_batch(batch)
             row_count += batch.num_rows
     return row_count
+
+
+def _chunks(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, _BATCH_ROWS)):
+        yield chunk
 
 
 def _batches(

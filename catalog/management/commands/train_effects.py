@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from catalog.effects import FOLDER, effects_model
+from catalog.effects import FOLDER, installed_effects_model
 from catalog.ingest.strain_files import parse_strain
 from catalog.reference.strains import Strain, strains
 from mlops.pipelines.errors import RecordRejected
@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
     def handle(self, *, strains: Path | None, out: Path | None, dry_run: bool, **_: Any) -> None:
         """Train, evaluate, save."""
-        from catalog.training import TooFewStrains, save, train  # imports scikit-learn
+        from catalog.effects_training import TooFewStrains, save, train  # imports scikit-learn
 
         console = Console()
         try:
@@ -65,7 +65,7 @@ class Command(BaseCommand):
         if not dry_run:
             folder = out or Path(settings.MODELS_DIR) / FOLDER
             save(trained, folder, source=strains.name if strains else "reference tables")
-            effects_model.cache_clear()
+            installed_effects_model.cache_clear()
             console.print(f"Saved to {folder}.")
 
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from catalog.ingest.records import CleanListing, Potency
-from catalog.matching import ALGORITHM_VERSION
+from catalog.matching import algorithm_version
 from catalog.matching.model import match_model
 from catalog.models import MatchDecision, Product, ProductAlias, StoreStock
 from catalog.selectors.listings import listings_with_origin
@@ -99,7 +99,7 @@ def test_same_brand_name_and_pack_merge_into_one_product_with_the_fields_of_both
     assert (decision.verdict, decision.decided_by, decision.algorithm) == (
         Verdict.SAME,
         None,
-        ALGORITHM_VERSION,
+        algorithm_version(),
     )
 
 
@@ -458,12 +458,12 @@ def test_merged_listing_that_becomes_another_product_is_unmerged() -> None:
 def test_automatic_merges_of_an_older_version_are_revised(monkeypatch: pytest.MonkeyPatch) -> None:
     _, aglc = _pair()
     match_products()
-    monkeypatch.setattr("catalog.services.duplicates.ALGORITHM_VERSION", "match-next")
+    monkeypatch.setattr("catalog.services.duplicates.algorithm_version", lambda: "match-next")
 
     assert match_products().merged == 0
     assert MatchDecision.objects.get().algorithm == "match-next"
 
-    monkeypatch.setattr("catalog.services.duplicates.ALGORITHM_VERSION", "match-stricter")
+    monkeypatch.setattr("catalog.services.duplicates.algorithm_version", lambda: "match-stricter")
     stricter = replace(match_model(), same=1.1)
     monkeypatch.setattr("catalog.matching.bands.match_model", lambda: stricter)
 
@@ -479,7 +479,7 @@ def test_merges_by_staff_survive_new_versions_and_changes(
 ) -> None:
     ocs, aglc = _pair(name="Rose Kush")
     merge_pair(left=ocs, right=aglc, by=admin_user)
-    monkeypatch.setattr("catalog.services.duplicates.ALGORITHM_VERSION", "match-next")
+    monkeypatch.setattr("catalog.services.duplicates.algorithm_version", lambda: "match-next")
     _save(_listing("aglc", "2", name="Rosé Kush No 2"))
     match_products()
     aglc.refresh_from_db()

@@ -8,11 +8,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from catalog import effects
-from catalog.effects import CARD, WEIGHTS, effects_model, load, predict_effects
+from catalog.effects import CARD, WEIGHTS, installed_effects_model, load, predict_effects
+from catalog.effects_training import MIN_STRAINS, TooFewStrains, save, train
 from catalog.ingest.strains import clear_strain_cache, known_strains, strain_names
 from catalog.models import ImportedStrain
 from catalog.reference.strains import Strain, strains
-from catalog.training import MIN_STRAINS, TooFewStrains, save, train
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     clear_strain_cache()
-    effects_model.cache_clear()
+    installed_effects_model.cache_clear()
 
 
 def _file(folder: Path, *lines: object) -> str:
@@ -116,12 +116,12 @@ def test_model_beats_the_baselines_and_predicts_nothing_without_valid_files(
     assert predict_effects(Strain(key="bare", name="Bare")) == ()
 
     (tmp_path / effects.FOLDER / WEIGHTS).write_bytes(b"altered")
-    effects_model.cache_clear()
+    installed_effects_model.cache_clear()
 
     assert predict_effects(strain) == ()
 
     (tmp_path / effects.FOLDER / CARD).unlink()
-    effects_model.cache_clear()
+    installed_effects_model.cache_clear()
 
     assert predict_effects(strain) == ()
 

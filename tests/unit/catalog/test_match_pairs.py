@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from catalog.matching import MATCH_MODEL_FOLDER, MatchModelUnreadable, load
 from catalog.matching.model import CARD, TREES
 
-PAIRS = Path(__file__).parents[2] / "samples" / "matching" / "pairs.jsonl"
+PAIRS = MATCH_MODEL_FOLDER / "pairs.jsonl"
 _PEACH = {"name": "Peach Gummies 100mg", "brand": "Cultivar Hills", "category": "edibles"}
 
 

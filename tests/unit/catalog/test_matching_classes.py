@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.matching import (
+    MATCH_MODEL_FOLDER,
     MatchCandidate,
     ProductComparison,
     brand_key,
@@ -24,7 +24,7 @@ from catalog.matching.brands import read_brand, relate_brands
 from catalog.matching.lexicon import Word, fold
 from catalog.matching.quantities import read_quantities
 
-PAIRS = Path(__file__).parents[2] / "samples" / "matching" / "pairs.jsonl"
+PAIRS = MATCH_MODEL_FOLDER / "pairs.jsonl"
 
 
 def _compare(left: dict[str, Any], right: dict[str, Any], **both: Any) -> ProductComparison:

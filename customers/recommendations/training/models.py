@@ -320,6 +320,22 @@ class Spectrum:
     def compute(
         cls,
         orders: sparse.csr_array,
+        *,
+        rank: int,
+        customer_norm: float,
+        product_norm: float,
+        seed: int,
+    ) -> Self:
+        """Return the spectrum of orders without their order in time."""
+        parameters = SpectralParameters(
+            rank=rank, customer_norm=customer_norm, product_norm=product_norm
+        )
+        return cls.fit(orders, parameters, seed=seed)
+
+    @classmethod
+    def fit(
+        cls,
+        orders: sparse.csr_array,
         parameters: SpectralParameters,
         *,
         seed: int,

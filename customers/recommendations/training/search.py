@@ -117,7 +117,7 @@ def search_parameters(
             break
         begun = clock()
         start = replace(start, customer_norm=customer_norm, product_norm=product_norm)
-        spectrum = Spectrum.compute(
+        spectrum = Spectrum.fit(
             validation.orders,
             start,
             seed=seed,
@@ -152,7 +152,7 @@ def fit_spectral_filter(
     data: Interactions, parameters: SpectralParameters, *, seed: int
 ) -> SpectralFilter:
     """Return the filter of the whole training part."""
-    spectrum = Spectrum.compute(data.orders, parameters, seed=seed, sequence=data.sequence)
+    spectrum = Spectrum.fit(data.orders, parameters, seed=seed, sequence=data.sequence)
     return SpectralFilter(spectrum, parameters)
 
 

@@ -24,7 +24,7 @@ NEWEST_CUSTOMER_SHARE = 1.0
 
 VALIDATION_ITEM_SHARE = 0.2
 MIN_INTERACTIONS_TO_HOLD_OUT = 5
-"""Customers with fewer products are not used for validation."""
+"""Customers with fewer products are not used for validation, unless none has as many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,18 +175,26 @@ def _split_at(
     )
 
 
+def with_known_order(data: Interactions, *, seed: int) -> Interactions:
+    """Return the interactions without their sequence where it is not an order in time."""
+    if data.split_by == "time" or data.sequence is None:
+        return data
+    is_known = is_ordered(data.orders, data.sequence, seed=seed)
+    return data if is_known else replace(data, sequence=None)
+
+
 def validation_split(data: Interactions, *, seed: int) -> Interactions:
     """
     Return a split of the training part alone: the earlier one of a split by time, else a share.
 
-    The share is the newest products of each customer where the order is one of time (`is_ordered`),
-    else random products. Raises BadInput: no customer has enough products.
+    The share is the newest products of each customer where the order is known, else random ones.
+    Raises BadInput: no customer has two products.
     """
     if data.earlier is not None:
         return data.earlier
-    is_newest = data.sequence is not None and is_ordered(data.orders, data.sequence, seed=seed)
+    is_newest = data.sequence is not None
     return hold_out(
-        data if is_newest else replace(data, sequence=None),
+        data,
         customer_share=NEWEST_CUSTOMER_SHARE if is_newest else VALIDATION_CUSTOMER_SHARE,
         item_share=VALIDATION_ITEM_SHARE,
         seed=seed,
@@ -207,17 +215,14 @@ def hold_out(
 
     Of a share of the customers, a share of the products is moved from training to relevant, at
     least one: the newest by sequence, or at random. The matrix stays nearly as dense as the whole,
-    so that what fits it fits the whole. Raises BadInput: no customer has enough products.
+    so that what fits it fits the whole. Raises BadInput: no customer has two products.
     """
     rng = np.random.default_rng(seed)
     orders = interactions.orders
     counts = np.diff(orders.indptr)
-    candidates = np.flatnonzero(counts >= MIN_INTERACTIONS_TO_HOLD_OUT)
-    if not len(candidates):
-        raise BadInput(
-            "events",
-            f"no customer has {MIN_INTERACTIONS_TO_HOLD_OUT} products, as validation needs",
-        )
+    candidates = np.flatnonzero(counts >= min(MIN_INTERACTIONS_TO_HOLD_OUT, counts.max()))
+    if counts.max() < 2:
+        raise BadInput("events", "no customer has two products, as validation needs")
     size = min(len(candidates), max(1, round(customer_share * len(counts))))
     chosen = rng.choice(candidates, size=size, replace=False)
     rows = np.repeat(np.arange(len(counts)), counts)
@@ -362,7 +367,7 @@ def _read_text_pairs(path: Path, *, is_number: bool) -> pd.DataFrame:
         return frame
     try:
         return frame.astype("int64")
-    except ValueError as error:
+    except (OverflowError, ValueError) as error:
         raise BadInput("split", "must have whole numbers, as the events do") from error
 
 

@@ -56,11 +56,11 @@ def _standardized(column: pd.Series) -> Matrix:
 def _indicators(column: pd.Series) -> Matrix:
     try:
         counts = column.value_counts()
+        values = counts[counts > 1].index[:MAX_VALUES_OF_A_COLUMN]
+        codes = pd.Index(values).get_indexer(column)
     except TypeError:
-        # Lists and other nested values have no single value to share.
+        # Lists and other nested values are not compared.
         return np.empty((len(column), 0), dtype=np.float32)
-    values = counts[counts > 1].index[:MAX_VALUES_OF_A_COLUMN]
-    codes = pd.Index(values).get_indexer(column)
     indicators = np.zeros((len(column), len(values)), dtype=np.float32)
     known = np.flatnonzero(codes >= 0)
     indicators[known, codes[known]] = 1

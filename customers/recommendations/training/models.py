@@ -21,7 +21,10 @@ from customers.recommendations.training.linear_algebra import (
 from customers.recommendations.training.order import recency_ranks
 
 MAX_EASE_PRODUCTS = 20_000
-_PRODUCTS_PER_BLOCK = 2_000
+MAX_GRAM_PRODUCTS = 10_000
+"""Products up to which the linear part of the spectral filter is one matrix (400 MB)."""
+
+_PRODUCTS_PER_BLOCK = 500
 
 
 class Model(Protocol):
@@ -404,6 +407,9 @@ class SpectralFilter:
         self._vectors = np.ascontiguousarray(spectrum.vectors[:, :rank])
         self._weighted_vectors = np.ascontiguousarray((self._vectors * gains).T)
         self._transposed = spectrum.normalized.T.tocsr()
+        self._gram: Matrix | None = None
+        if parameters.rest and spectrum.normalized.shape[1] <= MAX_GRAM_PRODUCTS:
+            self._gram = (self._transposed @ spectrum.normalized).toarray()
         self._query = spectrum.weighted_query(parameters.recency)
         log_history = np.log(spectrum.customer_counts)
         self._log_counts = np.log(spectrum.product_counts)
@@ -411,17 +417,23 @@ class SpectralFilter:
             log_history - log_history.mean()
         )
 
-    def linear(self, customers: Codes) -> sparse.csr_array:
-        """Return the histories times N'N."""
-        return (self._query[customers] @ self._transposed) @ self._spectrum.normalized
+    def linear(self, customers: Codes) -> Matrix:
+        """Return the histories times N'N, customers by products."""
+        query = self._query[customers]
+        if self._gram is not None:
+            product: Matrix = query @ self._gram
+            return product
+        # With many products, N'N would not fit in memory.
+        filtered: Matrix = ((query @ self._transposed) @ self._spectrum.normalized).toarray()
+        return filtered
 
-    def score(self, customers: Codes, *, linear: sparse.csr_array | None = None) -> Matrix:
+    def score(self, customers: Codes, *, linear: Matrix | None = None) -> Matrix:
         """Return the filtered histories; linear: what `linear` returns, where it is known."""
         query = self._query[customers]
         scores: Matrix = (query @ self._vectors) @ self._weighted_vectors
         if self.parameters.rest:
             whole = self.linear(customers) if linear is None else linear
-            _add_sparse(scores, whole, self.parameters.rest)
+            scores += np.float32(self.parameters.rest) * whole
         if self.parameters.history_exponent:
             exponents = self._exponents[customers].astype(np.float32)
             scores *= np.exp(np.outer(exponents, self._log_counts))
@@ -437,12 +449,6 @@ class SpectralFilter:
             "product_counts": self._spectrum.product_counts,
             **_csr_arrays("normalized", self._spectrum.normalized),
         }
-
-
-def _add_sparse(dense: Matrix, addition: sparse.csr_array, factor: float) -> None:
-    rows = np.repeat(np.arange(dense.shape[0]), np.diff(addition.indptr))
-    # Each pair of row and column occurs once.
-    dense[rows, addition.indices] += np.float32(factor) * addition.data
 
 
 def _largest_products(normalized: sparse.csr_array, count: int) -> sparse.csr_array:

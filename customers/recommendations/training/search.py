@@ -200,7 +200,7 @@ class _Features:
                 rows = np.repeat(np.arange(len(scores)), np.diff(history.indptr))
                 scores[rows, history.indices] = -np.inf
             candidates[block] = largest(scores, count)
-            linear[block] = np.take_along_axis(whole.toarray(), candidates[block], axis=1)
+            linear[block] = np.take_along_axis(whole, candidates[block], axis=1)
             coordinates = query[customers[block]] @ spectrum.vectors
             for row, own in enumerate(coordinates, block.start):
                 parts = spectrum.vectors[candidates[row]] * own

@@ -12,7 +12,12 @@ import numpy as np
 
 from config.errors import BadInput
 from customers.recommendations.training.blend import CANDIDATES_PER_MODEL, Blend, choose_weights
-from customers.recommendations.training.data import Codes, Interactions, validation_split
+from customers.recommendations.training.data import (
+    Codes,
+    Interactions,
+    validation_split,
+    with_known_order,
+)
 from customers.recommendations.training.evaluation import (
     MAX_RANK,
     NEW_PRODUCTS,
@@ -113,7 +118,7 @@ class _Run:
     seconds: float
     seed: int
     report: Callable[[str], None]
-    started: float = field(default_factory=time.monotonic)
+    started: float
     reserved: float = 0.0
 
     @property
@@ -144,16 +149,15 @@ def train(
     """
     if min(data.orders.shape) < 3:
         raise BadInput("events", "has fewer than 3 customers or products")
-    run = _Run(seconds=budget_seconds, seed=seed, report=report)
+    run = _Run(seconds=budget_seconds, seed=seed, report=report, started=time.monotonic())
     cpu_started = time.process_time()
     is_quick = budget_seconds < MIN_SEARCH_SECONDS
     rank = rank or (QUICK_RANK if is_quick else DEFAULT_RANK)
-    report("validation split")
-    validation = validation_split(data, seed=seed)
-    if validation.sequence is None:
-        data = replace(data, sequence=None)
-    if is_quick:
-        choice = _default_choice(validation, rank=rank, seed=seed)
+    report("order")
+    data = with_known_order(data, seed=seed)
+    validation = None if is_quick else validation_split(data, seed=seed)
+    if validation is None:
+        choice = _default_choice(data, rank=rank, seed=seed)
     else:
         choice = _choose(data, validation, run, rank=rank)
     models = _evaluate_all(data, choice, run)
@@ -167,7 +171,7 @@ def train(
         peak_memory_mb=peak_memory_mb(),
         seed=seed,
         skipped=choice.skipped,
-        validation="none" if is_quick else validation.split_by,
+        validation="none" if validation is None else validation.split_by,
         total_seconds=run.elapsed,
         cpu_seconds=time.process_time() - cpu_started,
     )
@@ -186,8 +190,8 @@ class _Choice:
     blend_seconds: float = 0.0
 
 
-def _default_choice(validation: Interactions, *, rank: int, seed: int) -> _Choice:
-    parameters = default_parameters(validation, rank=rank)
+def _default_choice(data: Interactions, *, rank: int, seed: int) -> _Choice:
+    parameters = default_parameters(data, rank=rank)
     reason = f"a budget below {MIN_SEARCH_SECONDS} s allows no validation"
     return _Choice(
         search=SearchResult(parameters=parameters, trials=()),
@@ -232,8 +236,10 @@ def _choose(data: Interactions, validation: Interactions, run: _Run, *, rank: in
     validate("spectral", _spectral(search.parameters, seed))
     fits, choice.skipped = _other_candidates(data, search.parameters)
     for name, fit in fits.items():
-        # The spectral filter's cost is an upper bound of theirs, in validation and final fit.
         fit_seconds, seconds_per_customer = choice.seconds["spectral"]
+        if name == "ease":
+            fit_seconds = 2 * data.orders.shape[1] ** 3 / _EASE_OPERATIONS_PER_SECOND
+        # The cost of the spectral filter is about that of the others. Each is fitted twice.
         if run.allows(2 * fit_seconds + seconds_per_customer * (scale + len(customers))):
             validate(name, fit)
         else:

@@ -13,6 +13,7 @@ from customers.recommendations.training.data import (
     hold_out,
     read_split_by_file,
     validation_split,
+    with_known_order,
 )
 from customers.recommendations.training.evaluation import evaluate
 from customers.recommendations.training.models import SequenceNeighbors, SpectralParameters
@@ -119,7 +120,7 @@ def test_rows_in_the_order_of_products_are_not_ordered(tmp_path: Path) -> None:
 
 
 def test_validation_holds_out_the_newest_products_of_ordered_rows(tmp_path: Path) -> None:
-    data = _read(tmp_path, _walks())
+    data = with_known_order(_read(tmp_path, _walks()), seed=0)
 
     validation = validation_split(data, seed=0)
 
@@ -134,7 +135,9 @@ def test_validation_holds_out_the_newest_products_of_ordered_rows(tmp_path: Path
 
 
 def test_validation_is_random_without_an_order(tmp_path: Path) -> None:
-    validation = validation_split(_read(tmp_path, _walks(shuffled=True)), seed=0)
+    data = with_known_order(_read(tmp_path, _walks(shuffled=True)), seed=0)
+
+    validation = validation_split(data, seed=0)
 
     assert validation.split_by == "random"
     assert validation.sequence is None

@@ -526,6 +526,41 @@ def test_unusable_events_exit_with_one_line(
     assert "\n" not in str(raised.value)
 
 
+def test_number_that_is_too_large_exits_with_one_line(tmp_path: Path) -> None:
+    events, _ = _write_files(tmp_path)
+    split = tmp_path / "split.txt"
+    split.write_text(f"1 {10**30}\n")
+
+    with pytest.raises(CommandError, match="split: must have whole numbers") as raised:
+        _run("--events", str(events), "--split", str(split))
+
+    assert raised.value.returncode == 2
+
+
+def test_nested_columns_of_items_are_no_features(tmp_path: Path) -> None:
+    events, split = _write_files(tmp_path)
+    items = tmp_path / "items.parquet"
+    tags = [{"a": 1}, {"a": 2}]
+    pd.DataFrame({"product": [0, 1], "tags": tags}).to_parquet(items)
+
+    assert read_split_by_file(events, split, items).features is None
+
+
+def test_customers_with_two_products_suffice_for_validation() -> None:
+    orders = sparse.csr_array(np.array([[1, 1, 0], [0, 1, 1], [1, 0, 0]], dtype=np.float32))
+    data = Interactions(
+        orders=orders,
+        relevant=sparse.csr_array(orders.shape, dtype=np.float32),
+        can_repeat=False,
+        customers=np.arange(3),
+        products=np.arange(3),
+    )
+
+    validation = hold_out(data, customer_share=1.0, item_share=0.2, seed=0)
+
+    assert np.diff(validation.relevant.indptr).tolist() == [1, 1, 0]
+
+
 def test_file_that_is_not_parquet_exits_with_one_line(tmp_path: Path) -> None:
     events, split = _write_files(tmp_path)
     events.write_text("no Parquet")

@@ -27,6 +27,15 @@ register(
         reason="the events are published",
     ),
     RetentionRule(
+        name="webhook deliveries",
+        model="mlops.WebhookDelivery",
+        age_column="occurred_at",
+        retention_period=timedelta(days=30),
+        condition="t.status <> 'pending'",
+        mentions_sql="t.data::text",
+        reason="deliveries may be replayed for a month",
+    ),
+    RetentionRule(
         name="system metrics",
         model="mlops.SystemMetric",
         age_column="measured_at",

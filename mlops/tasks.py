@@ -16,6 +16,7 @@ from mlops.registry import (
 )
 from mlops.registry import monitor_models as measure_models
 from mlops.registry import retrain as train_model
+from mlops.streams import webhooks
 from mlops.streams.publisher import publish_due_events
 
 
@@ -35,6 +36,12 @@ def check_freshness() -> dict[str, int]:
 def check_integrity() -> dict[str, int]:
     """Compare all sealed rows with their seals."""
     return {"breaches": len(integrity_check.check_integrity())}
+
+
+@pipeline_task(soft_time_limit=1800)
+def deliver_webhooks() -> dict[str, int]:
+    """Post the events that are due to their webhooks."""
+    return webhooks.deliver_due()
 
 
 @pipeline_task()

@@ -80,6 +80,7 @@ class HttpClient:
     is_operator_address: `base_url` is from a setting or command line; it may be internal, and
     proxies of the environment apply. All other addresses must be public.
     timeout_seconds: for each read. total_timeout_seconds: for a whole response.
+    follows_redirects: else a redirect is returned as the response.
     max_bytes: of a response, decompressed; downloads into a file have a limit of 4 GiB.
     """
 
@@ -93,12 +94,14 @@ class HttpClient:
         total_timeout_seconds: float = 120,
         headers: Mapping[str, str] | None = None,
         is_operator_address: bool = False,
+        follows_redirects: bool = True,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._timeout = (min(5.0, timeout_seconds), timeout_seconds)
         self._max_bytes = max_bytes
         self._total_timeout_seconds = total_timeout_seconds
         self._is_guarded = not is_operator_address
+        self._follows_redirects = follows_redirects
         self._headers = dict(headers or {})
         self._session = _session(is_guarded=self._is_guarded)
         # Requests that redirects lead to other hosts: without the source's headers and cookies.
@@ -134,18 +137,24 @@ class HttpClient:
         """Fetch a path into a file, not into memory; `body` stays empty. Raises as `get`."""
         return self._send("GET", path, is_idempotent=True, to=to, headers=headers)
 
-    def post(
+    def post(  # noqa: PLR0913  # one of three kinds of body
         self,
         path: str,
         *,
         json: Any = None,
         form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         is_idempotent: bool = False,
     ) -> HttpResult:
-        """Send JSON or a form; retried only if the request is idempotent. Raises as `get`."""
+        """
+        Send JSON, a form or a body as it is; retried only if the request is idempotent.
+
+        Raises as `get`.
+        """
+        data = form if body is None else body
         return self._send(
-            "POST", path, is_idempotent=is_idempotent, json=json, data=form, headers=headers
+            "POST", path, is_idempotent=is_idempotent, json=json, data=data, headers=headers
         )
 
     def url(self, path: str) -> str:
@@ -209,7 +218,7 @@ class HttpClient:
                 **options,
             )
             location = self._session.get_redirect_target(response)
-            if location is None:
+            if location is None or not self._follows_redirects:
                 return response
             response.close()
             next_target = self._check_redirect(target, location)

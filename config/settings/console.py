@@ -149,6 +149,8 @@ UNFOLD = {
                 _page(_("Integrity seals"), "verified", "mlops_integrityseal_changelist"),
                 _page(_("Alerts"), "notifications", "mlops_alert_changelist"),
                 _page(_("Streams"), "stream", "mlops_inboxevent_streams"),
+                _page(_("Webhooks"), "webhook", "mlops_webhook_changelist"),
+                _page(_("Webhook deliveries"), "outbox", "mlops_webhookdelivery_changelist"),
                 _page(_("Metrics"), "monitoring", "mlops_metricthreshold_metrics"),
                 _page(_("Thresholds"), "straighten", "mlops_metricthreshold_changelist"),
             ),

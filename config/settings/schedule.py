@@ -153,6 +153,12 @@ PERIODIC_TASKS: dict[str, dict[str, Any]] = {
         "hour": "3",
         "timezone": "UTC",
     },
+    "Streams: deliver webhooks": {
+        "task": "mlops.tasks.deliver_webhooks",
+        "minute": "*",
+        "hour": "*",
+        "timezone": "UTC",
+    },
     "Streams: publish outbox": {
         "task": "mlops.tasks.publish_events",
         "minute": "*",

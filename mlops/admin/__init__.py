@@ -10,6 +10,7 @@ from mlops.admin import (
     raw_records,
     runs,
     streams,
+    webhooks,
     work,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "raw_records",
     "runs",
     "streams",
+    "webhooks",
     "work",
 ]

@@ -22,6 +22,7 @@ from mlops.models.repeats import RepeatedRecord
 from mlops.models.runs import Run
 from mlops.models.shadow import ShadowResult
 from mlops.models.streams import InboxEvent, OutboxEvent
+from mlops.models.webhooks import Webhook, WebhookDelivery
 
 __all__ = [
     "Alert",
@@ -54,4 +55,6 @@ __all__ = [
     "ShadowResult",
     "SystemMetric",
     "TrainingRun",
+    "Webhook",
+    "WebhookDelivery",
 ]

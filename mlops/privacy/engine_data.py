@@ -79,6 +79,11 @@ register(
         where=f"t.key {_IS_MENTIONED} OR t.data::text {_IS_MENTIONED}",
     ),
     PersonalRows(
+        name="webhook_deliveries",
+        table="webhook_deliveries",
+        where=f"t.data::text {_IS_MENTIONED}",
+    ),
+    PersonalRows(
         name="row_changes",
         table="row_changes",
         where="t.table_name = ANY(%(tables)s)"

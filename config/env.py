@@ -159,6 +159,12 @@ class Environment(BaseSettings):
     csrf_trusted_origins: Annotated[list[str], NoDecode] = Field(
         default=[], description="trusted origins of console forms, comma separated"
     )
+    security_contact: str = Field(
+        default="",
+        pattern=r"^((mailto:|https://)\S{3,200})?$",
+        description="address in security.txt for reports of weaknesses, mailto: or https://; empty:"
+        " none",
+    )
     cors_allowed_origins: Annotated[list[str], NoDecode] = Field(
         default=[],
         description="origins whose pages may call the REST API from browsers, comma separated;"

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 import config.api.openapi  # noqa: F401  # registers itself with drf-spectacular
+from config import public_pages
 from config.observability import health
 from config.settings.optional import OPTIONAL_APPS
 
@@ -24,6 +25,9 @@ urlpatterns = [
     path("api/v1/", include("mlops.api.urls")),
     *(path("api/v1/", include(f"{name}.api.urls")) for name in OPTIONAL_APPS),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/errors/", public_pages.error_codes, name="error-codes"),
+    path("robots.txt", public_pages.robots),
+    path(".well-known/security.txt", public_pages.security),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("health/live", health.live),

@@ -20,8 +20,8 @@ SHOPS = {
 }
 """Competitors that the sample supplier's process serves: name, platform, id of the location."""
 SCOPES = (
-    "catalog:read,customers:read,customers:write,chat:write,events:write,recommendations:read,"
-    "prices:read,models:read"
+    "catalog:read,customers:read,customers:write,chat:read,chat:write,events:write,privacy:read,"
+    "privacy:write,recommendations:read"
 )
 VISITORS = "visitors"
 _SHOP_OPTIONS = json.dumps({"currency": "CAD"})

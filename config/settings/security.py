@@ -15,3 +15,4 @@ CORS_ALLOWED_ORIGINS = ENV.cors_allowed_origins
 TRUSTED_PROXIES = ENV.trusted_proxies
 FAILED_AUTHENTICATION_RATE = "60/min"
 """Refused requests without a valid API key, by address."""
+SECURITY_CONTACT = ENV.security_contact

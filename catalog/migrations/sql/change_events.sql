@@ -1,5 +1,5 @@
--- Changes of products and stock, as events of the outbox; only while somebody is subscribed, as a
--- sync may change every product. Effects are for staff and are never part of it. Changes of our
+-- Changes of products and stock, as events of the outbox; only while a webhook is subscribed, as
+-- a sync may change every product. Effects are for staff and are never part of it. Changes of our
 -- prices are recorded by price_events.sql.
 CREATE FUNCTION record_product_events() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,4 +1,4 @@
--- Consents that are given and withdrawn, as events of the outbox, while somebody is subscribed.
+-- Consents that are given and withdrawn, as events of the outbox, while a webhook is subscribed.
 CREATE FUNCTION record_consent_events() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF NOT is_subscribed('consent') THEN RETURN NULL; END IF;

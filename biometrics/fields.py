@@ -43,7 +43,7 @@ class EncryptedTemplateField(models.BinaryField):
     def _check_not_searchable(self) -> list[CheckMessage]:
         problems = {
             "biometrics.E011": ("unique", self.unique or self._is_in_unique_rule()),
-            "biometrics.E012": ("indexed", self.db_index or self._is_in_index()),
+            "biometrics.E012": ("indexed", getattr(self, "db_index", False) or self._is_in_index()),
             "biometrics.E013": ("given a default", self.has_default() or self.has_db_default()),
             "biometrics.E014": ("editable in forms", self.editable),
         }
@@ -71,7 +71,7 @@ class EncryptedTemplateField(models.BinaryField):
         used = {
             reference[0]
             for expression in rule.expressions
-            for reference in models.Model._get_expr_references(expression)
+            for reference in models.Model._get_expr_references(expression)  # type: ignore[attr-defined]
         }
         return self.name in names | used
 

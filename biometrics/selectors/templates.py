@@ -67,13 +67,12 @@ def template_counts(*, now: datetime | None = None) -> list[dict[str, Any]]:
     groups = CustomerBiometric.objects.order_by("province", "purpose", "model").values(
         "province", "purpose", "model"
     )
-    return list(
-        groups.annotate(
-            stored=Count("pk"),
-            usable=Count("pk", filter=is_usable),
-            expiring=Count("pk", filter=is_usable & expires_soon),
-        )
+    counted = groups.annotate(
+        stored=Count("pk"),
+        usable=Count("pk", filter=is_usable),
+        expiring=Count("pk", filter=is_usable & expires_soon),
     )
+    return [dict(row) for row in counted]
 
 
 def identifiable_template(pk: UUID, *, now: datetime | None = None) -> CustomerBiometric | None:

@@ -86,14 +86,11 @@ def enroll_customer(
 ) -> CustomerBiometric:
     """Enroll a customer with their consent; the province must be enabled."""
     customer = customer or create_face_customer()
-    return enroll(
-        customer=customer,
-        **{
-            "embedding": random_embedding(seed),
-            "model": MODEL,
-            "quality": 0.9,
-            "consent": give_face_consent(customer, purpose),
-            "by": _ACTOR,
-        }
-        | values,
-    )
+    arguments: dict[str, Any] = {
+        "embedding": random_embedding(seed),
+        "model": MODEL,
+        "quality": 0.9,
+        "consent": give_face_consent(customer, purpose),
+        "by": _ACTOR,
+    }
+    return enroll(customer=customer, **arguments | values)

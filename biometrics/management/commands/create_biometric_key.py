@@ -38,7 +38,7 @@ class Command(BaseCommand):
             if not kms_key:
                 raise CommandError("BIOMETRIC_KEY_SOURCE is kms: add --kms-key.", returncode=2)
             try:
-                _, value = generate_data_key(key=kms_key, context=kms_context(id))
+                _plaintext, value = generate_data_key(key=kms_key, context=kms_context(id))
             except KmsUnavailable as error:
                 raise CommandError(str(error)) from None
         self.stdout.write(f"{id}:{base64.b64encode(value).decode()}")

@@ -45,17 +45,14 @@ def customer() -> CustomerProfile:
 
 
 def _enroll(customer: CustomerProfile, consent: Consent, **values: Any) -> CustomerBiometric:
-    return enroll(
-        customer=customer,
-        **{
-            "embedding": random_embedding(1),
-            "model": MODEL,
-            "quality": 0.5,
-            "consent": consent,
-            "by": "key:till",
-        }
-        | values,
-    )
+    arguments: dict[str, Any] = {
+        "embedding": random_embedding(1),
+        "model": MODEL,
+        "quality": 0.5,
+        "consent": consent,
+        "by": "key:till",
+    }
+    return enroll(customer=customer, **arguments | values)
 
 
 def test_enrolment_stores_consent_model_expiry_and_group(customer: CustomerProfile) -> None:

@@ -197,7 +197,7 @@ def test_store_of_another_province_cannot_join_a_group(admin_user: User) -> None
 
 def test_store_cannot_be_in_two_groups(admin_user: User) -> None:
     store = StoreFactory.create(code="queen-west")
-    for_all = {"stores": [store], "by": admin_user}
+    for_all: dict[str, Any] = {"stores": [store], "by": admin_user}
     save_store_group(group=StoreGroup(code="a", name="A", province="ON"), **for_all)
 
     with pytest.raises(BadInput, match="is in the group A"):

@@ -9,8 +9,6 @@ time, by an advisory lock that ends with the process.
 from __future__ import annotations
 
 import hashlib
-import resource
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -47,6 +45,7 @@ from mlops.registry.errors import (
     TrainingRefused,
 )
 from mlops.registry.gates import CHAMPION, Candidate, GateRow, Outcome, overall_verdict
+from mlops.registry.memory import peak_memory_bytes, reset_peak_memory
 from mlops.registry.retraining import answer_requests
 from mlops.registry.selectors import champion_version
 from mlops.registry.training_sets import checksum_rows, freeze, is_frozen, read_frozen
@@ -60,7 +59,6 @@ ALERT_CODE = "model_training_failed"
 _STEPS = ("freeze", "split", "fit", "control", "baselines", "judge", "store")
 _MAX_RESUME_AGE = timedelta(hours=6)
 _MAX_LOG_LENGTH = 100_000
-_PART_OF_BYTES = 1 if sys.platform == "darwin" else 1024
 
 Report = Callable[[str, float], object]
 """Receives the step of a run and the share of the steps that are done."""
@@ -185,6 +183,7 @@ class _Attempt:
 
     def execute(self) -> TrainingRun:
         """Return the run, finished."""
+        reset_peak_memory()
         trainer, run = self._trainer, self._run
         run.code_version = code_version(trainer)
         self._begin("freeze")
@@ -396,7 +395,7 @@ class _Attempt:
     def _update_figures(self) -> None:
         run = self._run
         run.seconds = monotonic() - self._started
-        run.peak_memory_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _PART_OF_BYTES
+        run.peak_memory_bytes = peak_memory_bytes()
         run.log = "\n".join(self._lines)[-_MAX_LOG_LENGTH:]
         run.curves = self._curves
 

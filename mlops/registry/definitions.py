@@ -124,9 +124,10 @@ class RecentRows:
     """
     A query of the rows that a model serves now, without their labels.
 
-    sql: has the named parameters %(since)s and %(until)s and those of `params`. Limit it to some
-    10,000 rows; rows that depend on each other, such as those of one order, count as one in what
-    chance explains. columns: name and type of each column, in the order of the query.
+    sql: has the named parameters %(since)s and %(until)s, also called %(as_of)s as in training
+    sets, and those of `params`; at most some 100,000 rows. Rows that depend on each other, such as
+    those of one order, let chance explain more than is assumed. columns: name and type of each
+    column, in the order of the query.
     """
 
     sql: str
@@ -156,9 +157,9 @@ class DriftMonitor:
     Daily comparison of the rows that a model serves with those that it was trained on.
 
     recent: rows of the last `period`. inputs: returns the compared columns by name, numbers or
-    text, of the training part and of recent rows; None: the features of the trainer that both have.
-    predict: the model's prediction per row; compared with those on the test part. min_rows: with
-    fewer recent rows every comparison is inconclusive.
+    text, of the frozen training set and of recent rows; None: the features of the trainer that both
+    have. predict: the model's prediction per row; compared with those on the test part. min_rows:
+    with fewer recent rows every comparison is inconclusive.
     """
 
     recent: RecentRows

@@ -57,28 +57,34 @@ class Limits:
     ks: float | None
 
 
-def build_references(  # noqa: PLR0913  # what a training run has
-    trainer: Trainer,
-    *,
-    model: Any,
-    train: pyarrow.Table,
-    test: pyarrow.Table,
-    as_of: datetime,
-    write: Record,
+def describe_inputs(trainer: Trainer, rows: pyarrow.Table) -> list[DriftReference]:
+    """
+    Return the reference of each input that the trainer declares, not saved and without version.
+
+    rows: the frozen training set. Raises what the declared function raises, and TypeError for a
+    column of neither numbers nor text.
+    """
+    if trainer.drift is None:
+        return []
+    return [
+        DriftReference(kind=Kind.FEATURE, name=name, histogram=describe(values).as_json())
+        for name, values in _inputs(trainer, rows).items()
+    ]
+
+
+def describe_outputs(
+    trainer: Trainer, *, model: Any, test: pyarrow.Table, as_of: datetime, write: Record
 ) -> list[DriftReference]:
     """
-    Return the reference of each signal that the trainer declares, not saved and without version.
+    Return the references of predictions on the test part and of vectors, not saved.
 
     Vectors come from another server: if they cannot be read, `write` gets the reason, and they have
-    no reference. write: adds a line to the log of the run. Raises what declared functions raise.
+    no reference. write: adds a line to the log of the run. Raises what `predict` raises.
     """
     monitor = trainer.drift
+    references: list[DriftReference] = []
     if monitor is None:
-        return []
-    references = [
-        DriftReference(kind=Kind.FEATURE, name=name, histogram=describe(values).as_json())
-        for name, values in _inputs(trainer, train).items()
-    ]
+        return references
     if monitor.predict is not None:
         histogram = describe(monitor.predict(model, test)).as_json()
         references.append(
@@ -86,9 +92,14 @@ def build_references(  # noqa: PLR0913  # what a training run has
         )
     if monitor.vectors is not None:
         references += _vector_references(monitor.vectors, as_of, write)
-    for position, reference in enumerate(references):
-        reference.position = position
     return references
+
+
+def save_references(references: Sequence[DriftReference], *, version: ModelVersion) -> None:
+    """Save the references of a version in their order; one query."""
+    for position, reference in enumerate(references):
+        reference.version, reference.position = version, position
+    DriftReference.objects.bulk_create(references)
 
 
 def monitor_models(*, now: datetime | None = None) -> tuple[dict[str, int], list[RetrainRequest]]:
@@ -203,7 +214,7 @@ def _count_rows(  # noqa: PLR0913, PLR0917  # inputs of a measurement
         model, reason = _load(trainer, champion)
         if reason:
             counted |= dict.fromkeys((row.pk for row in predictions), reason)
-    params = {**monitor.recent.params, "since": since, "until": until}
+    params = {**monitor.recent.params, "since": since, "until": until, "as_of": until}
     for batch in stream_rows(monitor.recent.sql, monitor.recent.columns, params):
         table = pa.Table.from_batches([batch])
         inputs = _inputs(trainer, table)

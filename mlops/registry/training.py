@@ -35,7 +35,7 @@ from mlops.registry.definitions import (
     Trainer,
 )
 from mlops.registry.deployments import deploy_by_policy, lock_model
-from mlops.registry.drift import build_references
+from mlops.registry.drift import describe_inputs, describe_outputs, save_references
 from mlops.registry.errors import (
     ArtifactRefused,
     LabelLeak,
@@ -179,6 +179,7 @@ class _Attempt:
         self._is_dry_run = is_dry_run
         self._lines: list[str] = []
         self._started = monotonic()
+        self._signals: list[DriftReference] = []
         self._curves: dict[str, list[tuple[float, float]]] = {}
 
     def execute(self) -> TrainingRun:
@@ -222,13 +223,13 @@ class _Attempt:
         run.metrics = _all_metrics(evaluation, references)
         for row in rows:
             self._write(f"gate {row.name}: {row.outcome} {row.detail}".rstrip())
-        signals = build_references(
-            trainer, model=model, train=train, test=test, as_of=run.as_of, write=self._write
+        self._signals += describe_outputs(
+            trainer, model=model, test=test, as_of=run.as_of, write=self._write
         )
         self._begin("store")
         if self._is_dry_run:
             return self._finish_dry_run(rows)
-        return self._store(body, evaluation, rows, champion, signals)
+        return self._store(body, evaluation, rows, champion)
 
     def _freeze(self) -> None:
         run = self._run
@@ -255,6 +256,7 @@ class _Attempt:
         if shared:
             raise LeakedTestRows(f"{shared} rows of the test part are in the training part.")
         run.test_checksum = checksum_rows(test)
+        self._signals = describe_inputs(trainer, table)
         self._write(f"{train.num_rows} rows to train on, {test.num_rows} to test on")
         return train, test
 
@@ -320,7 +322,6 @@ class _Attempt:
         evaluation: Evaluation,
         rows: list[GateRow],
         champion: ModelVersion | None,
-        signals: list[DriftReference],
     ) -> TrainingRun:
         trainer, run = self._trainer, self._run
         with transaction.atomic():
@@ -334,9 +335,7 @@ class _Attempt:
                 rows=rows,
                 champion=champion,
             )
-            for signal in signals:
-                signal.version = version
-            DriftReference.objects.bulk_create(signals)
+            save_references(self._signals, version=version)
             is_automatic = trainer.deploys == AUTOMATIC
             if is_automatic and version.verdict == ModelVersion.Verdict.PASSED:
                 deploy_by_policy(version=version)

@@ -82,8 +82,8 @@ def test_version_stores_the_distribution_of_inputs_and_predictions() -> None:
     references = run.version.drift_references.order_by("position")
     rows = {(one.kind, one.name): sum(one.histogram["counts"]) for one in references}
     assert rows == {
-        ("feature", "a"): run.train_row_count,
-        ("feature", "b"): run.train_row_count,
+        ("feature", "a"): run.row_count,
+        ("feature", "b"): run.row_count,
         ("prediction", "prediction"): run.test_row_count,
     }
 

@@ -33,12 +33,12 @@ _CHOICES: Mapping[str, list[str]] = {
 # Lists, which the console would show as text areas.
 _ONE_LINE = ("lineage", "terpenes", "effects")
 _LABELS = {
-    "thc_percentage_low": _("THC % from"),
-    "thc_percentage_high": _("THC % to"),
-    "thc_percentage": _("THC %"),
-    "cbd_percentage_low": _("CBD % from"),
-    "cbd_percentage_high": _("CBD % to"),
-    "cbd_percentage": _("CBD %"),
+    "thc_percentage_low": _("THC from, %"),
+    "thc_percentage_high": _("THC to, %"),
+    "thc_percentage": _("THC, %"),
+    "cbd_percentage_low": _("CBD from, %"),
+    "cbd_percentage_high": _("CBD to, %"),
+    "cbd_percentage": _("CBD, %"),
     "thc_mg": _("THC mg"),
     "cbd_mg": _("CBD mg"),
     "mg_basis": _("Milligrams per"),

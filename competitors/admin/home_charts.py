@@ -22,7 +22,7 @@ def _positions() -> ChartData | None:
 register(
     HomeChart(
         name="price-position",
-        title=_("Our prices beside the competitors\u2019 median"),
+        title=_("Our prices beside the competitors’ median"),
         permission="competitors.view_competitoroffer",
         load=_positions,
         url=lambda: reverse("admin:competitors_competitoroffer_board"),

@@ -22,7 +22,12 @@ SPECTACULAR_SETTINGS = {
         " `verified` or `staff`), scopes and a rate limit; a response contains the fields of its"
         " audience, which each field states as `x-audience`. Errors are problem details"
         " (RFC 9457). Lists are paged: send `next_cursor` as `cursor`, or follow the header"
-        " `Link`. Unknown query parameters are rejected."
+        " `Link`. Unknown query parameters are rejected. Every POST takes `Idempotency-Key`, except"
+        " those of biometrics. `x-required-scopes` names the scopes of an operation. Messages are"
+        " in English or French by `Accept-Language`.\n\n"
+        "Within v1 nothing is renamed or removed; what will be is announced by the headers"
+        " `Deprecation` and `Sunset`. The quickstart is docs/api.md, and `/api/errors/` lists the"
+        " error codes."
     ),
     "TAGS": [
         {"name": "products", "description": "Products of the catalogue."},
@@ -55,6 +60,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "LanguageEnum": [("en", "English"), ("fr", "français")],
         "ConsentPurposeEnum": "customers.models.ConsentText.Purpose",
+        "FacePurposeEnum": [
+            ("face_verification", "recognize my face when I say who I am"),
+            ("face_identification", "recognize me by my face"),
+        ],
         "GateOutcomeEnum": "mlops.models.ModelVersion.Verdict",
         "DeploymentRoleEnum": "mlops.models.Deployment.Role",
         "MessageRoleEnum": "customers.models.ChatMessage.Role",

@@ -8,7 +8,7 @@ with p50, and uncached recommendations for demo customers among `--size` product
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -174,11 +174,11 @@ def _create_data(size: int) -> list[str]:
     return [str(pk) for pk in consenting.order_by("pk").values_list("pk", flat=True)]
 
 
-def _create_key() -> str:
+def _create_key(scopes: Sequence[str] = ("recommendations:read",)) -> str:
     from config.api.keys import ApiKey
 
     _, secret = ApiKey.objects.create_key(
-        name="bench", audience="verified", scopes=["recommendations:read"], rate="100000000/min"
+        name="bench", audience="verified", scopes=list(scopes), rate="100000000/min"
     )
     return f"Api-Key {secret}"
 

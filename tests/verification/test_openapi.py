@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from jsonschema import Draft202012Validator, FormatChecker
 
+from config.scopes import Scope
 from mlops.streams.event_types import event_types
 
 PROBLEM_JSON = "application/problem+json"
@@ -447,3 +448,58 @@ def test_t41_the_data_of_each_event_type_is_described(document: dict[str, Any]) 
         data = schemas[schema["properties"]["data"]["allOf"][0]["$ref"].rpartition("/")[2]]
         assert data["properties"]
         assert data["additionalProperties"] is False
+
+
+def test_operations_state_their_scopes(operations: list[Operation]) -> None:
+    findings = []
+    for operation in operations:
+        required = set(operation.definition["x-required-scopes"])
+        described = set(re.findall(r"`(\w+:\w+)`", operation.definition["description"]))
+        if not required <= described <= set(Scope.values):
+            findings.append(f"{operation}: requires {required}, describes {described}")
+        if not required and operation.path not in ANY_KEY_MAY_CALL:
+            findings.append(f"{operation}: no scope")
+
+    assert not findings, _report(findings)
+
+
+def test_posts_may_be_repeated_with_an_idempotency_key(operations: list[Operation]) -> None:
+    findings = [
+        str(operation)
+        for operation in operations
+        if operation.method == "post"
+        and "Idempotency-Key" not in _parameter_names(operation)
+        # Nothing of a photo may be stored, not even its hash.
+        and not operation.path.startswith("/api/v1/biometrics/")
+    ]
+
+    assert not findings, _report(findings)
+
+
+def test_reads_have_an_etag_and_changes_need_it(operations: list[Operation]) -> None:
+    findings = []
+    for operation in operations:
+        names = _parameter_names(operation)
+        if operation.method == "get" and "If-None-Match" not in names:
+            findings.append(f"{operation}: no ETag")
+        if operation.method == "patch" and "If-Match" not in names:
+            findings.append(f"{operation}: no If-Match")
+
+    assert not findings, _report(findings)
+
+
+def test_created_resources_have_a_location(
+    document: dict[str, Any], operations: list[Operation]
+) -> None:
+    findings = [
+        str(operation)
+        for operation in operations
+        for status, response in _responses(document, operation).items()
+        if status == "201" and "Location" not in response.get("headers", {})
+    ]
+
+    assert not findings, _report(findings)
+
+
+def _parameter_names(operation: Operation) -> set[str]:
+    return {parameter["name"] for parameter in operation.definition.get("parameters", [])}

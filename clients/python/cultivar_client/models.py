@@ -22,6 +22,7 @@ ErasureStatusEnum = Literal["running", "done", "incomplete", "refused"]
 EventResultStatusEnum = Literal["accepted", "duplicate", "rejected", "ignored"]
 FaceConfirmationStatusEnum = Literal["recognized", "rejected"]
 FaceIdentificationStatusEnum = Literal["unknown", "confirmation_required"]
+FacePurposeEnum = Literal["face_verification", "face_identification"]
 FallbackLevelEnum = Literal["none", "degraded", "not_personalized", "popular", "empty"]
 GateOutcomeEnum = Literal["passed", "failed", "inconclusive"]
 InteractionDataTypeEnum = Literal[
@@ -72,7 +73,6 @@ ProvinceEnum = Literal[
     "YT",
 ]
 PurchaseEventTypeEnum = Literal["purchase"]
-Purpose0bbEnum = Literal["face_verification", "face_identification"]
 ReasonsEnum = Literal[
     "vectors_unavailable",
     "cache_unavailable",
@@ -410,7 +410,7 @@ class FaceEnrolment(TypedDict):
     """An enrolment; the template itself is never sent."""
 
     customer_id: str
-    purpose: Purpose0bbEnum
+    purpose: FacePurposeEnum
     enrolled_at: str
     expires_at: str
 
@@ -420,7 +420,7 @@ class FaceEnrolmentRequest(TypedDict):
 
     customer_id: NotRequired[str]
     external_id: NotRequired[str]
-    purpose: Purpose0bbEnum
+    purpose: FacePurposeEnum
     image: str
     store_code: NotRequired[str]
     device_id: str

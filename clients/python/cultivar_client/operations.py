@@ -26,7 +26,7 @@ class CultivarClient(Transport):
     def face_enrolments_create(
         self,
         *,
-        purpose: models.Purpose0bbEnum,
+        purpose: models.FacePurposeEnum,
         image: BinaryIO,
         device_id: str,
         customer_id: str | None = None,

@@ -22,8 +22,9 @@ class BiometricsDisabled(BiometricsError):
         """reasons: what is missing, in words for staff; empty: biometrics is switched off."""
         self.province = province
         self.reasons = tuple(reasons)
-        detail = "; ".join(self.reasons) or "it is switched off"
-        super().__init__(f"Biometrics is not in use in {province or 'no province'}: {detail}.")
+        detail = "; ".join(self.reasons) or _("it is switched off")
+        message = _("Biometrics is not in use in {province}: {reasons}.")
+        super().__init__(message.format(province=province or _("no province"), reasons=detail))
 
 
 class ConsentMissing(BiometricsError):
@@ -32,7 +33,7 @@ class ConsentMissing(BiometricsError):
     code = "consent_missing"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"No consent covers this: {reason}.")
+        super().__init__(_("No consent covers this: {reason}.").format(reason=reason))
 
 
 class NotEnrolled(BiometricsError):
@@ -81,7 +82,7 @@ class TemplateTampered(TemplateRefused):
 
     def __init__(self, part: str) -> None:
         self.part = part
-        super().__init__(f"The template does not belong to its row: {part}.")
+        super().__init__(_("The template does not belong to its row: {part}.").format(part=part))
 
 
 class TemplateExpired(TemplateRefused):
@@ -90,7 +91,7 @@ class TemplateExpired(TemplateRefused):
     code = "template_expired"
 
     def __init__(self) -> None:
-        super().__init__("The retention period of the template is over.")
+        super().__init__(_("The retention period of the template is over."))
 
 
 class TemplateShredded(TemplateRefused):
@@ -99,7 +100,7 @@ class TemplateShredded(TemplateRefused):
     code = "template_shredded"
 
     def __init__(self) -> None:
-        super().__init__("The salt of the template was deleted.")
+        super().__init__(_("The salt of the template was deleted."))
 
 
 class RotationChanged(TemplateRefused):
@@ -108,7 +109,7 @@ class RotationChanged(TemplateRefused):
     code = "rotation_changed"
 
     def __init__(self) -> None:
-        super().__init__("The template was rotated with another deployment key.")
+        super().__init__(_("The template was rotated with another deployment key."))
 
 
 class TemplateKeyUnknown(TemplateRefused):
@@ -118,7 +119,7 @@ class TemplateKeyUnknown(TemplateRefused):
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
-        super().__init__(f"The master key {key_id} is not in the key ring.")
+        super().__init__(_("The master key {key} is not in the key ring.").format(key=key_id))
 
 
 class TemplateKeysUnavailable(BiometricsError):

@@ -15,6 +15,7 @@ import structlog
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from biometrics.errors import (
     BiometricsDisabled,
@@ -40,9 +41,9 @@ from biometrics.tokens import (
     encrypt_template,
 )
 from catalog.models import Store
-from config.errors import BadInput
+from config.errors import BadInput, Conflict
 from customers.models import Consent, CustomerProfile
-from mlops.privacy.legal_holds import subjects_on_hold
+from mlops.privacy.legal_holds import active_legal_hold, subjects_on_hold
 
 log = structlog.get_logger(__name__)
 SYSTEM = "system"
@@ -93,8 +94,9 @@ def enroll(  # noqa: PLR0913  # keyword-only
     purpose has a separate template. store: where the customer is enrolled, default their home
     store; it determines province and group. by: `user:NAME` or `key:PREFIX`.
 
-    Raises EmbeddingRefused, BiometricsDisabled, ConsentMissing, TemplateKeysUnavailable, BadInput.
-    Refusals are audited. Must not be called within a transaction.
+    Raises EmbeddingRefused, BiometricsDisabled, ConsentMissing (also if the customer's age is not
+    verified), TemplateKeysUnavailable, BadInput, and Conflict: a legal hold retains the earlier
+    template. Refusals are audited. Must not be called within a transaction.
     """
     moment = now or timezone.now()
     enrolled_in = store or customer.store
@@ -103,19 +105,15 @@ def enroll(  # noqa: PLR0913  # keyword-only
         vector = _checked_embedding(embedding)
         _check_names(model, quality)
         if enrolled_in is None:
-            raise BiometricsDisabled(province, ["the customer has no store to be recognized in"])
+            raise BiometricsDisabled(province, [_("the customer has no store to be recognized in")])
         store_group = store_group_of(enrolled_in)
         with transaction.atomic():
             profile = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
             valid_consent = _valid_consent(profile, consent)
             settings = require_enabled(province=province, purpose=valid_consent.purpose, now=moment)
             if text_of(settings, valid_consent.purpose) != valid_consent.text:
-                raise ConsentMissing("the consent is to another version of the purpose text")
-            _erase(
-                CustomerBiometric.objects.filter(customer=profile, purpose=valid_consent.purpose),
-                by=by,
-                reason="replaced",
-            )
+                raise ConsentMissing(_("the consent is to another version of the purpose text"))
+            _erase_replaced(profile, valid_consent.purpose, by=by)
             row = CustomerBiometric(
                 id=uuid4(),
                 customer=profile,
@@ -132,7 +130,7 @@ def enroll(  # noqa: PLR0913  # keyword-only
             record(
                 action=Action.ENROLL, actor=by, template_digest=digest(row), **audited_values(row)
             )
-    except (BiometricsError, BadInput) as error:
+    except (BiometricsError, BadInput, Conflict) as error:
         record_refusal(reason=error.code, actor=by, province=province, purpose=str(consent.purpose))
         raise
     return row
@@ -300,6 +298,15 @@ def _erase(rows: QuerySet[CustomerBiometric], *, by: str, reason: str) -> int:
     return len(found)
 
 
+def _erase_replaced(customer: CustomerProfile, purpose: str, *, by: str) -> None:
+    """Delete the customer's earlier template. Raises Conflict: a legal hold retains it."""
+    rows = CustomerBiometric.objects.filter(customer=customer, purpose=purpose)
+    if rows.exists() and active_legal_hold(customer.pk):
+        reason = _("a legal hold retains the earlier template of this customer")
+        raise Conflict(_("The customer cannot be enrolled."), [("customer_id", reason)])
+    _erase(rows, by=by, reason="replaced")
+
+
 def _checked_embedding(embedding: Any) -> Float32Array:
     vector = np.asarray(embedding)
     if vector.shape != (DIMENSION,) or vector.dtype != np.float32:
@@ -321,13 +328,15 @@ def _valid_consent(customer: CustomerProfile, consent: Consent) -> Consent:
     """Return the consent as it is now; the customer's row is locked. Raises ConsentMissing."""
     current = Consent.objects.select_related("text").filter(pk=consent.pk).first()
     if current is None or current.customer_id != customer.pk:
-        raise ConsentMissing("the consent is not one of this customer")
+        raise ConsentMissing(_("the consent is not one of this customer"))
     if current.withdrawn_at is not None:
-        raise ConsentMissing("the consent is withdrawn")
+        raise ConsentMissing(_("the consent is withdrawn"))
     if current.purpose not in FacePurpose.values:
-        raise ConsentMissing("the consent is for another purpose")
+        raise ConsentMissing(_("the consent is for another purpose"))
     if not current.language or not current.channel:
-        raise ConsentMissing("language and channel of the consent are not recorded")
+        raise ConsentMissing(_("language and channel of the consent are not recorded"))
+    if not customer.is_age_verified:
+        raise ConsentMissing(_("the age of the customer is not verified"))
     return current
 
 

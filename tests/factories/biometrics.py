@@ -51,9 +51,10 @@ def enable_biometrics(province: str = "ON", **values: Any) -> BiometricSettings:
 
 
 def create_face_customer(store: Store | None = None, **values: Any) -> CustomerProfile:
-    """Return a customer of a store, in Ontario by default."""
+    """Return a customer of a store, in Ontario by default, whose age is verified."""
     store = store or StoreFactory.create()
-    return CustomerFactory.create(store=store, province=store.province, **values)
+    defaults: dict[str, Any] = {"province": store.province, "is_age_verified": True}
+    return CustomerFactory.create(store=store, **defaults | values)
 
 
 def give_face_consent(

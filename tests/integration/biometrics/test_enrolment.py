@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
@@ -18,9 +19,10 @@ from biometrics.errors import (
 from biometrics.models import AuditEntry, CustomerBiometric, TemplateSalt
 from biometrics.selectors.templates import matchable, verification_template
 from biometrics.services.templates import enroll
-from config.errors import BadInput
+from config.errors import BadInput, Conflict
 from customers.models import Consent, CustomerProfile
 from customers.services.consents import give_consent, withdraw_consent
+from mlops.privacy.legal_holds import set_legal_hold
 from tests.factories.biometrics import (
     IDENTIFICATION,
     MODEL,
@@ -196,7 +198,28 @@ def test_customer_without_a_store_is_refused() -> None:
     enable_biometrics()
 
     with pytest.raises(BiometricsDisabled, match="no store"):
-        enroll_customer(CustomerFactory.create(province="ON"))
+        enroll_customer(CustomerFactory.create(verified=True))
+
+
+def test_customer_whose_age_is_not_verified_is_refused() -> None:
+    enable_biometrics()
+
+    with pytest.raises(ConsentMissing, match="age"):
+        enroll_customer(create_face_customer(is_age_verified=False))
+
+
+def test_legal_hold_retains_the_earlier_template(
+    customer: CustomerProfile, admin_user: User
+) -> None:
+    row = enroll_customer(customer)
+    set_legal_hold(subject=customer.pk, reason="court file", by=admin_user)
+
+    with pytest.raises(Conflict) as raised:
+        enroll_customer(customer, seed=2)
+
+    assert raised.value.errors[0][0] == "customer_id"
+    assert CustomerBiometric.objects.get() == row
+    assert AuditEntry.objects.get(action="refuse").reason == "conflict"
 
 
 def test_store_of_the_enrolment_determines_the_province(customer: CustomerProfile) -> None:

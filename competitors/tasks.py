@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from competitors import crawls
 from competitors.selectors.competitors import due_competitors
-from competitors.services import offer_matching, price_alerts
+from competitors.services import offer_matching, price_alerts, price_suggestions
 from mlops.models import Run
 from mlops.pipelines.tasks import pipeline_task
 
@@ -46,6 +46,18 @@ def match_offers() -> dict[str, int]:
 def refresh_price_alerts() -> dict[str, int]:
     """Open and close alerts about prices: undercut, jump, back in stock, below the minimum."""
     return price_alerts.refresh_price_alerts()
+
+
+@pipeline_task(soft_time_limit=3_600)
+def suggest_prices() -> dict[str, int]:
+    """Suggest prices by the deployed model, inside the price guards."""
+    return price_suggestions.suggest_prices()
+
+
+@pipeline_task(soft_time_limit=600)
+def measure_price_outcomes() -> dict[str, int]:
+    """Compare sales before and after approved prices."""
+    return price_suggestions.measure_outcomes()
 
 
 def _run_counts(run: Run) -> dict[str, int]:

@@ -97,6 +97,7 @@ COLUMNS: Mapping[str, Any] = {
     "thc_percentage": "float64",
     "cbd_percentage": "float64",
     "thc_mg": "float64",
+    "mg_basis": "string",
     "weight_grams": "float64",
     "volume_ml": "float64",
     "unit_count": "float64",
@@ -104,7 +105,7 @@ COLUMNS: Mapping[str, Any] = {
     "is_tax_included": "bool",
 }
 # Returns the last observation of each offer in each week whose price can be compared. Attributes of
-# a matched offer are those of its product, as at serving; milligrams are those of the package.
+# a matched offer are those of its product, as at serving.
 _SQL = """
 WITH observed AS (
   SELECT DISTINCT ON (h.offer_id, week) h.id, h.scraped_at, h.offer_id, h.price, h.is_tax_included
@@ -122,10 +123,8 @@ SELECT h.id::text AS observation_id, h.scraped_at AS observed_at, c.code AS comp
   coalesce(p.strain_type, '') AS strain_type,
   array_to_string(coalesce(p.terpenes, '{}'), ',') AS terpenes, o.thc, o.cbd,
   p.thc_percentage::float8 AS thc_percentage, p.cbd_percentage::float8 AS cbd_percentage,
-  coalesce(
-    CASE p.mg_basis WHEN 'mg_per_unit' THEN p.thc_mg * p.unit_count
-      WHEN 'mg_per_ml' THEN p.thc_mg * p.volume_ml ELSE p.thc_mg END, o.thc_mg
-  )::float8 AS thc_mg,
+  coalesce(p.thc_mg, o.thc_mg)::float8 AS thc_mg,
+  CASE WHEN p.thc_mg IS NOT NULL THEN p.mg_basis ELSE 'mg_per_package' END AS mg_basis,
   coalesce(o.weight_grams, p.weight_grams)::float8 AS weight_grams,
   coalesce(o.volume_ml, p.volume_ml)::float8 AS volume_ml,
   coalesce(o.unit_count, p.unit_count)::float8 AS unit_count,

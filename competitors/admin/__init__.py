@@ -6,6 +6,7 @@ from competitors.admin import (  # noqa: F401  # registers pages and the panel
     home_charts,
     offers,
     palette,
+    price_suggestions,
     product_panel,
     work,
 )

@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from typing import Any
 
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -13,32 +12,12 @@ from django.utils.translation import gettext_lazy
 
 from catalog.admin.product_panels import ProductPanel, register
 from catalog.models import Product
+from competitors.admin.price_chart import CHART_OPTIONS, price_chart
 from competitors.selectors.competitor_prices import competitor_prices, product_with_merged
 from competitors.selectors.price_position import price_position
-from competitors.selectors.price_series import PricePoint, price_series
+from competitors.selectors.price_series import price_series
 
 _DAYS = 90
-_MAX_LINES = 8
-_COLORS = (
-    "#0369a1",
-    "#b45309",
-    "#15803d",
-    "#b91c1c",
-    "#7c3aed",
-    "#0f766e",
-    "#be185d",
-    "#4d7c0f",
-)
-_OWN_COLOR = "#6b7280"
-_CHART_OPTIONS = {
-    "responsive": True,
-    "maintainAspectRatio": False,
-    "animation": False,
-    "spanGaps": True,
-    "interaction": {"mode": "index", "intersect": False},
-    "plugins": {"legend": {"display": True, "position": "bottom"}},
-    "scales": {"y": {"title": {"display": True, "text": "CAD"}}},
-}
 
 
 def render_panel(request: HttpRequest, product: Product) -> SafeString:
@@ -51,8 +30,8 @@ def render_panel(request: HttpRequest, product: Product) -> SafeString:
         "product": product,
         "position": price_position(product.pk),
         "prices": competitor_prices(product.pk),
-        "chart": json.dumps(_chart(product, points)) if points else "",
-        "options": json.dumps(_CHART_OPTIONS),
+        "chart": json.dumps(price_chart(points, _levels(product))) if points else "",
+        "options": json.dumps(CHART_OPTIONS),
         "days": _DAYS,
     }
     return SafeString(
@@ -60,37 +39,8 @@ def render_panel(request: HttpRequest, product: Product) -> SafeString:
     )
 
 
-def _chart(product: Product, points: list[PricePoint]) -> dict[str, Any]:
-    """Return labels and lines: one for each of the first competitors, and our price today."""
-    days = sorted({point.start for point in points})
-    by_competitor: dict[str, dict[Any, float]] = {}
-    for point in points:
-        if point.last_price is not None:
-            line = by_competitor.setdefault(point.competitor, {})
-            line[point.start] = float(point.last_price)
-    lines: list[dict[str, Any]] = [
-        {
-            "label": competitor,
-            "data": [prices.get(day) for day in days],
-            "borderColor": color,
-            "backgroundColor": color,
-        }
-        for (competitor, prices), color in zip(
-            sorted(by_competitor.items())[:_MAX_LINES], _COLORS, strict=False
-        )
-    ]
-    if product.price is not None:
-        lines.append(
-            {
-                "label": _("our price today"),
-                "data": [float(product.price)] * len(days),
-                "borderColor": _OWN_COLOR,
-                "backgroundColor": _OWN_COLOR,
-                "borderDash": [6, 4],
-                "pointRadius": 0,
-            }
-        )
-    return {"labels": [day.isoformat() for day in days], "datasets": lines}
+def _levels(product: Product) -> dict[str, float]:
+    return {} if product.price is None else {_("our price today"): float(product.price)}
 
 
 register(

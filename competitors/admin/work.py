@@ -1,10 +1,11 @@
-"""Work of competitors on the home page: blocked shops, matches to confirm."""
+"""Work of competitors on the home page: blocked shops, matches, suggested prices."""
 
 from collections.abc import Iterator
 
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from competitors.selectors.price_suggestions import suggestions_to_decide
 from competitors.selectors.waiting_work import blocked_competitors, offers_to_confirm
 from config.admin.work_list import Urgency, WorkItem, register
 
@@ -31,4 +32,16 @@ def matches() -> Iterator[WorkItem]:
         count=waiting.count,
         oldest_at=waiting.oldest_at,
         url=reverse("admin:competitors_offermatch_confirm"),
+    )
+
+
+@register("competitors.decide_pricesuggestion")
+def suggested_prices() -> Iterator[WorkItem]:
+    """Yield the suggested prices to decide."""
+    waiting = suggestions_to_decide()
+    yield WorkItem(
+        title=_("Suggested prices to decide"),
+        count=waiting.count,
+        oldest_at=waiting.oldest_at,
+        url=reverse("admin:competitors_pricesuggestion_changelist") + "?status__exact=pending",
     )

@@ -1,4 +1,4 @@
-"""Models of competitors: shops, locations, offers, observed prices, matches, price guards."""
+"""Models of competitors: shops, offers, observed prices, matches, guards, suggestions."""
 
 from competitors.models.competitors import Competitor, CompetitorLocation, CrawlStatus
 from competitors.models.guards import MinimumPrice, PriceApproval, PriceGuardSettings
@@ -6,6 +6,7 @@ from competitors.models.matches import OfferAlias, OfferMatch
 from competitors.models.offers import CompetitorOffer
 from competitors.models.price_history import PriceHistory
 from competitors.models.saved_filters import SavedBoardFilter
+from competitors.models.suggestions import PriceOutcome, PriceSuggestion
 
 __all__ = [
     "Competitor",
@@ -18,5 +19,7 @@ __all__ = [
     "PriceApproval",
     "PriceGuardSettings",
     "PriceHistory",
+    "PriceOutcome",
+    "PriceSuggestion",
     "SavedBoardFilter",
 ]

@@ -87,9 +87,9 @@ def read_items(columns: Mapping[str, Sequence[Any]]) -> Items:
     """
     Return items from columns.
 
-    category, brand, name, strain_type, terpenes (comma-separated), thc, cbd (as written),
-    thc_percentage, cbd_percentage, thc_mg, weight_grams, volume_ml, unit_count, province,
-    competitor, observed_at; optional: competitors_price.
+    category, brand, name, strain_type, terpenes (comma-separated), thc_percentage, cbd_percentage,
+    thc_mg, mg_basis, weight_grams, volume_ml, unit_count, province, competitor, observed_at;
+    optional: thc, cbd (as written), competitors_price.
     """
     texts = {name: [value or "" for value in columns[name]] for name in _TEXTS if name in columns}
     numbers = {name: _floats(columns[name]) for name in _NUMBERS}
@@ -103,6 +103,7 @@ def read_items(columns: Mapping[str, Sequence[Any]]) -> Items:
             strict=True,
         )
     ]
+    numbers["thc_mg"] = numbers["thc_mg"] * _milligram_factors(columns["mg_basis"], numbers)
     return Items(
         category=texts["category"],
         unit=[unit for unit, _ in units],
@@ -210,6 +211,15 @@ def other_competitors_prices(
                     prices[row] = np.median(others)
             start = end
     return prices
+
+
+def _milligram_factors(bases: Sequence[str | None], numbers: Mapping[str, Floats]) -> Floats:
+    """Return how many amounts of the basis are in the package, (n,); NaN: unknown."""
+    factors = {"mg_per_unit": numbers["unit_count"], "mg_per_ml": numbers["volume_ml"]}
+    return np.array(
+        [factors[basis][row] if basis in factors else 1.0 for row, basis in enumerate(bases)],
+        np.float64,
+    )
 
 
 def _percentages(

@@ -1,9 +1,9 @@
 """Price guards: what a new price must respect; a person approves or rejects it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.conf import settings
@@ -28,6 +28,7 @@ from config.errors import Conflict
 
 _HUNDRED = Decimal(100)
 _ONE_PLACE = Decimal("0.1")
+_CENT = Decimal("0.01")
 
 
 class PriceRefused(Conflict):
@@ -96,6 +97,63 @@ def check_price(product: Product, new_price: Decimal, *, now: datetime | None = 
     return PriceCheck(results=results, offers=offers, cost=cost, limits=limits)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceRange:
+    """
+    Prices that cost, margin, minimum prices and daily change allow; low above high: none.
+
+    low_guard, high_guard: code of the guard that sets the end.
+    """
+
+    low: Decimal
+    high: Decimal
+    low_guard: str
+    high_guard: str
+
+
+def allowed_prices(product: Product, *, now: datetime | None = None) -> PriceRange | None:
+    """
+    Return the range of prices that the guards allow; None: no price is allowed.
+
+    Evidence is not checked; `check_price` decides. Ends are rounded to cents inside the range.
+    """
+    moment = now or timezone.now()
+    limits = limits_in_force(timezone.localdate(moment))
+    cost = wholesale_costs([product.pk]).get(product.pk)
+    if cost is None or product.price is None:
+        return None
+    before = price_a_day_ago(product.pk, current=product.price, now=moment) or product.price
+    change = limits.max_daily_change_percent / _HUNDRED
+    # Prices without tax by province for one dollar, from which a floor is one with tax.
+    share = _net_prices(product, _HUNDRED, moment) or {"": _HUNDRED}
+    lowest_share = min(share.values()) / _HUNDRED
+    floors = [
+        (cost / lowest_share, "cost"),
+        (cost / (1 - limits.min_margin_percent / _HUNDRED) / lowest_share, "margin"),
+        (before * (1 - change), "daily_change"),
+    ]
+    for province, net in share.items():
+        for minimum in minimum_prices(
+            province=province, category=product.category or "", on=timezone.localdate(moment)
+        ):
+            floor = _floor(minimum, product)
+            if floor is None:
+                return None
+            floors.append((floor / (net / _HUNDRED), "minimum_price"))
+    low, low_guard = max(floors)
+    return PriceRange(
+        low=low.quantize(_CENT, ROUND_CEILING),
+        high=(before * (1 + change)).quantize(_CENT, ROUND_FLOOR),
+        low_guard=low_guard,
+        high_guard="daily_change",
+    )
+
+
+def net_price(product: Product, price: Decimal, *, now: datetime | None = None) -> Decimal:
+    """Return our price without tax, the lowest of the provinces of our stores."""
+    return min(_net_prices(product, price, now or timezone.now()).values(), default=price)
+
+
 def approve_price(
     *, product: Product, new_price: Decimal, by: AbstractBaseUser, reason: str = ""
 ) -> PriceApproval:
@@ -130,6 +188,18 @@ def reject_price(
     """Record that a person rejected a price, with the evidence of that moment."""
     check = check_price(product, new_price)
     return _record(product, new_price, check, PriceApproval.Decision.REJECTED, by=by, reason=reason)
+
+
+def evidence_json(offers: Iterable[OfferEvidence]) -> list[dict[str, Any]]:
+    """Return offers as JSON."""
+    return [
+        {
+            **asdict(offer),
+            "price": str(offer.price),
+            "observed_at": offer.observed_at.isoformat(),
+        }
+        for offer in offers
+    ]
 
 
 def _net_prices(product: Product, price: Decimal, moment: datetime) -> dict[str, Decimal]:
@@ -191,7 +261,7 @@ def _floor(minimum: MinimumPrice, product: Product) -> Decimal | None:
         return minimum.amount
     is_per_gram = minimum.basis == MinimumPrice.Basis.GRAM
     grams = product.weight_grams if is_per_gram else product.dried_equivalent_grams
-    return None if grams is None else (minimum.amount * grams).quantize(Decimal("0.01"))
+    return None if grams is None else (minimum.amount * grams).quantize(_CENT)
 
 
 def _check_daily_change(
@@ -245,14 +315,7 @@ def _record(  # noqa: PLR0913  # one value for each column
                 "min_margin_percent": str(check.limits.min_margin_percent),
                 "max_daily_change_percent": str(check.limits.max_daily_change_percent),
             },
-            "offers": [
-                {
-                    **asdict(offer),
-                    "price": str(offer.price),
-                    "observed_at": offer.observed_at.isoformat(),
-                }
-                for offer in check.offers
-            ],
+            "offers": evidence_json(check.offers),
         },
         guard_results=[
             {

@@ -17,6 +17,8 @@ CELERY_TASK_ROUTES = {
     "catalog.tasks.*": {"queue": "ingest"},
     # Crawls wait for shops most of their time; in a queue of their own they delay nothing else.
     "competitors.tasks.crawl_competitor": {"queue": "crawl"},
+    # Loads LightGBM, as training does.
+    "competitors.tasks.suggest_prices": {"queue": "training"},
     "competitors.tasks.*": {"queue": "ingest"},
     "customers.tasks.*": {"queue": "default"},
     # One training at a time; in a separate queue it delays nothing else.

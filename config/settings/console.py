@@ -122,6 +122,7 @@ UNFOLD = {
                     "vertical_align_bottom",
                     "competitors_minimumprice_changelist",
                 ),
+                _page(_("Suggested prices"), "lightbulb", "competitors_pricesuggestion_changelist"),
                 _page(_("Price limits"), "shield", "competitors_priceguardsettings_changelist"),
                 _page(_("Price approvals"), "approval", "competitors_priceapproval_changelist"),
             ),

@@ -44,6 +44,18 @@ PERIODIC_TASKS: dict[str, dict[str, Any]] = {
         "hour": "*",
         "timezone": "UTC",
     },
+    "Competitors: suggest prices": {
+        "task": "competitors.tasks.suggest_prices",
+        "minute": "30",
+        "hour": "6",
+        "timezone": "America/Toronto",
+    },
+    "Competitors: measure outcomes of prices": {
+        "task": "competitors.tasks.measure_price_outcomes",
+        "minute": "15",
+        "hour": "6",
+        "timezone": "America/Toronto",
+    },
     "Data: check freshness": {
         "task": "mlops.tasks.check_freshness",
         "minute": "10",

@@ -148,13 +148,15 @@ def test_attributes_of_a_proposed_match_are_not_used() -> None:
     assert (row["name"], row["product_id"]) == ("Theirs", "")
 
 
-def test_milligrams_of_a_product_are_those_of_the_package() -> None:
+def test_milligrams_of_a_matched_offer_are_those_of_its_product() -> None:
     product = ProductFactory.create(thc_mg=Decimal(5), mg_basis="mg_per_unit", unit_count=4)
-    offer = CompetitorOfferFactory.create(product=product, match_status="automatic")
+    offer = CompetitorOfferFactory.create(
+        product=product, match_status="automatic", thc_mg=Decimal(20)
+    )
 
     (row,) = _frozen(offer=offer)
 
-    assert row["thc_mg"] == 20
+    assert (row["thc_mg"], row["mg_basis"]) == (5, "mg_per_unit")
 
 
 @pytest.mark.parametrize(

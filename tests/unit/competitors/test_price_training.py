@@ -117,6 +117,19 @@ def test_unknown_quantity_is_priced_by_the_package() -> None:
     assert found == ("package", 1.0)
 
 
+@pytest.mark.parametrize(
+    ("basis", "milligrams"),
+    [("mg_per_unit", 50.0), ("mg_per_ml", 150.0), ("mg_per_package", 5.0), (None, 5.0)],
+)
+def test_milligrams_are_those_of_the_package(basis: str | None, milligrams: float) -> None:
+    columns = offers(products=1, weeks=1, competitors=1).slice(0, 1).to_pydict()
+    amounts = {"thc_mg": [5.0], "mg_basis": [basis], "unit_count": [10.0], "volume_ml": [30.0]}
+
+    items = read_items({**columns, **amounts})
+
+    assert items.thc_mg.tolist() == [milligrams]
+
+
 def test_price_with_tax_is_compared_without_it() -> None:
     table = offers(products=1, weeks=1, competitors=1)
     taxed = table.set_column(
@@ -259,6 +272,7 @@ def test_items_of_unknown_kind_get_a_finite_price(model: PriceModel) -> None:
             "thc_percentage": [None],
             "cbd_percentage": [None],
             "thc_mg": [None],
+            "mg_basis": [None],
             "weight_grams": [None],
             "volume_ml": [None],
             "unit_count": [None],

@@ -46,9 +46,12 @@ from competitors.pricing.served import PRICING
 from mlops.registry import (
     APPROVAL,
     BetterThanReferences,
+    DriftMonitor,
     Evaluation,
     FitContext,
     MetricAbove,
+    NewData,
+    RecentRows,
     ShuffleControl,
     Trainer,
     TrainingSet,
@@ -64,6 +67,8 @@ TEST_PERIOD = timedelta(days=28)
 TEST_SHARE_FOLDS = 4
 """Number of folds of products, of which one is tested on."""
 COVERAGE = 0.8
+MONITORED_PERIOD = timedelta(days=7)
+_USABLE_PRICES: Mapping[str, Any] = {"currency": CURRENCY, "min_confidence": 0.8}
 _INNER_FOLDS = 5
 _MIN_WORD_ROWS = 3
 _WORD_PENALTY = 3.0
@@ -650,6 +655,43 @@ def _means(values: Floats, units: npt.NDArray[np.intp]) -> Floats:
     return (sums[counts > 0] / counts[counts > 0]).astype(np.float64)
 
 
+# Monitoring
+
+
+_MONITORED = (
+    "category",
+    "brand",
+    "strain_type",
+    "province",
+    "competitor",
+    "thc_percentage",
+    "cbd_percentage",
+    "weight_grams",
+    "unit_count",
+    "price",
+    "is_tax_included",
+)
+# Returns the number of rows that a training set has since a time.
+_NEW_ROWS = """
+SELECT count(DISTINCT (offer_id, date_trunc('week', scraped_at AT TIME ZONE 'UTC')))
+FROM price_history
+WHERE scraped_at >= %(since)s AND offer_id IS NOT NULL AND currency = %(currency)s AND price > 0
+  AND is_tax_included IS NOT NULL AND coalesce(confidence, 1) >= %(min_confidence)s
+"""
+
+
+def _monitored_columns(table: pyarrow.Table) -> dict[str, Any]:
+    return {name: table[name] for name in _MONITORED}
+
+
+def _predict(model: PriceModel, table: pyarrow.Table) -> Floats:
+    """Return the log price per unit of the rows with a category, without competitors' prices."""
+    import pyarrow.compute as pc
+
+    known = table.filter(pc.not_equal(table["category"], ""))
+    return model.predict(read_items(known.to_pydict()).without_competitors_prices())
+
+
 PRICING_TRAINER = Trainer(
     name=PRICING.name,
     title="Market prices",
@@ -658,7 +700,7 @@ PRICING_TRAINER = Trainer(
         columns=COLUMNS,
         # Two rows of a product in both parts are a leak, whatever their size, shop or time.
         key=("product_group",),
-        params={"history": HISTORY, "currency": CURRENCY, "min_confidence": 0.8},
+        params={"history": HISTORY, **_USABLE_PRICES},
     ),
     split=ProductTimeSplit(),
     fit=fit,
@@ -682,5 +724,19 @@ PRICING_TRAINER = Trainer(
     min_train_rows=500,
     min_test_rows=100,
     deploys=APPROVAL,
+    drift=DriftMonitor(
+        recent=RecentRows(
+            sql=_SQL,
+            columns=COLUMNS,
+            params={"history": MONITORED_PERIOD, **_USABLE_PRICES},
+        ),
+        inputs=_monitored_columns,
+        predict=_predict,
+        # The test part has other products than those that are trained on.
+        predictions_of="all",
+        unit="name",
+        period=MONITORED_PERIOD,
+    ),
+    new_data=NewData(sql=_NEW_ROWS, params=_USABLE_PRICES),
 )
 register(PRICING_TRAINER)

@@ -158,14 +158,18 @@ class DriftMonitor:
 
     recent: rows of the last `period`. inputs: returns the compared columns by name, numbers or
     text, of the frozen training set and of recent rows; None: the features of the trainer that both
-    have. predict: the model's prediction per row; compared with those on the test part. min_rows:
-    with fewer recent rows every comparison is inconclusive.
+    have. predict: the model's prediction per row. predictions_of: compared with those on the test
+    part, or on the whole frozen set, where the test part differs from the rows that are served.
+    unit: column of what rows depend on, such as the customer; its number decides the noise.
+    min_rows: with fewer recent rows every comparison is inconclusive.
     """
 
     recent: RecentRows
     inputs: Callable[[pyarrow.Table], Mapping[str, Any]] | None = None
     predict: Callable[[Any, pyarrow.Table], Floats] | None = None
+    predictions_of: Literal["test", "all"] = "test"
     vectors: VectorSample | None = None
+    unit: str | None = None
     period: timedelta = timedelta(days=7)
     min_rows: int = 100
 

@@ -66,17 +66,24 @@ def describe_inputs(trainer: Trainer, rows: pyarrow.Table) -> list[DriftReferenc
     """
     if trainer.drift is None:
         return []
+    unit_count = _count_units(trainer.drift, rows)
     return [
-        DriftReference(kind=Kind.FEATURE, name=name, histogram=describe(values).as_json())
+        DriftReference(
+            kind=Kind.FEATURE,
+            name=name,
+            histogram=describe(values, unit_count=unit_count).as_json(),
+        )
         for name, values in _inputs(trainer, rows).items()
     ]
 
 
 def describe_outputs(
-    trainer: Trainer, *, model: Any, test: pyarrow.Table, as_of: datetime, write: Record
+    trainer: Trainer, *, model: Any, rows: pyarrow.Table, as_of: datetime, write: Record
 ) -> list[DriftReference]:
     """
-    Return the references of predictions on the test part and of vectors, not saved.
+    Return the references of predictions and of vectors, not saved.
+
+    rows: those whose predictions are compared with, see `DriftMonitor.predictions_of`.
 
     Vectors come from another server: if they cannot be read, `write` gets the reason, and they have
     no reference. write: adds a line to the log of the run. Raises what `predict` raises.
@@ -86,7 +93,8 @@ def describe_outputs(
     if monitor is None:
         return references
     if monitor.predict is not None:
-        histogram = describe(monitor.predict(model, test)).as_json()
+        predicted = monitor.predict(model, rows)
+        histogram = describe(predicted, unit_count=_count_units(monitor, rows)).as_json()
         references.append(
             DriftReference(kind=Kind.PREDICTION, name=_PREDICTION, histogram=histogram)
         )
@@ -145,7 +153,7 @@ def measure_drift(trainer: Trainer, *, now: datetime) -> list[DriftMeasurement]:
         return []
     references = {row.pk: Reference.from_json(row.histogram) for row in rows}
     since = now - monitor.period
-    counted = _count_rows(trainer, monitor, champion, rows, references, since, now)
+    counted, unit_count = _count_rows(trainer, monitor, champion, rows, references, since, now)
     counted |= _count_vectors(monitor, rows, references, since, now)
     statistics = sum(2 if reference.kind == "number" else 1 for reference in references.values())
     limits = {kind: find_limits(kind, trainer.name) for kind in {row.kind for row in rows}}
@@ -160,7 +168,9 @@ def measure_drift(trainer: Trainer, *, now: datetime) -> list[DriftMeasurement]:
             measurement.outcome, measurement.detail = Outcome.INCONCLUSIVE, counts
         else:
             rate = FALSE_ALARM_RATE / statistics
-            _judge(measurement, references[row.pk], counts, limits[row.kind], monitor, rate)
+            units = None if row.kind == Kind.EMBEDDING else unit_count
+            distance = _compare(references[row.pk], counts, rate, units)
+            _judge(measurement, counts, distance, limits[row.kind], monitor)
         measurements.append(measurement)
     DriftMeasurement.objects.bulk_create(
         measurements,
@@ -184,6 +194,14 @@ def measure_drift(trainer: Trainer, *, now: datetime) -> list[DriftMeasurement]:
     return measurements
 
 
+def _count_units(monitor: DriftMonitor, rows: pyarrow.Table) -> int | None:
+    if monitor.unit is None:
+        return None
+    import pyarrow.compute as pc
+
+    return int(pc.count_distinct(rows[monitor.unit], mode="all").as_py())
+
+
 def _inputs(trainer: Trainer, table: pyarrow.Table) -> Mapping[str, Any]:
     monitor = trainer.drift
     if monitor is not None and monitor.inputs is not None:
@@ -199,8 +217,8 @@ def _count_rows(  # noqa: PLR0913, PLR0917  # inputs of a measurement
     references: Mapping[int, Reference],
     since: datetime,
     until: datetime,
-) -> dict[int, Counts | str]:
-    """Return the counts of features and predictions by reference, or why there are none."""
+) -> tuple[dict[int, Counts | str], int | None]:
+    """Return the counts of features and predictions by reference, or why there are none; units."""
     import pyarrow as pa
 
     features = [row for row in rows if row.kind == Kind.FEATURE]
@@ -215,8 +233,11 @@ def _count_rows(  # noqa: PLR0913, PLR0917  # inputs of a measurement
         if reason:
             counted |= dict.fromkeys((row.pk for row in predictions), reason)
     params = {**monitor.recent.params, "since": since, "until": until, "as_of": until}
+    units: set[Any] = set()
     for batch in stream_rows(monitor.recent.sql, monitor.recent.columns, params):
         table = pa.Table.from_batches([batch])
+        if monitor.unit is not None:
+            units.update(table[monitor.unit].to_pylist())
         inputs = _inputs(trainer, table)
         for row in features:
             values = inputs.get(row.name)
@@ -225,7 +246,7 @@ def _count_rows(  # noqa: PLR0913, PLR0917  # inputs of a measurement
             predicted = monitor.predict(model, table)
             for row in predictions:
                 _add(counted, row.pk, references[row.pk], predicted)
-    return counted
+    return counted, None if monitor.unit is None else len(units)
 
 
 def _add(
@@ -332,21 +353,27 @@ def _count_vectors(
     }
 
 
-def _judge(  # noqa: PLR0913, PLR0917  # inputs of a measurement
+def _compare(
+    reference: Reference, counts: Counts, false_alarm_rate: float, unit_count: int | None
+) -> Distance | None:
+    if not counts.sum() or not reference.row_count:
+        return None
+    return compare(reference, counts, false_alarm_rate=false_alarm_rate, unit_count=unit_count)
+
+
+def _judge(
     measurement: DriftMeasurement,
-    reference: Reference,
     counts: Counts,
+    distance: Distance | None,
     limits: Limits,
     monitor: DriftMonitor,
-    false_alarm_rate: float,
 ) -> None:
     measurement.row_count = int(counts.sum())
     measurement.counts = counts.tolist()
     measurement.outcome = Outcome.INCONCLUSIVE
-    if not measurement.row_count or not reference.row_count:
+    if distance is None:
         measurement.detail = "no rows"
         return
-    distance = compare(reference, counts, false_alarm_rate=false_alarm_rate)
     measurement.psi, measurement.psi_noise = distance.psi, distance.psi_noise
     measurement.ks, measurement.ks_noise = distance.ks, distance.ks_noise
     if distance.row_count < monitor.min_rows:

@@ -224,7 +224,11 @@ class _Attempt:
         for row in rows:
             self._write(f"gate {row.name}: {row.outcome} {row.detail}".rstrip())
         self._signals += describe_outputs(
-            trainer, model=model, test=test, as_of=run.as_of, write=self._write
+            trainer,
+            model=model,
+            rows=self._compared_rows(test),
+            as_of=run.as_of,
+            write=self._write,
         )
         self._begin("store")
         if self._is_dry_run:
@@ -259,6 +263,13 @@ class _Attempt:
         self._signals = describe_inputs(trainer, table)
         self._write(f"{train.num_rows} rows to train on, {test.num_rows} to test on")
         return train, test
+
+    def _compared_rows(self, test: pyarrow.Table) -> pyarrow.Table:
+        """Return the rows whose predictions are compared with those that are served."""
+        monitor = self._trainer.drift
+        if monitor is None or monitor.predict is None or monitor.predictions_of == "test":
+            return test
+        return read_frozen(self._run.data_key, self._run.data_checksum)
 
     def _load_again(self, body: bytes) -> Any:
         served = self._trainer.served

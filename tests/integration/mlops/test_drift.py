@@ -127,6 +127,31 @@ def test_no_recent_rows_are_inconclusive() -> None:
     assert {one.detail for one in measurements} == {"no rows"}
 
 
+def test_rows_of_few_units_are_inconclusive() -> None:
+    rows = RecentRows(
+        sql=(
+            "SELECT 0.9::float8 AS a, cos(n * 2.3) AS b, n %% 3 AS id"
+            " FROM generate_series(1, 900) AS n WHERE %(since)s < %(until)s"
+        ),
+        columns={"a": "float64", "b": "float64", "id": "int64"},
+    )
+    trainer = make_trainer(drift=monitor(unit="id"))
+    retrain(trainer, as_of=_AS_OF)
+
+    measurements = measure_drift(replace(trainer, drift=monitor(unit="id", recent=rows)), now=_NOW)
+
+    assert measurements[0].psi is not None
+    assert measurements[0].psi > 1
+    assert set(_outcomes(measurements).values()) == {"inconclusive"}
+
+
+def test_predictions_can_be_compared_with_those_of_all_rows() -> None:
+    run = retrain(make_trainer(drift=monitor(predictions_of="all")), as_of=_AS_OF)
+
+    reference = run.version.drift_references.get(kind="prediction")
+    assert sum(reference.histogram["counts"]) == run.row_count
+
+
 def test_second_measurement_of_a_day_replaces_the_first() -> None:
     trainer = _trained(shift=0.8)
     measure_drift(trainer, now=_NOW)

@@ -236,3 +236,33 @@ def test_labels_and_shares_of_a_chart_are_as_many() -> None:
     assert len(labels) == len(shares)
     assert "0" in labels
     assert sum(shares) == pytest.approx(1.0)
+
+
+def test_noise_is_that_of_the_independent_units() -> None:
+    rng = np.random.default_rng(0)
+    before, now = rng.normal(size=20_000), np.repeat(rng.normal(size=50), 40)
+
+    independent = _distance(before, now)
+    reference = describe(before)
+    by_unit = compare(reference, reference.count(now), false_alarm_rate=_RATE, unit_count=50)
+
+    assert _is_alarm(independent)
+    assert not _is_alarm(by_unit)
+    assert by_unit.psi == independent.psi
+
+
+@pytest.mark.parametrize("shape", _SHAPES)
+def test_false_alarms_of_repeated_values_are_as_rare_as_promised(shape: str) -> None:
+    rng = np.random.default_rng(4)
+    units = 400
+    before = np.repeat(_samples(shape, rng, 4_000), 5)
+    reference = describe(before, unit_count=4_000)
+
+    alarms = 0
+    for _ in range(300):
+        counts = reference.count(np.repeat(_samples(shape, rng, units), 5))
+        distance = compare(reference, counts, false_alarm_rate=0.01, unit_count=units)
+        alarms += _is_alarm(distance)
+
+    # Two statistics at 1 % each: 6 are expected at most, 17 are four deviations more.
+    assert alarms <= 17

@@ -79,7 +79,7 @@ def fit_once(name: str, events: Path, split: Path, seed: int) -> dict[str, float
     from customers.recommendations.training.data import read_split_by_file
     from customers.recommendations.training.evaluation import evaluate
     from customers.recommendations.training.models import SpectralParameters
-    from customers.recommendations.training.search import fit_spectral_filter
+    from customers.recommendations.training.search import fit_spectral_filter, rank_for
 
     data = read_split_by_file(events, split)
     rng = np.random.default_rng(_SEED)
@@ -94,7 +94,8 @@ def fit_once(name: str, events: Path, split: Path, seed: int) -> dict[str, float
     if name == "als":
         model: Any = _Als(data.orders, seed)
     else:
-        model = fit_spectral_filter(data, SpectralParameters(rank=_RANK), seed=seed)
+        parameters = SpectralParameters(rank=rank_for(data, _RANK))
+        model = fit_spectral_filter(data, parameters, seed=seed)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     recall = evaluate(model, data, seed=0, customers=customers)["recall@20"].value

@@ -34,6 +34,7 @@ RECENCY = 0.6
 """Exponent of recency where the order of purchases is known, before a search."""
 
 MAX_RECENCY = 2.0
+MIN_RANK = 16
 ITERATIONS = 3
 """Power iterations of a trial; the final fit makes more."""
 
@@ -56,7 +57,7 @@ class Trial:
     """
     Best parameters for a normalization and recency, and their objective.
 
-    objective: recall@20 + NDCG@20 on held-out products.
+    objective: recall@20 + NDCG@20 on held-out products. seconds: without the decomposition.
     """
 
     parameters: SpectralParameters
@@ -93,18 +94,18 @@ def search_parameters(
     Return the parameters that rank the relevant products of a validation split best.
 
     Normalizations are tried in their order; where the order of purchases is known, so are exponents
-    of recency, as long as a step helps. budget_seconds: no further trial is begun when the slowest
-    so far would exceed it; one is always made.
+    of recency, as long as a step helps. budget_seconds: no further trial is begun when one as slow
+    as before would exceed it; one is always made.
     """
     started = clock()
     customers = sample_customers(validation, seed=seed)
     trials: list[Trial] = []
 
-    def is_time_left() -> bool:
-        longest = max((trial.seconds for trial in trials), default=0.0)
-        return not trials or clock() - started + longest <= budget_seconds
+    def is_time_left(seconds: float) -> bool:
+        return not trials or clock() - started + seconds <= budget_seconds
 
-    def attempt(spectrum: Spectrum, start: SpectralParameters, begun: float) -> Trial:
+    def attempt(spectrum: Spectrum, start: SpectralParameters) -> Trial:
+        begun = clock()
         features = _Features.collect(spectrum, validation, customers, start)
         parameters, objective = _climb(features, start)
         seconds = clock() - begun
@@ -112,8 +113,10 @@ def search_parameters(
         return trials[-1]
 
     start = default_parameters(validation, rank=rank)
+    decomposition_seconds = 0.0
     for customer_norm, product_norm in NORMALIZATIONS:
-        if not is_time_left():
+        longest = max((trial.seconds for trial in trials), default=0.0)
+        if not is_time_left(decomposition_seconds + longest):
             break
         begun = clock()
         start = replace(start, customer_norm=customer_norm, product_norm=product_norm)
@@ -124,14 +127,15 @@ def search_parameters(
             sequence=validation.sequence,
             iterations=ITERATIONS,
         )
-        best = attempt(spectrum, start, begun)
+        decomposition_seconds = clock() - begun
+        best = attempt(spectrum, start)
         for step in (_RECENCY_STEP, -_RECENCY_STEP) if spectrum.ranks is not None else ():
             first = best
-            while is_time_left():
+            while is_time_left(best.seconds):
                 recency = round(best.parameters.recency + step, 3)
                 if not 0 <= recency <= MAX_RECENCY:
                     break
-                trial = attempt(spectrum, replace(best.parameters, recency=recency), clock())
+                trial = attempt(spectrum, replace(best.parameters, recency=recency))
                 if trial.objective <= best.objective:
                     break
                 best = trial
@@ -141,6 +145,11 @@ def search_parameters(
         start = replace(start, recency=best.parameters.recency)
     winner = max(trials, key=lambda trial: trial.objective)
     return SearchResult(parameters=winner.parameters, trials=trials)
+
+
+def rank_for(data: Interactions, rank: int) -> int:
+    """Return the rank, at most a quarter of the customers or products where they are few."""
+    return min(rank, max(MIN_RANK, min(data.orders.shape) // 4))
 
 
 def default_parameters(data: Interactions, *, rank: int) -> SpectralParameters:

@@ -44,6 +44,7 @@ from customers.recommendations.training.search import (
     SearchResult,
     default_parameters,
     fit_spectral_filter,
+    rank_for,
     sample_customers,
     search_parameters,
 )
@@ -57,7 +58,7 @@ RECORD_FILE = "model.json"
 MIN_SEARCH_SECONDS = 30
 """Budget below which nothing is validated: the default parameters are fitted at QUICK_RANK."""
 
-SEARCH_SHARE = 0.3
+SEARCH_SHARE = 0.35
 TWO_TOWER_SHARE = 0.15
 """Of the budget; the training of the final model takes as many epochs again."""
 
@@ -143,16 +144,16 @@ def train(
     Parameters, the model and weights of a blend are chosen by recall@20 + NDCG@20 on a validation
     split of the training part. budget_seconds: limit of search, fits and evaluations; what would
     exceed it is skipped with its reason. The spectral filter, or what was chosen, and the
-    evaluation of random and popularity are always finished. rank: of the spectral filter,
-    DEFAULT_RANK, or QUICK_RANK below MIN_SEARCH_SECONDS. report: called with the name of each
-    step. Raises BadInput: the interactions are too few.
+    evaluation of random and popularity are always finished. rank: of the spectral filter, by
+    default `rank_for` DEFAULT_RANK, or QUICK_RANK below MIN_SEARCH_SECONDS. report: called with the
+    name of each step. Raises BadInput: the interactions are too few.
     """
     if min(data.orders.shape) < 3:
         raise BadInput("events", "has fewer than 3 customers or products")
     run = _Run(seconds=budget_seconds, seed=seed, report=report, started=time.monotonic())
     cpu_started = time.process_time()
     is_quick = budget_seconds < MIN_SEARCH_SECONDS
-    rank = rank or (QUICK_RANK if is_quick else DEFAULT_RANK)
+    rank = rank or rank_for(data, QUICK_RANK if is_quick else DEFAULT_RANK)
     report("order")
     data = with_known_order(data, seed=seed)
     validation = None if is_quick else validation_split(data, seed=seed)

@@ -354,6 +354,11 @@ def test_search_is_at_least_as_good_as_its_start() -> None:
     assert len(result.trials) == len(search.NORMALIZATIONS)
 
 
+@pytest.mark.parametrize(("rank", "expected"), [(512, _PRODUCTS // 4), (20, 20)])
+def test_rank_is_at_most_a_quarter_of_the_products(rank: int, expected: int) -> None:
+    assert search.rank_for(_interactions(), rank) == expected
+
+
 def test_objective_of_the_search_is_that_of_the_full_ranking() -> None:
     validation = _interactions()
 
@@ -367,7 +372,7 @@ def test_objective_of_the_search_is_that_of_the_full_ranking() -> None:
 
 
 def test_search_stops_before_a_trial_that_would_exceed_the_budget() -> None:
-    seconds = iter(range(0, 1000, 10))
+    seconds = iter(range(0, 10_000, 10))
 
     result = search_parameters(
         _interactions(), rank=10, budget_seconds=40, seed=0, clock=lambda: next(seconds)

@@ -7,10 +7,12 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 import config.api.openapi  # noqa: F401  # registers itself with drf-spectacular
 from config import public_pages
+from config.admin.model_texts import translate_model_texts
 from config.observability import health
 from config.settings.optional import OPTIONAL_APPS
 
 admin.autodiscover()
+translate_model_texts()
 handler400 = "config.api.errors.bad_request"
 handler403 = "config.error_pages.permission_denied"
 handler404 = "config.error_pages.not_found"

@@ -1,0 +1,67 @@
+"""Names of models and fields: listed for translation, shown in the language of the user."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.utils import translation
+
+from catalog.models import Product
+from config.admin.model_texts import NAMES, translate_model_texts
+
+# Pages of other projects, which bring their own catalogues.
+_FOREIGN = frozenset({"auth", "django_celery_beat", "rest_framework_api_key"})
+
+
+def _names(rows: Any) -> Iterator[str]:
+    for row in rows:
+        if isinstance(row, list | tuple):
+            yield from _names(row)
+        else:
+            yield str(row)
+
+
+def _shown_names() -> Iterator[str]:
+    """Yield the English names of the models of console pages, and of the fields on them."""
+    for model, page in admin.site._registry.items():
+        if model._meta.app_label in _FOREIGN:
+            continue
+        yield str(model._meta.verbose_name)
+        yield str(model._meta.verbose_name_plural)
+        fieldsets = [options["fields"] for _, options in page.fieldsets or ()]
+        shown = {*_names(page.list_display), *_names(page.fields or ()), *_names(fieldsets)}
+        has_all = not page.fields and not page.fieldsets
+        for field in model._meta.local_fields:
+            if has_all or field.name in shown:
+                yield str(field.verbose_name)
+
+
+def test_every_name_on_a_page_is_listed_for_translation() -> None:
+    admin.autodiscover()
+    with translation.override("en"):
+        shown = set(_shown_names())
+        missing = shown - {str(name) for name in NAMES}
+
+    assert len(shown) > 200
+    assert not missing
+
+
+def test_names_are_in_the_language_of_the_user() -> None:
+    translate_model_texts()
+
+    with translation.override("fr"):
+        french = str(Product._meta.get_field("brand").verbose_name)
+    with translation.override("en"):
+        english = str(Product._meta.get_field("brand").verbose_name)
+
+    assert french == "marque"
+    assert english == "brand"
+
+
+def test_translated_names_are_not_part_of_migrations() -> None:
+    translate_model_texts()
+
+    field = Product._meta.get_field("brand")
+
+    assert "verbose_name" not in field.deconstruct()[3]
+    assert "verbose_name" not in Product._meta.original_attrs

@@ -9,8 +9,16 @@ visits per month (gamma, mean 2). The utility of a product for a customer is
     log weight of its type + log weight of its category - ((THC - preferred THC) / 5)² / 2
     - (log price ratio / .5)² / 2 + 1 for the favorite brand,
 
-and products are chosen with probability proportional to exp(utility): a multinomial logit. During a
-visit a customer views two to five products, adds one to three of them to the basket and buys those.
+and products are chosen with probability proportional to exp(utility): a multinomial logit.
+
+Most people come back for the same products. A customer has two to six favorites, drawn from those
+probabilities, and comes when one of them has run out: each lasts for its own time (gamma, mean 30
+days), which varies by a fifth from package to package. They also buy other favorites that run out
+within four days, and with a probability of their own (beta, mean .25) another product of their
+taste. Every 90 days another product takes the place of one favorite.
+
+During a visit a customer views what they buy, adds it to the basket, and views up to three more
+products of their taste. One visit in twenty ends with a dislike of a product outside of it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +40,15 @@ _THC_MEAN = 20.0
 _THC_DEVIATION = 5.0
 _PRICE_MEDIAN = 30.0
 _LOG_PRICE_DEVIATION = 0.5
-_MEAN_VISITS_PER_MONTH = 2.0
+_FAVORITE_DAYS = 90
+_MAX_FAVORITES = 6
+_MAX_LINES = 3
+_GAP_DAYS = (5.0, 30.0)  # shape, mean
+_MIN_GAP_DAYS = 7.0
+_GAP_JITTER_SHAPE = 25.0
+_EARLY_DAYS = 4.0
+_CURIOSITY = (2.0, 6.0)
+_DISLIKE_RATE = 0.05
 STORES = (
     ("queen-west", "Queen West", "ON"),
     ("danforth", "Danforth", "ON"),
@@ -87,15 +103,29 @@ class ProductFeatures:
 
 @dataclass(frozen=True, slots=True)
 class SyntheticCustomer:
-    """A synthetic customer; choice_probabilities: of each product, shape (n,), sum 1."""
+    """
+    A synthetic customer.
+
+    choice_probabilities: of each product, shape (n,), sum 1. favorites: products in the order in
+    which they replace each other, `favorite_count` of them at a time. gap_days: time that a package
+    of each favorite lasts. curiosity: probability of another product on a visit.
+    """
 
     external_id: str
     store_code: str
     province: str
     language: str
     choice_probabilities: NDArray[np.float64]
-    visits_per_month: float
     consents: tuple[str, ...]
+    favorites: NDArray[np.int64]
+    favorite_count: int
+    gap_days: NDArray[np.float64]
+    curiosity: float
+
+    @property
+    def visits_per_month(self) -> float:
+        """Expected number of visits in 30 days, if no two favorites ran out together."""
+        return float((30.0 / self.gap_days[: self.favorite_count]).sum())
 
 
 def load_product_features() -> ProductFeatures | None:
@@ -162,15 +192,39 @@ def generate_visit_events(
     """Yield the events of all visits in the days before `until`, one visit after the other."""
     rng = np.random.default_rng(seed + 2)
     for customer in customers:
-        for number in range(rng.poisson(customer.visits_per_month * days / 30)):
+        schedule = _visit_schedule(customer, rng, until=until, days=days)
+        for number, (at, purchased) in enumerate(schedule):
             yield from generate_visit(
                 products,
                 customer,
                 rng,
-                at=until - timedelta(days=float(rng.uniform(0, days))),
+                at=at,
                 name=f"{customer.external_id}:{number}",
+                purchased=purchased,
                 seed=seed,
             )
+
+
+def _visit_schedule(
+    customer: SyntheticCustomer, rng: np.random.Generator, *, until: datetime, days: int
+) -> Iterator[tuple[datetime, list[int]]]:
+    """Yield the times of all visits, oldest first, with the favorites that are bought."""
+    gaps = customer.gap_days
+    due = gaps * rng.random(len(gaps))  # days after the start
+    active = list(range(customer.favorite_count))
+    replaced = 0
+    while (day := min(due[position] for position in active)) < days:
+        bought = [position for position in active if due[position] < day + _EARLY_DAYS]
+        bought = sorted(bought, key=lambda position: due[position])[:_MAX_LINES]
+        yield until - timedelta(days=days - day), customer.favorites[bought].tolist()
+        jitter = rng.gamma(_GAP_JITTER_SHAPE, 1 / _GAP_JITTER_SHAPE, len(bought))
+        due[bought] = day + gaps[bought] * jitter
+        if day // _FAVORITE_DAYS > replaced:
+            replaced += 1
+            successor = (customer.favorite_count + replaced - 1) % len(gaps)
+            if successor not in active:
+                active[replaced % len(active)] = successor
+                due[successor] = day + gaps[successor] * rng.random()
 
 
 def generate_visit(  # noqa: PLR0913  # products, customer and generator, then keywords
@@ -180,22 +234,28 @@ def generate_visit(  # noqa: PLR0913  # products, customer and generator, then k
     *,
     at: datetime,
     name: str,
+    purchased: Sequence[int] = (),
     seed: int = SEED,
 ) -> Iterator[dict[str, Any]]:
     """
-    Yield the events of one visit: views, additions to the basket, and the purchase.
+    Yield the events of one visit: views, additions to the basket, the purchase, rarely a dislike.
 
-    name: identifies the visit; the same name and seed give the same event ids.
+    name: identifies the visit; the same name and seed give the same event ids. purchased: favorites
+    that have run out; without any, one of the customer's favorites is bought.
     """
-    viewed = rng.choice(
-        len(products.ids),
-        size=int(rng.integers(2, 6)),
-        replace=False,
-        p=customer.choice_probabilities,
+    bought = list(purchased)
+    if not bought:
+        bought.append(int(customer.favorites[rng.integers(customer.favorite_count)]))
+    if rng.random() < customer.curiosity:
+        other = int(rng.choice(len(products.ids), p=customer.choice_probabilities))
+        bought = list(dict.fromkeys([*bought, other]))
+    looked_at = rng.choice(
+        len(products.ids), size=int(rng.integers(0, 4)), p=customer.choice_probabilities
     )
-    purchased = viewed[: int(rng.integers(1, 4))]
+    viewed = list(dict.fromkeys([*bought, *looked_at.tolist()]))
+    disliked = int(rng.integers(len(products.ids))) if rng.random() < _DISLIKE_RATE else -1
     for rank, product in enumerate(viewed):
-        interaction_types = ["view", "basket_add"] if product in purchased else ["view"]
+        interaction_types = ["view", "basket_add"] if product in bought else ["view"]
         for interaction_type in interaction_types:
             yield _event(
                 event_id=_event_id(seed, f"{interaction_type}:{name}:{rank}"),
@@ -210,13 +270,27 @@ def generate_visit(  # noqa: PLR0913  # products, customer and generator, then k
                     "store_code": customer.store_code,
                 },
             )
+    if disliked >= 0 and customer.choice_probabilities[disliked] < 1 / len(products.ids):
+        yield _event(
+            event_id=_event_id(seed, f"dislike:{name}"),
+            topic="customer_interactions",
+            event_type="interaction",
+            occurred_at=at + timedelta(minutes=4),
+            data={
+                "type": "dislike",
+                "product_id": products.ids[disliked],
+                "external_id": customer.external_id,
+                "session_id": f"visit-{name}",
+                "store_code": customer.store_code,
+            },
+        )
     lines = [
         {
             "product_id": products.ids[product],
             "quantity": int(1 + (rng.random() < 0.2)),
             "unit_price": products.prices[product],
         }
-        for product in purchased
+        for product in bought
     ]
     yield _event(
         event_id=_event_id(seed, f"purchase:{name}"),
@@ -270,6 +344,16 @@ def _generate_customer(
         + (products.brands == favorite_brand)
     )
     probabilities = np.exp(utility - utility.max()) + 1e-9
+    probabilities /= probabilities.sum()
+    favorite_count = int(rng.integers(2, _MAX_FAVORITES + 1))
+    favorites = rng.choice(
+        len(products.ids),
+        size=min(len(products.ids), favorite_count + _MAX_FAVORITES),
+        replace=False,
+        p=probabilities,
+    )
+    shape, mean = _GAP_DAYS
+    gap_days = np.maximum(rng.gamma(shape, mean / shape, len(favorites)), _MIN_GAP_DAYS)
     store_code, _, province = STORES[int(rng.integers(len(STORES)))]
     is_french = rng.random() < (0.8 if province == "QC" else 0.05)
     # Quebec requires opt-in for profiling, so fewer customers consent to it there.
@@ -284,8 +368,11 @@ def _generate_customer(
         store_code=store_code,
         province=province,
         language="fr" if is_french else "en",
-        choice_probabilities=probabilities / probabilities.sum(),
-        visits_per_month=float(rng.gamma(2.0, _MEAN_VISITS_PER_MONTH / 2.0)),
+        choice_probabilities=probabilities,
+        favorites=favorites,
+        favorite_count=min(favorite_count, len(favorites)),
+        gap_days=gap_days,
+        curiosity=float(rng.beta(*_CURIOSITY)),
         consents=tuple(purpose for purpose, rate in consent_rates.items() if rng.random() < rate),
     )
 

@@ -31,6 +31,7 @@ from customers.services.scenarios import save_scenario
 
 _FALLBACK_REASON_LABELS = {
     "vectors_unavailable": _("vector search is unavailable"),
+    "model_unavailable": _("the ranking model cannot be loaded"),
     "cache_unavailable": _("the cache is unavailable"),
     "no_consent": _("the customer has not consented to personalization"),
     "cold_start": _("the customer has no history yet"),

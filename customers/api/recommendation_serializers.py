@@ -142,7 +142,10 @@ class RecommendationSerializer(ResponseSerializer):
             "`profiling`."
         )
     )
-    model_version = serializers.CharField(help_text="Version of the ranking and its statistics.")
+    model_version = serializers.CharField(
+        help_text="Version of the ranking, `recommendation-…` of the trained model or `blend-…` of "
+        "fixed weights, then the number of the statistics."
+    )
     applied_filters = serializers.ListField(
         child=serializers.CharField(), help_text="Hard filters that every product passed."
     )

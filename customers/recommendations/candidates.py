@@ -82,14 +82,15 @@ class CandidateSet:
     Raw scores of all candidate sources, and what is needed to combine and explain them.
 
     unavailable: fallback reasons of sources whose vectors are unavailable. seeds: weights of the
-    products that co-purchase neighbors were looked up by. discovery_ratio, lifts: see
-    `statistics.repeats`; on product pages co-purchase candidates come from the viewed product,
-    and neither applies.
+    products that co-purchase neighbors were looked up by. orders_per_buyer: of purchased products.
+    discovery_ratio, lifts: see `statistics.repeats`; on product pages co-purchase candidates come
+    from the viewed product, and neither applies.
     """
 
     scores: CandidateScores = field(default_factory=dict)
     unavailable: tuple[str, ...] = ()
     seeds: Mapping[UUID, float] = field(default_factory=dict)
+    orders_per_buyer: Mapping[UUID, float] = field(default_factory=dict)
     discovery_ratio: float = repeats.DEFAULT_DISCOVERY_RATIO
     lifts: Mapping[UUID, float] = field(default_factory=dict)
 
@@ -112,6 +113,12 @@ def generate_candidates(context: RecommendationContext) -> CandidateSet:
     signals = _preference_signals(context)
     seeds = _seeds(context, signals)
     segments: dict[UUID, str] = {}
+    orders_per_buyer: dict[UUID, float] = {}
+
+    def repurchase() -> dict[UUID, float]:
+        scores, found_orders = _repurchase(context)
+        orders_per_buyer.update(found_orders)
+        return scores
 
     def co_purchase() -> dict[UUID, float]:
         scores, found_segments = _co_purchase(seeds)
@@ -119,7 +126,7 @@ def generate_candidates(context: RecommendationContext) -> CandidateSet:
         return scores
 
     sources: Mapping[str, Callable[[], dict[UUID, float]]] = {
-        "repurchase": lambda: _repurchase(context),
+        "repurchase": repurchase,
         "co_purchase": co_purchase,
         "embedding_similarity": lambda: _embedding_similarity(context),
         "popularity": lambda: popular_products(
@@ -141,6 +148,7 @@ def generate_candidates(context: RecommendationContext) -> CandidateSet:
         scores=scores,
         unavailable=tuple(unavailable),
         seeds=seeds,
+        orders_per_buyer=orders_per_buyer,
         discovery_ratio=context.statistics.discovery_ratio,
         lifts=_lifts(context, signals, segments),
     )
@@ -192,7 +200,7 @@ def stocked_products(context: RecommendationContext) -> list[UUID]:
 def _preference_signals(context: RecommendationContext) -> PreferenceSignals:
     entries = [entry for entry in context.history if entry.weight > 0]
     weights = np.array([entry.weight for entry in entries], float)
-    return PreferenceSignals(entries, _ages(entries), weights)
+    return PreferenceSignals(entries, history_ages(entries), weights)
 
 
 def _seeds(context: RecommendationContext, signals: PreferenceSignals) -> dict[UUID, float]:
@@ -214,15 +222,19 @@ def _purchases(context: RecommendationContext) -> list[HistoryEntry]:
     return [entry for entry in context.history if entry.kind == PURCHASE]
 
 
-def _repurchase(context: RecommendationContext) -> dict[UUID, float]:
+def _repurchase(
+    context: RecommendationContext,
+) -> tuple[dict[UUID, float], dict[UUID, float]]:
+    """Return scores of repeat purchases, and the orders per buyer of the purchased products."""
     purchases = _purchases(context)
     if not purchases:
-        return {}
+        return {}, {}
     products = [entry.product for entry in purchases]
     quantities = np.array([entry.quantity for entry in purchases], float)
     orders_per_buyer = _scores(_REPEATS, [array(set(products))])
-    days = _ages(purchases)
-    return scoring.repurchase_scores(products, days, quantities, orders_per_buyer)
+    days = history_ages(purchases)
+    scores = scoring.repurchase_scores(products, days, quantities, orders_per_buyer)
+    return scores, orders_per_buyer
 
 
 def _co_purchase(seeds: Mapping[UUID, float]) -> tuple[dict[UUID, float], dict[UUID, str]]:
@@ -272,7 +284,7 @@ def _embedding_similarity(context: RecommendationContext) -> dict[UUID, float]:
     return {UUID(hit.id): hit.score for hit in found.hits}
 
 
-def _ages(entries: Sequence[HistoryEntry]) -> np.ndarray:
+def history_ages(entries: Sequence[HistoryEntry]) -> np.ndarray:
     """Return the age of each entry in days (n,), 0 or more."""
     return np.array([max(entry.age_days, 0.0) for entry in entries])
 

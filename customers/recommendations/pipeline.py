@@ -1,7 +1,7 @@
 """
 Recommendation pipeline: the order of its steps.
 
-load_context → request_blocking_reasons → generate_candidates → combine_scores →
+load_context → request_blocking_reasons → generate_candidates → rank_candidates →
 apply_hard_filters → add_fallback_products (only when too few products are eligible) →
 select_products → build_result → record_recommendation. A request that is blocked as a whole goes
 straight to build_result.
@@ -32,7 +32,13 @@ from customers.recommendations.filters import (
     request_blocking_reasons,
 )
 from customers.recommendations.log import record_recommendation
+from customers.recommendations.model_ranking import (
+    MODEL_DEPENDENCY,
+    choose_ranker,
+    rank_candidates,
+)
 from customers.recommendations.product_facts import ProductFacts, load_product_facts
+from customers.recommendations.ranker import Ranker
 from customers.recommendations.reasons import build_reasons, select_anchors
 from customers.recommendations.request import RecommendationRequest
 from customers.recommendations.result import (
@@ -42,12 +48,7 @@ from customers.recommendations.result import (
     RecommendedProduct,
 )
 from customers.recommendations.rules import rank_adjustment
-from customers.recommendations.scoring import (
-    SCORING_VERSION,
-    ScoredCandidate,
-    combine_scores,
-    diversify,
-)
+from customers.recommendations.scoring import SCORING_VERSION, ScoredCandidate, diversify
 from customers.reference.segments import segment_of
 from mlops.experiments import Assignment
 
@@ -67,13 +68,16 @@ class Ranking:
     Eligible products of a context, best first, before diversification.
 
     facts: of every product that was checked against the hard filters. matched_rules: boosts and
-    demotions by product; none for fallback products.
+    demotions by product; none for fallback products. version: of the ranking. unavailable: fallback
+    reasons of components that failed.
     """
 
     candidates: CandidateSet = field(default_factory=CandidateSet)
     eligible: Sequence[ScoredCandidate[UUID]] = ()
     facts: Mapping[UUID, ProductFacts] = field(default_factory=dict)
     matched_rules: Mapping[UUID, tuple[BusinessRule, ...]] = field(default_factory=dict)
+    version: str = SCORING_VERSION
+    unavailable: tuple[str, ...] = ()
 
 
 def recommend(  # noqa: PLR0913  # optional keywords
@@ -115,23 +119,28 @@ def recommend(  # noqa: PLR0913  # optional keywords
 
 
 def rank_eligible_products(
-    context: RecommendationContext, *, also_load: Collection[UUID] = ()
+    context: RecommendationContext,
+    *,
+    also_load: Collection[UUID] = (),
+    ranker: Ranker | None = None,
 ) -> Ranking:
     """
     Return the eligible products, best first.
 
     also_load: products whose facts are returned even if no source proposes them; with any, all
-    candidates are filtered instead of only the first pages.
+    candidates are filtered instead of only the first pages. ranker: used instead of the deployed
+    one.
     """
     candidates = generate_candidates(context)
-    scored = combine_scores(
-        candidates.scores,
-        context.source_weights,
-        discovery_ratio=candidates.discovery_ratio,
-        lifts=candidates.lifts,
-    )
+    choice = choose_ranker(context, ranker)
+    scored = rank_candidates(candidates, context, choice)
     ranking = apply_hard_filters(scored, context, also_load=also_load)
-    ranking = replace(ranking, candidates=candidates)
+    ranking = replace(
+        ranking,
+        candidates=candidates,
+        version=choice.version,
+        unavailable=(*candidates.unavailable, *choice.unavailable),
+    )
     if len(ranking.eligible) < context.request.limit:
         ranking = add_fallback_products(ranking, context)
     return ranking
@@ -227,7 +236,7 @@ def build_result(  # noqa: PLR0913  # keywords, each computed by one step
     return RecommendationResult(
         id=uuid4(),
         scenario=context.scenario,
-        model_version=f"{SCORING_VERSION}.{context.statistics.row_id}",
+        model_version=f"{ranking.version}.{context.statistics.row_id}",
         applied_filters=FILTER_NAMES,
         fallback_level=max(levels, default=FallbackLevel.NONE),
         fallback_reasons=fallback_reasons,
@@ -270,7 +279,7 @@ def _fallback_reasons(
     """Return why the result differs from an ideal one; empty when it does not."""
     if blocked_by:
         return tuple(_FALLBACK_REASON_BY_FILTER[reason.filter] for reason in blocked_by)
-    reasons = list(ranking.candidates.unavailable)
+    reasons = list(ranking.unavailable)
     if context.request.products:
         similar = {"co_purchase", "embedding_similarity"}
         if not any(similar & candidate.components.keys() for candidate in selected):
@@ -333,7 +342,7 @@ def _dependencies(
     context: RecommendationContext, selected: Sequence[ScoredCandidate[UUID]]
 ) -> frozenset[str]:
     """
-    Return the ids of the customer, the viewed and shown products, and the stores.
+    Return the ids of the customer, the viewed and shown products, and the stores; and the model.
 
     A product that was not shown is none of them: its change can make the result less good, but not
     wrong.
@@ -341,4 +350,5 @@ def _dependencies(
     request = context.request
     customers = [request.customer] if request.customer else []
     products = [*request.products, *(candidate.key for candidate in selected)]
-    return frozenset(str(pk) for pk in (*customers, *products, *context.store_ids))
+    ids = frozenset(str(pk) for pk in (*customers, *products, *context.store_ids))
+    return ids | {MODEL_DEPENDENCY}

@@ -33,6 +33,7 @@ class FallbackLevel(IntEnum):
 
 FALLBACK_LEVELS: Mapping[str, FallbackLevel] = {
     "vectors_unavailable": FallbackLevel.DEGRADED,
+    "model_unavailable": FallbackLevel.DEGRADED,
     "cache_unavailable": FallbackLevel.DEGRADED,
     "no_consent": FallbackLevel.NOT_PERSONALIZED,
     "cold_start": FallbackLevel.NOT_PERSONALIZED,
@@ -66,7 +67,8 @@ class RecommendationResult:
     """
     Recommended products, best first, with all that a cache needs to know about them.
 
-    model_version: version of the scoring and id of the store statistics, for example `blend-2.17`.
+    model_version: version of the ranking and id of the store statistics: `recommendation-3.17` is
+    version 3 of the trained model, `blend-2.17` the combination of sources by fixed weights.
     applied_filters: names of the hard filters. valid_until: time at which the result may change
     without a change of data. dependencies: ids of the rows that it depends on.
     """

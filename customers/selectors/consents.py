@@ -3,7 +3,14 @@
 from django.db.models import QuerySet
 
 from customers.models import Consent, ConsentText, CustomerProfile
-from customers.reference.consents import PROVINCIAL_PURPOSES
+from customers.reference.consents import PROFILING_PURPOSES, PROVINCIAL_PURPOSES
+
+# Ids of the customers who consent to profiling by their history.
+PROFILED_CUSTOMERS = f"""
+SELECT customer_id FROM consents
+WHERE withdrawn_at IS NULL AND purpose = ANY('{{{",".join(sorted(PROFILING_PURPOSES))}}}')
+GROUP BY 1 HAVING count(DISTINCT purpose) = {len(PROFILING_PURPOSES)}
+"""
 
 
 def consents_of(customer: CustomerProfile) -> QuerySet[Consent]:

@@ -92,6 +92,11 @@ class ServedModel(Generic[_Model]):
                 return _serving(*self._last_by_scope[fallback])
         return self._load_previous(deployment)
 
+    def is_deployed(self, scope: str = EVERYWHERE) -> bool:
+        """Return whether a version is deployed for a scope key, also one that cannot be loaded."""
+        now = timezone.now()
+        return serving_deployment(self._current_deployments(now), scope=scope, at=now) is not None
+
     def shadow(self) -> ServingVersion[_Model] | None:
         """Return the version that computes in shadow; None without one, or while it loads."""
         deployment = self.shadow_deployment()
@@ -113,6 +118,20 @@ class ServedModel(Generic[_Model]):
         loaded = self._loaded_version(version)
         return loaded.model if loaded else None
 
+    def numbered_model(self, number: int) -> _Model | None:
+        """
+        Return the model of a version by its number; None without one, or if it cannot be loaded.
+
+        The row of a version is read once: what matters of it does not change.
+        """
+        version = self._version_by_number.get(number)
+        if version is None:
+            version = ModelVersion.objects.filter(model=self.name, number=number).first()
+            if version is None:
+                return None
+            self._version_by_number[number] = version
+        return self.loaded_model(version)
+
     def load_version(self, version: ModelVersion) -> _Model:
         """Return the model of a version. Raises ArtifactRefused, and what `load` raises."""
         return self.load(read_artifact(version))
@@ -126,6 +145,7 @@ class ServedModel(Generic[_Model]):
         self._loaded: OrderedDict[str, _Loaded[_Model]] = OrderedDict()
         self._last_by_scope: dict[str, tuple[Deployment, _Loaded[_Model]]] = {}
         self._failed_at: dict[str, float] = {}
+        self._version_by_number: dict[int, ModelVersion] = {}
         self._deployments: list[Deployment] | None = None
         self._read_at = 0.0
         # Counts notices; the snapshot is fresh if it was read after the last one.

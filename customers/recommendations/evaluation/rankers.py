@@ -82,8 +82,8 @@ def served(
     weights = {source: getattr(scenario, source) for source in DEFAULT_WEIGHTS[scenario.name]}
     statistics = compute_store_statistics(split)
     orders_per_buyer = compute_orders_per_buyer(split)
-    popularity_by_store = _popularity_by_store(split)
-    best_by_store = {store: _top(scores) for store, scores in popularity_by_store.items()}
+    sales_by_store = popularity_by_store(split)
+    best_by_store = {store: _top(scores) for store, scores in sales_by_store.items()}
 
     def rank(customer: int) -> Sequence[int]:
         history = customer_history(split.events_by_customer[customer])
@@ -101,8 +101,8 @@ def served(
             signals["weight"].to_numpy(),
         )
         co_purchase = _top(scoring.co_purchase_scores(seeds, neighbors))
-        store = _home_store(purchases, popularity_by_store)
-        sales = popularity_by_store.get(store, {})
+        store = find_home_store(purchases, sales_by_store)
+        sales = sales_by_store.get(store, {})
         scores = {
             "repurchase": repurchase,
             "co_purchase": co_purchase,
@@ -115,7 +115,7 @@ def served(
             scores,
             weights,
             discovery_ratio=statistics.discovery_ratio,
-            lifts=_lifts(split, signals, co_purchase, statistics),
+            lifts=segment_lifts_of(split, signals, co_purchase, statistics),
         )
         selected = scoring.diversify(
             ranked,
@@ -129,7 +129,8 @@ def served(
     return rank
 
 
-def _popularity_by_store(split: EvaluationSplit) -> dict[int, dict[int, float]]:
+def popularity_by_store(split: EvaluationSplit) -> dict[int, dict[int, float]]:
+    """Return the popularity of products by store, as of the cut."""
     sales = split.purchases[split.purchases["days"] < POPULARITY_WINDOW_DAYS]
     found = popularity_statistics.score_popularity(
         sales["store"].to_numpy(),
@@ -140,7 +141,7 @@ def _popularity_by_store(split: EvaluationSplit) -> dict[int, dict[int, float]]:
     return group_pairs(found.stores, found.products, found.scores)
 
 
-def _home_store(purchases: pd.DataFrame, known_stores: Mapping[int, object]) -> int:
+def find_home_store(purchases: pd.DataFrame, known_stores: Mapping[int, object]) -> int:
     """Return the store of most purchases; ALL_STORES when it has no sales or is unknown."""
     stores = purchases.loc[purchases["store"] >= 0, "store"].mode()
     if len(stores) and int(stores.iloc[0]) in known_stores:
@@ -148,12 +149,13 @@ def _home_store(purchases: pd.DataFrame, known_stores: Mapping[int, object]) -> 
     return popularity_statistics.ALL_STORES
 
 
-def _lifts(
+def segment_lifts_of(
     split: EvaluationSplit,
     signals: pd.DataFrame,
     candidates: Mapping[int, float],
     statistics: StoreStatistics,
 ) -> dict[int, float]:
+    """Return the customer's lift of the segment of each candidate; see `statistics.repeats`."""
     if not statistics.segment_shares:
         return {}
     segments = [split.traits[product][1] for product in signals["product"].tolist()]

@@ -20,21 +20,23 @@ class EvaluationSplit:
     """
     Events before a cut, and the purchases after it that are to be predicted.
 
-    Customers, products and stores are codes. events: one row each, by customer, newest first.
+    Customers, products and stores are codes, indexes into the arrays of their names; a store of -1
+    is not known. events: one row each, by customer, newest first.
     traits: brand and segment by product. relevant: products bought after the cut, by customer.
     """
 
     def __init__(self, events: pd.DataFrame, *, cut: pd.Timestamp, until: pd.Timestamp) -> None:
         before = events[events["occurred_at"] <= cut]
-        self._products, product = np.unique(before["product"].to_numpy(), return_inverse=True)
-        self._customers, customer = np.unique(before["customer"].to_numpy(), return_inverse=True)
+        self.products, product = np.unique(before["product"].to_numpy(), return_inverse=True)
+        self.customers, customer = np.unique(before["customer"].to_numpy(), return_inverse=True)
         stores = before["store"].to_numpy() if "store" in before else np.full(len(before), None)
+        store_codes, self.stores = pd.factorize(stores)
         is_purchase = (before["kind"] == "purchase").to_numpy()
         frame = pd.DataFrame(
             {
                 "customer": customer,
                 "product": product,
-                "store": pd.factorize(stores)[0],  # -1 where it is unknown
+                "store": store_codes,
                 "days": (cut - before["occurred_at"]).dt.total_seconds().to_numpy() / 86400,
                 "quantity": before["quantity"].to_numpy(dtype=float),
                 "is_purchase": is_purchase,
@@ -51,7 +53,7 @@ class EvaluationSplit:
     @property
     def product_count(self) -> int:
         """Number of products that can be recommended."""
-        return len(self._products)
+        return len(self.products)
 
     @cached_property
     def purchases(self) -> pd.DataFrame:
@@ -68,11 +70,9 @@ class EvaluationSplit:
     def _relevant(self, after: pd.DataFrame) -> dict[int, frozenset[int]]:
         """Return the known products that each known customer bought after the cut."""
         after = after[(after["kind"] == "purchase") & (after["quantity"] > 0)]
-        after = after[
-            after["product"].isin(self._products) & after["customer"].isin(self._customers)
-        ]
-        customers = np.searchsorted(self._customers, after["customer"].to_numpy())
-        products = np.searchsorted(self._products, after["product"].to_numpy())
+        after = after[after["product"].isin(self.products) & after["customer"].isin(self.customers)]
+        customers = np.searchsorted(self.customers, after["customer"].to_numpy())
+        products = np.searchsorted(self.products, after["product"].to_numpy())
         grouped = pd.Series(products).groupby(customers).agg(lambda own: frozenset(map(int, own)))
         return {int(customer): own for customer, own in grouped.items()}
 

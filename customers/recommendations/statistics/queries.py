@@ -1,15 +1,9 @@
 """SQL of the statistics jobs. Parameters are named; windows end at `now`."""
 
-from customers.reference.consents import PROFILING_PURPOSES
 from customers.reference.segments import segment_sql
+from customers.selectors.consents import PROFILED_CUSTOMERS
 from customers.selectors.history import history_sql
 
-# Ids of the customers who consent to profiling by their history.
-_PROFILED_CUSTOMERS = f"""
-SELECT customer_id FROM consents
-WHERE withdrawn_at IS NULL AND purpose = ANY('{{{",".join(sorted(PROFILING_PURPOSES))}}}')
-GROUP BY 1 HAVING count(DISTINCT purpose) = {len(PROFILING_PURPOSES)}
-"""
 # The receipt lines `l` of the last days.
 _IN_WINDOW = (
     "l.purchased_at > %(now)s - make_interval(days => %(days)s) AND l.purchased_at <= %(now)s"
@@ -18,7 +12,7 @@ _IN_WINDOW = (
 # left out; an anonymous receipt is a buyer. Products that were returned in whole are left out.
 # Hashes instead of names, so that a million rows fit into memory.
 JOINT_PURCHASES = f"""
-WITH profiled AS ({_PROFILED_CUSTOMERS})
+WITH profiled AS ({PROFILED_CUSTOMERS})
 SELECT e.effective_id,
   CASE WHEN a.customer_id IS NULL
     THEN hashtextextended(concat('receipt:', l.store_id, ':', l.order_id), 0)
@@ -41,7 +35,7 @@ GROUP BY 1, 2, 3 HAVING sum(l.quantity) > 0
 """
 # Orders of profiled customers: product, buyer; one row for each product of each order.
 PROFILED_ORDERS = f"""
-WITH profiled AS ({_PROFILED_CUSTOMERS})
+WITH profiled AS ({PROFILED_CUSTOMERS})
 SELECT e.effective_id, hashtextextended(l.customer_id::text, 0)
 FROM purchases l
 JOIN effective_products e ON e.product_id = l.product_id
@@ -65,7 +59,7 @@ GROUP BY 1 ORDER BY 1
 # `after` for products bought in total before or after the cut, else that of an event of the history
 # as it was at the cut.
 SAMPLED_HISTORIES = f"""
-WITH profiled AS ({_PROFILED_CUSTOMERS}), sample AS MATERIALIZED (
+WITH profiled AS ({PROFILED_CUSTOMERS}), sample AS MATERIALIZED (
   SELECT l.customer_id AS id
   FROM purchases l JOIN profiled a ON a.customer_id = l.customer_id
   WHERE l.quantity > 0 AND l.purchased_at > %(cut)s - make_interval(days => %(days)s)

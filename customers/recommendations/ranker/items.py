@@ -1,0 +1,95 @@
+"""Products of the artifact: a low-rank model of joint purchases, and prices."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.int64]
+Floats = NDArray[np.floating[Any]]
+
+UNKNOWN = -1
+"""Code of a product that the artifact does not contain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemModel:
+    """
+    Vectors and prices of n products.
+
+    products (n,): keys as text. vectors (n, rank): normalized so that the similarity of a history
+    with weights w to product i is weighted_vectors[i] · Σ w vectors. log_prices (n,): 0 where the
+    price is not known.
+    """
+
+    products: NDArray[np.str_]
+    vectors: Floats
+    weighted_vectors: Floats
+    log_prices: Floats
+
+    def features(
+        self, candidates: Codes, history: Codes, weights: Floats, disliked: Codes
+    ) -> Floats:
+        """
+        Return ITEM_FEATURES of each candidate, (candidates, 3).
+
+        All products are codes, UNKNOWN where there is none; weights (history,): shares of the
+        products of the history. Similarities are divided by their deviation among the candidates.
+        """
+        is_known = history != UNKNOWN
+        history, weights = history[is_known], weights[is_known]
+        disliked = disliked[disliked != UNKNOWN]
+        found = candidates != UNKNOWN
+        codes = candidates[found]
+        features = np.zeros((len(candidates), 3), dtype=np.float32)
+        if not len(codes):
+            return features
+        profiles = np.column_stack(
+            [
+                weights.astype(np.float32) @ self.vectors[history],
+                self.vectors[disliked].sum(axis=0),
+            ]
+        )
+        similarities = self.weighted_vectors[codes] @ profiles
+        # The scale depends on the number of customers that the vectors were fitted to.
+        deviations = similarities.std(axis=0)
+        features[found, :2] = similarities / np.where(deviations > 0, deviations, 1.0)
+        features[found, 2] = self._price_distances(codes, history, weights)
+        return features
+
+    def _price_distances(self, codes: Codes, history: Codes, weights: Floats) -> Floats:
+        """Return |log price − weighted mean of the history|; 0 where either is not known."""
+        prices = self.log_prices[history]
+        known_weights = np.where(prices != 0, weights, 0.0)
+        total = known_weights.sum()
+        if not total:
+            return np.zeros(len(codes))
+        own = self.log_prices[codes]
+        distances: Floats = np.where(own != 0, np.abs(own - known_weights @ prices / total), 0.0)
+        return distances
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that an artifact stores."""
+        return {
+            "products": self.products,
+            "vectors": self.vectors,
+            "weighted_vectors": self.weighted_vectors,
+            "log_prices": self.log_prices,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the products of an artifact. Raises KeyError, ValueError."""
+        items = cls(
+            products=arrays["products"],
+            vectors=arrays["vectors"],
+            weighted_vectors=arrays["weighted_vectors"],
+            log_prices=arrays["log_prices"],
+        )
+        shapes = {items.vectors.shape, items.weighted_vectors.shape}
+        lengths = {len(items.products), len(items.vectors), len(items.log_prices)}
+        if len(shapes) > 1 or len(lengths) > 1 or items.vectors.ndim != 2:
+            raise ValueError("the arrays of the products do not have the same sizes")
+        return items

@@ -1,0 +1,132 @@
+"""
+Trainer of the recommendation ranking: `manage.py retrain recommendation`.
+
+Libraries of training are imported when it trains: pages that list trainers do without them.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from customers.recommendations.ranker import FEATURES, RECOMMENDER, Ranker
+from customers.selectors.training_events import EVENT_COLUMNS, MAX_EVENT_DAYS, PROFILED_EVENTS
+from mlops.registry import (
+    AUTOMATIC,
+    BetterThanReferences,
+    Evaluation,
+    FitContext,
+    LatencyBelow,
+    MetricAbove,
+    ShuffleControl,
+    SuitePasses,
+    Trainer,
+    TrainingSet,
+    register,
+)
+
+if TYPE_CHECKING:
+    import pyarrow
+
+MIN_ROC_AUC = 0.85
+MAX_MILLISECONDS = 50.0
+"""Limit of the 99th percentile of scoring one customer."""
+BASELINE_NAMES = ("random", "popularity", "buy_again", "item_knn", "mix")
+_CODE = (
+    "customers.training",
+    "customers.selectors.training_events",
+    "customers.recommendations.scoring",
+    "customers.recommendations.evaluation.history",
+    "customers.recommendations.evaluation.statistics",
+    "customers.recommendations.ranker.features",
+    "customers.recommendations.ranker.items",
+    "customers.recommendations.ranker.linear",
+    "customers.recommendations.ranker.model",
+    "customers.recommendations.ranker.trees",
+    "customers.recommendations.ranker_training.evaluation",
+    "customers.recommendations.ranker_training.examples",
+    "customers.recommendations.ranker_training.fitting",
+    "customers.recommendations.training.models",
+)
+
+
+def _split(
+    table: "pyarrow.Table", as_of: datetime
+) -> tuple["pyarrow.Table", "pyarrow.Table", datetime]:
+    from customers.recommendations import ranker_training
+
+    return ranker_training.split_by_time(table.to_pandas(), as_of)
+
+
+def _fit(table: "pyarrow.Table", context: FitContext) -> Ranker:
+    from customers.recommendations import ranker_training
+
+    return ranker_training.fit(table, context)
+
+
+def _fit_baseline(name: str, table: "pyarrow.Table", context: FitContext) -> Any:
+    from customers.recommendations import ranker_training
+
+    return ranker_training.BASELINES[name](table, context)
+
+
+def _evaluate(model: Any, table: "pyarrow.Table") -> Evaluation:
+    from customers.recommendations import ranker_training
+
+    return ranker_training.evaluate(model, table)
+
+
+def _count_filter_violations(model: Ranker, table: "pyarrow.Table") -> tuple[int, int]:
+    from customers.recommendations import ranker_training
+
+    return ranker_training.count_filter_violations(model, table)
+
+
+def _score_one_customer(model: Ranker, table: "pyarrow.Table") -> object:
+    from customers.recommendations import ranker_training
+
+    return ranker_training.score_one_customer(model, table)
+
+
+_BASELINES: dict[str, Callable[["pyarrow.Table", FitContext], Any]] = {
+    name: partial(_fit_baseline, name) for name in BASELINE_NAMES
+}
+
+register(
+    Trainer(
+        name=RECOMMENDER.name,
+        title="Recommendations: ranking",
+        training_set=TrainingSet(
+            sql=PROFILED_EVENTS,
+            columns=EVENT_COLUMNS,
+            # Of the examples that the split makes of the events; occurred_at is their cut.
+            key=("customer", "product", "occurred_at"),
+            params={"days": MAX_EVENT_DAYS},
+        ),
+        split=_split,
+        fit=_fit,
+        evaluate=_evaluate,
+        dump=Ranker.dump,
+        served=RECOMMENDER,
+        gates=(
+            MetricAbove(metric="roc_auc", threshold=MIN_ROC_AUC),
+            BetterThanReferences(metric="ndcg@10"),
+            SuitePasses(name="hard filters", count_violations=_count_filter_violations),
+            LatencyBelow(call=_score_one_customer, max_milliseconds=MAX_MILLISECONDS),
+        ),
+        control=ShuffleControl(label="label", metric="candidate_roc_auc", chance=0.5),
+        features=FEATURES,
+        code=_CODE,
+        baselines=_BASELINES,
+        parameters={
+            "rank": 64,
+            "trees": 100,
+            "learning_rate": 0.1,
+            "min_rows_per_leaf": 20,
+            "negatives_per_positive": 10,
+        },
+        min_train_rows=1_000,
+        min_test_rows=500,
+        deploys=AUTOMATIC,
+    )
+)

@@ -24,6 +24,8 @@ SCOPES = (
     "privacy:write,recommendations:read"
 )
 VISITORS = "visitors"
+TRAINED_MODEL = "recommendation"
+"""Model that is trained on the simulated customers before their first visit."""
 _SHOP_OPTIONS = json.dumps({"currency": "CAD"})
 MODELS_STEP = "Model files"
 RESPONSE_TIMEOUT_SECONDS = 30
@@ -56,6 +58,7 @@ class Demo:
         supplier = [sys.executable, "-m", "tests.samples.suppliers", "--port", str(self._port)]
         supplier += ["--shops-port", str(self._shops_port)]
         visitors = [sys.executable, "manage.py", "trickle_events", "--address", self._address]
+        visitors += ["--train", TRAINED_MODEL]
         return [
             app_program("supplier", supplier, stop_seconds=3),
             app_program(VISITORS, [*visitors, "--key-file", str(self._key_file)], stop_seconds=3),

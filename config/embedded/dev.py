@@ -203,6 +203,12 @@ class LocalStart:
             show("Try:")
             for line in self._demo.examples(product_id):
                 print(f"  {line}", flush=True)  # without line breaks, to be copied
+        if self._options.demo:
+            show(
+                "Model     recommendations are trained on the simulated customers; gates: "
+                f"{self._stack.logs / VISITORS}.log, {self._address}/console/mlops/modelversion/",
+                soft_wrap=True,
+            )
         show(f"Logs      {self._stack.logs}")
         show("Ctrl-C stops everything; the data stays.")
 

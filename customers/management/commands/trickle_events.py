@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from config.clients.http import HttpClient, HttpFailed
 from config.errors import CultivarError
 from customers.services.demo import send_visit
+from mlops.registry import list_versions
 
 
 class Command(BaseCommand):
@@ -41,6 +42,11 @@ class Command(BaseCommand):
             help="number of customers, created first where they are missing (default: 120)",
         )
         parser.add_argument(
+            "--train",
+            metavar="NAME",
+            help="model to train on the customers before the first visit, unless it has a version",
+        )
+        parser.add_argument(
             "--every", type=float, default=5, help="seconds between visits (default: 5)"
         )
         parser.add_argument(
@@ -48,7 +54,14 @@ class Command(BaseCommand):
         )
 
     def handle(
-        self, *, address: str, key_file: Path, customers: int, every: float, visits: int, **_: Any
+        self,
+        *,
+        address: str,
+        key_file: Path,
+        customers: int,
+        every: float,
+        visits: int,
+        **options: Any,
     ) -> None:
         """Create the customers, then send their visits."""
         try:
@@ -58,6 +71,8 @@ class Command(BaseCommand):
                 f"{key_file} cannot be read: {error.strerror}.", returncode=2
             ) from error
         call_command("load_demo_customers", customers=customers, stdout=self.stdout)
+        if options["train"]:
+            self._train(options["train"])
         sent = 0
         with HttpClient(
             base_url=address, timeout_seconds=10, retries=2, is_operator_address=True
@@ -87,3 +102,12 @@ class Command(BaseCommand):
                 if not visits or sent < visits:
                     time.sleep(every)
         self.stdout.write(f"{sent} visits sent.")
+
+    def _train(self, name: str) -> None:
+        """Train a model that has no version and print its gates; a failure stops no visits."""
+        if list_versions(model=name).exists():
+            return
+        try:
+            call_command("retrain", name, stdout=self.stdout)
+        except CommandError as error:
+            self.stderr.write(str(error))

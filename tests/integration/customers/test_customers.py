@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from customers.models import (
 from customers.selectors.consents import active_purposes
 from customers.services import consents, preferences, profiles
 from customers.tasks import complete_withdrawals, derive_preferences
-from mlops.models import InboxEvent, LegalHold, QuarantinedRecord
+from mlops.models import InboxEvent, LegalHold, QuarantinedRecord, TrainingRun
 from tests.factories.customers import (
     ChatMessageFactory,
     ChatSessionFactory,
@@ -465,6 +466,32 @@ def test_demo_visits_are_sent_through_the_events_api(
     assert received.filter(type="purchase").count() == 2
     assert received.filter(topic="inventory_updates").exists()
     assert not QuarantinedRecord.objects.exists()
+
+
+def test_demo_visits_follow_a_training_that_is_refused(
+    products: list[Product], live_server: Any, tmp_path: Path
+) -> None:
+    _, secret = ApiKey.objects.create_key(name="till", audience="verified", scopes=["events:write"])
+    key_file = tmp_path / "key"
+    key_file.write_text(str(secret))
+    errors = StringIO()
+
+    # Ten customers are too few for a model.
+    call_command(
+        "trickle_events",
+        visits=1,
+        address=live_server.url,
+        key_file=key_file,
+        customers=10,
+        every=0,
+        train="recommendation",
+        stderr=errors,
+    )
+
+    run = TrainingRun.objects.get()
+    assert run.status == TrainingRun.Status.REFUSED
+    assert run.error in errors.getvalue()
+    assert InboxEvent.objects.filter(channel="rest", type="purchase").exists()
 
 
 def test_demo_visits_need_a_readable_key_file(tmp_path: Path) -> None:

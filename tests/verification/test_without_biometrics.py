@@ -31,7 +31,19 @@ client = Client(HTTP_HOST="localhost")
 for path in ("/console/login/", "/api/schema/"):
     response = client.get(path)
     assert response.status_code == 200, (path, response.status_code)
-    assert b"biometric" not in response.content, path
+    assert b"/biometrics/" not in response.content, path
+"""
+
+# Consents are written and withdrawn in a database that biometrics has been removed from.
+_WITHDRAW = """
+import django
+django.setup()
+from customers.services.consents import give_consent, withdraw_consent
+from customers.services.profiles import register_customer
+customer = register_customer(external_id="L-1000", by="user:test")
+values = {"customer": customer, "purpose": "history", "by": "user:test"}
+give_consent(**values, version="2026-11", language="en", channel="till")
+assert withdraw_consent(**values) == 1
 """
 
 
@@ -88,6 +100,16 @@ def test_checks_migrations_and_pages_pass(tree: Path, environment: dict[str, str
     _run(tree, environment, "manage.py", "migrate", "--verbosity", "0")
     _run(tree, environment, "manage.py", "check", "--database", "default")
     _run(tree, environment, "-c", _PAGES)
+
+
+def test_application_can_be_removed_from_a_database(
+    tree: Path, environment: dict[str, str]
+) -> None:
+    _run(ROOT, environment, "manage.py", "migrate", "--verbosity", "0")
+    _run(ROOT, environment, "manage.py", "migrate", "biometrics", "zero", "--verbosity", "0")
+
+    _run(tree, environment, "manage.py", "check", "--database", "default")
+    _run(tree, environment, "-c", _WITHDRAW)
 
 
 def test_selected_tests_pass(tree: Path, environment: dict[str, str]) -> None:

@@ -5,10 +5,18 @@ import runpy
 from types import SimpleNamespace
 
 import pytest
+from django.core import checks
+from django.db import OperationalError
 
 from config.embedded.stack import ROOT
 from vectors.encoders import registry
 from vectors.errors import ModelMissing
+
+
+@pytest.fixture(autouse=True)
+def _passed_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system checks of biometrics, which need the database, find nothing."""
+    monkeypatch.setattr(checks, "run_checks", lambda **_: [])
 
 
 def _start(workers: int) -> None:
@@ -42,3 +50,30 @@ def test_missing_model_does_not_prevent_the_start(
     _start(2)
 
     assert "text is missing" in caplog.text
+
+
+def test_error_of_biometrics_refuses_the_start(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = checks.Error("the declaration is missing", hint="complete it")
+    monkeypatch.setattr(checks, "run_checks", lambda **_: [error])
+
+    with pytest.raises(SystemExit) as raised:
+        _start(1)
+
+    assert raised.value.code == 3
+    assert "the declaration is missing complete it" in caplog.text
+
+
+def test_start_without_database_is_not_refused(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Each use of biometrics is refused as well, as long as something is missing.
+    def fail(**_: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(checks, "run_checks", fail)
+
+    _start(1)
+
+    assert "Biometrics was not checked: OperationalError" in caplog.text

@@ -110,7 +110,9 @@ def save_references(references: Sequence[DriftReference], *, version: ModelVersi
     DriftReference.objects.bulk_create(references)
 
 
-def monitor_models(*, now: datetime | None = None) -> tuple[dict[str, int], list[RetrainRequest]]:
+def monitor_models(
+    *, now: datetime | None = None, asks_for_training: bool = True
+) -> tuple[dict[str, int], list[RetrainRequest]]:
     """
     Measure the drift of every champion, open and close alerts, ask for training.
 
@@ -123,7 +125,8 @@ def monitor_models(*, now: datetime | None = None) -> tuple[dict[str, int], list
     for trainer in TRAINERS.all():
         try:
             measurements = measure_drift(trainer, now=moment)
-            request = _ask_for_training(trainer, measurements, moment)
+            if asks_for_training and (request := _ask_for_training(trainer, measurements, moment)):
+                requests.append(request)
         # A wrong declaration or an absent server must not keep the others from being measured.
         except Exception as error:
             counts["failed"] += 1
@@ -132,8 +135,6 @@ def monitor_models(*, now: datetime | None = None) -> tuple[dict[str, int], list
         close_alerts(codes=(FAILURE_CODE,), subject=trainer.name)
         for measurement in measurements:
             counts[measurement.outcome] += 1
-        if request is not None:
-            requests.append(request)
     return counts, requests
 
 

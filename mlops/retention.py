@@ -1,13 +1,31 @@
 """Retention rules of the engine's tables."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from mlops.privacy.retention import RetentionRule, register
+from mlops.registry import expire_artifacts, expire_training_sets
 from mlops.streams.event_types import event_topics
 
 _YEAR = timedelta(days=365)
 _CONCATENATED = "concat_ws(chr(10), {})"
 _TOPICS = ", ".join(f"'{topic}'" for topic in event_topics())
+
+
+def _expire_training_sets(
+    cutoff: datetime, subjects: Sequence[UUID], dry_run: bool
+) -> tuple[int, int]:
+    counts = expire_training_sets(cutoff=cutoff, subjects=subjects, dry_run=dry_run)
+    return counts.deleted, counts.skipped_by_hold
+
+
+def _expire_artifacts(
+    cutoff: datetime, _subjects: Sequence[UUID], dry_run: bool
+) -> tuple[int, int]:
+    counts = expire_artifacts(cutoff=cutoff, dry_run=dry_run)
+    return counts.deleted, counts.skipped_by_hold
+
 
 register(
     RetentionRule(
@@ -81,5 +99,21 @@ register(
         age_column="day",
         retention_period=2 * _YEAR,
         reason="counts without persons; a season is compared with the one a year before",
+    ),
+    RetentionRule(
+        name="frozen training sets",
+        model="mlops.TrainingRun",
+        age_column="started_at",
+        retention_period=timedelta(days=90),
+        expire=_expire_training_sets,
+        reason="files; those of versions that serve, or served before the champion, stay",
+    ),
+    RetentionRule(
+        name="artifacts of models",
+        model="mlops.ModelVersion",
+        age_column="created_at",
+        retention_period=timedelta(days=180),
+        expire=_expire_artifacts,
+        reason="files; those of versions that serve, or served before the champion, stay",
     ),
 )

@@ -78,6 +78,20 @@ def delete_versions(versions: list[ObjectVersion]) -> int:
     return len(versions)
 
 
+def delete_object(key: str) -> None:
+    """
+    Delete every version of an object permanently. An absent one is no error.
+
+    Raises ObjectsUnavailable.
+    """
+    from storages.backends.s3 import S3Storage
+
+    if isinstance(_storage(), S3Storage):
+        delete_versions([version for version in list_versions(key) if version.key == key])
+    else:
+        delete_versions([ObjectVersion(key)])
+
+
 def read_current_objects(prefix: str) -> Iterator[tuple[str, bytes]]:
     """
     Yield name (without the prefix) and content of the current objects below a prefix.

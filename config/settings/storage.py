@@ -8,7 +8,12 @@ from config.env import ENV
 def _files() -> dict[str, Any]:
     return {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(ENV.state_dir / "objects")},
+        "OPTIONS": {
+            "location": str(ENV.state_dir / "objects"),
+            # Training sets and exports contain data of persons.
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
     }
 
 

@@ -65,9 +65,17 @@ class TrainingRun(models.Model):
         max_length=200, blank=True, db_comment="object key of the frozen training set (Parquet)"
     )
     data_checksum = models.CharField(
-        max_length=64, blank=True, db_comment="sha256 of the frozen training set"
+        max_length=64, blank=True, db_comment="sha256 of the frozen training set as it is stored"
     )
     row_count = models.BigIntegerField(null=True, db_comment="rows of the frozen training set")
+    erased_rows = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        db_comment="rows removed from the frozen training set since, by erasures of persons",
+    )
+    data_deleted_at = models.DateTimeField(
+        null=True, db_comment="when the frozen training set was deleted by retention"
+    )
     split_at = models.DateTimeField(
         null=True, db_comment="rows before it are trained on, the others tested on"
     )
@@ -135,6 +143,9 @@ class ModelVersion(models.Model):
     )
     sha256 = models.CharField(max_length=64, db_comment="sha256 of the artifact")
     size_bytes = models.BigIntegerField(db_comment="size of the artifact")
+    artifact_deleted_at = models.DateTimeField(
+        null=True, db_comment="when the artifact was deleted by retention"
+    )
     signature = models.CharField(
         max_length=200, db_comment="key ring's signature of model, number, format and sha256"
     )

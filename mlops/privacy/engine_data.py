@@ -1,4 +1,4 @@
-"""Personal data stores of the engine: quarantine, outbox, audit trail, logs, Redis, objects."""
+"""Personal data stores of the engine: quarantine, outbox, audit, logs, Redis, objects, sets."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +14,7 @@ from mlops.privacy.personal_data import (
     TextMentions,
     register,
 )
+from mlops.registry import count_subject_rows, remove_subject_rows
 
 _IS_MENTIONED = "~ ANY(%(patterns)s)"
 
@@ -61,6 +62,24 @@ class StoredObjects(PersonalDataStore):
             yield {"name": name, "bytes": len(body)}
 
 
+class TrainingSets(PersonalDataStore):
+    """
+    Rows of the person in frozen training sets, which are stored again without them.
+
+    They are copies of rows that the person gets from other stores, so that none is exported.
+    """
+
+    name = "frozen training sets"
+    order = 100
+
+    def find(self, identifiers: Identifiers) -> PersonalDataCount:
+        counts = count_subject_rows(identifiers.id)
+        return PersonalDataCount(sum(counts.values()), tuple(sorted(counts)[:MAX_SAMPLES]))
+
+    def delete(self, identifiers: Identifiers) -> int:
+        return remove_subject_rows(identifiers.id)
+
+
 def object_prefix(identifiers: Identifiers) -> str:
     """Return the key prefix of a person's objects."""
     return f"people/{identifiers.id}/"
@@ -99,4 +118,5 @@ register(
     TextMentions(table="django_admin_log", columns=("object_repr", "change_message")),
     RedisKeys(),
     StoredObjects(),
+    TrainingSets(),
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
 import pglock
 import structlog
@@ -29,6 +30,7 @@ ALERT_CODE = "retention_failed"
 TIME_LIMIT = timedelta(minutes=25)
 _MAX_ATTEMPTS = 3
 _LOCK_TIMEOUT = "2s"
+_LOCK_HOLDS = "LOCK TABLE legal_holds IN SHARE MODE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,9 @@ class RetentionRule:
     deletes_partial_months: delete expired rows of the month that contains the cutoff one by one;
     otherwise that month is deleted when all of it has expired.
     chunk_size: rows per transaction.
+    expire: for files instead of rows: deletes those older than the cutoff; gets the cutoff, the
+    persons under a legal hold and whether to count only; returns how many were deleted, and how
+    many a hold protects.
     on_deleted: called with the keys of deleted rows, in the transaction of the deletion; not for
     partitions, which are dropped as a whole.
     """
@@ -60,6 +65,7 @@ class RetentionRule:
     deletes_partial_months: bool = True
     chunk_size: int = 10_000
     on_deleted: Callable[[Sequence[Any]], object] | None = None
+    expire: Callable[[datetime, Sequence[UUID], bool], tuple[int, int]] | None = None
 
     @property
     def model_class(self) -> type[Model]:
@@ -158,11 +164,15 @@ def _apply_rule(
     rows = RetentionSweep.objects.filter(pk=record.pk)
     error = ""
     try:
-        if dry_run:
+        if rule.expire:
+            deleted, skipped = _expire(rule, rule.expire, cutoff, dry_run=dry_run)
+            rows.update(deleted=deleted, skipped_by_hold=skipped)
+        elif dry_run:
             rows.update(deleted=_count(rule, cutoff, is_on_hold=False))
         else:
             _delete(rule, cutoff, deadline, record)
-        rows.update(skipped_by_hold=_count(rule, cutoff, is_on_hold=True))
+        if not rule.expire:
+            rows.update(skipped_by_hold=_count(rule, cutoff, is_on_hold=True))
     except (SweepOutOfTime, SweepInProgress) as interruption:
         error = str(interruption)
     except Exception as failure:  # the other rules must be applied whatever fails here
@@ -177,6 +187,22 @@ def _apply_rule(
     rows.update(error=error, finished_at=timezone.now())
     record.refresh_from_db()
     return record
+
+
+def _expire(
+    rule: RetentionRule,
+    expire: Callable[[datetime, Sequence[UUID], bool], tuple[int, int]],
+    cutoff: datetime,
+    *,
+    dry_run: bool,
+) -> tuple[int, int]:
+    """Delete expired files; no legal hold is set meanwhile. Raises SweepInProgress."""
+    with pglock.advisory(f"retention:{rule.name}", timeout=0) as is_acquired:
+        if not is_acquired:
+            raise SweepInProgress
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_LOCK_HOLDS)
+            return expire(cutoff, subjects_on_hold(), dry_run)
 
 
 def _delete(rule: RetentionRule, cutoff: datetime, deadline: float, record: RetentionSweep) -> None:
@@ -294,7 +320,7 @@ def _lock_holds(
     cursor: CursorWrapper, rule: RetentionRule, cutoff: datetime
 ) -> tuple[str, dict[str, Any]]:
     """Prevent new legal holds until the end of the transaction; return the current condition."""
-    cursor.execute("LOCK TABLE legal_holds IN SHARE MODE")
+    cursor.execute(_LOCK_HOLDS)
     return _hold_condition(rule, cutoff)
 
 

@@ -15,6 +15,7 @@ from mlops.registry.definitions import (
     NewData,
     RecentRows,
     ShuffleControl,
+    SubjectColumn,
     TimeSplit,
     Trainer,
     TrainingSet,
@@ -41,6 +42,7 @@ from mlops.registry.errors import (
     TrainerUnknown,
     TrainingRefused,
 )
+from mlops.registry.expiry import ExpiryCounts, expire_artifacts, expire_training_sets
 from mlops.registry.gates import (
     BetterThanReferences,
     Candidate,
@@ -95,6 +97,7 @@ from mlops.registry.shipped import (
     record_shipped_models,
     register_shipped,
 )
+from mlops.registry.subject_rows import count_subject_rows, remove_subject_rows
 from mlops.registry.training import gate_table, retrain
 
 __all__ = [
@@ -110,6 +113,7 @@ __all__ = [
     "Difference",
     "DriftMonitor",
     "Evaluation",
+    "ExpiryCounts",
     "FitContext",
     "Gate",
     "GateRow",
@@ -132,6 +136,7 @@ __all__ = [
     "ShuffleControl",
     "Signal",
     "SignalDetails",
+    "SubjectColumn",
     "SuitePasses",
     "TimeSplit",
     "TooFewRows",
@@ -146,12 +151,15 @@ __all__ = [
     "close_outdated_load_alerts",
     "compare_versions",
     "compare_with_shadow",
+    "count_subject_rows",
     "current_deployments",
     "deploy",
     "deployed_models",
     "deployment_at",
     "drift_signals",
     "end_deployment",
+    "expire_artifacts",
+    "expire_training_sets",
     "export_runs",
     "find_limits",
     "find_trainer",
@@ -171,6 +179,7 @@ __all__ = [
     "register",
     "register_outcomes",
     "register_shipped",
+    "remove_subject_rows",
     "retrain",
     "rollback",
     "running_roles",

@@ -49,6 +49,10 @@ def sign(*, model: str, number: int, artifact_format: str, sha256: str) -> str:
 
 def read_artifact(version: ModelVersion) -> bytes:
     """Return the verified bytes of a version. Raises ArtifactRefused with the reason."""
+    if version.artifact_deleted_at:
+        raise ArtifactRefused(
+            f"{version}: the artifact was deleted on {version.artifact_deleted_at:%Y-%m-%d}"
+        )
     try:
         with default_storage.open(version.artifact_key) as file:
             body: bytes = file.read()

@@ -33,6 +33,19 @@ AUTOMATIC: Policy = "automatic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectColumn:
+    """
+    Column of a training set with the id of the person that a row is of.
+
+    form: "text": the id; "hash": hashtextextended(id, 0), as a whole number. An erasure removes the
+    rows of the person by it.
+    """
+
+    name: str
+    form: Literal["text", "hash"] = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSet:
     """
     A query whose result is frozen as Parquet.
@@ -40,7 +53,8 @@ class TrainingSet:
     sql: has the named parameter %(as_of)s and those of `params`, and an ORDER BY that is unique, so
     that the same rows give the same file. columns: name and type of each column, in the order of
     the query. key: columns that identify a row. rows: instead of `sql`, yields the rows of data
-    that are no rows of the database, in a fixed order.
+    that are no rows of the database, in a fixed order. subject: the column that names a person;
+    without one the set must contain no data of persons.
     """
 
     columns: Mapping[str, ColumnType]
@@ -48,10 +62,13 @@ class TrainingSet:
     sql: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
     rows: Callable[[], Iterable[tuple[Any, ...]]] | None = None
+    subject: SubjectColumn | None = None
 
     def __post_init__(self) -> None:
         if bool(self.sql) == bool(self.rows):
             raise ValueError("a training set needs sql or rows, not both")
+        if self.subject and self.subject.name not in self.columns:
+            raise ValueError(f"{self.subject.name} is no column of the training set")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from mlops.models.registry import EVERYWHERE
 from mlops.registry.artifacts import read_artifact
 from mlops.registry.errors import DeploymentRefused
 from mlops.registry.load_alerts import close_outdated_load_alerts
+from mlops.registry.selectors import previous_champion
 
 Role = Deployment.Role
 MAX_TRIAL = timedelta(days=90)
@@ -125,17 +126,7 @@ def rollback(*, model: str, scope: str = EVERYWHERE, approved_by: str, reason: s
         champion = _running(model, scope, Role.CHAMPION, now)
         if champion is None:
             raise DeploymentRefused("scope", f"{model} has no champion of {scope}")
-        previous = (
-            Deployment.objects.filter(
-                model=model,
-                scope=scope,
-                role=Role.CHAMPION,
-                version__number__lt=champion.version.number,
-            )
-            .select_related("version")
-            .order_by("-started_at")
-            .first()
-        )
+        previous = previous_champion(champion)
         if previous is None:
             raise DeploymentRefused("version", f"no version served before {champion.version}")
         _end(model, EVERYWHERE, Role.CANARY, now)

@@ -49,6 +49,21 @@ def champion_version(*, model: str, at: datetime) -> ModelVersion | None:
     return None
 
 
+def previous_champion(champion: Deployment) -> Deployment | None:
+    """
+    Return the deployment that a rollback of a champion returns to; None without one.
+
+    Of the versions with a lower number that were champions of the scope, that of the last one.
+    """
+    earlier = Deployment.objects.filter(
+        model=champion.model,
+        scope=champion.scope,
+        role=Deployment.Role.CHAMPION,
+        version__number__lt=champion.version.number,
+    )
+    return earlier.select_related("version").order_by("-started_at").first()
+
+
 def serving_deployment(
     deployments: list[Deployment], *, scope: str, at: datetime
 ) -> Deployment | None:

@@ -25,7 +25,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from config.errors import CultivarError
-from mlops.models import DriftReference, GateResult, ModelVersion, TrainingRun
+from mlops.models import DriftReference, Erasure, GateResult, ModelVersion, TrainingRun
 from mlops.quality.alerts import close_alerts, open_alert
 from mlops.registry.artifacts import check_values
 from mlops.registry.definitions import (
@@ -48,6 +48,7 @@ from mlops.registry.gates import CHAMPION, Candidate, GateRow, Outcome, overall_
 from mlops.registry.memory import peak_memory_bytes, reset_peak_memory
 from mlops.registry.retraining import answer_requests
 from mlops.registry.selectors import champion_version
+from mlops.registry.subject_rows import remove_subject_rows
 from mlops.registry.training_sets import checksum_rows, freeze, is_frozen, read_frozen
 from mlops.registry.versions import create_version, row_fields
 
@@ -240,10 +241,22 @@ class _Attempt:
         if run.data_checksum and is_frozen(run.data_key, run.data_checksum):
             self._write("the frozen training set of the interrupted attempt is used")
             return
+        begun = timezone.now()
         frozen = freeze(self._trainer.training_set, model=run.model, as_of=run.as_of)
         run.data_key, run.data_checksum = frozen.key, frozen.checksum
         run.row_count = frozen.row_count
+        if not self._is_dry_run:
+            run.save()
+            self._remove_erased(begun)
         self._write(f"{frozen.row_count} rows, sha256 {frozen.checksum}")
+
+    def _remove_erased(self, begun: datetime) -> None:
+        """Remove the rows of persons whose erasure did not find the set: it was being written."""
+        erased = Erasure.objects.filter(started_at__gte=begun).values_list("subject", flat=True)
+        for subject in set(erased):
+            remove_subject_rows(subject)
+        if erased:
+            self._run.refresh_from_db(fields=["data_key", "data_checksum", "erased_rows"])
 
     def _split(self) -> tuple[pyarrow.Table, pyarrow.Table]:
         run, trainer = self._run, self._trainer

@@ -8,6 +8,7 @@ whatever the number of rows.
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from mlops.registry.errors import ArtifactRefused
 if TYPE_CHECKING:
     import pyarrow
 
+SUBJECT_METADATA = b"cultivar.subject"
+"""Key of the file's metadata under which the column that names a person is."""
 _BATCH_ROWS = 10_000
 _CHUNK_BYTES = 1 << 20
 
@@ -46,7 +49,7 @@ def freeze(training_set: TrainingSet, *, model: str, as_of: datetime) -> FrozenS
         path = Path(folder) / "rows.parquet"
         row_count = _write_parquet(training_set, as_of, path)
         with path.open("rb") as file:
-            checksum = _checksum(file)
+            checksum = checksum_file(file)
             key = f"training/{model}/{checksum}.parquet"
             store_once(key, checksum, file)
     return FrozenSet(key, checksum, row_count)
@@ -76,7 +79,7 @@ def is_frozen(key: str, checksum: str) -> bool:
     if not key or not default_storage.exists(key):
         return False
     with default_storage.open(key) as file:
-        return _checksum(file) == checksum
+        return checksum_file(file) == checksum
 
 
 def store_once(key: str, checksum: str, file: IO[bytes]) -> None:
@@ -164,10 +167,14 @@ def _write_parquet(training_set: TrainingSet, as_of: datetime, path: Path) -> in
         batches = _record_batches(_chunks(training_set.rows()), columns)
     else:
         batches = stream_rows(training_set.sql, columns, params)
+    schema = arrow_schema(columns)
+    if subject := training_set.subject:
+        value = json.dumps({"name": subject.name, "form": subject.form})
+        schema = schema.with_metadata({SUBJECT_METADATA: value.encode()})
     row_count = 0
-    with pq.ParquetWriter(path, arrow_schema(columns), compression="zstd") as writer:
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in batches:
-            writer.write_batch(batch)
+            writer.write_batch(batch.replace_schema_metadata(schema.metadata))
             row_count += batch.num_rows
     return row_count
 
@@ -208,7 +215,8 @@ def _arrow_type(kind: ColumnType) -> pyarrow.DataType:
     }[kind]
 
 
-def _checksum(file: IO[bytes] | File) -> str:
+def checksum_file(file: IO[bytes] | File) -> str:
+    """Return the sha256 of a file."""
     file.seek(0)
     digest = hashlib.sha256()
     for chunk in iter(lambda: file.read(_CHUNK_BYTES), b""):

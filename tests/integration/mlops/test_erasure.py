@@ -136,6 +136,8 @@ def test_receipt_counts_deleted_items_by_store(
         "vectors": 3,
         "redis": 7,
         "objects": 5,
+        "frozen training sets": 0,
+        "webhook_deliveries": 0,
         "personal_access, retained: access log, customer ids only, for 24 months": 4,
     }
 

@@ -281,7 +281,9 @@ def _times(frame: pd.DataFrame) -> NDArray[np.float64]:
     if "occurred_at" not in frame:
         return np.arange(len(frame), dtype=np.float64)
     times = frame["occurred_at"]
-    return (times - times.min()).dt.total_seconds().to_numpy(dtype=np.float64) / 86_400
+    seconds = (times - times.min()).dt.total_seconds()
+    days: NDArray[np.float64] = seconds.to_numpy(dtype=np.float64) / 86_400
+    return days
 
 
 def _sequence(

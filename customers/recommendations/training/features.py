@@ -49,8 +49,9 @@ def _standardized(column: pd.Series) -> Matrix:
     deviation = np.nanstd(values)
     if not deviation:
         return np.empty((len(values), 0), dtype=np.float32)
-    scaled = np.nan_to_num((values - np.nanmean(values)) / deviation)
-    return scaled.clip(-5, 5).astype(np.float32)[:, None]
+    scaled = np.nan_to_num((values - np.nanmean(values)) / deviation).clip(-5, 5)
+    standardized: Matrix = scaled.astype(np.float32)[:, None]
+    return standardized
 
 
 def _indicators(column: pd.Series) -> Matrix:

@@ -1,7 +1,7 @@
 """URL configuration."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
@@ -26,12 +26,12 @@ urlpatterns = [
     path("api/v1/", include("competitors.api.urls")),
     path("api/v1/", include("mlops.api.urls")),
     *(path("api/v1/", include(f"{name}.api.urls")) for name in OPTIONAL_APPS),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
     path("api/errors/", public_pages.error_codes, name="error-codes"),
     path("robots.txt", public_pages.robots),
     path(".well-known/security.txt", public_pages.security),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("i18n/", include("django.conf.urls.i18n")),
-    path("health/live", health.live),
-    path("health/ready", health.ready),
+    re_path(r"^health/live/?$", health.live),
+    re_path(r"^health/ready/?$", health.ready),
 ]

@@ -16,7 +16,7 @@ from rest_framework.throttling import BaseThrottle
 
 from config.api.keys import ApiClient, client_of
 from config.clients.redis import RedisUnavailable, quick_redis
-from config.rate_limits import parse_rate
+from config.rate_limits import client_address, parse_rate
 
 # A process leases this fraction of the limit at once and spends it without asking Redis.
 _LEASES_PER_LIMIT = 50
@@ -109,21 +109,6 @@ def count_refused_request(request: Request) -> float | None:
     if quota_of(request._request) is None:  # permissions are checked before throttles
         return throttle_client(client, request._request)
     return None
-
-
-def client_address(request: HttpRequest) -> str:
-    """
-    Return the address that a request came from.
-
-    Behind TRUSTED_PROXIES proxies, the address that the outermost of them added to the header
-    X-Forwarded-For; whatever stands left of it may be forged.
-    """
-    address = str(request.META.get("REMOTE_ADDR", ""))
-    if not settings.TRUSTED_PROXIES:
-        return address
-    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
-    hops = [part for part in forwarded if part][-settings.TRUSTED_PROXIES :]
-    return hops[0] if hops else address
 
 
 def quota_of(request: HttpRequest) -> Quota | None:

@@ -45,6 +45,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Before those that may refuse a request: error responses name the id that is logged.
     "config.middleware.RequestLogMiddleware",
+    "config.middleware.SecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "config.middleware.ApiHeadersMiddleware",
@@ -79,7 +80,9 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = ["config.login_guard.GuardedBackend"]
 LOGIN_URL = "/console/login/"
+LOGIN_REDIRECT_URL = "/console/"
 LANGUAGE_CODE = "en-ca"
 LANGUAGES = [("en", "English"), ("fr", "Français")]
 LOCALE_PATHS = [ROOT / "locale"]

@@ -58,6 +58,7 @@ _BIOMETRICS = _group(
     _page(_("Audit log"), "policy", "biometrics_auditentry_changelist"),
 )
 UNFOLD = {
+    "LOGIN": {"form": "config.login_form.LoginForm"},
     "SITE_TITLE": "Cultivar",
     "SITE_HEADER": "Cultivar",
     "SITE_SUBHEADER": _("Catalogue console"),

@@ -4,6 +4,10 @@ from config.env import ENV
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+# Two hours without a request end a session, as does the end of the browser.
+SESSION_COOKIE_AGE = 7200
+SESSION_SAVE_EVERY_REQUEST = True
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 CSRF_COOKIE_HTTPONLY = True
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -16,3 +20,10 @@ TRUSTED_PROXIES = ENV.trusted_proxies
 FAILED_AUTHENTICATION_RATE = "60/min"
 """Refused requests without a valid API key, by address."""
 SECURITY_CONTACT = ENV.security_contact
+FAILED_LOGINS_BY_NAME = 10
+FAILED_LOGINS_BY_ADDRESS = 50
+FAILED_LOGINS_SECONDS = 900
+"""Period in which that many failed logins of the console block a name or an address."""
+# Uploaded files and raw records are for the account of the processes alone.
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700

@@ -152,7 +152,7 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     return [*lines.values(), slowest, uncached, uncached_p99]
 
 
-def _create_data(size: int) -> list[str]:
+def _create_data(size: int, *, customers: int = _CUSTOMERS, days: int = _DAYS) -> list[str]:
     """Create products, stock and demo customers; return the customers with profiling consent."""
     from customers.models import CustomerProfile
     from customers.recommendations.statistics.jobs import (
@@ -164,7 +164,7 @@ def _create_data(size: int) -> list[str]:
     from vectors.index.write import index_due_rows
 
     fill_catalogue(size)
-    load_demo_data(count=_CUSTOMERS, days=_DAYS, seed=20261126, on_progress=lambda *_: None)
+    load_demo_data(count=customers, days=days, seed=20261126, on_progress=lambda *_: None)
     update_product_neighbors()
     update_product_popularity()
     index_due_rows()

@@ -32,11 +32,13 @@ from config.embedded.ports import LOOPBACK, free_port
 from config.embedded.stack import ROOT
 from tests.bench.comparison import Comparison, measure_alternately
 
-SIZE = 2_000
+SIZE = 1_000
 _REQUESTS = 200
 _COLD_REQUESTS = 40
 _START_SECONDS = 60
 _PAGE_SIZE = 20
+_CUSTOMERS = 60
+_DAYS = 60
 _BODY = "BENCH_HTTP_BODY"
 """File with the body of the bare view."""
 
@@ -92,7 +94,7 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     """Return ratios to the bare view and to DRF, and requests per second and p99 of each path."""
     from tests.bench.api import _create_data, _create_key
 
-    customers = _create_data(size)
+    customers = _create_data(size, customers=_CUSTOMERS, days=_DAYS)
     header = _create_key(scopes=["recommendations:read", "catalog:read"])
     product = str(Product.objects.filter(merged_into=None).values_list("pk", flat=True)[0])
     recommendation = f"/api/v1/recommendations/{customers[0]}/"

@@ -62,8 +62,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 MIN_R2 = 0.80
-HISTORY = timedelta(days=400)
 TEST_PERIOD = timedelta(days=28)
+HISTORY = 7 * TEST_PERIOD
+MAX_ROWS = 200_000
+"""Rows of the training set: memory grows with them, the gain of more does not."""
 TEST_SHARE_FOLDS = 4
 """Number of folds of products, of which one is tested on."""
 COVERAGE = 0.8
@@ -109,16 +111,22 @@ COLUMNS: Mapping[str, Any] = {
     "price": "float64",
     "is_tax_included": "bool",
 }
-# Returns the last observation of each offer in each week whose price can be compared. Attributes of
-# a matched offer are those of its product, as at serving.
+# Returns the last observation of each offer in each period before the time of the set whose price
+# can be compared. Attributes of a matched offer are those of its product, as at serving. Of more
+# rows than `max_rows`, those of a share of the products, by a hash.
 _SQL = """
 WITH observed AS (
-  SELECT DISTINCT ON (h.offer_id, week) h.id, h.scraped_at, h.offer_id, h.price, h.is_tax_included
-  FROM price_history h, date_trunc('week', h.scraped_at AT TIME ZONE 'UTC') AS week
+  SELECT DISTINCT ON (h.offer_id, period) h.id, h.scraped_at, h.offer_id, h.price, h.is_tax_included
+  FROM price_history h, floor(
+    extract(epoch FROM %(as_of)s::timestamptz - h.scraped_at)
+    / extract(epoch FROM %(period)s::interval)
+  ) AS period
   WHERE h.scraped_at < %(as_of)s AND h.scraped_at >= %(as_of)s::timestamptz - %(history)s::interval
     AND h.offer_id IS NOT NULL AND h.currency = %(currency)s AND h.price > 0
     AND h.is_tax_included IS NOT NULL AND coalesce(h.confidence, 1) >= %(min_confidence)s
-  ORDER BY h.offer_id, week, h.scraped_at DESC, h.id
+  ORDER BY h.offer_id, period, h.scraped_at DESC, h.id
+), size AS (
+  SELECT least(1.0, %(max_rows)s / greatest(count(*), 1)::float8) AS share FROM observed
 )
 SELECT h.id::text AS observation_id, h.scraped_at AS observed_at, c.code AS competitor,
   coalesce(l.platform_id, '') AS location,
@@ -137,9 +145,13 @@ SELECT h.id::text AS observation_id, h.scraped_at AS observed_at, c.code AS comp
 FROM observed h
 JOIN competitor_offers o ON o.id = h.offer_id
 JOIN competitors c ON c.id = o.competitor_id
+CROSS JOIN size
 LEFT JOIN competitor_locations l ON l.id = o.location_id
 LEFT JOIN products m ON m.id = o.product_id AND o.match_status IN ('automatic', 'confirmed')
 LEFT JOIN products p ON p.id = coalesce(m.merged_into_id, m.id)
+WHERE size.share = 1 OR size.share > abs(
+    hashtext(lower(coalesce(p.id::text, o.brand || o.name)))::bigint
+  ) / 2147483648.0
 ORDER BY h.scraped_at, h.id
 """
 
@@ -712,7 +724,8 @@ PRICING_TRAINER = Trainer(
         BetterThanReferences(metric="mape", is_error=True),
         BetterThanReferences(metric="known_mape", is_error=True),
     ),
-    control=ShuffleControl(label="unit_price", metric="r2", chance=0.0),
+    # Each takes as long as the model itself.
+    control=ShuffleControl(label="unit_price", metric="r2", chance=0.0, shuffles=3),
     features=FEATURES,
     code=("competitors.training", "competitors.pricing.items", "competitors.pricing.model"),
     baselines={

@@ -15,6 +15,7 @@ _HEAVY = (
     "extruct",
     "faiss",
     "kafka",
+    "lightgbm",
     "onnxruntime",
     "pandas",
     "protego",

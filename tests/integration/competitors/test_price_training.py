@@ -89,7 +89,7 @@ def _frozen(**observation: Any) -> list[dict[str, Any]]:
 
 
 def test_retraining_judges_the_model_and_waits_for_approval() -> None:
-    store_offers(offers(products=120))
+    store_offers(offers(products=160, weeks=16))
 
     run = retrain(_TRAINER, as_of=AS_OF)
 
@@ -104,7 +104,7 @@ def test_retraining_judges_the_model_and_waits_for_approval() -> None:
 
 
 def test_approved_version_serves() -> None:
-    store_offers(offers(products=120))
+    store_offers(offers(products=160, weeks=16))
     version = retrain(_TRAINER, as_of=AS_OF).version
     approve(version=version, approved_by="user:analyst", reason="gates were read")
 
@@ -117,7 +117,7 @@ def test_approved_version_serves() -> None:
 
 
 def test_too_few_observations_are_refused() -> None:
-    store_offers(offers(products=10, weeks=2))
+    store_offers(offers(products=10, weeks=8))
 
     with pytest.raises(TooFewRows):
         retrain(_TRAINER, as_of=AS_OF)
@@ -176,20 +176,36 @@ def test_price_that_cannot_be_compared_is_not_trained_on(observation: dict[str, 
     assert _frozen(**fields) == []
 
 
-def test_one_observation_a_week_is_trained_on() -> None:
+def test_newest_observation_of_each_four_weeks_is_trained_on() -> None:
     offer = CompetitorOfferFactory.create()
-    for hours in (1, 2):
+    for days, price in ((20, 21), (5, 22), (30, 23), (500, 24)):
         PriceHistoryFactory.create(
             offer=offer,
             product=None,
-            price=Decimal(20 + hours),
+            price=Decimal(price),
             is_tax_included=False,
-            scraped_at=AS_OF - timedelta(days=3, hours=hours),
+            scraped_at=AS_OF - timedelta(days=days),
         )
 
-    (row,) = _frozen(offer=offer, price=Decimal(30))
+    rows = _frozen(offer=offer, price=Decimal(30))
 
-    assert row["price"] == 30
+    assert [row["price"] for row in rows] == [23, 30]
+
+
+def test_large_set_is_sampled_by_product() -> None:
+    store_offers(offers(products=60, weeks=4))
+    params = {**_TRAINER.training_set.params, "max_rows": 60}
+
+    everything, sample = (
+        read_frozen(frozen.key, frozen.checksum)
+        for training_set in (_TRAINER.training_set, replace(_TRAINER.training_set, params=params))
+        for frozen in (freeze(training_set, model="pricing", as_of=AS_OF),)
+    )
+
+    names = set(sample["name"].to_pylist())
+    rows = [name for name in everything["name"].to_pylist() if name in names]
+    assert 0 < sample.num_rows < everything.num_rows
+    assert len(rows) == sample.num_rows
 
 
 def test_observations_after_the_time_of_the_set_are_not_trained_on() -> None:

@@ -70,6 +70,7 @@ TEST_SHARE_FOLDS = 4
 """Number of folds of products, of which one is tested on."""
 COVERAGE = 0.8
 MONITORED_PERIOD = timedelta(days=7)
+_MAX_MONITORED_ROWS = 10_000
 _USABLE_PRICES: Mapping[str, Any] = {"currency": CURRENCY, "min_confidence": 0.8}
 _INNER_FOLDS = 5
 _MIN_WORD_ROWS = 3
@@ -685,7 +686,9 @@ _MONITORED = (
 )
 # Returns the number of rows that a training set has since a time.
 _NEW_ROWS = """
-SELECT count(DISTINCT (offer_id, date_trunc('week', scraped_at AT TIME ZONE 'UTC')))
+SELECT count(DISTINCT (offer_id, floor(
+  extract(epoch FROM scraped_at - %(since)s::timestamptz) / extract(epoch FROM %(period)s::interval)
+)))
 FROM price_history
 WHERE scraped_at >= %(since)s AND offer_id IS NOT NULL AND currency = %(currency)s AND price > 0
   AND is_tax_included IS NOT NULL AND coalesce(confidence, 1) >= %(min_confidence)s
@@ -712,7 +715,12 @@ PRICING_TRAINER = Trainer(
         columns=COLUMNS,
         # Two rows of a product in both parts are a leak, whatever their size, shop or time.
         key=("product_group",),
-        params={"history": HISTORY, **_USABLE_PRICES},
+        params={
+            "history": HISTORY,
+            "period": TEST_PERIOD,
+            "max_rows": MAX_ROWS,
+            **_USABLE_PRICES,
+        },
     ),
     split=ProductTimeSplit(),
     fit=fit,
@@ -741,7 +749,12 @@ PRICING_TRAINER = Trainer(
         recent=RecentRows(
             sql=_SQL,
             columns=COLUMNS,
-            params={"history": MONITORED_PERIOD, **_USABLE_PRICES},
+            params={
+                "history": MONITORED_PERIOD,
+                "period": MONITORED_PERIOD,
+                "max_rows": _MAX_MONITORED_ROWS,
+                **_USABLE_PRICES,
+            },
         ),
         inputs=_monitored_columns,
         predict=_predict,
@@ -750,6 +763,6 @@ PRICING_TRAINER = Trainer(
         unit="name",
         period=MONITORED_PERIOD,
     ),
-    new_data=NewData(sql=_NEW_ROWS, params=_USABLE_PRICES),
+    new_data=NewData(sql=_NEW_ROWS, params={"period": TEST_PERIOD, **_USABLE_PRICES}),
 )
 register(PRICING_TRAINER)

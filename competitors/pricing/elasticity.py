@@ -107,7 +107,7 @@ def _without_effects(
     values: Floats, series: npt.NDArray[np.intp], weeks: npt.NDArray[np.intp]
 ) -> Floats:
     """Return values without the means of series and weeks, by alternating projections."""
-    remaining = values - values.mean()
+    remaining: Floats = values - values.mean()
     for _ in range(_SWEEPS):
         for keys in (series, weeks):
             means = np.bincount(keys, weights=remaining) / np.bincount(keys)

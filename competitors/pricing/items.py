@@ -71,7 +71,7 @@ class Items:
 
     def take(self, rows: npt.NDArray[np.intp]) -> "Items":
         """Return some of the items, in this order."""
-        taken = {
+        taken: dict[str, Any] = {
             name: values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
             for name in self.__slots__
             for values in (getattr(self, name),)

@@ -28,7 +28,7 @@ def _champion(settings: Any, tmp_path: Any) -> Iterator[None]:
         "OPTIONS": {"location": str(tmp_path / "objects")},
     }
     with override_settings(STORAGES={**settings.STORAGES, "default": entry}):
-        store_offers(offers(products=120))
+        store_offers(offers(products=160, weeks=16))
         version = retrain(_TRAINER, as_of=AS_OF).version
         approve(version=version, approved_by="user:analyst", reason="gates were read")
         deploy(version=version, approved_by="user:analyst", reason="first model")

@@ -19,6 +19,7 @@ from mlops.registry import (
     LatencyBelow,
     MetricAbove,
     ShuffleControl,
+    SubjectColumn,
     SuitePasses,
     Trainer,
     TrainingSet,
@@ -102,6 +103,7 @@ register(
             # Of the examples that the split makes of the events; occurred_at is their cut.
             key=("customer", "product", "occurred_at"),
             params={"days": MAX_EVENT_DAYS},
+            subject=SubjectColumn(name="customer", form="hash"),
         ),
         split=_split,
         fit=_fit,

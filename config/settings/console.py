@@ -166,6 +166,7 @@ UNFOLD = {
                 _page(_("Who served when"), "manage_search", "mlops_deployment_served"),
                 _page(_("Drift"), "waves", "mlops_driftmeasurement_drift"),
                 _page(_("Production quality"), "query_stats", "mlops_outcomecount_production"),
+                _page(_("Experiments"), "science", "mlops_experiment_changelist"),
             ),
             _group(
                 _("Access"),

@@ -1,6 +1,7 @@
-"""Console pages of runs, raw records, quality, streams, privacy and models; work and charts."""
+"""Console pages of runs, raw records, quality, streams, privacy, models and experiments; work."""
 
 from mlops.admin import (
+    experiments,
     home_charts,
     metrics,
     models,
@@ -15,6 +16,7 @@ from mlops.admin import (
 )
 
 __all__ = [
+    "experiments",
     "home_charts",
     "metrics",
     "models",

@@ -14,6 +14,7 @@ from mlops.experiments.statistics import (
     Interval,
     sample_ratio_p_value,
     sequential_interval,
+    units_needed,
 )
 from mlops.models import Experiment, ExperimentVariant
 
@@ -88,6 +89,20 @@ class MetricTable:
     is_deciding: bool
     rows: tuple[VariantRow, ...]
 
+    @property
+    def title(self) -> str:
+        """The title of the metric, and whether it decides."""
+        return (
+            _("%(metric)s (decides)") % {"metric": self.metric.title}
+            if self.is_deciding
+            else (self.metric.title)
+        )
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether the metric is a share of visitors."""
+        return self.metric.unit == "%"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentResult:
@@ -113,6 +128,22 @@ class ExperimentResult:
     def is_balanced(self) -> bool:
         """Whether the visitors are split as planned."""
         return self.p_value >= SAMPLE_RATIO_ALPHA
+
+    @property
+    def needed_units(self) -> int | None:
+        """Visitors per variant that find the smallest difference of interest; None: not known."""
+        control = self.tables[0].rows[0].summary if self.tables[0].rows else _EMPTY
+        if control.units < MIN_UNITS or not control.variance:
+            return None
+        alpha = ALPHA / max(len(self.units) - 1, 1)
+        return units_needed(
+            variance=control.variance, difference=self.experiment.min_effect, alpha=alpha
+        )
+
+    @property
+    def min_effect_text(self) -> str:
+        """The smallest difference of interest with its unit."""
+        return _format_difference(self.experiment.min_effect, self.tables[0].metric)
 
     @property
     def broken_guards(self) -> list[VariantRow]:

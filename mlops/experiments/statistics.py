@@ -54,6 +54,28 @@ def sequential_interval(
     return Interval(difference, difference - width, difference + width)
 
 
+def units_needed(*, variance: float, difference: float, alpha: float = ALPHA) -> int:
+    """
+    Return about how many visitors per variant make the half-width of the interval a difference.
+
+    A variant that differs so much is then found in half of all experiments, at the latest.
+    variance: of the metric among visitors.
+    """
+
+    def half_width(units: int) -> float:
+        summary = Summary(units=units, mean=0.0, variance=variance)
+        interval = sequential_interval(summary, summary, scale=difference, alpha=alpha)
+        return interval.high if interval else math.inf
+
+    low, high = MIN_UNITS, MIN_UNITS
+    while half_width(high) > difference:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if half_width(middle) > difference else (low, middle)
+    return high
+
+
 def sample_ratio_p_value(units: Sequence[int], shares: Sequence[float]) -> float:
     """
     Return the p-value of a chi-square test that visitors are split by the shares.

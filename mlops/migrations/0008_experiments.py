@@ -5,6 +5,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import secrets
+import uuid
 from pathlib import Path
 
 from django.db import migrations, models
@@ -22,7 +23,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Experiment',
             fields=[
-                ('id', models.UUIDField(db_comment='primary key', db_default=django.contrib.postgres.functions.RandomUUID(), editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(db_comment='primary key', db_default=django.contrib.postgres.functions.RandomUUID(), default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(db_comment='name for staff', max_length=100, unique=True, verbose_name='name')),
                 ('scope', models.CharField(db_comment='subject and placement, for example recommendations.home', help_text='where visitors are assigned; one experiment runs in a scope at a time', max_length=60, verbose_name='scope')),
                 ('hypothesis', models.TextField(db_comment='expected effect', help_text='what should become better, and why', verbose_name='hypothesis')),

@@ -1,6 +1,7 @@
 """Experiments: variants of a scenario, compared on a share of its visitors."""
 
 from secrets import token_hex
+from uuid import uuid4
 
 from django.contrib.postgres.functions import RandomUUID
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -21,7 +22,11 @@ class Experiment(models.Model):
         STOPPED = "stopped", _("stopped")
 
     id = models.UUIDField(
-        primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
+        primary_key=True,
+        default=uuid4,
+        db_default=RandomUUID(),
+        editable=False,
+        db_comment="primary key",
     )
     name = models.CharField(_("name"), max_length=100, unique=True, db_comment="name for staff")
     scope = models.CharField(
@@ -167,3 +172,8 @@ class ExperimentVariant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def share_percent(self) -> float:
+        """The share in percent."""
+        return 100 * self.share

@@ -1,11 +1,12 @@
 """Audit log: append-only in the database, signed as a chain, compared with the templates."""
 
+import threading
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
 
 from biometrics.models import AuditEntry, CustomerBiometric
 from biometrics.services.audit import record, record_refusal, verify_chain
@@ -109,6 +110,21 @@ def test_entry_of_a_transaction_that_is_rolled_back_leaves_no_gap() -> None:
 
     assert list(AuditEntry.objects.values_list("sequence", flat=True)) == [2, 1]
     assert verify_chain().faults == []
+
+
+def test_concurrent_writers_append_without_gaps() -> None:
+    def append() -> None:
+        _append(10)
+        connections.close_all()
+
+    threads = [threading.Thread(target=append) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    report = verify_chain()
+    assert (report.entry_count, report.faults) == (40, [])
 
 
 @pytest.fixture

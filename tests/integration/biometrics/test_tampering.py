@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from biometrics.errors import (
@@ -23,7 +24,7 @@ from biometrics.errors import (
 )
 from biometrics.keys import template_keys
 from biometrics.models import AuditEntry, CustomerBiometric, TemplateSalt
-from biometrics.services.templates import open_template, open_templates, rotate
+from biometrics.services.templates import erase_templates, open_template, open_templates, rotate
 from tests.factories.biometrics import (
     IDENTIFICATION,
     VERIFICATION,
@@ -181,6 +182,18 @@ def test_expired_template_is_refused() -> None:
 def test_template_without_its_salt_cannot_be_decrypted() -> None:
     row = enroll_customer()
     TemplateSalt.objects.all().delete()
+
+    with pytest.raises(TemplateShredded):
+        open_template(_reload(row), by="user:test")
+
+
+def test_erased_template_in_a_dump_without_salts_cannot_be_decrypted() -> None:
+    row = enroll_customer()
+    assert row.customer_id is not None
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE dump AS TABLE customer_biometrics")
+        erase_templates(customer_id=row.customer_id, by="user:test", reason="withdrawal")
+        cursor.execute("INSERT INTO customer_biometrics SELECT * FROM dump")
 
     with pytest.raises(TemplateShredded):
         open_template(_reload(row), by="user:test")

@@ -17,6 +17,7 @@ SOURCE_PORTS = ENV.source_ports
 ALLOW_LOOPBACK_SOURCES = ENV.allow_loopback_sources
 CORS_ALLOWED_ORIGINS = ENV.cors_allowed_origins
 TRUSTED_PROXIES = ENV.trusted_proxies
+REUSES_RECENT_KEYS = True
 FAILED_AUTHENTICATION_RATE = "60/min"
 """Refused requests without a valid API key, by address."""
 SECURITY_CONTACT = ENV.security_contact

@@ -75,6 +75,7 @@ ProvinceEnum = Literal[
 PurchaseEventTypeEnum = Literal["purchase"]
 ReasonsEnum = Literal[
     "vectors_unavailable",
+    "model_unavailable",
     "cache_unavailable",
     "no_consent",
     "cold_start",

@@ -13,10 +13,12 @@ from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from config.api import keys
 from config.api.keys import ApiKey
 from config.errors import BadInput
 from config.selectors import find_api_key
@@ -208,3 +210,25 @@ def test_the_console_refuses_a_scope_that_does_not_exist() -> None:
 
     with pytest.raises(ValidationError, match="catalogue:read"):
         key.clean()
+
+
+def test_a_key_is_read_once_in_two_seconds(settings: Any) -> None:
+    settings.REUSES_RECENT_KEYS = True
+    _, client = _create_client()
+    client.get(URL)
+
+    with CaptureQueriesContext(connection) as queries:
+        response = client.get(URL)
+
+    assert response.status_code == 200
+    assert not [query for query in queries if "api_keys" in query["sql"]]
+
+
+def test_a_revoked_key_is_refused_after_two_seconds(settings: Any) -> None:
+    settings.REUSES_RECENT_KEYS = True
+    key, client = _create_client()
+    client.get(URL)
+    ApiKey.objects.filter(pk=key.pk).update(revoked=True)
+    keys._recent_clients.clear()  # as after two seconds
+
+    assert client.get(URL).status_code == 401

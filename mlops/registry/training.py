@@ -456,9 +456,20 @@ def code_version(trainer: Trainer) -> str:
 def _shared_keys(train: pyarrow.Table, test: pyarrow.Table, key: tuple[str, ...]) -> int:
     """Return how many distinct keys are in both tables."""
     names = list(key)
-    distinct = test.select(names).group_by(names).aggregate([])
-    shared = distinct.join(train.select(names), keys=names, join_type="left semi")
-    return int(shared.num_rows)
+    distinct = _without_dictionaries(test.select(names)).group_by(names).aggregate([])
+    others = _without_dictionaries(train.select(names))
+    return int(distinct.join(others, keys=names, join_type="left semi").num_rows)
+
+
+def _without_dictionaries(table: pyarrow.Table) -> pyarrow.Table:
+    """Return the values of a table's dictionary columns, whose codes differ between chunks."""
+    import pyarrow as pa
+
+    for position, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            values = table.column(position).cast(field.type.value_type)
+            table = table.set_column(position, field.name, values)
+    return table
 
 
 def _all_metrics(

@@ -109,5 +109,6 @@ class Command(BaseCommand):
             return
         try:
             call_command("retrain", name, stdout=self.stdout)
-        except CommandError as error:
-            self.stderr.write(str(error))
+        # Whatever fails in training is in the log of its run.
+        except Exception as error:
+            self.stderr.write(f"{name} was not trained: {error}")

@@ -5,24 +5,34 @@ Libraries of training are imported when it trains: pages that list trainers do w
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from customers.recommendations.ranker import FEATURES, RECOMMENDER, Ranker
-from customers.selectors.training_events import EVENT_COLUMNS, MAX_EVENT_DAYS, PROFILED_EVENTS
+from customers.selectors.training_events import (
+    EVENT_COLUMNS,
+    MAX_EVENT_DAYS,
+    NEW_EVENTS,
+    PROFILED_EVENTS,
+)
+from customers.selectors.vectors import bought_product_vectors
 from mlops.registry import (
     AUTOMATIC,
     BetterThanReferences,
+    DriftMonitor,
     Evaluation,
     FitContext,
     LatencyBelow,
     MetricAbove,
+    NewData,
+    RecentRows,
     ShuffleControl,
     SubjectColumn,
     SuitePasses,
     Trainer,
     TrainingSet,
+    VectorSample,
     register,
 )
 
@@ -32,6 +42,9 @@ if TYPE_CHECKING:
 MIN_ROC_AUC = 0.85
 MAX_MILLISECONDS = 50.0
 """Limit of the 99th percentile of scoring one customer."""
+MONITORED_DAYS = 7
+MONITORED = ("kind", "quantity", "store", "brand", "category", "strain_type", "price")
+"""Columns of events whose distribution is compared with that of the training set."""
 BASELINE_NAMES = ("random", "popularity", "buy_again", "item_knn", "mix")
 _CODE = (
     "customers.training",
@@ -89,6 +102,10 @@ def _score_one_customer(model: Ranker, table: "pyarrow.Table") -> object:
     return ranker_training.score_one_customer(model, table)
 
 
+def _monitored_columns(table: "pyarrow.Table") -> dict[str, Any]:
+    return {name: table[name] for name in MONITORED}
+
+
 _BASELINES: dict[str, Callable[["pyarrow.Table", FitContext], Any]] = {
     name: partial(_fit_baseline, name) for name in BASELINE_NAMES
 }
@@ -130,5 +147,15 @@ register(
         min_train_rows=1_000,
         min_test_rows=500,
         deploys=AUTOMATIC,
+        drift=DriftMonitor(
+            recent=RecentRows(
+                sql=PROFILED_EVENTS, columns=EVENT_COLUMNS, params={"days": MONITORED_DAYS}
+            ),
+            inputs=_monitored_columns,
+            vectors=VectorSample(name="bought products", sample=bought_product_vectors),
+            unit="customer",
+            period=timedelta(days=MONITORED_DAYS),
+        ),
+        new_data=NewData(sql=NEW_EVENTS),
     )
 )

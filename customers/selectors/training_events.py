@@ -47,3 +47,14 @@ JOIN products p ON p.id = e.effective_id
 LEFT JOIN stores s ON s.id = v.store_id
 ORDER BY v.at, v.id
 """
+# Number of such events since a time.
+NEW_EVENTS = f"""
+WITH profiled AS MATERIALIZED ({PROFILED_CUSTOMERS})
+SELECT (
+  SELECT count(*) FROM purchases l JOIN profiled a ON a.customer_id = l.customer_id
+  WHERE l.purchased_at > %(since)s
+) + (
+  SELECT count(*) FROM interactions i JOIN profiled a ON a.customer_id = i.customer_id
+  WHERE i.occurred_at > %(since)s AND i.kind IN ({_KINDS})
+)
+"""

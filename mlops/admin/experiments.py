@@ -36,21 +36,26 @@ class StopForm(forms.Form):
     """Reason of the end of an experiment."""
 
     reason = forms.CharField(
-        label=_("reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=1_000
+        label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=1_000
     )
 
 
 class ExperimentForm(forms.ModelForm):
     """Draft of an experiment; its metric must be measured in its scope."""
 
+    hypothesis = forms.CharField(
+        label=_("Hypothesis"),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text=_("what should become better, and why"),
+    )
     scope = forms.ChoiceField(
-        label=_("scope"),
+        label=_("Scope"),
         choices=scope_choices,
         widget=UnfoldAdminSelectWidget,
         help_text=_("one experiment runs in a scope at a time"),
     )
     metric = forms.ChoiceField(
-        label=_("metric"),
+        label=_("Metric"),
         choices=lambda: [
             (metric.name, metric.title)
             for subject in EXPERIMENT_SUBJECTS.all()
@@ -130,6 +135,7 @@ class VariantInline(TabularInline):
     min_num = 2
     max_num = 5
     tab = False
+    hide_title = True
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Variants are added to drafts."""
@@ -169,14 +175,21 @@ class ExperimentAdmin(ModelAdmin):
         """Show who started and stopped it, once it has started."""
         if obj is None or _is_draft(obj):
             return self.fields
-        fields = (*self.fields, ("started_by", "started_at", "ends_at"))
+        fields = (
+            "name",
+            "hypothesis",
+            ("scope_title", "metric_title"),
+            ("min_effect", "days"),
+            ("started_by", "started_at", "ends_at"),
+        )
         return (*fields, ("stopped_by", "stop_reason")) if obj.stop_reason else fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002  # Django's signature
         """Return what is recorded when it starts and stops."""
         if obj is None or _is_draft(obj):
             return ()
-        return ("started_by", "started_at", "ends_at", "stopped_by", "stop_reason")
+        recorded = ("started_by", "started_at", "ends_at", "stopped_by", "stop_reason")
+        return ("scope_title", "metric_title", *recorded)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only drafts can be changed."""
@@ -192,6 +205,11 @@ class ExperimentAdmin(ModelAdmin):
     def scope_title(self, experiment: Experiment) -> str:
         """Show the title of the scope."""
         return dict(scope_choices()).get(experiment.scope, experiment.scope)
+
+    @admin.display(description=_("metric"))
+    def metric_title(self, experiment: Experiment) -> str:
+        """Show the title of the deciding metric."""
+        return find_subject(experiment.scope).metric(experiment.metric).title
 
     @display(description=_("status"), ordering="status", label=_STATUS_LABELS)
     def status_label(self, experiment: Experiment) -> str:

@@ -35,6 +35,7 @@ class VariantRow:
     summary: Summary
     interval: Interval | None
     verdict: Verdict
+    is_deciding: bool = True
     is_guard_broken: bool = False
 
     @property
@@ -73,7 +74,9 @@ class VariantRow:
             "control": _("control"),
             "better": _("Better than the control."),
             "worse": _("Worse than the control."),
-            "undecided": _("Too early to say: the true difference may be either way."),
+            "undecided": _("Too early to say: the true difference may be either way.")
+            if self.is_deciding
+            else _("No difference beyond noise so far."),
             "no_difference": _("No difference was found; the true one lies in the interval."),
             "too_early": _("Too early to say: fewer than %(count)d visitors, or no event yet.")
             % {"count": MIN_UNITS},
@@ -102,6 +105,11 @@ class MetricTable:
     def is_rate(self) -> bool:
         """Whether the metric is a share of visitors."""
         return self.metric.unit == "%"
+
+    @property
+    def has_conversions(self) -> bool:
+        """Whether the metric counts visitors who did what is wanted."""
+        return self.is_rate and not self.metric.is_error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +151,7 @@ class ExperimentResult:
     @property
     def min_effect_text(self) -> str:
         """The smallest difference of interest with its unit."""
-        return _format_difference(self.experiment.min_effect, self.tables[0].metric)
+        return _format_difference(self.experiment.min_effect, self.tables[0].metric).lstrip("+")
 
     @property
     def broken_guards(self) -> list[VariantRow]:
@@ -152,12 +160,18 @@ class ExperimentResult:
 
     @property
     def text(self) -> str:
-        """The result in words: one sentence per variant, by the deciding metric."""
+        """The result in words, by the deciding metric."""
+        return " ".join(self.sentences)
+
+    @property
+    def sentences(self) -> list[str]:
+        """The result in words: one sentence per variant, or that the split is broken."""
         if not self.is_balanced:
-            return _(
+            broken = _(
                 "The visitors are not split as planned (p = %(p_value)s): the figures cannot be"
                 " trusted. Look for results that are not logged, or logged twice, in one variant."
             ) % {"p_value": f"{self.p_value:.2g}"}
+            return [broken]
         sentences = []
         for row in self.tables[0].rows:
             if row.verdict == "control":
@@ -166,7 +180,7 @@ class ExperimentResult:
             if row.interval and row.verdict in {"better", "worse"}:
                 sentence += f" {row.metric.title}: {row.difference_text} ({row.interval_text})."
             sentences.append(sentence)
-        return " ".join(sentences)
+        return sentences
 
 
 def experiment_result(experiment: Experiment) -> ExperimentResult:
@@ -251,6 +265,7 @@ def _table(
                 summary=summary,
                 interval=interval,
                 verdict=verdict,
+                is_deciding=is_deciding,
                 is_guard_broken=_is_guard_broken(interval, metric),
             )
         )

@@ -376,6 +376,33 @@ def test_end_without_a_difference_says_so(
     assert row.text == "No difference was found; the true one lies in the interval."
 
 
+def test_guard_without_a_difference_says_so(
+    make: Callable[..., Experiment], measured: dict[str, Any]
+) -> None:
+    experiment = make(running=True)
+    measured["clicks"] = measured["slow"] = {"control": (1_000, 0.1), "B": (1_000, 0.11)}
+
+    guard = experiment_result(experiment).tables[1]
+
+    assert guard.rows[1].text == "No difference beyond noise so far."
+    assert not guard.has_conversions
+
+
+def test_each_variant_has_a_sentence(
+    make: Callable[..., Experiment], measured: dict[str, Any]
+) -> None:
+    experiment = make(
+        running=True,
+        variants=(("control", 0.3, {}), ("B", 0.3, {"size": 2}), ("C", 0.3, {"size": 3})),
+    )
+    measured["clicks"] = {"control": (9_000, 0.1), "B": (9_000, 0.15), "C": (9_000, 0.1)}
+
+    better, open_end = experiment_result(experiment).sentences
+
+    assert better.startswith("B: Better than the control. Click-through: +5.00 points (")
+    assert open_end.startswith("C: Too early to say")
+
+
 def test_more_variants_widen_the_interval(
     make: Callable[..., Experiment], measured: dict[str, Any]
 ) -> None:

@@ -73,7 +73,8 @@ MONITORED_PERIOD = timedelta(days=7)
 _MAX_MONITORED_ROWS = 10_000
 _USABLE_PRICES: Mapping[str, Any] = {"currency": CURRENCY, "min_confidence": 0.8}
 _INNER_FOLDS = 5
-_MIN_WORD_ROWS = 3
+_MIN_WORD_FREQUENCY = 2.5
+"""Products, each in one shop, that need to have a word; their weights are sums of fractions."""
 _WORD_PENALTY = 3.0
 _WORD_ITERATIONS = 60
 _MIN_KNOWN_ROWS = 200
@@ -326,13 +327,12 @@ def _fit_words(
     from scipy.sparse import csr_matrix
     from scipy.sparse.linalg import lsqr
 
-    counts = Counter(word for words in texts for word in words)
-    columns = {
-        word: column
-        for column, word in enumerate(
-            sorted(word for word, count in counts.items() if count >= _MIN_WORD_ROWS)
-        )
-    }
+    frequencies: dict[str, float] = {}
+    for words, weight in zip(texts, weights, strict=True):
+        for word in words:
+            frequencies[word] = frequencies.get(word, 0.0) + float(weight)
+    frequent = sorted(word for word, sum_ in frequencies.items() if sum_ > _MIN_WORD_FREQUENCY)
+    columns = {word: column for column, word in enumerate(frequent)}
     pairs = [
         (row, columns[word]) for row, words in enumerate(texts) for word in words if word in columns
     ]
@@ -415,6 +415,9 @@ def _fit_booster(
 
     parameters = {**context.parameters}
     rounds = int(parameters.pop("rounds"))
+    # Weights of one product in one shop sum to 1: a leaf needs as many of those, not of its rows.
+    repeats = len(weights) / float(weights.sum())
+    parameters["min_data_in_leaf"] = round(parameters["min_data_in_leaf"] * repeats)
     objective = _OBJECTIVES[name.removeprefix(KNOWN_PREFIX)]
     if name == KNOWN_BOOSTERS[0]:
         # Most shops ask what others ask: the median of the difference is 0, its mean is not.

@@ -231,7 +231,7 @@ def _suggestion_context(suggestion: PriceSuggestion) -> dict[str, Any]:
     return {
         "suggestion": suggestion,
         "status_label": _STATUS_LABELS[suggestion.status],
-        "change": _percent_change(suggestion),
+        "change_percent": _percent_change(suggestion),
         "limit": _LIMITS.get(suggestion.limited_by, ""),
         "reasons": [PriceReason(**reason).explain() for reason in suggestion.reasons],
         "units_change": _expected_units_change(suggestion),

@@ -121,7 +121,7 @@ class PriceSuggestion(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.product_id}: {self.current_price} → {self.suggested_price}"
+        return f"{self.product}: {self.current_price} → {self.suggested_price}"
 
 
 class PriceOutcome(models.Model):

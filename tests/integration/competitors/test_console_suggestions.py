@@ -90,6 +90,16 @@ def test_page_shows_reasons_evidence_and_chart(admin_client: Client) -> None:
     assert "not enough price variation" in response.content.decode()
 
 
+def test_page_shows_the_change_in_percent(admin_client: Client) -> None:
+    suggestion = create_suggestion(price="32.00")
+    change = 100 * (suggestion.suggested_price / suggestion.current_price - 1)
+
+    response = admin_client.get(_page(suggestion))
+
+    assert change < -1
+    assert f"({change:+.1f} %)" in response.content.decode()
+
+
 def test_approval_sets_the_price(admin_client: Client) -> None:
     suggestion = create_suggestion()
 

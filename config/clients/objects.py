@@ -111,6 +111,25 @@ def read_current_objects(prefix: str) -> Iterator[tuple[str, bytes]]:
             raise ObjectsUnavailable(type(error).__name__) from error
 
 
+def read_object(key: str, *, max_bytes: int) -> bytes | None:
+    """
+    Return the content of an object, at most `max_bytes` of it; None without such an object.
+
+    Raises ObjectsUnavailable.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    storage = _storage()
+    try:
+        if not storage.exists(key):
+            return None
+        with storage.open(key) as file:
+            content: bytes = file.read(max_bytes)
+    except (BotoCoreError, ClientError, OSError) as error:
+        raise ObjectsUnavailable(type(error).__name__) from error
+    return content
+
+
 def _storage() -> Storage:
     return storages[DEFAULT_STORAGE_ALIAS]
 

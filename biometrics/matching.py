@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 import numpy as np
@@ -38,36 +37,48 @@ class GalleryScope:
 
 @dataclass(frozen=True, slots=True)
 class GalleryEntry:
-    """Template, customer and expiry of a row of a gallery."""
+    """Template and customer that were found."""
 
     template_id: UUID
     customer_id: UUID
-    expires_at: datetime
+
+
+GalleryRow = tuple[bytes, bytes, int]
+"""Ids of template and customer, 16 bytes each, and the expiry in microseconds since 1970."""
 
 
 class Gallery:
     """
     Templates that a probe is compared with (1:N).
 
-    entries: one for each row. vectors: float32 (n, 128), unit rows; the gallery takes them over.
-    Removed rows are overwritten with zeros at once, so that they match nothing and are in memory no
-    more, also while other threads compare.
+    rows: what each vector belongs to; entries are made of them when one is found. vectors: float32
+    (n, 128), unit rows; the gallery takes them over. Removed rows are overwritten with zeros at
+    once, so that they match nothing and are in memory no more, also while other threads compare.
     """
 
-    def __init__(self, entries: Sequence[GalleryEntry], vectors: Vectors) -> None:
-        if len(entries) != len(vectors):
-            raise ValueError("one entry for each row is needed")
-        self._entries: list[GalleryEntry | None] = list(entries)
+    def __init__(self, rows: Sequence[GalleryRow], vectors: Vectors) -> None:
+        if len(rows) != len(vectors):
+            raise ValueError("one row for each vector is needed")
+        self._rows: list[GalleryRow | None] = list(rows)
         # One block of rows: the product below is one pass over the memory.
         self._vectors = np.require(vectors, np.float32, ["C_CONTIGUOUS", "WRITEABLE"])
-        self._row_by_template = {entry.template_id: row for row, entry in enumerate(entries)}
+        self._index_by_template = {row[0]: index for index, row in enumerate(rows)}
 
     def __len__(self) -> int:
-        return len(self._row_by_template)
+        return len(self._index_by_template)
 
-    def entries(self) -> list[GalleryEntry]:
-        """Return the entries that were not removed."""
-        return [entry for entry in self._entries if entry is not None]
+    def template_ids(self) -> set[bytes]:
+        """Return the ids of the templates that were not removed, 16 bytes each."""
+        return set(self._index_by_template)
+
+    def customer_ids(self) -> list[UUID]:
+        """Return the ids of the customers whose templates were not removed."""
+        return [UUID(bytes=row[1]) for row in list(self._rows) if row is not None]
+
+    def first_expiry(self) -> float | None:
+        """Return when the first template expires, in seconds since 1970; None without any."""
+        expiries = [row[2] for row in list(self._rows) if row is not None]
+        return min(expiries) / 1_000_000 if expiries else None
 
     def find(self, probe: Vectors) -> GalleryEntry | None:
         """
@@ -75,7 +86,7 @@ class Gallery:
 
         probe: float32 (128,), unit length, rotated. One matrix product, no decryption, no copy.
         """
-        if not self._entries:
+        if not self._rows:
             return None
         scores = self._vectors @ probe
         best = int(scores.argmax())
@@ -86,26 +97,30 @@ class Gallery:
         scores[best] = -np.inf
         if best_score - float(scores.max()) < MARGIN:
             return None
-        return self._entries[best]
+        row = self._rows[best]
+        return GalleryEntry(UUID(bytes=row[0]), UUID(bytes=row[1])) if row else None
 
-    def remove(self, template_ids: Iterable[UUID]) -> None:
-        """Remove templates; ids that are not in the gallery are ignored."""
+    def remove(self, template_ids: Iterable[bytes]) -> None:
+        """Remove templates by their ids of 16 bytes; others are ignored."""
         for template_id in template_ids:
-            row = self._row_by_template.pop(template_id, None)
-            if row is not None:
-                self._vectors[row] = 0
-                self._entries[row] = None
+            index = self._index_by_template.pop(template_id, None)
+            if index is not None:
+                self._vectors[index] = 0
+                self._rows[index] = None
 
-    def with_added(self, entries: Sequence[GalleryEntry], vectors: Vectors) -> Gallery:
-        """Return a gallery with more templates, without the rows of removed ones."""
-        retained = [(row, entry) for row, entry in enumerate(self._entries) if entry is not None]
-        rows = [row for row, _ in retained]
+    def with_added(self, rows: Sequence[GalleryRow], vectors: Vectors) -> Gallery:
+        """Return a gallery with more templates, without the vectors of removed ones."""
+        retained = [(index, row) for index, row in enumerate(self._rows) if row is not None]
+        if not retained:
+            return Gallery(rows, vectors)
+        indexes = [index for index, _ in retained]
         return Gallery(
-            [*(entry for _, entry in retained), *entries],
-            np.concatenate([self._vectors[rows], vectors]),
+            [*(row for _, row in retained), *rows],
+            np.concatenate([self._vectors[indexes], vectors]),
         )
 
     def clear(self) -> None:
         """Remove every template."""
-        self.remove(list(self._row_by_template))
         self._vectors.fill(0)
+        self._rows[:] = [None] * len(self._rows)
+        self._index_by_template.clear()

@@ -1,17 +1,23 @@
 """Templates that may be used at this moment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Q, QuerySet
+import psycopg
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import BigIntegerField, BinaryField, Count, F, Func, Q, QuerySet
 from django.utils import timezone
+from psycopg import capabilities
 
 from biometrics.models import CustomerBiometric, FacePurpose
 from biometrics.selectors.provinces import is_enabled
 from customers.models import Consent, CustomerProfile
 
+_CHUNK_SIZE = 500
+_MICROSECONDS = "(extract(epoch from %(expressions)s) * 1000000)::bigint"
 CHANGE_NOTICE = "biometrics"
 """Member of the changed rows (`config.cache.invalidation`) when any template may have changed."""
 
@@ -92,6 +98,59 @@ def active_face_consent(*, customer: CustomerProfile, purpose: str) -> Consent |
 def has_templates(*, customer: CustomerProfile, purposes: Sequence[str]) -> bool:
     """Return whether templates of a customer are stored, usable or not."""
     return CustomerBiometric.objects.filter(customer=customer, purpose__in=purposes).exists()
+
+
+StoredTemplate = tuple[bytes, bytes, bytes, int, bytes, bytes | None, str, int, str]
+"""
+A stored template in binary form.
+
+Ids of template, customer and consent (16 bytes each), expiry in microseconds since 1970, token,
+salt (None if it was deleted), id of the key, version, model.
+"""
+
+
+def stored_templates(rows: QuerySet[CustomerBiometric]) -> Iterator[StoredTemplate]:
+    """
+    Yield the templates of a query in binary form, in its order.
+
+    A tenth of the time that model instances take: a gallery has thousands of rows.
+    """
+    columns = rows.values_list(
+        _uuid_bytes("pk"),
+        _uuid_bytes("customer_id"),
+        _uuid_bytes("consent_id"),
+        Func(F("expires_at"), template=_MICROSECONDS, output_field=BigIntegerField()),
+        "encrypted_template",
+        "salt__value",
+        "key_id",
+        "template_version",
+        "model",
+    )
+    try:
+        sql, parameters = columns.query.sql_with_params()
+    except EmptyResultSet:
+        return
+    connection.ensure_connection()
+    # Django's own cursors cannot receive binary values.
+    with psycopg.Cursor(connection.connection) as cursor:
+        # In chunks: the database prepares the next while this process decrypts.
+        found = cursor.stream(
+            sql, [_as_plain(value) for value in parameters], binary=True, size=_chunk_size()
+        )
+        yield from found
+
+
+def _chunk_size() -> int:
+    return _CHUNK_SIZE if capabilities.has_stream_chunked() else 1
+
+
+def _uuid_bytes(column: str) -> Func:
+    return Func(F(column), function="uuid_send", output_field=BinaryField())
+
+
+def _as_plain(value: Any) -> Any:
+    # psycopg would send the name of a choice instead of its value.
+    return str(value) if isinstance(value, str) else value
 
 
 def customers_with_withdrawn_consents() -> list[UUID]:

@@ -14,17 +14,16 @@ import os
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from uuid import UUID
 
 import numpy as np
 import structlog
 from django.db import connections
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from biometrics.faces import MODEL
-from biometrics.matching import Gallery, GalleryEntry, GalleryScope
+from biometrics.matching import Gallery, GalleryScope
 from biometrics.models import CustomerBiometric
 from biometrics.rotation import DIMENSION
 from biometrics.selectors.templates import CHANGE_NOTICE, matchable
@@ -36,6 +35,8 @@ log = structlog.get_logger(__name__)
 # A process that has just started needs a moment until it receives changes.
 _LISTENING_WAIT_SECONDS = 0.5
 _MAX_SLEEP_SECONDS = 3600.0
+# Above this number of new templates, all are loaded.
+_MAX_LISTED_IDS = 5_000
 # Templates that no one is compared with do not stay decrypted.
 _MAX_IDLE_SECONDS = 3600.0
 
@@ -51,7 +52,7 @@ class _Loaded:
 
     gallery: Gallery
     change_count: int
-    refused: set[UUID] = field(default_factory=set)
+    refused: set[bytes] = field(default_factory=set)
     used_at: float = field(default_factory=monotonic)
 
 
@@ -134,31 +135,36 @@ def _load(current: _Galleries, scope: GalleryScope, *, by: str) -> _Loaded:
 def _refresh(scope: GalleryScope, loaded: _Loaded, *, by: str) -> _Loaded:
     """Return a gallery as the database has it now: without what is gone, with what is new."""
     rows = matchable_rows(scope)
-    ids = set(rows.order_by().values_list("pk", flat=True))
     gallery = loaded.gallery
-    gallery.remove({entry.template_id for entry in gallery.entries()} - ids)
-    refused = loaded.refused & ids
-    new_ids = ids - refused - {entry.template_id for entry in gallery.entries()}
-    if new_ids:
-        # An empty gallery needs all of them: a condition on every id would only cost time.
-        new_rows = rows.filter(pk__in=new_ids) if len(gallery) else rows.exclude(pk__in=refused)
-        opened = open_templates(list(new_rows.order_by("pk")), by=by)
-        gallery = gallery.with_added([_entry(row) for row in opened.rows], opened.vectors)
-        if opened.refused:
-            refused |= new_ids - {row.pk for row in opened.rows}
-    return _Loaded(gallery, loaded.change_count, refused)
+    refused = loaded.refused
+    if len(gallery) or refused:
+        ids = _ids_of(rows)
+        gallery.remove(gallery.template_ids() - ids)
+        refused &= ids
+        new_ids = ids - refused - gallery.template_ids()
+        if not new_ids:
+            return _Loaded(gallery, loaded.change_count, refused)
+        if len(new_ids) <= _MAX_LISTED_IDS:
+            rows = rows.filter(pk__in=[UUID(bytes=template_id) for template_id in new_ids])
+        else:
+            gallery, refused = _empty_gallery(), set()
+    opened = open_templates(rows, by=by)
+    return _Loaded(
+        gallery.with_added(opened.rows, opened.vectors),
+        loaded.change_count,
+        refused | {template_id.bytes for template_id in opened.refused},
+    )
+
+
+def _ids_of(rows: QuerySet[CustomerBiometric]) -> set[bytes]:
+    return {template_id.bytes for template_id in rows.values_list("pk", flat=True)}
 
 
 def matchable_rows(scope: GalleryScope) -> QuerySet[CustomerBiometric]:
     """Return the templates of a scope that probes may be compared with at this moment."""
     # Embeddings of different models are not comparable.
     rows = matchable(province=scope.province, store_group=scope.store_group)
-    return rows.filter(model=MODEL)
-
-
-def _entry(row: CustomerBiometric) -> GalleryEntry:
-    assert row.customer_id is not None and row.expires_at is not None  # noqa: S101, PT018
-    return GalleryEntry(row.pk, row.customer_id, row.expires_at)
+    return rows.filter(model=MODEL).order_by()
 
 
 def _empty_gallery() -> Gallery:
@@ -174,7 +180,7 @@ def _apply_changes(changed: ChangedRows) -> None:
         return
     current = _galleries
     current.change_count += 1
-    template_ids = set(_uuids(changed))
+    template_ids = set(_binary_ids(changed))
     for loaded in list(current.loaded.values()):
         loaded.gallery.remove(template_ids)
         # A refused template may have been replaced.
@@ -182,10 +188,10 @@ def _apply_changes(changed: ChangedRows) -> None:
     current.is_due.set()
 
 
-def _uuids(row_ids: Iterable[str]) -> Iterable[UUID]:
+def _binary_ids(row_ids: Iterable[str]) -> Iterable[bytes]:
     for row_id in row_ids:
         try:
-            yield UUID(row_id)
+            yield UUID(row_id).bytes
         except ValueError:
             continue
 
@@ -218,19 +224,13 @@ def _sweep(current: _Galleries) -> None:
             current.loaded.pop(scope, None)
             loaded.gallery.clear()
             continue
-        ids = set(matchable_rows(scope).order_by().values_list("pk", flat=True))
-        loaded.gallery.remove({entry.template_id for entry in loaded.gallery.entries()} - ids)
+        ids = _ids_of(matchable_rows(scope))
+        loaded.gallery.remove(loaded.gallery.template_ids() - ids)
 
 
 def _seconds_to_next_expiry(current: _Galleries) -> float:
-    expiries = [
-        entry.expires_at
-        for loaded in list(current.loaded.values())
-        for entry in loaded.gallery.entries()
-    ]
-    if not expiries:
-        return _MAX_SLEEP_SECONDS
-    seconds = (min(expiries) - timezone.now()).total_seconds()
+    expiries = [loaded.gallery.first_expiry() for loaded in list(current.loaded.values())]
+    seconds = min((expiry - time() for expiry in expiries if expiry), default=_MAX_SLEEP_SECONDS)
     return min(max(seconds, 0.0) + 0.01, _MAX_SLEEP_SECONDS)
 
 

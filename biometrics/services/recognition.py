@@ -11,7 +11,6 @@ import base64
 import binascii
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -193,17 +192,11 @@ def withdraw(*, customer: CustomerProfile, purposes: list[str], by: str) -> int:
 
 
 def _find_customer(image: bytes, image_hash: str, gallery: Gallery) -> UUID | None:
-    if customer_id := recognized_customer(image_hash, _customers_in(gallery)):
+    if customer_id := recognized_customer(image_hash, gallery.customer_ids):
         return customer_id
     face = extract_face(image, limits=PROBE_LIMITS)
     entry = gallery.find(rotate(face.embedding))
     return entry.customer_id if entry else None
-
-
-def _customers_in(gallery: Gallery) -> Iterator[UUID]:
-    # A generator: the entries are listed only for an image that is stored.
-    for entry in gallery.entries():
-        yield entry.customer_id
 
 
 def _hint(external_id: str) -> str:

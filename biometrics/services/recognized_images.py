@@ -8,7 +8,7 @@ customer are removed with their template. While Redis is unavailable nothing is 
 """
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -46,11 +46,12 @@ def remember(image_hash: str, customer_id: UUID) -> None:
         quick_redis().call(store)
 
 
-def recognized_customer(image_hash: str, customer_ids: Iterable[UUID]) -> UUID | None:
+def recognized_customer(image_hash: str, list_customers: Callable[[], list[UUID]]) -> UUID | None:
     """
     Return which of some customers an image was recognized as; None: none of them, or not stored.
 
-    Costs one command in Redis, and one HMAC for each customer if the image is stored.
+    list_customers: returns the customers. One command in Redis; if the image is stored, also one
+    HMAC for each customer.
     """
     try:
         stored = quick_redis().call(lambda client: client.get(_PREFIX + image_hash))
@@ -58,7 +59,7 @@ def recognized_customer(image_hash: str, customer_ids: Iterable[UUID]) -> UUID |
         return None
     if stored is None:
         return None
-    candidates = list(customer_ids)
+    candidates = list_customers()
     customer_by_opaque_id = dict(zip(_opaque_ids(candidates), candidates, strict=True))
     return customer_by_opaque_id.get(stored.decode())
 

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_templates_decrypt_with_the_new_key_alone_after_the_rotation(settings: A
     assert (report.due, report.done, report.refused, report.remaining) == (3, 3, 0, {})
     _use_keys(settings, _entry("k2", "2"))
     opened = open_templates(CustomerBiometric.objects.select_related("salt"))
-    vectors = dict(zip([row.pk for row in opened.rows], opened.vectors, strict=True))
+    vectors = dict(zip([UUID(bytes=row[0]) for row in opened.rows], opened.vectors, strict=True))
     for seed, row in enumerate(rows):
         np.testing.assert_array_equal(vectors[row.pk], rotate(random_embedding(seed)))
 

@@ -1,6 +1,5 @@
 """Comparison of faces: threshold, margin, and removal from memory."""
 
-from datetime import UTC, datetime
 from uuid import UUID
 
 import numpy as np
@@ -9,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from biometrics.matching import MARGIN, THRESHOLD, Gallery, GalleryEntry, is_same_person
-
-_EXPIRES_AT = datetime(2027, 1, 1, tzinfo=UTC)
+from biometrics.matching import MARGIN, THRESHOLD, Gallery, GalleryRow, is_same_person
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -27,13 +24,13 @@ def _at_similarity(probe: NDArray[np.float32], score: float, seed: int) -> NDArr
     return (score * probe + np.sqrt(1 - score**2) * orthogonal).astype(np.float32)
 
 
-def _entry(number: int) -> GalleryEntry:
-    return GalleryEntry(UUID(int=number), UUID(int=100 + number), _EXPIRES_AT)
+def _row(number: int) -> GalleryRow:
+    return UUID(int=number).bytes, UUID(int=100 + number).bytes, 1_000_000 * (1000 - number)
 
 
 def _gallery(*vectors: NDArray[np.float32]) -> Gallery:
-    entries = [_entry(number) for number in range(len(vectors))]
-    return Gallery(entries, np.array(vectors, np.float32).reshape(-1, 128))
+    rows = [_row(number) for number in range(len(vectors))]
+    return Gallery(rows, np.array(vectors, np.float32).reshape(-1, 128))
 
 
 PROBE = _unit(np.random.default_rng(20261128).standard_normal(128))
@@ -100,19 +97,19 @@ def test_finding_does_not_change_the_gallery() -> None:
 
 def test_a_removed_template_is_overwritten_and_matches_no_more() -> None:
     vectors = np.array([_at_similarity(PROBE, 0.9, 1), _at_similarity(PROBE, 0.2, 2)])
-    gallery = Gallery([_entry(0), _entry(1)], vectors)
+    gallery = Gallery([_row(0), _row(1)], vectors)
 
-    gallery.remove([UUID(int=0), UUID(int=77)])
+    gallery.remove([UUID(int=0).bytes, UUID(int=77).bytes])
 
     assert gallery.find(PROBE) is None
     assert not vectors[0].any()
-    assert [entry.template_id for entry in gallery.entries()] == [UUID(int=1)]
+    assert gallery.template_ids() == {UUID(int=1).bytes}
     assert len(gallery) == 1
 
 
 def test_a_cleared_gallery_contains_zeros() -> None:
     vectors = np.array([_at_similarity(PROBE, 0.9, 1)])
-    gallery = Gallery([_entry(0)], vectors)
+    gallery = Gallery([_row(0)], vectors)
 
     gallery.clear()
 
@@ -125,12 +122,14 @@ def test_added_templates_take_the_place_of_removed_ones() -> None:
     gallery = _gallery(
         *(_at_similarity(PROBE, score, seed) for seed, score in ((1, 0.9), (2, 0.1)))
     )
-    gallery.remove([UUID(int=0)])
+    gallery.remove([UUID(int=0).bytes])
 
-    grown = gallery.with_added([_entry(5)], np.array([_at_similarity(PROBE, 0.8, 3)]))
+    grown = gallery.with_added([_row(5)], np.array([_at_similarity(PROBE, 0.8, 3)]))
 
-    assert grown.find(PROBE) == _entry(5)
-    assert [entry.template_id.int for entry in grown.entries()] == [1, 5]
+    found = grown.find(PROBE)
+    assert found is not None
+    assert found.template_id == UUID(int=5)
+    assert grown.template_ids() == {UUID(int=1).bytes, UUID(int=5).bytes}
 
 
 def test_verification_accepts_from_the_threshold_on() -> None:
@@ -138,6 +137,17 @@ def test_verification_accepts_from_the_threshold_on() -> None:
     assert not is_same_person(PROBE, _at_similarity(PROBE, THRESHOLD - 0.01, 1))
 
 
-def test_an_entry_without_a_row_is_refused() -> None:
-    with pytest.raises(ValueError, match="one entry"):
+def test_a_vector_without_a_row_is_refused() -> None:
+    with pytest.raises(ValueError, match="one row"):
         Gallery([], np.zeros((1, 128), np.float32))
+
+
+def test_first_expiry_is_that_of_the_templates_that_are_left() -> None:
+    gallery = _gallery(PROBE, PROBE, PROBE)
+    assert gallery.first_expiry() == 998
+
+    gallery.remove([UUID(int=2).bytes])
+
+    assert gallery.first_expiry() == 999
+    gallery.clear()
+    assert gallery.first_expiry() is None

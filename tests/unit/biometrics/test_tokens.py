@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from biometrics.errors import RotationChanged, TemplateTampered
 from biometrics.rotation import DIMENSION
-from biometrics.tokens import TemplateContext, decrypt_template, encrypt_template
+from biometrics.tokens import TemplateContext, decrypt_template, derive_key, encrypt_template
 
 MASTER, SALT = b"m" * 32, b"s" * 32
 CONTEXT = TemplateContext(
@@ -109,3 +109,18 @@ def test_template_of_another_dimension_is_refused() -> None:
 
 def test_equal_templates_have_different_tokens() -> None:
     assert _token() != _token()
+
+
+@given(
+    st.binary(min_size=32, max_size=32),
+    st.binary(min_size=32, max_size=32),
+    st.uuids(),
+    st.integers(1, 255),
+)
+def test_key_of_a_row_is_that_of_the_librarys_hkdf(
+    master: bytes, salt: bytes, customer_id: UUID, version: int
+) -> None:
+    info = b"cultivar:face-template:%d:" % version + customer_id.bytes
+    expected = HKDF(algorithm=SHA256(), length=32, salt=salt, info=info).derive(master)
+
+    assert derive_key(master, salt, customer_id.bytes, version) == expected

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
@@ -125,7 +125,7 @@ class BiometricSettingsAdmin(ModelAdmin):
     list_display = ("province", "state", "reasons", "alternative", "retention_days", "templates")
     actions_detail = ("go_to_erasure",)
     fieldsets = (
-        (None, {"fields": ("province", "is_enabled", "reasons")}),
+        (None, {"fields": ("province", "is_enabled")}),
         (
             _("Purposes"),
             {
@@ -154,9 +154,13 @@ class BiometricSettingsAdmin(ModelAdmin):
             _("Declaration to the regulator (Quebec)"),
             {"fields": ("declaration_number", "declared_on")},
         ),
-        (_("Last change"), {"fields": ("updated_at", "updated_by")}),
+        (_("State"), {"fields": ("reasons", "updated_at", "updated_by")}),
     )
     readonly_fields = ("reasons", "updated_at", "updated_by")
+
+    def get_fieldsets(self, _request: HttpRequest, obj: BiometricSettings | None = None) -> Any:
+        """Return all fieldsets; without the state for a new province."""
+        return self.fieldsets if obj else self.fieldsets[:-1]
 
     def get_readonly_fields(
         self, _request: HttpRequest, obj: BiometricSettings | None = None
@@ -183,9 +187,7 @@ class BiometricSettingsAdmin(ModelAdmin):
     @admin.display(description=_("missing"))
     def reasons(self, settings: BiometricSettings) -> str:
         """Return what is missing before biometrics may be used, in words."""
-        if settings.pk is None or not settings.province:
-            return ""
-        return "; ".join(map(str, missing_requirements(settings).values())) or _now("nothing")
+        return "; ".join(map(str, missing_requirements(settings).values())) or gettext("nothing")
 
     @admin.display(description=_("templates"))
     def templates(self, settings: BiometricSettings) -> int:
@@ -223,11 +225,11 @@ class BiometricSettingsAdmin(ModelAdmin):
             count = erase_province(
                 province=settings.province, by=f"user:{request.user.get_username()}"
             )
-            messages.success(request, _now("{} templates are erased.").format(count))
+            messages.success(request, gettext("{} templates are erased.").format(count))
             return redirect(reverse("admin:biometrics_biometricsettings_changelist"))
         page = {
             **admin.site.each_context(request),
-            "title": _now("Erase all templates"),
+            "title": gettext("Erase all templates"),
             "province": settings.get_province_display(),
             "count": count_templates(settings.province),
         }

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from biometrics.models import CustomerBiometric
@@ -42,7 +43,8 @@ class CustomerBiometricAdmin(ReadOnlyAdmin):
     def consent_version(self, row: CustomerBiometric) -> str:
         """Return version and language of the text that was agreed to."""
         text = f"{row.consent.text.version} ({row.consent.language}, {row.consent.channel})"
-        return f"{text}, {_('withdrawn')}" if row.consent.withdrawn_at else text
+        withdrawn = gettext("withdrawn")
+        return f"{text}, {withdrawn}" if row.consent.withdrawn_at else text
 
     @admin.display(description=_("consent given"), ordering="consent__given_at")
     def consent_given_at(self, row: CustomerBiometric) -> Any:

@@ -82,6 +82,21 @@ def test_form_refuses_to_enable_and_names_the_field(
     assert not ConsentText.objects.filter(purpose="face_verification").exists()
 
 
+def test_page_of_a_new_province_has_no_state(admin_client: Client) -> None:
+    page = admin_client.get(reverse("admin:biometrics_biometricsettings_add")).content.decode()
+
+    assert "Declaration to the regulator" in page
+    assert "Updated at" not in page
+    assert "DatabaseDefault" not in page
+
+
+def test_page_of_a_province_states_what_is_missing(admin_client: Client) -> None:
+    settings = enable_biometrics("QC", declared_on=None)
+    url = reverse("admin:biometrics_biometricsettings_change", args=[settings.pk])
+
+    assert "the date of the declaration is required" in admin_client.get(url).content.decode()
+
+
 def test_incomplete_settings_can_be_saved_while_they_are_off(admin_client: Client) -> None:
     response = _add(admin_client, is_enabled="", declaration_number="", declared_on="")
 

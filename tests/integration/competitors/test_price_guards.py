@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import override_settings
 from django.utils import timezone
 
 from catalog.models import Product, ProductLock
@@ -18,6 +19,7 @@ from competitors.models import (
 )
 from competitors.services.price_guards import (
     PriceRefused,
+    allowed_prices,
     approve_price,
     check_price,
     reject_price,
@@ -185,3 +187,32 @@ def test_rejection_is_recorded_without_a_change(product: Product, admin_user: Us
     product.refresh_from_db()
     assert product.price == Decimal("30.00")
     assert (rejection.decision, rejection.reason) == ("rejected", "stock is low")
+
+
+@pytest.mark.parametrize("taxed", [(), ("ON",)], ids=["without tax", "with tax"])
+def test_ends_of_the_allowed_range_are_those_of_the_guards(
+    product: Product, taxed: tuple[str, ...]
+) -> None:
+    with override_settings(OWN_PRICES_INCLUDE_TAX_IN=taxed):
+        allowed = allowed_prices(product)
+
+        assert allowed
+        assert (allowed.low_guard, allowed.high_guard) == ("daily_change", "daily_change")
+        assert _refusals(product, str(allowed.low)) == []
+        assert _refusals(product, str(allowed.high)) == []
+        assert _refusals(product, str(allowed.low - Decimal("0.01"))) == ["daily_change"]
+        assert _refusals(product, str(allowed.high + Decimal("0.01"))) == ["daily_change"]
+
+
+def test_margin_floor_is_the_low_end_where_it_is_higher(product: Product) -> None:
+    PriceGuardSettings.objects.create(effective_on=timezone.localdate(), min_margin_percent=30)
+
+    allowed = allowed_prices(product)
+
+    assert allowed
+    assert (allowed.low, allowed.low_guard) == (Decimal("28.58"), "margin")
+    assert _refusals(product, "28.58") == []
+
+
+def test_unknown_cost_allows_no_price() -> None:
+    assert allowed_prices(ProductFactory.create(price=Decimal(30))) is None

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, QuerySet
 from django.db.models.functions import TruncDate
 
-from mlops.models import Alert, Erasure, ModelVersion, QuarantinedRecord
+from mlops.models import Alert, Deployment, Erasure, ModelVersion, QuarantinedRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +44,11 @@ def unfinished_erasures() -> Waiting:
 
 
 def versions_to_approve() -> Waiting:
-    """Return the model versions that passed every gate and wait for an approval."""
+    """Return the newest versions that passed every gate and wait for an approval."""
+    deployed = Deployment.objects.filter(version=OuterRef("pk"))
+    later = ModelVersion.objects.filter(model=OuterRef("model"), number__gt=OuterRef("number"))
     rows = ModelVersion.objects.filter(verdict=ModelVersion.Verdict.PASSED, approved_at=None)
-    return waiting(rows, "created_at")
+    return waiting(rows.filter(~Exists(deployed), ~Exists(later)), "created_at")
 
 
 def quarantined_by_day(*, since: date) -> dict[date, int]:

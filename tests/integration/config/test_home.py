@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from catalog.models import CatalogSource, ReviewItem
 from competitors.models import CrawlStatus
-from mlops.models import Alert, Erasure, Run
+from mlops.models import Alert, Deployment, Erasure, Run
 from tests.factories.catalog import ProductFactory, StoreFactory
 from tests.factories.competitors import CompetitorFactory
 from tests.factories.customers import PurchaseFactory
 from tests.factories.mlops import QuarantinedRecordFactory, RunFactory
+from tests.factories.registry import ModelVersionFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -94,6 +95,24 @@ def test_work_leads_to_the_rows_that_wait(staff: Client) -> None:
 
     page = staff.get(items["Alerts: warnings"].url)
     assert [alert.code for alert in page.context["cl"].result_list] == ["stale"]
+
+
+def test_newest_version_that_was_never_deployed_waits_for_approval(staff: Client) -> None:
+    ModelVersionFactory.create(model="prices", number=1, verdict="passed")
+    waiting = ModelVersionFactory.create(model="prices", number=2, verdict="passed")
+    ModelVersionFactory.create(model="effects", number=1, verdict="failed")
+
+    before = _work(staff)
+    Deployment.objects.create(
+        model="prices",
+        version=waiting,
+        role=Deployment.Role.CHAMPION,
+        started_at=timezone.now(),
+        policy="automatic",
+    )
+
+    assert ("Model versions to approve", 1) in before
+    assert "Model versions to approve" not in dict(_work(staff))
 
 
 def test_work_and_charts_follow_the_permissions() -> None:

@@ -102,6 +102,10 @@ def forbidden(
     )
 
 
+CUSTOMER_NOT_FOUND = documented_problems(
+    [problem(404, "not_found", "Not found.")],
+    description="No customer has this id, or the key does not reach them",
+)
 NOT_ENROLLED = documented_problems(
     [problem(409, NotEnrolled.code, str(NotEnrolled()))],
     description="The customer is not enrolled; use the alternative",

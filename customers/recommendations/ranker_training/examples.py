@@ -98,7 +98,11 @@ def split_by_time(
         if number > 1 and _days_before(events, cut) < MIN_HISTORY_DAYS:
             break
         train.append(build(events, cut=cut, until=cut + window))
-    return pa.concat_tables(train), build(events, cut=split_at, until=as_of), split_at
+    test = build(events, cut=split_at, until=as_of)
+    # Tables whose dictionaries differ cannot be joined.
+    whole = pa.concat_tables([*train, test]).unify_dictionaries()
+    count = whole.num_rows - test.num_rows
+    return whole.slice(0, count), whole.slice(count), split_at
 
 
 def build_examples(events: pd.DataFrame, *, cut: datetime, until: datetime) -> pa.Table:

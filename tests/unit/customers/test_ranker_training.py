@@ -21,7 +21,8 @@ from customers.recommendations.ranker_training.fitting import (
 from customers.recommendations.ranker_training.ranks import hits_by_rank
 from customers.recommendations.ranker_training.tables import column, query_numbers
 from customers.training import BASELINE_NAMES
-from mlops.registry import FitContext, paired_bootstrap
+from mlops.registry import FitContext, find_trainer, paired_bootstrap
+from mlops.registry.training import _shared_keys
 from tests.samples.shoppers import generate_events, generate_products
 
 _UNTIL = datetime(2026, 11, 20, tzinfo=UTC)
@@ -105,6 +106,17 @@ def test_windows_that_are_trained_on_end_before_the_test_window() -> None:
 
     assert cuts == [_CUT - timedelta(days=14 * number) for number in (3, 2, 1)]
     assert set(test["occurred_at"].to_pylist()) == {_CUT}
+
+
+def test_parts_are_compared_although_products_are_first_sold_in_between() -> None:
+    products = generate_products(count=400)
+    events = generate_events(products, customers=20, until=_UNTIL, days=120)
+
+    train, test, _ = split_by_time(events, _UNTIL)
+
+    assert set(test["product"].to_pylist()) - set(train["product"].to_pylist())
+    assert _shared_keys(train, test, find_trainer("recommendation").training_set.key) == 0
+    assert evaluate(fit(train, _context()), test).metrics["candidate_roc_auc"] > 0.8
 
 
 def test_disliked_products_are_no_candidates() -> None:

@@ -133,7 +133,7 @@ def train_network(
         for customers in sampler.batches():
             loss = _loss(network, sampler, customers, rng)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward([loss])
             optimizer.step()
             losses.append(float(loss.detach()))
         if after_epoch(epoch, float(np.mean(losses))):

@@ -149,7 +149,7 @@ def search_parameters(
 
 def rank_for(data: Interactions, rank: int) -> int:
     """Return the rank, at most a quarter of the customers or products where they are few."""
-    return min(rank, max(MIN_RANK, min(data.orders.shape) // 4))
+    return min(rank, max(MIN_RANK, int(min(data.orders.shape)) // 4))
 
 
 def default_parameters(data: Interactions, *, rank: int) -> SpectralParameters:

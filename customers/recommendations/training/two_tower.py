@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,7 @@ class TwoTower:
         seconds: float,
         validate: bool = False,
         max_epochs: int = MAX_EPOCHS,
-    ) -> Self:
+    ) -> "TwoTower":
         """
         Train on the purchases of the training part.
 
@@ -79,7 +79,7 @@ class TwoTower:
         best_weights, best_epoch, best_objective = module.weights(), 0, -1.0
         stopped_by = "epochs"
 
-        def model(weights: "Weights", epochs: int) -> Self:
+        def model(weights: "Weights", epochs: int) -> TwoTower:
             buckets = np.zeros(data.orders.nnz, dtype=np.int64)
             if ranks is not None:
                 buckets = network.bucket_of(ranks)
@@ -118,7 +118,8 @@ class TwoTower:
         mean = _unit(self.history[customers] @ weights.products)
         hidden = np.maximum(mean @ weights.hidden[:-1] + weights.hidden[-1], 0)
         vectors = _unit(mean + hidden @ weights.output[:-1] + weights.output[-1])
-        scores: Matrix = (vectors * np.float32(weights.scale)) @ weights.products.T
+        cosines: Matrix = vectors @ weights.products.T
+        scores: Matrix = np.multiply(cosines, np.float32(weights.scale), dtype=np.float32)
         scores += weights.biases
         return scores
 
@@ -130,7 +131,7 @@ class TwoTower:
             "buckets": self.weights.buckets,
             "hidden": self.weights.hidden,
             "output": self.weights.output,
-            "scale": np.float32(self.weights.scale),
+            "scale": np.array(self.weights.scale, dtype=np.float32),
         }
 
 

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -76,18 +75,6 @@ urlpatterns = [
     path("bench/bare/", bare),
     path("bench/plain/", PlainList.as_view()),
 ]
-
-
-def create_application() -> Any:
-    """Return the application of the web process, with the views of this module."""
-    import django
-    from django.conf import settings
-
-    django.setup()
-    settings.ROOT_URLCONF = "tests.bench.http"
-    from config.wsgi import application
-
-    return application
 
 
 def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comparison]:
@@ -165,7 +152,7 @@ class _Figures:
 def _server() -> Iterator[int]:
     """Start gunicorn; yield its port."""
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "tests.bench.http:create_application()"]
+    command = [sys.executable, "-m", "gunicorn", "tests.bench.http_server"]
     command += ["--bind", f"{LOOPBACK}:{port}", "--threads", "8", "--keep-alive", "30"]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
     try:

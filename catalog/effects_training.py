@@ -124,7 +124,7 @@ def fit_frequencies(strains: Sequence[Strain]) -> EffectFrequencies:
 
 def evaluate_model(
     model: EffectsModel | EffectFrequencies, strains: Sequence[Strain]
-) -> tuple[dict[str, float], Floats]:
+) -> tuple[dict[str, float], np.ndarray[Any, np.dtype[np.float64]]]:
     """
     Return the metrics of a model on strains, and the ranking precision (LRAP) of each.
 

@@ -9,7 +9,7 @@ from unfold.forms import AuthenticationForm
 from config.login_guard import is_blocked
 
 
-class LoginForm(AuthenticationForm):
+class LoginForm(AuthenticationForm):  # type: ignore[misc]  # the theme has no types
     """Name and password."""
 
     def clean(self) -> dict[str, Any]:

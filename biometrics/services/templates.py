@@ -379,7 +379,7 @@ def _load_event(rows: QuerySet[CustomerBiometric], *, count: int, by: str) -> Au
     """Return the entry of many reads, with province, group and purpose where all have the same."""
     names = ("province", "store_group", "purpose")
     groups = list(rows.order_by().values_list(*names).distinct())
-    common = {
+    common: dict[str, Any] = {
         name: values.pop() if len(values := set(column)) == 1 else ""
         for name, column in zip(names, zip(*groups, strict=True), strict=True)
     }

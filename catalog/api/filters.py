@@ -240,7 +240,8 @@ class ProductFilters(django_filters.FilterSet):
         self, rows: QuerySet[Product], name: str, values: list[str]
     ) -> QuerySet[Product]:
         """Return the rows of these sources. Raises BadInput for keys that may not see them."""
-        client = client_of(self.request) if self.request else None
+        request: Any = self.request
+        client = client_of(request) if request else None
         if client is None or client.audience < Audience.STAFF:
             raise BadInput(name, gettext("This needs a key of audience staff."), "forbidden")
         return rows.filter(source__in=values)

@@ -172,7 +172,7 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
             return [*permissions, CanWriteCatalog()]
         return list(permissions)
 
-    def list(self, request: Request, *_args: Any, **_kwargs: Any) -> HttpResponse:
+    def list(self, request: Request, *_args: Any, **_kwargs: Any) -> HttpResponse:  # type: ignore[override]  # rendered already
         """Return a page of products."""
         params = request.query_params
         reject_unknown_parameters(params, known=_LIST_PARAMETERS)
@@ -190,7 +190,7 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
         links = {name: page[name] for name in ("Link",) if page.has_header(name)}
         return json_response(request, page.data, headers=links)
 
-    def retrieve(self, request: Request, *_args: Any, **_kwargs: Any) -> HttpResponse:
+    def retrieve(self, request: Request, *_args: Any, **_kwargs: Any) -> HttpResponse:  # type: ignore[override]  # rendered already
         """Return a product, also by the id of one that was merged into it."""
         params = request.query_params
         reject_unknown_parameters(params, known=_DETAIL_PARAMETERS)

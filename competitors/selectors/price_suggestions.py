@@ -143,7 +143,11 @@ def sales_by_category(*, now: datetime) -> dict[str, list[SalesCell]]:
 
 def due_outcomes(*, now: datetime) -> list[MeasuredOutcome]:
     """Return the sales around approved prices whose outcome is not complete yet."""
-    parameters = {"now": now, "max_days": OUTCOME_DAYS, "min_days": MIN_OUTCOME_DAYS}
+    parameters: dict[str, Any] = {
+        "now": now,
+        "max_days": OUTCOME_DAYS,
+        "min_days": MIN_OUTCOME_DAYS,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_OUTCOMES, parameters)
         return [MeasuredOutcome(*row) for row in cursor.fetchall()]

@@ -71,7 +71,7 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
     )
 
 
-def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the problem details of a request that Django refuses, as for a wrong Host."""
     if not request.path.startswith(API_PREFIX):
         return default_bad_request(request, exception)

@@ -77,7 +77,7 @@ PROBLEM_SCHEMAS: dict[str, Any] = {
 
 
 def problem(
-    status: int, code: str, detail: str, errors: Sequence[tuple[str, str]] = ()
+    status: int, code: str, detail: Any, errors: Sequence[tuple[str, str]] = ()
 ) -> dict[str, Any]:
     """Return the problem details of an error, as `config.api.errors` builds them."""
     with override("en"):

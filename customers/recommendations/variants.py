@@ -52,7 +52,7 @@ def with_settings(scenario: Scenario, settings: Mapping[str, Any]) -> Scenario:
     return changed
 
 
-def check_settings(placement: str, settings: Mapping[str, Any]) -> Sequence[str]:
+def check_settings(placement: str, settings: Any) -> Sequence[str]:
     """Return what is wrong with the settings of a variant of a scenario."""
     if not isinstance(settings, Mapping):
         return ["The settings must be a JSON object."]
@@ -82,7 +82,8 @@ def _check_value(scenario: Scenario, name: str, value: Any) -> list[str]:
     if name == "max_per_brand" and not isinstance(value, int):
         return [f"{name} must be a whole number."]
     try:
-        Scenario._meta.get_field(name).clean(value, scenario)
+        field: Any = Scenario._meta.get_field(name)
+        field.clean(value, scenario)
     except ValidationError as error:
         return [f"{name}: {' '.join(error.messages)}"]
     return []

@@ -220,7 +220,7 @@ class Trainer:
     """
 
     name: str
-    title: str
+    title: Any
     training_set: TrainingSet
     split: Callable[[pyarrow.Table, datetime], tuple[pyarrow.Table, pyarrow.Table, datetime]]
     fit: Callable[[pyarrow.Table, FitContext], Any]

@@ -29,7 +29,7 @@ from mlops.registry.serving import ServedModel
 
 log = structlog.get_logger(__name__)
 _Model = TypeVar("_Model")
-Scores = Mapping[Hashable, float]
+Scores = Mapping[Any, float]
 """Scores of an answer by key, for example of products; a higher score is a better rank."""
 
 FIRST_KEYS = 10

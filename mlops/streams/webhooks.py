@@ -76,7 +76,7 @@ def sign(*, secret: bytes, message_id: str, at: datetime, body: bytes) -> dict[s
 
 def backoff(attempts: int, *, random: Random) -> timedelta:
     """Return the time until the next attempt: up to 30 s, doubled each time, at most 6 hours."""
-    longest = min(_MAX_DELAY, _FIRST_DELAY * 2 ** min(attempts, 20))
+    longest: timedelta = min(_MAX_DELAY, _FIRST_DELAY * 2 ** min(attempts, 20))
     return longest * random.uniform(0.5, 1)
 
 

@@ -199,7 +199,7 @@ def _unit_rows(random: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _key_info(row: Any) -> bytes:
-    return b"cultivar:face-template:%d:" % row.template_version + row.customer_id.bytes
+    return b"cultivar:face-template:%d:" % row.template_version + bytes(row.customer_id.bytes)
 
 
 def _decryption_count() -> int:

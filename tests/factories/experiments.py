@@ -24,14 +24,14 @@ class ExperimentFactory(DjangoModelFactory[Experiment]):
     hypothesis = "Fewer repeats are clicked more often."
     metric = "clicked"
     created_by = "kim"
-    variants = (("control", 0.5, {}), ("diverse", 0.5, {"diversity": 0.6}))
+    variants: Any = (("control", 0.5, {}), ("diverse", 0.5, {"diversity": 0.6}))
     running = False
 
     @classmethod
     def _create(cls, model_class: type[Experiment], *args: Any, **fields: Any) -> Experiment:
         variants = fields.pop("variants")
         is_running = fields.pop("running")
-        experiment: Experiment = super()._create(model_class, *args, **fields)
+        experiment: Experiment = super()._create(model_class, *args, **fields)  # type: ignore[no-untyped-call]
         for position, (name, share, settings) in enumerate(variants):
             ExperimentVariant.objects.create(
                 experiment=experiment, position=position, name=name, share=share, settings=settings

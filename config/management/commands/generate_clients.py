@@ -30,7 +30,7 @@ def generated_files() -> dict[Path, str]:
     get_resolver().url_patterns  # noqa: B018  # registers the extensions of the schema
 
     with override("en"):
-        generator: Any = SchemaGenerator()
+        generator: Any = SchemaGenerator()  # type: ignore[no-untyped-call]
         rendered = OpenApiJsonRenderer().render(generator.get_schema(request=None, public=True))
         codes = _error_table()
     document = json.loads(rendered)

@@ -56,7 +56,7 @@ class Ranker:
 
     def probabilities(self, scores: Floats) -> Floats:
         """Return the probability of a purchase by score, in the same order."""
-        return 1.0 / (1.0 + np.exp(-self.slope * scores - self.intercept))
+        return np.asarray(1.0 / (1.0 + np.exp(-self.slope * scores - self.intercept)))
 
     @cached_property
     def _code_of(self) -> dict[UUID, int]:

@@ -31,7 +31,7 @@ class _Random:
     seed: int
 
     def scores(self, table: pa.Table) -> NDArray[Any]:
-        return np.random.default_rng(self.seed).random(table.num_rows)
+        return np.asarray(np.random.default_rng(self.seed).random(table.num_rows))
 
 
 @dataclass(frozen=True, slots=True)

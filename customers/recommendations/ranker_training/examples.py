@@ -285,7 +285,7 @@ def _prices(events: pd.DataFrame, split: EvaluationSplit) -> NDArray[np.float32]
     if "price" not in events:
         return np.zeros(split.product_count, dtype=np.float32)
     newest = events.drop_duplicates("product", keep="last").set_index("product")["price"]
-    return newest.reindex(split.products).fillna(0.0).to_numpy(dtype=np.float32)
+    return np.asarray(newest.reindex(split.products).fillna(0.0), dtype=np.float32)
 
 
 def _top(scores: Mapping[int, float]) -> dict[int, float]:

@@ -79,7 +79,7 @@ def fit(table: pa.Table, context: FitContext) -> Ranker:
     is_validation = np.isin(customers, held_out)
     train, validation = inputs.select(~is_validation), inputs.select(is_validation)
     trees = _fit_trees(train, context, validation=validation)
-    scores = {
+    scores: dict[str, Any] = {
         "mix": validation.features[:, FEATURES.index("mix")],
         "linear": _fit_linear(train, context).score(validation.features),
         "trees": trees.predict(validation.features),
@@ -198,7 +198,7 @@ def _inputs(window: pa.Table, context: FitContext) -> _Inputs:
 
 
 def _customers(window: pa.Table) -> NDArray[Any]:
-    return column(window, "customer")[column(window, "is_candidate")]
+    return np.asarray(column(window, "customer")[column(window, "is_candidate")])
 
 
 def _concatenate(parts: list[_Inputs]) -> _Inputs:

@@ -143,7 +143,7 @@ def test_lists_are_sorted_and_each_product_is_on_one_page(client: APIClient, sor
     rows: list[dict[str, Any]] = []
     cursor = ""
     while len(rows) <= 7:
-        params = {"sort": sort, "limit": 2} | ({"cursor": cursor} if cursor else {})
+        params: dict[str, Any] = {"sort": sort, "limit": 2} | ({"cursor": cursor} if cursor else {})
         page = client.get(PRODUCTS, params).json()
         rows += page["results"]
         cursor = page["next_cursor"]
@@ -179,9 +179,9 @@ def test_sorted_pages_are_the_same_backward(client: APIClient, sort: str) -> Non
 
 def test_a_cursor_of_another_order_is_refused(client: APIClient) -> None:
     ProductFactory.create_batch(2)
-    cursor = client.get(PRODUCTS, {"limit": 1, "sort": "name"}).json()["next_cursor"]
+    cursor = client.get(PRODUCTS, {"limit": "1", "sort": "name"}).json()["next_cursor"]
 
-    response = client.get(PRODUCTS, {"limit": 1, "sort": "price", "cursor": cursor})
+    response = client.get(PRODUCTS, {"limit": "1", "sort": "price", "cursor": cursor})
 
     assert response.json()["type"] == "urn:cultivar:problem:invalid_cursor"
 
@@ -233,13 +233,13 @@ def test_stock_is_left_out_unless_it_is_asked_for(client: APIClient) -> None:
 def test_the_number_of_queries_does_not_grow_with_the_page(client: APIClient, store: Store) -> None:
     for product in ProductFactory.create_batch(12):
         _set_stock(store, product, 1)
-    client.get(PRODUCTS, {"store_code": store.code, "limit": 1})
+    client.get(PRODUCTS, {"store_code": store.code, "limit": "1"})
     counts = []
     for limit in (2, 12):
         with CaptureQueriesContext(
             connection,
         ) as queries:
-            client.get(PRODUCTS, {"store_code": store.code, "limit": limit})
+            client.get(PRODUCTS, {"store_code": store.code, "limit": str(limit)})
         counts.append(len(queries))
 
     assert counts[0] == counts[1]

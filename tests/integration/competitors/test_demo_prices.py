@@ -30,7 +30,7 @@ def test_offer_gets_an_observation_for_each_week(offer: CompetitorOffer) -> None
 
     observations = list(offer.history.order_by("scraped_at"))
     assert len(observations) == 10
-    assert all(found.scraped_at < offer.first_seen_at for found in observations)
+    assert all(o.scraped_at and o.scraped_at < offer.first_seen_at for o in observations)
     assert {found.is_tax_included for found in observations} == {False}
 
 

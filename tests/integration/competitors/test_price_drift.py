@@ -46,6 +46,7 @@ def test_week_like_the_others_has_not_drifted() -> None:
 
 
 def test_rise_of_all_prices_drifts_and_estimates_do_not() -> None:
+    assert _TRAINER.drift is not None
     PriceHistory.objects.filter(scraped_at__gte=AS_OF - _TRAINER.drift.period).update(
         price=F("price") * Decimal(6)
     )

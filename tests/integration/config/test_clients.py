@@ -81,7 +81,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class _InProcess(BaseAdapter):
     """Sends the requests of a session to the application, through all of its middleware."""
 
-    def send(self, request: Any, **_options: Any) -> requests.Response:
+    def send(  # type: ignore[override]  # the options are not used
+        self, request: Any, **_options: Any
+    ) -> requests.Response:
         path, _, query = request.path_url.partition("?")
         headers = {
             f"HTTP_{name.upper().replace('-', '_')}": v for name, v in request.headers.items()
@@ -150,7 +152,7 @@ def test_a_client_sends_a_purchase_and_reads_recommendations(client: Any) -> Non
 
 
 def test_a_client_follows_pages_and_names_errors(client: Any) -> None:
-    from cultivar_client import ApiError  # type: ignore[import-not-found]  # built above
+    from cultivar_client import ApiError  # built above
 
     rows = list(client.pages(client.products_list, limit=1, fields=["sku"]))
     with pytest.raises(ApiError) as refused:

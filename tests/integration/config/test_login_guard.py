@@ -34,7 +34,7 @@ def _log_in(name: str, password: str, *, address: str = "198.51.100.7") -> Any:
 
 
 def _is_logged_in(response: Any) -> bool:
-    return response.status_code == 302
+    return bool(response.status_code == 302)
 
 
 def test_h4_a_name_is_blocked_after_failed_logins(user: User) -> None:

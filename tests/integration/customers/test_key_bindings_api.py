@@ -89,7 +89,9 @@ def test_a_customer_is_registered_in_the_province_of_the_key(quebec_client: APIC
 def test_a_key_of_one_store_does_not_reach_customers_of_another(ontario: CustomerProfile) -> None:
     client = create_api_client()
     ApiKey.objects.update(store_codes=["elora"])
-    CustomerProfile.objects.filter(pk=ontario.pk).update(store=StoreFactory(code="queen-west"))
+    CustomerProfile.objects.filter(pk=ontario.pk).update(
+        store=StoreFactory.create(code="queen-west")
+    )
 
     assert client.get(f"{CUSTOMERS}{ontario.pk}/").status_code == 404
 
@@ -97,7 +99,7 @@ def test_a_key_of_one_store_does_not_reach_customers_of_another(ontario: Custome
 def test_m12b_chats_of_another_province_are_not_listed_or_read(
     quebec_client: APIClient, ontario: CustomerProfile
 ) -> None:
-    store = StoreFactory(code="queen-west")
+    store = StoreFactory.create(code="queen-west")
     theirs = [
         chats.open_session(customer=ontario, store=None, by="t"),
         chats.open_session(customer=None, store=store, by="t"),
@@ -113,7 +115,7 @@ def test_m12b_chats_of_another_province_are_not_listed_or_read(
 
 
 def test_m12b_events_of_another_province_are_rejected(quebec_client: APIClient) -> None:
-    ontario_store = StoreFactory(code="queen-west")
+    ontario_store = StoreFactory.create(code="queen-west")
     quebec_store = Store.objects.create(code="mile-end", name="Mile End", province="QC")
     product = ProductFactory.create(sku="SKU-1")
     events = [

@@ -1,6 +1,7 @@
 """Experiments with recommendations: variants set parameters, and the log measures them."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -31,7 +32,7 @@ from tests.factories.registry import ModelVersionFactory
 from tests.polling import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-_ONE_PER_BRAND = (("control", 0.5, {}), ("varied", 0.5, {"max_per_brand": 1}))
+_ONE_PER_BRAND: Any = (("control", 0.5, {}), ("varied", 0.5, {"max_per_brand": 1}))
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +62,7 @@ def products(store: Store) -> list[Product]:
 @pytest.fixture
 def client() -> APIClient:
     """A client that may read recommendations and report what was shown."""
-    return create_api_client(scopes=["recommendations:read", "events:write"])
+    return create_api_client(scopes=("recommendations:read", "events:write"))
 
 
 def _session_in(experiment: Experiment, variant: str) -> str:
@@ -99,7 +100,8 @@ def _log(experiment: Experiment, variant: str, **fields: Any) -> Recommendation:
         "products": [uuid4()],
         **fields,
     }
-    return Recommendation.objects.create(**values)
+    row: Recommendation = Recommendation.objects.create(**values)
+    return row
 
 
 def _feedback(recommendation: Recommendation, session: str, kind: str = "shown") -> None:
@@ -163,7 +165,7 @@ def test_cached_result_is_valid_until_the_experiment_ends(
     store: Store, products: list[Product]
 ) -> None:
     experiment = ExperimentFactory.create(running=True, variants=_ONE_PER_BRAND)
-    ends_at = timezone.now() + timezone.timedelta(seconds=1)
+    ends_at = timezone.now() + timedelta(seconds=1)
     Experiment.objects.filter(pk=experiment.pk).update(ends_at=ends_at)
     request = RecommendationRequest(
         scenario="home", store=store, session=_session_in(experiment, "varied")

@@ -129,7 +129,7 @@ def test_drift_page_shows_both_distributions_and_the_history(admin_client: Clien
 def test_signal_of_the_drift_page_can_be_chosen(admin_client: Client) -> None:
     other = _measured().drift_references.get(name="b")
 
-    page = admin_client.get(reverse(_DRIFT), {"model": "sample", "signal": other.pk})
+    page = admin_client.get(reverse(_DRIFT), {"model": "sample", "signal": str(other.pk)})
 
     assert page.context["shown"].signal.reference == other
 

@@ -165,6 +165,7 @@ def test_visitor_without_an_id_is_not_assigned(make: Callable[..., Experiment]) 
 def test_no_one_is_assigned_after_the_planned_end(make: Callable[..., Experiment]) -> None:
     experiment = make(running=True, days=7)
 
+    assert experiment.started_at is not None
     ended = assign(_SCOPE, "visitor", now=experiment.started_at + timedelta(days=7))
 
     assert ended is None

@@ -135,7 +135,7 @@ def test_changes_of_products_are_recorded() -> None:
 
 def test_changes_of_stock_are_recorded() -> None:
     _subscribe("https://client.example/hook", "stock")
-    store, product = StoreFactory(code="queen-west"), ProductFactory.create()
+    store, product = StoreFactory.create(code="queen-west"), ProductFactory.create()
     stock = StoreStock.objects.create(store=store, product=product, quantity=3)
     StoreStock.objects.filter(pk=stock.pk).update(quantity=3)
     StoreStock.objects.filter(pk=stock.pk).update(quantity=0)

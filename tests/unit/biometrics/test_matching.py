@@ -21,7 +21,7 @@ def _at_similarity(probe: NDArray[np.float32], score: float, seed: int) -> NDArr
     other = np.random.default_rng(seed).standard_normal(128)
     orthogonal = other - (other @ probe) * probe
     orthogonal /= np.linalg.norm(orthogonal)
-    return (score * probe + np.sqrt(1 - score**2) * orthogonal).astype(np.float32)
+    return np.asarray(score * probe + np.sqrt(1 - score**2) * orthogonal, dtype=np.float32)
 
 
 def _row(number: int) -> GalleryRow:

@@ -123,7 +123,12 @@ def test_unknown_quantity_is_priced_by_the_package() -> None:
 )
 def test_milligrams_are_those_of_the_package(basis: str | None, milligrams: float) -> None:
     columns = offers(products=1, weeks=1, competitors=1).slice(0, 1).to_pydict()
-    amounts = {"thc_mg": [5.0], "mg_basis": [basis], "unit_count": [10.0], "volume_ml": [30.0]}
+    amounts: dict[str, Any] = {
+        "thc_mg": [5.0],
+        "mg_basis": [basis],
+        "unit_count": [10.0],
+        "volume_ml": [30.0],
+    }
 
     items = read_items({**columns, **amounts})
 

@@ -1,7 +1,7 @@
 """Command that trains the offline recommender on files and prints its metrics."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -77,6 +77,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--output", type=Path, metavar="FOLDER", help="where to write model.npz and model.json"
         )
+        parser.add_argument(
+            "--ignore-order",
+            action="store_true",
+            help="the order of purchases says nothing of --split, such as a random one",
+        )
         parser.add_argument("--seed", type=int, default=0, help="default: 0")
         parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
@@ -106,6 +111,8 @@ class Command(BaseCommand):
                     data = read_split_by_file(events, split, items)
                 else:
                     data = read_split_by_time(events, test_days=test_days, items=items)
+                if options["ignore_order"]:
+                    data = replace(data, sequence=None)
                 result = train(
                     data,
                     budget_seconds=budget_seconds,

@@ -485,6 +485,17 @@ def test_model_that_diverges_is_skipped_with_its_reason(
     assert "two_tower" not in result.models
 
 
+def test_order_is_ignored_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customers.recommendations.training.data.is_ordered", lambda *_, **__: True)
+    events, split = _write_files(tmp_path)
+    options = ("--events", str(events), "--split", str(split), "--budget-seconds", "0", "--json")
+
+    known, ignored = json.loads(_run(*options)), json.loads(_run(*options, "--ignore-order"))
+
+    assert known["parameters"]["recency"] > 0
+    assert ignored["parameters"]["recency"] == 0
+
+
 def test_report_has_slices_by_store_and_history(tmp_path: Path) -> None:
     events, split = _write_files(tmp_path)
     frame = pd.read_parquet(events)

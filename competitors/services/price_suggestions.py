@@ -123,7 +123,7 @@ def suggest_prices(*, now: datetime | None = None) -> dict[str, int]:
                     product,
                     markets.get(product.pk),
                     elasticity=elasticities.get(product.category or ""),
-                    version_id=serving.version_id,
+                    version_id=UUID(serving.version_id),
                     now=moment,
                 )
                 counts[outcome] += 1
@@ -321,7 +321,7 @@ def _suggest(
     market: _Market | None,
     *,
     elasticity: Elasticity | None,
-    version_id: str,
+    version_id: UUID,
     now: datetime,
 ) -> str:
     """Store the suggestion of a product; return the outcome."""

@@ -343,7 +343,7 @@ def _suggest(
         unchanged = pending.filter(
             suggested_price=price,
             current_price=product.price,
-            model_version_id=UUID(str(version_id)),
+            model_version_id=version_id,
         )
         if unchanged.exists():
             return "unchanged"
@@ -363,7 +363,7 @@ def _suggest(
             reasons=[asdict(reason) for reason in market.reasons],
             evidence=evidence_json(check.offers),
             elasticity={} if elasticity is None else asdict(elasticity),
-            model_version_id=UUID(str(version_id)),
+            model_version_id=version_id,
             suggested_at=now,
         )
     return "suggested"

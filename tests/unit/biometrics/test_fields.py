@@ -91,13 +91,25 @@ def test_stored_templates_pass_the_check() -> None:
         b"AAAA" + TOKEN[4:],
         1,
     ],
+    ids=[
+        "empty",
+        "text",
+        "vector",
+        "beginning of a token",
+        "token and line feed",
+        "token as text",
+        "other version",
+        "number",
+    ],
 )
 def test_plain_value_is_refused(value: Any) -> None:
     with pytest.raises(PlainTemplateRefused):
         EncryptedTemplateField().get_db_prep_value(value, connection)
 
 
-@pytest.mark.parametrize("value", [TOKEN, memoryview(TOKEN), None])
+@pytest.mark.parametrize(
+    "value", [TOKEN, memoryview(TOKEN), None], ids=["token", "memory of a token", "nothing"]
+)
 def test_token_is_accepted(value: Any) -> None:
     EncryptedTemplateField().get_db_prep_value(value, connection)
 

@@ -285,7 +285,7 @@ def test_effects_are_trained_from_known_strains(monkeypatch: pytest.MonkeyPatch)
                 ("hungry", "focused")[number // 2 % 2],
             ),
         )
-        for number in range(240)
+        for number in range(300)
     }
     monkeypatch.setattr("catalog.training.known_strains", lambda: strains)
 
@@ -293,7 +293,7 @@ def test_effects_are_trained_from_known_strains(monkeypatch: pytest.MonkeyPatch)
 
     assert run.version.verdict == "passed"
     assert run.metrics["candidate"]["lrap"] > run.metrics["frequency by type"]["lrap"]
-    assert (run.train_row_count or 0) + (run.test_row_count or 0) == 240
+    assert (run.train_row_count or 0) + (run.test_row_count or 0) == 300
 
 
 def test_shipped_pairs_have_the_hash_of_the_card() -> None:

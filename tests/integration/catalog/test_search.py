@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import requests
 from django.contrib.auth.models import User
-from django.core.management import call_command
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 from rest_framework.test import APIClient
@@ -21,6 +20,7 @@ from catalog.search.normalize import normalize_text, words_of
 from catalog.services.corrections import create_product
 from catalog.services.search_vocabulary import refresh_search_words
 from mlops.pipelines.runner import run_source
+from tests.baseline import restore
 from tests.factories.catalog import StoreFactory, StoreStockFactory
 from tests.integration.catalog.test_products_api import create_api_client
 from tests.samples.suppliers.server import SampleSupplier
@@ -45,7 +45,7 @@ def catalogue(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iter
     server.shutdown()
     server.server_close()
     with django_db_blocker.unblock():
-        call_command("flush", "--no-input", verbosity=0)
+        restore()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from competitors.models import (
     PriceSuggestion,
 )
 from competitors.pricing.reasons import PriceReason
+from competitors.pricing.served import PRICING
 from competitors.selectors.price_suggestions import suggestions_to_decide
 from competitors.services.price_guards import PriceRefused, check_price
 from competitors.services.price_suggestions import (
@@ -51,6 +52,8 @@ def _storage(settings: Any, tmp_path: Any) -> Iterator[None]:
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": str(tmp_path / "objects")},
     }
+    # The deployments of another test may still be remembered, although their rows are gone.
+    PRICING.outdate()
     with override_settings(STORAGES={**settings.STORAGES, "default": entry}):
         yield
 

@@ -684,7 +684,7 @@ def test_assortment_report_shows_sales_coverage_fallbacks_and_clicks(
         page = _page(admin_client.get(ASSORTMENT_URL, params))
 
     [(_, feedback)] = page["feedback"]
-    assert len(queries) <= 10
+    assert len(queries) <= 11  # with the session, whose idle end moves
     assert [seller.product for seller in page["best_sellers"]] == products[:2]
     assert (page["days"], page["total_coverage"]) == (7, Proportion("", 2, 3))
     assert [label for label, _ in page["fallback_levels"]] == [

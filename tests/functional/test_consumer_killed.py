@@ -135,12 +135,12 @@ def servers() -> Iterator[Servers]:
             servers.stack.remove()
 
 
-def _metric(number: int) -> bytes:
+def _metric(number: int, occurred_at: datetime) -> bytes:
     event = {
         "id": str(uuid.UUID(int=number + 1)),
         "type": "metric",
         "version": 1,
-        "occurred_at": datetime.now(UTC).isoformat(),
+        "occurred_at": occurred_at.isoformat(),
         "data": {"source": "till", "name": "killed", "value": number},
     }
     return json.dumps(event).encode()
@@ -158,6 +158,8 @@ class Till(threading.Thread):
         self.bootstrap = bootstrap
         self.allowed = 0
         self.sent = 0
+        # An event that is sent again is the same event, with the time at which it happened.
+        self._occurred_at = datetime.now(UTC)
 
     def run(self) -> None:
         producer = KafkaProducer(
@@ -177,7 +179,7 @@ class Till(threading.Thread):
                 continue
             try:
                 futures = [
-                    producer.send("system_metrics", value=_metric(number))
+                    producer.send("system_metrics", value=_metric(number, self._occurred_at))
                     for number in range(self.sent, end)
                 ]
                 for future in futures:

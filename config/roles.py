@@ -1,6 +1,6 @@
 """Roles of staff as groups; `settings.roles` says what each may do."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -34,9 +34,7 @@ def matching(patterns: Iterable[str], permissions: Iterable[str]) -> set[str]:
 
 
 @transaction.atomic
-def install_roles(
-    *, reset: bool = False, dry_run: bool = False, roles: Mapping[str, Sequence[str]] | None = None
-) -> list[RoleChange]:
+def install_roles(*, reset: bool = False, dry_run: bool = False) -> list[RoleChange]:
     """
     Create the missing groups of settings.ROLES and return the changes.
 
@@ -48,7 +46,7 @@ def install_roles(
         for permission in Permission.objects.select_related("content_type")
     }
     changes = []
-    for role, patterns in (roles or settings.ROLES).items():
+    for role, patterns in settings.ROLES.items():
         group = Group.objects.filter(name=role).first()
         if group is not None and not reset:
             continue

@@ -17,14 +17,17 @@ from config.embedded.stack import EXTERNAL_SETTINGS, ROOT, Stack
 from config.embedded.test_run import (
     RunningStep,
     StepResult,
+    failed_tests,
     run_pytest,
     show_coverage,
     show_results,
     show_skipped,
+    show_unstable,
 )
 from config.embedded.test_servers import is_unit_run, servers_of
 
 EXIT_FAILED = 1
+"""Also pytest's code for failed tests, beside others for interruptions and internal errors."""
 EXIT_INTERRUPTED = 130
 TEMPLATE = "cultivar_template"
 PRODUCTION = "config.settings.production"
@@ -33,6 +36,8 @@ UNIT = "config.settings.unit"
 PACKAGES = ("config", "mlops", "vectors", "catalog", "customers", "competitors", "biometrics")
 MAX_WORKERS = 8
 """Each takes 0.6 GB with its models, and one of the 16 databases of Redis."""
+MAX_REPEATED = 3
+"""More failures than these are a fault of the code, whatever a repetition alone would show."""
 
 
 def throwaway_environment(stack: Stack) -> dict[str, str]:
@@ -203,11 +208,35 @@ def _run_tests(
     show_skipped(report, console)
     if options.coverage:
         show_coverage(coverage_report, console)
-    return result, summary
+    failed = failed_tests(report)
+    if options.paths or result.exit_code != EXIT_FAILED or not 0 < len(failed) <= MAX_REPEATED:
+        return result, summary
+    console.rule(f"{len(failed)} failed: repeated alone")
+    repeated, summary = run_pytest(
+        _repetition_command(report),
+        directory=ROOT,
+        environment={**environment, "DJANGO_SETTINGS_MODULE": TEST},
+        console=console,
+    )
+    if not repeated.exit_code:
+        show_unstable(failed, console)
+    return repeated, summary
+
+
+def _repetition_command(report: Path) -> list[str]:
+    """Return the command that runs the tests that failed, one after the other."""
+    last_failed = ["--last-failed", "--last-failed-no-failures", "none"]
+    return [sys.executable, "-m", "pytest", "-rfEs", *_cache_options(report), *last_failed, "tests"]
+
+
+def _cache_options(report: Path) -> list[str]:
+    """Return the options that keep the names of failed tests beside the report."""
+    return ["-o", f"cache_dir={report.parent / 'pytest-cache'}"]
 
 
 def _pytest_command(options: argparse.Namespace, report: Path, coverage_report: Path) -> list[str]:
     command = [sys.executable, "-m", "pytest", f"--junitxml={report}", "-rfEs"]
+    command += _cache_options(report)
     # A file stays in one worker, with its servers. The slowest files come first, in their folder.
     command += ["-n", str(worker_count(options)), "--dist", "loadfile", "--no-loadscope-reorder"]
     if sys.stdout.isatty():

@@ -90,15 +90,32 @@ def run_pytest(
     return result, summary
 
 
+def failed_tests(report: Path) -> list[str]:
+    """Return the names of the tests that failed or broke, from pytest's JUnit report, in order."""
+    failed = [
+        _name(case)
+        for case in _cases(report)
+        if case.find("failure") is not None or case.find("error") is not None
+    ]
+    return list(dict.fromkeys(failed))
+
+
+def show_unstable(names: Sequence[str], console: Console) -> None:
+    """Show the tests that failed beside others and passed alone: faults of a test or the code."""
+    console.print(
+        Panel(
+            "\n".join(names),
+            title=f"{len(names)} UNSTABLE: failed beside other tests, passed alone; find out why",
+            style="bold yellow",
+        )
+    )
+
+
 def show_skipped(report: Path, console: Console) -> None:
     """Show the skipped tests and the reasons, from pytest's JUnit report."""
-    if not report.exists():
-        return
-    # Our own pytest has just written it: the file cannot hold an entity bomb.
-    cases = ElementTree.parse(report).iter("testcase")  # noqa: S314
     skipped = [
-        (f"{case.get('classname')}::{case.get('name')}", mark.get("message") or "no reason given")
-        for case in cases
+        (_name(case), mark.get("message") or "no reason given")
+        for case in _cases(report)
         for mark in case.findall("skipped")
     ]
     if skipped:
@@ -108,6 +125,17 @@ def show_skipped(report: Path, console: Console) -> None:
                 lines, title=f"{len(skipped)} SKIPPED: not tested by this run", style="bold yellow"
             )
         )
+
+
+def _cases(report: Path) -> list[ElementTree.Element]:
+    if not report.exists():
+        return []
+    # Our own pytest has just written it: the file cannot hold an entity bomb.
+    return list(ElementTree.parse(report).iter("testcase"))  # noqa: S314
+
+
+def _name(case: ElementTree.Element) -> str:
+    return f"{case.get('classname')}::{case.get('name')}"
 
 
 def show_results(results: Sequence[StepResult], console: Console) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from config.embedded import test as runner
 from config.embedded.stack import ROOT, SERVERS
 from config.embedded.test import MAX_WORKERS, needed_servers, parse, worker_count
-from config.embedded.test_run import RunningStep, show_coverage
+from config.embedded.test_run import RunningStep, StepResult, failed_tests, show_coverage
 from config.embedded.test_servers import SERVERS_BY_PATH, is_unit_run, servers_of
 
 
@@ -104,3 +105,74 @@ def test_step_runs_in_the_background_and_returns_its_result(exit_code: int) -> N
     )
 
     assert step.finish().exit_code == exit_code
+
+
+_REPORT = """<testsuites><testsuite>
+<testcase classname="tests.unit.test_a" name="test_passes"/>
+<testcase classname="tests.unit.test_a" name="test_fails"><failure message="no"/></testcase>
+<testcase classname="tests.unit.test_b" name="test_breaks"><error message="no"/></testcase>
+<testcase classname="tests.unit.test_b" name="test_waits"><skipped message="no"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_failed_and_broken_tests_are_named(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(_REPORT)
+
+    assert failed_tests(report) == [
+        "tests.unit.test_a::test_fails",
+        "tests.unit.test_b::test_breaks",
+    ]
+
+
+def test_no_test_failed_without_a_report(tmp_path: Path) -> None:
+    assert failed_tests(tmp_path / "report.xml") == []
+
+
+class _Runs:
+    """Runs of pytest with given exit codes; the first one reports its failures."""
+
+    def __init__(self, *exit_codes: int, failures: int = 1) -> None:
+        self._exit_codes = list(exit_codes)
+        self._failures = failures
+        self.commands: list[list[str]] = []
+
+    def __call__(self, command: list[str], **_options: object) -> tuple[StepResult, str]:
+        self.commands.append(command)
+        for option in command:
+            if option.startswith("--junitxml="):
+                cases = '<testcase classname="c" name="t{}"><failure/></testcase>'
+                body = "".join(cases.format(number) for number in range(self._failures))
+                Path(option.partition("=")[2]).write_text(f"<testsuite>{body}</testsuite>")
+        return StepResult(name="pytest", exit_code=self._exit_codes.pop(0), seconds=1.0), ""
+
+
+def _run(runs: _Runs, directory: Path, monkeypatch: pytest.MonkeyPatch, *paths: str) -> int:
+    monkeypatch.setattr(runner, "run_pytest", runs)
+    console = Console(quiet=True)
+    return runner._run_tests(runner.parse(list(paths)), {}, directory, console)[0].exit_code
+
+
+def test_a_test_that_fails_beside_others_is_repeated_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = _Runs(1, 0)
+
+    assert _run(runs, tmp_path, monkeypatch) == 0
+    assert "--last-failed" in runs.commands[1]
+
+
+def test_a_test_that_fails_again_fails_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _run(_Runs(1, 1), tmp_path, monkeypatch) == 1
+
+
+def test_many_failures_are_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = _Runs(1, failures=4)
+
+    assert _run(runs, tmp_path, monkeypatch) == 1
+
+
+def test_chosen_tests_are_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _run(_Runs(1), tmp_path, monkeypatch, "tests/unit/config") == 1

@@ -1,8 +1,15 @@
-"""Queries on API keys."""
+"""Queries on API keys, and counts of rows."""
 
-from typing import cast
+import json
+from typing import Any, cast
+
+from django.db import connection
+from django.db.models import QuerySet
 
 from config.models import ApiKey
+
+# Largest estimate for which rows are counted exactly: up to here a count is fast.
+_MAX_EXACT_COUNT = 20_000
 
 
 def find_api_key(secret: str) -> ApiKey | None:
@@ -11,3 +18,16 @@ def find_api_key(secret: str) -> ApiKey | None:
         return cast(ApiKey, ApiKey.objects.get_from_key(secret))
     except ApiKey.DoesNotExist:
         return None
+
+
+def count_rows(rows: QuerySet) -> int:
+    """Return the number of rows: the planner's estimate for large lists, else the exact count."""
+    query, params = rows.order_by().values("pk").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {query}", params)
+        plan: Any = cursor.fetchone()[0]
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    estimate = int(plan[0]["Plan"]["Plan Rows"])
+    if estimate > _MAX_EXACT_COUNT:
+        return estimate
+    return int(rows.order_by().count())

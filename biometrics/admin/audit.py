@@ -31,7 +31,6 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_fields = ("template_id", "actor")
     search_help_text = _("id of a template, or actor")
     fields = (*list_display, "template_digest", "signature")
-    show_full_result_count = False
 
     def get_actions(self, _request: HttpRequest) -> dict[str, Any]:
         """Return no actions: entries are only read."""

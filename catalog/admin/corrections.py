@@ -6,7 +6,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
@@ -19,7 +19,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action
 
 from catalog.models import Product, ProductLock, ReviewItem
-from catalog.selectors.product_fields import first_product_changes
+from catalog.selectors.product_fields import first_product_changes, with_change_count
 from catalog.selectors.products import product_names
 from catalog.services.corrections import (
     accept_source_value,
@@ -59,7 +59,7 @@ class OperationAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
         """Return operations with actor, undo operation and number of changed rows."""
         rows: QuerySet[Operation] = super().get_queryset(request)
-        return rows.select_related("actor", "undone_by").annotate(change_count=Count("changes"))
+        return with_change_count(rows.select_related("actor", "undone_by"))
 
     def get_urls(self) -> list[Any]:
         """Add the confirmation page of the undo."""

@@ -1,10 +1,8 @@
-"""Product list of the console: filters, estimated row counts, completeness."""
+"""Product list of the console: filters, completeness."""
 
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
-from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
@@ -16,7 +14,6 @@ from catalog.selectors.conditions import (
     is_unlisted,
     needs_review,
 )
-from catalog.selectors.products import count_rows
 from catalog.selectors.sources import source_labels
 
 _STATES = {
@@ -25,16 +22,6 @@ _STATES = {
     "findings": ("violates a quality rule", has_open_finding),
     "stale": ("no longer listed by any source", is_unlisted),
 }
-
-
-class EstimatingPaginator(Paginator):
-    """Paginator with the planner's estimate for large lists and an exact count for others."""
-
-    @cached_property
-    def count(self) -> int:
-        """Return the number of rows, estimated for large lists."""
-        rows: Any = self.object_list
-        return count_rows(rows)
 
 
 class SourceFilter(DropdownFilter):

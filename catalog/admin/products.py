@@ -32,7 +32,6 @@ from catalog.admin.product_panels import render_panels
 from catalog.admin.product_search import (
     CategoryFilter,
     CompletenessFilter,
-    EstimatingPaginator,
     SourceFilter,
     StateFilter,
     StrainTypeFilter,
@@ -58,6 +57,7 @@ from catalog.services.corrections import (
     unlock_fields,
 )
 from catalog.services.duplicates import MergeRefused, merge_pair, unmerge
+from config.admin.large_lists import EstimatingPaginator
 from config.errors import BadInput, CultivarError
 
 # Buttons beside a field: their form name is the action, their value the field, for `_use` with the

@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from catalog.models import Product, ProductLock
 from catalog.models.corrections import CORRECTABLE_FIELDS
@@ -161,6 +163,13 @@ def product_changes(product: Product, *, limit: int = 50) -> list[ProductChange]
 def first_product_changes(operation: Operation, *, limit: int) -> list[RowChange]:
     """Return the first changes of products by an operation."""
     return list(operation.changes.filter(table_name="products").order_by("id")[:limit])
+
+
+def with_change_count(operations: QuerySet[Operation]) -> QuerySet[Operation]:
+    """Add the number of changed rows, counted for the operations of a page alone."""
+    changes = RowChange.objects.filter(operation=OuterRef("pk")).order_by().values("operation")
+    count = Subquery(changes.annotate(rows=Count("pk")).values("rows"))
+    return operations.annotate(change_count=Coalesce(count, 0))
 
 
 def field_text(value: Any) -> str:

@@ -1,6 +1,5 @@
 """Products: rows, look-up by id, SKU and GTIN, and counts."""
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -35,8 +34,6 @@ WHERE requested.reference ~ '^[0-9]{12,14}$'
 ORDER BY 1, 3, 2
 """
 _UUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-# Largest estimate for which rows are counted exactly: up to here a count is fast.
-_MAX_EXACT_COUNT = 20_000
 
 
 def all_products() -> QuerySet[Product]:
@@ -120,19 +117,6 @@ def locked_fields_by_product(ids: Iterable[UUID]) -> dict[UUID, set[str]]:
     for pk, field in locks.values_list("product_id", "field"):
         fields.setdefault(pk, set()).add(field)
     return fields
-
-
-def count_rows(rows: QuerySet) -> int:
-    """Return the number of rows: the planner's estimate for large lists, else the exact count."""
-    query, params = rows.order_by().values("pk").query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {query}", params)
-        plan: Any = cursor.fetchone()[0]
-    plan = json.loads(plan) if isinstance(plan, str) else plan
-    estimate = int(plan[0]["Plan"]["Plan Rows"])
-    if estimate > _MAX_EXACT_COUNT:
-        return estimate
-    return int(rows.order_by().count())
 
 
 def products_in_order(ids: Sequence[str]) -> list[Product]:

@@ -61,7 +61,6 @@ class CompetitorOfferAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("competitor", "product")
     search_fields = ("name", "brand", "sku", "gtin")
-    show_full_result_count = False
     fields = (
         ("competitor", "location", "external_id"),
         ("name", "brand", "size", "category"),

@@ -42,8 +42,12 @@ def _has_permission(permission: str) -> Callable[[Any], bool]:
 
 def _is_active(request: Any, link: Any) -> bool:
     """Return whether the entry's address is the longest that the path begins with."""
-    matching = [str(other) for other in _links if request.path.startswith(str(other))]
-    return str(link) == max(matching, key=len, default="")
+    # Addresses take a while to compose; the longest one is the same for all entries of a page.
+    if not hasattr(request, "active_entry"):
+        links = map(str, _links)
+        matching = [other for other in links if request.path.startswith(other)]
+        request.active_entry = max(matching, key=len, default="")
+    return bool(str(link) == request.active_entry)
 
 
 def _group(title: Any, *pages: dict[str, Any]) -> dict[str, Any]:

@@ -81,7 +81,6 @@ class ProductPopularityAdmin(ReadOnlyAdmin):
     list_filter = (("store", RelatedDropdownFilter),)
     list_select_related = ("product", "store")
     ordering = ("-score", "pk")
-    show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProductPopularity]:
         """Return the rows without the search documents of their products, which are large."""

@@ -7,6 +7,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 
+from config.admin.large_lists import EstimatingPaginator
+
 _PREFORMATTED_STYLE = (
     "max-height: 32rem; overflow: auto; white-space: pre-wrap; overflow-wrap: anywhere;"
     " font-family: monospace"
@@ -31,6 +33,8 @@ class ReadOnlyAdmin(_NoWritePermissions, ModelAdmin):
 
     list_per_page = 50
     list_filter_submit = True
+    paginator = EstimatingPaginator
+    show_full_result_count = False
 
 
 class ReadOnlyInline(_NoWritePermissions, TabularInline):

@@ -29,7 +29,6 @@ class InboxEventAdmin(ReadOnlyAdmin):
     list_display = ("id", "topic", "type", "channel", "occurred_at", "received_at")
     list_filter = ("topic", "type", "channel")
     ordering = ("-received_at",)
-    show_full_result_count = False  # counting millions of rows takes too long
 
     def get_urls(self) -> list[Any]:
         """Add the page of streams."""

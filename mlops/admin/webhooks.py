@@ -73,7 +73,6 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     )
     list_filter = ("status", "type", "webhook")
     list_select_related = ("webhook",)
-    show_full_result_count = False
     actions = ("replay",)
     fields: ClassVar[Any] = (*list_display, "occurred_at", "content")
     readonly_fields = ("content",)

@@ -58,6 +58,10 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--size", type=int, help="number of rows or texts; default by benchmark")
     parser.add_argument(
+        "--products", type=int, dest="size", help="the same, of products, as for console"
+    )
+    parser.add_argument("--prices", type=int, help="number of observed prices, for console")
+    parser.add_argument(
         "--data",
         type=Path,
         metavar="FILE",
@@ -74,6 +78,8 @@ def _parse() -> argparse.Namespace:
     options.rounds = min_rounds if options.rounds is None else options.rounds
     if options.rounds < min_rounds:
         parser.error(f"--rounds must be {min_rounds} or more")
+    if options.prices and options.name != "console":
+        parser.error("--prices is for console")
     for file in (options.data, options.queries):
         if file and not file.is_file() and (options.name, str(file)) not in _NAMED_DATA:
             parser.error(f"file not found: {file}")
@@ -128,6 +134,7 @@ def _measure(benchmark: ModuleType, options: argparse.Namespace, console: Consol
             "rounds": options.rounds,
             "size": size,
             "advance": lambda: progress.advance(bar),
+            **({"prices": options.prices} if options.prices else {}),
         }
         files = {name: file for name in ("data", "queries") if (file := getattr(options, name))}
         try:

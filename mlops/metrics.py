@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from mlops.models import SystemMetric
+from mlops.registry import drift_thresholds, outcome_thresholds
 
 _POINTS_PER_SERIES = 120
 # Returns the names of metrics with values. A loose index scan: one index look-up for each name,
@@ -43,6 +44,11 @@ def metric_names() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(_NAMES)
         return [name for (name,) in cursor.fetchall()]
+
+
+def known_metrics() -> list[str]:
+    """Return the names of metrics that have values, and of those of models, in order."""
+    return sorted({*metric_names(), *drift_thresholds(), *outcome_thresholds()})
 
 
 def metric_series(*, name: str, since: datetime) -> dict[str, list[tuple[str, float | None]]]:

@@ -7,7 +7,7 @@ from mlops import experiments
 from mlops.models import TrainingRun
 from mlops.pipelines.tasks import pipeline_task
 from mlops.privacy import erasure, partitions, retention
-from mlops.quality import alerts, freshness, integrity_check, rules
+from mlops.quality import alert_emails, alerts, freshness, integrity_check, rules
 from mlops.registry import (
     TRAINERS,
     close_outdated_load_alerts,
@@ -48,6 +48,12 @@ def deliver_webhooks() -> dict[str, int]:
 def notify_alerts() -> dict[str, int]:
     """Send new alerts by e-mail and webhook."""
     return {"sent": alerts.notify_alerts()}
+
+
+@pipeline_task()
+def send_alert_emails() -> dict[str, int]:
+    """Send new alerts to the staff who have subscribed to them."""
+    return alert_emails.send_alert_emails()
 
 
 @pipeline_task()

@@ -1,11 +1,21 @@
 """Numbers of alerts, records, erasures and model versions that wait for staff."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Count, Exists, Min, OuterRef, QuerySet
+from django.db.models import (
+    BooleanField,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+)
 from django.db.models.functions import TruncDate
 
 from mlops.models import Alert, Deployment, Erasure, ModelVersion, QuarantinedRecord
@@ -13,10 +23,15 @@ from mlops.models import Alert, Deployment, Erasure, ModelVersion, QuarantinedRe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Number of rows that wait, and since when the oldest does."""
+    """
+    Number of rows that wait, and since when the oldest does.
+
+    by_assignee: number by the id of the user in charge; None: no one.
+    """
 
     count: int
     oldest_at: datetime | None
+    by_assignee: Mapping[int | None, int] = field(default_factory=dict)
 
 
 def waiting(rows: QuerySet[Any], since: str) -> Waiting:
@@ -25,11 +40,38 @@ def waiting(rows: QuerySet[Any], since: str) -> Waiting:
     return Waiting(**counts)
 
 
-def open_alerts() -> Iterable[tuple[str, Waiting]]:
-    """Return severity and number of the open alerts; one query."""
-    rows = Alert.objects.filter(closed_at=None).order_by().values_list("severity")
-    for severity, count, oldest_at in rows.annotate(count=Count("pk"), oldest=Min("opened_at")):
-        yield severity, Waiting(count=count, oldest_at=oldest_at)
+def waiting_by_assignee(rows: QuerySet[Any], since: str) -> Waiting:
+    """Return the same with the numbers by the user in charge; one query."""
+    groups = rows.order_by().values_list("assigned_to").annotate(Count("pk"), Min(since))
+    return _sum_up(groups)
+
+
+def _sum_up(groups: Iterable[tuple[int | None, int, datetime]]) -> Waiting:
+    by_assignee: dict[int | None, int] = {}
+    times = []
+    for assignee, count, oldest_at in groups:
+        by_assignee[assignee] = count
+        times.append(oldest_at)
+    return Waiting(
+        count=sum(by_assignee.values()),
+        oldest_at=min(times, default=None),
+        by_assignee=by_assignee,
+    )
+
+
+def open_alerts() -> Iterable[tuple[str, bool, Waiting]]:
+    """Yield severity, whether acknowledged, and number of the open alerts; one query."""
+    is_acknowledged = ExpressionWrapper(
+        Q(acknowledged_at__isnull=False), output_field=BooleanField()
+    )
+    rows = Alert.objects.filter(closed_at=None).order_by().annotate(acknowledged=is_acknowledged)
+    groups: dict[tuple[str, bool], list[tuple[int | None, int, datetime]]] = defaultdict(list)
+    for severity, acknowledged, *group in rows.values_list(
+        "severity", "acknowledged", "assigned_to"
+    ).annotate(Count("pk"), Min("opened_at")):
+        groups[severity, acknowledged].append(tuple(group))
+    for (severity, acknowledged), found in sorted(groups.items()):
+        yield severity, acknowledged, _sum_up(found)
 
 
 def open_quarantine() -> Waiting:

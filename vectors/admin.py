@@ -15,9 +15,12 @@ from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
 
 from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
+from mlops.admin.subject_links import page_with, register
 from vectors import selectors, tasks
 from vectors.encoders.registry import ROLES, encoder, encoder_id
 from vectors.errors import ModelMissing
+from vectors.index.build import ALERT_CODE as REFUSED_CODE
+from vectors.index.reconcile import ALERT_CODE as RECALL_CODE
 from vectors.models import VectorIndex
 
 Status = VectorIndex.Status
@@ -52,6 +55,12 @@ _ACTIONS = {
         statuses=frozenset({Status.RETIRED}),
     ),
 }
+
+
+@register(REFUSED_CODE, RECALL_CODE)
+def _indexes(collection: str) -> str:
+    """Return the list of the indexes of the collection that an alert is about."""
+    return page_with("vectors_vectorindex_changelist", collection=collection)
 
 
 @admin.register(VectorIndex)

@@ -4,11 +4,19 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from biometrics.models import AuditEntry
+from biometrics.services.verification import ALERT_CODE
 from mlops.admin.read_only import ReadOnlyAdmin
+from mlops.admin.subject_links import register
+
+
+@register(ALERT_CODE)
+def _audit_log(_subject: str) -> str:
+    return reverse("admin:biometrics_auditentry_changelist")
 
 
 @admin.register(AuditEntry)

@@ -1,6 +1,7 @@
 """Admin pages of the catalogue."""
 
 from catalog.admin import (
+    alert_links,
     corrections,
     duplicates,
     licences,
@@ -14,6 +15,7 @@ from catalog.admin import (
 )
 
 __all__ = [
+    "alert_links",
     "corrections",
     "duplicates",
     "licences",

@@ -28,6 +28,7 @@ from catalog.services.corrections import (
 )
 from catalog.services.review_items import keep_locked_value
 from catalog.services.undo import UndoRefused, find_conflicting_edits, undo_operation
+from mlops.admin.assignments import AssignableAdmin, AssigneeFilter
 from mlops.admin.read_only import ReadOnlyAdmin
 from mlops.admin.runs import OpenFilter
 from mlops.models import Operation, RowChange
@@ -149,7 +150,7 @@ class ProductLockAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ReviewItem)
-class ReviewItemAdmin(ReadOnlyAdmin):
+class ReviewItemAdmin(AssignableAdmin):
     """Review items: changed source values of locked fields, products under reused identifiers."""
 
     list_display = (
@@ -159,12 +160,14 @@ class ReviewItemAdmin(ReadOnlyAdmin):
         "source",
         "previous_value",
         "current_value",
+        "assigned_to",
         "opened_at",
         "outcome",
     )
-    list_filter = (OpenFilter, "source", "field")
-    list_select_related = ("product",)
-    actions = ("keep", "accept")
+    list_display_links = ("field",)
+    list_filter = (OpenFilter, AssigneeFilter, "source", "field")
+    list_select_related = ("product", "assigned_to")
+    actions = ("keep", "accept", *AssignableAdmin.actions)
 
     @admin.display(description=_("product"), ordering="product__name")
     def product_link(self, item: ReviewItem) -> SafeString:

@@ -19,7 +19,7 @@ from catalog.models import MatchDecision, Product
 from catalog.selectors.duplicates import products_by_merge_key
 from catalog.services.duplicates import MergeRefused, apply_verdict
 from catalog.services.merge_preview import MergePreview, preview_merge
-from mlops.admin.read_only import ReadOnlyAdmin
+from mlops.admin.assignments import AssignableAdmin, AssigneeFilter
 
 Verdict = MatchDecision.Verdict
 # A merge is previewed by making it twice and rolling it back.
@@ -104,21 +104,30 @@ class VerdictFilter(admin.SimpleListFilter):
 
 
 @admin.register(MatchDecision)
-class MatchDecisionAdmin(ReadOnlyAdmin):
+class MatchDecisionAdmin(AssignableAdmin):
     """Product pairs that may be duplicates; decided pairs remain to be read and changed."""
 
-    list_display = ("score", "pair", "explanation", "verdict_label", "decided_by", "decided_at")
+    list_display = (
+        "score",
+        "pair",
+        "explanation",
+        "verdict_label",
+        "assigned_to",
+        "decided_by",
+        "decided_at",
+    )
     list_display_links = ("score",)
-    list_filter = (VerdictFilter,)
-    list_select_related = ("decided_by",)
+    list_filter = (VerdictFilter, AssigneeFilter)
+    list_select_related = ("decided_by", "assigned_to")
     search_fields = ("left_key", "right_key")
-    actions = ("merge", "keep_apart")
+    actions = ("merge", "keep_apart", *AssignableAdmin.actions)
     fields = (
         "pair",
         "explanation",
         "score",
         "algorithm",
         "verdict_label",
+        "assigned_to",
         "decided_by",
         "decided_at",
         "created_at",

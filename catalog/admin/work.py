@@ -13,6 +13,7 @@ from catalog.selectors.waiting_work import (
     open_review_items,
 )
 from config.admin.work_list import Urgency, WorkItem, register
+from mlops.admin.work import assignable_work
 
 
 @register("catalog.view_catalogsource")
@@ -36,24 +37,20 @@ def sources() -> Iterator[WorkItem]:
 @register("catalog.view_reviewitem")
 def review_items() -> Iterator[WorkItem]:
     """Yield the review items."""
-    waiting = open_review_items()
-    yield WorkItem(
+    yield assignable_work(
+        "catalog_reviewitem_changelist",
         title=_("Source values that differ from a locked field"),
-        count=waiting.count,
-        oldest_at=waiting.oldest_at,
-        url=reverse("admin:catalog_reviewitem_changelist"),
+        waiting=open_review_items(),
     )
 
 
 @register("catalog.view_matchdecision")
 def duplicates() -> Iterator[WorkItem]:
     """Yield the possible duplicates."""
-    waiting = open_duplicates()
-    yield WorkItem(
+    yield assignable_work(
+        "catalog_matchdecision_changelist",
         title=_("Possible duplicates"),
-        count=waiting.count,
-        oldest_at=waiting.oldest_at,
-        url=reverse("admin:catalog_matchdecision_changelist"),
+        waiting=open_duplicates(),
     )
 
 

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from catalog.models.products import Product
+from mlops.models import Assignable
 
 CORRECTABLE_FIELDS = (
     "name",
@@ -85,7 +86,7 @@ class ProductLock(models.Model):
         return f"{self.field} of {self.product_id}"
 
 
-class ReviewItem(models.Model):
+class ReviewItem(Assignable):
     """
     Locked field whose value in a source has changed; a person decides (table `review_items`).
 

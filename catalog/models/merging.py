@@ -5,8 +5,10 @@ from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
 
+from mlops.models import Assignable
 
-class MatchDecision(models.Model):
+
+class MatchDecision(Assignable):
     """
     A comparison of two products and the verdict on it (table `match_decisions`).
 

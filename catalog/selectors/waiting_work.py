@@ -7,18 +7,18 @@ from django.db.models import OuterRef, Subquery
 
 from catalog.models import CatalogSource, MatchDecision, ProductLock, ReviewItem
 from mlops.models import Run
-from mlops.waiting_work import Waiting, waiting
+from mlops.waiting_work import Waiting, waiting_by_assignee
 
 
 def open_review_items() -> Waiting:
     """Return the locked fields whose source value changed, undecided."""
-    return waiting(ReviewItem.objects.filter(closed_at=None), "opened_at")
+    return waiting_by_assignee(ReviewItem.objects.filter(closed_at=None), "opened_at")
 
 
 def open_duplicates() -> Waiting:
     """Return the pairs that may be one product, undecided."""
     rows = MatchDecision.objects.filter(verdict=MatchDecision.Verdict.OPEN)
-    return waiting(rows, "created_at")
+    return waiting_by_assignee(rows, "created_at")
 
 
 def locks_to_review(today: date) -> int:

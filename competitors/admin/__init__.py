@@ -1,6 +1,7 @@
 """Console pages of competitors."""
 
 from competitors.admin import (  # noqa: F401  # registers pages and the panel
+    alert_links,
     competitors,
     guards,
     home_charts,

@@ -1,7 +1,7 @@
 """Work that waits for staff, which the console's home page ranks; applications register theirs."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
@@ -37,6 +37,9 @@ class WorkItem:
     Rows of one kind that wait for a person.
 
     oldest_at: since when the oldest waits; None if unknown. url: of the page that lists them.
+    by_assignee: number by the id of the user in charge, None: no one; empty where rows are not
+    assignable. assignee_urls: pages that list the rows of the user ("me") and unassigned ones
+    ("none"). mine, unassigned: the numbers of both, which `work_list` fills in.
     """
 
     title: Any
@@ -44,6 +47,10 @@ class WorkItem:
     oldest_at: datetime | None
     url: str
     urgency: Urgency = Urgency.ROUTINE
+    by_assignee: Mapping[int | None, int] = field(default_factory=dict)
+    assignee_urls: Mapping[str, str] = field(default_factory=dict)
+    mine: int = 0
+    unassigned: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +77,11 @@ def register(
 def work_list(user: Any) -> list[WorkItem]:
     """Return the items with a count that a user may see, most urgent first, then oldest first."""
     items = [
-        item
+        replace(
+            item,
+            mine=item.by_assignee.get(user.pk, 0),
+            unassigned=item.by_assignee.get(None, 0),
+        )
         for source in _sources
         if user.has_perm(source.permission)
         for item in source.find()

@@ -156,6 +156,12 @@ UNFOLD = {
                 _page(_("Quality findings"), "fact_check", "mlops_qualityfinding_changelist"),
                 _page(_("Integrity seals"), "verified", "mlops_integrityseal_changelist"),
                 _page(_("Alerts"), "notifications", "mlops_alert_changelist"),
+                _page(
+                    _("Alerts by e-mail"),
+                    "mail",
+                    "mlops_alertsubscription_changelist",
+                    "mlops.view_alert",
+                ),
                 _page(_("Streams"), "stream", "mlops_inboxevent_streams"),
                 _page(_("Webhooks"), "webhook", "mlops_webhook_changelist"),
                 _page(_("Webhook deliveries"), "outbox", "mlops_webhookdelivery_changelist"),

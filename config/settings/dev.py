@@ -5,3 +5,5 @@ from split_settings.tools import include
 from config.settings.subjects import SUBJECTS
 
 include(*SUBJECTS)
+if EMAIL_BACKEND.endswith(".dummy.EmailBackend"):  # type: ignore[name-defined]  # noqa: F821
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"

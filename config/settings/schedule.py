@@ -80,6 +80,12 @@ PERIODIC_TASKS: dict[str, dict[str, Any]] = {
         "hour": "*",
         "timezone": "UTC",
     },
+    "Data: e-mail alerts to subscribers": {
+        "task": "mlops.tasks.send_alert_emails",
+        "minute": "*",
+        "hour": "*",
+        "timezone": "UTC",
+    },
     "Models: retrain": {
         "task": "mlops.tasks.retrain_models",
         "minute": "0",

@@ -1,6 +1,7 @@
-"""Console pages of runs, raw records, quality, streams, privacy, models and experiments; work."""
+"""Console pages of data, alerts, streams, privacy, models and experiments; work."""
 
 from mlops.admin import (
+    alerts,
     experiments,
     home_charts,
     metrics,
@@ -16,6 +17,7 @@ from mlops.admin import (
 )
 
 __all__ = [
+    "alerts",
     "experiments",
     "home_charts",
     "metrics",

@@ -17,7 +17,13 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from mlops.metrics import metric_names, metric_series, newest_log_lines, newest_values
+from mlops.metrics import (
+    known_metrics,
+    metric_names,
+    metric_series,
+    newest_log_lines,
+    newest_values,
+)
 from mlops.models import MetricThreshold
 
 _SPANS = {
@@ -55,10 +61,26 @@ class MetricsForm(forms.Form):
         self.fields["name"].choices = choices  # type: ignore[attr-defined]
 
 
+class MetricThresholdForm(forms.ModelForm):
+    """A threshold of a metric that is measured, or that the engine reads."""
+
+    def clean_name(self) -> str:
+        """Refuse a metric that is not known; name those that are."""
+        name: str = self.cleaned_data["name"]
+        known = known_metrics()
+        if name in known or name == self.initial.get("name"):
+            return name
+        raise forms.ValidationError(
+            _("%(name)s is not a metric. Known metrics: %(known)s.")
+            % {"name": name, "known": ", ".join(known) or "–"}
+        )
+
+
 @admin.register(MetricThreshold)
 class MetricThresholdAdmin(ModelAdmin):
     """Thresholds of metrics, and the page of charts and log lines."""
 
+    form = MetricThresholdForm
     list_display = ("name", "source", "side", "value", "is_active")
     list_filter = ("is_active", "side")
     search_fields = ("name", "source")

@@ -1,4 +1,4 @@
-"""Console pages of runs, lineage and alerts."""
+"""Console pages of runs and lineage."""
 
 from typing import Any
 
@@ -146,19 +146,3 @@ class OpenFilter(admin.SimpleListFilter):
         if self.value() == "all":
             return queryset
         return queryset.filter(closed_at__isnull=self.value() != "closed")
-
-
-@admin.register(Alert)
-class AlertAdmin(ReadOnlyAdmin):
-    """Incidents that a person should look at."""
-
-    list_display = (
-        "code",
-        "severity",
-        "subject",
-        "message",
-        "opened_at",
-        "notified_at",
-        "closed_at",
-    )
-    list_filter = (OpenFilter, "severity", "code", "subject")

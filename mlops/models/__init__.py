@@ -1,6 +1,7 @@
 """Models of the data engine: runs, audit, quality, streams, privacy, registry, experiments."""
 
-from mlops.models.alerts import Alert
+from mlops.models.alerts import Alert, AlertEmail, AlertSubscription
+from mlops.models.assignable import Assignable, Comment
 from mlops.models.experiments import Experiment, ExperimentVariant
 from mlops.models.history import Operation, RowChange
 from mlops.models.integrity import IntegritySeal, RowDigest
@@ -26,6 +27,10 @@ from mlops.models.webhooks import Webhook, WebhookDelivery
 
 __all__ = [
     "Alert",
+    "AlertEmail",
+    "AlertSubscription",
+    "Assignable",
+    "Comment",
     "Deployment",
     "DriftMeasurement",
     "DriftReference",

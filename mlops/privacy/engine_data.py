@@ -114,6 +114,7 @@ register(
     TextMentions(table="operations", columns=("reason",)),
     TextMentions(table="system_metrics", columns=("message",)),
     TextMentions(table="alerts", columns=("message",)),
+    TextMentions(table="comments", columns=("text",)),
     TextMentions(table="erasures", columns=("reason", "error")),
     TextMentions(table="django_admin_log", columns=("object_repr", "change_message")),
     RedisKeys(),

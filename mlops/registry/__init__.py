@@ -31,7 +31,7 @@ from mlops.registry.deployments import (
     start_canary,
     start_shadow,
 )
-from mlops.registry.drift import find_limits, monitor_models
+from mlops.registry.drift import drift_thresholds, find_limits, monitor_models
 from mlops.registry.errors import (
     ArtifactRefused,
     DeploymentRefused,
@@ -56,7 +56,12 @@ from mlops.registry.gates import (
 from mlops.registry.intervals import Share
 from mlops.registry.load_alerts import close_outdated_load_alerts
 from mlops.registry.mlflow_export import export_runs
-from mlops.registry.outcomes import OutcomeMetric, register_outcomes, update_outcomes
+from mlops.registry.outcomes import (
+    OutcomeMetric,
+    outcome_thresholds,
+    register_outcomes,
+    update_outcomes,
+)
 from mlops.registry.reports import (
     CalibrationReport,
     RateReport,
@@ -157,6 +162,7 @@ __all__ = [
     "deployed_models",
     "deployment_at",
     "drift_signals",
+    "drift_thresholds",
     "end_deployment",
     "expire_artifacts",
     "expire_training_sets",
@@ -171,6 +177,7 @@ __all__ = [
     "monitored_models",
     "other_versions",
     "outcome_metrics",
+    "outcome_thresholds",
     "paired_bootstrap",
     "possible_actions",
     "rate_report",

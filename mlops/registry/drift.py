@@ -44,6 +44,7 @@ ALERT_CODES = {
 }
 FAILURE_CODE = "model_monitoring_failed"
 _PREDICTION = "prediction"
+_STATISTICS = ("psi", "ks")
 _RESIDUAL = "distance from components"
 _MAX_NAMED = 5
 Record = Callable[[str], object]
@@ -414,10 +415,19 @@ def judge_distance(
 def find_limits(kind: str, model: str) -> Limits:
     """Return the thresholds of a kind of signals of a model; two queries."""
     psi, ks = (
-        find_threshold(name=f"model.{kind}_{statistic}", sources=(model,))
-        for statistic in ("psi", "ks")
+        find_threshold(name=_threshold_name(kind, statistic), sources=(model,))
+        for statistic in _STATISTICS
     )
     return Limits(psi, ks)
+
+
+def drift_thresholds() -> list[str]:
+    """Return the names of the thresholds of drift."""
+    return [_threshold_name(kind, statistic) for kind in Kind.values for statistic in _STATISTICS]
+
+
+def _threshold_name(kind: str, statistic: str) -> str:
+    return f"model.{kind}_{statistic}"
 
 
 def _update_alerts(model: str, measurements: Iterable[DriftMeasurement]) -> None:

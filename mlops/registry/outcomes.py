@@ -261,9 +261,19 @@ def _evaluate_drop(
     _open(DROP_CODE, metric, segment, message)
 
 
+def outcome_thresholds() -> list[str]:
+    """Return the names of the thresholds of outcomes."""
+    levels = {_level_threshold(metric) for metric in OUTCOME_METRICS.all()}
+    return sorted({DROP_THRESHOLD, CALIBRATION_THRESHOLD, *levels})
+
+
+def _level_threshold(metric: OutcomeMetric) -> str:
+    return f"model.{metric.name}"
+
+
 def _evaluate_level(metric: OutcomeMetric, segment: str, now: Share) -> None:
     limit = find_threshold(
-        name=f"model.{metric.name}",
+        name=_level_threshold(metric),
         sources=_sources(metric, segment),
         side=MetricThreshold.Side.BELOW,
     )

@@ -1,0 +1,24 @@
+"""Pages of shops and products for alerts and runs."""
+
+from django.urls import reverse
+
+from competitors.ingest.crawling.errors import CODES
+from competitors.ingest.records import SOURCE_PREFIX, competitor_code
+from competitors.selectors.price_alerts import ALERT_CODES
+from competitors.services.crawl_status import DEGRADED_ALERT
+from mlops.admin.subject_links import page_with, register, register_sources
+
+
+@register_sources
+@register(*CODES, DEGRADED_ALERT)
+def shop(source: str) -> str:
+    """Return the list of the shop of a source; of another source nothing."""
+    if not source.startswith(SOURCE_PREFIX):
+        return ""
+    return page_with("competitors_competitor_changelist", q=competitor_code(source))
+
+
+@register(*ALERT_CODES)
+def product(subject: str) -> str:
+    """Return the page of the product whose id is the subject."""
+    return reverse("admin:catalog_product_change", args=[subject])

@@ -159,6 +159,11 @@ class Environment(BaseSettings):
     csrf_trusted_origins: Annotated[list[str], NoDecode] = Field(
         default=[], description="trusted origins of console forms, comma separated"
     )
+    requires_second_factor: bool = Field(
+        default=True,
+        description="superusers and the roles Privacy officer, Operator and Pricing need a second"
+        " factor",
+    )
     security_contact: str = Field(
         default="",
         pattern=r"^((mailto:|https://)\S{3,200})?$",

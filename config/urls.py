@@ -20,6 +20,7 @@ handler500 = "config.api.errors.server_error"
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/console/")),
+    path("console/account/", include("config.account_pages")),
     path("console/", admin.site.urls),
     path("api/v1/", include("catalog.api.urls")),
     path("api/v1/", include("customers.api.urls")),

@@ -54,6 +54,13 @@ register(
         reason="deliveries may be replayed for a month",
     ),
     RetentionRule(
+        name="console sessions",
+        model="config.ConsoleSession",
+        age_column="expire_date",
+        retention_period=timedelta(days=1),
+        reason="the session has ended",
+    ),
+    RetentionRule(
         name="system metrics",
         model="mlops.SystemMetric",
         age_column="measured_at",

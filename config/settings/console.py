@@ -63,6 +63,12 @@ _BIOMETRICS = _group(
 )
 UNFOLD = {
     "LOGIN": {"form": "config.login_form.LoginForm"},
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("Security of your account"), "link": reverse_lazy("account")},
+            {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
+        ]
+    },
     "SITE_TITLE": "Cultivar",
     "SITE_HEADER": "Cultivar",
     "SITE_SUBHEADER": _("Catalogue console"),

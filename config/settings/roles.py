@@ -1,5 +1,11 @@
 """Roles of staff: what `manage.py install_roles` gives each group."""
 
+from config.env import ENV
+
+SECOND_FACTOR_ROLES: tuple[str, ...] = (
+    ("Pricing", "Privacy officer", "Operator") if ENV.requires_second_factor else ()
+)
+"""Roles whose users, as superusers, log in with a code of an authenticator app."""
 # Patterns of permissions, "app.action_model"; one that begins with "!" takes them away again.
 ROLES = {
     "Catalogue editor": (

@@ -2,10 +2,13 @@
 
 from config.env import ENV
 
+SESSION_ENGINE = "config.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 # Two hours without a request end a session, as does the end of the browser.
 SESSION_COOKIE_AGE = 7200
+# Twelve hours after the login a session ends, however busy it is.
+SESSION_ABSOLUTE_SECONDS = 43_200
 SESSION_SAVE_EVERY_REQUEST = True
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 CSRF_COOKIE_HTTPONLY = True

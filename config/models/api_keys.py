@@ -1,4 +1,4 @@
-"""Models of the application: API keys."""
+"""API keys."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 import config.api.openapi  # noqa: F401  # registers itself with drf-spectacular
 from config import public_pages
+from config.admin.help import help_page
 from config.admin.model_texts import translate_model_texts
 from config.observability import health
 from config.settings.optional import OPTIONAL_APPS
@@ -21,6 +22,7 @@ handler500 = "config.api.errors.server_error"
 urlpatterns = [
     path("", RedirectView.as_view(url="/console/")),
     path("console/account/", include("config.account_pages")),
+    path("console/help/", admin.site.admin_view(help_page), name="console-help"),
     path("console/", admin.site.urls),
     path("api/v1/", include("catalog.api.urls")),
     path("api/v1/", include("customers.api.urls")),

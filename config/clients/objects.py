@@ -39,6 +39,16 @@ class ObjectVersion:
     is_delete_marker: bool = False
 
 
+def ping() -> None:
+    """Look an object up that need not exist. Raises ObjectsUnavailable."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        _storage().exists("ping")
+    except (BotoCoreError, ClientError, OSError) as error:
+        raise ObjectsUnavailable(type(error).__name__) from error
+
+
 def list_versions(prefix: str) -> list[ObjectVersion]:
     """
     Return every version of every object below a prefix, deleted or not.

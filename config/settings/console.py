@@ -18,7 +18,7 @@ def _page(title: Any, icon: str, name: str, permission: str = "") -> dict[str, A
 
     permission: of the page; empty where it is to view the model in the page's name.
     """
-    link = reverse_lazy(f"admin:{name}")
+    link = reverse_lazy(name if name.startswith("console-") else f"admin:{name}")
     _links.append(link)
     return {
         "title": title,
@@ -168,6 +168,7 @@ UNFOLD = {
                     "mlops_alertsubscription_changelist",
                     "mlops.view_alert",
                 ),
+                _page(_("Status"), "monitor_heart", "console-status", "mlops.view_alert"),
                 _page(_("Streams"), "stream", "mlops_inboxevent_streams"),
                 _page(_("Webhooks"), "webhook", "mlops_webhook_changelist"),
                 _page(_("Webhook deliveries"), "outbox", "mlops_webhookdelivery_changelist"),

@@ -1,6 +1,6 @@
 """Freshness: alerts for sources without recent data. Applications register in `freshness.py`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,6 +22,10 @@ class MonitoredSource:
     newest_at: datetime | None
     max_age: timedelta = MAX_AGE
 
+    def is_fresh(self, now: datetime) -> bool:
+        """Return whether its newest data are young enough."""
+        return self.newest_at is not None and now - self.newest_at <= self.max_age
+
 
 ListSources = Callable[[], Iterable[MonitoredSource]]
 MONITORED_SOURCES = DeclarationRegistry[str, ListSources]("freshness", name_of=function_name)
@@ -33,23 +37,28 @@ def register(function: ListSources) -> ListSources:
     return function
 
 
+def monitored_sources() -> Iterator[MonitoredSource]:
+    """Yield the sources of all applications."""
+    for list_sources in MONITORED_SOURCES.all():
+        yield from list_sources()
+
+
 def check_freshness() -> dict[str, int]:
     """Open an alert for each stale source, close those of fresh ones; return the counts."""
     counts = {"fresh": 0, "stale": 0}
     now = timezone.now()
-    for list_sources in MONITORED_SOURCES.all():
-        for source in list_sources():
-            if source.newest_at and now - source.newest_at <= source.max_age:
-                counts["fresh"] += 1
-                close_alerts(codes=(ALERT_CODE,), subject=source.subject)
-            else:
-                counts["stale"] += 1
-                open_alert(
-                    code=ALERT_CODE,
-                    subject=source.subject,
-                    message=_stale_message(source),
-                    severity="warning",
-                )
+    for source in monitored_sources():
+        if source.is_fresh(now):
+            counts["fresh"] += 1
+            close_alerts(codes=(ALERT_CODE,), subject=source.subject)
+        else:
+            counts["stale"] += 1
+            open_alert(
+                code=ALERT_CODE,
+                subject=source.subject,
+                message=_stale_message(source),
+                severity="warning",
+            )
     return counts
 
 

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 import config.urls
+from config import account_pages
 from config.console_help import find_section, help_sections, parse_sections
 
 # Not pages: bytes, redirects of detail buttons, look-ups.
@@ -20,7 +21,7 @@ def _page_names() -> Iterator[str]:
     model_patterns = [page.urls for page in admin.site._registry.values()]
     own = [pattern for pattern in config.urls.urlpatterns if isinstance(pattern, URLPattern)]
     console = [pattern for pattern in own if str(pattern.pattern).startswith("console/")]
-    for patterns in [admin.site.urls[0], console, *model_patterns]:
+    for patterns in [admin.site.urls[0], console, account_pages.urlpatterns, *model_patterns]:
         for pattern in patterns:
             name = getattr(pattern, "name", None)
             if name and not _NO_PAGES.search(name):

@@ -5,24 +5,32 @@ The model ranks what a customer with history is shown. What is similar to a view
 basket, and what a customer without history is shown, is ranked by the weights of the scenario.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from time import perf_counter
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from customers.recommendations.candidates import CandidateSet, history_ages
 from customers.recommendations.context import RecommendationContext
 from customers.recommendations.ranker import (
     LEARNED_SOURCES,
+    NO_CANDIDATE,
     RECOMMENDER,
     Ranker,
     RankingQuery,
+    candidate_rows,
     query_features,
 )
-from customers.recommendations.scoring import SCORING_VERSION, ScoredCandidate, combine_scores
+from customers.recommendations.scoring import (
+    DEFAULT_ORDERS_PER_BUYER,
+    SCORING_VERSION,
+    Contributions,
+    ScoredCandidate,
+    weigh_sources,
+)
 from customers.reference.history import PURCHASE
 from mlops.models.registry import EVERYWHERE
 from mlops.registry import compare_with_shadow
@@ -83,85 +91,105 @@ def rank_candidates(
     The model replaces the probability that the learned sources give together; each keeps its share
     of it, times its weight in the scenario. What only other sources propose keeps its score.
     """
-    mixed = combine_scores(
+    contributions = weigh_sources(
         candidates.scores,
         context.source_weights,
         discovery_ratio=candidates.discovery_ratio,
         lifts=candidates.lifts,
     )
     if choice.ranker is None:
-        return mixed
+        return contributions.ranked()
+    learned = [
+        column for column, source in enumerate(contributions.sources) if source in LEARNED_SOURCES
+    ]
+    weights = [context.source_weights[contributions.sources[column]] for column in learned]
+    # The probability by the learned sources, before the weights of the scenario.
+    mix = (contributions.weighted[:, learned] / weights).sum(axis=1)
+    ranked_rows = np.flatnonzero(mix)
+    if not len(ranked_rows):
+        return contributions.ranked()
+    inputs = _prediction_inputs(contributions, mix, ranked_rows, candidates, context)
     started = perf_counter()
-    predict = partial(_predict, mixed, candidates, context)
-    probabilities = predict(choice.ranker)
+    predicted = predict(inputs, choice.ranker)
     seconds = perf_counter() - started
     if choice.is_served:
-        compare_with_shadow(RECOMMENDER, scores=probabilities, seconds=seconds, predict=predict)
-    ranked = [
-        _with_probability(candidate, probabilities[candidate.key], context.source_weights)
-        if candidate.key in probabilities
-        else candidate
-        for candidate in mixed
-    ]
-    return sorted(ranked, key=lambda candidate: (-candidate.score, str(candidate.key)))
+        compare_with_shadow(
+            RECOMMENDER,
+            scores=_by_row(predicted),
+            seconds=seconds,
+            predict=lambda other: _by_row(predict(inputs, other)),
+        )
+    probabilities = np.full(len(mix), np.nan)
+    probabilities[ranked_rows] = predicted
+    weighted = contributions.weighted.copy()
+    weighted[np.ix_(ranked_rows, learned)] *= (predicted / mix[ranked_rows])[:, None]
+    return replace(contributions, weighted=weighted, probabilities=probabilities).ranked()
 
 
-def _predict(
-    mixed: list[ScoredCandidate[UUID]],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionInputs:
+    """
+    What a ranker predicts from: n products with QUERY_FEATURES (n, 17).
+
+    seed_weights: of the products of the history. disliked: products.
+    """
+
+    products: Sequence[UUID]
+    features: NDArray[np.float32]
+    seed_weights: Mapping[UUID, float]
+    disliked: Collection[UUID]
+
+
+def _prediction_inputs(
+    contributions: Contributions[UUID],
+    mix: NDArray[np.float64],
+    ranked_rows: NDArray[np.int64],
     candidates: CandidateSet,
     context: RecommendationContext,
-    ranker: Ranker,
-) -> dict[UUID, float]:
-    """Return the probability of a purchase of each candidate of a learned source."""
-    mix = {
-        candidate.key: probability
-        for candidate in mixed
-        if (probability := _learned_mix(candidate, context.source_weights))
-    }
-    if not mix:
-        return {}
-    keys = list(mix)
+) -> PredictionInputs:
+    keys = list(contributions.rows)
+    products = [keys[row] for row in ranked_rows.tolist()]
+    numbers = np.full(len(keys), NO_CANDIDATE)
+    numbers[ranked_rows] = np.arange(len(ranked_rows))
+    orders_per_buyer = np.full(len(keys), DEFAULT_ORDERS_PER_BUYER)
+    for product, orders in candidates.orders_per_buyer.items():
+        if product in contributions.rows:
+            orders_per_buyer[contributions.rows[product]] = orders
     entries = context.history
-    features = query_features(
-        RankingQuery(
-            candidates=keys,
-            products=[entry.product for entry in entries],
-            is_purchase=np.array([entry.kind == PURCHASE for entry in entries]),
-            quantities=np.array([entry.quantity for entry in entries], float),
-            days=history_ages(entries),
-            weights=np.array([entry.weight for entry in entries], float),
-            mix=list(mix.values()),
-            scores=candidates.scores,
-            lifts=candidates.lifts,
-            orders_per_buyer=candidates.orders_per_buyer,
-        )
+    rows = candidate_rows(contributions.rows, [entry.product for entry in entries])
+    query = RankingQuery(
+        rows=np.where(rows == NO_CANDIDATE, NO_CANDIDATE, numbers[rows]),
+        is_purchase=np.array([entry.kind == PURCHASE for entry in entries]),
+        quantities=np.array([entry.quantity for entry in entries], float),
+        days=history_ages(entries),
+        weights=np.array([entry.weight for entry in entries], float),
+        mix=mix[ranked_rows],
+        scores={
+            source: contributions.raw[ranked_rows, column]
+            for column, source in enumerate(contributions.sources)
+        },
+        lifts=contributions.lifts[ranked_rows],
+        orders_per_buyer=orders_per_buyer[ranked_rows],
     )
-    disliked = context.customer.disliked if context.customer else ()
+    return PredictionInputs(
+        products=products,
+        features=query_features(query),
+        seed_weights=candidates.seeds,
+        disliked=context.customer.disliked if context.customer else (),
+    )
+
+
+def predict(inputs: PredictionInputs, ranker: Ranker) -> NDArray[np.float64]:
+    """Return the probability of a purchase of each product, (n,)."""
+    seeds = inputs.seed_weights
     item_features = ranker.items.features(
-        ranker.codes(keys),
-        ranker.codes(candidates.seeds),
-        np.fromiter(candidates.seeds.values(), dtype=float, count=len(candidates.seeds)),
-        ranker.codes(disliked),
+        ranker.codes(inputs.products),
+        ranker.codes(seeds),
+        np.fromiter(seeds.values(), dtype=np.float32, count=len(seeds)),
+        ranker.codes(inputs.disliked),
     )
-    probabilities = ranker.probabilities(ranker.scores(features, item_features))
-    return dict(zip(keys, probabilities.tolist(), strict=True))
+    return ranker.probabilities(ranker.scores(inputs.features, item_features))
 
 
-def _learned_mix(candidate: ScoredCandidate[UUID], weights: Mapping[str, float]) -> float:
-    """Return the probability by the learned sources, before the weights of the scenario."""
-    return sum(
-        part / weights[source]
-        for source, part in candidate.components.items()
-        if source in LEARNED_SOURCES
-    )
-
-
-def _with_probability(
-    candidate: ScoredCandidate[UUID], probability: float, weights: Mapping[str, float]
-) -> ScoredCandidate[UUID]:
-    factor = probability / _learned_mix(candidate, weights)
-    components = {
-        source: factor * part if source in LEARNED_SOURCES else part
-        for source, part in candidate.components.items()
-    }
-    return replace(candidate, score=sum(components.values()), components=components)
+def _by_row(probabilities: NDArray[np.float64]) -> dict[int, float]:
+    return dict(enumerate(probabilities.tolist()))

@@ -44,13 +44,18 @@ _PURCHASE_PROBABILITY: Mapping[str, tuple[float, float]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ScoredCandidate(Generic[K]):
-    """A product, its score, and the contributions of the sources, which sum to the score."""
+    """
+    A product, its score, and the contributions of the sources, which sum to the score.
+
+    probability: of a purchase, by the model that ranked it; None for one that no model did.
+    """
 
     key: K
     score: float
     components: dict[str, float]
+    probability: float | None = None
 
 
 def repurchase_scores(
@@ -125,6 +130,100 @@ def co_purchase_scores(
     return scores
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contributions(Generic[K]):
+    """
+    Contributions of m candidate sources to n candidates.
+
+    rows: number of each candidate, from 0. sources (m,): names. raw (n, m): scores, 0 to 1; 0
+    where the source does not propose the candidate. weighted (n, m): contributions to the score.
+    lifts (n,): of the co_purchase source, 1 for the candidates of other sources alone.
+    probabilities (n,): of a purchase, NaN where there is none; None without a model.
+    """
+
+    rows: dict[K, int]
+    sources: tuple[str, ...]
+    raw: Numbers
+    weighted: Numbers
+    lifts: Numbers
+    probabilities: Numbers | None = None
+
+    def ranked(self) -> list[ScoredCandidate[K]]:
+        """Return the candidates, best first; equal scores are ordered by key."""
+        scores = self.weighted.sum(axis=1)
+        keys = list(self.rows)
+        components: list[dict[str, float]] = [{} for _ in keys]
+        for column, source in enumerate(self.sources):
+            rows = np.flatnonzero(self.weighted[:, column])
+            for row, part in zip(rows.tolist(), self.weighted[rows, column].tolist(), strict=True):
+                components[row][source] = part
+        probabilities: list[float | None] = [None] * len(keys)
+        if self.probabilities is not None:
+            is_known = ~np.isnan(self.probabilities)
+            probabilities = np.where(is_known, self.probabilities, None).tolist()
+        scores_by_row = scores.tolist()
+        return [
+            ScoredCandidate(keys[row], scores_by_row[row], components[row], probabilities[row])
+            for row in _best_first(keys, scores).tolist()
+            if components[row]
+        ]
+
+
+def weigh_sources(
+    scores_by_source: Mapping[str, Mapping[K, float]],
+    weights: Mapping[str, float],
+    *,
+    discovery_ratio: float,
+    lifts: Mapping[K, float] | None = None,
+) -> Contributions[K]:
+    """
+    Return what each source contributes to the score of each candidate.
+
+    scores_by_source: raw scores 0 to 1. weights: of the sources in the scenario; 0 leaves one out.
+    discovery_ratio, lifts: of the store and, by product, of the customer (see `repeats`), for the
+    co_purchase source; lift 1 by default. Raises KeyError: unknown candidate source.
+
+    A raw score becomes a probability of the next purchase, factor × raw^power, for co_purchase ×
+    discovery_ratio × lift^.25, times the weight of the source.
+    """
+    sources = tuple(source for source, scores in scores_by_source.items() if scores)
+    rows: dict[K, int] = {}
+    rows_by_source = [
+        [rows.setdefault(key, len(rows)) for key in scores_by_source[source]] for source in sources
+    ]
+    raw, weighted = np.zeros((2, len(rows), len(sources)))
+    lift_by_row = np.ones(len(rows))
+    for column, (source, own_rows) in enumerate(zip(sources, rows_by_source, strict=True)):
+        scores = scores_by_source[source]
+        own = np.clip(np.fromiter(scores.values(), dtype=float, count=len(scores)), 0.0, 1.0)
+        factor, power = _PURCHASE_PROBABILITY[source]
+        contributions = weights.get(source, 0.0) * factor * own**power
+        if source == "co_purchase":
+            contributions *= discovery_ratio
+            if lifts:
+                own_lifts = np.array([lifts.get(key, 1.0) for key in scores])
+                lift_by_row[own_rows] = own_lifts
+                contributions *= own_lifts**_LIFT_POWER
+        raw[own_rows, column] = own
+        weighted[own_rows, column] = np.maximum(contributions, 0.0)
+    return Contributions(rows=rows, sources=sources, raw=raw, weighted=weighted, lifts=lift_by_row)
+
+
+def _best_first(keys: Sequence[K], scores: Numbers) -> NDArray[np.int64]:
+    """Return row numbers by descending score; equal scores are ordered by key."""
+    order = np.argsort(-scores)
+    descending = scores[order]
+    is_equal = np.flatnonzero(descending[1:] == descending[:-1])
+    if len(is_equal):
+        # The text of an id takes as long as all else here: of equal scores alone.
+        texts = np.zeros(len(keys), dtype=object)
+        texts[:] = ""
+        for row in set(order[is_equal].tolist()) | set(order[is_equal + 1].tolist()):
+            texts[row] = str(keys[row])
+        order = np.lexsort((texts, -scores))
+    return order
+
+
 def combine_scores(
     scores_by_source: Mapping[str, Mapping[K, float]],
     weights: Mapping[str, float],
@@ -135,32 +234,11 @@ def combine_scores(
     """
     Return the candidates of all sources, best first; equal scores are ordered by key.
 
-    scores_by_source: raw scores 0 to 1. weights: of the sources in the scenario; 0 leaves one out.
-    discovery_ratio, lifts: of the store and, by product, of the customer (see `repeats`), for the
-    co_purchase source; lift 1 by default. Raises KeyError: unknown candidate source.
-
-    A raw score becomes a probability of the next purchase, factor × raw^power, for co_purchase ×
-    discovery_ratio × lift^.25; the weighted probabilities are summed.
+    The score is the sum of the contributions, see `weigh_sources`.
     """
-    components: dict[K, dict[str, float]] = {}
-    for source, scores in scores_by_source.items():
-        is_co_purchase = source == "co_purchase"
-        factor, power = _PURCHASE_PROBABILITY[source]
-        weight = weights.get(source, 0.0) * factor * (discovery_ratio if is_co_purchase else 1.0)
-        if weight <= 0 or not scores:
-            continue
-        raw = np.clip(np.fromiter(scores.values(), dtype=float, count=len(scores)), 0.0, 1.0)
-        probabilities = weight * raw**power
-        if is_co_purchase and lifts:
-            probabilities *= np.array([lifts.get(key, 1.0) for key in scores]) ** _LIFT_POWER
-        for key, probability in zip(scores, probabilities.tolist(), strict=True):
-            if probability > 0:
-                components.setdefault(key, {})[source] = probability
-    candidates = [
-        ScoredCandidate(key=key, score=sum(own.values()), components=own)
-        for key, own in components.items()
-    ]
-    return sorted(candidates, key=lambda candidate: (-candidate.score, str(candidate.key)))
+    return weigh_sources(
+        scores_by_source, weights, discovery_ratio=discovery_ratio, lifts=lifts
+    ).ranked()
 
 
 def diversify(

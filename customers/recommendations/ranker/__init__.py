@@ -8,8 +8,11 @@ from customers.recommendations.ranker.features import (
     FEATURES,
     ITEM_FEATURES,
     LEARNED_SOURCES,
+    NO_CANDIDATE,
     QUERY_FEATURES,
     RankingQuery,
+    aligned,
+    candidate_rows,
     query_features,
 )
 from customers.recommendations.ranker.items import UNKNOWN, ItemModel
@@ -22,6 +25,7 @@ __all__ = [
     "ITEM_FEATURES",
     "LEARNED_SOURCES",
     "MAX_LEAVES",
+    "NO_CANDIDATE",
     "QUERY_FEATURES",
     "RECOMMENDER",
     "UNKNOWN",
@@ -30,5 +34,7 @@ __all__ = [
     "Ranker",
     "RankingQuery",
     "TreeScorer",
+    "aligned",
+    "candidate_rows",
     "query_features",
 ]

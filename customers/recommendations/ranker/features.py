@@ -1,13 +1,11 @@
 """Features of the candidates of one customer, the same in training and in serving."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-
-from customers.recommendations.scoring import DEFAULT_ORDERS_PER_BUYER
 
 K = TypeVar("K", bound=Hashable)
 Floats = NDArray[np.floating[Any]]
@@ -38,6 +36,8 @@ ITEM_FEATURES = ("similarity_to_history", "similarity_to_disliked", "price_dista
 """Features that need the arrays of products in the artifact."""
 FEATURES = (*QUERY_FEATURES, *ITEM_FEATURES)
 
+NO_CANDIDATE = -1
+"""Number of the candidate where a product of the history is none."""
 NEVER_DAYS = 999.0
 """Age of a purchase that there was not, and the gap between purchases of a single one."""
 _RECENT_HALF_LIFE_DAYS = 30.0
@@ -45,41 +45,36 @@ _INTEREST_HALF_LIFE_DAYS = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RankingQuery(Generic[K]):
+class RankingQuery:
     """
-    Candidates of a customer, and the history that they are ranked by.
+    n candidates of a customer, and the history of m entries that they are ranked by.
 
-    candidates (n,): keys of the products. products, is_purchase, quantities, days, weights (m,):
-    the history, see `reference.history`; without dislikes. mix (n,): probability that the fixed
-    weights of the learned sources give. scores: raw scores by source and product, see `candidates`.
-    lifts, orders_per_buyer: by product, see `statistics.repeats`.
+    rows (m,): number of the candidate that an entry of the history is of, NO_CANDIDATE for another
+    product. is_purchase, quantities, days, weights (m,): the history, see `reference.history`;
+    without dislikes. mix (n,): probability that the fixed weights of the learned sources give.
+    scores: raw scores (n,) by source, see `candidates`; 0 without one of the source. lifts,
+    orders_per_buyer (n,): see `statistics.repeats`.
     """
 
-    candidates: Sequence[K]
-    products: Sequence[K]
+    rows: NDArray[np.int64]
     is_purchase: NDArray[np.bool_]
     quantities: Floats
     days: Floats
     weights: Floats
-    mix: Sequence[float]
-    scores: Mapping[str, Mapping[K, float]]
-    lifts: Mapping[K, float] = field(default_factory=dict)
-    orders_per_buyer: Mapping[K, float] = field(default_factory=dict)
+    mix: Floats
+    scores: Mapping[str, Floats]
+    lifts: Floats
+    orders_per_buyer: Floats
 
 
-def query_features(query: RankingQuery[K]) -> Floats:
-    """Return QUERY_FEATURES of each candidate, (candidates, features)."""
-    candidates = query.candidates
-    count = len(candidates)
-    row_of = {product: row for row, product in enumerate(candidates)}
-    rows = np.fromiter(
-        (row_of.get(product, -1) for product in query.products),
-        dtype=np.int64,
-        count=len(query.products),
-    )
+def query_features(query: RankingQuery) -> NDArray[np.float32]:
+    """Return QUERY_FEATURES of each candidate, (candidates, features), by columns in memory."""
+    count = len(query.mix)
+    rows = query.rows
     days = np.maximum(query.days, 0.0)
+    is_candidate = rows != NO_CANDIDATE
     is_sale = query.is_purchase & (query.quantities > 0)
-    own = is_sale & (rows >= 0)
+    own = is_sale & is_candidate
     own_rows, own_days = rows[own], days[own]
     purchases = np.bincount(own_rows, minlength=count)
     last = np.full(count, NEVER_DAYS)
@@ -91,17 +86,14 @@ def query_features(query: RankingQuery[K]) -> Floats:
     visits = np.unique(days[is_sale])
     visits_since = np.where(is_own, np.searchsorted(visits, last), NEVER_DAYS)
     visits_since_first = np.searchsorted(visits, first, side="right")
-    returned = query.is_purchase & (query.quantities <= 0) & (rows >= 0)
-    viewed = ~query.is_purchase & (rows >= 0)
+    returned = query.is_purchase & (query.quantities <= 0) & is_candidate
+    viewed = ~query.is_purchase & is_candidate
     own_products = int(is_own.sum())
-    columns = {
-        "mix": np.asarray(query.mix),
-        **{
-            source: _lookup(query.scores.get(source, {}), candidates, 0.0)
-            for source in LEARNED_SOURCES
-        },
-        "segment_lift": _lookup(query.lifts, candidates, 1.0),
-        "orders_per_buyer": _lookup(query.orders_per_buyer, candidates, DEFAULT_ORDERS_PER_BUYER),
+    columns: dict[str, Any] = {
+        "mix": query.mix,
+        **{source: query.scores.get(source, 0.0) for source in LEARNED_SOURCES},
+        "segment_lift": query.lifts,
+        "orders_per_buyer": query.orders_per_buyer,
         "purchases": purchases,
         "recent_purchases": np.bincount(
             own_rows, np.exp2(-own_days / _RECENT_HALF_LIFE_DAYS), minlength=count
@@ -117,15 +109,24 @@ def query_features(query: RankingQuery[K]) -> Floats:
             query.weights[viewed] * np.exp2(-days[viewed] / _INTEREST_HALF_LIFE_DAYS),
             minlength=count,
         ),
-        "customer_products": np.full(count, own_products),
-        "customer_visits": np.full(count, len(visits)),
-        "customer_repeat_share": np.full(count, (purchases > 1).sum() / max(own_products, 1)),
-        "days_since_visit": np.full(count, visits[0] if len(visits) else NEVER_DAYS),
+        "customer_products": own_products,
+        "customer_visits": len(visits),
+        "customer_repeat_share": (purchases > 1).sum() / max(own_products, 1),
+        "days_since_visit": visits[0] if len(visits) else NEVER_DAYS,
     }
-    return np.column_stack([columns[name] for name in QUERY_FEATURES]).astype(np.float32)
+    features = np.empty((count, len(QUERY_FEATURES)), dtype=np.float32, order="F")
+    for column, name in enumerate(QUERY_FEATURES):
+        features[:, column] = columns[name]
+    return features
 
 
-def _lookup(values: Mapping[K, float], keys: Sequence[K], default: float) -> Floats:
-    if not values:
-        return np.full(len(keys), default)
-    return np.fromiter((values.get(key, default) for key in keys), dtype=float, count=len(keys))
+def aligned(values: Mapping[K, float], keys: Sequence[K], default: float) -> Floats:
+    """Return the value of each key, (keys,)."""
+    found = (values.get(key, default) for key in keys)
+    return np.fromiter(found, dtype=float, count=len(keys))
+
+
+def candidate_rows(rows: Mapping[K, int], products: Sequence[K]) -> NDArray[np.int64]:
+    """Return the number of the candidate of each product, NO_CANDIDATE where it is none."""
+    found = (rows.get(product, NO_CANDIDATE) for product in products)
+    return np.fromiter(found, dtype=np.int64, count=len(products))

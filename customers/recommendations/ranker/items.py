@@ -39,35 +39,35 @@ class ItemModel:
         products of the history. Similarities are divided by their deviation among the candidates.
         """
         is_known = history != UNKNOWN
-        history, weights = history[is_known], weights[is_known]
+        history, weights = history[is_known], weights[is_known].astype(np.float32)
         disliked = disliked[disliked != UNKNOWN]
-        found = candidates != UNKNOWN
-        codes = candidates[found]
-        features = np.zeros((len(candidates), 3), dtype=np.float32)
-        if not len(codes):
+        features = np.zeros((len(candidates), 3), dtype=np.float32, order="F")
+        found = np.flatnonzero(candidates != UNKNOWN)
+        if not len(found):
             return features
-        profiles = np.column_stack(
-            [
-                weights.astype(np.float32) @ self.vectors[history],
-                self.vectors[disliked].sum(axis=0),
-            ]
-        )
-        similarities = self.weighted_vectors[codes] @ profiles
+        codes = candidates[found]
+        profiles = np.empty((2, self.vectors.shape[1]), dtype=np.float32)
+        np.matmul(weights, self.vectors[history], out=profiles[0])
+        self.vectors[disliked].sum(axis=0, out=profiles[1])
+        similarities = profiles @ self.weighted_vectors[codes].T
         # The scale depends on the number of customers that the vectors were fitted to.
-        deviations = similarities.std(axis=0)
-        features[found, :2] = similarities / np.where(deviations > 0, deviations, 1.0)
+        centered = similarities - (similarities.sum(axis=1) / len(codes))[:, None]
+        deviations = np.sqrt(np.einsum("ij,ij->i", centered, centered) / len(codes))
+        deviations[deviations == 0] = 1.0
+        features[found, 0] = similarities[0] / deviations[0]
+        features[found, 1] = similarities[1] / deviations[1]
         features[found, 2] = self._price_distances(codes, history, weights)
         return features
 
     def _price_distances(self, codes: Codes, history: Codes, weights: Floats) -> Floats:
         """Return |log price − weighted mean of the history|; 0 where either is not known."""
         prices = self.log_prices[history]
-        known_weights = np.where(prices != 0, weights, 0.0)
-        total = known_weights.sum()
+        total = weights @ (prices != 0)
         if not total:
-            return np.zeros(len(codes))
+            return np.zeros(len(codes), dtype=np.float32)
         own = self.log_prices[codes]
-        distances: Floats = np.where(own != 0, np.abs(own - known_weights @ prices / total), 0.0)
+        distances: Floats = np.abs(own - weights @ prices / total)
+        distances[own == 0] = 0.0
         return distances
 
     def arrays(self) -> dict[str, NDArray[Any]]:

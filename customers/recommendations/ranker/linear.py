@@ -1,7 +1,7 @@
 """Linear scorer: logistic weights of standardized features."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -17,15 +17,35 @@ class LinearScorer:
     Weights of terms minus `means`, divided by `deviations`, all (terms,).
 
     Terms are the features and their logarithms, since most are counts, ages or probabilities.
+    Raises ValueError: arrays of unequal sizes, or a deviation that is not positive.
     """
 
     means: Floats
     deviations: Floats
     weights: Floats
+    _centers: NDArray[np.float32] = field(init=False, repr=False, compare=False)
+    _slopes: NDArray[np.float32] = field(init=False, repr=False, compare=False)
 
-    def score(self, inputs: Floats) -> Floats:
+    def __post_init__(self) -> None:
+        if not self.means.shape == self.deviations.shape == self.weights.shape:
+            raise ValueError("the arrays of the scorer do not have the same sizes")
+        if (self.deviations <= 0).any():
+            raise ValueError("a deviation is not positive")
+        shape = (2, len(self.weights) // 2)
+        slopes = (self.weights / self.deviations).astype(np.float32)
+        object.__setattr__(self, "_centers", self.means.astype(np.float32).reshape(shape))
+        object.__setattr__(self, "_slopes", slopes.reshape(shape))
+
+    def score(self, inputs: Floats) -> NDArray[np.float32]:
         """Return the weighted sums of a matrix of rows by features, (rows,)."""
-        scores: Floats = ((self.terms(inputs) - self.means) / self.deviations) @ self.weights
+        values = np.asarray(inputs, dtype=np.float32)
+        logarithms = np.abs(values)
+        logarithms += np.float32(_OFFSET)
+        np.log(logarithms, out=logarithms)
+        logarithms -= self._centers[1]
+        # Centered first: far from zero, a product of large numbers would lose the small ones.
+        scores: NDArray[np.float32] = (values - self._centers[0]) @ self._slopes[0]
+        scores += logarithms @ self._slopes[1]
         return scores
 
     @staticmethod
@@ -41,9 +61,4 @@ class LinearScorer:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return the scorer of an artifact. Raises KeyError, ValueError."""
-        scorer = cls(arrays["means"], arrays["deviations"], arrays["weights"])
-        if not scorer.means.shape == scorer.deviations.shape == scorer.weights.shape:
-            raise ValueError("the arrays of the scorer do not have the same sizes")
-        if (scorer.deviations <= 0).any():
-            raise ValueError("a deviation is not positive")
-        return scorer
+        return cls(arrays["means"], arrays["deviations"], arrays["weights"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 MAX_LEAVES = 16
 """Largest number of leaves of a tree: the bits of a mask."""
 _ALL_LEAVES = 2**MAX_LEAVES - 1
+_MANTISSA_BITS, _EXPONENT_BIAS = 23, 127
 
 Floats = NDArray[np.floating[Any]]
 
@@ -38,15 +39,15 @@ class TreeScorer:
 
     def score(self, inputs: Floats) -> Floats:
         """Return the sums of a matrix of rows by features, (rows,)."""
-        remaining = np.full((len(inputs), self.masks.shape[1]), _ALL_LEAVES, dtype=np.uint16)
-        for feature in range(len(self.starts) - 1):
-            start, end = self.starts[feature], self.starts[feature + 1]
-            if start == end:
-                continue
-            bins = np.searchsorted(self.thresholds[start:end], inputs[:, feature], side="left")
-            remaining &= self.masks[start + feature + bins]
-        leaves = _first_leaves()[remaining]
-        leaves += np.arange(0, self.leaf_values.size, MAX_LEAVES)
+        remaining = np.full((len(inputs), len(self.leaf_values)), _ALL_LEAVES, dtype=np.uint16)
+        starts = self.starts.tolist()
+        for feature, (start, end) in enumerate(pairwise(starts)):
+            if start < end:
+                bins = self.thresholds[start:end].searchsorted(inputs[:, feature], side="left")
+                bins += start + feature
+                remaining &= self.masks.take(bins, axis=0)
+        leaves = _lowest_bits(remaining)
+        leaves += np.arange(0, self.leaf_values.size, MAX_LEAVES, dtype=leaves.dtype)
         sums: Floats = self.leaf_values.ravel().take(leaves).sum(axis=1)
         return sums
 
@@ -125,9 +126,7 @@ def _collect(
     _collect(node["right_child"], tree, leaves, nodes)
 
 
-@cache
-def _first_leaves() -> NDArray[np.intp]:
-    """Return the lowest set bit of every mask, (65536,); 0 for no bit, which does not occur."""
-    masks = np.arange(_ALL_LEAVES + 1)
+def _lowest_bits(masks: NDArray[np.uint16]) -> NDArray[np.int32]:
+    """Return the number of the lowest set bit, which is the exponent of its value as float32."""
     lowest = masks & -masks
-    return np.where(lowest > 0, np.log2(np.maximum(lowest, 1)), 0).astype(np.intp)
+    return (lowest.astype(np.float32).view(np.int32) >> _MANTISSA_BITS) - _EXPONENT_BIAS

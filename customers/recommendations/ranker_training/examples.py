@@ -32,8 +32,15 @@ from customers.recommendations.evaluation.statistics import (
     compute_orders_per_buyer,
     compute_store_statistics,
 )
-from customers.recommendations.ranker import QUERY_FEATURES, RankingQuery, query_features
-from customers.recommendations.scoring import combine_scores
+from customers.recommendations.ranker import (
+    LEARNED_SOURCES,
+    QUERY_FEATURES,
+    RankingQuery,
+    aligned,
+    candidate_rows,
+    query_features,
+)
+from customers.recommendations.scoring import DEFAULT_ORDERS_PER_BUYER, combine_scores
 from customers.reference.weights import DEFAULT_WEIGHTS
 
 if TYPE_CHECKING:
@@ -235,22 +242,22 @@ def _customer_examples(
     # Products that no source proposed but that are needed: bought afterwards, or to know the taste.
     further = [*relevant, *seeds, *disliked]
     rows = list(dict.fromkeys([*mix, *further]))
+    orders_per_buyer = {
+        product: statistics.orders_per_buyer[product]
+        for product in repurchase
+        if product in statistics.orders_per_buyer
+    }
     features = query_features(
         RankingQuery(
-            candidates=rows,
-            products=products,
+            rows=candidate_rows({product: row for row, product in enumerate(rows)}, products),
             is_purchase=is_purchase,
             quantities=quantities,
             days=days,
             weights=weights,
-            mix=[mix.get(product, 0.0) for product in rows],
-            scores=scores,
-            lifts=lifts,
-            orders_per_buyer={
-                product: statistics.orders_per_buyer[product]
-                for product in repurchase
-                if product in statistics.orders_per_buyer
-            },
+            mix=aligned(mix, rows, 0.0),
+            scores={source: aligned(scores[source], rows, 0.0) for source in LEARNED_SOURCES},
+            lifts=aligned(lifts, rows, 1.0),
+            orders_per_buyer=aligned(orders_per_buyer, rows, DEFAULT_ORDERS_PER_BUYER),
         )
     )
     return {

@@ -19,6 +19,8 @@ from customers.recommendations.ranker import (
     Ranker,
     RankingQuery,
     TreeScorer,
+    aligned,
+    candidate_rows,
     query_features,
 )
 
@@ -55,23 +57,25 @@ def _ranker() -> Ranker:
     return Ranker(items=_items(), scorer=scorer, slope=0.5, intercept=-2.0)
 
 
-def _query(**changes: Any) -> RankingQuery[str]:
+def _query(**changes: Any) -> RankingQuery:
     fields: dict[str, Any] = {
-        "candidates": ["a", "b", "c"],
-        "products": ["a", "b", "a", "c", "x"],
+        "rows": candidate_rows({"a": 0, "b": 1, "c": 2}, ["a", "b", "a", "c", "x"]),
         "is_purchase": np.array([True, True, True, False, True]),
         "quantities": np.array([1.0, -1.0, 2.0, 1.0, 1.0]),
         "days": np.array([10.0, 15.0, 30.0, 3.0, 50.0]),
         "weights": np.array([1.0, 0.0, 1.0, 0.5, 1.0]),
-        "mix": [0.3, 0.1, 0.0],
-        "scores": {"repurchase": {"a": 0.2}, "popularity": {"b": 0.7}},
-        "lifts": {"b": 2.0},
-        "orders_per_buyer": {"a": 1.8},
+        "mix": np.array([0.3, 0.1, 0.0]),
+        "scores": {
+            "repurchase": aligned({"a": 0.2}, "abc", 0.0),
+            "popularity": aligned({"b": 0.7}, "abc", 0.0),
+        },
+        "lifts": aligned({"b": 2.0}, "abc", 1.0),
+        "orders_per_buyer": aligned({"a": 1.8}, "abc", 1.3),
     }
     return RankingQuery(**{**fields, **changes})
 
 
-def _feature(name: str, query: RankingQuery[str]) -> list[float]:
+def _feature(name: str, query: RankingQuery) -> list[float]:
     values: list[float] = query_features(query)[:, QUERY_FEATURES.index(name)].tolist()
     return values
 
@@ -104,6 +108,30 @@ def test_tree_of_too_many_leaves_is_refused() -> None:
 
     with pytest.raises(ValueError, match="17 leaves of at most 16"):
         TreeScorer.from_lightgbm(booster.dump_model())
+
+
+def test_linear_scores_are_those_of_its_terms() -> None:
+    rng = np.random.default_rng(4)
+    inputs = (rng.random((50, 6)) * [1, 1, 1, 30, 500, 999]).astype(np.float32)
+    terms = LinearScorer.terms(inputs)
+    scorer = LinearScorer(terms.mean(axis=0), terms.std(axis=0), rng.normal(size=12))
+
+    scores = scorer.score(inputs)
+
+    expected = ((terms - scorer.means) / scorer.deviations) @ scorer.weights
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
+
+
+def test_features_of_a_query_are_one_matrix_by_columns() -> None:
+    features = query_features(_query())
+
+    assert features.dtype == np.float32
+    assert features.flags.f_contiguous
+
+
+def test_linear_scorer_with_arrays_of_unequal_sizes_is_refused() -> None:
+    with pytest.raises(ValueError, match="same sizes"):
+        LinearScorer(np.zeros(4), np.ones(4), np.zeros(6))
 
 
 def test_artifact_restores_the_ranker() -> None:

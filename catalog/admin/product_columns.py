@@ -70,6 +70,11 @@ class ProductColumns:
         )
         return format_html_join(" ", mark, shown)
 
+    @admin.display(description=_("listings"))
+    def listings(self, product: Product) -> int | str:
+        """Show the number of current listings."""
+        return getattr(product, "listing_count", "–")
+
     @admin.display(description=_("completeness"))
     def completeness_percentage(self, product: Product) -> str:
         """Show the share of customer-facing attributes that are known."""

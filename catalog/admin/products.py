@@ -6,7 +6,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR, PAGE_VAR, SEARCH_VAR
+from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -36,6 +36,7 @@ from catalog.admin.product_search import (
     StateFilter,
     StrainTypeFilter,
 )
+from catalog.admin.product_views import FIRST_COLUMN, UNFILTERED_PARAMS, ProductViews
 from catalog.admin.sheets import FORMATS, ProductResource
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
@@ -48,6 +49,7 @@ from catalog.selectors.products import (
     get_product,
     merged_products,
     with_list_columns,
+    with_listing_count,
 )
 from catalog.selectors.similarity import similar_products
 from catalog.services.corrections import (
@@ -64,12 +66,10 @@ from config.errors import BadInput, CultivarError
 # source after a colon.
 _FIELD_ACTIONS = ("_use", "_lock", "_unlock")
 _MAX_SIMILAR = 6
-# Parameters of the list that choose no rows: order, page, and the mark of an invalid filter.
-_UNFILTERED_PARAMS = (ORDER_VAR, PAGE_VAR, ERROR_FLAG)
 
 
 @admin.register(Product)
-class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
+class ProductAdmin(ProductViews, ProductColumns, ExportMixin, ModelAdmin):
     """Products with search and filters; their page shows the source and lock of every field."""
 
     form = ProductForm
@@ -80,8 +80,7 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
     # Excel reads a CSV as UTF-8 only with a byte order mark.
     to_encoding = "utf-8-sig"
     formats = FORMATS
-    list_display = (
-        "name",
+    default_columns = (
         "brand",
         "category",
         "strain_type",
@@ -94,6 +93,9 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
         "source",
         "completeness_percentage",
     )
+    more_columns = ("name_fr", "sku", "gtin", "strain", "terpenes", "listings", "updated_at")
+    list_display = (FIRST_COLUMN, *default_columns)
+    list_before_template = "admin/catalog/product/list_bar.html"
     warn_unsaved_form = True
     list_filter = (
         SourceFilter,
@@ -187,8 +189,22 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
         """Return current products; on the page of a single one, merged products too."""
         rows: QuerySet[Product] = super().get_queryset(request).defer("search_document")
         match = request.resolver_match
-        is_single = match is not None and "object_id" in match.kwargs
-        return rows if is_single else with_list_columns(rows.filter(merged_into=None))
+        if match is not None and "object_id" in match.kwargs:
+            return rows
+        rows = with_list_columns(rows.filter(merged_into=None))
+        return with_listing_count(rows) if "listings" in self.columns_of(request) else rows
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        """Return the columns that the user has chosen."""
+        return self.columns_of(request)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Show the list with the applied filters, saved views and the choice of columns."""
+        response = super().changelist_view(request, extra_context)
+        context = getattr(response, "context_data", None)
+        if context and "cl" in context:
+            context.update(self.list_bar(request, context["cl"]))
+        return response
 
     def get_fieldsets(self, _request: HttpRequest, obj: Product | None = None) -> Any:
         """Return all fieldsets; for a new product only the fields that can be entered."""
@@ -220,6 +236,7 @@ class ProductAdmin(ProductColumns, ExportMixin, ModelAdmin):
         view = self.admin_site.admin_view(self.unmerge_view)
         return [
             path("<uuid:pk>/unmerge/", view, name="catalog_product_unmerge"),
+            *self.view_urls(),
             *lineage_urls(self.admin_site),
             *import_urls(self.admin_site),
             *super().get_urls(),
@@ -459,7 +476,7 @@ def _list_filters(request: HttpRequest) -> list[tuple[str, str]]:
     return [
         (names.get(name, name.partition("__")[0].replace("_", " ")), str(value))
         for name, value in request.GET.items()
-        if value and name not in _UNFILTERED_PARAMS
+        if value and name not in UNFILTERED_PARAMS
     ]
 
 

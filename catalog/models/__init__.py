@@ -5,6 +5,7 @@ from catalog.models.imports import ProductImport
 from catalog.models.licences import LicenceHolder
 from catalog.models.listings import SupplierListing
 from catalog.models.merging import MatchDecision, ProductAlias
+from catalog.models.product_views import ProductColumnChoice, ProductView
 from catalog.models.products import Product
 from catalog.models.search import SearchWeights, SearchWord
 from catalog.models.sources import CatalogSource
@@ -18,8 +19,10 @@ __all__ = [
     "MatchDecision",
     "Product",
     "ProductAlias",
+    "ProductColumnChoice",
     "ProductImport",
     "ProductLock",
+    "ProductView",
     "ReviewItem",
     "SearchWeights",
     "SearchWord",

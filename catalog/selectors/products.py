@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 
 from catalog.ingest.cleaning.identifiers import gtin_query
-from catalog.models import Product, ProductLock, StoreStock
+from catalog.models import Product, ProductAlias, ProductLock, StoreStock, SupplierListing
 from catalog.selectors.conditions import has_locked_field, has_number, has_open_finding
 from mlops.sql_arrays import array
 
@@ -54,6 +55,21 @@ def with_list_columns(products: QuerySet[Product]) -> QuerySet[Product]:
         is_locked=has_locked_field(),
         has_finding=has_open_finding(),
     )
+
+
+def with_listing_count(products: QuerySet[Product]) -> QuerySet[Product]:
+    """Add the number of current listings, those of merged products included."""
+    aliases = ProductAlias.objects.filter(product_key=OuterRef(OuterRef("merge_key")))
+    own = _listing_count(merge_key=OuterRef("merge_key"))
+    merged = _listing_count(merge_key__in=aliases.values("merge_key"))
+    return products.annotate(listing_count=own + merged)
+
+
+def _listing_count(**condition: Any) -> Coalesce:
+    listings = SupplierListing.objects.filter(gone_at=None, **condition).order_by()
+    # A constant group: one row with the number of all.
+    counts = listings.annotate(group=Value(1)).values("group").annotate(count=Count("pk"))
+    return Coalesce(Subquery(counts.values("count")), 0)
 
 
 def get_product(pk: UUID) -> Product:

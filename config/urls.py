@@ -10,6 +10,7 @@ from config import public_pages
 from config.admin.help import help_page
 from config.admin.model_texts import translate_model_texts
 from config.admin.status import status_page
+from config.admin.task_tray import tray_view
 from config.observability import health
 from config.settings.optional import OPTIONAL_APPS
 
@@ -25,6 +26,7 @@ urlpatterns = [
     path("console/account/", include("config.account_pages")),
     path("console/help/", admin.site.admin_view(help_page), name="console-help"),
     path("console/status/", admin.site.admin_view(status_page), name="console-status"),
+    path("console/background/", admin.site.admin_view(tray_view), name="console-background"),
     path("console/", admin.site.urls),
     path("api/v1/", include("catalog.api.urls")),
     path("api/v1/", include("customers.api.urls")),

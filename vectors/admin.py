@@ -1,6 +1,8 @@
 """Vector indexes in the console: state, rebuild, reconciliation and rollback."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -11,9 +13,12 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
 
+from config.admin.task_tray import TrayTask
+from config.admin.task_tray import register as register_tasks
 from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 from mlops.admin.subject_links import page_with, register
 from vectors import selectors, tasks
@@ -55,6 +60,21 @@ _ACTIONS = {
         statuses=frozenset({Status.RETIRED}),
     ),
 }
+
+
+@register_tasks("vectors.view_vectorindex")
+def _builds(_user: Any, since: datetime) -> Iterator[TrayTask]:
+    """Yield the builds of indexes for the task tray."""
+    for index in selectors.recent_builds(since=since):
+        is_running = index.status == Status.BUILDING
+        yield TrayTask(
+            title=gettext("Index: %(name)s") % {"name": index.physical_name},
+            state=str(index.get_status_display()),
+            url=reverse("admin:vectors_vectorindex_change", args=[index.pk]),
+            started_at=index.created_at,
+            finished_at=None if is_running else index.serving_since or index.created_at,
+            has_failed=index.status == Status.FAILED,
+        )
 
 
 @register(REFUSED_CODE, RECALL_CODE)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import Q
+
 from vectors.entities import entities
 from vectors.errors import IndexRefused, ModelMissing
 from vectors.index.build import needs_rebuild
@@ -35,6 +37,15 @@ def has_indexes() -> bool:
 def index_by_id(index_id: UUID | str) -> VectorIndex:
     """Return an index. Raises VectorIndex.DoesNotExist."""
     return VectorIndex.objects.get(pk=index_id)
+
+
+def recent_builds(*, since: datetime) -> list[VectorIndex]:
+    """Return the indexes that are being built, and those that began to serve or failed lately."""
+    is_recent = Q(serving_since__gte=since) | Q(
+        status=VectorIndex.Status.FAILED, created_at__gte=since
+    )
+    rows = VectorIndex.objects.filter(Q(status=VectorIndex.Status.BUILDING) | is_recent)
+    return list(rows.order_by("-created_at"))
 
 
 def vector_count(index: VectorIndex) -> int:

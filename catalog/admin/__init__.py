@@ -11,6 +11,7 @@ from catalog.admin import (
     quarantine,
     sources,
     stores,
+    task_tray,
     work,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "quarantine",
     "sources",
     "stores",
+    "task_tray",
     "work",
 ]

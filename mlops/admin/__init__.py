@@ -13,6 +13,7 @@ from mlops.admin import (
     runs,
     status,
     streams,
+    task_tray,
     webhooks,
     work,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "runs",
     "status",
     "streams",
+    "task_tray",
     "webhooks",
     "work",
 ]

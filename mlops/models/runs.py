@@ -69,7 +69,10 @@ class Run(models.Model):
         db_table = "runs"
         db_table_comment = "Executions of pipelines, one per source and start"
         ordering = ("-started_at",)
-        indexes = [models.Index(fields=["source", "-started_at"], name="runs_source_started")]
+        indexes = [
+            models.Index(fields=["source", "-started_at"], name="runs_source_started"),
+            models.Index(fields=["-started_at"], name="runs_started"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.source} {self.started_at:%Y-%m-%d %H:%M} {self.status}"

@@ -6,8 +6,9 @@ from catalog.pipelines import PIPELINES, pipeline_for
 from catalog.selectors.runs import get_run
 from catalog.selectors.sources import get_source, sources_of_daily_sync
 from catalog.services import duplicates, product_imports, search_vocabulary
+from config.errors import CultivarError
 from mlops.models import Run
-from mlops.pipelines.dry_run import dry_run_source, save_dry_run
+from mlops.pipelines.dry_run import dry_run_source, record_failed_dry_run, save_dry_run
 from mlops.pipelines.runner import process_landed_runs, process_remaining_bundles, run_source
 from mlops.pipelines.tasks import pipeline_task
 
@@ -42,10 +43,21 @@ def process_run_bundles(*, run_id: str) -> dict[str, int]:
 
 
 @pipeline_task(soft_time_limit=1800)
-def dry_run_catalog_source(*, code: str) -> dict[str, int]:
-    """Run a source without writing; the report is stored as a run with `is_dry_run`."""
+def dry_run_catalog_source(*, code: str, run_id: str | None = None) -> dict[str, int]:
+    """
+    Run a source without writing; the report is stored as a run with `is_dry_run`.
+
+    run_id: row that `start_catalog_dry_run` has created; None: a new one.
+    """
     pipeline = pipeline_for(get_source(code))
-    return _run_counts(save_dry_run(dry_run_source(pipeline, code=code)))
+    row_id = UUID(run_id) if run_id else None
+    try:
+        dry_run = dry_run_source(pipeline, code=code)
+    except CultivarError as error:
+        if row_id:
+            record_failed_dry_run(run_id=row_id, reason=str(error))
+        raise
+    return _run_counts(save_dry_run(dry_run, run_id=row_id))
 
 
 @pipeline_task(soft_time_limit=1800)

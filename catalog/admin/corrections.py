@@ -1,5 +1,6 @@
 """Operations with undo, locks, and review items in the console."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +16,16 @@ from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action
 
 from catalog.models import Product, ProductLock, ReviewItem
-from catalog.selectors.product_fields import first_product_changes, with_change_count
+from catalog.selectors.product_fields import (
+    changed_row_counts,
+    operation_product_changes,
+    with_change_count,
+)
 from catalog.selectors.products import product_names
 from catalog.services.corrections import (
     accept_source_value,
@@ -85,15 +91,8 @@ class OperationAdmin(ReadOnlyAdmin):
     @admin.display(description=_("changes"))
     def product_changes(self, operation: Operation) -> SafeString:
         """Show the first product changes."""
-        changes = first_product_changes(operation, limit=_PAGE_SIZE)
-        names = product_names(change.row_id for change in changes)
-        context = {
-            "changes": [
-                (change, names.get(change.row_id, str(change.row_id)), _field_changes(change))
-                for change in changes
-            ],
-            "row_count": self.row_count(operation),
-        }
+        changes = operation_product_changes(operation)[:_PAGE_SIZE]
+        context = {"changes": _named_changes(changes), "row_count": self.row_count(operation)}
         return SafeString(render_to_string("admin/mlops/operation/changes.html", context))
 
     @action(description=_("Undo"), url_path="to-undo", permissions=["undo"])
@@ -121,16 +120,19 @@ class OperationAdmin(ReadOnlyAdmin):
             else:
                 messages.success(request, _("Undone: all fields have their previous values."))
                 return redirect("admin:mlops_operation_change", undo.pk)
-        conflicts = Paginator(find_conflicting_edits(operation), _PAGE_SIZE).get_page(
-            request.GET.get("p")
-        )
+        page_number = request.GET.get("p")
+        conflicts = Paginator(find_conflicting_edits(operation), _PAGE_SIZE).get_page(page_number)
+        changes = Paginator(operation_product_changes(operation), _PAGE_SIZE).get_page(page_number)
         context = {
             **self.admin_site.each_context(request),
             "title": _("Undo: %(operation)s") % {"operation": operation},
             "opts": self.opts,
             "operation": operation,
             "conflicts": conflicts,
-            "row_count": self.row_count(operation),
+            "counts": [_count_text(*row) for row in changed_row_counts(operation).items()],
+            "actor": self.actor_name(operation),
+            "page": changes,
+            "changes": _named_changes(changes),
         }
         return TemplateResponse(request, "admin/mlops/operation/undo.html", context)
 
@@ -253,11 +255,41 @@ def _value_text(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def _count_text(table: str, count: int) -> str:
+    """Return a number of rows in words, for example "20 products"."""
+    texts = {
+        "products": ngettext("%(count)s product", "%(count)s products", count),
+        "product_locks": ngettext("%(count)s lock", "%(count)s locks", count),
+        "supplier_listings": ngettext("%(count)s listing", "%(count)s listings", count),
+    }
+    other = ngettext("%(count)s row of %(table)s", "%(count)s rows of %(table)s", count)
+    return texts.get(table, other) % {"count": f"{count:,}", "table": table}
+
+
+def _named_changes(
+    changes: Iterable[RowChange],
+) -> list[tuple[RowChange, str, list[tuple[str, Any, Any]]]]:
+    """Return changes of products with their names and changed fields; one query."""
+    rows = list(changes)
+    names = product_names(change.row_id for change in rows)
+    return [
+        (change, names.get(change.row_id) or _stored_name(change), _field_changes(change))
+        for change in rows
+    ]
+
+
+def _stored_name(change: RowChange) -> str:
+    """Return the name of a product that no longer exists, as the change recorded it."""
+    values = {**(change.before or {}), **(change.after or {})}
+    return str(values.get("name") or change.row_id)
+
+
 def _field_changes(change: RowChange) -> list[tuple[str, Any, Any]]:
-    """Return name, previous and new value of each changed field."""
+    """Return label, previous and new value of each changed field."""
     before = change.before or {}
     after = change.after or {}
-    return [(name, before.get(name), after.get(name)) for name in sorted(after)]
+    labels = {field.column: str(field.verbose_name) for field in Product._meta.concrete_fields}
+    return [(labels.get(name, name), before.get(name), after.get(name)) for name in sorted(after)]
 
 
 def _product_link(product: Product) -> SafeString:

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -23,12 +23,15 @@ from catalog.admin.columns import ColumnsForm, FormatForm
 from catalog.ingest.sources.mapping import SheetMapping
 from catalog.ingest.sources.preview import load_preview, preview_rows
 from catalog.models import CatalogSource
+from catalog.pipelines import pipeline_for
 from catalog.selectors.runs import latest_run
 from catalog.selectors.sources import all_sources, has_listings, source_access
 from catalog.services.sources import delete_source, save_source
 from catalog.tasks import dry_run_catalog_source, sync_source
 from config.clients.address_guard import validate_source_url
 from config.errors import CultivarError
+from mlops.models import Run
+from mlops.pipelines.dry_run import start_dry_run
 
 _MAX_PREVIEW_ROWS = 20
 _SECRET_PLACEHOLDER = "•" * 12
@@ -93,7 +96,8 @@ class CatalogSourceAdmin(ModelAdmin):
     search_fields = ("label", "code")
     readonly_fields = ("kind", "last_run", "newest")
     actions = ("run_now", "dry_run_now", "run_with_large_changes")
-    actions_detail = ("go_to_columns", "dry_run_one", "go_to_runs")
+    actions_detail = ("go_to_columns", "go_to_runs")
+    change_form_outer_before_template = "admin/catalog/catalogsource/dry_run.html"
     actions_submit_line = ("save_and_run_now",)
 
     def get_fieldsets(self, _request: HttpRequest, obj: CatalogSource | None = None) -> Any:
@@ -160,10 +164,15 @@ class CatalogSourceAdmin(ModelAdmin):
         return redirect("admin:catalog_catalogsource_columns", obj.pk)
 
     def get_urls(self) -> list[Any]:
-        """Add the page of the column mapping."""
+        """Add the page of the column mapping, and the address that starts a dry run."""
         view = self.admin_site.admin_view(self.columns_view)
         return [
             path("<slug:pk>/columns/", view, name="catalog_catalogsource_columns"),
+            path(
+                "<slug:pk>/dry-run/",
+                self.admin_site.admin_view(self.dry_run_view),
+                name="catalog_catalogsource_dry_run",
+            ),
             *super().get_urls(),
         ]
 
@@ -238,11 +247,17 @@ class CatalogSourceAdmin(ModelAdmin):
         )
         return redirect("admin:catalog_catalogsource_change", object_id)
 
-    @action(description=_("Dry run"), url_path="dry-run", permissions=["change"])
-    def dry_run_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Start a dry run of the source."""
-        self._start_dry_run(request, get_object_or_404(all_sources(), pk=object_id))
-        return redirect("admin:catalog_catalogsource_change", object_id)
+    def dry_run_view(self, request: HttpRequest, pk: str) -> HttpResponse:
+        """Start a dry run of the source and open its page, which follows it."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        source = get_object_or_404(all_sources(), pk=pk)
+        if not self.has_change_permission(request, source):
+            raise PermissionDenied
+        run = self._start_dry_run(request, source)
+        if run is None:
+            return redirect("admin:catalog_catalogsource_change", pk)
+        return redirect("admin:mlops_run_change", run.pk)
 
     @action(description=_("Runs"), url_path="runs")
     def go_to_runs(self, _request: HttpRequest, object_id: str) -> HttpResponse:
@@ -305,17 +320,32 @@ class CatalogSourceAdmin(ModelAdmin):
         )
         return redirect("admin:catalog_catalogsource_change", source.pk)
 
-    def _start_dry_run(self, request: HttpRequest, source: CatalogSource) -> None:
-        self._start(request, source, dry_run_catalog_source, "The dry run of {} has started")
+    def _start_dry_run(self, request: HttpRequest, source: CatalogSource) -> Run | None:
+        """Queue a dry run and return its row; None: the source cannot run."""
+        if self._lacks_columns(request, source):
+            return None
+        run = start_dry_run(pipeline_name=pipeline_for(source).name, source=source.code)
+        self._start(
+            request,
+            source,
+            dry_run_catalog_source,
+            "The dry run of {} has started",
+            run_id=str(run.pk),
+        )
+        return run
+
+    def _lacks_columns(self, request: HttpRequest, source: CatalogSource) -> bool:
+        """Return whether the columns of a list are not mapped yet, with a message."""
+        if source.kind != CatalogSource.Kind.SHEET or source.mapping:
+            return False
+        messages.error(request, _("%(label)s: map its columns first.") % {"label": source.label})
+        return True
 
     def _start(
         self, request: HttpRequest, source: CatalogSource, task: Any, message: str, **kwargs: Any
     ) -> None:
         """Queue a task after the transaction; message: with a placeholder for the source's name."""
-        if source.kind == CatalogSource.Kind.SHEET and not source.mapping:
-            messages.error(
-                request, _("%(label)s: map its columns first.") % {"label": source.label}
-            )
+        if self._lacks_columns(request, source):
             return
         transaction.on_commit(partial(task.delay, code=source.code, **kwargs))
         text = message + ': <a href="{}">see its runs</a>.'

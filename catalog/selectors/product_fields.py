@@ -160,9 +160,15 @@ def product_changes(product: Product, *, limit: int = 50) -> list[ProductChange]
     ]
 
 
-def first_product_changes(operation: Operation, *, limit: int) -> list[RowChange]:
-    """Return the first changes of products by an operation."""
-    return list(operation.changes.filter(table_name="products").order_by("id")[:limit])
+def operation_product_changes(operation: Operation) -> QuerySet[RowChange]:
+    """Return the changes of products by an operation, in their order."""
+    return operation.changes.filter(table_name="products").order_by("id")
+
+
+def changed_row_counts(operation: Operation) -> dict[str, int]:
+    """Return the number of rows that an operation changed, by table; one query."""
+    rows = operation.changes.order_by().values_list("table_name")
+    return dict(rows.annotate(rows=Count("row_id", distinct=True)).order_by("table_name"))
 
 
 def with_change_count(operations: QuerySet[Operation]) -> QuerySet[Operation]:

@@ -141,6 +141,7 @@ def _difference(licence: CleanLicence, holder: LicenceHolder | None) -> RowDiffe
         key=licence.external_id,
         before={name: before for name, (before, _) in changed.items()},
         after={name: after for name, (_, after) in changed.items()},
+        name=licence.name,
     )
 
 

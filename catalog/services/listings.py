@@ -71,6 +71,7 @@ COLUMNS = (
     "doubts",
     "content_hash",
 )
+_NAME_INDEX = COLUMNS.index("name")
 _KEY_INDEXES = [COLUMNS.index(name) for name in ("source", "external_id", "language")]
 _row_key = itemgetter(*_KEY_INDEXES)
 _MERGE_KEY_INDEX = COLUMNS.index("merge_key")
@@ -213,6 +214,7 @@ def _difference(cursor: CursorWrapper, row: Row) -> RowDifference:
         key=" ".join(str(row[index]) for index in _KEY_INDEXES[1:]),
         before={column: before for column, (before, _) in changed.items()},
         after={column: after for column, (_, after) in changed.items()},
+        name=str(row[_NAME_INDEX]),
     )
 
 

@@ -452,6 +452,7 @@ def _difference(change: _Change) -> RowDifference:
         key=f"{change.offer.location} {change.offer.external_id}".strip(),
         before={name: before for name, (before, _) in changed.items()},
         after={name: after for name, (_, after) in changed.items()},
+        name=change.offer.name,
     )
 
 

@@ -5,17 +5,19 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
+from mlops.admin.dry_run_report import NEW_ROWS, read_report
 from mlops.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
+from mlops.admin.subject_links import run_links
 from mlops.models import Alert, LineageEntry, QuarantinedRecord, RawRecord, Run
 
 _COUNTS = ("read", "new", "changed", "unchanged", "rejected", "repeated", "gone")
 _DRY_RUN = "dry run"
+_IN_PROGRESS = (Run.Status.RUNNING, Run.Status.LANDED)
+_REFRESH_SECONDS = 3
 
 
 class RawRecordInline(ReadOnlyInline):
@@ -67,24 +69,31 @@ class RunAdmin(ReadOnlyAdmin):
         ),
         ("Checksums", {"fields": ("checksum_in", "checksum_out", "newest_event_at")}),
     )
-    readonly_fields = ("state", "duration", "dry_run_report")
+    readonly_fields = ("state", "duration")
     inlines = (RawRecordInline, QuarantinedRecordInline, LineageEntryInline, AlertInline)
+    change_form_outer_before_template = "admin/mlops/run/links.html"
 
-    def get_fieldsets(self, _request: HttpRequest, obj: Run | None = None) -> Any:
-        """Show the report of a dry run first."""
-        if obj is None or not obj.is_dry_run:
-            return self.fieldsets
-        report = ("Dry run: nothing was written", {"fields": ("dry_run_report",)})
-        return (report, *self.fieldsets)
-
-    @admin.display(description=_("changes of a run"))
-    def dry_run_report(self, run: Run) -> SafeString:
-        """Show the objection to the feed, and some of the rows that a run would change."""
-        return SafeString(
-            render_to_string(
-                "admin/mlops/run/dry_run.html", {"run": run, "report": run.report or {}}
-            )
-        )
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Add links, and the report of a dry run; while the run goes on, the page refreshes."""
+        run = kwargs.get("obj")
+        if run is None:
+            return super().render_change_form(request, context, *args, **kwargs)
+        is_in_progress = run.status in _IN_PROGRESS
+        context = {
+            **context,
+            "run": run,
+            "run_links": run_links(run),
+            "is_in_progress": is_in_progress,
+            "refresh_seconds": _REFRESH_SECONDS,
+            "report": read_report(run.report, request.GET) if run.report is not None else None,
+            "new_rows": NEW_ROWS,
+        }
+        response = super().render_change_form(request, context, *args, **kwargs)
+        if is_in_progress:
+            response["Refresh"] = str(_REFRESH_SECONDS)
+        return response
 
     @display(
         description=_("status"),
@@ -100,7 +109,8 @@ class RunAdmin(ReadOnlyAdmin):
     )
     def state(self, run: Run) -> str:
         """Show the status as a colored label."""
-        return _DRY_RUN if run.is_dry_run else run.status
+        is_done = run.is_dry_run and run.status == Run.Status.SUCCEEDED
+        return _DRY_RUN if is_done else run.status
 
     @admin.display(description=_("duration"))
     def duration(self, run: Run) -> str:

@@ -1,18 +1,22 @@
 """Addresses of what alerts and runs are about; applications register those of their rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils.translation import gettext
 
-from mlops.models import Alert
+from mlops.models import Alert, Run
 from mlops.pipelines.runner import ALERT_CODES as SOURCE_CODES
 
 FindPage = Callable[[str], str]
 """Returns the address of the page of a subject; empty: it has none."""
 _pages: dict[str, FindPage] = {}
 _source_pages: list[FindPage] = []
+FindRunLinks = Callable[[Run], Iterable[tuple[str, str]]]
+"""Returns label and address of pages about a run."""
+_run_links: list[FindRunLinks] = []
 
 
 def register(*codes: str) -> Callable[[FindPage], FindPage]:
@@ -29,6 +33,20 @@ def register_sources(find: FindPage) -> FindPage:
     """Register a function that finds the page of a source by its code; a decorator."""
     _source_pages.append(find)
     return find
+
+
+def register_run_links(find: FindRunLinks) -> FindRunLinks:
+    """Register a function that returns links from a run to its rows; a decorator."""
+    _run_links.append(find)
+    return find
+
+
+def run_links(run: Run) -> list[tuple[str, str]]:
+    """Return label and address of what a run is about: its source, its rows, its operation."""
+    links = [(gettext("Source"), source_url(run.source))]
+    links += [link for find in _run_links for link in find(run)]
+    links.append((gettext("Alerts"), page_with("mlops_alert_changelist", subject=run.source)))
+    return [(label, url) for label, url in links if url]
 
 
 def source_url(source: str) -> str:

@@ -146,11 +146,16 @@ class SaveCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowDifference:
-    """The change that a save would make to one row: values by column, before and after."""
+    """
+    The change that a save would make to one row: values by column, before and after.
+
+    name: of the row, for people; empty: it has none.
+    """
 
     key: str
     before: Mapping[str, str]
     after: Mapping[str, str]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,16 +16,31 @@ from mlops.pipelines.processing import process_batches, save_batch
 from mlops.pipelines.repeats import FeedRecords, repeats_of_bundle, save_repeats
 from mlops.pipelines.runner import fetch_responses, open_client, source_access, source_lock
 
-_MAX_DIFFERENCES = 50
+_MAX_DIFFERENCES = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
-    """The run as it would be, the survey's objection to it, and up to 50 rows it would change."""
+    """The run as it would be, the survey's objection, and up to 500 rows that would change."""
 
     run: Run
     objection: str
     differences: list[RowDifference]
+    table: str
+
+
+def start_dry_run(*, pipeline_name: str, source: str) -> Run:
+    """Create the row of a dry run that is about to begin, so that it can be watched."""
+    run = Run.objects.create(pipeline=pipeline_name, source=source, is_dry_run=True)
+    run.refresh_from_db()
+    return run
+
+
+def record_failed_dry_run(*, run_id: UUID, reason: str) -> None:
+    """End a dry run that failed. It opens no alert: nothing was to be written."""
+    Run.objects.filter(pk=run_id, is_dry_run=True).update(
+        status=Run.Status.FAILED, error=reason, finished_at=timezone.now()
+    )
 
 
 def dry_run_source(
@@ -46,24 +62,33 @@ def dry_run_source(
     return dry_run
 
 
-def save_dry_run(dry_run: DryRun) -> Run:
-    """Store a dry run with its report as a run, for the console."""
+def save_dry_run(dry_run: DryRun, *, run_id: UUID | None = None) -> Run:
+    """
+    Store a dry run with its report as a run, for the console. Safe to repeat.
+
+    run_id: row that `start_dry_run` has created; None: a new one.
+    """
     run = dry_run.run
     run.is_dry_run = True
+    if run_id is not None:
+        run.started_at = Run.objects.get(pk=run_id).started_at
+        run.pk = run_id
     run.status = Run.Status.SUCCEEDED
     run.finished_at = timezone.now()
     run.report = {
         "objection": dry_run.objection,
+        "table": dry_run.table,
         "differences": [
             {
                 "key": difference.key,
+                "name": difference.name,
                 "before": dict(difference.before),
                 "after": dict(difference.after),
             }
             for difference in dry_run.differences
         ],
     }
-    run.save(force_insert=True)
+    run.save(force_insert=run_id is None, force_update=run_id is not None)
     return run
 
 
@@ -106,4 +131,9 @@ def _run(
     run.refresh_from_db()
     run.gone = pipeline.conclude(source=source.code, survey=survey, run=run)
     run.checksum_out = pipeline.checksum(source.code)
-    return DryRun(run=run, objection=survey.objection, differences=differences[:_MAX_DIFFERENCES])
+    return DryRun(
+        run=run,
+        objection=survey.objection,
+        differences=differences[:_MAX_DIFFERENCES],
+        table=pipeline.output_table,
+    )

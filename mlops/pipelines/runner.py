@@ -190,7 +190,9 @@ def _resume_or_create_run(pipeline: Pipeline, code: str, *, is_complete: bool, a
     The source is locked, so no other run of it is in progress: other runs with the status RUNNING
     were interrupted and are marked so.
     """
-    interrupted = Run.objects.filter(pipeline=pipeline.name, source=code, status=Run.Status.RUNNING)
+    interrupted = Run.objects.filter(
+        pipeline=pipeline.name, source=code, status=Run.Status.RUNNING, is_dry_run=False
+    )
     resumable = interrupted.filter(
         started_at__gt=timezone.now() - _MAX_RESUME_AGE, is_partial=False
     )

@@ -166,9 +166,10 @@ def operation_product_changes(operation: Operation) -> QuerySet[RowChange]:
 
 
 def changed_row_counts(operation: Operation) -> dict[str, int]:
-    """Return the number of rows that an operation changed, by table; one query."""
+    """Return the number of rows that an operation changed, by table, products first; one query."""
     rows = operation.changes.order_by().values_list("table_name")
-    return dict(rows.annotate(rows=Count("row_id", distinct=True)).order_by("table_name"))
+    counts = rows.annotate(rows=Count("row_id", distinct=True)).order_by("table_name")
+    return dict(sorted(counts, key=lambda row: row[0] != "products"))
 
 
 def with_change_count(operations: QuerySet[Operation]) -> QuerySet[Operation]:

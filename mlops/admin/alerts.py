@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -26,6 +27,7 @@ from mlops.quality.alert_handling import AlertClosed, acknowledge_alert, resolve
 from mlops.quality.kinds import ALERT_KINDS, find_kind
 
 ACKNOWLEDGED_PARAM = "acknowledged"
+_LABEL_TYPES = {Alert.Severity.ERROR: "danger", Alert.Severity.WARNING: "warning"}
 _LINK_CLASSES = "text-primary-600 underline dark:text-primary-400"
 
 
@@ -64,7 +66,7 @@ class AlertAdmin(AssignableAdmin):
     list_select_related = ("assigned_to", "acknowledged_by", "closed_by")
     list_before_template = "admin/mlops/alert/subscribe.html"
     fields: ClassVar[Any] = (
-        ("title", "severity_label"),
+        ("title", "severity_badge"),
         "subject_link",
         "message",
         "advice",
@@ -74,7 +76,7 @@ class AlertAdmin(AssignableAdmin):
         "assigned_to",
         ("closed_at", "closed_by"),
     )
-    readonly_fields = ("title", "severity_label", "subject_link", "advice")
+    readonly_fields = ("title", "severity_badge", "subject_link", "advice")
     actions = (*AssignableAdmin.actions, "acknowledge", "resolve")
     row_actions: ClassVar[Any] = {
         Action.ACKNOWLEDGE: (
@@ -109,11 +111,20 @@ class AlertAdmin(AssignableAdmin):
     @display(
         description=_("severity"),
         ordering="severity",
-        label={Alert.Severity.ERROR: "danger", Alert.Severity.WARNING: "warning"},
+        label=_LABEL_TYPES,
     )
     def severity_label(self, alert: Alert) -> tuple[str, str]:
         """Show the severity as a colored label."""
         return alert.severity, alert.get_severity_display()
+
+    @admin.display(description=_("severity"))
+    def severity_badge(self, alert: Alert) -> SafeString:
+        """Show the same label on the page of an alert, where the theme shows values as they are."""
+        context = {
+            "text": alert.get_severity_display(),
+            "type": _LABEL_TYPES[Alert.Severity(alert.severity)],
+        }
+        return SafeString(render_to_string("unfold/helpers/label.html", context))
 
     @admin.display(description=_("subject"), ordering="subject")
     def subject_link(self, alert: Alert) -> str | SafeString:

@@ -30,13 +30,11 @@
     link.href = task.url;
     const color = task.has_failed ? "text-red-700 dark:text-red-400" : "";
     item.append(link, element("span", color, task.state));
-    if (task.is_running) {
+    if (task.is_running && task.total) {
       const bar = element("progress", "");
       bar.setAttribute("aria-label", task.title);
-      if (task.total) {
-        bar.max = task.total;
-        bar.value = Math.min(task.done, task.total);
-      }
+      bar.max = task.total;
+      bar.value = Math.min(task.done, task.total);
       item.append(bar);
     }
     return item;

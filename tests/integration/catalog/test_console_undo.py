@@ -33,13 +33,13 @@ def test_rows_are_counted_by_what_they_are(admin_client: Client, admin_user: Use
 
     page = admin_client.get(address)
 
-    assert page.context["counts"] == ["3 locks", "3 products"]
+    assert page.context["counts"] == ["3 products", "3 locks"]
 
 
 def test_one_row_is_in_the_singular(admin_client: Client, admin_user: User) -> None:
     address = _correct([ProductFactory.create(price=10)], admin_user)
 
-    assert admin_client.get(address).context["counts"] == ["1 lock", "1 product"]
+    assert admin_client.get(address).context["counts"] == ["1 product", "1 lock"]
 
 
 def test_products_are_listed_with_the_value_after_the_undo(

@@ -1,5 +1,6 @@
 """Alerts in the console: acknowledge, assign, comment, resolve, links, thresholds."""
 
+import re
 from typing import Any
 
 import pytest
@@ -235,6 +236,20 @@ def test_alert_without_a_page_shows_its_subject(client: Client) -> None:
 
     assert page.status_code == 200
     assert "address" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("severity", "color"), [("error", "bg-red-100"), ("warning", "bg-orange-100")]
+)
+def test_severity_is_a_colored_label_in_list_and_page(
+    client: Client, severity: str, color: str
+) -> None:
+    alert = open_alert(code="stale", subject="ocs", message="x", severity=severity)
+
+    pages = [client.get(url).content.decode() for url in (LIST, f"{LIST}{alert.pk}/change/")]
+
+    label = re.compile(rf"{color}[^>]*>\s*{severity}\s*<")
+    assert [bool(label.search(page)) for page in pages] == [True, True]
 
 
 def test_alert_page_advises(client: Client, alert: Alert) -> None:

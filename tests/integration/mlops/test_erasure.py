@@ -131,6 +131,7 @@ def test_receipt_counts_deleted_items_by_store(
         "operations: mentions": 1,
         "system_metrics: mentions": 1,
         "alerts: mentions": 0,
+        "comments: mentions": 0,
         "erasures: mentions": 0,
         "django_admin_log: mentions": 1,
         "vectors": 3,

@@ -5,7 +5,7 @@ from uuid import UUID
 from catalog.pipelines import PIPELINES, pipeline_for
 from catalog.selectors.runs import get_run
 from catalog.selectors.sources import get_source, sources_of_daily_sync
-from catalog.services import duplicates, product_imports, search_vocabulary
+from catalog.services import bulk_edits, duplicates, product_imports, search_vocabulary
 from config.errors import CultivarError
 from mlops.models import Run
 from mlops.pipelines.dry_run import dry_run_source, record_failed_dry_run, save_dry_run
@@ -82,6 +82,12 @@ def read_product_import(*, import_id: str) -> dict[str, int]:
 def run_product_import(*, import_id: str) -> dict[str, int]:
     """Write a confirmed import of a product sheet."""
     return product_imports.run_import(import_id=UUID(import_id))
+
+
+@pipeline_task(soft_time_limit=1800)
+def run_bulk_edit(*, edit_id: str) -> dict[str, int]:
+    """Write a confirmed bulk edit of products."""
+    return bulk_edits.run_bulk_edit(edit_id=UUID(edit_id))
 
 
 @pipeline_task()

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -24,6 +26,7 @@ from catalog.admin.product_columns import size_text
 from catalog.models import Product, ProductLock
 from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.selectors.costs import wholesale_costs
+from catalog.services.bulk_edits import queue_bulk_edit
 from catalog.services.corrections import (
     LIST_FIELDS,
     check_identifiers,
@@ -33,10 +36,13 @@ from catalog.services.corrections import (
     validate_corrections,
 )
 from catalog.services.relative_values import RelativeValue, parse_relative_value
+from catalog.tasks import run_bulk_edit
 from config.errors import BadInput
 from mlops.models import Operation
 
 MAX_PRODUCTS = 50_000
+MAX_AT_ONCE = 500
+"""Products that a request edits itself; more are edited in the background."""
 _PAGE_SIZE = 50
 _TEMPLATE = "admin/catalog/product/bulk_edit.html"
 
@@ -178,8 +184,27 @@ def _lock_of(product: Product, name: str) -> ProductLock | None:
 def _edit_products(
     request: HttpRequest, changes: Mapping[UUID, dict[str, Any]], cleaned: dict[str, Any]
 ) -> HttpResponse:
-    """Edit the products and redirect to the operation, whose page offers the undo."""
+    """
+    Edit the products and redirect to the operation, whose page offers the undo.
+
+    Many products are edited in the background; the task tray leads to the operation then.
+    """
     by: Any = request.user
+    if len(changes) > MAX_AT_ONCE:
+        edit = queue_bulk_edit(
+            changes=changes,
+            by=by,
+            reason=cleaned["reason"],
+            review_by=cleaned["review_by"],
+            override_locks="override" in request.POST,
+        )
+        transaction.on_commit(partial(run_bulk_edit.delay, edit_id=str(edit.pk)))
+        messages.success(
+            request,
+            _("%(count)s products are edited in the background; Tasks shows when it is done.")
+            % {"count": f"{len(changes):,}"},
+        )
+        return redirect(request.get_full_path())
     result = correct_products(
         changes=changes,
         by=by,

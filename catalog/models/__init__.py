@@ -1,5 +1,6 @@
 """Models of the catalogue: sources, listings, products, imports, strains, stores, search."""
 
+from catalog.models.bulk_edits import BulkEdit
 from catalog.models.corrections import ProductLock, ReviewItem
 from catalog.models.imports import ProductImport
 from catalog.models.licences import LicenceHolder
@@ -13,6 +14,7 @@ from catalog.models.stores import Store, StoreStock
 from catalog.models.strains import ImportedStrain
 
 __all__ = [
+    "BulkEdit",
     "CatalogSource",
     "ImportedStrain",
     "LicenceHolder",

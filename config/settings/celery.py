@@ -11,8 +11,9 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 # schedule row, if staff set one, takes precedence.
 CELERY_TASK_ROUTES = {
     "catalog.tasks.refresh_search_words": {"queue": "default"},
-    # Staff wait for imports of product sheets.
+    # Staff wait for imports of product sheets and for bulk edits.
     "catalog.tasks.*_product_import*": {"queue": "default"},
+    "catalog.tasks.run_bulk_edit": {"queue": "default"},
     "biometrics.tasks.*": {"queue": "default"},
     "catalog.tasks.*": {"queue": "ingest"},
     # Crawls wait for shops most of their time; in a queue of their own they delay nothing else.

@@ -136,7 +136,8 @@ def filter_chips(request: HttpRequest, changelist: Any) -> Iterator[FilterChip]:
         if choices:
             words[spec.parameter_name] = {str(value): str(label) for value, label in choices}
     titles[SEARCH_VAR] = _("search")
-    for param, value in request.GET.items():
+    for param in request.GET:
+        value = str(request.GET[param])
         if not value or param in UNFILTERED_PARAMS:
             continue
         bound = next((sign for end, sign in _BOUNDS.items() if param.endswith(end)), "")

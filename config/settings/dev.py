@@ -2,10 +2,11 @@
 
 from split_settings.tools import include
 
+from config.env import ENV
 from config.settings.subjects import SUBJECTS
 
 include(*SUBJECTS)
-if EMAIL_BACKEND.endswith(".dummy.EmailBackend"):  # type: ignore[name-defined]  # noqa: F821
+if not ENV.email_url:
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
 SECOND_FACTOR_ROLES = ()  # the password that bin/dev prints is enough on the loopback address

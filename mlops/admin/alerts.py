@@ -18,7 +18,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
 
 from config.errors import BadInput
-from mlops.admin.assignments import Action, AssignableAdmin, AssigneeFilter
+from mlops.admin.assignments import Action, AssignableAdmin, AssigneeFilter, RowAction
 from mlops.admin.runs import OpenFilter
 from mlops.admin.subject_links import subject_url
 from mlops.models import Alert, AlertSubscription
@@ -78,7 +78,7 @@ class AlertAdmin(AssignableAdmin):
     )
     readonly_fields = ("title", "severity_badge", "subject_link", "advice")
     actions = (*AssignableAdmin.actions, "acknowledge", "resolve")
-    row_actions: ClassVar[Any] = {
+    row_actions: ClassVar[dict[str, tuple[Any, RowAction]]] = {
         Action.ACKNOWLEDGE: (
             _("Acknowledge"),
             lambda alert, by, text: acknowledge_alert(alert=alert, by=by, reason=text),
@@ -244,7 +244,8 @@ class AlertSubscriptionAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ARG002
         """Save a subscription of the person."""
-        save_subscription(subscription=obj, user_id=request.user.pk)
+        user: Any = request.user
+        save_subscription(subscription=obj, user_id=user.pk)
 
     @admin.display(description=_("kinds"))
     def kinds(self, subscription: AlertSubscription) -> str:

@@ -1,7 +1,7 @@
 """Base class of console pages of rows that staff are put in charge of and comment on."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -62,7 +62,7 @@ class AssignableAdmin(ReadOnlyAdmin):
 
     change_form_outer_after_template = "admin/mlops/discussion.html"
     actions: Any = ("assign_to_me", "unassign")
-    row_actions: dict[str, tuple[Any, RowAction]] = {}
+    row_actions: ClassVar[dict[str, tuple[Any, RowAction]]] = {}
     """Label and function of the buttons beside "Comment" and "Assign", by name."""
 
     def get_urls(self) -> list[Any]:

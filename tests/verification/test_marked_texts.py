@@ -16,7 +16,7 @@ SHOWN = frozenset({"description", "label", "help_text", "title", "empty_label", 
 # Units, abbreviations and names that are the same in both languages.
 SAME_IN_FRENCH = re.compile(
     r"\b(THC|CBD|GTIN|SKU|PSI|KS|(IVF_)?FLAT|robots\.txt|Crawl-delay|manage\.py \w+|ms|ml"
-    r"|Cultivar)\b"
+    r"|Cultivar|Kafka)\b"
 )
 
 

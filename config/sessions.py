@@ -20,10 +20,19 @@ _BROWSER_LENGTH = 200
 class SessionStore(DatabaseStore):
     """Sessions that know their user."""
 
+    is_background_request = False
+    """Whether the request is one of polling, which does not prolong the session."""
+
     @classmethod
     def get_model_class(cls) -> type[ConsoleSession]:
         """Return the model of the sessions."""
         return ConsoleSession
+
+    def save(self, must_create: bool = False) -> None:
+        """Save the session, and with it the time of the last request, unless a page polls."""
+        if self.is_background_request and not self.modified and not must_create:
+            return
+        super().save(must_create)
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
         """Return the row of a session, with the number of its user."""

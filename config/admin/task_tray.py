@@ -80,6 +80,7 @@ def tray_tasks(user: Any, *, now: datetime) -> list[TrayTask]:
 
 def tray_view(request: HttpRequest) -> JsonResponse:
     """Return the work of the user as JSON; the page asks again while something is running."""
+    request.session.is_background_request = True  # type: ignore[attr-defined]
     tasks = tray_tasks(request.user, now=timezone.now())
     content = {
         "running": sum(task.is_running for task in tasks),

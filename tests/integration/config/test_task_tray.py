@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from catalog.models import ProductImport
+from config.models import ConsoleSession
 from mlops.models import Erasure, Run, TrainingRun
 from tests.factories.mlops import RunFactory
 from tests.factories.vectors import VectorIndexFactory
@@ -172,6 +173,24 @@ def test_pages_have_the_button_and_no_inline_script_for_it(client: Client, page:
     assert 'aria-controls="task-tray-panel"' in tray
     assert "task_tray.js" in content
     assert "onclick" not in tray
+
+
+def _remaining(client: Client) -> timedelta:
+    key = client.session.session_key
+    return ConsoleSession.objects.get(pk=key).expire_date - timezone.now()
+
+
+def test_polling_does_not_prolong_an_idle_session(client: Client) -> None:
+    half_an_hour = timezone.now() + timedelta(minutes=30)
+    ConsoleSession.objects.update(expire_date=half_an_hour)
+
+    client.get(ADDRESS)
+    after_polling = _remaining(client)
+    client.get("/console/")
+    after_a_page = _remaining(client)
+
+    assert after_polling <= timedelta(minutes=30)
+    assert after_a_page > timedelta(minutes=60)
 
 
 def test_few_queries_for_much_work(

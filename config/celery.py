@@ -1,8 +1,10 @@
 """The Celery application: `celery -A config worker`."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 # Celery would run the system checks in each worker and beat, which import every page of the console
@@ -11,3 +13,11 @@ os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 app = Celery("cultivar")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def _watch_worker(sender: Any, **_signal: Any) -> None:
+    """Add the watch to workers alone: other processes need neither its imports nor Redis."""
+    from config.worker_watch import WorkerWatch
+
+    sender.app.steps["worker"].add(WorkerWatch)

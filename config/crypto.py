@@ -41,6 +41,14 @@ class KeyRing:
         pairs = (entry.split(":", 1) for entry in text.split(","))
         return cls({key_id: base64.b64decode(encoded) for key_id, encoded in pairs})
 
+    def has_key(self, key_id: str) -> bool:
+        """Return whether the ring has a key of this id."""
+        return key_id in self._keys
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return for each key id a digest by which two rings are compared."""
+        return {key_id: self._hmac(key_id, b"", b"fingerprint")[:16] for key_id in self._keys}
+
     def encrypt(self, plaintext: bytes, *, context: bytes) -> bytes:
         """Return a token that can be decrypted only with the same context."""
         key_id = self._newest.encode()

@@ -25,6 +25,14 @@ class Environment(BaseSettings):
     database_url: str = Field(
         description="PostgreSQL 15 or newer: postgresql://user:password@host:port/name"
     )
+    web_database_password: str = Field(
+        default="",
+        description="password that manage.py create_roles gives the database role of web processes",
+    )
+    worker_database_password: str = Field(
+        default="",
+        description="password that manage.py create_roles gives the database role of workers",
+    )
     redis_url: str = Field(description="Redis or Valkey: redis://host:port/0")
     milvus_uri: str = Field(description="Milvus, or Milvus Lite as a server: http://host:port")
     milvus_token: str = Field(
@@ -123,6 +131,11 @@ class Environment(BaseSettings):
     )
     aws_kms_endpoint_url: str = Field(
         default="", description="endpoint of a key management service other than Amazon's"
+    )
+    backup_passphrase: str = Field(
+        default="",
+        description="passphrase of key files (manage.py backup --keys FILE), at least 16"
+        " characters; set it only where a key file is written",
     )
     alert_emails: Annotated[list[str], NoDecode] = Field(
         default=[], description="recipients of alerts, comma separated"

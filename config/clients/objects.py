@@ -1,12 +1,15 @@
-"""Object storage by version: list, read and permanently delete objects below a prefix."""
+"""Object storage: list, read, write and permanently delete objects and their versions."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from django.conf import DEFAULT_STORAGE_ALIAS
+from django.core.files import File
 from django.core.files.storage import Storage, storages
 
 from config.errors import ServiceUnavailable
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from storages.backends.s3 import S3Storage
 
 _PAGE_SIZE = 1000
+_CHUNK_BYTES = 2**20
 
 
 class ObjectsUnavailable(ServiceUnavailable):
@@ -140,8 +144,78 @@ def read_object(key: str, *, max_bytes: int) -> bytes | None:
     return content
 
 
+def current_keys(prefix: str) -> list[str]:
+    """
+    Return the keys of all objects below a prefix that are not deleted, in ascending order.
+
+    Raises ObjectsUnavailable.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from storages.backends.s3 import S3Storage
+
+    storage = _storage()
+    try:
+        if isinstance(storage, S3Storage):
+            return sorted(_list_current_on_s3(storage, prefix))
+        return sorted(version.key for version in _list_files(storage, prefix))
+    except (BotoCoreError, ClientError, OSError) as error:
+        raise ObjectsUnavailable(type(error).__name__) from error
+
+
+@contextmanager
+def open_object(key: str) -> Iterator[tuple[IO[bytes], int] | None]:
+    """
+    Open an object: its content and its size in bytes; None without such an object.
+
+    Raises ObjectsUnavailable, also for errors of reading.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    storage = _storage()
+    try:
+        if not storage.exists(key):
+            yield None
+            return
+        with storage.open(key) as file:
+            yield file, file.size
+    except (BotoCoreError, ClientError, OSError) as error:
+        raise ObjectsUnavailable(type(error).__name__) from error
+
+
+def object_hash(key: str) -> str:
+    """Return the SHA-256 of an object, "" without such an object. Raises ObjectsUnavailable."""
+    digest = hashlib.sha256()
+    with open_object(key) as opened:
+        if opened is None:
+            return ""
+        while chunk := opened[0].read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def save_object(key: str, content: IO[bytes]) -> None:
+    """Write an object, in place of an existing one. Raises ObjectsUnavailable."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from storages.backends.s3 import S3Storage
+
+    storage = _storage()
+    try:
+        if not isinstance(storage, S3Storage):
+            storage.delete(key)  # a file storage would choose another name
+        storage.save(key, File(content))
+    except (BotoCoreError, ClientError, OSError) as error:
+        raise ObjectsUnavailable(type(error).__name__) from error
+
+
 def _storage() -> Storage:
     return storages[DEFAULT_STORAGE_ALIAS]
+
+
+def _list_current_on_s3(storage: S3Storage, prefix: str) -> Iterator[str]:
+    paginator = storage.connection.meta.client.get_paginator("list_objects_v2")
+    for page in paginator.paginate(Bucket=storage.bucket_name, Prefix=prefix):
+        for entry in page.get("Contents", []):
+            yield entry["Key"]
 
 
 def _list_on_s3(storage: S3Storage, prefix: str) -> Iterator[ObjectVersion]:

@@ -37,6 +37,7 @@ def _s3() -> dict[str, Any]:
     }
 
 
+BACKUP_PASSPHRASE = ENV.backup_passphrase
 STORAGES = {
     "default": _s3() if ENV.aws_storage_bucket_name else _files(),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},

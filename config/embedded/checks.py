@@ -12,6 +12,12 @@ CHECKS: dict[str, list[str]] = {
     "format": [str(_BIN / "ruff"), "format", "--check"],
     "import contracts": [str(_BIN / "lint-imports")],
     "migrations": [*_MANAGE, "makemigrations", "--check", "--dry-run"],
+    "compose file": [
+        str(_BIN / "check-jsonschema"),
+        "--builtin-schema",
+        "vendor.compose-spec",
+        "compose.yaml",
+    ],
     "deployment": [*_MANAGE, "check", "--deploy", "--fail-level", "WARNING"],
 }
 """Command line by name; run with the production settings."""

@@ -26,7 +26,7 @@ EXIT_FAILED = 1
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
 STAFF = "staff"
-QUEUES = "default,ingest,embed,crawl,training"
+QUEUES = "default,ingest,embed,crawl,training,maintenance"
 
 
 class LocalStart:

@@ -22,6 +22,9 @@ CELERY_TASK_ROUTES = {
     "competitors.tasks.suggest_prices": {"queue": "training"},
     "competitors.tasks.*": {"queue": "ingest"},
     "customers.tasks.*": {"queue": "default"},
+    # Create, detach and drop partitions, which only the owner of the tables may do.
+    "mlops.tasks.make_partitions": {"queue": "maintenance"},
+    "mlops.tasks.sweep_retention": {"queue": "maintenance"},
     # One training at a time; in a separate queue it delays nothing else.
     "mlops.tasks.retrain": {"queue": "training"},
     # Loads the libraries of training.

@@ -25,5 +25,7 @@ DATABASES = {
         },
     }
 }
+WEB_DATABASE_PASSWORD = ENV.web_database_password
+WORKER_DATABASE_PASSWORD = ENV.worker_database_password
 # Used by `manage.py pgpartition` and by the scheduled task that creates partitions.
 PSQLEXTRA_PARTITIONING_MANAGER = "mlops.privacy.partitions.PARTITIONING_MANAGER"

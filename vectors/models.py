@@ -4,6 +4,7 @@ from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class VectorIndex(models.Model):
@@ -16,10 +17,10 @@ class VectorIndex(models.Model):
     class Status(models.TextChoices):
         """Status of an index."""
 
-        BUILDING = "building", "being built"
-        SERVING = "serving", "serving"
-        RETIRED = "retired", "retained for rollback"
-        FAILED = "failed", "failed"
+        BUILDING = "building", _("being built")
+        SERVING = "serving", _("serving")
+        RETIRED = "retired", _("retained for rollback")
+        FAILED = "failed", _("failed")
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"

@@ -1,6 +1,7 @@
 """Audit log of biometrics."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class AuditEntry(models.Model):
@@ -14,15 +15,15 @@ class AuditEntry(models.Model):
     class Action(models.TextChoices):
         """Action on a template or the settings."""
 
-        ENROLL = "enroll", "template enrolled"
-        READ = "read", "template decrypted"
-        LOAD = "load", "templates decrypted for matching"
-        MATCH = "match", "customer recognized"
-        VERIFY = "verify", "customer verified"
-        ERASE = "erase", "template erased"
-        REFUSE = "refuse", "refused"
-        REENCRYPT = "reencrypt", "template encrypted with a new key"
-        CONFIGURE = "configure", "settings changed"
+        ENROLL = "enroll", _("template enrolled")
+        READ = "read", _("template decrypted")
+        LOAD = "load", _("templates decrypted for matching")
+        MATCH = "match", _("customer recognized")
+        VERIFY = "verify", _("customer verified")
+        ERASE = "erase", _("template erased")
+        REFUSE = "refuse", _("refused")
+        REENCRYPT = "reencrypt", _("template encrypted with a new key")
+        CONFIGURE = "configure", _("settings changed")
 
     sequence = models.BigIntegerField(primary_key=True, db_comment="position, from 1 without gaps")
     occurred_at = models.DateTimeField(db_comment="when it happened")

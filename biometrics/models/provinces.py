@@ -7,9 +7,11 @@ from django.contrib.postgres.functions import RandomUUID
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Store
 from catalog.reference.provinces import PROVINCES
+from catalog.reference.word_labels import province_choices
 from customers.models import ConsentText
 
 MAX_RETENTION_DAYS = 730
@@ -25,9 +27,9 @@ class BiometricSettings(models.Model):
     class Alternative(models.TextChoices):
         """How customers who do not consent are looked up, at the same conditions."""
 
-        PHONE = "phone", "phone number"
-        CARD = "card", "loyalty card"
-        PHONE_OR_CARD = "phone_or_card", "phone number or loyalty card"
+        PHONE = "phone", _("phone number")
+        CARD = "card", _("loyalty card")
+        PHONE_OR_CARD = "phone_or_card", _("phone number or loyalty card")
 
     id = models.UUIDField(
         primary_key=True,
@@ -39,7 +41,7 @@ class BiometricSettings(models.Model):
     province = models.CharField(
         max_length=2,
         unique=True,
-        choices=[(code, province.name_en) for code, province in PROVINCES.items()],
+        choices=province_choices(),
         db_comment="province that the settings apply to",
     )
     is_enabled = models.BooleanField(
@@ -148,7 +150,7 @@ class StoreGroup(models.Model):
     name = models.CharField(max_length=100, db_comment="name of the group")
     province = models.CharField(
         max_length=2,
-        choices=[(code, province.name_en) for code, province in PROVINCES.items()],
+        choices=province_choices(),
         db_comment="province of all its stores",
     )
     stores = models.ManyToManyField(Store, through="StoreGroupMember", related_name="+", blank=True)

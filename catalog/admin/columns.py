@@ -16,6 +16,7 @@ from unfold.widgets import (
 from catalog.ingest.sources.mapping import SheetMapping, mapping_fields
 from catalog.ingest.sources.preview import SheetPreview, unknown_categories
 from catalog.ingest.vocabulary import CATEGORIES
+from catalog.reference.word_labels import word_choices
 
 _UNITS = {
     "size": ("g", "ml", "mg"),
@@ -115,14 +116,13 @@ class ColumnsForm(forms.Form):
                 required=False, max_length=200, widget=UnfoldAdminTextInputWidget
             )
             if field in _UNITS:
-                units = [("", "as written"), *((unit, unit) for unit in _UNITS[field])]
+                units = [("", _("as written")), *((unit, unit) for unit in _UNITS[field])]
                 self.fields[f"unit-{field}"] = forms.ChoiceField(
                     required=False, choices=units, widget=UnfoldAdminSelectWidget
                 )
 
     def _add_category_fields(self, initial: dict[str, str]) -> None:
-        categories = sorted(set(CATEGORIES.values()))
-        choices = [("", "reject"), *((category, category) for category in categories)]
+        choices = [("", _("reject")), *word_choices(CATEGORIES.values())]
         for index, name in enumerate(self.unknown_categories):
             self.fields[f"category-{index}"] = forms.ChoiceField(
                 required=False,

@@ -86,7 +86,7 @@ class VerdictFilter(admin.SimpleListFilter):
         return [
             (Verdict.SAME, Verdict.SAME.label),
             (Verdict.DIFFERENT, Verdict.DIFFERENT.label),
-            ("all", "all"),
+            ("all", _("All")),
         ]
 
     def choices(self, changelist: Any) -> Any:
@@ -164,14 +164,14 @@ class MatchDecisionAdmin(AssignableAdmin):
         description=_("verdict"),
         ordering="verdict",
         label={
-            Verdict.OPEN.label: "warning",
-            Verdict.SAME.label: "success",
-            Verdict.DIFFERENT.label: "info",
+            Verdict.OPEN: "warning",
+            Verdict.SAME: "success",
+            Verdict.DIFFERENT: "info",
         },
     )
-    def verdict_label(self, decision: MatchDecision) -> str:
+    def verdict_label(self, decision: MatchDecision) -> tuple[str, str]:
         """Show the verdict as a colored label."""
-        return str(decision.get_verdict_display())
+        return decision.verdict, decision.get_verdict_display()
 
     @admin.action(description=_("Same product: merge"))
     def merge(self, request: HttpRequest, queryset: QuerySet[MatchDecision]) -> HttpResponse | None:

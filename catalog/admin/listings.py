@@ -4,9 +4,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import path
+from django.utils.translation import gettext_lazy as _
 
 from catalog.admin.cleaning_playground import cleaning_playground
+from catalog.admin.product_search import CategoryFilter
 from catalog.models import SupplierListing
+from catalog.reference.word_labels import word_label
 from mlops.admin.read_only import ReadOnlyAdmin
 
 
@@ -20,12 +23,17 @@ class SupplierListingAdmin(ReadOnlyAdmin):
         "external_id",
         "language",
         "brand",
-        "category",
+        "category_label",
         "price",
         "updated_at",
     )
-    list_filter = ("source", "language", "category")
+    list_filter = ("source", "language", CategoryFilter)
     search_fields = ("name", "raw_name", "external_id", "sku", "gtin")
+
+    @admin.display(description=_("category"), ordering="category")
+    def category_label(self, listing: SupplierListing) -> str:
+        """Show the category in the language of the user."""
+        return word_label(listing.category)
 
     def get_urls(self) -> list[Any]:
         """Add the cleaning playground."""

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.admin.product_search import completeness
 from catalog.models import Product
+from catalog.reference.word_labels import word_label
 
 _MG_UNITS = {"mg_per_ml": "mg/ml"}
 _NBSP = "\u00a0"
@@ -17,6 +18,16 @@ _NBSP = "\u00a0"
 
 class ProductColumns:
     """Columns with units; the list is read with `with_list_columns`."""
+
+    @admin.display(description=_("category"), ordering="category", empty_value="–")
+    def category_label(self, product: Product) -> str:
+        """Show the category in the language of the user."""
+        return word_label(product.category)
+
+    @admin.display(description=_("strain type"), ordering="strain_type", empty_value="–")
+    def strain_type_label(self, product: Product) -> str:
+        """Show the strain type in the language of the user."""
+        return word_label(product.strain_type)
 
     @admin.display(description=_("THC"), ordering="thc_percentage")
     def thc(self, product: Product) -> SafeString:

@@ -16,6 +16,7 @@ from catalog.ingest.records import PotencyUnit
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.reference.word_labels import word_choices
 from catalog.selectors.product_fields import field_text
 from catalog.services.corrections import (
     check_identifiers,
@@ -137,9 +138,7 @@ class ProductForm(forms.ModelForm):
         current = getattr(self.instance, name) or ""
         known = words if not current or current in words else [*words, current]
         field = self.fields[name]
-        field.widget = UnfoldAdminSelectWidget(
-            choices=[_UNKNOWN, *((word, word.replace("_", " ")) for word in known)]
-        )
+        field.widget = UnfoldAdminSelectWidget(choices=[_UNKNOWN, *word_choices(known)])
 
     def _is_changed_by_others(self, name: str) -> bool:
         """Return whether a field is stored with another value than the page was opened with."""

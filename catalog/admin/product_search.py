@@ -8,6 +8,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product
+from catalog.reference.word_labels import word_choices
 from catalog.selectors.conditions import (
     has_locked_field,
     has_open_finding,
@@ -17,10 +18,10 @@ from catalog.selectors.conditions import (
 from catalog.selectors.sources import source_labels
 
 _STATES = {
-    "locked": ("has a locked field", has_locked_field),
-    "review": ("needs review", needs_review),
-    "findings": ("violates a quality rule", has_open_finding),
-    "stale": ("no longer listed by any source", is_unlisted),
+    "locked": (_("has a locked field"), has_locked_field),
+    "review": (_("needs review"), needs_review),
+    "findings": (_("violates a quality rule"), has_open_finding),
+    "stale": (_("no longer listed by any source"), is_unlisted),
 }
 
 
@@ -32,7 +33,7 @@ class SourceFilter(DropdownFilter):
 
     def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
         """Return the sources."""
-        return [*source_labels(), ("staff", "staff")]
+        return [*source_labels(), ("staff", _("staff"))]
 
     def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
         """Return the rows with the chosen value."""
@@ -47,7 +48,7 @@ class CategoryFilter(DropdownFilter):
 
     def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
         """Return the categories."""
-        return [(word, word) for word in sorted(set(CATEGORIES.values()))]
+        return word_choices(CATEGORIES.values())
 
     def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
         """Return the rows with the chosen value."""
@@ -62,7 +63,7 @@ class StrainTypeFilter(DropdownFilter):
 
     def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
         """Return the strain types."""
-        return [(word, word) for word in sorted(set(STRAIN_TYPES.values()))]
+        return word_choices(STRAIN_TYPES.values())
 
     def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
         """Return the rows with the chosen value."""
@@ -72,14 +73,14 @@ class StrainTypeFilter(DropdownFilter):
 _HAS_POTENCY = ~Q(thc_percentage=None) | ~Q(thc_mg=None) | ~Q(cbd_percentage=None) | ~Q(cbd_mg=None)
 _HAS_SIZE = ~Q(weight_grams=None) | ~Q(volume_ml=None) | ~Q(unit_count=None)
 _MISSING = {
-    "brand": Q(brand=None),
-    "French name": Q(name_fr=None),
-    "GTIN": Q(gtin=None),
-    "potency": ~_HAS_POTENCY,
-    "price": Q(price=None),
-    "size": ~_HAS_SIZE,
-    "strain type": Q(strain_type=None),
-    "terpenes": Q(terpenes=[]),
+    "brand": (_("brand"), Q(brand=None)),
+    "French name": (_("name in French"), Q(name_fr=None)),
+    "GTIN": (_("GTIN"), Q(gtin=None)),
+    "potency": (_("potency"), ~_HAS_POTENCY),
+    "price": (_("price"), Q(price=None)),
+    "size": (_("size"), ~_HAS_SIZE),
+    "strain type": (_("strain type"), Q(strain_type=None)),
+    "terpenes": (_("terpenes"), Q(terpenes=[])),
 }
 
 
@@ -91,11 +92,14 @@ class CompletenessFilter(DropdownFilter):
 
     def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
         """Return the attributes that may be missing."""
-        return [(word, word) for word in _MISSING]
+        return [(word, label) for word, (label, _condition) in _MISSING.items()]
 
     def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
         """Return the rows without the attribute."""
-        return queryset.filter(_MISSING[value]) if (value := self.value()) in _MISSING else queryset
+        if (value := self.value()) not in _MISSING:
+            return queryset
+        _label, condition = _MISSING[value]
+        return queryset.filter(condition)
 
 
 class StateFilter(DropdownFilter):

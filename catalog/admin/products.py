@@ -82,8 +82,8 @@ class ProductAdmin(ProductViews, ProductColumns, ExportMixin, ModelAdmin):
     formats = FORMATS
     default_columns = (
         "brand",
-        "category",
-        "strain_type",
+        "category_label",
+        "strain_type_label",
         "thc",
         "cbd",
         "size",

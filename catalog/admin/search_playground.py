@@ -11,14 +11,15 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
+from catalog.reference.word_labels import word_choices
 from catalog.search import SearchQuery, SearchResult, excluded_products, search_products
 from catalog.selectors.products import current_products, products_in_order
 
 _MAX_SHOWN = 20
 
 
-def _choices(words: dict[str, str]) -> list[tuple[str, str]]:
-    return [("", "any"), *((word, word) for word in sorted(set(words.values())))]
+def _choices(words: dict[str, str]) -> list[tuple[str, Any]]:
+    return [("", _("any")), *word_choices(words.values())]
 
 
 class PlaygroundForm(forms.Form):

@@ -179,7 +179,7 @@ class CatalogSourceAdmin(ModelAdmin):
     @admin.display(description=_("runs"))
     def schedule_text(self, source: CatalogSource) -> str:
         """Show the schedule."""
-        return str(source.schedule) if source.schedule else "with the daily sync"
+        return str(source.schedule) if source.schedule else _("with the daily sync")
 
     @display(
         description=_("last run"),
@@ -190,12 +190,16 @@ class CatalogSourceAdmin(ModelAdmin):
             "never": "info",
         },
     )
-    def last_run(self, source: CatalogSource) -> str | tuple[str, str]:
+    def last_run(self, source: CatalogSource) -> tuple[str, str]:
         """Show status and age of the last run."""
         run = latest_run(source.code)
         if run is None:
-            return "never"
-        return run.status, f"{run.status}, {timesince(run.started_at, depth=1)} ago"
+            return "never", _("never")
+        age = timesince(run.started_at, depth=1)
+        return run.status, _("%(status)s, %(age)s ago") % {
+            "status": run.get_status_display(),
+            "age": age,
+        }
 
     @admin.display(description=_("newest data"), ordering="newest_event_at")
     def newest(self, source: CatalogSource) -> str:

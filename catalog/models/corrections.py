@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models.products import Product
 from mlops.models import Assignable
@@ -100,9 +101,9 @@ class ReviewItem(Assignable):
     class Outcome(models.TextChoices):
         """Decision on the source's new value."""
 
-        REJECTED = "rejected", "our value kept"
-        ACCEPTED = "accepted", "source value accepted"
-        WITHDRAWN = "withdrawn", "source returned to its previous value"
+        REJECTED = "rejected", _("our value kept")
+        ACCEPTED = "accepted", _("source value accepted")
+        WITHDRAWN = "withdrawn", _("source returned to its previous value")
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"

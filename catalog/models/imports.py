@@ -5,6 +5,7 @@ from django.contrib.postgres.functions import RandomUUID
 from django.core.files.storage import default_storage
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class ProductImport(models.Model):
@@ -18,13 +19,13 @@ class ProductImport(models.Model):
     class State(models.TextChoices):
         """Progress of an import."""
 
-        UPLOADED = "uploaded", "waiting to be read"
-        READING = "reading", "being read"
-        READY = "ready", "to be confirmed"
-        CONFIRMED = "confirmed", "being imported"
-        IMPORTED = "imported", "imported"
-        REFUSED = "refused", "refused"
-        EXPIRED = "expired", "expired"
+        UPLOADED = "uploaded", _("waiting to be read")
+        READING = "reading", _("being read")
+        READY = "ready", _("to be confirmed")
+        CONFIRMED = "confirmed", _("being imported")
+        IMPORTED = "imported", _("imported")
+        REFUSED = "refused", _("refused")
+        EXPIRED = "expired", _("expired")
 
     WORKING_STATES = (State.UPLOADED, State.READING, State.CONFIRMED)
     """States in which a background task works on an import, or will."""

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from mlops.models import Assignable
 
@@ -19,9 +20,9 @@ class MatchDecision(Assignable):
     class Verdict(models.TextChoices):
         """Verdict on the two products."""
 
-        OPEN = "open", "to be decided"
-        SAME = "same", "one product"
-        DIFFERENT = "different", "two products"
+        OPEN = "open", _("open")
+        SAME = "same", _("duplicate")
+        DIFFERENT = "different", _("not a duplicate")
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"

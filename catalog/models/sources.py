@@ -3,6 +3,7 @@
 from django.core.files.storage import default_storage
 from django.core.validators import FileExtensionValidator, MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from config.crypto import key_ring
 
@@ -13,22 +14,22 @@ class CatalogSource(models.Model):
     class Kind(models.TextChoices):
         """How the data are fetched."""
 
-        SITE = "site", "a supplier's web site"
-        SHEET = "sheet", "a list of rows: CSV or Excel"
+        SITE = "site", _("supplier website")
+        SHEET = "sheet", _("CSV or Excel file")
 
     class ContentKind(models.TextChoices):
         """Kind of record that a source contains."""
 
-        PRODUCTS = "products", "products"
-        LICENCES = "licences", "licence holders"
+        PRODUCTS = "products", _("products")
+        LICENCES = "licences", _("licence holders")
 
     class Authentication(models.TextChoices):
         """Authentication sent with every request."""
 
-        NONE = "none", "none"
-        BASIC = "basic", "name and password"
-        BEARER = "bearer", "bearer token"
-        HEADER = "header", "custom header"
+        NONE = "none", _("none")
+        BASIC = "basic", _("name and password")
+        BEARER = "bearer", _("bearer token")
+        HEADER = "header", _("custom header")
 
     code = models.SlugField(
         max_length=50, primary_key=True, db_comment="short name used in commands and rows"

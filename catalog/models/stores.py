@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from catalog.models.products import Product
 from catalog.reference.provinces import PROVINCES
+from catalog.reference.word_labels import province_choices
 
 
 class Store(models.Model):
@@ -30,7 +31,7 @@ class Store(models.Model):
     name = models.CharField(max_length=100, db_comment="name of the store")
     province = models.CharField(
         max_length=2,
-        choices=[(code, province.name_en) for code, province in PROVINCES.items()],
+        choices=province_choices(),
         db_comment="province, which determines legal limits",
     )
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from catalog.ingest.vocabulary import CATEGORIES
-from catalog.reference.provinces import PROVINCES
+from catalog.reference.word_labels import province_choices, word_choices
 from catalog.services.product_sheets import FORMULA_STARTS
 from competitors.selectors.assortment_gaps import products_not_carried, products_only_ours
 from competitors.selectors.crawl_health import competitor_choices
@@ -122,8 +122,8 @@ class BoardForm(forms.Form):
         """Offer the known categories, provinces and competitors."""
         super().__init__(*args, **kwargs)
         choices: dict[str, list[tuple[str, str]]] = {
-            "category": [(name, name.replace("_", " ")) for name in CATEGORIES],
-            "province": [(code, province.name_en) for code, province in PROVINCES.items()],
+            "category": word_choices(CATEGORIES.values()),
+            "province": province_choices(),
             "competitor": competitor_choices(),
         }
         for name, values in choices.items():

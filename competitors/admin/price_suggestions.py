@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from catalog.reference.provinces import PROVINCES
+from catalog.reference.word_labels import province_choices
 from competitors.admin.price_chart import CHART_OPTIONS, price_chart
 from competitors.models import PriceSuggestion
 from competitors.pricing.reasons import PriceReason
@@ -71,7 +71,7 @@ class ProvinceFilter(admin.SimpleListFilter):
     parameter_name = "province"
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [(code, province.name_en) for code, province in PROVINCES.items()]
+        return province_choices()
 
     def queryset(self, _request: HttpRequest, queryset: QuerySet) -> QuerySet:
         return queryset.filter(provinces__contains=[self.value()]) if self.value() else queryset

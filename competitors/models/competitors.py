@@ -7,20 +7,21 @@ from django.contrib.postgres.functions import RandomUUID
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
-from catalog.reference.provinces import PROVINCES
+from catalog.reference.word_labels import province_choices
 from config.crypto import key_ring
 
-_PROVINCES = [(code, province.name_en) for code, province in PROVINCES.items()]
+_PROVINCES = province_choices()
 
 
 class CrawlStatus(models.TextChoices):
     """State of a competitor's crawls."""
 
-    HEALTHY = "healthy", "healthy"
-    DEGRADED = "degraded", "degraded"
-    BLOCKED = "blocked", "blocked"
-    PAUSED = "paused", "paused"
+    HEALTHY = "healthy", _("healthy")
+    DEGRADED = "degraded", _("degraded")
+    BLOCKED = "blocked", _("blocked")
+    PAUSED = "paused", _("paused")
 
 
 class Competitor(models.Model):
@@ -29,16 +30,16 @@ class Competitor(models.Model):
     class Platform(models.TextChoices):
         """Menu platform."""
 
-        SHOPIFY = "shopify", "Shopify"
-        WOOCOMMERCE = "woocommerce", "WooCommerce"
-        DUTCHIE = "dutchie", "Dutchie"
-        JANE = "jane", "Jane"
-        WEEDMAPS = "weedmaps", "Weedmaps"
-        LEAFLY = "leafly", "Leafly"
-        SWEED = "sweed", "Sweed"
-        DISPENSE = "dispense", "Dispense"
-        STRUCTURED_DATA = "structured_data", "structured data (schema.org)"
-        SELECTORS = "selectors", "selectors"
+        SHOPIFY = "shopify", _("Shopify")
+        WOOCOMMERCE = "woocommerce", _("WooCommerce")
+        DUTCHIE = "dutchie", _("Dutchie")
+        JANE = "jane", _("Jane")
+        WEEDMAPS = "weedmaps", _("Weedmaps")
+        LEAFLY = "leafly", _("Leafly")
+        SWEED = "sweed", _("Sweed")
+        DISPENSE = "dispense", _("Dispense")
+        STRUCTURED_DATA = "structured_data", _("structured data (schema.org)")
+        SELECTORS = "selectors", _("selectors")
 
     # Generated in Python as well: console forms need the key before the row is saved.
     id = models.UUIDField(
@@ -84,7 +85,7 @@ class Competitor(models.Model):
     )
     language = models.CharField(
         max_length=2,
-        choices=[("en", "English"), ("fr", "French")],
+        choices=[("en", _("English")), ("fr", _("French"))],
         default="en",
         db_comment="language of the menu where it does not say",
     )

@@ -5,10 +5,11 @@ from django.contrib.postgres.functions import RandomUUID
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
-from catalog.reference.provinces import PROVINCES
+from catalog.reference.word_labels import province_choices
 
-_PROVINCES = [(code, province.name_en) for code, province in PROVINCES.items()]
+_PROVINCES = province_choices()
 
 
 class MinimumPrice(models.Model):
@@ -17,9 +18,9 @@ class MinimumPrice(models.Model):
     class Basis(models.TextChoices):
         """Unit of the amount."""
 
-        PACKAGE = "package", "per package"
-        GRAM = "gram", "per gram"
-        GRAM_EQUIVALENT = "gram_equivalent", "per gram-equivalent of dried flower"
+        PACKAGE = "package", _("per package")
+        GRAM = "gram", _("per gram")
+        GRAM_EQUIVALENT = "gram_equivalent", _("per gram-equivalent of dried flower")
 
     id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     province = models.CharField(max_length=2, choices=_PROVINCES, db_comment="province")
@@ -126,8 +127,8 @@ class PriceApproval(models.Model):
     class Decision(models.TextChoices):
         """Decision of the person."""
 
-        APPROVED = "approved", "approved"
-        REJECTED = "rejected", "rejected"
+        APPROVED = "approved", _("approved")
+        REJECTED = "rejected", _("rejected")
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"

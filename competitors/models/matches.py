@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from competitors.models.offers import CompetitorOffer
 
@@ -21,9 +22,9 @@ class OfferMatch(models.Model):
     class Verdict(models.TextChoices):
         """Verdict on offer and product."""
 
-        OPEN = "open", "to be decided"
-        SAME = "same", "same product"
-        DIFFERENT = "different", "another product"
+        OPEN = "open", _("to be decided")
+        SAME = "same", _("same product")
+        DIFFERENT = "different", _("another product")
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"

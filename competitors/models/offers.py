@@ -6,6 +6,7 @@ from typing import ClassVar
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from competitors.models.competitors import Competitor, CompetitorLocation
 
@@ -20,19 +21,19 @@ class CompetitorOffer(models.Model):
     class Stock(models.TextChoices):
         """Stock status."""
 
-        IN_STOCK = "in_stock", "in stock"
-        LOW = "low", "low"
-        OUT = "out", "out of stock"
-        UNKNOWN = "unknown", "unknown"
+        IN_STOCK = "in_stock", _("in stock")
+        LOW = "low", _("low")
+        OUT = "out", _("out of stock")
+        UNKNOWN = "unknown", _("unknown")
 
     class MatchStatus(models.TextChoices):
         """How the offer is matched to a product."""
 
-        UNMATCHED = "unmatched", "no product found"
-        PROPOSED = "proposed", "to be confirmed"
-        AUTOMATIC = "automatic", "matched by the engine"
-        CONFIRMED = "confirmed", "confirmed by a person"
-        NOT_SOLD = "not_sold", "not in our assortment"
+        UNMATCHED = "unmatched", _("no product found")
+        PROPOSED = "proposed", _("to be confirmed")
+        AUTOMATIC = "automatic", _("matched by the engine")
+        CONFIRMED = "confirmed", _("confirmed by a person")
+        NOT_SOLD = "not_sold", _("not in our assortment")
 
     MATCHED: ClassVar = (MatchStatus.AUTOMATIC, MatchStatus.CONFIRMED)
     """Statuses of offers that have a product."""

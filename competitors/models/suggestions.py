@@ -6,6 +6,7 @@ from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Value
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from competitors.models.guards import PriceApproval
 
@@ -24,10 +25,10 @@ class PriceSuggestion(models.Model):
     class Status(models.TextChoices):
         """State of a suggestion."""
 
-        PENDING = "pending", "pending"
-        APPROVED = "approved", "approved"
-        REJECTED = "rejected", "rejected"
-        SUPERSEDED = "superseded", "superseded"
+        PENDING = "pending", _("pending")
+        APPROVED = "approved", _("approved")
+        REJECTED = "rejected", _("rejected")
+        SUPERSEDED = "superseded", _("superseded")
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from catalog.models import Product
-from catalog.reference.provinces import PROVINCES
+from catalog.reference.word_labels import province_choices
 from catalog.selectors.products import current_products
 from catalog.selectors.stores import all_stores
 from customers.models import BusinessRule, CustomerProfile, Scenario
@@ -42,7 +42,7 @@ MAX_CONTEXT_PRODUCTS = 20
 _MAX_CHOICES = 10
 _PROVINCE_CHOICES = [
     ("", _("not specified")),
-    *((code, province.name_en) for code, province in PROVINCES.items()),
+    *province_choices(),
 ]
 FILTER_LABELS = {
     "merged": _("Merged product"),

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from catalog.reference.provinces import PROVINCES
+from catalog.reference.word_labels import province_choices
 from catalog.selectors.stores import all_stores
 from config.errors import BadInput, CultivarError
 from customers.models import (
@@ -101,7 +101,7 @@ class ProfileCorrectionForm(forms.Form):
     province = forms.ChoiceField(
         choices=[
             ("", "unknown"),
-            *((code, province.name_en) for code, province in PROVINCES.items()),
+            *province_choices(),
         ],
         required=False,
         widget=UnfoldAdminSelectWidget,

@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product
+from catalog.reference.word_labels import word_label
 from customers.models import BusinessRule
 from customers.recommendations import MAX_COUNTED_PRODUCTS, products_matching_rule, rule_reach
 from customers.selectors.products import similar_brands
@@ -28,6 +29,7 @@ from customers.services.rules import create_rule, delete_rule, end_rules, update
 
 _MAX_SUGGESTED_BRANDS = 5
 _MAX_REASON_LENGTH = 80
+_STATUSES = {"active": _("active"), "scheduled": _("scheduled"), "ended": _("ended")}
 
 
 class RuleStatusFilter(DropdownFilter):
@@ -38,7 +40,7 @@ class RuleStatusFilter(DropdownFilter):
 
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002  # Django's signature
         """Return the statuses with their labels."""
-        return [("active", _("active")), ("scheduled", _("scheduled")), ("ended", _("ended"))]
+        return list(_STATUSES.items())
 
     def queryset(
         self,
@@ -256,14 +258,15 @@ class BusinessRuleAdmin(ModelAdmin):
     def action_label(self, rule: BusinessRule) -> tuple[str, str]:
         """Return the action as a colored label, with its strength."""
         if rule.action == BusinessRule.Action.HIDE:
-            return rule.action, rule.action
-        return rule.action, f"{rule.action} {rule.strength:.0%}"
+            return rule.action, rule.get_action_display()
+        return rule.action, f"{rule.get_action_display()} {rule.strength:.0%}"
 
     @admin.display(description=_("products"))
     def product_criteria(self, rule: BusinessRule) -> str:
         """Return the product criteria of a rule."""
         criteria = [str(rule.product)] if rule.product else []
-        criteria += [value for value in (rule.brand, rule.category, rule.strain_type) if value]
+        words = (rule.brand, word_label(rule.category), word_label(rule.strain_type))
+        criteria += [word for word in words if word]
         if rule.min_thc_percentage is not None:
             criteria.append(f"THC ≥ {rule.min_thc_percentage} %")
         return " · ".join(criteria)
@@ -278,9 +281,10 @@ class BusinessRuleAdmin(ModelAdmin):
         description=_("status"),
         label={"active": "success", "scheduled": "info", "ended": "default"},
     )
-    def status(self, rule: BusinessRule) -> str:
+    def status(self, rule: BusinessRule) -> tuple[str, Any]:
         """Return the status of a rule as a colored label."""
-        return rule_status(rule, timezone.now())
+        status = rule_status(rule, timezone.now())
+        return status, _STATUSES[status]
 
     @admin.display(description=_("reason"))
     def short_reason(self, rule: BusinessRule) -> str:

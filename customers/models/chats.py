@@ -7,6 +7,7 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 from psqlextra.models import PostgresPartitionedModel
 from psqlextra.types import PostgresPartitioningMethod
 
@@ -57,9 +58,9 @@ class ChatMessage(PostgresPartitionedModel):
     class Role(models.TextChoices):
         """Author of a message."""
 
-        CUSTOMER = "customer"
-        ASSISTANT = "assistant"
-        STAFF = "staff"
+        CUSTOMER = "customer", _("Customer")
+        ASSISTANT = "assistant", _("Assistant")
+        STAFF = "staff", _("Staff")
 
     # The primary key of a partitioned table must contain the partition key.
     pk = models.CompositePrimaryKey("id", "created_at")

@@ -5,6 +5,7 @@ from uuid import uuid4
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product, Store
 from customers.models.profiles import CustomerProfile
@@ -65,11 +66,11 @@ class Interaction(models.Model):
     class Kind(models.TextChoices):
         """Type of an interaction."""
 
-        VIEW = "view"
-        BASKET_ADD = "basket_add"
-        BASKET_REMOVE = "basket_remove"
-        LIKE = "like"
-        DISLIKE = "dislike"
+        VIEW = "view", _("View")
+        BASKET_ADD = "basket_add", _("Basket Add")
+        BASKET_REMOVE = "basket_remove", _("Basket Remove")
+        LIKE = "like", _("Like")
+        DISLIKE = "dislike", _("Dislike")
 
     id = models.UUIDField(
         primary_key=True,

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField, DecimalRangeField
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Store
 
@@ -21,9 +22,9 @@ class CustomerProfile(models.Model):
     class VerificationMethod(models.TextChoices):
         """Method of age verification; the document itself is never stored."""
 
-        IN_PERSON = "in_person", "identification shown in the store"
-        ACCOUNT = "account", "verified account of the web shop"
-        DELIVERY = "delivery", "identification shown on delivery"
+        IN_PERSON = "in_person", _("identification shown in the store")
+        ACCOUNT = "account", _("verified account of the web shop")
+        DELIVERY = "delivery", _("identification shown on delivery")
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
@@ -142,12 +143,12 @@ class ConsentText(models.Model):
     class Purpose(models.TextChoices):
         """Purpose of a consent."""
 
-        HISTORY = "history", "keep what I buy and look at under my name"
-        PROFILING = "profiling", "suggest products by my history"
-        CHAT = "chat", "keep my conversations"
-        MARKETING = "marketing", "send me news"
-        FACE_VERIFICATION = "face_verification", "recognize my face when I say who I am"
-        FACE_IDENTIFICATION = "face_identification", "recognize me by my face"
+        HISTORY = "history", _("keep what I buy and look at under my name")
+        PROFILING = "profiling", _("suggest products by my history")
+        CHAT = "chat", _("keep my conversations")
+        MARKETING = "marketing", _("send me news")
+        FACE_VERIFICATION = "face_verification", _("recognize my face when I say who I am")
+        FACE_IDENTIFICATION = "face_identification", _("recognize me by my face")
 
     id = models.UUIDField(
         primary_key=True,

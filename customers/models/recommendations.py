@@ -10,6 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 from psqlextra.models import PostgresPartitionedModel
 from psqlextra.types import PostgresPartitioningMethod
 
@@ -36,11 +37,11 @@ class Scenario(models.Model):
     class Name(models.TextChoices):
         """Placements that clients can request."""
 
-        HOME = "home", "home page"
-        PRODUCT = "product", "product page"
-        SUBSTITUTE = "substitute", "substitutes for a sold-out product"
-        BASKET = "basket", "basket"
-        LOOKUP = "lookup", "staff look-up"
+        HOME = "home", _("home page")
+        PRODUCT = "product", _("product page")
+        SUBSTITUTE = "substitute", _("substitutes for a sold-out product")
+        BASKET = "basket", _("basket")
+        LOOKUP = "lookup", _("staff look-up")
 
     name = models.CharField(
         primary_key=True,
@@ -133,9 +134,9 @@ class BusinessRule(models.Model):
     class Action(models.TextChoices):
         """Effect of a rule on the products that match."""
 
-        HIDE = "hide", "hide: do not recommend"
-        BOOST = "boost", "boost: rank higher"
-        DEMOTE = "demote", "demote: rank lower"
+        HIDE = "hide", _("hide: do not recommend")
+        BOOST = "boost", _("boost: rank higher")
+        DEMOTE = "demote", _("demote: rank lower")
 
     id = models.UUIDField(
         primary_key=True,
@@ -483,9 +484,9 @@ class RecommendationFeedback(models.Model):
     class Kind(models.TextChoices):
         """Outcome of a recommended product."""
 
-        SHOWN = "shown"
-        CLICKED = "clicked"
-        BOUGHT = "bought"
+        SHOWN = "shown", _("Shown")
+        CLICKED = "clicked", _("Clicked")
+        BOUGHT = "bought", _("Bought")
 
     id = models.UUIDField(
         primary_key=True,

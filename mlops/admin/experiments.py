@@ -212,9 +212,9 @@ class ExperimentAdmin(ModelAdmin):
         return find_subject(experiment.scope).metric(experiment.metric).title
 
     @display(description=_("status"), ordering="status", label=_STATUS_LABELS)
-    def status_label(self, experiment: Experiment) -> str:
+    def status_label(self, experiment: Experiment) -> tuple[str, str]:
         """Show the status as a colored label."""
-        return experiment.status
+        return experiment.status, experiment.get_status_display()
 
     def save_model(self, request: Any, obj: Experiment, form: Any, change: bool) -> None:
         """Save the draft with its author."""

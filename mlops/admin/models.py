@@ -246,9 +246,9 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         return str(version)
 
     @display(description=_("gates"), ordering="verdict", label=_OUTCOME_LABELS)
-    def result(self, version: ModelVersion) -> str:
+    def result(self, version: ModelVersion) -> tuple[str, str]:
         """Show the verdict as a colored label."""
-        return version.verdict
+        return version.verdict, version.get_verdict_display()
 
     @admin.display(description=_("serves"))
     def roles(self, version: ModelVersion) -> str:
@@ -410,9 +410,9 @@ class TrainingRunAdmin(ReadOnlyAdmin):
     change_form_before_template = "admin/mlops/trainingrun/figures.html"
 
     @display(description=_("status"), ordering="status", label=_RUN_LABELS)
-    def state(self, run: TrainingRun) -> str:
+    def state(self, run: TrainingRun) -> tuple[str, str]:
         """Show the status as a colored label."""
-        return run.status
+        return run.status, run.get_status_display()
 
     @admin.display(description=_("asked for by"))
     def asked_by(self, run: TrainingRun) -> str:

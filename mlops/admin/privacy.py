@@ -162,9 +162,9 @@ class ErasureAdmin(ReadOnlyAdmin):
         ordering="status",
         label={"done": "success", "incomplete": "danger", "refused": "warning", "running": "info"},
     )
-    def state(self, receipt: Erasure) -> str:
+    def state(self, receipt: Erasure) -> tuple[str, str]:
         """Show the status as a colored label."""
-        return receipt.status
+        return receipt.status, receipt.get_status_display()
 
     @admin.display(description=_("deleted"))
     def deleted_count(self, receipt: Erasure) -> int:
@@ -211,13 +211,13 @@ class RetentionSweepAdmin(ReadOnlyAdmin):
             "interrupted": "warning",
         },
     )
-    def state(self, sweep: RetentionSweep) -> str:
+    def state(self, sweep: RetentionSweep) -> tuple[str, str]:
         """Show the outcome as a colored label."""
         if sweep.error:
-            return "failed"
+            return "failed", _("Failed")
         if sweep.is_dry_run:
-            return "dry run"
-        return "done" if sweep.finished_at else "interrupted"
+            return "dry run", _("dry run")
+        return ("done", _("Done")) if sweep.finished_at else ("interrupted", _("Interrupted"))
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Add the rules with their last sweeps, and the time of the next sweep."""

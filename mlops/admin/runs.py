@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
@@ -107,16 +108,17 @@ class RunAdmin(ReadOnlyAdmin):
             _DRY_RUN: "info",
         },
     )
-    def state(self, run: Run) -> str:
+    def state(self, run: Run) -> tuple[str, str]:
         """Show the status as a colored label."""
-        is_done = run.is_dry_run and run.status == Run.Status.SUCCEEDED
-        return _DRY_RUN if is_done else run.status
+        if run.is_dry_run and run.status == Run.Status.SUCCEEDED:
+            return _DRY_RUN, _("dry run")
+        return run.status, run.get_status_display()
 
     @admin.display(description=_("duration"))
     def duration(self, run: Run) -> str:
         """Show the seconds from start to end."""
         if run.finished_at is None:
-            return "in progress"
+            return gettext("in progress")
         return f"{(run.finished_at - run.started_at).total_seconds():.1f} s"
 
 

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class Assignable(models.Model):
@@ -31,11 +32,11 @@ class Comment(models.Model):
     class Action(models.TextChoices):
         """Action that the comment is about."""
 
-        COMMENT = "comment"
-        ASSIGN = "assign"
-        UNASSIGN = "unassign"
-        ACKNOWLEDGE = "acknowledge"
-        RESOLVE = "resolve"
+        COMMENT = "comment", _("Comment")
+        ASSIGN = "assign", _("Assign")
+        UNASSIGN = "unassign", _("Unassign")
+        ACKNOWLEDGE = "acknowledge", _("Acknowledge")
+        RESOLVE = "resolve", _("Resolve")
 
     id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     table_name = models.CharField(max_length=63, db_comment="table of the row")

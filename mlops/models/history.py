@@ -5,6 +5,7 @@ from django.contrib.postgres.fields import HStoreField
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from mlops.models.runs import Run
 
@@ -15,16 +16,16 @@ class Operation(models.Model):
     class Kind(models.TextChoices):
         """Kind of change."""
 
-        EDIT = "edit", "edit"
-        BULK_EDIT = "bulk_edit", "bulk edit"
-        IMPORT = "import", "import of a file"
-        REVIEW = "review", "decision of a review item"
-        MERGE = "merge", "merge"
-        UNMERGE = "unmerge", "unmerge"
-        MATCH = "match", "automatic matching"
-        RUN = "run", "run of a source"
-        REPLAY = "replay", "replay from quarantine"
-        UNDO = "undo", "undo"
+        EDIT = "edit", _("edit")
+        BULK_EDIT = "bulk_edit", _("bulk edit")
+        IMPORT = "import", _("import of a file")
+        REVIEW = "review", _("decision of a review item")
+        MERGE = "merge", _("merge")
+        UNMERGE = "unmerge", _("unmerge")
+        MATCH = "match", _("automatic matching")
+        RUN = "run", _("run of a source")
+        REPLAY = "replay", _("replay from quarantine")
+        UNDO = "undo", _("undo")
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 from psqlextra.models import PostgresPartitionedModel
 from psqlextra.types import PostgresPartitioningMethod
 
@@ -55,8 +56,8 @@ class MetricThreshold(models.Model):
     class Side(models.TextChoices):
         """Side of the limit on which the value is out of range."""
 
-        ABOVE = "above"
-        BELOW = "below"
+        ABOVE = "above", _("Above")
+        BELOW = "below", _("Below")
 
     id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     name = models.CharField(

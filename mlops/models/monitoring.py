@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from mlops.models.registry import ModelVersion, TrainingRun
 
@@ -17,9 +18,9 @@ class DriftReference(models.Model):
     class Kind(models.TextChoices):
         """Kind of signal."""
 
-        FEATURE = "feature"
-        PREDICTION = "prediction"
-        EMBEDDING = "embedding"
+        FEATURE = "feature", _("Feature")
+        PREDICTION = "prediction", _("Prediction")
+        EMBEDDING = "embedding", _("Embedding")
 
     id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     version = models.ForeignKey(
@@ -59,9 +60,9 @@ class DriftMeasurement(models.Model):
     class Outcome(models.TextChoices):
         """Result of the comparison."""
 
-        STABLE = "stable"
-        DRIFTED = "drifted"
-        INCONCLUSIVE = "inconclusive"
+        STABLE = "stable", _("Stable")
+        DRIFTED = "drifted", _("Drifted")
+        INCONCLUSIVE = "inconclusive", _("Inconclusive")
 
     id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     reference = models.ForeignKey(

@@ -5,6 +5,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class RetentionSweep(models.Model):
@@ -89,10 +90,10 @@ class Erasure(models.Model):
     class Status(models.TextChoices):
         """Progress of an erasure; RUNNING and INCOMPLETE ones are repeated until done."""
 
-        RUNNING = "running"
-        DONE = "done"
-        INCOMPLETE = "incomplete"
-        REFUSED = "refused"
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        INCOMPLETE = "incomplete", _("Incomplete")
+        REFUSED = "refused", _("Refused")
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False, db_comment="primary key")
     subject = models.UUIDField(db_comment="id of the erased customer")

@@ -3,6 +3,7 @@
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class QualityFinding(models.Model):
@@ -11,8 +12,8 @@ class QualityFinding(models.Model):
     class Severity(models.TextChoices):
         """Severity of a violation."""
 
-        ERROR = "error"
-        WARNING = "warning"
+        ERROR = "error", _("Error")
+        WARNING = "warning", _("Warning")
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"

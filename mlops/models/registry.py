@@ -6,6 +6,7 @@ from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 EVERYWHERE = "*"
 """Scope of a deployment that serves every store without a specific one."""
@@ -17,19 +18,19 @@ class TrainingRun(models.Model):
     class Status(models.TextChoices):
         """Progress of a training run."""
 
-        RUNNING = "running"
-        SUCCEEDED = "succeeded"
-        REFUSED = "refused"
-        FAILED = "failed"
-        INTERRUPTED = "interrupted"
+        RUNNING = "running", _("Running")
+        SUCCEEDED = "succeeded", _("Succeeded")
+        REFUSED = "refused", _("Refused")
+        FAILED = "failed", _("Failed")
+        INTERRUPTED = "interrupted", _("Interrupted")
 
     class Trigger(models.TextChoices):
         """Cause of a training run."""
 
-        MANUAL = "manual"
-        SCHEDULE = "schedule"
-        DRIFT = "drift"
-        NEW_DATA = "new_data", "New data"
+        MANUAL = "manual", _("Manual")
+        SCHEDULE = "schedule", _("Schedule")
+        DRIFT = "drift", _("Drift")
+        NEW_DATA = "new_data", _("New data")
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
@@ -122,9 +123,9 @@ class ModelVersion(models.Model):
     class Verdict(models.TextChoices):
         """Outcome of all gates together."""
 
-        PASSED = "passed"
-        FAILED = "failed"
-        INCONCLUSIVE = "inconclusive"
+        PASSED = "passed", _("Passed")
+        FAILED = "failed", _("Failed")
+        INCONCLUSIVE = "inconclusive", _("Inconclusive")
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"
@@ -190,9 +191,9 @@ class GateResult(models.Model):
     class Outcome(models.TextChoices):
         """Outcome of a gate."""
 
-        PASSED = "passed"
-        FAILED = "failed"
-        INCONCLUSIVE = "inconclusive"
+        PASSED = "passed", _("Passed")
+        FAILED = "failed", _("Failed")
+        INCONCLUSIVE = "inconclusive", _("Inconclusive")
 
     id = models.BigAutoField("ID", primary_key=True, db_comment="primary key")
     version = models.ForeignKey(
@@ -231,9 +232,9 @@ class Deployment(models.Model):
     class Role(models.TextChoices):
         """Function of a version during a deployment."""
 
-        CHAMPION = "champion"
-        CANARY = "canary"
-        SHADOW = "shadow"
+        CHAMPION = "champion", _("Champion")
+        CANARY = "canary", _("Canary")
+        SHADOW = "shadow", _("Shadow")
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"

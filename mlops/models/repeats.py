@@ -2,6 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class RepeatedRecord(models.Model):
@@ -10,9 +11,9 @@ class RepeatedRecord(models.Model):
     class Action(models.TextChoices):
         """Treatment of the record."""
 
-        REPEATED = "repeated"
-        REJECTED = "rejected"
-        COMBINED = "combined"
+        REPEATED = "repeated", _("Repeated")
+        REJECTED = "rejected", _("Rejected")
+        COMBINED = "combined", _("Combined")
 
     id = models.BigAutoField(primary_key=True, db_comment="primary key")
     run = models.ForeignKey(

@@ -3,6 +3,7 @@
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class Run(models.Model):
@@ -11,11 +12,11 @@ class Run(models.Model):
     class Status(models.TextChoices):
         """Progress of a run."""
 
-        RUNNING = "running"
-        LANDED = "landed"
-        SUCCEEDED = "succeeded"
-        FAILED = "failed"
-        INTERRUPTED = "interrupted"
+        RUNNING = "running", _("Running")
+        LANDED = "landed", _("Landed")
+        SUCCEEDED = "succeeded", _("Succeeded")
+        FAILED = "failed", _("Failed")
+        INTERRUPTED = "interrupted", _("Interrupted")
 
     id = models.UUIDField(
         primary_key=True, db_default=RandomUUID(), editable=False, db_comment="primary key"

@@ -5,6 +5,7 @@ import uuid
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class InboxEvent(models.Model):
@@ -17,9 +18,9 @@ class InboxEvent(models.Model):
     class Channel(models.TextChoices):
         """Channel by which an event arrived."""
 
-        KAFKA = "kafka"
-        REST = "rest"
-        REPLAY = "replay"
+        KAFKA = "kafka", _("Kafka")
+        REST = "rest", _("REST")
+        REPLAY = "replay", _("Replay")
 
     id = models.UUIDField(
         primary_key=True,

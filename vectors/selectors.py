@@ -9,7 +9,7 @@ from django.db.models import Q
 from vectors.entities import entities
 from vectors.errors import IndexRefused, ModelMissing
 from vectors.index.build import needs_rebuild
-from vectors.models import OutboxEntry, VectorIndex
+from vectors.models import IndexedVector, OutboxEntry, VectorIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,13 @@ def recent_builds(*, since: datetime) -> list[VectorIndex]:
     )
     rows = VectorIndex.objects.filter(Q(status=VectorIndex.Status.BUILDING) | is_recent)
     return list(rows.order_by("-created_at"))
+
+
+def serving_vectors_of(entity_id: UUID) -> list[IndexedVector]:
+    """Return the vectors of a row in the indexes that serve, with these, by collection."""
+    serving = IndexedVector.objects.filter(index__status=VectorIndex.Status.SERVING)
+    rows = serving.filter(entity_id=entity_id).select_related("index").defer("vector")
+    return list(rows.order_by("index__collection"))
 
 
 def vector_count(index: VectorIndex) -> int:

@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
+from catalog.admin.lineage_graph import graph_of_field, graph_of_raw_record
 from catalog.lineage import trace_field, trace_raw_record
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
@@ -28,10 +29,12 @@ def lineage_urls(site: AdminSite) -> list[URLPattern]:
         name = request.GET.get("field", "name")
         if name not in CORRECTABLE_FIELDS:
             raise Http404
+        trace = trace_field(product, name)
         return render_page(
             request,
             title=_("Lineage of %(name)s: %(name2)s") % {"name": name, "name2": product.name},
-            trace=trace_field(product, name),
+            trace=trace,
+            graph=graph_of_field(trace, request.user),
             fields=CORRECTABLE_FIELDS,
         )
 
@@ -41,10 +44,12 @@ def lineage_urls(site: AdminSite) -> list[URLPattern]:
         record = find_raw_record(pk)
         if record is None:
             raise Http404
+        trace = trace_raw_record(record)
         return render_page(
             request,
             title=_("Data read from %(record)s") % {"record": record},
-            raw_trace=trace_raw_record(record),
+            raw_trace=trace,
+            graph=graph_of_raw_record(trace, request.user),
         )
 
     def render_page(request: HttpRequest, **context: Any) -> HttpResponse:

@@ -4,6 +4,7 @@ from customers.admin import (  # noqa: F401  # importing the modules registers t
     assortment,
     chats,
     home_charts,
+    lineage,
     profiles,
     rules,
     scenarios,

@@ -1,11 +1,13 @@
-"""Products that staff choose for a recommendation request or a business rule."""
+"""Products that staff choose for a request or a rule, and how often they were recommended."""
 
+from datetime import datetime
 from uuid import UUID
 
 from catalog.models import Product
 from catalog.search import find_products
 from catalog.selectors.conditions import has_number
 from catalog.selectors.products import current_products, find_current_product
+from customers.models import Recommendation
 
 
 def find_products_by_text(text: str, *, limit: int) -> list[Product]:
@@ -25,6 +27,12 @@ def find_products_by_text(text: str, *, limit: int) -> list[Product]:
     if products := list(current_products().filter(has_number(text))[:limit]):
         return products
     return list(find_products(current_products().order_by("name", "-id"), text)[:limit])
+
+
+def count_recommendations(product_id: UUID, *, since: datetime) -> int:
+    """Return the number of recommendations with a product since a time."""
+    recent = Recommendation.objects.filter(created_at__gte=since)
+    return recent.filter(products__contains=[product_id]).count()
 
 
 def similar_brands(brand: str, *, limit: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Home page of the console: work that waits, charts, sources."""
+"""Home page of the console: first steps, work that waits, charts, sources."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -9,14 +9,16 @@ from django.urls import reverse
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
-from catalog.selectors.home import SourceSummary, has_products, source_summaries
+from catalog.selectors.home import SourceSummary, source_summaries
+from config.admin.first_steps import first_steps
 from config.admin.home_charts import home_charts
 from config.admin.work_list import work_list
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add work, charts and sources to the context of `templates/admin/index.html`."""
+    """Add first steps, work, charts and sources to the context of `templates/admin/index.html`."""
     context["work"] = work_list(request.user)
+    context["first_steps"] = first_steps(request.user)
     context["charts"] = home_charts(request.user)
     if request.user.has_perm("catalog.view_catalogsource"):
         summaries = sorted(source_summaries(), key=_order)
@@ -24,7 +26,6 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["disabled_sources"] = list(
             _source_rows([s for s in summaries if not s.source.is_enabled])
         )
-        context["has_products"] = has_products()
     return context
 
 

@@ -24,6 +24,11 @@ class SourceSummary:
     newest_run_status: str
 
 
+def has_enabled_source() -> bool:
+    """Return whether a source is enabled."""
+    return CatalogSource.objects.filter(is_enabled=True).exists()
+
+
 def has_products() -> bool:
     """Return whether the catalogue has a product."""
     return Product.objects.current().exists()

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
@@ -11,6 +11,7 @@ from catalog.models import CatalogSource, Product, SupplierListing
 from catalog.pipelines import SUPPLIER_PRODUCTS
 from mlops.models import QuarantinedRecord, RawRecord, Run
 from mlops.pipelines.runner import run_source
+from tests.factories.catalog import StoreFactory
 from tests.integration.console import message_levels
 from tests.samples.suppliers.server import SampleSupplier
 
@@ -38,11 +39,48 @@ def _get_page(client: Client, name: str, *args: Any, **query: str) -> str:
     return response.content.decode()
 
 
-def test_home_explains_an_empty_catalogue_and_then_shows_the_source(
+def test_home_shows_the_first_steps_until_they_are_done(
     staff: Client, supplier: SampleSupplier
 ) -> None:
-    assert not staff.get(reverse("admin:index")).context["has_products"]
+    CatalogSource.objects.update(is_enabled=False)
 
+    steps = staff.get(reverse("admin:index")).context["first_steps"]
+    run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
+    CatalogSource.objects.filter(code="ocs").update(is_enabled=True)
+    later = staff.get(reverse("admin:index")).context["first_steps"]
+    StoreFactory.create()
+    at_last = staff.get(reverse("admin:index")).context["first_steps"]
+
+    assert [step["is_done"] for step in steps[:3]] == [False, False, False]
+    assert [step["is_done"] for step in later[:3]] == [True, True, False]
+    assert at_last == []
+
+
+def test_first_steps_are_those_of_the_permissions(client: Client) -> None:
+    CatalogSource.objects.update(is_enabled=False)
+    user = User.objects.create_user("colette", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_product"))
+    client.force_login(user)
+
+    steps = client.get(reverse("admin:index")).context["first_steps"]
+
+    assert [step["url"] for step in steps] == [reverse("admin:catalog_product_changelist")]
+
+
+def test_empty_list_links_to_its_help(staff: Client) -> None:
+    page = _get_page(staff, "mlops_run_changelist")
+
+    assert "Nothing is listed yet." in page
+    assert page.count(f"{reverse('console-help')}#runs") == 2
+
+
+def test_list_that_a_search_empties_says_so(staff: Client) -> None:
+    page = _get_page(staff, "catalog_licenceholder_changelist", q="nowhere")
+
+    assert "No row meets the search and the filters." in page
+
+
+def test_home_shows_the_source_of_a_run(staff: Client, supplier: SampleSupplier) -> None:
     run = run_source(SUPPLIER_PRODUCTS, code="ocs", base_url=f"{supplier.url}/ocs")
 
     home = staff.get(reverse("admin:index")).context
@@ -50,7 +88,6 @@ def test_home_explains_an_empty_catalogue_and_then_shows_the_source(
     (source,) = [
         row for row in [*home["sources"], *home["disabled_sources"]] if row["url"] == source_url
     ]
-    assert home["has_products"]
     assert source["listings"] == run.new
     assert source["status"] == "succeeded"
 

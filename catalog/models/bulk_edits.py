@@ -5,6 +5,7 @@ from django.contrib.postgres.functions import RandomUUID
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class BulkEdit(models.Model):
@@ -17,10 +18,10 @@ class BulkEdit(models.Model):
     class State(models.TextChoices):
         """Progress of a bulk edit."""
 
-        QUEUED = "queued", "waiting"
-        RUNNING = "running", "being written"
-        DONE = "done", "done"
-        REFUSED = "refused", "refused"
+        QUEUED = "queued", _("waiting")
+        RUNNING = "running", _("being written")
+        DONE = "done", _("done")
+        REFUSED = "refused", _("refused")
 
     WORKING_STATES = (State.QUEUED, State.RUNNING)
     """States in which a background task works on it, or will."""

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mlops', '0011_assignments'),
+        ('mlops', '0012_runs_started'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0013_assignments'),
+        ('catalog', '0015_bulk_edits'),
     ]
 
     operations = [

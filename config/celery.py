@@ -18,6 +18,6 @@ app.autodiscover_tasks()
 @worker_init.connect
 def _watch_worker(sender: Any, **_signal: Any) -> None:
     """Add the watch to workers alone: other processes need neither its imports nor Redis."""
-    from config.worker_watch import WorkerWatch
+    from config.observability.worker_watch import WorkerWatch
 
     sender.app.steps["worker"].add(WorkerWatch)

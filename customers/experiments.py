@@ -14,7 +14,7 @@ register(
     Subject(
         name=EXPERIMENT_SUBJECT,
         title="Recommendations",
-        placements=dict(Scenario.Name.choices),
+        placements={name.value: name.label for name in Scenario.Name},
         metrics=(
             Metric(name="clicked", title="Click-through", scale=0.02, tolerance=0.0),
             Metric(name="bought", title="Purchase-through", scale=0.01, tolerance=0.0),

@@ -84,9 +84,9 @@ class VerdictFilter(admin.SimpleListFilter):
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
         """Return the verdicts other than the default."""
         return [
-            (Verdict.SAME, Verdict.SAME.label),
-            (Verdict.DIFFERENT, Verdict.DIFFERENT.label),
-            ("all", _("All")),
+            (Verdict.SAME, str(Verdict.SAME.label)),
+            (Verdict.DIFFERENT, str(Verdict.DIFFERENT.label)),
+            ("all", str(_("All"))),
         ]
 
     def choices(self, changelist: Any) -> Any:

@@ -33,7 +33,7 @@ class SourceFilter(DropdownFilter):
 
     def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
         """Return the sources."""
-        return [*source_labels(), ("staff", _("staff"))]
+        return [*source_labels(), ("staff", str(_("staff")))]
 
     def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
         """Return the rows with the chosen value."""
@@ -92,7 +92,7 @@ class CompletenessFilter(DropdownFilter):
 
     def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
         """Return the attributes that may be missing."""
-        return [(word, label) for word, (label, _condition) in _MISSING.items()]
+        return [(word, str(label)) for word, (label, _condition) in _MISSING.items()]
 
     def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
         """Return the rows without the attribute."""
@@ -110,7 +110,7 @@ class StateFilter(DropdownFilter):
 
     def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
         """Return the states."""
-        return [(state, label) for state, (label, _condition) in _STATES.items()]
+        return [(state, str(label)) for state, (label, _condition) in _STATES.items()]
 
     def queryset(self, _request: Any, queryset: QuerySet[Product]) -> QuerySet[Product]:
         """Return the rows in the state."""

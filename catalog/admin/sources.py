@@ -179,7 +179,7 @@ class CatalogSourceAdmin(ModelAdmin):
     @admin.display(description=_("runs"))
     def schedule_text(self, source: CatalogSource) -> str:
         """Show the schedule."""
-        return str(source.schedule) if source.schedule else _("with the daily sync")
+        return str(source.schedule) if source.schedule else str(_("with the daily sync"))
 
     @display(
         description=_("last run"),
@@ -194,7 +194,7 @@ class CatalogSourceAdmin(ModelAdmin):
         """Show status and age of the last run."""
         run = latest_run(source.code)
         if run is None:
-            return "never", _("never")
+            return "never", str(_("never"))
         age = timesince(run.started_at, depth=1)
         return run.status, _("%(status)s, %(age)s ago") % {
             "status": run.get_status_display(),

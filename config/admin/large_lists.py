@@ -40,7 +40,7 @@ class StoredValuesFilter(AllValuesFieldListFilter):
         super().__init__(field, request, params, model, model_admin, field_path)
         values = self.lookup_choices[:_MAX_VALUES]
         key = f"filter-values:{model._meta.label_lower}:{field_path}"
-        self.lookup_choices = cache.get_or_set(key, lambda: list(values), _CACHE_SECONDS)
+        self.lookup_choices: Any = cache.get_or_set(key, lambda: list(values), _CACHE_SECONDS)
 
 
 def _has_stored_values(field: Field) -> bool:

@@ -14,9 +14,9 @@ SERVERS_BY_PATH: dict[str, frozenset[str]] = {
     "tests/unit": _NONE,
     # These run whole servers of their own, which they kill.
     "tests/functional": _NONE,
-    "tests/functional/test_backup_restore.py": _ALL,
     "tests/functional/test_models_killed.py": _DATABASE_AND_CACHE,
     "tests/functional/test_worker_killed.py": _DATABASE_AND_CACHE,
+    "tests/functional/test_worker_watch.py": _DATABASE_AND_CACHE,
     "tests/integration/biometrics": _DATABASE_AND_CACHE,
     "tests/integration/catalog": _DATABASE_AND_CACHE,
     "tests/integration/catalog/test_console.py": _ALL,

@@ -122,7 +122,7 @@ def rank_candidates(
     probabilities = np.full(len(mix), np.nan)
     probabilities[ranked_rows] = predicted
     weighted = contributions.weighted.copy()
-    weighted[np.ix_(ranked_rows, learned)] *= (predicted / mix[ranked_rows])[:, None]
+    weighted[np.ix_(ranked_rows, np.array(learned))] *= (predicted / mix[ranked_rows])[:, None]
     return replace(contributions, weighted=weighted, probabilities=probabilities).ranked()
 
 
@@ -188,7 +188,8 @@ def predict(inputs: PredictionInputs, ranker: Ranker) -> NDArray[np.float64]:
         np.fromiter(seeds.values(), dtype=np.float32, count=len(seeds)),
         ranker.codes(inputs.disliked),
     )
-    return ranker.probabilities(ranker.scores(inputs.features, item_features))
+    scores = ranker.scores(inputs.features, item_features)
+    return ranker.probabilities(scores).astype(np.float64, copy=False)
 
 
 def _by_row(probabilities: NDArray[np.float64]) -> dict[int, float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -159,8 +160,9 @@ class Contributions(Generic[K]):
                 components[row][source] = part
         probabilities: list[float | None] = [None] * len(keys)
         if self.probabilities is not None:
-            is_known = ~np.isnan(self.probabilities)
-            probabilities = np.where(is_known, self.probabilities, None).tolist()
+            probabilities = [
+                None if isnan(value) else value for value in self.probabilities.tolist()
+            ]
         scores_by_row = scores.tolist()
         return [
             ScoredCandidate(keys[row], scores_by_row[row], components[row], probabilities[row])

@@ -214,10 +214,12 @@ class RetentionSweepAdmin(ReadOnlyAdmin):
     def state(self, sweep: RetentionSweep) -> tuple[str, str]:
         """Show the outcome as a colored label."""
         if sweep.error:
-            return "failed", _("Failed")
+            return "failed", str(_("Failed"))
         if sweep.is_dry_run:
-            return "dry run", _("dry run")
-        return ("done", _("Done")) if sweep.finished_at else ("interrupted", _("Interrupted"))
+            return "dry run", str(_("dry run"))
+        if sweep.finished_at:
+            return "done", str(_("Done"))
+        return "interrupted", str(_("Interrupted"))
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Add the rules with their last sweeps, and the time of the next sweep."""

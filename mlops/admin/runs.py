@@ -111,7 +111,7 @@ class RunAdmin(ReadOnlyAdmin):
     def state(self, run: Run) -> tuple[str, str]:
         """Show the status as a colored label."""
         if run.is_dry_run and run.status == Run.Status.SUCCEEDED:
-            return _DRY_RUN, _("dry run")
+            return _DRY_RUN, str(_("dry run"))
         return run.status, run.get_status_display()
 
     @admin.display(description=_("duration"))

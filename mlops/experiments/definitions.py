@@ -63,7 +63,7 @@ class Subject:
 
     name: str
     title: str
-    placements: Mapping[str, str]
+    placements: Mapping[str, Any]
     metrics: tuple[Metric, ...]
     measure: Callable[[Experiment], Measurements]
     check_settings: Callable[[str, Mapping[str, Any]], Sequence[str]]

@@ -11,7 +11,7 @@ import redis
 from celery import Celery
 from django.conf import settings
 
-from config.worker_watch import Heartbeat, heartbeats
+from config.observability.heartbeats import Heartbeat, heartbeats
 from tests.functional.forks import ForkServer, kill_process
 from tests.polling import wait_until
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 _QUEUE = "worker-watch-test"
 _WORKER_SCRIPT = f"""
 from celery.worker.control import control_command
-from config import worker_watch
+from config.observability import worker_watch
 from config.celery import app
 
 worker_watch.CHECK_SECONDS = 0.5

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -21,7 +22,8 @@ def _page_names() -> Iterator[str]:
     model_patterns = [page.urls for page in admin.site._registry.values()]
     own = [pattern for pattern in config.urls.urlpatterns if isinstance(pattern, URLPattern)]
     console = [pattern for pattern in own if str(pattern.pattern).startswith("console/")]
-    for patterns in [admin.site.urls[0], console, account_pages.urlpatterns, *model_patterns]:
+    every: list[Any] = [admin.site.urls[0], console, account_pages.urlpatterns, *model_patterns]
+    for patterns in every:
         for pattern in patterns:
             name = getattr(pattern, "name", None)
             if name and not _NO_PAGES.search(name):

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from config.worker_watch import DEAF_CHECKS, Heartbeat, WorkerWatch
+from config.observability.heartbeats import Heartbeat
+from config.observability.worker_watch import DEAF_CHECKS, WorkerWatch
 
 
 @pytest.fixture

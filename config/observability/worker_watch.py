@@ -6,12 +6,10 @@ tasks. It is deaf when tasks wait in its queues, it has room for one, and yet be
 a minute. It then ends, and whatever started it (bin/dev, compose, Kubernetes) starts it again.
 """
 
-import json
 import os
 import signal
 import threading
 import time
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import structlog
@@ -19,34 +17,15 @@ from celery import bootsteps
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
-from config.clients.redis import RedisUnavailable, quick_redis
+from config.observability.heartbeats import Heartbeat, publish
 
 CHECK_SECONDS = 10
 DEAF_CHECKS = 3
 _GRACE_SECONDS = 60
-_HEARTBEAT_SECONDS = 4 * CHECK_SECONDS
-_KEY = "worker:heartbeat:"
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat:
-    """
-    What a worker said of itself last.
-
-    queues: those it takes tasks from. active: tasks that run. waiting: tasks in its queues; None
-    while the broker does not answer. at: seconds since 1970.
-    """
-
-    worker: str
-    queues: tuple[str, ...]
-    active: int
-    begun: int
-    waiting: int | None
-    at: float
-
-
-class WorkerWatch(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+class WorkerWatch(bootsteps.StartStopStep):
     """Step of a worker that watches it from a separate thread."""
 
     requires = ("celery.worker.components:Pool",)
@@ -66,9 +45,10 @@ class WorkerWatch(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has 
         self._stopped.set()
 
     def _watch(self, worker: Any) -> None:
+        publish(_describe(worker))
         while not self._stopped.wait(CHECK_SECONDS):
             beat = _describe(worker)
-            _publish(beat)
+            publish(beat)
             if self._is_deaf(beat, slots=worker.pool.num_processes):
                 log.error("worker.deaf", worker=beat.worker, waiting=beat.waiting)
                 _end_process()
@@ -81,19 +61,6 @@ class WorkerWatch(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has 
         self._begun = beat.begun
         self._suspicious_checks = self._suspicious_checks + 1 if is_suspicious else 0
         return self._suspicious_checks >= DEAF_CHECKS
-
-
-def heartbeats() -> list[Heartbeat]:
-    """Return the heartbeats of the workers of the last minute. Raises RedisUnavailable."""
-    values = quick_redis().call(_read)
-    beats = [json.loads(value) for value in values if value]
-    found = [Heartbeat(**{**beat, "queues": tuple(beat["queues"])}) for beat in beats]
-    return sorted(found, key=lambda beat: beat.worker)
-
-
-def _read(client: Any) -> list[Any]:
-    keys = list(client.scan_iter(f"{_KEY}*", count=1000))
-    return list(client.mget(keys)) if keys else []
 
 
 def _describe(worker: Any) -> Heartbeat:
@@ -118,16 +85,6 @@ def _count_waiting(app: Any, queues: tuple[str, ...]) -> int | None:
             return sum(int(client.llen(queue)) for queue in queues)
     except (OperationalError, *connection.connection_errors):
         return None
-
-
-def _publish(beat: Heartbeat) -> None:
-    value = json.dumps(asdict(beat))
-    try:
-        quick_redis().call(
-            lambda client: client.set(_KEY + beat.worker, value, ex=_HEARTBEAT_SECONDS)
-        )
-    except RedisUnavailable:
-        return
 
 
 def _end_process() -> None:

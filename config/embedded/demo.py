@@ -39,6 +39,7 @@ class Demo:
         self._address = address
         self._preparation = preparation
         self._key_file = state / "demo-key"
+        self._visitors_key_file = state / "visitors-key"
         self._configured_file = state / "supplier" / "configured"
         self._shops_file = state / "supplier" / "shops"
         self._port_file = state / "supplier" / "port"
@@ -59,15 +60,16 @@ class Demo:
         supplier += ["--shops-port", str(self._shops_port)]
         visitors = [sys.executable, "manage.py", "trickle_events", "--address", self._address]
         visitors += ["--train", TRAINED_MODEL]
+        visitors += ["--key-file", str(self._visitors_key_file)]
         return [
             app_program("supplier", supplier, stop_seconds=3),
-            app_program(VISITORS, [*visitors, "--key-file", str(self._key_file)], stop_seconds=3),
+            app_program(VISITORS, visitors, stop_seconds=3),
         ]
 
     def prepare(self) -> str:
         """Create what is missing; return the id of a product. Safe to repeat."""
-        if self._list_products() is None or not self._has_all_scopes():
-            self._create_key()
+        if not self._visitors_key_file.exists() or not self._accepts_key():
+            self._create_keys()
         supplier = f"http://{LOOPBACK}:{self._port}"
         if not self._configured_file.exists() or self._configured_file.read_text() != supplier:
             with self._preparation.step("Connecting the sources to the sample supplier"):
@@ -135,20 +137,20 @@ class Demo:
             self._shops_file.write_text(shops)
         self._preparation.run_command("competitors", "crawl")
 
-    def _create_key(self) -> None:
+    def _create_keys(self) -> None:
+        """Create the key that is printed, and one of the visitors, who come to every store."""
         with self._preparation.step("Creating an API key"):
-            secret = self._preparation.run_command(
-                "create_api_key",
-                "--name",
-                "demo",
-                "--audience",
-                "verified",
-                "--scopes",
-                SCOPES,
-                "--provinces",
-                "ON",
-            )
-            write_private(self._key_file, secret.strip())
+            key = ("--name", "demo", "--audience", "verified", "--scopes", SCOPES)
+            visitors = ("--name", VISITORS, "--audience", "public", "--scopes", "events:write")
+            self._write_key(self._key_file, *key, "--provinces", "ON")
+            self._write_key(self._visitors_key_file, *visitors)
+
+    def _write_key(self, file: Path, *arguments: str) -> None:
+        write_private(file, self._preparation.run_command("create_api_key", *arguments).strip())
+
+    def _accepts_key(self) -> bool:
+        """Return whether the API accepts the printed key for products, events, recommendations."""
+        return self._list_products() is not None and self._has_all_scopes()
 
     def _has_all_scopes(self) -> bool:
         """Return whether the key may send events and read recommendations; older ones may not."""

@@ -125,6 +125,15 @@ def test_neighbor_shops_are_added_and_take_part_in_crawls(development: Developme
     assert {is_enabled for _, _, _, is_enabled, *_ in rows} == {"yes"}
 
 
+def test_visitors_may_send_the_events_of_every_store(development: Development) -> None:
+    script = (
+        "from config.models import ApiKey; key = ApiKey.objects.get(name='visitors');"
+        " print('bound to', key.provinces, key.store_codes, 'may', key.scopes)"
+    )
+
+    assert "bound to [] [] may ['events:write']" in development.manage("shell", "-c", script)
+
+
 def test_second_start_on_the_same_state_directory_is_refused(development: Development) -> None:
     exit_code, lines = _run(development)
 

@@ -83,11 +83,12 @@ class Command(BaseCommand):
                 response = client.post(
                     "/api/v1/events/", json={"events": events}, headers=headers, is_idempotent=True
                 )
-                rejected_count = json.loads(response.body)["rejected"]
-                if rejected_count:
+                results = json.loads(response.body)["results"]
+                rejected = [result for result in results if result["status"] == "rejected"]
+                if rejected:
                     self.stderr.write(
-                        f"{rejected_count} of {len(events)} events were rejected; "
-                        "see the quarantine."
+                        f"{len(rejected)} of {len(events)} events were rejected; the first:"
+                        f" {rejected[0]['field']} {rejected[0]['reason']}."
                     )
 
             while not visits or sent < visits:

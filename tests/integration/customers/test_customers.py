@@ -468,6 +468,22 @@ def test_demo_visits_are_sent_through_the_events_api(
     assert not QuarantinedRecord.objects.exists()
 
 
+def test_demo_visits_name_the_reason_of_rejected_events(
+    products: list[Product], live_server: Any, tmp_path: Path
+) -> None:
+    _, secret = ApiKey.objects.create_key(
+        name="till", audience="verified", scopes=["events:write"], provinces=["NU"]
+    )
+    key_file = tmp_path / "key"
+    key_file.write_text(str(secret))
+    errors = StringIO()
+    options = {"address": live_server.url, "key_file": key_file, "customers": 10, "every": 0}
+
+    call_command("trickle_events", visits=1, stderr=errors, **options)
+
+    assert "the first: data.store_code is outside the provinces" in errors.getvalue()
+
+
 def test_demo_visits_follow_a_training_that_is_refused(
     products: list[Product], live_server: Any, tmp_path: Path
 ) -> None:

@@ -141,7 +141,7 @@ class Demo:
         """Create the key that is printed, and one of the visitors, who come to every store."""
         with self._preparation.step("Creating an API key"):
             key = ("--name", "demo", "--audience", "verified", "--scopes", SCOPES)
-            visitors = ("--name", VISITORS, "--audience", "public", "--scopes", "events:write")
+            visitors = ("--name", VISITORS, "--audience", "verified", "--scopes", "events:write")
             self._write_key(self._key_file, *key, "--provinces", "ON")
             self._write_key(self._visitors_key_file, *visitors)
 

@@ -131,7 +131,16 @@ def test_visitors_may_send_the_events_of_every_store(development: Development) -
         " print('bound to', key.provinces, key.store_codes, 'may', key.scopes)"
     )
 
+    key = (development.state / "visitors-key").read_text()
+    response = requests.post(
+        f"http://127.0.0.1:{development.port}/api/v1/events/",
+        json={"events": []},
+        headers={"Authorization": f"Api-Key {key}"},
+        timeout=30,
+    )
+
     assert "bound to [] [] may ['events:write']" in development.manage("shell", "-c", script)
+    assert response.status_code == 400  # an empty list, not a refused key
 
 
 def test_second_start_on_the_same_state_directory_is_refused(development: Development) -> None:

@@ -1,9 +1,10 @@
 """URL configuration."""
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 import config.api.openapi  # noqa: F401  # registers itself with drf-spectacular
 from config import public_pages
@@ -36,8 +37,9 @@ urlpatterns = [
     re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
     path("api/errors/", public_pages.error_codes, name="error-codes"),
     path("robots.txt", public_pages.robots),
+    path("favicon.ico", RedirectView.as_view(url=static("config/favicon.svg"))),
     path(".well-known/security.txt", public_pages.security),
-    re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    re_path(r"^api/docs/?$", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("i18n/", include("django.conf.urls.i18n")),
     re_path(r"^health/live/?$", health.live),
     re_path(r"^health/ready/?$", health.ready),

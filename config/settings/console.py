@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -76,6 +77,11 @@ UNFOLD = {
     # Links in the dark have this color; the theme's own has a contrast of 4.3 : 1 only.
     "COLORS": {"primary": {"500": "oklch(71.4% .203 305.504)"}},
     "SITE_SYMBOL": "potted_plant",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("config/favicon.svg")}
+    ],
+    "STYLES": [lambda _: static("config/console.css")],
+    "SCRIPTS": [lambda _: static("config/console.js")],
     "DASHBOARD_CALLBACK": "catalog.admin.home.dashboard",
     "COMMAND": {"search_callback": "config.admin.palette.search"},
     "SIDEBAR": {

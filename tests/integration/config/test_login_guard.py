@@ -96,7 +96,7 @@ def test_m15_pages_and_data_have_policies(user: User) -> None:
     data = Client().get("/api/v1/products/")
 
     assert "object-src 'none'" in page["Content-Security-Policy"]
-    assert "base-uri 'self'" in page["Content-Security-Policy"]
+    assert "base-uri 'none'" in page["Content-Security-Policy"]
     assert data["Content-Security-Policy"].startswith("default-src 'none'")
     assert all("camera=()" in response["Permissions-Policy"] for response in (page, data))
 

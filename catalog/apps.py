@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 
 def install_sources(**_signal: Any) -> None:
@@ -19,7 +20,7 @@ class CatalogConfig(AppConfig):
     """The catalogue: products and their sources."""
 
     name = "catalog"
-    verbose_name = "Catalogue"
+    verbose_name = _("Catalogue")
 
     def ready(self) -> None:
         post_migrate.connect(install_sources, sender=self, dispatch_uid="catalog.sources")

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 _FIRST_DAY = date(2018, 10, 17)
 
@@ -20,7 +21,7 @@ class CompetitorsConfig(AppConfig):
     """Competitors: observed prices and stock."""
 
     name = "competitors"
-    verbose_name = "Competitors"
+    verbose_name = _("Competitors")
 
     def ready(self) -> None:
         post_migrate.connect(install_price_limits, sender=self, dispatch_uid="competitors.limits")

@@ -8,13 +8,14 @@ from django.contrib.admin.apps import SimpleAdminConfig
 from django.contrib.admin.checks import check_admin_app, check_dependencies
 from django.core import checks
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 
 class ConfigConfig(AppConfig):
     """Application of the API keys; installs the schedule and the roles after migrations."""
 
     name = "config"
-    verbose_name = "Access"
+    verbose_name = _("Access")
 
     def ready(self) -> None:
         """Install the schedule, and, once every application has its permissions, the roles."""

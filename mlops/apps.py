@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 from config.rate_limits import login_blocked
 
@@ -31,7 +32,7 @@ class MlopsConfig(AppConfig):
     """Configuration of the application `mlops`."""
 
     name = "mlops"
-    verbose_name = "Data"
+    verbose_name = _("Data")
 
     def ready(self) -> None:
         from mlops import checks  # noqa: F401  # registers the system checks

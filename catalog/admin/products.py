@@ -368,7 +368,7 @@ class ProductAdmin(ProductViews, ProductColumns, ExportMixin, ModelAdmin):
             messages.error(request, str(refused))
         else:
             merged = find_current_product(products[0].pk)
-            messages.success(request, _merged_message(merged) if merged else "Merged.")
+            messages.success(request, _merged_message(merged) if merged else _("Merged."))
         return None
 
     @admin.action(description=_("Edit the selected products"))

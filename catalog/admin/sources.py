@@ -121,9 +121,9 @@ class CatalogSourceAdmin(ModelAdmin):
         schedule_fields = ["schedule", "last_run", "newest"] if obj else ["schedule"]
         return (
             (None, {"fields": ["label", "code", *kind_fields]}),
-            ("Connection", {"fields": connection_fields}),
-            ("Schedule", {"fields": schedule_fields}),
-            ("Safety limits", {"fields": ["max_gone_percent", "max_price_jump_percent"]}),
+            (_("Connection"), {"fields": connection_fields}),
+            (_("Schedule"), {"fields": schedule_fields}),
+            (_("Safety limits"), {"fields": ["max_gone_percent", "max_price_jump_percent"]}),
         )
 
     def get_readonly_fields(self, _request: HttpRequest, obj: CatalogSource | None = None) -> Any:

@@ -1,39 +1,89 @@
 """
-Names of models and fields in the language of the user.
+Names of models, fields and form fields in the language of the user.
 
-Django takes them from the models, where they are plain; they are translated when the pages of the
+Django takes them from the classes, where they are plain; they are translated when the pages of the
 console are registered, so that models and migrations do not depend on a catalogue. The names are
 listed here for the extraction of messages.
 """
 
+from collections.abc import Iterator
+
+from django import forms
 from django.apps import apps
+from django.forms.utils import pretty_name
 from django.utils.translation import gettext_lazy as _
 
 
 def translate_model_texts() -> None:
-    """Let every model and field show its name in the language of the user. Safe to repeat."""
+    """Show names of models, fields and forms in the language of the user. Safe to repeat."""
     for model in apps.get_models():
         options = model._meta
         options.verbose_name = _(str(options.verbose_name))
         options.verbose_name_plural = _(str(options.verbose_name_plural))
         for field in options.local_fields:
             field.verbose_name = _(str(field.verbose_name))
+    for form in subclasses(forms.Form):
+        for name, form_field in form.base_fields.items():
+            if form_field.label is None:
+                form_field.label = _(pretty_name(name))
+
+
+def subclasses(form: type[forms.Form]) -> Iterator[type[forms.Form]]:
+    """Yield every class below a form's."""
+    for subclass in form.__subclasses__():
+        yield subclass
+        yield from subclasses(subclass)
 
 
 NAMES = (
     _("API key"),
     _("API keys"),
+    _("Brand"),
     _("CBD mg"),
+    _("Category"),
+    _("Code"),
+    _("Column"),
+    _("Customer"),
+    _("Days"),
+    _("Delimiter"),
+    _("Encoding"),
     _("English text"),
     _("English title"),
+    _("Field"),
+    _("File"),
     _("French text"),
     _("French title"),
     _("GTIN"),
+    _("Header row"),
     _("ID"),
+    _("Keep unknown terpenes"),
+    _("Kind"),
+    _("Language"),
+    _("Model"),
+    _("Name"),
+    _("Payload"),
+    _("Period"),
+    _("Price max"),
+    _("Price range"),
+    _("Product"),
+    _("Province"),
+    _("Reason"),
+    _("Review by"),
     _("SKU"),
+    _("Scenario"),
+    _("Scope"),
+    _("Share"),
+    _("Sheet"),
+    _("Sort"),
+    _("Span"),
+    _("Store"),
+    _("Strain type"),
+    _("Strain types"),
+    _("Strings"),
     _("THC from, percent"),
     _("THC mg"),
     _("URL"),
+    _("Value"),
     _("acknowledged at"),
     _("acknowledged by"),
     _("action"),
@@ -84,6 +134,8 @@ NAMES = (
     _("changed"),
     _("changes"),
     _("channel"),
+    _("chat message"),
+    _("chat messages"),
     _("chat session"),
     _("chat sessions"),
     _("checksum"),
@@ -99,6 +151,8 @@ NAMES = (
     _("comment"),
     _("comments"),
     _("competitor"),
+    _("competitor location"),
+    _("competitor locations"),
     _("competitor offer"),
     _("competitor offers"),
     _("competitors"),
@@ -106,6 +160,7 @@ NAMES = (
     _("confidence score"),
     _("consent text"),
     _("consent texts"),
+    _("consents"),
     _("content hash"),
     _("content kind"),
     _("content type"),
@@ -160,6 +215,8 @@ NAMES = (
     _("event id"),
     _("events"),
     _("experiment"),
+    _("experiment variant"),
+    _("experiment variants"),
     _("experiments"),
     _("expires"),
     _("expires at"),
@@ -178,6 +235,7 @@ NAMES = (
     _("first seen at"),
     _("flags"),
     _("freshness"),
+    _("given at"),
     _("gone"),
     _("gone at"),
     _("gtin"),
@@ -191,6 +249,8 @@ NAMES = (
     _("inherited from"),
     _("integrity seal"),
     _("integrity seals"),
+    _("interaction"),
+    _("interactions"),
     _("is active"),
     _("is age verified"),
     _("is dry run"),
@@ -213,8 +273,10 @@ NAMES = (
     _("licence classes"),
     _("licence holder"),
     _("licence holders"),
+    _("licence number"),
     _("lifted at"),
     _("lifted by"),
+    _("line"),
     _("lineage"),
     _("lineage entries"),
     _("lineage entry"),
@@ -269,17 +331,22 @@ NAMES = (
     _("operation"),
     _("operations"),
     _("options"),
+    _("order id"),
     _("orders"),
     _("other code"),
+    _("outbox event"),
+    _("outbox events"),
     _("outcome"),
     _("outcome count"),
     _("outcome counts"),
     _("output table"),
     _("overrides locks"),
     _("owner"),
+    _("payload"),
     _("physical name"),
     _("pipeline"),
     _("platform"),
+    _("platform id"),
     _("policy"),
     _("popularity"),
     _("possible duplicate"),
@@ -306,6 +373,8 @@ NAMES = (
     _("product column choice"),
     _("product column choices"),
     _("product count"),
+    _("product import"),
+    _("product imports"),
     _("product lock"),
     _("product locks"),
     _("product popularity"),
@@ -317,10 +386,14 @@ NAMES = (
     _("provinces"),
     _("psi"),
     _("psi noise"),
+    _("purchase"),
     _("purchase frequency"),
+    _("purchased at"),
+    _("purchases"),
     _("purpose"),
     _("quality finding"),
     _("quality findings"),
+    _("quantity"),
     _("quarantined record"),
     _("quarantined records"),
     _("query"),
@@ -334,8 +407,10 @@ NAMES = (
     _("reason"),
     _("recall"),
     _("received at"),
+    _("recommendation"),
     _("recommendation rule"),
     _("recommendation rules"),
+    _("recommendations"),
     _("reconciled at"),
     _("record count"),
     _("reference"),
@@ -344,13 +419,17 @@ NAMES = (
     _("rejected"),
     _("reminded at"),
     _("repeated"),
+    _("repeated record"),
+    _("repeated records"),
     _("repeats"),
+    _("reported quantity"),
     _("repurchase"),
     _("request id"),
     _("requested by"),
     _("requests per minute"),
     _("requests per second"),
     _("response status"),
+    _("restocked at"),
     _("retention days"),
     _("retention sweep"),
     _("retention sweeps"),
@@ -381,6 +460,7 @@ NAMES = (
     _("sent at"),
     _("sequence"),
     _("serving since"),
+    _("session"),
     _("session end"),
     _("session start"),
     _("set at"),
@@ -412,6 +492,8 @@ NAMES = (
     _("store group"),
     _("store groups"),
     _("store repeat statistics"),
+    _("store stock"),
+    _("store stocks"),
     _("stores"),
     _("strain"),
     _("strain match"),
@@ -453,6 +535,7 @@ NAMES = (
     _("undercut alert percent"),
     _("undoes"),
     _("unit count"),
+    _("unit price"),
     _("unpaid note"),
     _("until"),
     _("updated at"),
@@ -473,6 +556,7 @@ NAMES = (
     _("webhook deliverys"),
     _("webhooks"),
     _("weight grams"),
+    _("withdrawn at"),
     _("withdrawn facts"),
 )
 """Names that the console shows; a test compares them with its pages."""

@@ -44,7 +44,7 @@ class ChatSessionAdmin(ReadOnlyAdmin):
                 )
             },
         ),
-        ("Conversation", {"fields": ("conversation",)}),
+        (_("Conversation"), {"fields": ("conversation",)}),
     )
 
     @admin.display(description=_("linked to a customer"), boolean=True)

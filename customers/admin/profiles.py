@@ -41,20 +41,20 @@ from mlops.privacy import erasure
 _MAX_ACCESS_LOG_ROWS = 50
 _RANGE_FIELDS = ("thc_range", "cbd_range", "price_range")
 _WITHDRAWAL_EFFECTS = {
-    ConsentText.Purpose.HISTORY: (
+    ConsentText.Purpose.HISTORY: _(
         "Purchases and interactions are no longer linked to this customer. This cannot be undone."
     ),
-    ConsentText.Purpose.CHAT: (
+    ConsentText.Purpose.CHAT: _(
         "The chat sessions of this customer are deleted. This cannot be undone."
     ),
-    ConsentText.Purpose.PROFILING: (
+    ConsentText.Purpose.PROFILING: _(
         "Derived preferences are deleted; this customer no longer gets personalized products."
     ),
-    ConsentText.Purpose.MARKETING: "No news is sent any more.",
-    ConsentText.Purpose.FACE_VERIFICATION: (
+    ConsentText.Purpose.MARKETING: _("No news is sent any more."),
+    ConsentText.Purpose.FACE_VERIFICATION: _(
         "The face template for verification is deleted. This cannot be undone."
     ),
-    ConsentText.Purpose.FACE_IDENTIFICATION: (
+    ConsentText.Purpose.FACE_IDENTIFICATION: _(
         "The face template for identification is deleted. This cannot be undone."
     ),
 }
@@ -100,7 +100,7 @@ class ProfileCorrectionForm(forms.Form):
     )
     province = forms.ChoiceField(
         choices=[
-            ("", "unknown"),
+            ("", _("unknown")),
             *province_choices(),
         ],
         required=False,
@@ -110,10 +110,16 @@ class ProfileCorrectionForm(forms.Form):
         queryset=all_stores(), required=False, widget=UnfoldAdminSelectWidget
     )
     thc_range = forms.CharField(
-        required=False, help_text=_("percent, for example 18-24"), widget=UnfoldAdminTextInputWidget
+        label=_("THC range"),
+        required=False,
+        help_text=_("percent, for example 18-24"),
+        widget=UnfoldAdminTextInputWidget,
     )
     cbd_range = forms.CharField(
-        required=False, help_text=_("percent"), widget=UnfoldAdminTextInputWidget
+        label=_("CBD range"),
+        required=False,
+        help_text=_("percent"),
+        widget=UnfoldAdminTextInputWidget,
     )
     price_range = forms.CharField(
         required=False, help_text=_("dollars per product"), widget=UnfoldAdminTextInputWidget
@@ -167,7 +173,7 @@ class ErasureForm(forms.Form):
         """Return the number if it is the customer's."""
         number = str(self.cleaned_data["number"])
         if number != self._customer.external_customer_id:
-            raise forms.ValidationError("This is not the number of this customer.")
+            raise forms.ValidationError(_("This is not the number of this customer."))
         return number
 
 
@@ -203,7 +209,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
             },
         ),
         (
-            "Age",
+            _("Age"),
             {
                 "fields": (
                     ("is_age_verified", "verification_method", "verified_age", "age_verified_at"),
@@ -211,7 +217,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
             },
         ),
         (
-            "Effective preferences: stated, else derived",
+            _("Effective preferences: stated, else derived"),
             {
                 "fields": (
                     ("preferred_thc_range", "preferred_cbd_range"),
@@ -222,7 +228,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
                 )
             },
         ),
-        ("Access log", {"fields": ("access_log",)}),
+        (_("Access log"), {"fields": ("access_log",)}),
     )
     inlines = (ConsentInline, PurchaseInline, InteractionInline, ChatSessionInline)
 
@@ -296,7 +302,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
                     request, _("Corrected. Stated preferences take precedence over derived ones.")
                 )
                 return _redirect_to_profile(customer)
-        return self._confirmation_page(request, customer, "Correct", "", form=form)
+        return self._confirmation_page(request, customer, _("Correct"), "", form=form)
 
     def withdraw(self, request: HttpRequest, pk: UUID, purpose: str) -> HttpResponse:
         """Withdraw a consent at the customer's request, after a confirmation."""
@@ -310,7 +316,10 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
             return _redirect_to_profile(customer)
         effect = _WITHDRAWAL_EFFECTS[ConsentText.Purpose(purpose)]
         return self._confirmation_page(
-            request, customer, f"Withdraw the consent “{purpose}”", effect
+            request,
+            customer,
+            _("Withdraw the consent “%(purpose)s”") % {"purpose": purpose},
+            effect,
         )
 
     def export(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
@@ -336,9 +345,9 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         except CultivarError as error:
             messages.error(request, str(error))
             return _redirect_to_profile(customer)
-        warning = "Everything below is deleted, and checked once more. This cannot be undone."
+        warning = _("Everything below is deleted, and checked once more. This cannot be undone.")
         return self._confirmation_page(
-            request, customer, "Erase", warning, form=form, counts=counts
+            request, customer, _("Erase"), warning, form=form, counts=counts
         )
 
     def _confirmation_page(

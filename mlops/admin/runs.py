@@ -59,7 +59,7 @@ class RunAdmin(ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": ("source", "pipeline", "state", "started_at", "duration", "error")}),
         (
-            "Counts",
+            _("Counts"),
             {
                 "fields": (
                     ("read", "rejected", "repeated"),
@@ -68,7 +68,7 @@ class RunAdmin(ReadOnlyAdmin):
                 )
             },
         ),
-        ("Checksums", {"fields": ("checksum_in", "checksum_out", "newest_event_at")}),
+        (_("Checksums"), {"fields": ("checksum_in", "checksum_out", "newest_event_at")}),
     )
     readonly_fields = ("state", "duration")
     inlines = (RawRecordInline, QuarantinedRecordInline, LineageEntryInline, AlertInline)

@@ -1,16 +1,24 @@
-"""Names of models and fields: listed for translation, shown in the language of the user."""
+"""Names of models, fields and forms: listed for translation, shown in the user's language."""
 
 from collections.abc import Iterator
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.forms.utils import pretty_name
 from django.utils import translation
 
 from catalog.models import Product
-from config.admin.model_texts import NAMES, translate_model_texts
+from config.admin.model_texts import NAMES, subclasses, translate_model_texts
+from customers.admin.explain import RecommendationRequestForm
 
 # Pages of other projects, which bring their own catalogues.
 _FOREIGN = frozenset({"auth", "django_celery_beat", "rest_framework_api_key"})
+# Labels of Django's form of the login, on which ours builds.
+_OF_DJANGO = frozenset({"Password", "Username"})
+_OWN = frozenset(
+    {"biometrics", "catalog", "competitors", "config", "customers", "mlops", "vectors"}
+)
 
 
 def _names(rows: Any) -> Iterator[str]:
@@ -46,6 +54,22 @@ def test_every_name_on_a_page_is_listed_for_translation() -> None:
     assert not missing
 
 
+def test_every_derived_label_of_a_form_is_listed_for_translation() -> None:
+    admin.autodiscover()
+    with translation.override("en"):
+        derived = {
+            pretty_name(name)
+            for form in subclasses(forms.Form)
+            if form.__module__.partition(".")[0] in _OWN
+            for name, field in form.base_fields.items()
+            if field.label is None or str(field.label) == pretty_name(name)
+        }
+        missing = derived - {str(name) for name in NAMES} - _OF_DJANGO
+
+    assert len(derived) > 30
+    assert not missing
+
+
 def test_names_are_in_the_language_of_the_user() -> None:
     translate_model_texts()
 
@@ -56,6 +80,16 @@ def test_names_are_in_the_language_of_the_user() -> None:
 
     assert french == "marque"
     assert english == "brand"
+
+
+def test_labels_of_forms_are_in_the_language_of_the_user() -> None:
+    admin.autodiscover()
+    translate_model_texts()
+
+    with translation.override("fr"):
+        label = str(RecommendationRequestForm.base_fields["store"].label)
+
+    assert label == "Magasin"
 
 
 def test_translated_names_are_not_part_of_migrations() -> None:

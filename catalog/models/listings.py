@@ -2,9 +2,10 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Value
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 
 
 class SupplierListing(models.Model):
@@ -174,6 +175,9 @@ class SupplierListing(models.Model):
         indexes = [
             models.Index(fields=["sku"], name="supplier_listings_sku"),
             models.Index(fields=["gtin"], name="supplier_listings_gtin"),
+            GinIndex(
+                OpClass(Upper("raw_name"), name="gin_trgm_ops"), name="supplier_listings_raw_name"
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

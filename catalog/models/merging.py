@@ -50,6 +50,9 @@ class MatchDecision(Assignable):
         db_table_comment = "Comparisons of two products and the verdict on each"
         ordering = ("-score", "left_key")
         verbose_name = "possible duplicate"
+        indexes = [
+            models.Index(fields=["verdict", "-score", "left_key"], name="match_decisions_best")
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["left_key", "right_key"], name="match_decisions_unique"

@@ -13,7 +13,7 @@ from catalog.search.pipeline import (
     SearchResult,
     search_products,
 )
-from catalog.search.staff_lookup import find_products
+from catalog.search.staff_lookup import find_products, listings_matching
 
 __all__ = [
     "FACET_NAMES",
@@ -28,6 +28,7 @@ __all__ = [
     "excluded_products",
     "find_products",
     "highlights",
+    "listings_matching",
     "name_forms",
     "products_similar_to_image",
     "search_products",

@@ -3,12 +3,13 @@
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from competitors.selectors.price_position import POSITIONS, count_positions
+from competitors.selectors.price_position import POSITIONS, all_offers, count_positions
 from config.admin.home_charts import ChartData, HomeChart, register
+from config.admin.large_lists import cached_if_large
 
 
 def _positions() -> ChartData | None:
-    counts = count_positions()
+    counts = cached_if_large(all_offers(), "positions:", count_positions)
     compared = POSITIONS[:3]
     if not any(counts[position] for position in compared):
         return None

@@ -53,14 +53,14 @@ class CompetitorOfferAdmin(ReadOnlyAdmin):
         "last_seen_at",
     )
     list_filter = (
-        ("competitor", admin.RelatedOnlyFieldListFilter),
+        "competitor",
         "match_status",
         "stock",
         "category",
         GoneFilter,
     )
     list_select_related = ("competitor", "product")
-    search_fields = ("name", "brand", "sku", "gtin")
+    search_fields = ("name", "brand", "sku", "gtin__exact")
     fields = (
         ("competitor", "location", "external_id"),
         ("name", "brand", "size", "category"),

@@ -29,12 +29,14 @@ from competitors.selectors.price_position import (
     Keyset,
     PositionFilters,
     PricePosition,
+    all_offers,
     count_not_compared,
     count_positions,
     price_positions,
 )
 from competitors.selectors.saved_filters import visible_filters
 from competitors.services.saved_filters import delete_filter, save_filter
+from config.admin.large_lists import cached_if_large
 
 _PAGE_SIZE = 50
 _EXPORT_COLUMNS = (
@@ -214,12 +216,21 @@ def gaps_view(request: HttpRequest) -> HttpResponse:
     is_valid = form.is_valid()
     province = form.cleaned_data.get("province", "") if is_valid else ""
     category = form.cleaned_data.get("category", "") if is_valid else ""
+    offers, key = all_offers(), f"{province}:{category}"
     context = {
         **admin.site.each_context(request),
         "title": _("Assortment gaps"),
         "fields": [form["province"], form["category"]],
-        "not_carried": products_not_carried(province=province, category=category),
-        "only_ours": products_only_ours(province=province, category=category),
+        "not_carried": cached_if_large(
+            offers,
+            f"not-carried:{key}",
+            lambda: products_not_carried(province=province, category=category),
+        ),
+        "only_ours": cached_if_large(
+            offers,
+            f"only-ours:{key}",
+            lambda: products_only_ours(province=province, category=category),
+        ),
     }
     return TemplateResponse(request, "admin/competitors/gaps.html", context)
 
@@ -230,12 +241,15 @@ def _board_context(request: HttpRequest, form: BoardForm) -> dict[str, Any]:
     found = price_positions(filters, sort=sort, page=Keyset(limit=_PAGE_SIZE + 1, after=after))
     rows = found[:_PAGE_SIZE]
     values = {name: value for name, value in form.cleaned_data.items() if value}
-    counts = count_positions(filters)
+    offers = all_offers()
+    counts = cached_if_large(
+        offers, f"positions:{urlencode(values)}", lambda: count_positions(filters)
+    )
     return {
         "rows": rows,
         "columns": [(title, _sort_query(values, name, sort)) for name, title in _COLUMNS],
         "counts": counts,
-        "not_compared": count_not_compared(),
+        "not_compared": cached_if_large(offers, "not-compared", count_not_compared),
         "chart": json.dumps(_counts_chart(counts)),
         "chart_options": json.dumps(_CHART_OPTIONS),
         "next_query": _page_query(values, rows[-1], sort) if len(found) > _PAGE_SIZE else "",

@@ -31,6 +31,7 @@ from competitors.selectors.price_suggestions import (
     count_by_status,
     earlier_decisions,
     pending_suggestions,
+    suggestions_of_products,
 )
 from competitors.services.price_suggestions import (
     approve_suggestion,
@@ -94,7 +95,7 @@ class PriceSuggestionAdmin(ReadOnlyAdmin):
     )
     list_filter = ("status", ProvinceFilter, "product__category", "limited_by")
     list_select_related = ("product",)
-    search_fields = ("product__name", "product__brand", "product__sku")
+    search_fields = ("product__name",)  # see get_search_results
     ordering = ("-suggested_at", "id")
     actions = ("approve_selected",)
     fields = ("product", "model_version", ("suggested_at", "decided_at"), "decided_by", "reason")
@@ -104,6 +105,14 @@ class PriceSuggestionAdmin(ReadOnlyAdmin):
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may approve and reject suggestions."""
         return bool(request.user.has_perm("competitors.decide_pricesuggestion"))
+
+    def get_search_results(
+        self, _request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        """Search by the name, brand, SKU or GTIN of the product; similar spellings are found."""
+        if not search_term.strip():
+            return queryset, False
+        return suggestions_of_products(queryset, search_term.strip()), False
 
     def get_urls(self) -> list[Any]:
         """Add the address that receives the decision about a suggestion."""

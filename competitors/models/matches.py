@@ -66,6 +66,7 @@ class OfferMatch(models.Model):
         db_table = "offer_matches"
         db_table_comment = "Comparisons of competitors' offers with products and the verdicts"
         ordering = ("-score", "id")
+        indexes = [models.Index(fields=["-score", "id"], name="offer_matches_best")]
         constraints = [
             models.UniqueConstraint(fields=["offer", "product"], name="offer_matches_unique")
         ]

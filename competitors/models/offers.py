@@ -4,8 +4,9 @@ from decimal import Decimal
 from typing import ClassVar
 
 from django.contrib.postgres.functions import RandomUUID
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 from django.utils.translation import gettext_lazy as _
 
 from competitors.models.competitors import Competitor, CompetitorLocation
@@ -185,6 +186,18 @@ class CompetitorOffer(models.Model):
                 fields=["id"],
                 condition=models.Q(matched_at=None),
                 name="competitor_offers_due",
+            ),
+            models.Index(fields=["name", "id"], name="competitor_offers_by_name"),
+            models.Index(
+                fields=["match_status", "competitor"],
+                condition=models.Q(gone_at=None),
+                name="competitor_offers_listed",
+            ),
+            GinIndex(
+                OpClass(Upper("name"), name="gin_trgm_ops"),
+                OpClass(Upper("brand"), name="gin_trgm_ops"),
+                OpClass(Upper("sku"), name="gin_trgm_ops"),
+                name="competitor_offers_search",
             ),
         ]
 

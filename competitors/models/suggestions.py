@@ -119,6 +119,7 @@ class PriceSuggestion(models.Model):
         ]
         indexes = [
             models.Index(fields=["status", "-suggested_at"], name="price_suggestions_queue"),
+            models.Index(fields=["-suggested_at", "id"], name="price_suggestions_newest"),
         ]
 
     def __str__(self) -> str:

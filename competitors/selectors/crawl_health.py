@@ -36,11 +36,13 @@ class CrawlHealth:
 def crawl_health(competitors: Collection[Competitor]) -> dict[str, CrawlHealth]:
     """Return the health by competitor code. Two queries."""
     codes = {competitor.code for competitor in competitors}
-    offers = dict(
-        CompetitorOffer.objects.filter(competitor__code__in=codes, gone_at=None)
-        .values_list("competitor__code")
-        .annotate(count=Count("id"))
+    counts = dict(
+        CompetitorOffer.objects.filter(competitor__in=competitors, gone_at=None)
+        .order_by()
+        .values_list("competitor_id")
+        .annotate(count=Count("*"))
     )
+    offers = {competitor.code: counts.get(competitor.pk, 0) for competitor in competitors}
     since = timezone.now() - timedelta(days=_BLOCKED_DAYS)
     runs = {
         competitor_code(source): (crawls, failed, last)

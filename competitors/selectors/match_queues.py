@@ -60,7 +60,11 @@ def price_difference(offer: CompetitorOffer, product: Product) -> Decimal | None
 
 
 def products_near(offer: CompetitorOffer) -> list[Product]:
-    """Return products of the offer's brand and products with names like its own. Two queries."""
+    """
+    Return products of the offer's brand and products with names like its own.
+
+    Two queries; a third one if no name is similar by the index.
+    """
     similar = (
         Product.objects.current()
         .defer("search_document")
@@ -69,7 +73,8 @@ def products_near(offer: CompetitorOffer) -> list[Product]:
     )
     block = brand_block(offer.brand)
     of_brand = similar.filter(match_block=block)[:_MAX_OF_BRAND] if block else ()
-    products = chain(of_brand, similar[:_MAX_OF_ANY_BRAND])
+    named = list(similar.filter(name__trigram_word_similar=offer.name)[:_MAX_OF_ANY_BRAND])
+    products = chain(of_brand, named or similar[:_MAX_OF_ANY_BRAND])
     return list({product.pk: product for product in products}.values())
 
 

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.selectors import store_provinces
@@ -207,6 +208,11 @@ def count_positions(
         cursor.execute(query, {**parameters, **_parameters(chosen, now or timezone.now())})
         counts = dict(cursor.fetchall())
     return {position: counts.get(position, 0) for position in POSITIONS}
+
+
+def all_offers() -> QuerySet[CompetitorOffer]:
+    """Return the offers of all competitors."""
+    return CompetitorOffer.objects.all()
 
 
 def count_not_compared(*, now: datetime | None = None) -> int:

@@ -14,7 +14,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.models import Product
+from catalog.search import find_products
 from catalog.selectors import store_provinces
+from catalog.selectors.products import current_products
 from competitors.comparable import price_without_tax
 from competitors.models import PriceApproval, PriceSuggestion
 from competitors.pricing.elasticity import SalesCell
@@ -151,6 +153,14 @@ def due_outcomes(*, now: datetime) -> list[MeasuredOutcome]:
     with connection.cursor() as cursor:
         cursor.execute(_OUTCOMES, parameters)
         return [MeasuredOutcome(*row) for row in cursor.fetchall()]
+
+
+def suggestions_of_products(
+    suggestions: QuerySet[PriceSuggestion], text: str
+) -> QuerySet[PriceSuggestion]:
+    """Return the suggestions for products that staff find by a text."""
+    products = find_products(current_products(), text)
+    return suggestions.filter(product__in=products.order_by().values("pk"))
 
 
 def all_suggestions() -> QuerySet[PriceSuggestion]:

@@ -67,6 +67,8 @@ def test_empty_list_says_where_suggestions_come_from(admin_client: Client) -> No
         ("province=AB", 0),
         ("product__category=dried_flower", 1),
         ("product__category=edibles", 0),
+        ("q=acorn", 1),
+        ("q=zzyzx", 0),
     ],
 )
 def test_list_is_filtered(admin_client: Client, query: str, found: int) -> None:

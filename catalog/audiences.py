@@ -40,3 +40,11 @@ PRODUCT_FIELDS: Final[dict[str, Audience]] = {
     **dict.fromkeys(_VERIFIED, Audience.VERIFIED),
     **dict.fromkeys(_STAFF, Audience.STAFF),
 }
+
+SEARCHED_PRODUCT_FIELDS: Final[dict[str, Audience]] = {
+    **PRODUCT_FIELDS,
+    "highlights": Audience.VERIFIED,
+    "score": Audience.STAFF,
+    "score_components": Audience.STAFF,
+}
+"""Fields of products in search results."""

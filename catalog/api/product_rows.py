@@ -60,10 +60,9 @@ class Selection:
 
 def parse_selection(params: Mapping[str, str], *, audience: Audience) -> Selection:
     """Return the selected fields of products. Raises BadInput that names those of the audience."""
-    names = _split(params.get(FIELDS_PARAMETER.name, ""))
     includes = _split(params.get(INCLUDE_PARAMETER.name, ""))
     visible = visible_columns(audience)
-    _reject_others(FIELDS_PARAMETER.name, names, (*visible, STOCK))
+    names = parse_field_names(params, known=(*visible, STOCK))
     _reject_others(INCLUDE_PARAMETER.name, includes, INCLUDES)
     store_code = params.get("store_code", "")
     return Selection(
@@ -71,6 +70,13 @@ def parse_selection(params: Mapping[str, str], *, audience: Audience) -> Selecti
         has_stock=STOCK in includes or STOCK in names or (bool(store_code) and not names),
         store_code=store_code,
     )
+
+
+def parse_field_names(params: Mapping[str, str], *, known: Sequence[str]) -> list[str]:
+    """Return the names in `fields`, none for all. Raises BadInput that lists the known ones."""
+    names = _split(params.get(FIELDS_PARAMETER.name, ""))
+    _reject_others(FIELDS_PARAMETER.name, names, known)
+    return names
 
 
 def visible_columns(audience: Audience) -> tuple[str, ...]:
@@ -82,7 +88,7 @@ def serialize_products(
     rows: Sequence[Any], selection: Selection, *, binding: KeyBinding
 ) -> list[dict[str, Any]]:
     """Return products as JSON values. rows: with the selected columns and `price` if has_stock."""
-    bodies = [_serialize(row, selection.columns) for row in rows]
+    bodies = [serialize_columns(row, selection.columns) for row in rows]
     if selection.has_stock:
         stock = stock_by_product(
             [row.id for row in rows], store_code=selection.store_code, binding=binding
@@ -100,7 +106,8 @@ def fetched_columns(selection: Selection, *others: str) -> tuple[str, ...]:
     return tuple(name for name in names if name != "id")
 
 
-def _serialize(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
+def serialize_columns(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return columns of a product, `id` among them, as JSON values."""
     get_values, converters = _plan(names)
     values = get_values(row)
     return {

@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 from django.core import signing
+from django.http import HttpResponse
 from django.utils.translation import gettext
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
@@ -19,6 +21,12 @@ from rest_framework.viewsets import GenericViewSet
 from catalog.api import examples
 from catalog.api.filters import ProductFilters
 from catalog.api.permissions import CanReadCatalog, IsAgeVerified
+from catalog.api.search_rows import (
+    SEARCH_FIELDS_PARAMETER,
+    columns_of,
+    parse_search_fields,
+    serialize_results,
+)
 from catalog.api.serializers import (
     MAX_RESULTS,
     ImageQuerySerializer,
@@ -40,8 +48,10 @@ from catalog.search import (
     products_similar_to_image,
     search_products,
 )
-from catalog.selectors.products import current_products, products_in_order
+from catalog.selectors.products import current_products, product_rows, products_in_order
 from config.api.etags import ConditionalView
+from config.api.json_responses import json_response
+from config.api.keys import audience_of
 from config.api.pagination import (
     CURSOR_PARAMETER,
     DEFAULT_PAGE_SIZE,
@@ -109,6 +119,7 @@ _PARAMETERS = [
             " all by default."
         ),
     ),
+    SEARCH_FIELDS_PARAMETER,
     OpenApiParameter(
         "limit",
         {"type": "integer", "minimum": 1, "maximum": MAX_RESULTS, "default": DEFAULT_PAGE_SIZE},
@@ -161,7 +172,7 @@ class ProductSearchViewSet(ConditionalView, GenericViewSet):
         examples=[examples.SEARCH_RESULT],
         tags=["search"],
     )
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """Return a page of search results with facets and the interpretation of the query."""
         params = request.query_params
         reject_unknown_parameters(params, known=_PARAMETER_NAMES | set(ProductFilters.base_filters))
@@ -181,22 +192,25 @@ class ProductSearchViewSet(ConditionalView, GenericViewSet):
             maximum=MAX_RESULTS,
         )
         offset = _parse_cursor(params)
+        fields = parse_search_fields(params, audience=audience_of(request))
         filtered_facets = {
             facet for name, facet in _FACET_OF_FILTER.items() if params.get(name)
         } & set(facet_names)
         unfiltered_facets = tuple(name for name in facet_names if name not in filtered_facets)
         result = search_products(replace(query, facets=unfiltered_facets))
-        products, total_count = _load_page(result, sort, offset, limit)
-        end = offset + len(products)
+        rows, total_count = _load_page(result, columns_of(fields), sort, offset, limit)
+        end = offset + len(rows)
         last = total_count if sort != "relevance" else min(total_count, len(result.candidates))
-        next_cursor = _sign_cursor(params, end) if products and end < last else None
+        next_cursor = _sign_cursor(params, end) if rows and end < last else None
         previous_cursor = _sign_cursor(params, max(0, offset - limit)) if offset else None
-        context = {
-            **self.get_serializer_context(),
-            "query_words": result.parsed.words,
-            "candidates": {candidate.id: candidate for candidate in result.candidates},
-        }
-        return Response(
+        results = serialize_results(
+            rows,
+            fields,
+            query_words=result.parsed.words,
+            candidates={candidate.id: candidate for candidate in result.candidates},
+        )
+        return json_response(
+            request,
             {
                 "total_count": total_count,
                 "next_cursor": next_cursor,
@@ -206,7 +220,7 @@ class ProductSearchViewSet(ConditionalView, GenericViewSet):
                 "relaxed_filters": [term.key for term in result.relaxed_terms],
                 "did_you_mean": result.corrected_text or None,
                 "facets": result.facets | self._count_filtered_facets(params, filtered_facets),
-                "results": SearchedProductSerializer(products, many=True, context=context).data,
+                "results": results,
             },
             headers=link_headers(
                 request.build_absolute_uri(),
@@ -349,14 +363,15 @@ class ProductSearchViewSet(ConditionalView, GenericViewSet):
 
 
 def _load_page(
-    result: SearchResult, sort: str, offset: int, limit: int
-) -> tuple[list[Product], int]:
-    """Return the products of a page and the total count."""
+    result: SearchResult, columns: Sequence[str], sort: str, offset: int, limit: int
+) -> tuple[list[Any], int]:
+    """Return the columns of the products of a page, with `id`, and the total count."""
     if sort == "relevance":
-        page = result.candidates[offset : offset + limit]
-        return products_in_order([candidate.id for candidate in page]), result.total_count
-    rows = result.matches.defer("search_document").order_by(*SORTS[sort])
-    return list(rows[offset : offset + limit]), result.matches.count()
+        ids = [UUID(candidate.id) for candidate in result.candidates[offset : offset + limit]]
+        rows = product_rows(ids, columns)
+        return [rows[pk] for pk in ids if pk in rows], result.total_count
+    products = result.matches.order_by(*SORTS[sort]).values_list("id", *columns, named=True)
+    return list(products[offset : offset + limit]), result.matches.count()
 
 
 def _parse_facet_names(value: str | None) -> tuple[str, ...]:
@@ -406,6 +421,6 @@ def _query_hash(params: Mapping[str, str]) -> str:
     relevant = sorted(
         (name, value)
         for name, value in params.items()
-        if name not in (CURSOR_PARAMETER, "limit", "facets")
+        if name not in (CURSOR_PARAMETER, "limit", "facets", SEARCH_FIELDS_PARAMETER.name)
     )
     return hashlib.blake2b(repr(relevant).encode(), digest_size=8).hexdigest()

@@ -7,11 +7,11 @@ from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from catalog.audiences import PRODUCT_FIELDS
+from catalog.audiences import PRODUCT_FIELDS, SEARCHED_PRODUCT_FIELDS
 from catalog.models import Product, Store
 from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.reference.provinces import PROVINCES
-from catalog.search import FACET_NAMES, highlights
+from catalog.search import FACET_NAMES
 from catalog.selectors.product_fields import ProductFieldState
 from config.api.keys import Audience
 from config.api.pagination import NEXT_CURSOR_HELP, PREVIOUS_CURSOR_HELP
@@ -146,53 +146,30 @@ class SearchScoreComponentsSerializer(ResponseSerializer):
 
 
 class SearchedProductSerializer(ModelResponseSerializer):
-    """A product in search results; staff also see its score and the components of it."""
+    """
+    A product in search results; staff also see its score and the components of it.
 
-    audiences: ClassVar = {
-        **PRODUCT_FIELDS,
-        "highlights": Audience.VERIFIED,
-        "score": Audience.STAFF,
-        "score_components": Audience.STAFF,
-    }
-    highlights = serializers.SerializerMethodField(
-        help_text="Names and brand as HTML with `<mark>` around matched words; escaped."
+    Results are rendered by `search_rows`; `fields` selects fields.
+    """
+
+    audiences: ClassVar = SEARCHED_PRODUCT_FIELDS
+    selectable = True
+    highlights = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="Names and brand as HTML with `<mark>` around matched words; escaped.",
     )
-    score = serializers.SerializerMethodField(
-        help_text="Fused score, 0 to 1 before boosts; null in a sorted list."
+    score = serializers.FloatField(
+        allow_null=True, help_text="Fused score, 0 to 1 before boosts; null in a sorted list."
     )
-    score_components = serializers.SerializerMethodField(
+    score_components = SearchScoreComponentsSerializer(
         help_text="Components of the score; empty in a sorted list."
     )
 
     class Meta:
         model = Product
-        fields = (*PRODUCT_FIELDS, "highlights", "score", "score_components")
+        fields = tuple(SEARCHED_PRODUCT_FIELDS)
         read_only_fields = fields
         extra_kwargs = _PRODUCT_EXTRA_KWARGS
-
-    def get_highlights(self, product: Product) -> dict[str, str]:
-        """Return highlighted fields."""
-        return highlights(product, self.context.get("query_words", ()))
-
-    def get_score(self, product: Product) -> float | None:
-        """Return the score, rounded."""
-        candidate = self.context.get("candidates", {}).get(str(product.pk))
-        return round(candidate.score, 4) if candidate else None
-
-    @extend_schema_field(SearchScoreComponentsSerializer)
-    def get_score_components(self, product: Product) -> dict[str, Any]:
-        """Return the components of the score, rounded."""
-        candidate = self.context.get("candidates", {}).get(str(product.pk))
-        if candidate is None:
-            return {}
-        return {
-            "ranks": candidate.ranks,
-            "cosines": {name: round(score, 4) for name, score in candidate.scores.items()},
-            "word_share": round(candidate.word_share, 4),
-            "relevance": round(candidate.relevance, 4),
-            "boost": candidate.boost,
-            "is_exact": candidate.is_exact,
-        }
 
 
 class QueryTermSerializer(ResponseSerializer):

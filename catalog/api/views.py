@@ -52,7 +52,7 @@ from catalog.services.corrections import create_product, lock_product, update_pr
 from config.api.bodies import parse_body
 from config.api.etags import ConditionalView, require_if_match
 from config.api.json_responses import json_response
-from config.api.keys import Audience, binding_of, client_of
+from config.api.keys import audience_of, binding_of, client_of
 from config.api.locations import location_of
 from config.api.openapi import IF_MATCH_PARAMETER
 from config.api.pagination import DEFAULT_PAGE_SIZE, ApiCursorPagination
@@ -176,7 +176,7 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
         """Return a page of products."""
         params = request.query_params
         reject_unknown_parameters(params, known=_LIST_PARAMETERS)
-        selection = parse_selection(params, audience=_audience(request))
+        selection = parse_selection(params, audience=audience_of(request))
         sort_field = parse_sort(params).removeprefix("-")
         products = self._filtered_products(request)
         columns = fetched_columns(selection, sort_field)
@@ -194,7 +194,7 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
         """Return a product, also by the id of one that was merged into it."""
         params = request.query_params
         reject_unknown_parameters(params, known=_DETAIL_PARAMETERS)
-        selection = parse_selection(params, audience=_audience(request))
+        selection = parse_selection(params, audience=audience_of(request))
         if selection.store_code:
             check_store(request, selection.store_code)
         (body,) = serialize_products([self.get_object()], selection, binding=binding_of(request))
@@ -219,7 +219,7 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
         """Return the products with ids, SKUs or GTINs."""
         params = request.query_params
         body = parse_body(ProductLookupSerializer, request, parameters=_DETAIL_PARAMETERS)
-        selection = parse_selection(params, audience=_audience(request))
+        selection = parse_selection(params, audience=audience_of(request))
         if selection.store_code:
             check_store(request, selection.store_code)
         ids = _look_up(body["items"])
@@ -366,14 +366,9 @@ def parse_sort(params: Mapping[str, str]) -> str:
     return sort
 
 
-def _audience(request: Request) -> Audience:
-    client = client_of(request)
-    return client.audience if client else Audience.PUBLIC
-
-
 def _representation(product: Product, request: Request) -> dict[str, Any]:
     """Return a product as a GET without parameters returns it."""
-    selection = Selection(columns=visible_columns(_audience(request)))
+    selection = Selection(columns=visible_columns(audience_of(request)))
     (body,) = serialize_products([product], selection, binding=binding_of(request))
     return body
 

@@ -58,13 +58,18 @@ class SearchCandidate:
     @property
     def lexical_score(self) -> float:
         """Word share, plus a bonus for names with few other words."""
-        query_words = set(" ".join(self.query_words).split())
+        query_words = _single_words(self.query_words)
         best = 0.0
         for name in {self.name, self.name_fr or self.name}:
             words = _cached_words(f"{name} {self.brand or ''}")
             if words:
                 best = max(best, len(words & query_words) / len(words))
         return self.word_share + _BREVITY_WEIGHT * best
+
+
+@lru_cache(100)
+def _single_words(phrases: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(" ".join(phrases).split())
 
 
 @lru_cache(50_000)

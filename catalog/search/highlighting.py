@@ -3,33 +3,41 @@
 import html
 import re
 from collections.abc import Collection
+from typing import Any
 
-from catalog.models import Product
 from catalog.reference.synonyms import group_by_phrase
 from catalog.search.normalize import words_of
 
+HIGHLIGHTED_FIELDS = ("name", "name_fr", "brand")
 _MIN_STEM_LENGTH = 4
 _MAX_SUFFIX_LENGTH = 2
+# A captured group: words are at odd indexes of the parts, separators at even ones.
+_WORD = re.compile(r"([\w'’]+)")
 
 
-def highlights(product: Product, query_words: Collection[str]) -> dict[str, str]:
-    """Return the fields among name, name_fr and brand with a match, `<mark>` around its words."""
+def highlights(product: Any, query_words: Collection[str]) -> dict[str, str]:
+    """
+    Return the fields with a match, `<mark>` around its words.
+
+    product: has the HIGHLIGHTED_FIELDS.
+    """
     groups = {group_by_phrase()[word] for word in query_words if word in group_by_phrase()}
     single_words = set(" ".join(query_words).split())
-    marked = {
-        field: _mark(getattr(product, field) or "", single_words, groups)
-        for field in ("name", "name_fr", "brand")
-    }
-    return {field: text for field, text in marked.items() if "<mark>" in text}
+    is_match: dict[str, bool] = {}
+    marked = {}
+    for field in HIGHLIGHTED_FIELDS:
+        parts = _WORD.split(getattr(product, field) or "")
+        for part in parts[1::2]:
+            if part not in is_match:
+                is_match[part] = _is_match(part, single_words, groups)
+        if any(is_match[part] for part in parts[1::2]):
+            marked[field] = _mark(parts, is_match)
+    return marked
 
 
-def _mark(text: str, query_words: Collection[str], groups: set[str]) -> str:
-    # Splitting by a captured group puts words at odd indexes, separators at even ones.
-    parts = re.split(r"([\w'’]+)", text)
+def _mark(parts: list[str], is_match: dict[str, bool]) -> str:
     return "".join(
-        f"<mark>{html.escape(part)}</mark>"
-        if index % 2 and _is_match(part, query_words, groups)
-        else html.escape(part)
+        f"<mark>{html.escape(part)}</mark>" if index % 2 and is_match[part] else html.escape(part)
         for index, part in enumerate(parts)
     )
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 # French elisions are not part of the word: l'agrume, d'orange.
 _ELISION = re.compile(r"\b(?:[ldjnsmtc]|qu)'(?=[a-z])")
+_WORDS = re.compile(r"[a-z0-9]+")
 _LIGATURES = str.maketrans(
     {"œ": "oe", "æ": "ae", "’": "'", "‘": "'", "`": "'", "\u00a0": " ", "\u202f": " "}
 )
@@ -43,6 +44,8 @@ STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 @lru_cache(20_000)
 def normalize_text(text: str) -> str:
     """Return lower-case ASCII text without accents; characters beyond ASCII become blanks."""
+    if text.isascii() and text.isprintable():
+        return text.lower().replace("`", "'")
     decomposed = unicodedata.normalize("NFKD", text.lower().translate(_LIGATURES)).lower()
     base_characters = "".join(c for c in decomposed if not unicodedata.combining(c))
     return "".join(c if c.isascii() and c.isprintable() else " " for c in base_characters)
@@ -50,8 +53,10 @@ def normalize_text(text: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """Return the distinct words of a text in order: `L'agrume` → agrume, `Grower's` → growers."""
-    without_elisions = _ELISION.sub("", normalize_text(text)).replace("'", "")
-    return list(dict.fromkeys(re.findall(r"[a-z0-9]+", without_elisions)))
+    normalized = normalize_text(text)
+    if "'" in normalized:
+        normalized = _ELISION.sub("", normalized).replace("'", "")
+    return list(dict.fromkeys(_WORDS.findall(normalized)))
 
 
 def compact_key(text: str) -> str:

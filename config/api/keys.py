@@ -62,6 +62,12 @@ def client_of(request: Request) -> ApiClient | None:
     return user if isinstance(user, ApiClient) else None
 
 
+def audience_of(request: Request) -> Audience:
+    """Return the audience of the key of a request; public if it was sent without a key."""
+    client = client_of(request)
+    return client.audience if client else Audience.PUBLIC
+
+
 def binding_of(request: Request) -> KeyBinding:
     """Return the provinces and stores that the key of a request is bound to."""
     client = client_of(request)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import ImproperlyConfigured
 from rest_framework import serializers
 
-from config.api.keys import Audience, client_of
+from config.api.keys import Audience, audience_of
 
 
 class _AudienceFields(serializers.Serializer):
@@ -44,8 +44,7 @@ class _AudienceFields(serializers.Serializer):
         if is_schema or (request is None and audience is None):  # the schema lists every field
             return super().get_fields()
         if audience is None:
-            client = client_of(request) if request is not None else None
-            audience = client.audience if client else Audience.PUBLIC
+            audience = Audience.PUBLIC if request is None else audience_of(request)
         return {
             name: field
             for name, field in super().get_fields().items()

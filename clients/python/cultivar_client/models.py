@@ -1151,36 +1151,36 @@ class SearchedProduct(TypedDict):
     """A product in search results; staff also see its score and the components of it."""
 
     id: str
-    name: str
-    name_fr: str | None
-    brand: str | None
-    sku: str | None
-    gtin: str | None
-    category: str | None
-    strain_type: str | None
-    strain: str | None
-    lineage: list[str]
-    thc_percentage: str | None
-    thc_percentage_low: str | None
-    thc_percentage_high: str | None
-    cbd_percentage: str | None
-    cbd_percentage_low: str | None
-    cbd_percentage_high: str | None
-    thc_mg: str | None
-    cbd_mg: str | None
-    mg_basis: str | None
-    weight_grams: str | None
-    volume_ml: str | None
-    dried_equivalent_grams: str | None
-    unit_count: int | None
-    price: str | None
-    terpenes: list[str]
-    terpene_source: str | None
-    updated_at: str | None
+    name: NotRequired[str]
+    name_fr: NotRequired[str | None]
+    brand: NotRequired[str | None]
+    sku: NotRequired[str | None]
+    gtin: NotRequired[str | None]
+    category: NotRequired[str | None]
+    strain_type: NotRequired[str | None]
+    strain: NotRequired[str | None]
+    lineage: NotRequired[list[str]]
+    thc_percentage: NotRequired[str | None]
+    thc_percentage_low: NotRequired[str | None]
+    thc_percentage_high: NotRequired[str | None]
+    cbd_percentage: NotRequired[str | None]
+    cbd_percentage_low: NotRequired[str | None]
+    cbd_percentage_high: NotRequired[str | None]
+    thc_mg: NotRequired[str | None]
+    cbd_mg: NotRequired[str | None]
+    mg_basis: NotRequired[str | None]
+    weight_grams: NotRequired[str | None]
+    volume_ml: NotRequired[str | None]
+    dried_equivalent_grams: NotRequired[str | None]
+    unit_count: NotRequired[int | None]
+    price: NotRequired[str | None]
+    terpenes: NotRequired[list[str]]
+    terpene_source: NotRequired[str | None]
+    updated_at: NotRequired[str | None]
     source: NotRequired[str | None]
     effects: NotRequired[list[str]]
     effects_source: NotRequired[str | None]
-    highlights: dict[str, str]
+    highlights: NotRequired[dict[str, str]]
     score: NotRequired[float | None]
     score_components: NotRequired[SearchScoreComponents]
 

@@ -204,6 +204,51 @@ def test_misspelled_words_are_corrected_and_reported(client: APIClient) -> None:
     assert _search(client, q="pink kush")["did_you_mean"] is None
 
 
+def test_only_selected_fields_of_results_are_returned(client: APIClient) -> None:
+    results = _search(client, q="pink kush", fields="name,highlights")["results"]
+
+    assert results
+    assert all(set(result) == {"id", "name", "highlights"} for result in results)
+
+
+def test_highlights_are_the_same_without_the_fields_they_mark(client: APIClient) -> None:
+    selected = _search(client, q="pink kush", fields="highlights")["results"]
+    complete = _search(client, q="pink kush")["results"]
+
+    assert [r["highlights"] for r in selected] == [r["highlights"] for r in complete]
+
+
+def test_sorted_results_have_the_selected_fields(client: APIClient) -> None:
+    results = _search(client, q="kush", sort="price", fields="price")["results"]
+
+    assert results
+    assert all(set(result) == {"id", "price"} for result in results)
+
+
+def test_fields_of_another_audience_are_refused(client: APIClient) -> None:
+    response = client.get(SEARCH_URL, {"q": "kush", "fields": "name,score"})
+
+    error = response.json()["errors"][0]
+    assert response.status_code == 400
+    assert error["field"] == "fields"
+    assert "highlights" in error["message"]
+
+
+def test_staff_can_select_scores(client: APIClient) -> None:
+    results = _search(create_api_client("staff"), q="kush", fields="score")["results"]
+
+    assert all(set(result) == {"id", "score"} for result in results)
+    assert results[0]["score"] > 0
+
+
+def test_pages_of_one_query_may_have_different_fields(client: APIClient) -> None:
+    cursor = _search(client, q="kush", limit=2, fields="name")["next_cursor"]
+
+    page = _search(client, q="kush", limit=2, fields="price", cursor=cursor)
+
+    assert all(set(result) == {"id", "price"} for result in page["results"])
+
+
 def test_highlights_escape_html(client: APIClient, admin_user: User) -> None:
     create_product(values={"name": "<b>Zorglub</b> & Co"}, by=admin_user)
 

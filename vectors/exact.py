@@ -150,6 +150,8 @@ class ExactIndex:
         return self._columns[name]
 
 
+# By collection: the index, version and limit for which it was found too large for a matrix.
+_too_large: dict[str, tuple[object, int, int]] = {}
 # Cached matrices and refresh locks by collection; `_guard` protects both dictionaries.
 _cache: dict[str, ExactIndex] = {}
 _locks: dict[str, threading.Lock] = {}
@@ -169,10 +171,7 @@ def exact_index(index: VectorIndex, *, ignore_size_limit: bool = False) -> Exact
     is_same_index = cached is not None and cached.index_id == index.pk
     if cached is not None and is_same_index and cached.version >= index.version:
         return cached
-    if (
-        not (is_same_index or ignore_size_limit)
-        and index.vectors.count() > settings.VECTORS_EXACT_BELOW
-    ):
+    if not (is_same_index or ignore_size_limit) and _is_too_large(index):
         return None
     if not lock.acquire(blocking=not is_same_index):
         return cached
@@ -196,6 +195,20 @@ def clear_cache() -> None:
     """Empty the cache: for tests, and after the process connects to another database."""
     with _guard:
         _cache.clear()
+        _too_large.clear()
+
+
+def _is_too_large(index: VectorIndex) -> bool:
+    """Whether an index has more rows than VECTORS_EXACT_BELOW, counted once for each version."""
+    limit = settings.VECTORS_EXACT_BELOW
+    version = (index.pk, index.version, limit)
+    if _too_large.get(index.collection) == version:
+        return True
+    # No further than the limit: counting a million rows takes longer than searching them.
+    if index.vectors.order_by()[: limit + 1].count() <= limit:
+        return False
+    _too_large[index.collection] = version
+    return True
 
 
 def _read_rows(

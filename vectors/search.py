@@ -3,9 +3,13 @@ Vector search: by text, by vector, by stored row, and by liked and disliked rows
 
 Small indexes are searched exactly in this process, large ones in Milvus (`VECTORS_EXACT_BELOW`).
 When Milvus is unavailable, indexes up to `VECTORS_FALLBACK_BELOW` rows are searched exactly too.
+Searches by text run in threads, so that a caller can read the database meanwhile.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,13 +30,15 @@ from vectors.store import Hit, store
 
 __all__ = [
     "Hit",
+    "PendingQuery",
+    "TextQuery",
     "VectorSearchResult",
+    "begin_queries",
     "blend_vectors",
     "cosine_scores",
     "encode_query",
     "explain_similarity",
     "nearest",
-    "score_by_text",
     "search",
     "serving_index",
     "similar",
@@ -42,13 +48,16 @@ __all__ = [
 
 log = structlog.get_logger(__name__)
 _DISLIKED_WEIGHT = 0.5
-# Returns the serving index of a collection. Raw SQL, as it runs with every search and building the
+# Threads that encode queries and search; they never use the database. The calls into onnxruntime,
+# numpy and gRPC that they spend their time in let other threads run.
+_MAX_THREADS = 8
+# Returns the serving indexes of collections. Raw SQL, as it runs with every search and building the
 # query with the ORM costs more than the query.
-_SERVING_INDEX_SQL = """
+_SERVING_INDEXES_SQL = """
 SELECT id, collection, physical_name, fingerprint, encoder, dimension, layout, text_weight,
   nprobe, version, status
 FROM vector_indexes
-WHERE collection = %(collection)s AND status = 'serving'
+WHERE collection = ANY(%(collections)s) AND status = 'serving'
 """
 # Returns the fingerprint of the serving index and a row's vector in it (NULL without vector).
 _STORED_VECTOR_SQL = """
@@ -74,6 +83,65 @@ class VectorSearchResult:
     path: Literal["exact", "milvus"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextQuery:
+    """
+    A text to search for in a collection.
+
+    features: (384,) of the query, for collections with features. limit: number of hits; None: the
+    text is encoded only, for `PendingQuery.scores`.
+    """
+
+    collection: str
+    text: str
+    features: Vectors | None = None
+    limit: int | None
+    filters: VectorFilters = ()
+
+
+class PendingQuery:
+    """
+    A query that is being encoded, and searched for, in another thread.
+
+    The text is encoded by the encoder of the index that is searched, so that vectors of two
+    fingerprints are never compared. Methods wait for the thread and raise VectorsUnavailable.
+    """
+
+    def __init__(self, query: TextQuery, index: VectorIndex | None) -> None:
+        """Begin; index: the one that serves the collection, None where there is none."""
+        self._query = query
+        self._index = index
+        self._future: Future[tuple[Vectors, VectorSearchResult | None]] | None = None
+        if index is not None:
+            exact = exact_index(index) if query.limit else None
+            self._future = _thread_pool().submit(
+                copy_context().run, _encode_and_search, query, index, exact
+            )
+
+    def result(self) -> VectorSearchResult:
+        """Return the rows nearest to the text that pass all filters, best first."""
+        index, vector, result = self._wait()
+        if result is None:
+            return _search_fallback(index, vector, self._query.limit or 0, self._query.filters)
+        return result
+
+    def scores(self, ids: Sequence[str]) -> dict[str, float]:
+        """Return the cosine of each row with the text, by id; rows without a vector are absent."""
+        index, vector, _ = self._wait()
+        return _scores(index, vector, ids)
+
+    def _wait(self) -> tuple[VectorIndex, Vectors, VectorSearchResult | None]:
+        if self._index is None or self._future is None:
+            raise _not_indexed(self._query.collection)
+        return self._index, *self._future.result()
+
+
+def begin_queries(queries: Sequence[TextQuery]) -> list[PendingQuery]:
+    """Begin to encode and to search for texts, all at once. One query of the database."""
+    indexes = _serving_indexes([query.collection for query in queries])
+    return [PendingQuery(query, indexes.get(query.collection)) for query in queries]
+
+
 def search(
     *,
     collection: str,
@@ -85,24 +153,13 @@ def search(
     """
     Return the rows nearest to a text that pass all filters, best first.
 
-    features: (384,) of the query, for collections with features. The text is encoded by the
-    encoder of the index that is searched, so that vectors of two fingerprints are never compared.
-    Raises VectorsUnavailable.
+    features: (384,) of the query, for collections with features. Raises VectorsUnavailable.
     """
-    index = serving_index(collection)
-    return _nearest(index, encode_query(index, text, features), limit, filters)
-
-
-def score_by_text(
-    *, collection: str, text: str, ids: Sequence[str], features: Vectors | None = None
-) -> dict[str, float]:
-    """
-    Return the cosine of each row with a text, by id; rows without a vector are left out.
-
-    Raises VectorsUnavailable.
-    """
-    index = serving_index(collection)
-    return _scores(index, encode_query(index, text, features), ids)
+    query = TextQuery(
+        collection=collection, text=text, features=features, limit=limit, filters=filters
+    )
+    (pending,) = begin_queries([query])
+    return pending.result()
 
 
 def nearest(
@@ -210,9 +267,16 @@ def explain_similarity(*, collection: str, a: str, b: str) -> dict[str, float]:
 
 def serving_index(collection: str) -> VectorIndex:
     """Return the index that serves a collection; raises VectorsUnavailable when there is none."""
-    for index in VectorIndex.objects.raw(_SERVING_INDEX_SQL, {"collection": collection}):
-        return index
-    raise _not_indexed(collection)
+    index = _serving_indexes([collection]).get(collection)
+    if index is None:
+        raise _not_indexed(collection)
+    return index
+
+
+def _serving_indexes(collections: Sequence[str]) -> dict[str, VectorIndex]:
+    params = {"collections": list(collections)}
+    rows = VectorIndex.objects.raw(_SERVING_INDEXES_SQL, params)
+    return {index.collection: index for index in rows}
 
 
 def encode_query(index: VectorIndex, text: str, features: Vectors | None = None) -> Vectors:
@@ -242,13 +306,47 @@ def _not_indexed(collection: str) -> VectorsUnavailable:
 def _nearest(
     index: VectorIndex, vector: Vectors, limit: int, filters: VectorFilters
 ) -> VectorSearchResult:
-    exact = exact_index(index)
-    if exact is None:
-        try:
-            hits, max_score = _search_milvus(index, vector, limit, filters)
-            return VectorSearchResult(hits, max_score, index.fingerprint, "milvus")
-        except VectorsUnavailable:
-            exact = _fallback_index(index)
+    result = _search_index(index, exact_index(index), vector, limit, filters)
+    return result or _search_fallback(index, vector, limit, filters)
+
+
+def _encode_and_search(
+    query: TextQuery, index: VectorIndex, exact: ExactIndex | None
+) -> tuple[Vectors, VectorSearchResult | None]:
+    """Return the vector (d,) of a query, and the result unless Milvus is unavailable."""
+    vector = encode_query(index, query.text, query.features)
+    if not query.limit:
+        return vector, None
+    return vector, _search_index(index, exact, vector, query.limit, query.filters)
+
+
+def _search_index(
+    index: VectorIndex,
+    exact: ExactIndex | None,
+    vector: Vectors,
+    limit: int,
+    filters: VectorFilters,
+) -> VectorSearchResult | None:
+    """Search the matrix of an index or, where there is none, Milvus; None: it is unavailable."""
+    if exact is not None:
+        return _search_matrix(index, exact, vector, limit, filters)
+    try:
+        hits, max_score = _search_milvus(index, vector, limit, filters)
+    except VectorsUnavailable:
+        return None
+    return VectorSearchResult(hits, max_score, index.fingerprint, "milvus")
+
+
+def _search_fallback(
+    index: VectorIndex, vector: Vectors, limit: int, filters: VectorFilters
+) -> VectorSearchResult:
+    """Search a large index in this process; raises VectorsUnavailable."""
+    return _search_matrix(index, _fallback_index(index), vector, limit, filters)
+
+
+def _search_matrix(
+    index: VectorIndex, exact: ExactIndex, vector: Vectors, limit: int, filters: VectorFilters
+) -> VectorSearchResult:
     hits, max_score = exact.search(vector, limit=limit, filters=filters)
     return VectorSearchResult(hits, max_score, index.fingerprint, "exact")
 
@@ -300,3 +398,22 @@ def _scores(index: VectorIndex, vector: Vectors, ids: Sequence[str]) -> dict[str
         return exact.scores(vector, list(ids))
     stored = _stored_vectors(index, ids)
     return {pk: float(row_vector @ vector) for pk, row_vector in stored.items()}
+
+
+def _thread_pool() -> ThreadPoolExecutor:
+    global _pool  # noqa: PLW0603  # one pool per process
+    if _pool is None:
+        _pool = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="vector-search")
+    return _pool
+
+
+_pool: ThreadPoolExecutor | None = None
+
+
+def _reset_after_fork() -> None:
+    # Threads stay in the parent.
+    global _pool  # noqa: PLW0603  # module state of the parent
+    _pool = None
+
+
+os.register_at_fork(after_in_child=_reset_after_fork)

@@ -32,20 +32,22 @@ FROM products p WHERE p.id = ANY(%(ids)s::uuid[])
 """
 
 
-def apply_boosts(
-    candidates: Sequence[SearchCandidate], *, store_code: str = ""
-) -> list[SearchCandidate]:
-    """
-    Multiply scores by 1 + the weighted signals and sort the best again.
-
-    One query; two when any weight is set.
-    """
+def current_weights() -> SearchWeights | None:
+    """Return the weights that staff have set; None: no product is boosted. One query."""
     weights = next(iter(SearchWeights.objects.raw(_CURRENT_WEIGHTS_SQL)), None)
-    if (
-        not candidates
-        or weights is None
-        or not (weights.stock or weights.margin or weights.freshness)
-    ):
+    if weights is None or not (weights.stock or weights.margin or weights.freshness):
+        return None
+    return weights
+
+
+def apply_boosts(
+    candidates: Sequence[SearchCandidate],
+    weights: SearchWeights | None,
+    *,
+    store_code: str = "",
+) -> list[SearchCandidate]:
+    """Multiply scores by 1 + the weighted signals and sort the best again. One query at most."""
+    if not candidates or weights is None:
         return list(candidates)
     best = list(candidates[:_MAX_BOOSTED])
     rest = list(candidates[_MAX_BOOSTED:])

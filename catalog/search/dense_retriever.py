@@ -92,20 +92,22 @@ def build_dense_query(
     )
 
 
-def retrieve_nearest(
+def begin_retrieval(
     dense_query: DenseQuery | None,
     *,
     similar_to: Sequence[UUID],
     not_similar_to: Sequence[UUID],
     filters: VectorFilters,
-) -> DenseRetrieval:
+) -> Callable[[], DenseRetrieval]:
     """
-    Return the products nearest to the query or, when `similar_to` is given, to those products.
+    Begin to search for the products nearest to the query or, with `similar_to`, to those products.
 
-    Hits far below the best of their collection are dropped, except in a query by similarity, which
-    asks for the nearest products at any distance.
+    Texts are encoded and searched for in other threads; the function that is returned waits for
+    them. Hits far below the best of their collection are dropped, except in a query by similarity,
+    which asks for the nearest products at any distance.
     """
-    retrieval = DenseRetrieval()
+    retrievers = ("dense_multilingual",) if similar_to else tuple(COLLECTIONS)
+    pending = _begin_queries(dense_query, retrievers, limit=_MAX_HITS, filters=filters)
     has_cutoff = dense_query is not None and not similar_to
 
     def scores_of(result: vector_search.VectorSearchResult) -> dict[str, float]:
@@ -127,42 +129,60 @@ def retrieve_nearest(
             )
         )
 
-    def by_text(retriever: str, text: str, features: Vectors | None) -> dict[str, float]:
-        return scores_of(
-            vector_search.search(
-                collection=COLLECTIONS[retriever],
-                text=text,
-                features=features,
-                limit=_MAX_HITS,
-                filters=filters,
-            )
+    def by_text(query: vector_search.PendingQuery) -> Callable[[], dict[str, float]]:
+        return lambda: scores_of(query.result())
+
+    def wait() -> DenseRetrieval:
+        retrieval = DenseRetrieval()
+        if similar_to:
+            retrieval.add("dense", by_products)
+        for retriever, query in pending.items():
+            retrieval.add(retriever, by_text(query))
+        return retrieval
+
+    return wait
+
+
+def begin_scoring(dense_query: DenseQuery) -> Callable[[Sequence[str]], DenseRetrieval]:
+    """Begin to encode a query; return a function from product ids to cosines by retriever."""
+    pending = _begin_queries(dense_query, tuple(COLLECTIONS), limit=None)
+
+    def by_text(
+        query: vector_search.PendingQuery, ids: Sequence[str]
+    ) -> Callable[[], dict[str, float]]:
+        return lambda: query.scores(ids)
+
+    def score(ids: Sequence[str]) -> DenseRetrieval:
+        retrieval = DenseRetrieval()
+        for retriever, query in pending.items():
+            retrieval.add(retriever, by_text(query, ids))
+        return retrieval
+
+    return score
+
+
+def _begin_queries(
+    dense_query: DenseQuery | None,
+    retrievers: Sequence[str],
+    *,
+    limit: int | None,
+    filters: VectorFilters = (),
+) -> dict[str, vector_search.PendingQuery]:
+    """Begin the queries of a text by retriever; none without a text."""
+    if dense_query is None:
+        return {}
+    inputs = {
+        "dense": (dense_query.english_text, dense_query.features),
+        "dense_multilingual": (dense_query.text, None),
+    }
+    queries = [
+        vector_search.TextQuery(
+            collection=COLLECTIONS[retriever],
+            text=inputs[retriever][0],
+            features=inputs[retriever][1],
+            limit=limit,
+            filters=filters,
         )
-
-    if similar_to:
-        retrieval.add("dense", by_products)
-    elif dense_query:
-        english_text = dense_query.english_text
-        features = dense_query.features
-        retrieval.add("dense", lambda: by_text("dense", english_text, features))
-    if dense_query:
-        text = dense_query.text
-        retrieval.add("dense_multilingual", lambda: by_text("dense_multilingual", text, None))
-    return retrieval
-
-
-def score_products(dense_query: DenseQuery, ids: Sequence[str]) -> DenseRetrieval:
-    """Return the cosine of each of the products with the query, by retriever."""
-    retrieval = DenseRetrieval()
-
-    def scores_of(retriever: str, text: str, features: Vectors | None) -> dict[str, float]:
-        return vector_search.score_by_text(
-            collection=COLLECTIONS[retriever], text=text, features=features, ids=ids
-        )
-
-    retrieval.add(
-        "dense", lambda: scores_of("dense", dense_query.english_text, dense_query.features)
-    )
-    retrieval.add(
-        "dense_multilingual", lambda: scores_of("dense_multilingual", dense_query.text, None)
-    )
-    return retrieval
+        for retriever in retrievers
+    ]
+    return dict(zip(retrievers, vector_search.begin_queries(queries), strict=True))

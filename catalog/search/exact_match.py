@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
@@ -41,19 +42,24 @@ def _is_part_of_number(text: str) -> bool:
     return has_only_number_characters and sum(map(str.isdigit, text)) >= _MIN_PART_DIGITS
 
 
-def promote_exact_matches(
-    text: str, products: QuerySet[Product], candidates: Sequence[SearchCandidate]
-) -> list[SearchCandidate]:
-    """
-    Return the candidates with exact matches of the text first, in any interpretation of the query.
+@dataclass(frozen=True, slots=True)
+class ExactMatch:
+    """A product that a text names; priority: 1 for the best way of naming it."""
 
-    Exact matches among `products` that are not candidates are added. One query; up to four for a
-    text with digits.
+    product: SearchCandidate
+    priority: int
+
+
+def find_exact_matches(text: str, products: QuerySet[Product]) -> list[ExactMatch]:
+    """
+    Return the products that a text is the SKU, the GTIN or the name of, in any interpretation.
+
+    One query; up to four for a text with digits.
     """
     text_key = compact_key(text)
     words = words_of(text)
     if not text_key or not words:
-        return list(candidates)
+        return []
     has_every_word = Q(
         RawSQL("search_document @@ to_tsquery('simple', %s)", [" & ".join(words)], BooleanField())
     )
@@ -62,8 +68,7 @@ def promote_exact_matches(
     rows = products.filter(condition).values_list(
         "pk", "name", "name_fr", "brand", "sku", "gtin", "merge_key"
     )
-    priorities: dict[str, int] = {}
-    matches: dict[str, SearchCandidate] = {}
+    matches = []
     for pk, name, name_fr, brand, sku, gtin, merge_key in rows[:_MAX_MATCHES]:
         priority = (
             _BY_NUMBER
@@ -71,8 +76,7 @@ def promote_exact_matches(
             else _name_priority(text_key, name, name_fr, brand)
         )
         if priority is not None:
-            priorities[str(pk)] = priority
-            matches[str(pk)] = SearchCandidate(
+            product = SearchCandidate(
                 id=str(pk),
                 word_share=1.0,
                 relevance=0.0,
@@ -82,14 +86,23 @@ def promote_exact_matches(
                 sku=sku,
                 gtin=gtin,
             )
+            matches.append(ExactMatch(product, priority))
+    return matches
+
+
+def promote_exact_matches(
+    matches: Sequence[ExactMatch], candidates: Sequence[SearchCandidate]
+) -> list[SearchCandidate]:
+    """Return the candidates with the exact matches first; those that are none are added."""
     if not matches:
         return list(candidates)
     by_id = {candidate.id: candidate for candidate in candidates}
-    exact = [by_id.get(pk, match) for pk, match in matches.items()]
+    priorities = {match.product.id: match.priority for match in matches}
+    exact = [by_id.get(match.product.id, match.product) for match in matches]
     for candidate in exact:
         candidate.is_exact = True
     exact.sort(key=lambda c: (priorities[c.id], -c.score, c.id))
-    return [*exact, *(candidate for candidate in candidates if candidate.id not in matches)]
+    return [*exact, *(candidate for candidate in candidates if candidate.id not in priorities)]
 
 
 def _merge_keys_by_number(text: str) -> set[str]:

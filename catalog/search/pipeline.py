@@ -1,7 +1,7 @@
 """Search pipeline: parse, retrieve, match within filters, fuse, boost, promote exact matches."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -17,16 +17,20 @@ from catalog.search.attribute_scoring import (
     term_condition,
     term_relevance,
 )
-from catalog.search.boosting import apply_boosts
+from catalog.search.boosting import apply_boosts, current_weights
 from catalog.search.brand_names import brand_names_in, brands_by_abbreviation
 from catalog.search.dense_retriever import (
     DenseQuery,
     DenseRetrieval,
+    begin_retrieval,
+    begin_scoring,
     build_dense_query,
-    retrieve_nearest,
-    score_products,
 )
-from catalog.search.exact_match import promote_exact_matches, without_number_notation
+from catalog.search.exact_match import (
+    find_exact_matches,
+    promote_exact_matches,
+    without_number_notation,
+)
 from catalog.search.facets import FACET_COLUMNS, Facets, build_facets, facet_selects
 from catalog.search.fusion import FULL_MATCH_SHARE, SearchCandidate, fuse, rank_scores
 from catalog.search.lexical_retriever import (
@@ -179,9 +183,15 @@ def search_products(query: SearchQuery) -> SearchResult:
         return _empty_result(query, text)
     interpretation = _interpret(query, text)
     query = _restrict_to_cheaper(query, interpretation)
-    dense = _retrieve_dense(query, interpretation)
+    # Meanwhile, texts are encoded and searched for in other threads.
+    retrieve = _begin_dense_retrieval(query, interpretation)
+    score = _begin_attribute_scoring(interpretation)
+    exact_matches = find_exact_matches(interpretation.text, query.products) if text else []
+    weights = current_weights()
+    dense = retrieve()
     matching = _match_with_relaxation(query, interpretation, dense)
-    dense = _score_attribute_query(interpretation, matching, dense)
+    if score:
+        dense = score([candidate.id for candidate in matching.candidates])
     ranks = _rank_by_retriever(interpretation, matching, dense)
     candidates = fuse(
         matching.candidates,
@@ -189,11 +199,10 @@ def search_products(query: SearchQuery) -> SearchResult:
         scores=dense.scores,
         is_similarity_query=bool(interpretation.reference_ids),
     )
-    candidates = apply_boosts(candidates, store_code=query.store_code)
+    candidates = apply_boosts(candidates, weights, store_code=query.store_code)
     if any(is_order(term) for term in interpretation.parsed.terms):
         candidates = _sort_by_order_terms(candidates)
-    if text:
-        candidates = promote_exact_matches(interpretation.text, query.products, candidates)
+    candidates = promote_exact_matches(exact_matches, candidates)
     return SearchResult(
         parsed=interpretation.parsed,
         matches=matching.matches,
@@ -300,15 +309,17 @@ def _restrict_to_cheaper(query: SearchQuery, interpretation: _Interpretation) ->
     return replace(query, products=query.products.filter(price__lt=max(known_prices)))
 
 
-def _retrieve_dense(query: SearchQuery, interpretation: _Interpretation) -> DenseRetrieval:
-    """Retrieve the nearest products; none for attributes and numbers, whose matches are exact."""
+def _begin_dense_retrieval(
+    query: SearchQuery, interpretation: _Interpretation
+) -> Callable[[], DenseRetrieval]:
+    """Begin to retrieve the nearest products; none for attributes and numbers: they are exact."""
     words = interpretation.parsed.words
     is_number = bool(words) and all(
         word.isdigit() and len(word) >= _MIN_NUMBER_DIGITS for word in words
     )
     if not interpretation.has_subject or is_number:
-        return DenseRetrieval()
-    return retrieve_nearest(
+        return DenseRetrieval
+    return begin_retrieval(
         interpretation.dense_query,
         similar_to=interpretation.reference_ids,
         not_similar_to=query.not_similar_to,
@@ -493,14 +504,13 @@ def _relevance(parsed: ParsedQuery) -> RawSQL:
     return RawSQL(f"power({product}, 1.0 / {max(len(factors), 1)})", params, FloatField())
 
 
-def _score_attribute_query(
-    interpretation: _Interpretation, matching: _Matching, dense: DenseRetrieval
-) -> DenseRetrieval:
-    """Score all candidates of a query of attributes only, which dense retrieval did not select."""
+def _begin_attribute_scoring(
+    interpretation: _Interpretation,
+) -> Callable[[Sequence[str]], DenseRetrieval] | None:
+    """Begin to encode a query of attributes only, of which all candidates will be scored."""
     if interpretation.has_subject or interpretation.dense_query is None:
-        return dense
-    ids = [candidate.id for candidate in matching.candidates]
-    return score_products(interpretation.dense_query, ids)
+        return None
+    return begin_scoring(interpretation.dense_query)
 
 
 def _rank_by_retriever(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from django.conf import settings
 from django.db import connection, connections
+from django.db.models import F
 from django.test import override_settings
 
 from catalog import embeddings
@@ -299,6 +300,71 @@ def test_milvus_and_exact_search_agree_and_exact_search_is_the_fallback(
         exact.clear_cache()
         with override_settings(VECTORS_FALLBACK_BELOW=0), pytest.raises(VectorsUnavailable):
             search.search(collection=EMBEDDINGS, text="lemon haze", limit=10)
+
+
+def _begin_in_both_collections() -> list[search.PendingQuery]:
+    return search.begin_queries(
+        [
+            search.TextQuery(collection=name, text="lemon haze", limit=3)
+            for name in (EMBEDDINGS, TEXTS)
+        ]
+    )
+
+
+def test_texts_are_searched_for_at_the_same_time(
+    products: list[Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_begun = threading.Barrier(2, timeout=30)
+    encode = search.encode_query
+
+    def encode_beside_the_other(*args: Any) -> Vectors:
+        both_begun.wait()
+        return encode(*args)
+
+    monkeypatch.setattr(search, "encode_query", encode_beside_the_other)
+
+    results = [pending.result() for pending in _begin_in_both_collections()]
+
+    assert [len(result.hits) for result in results] == [3, 3]
+
+
+def test_queries_that_begin_together_read_the_database_once(
+    products: list[Product], django_assert_num_queries: Any
+) -> None:
+    expected = [
+        search.search(collection=name, text="lemon haze", limit=3).hits
+        for name in (EMBEDDINGS, TEXTS)
+    ]
+
+    with django_assert_num_queries(1):
+        results = [pending.result() for pending in _begin_in_both_collections()]
+
+    assert [result.hits for result in results] == expected
+
+
+def test_scores_of_given_rows_are_those_of_the_search(products: list[Product]) -> None:
+    hits = search.search(collection=EMBEDDINGS, text="lemon haze", limit=3).hits
+    query = search.TextQuery(collection=EMBEDDINGS, text="lemon haze", limit=None)
+
+    (pending,) = search.begin_queries([query])
+
+    scores = pending.scores([hit.id for hit in hits] + [str(uuid4())])
+    assert scores == pytest.approx({hit.id: hit.score for hit in hits}, abs=1e-6)
+
+
+def test_rows_of_a_large_index_are_counted_once_for_each_version(
+    products: list[Product], django_assert_num_queries: Any
+) -> None:
+    with override_settings(VECTORS_EXACT_BELOW=0):
+        exact.clear_cache()
+        search.search(collection=EMBEDDINGS, text="lemon haze", limit=3)
+
+        with django_assert_num_queries(1):
+            assert search.search(collection=EMBEDDINGS, text="haze", limit=3).path == "milvus"
+
+        VectorIndex.objects.update(version=F("version") + 1)
+        with django_assert_num_queries(2):
+            assert search.search(collection=EMBEDDINGS, text="haze", limit=3).path == "milvus"
 
 
 @pytest.mark.slow

@@ -75,8 +75,10 @@ def brands_by_abbreviation(
     ]
     if not unknown:
         return {}
-    names = SearchWord.objects.filter(word__contains=" ").order_by("-documents", "word")
-    known_names = list(names.values_list("word", flat=True))
+    # An abbreviation begins with the first letter of one of the words.
+    letters = "".join(sorted({word[0] for word in unknown}))
+    names = SearchWord.objects.filter(word__contains=" ", word__regex=f"(^| )[{letters}]")
+    known_names = list(names.order_by("-documents", "word").values_list("word", flat=True))
     found: dict[str, tuple[str, ...]] = {}
     for word in unknown:
         by_initials = [name for name in known_names if word in _initials(name)]

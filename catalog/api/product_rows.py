@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -116,7 +116,7 @@ def serialize_columns(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-@cache
+@lru_cache(maxsize=256)
 def _plan(names: tuple[str, ...]) -> tuple[Callable[[Any], tuple[Any, ...]], list[_Convert | None]]:
     """Return how the values of some fields are read from a row, and converted to JSON."""
     get_one = attrgetter(*names)

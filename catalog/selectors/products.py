@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 from collections.abc import Collection, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -180,13 +180,14 @@ def product_rows(ids: Collection[UUID], columns: Sequence[str]) -> dict[UUID, An
         return {row[0]: row_type(*row) for row in cursor.fetchall()}
 
 
-@cache
+@lru_cache(maxsize=256)
 def _product_rows_query(columns: tuple[str, ...]) -> tuple[str, Any]:
     """Return the query of `product_rows`, slower to compile than to run, and its type of rows."""
     names = ("id", *columns)
-    selected = ", ".join(str(Product._meta.get_field(name).column) for name in names)
+    fields: list[Any] = [Product._meta.get_field(name) for name in names]
+    selected = ", ".join(field.column for field in fields)
     sql = f"SELECT {selected} FROM products WHERE merged_into_id IS NULL AND id = ANY(%s::uuid[])"
-    return sql, namedtuple("ProductRow", names)  # type: ignore[misc]  # the columns vary
+    return sql, namedtuple("ProductRow", names)
 
 
 def product_ids_by_reference(references: Iterable[str]) -> dict[str, UUID]:

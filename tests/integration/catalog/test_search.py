@@ -241,6 +241,18 @@ def test_staff_can_select_scores(client: APIClient) -> None:
     assert results[0]["score"] > 0
 
 
+@pytest.mark.parametrize("query", ["indica under $40", "kush", "strongest 7 g flower"])
+def test_scores_of_any_kind_of_query_are_json_numbers(client: APIClient, query: str) -> None:
+    results = _search(create_api_client("staff"), q=query, limit=3)["results"]
+
+    assert results
+    for result in results:
+        components = result["score_components"]
+        assert isinstance(result["score"], float)
+        assert isinstance(components["word_share"], float)
+        assert isinstance(components["relevance"], float)
+
+
 def test_pages_of_one_query_may_have_different_fields(client: APIClient) -> None:
     cursor = _search(client, q="kush", limit=2, fields="name")["next_cursor"]
 

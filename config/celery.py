@@ -17,7 +17,9 @@ app.autodiscover_tasks()
 
 @worker_init.connect
 def _watch_worker(sender: Any, **_signal: Any) -> None:
-    """Add the watch to workers alone: other processes need neither its imports nor Redis."""
+    """Watch workers, and record their tasks; other processes need neither."""
+    from config.observability.task_metrics import record_tasks
     from config.observability.worker_watch import WorkerWatch
 
+    record_tasks()
     sender.app.steps["worker"].add(WorkerWatch)

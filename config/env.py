@@ -204,6 +204,18 @@ class Environment(BaseSettings):
         description="addresses of suppliers and competitors may be on this computer (127.0.0.0/8,"
         " ::1); bin/dev and bin/test set it, production must not",
     )
+    metrics_token: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9._~+/=-]{32,200})?$",
+        description="bearer token of /metrics, at least 32 characters; empty: no metrics are"
+        " recorded, and the page does not exist",
+    )
+    metrics_port: int = Field(
+        default=0,
+        ge=0,
+        le=65_535,
+        description="port at which a Celery worker serves /metrics; 0: none",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="minimum level of logged events"
     )

@@ -1,13 +1,17 @@
 """Request logging, and what all responses of the REST API have in common."""
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django_structlog.middlewares import RequestMiddleware
+
+from config.telemetry.recording import is_recording, record_request
 
 API_PREFIX = "/api/"
 _CORS_METHODS = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
@@ -50,6 +54,34 @@ class RequestLogMiddleware(RequestMiddleware):
     def format_request(request: HttpRequest) -> str:
         """Return method and path."""
         return f"{request.method} {request.path}"
+
+
+class RequestMetricsMiddleware:
+    """Records the duration of requests by route, but of none whose path is in UNLOGGED_PATHS."""
+
+    def __init__(self, get_response: _Handler) -> None:
+        if not is_recording():
+            raise MiddlewareNotUsed
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Record a request once its response is complete; streams are not awaited."""
+        started_at = perf_counter()
+        response = self._get_response(request)
+        if request.path.rstrip("/") not in settings.UNLOGGED_PATHS:
+            record_request(
+                method=str(request.method),
+                route=_route_name(request),
+                status=response.status_code,
+                seconds=perf_counter() - started_at,
+            )
+        return response
+
+
+def _route_name(request: HttpRequest) -> str:
+    """Return the name of the route, or its pattern; never the path, of which there are too many."""
+    match = request.resolver_match
+    return (match.view_name or match.route) if match else "unmatched"
 
 
 class SecurityPolicyMiddleware:

@@ -13,6 +13,7 @@ from config.admin.model_texts import translate_model_texts
 from config.admin.status import status_page
 from config.admin.task_tray import tray_view
 from config.observability import health
+from config.observability.metrics_page import metrics_page
 from config.settings.optional import OPTIONAL_APPS
 
 admin.autodiscover()
@@ -41,6 +42,7 @@ urlpatterns = [
     path(".well-known/security.txt", public_pages.security),
     re_path(r"^api/docs/?$", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("metrics", metrics_page, name="metrics"),
     re_path(r"^health/live/?$", health.live),
     re_path(r"^health/ready/?$", health.ready),
 ]

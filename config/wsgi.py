@@ -12,11 +12,16 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
 from config.chunked_bodies import ChunkedBodies
+from config.telemetry.recording import is_recording
+from config.telemetry.sharing import share_metrics
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
+share_metrics()
 application = ChunkedBodies(get_wsgi_application(), max_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 # Django would import the views at the first request, which would wait for it.
 get_resolver().reverse_dict  # noqa: B018
+if is_recording():
+    import config.observability.exporter  # noqa: F401  # shared by the processes that are forked
 # Objects loaded so far stay for good and need not be scanned again. A response allocates thousands
 # of short-lived objects: with Python's default thresholds (700, 10, 10) several collections would
 # run during every search.

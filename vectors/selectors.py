@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Count, Min, Q
 
 from vectors.entities import entities
 from vectors.errors import IndexRefused, ModelMissing
@@ -27,6 +27,12 @@ def outbox_status(*, now: datetime) -> OutboxStatus:
         due_count=OutboxEntry.objects.values("row_id").distinct().count(),
         oldest_age=now - oldest.enqueued_at if oldest else None,
     )
+
+
+def rows_without_vectors() -> list[tuple[str, int, datetime]]:
+    """Return table, number of changes and time of the oldest, of the rows whose vectors are due."""
+    rows = OutboxEntry.objects.order_by("table_name").values_list("table_name")
+    return list(rows.annotate(count=Count("id"), oldest_at=Min("enqueued_at")))
 
 
 def has_indexes() -> bool:

@@ -4,14 +4,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, DurationField, ExpressionWrapper, F, Max, Q, Value
 from django.utils import timezone
 
 from competitors.ingest.records import SOURCE_PREFIX, competitor_code
-from competitors.models import Competitor, CompetitorOffer
+from competitors.models import Competitor, CompetitorOffer, CrawlStatus
 from mlops.models import Run
 
 _BLOCKED_DAYS = 30
+_OVERDUE_PERIODS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,32 @@ def crawl_health(competitors: Collection[Competitor]) -> dict[str, CrawlHealth]:
             offers=offers.get(code, 0), crawls=crawls, failed=failed, last_crawl_at=last
         )
     return health
+
+
+def competitors_by_status() -> list[tuple[str, int]]:
+    """Return each status and the number of enabled competitors that have it; one query."""
+    rows = Competitor.objects.filter(is_enabled=True).order_by().values_list("status")
+    counts = dict(rows.annotate(count=Count("pk")))
+    return [(status.value, counts.get(status.value, 0)) for status in CrawlStatus]
+
+
+def overdue_crawls(now: datetime) -> int:
+    """
+    Return the number of enabled competitors whose last good crawl is three periods old.
+
+    Without those that are blocked or paused, which staff know of, or were never crawled.
+    """
+    period = ExpressionWrapper(
+        F("crawl_every_hours") * Value(timedelta(hours=_OVERDUE_PERIODS)),
+        output_field=DurationField(),
+    )
+    return (
+        Competitor.objects.filter(
+            is_enabled=True, status__in=(CrawlStatus.HEALTHY, CrawlStatus.DEGRADED)
+        )
+        .filter(last_good_crawl_at__lt=Value(now) - period)
+        .count()
+    )
 
 
 def competitor_choices() -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from config.cache.invalidation import is_listening
 from config.cache.local import LocalCache
 from config.cache.serialization import RenderedResponse
 from config.cache.shared import SharedCache
+from config.telemetry.recording import is_recording, record_cache_lookup
 
 # How long a thread waits for another; longer than the other waits for the lock of other processes.
 _FLIGHT_WAIT_SECONDS = 2.0
@@ -62,13 +63,19 @@ class ResponseCache:
             max_entries=max_entries, max_bytes=max_bytes, lifetime=local_lifetime
         )
         self._shared = SharedCache(prefix=prefix, lifetime=lifetime)
-        self.get_local = self._local.get
+        self._name = prefix
+        self.get_local = self._get_counted if is_recording() else self._local.get
         self._reset()
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._flights: dict[tuple[str, str], _Flight] = {}
+
+    def _get_counted(self, key: str) -> RenderedResponse | None:
+        response = self._local.get(key)
+        record_cache_lookup(cache=self._name, level="local", is_hit=response is not None)
+        return response
 
     def generation(self) -> int:
         """
@@ -163,6 +170,7 @@ class ResponseCache:
         self, owner: str, field: str, compute: Callable[[], RenderedResponse]
     ) -> RenderedResponse:
         stored, _ = self._shared.get(owner, field)
+        record_cache_lookup(cache=self._name, level="shared", is_hit=stored is not None)
         if stored:
             return stored
         with self._shared.single_flight(owner, field):

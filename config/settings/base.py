@@ -43,6 +43,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.RequestMetricsMiddleware",
     # Before those that may refuse a request: error responses name the id that is logged.
     "config.middleware.RequestLogMiddleware",
     "config.middleware.SecurityPolicyMiddleware",

@@ -13,6 +13,7 @@ SUBJECTS = (
     "storage.py",
     "security.py",
     "logging.py",
+    "telemetry.py",
     "alerts.py",
     "api.py",
     "console.py",

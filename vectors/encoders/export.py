@@ -1,7 +1,8 @@
 """
 ONNX export of a sentence encoder from its reference weights, with int8 quantization.
 
-Runs as a separate process, since it needs torch: python -m vectors.encoders.export SOURCE TARGET.
+Runs as a separate process, whose memory is free afterwards: python -m vectors.encoders.export
+SOURCE TARGET.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from vectors.encoders.bert import UnsupportedModel, build_model
 from vectors.encoders.text import FORM, MAX_TOKENS
 
 # Largest absolute int8 weight. With 7 bits, the sum of two products fits the 16 bits in which AVX2
@@ -26,13 +28,13 @@ def export(source: Path, target: Path) -> None:
     """
     Write model.onnx, tokenizer.json and manifest.json into `target`.
 
-    source: a sentence-transformers folder.
+    source: a sentence-transformers folder. Raises UnsupportedModel.
     """
     import onnx
 
-    fused = _export_graph(source, target / "exact.onnx")
-    _quantize(fused.graph)
-    onnx.save(fused, str(target / "model.onnx"))
+    model = build_model(source)
+    _quantize(model.graph)
+    onnx.save(model, str(target / "model.onnx"))
     (target / "tokenizer.json").write_bytes((source / "tokenizer.json").read_bytes())
     hashes = {
         name: hashlib.sha256((target / name).read_bytes()).hexdigest()
@@ -46,58 +48,6 @@ def export(source: Path, target: Path) -> None:
         **hashes,
     }
     (target / "manifest.json").write_text(json.dumps(manifest))
-
-
-def _export_graph(source: Path, temporary: Path) -> Any:
-    """Return the fused float32 ONNX model: transformer, mean pooling, normalization."""
-    import torch
-    from onnxruntime.transformers import optimizer
-    from onnxruntime.transformers.fusion_options import FusionOptions
-    from transformers import AutoModel
-
-    class SentenceModel(torch.nn.Module):
-        """Transformer, mean over the unmasked tokens, unit length."""
-
-        def __init__(self, model: Any) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            """Return the sentence vectors (n, d)."""
-            hidden = self.model(
-                input_ids=input_ids, attention_mask=attention_mask
-            ).last_hidden_state
-            mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-            mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
-            return torch.nn.functional.normalize(mean, dim=1)
-
-    model = AutoModel.from_pretrained(source, local_files_only=True, attn_implementation="eager")
-    model.eval()
-    example = torch.ones(2, 8, dtype=torch.int64)
-    axes = {0: "batch", 1: "tokens"}
-    fusions = FusionOptions("bert")
-    # Fused into a single node, the products inside attention could not be quantized row by row.
-    fusions.use_multi_head_attention = True
-    torch.onnx.export(
-        SentenceModel(model),
-        (example, example),
-        str(temporary),
-        dynamo=False,
-        opset_version=17,
-        input_names=["input_ids", "attention_mask"],
-        output_names=["sentence"],
-        dynamic_axes={"input_ids": axes, "attention_mask": axes, "sentence": {0: "batch"}},
-    )
-    fused = optimizer.optimize_model(
-        str(temporary),
-        "bert",
-        num_heads=model.config.num_attention_heads,
-        hidden_size=model.config.hidden_size,
-        optimization_options=fusions,
-        opt_level=0,
-    ).model
-    temporary.unlink()
-    return fused
 
 
 def _max_tokens(source: Path) -> int:
@@ -169,12 +119,14 @@ def _quantize(graph: Any) -> None:
         ]
     used_names = {name for node in nodes for name in node.input}
     initializers = [tensor for tensor in graph.initializer if tensor.name in used_names]
-    # The shapes that torch inferred are wrong for the new nodes; the runtime infers its own.
-    for field in (graph.node, graph.initializer, graph.value_info):
+    for field in (graph.node, graph.initializer):
         del field[:]
     graph.node.extend(nodes)
     graph.initializer.extend(initializers)
 
 
 if __name__ == "__main__":
-    export(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        export(Path(sys.argv[1]), Path(sys.argv[2]))
+    except UnsupportedModel as error:
+        raise SystemExit(str(error)) from None

@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -254,6 +255,8 @@ def _choose(data: Interactions, validation: Interactions, run: _Run, *, rank: in
             f"{max(seconds, 0):.1f} s of the budget are left for training, which needs"
             f" {MIN_TWO_TOWER_SECONDS}"
         )
+    elif find_spec("torch") is None:
+        choice.skipped["two_tower"] = "PyTorch is not installed; bin/train installs it"
     else:
         try:
             tower = validate(

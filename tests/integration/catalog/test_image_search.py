@@ -16,7 +16,11 @@ from vectors import search as vector_search
 from vectors.encoders import registry
 from vectors.index.write import index_due_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.torch,
+    pytest.mark.django_db(transaction=True),
+]
 IMAGE_SEARCH_URL = "/api/v1/products/search/image/"
 
 

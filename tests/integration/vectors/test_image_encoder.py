@@ -10,7 +10,7 @@ from PIL import Image
 from tests.samples.clip import export_clip, make_tiny_clip
 from vectors.encoders.image import Clip, preprocess_image
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.torch]
 TEXTS = ["pink kush", "a", "jar of green flower " * 20]
 
 

@@ -457,6 +457,7 @@ def test_small_budget_validates_nothing_and_says_so(tmp_path: Path) -> None:
         assert "allows no validation" in report["skipped"][name]
 
 
+@pytest.mark.torch
 def test_budget_admits_all_candidates(tmp_path: Path) -> None:
     data = read_split_by_file(*_write_files(tmp_path))
 
@@ -470,6 +471,7 @@ def test_budget_admits_all_candidates(tmp_path: Path) -> None:
     assert result.models[result.chosen].figures["recall@20"].value > 0.7
 
 
+@pytest.mark.torch
 def test_model_that_diverges_is_skipped_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -482,6 +484,18 @@ def test_model_that_diverges_is_skipped_with_its_reason(
     result = train(data, budget_seconds=3600, seed=0, rank=12)
 
     assert result.skipped["two_tower"] == "the loss of epoch 1 is nan"
+    assert "two_tower" not in result.models
+
+
+def test_two_tower_is_skipped_with_its_reason_where_torch_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("customers.recommendations.training.trainer.find_spec", lambda _: None)
+    data = read_split_by_file(*_write_files(tmp_path))
+
+    result = train(data, budget_seconds=3600, seed=0, rank=12)
+
+    assert result.skipped["two_tower"] == "PyTorch is not installed; bin/train installs it"
     assert "two_tower" not in result.models
 
 

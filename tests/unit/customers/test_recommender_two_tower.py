@@ -67,6 +67,7 @@ def _with_new_products(data: Interactions) -> Interactions:
 # --- model ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.torch
 def test_two_tower_finds_planted_groups() -> None:
     data = _interactions()
 
@@ -77,6 +78,7 @@ def test_two_tower_finds_planted_groups() -> None:
     assert recall["recall@20"].value > 2 * random.value
 
 
+@pytest.mark.torch
 def test_same_seed_gives_the_same_model() -> None:
     data = _interactions()
 
@@ -87,6 +89,7 @@ def test_same_seed_gives_the_same_model() -> None:
     assert first.stopped_by == "epochs"
 
 
+@pytest.mark.torch
 def test_another_seed_gives_another_model() -> None:
     data = _interactions()
 
@@ -95,6 +98,7 @@ def test_another_seed_gives_another_model() -> None:
     assert (first.weights.products != second.weights.products).any()
 
 
+@pytest.mark.torch
 def test_training_ends_when_validation_does_not_gain() -> None:
     model = TwoTower.fit(_interactions(), seed=0, seconds=120, validate=True, max_epochs=500)
 
@@ -102,6 +106,7 @@ def test_training_ends_when_validation_does_not_gain() -> None:
     assert model.epochs < 500
 
 
+@pytest.mark.torch
 def test_training_ends_in_time() -> None:
     model = TwoTower.fit(_interactions(), seed=0, seconds=0.0)
 
@@ -109,6 +114,7 @@ def test_training_ends_in_time() -> None:
     assert model.epochs == 1
 
 
+@pytest.mark.torch
 def test_loss_that_is_not_finite_is_refused() -> None:
     data = _interactions(with_features=True)
     assert data.features is not None
@@ -118,6 +124,7 @@ def test_loss_that_is_not_finite_is_refused() -> None:
         TwoTower.fit(broken, seed=0, seconds=60)
 
 
+@pytest.mark.torch
 def test_features_place_new_products() -> None:
     data = _with_new_products(_interactions(with_features=True))
 
@@ -131,6 +138,7 @@ def test_features_place_new_products() -> None:
     assert popularity.figures["recall@20"].value < 0.6
 
 
+@pytest.mark.torch
 def test_two_tower_without_features_does_not_know_new_products() -> None:
     data = _with_new_products(_interactions())
 
@@ -236,6 +244,7 @@ def test_new_products_are_none_without_a_purchase_of_one() -> None:
     assert evaluate_new_products(Popularity.fit(data.orders), data, seed=0) is None
 
 
+@pytest.mark.torch
 def test_history_weights_stay_finite_for_a_customer_without_purchases() -> None:
     data = _interactions()
     orders = data.orders.toarray()

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from vectors.encoders import multilingual, text
-from vectors.encoders.download import FetchFailed, fetch_reference, local_folder, run
-from vectors.encoders.files import model_kind
+from vectors.encoders.download import GRAPH, FetchFailed, fetch_reference, local_folder, run
+from vectors.encoders.files import model_kind, sha256
 from vectors.encoders.image import Clip
 from vectors.encoders.multilingual import UseMultilingual
 from vectors.encoders.packaged_files import PackagedFile, install, packaged_files
@@ -99,6 +100,11 @@ class Command(BaseCommand):
                 f"{name} is not installed; image search is unavailable. Install it with"
                 " `manage.py fetch_models --image PATH_OR_HUB_NAME`."
             )
+        if role == "image" and find_spec("torch") is None:
+            raise FetchFailed(
+                f"Exporting {name} needs torch and transformers, which are not installed:"
+                " `bin/train --install` installs them, and so does requirements/train.lock."
+            )
         with (
             tempfile.TemporaryDirectory(dir=settings.MODELS_DIR) as folder,
             Progress(*_COLUMNS, console=Console(stderr=True)) as progress,
@@ -117,6 +123,10 @@ class Command(BaseCommand):
                 [sys.executable, "-m", f"vectors.encoders.{module}", str(reference), str(exported)],
                 f"Exporting {name} failed",
             )
+            if source == text.NAME and sha256(exported / "model.onnx") != GRAPH:
+                raise FetchFailed(
+                    f"The graph of {name} does not match the pinned hash; nothing was saved."
+                )
             _load(role, exported)
             shutil.rmtree(target, ignore_errors=True)
             exported.rename(target)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from customers.recommendations.ranker import FEATURES, RECOMMENDER, Ranker
+from customers.selectors.served_predictions import SERVED_PREDICTIONS
 from customers.selectors.training_events import (
     EVENT_COLUMNS,
     MAX_EVENT_DAYS,
@@ -27,6 +28,7 @@ from mlops.registry import (
     MetricAbove,
     NewData,
     RecentRows,
+    ServedPredictions,
     ShuffleControl,
     SubjectColumn,
     SuitePasses,
@@ -152,6 +154,7 @@ register(
                 sql=PROFILED_EVENTS, columns=EVENT_COLUMNS, params={"days": MONITORED_DAYS}
             ),
             inputs=_monitored_columns,
+            served=ServedPredictions(sql=SERVED_PREDICTIONS),
             vectors=VectorSample(name="bought products", sample=bought_product_vectors),
             unit="customer",
             period=timedelta(days=MONITORED_DAYS),

@@ -453,6 +453,14 @@ class Recommendation(PostgresPartitionedModel):
     products = ArrayField(
         models.UUIDField(), default=list, db_comment="product ids in ranked order"
     )
+    probabilities = ArrayField(
+        models.FloatField(null=True),
+        null=True,
+        db_comment=(
+            "predicted probability of a purchase within two weeks, in the order of products; NULL"
+            " where no trained model ranked"
+        ),
+    )
 
     class Meta:
         db_table = "recommendations"

@@ -15,14 +15,14 @@ _LOCK_CUSTOMER = "SELECT FROM customer_profiles WHERE id = %s FOR KEY SHARE"
 _INSERT_RECOMMENDATION = """
 INSERT INTO recommendations (
   id, created_at, scenario, customer_id, session, store_id, model_version, experiment_id, variant,
-  milliseconds, fallback_level, products
+  milliseconds, fallback_level, products, probabilities
 )
 VALUES (%s, %s, %s, (
   SELECT c.id FROM customer_profiles c WHERE c.id = %s AND EXISTS (
     SELECT FROM consents k
     WHERE k.customer_id = c.id AND k.purpose = 'history' AND k.withdrawn_at IS NULL
   )
-), %s, %s, %s, %s, %s, %s, %s, %s::uuid[])
+), %s, %s, %s, %s, %s, %s, %s, %s::uuid[], %s::float8[])
 """
 
 
@@ -34,10 +34,12 @@ def record_recommendation(
     milliseconds: float,
 ) -> None:
     """
-    Record a result; its customer only with consent to `history`.
+    Record a result with the predicted probabilities; its customer only with consent to `history`.
 
     variant: of the experiment that the result belongs to. milliseconds: time of the computation.
     """
+    probabilities = [recommended.probability for recommended in result.recommendations]
+    is_predicted = any(probability is not None for probability in probabilities)
     with transaction.atomic(), connection.cursor() as cursor:
         if request.customer:
             cursor.execute(_LOCK_CUSTOMER, [request.customer])
@@ -56,5 +58,6 @@ def record_recommendation(
                 milliseconds,
                 int(result.fallback_level),
                 array(recommended.product.pk for recommended in result.recommendations),
+                array(probabilities) if is_predicted else None,
             ],
         )

@@ -317,6 +317,7 @@ def _recommended_products(
                 anchors=anchors,
                 language=language,
             ),
+            probability=candidate.probability,
         )
         for candidate in selected
         if candidate.key in products

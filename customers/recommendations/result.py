@@ -52,7 +52,8 @@ class RecommendedProduct:
     A recommended product.
 
     score_components: contribution of each candidate source to the score. rules: boosts and
-    demotions that were applied. reasons: see `reasons.build_reasons`.
+    demotions that were applied. reasons: see `reasons.build_reasons`. probability: of a purchase
+    within two weeks, by the model that ranked it; None for a product that no model ranked.
     """
 
     product: Product
@@ -60,6 +61,7 @@ class RecommendedProduct:
     score_components: dict[str, float]
     rules: tuple[BusinessRule, ...]
     reasons: list[dict[str, Any]]
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from django import forms
@@ -28,6 +28,7 @@ from mlops.registry import (
     calibration_reports,
     drift_signals,
     find_limits,
+    is_served_prediction,
     monitored_models,
     outcome_metrics,
     rate_report,
@@ -109,6 +110,9 @@ class DriftMeasurementAdmin(ReadOnlyAdmin):
             ),
             "shown": shown,
             "thresholds_url": _thresholds_url("model."),
+            "outcomes_url": f"{reverse('admin:mlops_outcomecount_production')}?model={model}"
+            if outcome_metrics(model=model)
+            else "",
             **_signal_charts(shown, model),
         }
         return TemplateResponse(request, "admin/mlops/driftmeasurement/drift.html", context)
@@ -217,8 +221,11 @@ def _signal_charts(shown: SignalDetails | None, model: str) -> dict[str, Any]:
     limits = find_limits(shown.signal.reference.kind, model)
     labels = [gettext(label) if label in _BIN_TEXTS else label for label in shown.labels]
     days = [f"{one.day:%m-%d}" for one in shown.history]
+    before = gettext("training")
+    if is_served_prediction(shown.signal.reference):
+        before = gettext("first days of serving")
     distributions = [
-        bars(gettext("training"), [100 * share for share in shown.before], color=COLORS[0]),
+        bars(before, [100 * share for share in shown.before], color=COLORS[0]),
         bars(gettext("now"), [100 * share for share in shown.now], color=COLORS[1]),
     ]
     history = [
@@ -313,22 +320,27 @@ def _by_week(days: Sequence[tuple[date, Share]]) -> list[tuple[date, Share]]:
 
 
 def _calibration_context(report: CalibrationReport) -> dict[str, Any]:
+    ranges = list(pairwise(report.metric.bin_edges))
     by_number = {one.number: one for one in report.bins}
-    centers = [number / 10 + 0.05 for number in range(10)]
-    intervals = {number: one.observed.interval() for number, one in by_number.items()}
-    observed = [by_number[n].observed.value if n in by_number else None for n in range(10)]
+    bins = [by_number.get(number) for number in range(len(ranges))]
+    intervals = [one.observed.interval() if one else (None, None) for one in bins]
+    exact = [
+        one.mean_predicted if one else (low + high) / 2
+        for one, (low, high) in zip(bins, ranges, strict=True)
+    ]
+    observed = [one.observed.value if one else None for one in bins]
     datasets = [
-        line(gettext("exact"), centers, color=COLORS[2], dashed=True),
+        line(gettext("exact"), exact, color=COLORS[2], dashed=True),
         {**line(gettext("observed"), observed, color=COLORS[0]), "pointRadius": 3},
         line(
             gettext("95 % interval, low"),
-            [intervals[n][0] if n in intervals else None for n in range(10)],
+            [low for low, _ in intervals],
             color=COLORS[0],
             dashed=True,
         ),
         band(
             gettext("95 % interval, high"),
-            [intervals[n][1] if n in intervals else None for n in range(10)],
+            [high for _, high in intervals],
             color=COLORS[0],
         ),
     ]
@@ -337,12 +349,13 @@ def _calibration_context(report: CalibrationReport) -> dict[str, Any]:
         "segment": report.segment,
         "version": report.version,
         "error": report.error,
+        "limit": report.limit,
         "is_exact": report.error.value <= report.error.noise,
-        "chart": chart_data([f"{center:.2f}" for center in centers], datasets),
+        "chart": chart_data([_range_text(*limits) for limits in ranges], datasets),
         "rows": [
             {
                 "bin": one,
-                "range": f"{one.number / 10:.1f}–{one.number / 10 + 0.1:.1f}",
+                "range": _range_text(*ranges[one.number]),
                 "interval": _interval(one.observed),
                 "observed": _as_percent(one.observed.value),
                 "predicted": 100 * one.mean_predicted,
@@ -350,6 +363,10 @@ def _calibration_context(report: CalibrationReport) -> dict[str, Any]:
             for one in report.bins
         ],
     }
+
+
+def _range_text(low: float, high: float) -> str:
+    return f"{low:g}–{high:g}"
 
 
 def _as_percent(share: float | None) -> float | None:

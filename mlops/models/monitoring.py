@@ -153,7 +153,7 @@ class OutcomeCount(models.Model):
     version = models.CharField(max_length=60, db_comment="version that served, as logged")
     day = models.DateField(db_comment="day on which it served (UTC)")
     bin = models.SmallIntegerField(
-        null=True, db_comment="tenth of the predicted probability, 0 to 9; NULL: a rate"
+        null=True, db_comment="interval of the predicted probability, from 0; NULL: a rate"
     )
     trials = models.BigIntegerField(db_comment="cases")
     successes = models.BigIntegerField(db_comment="cases with the outcome")

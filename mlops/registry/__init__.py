@@ -14,6 +14,7 @@ from mlops.registry.definitions import (
     FitContext,
     NewData,
     RecentRows,
+    ServedPredictions,
     ShuffleControl,
     SubjectColumn,
     TimeSplit,
@@ -88,6 +89,7 @@ from mlops.registry.selectors import (
     possible_actions,
     running_roles,
 )
+from mlops.registry.served_predictions import is_served_prediction
 from mlops.registry.serving import ServedModel, ServingVersion
 from mlops.registry.shadow import (
     ShadowReport,
@@ -132,6 +134,7 @@ __all__ = [
     "RecentRows",
     "SegmentShare",
     "ServedModel",
+    "ServedPredictions",
     "ServingVersion",
     "ShadowReport",
     "Share",
@@ -170,6 +173,7 @@ __all__ = [
     "find_limits",
     "find_trainer",
     "gate_table",
+    "is_served_prediction",
     "list_deployments",
     "list_versions",
     "metric_table",

@@ -169,6 +169,21 @@ class VectorSample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServedPredictions:
+    """
+    Log of the predictions that versions served.
+
+    sql: has the named parameters %(number)s, that of the version, %(since)s and %(until)s; returns
+    the columns prediction, a number, and unit, text: what predictions depend on, such as the
+    customer. reference_period: from the first deployment of a version on; later predictions are
+    compared with those of this time.
+    """
+
+    sql: str
+    reference_period: timedelta = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DriftMonitor:
     """
     Daily comparison of the rows that a model serves with those that it was trained on.
@@ -177,6 +192,8 @@ class DriftMonitor:
     text, of the frozen training set and of recent rows; None: the features of the trainer that both
     have. predict: the model's prediction per row. predictions_of: compared with those on the test
     part, or on the whole frozen set, where the test part differs from the rows that are served.
+    served: logged predictions, instead of `predict` where only a part of what is predicted is
+    served; they are compared with the first ones of the version.
     unit: column of what rows depend on, such as the customer; its number decides the noise.
     min_rows: with fewer recent rows every comparison is inconclusive.
     """
@@ -185,6 +202,7 @@ class DriftMonitor:
     inputs: Callable[[pyarrow.Table], Mapping[str, Any]] | None = None
     predict: Callable[[Any, pyarrow.Table], Floats] | None = None
     predictions_of: Literal["test", "all"] = "test"
+    served: ServedPredictions | None = None
     vectors: VectorSample | None = None
     unit: str | None = None
     period: timedelta = timedelta(days=7)

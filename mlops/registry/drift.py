@@ -27,6 +27,11 @@ from mlops.registry.definitions import TRAINERS, DriftMonitor, Floats, Trainer, 
 from mlops.registry.histograms import Counts, Distance, Reference, compare, describe
 from mlops.registry.retraining import request_retrain, request_retrain_for_new_data
 from mlops.registry.selectors import champion_version
+from mlops.registry.served_predictions import (
+    add_served_reference,
+    count_served,
+    is_served_prediction,
+)
 from mlops.registry.training_sets import stream_rows
 
 if TYPE_CHECKING:
@@ -150,6 +155,7 @@ def measure_drift(trainer: Trainer, *, now: datetime) -> list[DriftMeasurement]:
     champion = champion_version(model=trainer.name, at=now)
     if monitor is None or champion is None:
         return []
+    add_served_reference(monitor, version=champion, now=now)
     rows = list(champion.drift_references.order_by("position"))
     if not rows:
         return []
@@ -157,6 +163,12 @@ def measure_drift(trainer: Trainer, *, now: datetime) -> list[DriftMeasurement]:
     since = now - monitor.period
     counted, unit_count = _count_rows(trainer, monitor, champion, rows, references, since, now)
     counted |= _count_vectors(monitor, rows, references, since, now)
+    units = {row.pk: None if row.kind == Kind.EMBEDDING else unit_count for row in rows}
+    for row in rows:
+        if monitor.served is not None and is_served_prediction(row):
+            counted[row.pk], units[row.pk] = count_served(
+                monitor.served, champion, references[row.pk], since, now
+            )
     statistics = sum(2 if reference.kind == "number" else 1 for reference in references.values())
     limits = {kind: find_limits(kind, trainer.name) for kind in {row.kind for row in rows}}
     measurements = []
@@ -170,8 +182,7 @@ def measure_drift(trainer: Trainer, *, now: datetime) -> list[DriftMeasurement]:
             measurement.outcome, measurement.detail = Outcome.INCONCLUSIVE, counts
         else:
             rate = FALSE_ALARM_RATE / statistics
-            units = None if row.kind == Kind.EMBEDDING else unit_count
-            distance = _compare(references[row.pk], counts, rate, units)
+            distance = _compare(references[row.pk], counts, rate, units[row.pk])
             _judge(measurement, counts, distance, limits[row.kind], monitor)
         measurements.append(measurement)
     DriftMeasurement.objects.bulk_create(
@@ -224,7 +235,9 @@ def _count_rows(  # noqa: PLR0913, PLR0917  # inputs of a measurement
     import pyarrow as pa
 
     features = [row for row in rows if row.kind == Kind.FEATURE]
-    predictions = [row for row in rows if row.kind == Kind.PREDICTION]
+    predictions = [
+        row for row in rows if row.kind == Kind.PREDICTION and not is_served_prediction(row)
+    ]
     counted: dict[int, Counts | str] = {
         row.pk: np.zeros(len(references[row.pk].counts), dtype=np.int64)
         for row in [*features, *predictions]

@@ -47,6 +47,9 @@ _COLUMNS = "segment, version, day, trials, successes"
 _CALIBRATION_COLUMNS = "segment, version, day, bin, trials, successes, predicted"
 
 
+TENTHS = tuple(number / 10 for number in range(11))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeMetric:
     """
@@ -54,9 +57,10 @@ class OutcomeMetric:
 
     sql: has the named parameters %(since)s and %(until)s, dates; returns the columns segment,
     version, day, trials, successes for days from since (inclusive) to until (exclusive). A trial
-    should be independent of the others. is_calibration: it returns segment, version, day, bin (0 to
-    9, tenth of the probability), trials, successes, predicted (sum of the probabilities).
-    settles_after: outcomes come at most so long after their day.
+    should be independent of the others. is_calibration: it returns segment, version, day, bin
+    (from 0), trials, successes, predicted (sum of the probabilities). bin_edges: probabilities
+    between which the bins are, ascending from 0 to 1; tenths by default. settles_after: outcomes
+    come at most so long after their day.
     """
 
     model: str
@@ -65,6 +69,7 @@ class OutcomeMetric:
     sql: str
     settles_after: timedelta = timedelta(0)
     is_calibration: bool = False
+    bin_edges: tuple[float, ...] = TENTHS
 
     @property
     def key(self) -> str:
@@ -78,7 +83,7 @@ register_outcomes = OUTCOME_METRICS.register
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Cases of a tenth of the probability. predicted: sum of the probabilities."""
+    """Cases of an interval of the probability. predicted: sum of the probabilities."""
 
     number: int
     trials: int
@@ -202,6 +207,11 @@ def calibration_error(bins: Sequence[Bin]) -> CalibrationError:
     )
 
 
+def find_calibration_limit(metric: OutcomeMetric, segment: str) -> float | None:
+    """Return the threshold of the calibration error of a segment; None: not checked."""
+    return find_threshold(name=CALIBRATION_THRESHOLD, sources=_sources(metric, segment))
+
+
 def _today(now: datetime) -> date:
     return now.astimezone(UTC).date()
 
@@ -292,7 +302,7 @@ def _evaluate_calibration(metric: OutcomeMetric, settled: date) -> None:
     since = settled - timedelta(days=COMPARED_DAYS)
     for (segment, version), bins in calibration_bins(metric, since=since, until=settled).items():
         name = f"{segment} {version}".strip()
-        limit = find_threshold(name=CALIBRATION_THRESHOLD, sources=_sources(metric, segment))
+        limit = find_calibration_limit(metric, segment)
         error = calibration_error(bins)
         if limit is None or error.value <= max(limit, error.noise):
             close_alerts(codes=(CALIBRATION_CODE,), subject=_subject(metric, name))

@@ -16,6 +16,7 @@ from mlops.registry.outcomes import (
     OutcomeMetric,
     calibration_bins,
     calibration_error,
+    find_calibration_limit,
     settled_until,
 )
 from mlops.registry.selectors import champion_version
@@ -67,13 +68,18 @@ class RateReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationReport:
-    """Predicted and observed shares of a segment and version, by tenth of the probability."""
+    """
+    Predicted and observed shares of a segment and version, by interval of the probability.
+
+    limit: threshold of the error; None: not checked.
+    """
 
     metric: OutcomeMetric
     segment: str
     version: str
     bins: list[Bin]
     error: CalibrationError
+    limit: float | None
 
 
 def monitored_models() -> list[str]:
@@ -144,7 +150,7 @@ def rate_report(metric: OutcomeMetric, *, since: date, now: datetime) -> RateRep
 def calibration_reports(
     metric: OutcomeMetric, *, since: date, now: datetime
 ) -> list[CalibrationReport]:
-    """Return the calibration of each segment and version since a day; one query."""
+    """Return the calibration of each segment and version since a day; a query, one by segment."""
     until = settled_until(metric, now=now) + timedelta(days=1)
     return [
         CalibrationReport(
@@ -153,6 +159,7 @@ def calibration_reports(
             version=version,
             bins=bins,
             error=calibration_error(bins),
+            limit=find_calibration_limit(metric, segment),
         )
         for (segment, version), bins in calibration_bins(metric, since=since, until=until).items()
     ]

@@ -14,11 +14,12 @@ from django.utils import timezone
 from catalog.models import Product
 from customers.models import Purchase
 from customers.training import MONITORED
-from mlops.models import TrainingRun
+from mlops.models import Deployment, TrainingRun
 from mlops.registry import Trainer, deploy, find_trainer
 from mlops.registry.drift import describe_inputs, measure_drift, save_references
 from mlops.registry.retraining import request_retrain_for_new_data
 from mlops.registry.training_sets import freeze, read_frozen
+from tests.factories.customers import RecommendationFactory
 from tests.factories.registry import ModelVersionFactory
 from tests.samples.shoppers import create_shop
 
@@ -85,3 +86,32 @@ def test_events_since_the_training_ask_for_another(trainer: Trainer) -> None:
     assert before is None
     assert after is not None
     assert after.trigger == "new_data"
+
+
+def test_logged_probabilities_are_compared_with_the_first_week_of_the_version(
+    trainer: Trainer,
+) -> None:
+    now = timezone.now()
+    deployment = Deployment.objects.get()
+    Deployment.objects.update(started_at=now - timedelta(days=20))
+    name = f"recommendation-{deployment.version.number}.1"
+    for customer in range(300):
+        share = customer / 300
+        for days, probability in ((15, share), (2, share**3)):
+            RecommendationFactory.create(
+                created_at=now - timedelta(days=days),
+                model_version=name,
+                session=str(customer),
+                probabilities=[probability, None],
+            )
+        RecommendationFactory.create(
+            created_at=now - timedelta(days=2),
+            model_version=f"recommendation-{deployment.version.number}1.1",
+            probabilities=[0.5],
+        )
+
+    measurements = measure_drift(trainer, now=now)
+
+    measured = next(one for one in measurements if one.reference.name == "served prediction")
+    assert measured.row_count == 300
+    assert measured.outcome == "drifted"

@@ -16,7 +16,13 @@ from django.test import override_settings
 from django.utils import timezone
 
 from catalog.models import StoreStock
-from customers.models import Consent, CustomerProfile, ProductPopularity, Scenario
+from customers.models import (
+    Consent,
+    CustomerProfile,
+    ProductPopularity,
+    Recommendation,
+    Scenario,
+)
 from customers.recommendations import RecommendationRequest, RecommendationResult, recommend
 from customers.recommendations.ranker import RECOMMENDER
 from customers.recommendations.ranker_training import split_by_time
@@ -195,6 +201,28 @@ def test_model_changes_the_order_and_components_sum_to_the_score(shop: Shop) -> 
     for recommended in after.recommendations:
         components = sum(recommended.score_components.values())
         assert components == pytest.approx(recommended.score)
+
+
+def test_log_has_the_probability_of_each_product(shop: Shop) -> None:
+    _deploy()
+    customer = _customer(shop)
+
+    result = recommend(RecommendationRequest(customer=customer.pk, scenario="home", limit=60))
+
+    (logged,) = Recommendation.objects.filter(id=result.id)
+    assert len(logged.probabilities) == len(logged.products)
+    assert logged.probabilities == [each.probability for each in result.recommendations]
+    predicted = [value for value in logged.probabilities if value is not None]
+    assert predicted
+    assert all(0 < value < 1 for value in predicted)
+
+
+def test_log_without_a_model_has_no_probabilities(shop: Shop) -> None:
+    result = recommend(RecommendationRequest(customer=_customer(shop).pk, scenario="home"))
+
+    (logged,) = Recommendation.objects.filter(id=result.id)
+    assert logged.products
+    assert logged.probabilities is None
 
 
 def test_weight_of_the_scenario_scales_its_part_of_the_probability(shop: Shop) -> None:

@@ -6,13 +6,21 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from customers.models import CustomerProfile
 from mlops.models import OutcomeCount
 from mlops.registry.outcomes import OUTCOME_METRICS, count_outcomes
-from tests.factories.customers import RecommendationFactory, RecommendationFeedbackFactory
+from tests.factories.catalog import ProductFactory
+from tests.factories.customers import (
+    CustomerFactory,
+    PurchaseFactory,
+    RecommendationFactory,
+    RecommendationFeedbackFactory,
+)
 
 pytestmark = pytest.mark.django_db
 _NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 _SERVED_AT = _NOW - timedelta(days=2)
+_LONG_AGO = _NOW - timedelta(days=30)
 
 
 def _serve(*kinds: str, at: datetime = _SERVED_AT, **fields: Any) -> UUID:
@@ -100,3 +108,98 @@ def test_purchase_after_more_than_a_week_is_not_counted() -> None:
     _feedback(recommendation, "bought", _NOW - timedelta(days=4))
 
     assert list(_counted("purchase_through").values()) == [(0, 2)]
+
+
+def _predict(
+    customer: CustomerProfile, product: Any, probability: float | None, **fields: Any
+) -> None:
+    """Log a list of one product with its probability."""
+    values = {"scenario": "home", "model_version": "recommendation-3.17", **fields}
+    RecommendationFactory.create(
+        created_at=values.pop("created_at", _LONG_AGO),
+        customer_id=customer.pk,
+        products=[product.pk],
+        probabilities=[probability],
+        **values,
+    )
+
+
+def _bins() -> dict[tuple[str, str, int | None], tuple[int, int, float]]:
+    count_outcomes(OUTCOME_METRICS.get("recommendation.predicted_purchase"), now=_NOW)
+    return {
+        (row.segment, row.version, row.bin): (
+            row.successes,
+            row.trials,
+            round(row.predicted or 0.0, 3),
+        )
+        for row in OutcomeCount.objects.filter(metric="predicted_purchase")
+    }
+
+
+def test_purchases_are_counted_by_the_interval_of_their_probability() -> None:
+    customer = CustomerFactory.create()
+    likely, unlikely, basket = ProductFactory.create_batch(3)
+    _predict(customer, likely, 0.25)
+    _predict(customer, unlikely, 0.004)
+    _predict(customer, basket, 1.0, scenario="basket")
+    PurchaseFactory.create(
+        customer=customer, product=likely, purchased_at=_LONG_AGO + timedelta(days=13)
+    )
+
+    assert _bins() == {
+        ("home", "recommendation-3", 0): (0, 1, 0.004),
+        ("home", "recommendation-3", 6): (1, 1, 0.25),
+        ("basket", "recommendation-3", 9): (0, 1, 1.0),
+    }
+
+
+def test_purchase_of_another_time_product_or_customer_is_no_success() -> None:
+    customer, other = CustomerFactory.create_batch(2)
+    product, another = ProductFactory.create_batch(2)
+    _predict(customer, product, 0.25)
+    later = _LONG_AGO + timedelta(days=1)
+    for fields in (
+        {"purchased_at": _LONG_AGO - timedelta(hours=1)},
+        {"purchased_at": _LONG_AGO + timedelta(days=15)},
+        {"purchased_at": later, "product": another},
+        {"purchased_at": later, "customer": other},
+        {"purchased_at": later, "quantity": -1},
+    ):
+        PurchaseFactory.create(**{"customer": customer, "product": product, **fields})
+
+    assert list(_bins().values()) == [(0, 1, 0.25)]
+
+
+def test_product_counts_once_a_day_for_each_customer() -> None:
+    customer = CustomerFactory.create()
+    product = ProductFactory.create()
+    _predict(customer, product, 0.25)
+    _predict(customer, product, 0.9, created_at=_LONG_AGO + timedelta(minutes=5))
+    _predict(customer, product, 0.22, created_at=_LONG_AGO + timedelta(days=1))
+
+    count_outcomes(OUTCOME_METRICS.get("recommendation.predicted_purchase"), now=_NOW)
+
+    counted = OutcomeCount.objects.filter(metric="predicted_purchase").order_by("day")
+    assert list(counted.values_list("trials", "predicted")) == [(1, 0.25), (1, 0.22)]
+
+
+def test_purchase_of_the_product_that_it_was_merged_into_is_a_success() -> None:
+    customer = CustomerFactory.create()
+    target = ProductFactory.create()
+    merged = ProductFactory.create(merged_into=target)
+    _predict(customer, merged, 0.25)
+    PurchaseFactory.create(
+        customer=customer, product=target, purchased_at=_LONG_AGO + timedelta(days=1)
+    )
+
+    assert list(_bins().values()) == [(1, 1, 0.25)]
+
+
+def test_lists_without_customer_or_probability_are_no_cases() -> None:
+    customer = CustomerFactory.create()
+    product = ProductFactory.create()
+    _predict(customer, product, None)
+    RecommendationFactory.create(created_at=_LONG_AGO, probabilities=[0.5])
+    RecommendationFactory.create(created_at=_LONG_AGO, customer_id=customer.pk)
+
+    assert _bins() == {}

@@ -14,10 +14,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from mlops.models import DriftMeasurement, ModelVersion, TrainingRun
+from mlops.models import DriftMeasurement, MetricThreshold, ModelVersion, TrainingRun
 from mlops.registry import retrain
 from mlops.registry.drift import measure_drift
 from mlops.registry.outcomes import OUTCOME_METRICS, count_outcomes
+from mlops.registry.served_predictions import SERVED_PREDICTION
 from tests.factories.registry import ModelVersionFactory
 from tests.integration.console import is_linked
 from tests.samples.outcomes import calibration, rate
@@ -214,6 +215,43 @@ def test_production_page_shows_predicted_and_observed(
     assert not shown["is_exact"]
     assert _datasets(shown["chart"])["observed"][9] == pytest.approx(0.75)
     assert len(shown["rows"]) == 10
+
+
+def test_bins_of_a_probability_are_those_of_its_metric(
+    admin_client: Client, only_registered: Any
+) -> None:
+    MetricThreshold.objects.create(name="model.calibration_error", source="sample", value=0.03)
+    metric = replace(calibration(), bin_edges=(0.0, 0.01, *(n / 10 for n in range(2, 11))))
+    only_registered(metric)
+    count_outcomes(metric, now=timezone.now())
+
+    page = admin_client.get(reverse(_PRODUCTION))
+
+    (shown,) = page.context["calibrations"]
+    assert [row["range"] for row in shown["rows"]][:3] == ["0–0.01", "0.01–0.2", "0.2–0.3"]
+    assert json.loads(shown["chart"])["labels"][:2] == ["0–0.01", "0.01–0.2"]
+    assert shown["limit"] == 0.03
+
+
+def test_drift_page_links_the_outcomes_of_the_model(
+    admin_client: Client, only_registered: Any
+) -> None:
+    only_registered(calibration())
+    _measured()
+
+    page = admin_client.get(reverse(_DRIFT))
+
+    assert is_linked(page, f"{reverse(_PRODUCTION)}?model=sample")
+
+
+def test_first_days_of_serving_are_named_so(admin_client: Client) -> None:
+    reference = _measured().drift_references.get(kind="prediction")
+    reference.name = SERVED_PREDICTION
+    reference.save()
+
+    page = admin_client.get(reverse(_DRIFT), {"model": "sample", "signal": str(reference.pk)})
+
+    assert set(_datasets(page.context["distribution_chart"])) == {"first days of serving", "now"}
 
 
 @pytest.mark.parametrize("metrics", [(), (rate(),), (calibration(),)])

@@ -13,13 +13,22 @@ from django.utils import timezone
 
 from mlops.models import (
     Alert,
+    Deployment,
     DriftMeasurement,
     DriftReference,
     MetricThreshold,
     RetrainRequest,
     TrainingRun,
 )
-from mlops.registry import TRAINERS, NewData, RecentRows, Trainer, VectorSample, retrain
+from mlops.registry import (
+    TRAINERS,
+    NewData,
+    RecentRows,
+    ServedPredictions,
+    Trainer,
+    VectorSample,
+    retrain,
+)
 from mlops.registry.drift import FAILURE_CODE, measure_drift, monitor_models
 from mlops.registry.retraining import MIN_INTERVAL, request_retrain, request_retrain_for_new_data
 from tests.factories.registry import TrainingRunFactory
@@ -282,6 +291,75 @@ def test_vectors_that_cannot_be_read_do_not_stop_training() -> None:
     assert run.status == "succeeded"
     assert "no reference of products: ConnectionError" in run.log
     assert not run.version.drift_references.filter(kind="embedding").exists()
+
+
+# Ten predictions an hour, each of another unit, evenly from 0 to .9; from `turns` on their cubes.
+_SERVED_SQL = """
+SELECT power(n / 10.0::float8, CASE WHEN hour < '{turns}' THEN 1 ELSE 3 END) AS prediction,
+  concat(hour, n) AS unit
+FROM generate_series(
+    date_trunc('hour', %(since)s::timestamptz), %(until)s::timestamptz, interval '1 hour'
+  ) AS hour,
+  generate_series(0, 9) AS n
+WHERE hour >= %(since)s AND hour < %(until)s AND %(number)s = 1
+"""
+
+
+def _served(*, turns: datetime = _NOW + timedelta(days=365)) -> Trainer:
+    """Return a trainer that logs predictions, whose champion serves since a fortnight."""
+    sql = _SERVED_SQL.format(turns=turns.isoformat())
+    trainer = make_trainer(drift=monitor(predict=None, served=ServedPredictions(sql=sql)))
+    retrain(trainer, as_of=_AS_OF)
+    Deployment.objects.update(started_at=_NOW - timedelta(days=14))
+    return trainer
+
+
+def _measured_predictions(trainer: Trainer, now: datetime = _NOW) -> list[DriftMeasurement]:
+    measurements = measure_drift(trainer, now=now)
+    return [one for one in measurements if one.reference.name == "served prediction"]
+
+
+def test_first_week_of_served_predictions_becomes_their_reference() -> None:
+    trainer = _served()
+
+    early = _measured_predictions(trainer, _NOW - timedelta(days=8))
+    (late,) = _measured_predictions(trainer)
+
+    assert early == []
+    assert sum(late.reference.histogram["counts"]) == 7 * 24 * 10
+    assert late.outcome == "stable"
+
+
+def test_served_predictions_that_changed_have_drifted() -> None:
+    (measured,) = _measured_predictions(_served(turns=_NOW - timedelta(days=6)))
+
+    assert measured.outcome == "drifted"
+    assert Alert.objects.filter(code="model_prediction_drift", closed_at=None).exists()
+
+
+def test_served_predictions_within_an_edited_threshold_are_stable() -> None:
+    MetricThreshold.objects.filter(name__startswith="model.prediction").update(value=50)
+
+    (measured,) = _measured_predictions(_served(turns=_NOW - timedelta(days=6)))
+
+    assert measured.outcome == "stable"
+
+
+def test_predictions_of_the_reference_are_not_compared_with_it() -> None:
+    trainer = _served()
+
+    (measured,) = _measured_predictions(trainer, _NOW - timedelta(days=6))
+
+    assert measured.row_count == 24 * 10
+
+
+def test_few_served_predictions_are_no_reference() -> None:
+    trainer = _served()
+    served = ServedPredictions(sql=_SERVED_SQL.format(turns=_NOW) + " LIMIT 99")
+
+    measured = _measured_predictions(replace(trainer, drift=monitor(predict=None, served=served)))
+
+    assert measured == []
 
 
 def test_drift_asks_for_training(only_registered: Any) -> None:

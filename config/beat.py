@@ -9,6 +9,6 @@ import os
 
 from celery import Celery
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 app = Celery("cultivar.beat")
 app.config_from_object("django.conf:settings", namespace="CELERY")

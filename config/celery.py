@@ -6,7 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_init
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 # Celery would run the system checks in each worker and beat, which import every page of the console
 # and the REST API: 0.5 s and 40 MB. `manage.py check` and `migrate` run them at a deployment.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")

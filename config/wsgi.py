@@ -6,6 +6,7 @@ import os
 # Must be set before numpy is imported. Concurrent requests share the cores already, and BLAS
 # threads burn them while waiting: a search takes 47 ms of CPU time with one, 122 ms with two.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -15,7 +16,6 @@ from config.chunked_bodies import ChunkedBodies
 from config.telemetry.recording import is_recording
 from config.telemetry.sharing import share_metrics
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 share_metrics()
 application = ChunkedBodies(get_wsgi_application(), max_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 # Django would import the views at the first request, which would wait for it.

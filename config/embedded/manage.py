@@ -42,11 +42,12 @@ def local_environment(arguments: list[str]) -> dict[str, str]:
     for server in stopped:
         del stack.servers[server.name]
     defaults = {
-        "DJANGO_SETTINGS_MODULE": "config.settings.dev",
         "ALLOW_LOOPBACK_SOURCES": settings.get("ALLOW_LOOPBACK_SOURCES", "true"),
         "LOG_FORMAT": "console",
     }
-    return {**UNREACHABLE, **defaults, **os.environ, **stack.environment}
+    # Not a default: importing `config` has set that of production.
+    own = {"DJANGO_SETTINGS_MODULE": "config.settings.dev"}
+    return {**UNREACHABLE, **defaults, **os.environ, **own, **stack.environment}
 
 
 def main() -> None:

@@ -168,7 +168,9 @@ def _field_errors(detail: Any, path: str) -> Iterator[dict[str, str]]:
             is_message = isinstance(inner, str)
             yield from _field_errors(inner, path if is_message else _join(path, str(index)))
     else:
-        yield _field_error(path, getattr(detail, "code", _INVALID), str(detail))
+        # Errors of Django's forms may have no code.
+        code = getattr(detail, "code", None) or _INVALID
+        yield _field_error(path, code, str(detail))
 
 
 def _field_error(name: str, code: str, message: str) -> dict[str, str]:

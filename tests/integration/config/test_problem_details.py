@@ -239,3 +239,10 @@ def test_another_origin_is_not_allowed(settings: Any, client: APIClient) -> None
 
     assert "Access-Control-Allow-Origin" not in response
     assert "Origin" in response["Vary"]
+
+
+@pytest.mark.parametrize("query", ["in_stock=maybe", "updated_since=today", f"sku={',A' * 101}"])
+def test_every_error_of_a_filter_has_a_code(client: APIClient, query: str) -> None:
+    problem = _assert_problem(client.get(f"{PRODUCTS}?{query}"), 400, "bad_input")
+
+    assert [error["code"] for error in problem["errors"]] == ["invalid"]

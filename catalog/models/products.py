@@ -203,7 +203,7 @@ class Product(models.Model):
             models.Index(fields=["category"], name="products_category"),
             models.Index(fields=["gtin"], name="products_gtin"),
             models.Index(fields=["sku"], name="products_sku"),
-            models.Index(fields=["-created_at", "id"], name="products_newest"),
+            models.Index(F("created_at").desc(nulls_last=True), "id", name="products_newest"),
             models.Index(fields=["updated_at", "id"], name="products_by_change"),
             models.Index(fields=["matched_with"], name="products_matched_with"),
             models.Index(fields=["match_block"], name="products_match_block"),

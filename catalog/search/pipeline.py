@@ -91,7 +91,7 @@ SORTS: Mapping[str, tuple[Any, ...]] = {
     "thc_percentage": (F("thc_percentage").asc(nulls_last=True), "pk"),
     "-thc_percentage": (F("thc_percentage").desc(nulls_last=True), "pk"),
     "name": ("name", "pk"),
-    "-created_at": ("-created_at", "pk"),
+    "-created_at": (F("created_at").desc(nulls_last=True), "pk"),
 }
 """Order of products by sort parameter; `relevance` is the order of candidates."""
 

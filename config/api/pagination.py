@@ -98,17 +98,20 @@ class ApiCursorPagination(CursorPagination):
             _order(self._sort_field, is_descending=is_descending, nulls_after=nulls_after),
             f"{'-' if is_backward else ''}{self._key_field}",
         )
-        if position is not None:
-            rows = rows.filter(
-                _is_after(
-                    (self._sort_field, self._key_field),
-                    position,
-                    is_descending=is_descending,
-                    is_backward=is_backward,
-                    nulls_after=nulls_after,
-                )
-            )
-        return list(rows[:limit])
+        if position is None:
+            return list(rows[:limit])
+        fetched: list[Any] = []
+        # One query each: the database starts within the index, which it does not for their union.
+        for condition in _conditions_after(
+            (self._sort_field, self._key_field),
+            position,
+            is_descending=is_descending,
+            is_backward=is_backward,
+            nulls_after=nulls_after,
+        ):
+            if len(fetched) < limit:
+                fetched += rows.filter(condition)[: limit - len(fetched)]
+        return fetched
 
     def get_next_link(self) -> str | None:
         """Return the cursor of the next page; None on the last page."""
@@ -211,26 +214,30 @@ def _order(field: str, *, is_descending: bool, nulls_after: bool) -> Any:
     return expression.asc(nulls_first=True)
 
 
-def _is_after(
+def _conditions_after(
     fields: tuple[str, str],
     position: tuple[Any, str],
     *,
     is_descending: bool,
     is_backward: bool,
     nulls_after: bool,
-) -> Q:
-    """Return the condition of the rows after a position; nulls_after: missing values come last."""
+) -> list[Q]:
+    """
+    Return the conditions of the rows after a position, those that come first before the others.
+
+    nulls_after: missing values come last.
+    """
     (sort_field, key_field), (sort_value, key) = fields, position
     is_later_key = Q(**{f"{key_field}__{'lt' if is_backward else 'gt'}": key})
     is_null = Q(**{f"{sort_field}__isnull": True})
     if sort_value is None:
         is_later_null = is_null & is_later_key
-        return is_later_null if nulls_after else is_later_null | ~is_null
+        return [is_later_null] if nulls_after else [is_later_null, ~is_null]
     comparison = "lt" if is_descending else "gt"
     is_beyond = Q(**{f"{sort_field}__{comparison}": sort_value})
     # The first condition follows from the second; it lets the database start within the index.
     is_after = Q(**{f"{sort_field}__{comparison}e": sort_value}) & (is_beyond | is_later_key)
-    return is_after | is_null if nulls_after else is_after
+    return [is_after, is_null] if nulls_after else [is_after]
 
 
 def link_headers(

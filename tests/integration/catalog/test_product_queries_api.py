@@ -186,6 +186,70 @@ def test_a_cursor_of_another_order_is_refused(client: APIClient) -> None:
     assert response.json()["type"] == "urn:cultivar:problem:invalid_cursor"
 
 
+@pytest.mark.parametrize(
+    ("sort", "index"), [("-created_at", "products_newest"), ("updated_at", "products_by_change")]
+)
+def test_pages_in_order_of_time_begin_within_an_index(
+    client: APIClient, sort: str, index: str
+) -> None:
+    ProductFactory.create_batch(3)
+    params = {"sort": sort, "limit": "1"}
+    cursor = client.get(PRODUCTS, params).json()["next_cursor"]
+
+    plans = _Plans()
+
+    with connection.execute_wrapper(plans):
+        client.get(PRODUCTS, params)
+        client.get(PRODUCTS, params | {"cursor": cursor})
+
+    first, second = plans.of_pages
+    assert f"using {index}" in first
+    assert f"using {index}" in second
+    assert f"Index Cond: ({sort.removeprefix('-')} " in second
+
+
+class _Plans:
+    """The plans of queries for pages of products, without sorting and reading whole tables."""
+
+    def __init__(self) -> None:
+        self.of_pages: list[str] = []
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "ORDER BY" in sql and "products" in sql:
+            with connection.connection.cursor() as cursor:
+                for step in ("seqscan", "bitmapscan", "sort"):
+                    cursor.execute(f"SET LOCAL enable_{step} = off")
+                rows = cursor.execute(f"EXPLAIN {sql}", params).fetchall()
+            self.of_pages.append("\n".join(row[0] for row in rows))
+        return execute(sql, params, many, context)
+
+
+@pytest.mark.parametrize("query", ["", "?fields=name,price,updated_at", "?sort=-price"])
+@pytest.mark.parametrize("audience", ["verified", "staff"])
+def test_lists_are_rendered_as_the_serializer_renders_them(audience: str, query: str) -> None:
+    products = [
+        ProductFactory.create(
+            name='Pink "Kush"\u2028é', price="34.90", thc_percentage="23.00", terpenes=["myrcene"]
+        ),
+        ProductFactory.create(name="Plain", price=None),
+    ]
+    context = {"audience": Audience[audience.upper()]}
+    expected = {}
+    for product in products:
+        product.refresh_from_db()
+        expected[str(product.pk)] = ProductSerializer(product, context=context).data
+    fields = query.partition("fields=")[2].split(",") if "fields=" in query else []
+
+    rows = create_api_client(audience).get(f"{PRODUCTS}{query}").json()["results"]
+
+    assert len(rows) == 2
+    for row in rows:
+        whole = expected[row["id"]]
+        assert row == {
+            name: value for name, value in whole.items() if not fields or name in (*fields, "id")
+        }
+
+
 def test_only_selected_fields_are_returned(client: APIClient) -> None:
     product = ProductFactory.create(name="A", price=12)
 

@@ -18,6 +18,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from catalog.api import examples
 from catalog.api.filters import ProductFilters, check_store
 from catalog.api.permissions import CanReadCatalog, CanWriteCatalog, IsAgeVerified
+from catalog.api.product_cache import ALL_PRODUCTS, PRODUCT_CACHE
 from catalog.api.product_rows import (
     FIELDS_PARAMETER,
     INCLUDE_PARAMETER,
@@ -44,22 +45,26 @@ from catalog.selectors.products import (
     current_product_ids,
     current_products,
     find_current_product,
+    first_product_rows,
     get_product,
     product_rows,
 )
 from catalog.selectors.similarity import similar_products
 from catalog.services.corrections import create_product, lock_product, update_products
 from config.api.bodies import parse_body
-from config.api.etags import ConditionalView, require_if_match
-from config.api.json_responses import json_response
+from config.api.etags import ConditionalView, rendered_response, require_if_match
+from config.api.json_responses import json_response, render_response
 from config.api.keys import audience_of, binding_of, client_of
+from config.api.local_responses import serve_locally, store_locally
 from config.api.locations import location_of
 from config.api.openapi import IF_MATCH_PARAMETER
 from config.api.pagination import DEFAULT_PAGE_SIZE, ApiCursorPagination
 from config.api.parameters import parse_integer, reject_unknown_parameters
 from config.api.permissions import IsStaffClient
 from config.api.problem_responses import documented_problem
+from config.cache import RenderedResponse
 from config.errors import BadInput, Conflict
+from config.scopes import Scope
 
 _LIMIT = OpenApiParameter(
     "limit",
@@ -97,6 +102,8 @@ _SORT = OpenApiParameter(
 )
 _LIST_PARAMETERS = {*SELECTION_PARAMETERS, *ProductFilters.base_filters, "sort", "cursor", "limit"}
 _DETAIL_PARAMETERS = {*SELECTION_PARAMETERS, "store_code"}
+# Of all filters, only these read other tables than products.
+_STOCK_FILTERS = {"store_code", "in_stock"}
 
 _FIELD_LOCKED = documented_problem(
     409,
@@ -108,9 +115,24 @@ _FIELD_LOCKED = documented_problem(
 
 
 class ProductPagination(ApiCursorPagination):
-    """Pages of products, sorted by the parameter `sort`."""
+    """
+    Pages of products as named tuples, sorted by the parameter `sort`.
+
+    columns: those of each row, besides `id`. is_filtered: whether the rows are only some products.
+    """
 
     nulls_last = True
+    columns: tuple[str, ...] = ()
+    is_filtered = True
+
+    def fetch_rows(
+        self, queryset: Any, position: tuple[Any, str] | None, *, sort: str, **page: Any
+    ) -> list[Any]:
+        """Return the rows of a page; those of the first page of all products without the ORM."""
+        if position is None and not self.is_filtered:
+            return first_product_rows(self.columns, sort=sort, limit=page["limit"])
+        rows = queryset.values_list("id", *self.columns, named=True)
+        return super().fetch_rows(rows, position, sort=sort, **page)
 
     def get_ordering(self, request: Request, _queryset: Any, _view: Any) -> tuple[str, str]:
         """Return the sort column and the unique one. Raises BadInput."""
@@ -153,6 +175,11 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
     permission_classes = (IsAuthenticated, CanReadCatalog, IsAgeVerified)
     lookup_value_regex = "[^/]+"
 
+    @classmethod
+    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
+        """Return the view, preceded by a look-up in the local cache of the process."""
+        return serve_locally(super().as_view(actions, **initkwargs), PRODUCT_CACHE)
+
     def get_object(self) -> Product:
         """
         Return the product, or the one it was merged into, so that ids stored by clients stay valid.
@@ -177,18 +204,24 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
         params = request.query_params
         reject_unknown_parameters(params, known=_LIST_PARAMETERS)
         selection = parse_selection(params, audience=audience_of(request))
-        sort_field = parse_sort(params).removeprefix("-")
-        products = self._filtered_products(request)
-        columns = fetched_columns(selection, sort_field)
+        # Read before any data, so that a change in the meantime prevents caching.
+        generation = PRODUCT_CACHE.generation()
         paginator: Any = self.paginator
-        rows = paginator.paginate_queryset(
-            products.values_list("id", *columns, named=True), request, view=self
-        )
+        paginator.columns = fetched_columns(selection, parse_sort(params).removeprefix("-"))
+        # Building the form takes longer than the query; most requests have no filter.
+        paginator.is_filtered = any(name in ProductFilters.base_filters for name in params)
+        products = self.get_queryset()
+        if paginator.is_filtered:
+            products = self.filter_queryset(products)
+        rows = paginator.paginate_queryset(products, request, view=self)
         page = paginator.get_paginated_response(
             serialize_products(rows, selection, binding=binding_of(request))
         )
-        links = {name: page[name] for name in ("Link",) if page.has_header(name)}
-        return json_response(request, page.data, headers=links)
+        headers = {name: page[name] for name in ("Link",) if page.has_header(name)}
+        rendered = render_response(page.data, dependencies={ALL_PRODUCTS}, headers=headers)
+        if not selection.has_stock and not _STOCK_FILTERS & set(params):
+            _store(request, rendered, generation)
+        return rendered_response(request, rendered)
 
     def retrieve(self, request: Request, *_args: Any, **_kwargs: Any) -> HttpResponse:  # type: ignore[override]  # rendered already
         """Return a product, also by the id of one that was merged into it."""
@@ -197,8 +230,13 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
         selection = parse_selection(params, audience=audience_of(request))
         if selection.store_code:
             check_store(request, selection.store_code)
-        (body,) = serialize_products([self.get_object()], selection, binding=binding_of(request))
-        return json_response(request, body)
+        generation = PRODUCT_CACHE.generation()
+        product = self.get_object()
+        (body,) = serialize_products([product], selection, binding=binding_of(request))
+        rendered = render_response(body, dependencies={str(product.pk), self.kwargs["pk"]})
+        if not selection.has_stock:
+            _store(request, rendered, generation)
+        return rendered_response(request, rendered)
 
     @extend_schema(
         summary="Look up products",
@@ -347,14 +385,6 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
         context = self.get_serializer_context()
         return Response(ProductFieldStatesSerializer({"results": states}, context=context).data)
 
-    def _filtered_products(self, request: Request) -> Any:
-        """Return the products that meet the filters. Raises ValidationError."""
-        products = self.get_queryset()
-        # Building the form takes longer than the query; most requests have no filter.
-        if not any(name in ProductFilters.base_filters for name in request.query_params):
-            return products
-        return self.filter_queryset(products)
-
 
 def parse_sort(params: Mapping[str, str]) -> str:
     """Return the order of a list. Raises BadInput."""
@@ -364,6 +394,13 @@ def parse_sort(params: Mapping[str, str]) -> str:
             "sort", gettext("must be one of %(choices)s") % {"choices": ", ".join(_SORTS)}
         )
     return sort
+
+
+def _store(request: Request, rendered: RenderedResponse, generation: int) -> None:
+    """Store a response in the process, except for keys that may write: they see what they wrote."""
+    client = client_of(request)
+    if client and Scope.CATALOG_WRITE not in client.key.scopes:
+        store_locally(request, client, PRODUCT_CACHE, rendered, generation)
 
 
 def _representation(product: Product, request: Request) -> dict[str, Any]:

@@ -190,6 +190,32 @@ def _product_rows_query(columns: tuple[str, ...]) -> tuple[str, Any]:
     return sql, namedtuple("ProductRow", names)
 
 
+def first_product_rows(columns: Sequence[str], *, sort: str, limit: int) -> list[Any]:
+    """
+    Return the first current products as named tuples of their columns and id. One query.
+
+    sort: a column and `id` break ties; descending with `-`; products without the value come last.
+    """
+    sql, row_type = _first_rows_query(tuple(columns), sort)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [limit])
+        return [row_type(*row) for row in cursor.fetchall()]
+
+
+@lru_cache(maxsize=256)
+def _first_rows_query(columns: tuple[str, ...], sort: str) -> tuple[str, Any]:
+    """Return the query of `first_product_rows`, which takes longer to compile than to run."""
+    names = ("id", *columns)
+    selected = ", ".join(str(Product._meta.get_field(name).column) for name in names)
+    column = Product._meta.get_field(sort.removeprefix("-")).column
+    order = f"{column} DESC NULLS LAST" if sort.startswith("-") else column
+    sql = (
+        f"SELECT {selected} FROM products WHERE merged_into_id IS NULL"
+        f" ORDER BY {order}, id LIMIT %s"
+    )
+    return sql, namedtuple("FirstProductRow", names)  # type: ignore[misc]  # the columns vary
+
+
 def product_ids_by_reference(references: Iterable[str]) -> dict[str, UUID]:
     """
     Return product ids by client reference: our id, a SKU or a GTIN. Unknown ones are left out.

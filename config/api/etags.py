@@ -62,7 +62,9 @@ def require_if_match(request: Request, data: Any) -> None:
 
 def rendered_response(request: Any, rendered: RenderedResponse) -> HttpResponse:
     """Return a cached response body, or 304 if the client has it."""
-    response = HttpResponse(rendered.body, content_type="application/json")
+    response = HttpResponse(
+        rendered.body, content_type="application/json", headers=rendered.headers
+    )
     response["ETag"] = rendered.etag
     response["Cache-Control"] = CACHE_CONTROL
     response["Vary"] = ", ".join(VARY_HEADERS)

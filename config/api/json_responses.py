@@ -1,12 +1,15 @@
 """JSON responses that are rendered from plain values, without DRF's serializers and renderers."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpResponse
-from django.utils.cache import get_conditional_response, patch_vary_headers
 
-from config.api.etags import CACHE_CONTROL, VARY_HEADERS, hash_body
+from config.api.etags import hash_body, rendered_response
+from config.cache import RenderedResponse
+
+_LIFETIME = 3600.0
 
 
 def render_json(data: Any) -> bytes:
@@ -16,14 +19,26 @@ def render_json(data: Any) -> bytes:
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode()
 
 
+def render_response(
+    data: Any, *, dependencies: Iterable[str] = (), headers: dict[str, str] | None = None
+) -> RenderedResponse:
+    """
+    Return a response body with its ETag. data: of JSON's own types.
+
+    dependencies: ids of the rows that it was built from.
+    """
+    body = render_json(data)
+    return RenderedResponse(
+        body=body,
+        etag=hash_body(body),
+        dependencies=frozenset(dependencies),
+        lifetime=_LIFETIME,
+        headers=headers or {},
+    )
+
+
 def json_response(
     request: Any, data: Any, *, headers: dict[str, str] | None = None
 ) -> HttpResponse:
     """Return a 200 response with ETag, or 304 if the client has it. data: of JSON's own types."""
-    body = render_json(data)
-    tag = hash_body(body)
-    response = HttpResponse(body, content_type="application/json", headers=headers)
-    response["ETag"] = tag
-    response["Cache-Control"] = CACHE_CONTROL
-    patch_vary_headers(response, VARY_HEADERS)
-    return get_conditional_response(request, etag=tag, response=response) or response
+    return rendered_response(request, render_response(data, headers=headers))

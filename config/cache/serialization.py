@@ -7,11 +7,11 @@ The stored form is a line of JSON metadata followed by the bytes of the body. It
 import json
 import time
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 # A change makes all stored responses unreadable.
-_LAYOUT_VERSION = 2
+_LAYOUT_VERSION = 3
 # A stored time may lie this far in the future, since the clocks of machines differ.
 _MAX_CLOCK_SKEW_SECONDS = 60.0
 
@@ -24,12 +24,14 @@ class RenderedResponse:
     dependencies: ids of the rows that it was built from; it is outdated when one changes.
     lifetime: seconds for which it may be cached, at most, counted from its creation or its reading
     from Redis.
+    headers: those that belong to this response alone, such as `Link`.
     """
 
     body: bytes
     etag: str
     dependencies: frozenset[str]
     lifetime: float
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def serialize(response: RenderedResponse, begun_at: int) -> bytes:
@@ -45,6 +47,7 @@ def serialize(response: RenderedResponse, begun_at: int) -> bytes:
         "begun_at": begun_at,
         "created_at": time.time(),
         "lifetime": response.lifetime,
+        "headers": response.headers,
         "crc": zlib.crc32(response.body),
     }
     return json.dumps(metadata).encode() + b"\n" + response.body
@@ -68,6 +71,7 @@ def deserialize(stored: bytes) -> tuple[RenderedResponse, int] | None:
             etag=str(metadata["etag"]),
             dependencies=frozenset(map(str, metadata["dependencies"])),
             lifetime=remaining,
+            headers=dict(metadata["headers"]),
         )
         begun_at = int(metadata["begun_at"])
     except (ValueError, TypeError, KeyError, RecursionError):

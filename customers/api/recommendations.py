@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import JSONRenderer
@@ -15,10 +15,10 @@ from rest_framework.views import APIView
 from config.api.bodies import parse_body
 from config.api.etags import rendered_response
 from config.api.idempotency import IdempotentView
-from config.api.keys import ApiClient, Audience, actor_of, client_of, recently_authenticated
+from config.api.keys import ApiClient, Audience, actor_of, client_of
+from config.api.local_responses import serve_locally, store_locally
 from config.api.permissions import has_scope
 from config.api.problem_responses import documented_problem
-from config.api.throttling import throttle_client
 from config.cache import RenderedResponse, is_shared_cache_unavailable
 from customers.api.parameters import parse_uuid, require_reach
 from customers.api.recommendation_examples import (
@@ -73,14 +73,7 @@ class RecommendationsView(APIView):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
         """Return the view, preceded by a look-up in the local cache of the process."""
-        uncached_view: Any = super().as_view(**initkwargs)
-
-        def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            return _locally_cached_response(request) or uncached_view(request, *args, **kwargs)
-
-        # The schema generator and Django's checks recognize the view by these attributes.
-        view.__dict__.update(uncached_view.__dict__)
-        return view
+        return serve_locally(super().as_view(**initkwargs), RECOMMENDATION_CACHE)
 
     def respond(self, request: Request, customer_id: UUID | None) -> HttpResponse:
         """Return the cached or newly computed response; log access to a customer's data."""
@@ -97,9 +90,7 @@ class RecommendationsView(APIView):
             raise Http404 from None
         if customer_id:
             log_access(customer=customer_id, actor=actor_of(request), action="recommendations.read")
-        if rendered.lifetime > 0:
-            cache_key = _local_cache_key(client, request.get_full_path())
-            RECOMMENDATION_CACHE.put_local(cache_key, rendered, generation)
+        store_locally(request, client, RECOMMENDATION_CACHE, rendered, generation)
         return rendered_response(request, rendered)
 
 
@@ -187,23 +178,6 @@ class RecommendationFeedbackView(IdempotentView):
         )
 
 
-def _locally_cached_response(request: HttpRequest) -> HttpResponse | None:
-    """
-    Return the response in the local cache for a recently authenticated client.
-
-    None: the request has to be processed in full; a throttled client gets its 429 there.
-    """
-    if request.method != "GET":
-        return None
-    client = recently_authenticated(request.META.get("HTTP_AUTHORIZATION", ""))
-    if client is None:
-        return None
-    rendered = RECOMMENDATION_CACHE.get_local(_local_cache_key(client, request.get_full_path()))
-    if rendered is None or throttle_client(client, request) is not None:
-        return None
-    return rendered_response(request, rendered)
-
-
 def _cached_or_computed(
     parameters: RecommendationParameters, client: ApiClient
 ) -> RenderedResponse:
@@ -241,13 +215,6 @@ def _render_body(result: RecommendationResult, audience: Audience) -> bytes:
         serialize_recommendations(result, title=title, audience=audience)
     )
     return body
-
-
-def _local_cache_key(client: ApiClient, path: str) -> str:
-    """Return the key of a response in the local cache; it includes the client's permissions."""
-    key = client.key
-    rights = (key.audience, *sorted(key.provinces), *sorted(key.store_codes), *sorted(key.scopes))
-    return f"{key.prefix} {' '.join(rights)} {path}"
 
 
 def _cache_field(

@@ -384,12 +384,13 @@ def test_response_expires_in_redis_with_its_lifetime(cache: ResponseCache) -> No
 def _stored(body: bytes = b"stored", **metadata: object) -> bytes:
     """Return bytes as `serialize` writes them, with other metadata or another body."""
     whole = {
-        "layout": 2,
+        "layout": 3,
         "etag": "",
         "dependencies": [],
         "begun_at": 0,
         "created_at": time.time(),
         "lifetime": 60,
+        "headers": {},
         "crc": zlib.crc32(b"stored"),
         **metadata,
     }

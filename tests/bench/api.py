@@ -174,11 +174,13 @@ def _create_data(size: int, *, customers: int = _CUSTOMERS, days: int = _DAYS) -
     return [str(pk) for pk in consenting.order_by("pk").values_list("pk", flat=True)]
 
 
-def _create_key(scopes: Sequence[str] = ("recommendations:read",)) -> str:
+def _create_key(
+    scopes: Sequence[str] = ("recommendations:read",), *, audience: str = "verified"
+) -> str:
     from config.api.keys import ApiKey
 
     _, secret = ApiKey.objects.create_key(
-        name="bench", audience="verified", scopes=list(scopes), rate="100000000/min"
+        name="bench", audience=audience, scopes=list(scopes), rate="100000000/min"
     )
     return f"Api-Key {secret}"
 

@@ -1,19 +1,23 @@
-"""REST over HTTP: requests per second and p99 of one gunicorn process, against a bare Django view.
+"""REST over HTTP: requests per second and p99 of one web process, against a bare Django view.
 
-One client with one connection; the server has one worker with eight threads, as `bin/dev` starts
-it. The bare view returns the bytes of the cached recommendation through all middleware, without
-key, scope and rate limit. The list of products is compared with DRF's serializer in a plain
-ListAPIView. `--size` is the number of products.
+One client, then eight at once, each with one connection; the server has one worker with eight
+threads, as `bin/dev` starts it. The bare view returns the bytes of the cached recommendation
+through all middleware, without key, scope and rate limit. The list of products is compared with
+DRF's serializer in a plain ListAPIView. `--size` is the number of products.
+
+Another server is measured by its command in BENCH_HTTP_SERVER, with `{port}` for the port.
 """
 
 import http.client
 import os
-import statistics
+import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import numpy as np
@@ -32,14 +36,22 @@ from config.embedded.stack import ROOT
 from tests.bench.comparison import Comparison, measure_alternately
 
 SIZE = 1_000
-_REQUESTS = 200
-_COLD_REQUESTS = 40
+_REQUESTS = 100
+"""Of one client, or of all clients together, by path and round."""
+_COLD_REQUESTS = 60
+_CLIENTS = 8
+_WARM_REQUESTS = 20
 _START_SECONDS = 60
 _PAGE_SIZE = 20
 _CUSTOMERS = 60
 _DAYS = 60
 _BODY = "BENCH_HTTP_BODY"
 """File with the body of the bare view."""
+_SERVER = "BENCH_HTTP_SERVER"
+_GUNICORN = (
+    f"{sys.executable} -m gunicorn tests.bench.http_server --bind {LOOPBACK}:{{port}}"
+    " --threads 8 --keep-alive 30 --no-control-socket"
+)
 
 
 class _PlainSerializer(ModelSerializer):
@@ -83,84 +95,159 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
 
     customers = _create_data(size, customers=_CUSTOMERS, days=_DAYS)
     header = _create_key(scopes=["recommendations:read", "catalog:read"])
+    # Keys that may write are not served from the cache of products.
+    writer = _create_key(scopes=["catalog:read", "catalog:write"], audience="staff")
     product = str(Product.objects.filter(merged_into=None).values_list("pk", flat=True)[0])
+    page = f"/api/v1/products/?limit={_PAGE_SIZE}"
+    fields = f"{page}&fields={','.join(_PlainSerializer.Meta.fields)}"
+    plain = f"/bench/plain/?limit={_PAGE_SIZE}"
     recommendation = f"/api/v1/recommendations/{customers[0]}/"
-    paths = {
-        "product": f"/api/v1/products/{product}/",
-        "list of 20": f"/api/v1/products/?limit={_PAGE_SIZE}",
-        "search": f"/api/v1/products/search/?q={quote('indica flower under 40')}",
-        "similar": f"/api/v1/products/{product}/similar/",
-        "cached recommendation": recommendation,
+    requests = {
+        "product": _Request(f"/api/v1/products/{product}/", header),
+        "list of 20": _Request(page, header),
+        "list of 20, computed": _Request(fields, writer),
+        "search": _Request(f"/api/v1/products/search/?q={quote('indica flower under 40')}", header),
+        "similar": _Request(f"/api/v1/products/{product}/similar/", header),
+        "cached recommendation": _Request(recommendation, header),
+        "bare view": _Request("/bench/bare/", header),
     }
-    figures = {name: _Figures(name) for name in (*paths, "bare view")}
-    cold = _Figures("cold recommendation")
+    figures = {
+        name: [_Figures(name), _Figures(f"{name}, {_CLIENTS} clients")]
+        for name in (*requests, "cold recommendation")
+    }
     cached = Comparison(name="cached recommendation: requests/s of the bare view", limit=0.75)
-    rendering = Comparison(name="list of 20: faster than DRF's serializer", limit=5)
+    lists = {
+        "list of 20": Comparison(name="list of 20: faster than DRF's serializer", limit=5),
+        "list of 20, computed": Comparison(name="list of 20, computed: the same"),
+    }
     os.environ[_BODY] = str(ROOT / "var" / "bench-http-body.json")
-    with _server() as port:
-        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
+    try:
+        with _server() as port, _Clients(port, _CLIENTS) as clients:
+            with open(os.environ[_BODY], "wb") as file:
+                file.write(clients.get(_Request(recommendation, header)))
+            for request in (*requests.values(), _Request(plain, header)):
+                clients.send([request] * _WARM_REQUESTS, clients=1)
+            for number in range(rounds):
+                ours, peer = measure_alternately(
+                    number,
+                    clients.repeat(requests["cached recommendation"]),
+                    clients.repeat(requests["bare view"]),
+                )
+                cached.ratios.append(peer / ours)
+                for name, line in lists.items():
+                    ours, peer = measure_alternately(
+                        number,
+                        clients.repeat(requests[name]),
+                        clients.repeat(_Request(plain, header)),
+                    )
+                    line.ratios.append(peer / ours)
+                for name, request in requests.items():
+                    for figure, count in zip(figures[name], (1, _CLIENTS), strict=True):
+                        figure.add(*clients.send([request] * _REQUESTS, clients=count))
+                sample = [
+                    _Request(f"/api/v1/recommendations/{pk}/?limit={11 + number}", header)
+                    for pk in customers[1:][: _COLD_REQUESTS // rounds]
+                ]
+                half = len(sample) // 2
+                one, many = figures["cold recommendation"]
+                one.add(*clients.send(sample[:half], clients=1))
+                many.add(*clients.send(sample[half:], clients=_CLIENTS))
+                advance()
+    finally:
+        if os.path.exists(os.environ[_BODY]):
+            os.unlink(os.environ[_BODY])
+    all_figures = [figure for pair in figures.values() for figure in pair]
+    return [cached, *lists.values(), *(line for figure in all_figures for line in figure.lines)]
 
-        def get(url: str) -> bytes:
-            connection.request("GET", url, headers={"Authorization": header})
-            response = connection.getresponse()
-            content = response.read()
-            if response.status != 200:
-                raise RuntimeError(f"{url}: {response.status} {content[:300]!r}")
-            return content
 
-        with open(os.environ[_BODY], "wb") as file:
-            file.write(get(recommendation))
-        for url in (*paths.values(), "/bench/bare/", f"/bench/plain/?limit={_PAGE_SIZE}"):
-            for _ in range(20):
-                get(url)
-        for number in range(rounds):
-            ours, peer = measure_alternately(
-                number, _repeat(get, recommendation), _repeat(get, "/bench/bare/")
-            )
-            cached.ratios.append(peer / ours)
-            ours, peer = measure_alternately(
-                number,
-                _repeat(get, paths["list of 20"]),
-                _repeat(get, f"/bench/plain/?limit={_PAGE_SIZE}"),
-            )
-            rendering.ratios.append(peer / ours)
-            for name, url in (*paths.items(), ("bare view", "/bench/bare/")):
-                figures[name].add(_times(get, [url] * _REQUESTS))
-            sample = customers[1 + number :: rounds][: _COLD_REQUESTS // rounds]
-            cold.add(_times(get, [f"/api/v1/recommendations/{pk}/?limit=11" for pk in sample]))
-            advance()
-    os.unlink(os.environ[_BODY])
-    return [cached, rendering, *(line for item in (*figures.values(), cold) for line in item.lines)]
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A path, and the API key that it is sent with."""
+
+    path: str
+    header: str
 
 
 class _Figures:
     """Requests per second and p99 of one path, by round."""
 
     def __init__(self, name: str) -> None:
-        self._rate = Comparison(name=f"{name}", unit="requests/s")
+        self._rate = Comparison(name=name, unit="requests/s")
         self._p99 = Comparison(name=f"{name}, p99", unit="ms", is_ceiling=True)
         self.lines = (self._rate, self._p99)
 
-    def add(self, times: list[float]) -> None:
-        """Add the seconds of the requests of a round."""
-        if times:
-            self._rate.ratios.append(1 / statistics.mean(times))
-            self._p99.ratios.append(1000 * float(np.percentile(times, 99)))
+    def add(self, seconds: float, times: Sequence[float]) -> None:
+        """Add a round: how long all requests took, and each of them."""
+        self._rate.ratios.append(len(times) / seconds)
+        self._p99.ratios.append(1000 * float(np.percentile(times, 99)))
+
+
+class _Clients:
+    """Clients with one connection each."""
+
+    def __init__(self, port: int, count: int) -> None:
+        self._connections = [
+            http.client.HTTPConnection(LOOPBACK, port, timeout=30) for _ in range(count)
+        ]
+        self._pool = ThreadPoolExecutor(count)
+
+    def __enter__(self) -> "_Clients":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+        for connection in self._connections:
+            connection.close()
+
+    def get(self, request: _Request) -> bytes:
+        """Return the body of a response. Raises RuntimeError for any status but 200."""
+        return _get(self._connections[0], request)
+
+    def send(self, requests: Sequence[_Request], *, clients: int) -> tuple[float, list[float]]:
+        """Send requests, divided among clients; return the seconds of all, and of each."""
+
+        def send_some(number: int) -> list[float]:
+            times = []
+            for request in requests[number::clients]:
+                started = time.perf_counter()
+                _get(self._connections[number], request)
+                times.append(time.perf_counter() - started)
+            return times
+
+        started = time.perf_counter()
+        times = [item for some in self._pool.map(send_some, range(clients)) for item in some]
+        return time.perf_counter() - started, times
+
+    def repeat(self, request: _Request) -> Callable[[], object]:
+        """Return a function that sends a request repeatedly by one client."""
+        return lambda: self.send([request] * _REQUESTS, clients=1)
+
+
+def _get(connection: http.client.HTTPConnection, request: _Request) -> bytes:
+    connection.request("GET", request.path, headers={"Authorization": request.header})
+    response = connection.getresponse()
+    content = response.read()
+    if response.status != 200:
+        raise RuntimeError(f"{request.path}: {response.status} {content[:300]!r}")
+    return content
 
 
 @contextmanager
 def _server() -> Iterator[int]:
-    """Start gunicorn; yield its port."""
+    """Start the server; yield its port."""
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "tests.bench.http_server"]
-    command += ["--bind", f"{LOOPBACK}:{port}", "--threads", "8", "--keep-alive", "30"]
+    command = shlex.split(os.environ.get(_SERVER, _GUNICORN).format(port=port))
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
     try:
         _wait(port)
         yield port
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait(port: int) -> None:
@@ -174,23 +261,5 @@ def _wait(port: int) -> None:
         except OSError:
             pass
         if time.monotonic() > deadline:
-            raise RuntimeError("gunicorn does not answer")
+            raise RuntimeError("the server does not answer")
         time.sleep(0.2)
-
-
-def _repeat(get: Callable[[str], bytes], url: str) -> Callable[[], None]:
-    def run() -> None:
-        for _ in range(_REQUESTS):
-            get(url)
-
-    return run
-
-
-def _times(get: Callable[[str], bytes], urls: list[str]) -> list[float]:
-    """Return the seconds of each request."""
-    times = []
-    for url in urls:
-        started = time.perf_counter()
-        get(url)
-        times.append(time.perf_counter() - started)
-    return times

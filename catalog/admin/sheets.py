@@ -9,7 +9,7 @@ from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.services.corrections import LIST_FIELDS
-from catalog.services.product_sheets import FORMULA_STARTS
+from catalog.services.product_sheets import guard_formula
 
 FORMATS = [CSV, XLSX]
 
@@ -28,5 +28,4 @@ class ProductResource(resources.ModelResource):
         value = super().export_field(field, instance, **kwargs)
         if field.column_name in LIST_FIELDS:
             value = ", ".join(getattr(instance, field.column_name) or ())
-        is_formula = isinstance(value, str) and value.startswith(FORMULA_STARTS)
-        return f"'{value}" if is_formula else value
+        return guard_formula(value)

@@ -1,6 +1,7 @@
 """Corrections of products by staff and clients: values, locks and operations."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ _MAX_PERCENTAGE = 100
 _ROWS_PER_INSERT = 1_000
 _IDENTIFIER_READERS = {"gtin": read_gtin, "sku": read_sku}
 _BINARY_NOISE = Decimal("1e-6")
+_CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(slots=True)
@@ -335,6 +337,9 @@ def _validate_value(name: str, value: Any) -> Any:
         value = column.clean(value, None)
     except ValidationError as error:
         raise BadInput(name, " ".join(error.messages)) from None
+    texts = value if name in LIST_FIELDS else [value]
+    if any(_CONTROL_CHARACTER.search(text) for text in texts if isinstance(text, str)):
+        raise BadInput(name, gettext("must be one line without tabs or other control characters"))
     if name == "terpenes":
         value = list(dict.fromkeys(terpene_key(terpene) or terpene for terpene in value))
     is_percentage = name.startswith(("thc_percentage", "cbd_percentage"))

@@ -18,7 +18,7 @@ from config.errors import BadInput
 from mlops.pipelines.connectors.sheets import IMPORT_LIMITS, SheetFormat, SheetRow, read_sheet
 
 ROWS_PER_BATCH = 500
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """
 Characters that start a formula in a spreadsheet.
 
@@ -270,8 +270,22 @@ def _read_identifier(name: str, text: str, plan: RowPlan) -> str:
     return reading.value
 
 
+def guard_formula(value: Any) -> Any:
+    """
+    Return a value that no spreadsheet reads as a formula, and that the import reads back unchanged.
+
+    A text that itself begins with apostrophes before such a character has one more.
+    """
+    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
+
+
 def _without_apostrophe(text: str) -> str:
-    return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_STARTS else text
+    """Return a text as it was before `guard_formula`."""
+    return text[1:] if text.startswith("'") and _is_formula(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    return text.lstrip("'").startswith(_FORMULA_STARTS)
 
 
 def _split_list(name: str, value: Any) -> Any:

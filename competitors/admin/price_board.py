@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from catalog.ingest.vocabulary import CATEGORIES
 from catalog.reference.word_labels import province_choices, word_choices
-from catalog.services.product_sheets import FORMULA_STARTS
+from catalog.services.product_sheets import guard_formula
 from competitors.selectors.assortment_gaps import products_not_carried, products_only_ours
 from competitors.selectors.crawl_health import competitor_choices
 from competitors.selectors.price_position import (
@@ -298,9 +298,7 @@ def _export_rows(filters: PositionFilters, sort: str) -> Iterator[str]:
 
 def _cell(value: Any) -> str:
     """Return a value as text that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
-    is_text = isinstance(value, str)
-    return f"'{text}" if is_text and text.startswith(FORMULA_STARTS) else text
+    return "" if value is None else str(guard_formula(value))
 
 
 class _Echo:

@@ -27,6 +27,7 @@ from catalog.tasks import expire_product_imports, read_product_import, run_produ
 from mlops.models import Operation
 from mlops.pipelines.connectors.sheets import IMPORT_LIMITS
 from mlops.pipelines.runner import run_source
+from tests.factories.catalog import ProductFactory
 from tests.integration.catalog.test_corrections import import_listings, make_listing
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,6 +67,21 @@ def test_excel_export_contains_texts_not_formulas(
 
     assert any("calc" in str(cell.value) for cell in cells)
     assert all(cell.data_type != "f" for cell in cells)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "'=1+1", "''-2", "'quoted'", "Pink Kush"])
+def test_l15_an_exported_name_is_imported_unchanged(admin_client: Client, name: str) -> None:
+    product = ProductFactory.create(name=name)
+    address = reverse("admin:catalog_product_export")
+    exported = admin_client.post(address, {"format": "0", "resource": ""}).content
+
+    product_import = _upload(admin_client, exported)
+
+    assert name in exported.decode()
+    assert _counts(product_import) == {"unchanged": 1}
+    assert not product_import.preview.get("errors")
+    product.refresh_from_db()
+    assert product.name == name
 
 
 def _upload(client: Client, body: bytes, name: str = "prices.csv") -> ProductImport:

@@ -88,6 +88,7 @@ class ProductAlias(models.Model):
     created_at = models.DateTimeField(db_default=Now(), db_comment="when the row was created")
 
     class Meta:
+        verbose_name_plural = "product aliases"
         db_table = "product_aliases"
         db_table_comment = "Merge keys whose listings belong to the product of another key"
 

@@ -84,6 +84,7 @@ class StoreStock(models.Model):
     )
 
     class Meta:
+        verbose_name_plural = "store stock"
         db_table = "store_stock"
         db_table_comment = "Quantity of a product in a store"
         constraints = [

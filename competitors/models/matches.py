@@ -63,6 +63,7 @@ class OfferMatch(models.Model):
     created_at = models.DateTimeField(db_default=Now(), db_comment="when the row was created")
 
     class Meta:
+        verbose_name_plural = "offer matches"
         db_table = "offer_matches"
         db_table_comment = "Comparisons of competitors' offers with products and the verdicts"
         ordering = ("-score", "id")
@@ -111,6 +112,7 @@ class OfferAlias(models.Model):
     created_at = models.DateTimeField(db_default=Now(), db_comment="when it was learned")
 
     class Meta:
+        verbose_name_plural = "offer aliases"
         db_table = "offer_aliases"
         db_table_comment = "Descriptions of offers that are known to be a product"
 

@@ -137,6 +137,7 @@ class MessageFeedback(models.Model):
     given_at = models.DateTimeField(db_default=Now(), db_comment="when the feedback was given")
 
     class Meta:
+        verbose_name_plural = "message feedback"
         db_table = "message_feedback"
         db_table_comment = "Whether a reply was helpful"
         constraints = [

@@ -337,6 +337,7 @@ class ProductPopularity(models.Model):
     counted_at = models.DateTimeField(db_default=Now(), db_comment="when it was computed")
 
     class Meta:
+        verbose_name_plural = "product popularities"
         db_table = "product_popularity"
         db_table_comment = "Sales score of products per store and for all stores"
         constraints = [
@@ -360,6 +361,7 @@ class ProductRepeatStatistics(models.Model):
     buyers = models.IntegerField(db_comment="distinct buyers who consented to profiling")
 
     class Meta:
+        verbose_name_plural = "product repeat statistics"
         db_table = "product_repeat_statistics"
         db_table_comment = "Orders of a product per buyer, computed nightly"
 
@@ -519,6 +521,7 @@ class RecommendationFeedback(models.Model):
     at = models.DateTimeField(db_default=Now(), db_comment="when it happened")
 
     class Meta:
+        verbose_name_plural = "recommendation feedback"
         db_table = "recommendation_feedback"
         db_table_comment = "Outcomes of recommended products"
         constraints = [

@@ -192,6 +192,7 @@ class OutcomeProgress(models.Model):
     )
 
     class Meta:
+        verbose_name_plural = "outcome progress"
         db_table = "outcome_progress"
         db_table_comment = "How far the outcomes of each metric are counted"
         constraints = [

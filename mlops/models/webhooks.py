@@ -115,6 +115,7 @@ class WebhookDelivery(models.Model):
     delivered_at = models.DateTimeField(null=True, db_comment="when the receiver accepted it")
 
     class Meta:
+        verbose_name_plural = "webhook deliveries"
         db_table = "webhook_deliveries"
         db_table_comment = "Events that are posted to webhooks, with the state of each"
         ordering = ("-id",)

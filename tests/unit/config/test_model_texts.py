@@ -1,9 +1,11 @@
 """Names of models, fields and forms: listed for translation, shown in the user's language."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from django import forms
+from django.apps import apps
 from django.contrib import admin
 from django.forms.utils import pretty_name
 from django.utils import translation
@@ -68,6 +70,22 @@ def test_every_derived_label_of_a_form_is_listed_for_translation() -> None:
 
     assert len(derived) > 30
     assert not missing
+
+
+def test_plural_names_are_english() -> None:
+    irregular = re.compile(r"([^aeiou]y|ch|sh|s|x|z|stock|feedback|progress|access)$")
+    with translation.override("en"):
+        names = {
+            str(model._meta.verbose_name): str(model._meta.verbose_name_plural)
+            for model in apps.get_models()
+        }
+
+    misspelled = [
+        name for name, plural in names.items() if plural == f"{name}s" and irregular.search(name)
+    ]
+
+    assert len(names) > 60
+    assert not misspelled
 
 
 def test_names_are_in_the_language_of_the_user() -> None:

@@ -16,7 +16,7 @@ DROP FUNCTION notify_products_changed;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0016_choice_labels")]
+    dependencies = [("catalog", "0017_list_indexes")]
 
     operations = [
         migrations.RunSQL(_TRIGGER, _DROP),

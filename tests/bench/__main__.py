@@ -25,7 +25,7 @@ MIN_ROUNDS = 5
 _WIDTH = 120
 # Their result is exact: another round is another seed.
 _EXACT = {"quirks"}
-_NO_BENCHMARKS = {"__main__", "comparison", "http_server", "ranking"}
+_NO_BENCHMARKS = {"__main__", "comparison", "http_server", "ranking", "search_peer"}
 _NAMED_DATA = {("recommend", "completejourney")}
 
 

@@ -17,6 +17,7 @@ from django.http import HttpRequest
 
 from config.clients.redis import RedisUnavailable, quick_redis
 from config.rate_limits import client_address, login_blocked
+from config.telemetry.recording import record_security_event
 
 log = structlog.get_logger(__name__)
 
@@ -37,10 +38,12 @@ class GuardedBackend(ModelBackend):
         subjects = _subjects(request, username or "")
         if is_blocked(request, username or ""):
             log.warning("login.blocked", address=client_address(request))
+            record_security_event("login_blocked")
             raise PermissionDenied
         user = super().authenticate(request, username, password, **credentials)
         if user is None:
             log.warning("login.failed", address=client_address(request))
+            record_security_event("login_failed")
             _count_failure(subjects)
         return user
 

@@ -24,6 +24,7 @@ _THIRD_PARTY = sorted(_SERVICES.keys() - set(_OWN))
 # Read by boto3, not by Cultivar.
 _SETTINGS_OF_LIBRARIES = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 _ONE_SHOT = {"migrate", "prepare-volumes"}
+_MONITORING = {"prometheus", "grafana"}
 
 
 def _commands(service: dict[str, Any]) -> list[list[str]]:
@@ -144,19 +145,36 @@ def test_each_lasting_service_has_a_health_check(name: str) -> None:
         assert check[4] in CHECKS
 
 
-def test_only_the_proxy_publishes_ports() -> None:
-    assert {name for name, service in _SERVICES.items() if "ports" in service} == {"proxy"}
+def test_only_the_proxy_publishes_ports_beyond_the_machine() -> None:
+    public = {
+        name
+        for name, service in _SERVICES.items()
+        for port in service.get("ports", [])
+        if not port.startswith("127.0.0.1:")
+    }
+
+    assert public == {"proxy"}
+
+
+def test_monitoring_is_optional() -> None:
+    optional = {name for name, service in _SERVICES.items() if "profiles" in service}
+
+    assert optional == _MONITORING
+    for name in _SERVICES.keys() - optional:
+        assert not _MONITORING & set(_SERVICES[name].get("depends_on", {}))
 
 
 def test_services_with_data_reach_no_network_outside() -> None:
     assert _COMPOSE["networks"]["back"] == {"internal": True}
     for name in _THIRD_PARTY:
-        if name not in {"proxy", "prepare-volumes"}:
+        if name not in {"proxy", "prepare-volumes", *_MONITORING}:
             assert _SERVICES[name]["networks"] == ["back"], name
+    assert _COMPOSE["networks"]["monitoring"] == {"internal": True}
+    assert "back" not in _SERVICES["grafana"]["networks"]
 
 
 def test_no_password_stands_in_the_file() -> None:
-    secret_names = re.compile(r"(PASSWORD|SECRET|KEY_RING|_KEYS$|AUTH$)")
+    secret_names = re.compile(r"(PASSWORD|SECRET|KEY_RING|_KEYS$|AUTH$|TOKEN$)")
     for service in _SERVICES.values():
         for name, value in service.get("environment", {}).items():
             if secret_names.search(name):
@@ -175,5 +193,6 @@ def test_volumes_are_prepared_for_the_accounts_of_their_services() -> None:
     for name in _THIRD_PARTY:
         for volume in _SERVICES[name].get("volumes", []):
             source = volume.partition(":")[0]
-            if name != "prepare-volumes":
+            is_file = source.startswith("./")
+            if name != "prepare-volumes" and not is_file:
                 assert owners[source] == _SERVICES[name]["user"], name

@@ -37,8 +37,6 @@ class GuardedBackend(ModelBackend):
             return super().authenticate(request, username, password, **credentials)
         subjects = _subjects(request, username or "")
         if is_blocked(request, username or ""):
-            log.warning("login.blocked", address=client_address(request))
-            record_security_event("login_blocked")
             raise PermissionDenied
         user = super().authenticate(request, username, password, **credentials)
         if user is None:
@@ -49,10 +47,15 @@ class GuardedBackend(ModelBackend):
 
 
 def is_blocked(request: HttpRequest, username: str) -> bool:
-    """Return whether logins with this name, or from this address, have failed too often."""
-    counts = _counts([key for _, key, _ in _subjects(request, username)])
-    limits = [limit for *_, limit in _subjects(request, username)]
-    return any(count >= limit for count, limit in zip(counts, limits, strict=True))
+    """Return whether logins with this name, or from this address, have failed too often; log it."""
+    subjects = _subjects(request, username)
+    counts = _counts([key for _, key, _ in subjects])
+    limits = [limit for *_, limit in subjects]
+    if not any(count >= limit for count, limit in zip(counts, limits, strict=True)):
+        return False
+    log.warning("login.blocked", address=client_address(request))
+    record_security_event("login_blocked")
+    return True
 
 
 def _subjects(request: HttpRequest, username: str) -> list[tuple[str, str, int]]:

@@ -13,6 +13,8 @@ _RATE = re.compile(r"([0-9]{1,9})/(s|m|h|d)[a-z]*")
 _PERIOD_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 login_blocked = Signal()
 """Sent once when failed logins have blocked an address or name; `kind` is "name" or "address"."""
+keys_refused = Signal()
+"""Sent at most once an hour and address that sends too many requests without a valid API key."""
 
 
 def parse_rate(text: str) -> tuple[int, int]:

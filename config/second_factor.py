@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from config.errors import CultivarError
 from config.models import SecondFactor
+from config.telemetry.recording import record_security_event
 
 STATE = "second_factor"
 """Key of a session's state: one of those below."""
@@ -146,6 +147,7 @@ def _accepts(user: Any, code: str, *, is_setup: bool) -> bool:
             factor.failed_at = timezone.now()
             factor.save(update_fields=["failure_count", "failed_at"])
             log.warning("second_factor.refused", user_id=user.pk, count=factor.failure_count)
+            record_security_event("second_factor_refused")
             return False
         factor.failure_count = 0
         factor.save(update_fields=["last_step", "recovery_codes", "failure_count"])

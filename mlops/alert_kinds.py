@@ -92,6 +92,14 @@ register(
     ),
 )
 register(
+    "keys_refused",
+    _("API keys were refused"),
+    _(
+        "An address guesses API keys, or a client uses one that is revoked or expired. Look for the"
+        " address in the log, and ask the client; otherwise block it at the proxy."
+    ),
+)
+register(
     "stream_lag",
     _("Consumer lags behind"),
     _(

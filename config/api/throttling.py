@@ -2,12 +2,14 @@
 
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
 from time import monotonic
 from typing import Any
 
+import structlog
 from cachebox import VTTLCache
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -16,11 +18,14 @@ from rest_framework.throttling import BaseThrottle
 
 from config.api.keys import ApiClient, client_of
 from config.clients.redis import RedisUnavailable, quick_redis
-from config.rate_limits import client_address, parse_rate
+from config.rate_limits import client_address, keys_refused, parse_rate
+from config.telemetry.recording import record_security_event
 
 # A process leases this fraction of the limit at once and spends it without asking Redis.
 _LEASES_PER_LIMIT = 50
 _MAX_LEASES = 10_000
+_REPORT_SECONDS = 3600
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -105,10 +110,24 @@ def count_refused_request(request: Request) -> float | None:
     if client is None:
         limit, seconds = parse_rate(settings.FAILED_AUTHENTICATION_RATE)
         address = client_address(request._request)
-        return _spend(request._request, "address", address, limit=limit, seconds=seconds)
+        log.warning("api.key_refused", address=address)
+        record_security_event("key_refused")
+        wait_seconds = _spend(request._request, "address", address, limit=limit, seconds=seconds)
+        if wait_seconds is not None:
+            _report_guessing(address)
+        return wait_seconds
+    record_security_event("permission_refused")
     if quota_of(request._request) is None:  # permissions are checked before throttles
         return throttle_client(client, request._request)
     return None
+
+
+def _report_guessing(address: str) -> None:
+    """Send `keys_refused`, unless it was sent for this address within an hour."""
+    key = f"keys:refused:{address}"
+    with suppress(RedisUnavailable):
+        if quick_redis().call(lambda client: client.set(key, 1, nx=True, ex=_REPORT_SECONDS)):
+            keys_refused.send(sender=KeyRateThrottle)
 
 
 def quota_of(request: HttpRequest) -> Quota | None:

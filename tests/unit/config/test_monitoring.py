@@ -85,11 +85,11 @@ def test_every_metric_is_shown_or_alerted_on() -> None:
 def test_panels_do_not_overlap_and_name_their_source() -> None:
     cells: set[tuple[int, int]] = set()
     for panel in _DASHBOARD["panels"]:
-        place = panel["gridPos"]
+        area = panel["gridPos"]
         own = {
             (x, y)
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
+            for x in range(area["x"], area["x"] + area["w"])
+            for y in range(area["y"], area["y"] + area["h"])
         }
         assert not own & cells, panel["title"]
         cells |= own

@@ -1,7 +1,10 @@
 """Celery tasks: each calls one service and returns its counts."""
 
+from typing import Any
+
 from django.utils import timezone
 
+from config import figures
 from config.clients.kafka import Producer, is_configured
 from mlops import experiments
 from mlops.models import TrainingRun
@@ -130,3 +133,16 @@ def check_experiments() -> dict[str, int]:
 def check_deployments() -> dict[str, int]:
     """Close the alerts about versions that are no longer deployed."""
     return {"closed": close_outdated_load_alerts(now=timezone.now())}
+
+
+@pipeline_task(soft_time_limit=600)
+def refresh_figure(*, name: str, parameters: dict[str, Any]) -> dict[str, int]:
+    """Compute a figure of many rows that a console page shows."""
+    figures.refresh_figure(name, parameters)
+    return {"refreshed": 1}
+
+
+@pipeline_task(soft_time_limit=1800)
+def refresh_figures() -> dict[str, int]:
+    """Compute the figures of many rows that console pages usually show."""
+    return {"refreshed": figures.refresh_usual_figures()}

@@ -9,10 +9,12 @@ from django.urls import reverse
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
+from catalog.figures import LISTINGS_BY_SOURCE
 from catalog.selectors.home import SourceSummary, source_summaries
 from config.admin.first_steps import first_steps
 from config.admin.home_charts import home_charts
 from config.admin.work_list import work_list
+from mlops.admin.figures import current_figure
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -22,10 +24,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["charts"] = home_charts(request.user)
     if request.user.has_perm("catalog.view_catalogsource"):
         summaries = sorted(source_summaries(), key=_order)
-        context["sources"] = list(_source_rows([s for s in summaries if s.source.is_enabled]))
-        context["disabled_sources"] = list(
-            _source_rows([s for s in summaries if not s.source.is_enabled])
-        )
+        rows = list(_source_rows(summaries))
+        context["sources"] = [row for row in rows if row["is_enabled"]]
+        context["disabled_sources"] = [row for row in rows if not row["is_enabled"]]
     return context
 
 
@@ -40,13 +41,15 @@ def _order(summary: SourceSummary) -> tuple[bool, float, str]:
 
 
 def _source_rows(summaries: Sequence[SourceSummary]) -> Iterator[dict[str, Any]]:
+    listings = current_figure(LISTINGS_BY_SOURCE)
     for summary in summaries:
         source = summary.source
         yield {
+            "is_enabled": source.is_enabled,
             "label": source.label,
             "url": reverse("admin:catalog_catalogsource_change", args=[source.code]),
             "status": summary.newest_run_status,
-            "listings": summary.listing_count,
+            "listings": listings.value.get(source.code, 0) if listings else "–",
             "newest": _format_age(source.newest_event_at),
             "last_run": _format_age(summary.last_finished_at),
         }

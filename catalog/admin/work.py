@@ -6,13 +6,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from catalog.figures import OPEN_DUPLICATES
 from catalog.selectors.waiting_work import (
     failed_sources,
     locks_to_review,
-    open_duplicates,
     open_review_items,
 )
 from config.admin.work_list import Urgency, WorkItem, register
+from mlops.admin.figures import current_waiting
 from mlops.admin.work import assignable_work
 
 
@@ -50,7 +51,7 @@ def duplicates() -> Iterator[WorkItem]:
     yield assignable_work(
         "catalog_matchdecision_changelist",
         title=_("Possible duplicates"),
-        waiting=open_duplicates(),
+        waiting=current_waiting(OPEN_DUPLICATES),
     )
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from catalog.models import Store
+from catalog.models import Store, StoreStock
 from config.scopes import KeyBinding
 
 _MAX_CODE_LENGTH = 50
@@ -14,6 +14,11 @@ _MAX_CODE_LENGTH = 50
 def all_stores() -> QuerySet[Store]:
     """Return all stores."""
     return Store.objects.all()
+
+
+def stocked_products() -> QuerySet[StoreStock]:
+    """Return the stocks of products of which a store has some."""
+    return StoreStock.objects.filter(quantity__gt=0)
 
 
 def stores_within(binding: KeyBinding) -> QuerySet[Store]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from catalog.models import CatalogSource, MatchDecision, ProductLock, ReviewItem
 from mlops.models import Run
@@ -15,10 +15,14 @@ def open_review_items() -> Waiting:
     return waiting_by_assignee(ReviewItem.objects.filter(closed_at=None), "opened_at")
 
 
-def open_duplicates() -> Waiting:
+def undecided_pairs() -> QuerySet[MatchDecision]:
     """Return the pairs that may be one product, undecided."""
-    rows = MatchDecision.objects.filter(verdict=MatchDecision.Verdict.OPEN)
-    return waiting_by_assignee(rows, "created_at")
+    return MatchDecision.objects.filter(verdict=MatchDecision.Verdict.OPEN)
+
+
+def open_duplicates() -> Waiting:
+    """Return the number of undecided pairs."""
+    return waiting_by_assignee(undecided_pairs(), "created_at")
 
 
 def locks_to_review(today: date) -> int:

@@ -3,19 +3,20 @@
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from competitors.selectors.price_position import POSITIONS, all_offers, count_positions
+from competitors.figures import POSITION_COUNTS
+from competitors.selectors.price_position import POSITIONS
 from config.admin.home_charts import ChartData, HomeChart, register
-from config.admin.large_lists import cached_if_large
+from mlops.admin.figures import current_figure
 
 
 def _positions() -> ChartData | None:
-    counts = cached_if_large(all_offers(), "positions:", count_positions)
+    counts = current_figure(POSITION_COUNTS)
     compared = POSITIONS[:3]
-    if not any(counts[position] for position in compared):
+    if counts is None or not any(counts.value[position] for position in compared):
         return None
     return ChartData(
         labels=[str(label) for label in (_("below"), _("at the median"), _("above"))],
-        series=[(_("products"), [counts[position] for position in compared])],
+        series=[(_("products"), [counts.value[position] for position in compared])],
         unit=_("products"),
     )
 

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -21,22 +22,29 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from catalog.ingest.vocabulary import CATEGORIES
 from catalog.reference.word_labels import province_choices, word_choices
 from catalog.services.product_sheets import guard_formula
-from competitors.selectors.assortment_gaps import products_not_carried, products_only_ours
+from competitors.figures import (
+    NOT_CARRIED,
+    NOT_COMPARED,
+    ONLY_OURS,
+    POSITION_COUNTS,
+    POSITION_PAGE,
+)
 from competitors.selectors.crawl_health import competitor_choices
 from competitors.selectors.price_position import (
     POSITIONS,
     SORTS,
     Keyset,
+    Position,
     PositionFilters,
     PricePosition,
-    all_offers,
-    count_not_compared,
     count_positions,
     price_positions,
+    reads_all_offers,
 )
 from competitors.selectors.saved_filters import visible_filters
 from competitors.services.saved_filters import delete_filter, save_filter
-from config.admin.large_lists import cached_if_large
+from config.figures import Reading
+from mlops.admin.figures import current_figure
 
 _PAGE_SIZE = 50
 _EXPORT_COLUMNS = (
@@ -216,21 +224,15 @@ def gaps_view(request: HttpRequest) -> HttpResponse:
     is_valid = form.is_valid()
     province = form.cleaned_data.get("province", "") if is_valid else ""
     category = form.cleaned_data.get("category", "") if is_valid else ""
-    offers, key = all_offers(), f"{province}:{category}"
+    not_carried = current_figure(NOT_CARRIED, province=province, category=category)
+    only_ours = current_figure(ONLY_OURS, province=province, category=category)
     context = {
         **admin.site.each_context(request),
         "title": _("Assortment gaps"),
         "fields": [form["province"], form["category"]],
-        "not_carried": cached_if_large(
-            offers,
-            f"not-carried:{key}",
-            lambda: products_not_carried(province=province, category=category),
-        ),
-        "only_ours": cached_if_large(
-            offers,
-            f"only-ours:{key}",
-            lambda: products_only_ours(province=province, category=category),
-        ),
+        "not_carried": not_carried,
+        "only_ours": only_ours,
+        "is_pending": not_carried is None or only_ours is None,
     }
     return TemplateResponse(request, "admin/competitors/gaps.html", context)
 
@@ -238,24 +240,59 @@ def gaps_view(request: HttpRequest) -> HttpResponse:
 def _board_context(request: HttpRequest, form: BoardForm) -> dict[str, Any]:
     filters, sort = form.filters(), form.cleaned_data["sort"] or "name"
     after = _after(request)
-    found = price_positions(filters, sort=sort, page=Keyset(limit=_PAGE_SIZE + 1, after=after))
-    rows = found[:_PAGE_SIZE]
+    found = _page_of_positions(filters, sort, after)
+    rows = (found or [])[:_PAGE_SIZE]
     values = {name: value for name, value in form.cleaned_data.items() if value}
-    offers = all_offers()
-    counts = cached_if_large(
-        offers, f"positions:{urlencode(values)}", lambda: count_positions(filters)
-    )
+    counts = _counts(filters)
+    not_compared = current_figure(NOT_COMPARED)
+    has_next = found is not None and len(found) > _PAGE_SIZE
     return {
         "rows": rows,
         "columns": [(title, _sort_query(values, name, sort)) for name, title in _COLUMNS],
-        "counts": counts,
-        "not_compared": cached_if_large(offers, "not-compared", count_not_compared),
-        "chart": json.dumps(_counts_chart(counts)),
+        "counts": counts.value if counts else None,
+        "counted_at": counts.computed_at if counts else None,
+        "not_compared": not_compared.value if not_compared else 0,
+        "chart": json.dumps(_counts_chart(counts.value)) if counts else "",
         "chart_options": json.dumps(_CHART_OPTIONS),
-        "next_query": _page_query(values, rows[-1], sort) if len(found) > _PAGE_SIZE else "",
+        "next_query": _page_query(values, rows[-1], sort) if has_next else "",
         "is_first_page": after is None,
+        "is_pending": found is None or counts is None,
         "query": urlencode(values),
     }
+
+
+def _page_of_positions(
+    filters: PositionFilters, sort: str, after: tuple[str | None, UUID] | None
+) -> list[PricePosition] | None:
+    """Return a page of positions and the first of the next; None while it is computed."""
+    limit = _PAGE_SIZE + 1
+    if not reads_all_offers(filters, sort=sort):
+        return price_positions(filters, sort=sort, page=Keyset(limit=limit, after=after))
+    reading = current_figure(
+        POSITION_PAGE,
+        filters=_figure_filters(filters),
+        sort=sort,
+        after=[after[0], str(after[1])] if after else None,
+        limit=limit,
+    )
+    return reading.value if reading else None
+
+
+def _counts(filters: PositionFilters) -> Reading[dict[Position, int]] | None:
+    if filters.brand or filters.search:
+        return Reading(count_positions(filters), timezone.now())
+    return current_figure(POSITION_COUNTS, **_figure_filters(filters))
+
+
+def _figure_filters(filters: PositionFilters) -> dict[str, Any]:
+    """Return the filters that are set, as JSON."""
+    values = {
+        "province": filters.province,
+        "competitor": filters.competitor,
+        "categories": list(filters.categories),
+        "position": filters.position,
+    }
+    return {name: value for name, value in values.items() if value}
 
 
 def _counts_chart(counts: Any) -> dict[str, Any]:

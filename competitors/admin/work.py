@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from competitors.selectors.price_suggestions import suggestions_to_decide
-from competitors.selectors.waiting_work import blocked_competitors, offers_to_confirm
+from competitors.figures import OFFERS_TO_CONFIRM, SUGGESTIONS_TO_DECIDE
+from competitors.selectors.waiting_work import blocked_competitors
 from config.admin.work_list import Urgency, WorkItem, register
+from mlops.admin.figures import current_waiting
 
 
 @register("competitors.view_competitor")
@@ -26,7 +27,7 @@ def shops() -> Iterator[WorkItem]:
 @register("competitors.change_offermatch")
 def matches() -> Iterator[WorkItem]:
     """Yield the offers to confirm."""
-    waiting = offers_to_confirm()
+    waiting = current_waiting(OFFERS_TO_CONFIRM)
     yield WorkItem(
         title=_("Competitor offers to confirm"),
         count=waiting.count,
@@ -38,7 +39,7 @@ def matches() -> Iterator[WorkItem]:
 @register("competitors.decide_pricesuggestion")
 def suggested_prices() -> Iterator[WorkItem]:
     """Yield the suggested prices to decide."""
-    waiting = suggestions_to_decide()
+    waiting = current_waiting(SUGGESTIONS_TO_DECIDE)
     yield WorkItem(
         title=_("Suggested prices to decide"),
         count=waiting.count,

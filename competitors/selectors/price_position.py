@@ -215,6 +215,13 @@ def all_offers() -> QuerySet[CompetitorOffer]:
     return CompetitorOffer.objects.all()
 
 
+def reads_all_offers(filters: PositionFilters, *, sort: str = "name") -> bool:
+    """Return whether a page of positions must read all offers, and not those of few products."""
+    if filters.brand or filters.search or filters.product_ids is not None:
+        return False
+    return filters.position is not None or sort.removeprefix("-") not in _PRODUCT_SORTS
+
+
 def count_not_compared(*, now: datetime | None = None) -> int:
     """Return the number of fresh matched offers whose price without tax in CAD is unknown."""
     moment = now or timezone.now()

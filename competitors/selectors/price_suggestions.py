@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from catalog.models import Product
@@ -183,10 +183,9 @@ def suggestions_to_decide() -> Waiting:
 
 def count_by_status() -> dict[str, int]:
     """Return the number of suggestions by status."""
-    counts = dict.fromkeys(PriceSuggestion.Status.values, 0)
-    for status in PriceSuggestion.objects.values_list("status", flat=True).order_by():
-        counts[status] += 1
-    return counts
+    rows = PriceSuggestion.objects.order_by().values_list("status")
+    counts = dict(rows.annotate(count=Count("pk")))
+    return {status: counts.get(status, 0) for status in PriceSuggestion.Status.values}
 
 
 def earlier_decisions(product_id: UUID) -> QuerySet[PriceApproval]:

@@ -1,5 +1,7 @@
 """Numbers of competitor shops and offers that wait for staff."""
 
+from django.db.models import QuerySet
+
 from competitors.models import Competitor, CompetitorOffer, CrawlStatus
 from mlops.waiting_work import Waiting, waiting
 
@@ -10,8 +12,12 @@ def blocked_competitors() -> Waiting:
     return waiting(rows, "status_since")
 
 
-def offers_to_confirm() -> Waiting:
+def proposed_offers() -> QuerySet[CompetitorOffer]:
     """Return the offers with a proposed product."""
     proposed = CompetitorOffer.MatchStatus.PROPOSED
-    rows = CompetitorOffer.objects.filter(match_status=proposed, gone_at=None)
-    return waiting(rows, "first_seen_at")
+    return CompetitorOffer.objects.filter(match_status=proposed, gone_at=None)
+
+
+def offers_to_confirm() -> Waiting:
+    """Return the number of offers with a proposed product."""
+    return waiting(proposed_offers(), "first_seen_at")

@@ -74,6 +74,12 @@ PERIODIC_TASKS: dict[str, dict[str, Any]] = {
         "hour": "*",
         "timezone": "UTC",
     },
+    "Console: refresh figures": {
+        "task": "mlops.tasks.refresh_figures",
+        "minute": "55",
+        "hour": "*",
+        "timezone": "UTC",
+    },
     "Data: send alerts": {
         "task": "mlops.tasks.notify_alerts",
         "minute": "*",

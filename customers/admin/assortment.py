@@ -20,15 +20,16 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from catalog.models import Store
 from catalog.selectors.stores import all_stores
+from customers.figures import COVERAGE
 from customers.models import ProductPopularity, Scenario
 from customers.recommendations import (
     FallbackLevel,
     Proportion,
     best_sellers,
-    category_coverage,
     fallback_counts,
     feedback_counts,
 )
+from mlops.admin.figures import current_figure
 from mlops.admin.read_only import ReadOnlyAdmin
 
 _PERIODS = {"7": _("7 days"), "30": _("30 days")}
@@ -62,15 +63,24 @@ _MAX_LABEL_LENGTH = 40
 class AssortmentForm(forms.Form):
     """Store and period of the report."""
 
-    store = forms.ModelChoiceField(
-        all_stores(), required=False, empty_label=_("all"), widget=UnfoldAdminSelectWidget
-    )
+    store = forms.ChoiceField(required=False, label=_("Store"), widget=UnfoldAdminSelectWidget)
     period = forms.ChoiceField(
         required=False,
         label=_("Period"),
         choices=list(_PERIODS.items()),
         widget=UnfoldAdminSelectWidget,
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer all stores."""
+        super().__init__(*args, **kwargs)
+        self._stores = {str(store.pk): store for store in all_stores()}
+        field: Any = self.fields["store"]
+        field.choices = [("", _("all")), *((pk, str(store)) for pk, store in self._stores.items())]
+
+    def chosen_store(self) -> Store | None:
+        """Return the store; None: all stores."""
+        return self._stores.get(self.cleaned_data["store"])
 
 
 @admin.register(ProductPopularity)
@@ -108,14 +118,15 @@ class ProductPopularityAdmin(ReadOnlyAdmin):
         if form.is_valid():
             days = int(form.cleaned_data["period"] or 7)
             since = timezone.now() - timedelta(days=days)
-            page |= _report_context(form.cleaned_data["store"], since, days)
+            page |= _report_context(form.chosen_store(), since, days)
         template = "admin/customers/productpopularity/assortment.html"
         return TemplateResponse(request, template, page)
 
 
 def _report_context(store: Store | None, since: datetime, days: int) -> dict[str, Any]:
     sellers = best_sellers(store=store)
-    coverage = category_coverage(store=store, since=since)
+    found = current_figure(COVERAGE, store=str(store.pk) if store else "", days=days)
+    coverage = found.value if found else []
     result_counts = fallback_counts(store=store, since=since)
     feedback = feedback_counts(store=store, since=since)
     sellers_chart = ""
@@ -139,6 +150,7 @@ def _report_context(store: Store | None, since: datetime, days: int) -> dict[str
         "best_sellers_chart": sellers_chart,
         "best_sellers_chart_options": json.dumps(_BEST_SELLERS_CHART_OPTIONS),
         "coverage": coverage,
+        "is_pending": found is None,
         "coverage_chart": coverage_chart,
         "coverage_chart_options": json.dumps(_COVERAGE_CHART_OPTIONS),
         "total_coverage": total_coverage,

@@ -1,25 +1,25 @@
 """Charts of the home page: sales, and outcomes of recommendations."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from config.admin.home_charts import ChartData, HomeChart, register
+from customers.figures import SALES_BY_DAY
 from customers.recommendations import feedback_counts
-from customers.selectors.sales import sales_by_day
+from mlops.admin.figures import current_figure
 
 _DAYS = 30
 
 
 def _sales() -> ChartData | None:
-    zone = timezone.get_current_timezone()
-    today = timezone.localdate()
-    since = datetime.combine(today - timedelta(days=_DAYS - 1), datetime.min.time(), zone)
-    by_day = {day: dollars for day, _units, dollars in sales_by_day(since=since, zone=str(zone))}
-    if not by_day:
+    sales = current_figure(SALES_BY_DAY, days=_DAYS, zone=timezone.get_current_timezone_name())
+    if sales is None or not sales.value:
         return None
+    by_day = {day: dollars for day, _units, dollars in sales.value}
+    today = timezone.localdate()
     days = [today - timedelta(days=number) for number in reversed(range(_DAYS))]
     return ChartData(
         labels=[f"{day:%m-%d}" for day in days],

@@ -5,6 +5,9 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
+
+from customers.models import Purchase
 
 # By store, since the index of purchases begins with it; returns count against their day.
 _BY_DAY = """
@@ -16,6 +19,11 @@ FROM stores s CROSS JOIN LATERAL (
 ) days
 GROUP BY 1 ORDER BY 1
 """
+
+
+def all_purchases() -> QuerySet[Purchase]:
+    """Return the purchases of all stores."""
+    return Purchase.objects.all()
 
 
 def sales_by_day(*, since: datetime, zone: str) -> Sequence[tuple[date, int, float]]:

@@ -149,8 +149,8 @@ def test_gaps_show_both_directions(admin_client: Client, product: Product) -> No
 
     page = admin_client.get(reverse("admin:competitors_competitoroffer_gaps"))
 
-    assert [row.name for row in page.context["not_carried"]] == ["Pink Kush", "Only Theirs"]
-    assert [row.name for row in page.context["only_ours"]] == ["Only Ours"]
+    assert [row.name for row in page.context["not_carried"].value] == ["Pink Kush", "Only Theirs"]
+    assert [row.name for row in page.context["only_ours"].value] == ["Only Ours"]
 
 
 def test_product_page_shows_offers_and_a_chart(admin_client: Client, product: Product) -> None:

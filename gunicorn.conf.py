@@ -7,7 +7,11 @@ Workers then share that memory: two of them with both encoders use 437 MB instea
 import gc
 from typing import Any
 
+import gunicorn.http.wsgi
+
 preload_app = True
+# The header Server of each response: it names the service, not the software.
+gunicorn.http.wsgi.SERVER = "cultivar"
 
 
 def _refuse_incomplete_biometrics(server: Any) -> None:

@@ -36,7 +36,7 @@ urlpatterns = [
     path("api/v1/", include("mlops.api.urls")),
     *(path("api/v1/", include(f"{name}.api.urls")) for name in OPTIONAL_APPS),
     re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
-    path("api/errors/", public_pages.error_codes, name="error-codes"),
+    re_path(r"^api/errors/?$", public_pages.error_codes, name="error-codes"),
     path("robots.txt", public_pages.robots),
     path("favicon.ico", RedirectView.as_view(url=static("config/favicon.svg"))),
     path(".well-known/security.txt", public_pages.security),

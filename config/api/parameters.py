@@ -18,6 +18,8 @@ def reject_unknown_parameters(params: Mapping[str, Any], *, known: set[str]) -> 
     Parameters of a request that are given more than once are rejected as well.
     """
     for name in params:
+        if not known:
+            raise BadInput(name, gettext("unknown parameter; there are none here"), "unknown")
         if name not in known:
             raise BadInput(
                 name,

@@ -1,5 +1,7 @@
 """Health checks: liveness and readiness."""
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +13,10 @@ from django.utils import timezone
 
 from config.clients import objects
 
+READINESS_SECONDS = 1.0
 _probes: dict[str, Callable[[], None]] = {}
+_readiness: tuple[float, dict[str, str]] = (-math.inf, {})
+"""When the components were probed, and the errors, or `ok`, by component."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +53,19 @@ def live(_request: HttpRequest) -> JsonResponse:
 
 
 def ready(_request: HttpRequest) -> JsonResponse:
-    """Answer 200 when every component is available, otherwise 503 with the error of each."""
-    components = {
-        component.name: component.error or "ok"
-        for component in _check({"database": _probe_database, "cache": _probe_cache, **_probes})
-    }
+    """
+    Answer 200 when every component is available, otherwise 503 with the error of each.
+
+    Anyone may ask; the components are probed once in a second at most.
+    """
+    global _readiness  # noqa: PLW0603
+    probed_at, components = _readiness
+    if time.monotonic() - probed_at > READINESS_SECONDS:
+        components = {
+            component.name: component.error or "ok"
+            for component in _check({"database": _probe_database, "cache": _probe_cache, **_probes})
+        }
+        _readiness = time.monotonic(), components
     is_ready = set(components.values()) == {"ok"}
     return JsonResponse(
         {"status": "ok" if is_ready else "unavailable", "components": components},

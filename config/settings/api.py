@@ -29,6 +29,7 @@ SPECTACULAR_SETTINGS = {
         " `Deprecation` and `Sunset`. The quickstart is docs/api.md, and `/api/errors/` lists the"
         " error codes."
     ),
+    "SERVERS": [{"url": "/", "description": "The installation that serves this document."}],
     "TAGS": [
         {"name": "products", "description": "Products of the catalogue."},
         {"name": "stores", "description": "Stores of the retailer."},

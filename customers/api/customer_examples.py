@@ -65,6 +65,8 @@ _RECEIPT = {
     "started_at": "2026-11-28T14:00:00Z",
     "finished_at": "2026-11-28T14:00:01Z",
     "deleted": {"customer_profiles": 1, "purchases": 12, "redis": 2},
+    "redacted": {"chat_messages": 1},
+    "retained": {"personal_access": 4},
     "remaining": {},
     "is_dry_run": False,
 }

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from config.api.bodies import parse_body
 from config.api.etags import rendered_response
 from config.api.idempotency import IdempotentView
-from config.api.keys import ApiClient, Audience, actor_of, client_of
+from config.api.keys import ApiClient, Audience, actor_of, binding_of, client_of
 from config.api.local_responses import serve_locally, store_locally
 from config.api.permissions import has_scope
 from config.api.problem_responses import documented_problem
@@ -161,8 +161,8 @@ class RecommendationFeedbackView(IdempotentView):
         Record that recommended products were shown, clicked or bought.
 
         Each outcome of a product counts once per session, so requests are safe to repeat. 404 if
-        the recommendation is unknown, 400 for a product that it did not contain. Required scope:
-        `events:write`.
+        the recommendation is unknown, or of a store or customer that the key does not reach; 400
+        for a product that it did not contain. Required scope: `events:write`.
         """
         body = parse_body(RecommendationFeedbackSerializer, request)
         try:
@@ -170,6 +170,7 @@ class RecommendationFeedbackView(IdempotentView):
                 recommendation_id=body["recommendation_id"],
                 feedback=body["feedback"],
                 session=body["session_id"],
+                binding=binding_of(request),
             )
         except Recommendation.DoesNotExist:
             raise Http404 from None

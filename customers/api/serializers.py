@@ -18,6 +18,7 @@ from customers.services.profiles import (
     provinces_of_legal_age,
 )
 from mlops.models import Erasure
+from mlops.privacy.receipts import receipt_counts
 
 LANGUAGES = (("en", "English"), ("fr", "français"))
 EXTERNAL_ID_HELP = "Loyalty number or account, as the client knows the customer."
@@ -439,6 +440,7 @@ class CustomerExportSerializer(ResponseSerializer):
 
 
 EXPORT_FORMAT_VERSION = 1
+_COUNTS = {"type": "object", "additionalProperties": {"type": "integer"}}
 
 
 class ErasureRequestSerializer(ResponseSerializer):
@@ -465,6 +467,8 @@ class ErasureSerializer(ModelResponseSerializer):
         "started_at",
         "finished_at",
         "deleted",
+        "redacted",
+        "retained",
         "remaining",
         "is_dry_run",
     )
@@ -476,11 +480,17 @@ class ErasureSerializer(ModelResponseSerializer):
     started_at = serializers.DateTimeField(
         allow_null=True, help_text="Time of the start; null for a dry run."
     )
-    deleted = serializers.DictField(
-        child=serializers.IntegerField(), help_text="Number of deleted items, by store."
+    deleted = serializers.SerializerMethodField(
+        help_text="Number of deleted items, by table or server."
+    )
+    redacted = serializers.SerializerMethodField(
+        help_text="Number of texts in which mentions of the customer were redacted, by table."
+    )
+    retained = serializers.SerializerMethodField(
+        help_text="Number of items that the law requires to be retained, by table."
     )
     remaining = serializers.SerializerMethodField(
-        help_text="Number of items that the final check found, by store."
+        help_text="Number of items that the final check found, by table or server."
     )
     is_dry_run = serializers.SerializerMethodField(help_text="`true` if nothing was deleted.")
 
@@ -495,6 +505,8 @@ class ErasureSerializer(ModelResponseSerializer):
             "started_at",
             "finished_at",
             "deleted",
+            "redacted",
+            "retained",
             "remaining",
             "is_dry_run",
         )
@@ -507,12 +519,25 @@ class ErasureSerializer(ModelResponseSerializer):
             "finished_at": {"help_text": "Time of the end; null until then."},
         }
 
-    @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
+    @extend_schema_field(_COUNTS)
+    def get_deleted(self, receipt: Erasure) -> dict[str, int]:
+        """Return counts of deleted items."""
+        return receipt_counts(receipt).deleted
+
+    @extend_schema_field(_COUNTS)
+    def get_redacted(self, receipt: Erasure) -> dict[str, int]:
+        """Return counts of texts with redacted mentions."""
+        return receipt_counts(receipt).redacted
+
+    @extend_schema_field(_COUNTS)
+    def get_retained(self, receipt: Erasure) -> dict[str, int]:
+        """Return counts of retained items."""
+        return receipt_counts(receipt).retained
+
+    @extend_schema_field(_COUNTS)
     def get_remaining(self, receipt: Erasure) -> dict[str, int]:
         """Return counts; identifiers that an incomplete erasure has sealed are not for clients."""
-        return {
-            store: count for store, count in receipt.remaining.items() if isinstance(count, int)
-        }
+        return receipt_counts(receipt).remaining
 
     def get_is_dry_run(self, receipt: Erasure) -> bool:
         """Return whether the receipt was not saved."""

@@ -1,5 +1,5 @@
 """
-What an API key that is bound to provinces or stores reaches of customers and chats.
+What an API key that is bound to provinces or stores reaches of customers and their data.
 
 A customer belongs to the province of residence, else to that of the home store. Whatever belongs to
 no province or store yet is reached by every key.
@@ -7,8 +7,9 @@ no province or store yet is reached by every key.
 
 from django.db.models import Q, QuerySet
 
+from catalog.models import Store
 from config.scopes import KeyBinding
-from customers.models import ChatSession, CustomerProfile
+from customers.models import ChatSession, CustomerProfile, Recommendation
 
 
 def reaches_customer(binding: KeyBinding, customer: CustomerProfile) -> bool:
@@ -17,6 +18,18 @@ def reaches_customer(binding: KeyBinding, customer: CustomerProfile) -> bool:
     province = customer.province or (store.province if store else "")
     is_in_store = not binding.store_codes or store is None or store.code in binding.store_codes
     return is_in_store and binding.allows_province(province)
+
+
+def reaches_recommendation(binding: KeyBinding, recommendation: Recommendation) -> bool:
+    """Return whether a key reaches a recommendation response: its store and its customer."""
+    if not binding.is_bound:
+        return True
+    store = Store.objects.filter(pk=recommendation.store_id).first()
+    if store is not None and not binding.allows_store(store.code, store.province):
+        return False
+    customers = CustomerProfile.objects.select_related("store")
+    customer = customers.filter(pk=recommendation.customer_id).first()
+    return customer is None or reaches_customer(binding, customer)
 
 
 def reaches_session(binding: KeyBinding, session: ChatSession) -> bool:

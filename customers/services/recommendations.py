@@ -7,7 +7,9 @@ from django.db import connection
 from django.utils.translation import gettext
 
 from config.errors import BadInput
+from config.scopes import KeyBinding
 from customers.models import Recommendation, RecommendationFeedback
+from customers.selectors.key_bindings import reaches_recommendation
 from mlops.sql_arrays import array
 
 _INSERT_FEEDBACK = """
@@ -20,16 +22,23 @@ ON CONFLICT (recommendation_id, product_id, kind, session) DO NOTHING
 
 
 def record_feedback(
-    *, recommendation_id: UUID, feedback: Sequence[Mapping[str, str]], session: str = ""
+    *,
+    recommendation_id: UUID,
+    feedback: Sequence[Mapping[str, str]],
+    session: str = "",
+    binding: KeyBinding | None = None,
 ) -> int:
     """
     Record outcomes of recommended products, and return how many are new. Safe to repeat.
 
     feedback: items with `product_id` and `type`. session: outcomes count once in each session; all
-    without a session count as one. Raises Recommendation.DoesNotExist, and BadInput for a product
-    that was not recommended.
+    without a session count as one. binding: of the key that sends it. Raises
+    Recommendation.DoesNotExist, also for a response of a store or customer that the key does not
+    reach, and BadInput for a product that was not recommended.
     """
     recommendation = Recommendation.objects.get(id=recommendation_id)
+    if binding is not None and not reaches_recommendation(binding, recommendation):
+        raise Recommendation.DoesNotExist
     for index, item in enumerate(feedback):
         if UUID(str(item["product_id"])) not in recommendation.products:
             raise BadInput(

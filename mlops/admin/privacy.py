@@ -21,6 +21,7 @@ from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 from mlops.models import Erasure, LegalHold, RetentionSweep
 from mlops.privacy.legal_holds import count_active_holds, lift_legal_holds, set_legal_hold
 from mlops.privacy.personal_data import identify
+from mlops.privacy.receipts import receipt_counts
 from mlops.privacy.retention import RetentionRule, last_sweeps, next_sweep, retention_rules
 
 _HOLD_FIELDS = ("subject", "reason", "set_by", "set_at", "lifted_at", "lifted_by")
@@ -169,7 +170,7 @@ class ErasureAdmin(ReadOnlyAdmin):
     @admin.display(description=_("deleted"))
     def deleted_count(self, receipt: Erasure) -> int:
         """Show the total number of deleted items."""
-        return sum(count for name, count in receipt.deleted.items() if "retained" not in name)
+        return sum(receipt_counts(receipt).deleted.values())
 
     @admin.display(description=_("deleted by store"))
     def deleted_by_store(self, receipt: Erasure) -> SafeString:

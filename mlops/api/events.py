@@ -83,7 +83,10 @@ class EventResultSerializer(ResponseSerializer):
         ("index", "id", "status", "code", "reason", "field", "warnings"), Audience.VERIFIED
     )
     index = serializers.IntegerField(help_text="Position of the event in the request, from 0.")
-    id = serializers.CharField(allow_blank=True, help_text="Id of the event as received.")
+    id = serializers.CharField(
+        allow_blank=True,
+        help_text="Id of the event; if it is invalid, as received, shortened.",
+    )
     status = serializers.ChoiceField(
         choices=STATUSES,
         help_text="`accepted`: applied. `duplicate`: the same was applied before. `rejected`: not"

@@ -29,6 +29,7 @@ from mlops.privacy.personal_data import (
     identify,
     personal_data_stores,
 )
+from mlops.privacy.receipts import retained_name
 from mlops.quality.alerts import close_alerts, open_alert
 
 log = structlog.get_logger(__name__)
@@ -195,7 +196,7 @@ def _finish_external_stores(identifiers: Identifiers, receipt: Erasure) -> None:
 
 def _receipt_key(store: PersonalDataStore) -> str:
     if store.retention_reason:
-        return f"{store.name}, retained: {store.retention_reason}"
+        return retained_name(store.name, store.retention_reason)
     return store.name
 
 

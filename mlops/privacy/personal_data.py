@@ -13,6 +13,7 @@ from django.db import connection
 
 from config.declarations import DeclarationRegistry, function_name
 from mlops.privacy.identifiers import Identifiers
+from mlops.privacy.receipts import mentions_name
 
 MAX_SAMPLES = 5
 _PAGE_SIZE = 500
@@ -145,7 +146,7 @@ class TextMentions(PersonalDataStore):
     order: int = field(init=False, default=80)
 
     def __post_init__(self) -> None:
-        self.name = f"{self.table}: mentions"
+        self.name = mentions_name(self.table)
 
     def find(self, identifiers: Identifiers) -> PersonalDataCount:
         is_mentioned = " OR ".join(f"t.{column} ~* ANY(%(patterns)s)" for column in self.columns)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext
 
@@ -132,6 +133,9 @@ def _apply(topic: str, items: Sequence[Mapping[str, Any]]) -> list[Outcome]:
 
 
 def _event_id(item: Any) -> str:
-    """Return the id as received, for the client to recognize; empty if there is none."""
-    event_id = item.get("id", "") if isinstance(item, Mapping) else ""
-    return str(event_id)[:MAX_ID_LENGTH]
+    """Return the id in the canonical notation, or as received, shortened; empty: there is none."""
+    event_id = str(item.get("id", "")) if isinstance(item, Mapping) else ""
+    try:
+        return str(UUID(event_id))
+    except ValueError:
+        return event_id[:MAX_ID_LENGTH]

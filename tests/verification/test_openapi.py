@@ -227,6 +227,7 @@ def test_operations_have_a_description_and_a_subject(
             findings.append(f"{operation}: tags: {operation.definition.get('tags')}")
 
     assert document["info"].get("description")
+    assert document["servers"]
     assert not findings, _report(findings)
 
 

@@ -333,6 +333,8 @@ class Erasure(TypedDict):
     started_at: str | None
     finished_at: str | None
     deleted: dict[str, int]
+    redacted: dict[str, int]
+    retained: dict[str, int]
     remaining: dict[str, int]
     is_dry_run: bool
 

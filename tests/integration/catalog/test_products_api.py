@@ -1,5 +1,7 @@
 """Products over REST: responses, errors, permissions and writes."""
 
+import math
+
 import pytest
 import requests
 from django.contrib.auth.models import User
@@ -12,6 +14,7 @@ from catalog.models import Product
 from catalog.pipelines import SUPPLIER_PRODUCTS
 from catalog.services.corrections import create_product
 from config.api.keys import ApiKey
+from config.observability import health
 from mlops.models import Operation
 from mlops.pipelines.runner import run_source
 from tests.samples.suppliers.server import SampleSupplier
@@ -172,6 +175,28 @@ def test_liveness_and_readiness_are_reported(client: Client) -> None:
     ready = client.get("/health/ready").json()
     assert ready["status"] == "ok"
     assert {"database", "cache"} < set(ready["components"])
+
+
+def test_m11_readiness_is_probed_once_in_a_second(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probed: list[str] = []
+    monkeypatch.setattr(health, "_readiness", (-math.inf, {}))
+    monkeypatch.setattr(health, "READINESS_SECONDS", 3600.0)
+    monkeypatch.setitem(health._probes, "counted", lambda: probed.append("counted"))
+
+    responses = [client.get("/health/ready").json() for _ in range(3)]
+
+    assert probed == ["counted"]
+    assert responses[0] == responses[2]
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/schema", "/api/docs", "/api/errors", "/health/live", "/health/ready"]
+)
+def test_l6_pages_without_a_key_take_both_slashes(client: Client, path: str) -> None:
+    assert client.get(path).status_code == 200
+    assert client.get(f"{path}/").status_code == 200
 
 
 def test_requests_without_permission_are_refused() -> None:

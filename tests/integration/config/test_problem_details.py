@@ -112,6 +112,12 @@ def test_an_unknown_parameter_has_its_own_code(client: APIClient) -> None:
     assert (error["field"], error["code"]) == ("flavor", "unknown")
 
 
+def test_an_operation_without_parameters_says_so(client: APIClient) -> None:
+    response = client.post("/api/v1/events/?dry_run=true", {"events": []}, format="json")
+
+    assert response.json()["detail"] == "dry_run: unknown parameter; there are none here"
+
+
 def test_detail_of_a_whole_body_does_not_begin_with_a_colon(client: APIClient) -> None:
     problem = client.post(EVENTS, [], format="json").json()
 

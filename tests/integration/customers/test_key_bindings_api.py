@@ -7,7 +7,7 @@ from rest_framework.test import APIClient
 
 from catalog.models import Store, StoreStock
 from config.models import ApiKey
-from customers.models import CustomerProfile, Purchase
+from customers.models import CustomerProfile, Purchase, Recommendation
 from customers.services import chats
 from tests.factories.catalog import ProductFactory, StoreFactory
 from tests.factories.config import create_api_client
@@ -16,6 +16,7 @@ from tests.factories.mlops import event_payload
 
 pytestmark = pytest.mark.django_db
 CUSTOMERS = "/api/v1/customers/"
+FEEDBACK = "/api/v1/recommendations/feedback/"
 SESSIONS = "/api/v1/chat/sessions/"
 
 
@@ -67,6 +68,26 @@ def test_m12b_recommendations_for_a_customer_of_another_province_are_not_found(
     quebec_client: APIClient, ontario: CustomerProfile
 ) -> None:
     assert quebec_client.get(f"/api/v1/recommendations/{ontario.pk}/").status_code == 404
+
+
+@pytest.mark.parametrize("reach", ["store", "customer"])
+def test_l16_feedback_on_responses_of_another_province_is_not_recorded(
+    quebec_client: APIClient, ontario: CustomerProfile, reach: str
+) -> None:
+    product = ProductFactory.create()
+    store = StoreFactory.create(code="queen-west", province="ON")
+    owner = {"store_id": store.pk} if reach == "store" else {"customer_id": ontario.pk}
+    response = Recommendation.objects.create(
+        scenario="home", model_version="test", products=[product.pk], **owner
+    )
+    feedback = [{"product_id": str(product.pk), "type": "bought"}]
+    body = {"recommendation_id": str(response.id), "feedback": feedback}
+
+    refused = quebec_client.post(FEEDBACK, body, format="json")
+    recorded = create_api_client().post(FEEDBACK, body, format="json")
+
+    assert refused.status_code == 404
+    assert recorded.json()["recorded_count"] == 1
 
 
 @pytest.mark.parametrize("province", ["QC", ""])

@@ -193,6 +193,25 @@ def test_t32_a_number_is_no_time(client: APIClient, occurred_at: Any) -> None:
     assert (result["status"], result["field"]) == ("rejected", "occurred_at")
 
 
+@pytest.mark.parametrize("notation", ["{%s}", "urn:uuid:%s", "%s"])
+def test_l11_a_result_has_the_canonical_id(client: APIClient, notation: str) -> None:
+    event = _view()
+    sent = event | {"id": notation % event["id"].upper()}
+
+    (result,) = _send(client, sent).json()["results"]
+
+    assert (result["status"], result["id"]) == ("accepted", event["id"])
+
+
+def test_l11_an_event_without_an_id_is_found_by_its_index(client: APIClient) -> None:
+    without_id = _view()
+    del without_id["id"]
+
+    result = _send(client, _view(), without_id).json()["results"][1]
+
+    assert (result["index"], result["id"], result["field"]) == (1, "", "id")
+
+
 def test_same_idempotency_key_and_body_get_the_same_response(client: APIClient) -> None:
     event = _view()
     key = str(uuid4())

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from django.core import checks
 from django.db import OperationalError
+from gunicorn.http.wsgi import Response
 
 from config.embedded.stack import ROOT
 from vectors.encoders import registry
@@ -25,6 +26,16 @@ def _start(workers: int) -> None:
         cfg=SimpleNamespace(workers=workers), log=logging.getLogger("gunicorn")
     )
     configuration["when_ready"](server)
+
+
+def test_l21_responses_do_not_name_the_server_software() -> None:
+    runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    request = SimpleNamespace(version=(1, 1), method="GET", should_close=lambda: True)
+
+    headers = Response(request, None, None).default_headers()
+
+    assert "Server: cultivar\r\n" in headers
+    assert "gunicorn" not in "".join(headers)
 
 
 @pytest.mark.parametrize(("workers", "loaded"), [(1, []), (2, ["text", "multilingual"])])

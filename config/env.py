@@ -166,6 +166,11 @@ class Environment(BaseSettings):
         default="clip-vit-base-patch32",
         description="encoder of images, downloaded by fetch_models --image",
     )
+    ranking_max_milliseconds: int = Field(
+        default=500,
+        gt=0,
+        description="ceiling of the median time in which a new model ranks one customer's products",
+    )
     allowed_hosts: Annotated[list[str], NoDecode] = Field(
         default=["127.0.0.1", "localhost"], description="host names served, comma separated"
     )

@@ -4,10 +4,12 @@ Trainer of the recommendation ranking: `manage.py retrain recommendation`.
 Libraries of training are imported when it trains: pages that list trainers do without them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
 
 from customers.recommendations.ranker import FEATURES, RECOMMENDER, Ranker
 from customers.selectors.served_predictions import SERVED_PREDICTIONS
@@ -24,7 +26,7 @@ from mlops.registry import (
     DriftMonitor,
     Evaluation,
     FitContext,
-    LatencyBelow,
+    LatencyRelative,
     MetricAbove,
     NewData,
     RecentRows,
@@ -42,8 +44,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 MIN_ROC_AUC = 0.85
-MAX_MILLISECONDS = 50.0
-"""Limit of the 99th percentile of scoring one customer."""
+MAX_LATENCY_RATIO = 1.2
+"""Limit of the time of a ranking with the model, relative to one by the mix."""
 MONITORED_DAYS = 7
 MONITORED = ("kind", "quantity", "store", "brand", "category", "strain_type", "price")
 """Columns of events whose distribution is compared with that of the training set."""
@@ -98,10 +100,16 @@ def _count_filter_violations(model: Ranker, table: "pyarrow.Table") -> tuple[int
     return ranker_training.count_filter_violations(model, table)
 
 
-def _score_one_customer(model: Ranker, table: "pyarrow.Table") -> object:
+def _ranking_cases() -> Sequence[Any]:
     from customers.recommendations import ranker_training
 
-    return ranker_training.score_one_customer(model, table)
+    return ranker_training.ranking_cases()
+
+
+def _rank_case(model: Ranker | None, case: Any) -> object:
+    from customers.recommendations import ranker_training
+
+    return ranker_training.rank_case(model, case)
 
 
 def _monitored_columns(table: "pyarrow.Table") -> dict[str, Any]:
@@ -133,7 +141,13 @@ register(
             MetricAbove(metric="roc_auc", threshold=MIN_ROC_AUC),
             BetterThanReferences(metric="ndcg@10"),
             SuitePasses(name="hard filters", count_violations=_count_filter_violations),
-            LatencyBelow(call=_score_one_customer, max_milliseconds=MAX_MILLISECONDS),
+            LatencyRelative(
+                cases=_ranking_cases,
+                call=_rank_case,
+                reference="mix",
+                max_ratio=MAX_LATENCY_RATIO,
+                max_milliseconds=settings.RANKING_MAX_MILLISECONDS,
+            ),
         ),
         control=ShuffleControl(label="label", metric="candidate_roc_auc", chance=0.5),
         features=FEATURES,

@@ -57,16 +57,10 @@ class RankerChoice:
 _UNAVAILABLE = RankerChoice(unavailable=("model_unavailable",))
 
 
-def choose_ranker(context: RecommendationContext, ranker: Ranker | None = None) -> RankerChoice:
-    """
-    Return what ranks a request: the version of the variant, else the one deployed for the store.
-
-    ranker: used instead of both.
-    """
+def choose_ranker(context: RecommendationContext) -> RankerChoice:
+    """Return what ranks a request: the version of the variant, else the store's deployed one."""
     if context.request.products or not context.history:
         return RankerChoice()
-    if ranker is not None:
-        return RankerChoice(ranker=ranker, version=f"{RECOMMENDER.name}-candidate")
     number = context.ranker_version
     if number is not None:
         ranker = RECOMMENDER.numbered_model(number)

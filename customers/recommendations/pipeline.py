@@ -34,11 +34,11 @@ from customers.recommendations.filters import (
 from customers.recommendations.log import record_recommendation
 from customers.recommendations.model_ranking import (
     MODEL_DEPENDENCY,
+    RankerChoice,
     choose_ranker,
     rank_candidates,
 )
 from customers.recommendations.product_facts import ProductFacts, load_product_facts
-from customers.recommendations.ranker import Ranker
 from customers.recommendations.reasons import build_reasons, select_anchors
 from customers.recommendations.request import RecommendationRequest
 from customers.recommendations.result import (
@@ -122,17 +122,17 @@ def rank_eligible_products(
     context: RecommendationContext,
     *,
     also_load: Collection[UUID] = (),
-    ranker: Ranker | None = None,
+    choice: RankerChoice | None = None,
 ) -> Ranking:
     """
     Return the eligible products, best first.
 
     also_load: products whose facts are returned even if no source proposes them; with any, all
-    candidates are filtered instead of only the first pages. ranker: used instead of the deployed
-    one.
+    candidates are filtered instead of only the first pages. choice: what ranks, instead of the
+    deployed version.
     """
     candidates = generate_candidates(context)
-    choice = choose_ranker(context, ranker)
+    choice = choice or choose_ranker(context)
     scored = rank_candidates(candidates, context, choice)
     ranking = apply_hard_filters(scored, context, also_load=also_load)
     ranking = replace(

@@ -175,31 +175,66 @@ class SuitePasses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyBelow:
-    """The 99th percentile of `call(model, test)` is at most `max_milliseconds`."""
+class LatencyRelative:
+    """
+    The latency is at most `max_ratio` of that without a model, and below a ceiling.
 
+    cases: returns what is answered, for example customers. call: answers one of them with a model,
+    or without one if it is None. Both are measured alternately, so that a busy machine slows both;
+    the ratio is the median of pairs. Compared with the champion instead, each version could be
+    slower than the last. reference: name of what answers without a model. max_milliseconds: of the
+    median. Without cases both are inconclusive.
+    """
+
+    cases: Callable[[], Sequence[Any]]
     call: Callable[[Any, Any], object]
+    reference: str
+    max_ratio: float
     max_milliseconds: float
-    calls: int = 200
+    pairs: int = 30
+    clock: Callable[[], float] = perf_counter
 
     def judge(self, candidate: Candidate) -> Sequence[GateRow]:
-        self.call(candidate.model, candidate.test)  # fills caches
-        durations = []
-        for _ in range(self.calls):
-            start = perf_counter()
-            self.call(candidate.model, candidate.test)
-            durations.append(perf_counter() - start)
-        p99 = float(np.percentile(durations, 99)) * 1000
+        cases = self.cases()
+        durations = self._measure(candidate.model, cases) if cases else np.empty((0, 2))
+        own = 1000 * durations[:, 0]
+        detail = f"{len(durations)} pairs"
+        if cases:
+            detail += f", p99 {np.percentile(own, 99):.1f} ms"
+        ratios = durations[:, 0] / np.maximum(durations[:, 1], np.finfo(float).tiny)
         return [
-            GateRow(
-                name="latency p99 in ms",
-                outcome=Outcome.PASSED if p99 <= self.max_milliseconds else Outcome.FAILED,
-                comparison="<=",
-                figure=p99,
-                threshold=self.max_milliseconds,
-                detail=f"{self.calls} calls",
-            )
+            self._row(f"latency, times that of {self.reference}", ratios, self.max_ratio, detail),
+            self._row("latency p50 in ms", own, self.max_milliseconds, detail),
         ]
+
+    def _measure(self, model: Any, cases: Sequence[Any]) -> Floats:
+        """Return seconds with and without the model, (pairs, 2)."""
+        for order in (model, None):
+            self.call(order, cases[0])  # fills caches
+        durations = np.empty((self.pairs, 2))
+        for number in range(self.pairs):
+            case = cases[number % len(cases)]
+            columns = (0, 1) if number % 2 else (1, 0)
+            for column in columns:
+                start = self.clock()
+                self.call(None if column else model, case)
+                durations[number, column] = self.clock() - start
+        return durations
+
+    @staticmethod
+    def _row(name: str, values: Floats, limit: float, detail: str) -> GateRow:
+        figure = float(np.median(values)) if len(values) else None
+        outcome = Outcome.INCONCLUSIVE
+        if figure is not None:
+            outcome = Outcome.PASSED if figure <= limit else Outcome.FAILED
+        return GateRow(
+            name=name,
+            outcome=outcome,
+            comparison="<=",
+            figure=figure,
+            threshold=limit,
+            detail=detail,
+        )
 
 
 def paired_bootstrap(difference: Floats, *, seed: int) -> tuple[float, float, float]:

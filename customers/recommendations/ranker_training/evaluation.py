@@ -62,12 +62,6 @@ def evaluate(model: Ranker | Scorer, table: pa.Table) -> Evaluation:
     return Evaluation(metrics=metrics, samples=samples)
 
 
-def score_one_customer(model: Ranker, table: pa.Table) -> NDArray[Any]:
-    """Return the scores of the first customer of a table of examples, as for a request."""
-    end = int(np.searchsorted(query_numbers(table), 0, side="right"))
-    return _scores(model, table.slice(0, end))
-
-
 def _scores(model: Ranker | Scorer, table: pa.Table) -> NDArray[Any]:
     if isinstance(model, Ranker):
         return model.scores(base_features(table), item_features(model.items, table))

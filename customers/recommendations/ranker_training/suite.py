@@ -1,6 +1,7 @@
-"""Check of the hard filters with a candidate: the pipeline ranks by it, without exception."""
+"""Checks of the pipeline with a candidate: hard filters without exception, and latency."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from django.utils import timezone
@@ -9,14 +10,16 @@ from catalog.models import Store
 from customers.models import CustomerProfile, Purchase, Scenario
 from customers.recommendations.context import RecommendationContext, load_context
 from customers.recommendations.filters import blocking_reasons, request_blocking_reasons
-from customers.recommendations.pipeline import rank_eligible_products, select_products
+from customers.recommendations.model_ranking import RankerChoice
+from customers.recommendations.pipeline import Ranking, rank_eligible_products, select_products
 from customers.recommendations.product_facts import load_product_facts
-from customers.recommendations.ranker import Ranker
+from customers.recommendations.ranker import RECOMMENDER, Ranker
 from customers.recommendations.request import RecommendationRequest
 
 _CUSTOMERS = 40
 _STORES = 3
 _LIMIT = 20
+_TIMED_CASES = 10
 
 
 def count_filter_violations(model: Ranker, _test: Any) -> tuple[int, int]:
@@ -28,9 +31,7 @@ def count_filter_violations(model: Ranker, _test: Any) -> tuple[int, int]:
     """
     cases = violations = 0
     for context in _contexts():
-        if not context.history or request_blocking_reasons(context):
-            continue
-        ranking = rank_eligible_products(context, ranker=model)
+        ranking = rank_case(model, context)
         selected = [candidate.key for candidate in select_products(ranking, context)]
         facts = load_product_facts(selected, context.store_ids)
         cases += len(selected)
@@ -39,6 +40,18 @@ def count_filter_violations(model: Ranker, _test: Any) -> tuple[int, int]:
             for product in selected
         )
     return cases, violations
+
+
+def ranking_cases() -> list[RecommendationContext]:
+    """Return contexts of the newest buyers with history, of which the latency is measured."""
+    return list(islice(_contexts(), _TIMED_CASES))
+
+
+def rank_case(model: Ranker | None, context: RecommendationContext) -> Ranking:
+    """Rank the products of a context by a model, or by the fixed weights of the sources."""
+    version = f"{RECOMMENDER.name}-candidate"
+    choice = RankerChoice(ranker=model, version=version) if model else RankerChoice()
+    return rank_eligible_products(context, choice=choice)
 
 
 def _contexts() -> Iterator[RecommendationContext]:
@@ -57,4 +70,6 @@ def _contexts() -> Iterator[RecommendationContext]:
                 request = RecommendationRequest(
                     customer=customer, scenario=Scenario.Name.HOME, store=store, limit=_LIMIT
                 )
-                yield load_context(request, now=now)
+                context = load_context(request, now=now)
+                if context.history and not request_blocking_reasons(context):
+                    yield context

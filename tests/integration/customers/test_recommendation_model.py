@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -37,6 +38,7 @@ from mlops.models import Deployment, ModelVersion, TrainingRun
 from mlops.models.registry import EVERYWHERE
 from mlops.registry import (
     FitContext,
+    LatencyRelative,
     Trainer,
     deploy,
     find_trainer,
@@ -91,7 +93,15 @@ def _trainer(**changes: Any) -> Trainer:
     # Fewer trees and shuffles: as many steps, in a few seconds.
     parameters = {**trainer.parameters, "trees": 40, "rank": 16}
     control = replace(trainer.control, shuffles=3)
-    return replace(trainer, **{"parameters": parameters, "control": control, **changes})
+    # Each call takes a millisecond, so that a busy machine does not fail the gate.
+    gates = tuple(
+        replace(gate, clock=count(step=0.001).__next__, pairs=4)
+        if isinstance(gate, LatencyRelative)
+        else gate
+        for gate in trainer.gates
+    )
+    fields = {"parameters": parameters, "control": control, "gates": gates, **changes}
+    return replace(trainer, **fields)
 
 
 def _train(**changes: Any) -> TrainingRun:
@@ -163,7 +173,7 @@ def test_model_that_passes_every_gate_serves(large_shop: Shop) -> None:
     gates = {gate.name: gate.outcome for gate in run.version.gates.all()}
     result = _recommend(_customer(large_shop))
     assert set(gates.values()) == {"passed"}
-    assert {"roc_auc", "hard filters", "latency p99 in ms"} <= set(gates)
+    assert {"roc_auc", "hard filters", "latency, times that of mix"} <= set(gates)
     assert {f"ndcg@10 gain over {name}" for name in ("mix", "buy_again", "item_knn")} <= set(gates)
     assert result.model_version.startswith(f"recommendation-{run.version.number}.")
     assert result.fallback_reasons == ("vectors_unavailable",)

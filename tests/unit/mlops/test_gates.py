@@ -1,5 +1,6 @@
 """Gates: when they pass, fail and cannot decide."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from mlops.registry.gates import (
     BetterThanReferences,
     Candidate,
     GateRow,
-    LatencyBelow,
+    LatencyRelative,
     MetricAbove,
     Outcome,
     SuitePasses,
@@ -155,11 +156,82 @@ def test_suite_must_have_cases_and_no_violation(cases: int, violations: int, out
     assert _outcome(gate, _candidate()) == outcome
 
 
-@pytest.mark.parametrize(("limit", "outcome"), [(1_000.0, "passed"), (0.0, "failed")])
-def test_latency_has_a_limit(limit: float, outcome: str) -> None:
-    gate = LatencyBelow(call=lambda _model, _test: sum(range(1_000)), max_milliseconds=limit)
+class _Machine:
+    """Answers take `own` seconds with a model, `other` without one."""
 
-    assert _outcome(gate, _candidate()) == outcome
+    def __init__(self, own: float, other: float, *, pauses: dict[int, float] | None = None) -> None:
+        self._now = 0.0
+        self._seconds = {True: own, False: other}
+        self._pauses = pauses or {}
+        self.calls: list[tuple[bool, Any]] = []
+
+    def answer(self, model: Any, case: Any) -> None:
+        self.calls.append((model is not None, case))
+        pause = self._pauses.get(len(self.calls), 0.0)
+        self._now += self._seconds[model is not None] + pause
+
+    def gate(self, **changes: Any) -> LatencyRelative:
+        fields = {
+            "cases": lambda: ["a", "b", "c"],
+            "call": self.answer,
+            "reference": "mix",
+            "max_ratio": 1.2,
+            "max_milliseconds": 500.0,
+            "pairs": 9,
+            "clock": lambda: self._now,
+        }
+        return LatencyRelative(**{**fields, **changes})
+
+
+def _latency(machine: _Machine, **changes: Any) -> tuple[GateRow, GateRow]:
+    candidate = replace(_candidate(), model="a model")
+    ratio, milliseconds = machine.gate(**changes).judge(candidate)
+    return ratio, milliseconds
+
+
+@pytest.mark.parametrize(
+    ("own", "outcome"), [(0.011, "passed"), (0.012, "passed"), (0.0121, "failed")]
+)
+def test_latency_is_limited_relative_to_that_without_a_model(own: float, outcome: str) -> None:
+    ratio, _ = _latency(_Machine(own, 0.010))
+
+    assert ratio.name == "latency, times that of mix"
+    assert ratio.figure == pytest.approx(own / 0.010)
+    assert ratio.outcome == outcome
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(0.4, "passed"), (0.6, "failed")])
+def test_latency_has_a_ceiling(seconds: float, outcome: str) -> None:
+    ratio, milliseconds = _latency(_Machine(seconds, seconds))
+
+    assert ratio.outcome == "passed"
+    assert (milliseconds.figure, milliseconds.outcome) == (pytest.approx(1000 * seconds), outcome)
+
+
+def test_pauses_of_a_busy_machine_do_not_decide_the_latency() -> None:
+    # Four of nine pairs lose a second while the model answers.
+    pauses = dict.fromkeys((4, 5, 8, 9), 1.0)
+
+    ratio, milliseconds = _latency(_Machine(0.010, 0.010, pauses=pauses))
+
+    assert ratio.figure == pytest.approx(1.0)
+    assert milliseconds.figure == pytest.approx(10.0)
+
+
+def test_latency_is_measured_alternately_on_every_case() -> None:
+    machine = _Machine(0.010, 0.010)
+
+    _latency(machine, pairs=6)
+
+    measured = machine.calls[2:]
+    assert [has_model for has_model, _ in measured] == [False, True, True, False] * 3
+    assert [case for _, case in measured[::2]] == ["a", "b", "c"] * 2
+
+
+def test_latency_without_cases_is_inconclusive() -> None:
+    rows = _latency(_Machine(0.010, 0.010), cases=list)
+
+    assert [row.outcome for row in rows] == ["inconclusive"] * 2
 
 
 def test_bootstrap_interval_covers_the_mean_as_often_as_it_says() -> None:

@@ -11,6 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django_structlog.middlewares import RequestMiddleware
 
+from config.telemetry.degradation import HEADER as DEGRADED
+from config.telemetry.degradation import (
+    announced_components,
+    degradation_header,
+    observe_degradation,
+    record_degradation,
+)
 from config.telemetry.recording import is_recording, record_request
 
 API_PREFIX = "/api/"
@@ -20,7 +27,7 @@ _CORS_HEADERS = (
 )
 _EXPOSED_HEADERS = (
     "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID,"
-    " Idempotency-Replayed, Deprecation, Sunset"
+    " Idempotency-Replayed, Deprecation, Sunset, Cultivar-Degraded"
 )
 _PREFLIGHT_SECONDS = 3600
 _PAGE_POLICY = "; ".join(
@@ -75,6 +82,27 @@ class RequestMetricsMiddleware:
                 status=response.status_code,
                 seconds=perf_counter() - started_at,
             )
+        return response
+
+
+class DegradationMiddleware:
+    """
+    Announces servers and models that a response does without, in the header Cultivar-Degraded.
+
+    A response from the cache names those that were missing when it was computed, too.
+    """
+
+    def __init__(self, get_response: _Handler) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Add the header where a component was unavailable."""
+        with observe_degradation() as missing:
+            response = self._get_response(request)
+        missing |= announced_components(response.headers.get(DEGRADED, ""))
+        if missing:
+            response.headers[DEGRADED] = degradation_header(missing)
+            record_degradation(missing)
         return response
 
 

@@ -52,6 +52,14 @@ register(
     _("The supplier no longer accepts the access data. Enter new ones on the page of the source."),
 )
 register(
+    "objects_unavailable",
+    _("File storage does not respond"),
+    _(
+        "Imports of the source wait, and continue by themselves. Check address, credentials and"
+        " space of the object storage."
+    ),
+)
+register(
     "stale",
     _("Source without recent data"),
     _(

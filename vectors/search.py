@@ -18,6 +18,7 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
+from config.telemetry.degradation import MODELS, VECTORS, mark_degraded
 from vectors.encoders.base import Vectors, combine, normalize_rows
 from vectors.encoders.registry import encoder_by_id
 from vectors.entities import EmbeddedEntity, entities
@@ -288,6 +289,7 @@ def encode_query(index: VectorIndex, text: str, features: Vectors | None = None)
     try:
         text_rows = encoder_by_id(index.encoder).encode([text])
     except ModelMissing as error:
+        mark_degraded(MODELS)
         raise VectorsUnavailable(str(error)) from error
     if not index.layout:
         text_vector: Vectors = text_rows[0]
@@ -300,6 +302,7 @@ def encode_query(index: VectorIndex, text: str, features: Vectors | None = None)
 
 
 def _not_indexed(collection: str) -> VectorsUnavailable:
+    mark_degraded(VECTORS)
     return VectorsUnavailable(f"the collection {collection} has not been indexed yet")
 
 
@@ -333,6 +336,7 @@ def _search_index(
     try:
         hits, max_score = _search_milvus(index, vector, limit, filters)
     except VectorsUnavailable:
+        mark_degraded(VECTORS)
         return None
     return VectorSearchResult(hits, max_score, index.fingerprint, "milvus")
 

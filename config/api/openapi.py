@@ -12,6 +12,7 @@ from config.api import problem_responses
 from config.api.idempotency import HEADER as IDEMPOTENCY_KEY
 from config.api.keys import KEYWORD, Audience
 from config.api.serializers import ModelResponseSerializer
+from config.telemetry.degradation import HEADER as DEGRADED
 
 IF_MATCH = "If-Match"
 IF_MATCH_PARAMETER = OpenApiParameter(
@@ -92,6 +93,8 @@ class ApiSchema(AutoSchema):
         for status in responses:
             if status[0] in "24":
                 _add_header(responses[status], "RateLimit")
+            if status[0] == "2":
+                _add_header(responses[status], DEGRADED)
         operation["x-required-scopes"] = [
             str(permission.scope) for permission in permissions if hasattr(permission, "scope")
         ]

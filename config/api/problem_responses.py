@@ -13,6 +13,7 @@ from config.api.idempotency import HEADER as IDEMPOTENCY_KEY
 from config.api.idempotency import KeyReused
 from config.api.pagination import InvalidCursor
 from config.api.problem_types import URN_PREFIX, problem_title
+from config.telemetry.degradation import HEADER as DEGRADED
 
 _EXAMPLE_REQUEST_ID = "0f3c0a52-7d0e-4d0c-9f0e-6a1b6f0f2c11"
 _SCHEMA_REFERENCE = {"$ref": "#/components/schemas/Problem"}
@@ -164,6 +165,14 @@ HEADERS: dict[str, Any] = {
         ),
         "schema": {"type": "string"},
         "example": '"key";r=598;t=41',
+    },
+    DEGRADED: {
+        "description": (
+            "Servers and models that the response does without, as a list (RFC 9651): `cache`,"
+            " `vectors` or `models`. Absent where nothing is missing."
+        ),
+        "schema": {"type": "string"},
+        "example": "cache, vectors",
     },
     "ETag": {
         "description": "Version of the representation, for `If-None-Match` and `If-Match`.",

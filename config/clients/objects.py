@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,6 +52,19 @@ def ping() -> None:
         _storage().exists("ping")
     except (BotoCoreError, ClientError, OSError) as error:
         raise ObjectsUnavailable(type(error).__name__) from error
+
+
+@contextmanager
+def unavailable_if_s3_fails() -> Iterator[None]:
+    """Raise ObjectsUnavailable for errors of the client of S3; other errors pass."""
+    try:
+        yield
+    except Exception as error:
+        # Where S3 is not in use, its library is not loaded.
+        library = sys.modules.get("botocore.exceptions")
+        if library and isinstance(error, library.BotoCoreError | library.ClientError):
+            raise ObjectsUnavailable(type(error).__name__) from error
+        raise
 
 
 def list_versions(prefix: str) -> list[ObjectVersion]:

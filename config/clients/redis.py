@@ -14,6 +14,7 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.retry import Retry
 
 from config.errors import ServiceUnavailable
+from config.telemetry.degradation import CACHE, mark_degraded
 
 _PAGE_SIZE = 500
 _RETRIES = 3
@@ -61,7 +62,18 @@ class QuickRedis:
         return self._unavailable_until > 0
 
     def call(self, operation: Callable[[Any], T]) -> T:
-        """Return the result of the operation on the client. Raises RedisUnavailable."""
+        """
+        Return the result of the operation on the client. Raises RedisUnavailable.
+
+        A response that does without it is announced as degraded.
+        """
+        try:
+            return self._call_or_refuse(operation)
+        except RedisUnavailable:
+            mark_degraded(CACHE)
+            raise
+
+    def _call_or_refuse(self, operation: Callable[[Any], T]) -> T:
         if not self._unavailable_until:
             return self._call(operation)
         is_cooling_down = monotonic() < self._unavailable_until

@@ -12,6 +12,7 @@ import structlog
 from django.utils import timezone
 
 from config.clients.http import HttpFailed
+from config.clients.objects import ObjectsUnavailable
 from config.errors import CultivarError
 from mlops.models import Run
 from mlops.pipelines.connectors.http import open_source_client
@@ -29,6 +30,7 @@ ALERT_CODES = (
     "http_failed",
     "address_refused",
     "token_refused",
+    "objects_unavailable",
     "stale",
 )
 """Alerts of a source that a successful run closes."""
@@ -231,6 +233,12 @@ def _try_to_process(pipeline: Pipeline, run: Run) -> bool:
 
 
 def _record_failure(run: Run, error: CultivarError) -> None:
+    """Record an error that ended a run; while object storage is unavailable, the run waits."""
+    if isinstance(error, ObjectsUnavailable):
+        # Left as it is, it is resumed by the next run, or processed by `process_raw_records`.
+        open_alert(code=error.code, subject=run.source, message=str(error), run=run)
+        log.warning("run.paused", source=run.source, reason=str(error))
+        return
     run.status = Run.Status.FAILED
     run.error = str(error)
     run.finished_at = timezone.now()

@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from config.cache.invalidation import is_listening, on_change
 from config.cache.shared_changes import ChangedRows
+from config.telemetry.degradation import MODELS, mark_degraded
 from mlops.models import Deployment, ModelVersion
 from mlops.models.registry import EVERYWHERE
 from mlops.registry.artifacts import ArtifactFormat, read_artifact
@@ -87,6 +88,8 @@ class ServedModel(Generic[_Model]):
             self._last_by_scope[deployment.scope] = (deployment, loaded)
             return _serving(deployment, loaded)
         # The version cannot be loaded, or is being loaded by another thread.
+        if str(deployment.version.pk) in self._failed_at:
+            mark_degraded(MODELS)
         for fallback in (deployment.scope, EVERYWHERE):
             if fallback in self._last_by_scope:
                 return _serving(*self._last_by_scope[fallback])

@@ -7,13 +7,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.config import Config
+from django.conf import settings
 from django.db import connection
+from django.test import override_settings
 from django.utils import timezone
 
 from catalog.models import CatalogSource, Product, SupplierListing
 from catalog.pipelines import SUPPLIER_PRODUCTS
 from catalog.services.listings import source_checksum
 from config.clients.http import HttpClient, HttpFailed
+from config.clients.objects import ObjectsUnavailable
 from config.errors import CultivarError
 from mlops.models import Alert, QuarantinedRecord, Run
 from mlops.pipelines import processing
@@ -23,6 +27,7 @@ from mlops.pipelines.errors import FeedSuspicious, SourceBusy, SourceUnavailable
 from mlops.pipelines.runner import process_landed_runs, process_remaining_bundles, run_source
 from tests.polling import wait_until
 from tests.samples.suppliers.server import SampleSupplier
+from tests.servers import s3
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -437,3 +442,27 @@ def test_counts_of_a_failed_run_are_recorded(
     again = _sync(supplier)
 
     assert (again.new, again.unchanged) == (356, 200)
+
+
+def test_run_waits_while_object_storage_is_down_and_is_resumed_afterwards(
+    supplier: SampleSupplier,
+) -> None:
+    entry = s3.S3("http://127.0.0.1:1", "key", "secret", "bucket").storage()
+    entry["OPTIONS"]["client_config"] = Config(retries={"total_max_attempts": 1})
+
+    with (
+        override_settings(STORAGES={**settings.STORAGES, "default": entry}),
+        pytest.raises(ObjectsUnavailable),
+    ):
+        _sync(supplier)
+
+    waiting = Run.objects.get()
+    assert (waiting.status, waiting.finished_at) == (Run.Status.RUNNING, None)
+    assert Alert.objects.filter(code="objects_unavailable", subject="ocs", closed_at=None).exists()
+    assert not Product.objects.exists()
+
+    resumed = _sync(supplier)
+
+    assert (resumed.pk, resumed.status) == (waiting.pk, Run.Status.SUCCEEDED)
+    assert not Alert.objects.filter(code="objects_unavailable", closed_at=None).exists()
+    assert Product.objects.exists()

@@ -18,14 +18,12 @@ _DEPENDENCIES = (
 )
 _PROCEDURES = ("disk-full", "key-rotation", "model-files-missing", "privacy-breach", "restore")
 _PAGES = sorted(path.relative_to(_FOLDER).as_posix() for path in _FOLDER.rglob("*.md"))
-# The error of runs while object storage is down; staff see its text as the title.
-_CODES_WITHOUT_KIND = {"objects_unavailable"}
 
 
 def test_every_code_of_alerts_has_a_runbook_and_no_runbook_is_of_another() -> None:
     runbooks = {path.stem for path in (_FOLDER / "alerts").glob("*.md")}
 
-    assert runbooks == set(ALERT_KINDS.by_name()) | _CODES_WITHOUT_KIND
+    assert runbooks == set(ALERT_KINDS.by_name())
 
 
 @pytest.mark.parametrize("name", [*_DEPENDENCIES, *_PROCEDURES])

@@ -10,6 +10,7 @@ from django.db import connection
 
 from customers.models import CustomerProfile
 from customers.recommendations import RECOMMENDATION_CACHE
+from customers.selectors.profiles import find_customer_by_reference
 from customers.services.access import log_access
 from mlops.privacy.identifiers import Identifiers, register_reference_fields
 from mlops.privacy.personal_data import (
@@ -17,6 +18,7 @@ from mlops.privacy.personal_data import (
     TextMentions,
     register,
     register_erasure_hook,
+    register_finder,
     register_identifier,
 )
 
@@ -57,6 +59,13 @@ FROM (
 ) AS o
 WHERE o.order_id = t.order_id AND o.store_id IS NOT DISTINCT FROM t.store_id
 """
+
+
+@register_finder
+def find_customer_id(reference: str) -> UUID | None:
+    """Return the id of the customer with a customer number or id."""
+    customer = find_customer_by_reference(reference)
+    return customer.pk if customer else None
 
 
 @register_identifier

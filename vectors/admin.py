@@ -167,7 +167,7 @@ class VectorIndexAdmin(ReadOnlyAdmin):
             {
                 **(extra_context or {}),
                 "due_count": outbox.due_count,
-                "oldest_age": outbox.oldest_age,
+                "oldest_at": timezone.now() - outbox.oldest_age if outbox.oldest_age else None,
                 "missing_models": _missing_models(),
                 "outdated": selectors.outdated_collections(),
                 "is_empty": not selectors.has_indexes(),
@@ -222,12 +222,12 @@ def _start_task(index: VectorIndex, action_name: str, *, index_type: str) -> Non
             tasks.roll_back_index.delay(index_id=str(index.pk))
 
 
-def _missing_models() -> list[tuple[str, str]]:
-    """Return the id of each configured encoder that cannot be loaded, and the reason."""
+def _missing_models() -> list[str]:
+    """Return the id of each configured encoder that is not installed."""
     missing = []
     for role in ROLES:
         try:
             encoder(role)
-        except ModelMissing as error:
-            missing.append((encoder_id(role), str(error)))
+        except ModelMissing:
+            missing.append(encoder_id(role))
     return missing

@@ -121,6 +121,7 @@ class BiometricSettingsForm(forms.ModelForm):
 class BiometricSettingsAdmin(ModelAdmin):
     """Provinces; the list says why biometrics cannot be used."""
 
+    warn_unsaved_form = True
     form = BiometricSettingsForm
     list_display = ("province", "state", "reasons", "alternative", "retention_days", "templates")
     actions_detail = ("go_to_erasure",)
@@ -271,6 +272,7 @@ class StoreGroupForm(forms.ModelForm):
 class StoreGroupAdmin(ModelAdmin):
     """Groups of stores; templates stay in the group in which they were enrolled."""
 
+    warn_unsaved_form = True
     form = StoreGroupForm
     list_display = ("code", "name", "province")
     fields = ("code", "name", "province", "member_stores")

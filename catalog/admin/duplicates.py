@@ -19,6 +19,7 @@ from catalog.models import MatchDecision, Product
 from catalog.selectors.duplicates import products_by_merge_key
 from catalog.services.duplicates import MergeRefused, apply_verdict
 from catalog.services.merge_preview import MergePreview, preview_merge
+from config.admin.labels import ColoredLabel
 from mlops.admin.assignments import AssignableAdmin, AssigneeFilter
 
 Verdict = MatchDecision.Verdict
@@ -169,9 +170,9 @@ class MatchDecisionAdmin(AssignableAdmin):
             Verdict.DIFFERENT: "info",
         },
     )
-    def verdict_label(self, decision: MatchDecision) -> tuple[str, str]:
+    def verdict_label(self, decision: MatchDecision) -> ColoredLabel:
         """Show the verdict as a colored label."""
-        return decision.verdict, decision.get_verdict_display()
+        return ColoredLabel(decision.verdict, decision.get_verdict_display())
 
     @admin.action(description=_("Same product: merge"))
     def merge(self, request: HttpRequest, queryset: QuerySet[MatchDecision]) -> HttpResponse | None:

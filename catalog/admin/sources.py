@@ -28,6 +28,7 @@ from catalog.selectors.runs import latest_run
 from catalog.selectors.sources import all_sources, has_listings, source_access
 from catalog.services.sources import delete_source, save_source
 from catalog.tasks import dry_run_catalog_source, sync_source
+from config.admin.labels import ColoredLabel
 from config.clients.address_guard import validate_source_url
 from config.errors import CultivarError
 from mlops.models import Run
@@ -90,6 +91,7 @@ class SourceForm(forms.ModelForm):
 class CatalogSourceAdmin(ModelAdmin):
     """Suppliers, which are defined in code, and lists, which are added by staff."""
 
+    warn_unsaved_form = True
     form = SourceForm
     list_display = ("label", "code", "kind", "is_enabled", "schedule_text", "last_run", "newest")
     list_filter = ("kind", "is_enabled")
@@ -190,23 +192,24 @@ class CatalogSourceAdmin(ModelAdmin):
             "never": "info",
         },
     )
-    def last_run(self, source: CatalogSource) -> tuple[str, str]:
+    def last_run(self, source: CatalogSource) -> ColoredLabel:
         """Show status and age of the last run."""
         run = latest_run(source.code)
         if run is None:
-            return "never", str(_("never"))
+            return ColoredLabel("never", _("never"))
         age = timesince(run.started_at, depth=1)
-        return run.status, _("%(status)s, %(age)s ago") % {
+        text = _("%(status)s, %(age)s ago") % {
             "status": run.get_status_display(),
             "age": age,
         }
+        return ColoredLabel(run.status, text)
 
     @admin.display(description=_("newest data"), ordering="newest_event_at")
     def newest(self, source: CatalogSource) -> str:
         """Show the age of the newest record by its own time."""
         if not source.newest_event_at:
             return "–"
-        return f"{timesince(source.newest_event_at, depth=1)} ago"
+        return _("%(age)s ago") % {"age": timesince(source.newest_event_at, depth=1)}
 
     @admin.action(description=_("Run now"), permissions=["change"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[CatalogSource]) -> None:

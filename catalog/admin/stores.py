@@ -42,6 +42,7 @@ class StoreStockInline(TabularInline):
 class StoreAdmin(ModelAdmin):
     """Stores of the retailer."""
 
+    warn_unsaved_form = True
     list_display = ("name", "code", "province")
     search_fields = ("name", "code")
     list_filter = ("province",)
@@ -69,6 +70,7 @@ class StoreAdmin(ModelAdmin):
 class SearchWeightsAdmin(ModelAdmin):
     """Search weights; the newest row applies, earlier ones are the history."""
 
+    warn_unsaved_form = True
     list_display = ("set_at", "set_by", "stock", "margin", "freshness", "note")
     fields = ("stock", "margin", "freshness", "note")
 

@@ -28,6 +28,7 @@ from competitors.selectors.crawl_health import CrawlHealth, crawl_health
 from competitors.services.competitors import save_competitor
 from competitors.services.crawl_status import pause_competitor, resume_competitor
 from competitors.tasks import crawl_competitor
+from config.admin.labels import ColoredLabel
 from config.clients.address_guard import validate_source_url
 
 _KEY_PLACEHOLDER = "•" * 12
@@ -83,6 +84,7 @@ class LocationInline(TabularInline):
 class CompetitorAdmin(ModelAdmin):
     """The list is the health board of all shops."""
 
+    warn_unsaved_form = True
     form = CompetitorForm
     inlines = (LocationInline,)
     list_display = (
@@ -237,9 +239,9 @@ class CompetitorAdmin(ModelAdmin):
             CrawlStatus.PAUSED: "info",
         },
     )
-    def status_label(self, competitor: Competitor) -> tuple[str, str]:
+    def status_label(self, competitor: Competitor) -> ColoredLabel:
         """Show the status as a colored label."""
-        return competitor.status, str(competitor.get_status_display())
+        return ColoredLabel(competitor.status, competitor.get_status_display())
 
     @admin.display(description=_("reason"))
     def reason(self, competitor: Competitor) -> str:

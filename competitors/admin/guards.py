@@ -18,6 +18,7 @@ from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 class MinimumPriceAdmin(ModelAdmin):
     """Provincial minimum prices with their dates."""
 
+    warn_unsaved_form = True
     list_display = (
         "province",
         "category",
@@ -35,6 +36,7 @@ class MinimumPriceAdmin(ModelAdmin):
 class PriceGuardSettingsAdmin(ModelAdmin):
     """Limits of our own prices; a change of limits is a new row with its first day."""
 
+    warn_unsaved_form = True
     list_display = (
         "effective_on",
         "min_margin_percent",

@@ -14,6 +14,7 @@ from unfold.decorators import action, display
 from competitors.admin.match_queue import match_urls
 from competitors.admin.price_board import board_urls
 from competitors.models import CompetitorOffer, OfferMatch
+from config.admin.labels import ColoredLabel
 from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 
 _Status = CompetitorOffer.MatchStatus
@@ -92,9 +93,9 @@ class CompetitorOfferAdmin(ReadOnlyAdmin):
         ordering="stock",
         label={_Stock.IN_STOCK: "success", _Stock.LOW: "warning", _Stock.OUT: "danger"},
     )
-    def stock_label(self, offer: CompetitorOffer) -> tuple[str, str]:
+    def stock_label(self, offer: CompetitorOffer) -> ColoredLabel:
         """Show the stock status as a colored label."""
-        return offer.stock, str(offer.get_stock_display())
+        return ColoredLabel(offer.stock, offer.get_stock_display())
 
     @display(
         description=_("match"),
@@ -106,9 +107,9 @@ class CompetitorOfferAdmin(ReadOnlyAdmin):
             _Status.UNMATCHED: "info",
         },
     )
-    def match_label(self, offer: CompetitorOffer) -> tuple[str, str]:
+    def match_label(self, offer: CompetitorOffer) -> ColoredLabel:
         """Show the state of the match as a colored label."""
-        return offer.match_status, str(offer.get_match_status_display())
+        return ColoredLabel(offer.match_status, offer.get_match_status_display())
 
     @admin.display(description=_("product"))
     def product_link(self, offer: CompetitorOffer) -> SafeString | str:

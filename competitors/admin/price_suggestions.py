@@ -38,6 +38,7 @@ from competitors.services.price_suggestions import (
     approve_suggestions,
     reject_suggestion,
 )
+from config.admin.labels import ColoredLabel
 from config.errors import CultivarError
 from mlops.admin.read_only import ReadOnlyAdmin
 
@@ -138,9 +139,9 @@ class PriceSuggestionAdmin(ReadOnlyAdmin):
         return str(_LIMITS.get(suggestion.limited_by, "–"))
 
     @display(description=gettext_lazy("status"), ordering="status", label=_STATUS_LABELS)
-    def state(self, suggestion: PriceSuggestion) -> tuple[str, str]:
+    def state(self, suggestion: PriceSuggestion) -> ColoredLabel:
         """Show the status as a colored label."""
-        return suggestion.status, suggestion.get_status_display()
+        return ColoredLabel(suggestion.status, suggestion.get_status_display())
 
     @admin.action(
         description=gettext_lazy("Approve the selected suggestions"), permissions=["decide"]

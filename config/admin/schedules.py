@@ -119,6 +119,7 @@ def _schedules_of(task: PeriodicTask) -> Iterable[Any]:
 class CrontabAdmin(CrontabScheduleAdmin, ModelAdmin):
     """Times of day and week."""
 
+    warn_unsaved_form = True
     inlines = (ScheduledTasks,)
     list_display = ("human_readable", "timezone")
 
@@ -127,6 +128,7 @@ class CrontabAdmin(CrontabScheduleAdmin, ModelAdmin):
 class IntervalAdmin(ModelAdmin):
     """Intervals between runs."""
 
+    warn_unsaved_form = True
     inlines = (ScheduledTasks,)
 
 
@@ -134,4 +136,5 @@ class IntervalAdmin(ModelAdmin):
 class ClockedAdmin(ClockedScheduleAdmin, ModelAdmin):
     """Single moments."""
 
+    warn_unsaved_form = True
     inlines = (ScheduledTasks,)

@@ -23,6 +23,7 @@ admin.site.unregister(Group)
 class StaffAdmin(UserAdmin, ModelAdmin):
     """Django's page of users, drawn as the rest of the console."""
 
+    warn_unsaved_form = True
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -93,4 +94,5 @@ class StaffAdmin(UserAdmin, ModelAdmin):
 class RoleAdmin(GroupAdmin, ModelAdmin):
     """Roles: named sets of permissions, of which a user can have several."""
 
+    warn_unsaved_form = True
     filter_horizontal = ("permissions",)

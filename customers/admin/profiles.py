@@ -13,11 +13,12 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.safestring import SafeString
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from catalog.reference.word_labels import province_choices
+from catalog.reference.word_labels import province_choices, word_label
 from catalog.selectors.stores import all_stores
 from config.errors import BadInput, CultivarError
 from customers.models import (
@@ -32,14 +33,23 @@ from customers.profile_export import export_customer_archive
 from customers.selectors.access_log import latest_accesses
 from customers.selectors.consents import active_purposes
 from customers.selectors.profiles import find_customer
+from customers.selectors.sales import sales_of_customer
 from customers.services import consents, profiles
 from customers.services.access import log_access
-from mlops.admin.read_only import ReadOnlyAdmin, ReadOnlyInline, pretty_json
+from mlops.admin.personal_data import data_label
+from mlops.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
 from mlops.models import Erasure
 from mlops.privacy import erasure
+from mlops.privacy.legal_holds import active_legal_hold
 
 _MAX_ACCESS_LOG_ROWS = 50
 _RANGE_FIELDS = ("thc_range", "cbd_range", "price_range")
+_PREFERENCE_LABELS = {
+    "thc_range": _("THC range"),
+    "cbd_range": _("CBD range"),
+    "price_range": _("price range"),
+    "strain_types": _("strain types"),
+}
 _WITHDRAWAL_EFFECTS = {
     ConsentText.Purpose.HISTORY: _(
         "Purchases and interactions are no longer linked to this customer. This cannot be undone."
@@ -212,7 +222,8 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
             _("Age"),
             {
                 "fields": (
-                    ("is_age_verified", "verification_method", "verified_age", "age_verified_at"),
+                    ("is_age_verified", "verification_method"),
+                    ("verified_age", "age_verified_at"),
                 )
             },
         ),
@@ -220,8 +231,8 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
             _("Effective preferences: stated, else derived"),
             {
                 "fields": (
-                    ("preferred_thc_range", "preferred_cbd_range"),
-                    ("preferred_price_range", "preferred_strain_types"),
+                    ("thc", "cbd"),
+                    ("price", "preferred_strain_types"),
                     ("purchase_frequency", "avg_spending"),
                     "stated",
                     "derived",
@@ -233,14 +244,29 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     inlines = (ConsentInline, PurchaseInline, InteractionInline, ChatSessionInline)
 
     @admin.display(description=_("stated by the customer"))
-    def stated(self, customer: CustomerProfile) -> SafeString:
-        """Return the stated preferences as formatted JSON."""
-        return pretty_json(customer.stated_preferences)
+    def stated(self, customer: CustomerProfile) -> SafeString | str:
+        """Return the stated preferences, one a line."""
+        return _preference_lines(customer.stated_preferences)
 
     @admin.display(description=_("derived from purchases"))
-    def derived(self, customer: CustomerProfile) -> SafeString:
-        """Return the derived preferences as formatted JSON."""
-        return pretty_json(customer.derived_preferences)
+    def derived(self, customer: CustomerProfile) -> SafeString | str:
+        """Return the derived preferences, one a line."""
+        return _preference_lines(customer.derived_preferences)
+
+    @admin.display(description=_("effective THC range"))
+    def thc(self, customer: CustomerProfile) -> str:
+        """Return the preferred THC in percent."""
+        return _range_text(customer.preferred_thc_range, unit="%")
+
+    @admin.display(description=_("effective CBD range"))
+    def cbd(self, customer: CustomerProfile) -> str:
+        """Return the preferred CBD in percent."""
+        return _range_text(customer.preferred_cbd_range, unit="%")
+
+    @admin.display(description=_("effective price range"))
+    def price(self, customer: CustomerProfile) -> str:
+        """Return the preferred price in dollars per product."""
+        return _range_text(customer.preferred_price_range, unit="$")
 
     @admin.display(description=_("latest accesses and changes"))
     def access_log(self, customer: CustomerProfile) -> SafeString:
@@ -263,8 +289,14 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
             "active_purposes": sorted(active_purposes(customer)) if customer else [],
             "can_change": request.user.has_perm("customers.change_customerprofile"),
             "can_erase": request.user.has_perm("customers.delete_customerprofile"),
+            "hold": active_legal_hold(customer.pk) if customer else None,
+            "sales": sales_of_customer(customer.pk) if customer else None,
         }
         return super().change_view(request, object_id, *args, extra_context=extra, **kwargs)  # type: ignore[no-any-return]
+
+    def page_title(self, customer: CustomerProfile) -> str:
+        """Return the customer number, for the heading of the page."""
+        return customer.external_customer_id
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CustomerProfile]:
         """Return the profiles with their stores."""
@@ -347,7 +379,14 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
             return _redirect_to_profile(customer)
         warning = _("Everything below is deleted, and checked once more. This cannot be undone.")
         return self._confirmation_page(
-            request, customer, _("Erase"), warning, form=form, counts=counts
+            request,
+            customer,
+            _("Erase"),
+            warning,
+            form=form,
+            counts=counts,
+            found=[(data_label(name), count) for name, count in counts.items() if count],
+            not_found=[data_label(name) for name, count in counts.items() if not count],
         )
 
     def _confirmation_page(
@@ -372,6 +411,33 @@ def _report_erasure(request: HttpRequest, receipt: Erasure) -> None:
             _("The erasure is not complete; it is retried every hour. The receipt is %(pk)s.")
             % {"pk": receipt.pk},
         )
+
+
+def _preference_lines(preferences: dict[str, Any]) -> SafeString | str:
+    """Return preferences in words, one a line; a dash without any."""
+    lines = [
+        (_PREFERENCE_LABELS.get(name, name), _preference_text(name, value))
+        for name, value in sorted(preferences.items())
+    ]
+    return format_html_join(mark_safe("<br>"), "{}: {}", lines) or "–"
+
+
+def _preference_text(name: str, value: Any) -> str:
+    if name in _RANGE_FIELDS and isinstance(value, list):
+        low, high = value
+        return _ends_text(low, high, unit="$" if name == "price_range" else "%")
+    values = value if isinstance(value, list) else [value]
+    return ", ".join(word_label(one) if isinstance(one, str) else str(one) for one in values)
+
+
+def _range_text(value: Any, *, unit: str) -> str:
+    """Return a range such as "18.3–23 %"; a dash if it is unknown."""
+    return "–" if value is None else _ends_text(value.lower, value.upper, unit=unit)
+
+
+def _ends_text(low: Any, high: Any, *, unit: str) -> str:
+    ends = "–".join(dict.fromkeys("…" if end is None else f"{float(end):g}" for end in (low, high)))
+    return f"{ends}\u00a0{unit}"
 
 
 def _actor(request: HttpRequest) -> str:

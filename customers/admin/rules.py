@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product
 from catalog.reference.word_labels import word_label
+from config.admin.labels import ColoredLabel
 from customers.models import BusinessRule
 from customers.recommendations import MAX_COUNTED_PRODUCTS, products_matching_rule, rule_reach
 from customers.selectors.products import similar_brands
@@ -121,6 +122,7 @@ class BusinessRuleForm(forms.ModelForm):
 class BusinessRuleAdmin(ModelAdmin):
     """Business rules; a rule that has been active can be ended, but not deleted."""
 
+    warn_unsaved_form = True
     form = BusinessRuleForm
     list_display = (
         "name",
@@ -255,11 +257,11 @@ class BusinessRuleAdmin(ModelAdmin):
         ordering="action",
         label={"hide": "danger", "boost": "success", "demote": "warning"},
     )
-    def action_label(self, rule: BusinessRule) -> tuple[str, str]:
+    def action_label(self, rule: BusinessRule) -> ColoredLabel:
         """Return the action as a colored label, with its strength."""
         if rule.action == BusinessRule.Action.HIDE:
-            return rule.action, rule.get_action_display()
-        return rule.action, f"{rule.get_action_display()} {rule.strength:.0%}"
+            return ColoredLabel(rule.action, rule.get_action_display())
+        return ColoredLabel(rule.action, f"{rule.get_action_display()} {rule.strength:.0%}")
 
     @admin.display(description=_("products"))
     def product_criteria(self, rule: BusinessRule) -> str:

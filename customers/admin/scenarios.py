@@ -84,6 +84,7 @@ class ComparedProduct:
 class ScenarioAdmin(ModelAdmin):
     """Scenarios are defined by the code: none can be added or deleted here."""
 
+    warn_unsaved_form = True
     form = ScenarioForm
     list_display = (
         "__str__",

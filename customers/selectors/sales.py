@@ -1,11 +1,15 @@
-"""Sales by day."""
+"""Sales by day and by customer."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Count, DecimalField, F, Max, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from customers.models import Purchase
 
@@ -24,6 +28,26 @@ GROUP BY 1 ORDER BY 1
 def all_purchases() -> QuerySet[Purchase]:
     """Return the purchases of all stores."""
     return Purchase.objects.all()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerSales:
+    """Orders and dollars of a customer, returns subtracted, and the time of the newest purchase."""
+
+    orders: int
+    dollars: Decimal
+    newest_at: datetime | None
+
+
+def sales_of_customer(customer_id: UUID) -> CustomerSales:
+    """Return the sales of a customer; one query."""
+    dollars = Sum(F("quantity") * F("unit_price"), output_field=DecimalField())
+    sums = Purchase.objects.filter(customer=customer_id).aggregate(
+        orders=Count("order_id", distinct=True),
+        dollars=Coalesce(dollars, Decimal(0), output_field=DecimalField()),
+        newest_at=Max("purchased_at"),
+    )
+    return CustomerSales(**sums)
 
 
 def sales_by_day(*, since: datetime, zone: str) -> Sequence[tuple[date, int, float]]:

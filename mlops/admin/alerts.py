@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
 
+from config.admin.labels import ColoredLabel
 from config.errors import BadInput
 from mlops.admin.assignments import Action, AssignableAdmin, AssigneeFilter, RowAction
 from mlops.admin.runs import OpenFilter
@@ -113,9 +114,9 @@ class AlertAdmin(AssignableAdmin):
         ordering="severity",
         label=_LABEL_TYPES,
     )
-    def severity_label(self, alert: Alert) -> tuple[str, str]:
+    def severity_label(self, alert: Alert) -> ColoredLabel:
         """Show the severity as a colored label."""
-        return alert.severity, alert.get_severity_display()
+        return ColoredLabel(alert.severity, alert.get_severity_display())
 
     @admin.display(description=_("severity"))
     def severity_badge(self, alert: Alert) -> SafeString:
@@ -216,6 +217,7 @@ class AlertSubscriptionForm(forms.ModelForm):
 class AlertSubscriptionAdmin(ModelAdmin):
     """Alerts that a person wants by e-mail. Everybody who may see alerts manages their own."""
 
+    warn_unsaved_form = True
     form = AlertSubscriptionForm
     list_display = ("kinds", "severity_names", "language", "is_active", "created_at")
     list_display_links = ("kinds",)

@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from config.admin.labels import ColoredLabel
 from config.errors import CultivarError
 from mlops.experiments import (
     EXPERIMENT_SUBJECTS,
@@ -158,6 +159,7 @@ class VariantInline(TabularInline):
 class ExperimentAdmin(ModelAdmin):
     """Experiments: drafts are edited; those that have started are only shown."""
 
+    warn_unsaved_form = True
     form = ExperimentForm
     list_display = ("name", "scope_title", "status_label", "started_at", "ends_at", "created_by")
     list_filter = ("status",)
@@ -212,9 +214,9 @@ class ExperimentAdmin(ModelAdmin):
         return find_subject(experiment.scope).metric(experiment.metric).title
 
     @display(description=_("status"), ordering="status", label=_STATUS_LABELS)
-    def status_label(self, experiment: Experiment) -> tuple[str, str]:
+    def status_label(self, experiment: Experiment) -> ColoredLabel:
         """Show the status as a colored label."""
-        return experiment.status, experiment.get_status_display()
+        return ColoredLabel(experiment.status, experiment.get_status_display())
 
     def save_model(self, request: Any, obj: Experiment, form: Any, change: bool) -> None:
         """Save the draft with its author."""

@@ -80,6 +80,7 @@ class MetricThresholdForm(forms.ModelForm):
 class MetricThresholdAdmin(ModelAdmin):
     """Thresholds of metrics, and the page of charts and log lines."""
 
+    warn_unsaved_form = True
     form = MetricThresholdForm
     list_display = ("name", "source", "side", "value", "is_active")
     list_filter = ("is_active", "side")

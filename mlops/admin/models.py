@@ -25,6 +25,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from config.admin.labels import ColoredLabel
 from config.errors import CultivarError
 from mlops.admin.charts import chart_data, chart_options, line
 from mlops.admin.read_only import (
@@ -246,9 +247,9 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         return str(version)
 
     @display(description=_("gates"), ordering="verdict", label=_OUTCOME_LABELS)
-    def result(self, version: ModelVersion) -> tuple[str, str]:
+    def result(self, version: ModelVersion) -> ColoredLabel:
         """Show the verdict as a colored label."""
-        return version.verdict, version.get_verdict_display()
+        return ColoredLabel(version.verdict, version.get_verdict_display())
 
     @admin.display(description=_("serves"))
     def roles(self, version: ModelVersion) -> str:
@@ -410,9 +411,9 @@ class TrainingRunAdmin(ReadOnlyAdmin):
     change_form_before_template = "admin/mlops/trainingrun/figures.html"
 
     @display(description=_("status"), ordering="status", label=_RUN_LABELS)
-    def state(self, run: TrainingRun) -> tuple[str, str]:
+    def state(self, run: TrainingRun) -> ColoredLabel:
         """Show the status as a colored label."""
-        return run.status, run.get_status_display()
+        return ColoredLabel(run.status, run.get_status_display())
 
     @admin.display(description=_("asked for by"))
     def asked_by(self, run: TrainingRun) -> str:

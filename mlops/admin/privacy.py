@@ -1,6 +1,7 @@
 """Console pages of privacy: legal holds, erasure receipts, retention rules and sweeps."""
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
@@ -15,12 +16,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
+from config.admin.labels import ColoredLabel
 from config.errors import CultivarError
 from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 from mlops.models import Erasure, LegalHold, RetentionSweep
 from mlops.privacy.legal_holds import count_active_holds, lift_legal_holds, set_legal_hold
-from mlops.privacy.personal_data import identify
+from mlops.privacy.personal_data import find_person
 from mlops.privacy.receipts import receipt_counts
 from mlops.privacy.retention import RetentionRule, last_sweeps, next_sweep, retention_rules
 
@@ -35,7 +38,7 @@ class ActiveHoldFilter(admin.SimpleListFilter):
 
     def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
         """Return both states."""
-        return [("active", "Active"), ("lifted", "Lifted")]
+        return [("active", _("Active")), ("lifted", _("Lifted"))]
 
     def queryset(self, _request: Any, queryset: QuerySet) -> QuerySet:
         """Return the holds in the chosen state."""
@@ -47,22 +50,29 @@ class ActiveHoldFilter(admin.SimpleListFilter):
 class LegalHoldForm(forms.ModelForm):
     """Person and reason of a new legal hold."""
 
+    subject = forms.CharField(
+        label=_("Customer"),
+        max_length=200,
+        help_text=_("Full customer number or profile ID."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+
     class Meta:
         model = LegalHold
         fields = ("subject", "reason")
 
-    def clean_subject(self) -> Any:
-        """Reject an unknown person."""
-        subject = self.cleaned_data["subject"]
-        if identify(subject) is None:
-            raise forms.ValidationError("Person not found.")
-        return subject
+    def clean_subject(self) -> UUID:
+        """Return the id of the person. Raises ValidationError: there is none."""
+        person_id = find_person(self.cleaned_data["subject"].strip())
+        if person_id is None:
+            raise forms.ValidationError(_("No customer has this number or ID."))
+        return person_id
 
     def clean_reason(self) -> str:
         """Reject a blank reason."""
         reason = str(self.cleaned_data["reason"]).strip()
         if not reason:
-            raise forms.ValidationError("A reason is required.")
+            raise forms.ValidationError(_("A reason is required."))
         return reason
 
 
@@ -70,6 +80,7 @@ class LegalHoldForm(forms.ModelForm):
 class LegalHoldAdmin(ModelAdmin):
     """Legal holds: set and lifted, never changed or deleted, because they are evidence."""
 
+    warn_unsaved_form = True
     form = LegalHoldForm
     list_display = _HOLD_FIELDS
     list_filter = (ActiveHoldFilter,)
@@ -163,9 +174,9 @@ class ErasureAdmin(ReadOnlyAdmin):
         ordering="status",
         label={"done": "success", "incomplete": "danger", "refused": "warning", "running": "info"},
     )
-    def state(self, receipt: Erasure) -> tuple[str, str]:
+    def state(self, receipt: Erasure) -> ColoredLabel:
         """Show the status as a colored label."""
-        return receipt.status, receipt.get_status_display()
+        return ColoredLabel(receipt.status, receipt.get_status_display())
 
     @admin.display(description=_("deleted"))
     def deleted_count(self, receipt: Erasure) -> int:
@@ -212,15 +223,15 @@ class RetentionSweepAdmin(ReadOnlyAdmin):
             "interrupted": "warning",
         },
     )
-    def state(self, sweep: RetentionSweep) -> tuple[str, str]:
+    def state(self, sweep: RetentionSweep) -> ColoredLabel:
         """Show the outcome as a colored label."""
         if sweep.error:
-            return "failed", str(_("Failed"))
+            return ColoredLabel("failed", _("Failed"))
         if sweep.is_dry_run:
-            return "dry run", str(_("dry run"))
+            return ColoredLabel("dry run", _("dry run"))
         if sweep.finished_at:
-            return "done", str(_("Done"))
-        return "interrupted", str(_("Interrupted"))
+            return ColoredLabel("done", _("Done"))
+        return ColoredLabel("interrupted", _("Interrupted"))
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Add the rules with their last sweeps, and the time of the next sweep."""

@@ -1,5 +1,6 @@
 """Console pages of raw records, with preview and download of their bytes."""
 
+from mimetypes import guess_extension
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from mlops.models import RawRecord
 from mlops.pipelines.landing import read_body
 
 PREVIEW_BYTES = 20_000
+_UNREADABLE = _("The bytes are missing in the store, or differ from their checksum.")
 
 
 @admin.register(RawRecord)
@@ -61,7 +63,10 @@ class RawRecordAdmin(ReadOnlyAdmin):
     def download(self, record: RawRecord) -> SafeString:
         """Show a link to the bytes."""
         return format_html(
-            '<a href="{}">Download</a>', reverse("admin:mlops_rawrecord_bytes", args=[record.pk])
+            '<a class="{}" href="{}">{}</a>',
+            "text-primary-600 underline dark:text-primary-400",
+            reverse("admin:mlops_rawrecord_bytes", args=[record.pk]),
+            _("Download"),
         )
 
     @admin.display(description=_("preview"))
@@ -69,8 +74,8 @@ class RawRecordAdmin(ReadOnlyAdmin):
         """Show the first 20 kB as text."""
         try:
             body = read_body(record)
-        except (OSError, ValueError) as error:
-            return preformatted(f"The bytes cannot be shown: {error}")
+        except (OSError, ValueError):
+            return preformatted(_UNREADABLE)
         hidden_bytes = len(body) - PREVIEW_BYTES
         more = f"\n… and {hidden_bytes:,} bytes more" if hidden_bytes > 0 else ""
         return preformatted(body[:PREVIEW_BYTES].decode(errors="replace") + more)
@@ -82,13 +87,17 @@ class RawRecordAdmin(ReadOnlyAdmin):
         record = get_object_or_404(RawRecord, pk=pk)
         try:
             body = read_body(record)
-        except (OSError, ValueError) as error:
-            return HttpResponse(
-                f"The bytes cannot be sent: {error}", status=410, content_type="text/plain"
-            )
-        disposition = f'attachment; filename="{record.content_hash[:12]}"'
+        except (OSError, ValueError):
+            return HttpResponse(_UNREADABLE, status=410, content_type="text/plain; charset=utf-8")
+        name = f"{record.content_hash[:12]}{_extension(record.content_type)}"
+        disposition = f'attachment; filename="{name}"'
         return HttpResponse(
             body,
             content_type="application/octet-stream",
             headers={"Content-Disposition": disposition},
         )
+
+
+def _extension(content_type: str) -> str:
+    """Return the file extension of a media type, with its dot; "" for an unknown one."""
+    return guess_extension(content_type.partition(";")[0].strip()) or ""

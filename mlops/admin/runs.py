@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
+from config.admin.labels import ColoredLabel
 from mlops.admin.dry_run_report import NEW_ROWS, read_report
 from mlops.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
 from mlops.admin.subject_links import run_links
@@ -108,11 +109,11 @@ class RunAdmin(ReadOnlyAdmin):
             _DRY_RUN: "info",
         },
     )
-    def state(self, run: Run) -> tuple[str, str]:
+    def state(self, run: Run) -> ColoredLabel:
         """Show the status as a colored label."""
         if run.is_dry_run and run.status == Run.Status.SUCCEEDED:
-            return _DRY_RUN, str(_("dry run"))
-        return run.status, run.get_status_display()
+            return ColoredLabel(_DRY_RUN, _("dry run"))
+        return ColoredLabel(run.status, run.get_status_display())
 
     @admin.display(description=_("duration"))
     def duration(self, run: Run) -> str:

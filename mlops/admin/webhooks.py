@@ -34,6 +34,7 @@ class WebhookForm(forms.ModelForm):
 class WebhookAdmin(ModelAdmin):
     """Subscriptions of clients; the secret is shown once."""
 
+    warn_unsaved_form = True
     form = WebhookForm
     list_display = ("name", "url", "event_types", "is_active", "created_at")
     actions = ("rotate_secret",)

@@ -187,12 +187,15 @@ def _sql_params(identifiers: Identifiers) -> dict[str, Any]:
 
 Identify = Callable[[UUID, bool], Identifiers | None]
 """Returns the identifiers of a person, None if unknown; locks their row if the flag is set."""
+Find = Callable[[str], UUID | None]
+"""Returns the id of the person with a number or id as staff write it; None if there is none."""
 ErasureHook = Callable[[Identifiers, str], None]
 """Called after an erasure with the person's identifiers and who requested it."""
 PERSONAL_DATA_STORES = DeclarationRegistry[str, PersonalDataStore](
     "privacy", name_of=attrgetter("name")
 )
 _IDENTIFIER_FUNCTIONS = DeclarationRegistry[str, Identify]("privacy", name_of=function_name)
+_FIND_FUNCTIONS = DeclarationRegistry[str, Find]("privacy", name_of=function_name)
 _ERASURE_HOOKS = DeclarationRegistry[str, ErasureHook]("privacy", name_of=function_name)
 register = PERSONAL_DATA_STORES.register
 
@@ -200,6 +203,12 @@ register = PERSONAL_DATA_STORES.register
 def register_identifier(function: Identify) -> Identify:
     """Register a function that identifies a person; a decorator."""
     _IDENTIFIER_FUNCTIONS.register(function)
+    return function
+
+
+def register_finder(function: Find) -> Find:
+    """Register a function that finds a person by a number or id; a decorator."""
+    _FIND_FUNCTIONS.register(function)
     return function
 
 
@@ -235,6 +244,12 @@ def identify(person_id: UUID, *, lock: bool = False) -> Identifiers | None:
         if identifiers := function(person_id, lock):
             return identifiers
     return None
+
+
+def find_person(reference: str) -> UUID | None:
+    """Return the id of the person with a number or id; None if there is none."""
+    found = (function(reference) for function in _FIND_FUNCTIONS.all())
+    return next((person_id for person_id in found if person_id), None)
 
 
 def personal_tables() -> list[str]:

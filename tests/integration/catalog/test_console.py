@@ -1,5 +1,6 @@
 """Console pages of products, sources and runs after a sync."""
 
+import re
 from typing import Any
 
 import pytest
@@ -128,6 +129,43 @@ def test_product_page_links_to_the_raw_bytes_it_was_read_from(staff: Client, run
     assert download["Content-Type"] == "application/octet-stream"
     assert download["X-Content-Type-Options"] == "nosniff"
     assert download["Content-Disposition"].startswith("attachment")
+
+
+def test_l5_bytes_are_downloaded_with_the_extension_of_their_type(staff: Client, run: Run) -> None:
+    record = RawRecord.objects.filter(run=run, content_type__startswith="application/json")[0]
+
+    download = staff.get(reverse("admin:mlops_rawrecord_bytes", args=[record.pk]))
+
+    assert download["Content-Disposition"].endswith('.json"')
+
+
+def test_missing_bytes_are_reported_without_a_path(
+    staff: Client, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_record: RawRecord) -> bytes:
+        raise FileNotFoundError(2, "No such file", "/srv/objects/raw/27")
+
+    monkeypatch.setattr("mlops.admin.raw_records.read_body", fail)
+    record = RawRecord.objects.filter(run=run)[0]
+
+    page = _get_page(staff, "mlops_rawrecord_change", record.pk)
+
+    assert "The bytes are missing in the store" in page
+    assert "/srv/objects" not in page
+
+
+def test_h10_page_of_a_source_shows_its_last_run_in_words(staff: Client, run: Run) -> None:
+    page = _get_page(staff, "catalog_catalogsource_change", "ocs")
+
+    assert "Succeeded, 0" in page
+    assert "(&#x27;succeeded&#x27;" not in page
+
+
+def test_state_of_a_run_is_a_word_on_its_page(staff: Client, run: Run) -> None:
+    page = _get_page(staff, "mlops_run_change", run.pk)
+
+    assert "&#x27;Succeeded&#x27;)" not in page
+    assert ">Succeeded<" in re.sub(r"\s+", "", page)
 
 
 def test_run_page_shows_counts_checksums_and_rejections(staff: Client, run: Run) -> None:

@@ -13,7 +13,7 @@ from catalog.services.corrections import create_product
 from catalog.services.search_vocabulary import refresh_search_words
 from tests.integration.console import message_levels
 from vectors import search, tasks
-from vectors.errors import IndexBusy
+from vectors.errors import IndexBusy, ModelMissing
 from vectors.index.write import index_due_rows
 from vectors.models import VectorIndex
 
@@ -206,8 +206,25 @@ def test_a_failing_collection_does_not_block_the_others(
     assert collections == ["product_embeddings", "product_texts", "customer_embeddings"] * 2
 
 
-def test_an_empty_index_list_names_the_command(admin_client: Client) -> None:
-    assert "manage.py index_vectors" in admin_client.get(INDEXES).content.decode()
+def test_an_empty_index_list_says_who_builds_indexes(admin_client: Client) -> None:
+    page = admin_client.get(INDEXES).content.decode()
+
+    assert "The worker builds all collections" in page
+
+
+def test_m23_missing_model_is_named_without_paths_and_commands(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_role: str) -> None:
+        raise ModelMissing("clip is not in /srv/models/clip: run `manage.py fetch_models`.")
+
+    monkeypatch.setattr("vectors.admin.encoder", fail)
+
+    page = admin_client.get(INDEXES).content.decode()
+
+    assert "is not installed" in page
+    assert "/srv/models" not in page
+    assert "manage.py" not in page
 
 
 def test_tasks_perform_the_index_actions(indexed_products: list[Product]) -> None:

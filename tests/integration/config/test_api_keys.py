@@ -21,6 +21,7 @@ from rest_framework.test import APIClient
 from config.api import keys
 from config.api.keys import ApiKey
 from config.errors import BadInput
+from config.scopes import Scope
 from config.selectors import find_api_key
 from config.services import create_api_key
 
@@ -210,6 +211,19 @@ def test_the_console_refuses_a_scope_that_does_not_exist() -> None:
 
     with pytest.raises(ValidationError, match="catalogue:read"):
         key.clean()
+
+
+def test_m22_scopes_are_chosen_in_the_console(admin_client: Client) -> None:
+    url = reverse("admin:config_apikey_add")
+    form = admin_client.get(url).context["adminform"].form
+    initial = {name: form[name].value() for name in ("audience", "rate")}
+
+    refused = admin_client.post(url, {**initial, "name": "till", "scopes": ["catalog:reed"]})
+    admin_client.post(url, {**initial, "name": "till", "scopes": ["catalog:read", "events:write"]})
+
+    assert [value for value, _ in form.fields["scopes"].choices] == Scope.values
+    assert "scopes" in refused.context["adminform"].form.errors
+    assert ApiKey.objects.get(name="till").scopes == ["catalog:read", "events:write"]
 
 
 def test_a_key_is_read_once_in_two_seconds(settings: Any) -> None:

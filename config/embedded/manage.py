@@ -17,6 +17,7 @@ _COMMANDS_WITHOUT_SERVERS = {
     "fetch_models",
     "help",
     "makemigrations",
+    "train_recommender",
 }
 
 

@@ -29,7 +29,6 @@ from config.clients.kafka import (
     MessageProducer,
     Producer,
 )
-from config.telemetry.request_ids import bound_request_id
 from mlops.models import InboxEvent
 from mlops.streams.dead_letters import DeadLetter, publish_dead_letters
 from mlops.streams.decoding import UndecodableEvent, decode_message
@@ -90,8 +89,7 @@ class EventConsumer:
                 timeout_seconds=_POLL_SECONDS, max_messages=self._poll_limit()
             )
             if batches:
-                with bound_request_id():
-                    self._process(batches)
+                self._process(batches)
             if batches or not self._kafka.partitions:
                 last_active_at = time.monotonic()
             elif self._until_idle and time.monotonic() - last_active_at > _IDLE_SECONDS:

@@ -25,7 +25,7 @@ def make_tiny_clip(folder: Path) -> None:
         single="<|startoftext|> $A <|endoftext|>",
         special_tokens=[("<|startoftext|>", start), ("<|endoftext|>", end)],
     )
-    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call,unused-ignore]
         tokenizer_object=tokenizer,
         bos_token="<|startoftext|>",
         eos_token="<|endoftext|>",

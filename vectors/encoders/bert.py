@@ -94,8 +94,8 @@ def build_model(folder: Path) -> Any:
     for number in range(int(config["num_hidden_layers"])):
         hidden = _add_layer(graph, number, hidden, lengths)
     _pool(graph, hidden)
-    tokens = ["batch", "tokens"]
-    rows = ["batch", int(config["hidden_size"])]
+    tokens: list[str | int | None] = ["batch", "tokens"]
+    rows: list[str | int | None] = ["batch", int(config["hidden_size"])]
     return helper.make_model(
         helper.make_graph(
             graph.nodes,

@@ -53,7 +53,7 @@ def export(source: Path, target: Path) -> None:
 
     model = CLIPModel.from_pretrained(
         source, local_files_only=True, attn_implementation="eager"
-    ).eval()  # type: ignore[no-untyped-call]
+    ).eval()  # type: ignore[no-untyped-call,unused-ignore]
     tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
     processor = CLIPImageProcessorPil.from_pretrained(source, local_files_only=True)
     side = int(processor.crop_size["height"])

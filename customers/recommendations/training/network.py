@@ -239,4 +239,5 @@ def _rows(table: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
 
 def _with_bias(layer: nn.Linear) -> Matrix:
     joined = torch.cat([layer.weight.T, layer.bias[None, :]])
-    return joined.detach().numpy().copy()
+    rows: Matrix = joined.detach().numpy().copy()
+    return rows

@@ -48,7 +48,7 @@ def test_towers_agree_with_torch(source: Path, clip: Clip) -> None:
     from transformers import AutoTokenizer, CLIPModel
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-    model = CLIPModel.from_pretrained(source).eval()  # type: ignore[no-untyped-call]
+    model = CLIPModel.from_pretrained(source).eval()  # type: ignore[no-untyped-call,unused-ignore]
     tokens = AutoTokenizer.from_pretrained(source)(
         TEXTS, padding=True, truncation=True, max_length=24, return_tensors="pt"
     )

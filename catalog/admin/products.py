@@ -20,7 +20,6 @@ from django.utils.translation import gettext_lazy as _
 from import_export.admin import ExportMixin
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import FieldTextFilter, RangeNumericFilter
-from unfold.contrib.import_export.forms import ExportForm
 
 from catalog.admin.bulk import bulk_edit
 from catalog.admin.duplicates import PairForMerge, is_merge_confirmed, render_merge_page
@@ -37,7 +36,7 @@ from catalog.admin.product_search import (
     StrainTypeFilter,
 )
 from catalog.admin.product_views import FIRST_COLUMN, UNFILTERED_PARAMS, ProductViews
-from catalog.admin.sheets import FORMATS, ProductResource
+from catalog.admin.sheets import FORMATS, ProductExportForm, ProductResource
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.search import find_products
@@ -75,7 +74,7 @@ class ProductAdmin(ProductViews, ProductColumns, ExportMixin, ModelAdmin):
     form = ProductForm
     resource_classes = (ProductResource,)
     import_export_change_list_template = "admin/catalog/product/change_list.html"
-    export_form_class = ExportForm
+    export_form_class = ProductExportForm
     export_template_name = "admin/catalog/product/export.html"
     # Excel reads a CSV as UTF-8 only with a byte order mark.
     to_encoding = "utf-8-sig"
@@ -340,6 +339,10 @@ class ProductAdmin(ProductViews, ProductColumns, ExportMixin, ModelAdmin):
             messages.error(request, _("The filter of the list is not valid; nothing is exported."))
             return redirect("admin:catalog_product_changelist")
         return response
+
+    def get_export_resource_fields_from_form(self, form: ProductExportForm) -> list[str] | None:
+        """Return the columns that were chosen; None for all."""
+        return form.exported_fields()
 
     def init_request_context_data(self, request: HttpRequest, form: Any) -> dict[str, Any]:
         """Add the number of rows to export and the filter of the list."""

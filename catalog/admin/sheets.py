@@ -2,8 +2,13 @@
 
 from typing import Any, ClassVar
 
+from django import forms
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 from import_export import resources
 from import_export.formats.base_formats import CSV, XLSX
+from unfold.contrib.import_export.forms import ExportForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from catalog.audiences import PRODUCT_FIELDS
 from catalog.models import Product
@@ -12,6 +17,31 @@ from catalog.services.corrections import LIST_FIELDS
 from catalog.services.product_sheets import guard_formula
 
 FORMATS = [CSV, XLSX]
+
+
+class ProductExportForm(ExportForm):
+    """Format and columns of an export; without a choice, all columns."""
+
+    columns = forms.MultipleChoiceField(
+        label=_("Columns"),
+        required=False,
+        initial=list(CORRECTABLE_FIELDS),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text=_("The id of the product is always exported, so that the sheet can be imported."),
+    )
+    # The columns are listed as choices, not by the theme.
+    is_selectable_fields_form = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["columns"]
+        names = {name: Product._meta.get_field(name).verbose_name for name in CORRECTABLE_FIELDS}
+        field.choices = [(name, capfirst(str(label))) for name, label in names.items()]
+
+    def exported_fields(self) -> list[str] | None:
+        """Return the fields to export; None for all."""
+        chosen = self.cleaned_data["columns"]
+        return ["id", *chosen] if chosen else None
 
 
 class ProductResource(resources.ModelResource):

@@ -831,6 +831,21 @@ def test_t53_page_of_a_merged_product_stays_open(
     assert page.status_code == 200
 
 
+def test_m10_export_has_the_chosen_columns_and_the_id(
+    admin_client: Client, mixed_products: None
+) -> None:
+    address = reverse("admin:catalog_product_export")
+    form = admin_client.get(address).context["form"]
+
+    body = admin_client.post(
+        address, {"format": "0", "resource": "", "columns": ["price", "sku"]}
+    ).content
+
+    rows = csv.DictReader(io.StringIO(body.decode("utf-8-sig")))
+    assert set(rows.fieldnames or ()) == {"id", "sku", "price"}
+    assert {name for name, _ in form.fields["columns"].choices} > {"sku", "price", "terpenes"}
+
+
 def test_t53_csv_export_begins_with_a_byte_order_mark(
     mixed_products: None, admin_client: Client
 ) -> None:

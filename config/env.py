@@ -4,6 +4,7 @@ import base64
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -104,6 +105,10 @@ class Environment(BaseSettings):
         default=[],
         description="references on receipts that are no products, such as fees, comma separated;"
         " their lines are neither stored nor quarantined",
+    )
+    console_time_zone: str = Field(
+        default="America/Toronto",
+        description="time zone in which the console shows and reads times",
     )
     own_prices_include_tax_in: Annotated[list[str], NoDecode] = Field(
         default=[],
@@ -227,6 +232,13 @@ class Environment(BaseSettings):
     log_format: Literal["console", "json"] = Field(
         default="json", description="format of log lines"
     )
+
+    @field_validator("console_time_zone")
+    @classmethod
+    def _check_time_zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("is not a time zone, such as America/Toronto")
+        return name
 
     @field_validator(
         "allowed_hosts",

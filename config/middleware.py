@@ -8,6 +8,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django_structlog.middlewares import RequestMiddleware
 
@@ -21,6 +22,7 @@ from config.telemetry.degradation import (
 from config.telemetry.recording import is_recording, record_request
 
 API_PREFIX = "/api/"
+_CONSOLE_PREFIX = "/console/"
 _CORS_METHODS = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
 _CORS_HEADERS = (
     "Authorization, Content-Type, Accept-Language, Idempotency-Key, If-Match, If-None-Match"
@@ -110,6 +112,20 @@ def _route_name(request: HttpRequest) -> str:
     """Return the name of the route, or its pattern; never the path, of which there are too many."""
     match = request.resolver_match
     return (match.view_name or match.route) if match else "unmatched"
+
+
+class ConsoleTimeZoneMiddleware:
+    """Shows and reads the times of the console in the time zone of its staff."""
+
+    def __init__(self, get_response: _Handler) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request; one of the console in its time zone."""
+        if not request.path.startswith(_CONSOLE_PREFIX):
+            return self._get_response(request)
+        with timezone.override(settings.CONSOLE_TIME_ZONE):
+            return self._get_response(request)
 
 
 class SecurityPolicyMiddleware:

@@ -8,6 +8,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from config.env import ENV
 from config.settings.optional import OPTIONAL_APPS
 
 _links: list[Any] = []
@@ -201,5 +202,6 @@ UNFOLD = {
         ],
     },
 }
+CONSOLE_TIME_ZONE = ENV.console_time_zone
 IMPORT_EXPORT_SKIP_ADMIN_LOG = True  # operations record more
 IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"

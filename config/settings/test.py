@@ -19,6 +19,7 @@ DATABASES["default"]["TEST"] = {"TEMPLATE": os.environ.get("TEST_DATABASE_TEMPLA
 ALLOW_LOOPBACK_SOURCES = True
 METRICS_TOKEN = "token-of-the-tests-with-enough-letters"  # noqa: S105
 SECOND_FACTOR_ROLES = ()
+CONSOLE_TIME_ZONE = "UTC"  # tests compare dates of pages with those of the database
 REUSES_RECENT_KEYS = False  # tests change and revoke keys between requests
 FAILED_AUTHENTICATION_RATE = "1000000/min"  # all tests have one address
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

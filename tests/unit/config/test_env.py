@@ -25,6 +25,7 @@ def test_env_example_lists_every_setting() -> None:
         ("DATABASE_URL", "mysql://x"),
         ("LOG_LEVEL", "LOUD"),
         ("MILVUS_COLLECTION_PREFIX", "a-b"),
+        ("CONSOLE_TIME_ZONE", "Mars/Base"),
     ],
 )
 def test_invalid_setting_ends_with_one_line_that_names_it(

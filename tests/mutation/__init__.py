@@ -1,0 +1,1 @@
+"""Mutation testing of the rules that must not fail unnoticed: `bin/mutation`."""

@@ -234,6 +234,143 @@ def test_latency_without_cases_is_inconclusive() -> None:
     assert [row.outcome for row in rows] == ["inconclusive"] * 2
 
 
+# Contents of rows
+
+
+def test_row_of_a_metric_has_figure_and_threshold() -> None:
+    (row,) = MetricAbove(metric="auc", threshold=0.85).judge(_candidate(auc=0.9))
+
+    assert row == GateRow(
+        name="auc", outcome=Outcome.PASSED, comparison=">", figure=0.9, threshold=0.85
+    )
+
+
+def test_row_of_an_unmeasured_metric_says_so() -> None:
+    (row,) = MetricAbove(metric="auc", threshold=0.85).judge(_candidate(auc=float("inf")))
+
+    assert (row.figure, row.threshold, row.detail) == (None, 0.85, "not measured")
+
+
+def test_row_of_too_few_units_counts_them() -> None:
+    (row,) = MetricAbove(metric="hits", threshold=0.5).judge(_candidate([1.0] * 29, hits=1.0))
+
+    assert row.detail == "29 units; 30 are needed"
+
+
+@pytest.mark.parametrize(
+    ("difference", "outcome", "detail"),
+    [
+        (0.25, "passed", ""),
+        (-0.25, "failed", "worse beyond noise"),
+        (0.0, "inconclusive", "no difference beyond noise"),
+    ],
+)
+def test_row_of_a_comparison_has_mean_and_interval(
+    difference: float, outcome: str, detail: str
+) -> None:
+    theirs = np.linspace(0, 1, 40)
+
+    (row,) = BetterThanReferences(metric="hits").judge(
+        _candidate(theirs + difference, references={"champion": theirs})
+    )
+
+    assert (row.name, row.outcome, row.detail) == ("hits gain over champion", outcome, detail)
+    assert (row.comparison, row.threshold) == (">", 0.0)
+    assert [row.low, row.figure, row.high] == pytest.approx([difference] * 3)
+
+
+def test_row_without_common_units_has_no_figure() -> None:
+    (row,) = BetterThanReferences(metric="hits").judge(
+        _candidate([1.0] * 9, references={"champion": [0.0]})
+    )
+
+    assert row == GateRow(
+        name="hits gain over champion",
+        outcome=Outcome.FAILED,
+        comparison=">",
+        threshold=0.0,
+        detail="the two have no values of the same units",
+    )
+
+
+def test_champion_that_cannot_be_evaluated_leaves_the_comparison_open() -> None:
+    values = np.linspace(0, 1, 40)
+    candidate = replace(
+        _candidate(values + 1, references={"popularity": values}), unreadable="file is damaged"
+    )
+
+    rows = BetterThanReferences(metric="hits").judge(candidate)
+
+    assert [(row.name, row.outcome, row.detail) for row in rows] == [
+        ("hits gain over popularity", "passed", ""),
+        ("hits gain over champion", "inconclusive", "file is damaged"),
+    ]
+
+
+def test_lower_error_by_a_constant_is_the_gain() -> None:
+    theirs = np.linspace(0, 1, 40)
+
+    (row,) = BetterThanReferences(metric="hits", is_error=True).judge(
+        _candidate(theirs - 0.25, references={"champion": theirs})
+    )
+
+    assert row.figure == pytest.approx(0.25)
+
+
+def test_row_of_a_suite_counts_cases_and_violations() -> None:
+    gate = SuitePasses(name="hard filters", count_violations=lambda _model, _test: (10, 3))
+
+    assert list(gate.judge(_candidate())) == [
+        GateRow(
+            name="hard filters",
+            outcome=Outcome.FAILED,
+            comparison="=",
+            figure=3.0,
+            threshold=0.0,
+            detail="10 cases",
+        )
+    ]
+
+
+def test_latency_is_the_99th_percentile_of_calls_after_a_first_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The first call, which fills caches, takes an hour; of the others one takes two seconds.
+    durations = iter([3600.0, *[0.1] * 100, 2.0, *[0.1] * 99])
+    now = [0.0]
+
+    def call(_model: object, _test: object) -> None:
+        now[0] += next(durations)
+
+    monkeypatch.setattr("mlops.registry.gates.perf_counter", lambda: now[0])
+    gate = LatencyBelow(call=call, max_milliseconds=100.5)
+
+    (row,) = gate.judge(_candidate())
+
+    assert next(durations, None) is None
+    assert row.figure == pytest.approx(100.0)
+    assert (row.name, row.outcome, row.comparison) == ("latency p99 in ms", "passed", "<=")
+    assert (row.threshold, row.detail) == (100.5, "200 calls")
+
+
+def test_latency_at_its_limit_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(float(second) for second in range(1_000))
+    monkeypatch.setattr("mlops.registry.gates.perf_counter", lambda: next(clock))
+
+    gate = LatencyBelow(call=lambda _model, _test: None, max_milliseconds=1_000.0)
+
+    assert _outcome(gate, _candidate()) == "passed"
+
+
+@pytest.mark.parametrize(("values", "mean"), [([], 0.0), ([0.5], 0.5)])
+def test_interval_of_less_than_two_units_has_no_bounds(values: list[float], mean: float) -> None:
+    assert paired_bootstrap(np.array(values), seed=1) == (-np.inf, mean, np.inf)
+
+
+def test_interval_of_two_units_has_bounds() -> None:
+    assert paired_bootstrap(np.array([0.0, 1.0]), seed=1) == (0.0, 0.5, 1.0)
+
+
 def test_bootstrap_interval_covers_the_mean_as_often_as_it_says() -> None:
     rng = np.random.default_rng(3)
     covered = 0

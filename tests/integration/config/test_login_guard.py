@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from config.clients.redis import quick_redis
+from config.settings import security
 from mlops.models import Alert
 
 pytestmark = pytest.mark.django_db
@@ -71,6 +72,21 @@ def test_h4_a_blocked_login_opens_an_alert_without_the_name(user: User) -> None:
 
     alert = Alert.objects.get(code="login_blocked")
     assert "kim" not in f"{alert.subject} {alert.message}"
+
+
+def test_h4_a_login_guessed_40_times_is_locked_and_alerted_by_the_shipped_limits(
+    user: User, settings: Any
+) -> None:
+    settings.FAILED_LOGINS_BY_NAME = security.FAILED_LOGINS_BY_NAME
+    settings.FAILED_LOGINS_BY_ADDRESS = security.FAILED_LOGINS_BY_ADDRESS
+
+    # The fortieth guess is right, and each comes from another address.
+    for number in range(39):
+        _log_in("kim", f"guess {number}", address=f"198.51.100.{number}")
+    fortieth = _log_in("kim", "correct horse battery", address="198.51.100.200")
+
+    assert not _is_logged_in(fortieth)
+    assert Alert.objects.filter(code="login_blocked", closed_at=None).count() == 1
 
 
 def test_h4_a_failed_login_is_logged_without_the_name(

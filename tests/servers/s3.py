@@ -62,52 +62,74 @@ def is_available() -> bool:
     return _program().exists()
 
 
+class Seaweed:
+    """A server with its data in a directory and one bucket with versioning; it can be killed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._ports = [_free_port() for _ in range(5)]
+        url = f"http://{LOOPBACK}:{self._ports[3]}"
+        self.address = S3(url, "testkey", "testsecret", "people")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server with its existing data and wait until it stores objects."""
+        with (self._directory / "weed.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(),
+                env={
+                    **os.environ,
+                    "AWS_ACCESS_KEY_ID": self.address.key,
+                    "AWS_SECRET_ACCESS_KEY": self.address.secret,
+                    "GOMEMLIMIT": "400MiB",
+                },
+                stdout=log,
+                stderr=log,
+                cwd=self._directory,
+                start_new_session=True,
+            )
+        _wait_until_ready(self.address, self._process)
+        self.address.client().put_bucket_versioning(
+            Bucket=self.address.bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL. Safe to repeat."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def _command(self) -> list[str]:
+        master, volume, filer, port, admin = self._ports
+        return [
+            str(_program()),
+            "-logtostderr=true",
+            "mini",
+            f"-dir={self._directory}",
+            f"-ip={LOOPBACK}",
+            f"-ip.bind={LOOPBACK}",
+            f"-bucket={self.address.bucket}",
+            f"-master.port={master}",
+            f"-volume.port={volume}",
+            f"-filer.port={filer}",
+            f"-s3.port={port}",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-webdav=false",
+            "-admin.ui=false",
+            f"-admin.port={admin}",
+        ]
+
+
 @contextmanager
 def start_seaweed(directory: Path) -> Iterator[S3]:
-    """Run a server with its data in the directory and one bucket with versioning."""
-    master, volume, filer, port, admin = (_free_port() for _ in range(5))
-    server = S3(f"http://{LOOPBACK}:{port}", "testkey", "testsecret", "people")
-    command = [
-        str(_program()),
-        "-logtostderr=true",
-        "mini",
-        f"-dir={directory}",
-        f"-ip={LOOPBACK}",
-        f"-ip.bind={LOOPBACK}",
-        f"-bucket={server.bucket}",
-        f"-master.port={master}",
-        f"-volume.port={volume}",
-        f"-filer.port={filer}",
-        f"-s3.port={port}",
-        "-s3.port.iceberg=0",
-        "-s3.port.lance=0",
-        "-webdav=false",
-        "-admin.ui=false",
-        f"-admin.port={admin}",
-    ]
-    settings = {
-        "AWS_ACCESS_KEY_ID": server.key,
-        "AWS_SECRET_ACCESS_KEY": server.secret,
-        "GOMEMLIMIT": "400MiB",
-    }
-    with (directory / "weed.log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            env={**os.environ, **settings},
-            stdout=log,
-            stderr=log,
-            cwd=directory,
-            start_new_session=True,
-        )
+    """Run a server with its data in the directory, which is deleted in the end."""
+    server = Seaweed(directory)
     try:
-        _wait_until_ready(server, process)
-        server.client().put_bucket_versioning(
-            Bucket=server.bucket, VersioningConfiguration={"Status": "Enabled"}
-        )
-        yield server
+        server.start()
+        yield server.address
     finally:
-        process.kill()
-        process.wait()
+        server.kill()
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -1,0 +1,1 @@
+"""Kills of every part of a running installation under load: `bin/chaos`."""

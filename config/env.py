@@ -214,6 +214,24 @@ class Environment(BaseSettings):
         description="addresses of suppliers and competitors may be on this computer (127.0.0.0/8,"
         " ::1); bin/dev and bin/test set it, production must not",
     )
+    sentry_dsn: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="address of a project in Sentry that unexpected errors are reported to, without"
+        " personal data; needs the packages of requirements/observability.txt",
+    )
+    sentry_environment: str = Field(
+        default="", description="name of this installation in reports to Sentry"
+    )
+    otlp_endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="OpenTelemetry collector that traces are sent to by OTLP over HTTP, for example"
+        " http://collector:4318; needs the packages of requirements/observability.txt",
+    )
+    traces_share: float = Field(
+        default=0.1, ge=0, le=1, description="share of the requests that are traced, 0 to 1"
+    )
     metrics_token: str = Field(
         default="",
         pattern=r"^([A-Za-z0-9._~+/=-]{32,200})?$",

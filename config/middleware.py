@@ -20,6 +20,7 @@ from config.telemetry.degradation import (
     record_degradation,
 )
 from config.telemetry.recording import is_recording, record_request
+from config.telemetry.traces import is_tracing, set_request_result, span
 
 API_PREFIX = "/api/"
 _CONSOLE_PREFIX = "/console/"
@@ -84,6 +85,26 @@ class RequestMetricsMiddleware:
                 status=response.status_code,
                 seconds=perf_counter() - started_at,
             )
+        return response
+
+
+class TraceMiddleware:
+    """Records requests as spans, but none whose path is in UNLOGGED_PATHS."""
+
+    def __init__(self, get_response: _Handler) -> None:
+        if not is_tracing():
+            raise MiddlewareNotUsed
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Record a request by its route."""
+        if request.path.rstrip("/") in settings.UNLOGGED_PATHS:
+            return self._get_response(request)
+        with span("request", kind="SERVER", http_request_method=str(request.method)) as current:
+            response = self._get_response(request)
+            route = _route_name(request)
+            name = f"{request.method} {route}"
+            set_request_result(current, name=name, route=route, status=response.status_code)
         return response
 
 

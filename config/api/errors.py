@@ -22,6 +22,7 @@ from rest_framework.settings import api_settings
 from config.api.problem_types import URN_PREFIX, problem_title
 from config.api.throttling import count_refused_request
 from config.errors import BadInput, Conflict, CultivarError, ServiceUnavailable
+from config.telemetry.error_reports import report_error
 
 log = structlog.get_logger(__name__)
 PROBLEM_JSON = "application/problem+json"
@@ -141,6 +142,7 @@ def _problem_of(error: Exception) -> _Problem:  # noqa: PLR0911, PLR0912  # one 
         case CultivarError():
             return _Problem(400, error.code, str(error))
         case _:
+            report_error(error)
             log.error("request.failed", error_type=type(error).__name__, exc_info=error)
             return _internal_error()
 

@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "config.middleware.RequestMetricsMiddleware",
     # Before those that may refuse a request: error responses name the id that is logged.
     "config.middleware.RequestLogMiddleware",
+    "config.middleware.TraceMiddleware",
     "config.middleware.DegradationMiddleware",
     "config.middleware.SecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -29,6 +29,9 @@ from config.clients.kafka import (
     MessageProducer,
     Producer,
 )
+from config.telemetry.error_reports import report_error
+from config.telemetry.request_ids import bound_request_id
+from config.telemetry.traces import span
 from mlops.models import InboxEvent
 from mlops.streams.dead_letters import DeadLetter, publish_dead_letters
 from mlops.streams.decoding import UndecodableEvent, decode_message
@@ -89,7 +92,8 @@ class EventConsumer:
                 timeout_seconds=_POLL_SECONDS, max_messages=self._poll_limit()
             )
             if batches:
-                self._process(batches)
+                with bound_request_id(), span("consume events", kind="CONSUMER"):
+                    self._process(batches)
             if batches or not self._kafka.partitions:
                 last_active_at = time.monotonic()
             elif self._until_idle and time.monotonic() - last_active_at > _IDLE_SECONDS:
@@ -121,6 +125,7 @@ class EventConsumer:
         except Exception as error:
             # A bug, since invalid events are rejected singly: the messages stay in Kafka until it
             # is fixed.
+            report_error(error)
             log.exception("consumer.apply_failed")
             self._handle_failure(batches, error)
             self._back_off()

@@ -13,7 +13,7 @@ from config.embedded.stack import ROOT
 from config.embedded.test import PACKAGES
 
 EMBEDDED = ROOT / "config" / "embedded"
-SETS = ("app", "local", "test", "train")
+SETS = ("app", "local", "observability", "test", "train")
 # Installed apart, or for types alone.
 _UNLOCKED = {"torch"}
 _TRAINING = {"torch", "transformers", "sentence-transformers"}
@@ -77,14 +77,14 @@ def test_lock_has_the_pinned_version_of_each_direct_requirement(name: str) -> No
     assert missing == {}
 
 
-@pytest.mark.parametrize("name", ["app", "local", "train"])
+@pytest.mark.parametrize("name", ["app", "local", "observability", "train"])
 def test_locks_agree_on_versions(name: str) -> None:
     whole = _locked("test") | _locked("train")
 
     assert _locked(name).items() <= whole.items()
 
 
-@pytest.mark.parametrize("name", ["app", "local", "test"])
+@pytest.mark.parametrize("name", ["app", "local", "observability", "test"])
 def test_only_training_installs_torch(name: str) -> None:
     packages = set(_locked(name))
 

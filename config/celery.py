@@ -6,6 +6,8 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_init
 
+from config.telemetry.request_ids import carry_request_ids
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 # Celery would run the system checks in each worker and beat, which import every page of the console
 # and the REST API: 0.5 s and 40 MB. `manage.py check` and `migrate` run them at a deployment.
@@ -13,6 +15,7 @@ os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 app = Celery("cultivar")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+carry_request_ids()
 
 
 @worker_init.connect

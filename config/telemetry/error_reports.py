@@ -18,7 +18,7 @@ from config.telemetry.optional_packages import require
 
 _EVENT_FIELDS = ("event_id", "timestamp", "level", "platform", "environment", "release", "tags")
 _FRAME_FIELDS = ("filename", "abs_path", "module", "function", "lineno", "in_app")
-# What the client would collect of users, variables, bodies and queries (`send_default_pii` before).
+# Data collection of the client, which replaces `send_default_pii`: no users, variables, bodies.
 _NOTHING = {
     "user_info": False,
     "stack_frame_variables": False,

@@ -145,7 +145,5 @@ def test_missing_package_is_named(
     monkeypatch.setattr(traces, "_tracer", None)
     monkeypatch.setitem(sys.modules, module, None)
 
-    with pytest.raises(
-        ImproperlyConfigured, match=rf"OTLP_ENDPOINT.*{package}.*observability"
-    ):
+    with pytest.raises(ImproperlyConfigured, match=rf"OTLP_ENDPOINT.*{package}.*observability"):
         start_traces()

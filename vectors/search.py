@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -75,13 +75,15 @@ class VectorSearchResult:
     Hits of a vector search, best first, ties by id.
 
     max_score: maximum score over the whole collection, regardless of filters. fingerprint: of the
-    index that was searched. path: how it was searched.
+    index that was searched. path: how it was searched. is_current: False while another thread was
+    reading newer vectors.
     """
 
     hits: list[Hit]
     max_score: float
     fingerprint: str
     path: Literal["exact", "milvus"]
+    is_current: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,7 @@ class PendingQuery:
 
     def __init__(self, query: TextQuery, index: VectorIndex | None) -> None:
         """Begin; index: the one that serves the collection, None where there is none."""
+        self.is_current = True
         self._query = query
         self._index = index
         self._future: Future[tuple[Vectors, VectorSearchResult | None]] | None = None
@@ -127,9 +130,15 @@ class PendingQuery:
         return result
 
     def scores(self, ids: Sequence[str]) -> dict[str, float]:
-        """Return the cosine of each row with the text, by id; rows without a vector are absent."""
+        """
+        Return the cosine of each row with the text, by id; rows without a vector are absent.
+
+        Afterwards `is_current` is False if another thread was reading newer vectors.
+        """
         index, vector, _ = self._wait()
-        return _scores(index, vector, ids)
+        exact = exact_index(index)
+        self.is_current = exact is None or _is_current(exact, index)
+        return _scores(index, exact, vector, ids)
 
     def _wait(self) -> tuple[VectorIndex, Vectors, VectorSearchResult | None]:
         if self._index is None or self._future is None:
@@ -200,7 +209,7 @@ def similar(
         return VectorSearchResult([], 0.0, index.fingerprint, "exact")
     result = _nearest(index, vector, limit + 1, filters)
     hits = [hit for hit in result.hits if hit.id != entity_id][:limit]
-    return VectorSearchResult(hits, result.max_score, result.fingerprint, result.path)
+    return replace(result, hits=hits)
 
 
 def blend_vectors(
@@ -246,7 +255,8 @@ def stored_vector(*, collection: str, entity_id: str) -> tuple[Vectors, str] | N
 
 def cosine_scores(*, collection: str, vector: Vectors, ids: Sequence[str]) -> dict[str, float]:
     """Return the cosine of each row with a unit vector (d,), by id."""
-    return _scores(serving_index(collection), vector, ids)
+    index = serving_index(collection)
+    return _scores(index, exact_index(index), vector, ids)
 
 
 def explain_similarity(*, collection: str, a: str, b: str) -> dict[str, float]:
@@ -352,7 +362,14 @@ def _search_matrix(
     index: VectorIndex, exact: ExactIndex, vector: Vectors, limit: int, filters: VectorFilters
 ) -> VectorSearchResult:
     hits, max_score = exact.search(vector, limit=limit, filters=filters)
-    return VectorSearchResult(hits, max_score, index.fingerprint, "exact")
+    return VectorSearchResult(
+        hits, max_score, index.fingerprint, "exact", _is_current(exact, index)
+    )
+
+
+def _is_current(exact: ExactIndex, index: VectorIndex) -> bool:
+    """Whether a matrix is of the version of an index; while one thread reads it, others go on."""
+    return exact.index_id == index.pk and exact.version >= index.version
 
 
 def _search_milvus(
@@ -396,8 +413,9 @@ def _stored_vectors(index: VectorIndex, ids: Sequence[str]) -> dict[str, Vectors
     return {str(pk): np.frombuffer(vector, np.float32) for pk, vector in rows}
 
 
-def _scores(index: VectorIndex, vector: Vectors, ids: Sequence[str]) -> dict[str, float]:
-    exact = exact_index(index)
+def _scores(
+    index: VectorIndex, exact: ExactIndex | None, vector: Vectors, ids: Sequence[str]
+) -> dict[str, float]:
     if exact is not None:
         return exact.scores(vector, list(ids))
     stored = _stored_vectors(index, ids)

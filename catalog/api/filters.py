@@ -25,6 +25,8 @@ from vectors.filters import AnyOfFilter, RangeFilter, VectorFilter
 
 MAX_VALUES = 100
 """Maximum number of values of one filter."""
+STOCK_FILTERS = {"store_code", "in_stock"}
+"""Of all filters, only these read other tables than products."""
 _MAX_PERCENTAGE = 100
 
 

@@ -1,7 +1,8 @@
 """REST views of product search: by text, by image, by vector."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -19,8 +20,15 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from catalog.api import examples
-from catalog.api.filters import ProductFilters
+from catalog.api.filters import STOCK_FILTERS, ProductFilters
 from catalog.api.permissions import CanReadCatalog, IsAgeVerified
+from catalog.api.product_cache import (
+    ALL_PRODUCTS,
+    ALL_SEARCHES,
+    ALL_STOCK,
+    SEARCH_CACHE,
+    keep_locally,
+)
 from catalog.api.search_rows import (
     SEARCH_FIELDS_PARAMETER,
     columns_of,
@@ -49,9 +57,10 @@ from catalog.search import (
     search_products,
 )
 from catalog.selectors.products import current_products, product_rows, products_in_order
-from config.api.etags import ConditionalView
-from config.api.json_responses import json_response
-from config.api.keys import audience_of
+from config.api.etags import ConditionalView, rendered_response
+from config.api.json_responses import render_response
+from config.api.keys import audience_of, client_of
+from config.api.local_responses import find_locally, serve_locally
 from config.api.pagination import (
     CURSOR_PARAMETER,
     DEFAULT_PAGE_SIZE,
@@ -67,6 +76,8 @@ from vectors import search as vector_search
 MAX_QUERY_LENGTH = 500
 MAX_REFERENCES = 10
 _MAX_OFFSET = MAX_CANDIDATES * 1000
+# Seconds for which a result without one of its retrievers is kept, so that it is soon tried again.
+_DEGRADED_LIFETIME = 5.0
 _PARAMETERS = [
     OpenApiParameter(
         "q",
@@ -158,6 +169,11 @@ class ProductSearchViewSet(ConditionalView, GenericViewSet):
     filterset_class = ProductFilters
     pagination_class = None
 
+    @classmethod
+    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
+        """Return the view, preceded by a look-up in the local cache of the process."""
+        return serve_locally(super().as_view(actions, **initkwargs), SEARCH_CACHE)
+
     @extend_schema(
         summary="Search products",
         description=(
@@ -174,6 +190,11 @@ class ProductSearchViewSet(ConditionalView, GenericViewSet):
     )
     def list(self, request: Request) -> HttpResponse:
         """Return a page of search results with facets and the interpretation of the query."""
+        cached = find_locally(request, client_of(request), SEARCH_CACHE)
+        if cached is not None:
+            return cached
+        # Read before any data, so that a change in the meantime prevents caching.
+        generation = SEARCH_CACHE.generation()
         params = request.query_params
         reject_unknown_parameters(params, known=_PARAMETER_NAMES | set(ProductFilters.base_filters))
         query = self._build_query(params)
@@ -198,6 +219,10 @@ class ProductSearchViewSet(ConditionalView, GenericViewSet):
         } & set(facet_names)
         unfiltered_facets = tuple(name for name in facet_names if name not in filtered_facets)
         result = search_products(replace(query, facets=unfiltered_facets))
+        facets, lifetime = result.facets, _max_lifetime(result)
+        for counted, max_lifetime in self._search_filtered_facets(params, filtered_facets):
+            facets |= counted
+            lifetime = min(lifetime, max_lifetime)
         rows, total_count = _load_page(result, columns_of(fields), sort, offset, limit)
         end = offset + len(rows)
         last = total_count if sort != "relevance" else min(total_count, len(result.candidates))
@@ -209,8 +234,7 @@ class ProductSearchViewSet(ConditionalView, GenericViewSet):
             query_words=result.parsed.words,
             candidates={candidate.id: candidate for candidate in result.candidates},
         )
-        return json_response(
-            request,
+        rendered = render_response(
             {
                 "total_count": total_count,
                 "next_cursor": next_cursor,
@@ -219,15 +243,20 @@ class ProductSearchViewSet(ConditionalView, GenericViewSet):
                 "interpreted_query": [term.as_dict() for term in result.parsed.terms],
                 "relaxed_filters": [term.key for term in result.relaxed_terms],
                 "did_you_mean": result.corrected_text or None,
-                "facets": result.facets | self._count_filtered_facets(params, filtered_facets),
+                "facets": facets,
                 "results": results,
             },
+            dependencies=_dependencies(result, params, facet_names),
             headers=link_headers(
                 request.build_absolute_uri(),
                 next_cursor=next_cursor,
                 previous_cursor=previous_cursor,
             ),
         )
+        if lifetime < rendered.lifetime:
+            rendered = replace(rendered, lifetime=lifetime)
+        keep_locally(request, SEARCH_CACHE, rendered, generation)
+        return rendered_response(request, rendered)
 
     @extend_schema(
         summary="Search products by image",
@@ -343,11 +372,10 @@ class ProductSearchViewSet(ConditionalView, GenericViewSet):
             raise BadInput(field, str(reasons[0]))
         return filters
 
-    def _count_filtered_facets(
+    def _search_filtered_facets(
         self, params: Mapping[str, str], filtered_facets: set[str]
-    ) -> Facets:
-        """Count each facet that has a filter as if that filter were not set."""
-        facets: Facets = {}
+    ) -> Iterator[tuple[Facets, float]]:
+        """Yield each facet that has a filter as if that were not set, and its maximum lifetime."""
         for facet in sorted(filtered_facets):
             other_params = {
                 name: str(value)
@@ -356,10 +384,29 @@ class ProductSearchViewSet(ConditionalView, GenericViewSet):
             }
             if other_params.get("q", "").strip() or other_params.get("similar_to"):
                 query = replace(self._build_query(other_params), facets=(facet,))
-                facets |= search_products(query).facets
+                result = search_products(query)
+                yield result.facets, _max_lifetime(result)
             else:
-                facets |= count_facets(self._valid_filters(other_params).qs, names=(facet,))
-        return facets
+                products = self._valid_filters(other_params).qs
+                yield count_facets(products, names=(facet,)), math.inf
+
+
+def _dependencies(
+    result: SearchResult, params: Mapping[str, str], facet_names: Sequence[str]
+) -> set[str]:
+    """Return what a result depends on; on stock, only if it is counted, filtered or boosted."""
+    dependencies = {ALL_PRODUCTS, ALL_SEARCHES}
+    is_boosted = any(candidate.boost for candidate in result.candidates)
+    if "store_code" in facet_names or STOCK_FILTERS & set(params) or is_boosted:
+        dependencies.add(ALL_STOCK)
+    return dependencies
+
+
+def _max_lifetime(result: SearchResult) -> float:
+    """Return the seconds for which a result may be kept: none where newer vectors were read."""
+    if not result.is_current:
+        return 0.0
+    return _DEGRADED_LIFETIME if result.unavailable_retrievers else math.inf
 
 
 def _load_page(

@@ -16,9 +16,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from catalog.api import examples
-from catalog.api.filters import ProductFilters, check_store
+from catalog.api.filters import STOCK_FILTERS, ProductFilters, check_store
 from catalog.api.permissions import CanReadCatalog, CanWriteCatalog, IsAgeVerified
-from catalog.api.product_cache import ALL_PRODUCTS, PRODUCT_CACHE
+from catalog.api.product_cache import ALL_PRODUCTS, PRODUCT_CACHE, keep_locally
 from catalog.api.product_rows import (
     FIELDS_PARAMETER,
     INCLUDE_PARAMETER,
@@ -55,16 +55,14 @@ from config.api.bodies import parse_body
 from config.api.etags import ConditionalView, rendered_response, require_if_match
 from config.api.json_responses import json_response, render_response
 from config.api.keys import audience_of, binding_of, client_of
-from config.api.local_responses import serve_locally, store_locally
+from config.api.local_responses import serve_locally
 from config.api.locations import location_of
 from config.api.openapi import IF_MATCH_PARAMETER
 from config.api.pagination import DEFAULT_PAGE_SIZE, ApiCursorPagination
 from config.api.parameters import parse_integer, reject_unknown_parameters
 from config.api.permissions import IsStaffClient
 from config.api.problem_responses import documented_problem
-from config.cache import RenderedResponse
 from config.errors import BadInput, Conflict
-from config.scopes import Scope
 
 _LIMIT = OpenApiParameter(
     "limit",
@@ -102,8 +100,6 @@ _SORT = OpenApiParameter(
 )
 _LIST_PARAMETERS = {*SELECTION_PARAMETERS, *ProductFilters.base_filters, "sort", "cursor", "limit"}
 _DETAIL_PARAMETERS = {*SELECTION_PARAMETERS, "store_code"}
-# Of all filters, only these read other tables than products.
-_STOCK_FILTERS = {"store_code", "in_stock"}
 
 _FIELD_LOCKED = documented_problem(
     409,
@@ -219,8 +215,8 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
         )
         headers = {name: page[name] for name in ("Link",) if page.has_header(name)}
         rendered = render_response(page.data, dependencies={ALL_PRODUCTS}, headers=headers)
-        if not selection.has_stock and not _STOCK_FILTERS & set(params):
-            _store(request, rendered, generation)
+        if not selection.has_stock and not STOCK_FILTERS & set(params):
+            keep_locally(request, PRODUCT_CACHE, rendered, generation)
         return rendered_response(request, rendered)
 
     def retrieve(self, request: Request, *_args: Any, **_kwargs: Any) -> HttpResponse:  # type: ignore[override]  # rendered already
@@ -235,7 +231,7 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
         (body,) = serialize_products([product], selection, binding=binding_of(request))
         rendered = render_response(body, dependencies={str(product.pk), self.kwargs["pk"]})
         if not selection.has_stock:
-            _store(request, rendered, generation)
+            keep_locally(request, PRODUCT_CACHE, rendered, generation)
         return rendered_response(request, rendered)
 
     @extend_schema(
@@ -394,13 +390,6 @@ def parse_sort(params: Mapping[str, str]) -> str:
             "sort", gettext("must be one of %(choices)s") % {"choices": ", ".join(_SORTS)}
         )
     return sort
-
-
-def _store(request: Request, rendered: RenderedResponse, generation: int) -> None:
-    """Store a response in the process, except for keys that may write: they see what they wrote."""
-    client = client_of(request)
-    if client and Scope.CATALOG_WRITE not in client.key.scopes:
-        store_locally(request, client, PRODUCT_CACHE, rendered, generation)
 
 
 def _representation(product: Product, request: Request) -> dict[str, Any]:

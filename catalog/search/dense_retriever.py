@@ -40,10 +40,15 @@ class DenseQuery:
 
 @dataclass(slots=True)
 class DenseRetrieval:
-    """Cosines by retriever and product id, best first, and the retrievers that did not respond."""
+    """
+    Cosines by retriever and product id, best first, and the retrievers that did not respond.
+
+    is_current: False while newer vectors were being read.
+    """
 
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     unavailable: list[str] = field(default_factory=list)
+    is_current: bool = True
 
     def add(self, retriever: str, retrieve: Callable[[], dict[str, float] | None]) -> None:
         """Store the scores of a retriever; record it as unavailable when its vectors are."""
@@ -109,8 +114,10 @@ def begin_retrieval(
     retrievers = ("dense_multilingual",) if similar_to else tuple(COLLECTIONS)
     pending = _begin_queries(dense_query, retrievers, limit=_MAX_HITS, filters=filters)
     has_cutoff = dense_query is not None and not similar_to
+    retrieval = DenseRetrieval()
 
     def scores_of(result: vector_search.VectorSearchResult) -> dict[str, float]:
+        retrieval.is_current &= result.is_current
         min_score = result.max_score - _MAX_SCORE_GAP if has_cutoff else -1.0
         return {hit.id: hit.score for hit in result.hits if hit.score >= min_score}
 
@@ -133,7 +140,6 @@ def begin_retrieval(
         return lambda: scores_of(query.result())
 
     def wait() -> DenseRetrieval:
-        retrieval = DenseRetrieval()
         if similar_to:
             retrieval.add("dense", by_products)
         for retriever, query in pending.items():
@@ -156,6 +162,7 @@ def begin_scoring(dense_query: DenseQuery) -> Callable[[Sequence[str]], DenseRet
         retrieval = DenseRetrieval()
         for retriever, query in pending.items():
             retrieval.add(retriever, by_text(query, ids))
+            retrieval.is_current &= query.is_current
         return retrieval
 
     return score

@@ -125,7 +125,7 @@ class SearchResult:
     matches: all matching rows; candidates: the best of them, ranked. retrievers: those that took
     part in the ranking; unavailable_retrievers: those that did not respond. corrected_text: the
     query with its spelling corrected, empty when unchanged. relaxed_terms: terms dropped, as no
-    product met all of them.
+    product met all of them. is_current: False while newer vectors were being read.
     """
 
     parsed: ParsedQuery
@@ -137,6 +137,7 @@ class SearchResult:
     corrected_text: str = ""
     relaxed_terms: list[QueryTerm] = field(default_factory=list)
     facets: Facets = field(default_factory=dict)
+    is_current: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +214,7 @@ def search_products(query: SearchQuery) -> SearchResult:
         corrected_text=interpretation.text if interpretation.text != text else "",
         relaxed_terms=matching.relaxed_terms,
         facets=matching.facets,
+        is_current=dense.is_current,
     )
 
 

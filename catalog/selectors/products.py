@@ -183,11 +183,8 @@ def product_rows(ids: Collection[UUID], columns: Sequence[str]) -> dict[UUID, An
 @lru_cache(maxsize=256)
 def _product_rows_query(columns: tuple[str, ...]) -> tuple[str, Any]:
     """Return the query of `product_rows`, slower to compile than to run, and its type of rows."""
-    names = ("id", *columns)
-    fields: list[Any] = [Product._meta.get_field(name) for name in names]
-    selected = ", ".join(field.column for field in fields)
-    sql = f"SELECT {selected} FROM products WHERE merged_into_id IS NULL AND id = ANY(%s::uuid[])"
-    return sql, namedtuple("ProductRow", names)
+    selected, row_type = _selected(columns)
+    return f"{selected} AND id = ANY(%s::uuid[])", row_type
 
 
 def first_product_rows(columns: Sequence[str], *, sort: str, limit: int) -> list[Any]:
@@ -205,15 +202,19 @@ def first_product_rows(columns: Sequence[str], *, sort: str, limit: int) -> list
 @lru_cache(maxsize=256)
 def _first_rows_query(columns: tuple[str, ...], sort: str) -> tuple[str, Any]:
     """Return the query of `first_product_rows`, which takes longer to compile than to run."""
+    selected, row_type = _selected(columns)
+    field: Any = Product._meta.get_field(sort.removeprefix("-"))
+    order = f"{field.column} DESC NULLS LAST" if sort.startswith("-") else field.column
+    return f"{selected} ORDER BY {order}, id LIMIT %s", row_type
+
+
+def _selected(columns: tuple[str, ...]) -> tuple[str, Any]:
+    """Return the beginning of a query of current products, and the type of its rows."""
     names = ("id", *columns)
-    selected = ", ".join(str(Product._meta.get_field(name).column) for name in names)
-    column = Product._meta.get_field(sort.removeprefix("-")).column
-    order = f"{column} DESC NULLS LAST" if sort.startswith("-") else column
-    sql = (
-        f"SELECT {selected} FROM products WHERE merged_into_id IS NULL"
-        f" ORDER BY {order}, id LIMIT %s"
-    )
-    return sql, namedtuple("FirstProductRow", names)  # type: ignore[misc]  # the columns vary
+    fields: list[Any] = [Product._meta.get_field(name) for name in names]
+    selected = ", ".join(field.column for field in fields)
+    sql = f"SELECT {selected} FROM products WHERE merged_into_id IS NULL"
+    return sql, namedtuple("ProductRow", names)
 
 
 def product_ids_by_reference(references: Iterable[str]) -> dict[str, UUID]:

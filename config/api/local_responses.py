@@ -42,6 +42,18 @@ def store_locally(
         cache.put_local(_cache_key(client, request), rendered, generation)
 
 
+def find_locally(
+    request: Any, client: ApiClient | None, cache: ResponseCache
+) -> HttpResponse | None:
+    """
+    Return the response in the local cache to a request that is authenticated and allowed, or None.
+
+    `serve_locally` has not found it where the client had not sent a request for seconds.
+    """
+    rendered = cache.get_local(_cache_key(client, request)) if client else None
+    return None if rendered is None else rendered_response(request, rendered)
+
+
 def _local_response(request: HttpRequest, cache: ResponseCache) -> HttpResponse | None:
     """
     Return the response in the local cache for a recently authenticated client.

@@ -352,6 +352,23 @@ def test_scores_of_given_rows_are_those_of_the_search(products: list[Product]) -
     assert scores == pytest.approx({hit.id: hit.score for hit in hits}, abs=1e-6)
 
 
+def test_results_from_vectors_that_are_being_replaced_are_not_current(
+    products: list[Product],
+) -> None:
+    text_query = search.TextQuery(collection=TEXTS, text="haze", limit=None)
+    is_current = [search.search(collection=TEXTS, text="haze", limit=3).is_current]
+    VectorIndex.objects.update(version=F("version") + 1)
+
+    with exact._locks[TEXTS]:  # as while another thread reads them
+        is_current.append(search.search(collection=TEXTS, text="haze", limit=3).is_current)
+        (pending,) = search.begin_queries([text_query])
+        pending.scores([str(products[0].pk)])
+        is_current.append(pending.is_current)
+    is_current.append(search.search(collection=TEXTS, text="haze", limit=3).is_current)
+
+    assert is_current == [True, False, False, True]
+
+
 def test_rows_of_a_large_index_are_counted_once_for_each_version(
     products: list[Product], django_assert_num_queries: Any
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from mlops.models import SystemMetric
+from mlops.models import MetricThreshold, SystemMetric
 from mlops.registry import drift_thresholds, outcome_thresholds
 
 _POINTS_PER_SERIES = 120
@@ -49,6 +49,11 @@ def metric_names() -> list[str]:
 def known_metrics() -> list[str]:
     """Return the names of metrics that have values, and of those of models, in order."""
     return sorted({*metric_names(), *drift_thresholds(), *outcome_thresholds()})
+
+
+def thresholds_of(name: str) -> list[MetricThreshold]:
+    """Return the active thresholds of a metric."""
+    return list(MetricThreshold.objects.filter(name=name, is_active=True).order_by("value"))
 
 
 def metric_series(*, name: str, since: datetime) -> dict[str, list[tuple[str, float | None]]]:

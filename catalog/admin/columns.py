@@ -13,6 +13,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from catalog.ingest.headings import suggest_columns
 from catalog.ingest.sources.mapping import SheetMapping, mapping_fields
 from catalog.ingest.sources.preview import SheetPreview, unknown_categories
 from catalog.ingest.vocabulary import CATEGORIES
@@ -91,8 +92,10 @@ class ColumnsForm(forms.Form):
 
         mapping: the saved mapping, as initial values. content_kind: "products" or "licences".
         """
-        super().__init__(data, initial=_initial_values(mapping))
+        suggested = {} if mapping else _suggested_values(preview.columns, content_kind)
+        super().__init__(data, initial=suggested | _initial_values(mapping))
         self.content_kind = content_kind
+        self._samples = preview.rows[0].values if preview.rows else {}
         if content_kind == "licences":
             del self.fields["price_kind"]
             del self.fields["language"]
@@ -138,7 +141,9 @@ class ColumnsForm(forms.Form):
         return [
             {
                 "name": field.replace("_", " "),
+                "is_required": self[f"column-{field}"].field.required,
                 "column": self[f"column-{field}"],
+                "sample": self._samples.get(self[f"column-{field}"].value() or "", ""),
                 "default": self[f"default-{field}"],
                 "unit": self[f"unit-{field}"] if field in _UNITS else "",
             }
@@ -183,6 +188,12 @@ def _chosen_by_field(cleaned: dict[str, Any], prefix: str) -> dict[str, str]:
         for name, value in cleaned.items()
         if name.startswith(prefix) and value
     }
+
+
+def _suggested_values(columns: list[str], content_kind: str) -> dict[str, str]:
+    """Return the columns whose headings name a field, as initial values of the form."""
+    suggested = suggest_columns(columns, mapping_fields(content_kind))
+    return {f"column-{field}": column for field, column in suggested.items()}
 
 
 def _initial_values(mapping: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from unfold.contrib.filters.admin import FieldTextFilter, RangeNumericFilter
 from catalog.admin.bulk import bulk_edit
 from catalog.admin.duplicates import PairForMerge, is_merge_confirmed, render_merge_page
 from catalog.admin.lineage import lineage_urls
-from catalog.admin.product_columns import ProductColumns
+from catalog.admin.product_columns import ProductColumns, size_text
 from catalog.admin.product_form import ProductForm
 from catalog.admin.product_imports import import_urls
 from catalog.admin.product_panels import render_panels
@@ -432,16 +432,20 @@ class ProductAdmin(ProductViews, ProductColumns, ExportMixin, ModelAdmin):
         try:
             neighbors = similar_products(product=product, limit=_MAX_SIMILAR)
         except CultivarError as error:
-            return f"Not available: {error}"
+            return _("Not available: %(reason)s") % {"reason": error}
         products = [neighbor.product for neighbor in neighbors]
         links = [
-            (reverse("admin:catalog_product_change", args=[p.pk]), p.name, p.brand or "–", p.price)
+            (
+                reverse("admin:catalog_product_change", args=[p.pk]),
+                p.name,
+                p.brand or "–",
+                size_text(p.weight_grams, p.volume_ml, p.unit_count),
+                "–" if p.price is None else f"${p.price}",
+            )
             for p in products
         ]
-        row = (
-            '<div><a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>, {}, ${}</div>'
-        )
-        return format_html_join("", row, links) or "–"
+        link = '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
+        return format_html_join("", f"<div>{link}, {{}}, {{}}, {{}}</div>", links) or "–"
 
     @admin.display(description=_("history"))
     def history(self, product: Product) -> SafeString:

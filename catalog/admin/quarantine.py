@@ -42,7 +42,7 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
         "outcome",
     )
     list_filter = (OpenFilter, "source", "field")
-    search_fields = ("external_id", "reason")
+    search_fields = ("external_id", "reason", "source")
     fields = (
         "source",
         "external_id",

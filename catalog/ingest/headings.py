@@ -44,6 +44,19 @@ HEADINGS: dict[str, str] = {
 """Spellings of each field's heading, separated by bars, without accents and signs."""
 
 
+_LIST_FIELDS = {
+    "thc_percentage": "thc",
+    "thc_percentage_low": "thc_low",
+    "thc_percentage_high": "thc_high",
+    "cbd_percentage": "cbd",
+    "cbd_percentage_low": "cbd_low",
+    "cbd_percentage_high": "cbd_high",
+    "weight_grams": "size",
+    "volume_ml": "size",
+}
+"""Field of a list, where the field of a product has another name."""
+
+
 @dataclass(frozen=True, slots=True)
 class MatchedHeadings:
     """Field by heading, and the headings that name no field or one that is named already."""
@@ -63,6 +76,18 @@ def match_headings(headings: Iterable[str]) -> MatchedHeadings:
         else:
             fields[heading] = field
     return MatchedHeadings(fields, unknown)
+
+
+def suggest_columns(headings: Iterable[str], fields: Iterable[str]) -> dict[str, str]:
+    """Return the first heading that names a field of a list, by field; others are left out."""
+    wanted = {_heading_key(field): field for field in fields}
+    suggested: dict[str, str] = {}
+    for heading in headings:
+        field = _field_of(heading) or heading
+        found = wanted.get(_heading_key(_LIST_FIELDS.get(field, field)))
+        if found:
+            suggested.setdefault(found, heading)
+    return suggested
 
 
 def _field_of(heading: str) -> str | None:

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -23,19 +24,31 @@ from mlops.metrics import (
     metric_series,
     newest_log_lines,
     newest_values,
+    thresholds_of,
 )
 from mlops.models import MetricThreshold
 
 _SPANS = {
-    "1h": ("an hour", timedelta(hours=1)),
-    "24h": ("a day", timedelta(days=1)),
-    "7d": ("a week", timedelta(days=7)),
-    "30d": ("30 days", timedelta(days=30)),
+    "1h": (_("an hour"), timedelta(hours=1)),
+    "24h": (_("a day"), timedelta(days=1)),
+    "7d": (_("a week"), timedelta(days=7)),
+    "30d": (_("30 days"), timedelta(days=30)),
 }
 _DEFAULT_SPAN = "24h"
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _DEFAULT_LEVEL = "info"
 _COLORS = ("#2f7d4f", "#7a4fa3", "#b3651d", "#1f6f8b", "#a33a4f", "#5b6b1f", "#444f8f", "#8f6f1f")
+_THRESHOLD_COLOR = "#b91c1c"
+_CHART_OPTIONS = {
+    "maintainAspectRatio": False,
+    "animation": False,
+    "interaction": {"mode": "index", "intersect": False},
+    "plugins": {"legend": {"display": True}, "tooltip": {"enabled": True}},
+    "scales": {
+        "x": {"grid": {"display": False}},
+        "y": {"display": True, "grid": {}, "ticks": {"display": True}},
+    },
+}
 _MAX_LOG_LINES = 100
 
 
@@ -121,7 +134,11 @@ class MetricThresholdAdmin(ModelAdmin):
             min_level = _LEVELS.index(chosen["level"] or _DEFAULT_LEVEL)
             page |= {
                 "chosen": chosen,
-                "chart": _chart(metric_series(name=chosen["name"], since=since)),
+                "chart": _chart(
+                    metric_series(name=chosen["name"], since=since),
+                    thresholds_of(chosen["name"]),
+                ),
+                "chart_options": json.dumps(_CHART_OPTIONS),
                 "newest": newest_values(),
                 "lines": newest_log_lines(
                     since=since, levels=_LEVELS[min_level:], max_lines=_MAX_LOG_LINES
@@ -130,8 +147,15 @@ class MetricThresholdAdmin(ModelAdmin):
         return TemplateResponse(request, "admin/mlops/metricthreshold/metrics.html", page)
 
 
-def _chart(series: Mapping[str, Sequence[tuple[str, float | None]]]) -> str:
-    """Return the data of a Chart.js line chart with one line for each source, as JSON."""
+def _chart(
+    series: Mapping[str, Sequence[tuple[str, float | None]]],
+    thresholds: Sequence[MetricThreshold],
+) -> str:
+    """
+    Return the data of a Chart.js line chart as JSON.
+
+    One line for each source, and a dashed one for each threshold.
+    """
     times = sorted({time for points in series.values() for time, _ in points})
     if not times:
         return ""
@@ -143,6 +167,17 @@ def _chart(series: Mapping[str, Sequence[tuple[str, float | None]]]) -> str:
                 "label": source,
                 "data": [value_at.get(time) for time in times],
                 "borderColor": color,
+            }
+        )
+    for threshold in thresholds:
+        name = f"{threshold.get_side_display()} {threshold.value:g} {threshold.source}".strip()
+        datasets.append(
+            {
+                "label": gettext("Threshold: %(name)s") % {"name": name},
+                "data": [threshold.value] * len(times),
+                "borderColor": _THRESHOLD_COLOR,
+                "borderDash": [6, 4],
+                "pointRadius": 0,
             }
         )
     return json.dumps({"labels": times, "datasets": datasets})

@@ -14,6 +14,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -245,7 +246,10 @@ class RetentionSweepAdmin(ReadOnlyAdmin):
 
 def _format_period(rule: RetentionRule) -> str:
     days = rule.retention_period.days
-    return f"{days // 365 * 12} months" if days % 365 == 0 else f"{days} days"
+    if days % 365 == 0:
+        months = days // 365 * 12
+        return ngettext("%(count)s month", "%(count)s months", months) % {"count": months}
+    return ngettext("%(count)s day", "%(count)s days", days) % {"count": days}
 
 
 def _active_holds_link() -> SafeString | str:

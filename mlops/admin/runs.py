@@ -113,6 +113,9 @@ class RunAdmin(ReadOnlyAdmin):
         """Show the status as a colored label."""
         if run.is_dry_run and run.status == Run.Status.SUCCEEDED:
             return ColoredLabel(_DRY_RUN, _("dry run"))
+        if run.status == Run.Status.SUCCEEDED and run.finished_at is None:
+            # The run of a topic receives events until the day ends.
+            return ColoredLabel(Run.Status.RUNNING, Run.Status.RUNNING.label)
         return ColoredLabel(run.status, run.get_status_display())
 
     @admin.display(description=_("duration"))

@@ -13,6 +13,7 @@ from catalog.pipelines import SUPPLIER_PRODUCTS
 from mlops.models import QuarantinedRecord, RawRecord, Run
 from mlops.pipelines.runner import run_source
 from tests.factories.catalog import StoreFactory
+from tests.factories.mlops import QuarantinedRecordFactory, RunFactory
 from tests.integration.console import message_levels
 from tests.samples.suppliers.server import SampleSupplier
 
@@ -159,6 +160,24 @@ def test_h10_page_of_a_source_shows_its_last_run_in_words(staff: Client, run: Ru
 
     assert "Succeeded, 0" in page
     assert "(&#x27;succeeded&#x27;" not in page
+
+
+def test_m15_run_that_receives_events_is_running(staff: Client) -> None:
+    RunFactory.create(source="purchases", status="succeeded", finished_at=None)
+
+    page = _get_page(staff, "mlops_run_changelist")
+
+    assert "Running" in page
+    assert "in progress" in page
+
+
+def test_m14_quarantine_is_searched_by_source(staff: Client) -> None:
+    QuarantinedRecordFactory.create(run=RunFactory.create(source="aglc"), source="aglc")
+    QuarantinedRecordFactory.create(run=RunFactory.create(source="sqdc"), source="sqdc")
+
+    response = staff.get(reverse("admin:mlops_quarantinedrecord_changelist"), {"q": "aglc"})
+
+    assert [row.source for row in response.context["cl"].result_list] == ["aglc"]
 
 
 def test_state_of_a_run_is_a_word_on_its_page(staff: Client, run: Run) -> None:

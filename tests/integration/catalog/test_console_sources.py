@@ -77,6 +77,29 @@ def registry_columns(admin_client: Client) -> str:
     return page
 
 
+def test_m11_columns_are_suggested_by_headings_with_the_first_row(admin_client: Client) -> None:
+    text = (
+        "Marque,Nom du produit,THC,CBD,Prix,Catégorie,Producer\nAcorn,Rosée,22%,1%,9.95,Fleurs,Z\n"
+    )
+    _add_list(admin_client, file=SimpleUploadedFile("liste.csv", text.encode()))
+
+    page = admin_client.get(reverse("admin:catalog_catalogsource_columns", args=["registry"]))
+
+    rows = {row["name"]: row for row in page.context["form"].rows}
+    suggested = {name: row["column"].value() for name, row in rows.items() if row["sample"]}
+    assert suggested == {
+        "brand": "Marque",
+        "name": "Nom du produit",
+        "thc": "THC",
+        "cbd": "CBD",
+        "price": "Prix",
+        "category": "Catégorie",
+        "producer": "Producer",
+    }
+    assert rows["name"]["sample"] == "Rosée"
+    assert [name for name, row in rows.items() if row["is_required"]] == ["name"]
+
+
 def test_list_without_mapping_cannot_be_run(registry_columns: str) -> None:
     with pytest.raises(SourceBroken, match="columns are not mapped yet"):
         run_source(SUPPLIER_PRODUCTS, code="registry")

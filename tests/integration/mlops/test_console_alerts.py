@@ -1,5 +1,6 @@
 """Alerts in the console: acknowledge, assign, comment, resolve, links, thresholds."""
 
+import json
 import re
 from typing import Any
 
@@ -303,6 +304,9 @@ def test_acknowledged_alerts_are_no_longer_urgent(client: Client, alert: Alert) 
     assert work["Alerts: acknowledged warnings"].urgency.name == "ROUTINE"
 
 
+ALERT_CHART = "/console/mlops/metricthreshold/metrics/"
+
+
 class TestThresholds:
     """Thresholds of metrics that exist."""
 
@@ -332,6 +336,21 @@ class TestThresholds:
 
         assert response.status_code == 302
         assert MetricThreshold.objects.filter(name=name).exists()
+
+    def test_m21_chart_shows_axis_values_and_thresholds(self, client: Client) -> None:
+        SystemMetricFactory.create(name="temperature", source="fridge", value=4)
+        MetricThreshold.objects.create(name="temperature", side="above", value=8)
+        MetricThreshold.objects.create(name="temperature", side="below", value=2, is_active=False)
+
+        page = client.get(ALERT_CHART, {"name": "temperature"}).context
+
+        lines = {line["label"]: line["data"] for line in json.loads(page["chart"])["datasets"]}
+        options = json.loads(page["chart_options"])
+        assert lines["fridge"] == [4.0]
+        assert lines["Threshold: Above 8"] == [8.0]
+        assert len(lines) == 2
+        assert options["scales"]["y"]["display"]
+        assert options["plugins"]["tooltip"]["enabled"]
 
     def test_threshold_whose_metric_fell_silent_can_still_be_changed(self, client: Client) -> None:
         row = MetricThreshold.objects.create(name="gone", side="above", value=1)

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import setup_logging, worker_init
 
 from config.telemetry.request_ids import carry_request_ids
 
@@ -16,6 +16,11 @@ app = Celery("cultivar")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 carry_request_ids()
+
+
+@setup_logging.connect
+def _keep_logging(**_signal: Any) -> None:
+    """Leave the logs as Django configures them; Celery would replace handlers and formats."""
 
 
 @worker_init.connect

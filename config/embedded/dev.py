@@ -140,9 +140,7 @@ class LocalStart:
         celery = [*python, "celery", "-A"]
         web = f"gunicorn config.wsgi --bind {LOOPBACK}:{self._options.port} --threads 8"
         web += " --no-control-socket --graceful-timeout 5"
-        worker = (
-            f"worker -Q {QUEUES} --concurrency 2 --without-gossip --without-mingle --loglevel INFO"
-        )
+        worker = f"worker -Q {QUEUES} --concurrency 2 --without-gossip --without-mingle"
         beat = ["beat", "--pidfile", ""]
         return [
             app_program("web", [*python, *web.split()]),

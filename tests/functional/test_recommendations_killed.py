@@ -1,4 +1,4 @@
-"""Recommendations without Redis and Milvus: still served, degraded with reasons, filtered."""
+"""A stack with a web process and a worker: its logs, and recommendations without its servers."""
 
 import os
 import subprocess
@@ -35,12 +35,22 @@ record_purchases(customer, products[0], store=store, times=6)
 derive_due_preferences()
 index_due_rows()
 secret = create_api_key("verified", ("recommendations:read",))
-print(customer.pk, secret)
+print(customer.pk, secret, create_api_key("staff"))
 """
 _SELL_OUT = """
 UPDATE store_stock SET quantity = 0
 WHERE product_id = (SELECT id FROM products WHERE sku = %s)
 """
+# A word of each kind that no log may contain.
+_PERSON = {
+    "number": "loyalty-canary-5f3a",
+    "name": "Canarina-Birdsong",
+    "mail": "canarina@birdsong.example",
+    "phone": "416-555-0199",
+    "chat": "canary-of-the-chat",
+    "template": "Y2FuYXJ5LWZhY2UtdGVtcGxhdGU=",
+    "key": "canary.secret-of-a-key",
+}
 _NO_FALLBACK = {"level": "none", "reasons": []}
 
 
@@ -52,16 +62,18 @@ class WebStack:
         self.stack.start()
         self.environment = throwaway_environment(self.stack) | {
             "DJANGO_SETTINGS_MODULE": "config.settings.dev",
-            "LOG_LEVEL": "ERROR",
+            "LOG_LEVEL": "INFO",
+            "LOG_FORMAT": "json",
             "PYTHONPATH": str(ROOT),
             "VECTORS_EXACT_BELOW": "0",
             "VECTORS_FALLBACK_BELOW": "0",
         }
         self._port = free_port()
         self._url = f"http://{LOOPBACK}:{self._port}"
-        self._web: subprocess.Popen[bytes] | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
         self._customer_id = ""
         self._key = ""
+        self._staff_key = ""
 
     def start(self) -> None:
         """Migrate, create the data, and start the web process."""
@@ -79,10 +91,9 @@ class WebStack:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._customer_id, self._key = created.stdout.split()[-2:]
-        command = [
-            sys.executable,
-            "-m",
+        self._customer_id, self._key, self._staff_key = created.stdout.split()[-3:]
+        self._start_process(
+            "web",
             "gunicorn",
             "config.wsgi",
             "--bind",
@@ -92,9 +103,35 @@ class WebStack:
             "--no-control-socket",
             "--log-level",
             "error",
-        ]
-        self._web = subprocess.Popen(command, cwd=ROOT, env=self.environment)
+        )
         wait_until(self._is_live, 60)
+
+    def start_worker(self) -> None:
+        """Start a Celery worker; wait until it takes tasks."""
+        self._start_process("worker", "celery", "-A", "config", "worker", "--pool", "solo")
+        wait_until(lambda: " ready." in self.logs()["worker"], 60)
+
+    def call_task(self, name: str) -> None:
+        """Send a task; wait until the worker has ended it."""
+        command = [sys.executable, "-m", "celery", "-A", "config", "call", name]
+        subprocess.run(command, cwd=ROOT, env=self.environment, check=True, capture_output=True)
+        wait_until(lambda: "succeeded in" in self.logs()["worker"], 60)
+
+    def logs(self) -> dict[str, str]:
+        """Return what every process and server has written, by its name."""
+        paths = self.stack.logs.glob("*.log")
+        return {path.stem: path.read_text(errors="replace") for path in paths}
+
+    def _start_process(self, name: str, module: str, *arguments: str) -> None:
+        with (self.stack.logs / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        self._processes.append(process)
 
     def _is_live(self) -> bool:
         with suppress(requests.RequestException):
@@ -103,9 +140,10 @@ class WebStack:
 
     def stop(self) -> None:
         """Stop the web process and the stack, and remove its data."""
-        if self._web:
-            self._web.terminate()
-            self._web.wait(30)
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.wait(30)
         self.stack.stop()
         self.stack.remove()
 
@@ -120,6 +158,14 @@ class WebStack:
         assert response.status_code == 200, response.text
         return response.json()
 
+    def send(
+        self, method: str, path: str, body: Any = None, *, key: str = "", **options: Any
+    ) -> requests.Response:
+        """Send a request with the key of staff, or another one."""
+        headers = {"Authorization": f"Api-Key {key or self._staff_key}"}
+        url = f"{self._url}{path}"
+        return requests.request(method, url, json=body, headers=headers, timeout=30, **options)
+
     def restart(self, server: str) -> None:
         """Start a killed server again on the same data."""
         self.stack.servers[server].stop()
@@ -133,7 +179,7 @@ class WebStack:
             connection.execute(_SELL_OUT, [sku])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def web() -> Iterator[WebStack]:
     """A web process with twelve indexed products and a customer who buys the first of them."""
     web = WebStack(throwaway_directory(Path(os.environ["STATE_DIR"]).parent))
@@ -150,6 +196,54 @@ def _fallback_reasons(body: Any) -> set[str]:
 
 def _skus(body: Any) -> list[str]:
     return [product["sku"] for product in body["results"]]
+
+
+def _talk_about_a_person(web: WebStack) -> None:
+    """Send requests that are accepted, refused and invalid, each with data of a person."""
+    customer = {"external_id": _PERSON["number"], "province": "ON"}
+    created = web.send("POST", "/api/v1/customers/", customer)
+    assert created.status_code == 201, created.text
+    again = web.send("POST", "/api/v1/customers/", {**customer, "province": _PERSON["name"]})
+    assert again.status_code == 400
+    session = web.send("POST", "/api/v1/chat/sessions/", {}).json()
+    text = " ".join(_PERSON.values())
+    message = web.send("POST", f"/api/v1/chat/sessions/{session['id']}/messages/", {"text": text})
+    assert message.status_code == 201, message.text
+    search = web.send("GET", "/api/v1/products/search/", params={"q": text})
+    assert search.status_code == 200
+    event = {"topic": "customer_interactions", "id": "x", "type": "purchase", "data": _PERSON}
+    web.send("POST", "/api/v1/events/", {"events": [event]})
+    web.send("POST", "/api/v1/biometrics/identifications/", {"image": _PERSON["template"]})
+    refused = web.send("GET", "/api/v1/products/", key=_PERSON["key"])
+    assert refused.status_code == 401
+    broken = web.send("POST", "/api/v1/customers/", data=f"{{{text}")
+    assert broken.status_code in {400, 415}
+    web.send("POST", "/console/login/", data={"username": _PERSON["mail"], "password": text})
+
+
+def test_logs_of_processes_and_servers_have_nothing_of_a_person(web: WebStack) -> None:
+    web.start_worker()
+    _talk_about_a_person(web)
+    web.call_task("customers.tasks.derive_preferences")
+    duplicate = "INSERT INTO customer_profiles (external_customer_id) VALUES (%s)"
+    with (
+        psycopg.connect(web.environment["DATABASE_URL"], autocommit=True) as connection,
+        pytest.raises(psycopg.errors.UniqueViolation, match=_PERSON["number"]),
+    ):
+        connection.execute(duplicate, [_PERSON["number"]])
+
+    logs = web.logs()
+
+    assert "POST /api/v1/customers/" in logs["web"]
+    assert "duplicate key value" in logs["postgres"]
+    assert "derive_preferences" in logs["worker"]
+    found = [
+        (log, kind)
+        for log, text in logs.items()
+        for kind, canary in _PERSON.items()
+        if canary in text
+    ]
+    assert found == []
 
 
 def test_recommendations_degrade_and_recover_without_redis_and_milvus(web: WebStack) -> None:

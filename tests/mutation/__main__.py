@@ -44,9 +44,12 @@ def main() -> int:
             with console.status("Preparing servers and tables …"):
                 environment = _prepare(stack, any(target.needs_servers for target in targets))
             earlier = _earlier_outcomes(options.again)
-            outcomes = _outcomes(
-                targets, environment, directory / "report.json", console, earlier=earlier
-            )
+            outcomes = []
+            with console.status("Testing mutants …"):
+                for outcome in _outcomes(targets, environment, directory / "report.json", earlier):
+                    outcomes.append(outcome)
+                    if options.json:
+                        _write(options.json, outcomes)
         except subprocess.CalledProcessError as failure:
             console.print(f"[red]{failure}[/red]", soft_wrap=True)
             return FAILED
@@ -54,8 +57,6 @@ def main() -> int:
             stack.stop()
             stack.remove()
             shutil.rmtree(directory, ignore_errors=True)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
     scores = _show(targets, outcomes, console)
     minutes = (time.monotonic() - started_at) / 60
     console.print(f"{minutes:.0f} minutes; {os.cpu_count()} cores, load before {load_before:.1f}")
@@ -110,30 +111,33 @@ def _earlier_outcomes(file: Path | None) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome.status == KILLED]
 
 
+def _write(file: Path, outcomes: Sequence[Outcome]) -> None:
+    file.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
+
+
 def _outcomes(
     targets: Sequence[Target],
     environment: dict[str, str],
     report: Path,
-    console: Console,
-    *,
     earlier: Sequence[Outcome],
-) -> list[Outcome]:
+) -> Iterator[Outcome]:
+    """Yield the results of an earlier run, and those of all other mutants."""
     by_tests: dict[tuple[str, ...], list[Target]] = defaultdict(list)
     for target in targets:
         by_tests[target.tests].append(target)
     paths_of_targets = {target.path for target in targets}
-    outcomes = [outcome for outcome in earlier if outcome.path in paths_of_targets]
+    known = [outcome for outcome in earlier if outcome.path in paths_of_targets]
+    yield from known
     for tests, group in by_tests.items():
         settings = TEST if group[0].needs_servers else UNIT
         environment = {**environment, "DJANGO_SETTINGS_MODULE": settings}
         paths = ",".join(target.path for target in group)
-        with console.status(f"{paths} …"):
-            report.write_text(json.dumps([asdict(outcome) for outcome in outcomes]))
-            outcomes += _forked_outcomes(tests, paths, environment, report)
-            tested = {(outcome.path, outcome.index) for outcome in outcomes}
-            for target in group:
-                outcomes += _imported_outcomes(target, environment, tested)
-    return outcomes
+        _write(report, known)
+        forked = _forked_outcomes(tests, paths, environment, report)
+        yield from forked
+        tested = {(outcome.path, outcome.index) for outcome in (*known, *forked)}
+        for target in group:
+            yield from _imported_outcomes(target, environment, tested)
 
 
 def _forked_outcomes(

@@ -88,7 +88,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
         title=_("Set up a second factor"),
         form=form,
         secret=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
-        qr_code=mark_safe(segno.make(address).svg_inline(scale=5, light="white")),  # noqa: S308
+        qr_code=mark_safe(segno.make(address).svg_inline(scale=5, light="white")),  # noqa: S308  # made here
         is_required=request.session.get(second_factor.STATE) == second_factor.NEEDS_SETUP,
         next=_next(request),
     )

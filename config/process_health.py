@@ -31,7 +31,7 @@ def is_web_healthy(address: str = WEB_ADDRESS) -> bool:
     # Requests by the address of the loopback would be refused: it is no host name that is served.
     host = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")[0].strip()
     request = urllib.request.Request(address, headers={"Host": host})  # noqa: S310  # loopback
-    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310  # ours
         return bool(response.status == 200)
 
 

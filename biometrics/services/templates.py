@@ -363,7 +363,7 @@ def _valid_consent(customer: CustomerProfile, consent: Consent) -> Consent:
 
 def context_of(row: CustomerBiometric, rotation: bytes) -> TemplateContext:
     """Return the values of a row that its token is bound to; rotation: id of the rotation key."""
-    assert row.customer_id is not None and row.expires_at is not None  # noqa: S101, PT018
+    assert row.customer_id is not None and row.expires_at is not None  # noqa: S101, PT018  # narrows
     return TemplateContext(
         id=row.pk,
         customer_id=row.customer_id,

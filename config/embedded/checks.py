@@ -9,6 +9,11 @@ _MANAGE = [sys.executable, "manage.py"]
 CHECKS: dict[str, list[str]] = {
     "types": [str(_BIN / "mypy")],
     "lint": [str(_BIN / "ruff"), "check"],
+    "security rules": [
+        str(_BIN / "bandit"),
+        *("--configfile", "pyproject.toml", "--quiet", "--recursive"),
+        *("config", "mlops", "vectors", "catalog", "customers", "competitors", "biometrics"),
+    ],
     "format": [str(_BIN / "ruff"), "format", "--check"],
     "import contracts": [str(_BIN / "lint-imports")],
     "migrations": [*_MANAGE, "makemigrations", "--check", "--dry-run"],

@@ -2,14 +2,16 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from config.embedded.ports import LOOPBACK, remembered_port
+from config.embedded.ports import LOOPBACK, is_taken, remembered_port
 from config.embedded.preparation import Preparation, StepFailed
 from config.embedded.secrets import write_private
+from config.embedded.server import START_TIMEOUT_SECONDS
 from config.embedded.supervisor import Program, app_program
 
 SOURCES = ("ocs", "ocs-wholesale", "aglc", "sqdc")
@@ -70,6 +72,7 @@ class Demo:
         """Create what is missing; return the id of a product. Safe to repeat."""
         if not self._visitors_key_file.exists() or not self._accepts_key():
             self._create_keys()
+        wait_for_port(self._port)
         supplier = f"http://{LOOPBACK}:{self._port}"
         if not self._configured_file.exists() or self._configured_file.read_text() != supplier:
             with self._preparation.step("Connecting the sources to the sample supplier"):
@@ -188,3 +191,12 @@ class Demo:
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Api-Key {self.key or 'none'}"}
+
+
+def wait_for_port(port: int, *, seconds: float = START_TIMEOUT_SECONDS) -> None:
+    """Wait until the sample supplier listens; it imports for long on a busy machine."""
+    deadline = time.monotonic() + seconds
+    while not is_taken(port):
+        if time.monotonic() > deadline:
+            raise StepFailed("The sample supplier did not start; see supplier.log.")
+        time.sleep(0.1)

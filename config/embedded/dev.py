@@ -252,6 +252,8 @@ def main() -> int:
     """Run until stopped; return exit code 0 after Ctrl-C, 1 after a failure, 2 if refused."""
     options = parse()
     console = Console(highlight=False)
+    # Keys, data and logs are for their owner alone.
+    os.umask(0o077)
     with terminate_descendants_on_exit():
         start = LocalStart(options, console)
         try:

@@ -24,6 +24,8 @@ class StateDirectory:
         """Lock the directory for this process. Raises StartRefused."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            # When we are root, PostgreSQL's account passes through to its own directory.
+            self.path.chmod(0o700 if os.geteuid() else 0o711)
             self._lock = os.open(self.path / "dev.lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StartRefused(

@@ -12,7 +12,7 @@ from configparser import RawConfigParser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xmlrpc.client import Fault, ServerProxy
+from xmlrpc.client import Fault, ServerProxy  # nosec B411  # of our own supervisor
 
 import psutil
 from supervisor.xmlrpc import SupervisorTransport

@@ -17,7 +17,7 @@ MILVUS_COLLECTION_PREFIX = f"test_{_worker}_"
 # The tests' databases are copies of this one, which bin/test has migrated.
 DATABASES["default"]["TEST"] = {"TEMPLATE": os.environ.get("TEST_DATABASE_TEMPLATE")}  # type: ignore[name-defined]  # noqa: F821
 ALLOW_LOOPBACK_SOURCES = True
-METRICS_TOKEN = "token-of-the-tests-with-enough-letters"  # noqa: S105
+METRICS_TOKEN = "token-of-the-tests-with-enough-letters"  # noqa: S105  # of tests
 SECOND_FACTOR_ROLES = ()
 CONSOLE_TIME_ZONE = "UTC"  # tests compare dates of pages with those of the database
 REUSES_RECENT_KEYS = False  # tests change and revoke keys between requests

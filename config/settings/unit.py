@@ -25,6 +25,6 @@ os.environ.update(
 include(*SUBJECTS)
 
 ALLOW_LOOPBACK_SOURCES = True
-METRICS_TOKEN = "token-of-the-tests-with-enough-letters"  # noqa: S105
+METRICS_TOKEN = "token-of-the-tests-with-enough-letters"  # noqa: S105  # of tests
 FAILED_AUTHENTICATION_RATE = "1000000/min"  # all tests have one address
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -131,7 +131,7 @@ def compare_with_shadow(
     try:
         deployment = served.shadow_deployment()
         # The sample is no secret.
-        if deployment is None or random.random() >= deployment.share:  # noqa: S311
+        if deployment is None or random.random() >= deployment.share:  # noqa: S311  # a sample
             return False
         return _worker.enqueue(_Comparison(served, deployment, scores, seconds, predict))
     # An answer must not fail because of its comparison.

@@ -51,6 +51,21 @@ def test_printed_examples_return_products(development: Development) -> None:
     assert listed[0]["id"] not in {product["id"] for product in similar}
 
 
+def test_other_accounts_can_read_nothing_of_the_state(development: Development) -> None:
+    state = development.state
+    passed_through = {state, state / "postgres"}  # by PostgreSQL's account, when we are root
+
+    open_paths = [
+        str(path)
+        for path in (state, *state.glob("*"), *state.glob("*/*"))
+        if path.stat().st_mode & (0o066 if path in passed_through else 0o077)
+        # A copy of PostgreSQL's programs that its account may run; sockets ask for a password.
+        if not path.name.startswith("binaries-") and not path.is_socket()
+    ]
+
+    assert open_paths == []
+
+
 def test_console_accepts_the_printed_password(development: Development) -> None:
     password = development.output.split("password ")[1].split()[0]
     console = f"http://127.0.0.1:{development.port}/console/"

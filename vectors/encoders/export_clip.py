@@ -51,11 +51,14 @@ def export(source: Path, target: Path) -> None:
             pooled = self.tower(pixel_values=pixel_values).pooler_output
             return torch.nn.functional.normalize(self.projection(pooled), dim=1)
 
-    model = CLIPModel.from_pretrained(
+    model = CLIPModel.from_pretrained(  # nosec B615  # local files only
         source, local_files_only=True, attn_implementation="eager"
     ).eval()  # type: ignore[no-untyped-call,unused-ignore]
-    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
-    processor = CLIPImageProcessorPil.from_pretrained(source, local_files_only=True)
+    # Local files only.
+    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)  # nosec B615  # see above
+    processor = CLIPImageProcessorPil.from_pretrained(  # nosec B615  # see above
+        source, local_files_only=True
+    )
     side = int(processor.crop_size["height"])
     ids = torch.tensor(
         tokenizer(["a"] * 2, padding="max_length", max_length=8, truncation=True)["input_ids"]

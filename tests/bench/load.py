@@ -36,9 +36,9 @@ from tests.bench.search_quality import QUERIES, read_judgments
 
 SIZE = 600
 _CLIENTS = 8
-_PRODUCTS = 2_000
-_CUSTOMERS = 100
-_DAYS = 60
+_PRODUCTS = 1_000
+_CUSTOMERS = 60
+_DAYS = 30
 _SEED = 20261129
 _EVENTS = 10
 _START_SECONDS = 120

@@ -150,7 +150,7 @@ def test_range_without_stores_is_without_tax() -> None:
 
 
 def test_minimum_price_is_the_low_end_with_its_tax(product: Product) -> None:
-    _minimum("26.00")
+    _minimum("26.00", category="dried_flower")
 
     with TAXED:
         allowed = allowed_prices(product)
@@ -386,6 +386,8 @@ def test_every_result_is_explained_with_its_figures(
 
 
 def test_approval_records_evidence_results_and_person(product: Product, admin_user: User) -> None:
+    ProductFactory.create()
+
     approval = approve_price(
         product=product, new_price=Decimal("29.00"), by=admin_user, reason="matches"
     )

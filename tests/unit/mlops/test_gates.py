@@ -228,6 +228,13 @@ def test_latency_is_measured_alternately_on_every_case() -> None:
     assert [case for _, case in measured[::2]] == ["a", "b", "c"] * 2
 
 
+def test_rows_of_latency_count_pairs_and_name_the_slowest() -> None:
+    _, milliseconds = _latency(_Machine(0.010, 0.010), pairs=6)
+
+    assert milliseconds.name == "latency p50 in ms"
+    assert milliseconds.detail == "6 pairs, p99 10.0 ms"
+
+
 def test_latency_without_cases_is_inconclusive() -> None:
     rows = _latency(_Machine(0.010, 0.010), cases=list)
 

@@ -345,7 +345,17 @@ class ProductPopularity(models.Model):
                 fields=["store", "product"], name="product_popularity_unique", nulls_distinct=False
             )
         ]
-        indexes = [models.Index(fields=["store", "-score"], name="product_popularity_best")]
+        indexes = [
+            models.Index(fields=["store", "-score", "product"], name="product_popularity_best"),
+            # PostgreSQL does not read the index above in the order of its score where the store is
+            # NULL.
+            models.Index(
+                fields=["-score", "product"],
+                condition=models.Q(store=None),
+                name="product_popularity_overall",
+            ),
+            models.Index(fields=["-score", "id"], name="product_popularity_list"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.product_id}: {self.score:.2f}"

@@ -20,7 +20,7 @@ _SCHEDULE_AGE = "cultivar_schedule_age_seconds"
 @register(
     Gauge(
         name=_AVAILABLE,
-        help="1: the database, cache, vector store or object storage answers; 0: it does not",
+        help="1: database, cache, vectors, objects or models work; 0: they do not",
         labels=("component",),
     )
 )

@@ -45,4 +45,5 @@ urlpatterns = [
     path("metrics", metrics_page, name="metrics"),
     re_path(r"^health/live/?$", health.live),
     re_path(r"^health/ready/?$", health.ready),
+    re_path(r"^health/deep/?$", health.deep),
 ]

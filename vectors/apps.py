@@ -4,17 +4,24 @@ from django.apps import AppConfig
 
 
 class VectorsConfig(AppConfig):
-    """Configuration; registers the readiness probe of Milvus."""
+    """Configuration; registers the probes of Milvus and of the encoders."""
 
     name = "vectors"
 
     def ready(self) -> None:
-        """Register the readiness probe."""
-        from config.observability.health import register_probe
+        """Register the probes."""
+        from config.observability.health import register_deep_probe, register_probe
 
         def probe() -> None:
             from vectors.store import store
 
             store().ping()
 
+        def probe_models() -> None:
+            from vectors.encoders.registry import encoder
+
+            for role in ("text", "multilingual"):
+                encoder(role)
+
         register_probe("vectors", probe)
+        register_deep_probe("models", probe_models)

@@ -113,6 +113,10 @@ _SERVERS = {
         gettext_lazy("Vector store (Milvus)"),
         gettext_lazy("Search and recommendations are degraded. Start it; indexes are kept."),
     ),
+    "models": (
+        gettext_lazy("Model files"),
+        gettext_lazy("Searches are by words alone. Run `manage.py fetch_models`."),
+    ),
     "objects": (
         gettext_lazy("File storage"),
         gettext_lazy("Imports and models cannot be read. Check address, credentials and space."),
@@ -122,7 +126,7 @@ _SERVERS = {
 
 @register(gettext_lazy("Servers"), PERMISSION)
 def servers() -> Iterable[Status]:
-    """Yield the servers that readiness checks too."""
+    """Yield servers and models, as the deep health check looks at them."""
     for component in health.check_components():
         title, advice = _SERVERS.get(component.name, (component.name, ""))
         yield Status(

@@ -26,6 +26,8 @@ SERVERS_BY_PATH: dict[str, frozenset[str]] = {
     "tests/integration/catalog/test_search.py": _ALL,
     "tests/integration/config": _DATABASE_AND_CACHE,
     "tests/integration/config/test_degradation.py": _ALL,
+    "tests/integration/config/test_metrics.py": _ALL,
+    "tests/integration/config/test_health.py": _ALL,
     "tests/integration/config/test_schemathesis.py": _ALL,
     "tests/integration/customers/test_architecture_walks.py": _DATABASE_AND_CACHE,
     "tests/integration/customers/test_chats.py": _DATABASE_AND_CACHE,

@@ -135,7 +135,10 @@ def test_files_of_monitoring_are_mounted() -> None:
     assert mounted == files
 
 
-def test_proxy_passes_on_no_metrics() -> None:
+def test_proxy_passes_on_no_metrics_and_no_deep_health() -> None:
     caddyfile = _read("compose.yaml")["configs"]["caddyfile"]["content"]
 
-    assert re.search(r"@metrics path /metrics /metrics/\s+respond @metrics 404", caddyfile)
+    assert re.search(
+        r"@metrics path /metrics /metrics/ /health/deep /health/deep/\s+respond @metrics 404",
+        caddyfile,
+    )

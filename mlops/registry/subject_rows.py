@@ -108,7 +108,7 @@ def _store_without(key: str, subject: UUID) -> tuple[str, str]:
     import pyarrow.parquet as pq
 
     with tempfile.TemporaryDirectory(prefix="training-set-") as folder, _opened(key) as file:
-        assert file is not None  # noqa: S101  # narrows the type  # its rows were counted
+        assert file is not None  # noqa: S101  # its rows were counted
         column = _subject_column(file)
         assert column is not None  # noqa: S101  # narrows the type
         name, form = column

@@ -118,3 +118,13 @@ def test_set_has_every_library_that_its_processes_import(
     }
 
     assert missing == set()
+
+
+def test_every_script_of_bin_names_the_sets_that_it_runs() -> None:
+    scripts = {path.name: path.read_text() for path in (ROOT / "bin").iterdir()}
+    sourcing = {name: text for name, text in scripts.items() if "\n. bin/environment\n" in text}
+
+    unnamed = [name for name, text in sourcing.items() if "\nrequirements=" not in text]
+
+    assert sourcing
+    assert unnamed == []

@@ -117,7 +117,10 @@ class Chaos:
 
     def run(self, parts: list[str], times: int) -> int:
         """Kill each part `times` times under load; print both tables; return the exit code."""
+        from mlops.quality.integrity_check import check_integrity
+
         load_before = os.getloadavg()[0]
+        check_integrity()  # seals the rows as they are before the kills
         for part in parts:
             wait_for(self._probes[part], _MAX_WAIT_SECONDS)
         self._load.start()

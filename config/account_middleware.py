@@ -16,6 +16,8 @@ from django.utils.translation import gettext as _
 from config import second_factor, sessions
 
 log = structlog.get_logger(__name__)
+# Pages that browsers stored. Their storage has the theme and the state of the sidebar alone.
+_CLEARED_AT_LOGOUT = '"cache"'
 _PAGES = {
     second_factor.NEEDS_CODE: "account-code",
     second_factor.NEEDS_SETUP: "account-setup",
@@ -46,7 +48,10 @@ class AccountMiddleware:
         page = _PAGES.get(_state(request))
         exempt = (reverse("admin:logout"), reverse("admin:login"), reverse("admin:jsi18n"))
         if page is None or request.path in (*exempt, reverse(page)):
-            return self._get_response(request)
+            response = self._get_response(request)
+            if not request.user.is_authenticated:
+                response["Clear-Site-Data"] = _CLEARED_AT_LOGOUT
+            return response
         return redirect(f"{reverse(page)}?{urlencode({'next': request.get_full_path()})}")
 
 

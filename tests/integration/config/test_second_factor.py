@@ -318,3 +318,14 @@ def test_pages_need_no_query_for_the_second_factor(user: User, app: pyotp.TOTP) 
 
     assert response.status_code == 200
     assert not [q for q in queries.captured_queries if "second_factors" in q["sql"]]
+
+
+def test_logout_makes_the_browser_forget_pages(user: User) -> None:
+    client = _logged_in(user)
+    page = client.get(HOME)
+
+    response = client.post(reverse("admin:logout"))
+
+    assert "Clear-Site-Data" not in page.headers
+    assert response.headers["Clear-Site-Data"] == '"cache"'
+    assert "_auth_user_id" not in client.session

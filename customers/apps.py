@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 
 def install_consent_texts(**_signal: Any) -> None:
@@ -32,6 +33,7 @@ class CustomersConfig(AppConfig):
     """Configuration of the customers application."""
 
     name = "customers"
+    verbose_name = _("Customers")
 
     def ready(self) -> None:
         """Connect the creation of reference data to `post_migrate`."""

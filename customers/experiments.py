@@ -1,5 +1,7 @@
 """Experiments with recommendation scenarios."""
 
+from django.utils.translation import gettext_lazy as _
+
 from customers.models import Scenario
 from customers.recommendations import (
     EXPERIMENT_SUBJECT,
@@ -13,17 +15,17 @@ from mlops.experiments import Metric, Subject, register
 register(
     Subject(
         name=EXPERIMENT_SUBJECT,
-        title="Recommendations",
+        title=_("Recommendations"),
         placements={name.value: name.label for name in Scenario.Name},
         metrics=(
-            Metric(name="clicked", title="Click-through", scale=0.02, tolerance=0.0),
-            Metric(name="bought", title="Purchase-through", scale=0.01, tolerance=0.0),
+            Metric(name="clicked", title=_("Click-through"), scale=0.02, tolerance=0.0),
+            Metric(name="bought", title=_("Purchase-through"), scale=0.01, tolerance=0.0),
             Metric(
-                name="fallback", title="Fallback rate", scale=0.05, is_error=True, tolerance=0.02
+                name="fallback", title=_("Fallback rate"), scale=0.05, is_error=True, tolerance=0.02
             ),
             Metric(
                 name="milliseconds",
-                title="Latency",
+                title=_("Latency"),
                 unit="ms",
                 scale=20.0,
                 is_error=True,

@@ -1,12 +1,14 @@
 """Django application of the vector engine."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class VectorsConfig(AppConfig):
     """Configuration; registers the probes of Milvus and of the encoders."""
 
     name = "vectors"
+    verbose_name = _("Vectors")
 
     def ready(self) -> None:
         """Register the probes."""

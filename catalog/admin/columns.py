@@ -25,13 +25,19 @@ _UNITS = {
     **dict.fromkeys(("thc_low", "thc_high", "cbd_low", "cbd_high"), ("%", "fraction")),
 }
 _ENCODINGS = {
-    "": "detect",
+    "": _("detect"),
     "utf-8": "UTF-8",
     "cp1252": "Windows (cp1252)",
     "mac_roman": "Mac Roman",
     "utf-16-le": "UTF-16",
 }
-_DELIMITERS = {"": "detect", ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+_DELIMITERS = {
+    "": _("detect"),
+    ",": _("comma"),
+    ";": _("semicolon"),
+    "\t": _("tab"),
+    "|": _("pipe"),
+}
 
 
 class FormatForm(forms.Form):
@@ -59,7 +65,7 @@ class FormatForm(forms.Form):
 
     def set_sheets(self, sheets: list[str]) -> None:
         """Set the names of the workbook's sheets that may be chosen."""
-        choices = [("", "first sheet"), *((name, name) for name in sheets)]
+        choices = [("", _("first sheet")), *((name, name) for name in sheets)]
         self.fields["sheet"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
 
 
@@ -67,11 +73,11 @@ class ColumnsForm(forms.Form):
     """Column, default and unit of each field; row id columns; meanings of unknown categories."""
 
     language = forms.ChoiceField(
-        choices=[("en", "English"), ("fr", "French")], widget=UnfoldAdminSelectWidget
+        choices=[("en", _("English")), ("fr", _("French"))], widget=UnfoldAdminSelectWidget
     )
     price_kind = forms.ChoiceField(
         label=_("kind of prices"),
-        choices=[("retail", "retail"), ("wholesale", "wholesale")],
+        choices=[("retail", _("retail")), ("wholesale", _("wholesale"))],
         widget=UnfoldAdminSelectWidget,
     )
     day_first = forms.BooleanField(

@@ -101,7 +101,8 @@ class PriceSuggestionAdmin(ReadOnlyAdmin):
     actions = ("approve_selected",)
     fields = ("product", "model_version", ("suggested_at", "decided_at"), "decided_by", "reason")
     list_before_template = "admin/competitors/pricesuggestion/overview.html"
-    change_form_before_template = "admin/competitors/pricesuggestion/suggestion.html"
+    # Outside of the form of the fields: browsers drop a form within a form.
+    change_form_outer_before_template = "admin/competitors/pricesuggestion/suggestion.html"
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may approve and reject suggestions."""

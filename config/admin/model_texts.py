@@ -22,13 +22,13 @@ def translate_model_texts() -> None:
         options.verbose_name_plural = _(str(options.verbose_name_plural))
         for field in options.local_fields:
             field.verbose_name = _(str(field.verbose_name))
-    for form in subclasses(forms.Form):
-        for name, form_field in form.base_fields.items():
+    for form in subclasses(forms.BaseForm):
+        for name, form_field in getattr(form, "declared_fields", {}).items():
             if form_field.label is None:
                 form_field.label = _(pretty_name(name))
 
 
-def subclasses(form: type[forms.Form]) -> Iterator[type[forms.Form]]:
+def subclasses(form: type[forms.BaseForm]) -> Iterator[type[forms.BaseForm]]:
     """Yield every class below a form's."""
     for subclass in form.__subclasses__():
         yield subclass
@@ -55,10 +55,12 @@ NAMES = (
     _("French title"),
     _("GTIN"),
     _("Header row"),
+    _("Hypothesis"),
     _("ID"),
     _("Keep unknown terpenes"),
     _("Kind"),
     _("Language"),
+    _("Metric"),
     _("Model"),
     _("Name"),
     _("Payload"),
@@ -72,6 +74,7 @@ NAMES = (
     _("SKU"),
     _("Scenario"),
     _("Scope"),
+    _("Severities"),
     _("Share"),
     _("Sheet"),
     _("Sort"),

@@ -7,5 +7,7 @@ TEXTS = (
     _("No results found"),
     _("Select all rows"),
     _("Click to cancel"),
+    _("Task Name"),
+    _("Human readable"),
 )
 """Listed here for the extraction of messages."""

@@ -17,6 +17,11 @@ from config.scopes import KeyBinding, Scope
 
 LIFETIME = timedelta(days=365)
 """How long a key is accepted unless another day is set."""
+_AUDIENCE_LABELS = {
+    Audience.PUBLIC: _("Public"),
+    Audience.VERIFIED: _("Verified"),
+    Audience.STAFF: _("Staff"),
+}
 
 
 def default_expiry() -> datetime:
@@ -41,7 +46,7 @@ class ApiKey(AbstractAPIKey):
 
     audience = models.CharField(
         max_length=10,
-        choices=[(a.name.lower(), a.name.title()) for a in Audience],
+        choices=[(a.name.lower(), _AUDIENCE_LABELS[a]) for a in Audience],
         default="public",
         db_comment="audience whose fields the client may see: public, verified or staff",
     )

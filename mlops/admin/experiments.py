@@ -211,7 +211,7 @@ class ExperimentAdmin(ModelAdmin):
     @admin.display(description=_("metric"))
     def metric_title(self, experiment: Experiment) -> str:
         """Show the title of the deciding metric."""
-        return find_subject(experiment.scope).metric(experiment.metric).title
+        return str(find_subject(experiment.scope).metric(experiment.metric).title)
 
     @display(description=_("status"), ordering="status", label=_STATUS_LABELS)
     def status_label(self, experiment: Experiment) -> ColoredLabel:

@@ -58,7 +58,7 @@ class MetricsForm(forms.Form):
     name = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget)
     span = forms.ChoiceField(
         required=False,
-        choices=[(key, label) for key, (label, _) in _SPANS.items()],
+        choices=[(key, label) for key, (label, _duration) in _SPANS.items()],
         widget=UnfoldAdminSelectWidget,
     )
     level = forms.ChoiceField(

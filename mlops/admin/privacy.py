@@ -195,7 +195,7 @@ class ErasureAdmin(ReadOnlyAdmin):
         counts = {
             name: count for name, count in receipt.remaining.items() if isinstance(count, int)
         }
-        return pretty_json(counts) if receipt.remaining else "nothing"
+        return pretty_json(counts) if receipt.remaining else str(_("nothing"))
 
 
 @admin.register(RetentionSweep)

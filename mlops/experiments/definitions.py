@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from django.utils.functional import Promise
+
 from config.declarations import DeclarationRegistry
 from mlops.models import Experiment
 
@@ -21,7 +23,7 @@ class Metric:
     """
 
     name: str
-    title: str
+    title: str | Promise
     scale: float
     unit: str = "%"
     is_error: bool = False
@@ -62,7 +64,7 @@ class Subject:
     """
 
     name: str
-    title: str
+    title: str | Promise
     placements: Mapping[str, Any]
     metrics: tuple[Metric, ...]
     measure: Callable[[Experiment], Measurements]

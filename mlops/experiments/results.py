@@ -98,7 +98,7 @@ class MetricTable:
         return (
             _("%(metric)s (decides)") % {"metric": self.metric.title}
             if self.is_deciding
-            else (self.metric.title)
+            else str(self.metric.title)
         )
 
     @property

@@ -29,7 +29,7 @@ class StringsForm(forms.Form):
     )
     language = forms.ChoiceField(
         required=False,
-        choices=[("", "unknown"), ("en", "English"), ("fr", "French")],
+        choices=[("", _("unknown")), ("en", _("English")), ("fr", _("French"))],
         widget=UnfoldAdminSelectWidget,
     )
     category = forms.CharField(required=False, max_length=100, widget=UnfoldAdminTextInputWidget)

@@ -142,6 +142,8 @@ class ProductLockAdmin(ReadOnlyAdmin):
     """Locked fields of products."""
 
     list_display = ("product_link", "field", "locked_by", "locked_at", "reason", "review_by")
+    # The first column has a link of its own.
+    list_display_links = ("field",)
     list_filter = ("field", "review_by")
     list_select_related = ("product", "locked_by")
 

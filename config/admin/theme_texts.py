@@ -8,6 +8,5 @@ TEXTS = (
     _("Select all rows"),
     _("Click to cancel"),
     _("Task Name"),
-    _("Human readable"),
 )
 """Listed here for the extraction of messages."""

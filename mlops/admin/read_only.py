@@ -48,7 +48,7 @@ class ReadOnlyInline(_NoWritePermissions, TabularInline):
 
 def preformatted(text: str) -> SafeString:
     """Return text, escaped, in a scrolling box."""
-    return format_html('<pre style="{}">{}</pre>', _PREFORMATTED_STYLE, text)
+    return format_html('<pre tabindex="0" style="{}">{}</pre>', _PREFORMATTED_STYLE, text)
 
 
 def monospaced(text: str) -> SafeString:

@@ -16,7 +16,7 @@ from config.embedded.stack import SERVERS, UNREACHABLE
 from tests import baseline
 from tests.samples.suppliers.server import SampleSupplier
 
-FUNCTIONAL_TESTS = Path(__file__).parent / "functional"
+LONG_TESTS = tuple(Path(__file__).parent / name for name in ("functional", "browser"))
 IS_UNIT_RUN = settings.SETTINGS_MODULE == "config.settings.unit"
 
 # Machines are shared: the duration of an example says nothing about the property.
@@ -28,8 +28,8 @@ hypothesis.settings.load_profile("unit" if IS_UNIT_RUN else "cultivar")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the functional tests, which take longest: workers then end at the same time."""
-    items.sort(key=lambda item: FUNCTIONAL_TESTS not in item.path.parents)
+    """Begin with the tests that take longest: workers then end at the same time."""
+    items.sort(key=lambda item: not any(folder in item.path.parents for folder in LONG_TESTS))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -142,7 +142,7 @@ class ProductLockAdmin(ReadOnlyAdmin):
     """Locked fields of products."""
 
     list_display = ("product_link", "field", "locked_by", "locked_at", "reason", "review_by")
-    # The first column has a link of its own.
+    # The first column links to the product, so the second one links to the lock.
     list_display_links = ("field",)
     list_filter = ("field", "review_by")
     list_select_related = ("product", "locked_by")

@@ -13,11 +13,13 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -48,7 +50,7 @@ _DAYS = 60
 _BODY = "BENCH_HTTP_BODY"
 """File with the body of the bare view."""
 _SERVER = "BENCH_HTTP_SERVER"
-_GUNICORN = (
+GUNICORN = (
     f"{sys.executable} -m gunicorn tests.bench.http_server --bind {LOOPBACK}:{{port}}"
     " --threads 8 --keep-alive 30 --no-control-socket"
 )
@@ -103,13 +105,13 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
     plain = f"/bench/plain/?limit={_PAGE_SIZE}"
     recommendation = f"/api/v1/recommendations/{customers[0]}/"
     requests = {
-        "product": _Request(f"/api/v1/products/{product}/", header),
-        "list of 20": _Request(page, header),
-        "list of 20, computed": _Request(fields, writer),
-        "search": _Request(f"/api/v1/products/search/?q={quote('indica flower under 40')}", header),
-        "similar": _Request(f"/api/v1/products/{product}/similar/", header),
-        "cached recommendation": _Request(recommendation, header),
-        "bare view": _Request("/bench/bare/", header),
+        "product": Request(f"/api/v1/products/{product}/", header),
+        "list of 20": Request(page, header),
+        "list of 20, computed": Request(fields, writer),
+        "search": Request(f"/api/v1/products/search/?q={quote('indica flower under 40')}", header),
+        "similar": Request(f"/api/v1/products/{product}/similar/", header),
+        "cached recommendation": Request(recommendation, header),
+        "bare view": Request("/bench/bare/", header),
     }
     figures = {
         name: [_Figures(name), _Figures(f"{name}, {_CLIENTS} clients")]
@@ -120,48 +122,43 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         "list of 20": Comparison(name="list of 20: faster than DRF's serializer", limit=5),
         "list of 20, computed": Comparison(name="list of 20, computed: the same"),
     }
-    os.environ[_BODY] = str(ROOT / "var" / "bench-http-body.json")
-    try:
-        with _server() as port, _Clients(port, _CLIENTS) as clients:
-            with open(os.environ[_BODY], "wb") as file:
-                file.write(clients.get(_Request(recommendation, header)))
-            for request in (*requests.values(), _Request(plain, header)):
-                clients.send([request] * _WARM_REQUESTS, clients=1)
-            for number in range(rounds):
+    server = os.environ.get(_SERVER, GUNICORN)
+    with body_file() as body, start_server(server) as port, Clients(port, _CLIENTS) as clients:
+        body.write_bytes(clients.get(Request(recommendation, header)))
+        for request in (*requests.values(), Request(plain, header)):
+            clients.send([request] * _WARM_REQUESTS, clients=1)
+        for number in range(rounds):
+            ours, peer = measure_alternately(
+                number,
+                clients.repeat(requests["cached recommendation"]),
+                clients.repeat(requests["bare view"]),
+            )
+            cached.ratios.append(peer / ours)
+            for name, line in lists.items():
                 ours, peer = measure_alternately(
                     number,
-                    clients.repeat(requests["cached recommendation"]),
-                    clients.repeat(requests["bare view"]),
+                    clients.repeat(requests[name]),
+                    clients.repeat(Request(plain, header)),
                 )
-                cached.ratios.append(peer / ours)
-                for name, line in lists.items():
-                    ours, peer = measure_alternately(
-                        number,
-                        clients.repeat(requests[name]),
-                        clients.repeat(_Request(plain, header)),
-                    )
-                    line.ratios.append(peer / ours)
-                for name, request in requests.items():
-                    for figure, count in zip(figures[name], (1, _CLIENTS), strict=True):
-                        figure.add(*clients.send([request] * _REQUESTS, clients=count))
-                sample = [
-                    _Request(f"/api/v1/recommendations/{pk}/?limit={11 + number}", header)
-                    for pk in customers[1:][: _COLD_REQUESTS // rounds]
-                ]
-                half = len(sample) // 2
-                one, many = figures["cold recommendation"]
-                one.add(*clients.send(sample[:half], clients=1))
-                many.add(*clients.send(sample[half:], clients=_CLIENTS))
-                advance()
-    finally:
-        if os.path.exists(os.environ[_BODY]):
-            os.unlink(os.environ[_BODY])
+                line.ratios.append(peer / ours)
+            for name, request in requests.items():
+                for figure, count in zip(figures[name], (1, _CLIENTS), strict=True):
+                    figure.add(*clients.send([request] * _REQUESTS, clients=count))
+            sample = [
+                Request(f"/api/v1/recommendations/{pk}/?limit={11 + number}", header)
+                for pk in customers[1:][: _COLD_REQUESTS // rounds]
+            ]
+            half = len(sample) // 2
+            one, many = figures["cold recommendation"]
+            one.add(*clients.send(sample[:half], clients=1))
+            many.add(*clients.send(sample[half:], clients=_CLIENTS))
+            advance()
     all_figures = [figure for pair in figures.values() for figure in pair]
     return [cached, *lists.values(), *(line for figure in all_figures for line in figure.lines)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class Request:
     """A path, and the API key that it is sent with."""
 
     path: str
@@ -182,8 +179,8 @@ class _Figures:
         self._p99.ratios.append(1000 * float(np.percentile(times, 99)))
 
 
-class _Clients:
-    """Clients with one connection each."""
+class Clients:
+    """Clients of one server, with one connection each."""
 
     def __init__(self, port: int, count: int) -> None:
         self._connections = [
@@ -191,7 +188,7 @@ class _Clients:
         ]
         self._pool = ThreadPoolExecutor(count)
 
-    def __enter__(self) -> "_Clients":
+    def __enter__(self) -> "Clients":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -199,11 +196,11 @@ class _Clients:
         for connection in self._connections:
             connection.close()
 
-    def get(self, request: _Request) -> bytes:
+    def get(self, request: Request) -> bytes:
         """Return the body of a response. Raises RuntimeError for any status but 200."""
         return _get(self._connections[0], request)
 
-    def send(self, requests: Sequence[_Request], *, clients: int) -> tuple[float, list[float]]:
+    def send(self, requests: Sequence[Request], *, clients: int) -> tuple[float, list[float]]:
         """Send requests, divided among clients; return the seconds of all, and of each."""
 
         def send_some(number: int) -> list[float]:
@@ -218,14 +215,20 @@ class _Clients:
         times = [item for some in self._pool.map(send_some, range(clients)) for item in some]
         return time.perf_counter() - started, times
 
-    def repeat(self, request: _Request) -> Callable[[], object]:
+    def repeat(self, request: Request) -> Callable[[], object]:
         """Return a function that sends a request repeatedly by one client."""
         return lambda: self.send([request] * _REQUESTS, clients=1)
 
 
-def _get(connection: http.client.HTTPConnection, request: _Request) -> bytes:
-    connection.request("GET", request.path, headers={"Authorization": request.header})
-    response = connection.getresponse()
+def _get(connection: http.client.HTTPConnection, request: Request) -> bytes:
+    headers = {"Authorization": request.header}
+    connection.request("GET", request.path, headers=headers)
+    try:
+        response = connection.getresponse()
+    except http.client.RemoteDisconnected:  # it was idle for too long, while others were used
+        connection.close()
+        connection.request("GET", request.path, headers=headers)
+        response = connection.getresponse()
     content = response.read()
     if response.status != 200:
         raise RuntimeError(f"{request.path}: {response.status} {content[:300]!r}")
@@ -233,11 +236,23 @@ def _get(connection: http.client.HTTPConnection, request: _Request) -> bytes:
 
 
 @contextmanager
-def _server() -> Iterator[int]:
-    """Start the server; yield its port."""
+def body_file() -> Iterator[Path]:
+    """Yield the file with the body of the bare view, which servers read at its first request."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "body.json"
+        os.environ[_BODY] = str(path)
+        yield path
+
+
+@contextmanager
+def start_server(command: str) -> Iterator[int]:
+    """Start a server by its command, with `{port}` for the port; yield its port."""
     port = free_port()
-    command = shlex.split(os.environ.get(_SERVER, _GUNICORN).format(port=port))
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    process = subprocess.Popen(
+        shlex.split(command.format(port=port)),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     try:
         _wait(port)
         yield port

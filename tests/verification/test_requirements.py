@@ -56,7 +56,7 @@ def _imports(folders: list[Path]) -> Iterator[tuple[str, Path]]:
                 yield from ((name.split(".")[0], path) for name in names)
 
 
-@pytest.mark.parametrize("name", [*SETS, "installer"])
+@pytest.mark.parametrize("name", [*SETS, "installer", "audit"])
 def test_every_package_of_a_lock_has_a_hash(name: str) -> None:
     entries = re.split(r"(?m)^(?=\S)", lock_path(name).read_text())
 

@@ -18,7 +18,6 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
 from config.clients import objects
-from config.observability import workers
 from config.observability.metrics_page import refuse_without_token
 
 READINESS_SECONDS = 1.0
@@ -156,10 +155,15 @@ def _probe_schema() -> None:
 
 
 def _probe_workers() -> None:
+    # Commands import this module, and need no Redis.
+    from config.observability import workers
+
     if not workers.count_workers():
         raise NotHealthy("no heartbeat")
 
 
 def _probe_schedule() -> None:
+    from config.observability import workers
+
     if not workers.is_on_time(workers.last_scheduled_at()):
         raise NotHealthy("late")

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -181,7 +182,7 @@ def test_serializer_must_declare_the_audience_of_each_field(audiences: dict[str,
 
 @pytest.mark.parametrize("is_selectable", [True, False])
 def test_serializer_is_known_by_its_schema_name(is_selectable: bool) -> None:
-    name = f"Known{is_selectable}"
+    name = f"Known{uuid4().hex}"
     fields = {
         "audiences": {"name": Audience.STAFF},
         "selectable": is_selectable,

@@ -35,8 +35,8 @@ class ProductExportForm(ExportForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field: Any = self.fields["columns"]
-        names = {name: Product._meta.get_field(name).verbose_name for name in CORRECTABLE_FIELDS}
-        field.choices = [(name, capfirst(str(label))) for name, label in names.items()]
+        model_fields: list[Any] = [Product._meta.get_field(name) for name in CORRECTABLE_FIELDS]
+        field.choices = [(each.name, capfirst(str(each.verbose_name))) for each in model_fields]
 
     def exported_fields(self) -> list[str] | None:
         """Return the fields to export; None for all."""

@@ -390,7 +390,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         )
 
     def _confirmation_page(
-        self, request: HttpRequest, customer: CustomerProfile, title: str, text: str, **extra: Any
+        self, request: HttpRequest, customer: CustomerProfile, title: Any, text: Any, **extra: Any
     ) -> HttpResponse:
         context = {
             **admin.site.each_context(request),

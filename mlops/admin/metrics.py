@@ -159,7 +159,7 @@ def _chart(
     times = sorted({time for points in series.values() for time, _ in points})
     if not times:
         return ""
-    datasets = []
+    datasets: list[dict[str, Any]] = []
     for color, (source, points) in zip(cycle(_COLORS), sorted(series.items()), strict=False):
         value_at = dict(points)
         datasets.append(

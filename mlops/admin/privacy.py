@@ -37,7 +37,7 @@ class ActiveHoldFilter(admin.SimpleListFilter):
     title = _("state")
     parameter_name = "state"
 
-    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, Any]]:
         """Return both states."""
         return [("active", _("Active")), ("lifted", _("Lifted"))]
 

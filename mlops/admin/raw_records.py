@@ -75,7 +75,7 @@ class RawRecordAdmin(ReadOnlyAdmin):
         try:
             body = read_body(record)
         except (OSError, ValueError):
-            return preformatted(_UNREADABLE)
+            return preformatted(str(_UNREADABLE))
         hidden_bytes = len(body) - PREVIEW_BYTES
         more = f"\n… and {hidden_bytes:,} bytes more" if hidden_bytes > 0 else ""
         return preformatted(body[:PREVIEW_BYTES].decode(errors="replace") + more)

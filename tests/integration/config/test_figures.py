@@ -82,7 +82,7 @@ def test_old_figure_is_shown_while_it_is_refreshed(
     figures.refresh_figure("tests.count", {})
     SupplierListingFactory.create()
     later = timezone.now() + timedelta(minutes=16)
-    monkeypatch.setattr(figures.timezone, "now", lambda: later)
+    monkeypatch.setattr(timezone, "now", lambda: later)
 
     reading = _read(requests)
 
@@ -95,11 +95,15 @@ def test_usual_figures_of_many_rows_are_refreshed(requested: list[Any]) -> None:
     CompetitorOfferFactory.create(product=ProductFactory.create(), match_status="confirmed")
 
     refreshed = refresh_usual_figures()
-    reading = read_figure(POSITION_COUNTS, {}, request_refresh=pytest.fail)
+    requests: list[str] = []
+    reading = read_figure(
+        POSITION_COUNTS, {}, request_refresh=lambda name, _parameters: requests.append(name)
+    )
 
     assert refreshed > 0
     assert reading is not None
     assert sum(reading.value.values()) == 1
+    assert requests == []
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,18 @@
 """Boosts for stock, margin and freshness, weighted by staff; they reorder results only."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.db import connection
 
-from catalog.models import SearchWeights
 from catalog.search.fusion import SearchCandidate
 
 # Only this many of the best are boosted: further down, scores differ too little to be meaningful.
 _MAX_BOOSTED = 200
 _FRESHNESS_DAYS = 30
-_CURRENT_WEIGHTS_SQL = "SELECT * FROM search_weights ORDER BY set_at DESC LIMIT 1"
+_CURRENT_WEIGHTS_SQL = """
+SELECT stock, margin, freshness FROM search_weights ORDER BY set_at DESC LIMIT 1
+"""
 # For each product: whether it is in stock (in the given store, else anywhere), its margin as a
 # share of the price (0 to 1, null without a wholesale price), and its freshness (1 for new,
 # decaying).
@@ -32,17 +34,26 @@ FROM products p WHERE p.id = ANY(%(ids)s::uuid[])
 """
 
 
-def current_weights() -> SearchWeights | None:
+@dataclass(frozen=True, slots=True)
+class BoostWeights:
+    """Weights of the signals, 0 to 1 each."""
+
+    stock: float
+    margin: float
+    freshness: float
+
+
+def current_weights() -> BoostWeights | None:
     """Return the weights that staff have set; None: no product is boosted. One query."""
-    weights = next(iter(SearchWeights.objects.raw(_CURRENT_WEIGHTS_SQL)), None)
-    if weights is None or not (weights.stock or weights.margin or weights.freshness):
-        return None
-    return weights
+    with connection.cursor() as cursor:
+        cursor.execute(_CURRENT_WEIGHTS_SQL)
+        weights = cursor.fetchone()
+    return BoostWeights(*weights) if weights and any(weights) else None
 
 
 def apply_boosts(
     candidates: Sequence[SearchCandidate],
-    weights: SearchWeights | None,
+    weights: BoostWeights | None,
     *,
     store_code: str = "",
 ) -> list[SearchCandidate]:

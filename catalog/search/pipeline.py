@@ -1,7 +1,7 @@
 """Search pipeline: parse, retrieve, match within filters, fuse, boost, promote exact matches."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -406,8 +406,7 @@ def _matching_products(
         rows = rows.filter(condition)
     if interpretation.has_subject:
         retrieved_ids = {pk for scores in dense.scores.values() for pk in scores}
-        # One array parameter instead of hundreds of parameters.
-        is_match = Q(RawSQL("products.id = ANY(%s::uuid[])", [list(retrieved_ids)], BooleanField()))
+        is_match = Q(_has_id(retrieved_ids))
         if interpretation.lexical_query:
             is_match |= Q(RawSQL(*interpretation.lexical_query.match_sql, BooleanField()))
         rows = rows.filter(is_match)
@@ -416,7 +415,16 @@ def _matching_products(
         *query.not_similar_to,
         *interpretation.namesake_ids,
     ]
-    return rows.exclude(pk__in=excluded_ids)
+    return rows.exclude(pk__in=excluded_ids) if excluded_ids else rows
+
+
+def _has_id(ids: Iterable[str]) -> RawSQL:
+    """
+    Return the condition that a product has one of the ids.
+
+    One text instead of hundreds of parameters, or of elements that would be escaped one by one.
+    """
+    return RawSQL("products.id = ANY(%s::uuid[])", [f"{{{','.join(ids)}}}"], BooleanField())
 
 
 def _conditions(terms: Sequence[QueryTerm]) -> list[Q]:
@@ -444,11 +452,10 @@ def _load_candidates(
         pk for scores in dense.scores.values() for pk in list(scores)[:_MAX_NEAREST]
     )
     # The nearest come first, so that products matching few words do not displace them.
-    is_nearest = RawSQL("products.id = ANY(%s::uuid[])", [list(nearest_ids)], BooleanField())
     rows = matches.order_by().annotate(
         word_share=_word_share(interpretation.lexical_query),
         relevance=_relevance(interpretation.parsed),
-        is_nearest=is_nearest,
+        is_nearest=_has_id(nearest_ids),
     )
     sql, params = rows.values(
         *FACET_COLUMNS, *_CANDIDATE_COLUMNS, "word_share", "relevance", "is_nearest"

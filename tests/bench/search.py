@@ -70,7 +70,7 @@ def measure(*, rounds: int, size: int, advance: Callable[[], None]) -> list[Comp
         session = requests.Session()
         for query in queries[:_WARM_UP]:  # loads models and vectors
             session.get(
-                address, params={"q": query, "limit": 1}, headers=headers, timeout=60
+                address, params={"q": query, "limit": "1"}, headers=headers, timeout=60
             ).raise_for_status()
         with_facets = Comparison(
             name="one client, with facets, p50", unit="ms", limit=25, is_ceiling=True

@@ -10,9 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from catalog.api import search as search_views
 from catalog.api.product_cache import SEARCH_CACHE
 from catalog.models import Product, SearchWeights, StoreStock, SupplierListing
+from catalog.search import search_products
 from config.cache import RenderedResponse
 from config.cache.invalidation import is_listening
 from tests.factories.catalog import (
@@ -266,10 +266,8 @@ def test_keys_that_may_write_see_what_they_wrote(product: Product) -> None:
 def test_a_result_from_vectors_that_are_being_replaced_is_not_kept(
     client: APIClient, product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    search_products = search_views.search_products
     monkeypatch.setattr(
-        search_views,
-        "search_products",
+        "catalog.api.search.search_products",
         lambda query: replace(search_products(query), is_current=False),
     )
     _receive_notices()

@@ -49,7 +49,7 @@ class AccountMiddleware:
         exempt = (reverse("admin:logout"), reverse("admin:login"), reverse("admin:jsi18n"))
         if page is None or request.path in (*exempt, reverse(page)):
             response = self._get_response(request)
-            if not request.user.is_authenticated:
+            if request.method == "POST" and request.path == reverse("admin:logout"):
                 response["Clear-Site-Data"] = _CLEARED_AT_LOGOUT
             return response
         return redirect(f"{reverse(page)}?{urlencode({'next': request.get_full_path()})}")

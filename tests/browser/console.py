@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -25,9 +26,10 @@ class BrowserConsole:
     faults: console errors, uncaught exceptions and error responses of everything opened so far.
     """
 
-    def __init__(self, context: BrowserContext, base_url: str) -> None:
+    def __init__(self, context: BrowserContext, base_url: str, *, is_signed_in: bool) -> None:
         self._context = context
         self.base_url = base_url
+        self._is_signed_in = is_signed_in
         self.faults: list[str] = []
         context.add_init_script(_REPORT_VIOLATIONS)
         self.page = self._new_page()
@@ -44,7 +46,7 @@ class BrowserConsole:
         )
         if user is not None:
             context.add_cookies([_session_cookie(user, base_url)])
-        return cls(context, base_url)
+        return cls(context, base_url, is_signed_in=user is not None)
 
     def close(self) -> None:
         """End the session."""
@@ -74,6 +76,8 @@ class BrowserConsole:
         """Open a path; return the response."""
         response = self.page.goto(f"{self.base_url}{path}")
         assert response is not None
+        is_login = urlsplit(self.page.url).path == reverse("admin:login")
+        assert not (self._is_signed_in and is_login), "The session has ended."
         return response
 
     def fill(self, label: str, value: str) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import lxml.html  # type: ignore[import-untyped]  # its stubs are a package of their own
 from django.utils.translation import trans_real
 
+from mlops.privacy.retention import retention_rules
+
 # Names of fields, columns, sections and actions: they come from the code, never from rows.
 _CAPTIONS = "//label | //thead//th | //h2 | //h3 | //button | //legend | //summary | //dt"
 _ICON = "material-symbols-outlined"
@@ -66,7 +68,7 @@ def untranslated_texts(english: str, french: str) -> set[str]:
     captions = _captions(english_page) & _captions(french_page)
     same = {re.sub(r" \d+$", "", text) for text in captions}
     left = (texts & _translatable()) | (same - _SAME_IN_FRENCH)
-    return left - _CODES - _ROW_TEXTS
+    return left - _CODES - _ROW_TEXTS - {rule.name for rule in retention_rules()}
 
 
 @cache

@@ -100,6 +100,30 @@ def visits(console_rows: User, browser: Browser, console_url: str) -> list[Visit
     return visits
 
 
+@pytest.fixture(scope="module")
+def pictures(
+    console_rows: User,
+    browser: Browser,
+    console_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, bytes]:
+    """Pictures of the documents, written into the folder that PICTURES names."""
+    folder = Path(os.environ.get("PICTURES") or tmp_path_factory.mktemp("pictures"))
+    product = Product.objects.current().filter(locks__isnull=False)[0]
+    taken = {}
+    for name, language, page, arguments in (
+        ("console-home", "en", "index", []),
+        ("console-product", "en", "catalog_product_change", [product.pk]),
+        ("console-price-board", "en", "competitors_competitoroffer_board", []),
+        ("console-product-fr", "fr", "catalog_product_change", [product.pk]),
+    ):
+        console = BrowserConsole.open_for(console_rows, browser, console_url, language=language)
+        console.open(page, *arguments)
+        taken[name] = console.page.screenshot(path=folder / f"{name}.png")
+        console.close()
+    return taken
+
+
 def _visit(console: BrowserConsole, page: ConsolePage) -> Visit:
     """Open a page and examine it; the navigation, the same on all, on the home page alone."""
     try:
@@ -157,26 +181,9 @@ def test_no_page_has_a_form_within_a_form(documents: list[Document]) -> None:
     assert not nested
 
 
-def test_pictures_are_taken(
-    console_rows: User, browser: Browser, console_url: str, tmp_path: Path
-) -> None:
-    folder = Path(os.environ.get("PICTURES") or tmp_path)
-    product = Product.objects.current().filter(locks__isnull=False)[0]
-    taken = []
-
-    for name, language, page, arguments in (
-        ("console-home", "en", "index", []),
-        ("console-product", "en", "catalog_product_change", [product.pk]),
-        ("console-price-board", "en", "competitors_competitoroffer_board", []),
-        ("console-product-fr", "fr", "catalog_product_change", [product.pk]),
-    ):
-        console = BrowserConsole.open_for(console_rows, browser, console_url, language=language)
-        console.open(page, *arguments)
-        console.page.wait_for_load_state("networkidle")
-        taken.append(console.page.screenshot(path=folder / f"{name}.png"))
-        console.close()
-
-    assert all(picture.startswith(b"\x89PNG") for picture in taken)
+def test_pictures_are_taken(pictures: dict[str, bytes]) -> None:
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures.values())
+    assert min(map(len, pictures.values())) > 20_000, "an empty page"
 
 
 @pytest.mark.parametrize(

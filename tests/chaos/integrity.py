@@ -1,7 +1,7 @@
 """Checks after the kills: every event once, no broken row, nothing left undone."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 
@@ -82,7 +82,7 @@ def row_findings() -> list[Finding]:
     ]
 
 
-def _orphans(key: tuple[str, str, Collection[str], Collection[str]]) -> int:
+def _orphans(key: tuple[Any, ...]) -> int:
     table, other, columns, referenced = key
     equal = " AND ".join(
         f"o.{theirs} = t.{ours}" for ours, theirs in zip(columns, referenced, strict=True)
@@ -94,7 +94,7 @@ def _orphans(key: tuple[str, str, Collection[str], Collection[str]]) -> int:
     )
 
 
-def _repeated(key: tuple[str, Collection[str]]) -> int:
+def _repeated(key: tuple[Any, ...]) -> int:
     table, columns = key
     names = ", ".join(f'"{column}"' for column in columns)
     is_set = " AND ".join(f'"{column}" IS NOT NULL' for column in columns)
@@ -114,7 +114,7 @@ def _rows(kind: str) -> dict[str, int]:
     return dict(_query(_ROWS_SQL[kind]))
 
 
-def _query(sql: str) -> list[tuple[object, ...]]:
+def _query(sql: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return list(cursor.fetchall())
@@ -122,4 +122,4 @@ def _query(sql: str) -> list[tuple[object, ...]]:
 
 def _number(sql: str) -> int:
     ((value,),) = _query(sql)
-    return int(str(value))
+    return int(value)

@@ -119,6 +119,13 @@ def test_unknown_purpose_is_refused_with_the_known_ones() -> None:
     assert refused.value.field == "purpose"
 
 
+def test_unknown_language_is_refused() -> None:
+    with pytest.raises(BadInput) as refused:
+        _give(CustomerFactory.create(), language="de")
+
+    assert refused.value.field == "language"
+
+
 def test_version_of_another_purpose_is_refused() -> None:
     version = _newer_text("chat")
 

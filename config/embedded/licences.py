@@ -61,14 +61,15 @@ def licence_of(package: str) -> str | None:
         fields = metadata(package)
     except PackageNotFoundError:
         return None
-    if expression := fields.get("License-Expression"):
-        return str(expression)
+    if "License-Expression" in fields:
+        return fields["License-Expression"]
     classifiers = [
-        text.split(" :: ")[-1]
-        for text in fields.get_all("Classifier") or []
-        if text.startswith("License :: ")
+        classifier.split(" :: ")[-1]
+        for classifier in fields.get_all("Classifier") or []
+        if classifier.startswith("License :: ")
     ]
-    stated = classifiers or (fields.get("License") or "").splitlines()[:1]
+    texts = fields.get_all("License") or [""]
+    stated = classifiers or texts[0].splitlines()[:1]
     names = dict.fromkeys(_SPDX.get(text.strip(), text.strip()) for text in stated)
     # Several classifiers are a choice.
     return " OR ".join(names).replace("BSD 3-Clause", "BSD-3-Clause") or UNSTATED

@@ -11,6 +11,7 @@ _PERMISSIVE = {
 # Files or libraries that may be linked and replaced; their own changes would be published.
 _WEAK_COPYLEFT = {"LGPL-2.0-or-later", "LGPL-3.0-only", "MPL-2.0"}
 _EXCEPTIONS = {
+    "axe-playwright-python": "MIT by its licence file; its metadata state none",
     "rfc3987": "GPL-3.0-or-later: jsonschema alone imports it; see docs/dependencies.md",
     "text-unidecode": "one of several licences: the Artistic License is chosen",
 }

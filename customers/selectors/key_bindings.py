@@ -24,9 +24,12 @@ def reaches_recommendation(binding: KeyBinding, recommendation: Recommendation) 
     """Return whether a key reaches a recommendation response: its store and its customer."""
     if not binding.is_bound:
         return True
-    store = Store.objects.filter(pk=recommendation.store_id).first()
-    if store is not None and not binding.allows_store(store.code, store.province):
-        return False
+    if recommendation.store_id is not None:
+        store = Store.objects.filter(pk=recommendation.store_id).first()
+        if store is not None and not binding.allows_store(store.code, store.province):
+            return False
+    if recommendation.customer_id is None:
+        return True
     customers = CustomerProfile.objects.select_related("store")
     customer = customers.filter(pk=recommendation.customer_id).first()
     return customer is None or reaches_customer(binding, customer)

@@ -51,6 +51,11 @@ def browser() -> Iterator[Browser]:
             yield browser
 
 
+class _ApplicationAlone(WSGIHandler):
+    def __init__(self, _application: WSGIHandler) -> None:
+        super().__init__()
+
+
 @pytest.fixture(scope="session")
 def console_url(django_db_setup: None) -> Iterator[str]:
     """
@@ -59,7 +64,7 @@ def console_url(django_db_setup: None) -> Iterator[str]:
     Unlike pytest-django's, it leaves static files to WhiteNoise, as in production: the browser then
     loads them once and not with each page.
     """
-    server = LiveServerThread("127.0.0.1", static_handler=lambda _application: WSGIHandler())
+    server = LiveServerThread("127.0.0.1", static_handler=_ApplicationAlone)
     server.daemon = True
     server.start()
     server.is_ready.wait()

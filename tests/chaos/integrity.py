@@ -1,6 +1,7 @@
 """Checks after the kills: every event once, no broken row, nothing left undone."""
 
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 from django.db import connection
@@ -67,7 +68,7 @@ def row_findings() -> list[Finding]:
     blocking = {rule.name for rule in quality_rules() if rule.is_blocking}
     counts = check_quality()
     return [
-        Finding("rows that break a foreign key", sum(map(_orphans, _query(_FOREIGN_KEYS_SQL)))),
+        Finding("rows that break a foreign key", sum(starmap(_orphans, _query(_FOREIGN_KEYS_SQL)))),
         Finding(
             "rows that break a check",
             sum(
@@ -75,15 +76,14 @@ def row_findings() -> list[Finding]:
                 for table, condition in _query(_CHECKS_SQL)
             ),
         ),
-        Finding("rows that break a unique key", sum(map(_repeated, _query(_UNIQUE_SQL)))),
+        Finding("rows that break a unique key", sum(starmap(_repeated, _query(_UNIQUE_SQL)))),
         Finding("rows that differ from their seal", len(check_integrity())),
         Finding("rows that break a blocking rule", sum(counts[name] for name in blocking)),
         Finding("blocks with a wrong checksum", _number(_BLOCKS_SQL)),
     ]
 
 
-def _orphans(key: tuple[Any, ...]) -> int:
-    table, other, columns, referenced = key
+def _orphans(table: str, other: str, columns: list[str], referenced: list[str]) -> int:
     equal = " AND ".join(
         f"o.{theirs} = t.{ours}" for ours, theirs in zip(columns, referenced, strict=True)
     )
@@ -94,8 +94,7 @@ def _orphans(key: tuple[Any, ...]) -> int:
     )
 
 
-def _repeated(key: tuple[Any, ...]) -> int:
-    table, columns = key
+def _repeated(table: str, columns: list[str]) -> int:
     names = ", ".join(f'"{column}"' for column in columns)
     is_set = " AND ".join(f'"{column}" IS NOT NULL' for column in columns)
     # Without the index, which is what may be damaged.

@@ -1,7 +1,7 @@
 """New migrations run beside the processes of the version before, without blocking their queries."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from django.contrib.postgres.operations import AddIndexConcurrently
@@ -27,7 +27,7 @@ EXPLAINED: dict[str, str] = {
 }
 
 
-def faults(steps: list[Operation]) -> Iterator[str]:
+def faults(steps: Sequence[Operation]) -> Iterator[str]:
     """Yield what blocks or breaks running processes, of the operations of one migration."""
     created = {step.name_lower for step in steps if isinstance(step, operations.CreateModel)}
     for step in steps:

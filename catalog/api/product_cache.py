@@ -3,7 +3,7 @@
 from typing import Any
 
 from config.api.keys import client_of
-from config.api.local_responses import store_locally
+from config.api.local_entries import store_locally
 from config.cache import RenderedResponse, ResponseCache
 from config.scopes import Scope
 

@@ -60,7 +60,8 @@ from catalog.selectors.products import current_products, product_rows, products_
 from config.api.etags import ConditionalView, rendered_response
 from config.api.json_responses import render_response
 from config.api.keys import audience_of, client_of
-from config.api.local_responses import find_locally, serve_locally
+from config.api.local_entries import find_locally
+from config.api.local_responses import serve_locally
 from config.api.pagination import (
     CURSOR_PARAMETER,
     DEFAULT_PAGE_SIZE,

@@ -16,7 +16,8 @@ from config.api.bodies import parse_body
 from config.api.etags import rendered_response
 from config.api.idempotency import IdempotentView
 from config.api.keys import ApiClient, Audience, actor_of, binding_of, client_of
-from config.api.local_responses import serve_locally, store_locally
+from config.api.local_entries import store_locally
+from config.api.local_responses import serve_locally
 from config.api.permissions import has_scope
 from config.api.problem_responses import documented_problem
 from config.cache import RenderedResponse, is_shared_cache_unavailable

@@ -102,17 +102,26 @@ class BrowserConsole:
     def run_action(self, name: str) -> None:
         """Run an action on the selected rows."""
         self.page.locator("select[name=action]").select_option(label=name)
-        self.page.locator("#changelist-actions-wrapper button[type=submit]").first.click()
+        with self.page.expect_navigation():
+            self.page.locator("#changelist-actions-wrapper button[type=submit]").first.click()
 
     def click(self, name: str) -> None:
-        """Press the button, or follow the link, with this name."""
+        """Press the button, or follow the link, with this name; wait for the page it leads to."""
+        with self.page.expect_navigation():
+            self.press(name)
+
+    def press(self, name: str) -> None:
+        """Press the button with this name, else follow the link; the page stays."""
         main = self.page.locator("main")
         button = main.get_by_role("button", name=name, exact=True)
-        button.or_(main.get_by_role("link", name=name, exact=True)).first.click()
+        link = main.get_by_role("link", name=name, exact=True)
+        # A link of the path at the top of the page may have the name of a button.
+        (button if button.count() else link).first.click()
 
     def submit(self) -> None:
         """Press the first button that submits the form of a confirmation page."""
-        self.page.locator("main form button[type=submit]").first.click()
+        with self.page.expect_navigation():
+            self.page.locator("main form button[type=submit]").first.click()
 
     def messages(self) -> str:
         """Return what the page reports about the last action."""

@@ -66,7 +66,7 @@ def test_keyboard_skips_the_navigation(open_console: OpenConsole) -> None:
     console.page.keyboard.press("Enter")
 
     assert name == "Skip to the content"
-    assert console.page.evaluate("document.activeElement.id") == "main"
+    expect(console.page.locator("#main")).to_be_focused()
 
 
 @pytest.mark.parametrize("key", ["Enter", "Space"])
@@ -98,7 +98,7 @@ def test_user_menu_opens_by_key_and_switches_the_language(open_console: OpenCons
     console.page.locator("[aria-controls=user-menu]").press("Enter")
     console.page.locator("#user-menu").get_by_role("button", name="français").click()
 
-    assert console.page.locator("html").get_attribute("lang") == "fr"
+    expect(console.page.locator("html")).to_have_attribute("lang", "fr")
 
 
 def test_list_is_a_table_on_a_narrow_screen(open_console: OpenConsole) -> None:

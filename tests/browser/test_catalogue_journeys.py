@@ -81,8 +81,9 @@ def test_two_products_are_merged_and_unmerged(open_console: OpenConsole) -> None
     assert "survives" in console.text
     console.click("Yes, merge")
     merged = Product.objects.current().get()
-    console.page.locator("#messages a").click()
-    console.click("Origin")
+    with console.page.expect_navigation():
+        console.page.locator("#messages a").click()
+    console.press("Origin")
     console.click("Unmerge")
     console.submit()
 

@@ -45,7 +45,7 @@ def test_scenario_is_previewed_saved_and_explained(open_console: OpenConsole) ->
     console.open("customers_scenario_change", "home")
     console.page.locator("[name=popularity]").fill("0.9")
     console.page.locator("[name=sample-store]").select_option(str(store.pk))
-    console.click("Preview")
+    console.press("Preview")
     preview = console.page.locator("#preview table").first.inner_text()
     saved_before = Scenario.objects.get(name="home").popularity
     console.click("Save and continue editing")

@@ -152,6 +152,18 @@ def test_without_a_token_no_directory_is_created(
     assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
 
 
+def test_directory_is_not_set_where_metrics_are_counted_in_memory_already(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Otherwise the page would read an empty directory.
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    settings.METRICS_TOKEN = "secret-of-the-test"
+
+    share_metrics()
+
+    assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
+
+
 def test_web_process_without_a_token_does_not_load_the_library() -> None:
     completed = subprocess.run(
         [

@@ -7,9 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
+import prometheus_client  # noqa: F401  counts in memory, whether or not config.wsgi is loaded later
 import pytest
 from django.conf import settings
 from django.test import TransactionTestCase
+from django.utils import translation
 from pytest_django.plugin import DjangoDbBlocker
 
 from config.embedded.stack import SERVERS, UNREACHABLE
@@ -75,6 +77,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         baseline.save()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", baseline.restore)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _default_language() -> Iterator[None]:
+    """Begin each test in the default language; a request of a French client leaves its own."""
+    with translation.override(settings.LANGUAGE_CODE):
         yield
 
 

@@ -13,6 +13,7 @@ from catalog.services.corrections import create_product
 from catalog.services.search_vocabulary import refresh_search_words
 from tests.integration.console import message_levels
 from vectors import search, tasks
+from vectors.encoders.registry import encoder_id
 from vectors.errors import IndexBusy, ModelMissing
 from vectors.index.write import index_due_rows
 from vectors.models import VectorIndex
@@ -141,9 +142,9 @@ def test_index_actions_are_confirmed_before_they_start(
     for task in (tasks.rebuild_vectors, tasks.reconcile_vectors, tasks.roll_back_index):
         monkeypatch.setattr(task, "delay", lambda **kwargs: started.append(kwargs))
     serving = search.serving_index("product_embeddings")
-    page = admin_client.get(INDEXES).content.decode()
-    assert serving.physical_name in page
-    assert "fetch_models" in page  # the image encoder is not installed
+    overview = admin_client.get(INDEXES)
+    assert serving.physical_name in overview.content.decode()
+    assert overview.context["missing_models"] == [encoder_id("image")]
     change_page = admin_client.get(f"{INDEXES}{serving.pk}/change/").content.decode()
     assert reverse("admin:vectors_vectorindex_action", args=[serving.pk, "rebuild"]) in change_page
     for action, expected in (

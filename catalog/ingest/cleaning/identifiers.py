@@ -12,7 +12,12 @@ from decimal import Decimal
 
 from stdnum import ean
 
-from catalog.ingest.cleaning.numbers import is_blank_value, normalize_text
+from catalog.ingest.cleaning.numbers import (
+    FULLWIDTH_FORMS,
+    is_blank_value,
+    is_sheet_error,
+    normalize_text,
+)
 
 MAX_SKU_LENGTH = 50
 GTIN_LENGTH = 14
@@ -20,30 +25,27 @@ _GTIN_LENGTHS = (12, 13, 14)
 # A UPC that begins with zero and was stored as a number has lost it.
 _SHORTENED_UPC_LENGTH = 11
 _MIN_REPEATED_DIGITS = 5
-_PLACEHOLDERS = frozenset(
-    [
-        "aucun",
-        "aucune",
-        "vide",
-        "empty",
-        "same",
-        "idem",
-        "test",
-        "sku",
-        "upc",
-        "ean",
-        "gtin",
-        "code",
-        "barcode",
-        "id",
-        "nd",
-        "n.d.",
-        "no",
-        "non",
-    ]
-)
-_ERROR_CELL = re.compile(r"#(?:N/A|(?:REF|VALUE|DIV/0|NUM|NULL|ERROR)!?|NAME\?)", re.IGNORECASE)
+# A text of these words alone stands where an identifier is missing: "No SKU", "To come", "(vide)".
+_PLACEHOLDER_WORDS = frozenset({
+    "aucun", "aucune", "vide", "empty", "blank", "missing", "manquant", "manquante", "same", "idem",
+    "ditto", "test", "sample", "échantillon", "sku", "upc", "ean", "gtin", "code", "codes",
+    "barcode", "id", "no", "non", "nd", "n.d", "sans", "without", "none", "null", "undefined",
+    "available", "disponible", "assigned", "attribué", "defined", "applicable", "come", "confirmed",
+    "confirmer", "determined", "déterminer", "tbc", "tbd", "tba", "venir", "pending", "soon",
+    "bientôt", "new", "nouveau", "nouvelle", "see", "voir", "above", "below", "default", "multiple",
+    "multiples", "various", "varies", "mixed", "divers", "several", "other", "others", "autre",
+    "autres", "unknown", "inconnu", "inconnue", "s/o", "n/a",
+})  # fmt: skip
+_WORDS_BESIDE_THEM = frozenset({
+    "a", "à", "au", "be", "bas", "ci", "de", "dessous", "dessus", "du", "found", "haut", "item",
+    "not", "number", "of", "on", "pas", "title", "to", "yet",
+})  # fmt: skip
 _ONLY_SIGNS = re.compile(r"[\W_xX]*")
+# "UPC: 628…", and "(01)", by which GS1 bar codes introduce the number.
+_LABEL_OF_GTIN = re.compile(
+    r"(?:(?:upc|ean|gtin|cup|code[ -]barres)(?:[ -]?1[234](?=\D))?\s*[:#]?\s*|\(01\)\s*)(?=\d)",
+    re.IGNORECASE,
+)
 _EXPONENT = re.compile(r"(?P<digits>\d(?:[.,]\d+)?)[eE]\+?(?P<exponent>\d{1,2})")
 _WHOLE_NUMBER = re.compile(r"(\d{5,15})[.,]0+")
 # Prefixes of the 13-digit number, by GS1: numbers that are unique within a region or a company
@@ -86,15 +88,16 @@ def read_gtin(text: str) -> Identifier:
     """
     Return the GTIN-14 of 12 to 14 digits with a correct check digit.
 
-    Spaces and hyphens are left out; numbers that spreadsheets stored without losing a digit
-    ("628110000123.0", "6.28110000123E+11") are read, and a UPC of 11 digits is completed by its
-    leading zero. No GTIN: zeros, one repeated digit, a run of digits, codes of restricted
-    circulation, coupons.
+    Spaces, hyphens and a label ("UPC:", "(01)") are left out; numbers that spreadsheets stored
+    without losing a digit ("628110000123.0", "6.28110000123E+11") are read, and a UPC of 11 digits
+    is completed by its leading zero. No GTIN: zeros, one repeated digit, a run of digits, codes of
+    restricted circulation, coupons.
     """
     written = text.strip().removeprefix("'")
     if not written or is_blank_value(normalize_text(written)):
         return Identifier(None, "")
-    digits, problem = _without_notation(re.sub(r"(?<=\d)[\s-]+(?=\d)", "", written))
+    digits = _LABEL_OF_GTIN.sub("", written.translate(FULLWIDTH_FORMS))
+    digits, problem = _without_notation(re.sub(r"(?<=\d)[\s-]+(?=\d)", "", digits))
     problem = problem or _gtin_problem(digits)
     if problem and problem != "completed":
         return Identifier(None, written, problem)
@@ -109,7 +112,7 @@ def read_sku(text: str) -> Identifier:
     spreadsheet has rounded, more than 50 characters.
     """
     reading = read_id(text.strip().rstrip("_ "))
-    if reading.value == "0":
+    if reading.value is not None and not reading.value.strip("0.,"):
         return Identifier(None, reading.text, "placeholder")
     if reading.value is not None and len(reading.value) > MAX_SKU_LENGTH:
         return Identifier(None, reading.text, "too_long")
@@ -179,12 +182,18 @@ def _is_placeholder(text: str) -> bool:
     normalized = normalize_text(text)
     return (
         is_blank_value(normalized)
-        or normalized in _PLACEHOLDERS
+        or _is_placeholder_words(normalized)
         or _ONLY_SIGNS.fullmatch(text) is not None
-        or _ERROR_CELL.fullmatch(text) is not None
+        or is_sheet_error(normalized)
         or (text.isdigit() and len(text) > 1 and not text.strip("0"))
         or (text.isdigit() and len(text) >= _MIN_REPEATED_DIGITS and len(set(text)) == 1)
     )
+
+
+def _is_placeholder_words(normalized: str) -> bool:
+    """Return whether a text consists of words that stand for a missing identifier."""
+    words = {word.strip("()[]<>*\"'.,:") for word in re.split(r"[\s-]+", normalized)} - {""}
+    return bool(words & _PLACEHOLDER_WORDS) and words <= _PLACEHOLDER_WORDS | _WORDS_BESIDE_THEM
 
 
 def _is_placeholder_number(digits: str) -> bool:

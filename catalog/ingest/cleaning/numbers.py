@@ -56,7 +56,11 @@ _BLANK_VALUE = re.compile(
 )
 # The quotes of a CSV field that another program quoted again.
 _QUOTED = re.compile(r'"([^"]+)"')
-_SHEET_ERROR = re.compile(r"#(?:div/0!|n/a|name\?|null!|num!|ref!|value!|spill!|calc!)")
+# In English and French; "####" is a number that its column was too narrow to show.
+_SHEET_ERROR = re.compile(
+    r"#(?:div/0!|n/[ad](?!\w)|na(?:me)?\?|nom\s?\?|(?:null?|num|nombre|ref|value|valeur|spill"
+    r"|propagation|calc|error|field|champ)[!?]|(?:ref|error)$|getting_data)|^#{3,}$"
+)
 TokenKind = Literal["number", "word", "sign"]
 
 

@@ -46,6 +46,10 @@ def _listing(source: str = "list", **facts: str) -> CleanListing:
         ("628124825080.0", "00628124825080"),
         ("6.28124825080E+11", "00628124825080"),
         ("00824164007534", "00824164007534"),
+        ("UPC 628124825080", "00628124825080"),
+        ("GTIN-14: 00628124825080", "00628124825080"),
+        ("(01)00628124825080", "00628124825080"),
+        ("６２８１２４８２５０８０", "00628124825080"),
     ],
 )
 def test_gtin_of_every_spelling_is_one_number(text: str, gtin: str) -> None:
@@ -81,6 +85,42 @@ def test_t1_code_of_restricted_circulation_is_no_gtin(number: str) -> None:
     reading = read_gtin(text)
 
     assert (reading.value, reading.text, reading.problem) == (None, text, "restricted")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no SKU",
+        "Sans code",
+        "To come",
+        "TBC",
+        "to be confirmed",
+        "à confirmer",
+        "Default Title",
+        "various",
+        "Divers",
+        "(blank)",
+        "(vide)",
+        "see above",
+        "Voir ci-dessus",
+        "undefined",
+        "NEW",
+        "0.0",
+        "#NOM?",
+        "#VALEUR!",
+        "#N/D",
+        "########",
+    ],
+)
+def test_t3_words_for_a_missing_code_are_no_identifier(text: str) -> None:
+    reading = read_sku(text)
+
+    assert (reading.value, reading.text, reading.problem) == (None, text, "placeholder")
+
+
+@pytest.mark.parametrize("text", ["A", "B-12", "NEW-14", "No 18", "Item 7", "DEFAULT2", "VENOM"])
+def test_t3_code_that_contains_such_a_word_is_an_identifier(text: str) -> None:
+    assert (read_sku(text).value, read_sku(text).problem) == (text, "")
 
 
 @given(

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from datetime import date
 
+from catalog.ingest.cleaning.dates import read_time
+from catalog.ingest.cleaning.numbers import NO_VALUE
 from catalog.ingest.records import CleanLicence, LicenceRecord
-from catalog.ingest.sources.sheets import ListSource, parse_time
+from catalog.ingest.sources.sheets import ListSource
 from mlops.pipelines.errors import RecordRejected
 
 _PROVINCE_CODES = {
@@ -80,9 +82,9 @@ def _parse_province(text: str) -> str | None:
 
 
 def _parse_date(text: str, field: str, *, day_first: bool) -> date | None:
-    if not text.strip():
-        return None
-    time = parse_time(text, day_first=day_first)
-    if time is None:
-        raise RecordRejected(f"{text!r} is not a date", field)
-    return time.date()
+    try:
+        return read_time(text, day_first=day_first).date()
+    except RecordRejected as rejection:
+        if rejection.reason == NO_VALUE:
+            return None
+        raise RecordRejected(rejection.reason, field) from None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 
@@ -24,6 +24,8 @@ from mlops.pipelines.errors import FeedSuspicious, RecordRejected
 # Below this number of listings, a share of gone ones is not meaningful, and one price alone is no
 # objection; stated in the help texts of `CatalogSource`.
 _MIN_LISTINGS = 10
+_MAX_TIME_AHEAD = timedelta(days=1)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 _MAX_UNUSABLE_SHARE = Decimal("0.5")
 # A price jumps when it changes by more than this share.
 _PRICE_JUMP_SHARE = Decimal("0.5")
@@ -143,6 +145,8 @@ WHERE l.source = %s AND l.gone_at IS NULL AND l.price > 0 AND f.price > 0
 def _survey_records(
     records: Iterable[ProductRecord], totals: _SurveyTotals
 ) -> Iterator[_SurveyedRow]:
+    # A date in the future is a mistake, and would make the source look fresh for ever.
+    latest = timezone.now() + _MAX_TIME_AHEAD
     for record in records:
         price, has_price = _parse_record_price(record)
         totals.records += 1
@@ -151,10 +155,8 @@ def _survey_records(
         if totals.max_flower_potency < 1 and (potency := _flower_potency(record)):
             totals.flower_potencies += 1
             totals.max_flower_potency = max(totals.max_flower_potency, potency)
-        if record.event_at and (
-            totals.newest_event_at is None or record.event_at > totals.newest_event_at
-        ):
-            totals.newest_event_at = record.event_at
+        if record.event_at and record.event_at <= latest:
+            totals.newest_event_at = max(totals.newest_event_at or _EARLIEST, record.event_at)
         yield record.external_id, record.language, price, record.sku.strip(), survey_gtin(record)
 
 

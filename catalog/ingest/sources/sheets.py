@@ -6,14 +6,14 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, BinaryIO, Generic, TypeVar, cast
 
-from dateutil import parser as dates
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
+from catalog.ingest.cleaning.dates import read_time
 from catalog.ingest.cleaning.identifiers import read_id
 from catalog.ingest.cleaning.numbers import add_unit
 from catalog.ingest.records import LicenceRecord, ProductRecord
@@ -29,7 +29,7 @@ from mlops.pipelines.connectors.sheets import (
     split_sheet,
 )
 from mlops.pipelines.definitions import RawResponse
-from mlops.pipelines.errors import SourceBroken
+from mlops.pipelines.errors import RecordRejected, SourceBroken
 
 _COPY_CHUNK_BYTES = 2**20
 _MAX_ID_LENGTH = 100
@@ -239,9 +239,8 @@ def _with_body(response: SourceResponse, body: bytes) -> SourceResponse:
 
 @lru_cache(maxsize=4096)
 def parse_time(text: str, *, day_first: bool) -> datetime | None:
-    """Parse a time; None when unreadable, since only the freshness check depends on it."""
+    """Return the time of a text; None when unreadable, since only the freshness check needs it."""
     try:
-        time = dates.parse(text, dayfirst=day_first)
-    except (ValueError, OverflowError):
+        return read_time(text, day_first=day_first)
+    except RecordRejected:
         return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

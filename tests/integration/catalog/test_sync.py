@@ -321,6 +321,14 @@ def test_freshness_is_the_newest_time_in_the_data_or_of_a_change(supplier: Sampl
     assert CatalogSource.objects.get(pk="aglc").newest_event_at == changed_at
 
 
+def test_time_in_the_future_makes_no_source_look_fresh(supplier: SampleSupplier) -> None:
+    supplier.ocs[0]["updated_at"] = "2999-01-01T00:00:00-05:00"
+
+    _sync(supplier)
+
+    assert str(CatalogSource.objects.get(pk="ocs").newest_event_at) == "2026-05-28 12:00:00+00:00"
+
+
 def test_dry_run_reports_objection_and_differences(
     supplier: SampleSupplier,
 ) -> None:

@@ -40,6 +40,7 @@ _MILLIGRAM_UNITS: dict[str | None, PotencyUnit] = {
 _PERCENT_COLUMN = {"column": "%"}
 _MAX_QUOTED_LENGTH = 60
 _MAX_UNIT_COUNT = 10_000
+_MIN_BAG_GRAMS = 3
 _MAX_RAW_LENGTH = 100
 # Beyond this, a cell is cut before its spaces are collapsed.
 _MAX_CELL = 1_000
@@ -365,10 +366,12 @@ def refine_category(category: str, *, unit_count: int | None, weight_grams: Deci
     """
     Correct a category by the size: flower in pieces is pre-rolls, extracts in pieces are capsules.
 
-    Extracts are counted in pieces without a weight.
+    "2 x 3.5 g" are two bags of flower: no pre-roll weighs as much. Extracts are counted in pieces
+    without a weight.
     """
     if category == "dried_flower" and unit_count and weight_grams:
-        return "pre_rolls"
+        is_bagged = weight_grams / unit_count >= _MIN_BAG_GRAMS
+        return category if is_bagged else "pre_rolls"
     if category == "extracts" and unit_count and weight_grams is None:
         return "capsules"
     return category

@@ -79,12 +79,17 @@ _AMOUNT_WORDS = {
     "quart": "0.25",
     "demi": "0.5",
     "demie": "0.5",
+    "un": "1",
+    "une": "1",
+    "deux": "2",
 }
 _PIECE_WORDS = (
     r"(?:pre-?rolls?|pr[ée]-?roul[ée]s?|joints?|capsules?|caps|softgels?|g[ée]lules?|pills?|tablets?"
     r"|comprim[ée]s?|seeds?|graines?|gumm(?:y|ies)|chews?|pieces?|pi[eè]ces?|pcs?|units?|unit[ée]s?"
+    r"|jujubes?|bouch[ée]es?|morceaux?|bonbons?|chocolats?|carr[ée]s?|squares?|biscuits?|pastilles?"
+    r"|cartouches?|timbres?|b[âa]tonnets?|sticks?"
     r"|un\.?|cartridges?|bags?|bottles?|cans?|canettes?|bouteilles?|sachets?|tea ?bags?"
-    r"|suppositor(?:y|ies)|patch(?:es)?|cookies?|brownies?|bites?|bars?|cones?|mints?|lozenges?|ct"
+    r"|suppositor(?:y|ies)|patch(?:es)?|cookies?|brownies?|bites?|bars?|c[oô]nes?|mints?|lozenges?|ct"
     r"|count)"
 )
 # Longest unit first: the alternation takes the first that matches ("grams" before "g").
@@ -98,13 +103,13 @@ _UNIT = "|".join(
 # A number is read whole: nothing of "l5 g", "1.2.3 g" or "#5 g" is one.
 _START = r"(?<![\w.,#$€£+'\"°])(?<!\d/)(?<!\d:)"
 _QUANTITY = re.compile(
-    rf"{_START}(?:(?:(?P<whole>(?:^|(?<=\|))[1-9]) )?(?P<numerator>\d)/(?P<denominator>[248]|16)"
-    rf"|(?P<number>{NUMBER}))(?:\s*|-)(?P<unit>{_UNIT})(?:\b|(?=[x×]\s*\d))\.?"
+    rf"{_START}(?:(?:(?P<whole>(?:^|(?<=\|))[1-9]) )?(?P<numerator>\d)"
+    rf"/(?P<denominator>[248]|16)(?:th)?|(?P<number>{NUMBER}))(?:\s*|-)(?P<unit>{_UNIT})(?:\b|(?=[x×]\s*\d))\.?"
 )
 _SECOND_UNIT = re.compile(rf"\s*(?:{_UNIT})\b")
 _QUANTITY_IN_WORDS = re.compile(
-    rf"\b(?P<word>{'|'.join(_AMOUNT_WORDS)})[- ]*(?:an? )?"
-    r"(?P<unit>gram(?:me)?s?|g|ounces?|oz|once)\b"
+    rf"\b(?P<word>{'|'.join(_AMOUNT_WORDS)})[- ]*(?:an? |d'(?:une )?|de )?"
+    r"(?P<unit>gram(?:me)?s?|g|ounces?|oz|onces?)\b"
 )
 # A multiplier before a quantity ("3 pack x 0.5 g", "3 x 0.5 g") or after one ("0.5 g x 3").
 _MULTIPLIERS_BEFORE = [
@@ -113,9 +118,18 @@ _MULTIPLIERS_BEFORE = [
         rf"(?={NUMBER}\s*(?:{_UNIT})\b)"
     ),
     re.compile(rf"{_START}(?P<count>\d{{1,3}})\s*[x×*]\s*(?={NUMBER}\s*(?:{_UNIT})\b)"),
+    # "3 joints de 0,5 g", "4 cans of 355 ml".
+    re.compile(
+        rf"{_START}(?P<count>\d{{1,3}})\s*-?\s*{_PIECE_WORDS}\s+(?:of|de|at|@)\s*"
+        rf"(?={NUMBER}\s*(?:{_UNIT})\b)"
+    ),
 ]
 _MULTIPLIER_AFTER = re.compile(
-    rf"\d\s*(?:{_UNIT}|{_PIECE_WORDS})?\.?\s*(?:ea|each|chacune?|ch)?(?<!\d)\.?\s*[x×*]\s*(?P<count>\d{{1,3}})(?!\s*/)(?![\w.,]*\d)"
+    rf"\d\s*(?:{_UNIT}|{_PIECE_WORDS})?\.?\s*(?:ea|each|chacune?|ch)?(?<!\d)\.?\s*\(?\s*[x×*]\s*(?P<count>\d{{1,3}})(?!\s*/)(?![\w.,]*\d)"
+)
+# "7 x 0.5 g + 1 free": what is added is not a part of the size.
+_ADDITION = re.compile(
+    rf"(?:{_UNIT}|{_PIECE_WORDS})\s*\)?\s*\+\s*\d{{1,3}}(?![\d.,]*\s*(?:mg|mcg|%|thc|cb[dgnc]))"
 )
 # "7 g (2 x 3.5 g) x 2": a count of packs behind the pieces of one.
 _BRACKETED_PACK = re.compile(rf"\(\s*\d{{1,3}}\s*[x×*]\s*{NUMBER}\s*(?:{_UNIT})\s*\)\s*[x×*]\s*\d")
@@ -125,8 +139,10 @@ _COUNTED_DOSE = re.compile(rf"\d\s*[x×*]\s*{NUMBER}\s*mg\b|{NUMBER}\s*mg\s*[x×
 _STRAY_MULTIPLIER = re.compile(r"(?<![\w.,])\d{1,4}\s*[x×*]\s*[^\w\s]*\s*[x×*]?\s*\d")
 # "3.5 g x", "4 for 3.5 g", "12 packs of 5": a count of which something is missing.
 _LONE_MULTIPLIER = re.compile(
-    rf"(?:{_UNIT})\s*[x×]\s*$|[a-z).]\s*[x×]\s*\d{{1,3}}$|(?<![\w.,#])\d{{1,3}}\s+(?:for|pour)\s+{NUMBER}"
+    rf"(?:{_UNIT})\s*[x×]\s*$|[a-z).]\s*[x×]\s*\d{{1,3}}$|(?<![\w.,#])\d{{1,3}}\s+(?:for|pour|at|@)\s+{NUMBER}"
     r"|\d\s*(?:packs?|pk|box(?:es)?|bags?|paquets?|bo[iî]tes?)\s+(?:of|de)\s+\d"
+    rf"|(?:^|[\s(])[x×]\s?\d{{1,3}}\s+{NUMBER}\s*(?:{_UNIT})\b"
+    rf"|(?<![\w.,#%])\d{{1,3}}\s+[^\W\d_]+\s+(?:of|de)\s+{NUMBER}\s*(?:{_UNIT})\b"
 )
 _PACK_COUNTS = [
     re.compile(rf"{_START}(?P<count>\d{{1,3}})\s*-?\s*(?:packs?|pck|pk|paquets?)\b"),
@@ -154,7 +170,8 @@ _DOSE = re.compile(
 _UNMARKED_EQUIVALENT = re.compile(rf"{NUMBER}\s*g\s*(?:raw |dried )?flower\b")
 _BOUND_WORDS = re.compile(
     r"(?<!\w)(?:up to|jusqu'?[àa]|less than|more than|moins d[e']|plus d[e']|environ|about"
-    r"|approx\.?|at least|au moins|min(?:imum)?\.?|max(?:imum)?\.?)$"
+    r"|approx\.?|at least|au moins|min(?:imum)?\.?|max(?:imum)?\.?|over|under|from|starting at"
+    r"|d[eè]s|[àa] partir d[e'])$"
 )
 _AMOUNT_OF_RANGE = rf"(?:\d/\d+|{NUMBER})"
 _RANGE = re.compile(
@@ -307,12 +324,15 @@ def _find_multiplier(normalized: str) -> tuple[int | None, str]:
     """
     Return the count of "3 x 0.5 g" or "0.5 g x 3", and the text without counts before quantities.
 
-    Raises RecordRejected for a count that is left over: "3.5 g x", "12 packs of 5".
+    Raises RecordRejected for an addition ("7 x 0.5 g + 1") and for a count that is left over
+    ("3.5 g x", "12 packs of 5").
     """
     multiplier = _first_count([*_MULTIPLIERS_BEFORE, _MULTIPLIER_AFTER], normalized)
     remainder = normalized
     for pattern in _MULTIPLIERS_BEFORE:
         remainder = pattern.sub(" ", remainder)
+    if _ADDITION.search(normalized):
+        raise RecordRejected("contains an addition", _FIELD)
     if (
         (multiplier and _BRACKETED_PACK.search(normalized))
         or _STRAY_MULTIPLIER.search(remainder)
@@ -468,7 +488,7 @@ def _find_quantities_in_words(normalized: str) -> list[Quantity]:
     ]
     if quantities:
         return quantities
-    if match := re.fullmatch(r"(?:an? )?(eighth|quarter)", normalized):
+    if match := re.fullmatch(r"(?:an? |une? )?(eighth|quarter|huitième)", normalized):
         return [("grams", Decimal(_AMOUNT_WORDS[match[1]]) * _TRADE_OUNCE_GRAMS)]
     if re.fullmatch(r"an? ?gram|gram|gramme|g", normalized):
         return [("grams", Decimal(1))]

@@ -1,0 +1,111 @@
+"""Values as suppliers write them in both languages: sizes, categories, types, stock, names."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from catalog.ingest.cleaning.listing import clean_listing
+from catalog.ingest.cleaning.strings import clean_string
+from catalog.ingest.records import CleanListing, ProductRecord
+
+RECORD = ProductRecord(
+    source="list",
+    external_id="1",
+    language="en",
+    price_kind="retail",
+    payload={},
+    name="Pink Kush",
+    category="Dried Flower",
+    price="29.95",
+)
+
+
+def clean(**changes: Any) -> CleanListing:
+    return clean_listing(replace(RECORD, **changes))
+
+
+def read(kind: str, raw: str, category: str = "") -> Any:
+    return clean_string(kind=kind, raw=raw, context={"category": category}).result
+
+
+def size(raw: str, category: str = "") -> tuple[float | None, float | None, int | None] | None:
+    found = read("weight", raw, category)
+    return found and (found.get("grams"), found.get("milliliters"), found["unit_count"])
+
+
+@pytest.mark.parametrize(
+    ("raw", "category", "expected"),
+    [
+        ("3 joints de 0,5 g", "Préroulés", (1.5, None, 3)),
+        ("paquet de 5 joints de 0,5 g", "Préroulés", (2.5, None, 5)),
+        ("12 cônes de 0,4 g", "Préroulés", (4.8, None, 12)),
+        ("10 pre-rolls of 0.35 g", "Pre-Rolls", (3.5, None, 10)),
+        ("10 bouchées de 4 g", "Mangeables", (40, None, 10)),
+        ("5 gummies of 4 g", "Edibles", (20, None, 5)),
+        ("boîte de 10 jujubes de 4 g", "Mangeables", (40, None, 10)),
+        ("4 canettes de 355 ml", "Boissons", (None, 1420, 4)),
+        ("4 cans of 355 mL", "Beverages", (None, 1420, 4)),
+        ("30 capsules de 0,5 ml", "Capsules", (None, 15, 30)),
+        ("0.5 g (x3)", "Pre-Rolls", (1.5, None, 3)),
+    ],
+)
+def test_pieces_of_a_size_are_multiplied(raw: str, category: str, expected: Any) -> None:
+    assert size(raw, category) == expected
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "7 x 0.5 g + 1 free",
+        "7 x 0,5 g + 1 gratuit",
+        "3.5g + 1 pre-roll",
+        "x3 0.5g",
+        "3 at .5g",
+        "6 machins de 0,5 g",
+        "à partir de 3,5 g",
+        "from 3.5g",
+        "dès 3,5 g",
+        "starting at 1 g",
+        "over 3.5 g",
+    ],
+)
+def test_part_of_a_size_is_no_size(raw: str) -> None:
+    assert size(raw, "Dried Flower") is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "grams"),
+    [
+        ("une once", 28),
+        ("un quart d'once", 7),
+        ("quart d’once", 7),
+        ("demi-once", 14),
+        ("un huitième d'once", 3.5),
+        ("huitième", 3.5),
+        ("1/8th oz", 3.5),
+        ("un gramme", 1),
+        ("deux grammes", 2),
+    ],
+)
+def test_trade_size_in_french_words(raw: str, grams: float) -> None:
+    assert size(raw, "Fleurs séchées") == (grams, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        ("2 x 3.5 g", "dried_flower"),
+        ("case of 12 x 3.5g", "dried_flower"),
+        ("4 x 7g", "dried_flower"),
+        ("3 x 0.5 g", "pre_rolls"),
+        ("2 x 1 g", "pre_rolls"),
+    ],
+)
+def test_bags_of_flower_are_no_pre_rolls(text: str, category: str) -> None:
+    assert clean(size=text).category == category
+
+
+def test_bags_of_flower_count_their_whole_weight() -> None:
+    assert clean(size="2 x 3.5 g").dried_equivalent_grams == Decimal(7)

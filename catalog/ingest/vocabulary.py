@@ -52,35 +52,47 @@ CATEGORIES = {
 
 # Patterns of each category, for texts without an exact match ...
 _CATEGORY_WORDS = {
-    "accessories": r"accessor|accessoire|\bgear\b|apparel|batter(?:y|ies)|merch|parapherna"
-    r"|\bpapers?$|\bpipes?$",
-    "seeds": r"\bseeds?\b|graines?\b",
-    "pre_rolls": r"pre-?\s?roll|pr[eé]-?roul|joints?\b|cones?\b|blunt|cigarette",
-    "vapes": r"\bvap[eo]|vapoteu|cartridge|cartidge|cartouche|disposable|\be-?cig"
-    r"|\bvpens?\b|\b510\b|all-in-one|tout-en-un",
-    "topicals": r"topical|topique|\bbath|\bbains?\b|balm|lotion|\bcream|cr[eè]mes?\b|salve"
-    r"|transdermal",
-    "beverages": r"beverage|boisson|drink|\bteas?\b|\bthés?\b|soda"
-    r"|sparkling|p[eé]tillant|gazeu|kombucha",
+    "accessories": r"accessor|accessoire|\bgear\b|apparel|batter(?:y|ie)|\bpiles?\b|merch"
+    r"|parapherna|\bpapers?$|papiers? |\bpipes?\b|\bbongs?\b|grinder|\bmoulins?\b|lighters?\b"
+    r"|briquet|\btrays?\b|plateau|\brigs?\b|\btools?\b|outils?\b|\bholders?\b|roll tubes?\b|ashtray"
+    r"|cendrier|\bempty\b|\bvides?\b|[àa] rouler(?<!pr[êe]t [àa] rouler)|(?:flower|herbs?) vapori"
+    r"|vaporisateurs? (?:pour|[àa]) ",
+    "seeds": r"\bseeds?\b|graines?\b|semences?\b",
+    "pre_rolls": r"pre-?\s?roll|pr[eé]-?roul|joints?\b(?!\s*(?:&|and|et)?\s*(?:muscle|relief|pain))"
+    r"|c[oô]nes?\b|blunt|cigarettes?\b(?! [eé]lectron)",
+    "vapes": r"\bvap(?!or?isateurs? (?:oral|buccal))[eoi]|cartridge|cartidge|cartouche|\bcarts?\b"
+    r"|disposable|\be-?cig|cigarettes? [eé]lectron|electronic cig|\bvpens?\b|\b510\b|all-in-one"
+    r"|tout-en-un|closed[ -]loop|\bpods?$",
+    "topicals": r"topical|topique|\bbath|\bbains?\b|balm|\bbaumes?\b|lotion|salve|transdermal"
+    r"|massage|(?<!ice )(?<!and )(?<!& )\bcreams?\b(?! soda| bar)|cr[eè]mes?\b(?! glac| br[uû]l)"
+    r"|skin ?care|soins (?:de la peau|corporels|du corps)|\bbody \w+$|lubri[cf]|\bintima?te?\b",
+    "beverages": r"beverage|boisson|drink|\bteas?\b|\bthés?\b|soda|sparkling|p[eé]tillant|gazeu"
+    r"|kombucha|seltzer|tisane|coffee|\bcaf[eé]s?\b|lemonade|limonade|\bjuices?\b|\bjus\b",
     "capsules": r"capsule|soft ?gel|\bpills?\b|g[eé]lule|\btablets?\b|comprim[eé]",
-    "edibles": r"edible|comestible|mangeable|gumm|chew|chocolat|cand(?:y|ies)|baked|cookie"
-    r"|bonbon|jujube|confiserie|snack|bouch[eé]e|lozenge|dressing|soup|spread|\bsalt\b",
-    "extracts": r"concentr|extra(?:it|ct)|\bwax\b|shatter|resin|r[eé]sine|rosin|hash|kief|budder"
-    r"|crumble|distill|\brso\b|\bdabs?\b|diamonds?\b",
+    "edibles": r"edible|comestible|mangeable|gumm|chew|chocolat|cand(?:y|ies)|baked|cookie|bonbon"
+    r"|jujube|confiserie|confection|snack|bouch[eé]e|lozenge|dressing|soup|spread|\bsalt\b|biscuit"
+    r"|boulangerie|^mints?$|^menthes?$|^caramels?$|ice cream|cr[eè]mes? glac|cannabutter"
+    r"|infused butter|beurre infus",
+    "extracts": r"concentr|extra(?:it|ct)|\bwax\b|shatter|resin|r[eé]sine|rosin|hasc?h|kief"
+    r"|budder|badder|crumble|distill|\brso\b|\bdab(?:s|bables?)?\b|diamonds?\b|diamants?\b|colophane|isolat"
+    r"|solventless|sans solvant",
     "oils": r"\boils?\b|huile|tincture|teinture|sublingual|oral spray|oral solution"
-    r"|or(?:al |o)mucosal|\bdrops?\b|gouttes?\b",
+    r"|or(?:al |o)mucosal|\bdrops?\b|gouttes?\b|(?:vaporisateur|atomiseur)s? (?:oral|buccal)",
     "dried_flower": r"flower|fleur|dried cannabis|cannabis s[eé]ch[eé]|\bbuds?\b|milled|moulu"
-    r"|\bshake\b|\bgrind\b",
+    r"|\bshake\b|\bgrind\b|pr[êe]ts? [àa] rouler|ready[ -]to[ -]roll|bourgeons?\b",
 }
 # ... and precedence between two matches: "Edibles, Drink" is a beverage.
 _TAKES_PRECEDENCE_OVER = {
     "accessories": set(_CATEGORY_WORDS),
     "pre_rolls": {"dried_flower", "extracts", "edibles"},
-    "vapes": {"extracts", "oils"},
+    "vapes": {"extracts", "oils", "beverages"},
     "beverages": {"edibles"},
     "capsules": {"edibles", "oils"},
     "topicals": {"oils", "extracts"},
 }
+# Food and bath products of an extract or a tea: "Live Rosin Gummies", but not "Rosin, Gummies".
+_MADE_OF = {"edibles": {"extracts"}, "topicals": {"beverages"}}
+_SEVERAL = re.compile(r"[,&+/;]|\b(?:and|et|or|ou)\b|\bedible|comestible|mangeable")
 
 
 # "10 Capsules: …, =1.13g flower" states an equivalent, not flower.
@@ -96,8 +108,11 @@ def find_category(text: str) -> str | None:
     matches = {name for name, pattern in _CATEGORY_WORDS.items() if re.search(pattern, words)}
     if words.startswith("concentr"):
         matches.discard("oils")  # "Concentrate, Oil" is an extract
+    made_of = {} if _SEVERAL.search(words) else _MADE_OF
     narrowest = [
-        name for name in matches if matches - {name} <= _TAKES_PRECEDENCE_OVER.get(name, set())
+        name
+        for name in matches
+        if matches - {name} <= _TAKES_PRECEDENCE_OVER.get(name, set()) | made_of.get(name, set())
     ]
     return narrowest[0] if len(narrowest) == 1 else None
 
@@ -146,6 +161,12 @@ _FORMS = {
     r"|hash|kief|dab|budder|distillat",
 }
 
+_FORM_OF_CATEGORY = {
+    "edibles": "edible", "beverages": "edible", "capsules": "edible", "topicals": "topical",
+    "dried_flower": "flower", "pre_rolls": "flower", "vapes": "concentrate",
+    "extracts": "concentrate",
+}  # fmt: skip
+
 
 @lru_cache(maxsize=4096)
 def product_form(category: str) -> str:
@@ -153,4 +174,5 @@ def product_form(category: str) -> str:
     words = category.lower()
     if re.search("infus", words) and re.search(_FORMS["flower"], words):
         return "concentrate"
-    return next((form for form, pattern in _FORMS.items() if re.search(pattern, words)), "")
+    form = next((form for form, pattern in _FORMS.items() if re.search(pattern, words)), "")
+    return form or _FORM_OF_CATEGORY.get(find_category(category) or "", "")

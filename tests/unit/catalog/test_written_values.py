@@ -109,3 +109,68 @@ def test_bags_of_flower_are_no_pre_rolls(text: str, category: str) -> None:
 
 def test_bags_of_flower_count_their_whole_weight() -> None:
     assert clean(size="2 x 3.5 g").dried_equivalent_grams == Decimal(7)
+
+
+@pytest.mark.parametrize(
+    ("raw", "category"),
+    [
+        ("Vaping Products", "vapes"),
+        ("Carts", "vapes"),
+        ("Closed Loop Pods", "vapes"),
+        ("Cigarette électronique", "vapes"),
+        ("Vape Juice", "vapes"),
+        ("Haschich", "extracts"),
+        ("Colophane", "extracts"),
+        ("Badder", "extracts"),
+        ("Biscuits", "edibles"),
+        ("Confectionery", "edibles"),
+        ("Live Rosin Gummies", "edibles"),
+        ("Résine vivante jujubes", "edibles"),
+        ("Ice Cream", "edibles"),
+        ("Seltzer", "beverages"),
+        ("Tisane", "beverages"),
+        ("Cream Soda", "beverages"),
+        ("Atomiseur buccal", "oils"),
+        ("Vaporisateur oral", "oils"),
+        ("Huile de massage", "topicals"),
+        ("Body Oil", "topicals"),
+        ("Baume", "topicals"),
+        ("Joint & Muscle Relief Cream", "topicals"),
+        ("Semences", "seeds"),
+        ("Prêt à rouler", "dried_flower"),
+    ],
+)
+def test_category_of_a_shop_is_known(raw: str, category: str) -> None:
+    assert read("category", raw) == category
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "Joint Holders",
+        "Pre-roll Tubes",
+        "Empty Pre-Rolled Cones",
+        "Cônes vides",
+        "Flower Grinder",
+        "Moulins",
+        "Papier à rouler",
+        "Vaporisateur pour fleurs séchées",
+        "Pile 510",
+        "Batterie 510",
+        "Dab Tools",
+        "Pipes & Bongs",
+        "Plateau à rouler",
+    ],
+)
+def test_device_is_an_accessory_and_no_cannabis(raw: str) -> None:
+    assert read("category", raw) == "accessories"
+
+
+@pytest.mark.parametrize("raw", ["Edibles & Topicals", "Rosin, Gummies", "Flower and Vapes"])
+def test_text_of_several_categories_names_none(raw: str) -> None:
+    assert read("category", raw) is None
+
+
+@pytest.mark.parametrize("category", ["Badder", "Colophane", "Haschich"])
+def test_milligrams_of_an_extract_are_its_weight(category: str) -> None:
+    assert size("500 mg", category) == (0.5, None, None)

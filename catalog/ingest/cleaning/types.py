@@ -8,6 +8,7 @@ from catalog.ingest.vocabulary import STRAIN_TYPES
 from mlops.pipelines.errors import RecordRejected
 
 _FIELD = "strain_type"
+_MAX_ABBREVIATED = 20
 _ABBREVIATIONS = {
     "i": "indica",
     "ind": "indica",
@@ -27,7 +28,7 @@ _ABBREVIATIONS = {
     "h-s": "sativa_dominant",
 }
 _PERCENTAGE_BEFORE = re.compile(
-    r"(?<![\w.,/$#-])(\d{1,3})\s*(%?)\s*(?:d'|de )?(indica|sativa)(?!\w)"
+    r"(?<![\w.,$#-])(?<!\d/)(\d{1,3})\s*(%?)\s*(?:d'|de )?(indica|sativa)(?!\w)"
 )
 # Words of a text that states one share: "70% indica", "hybride 70 % sativa".
 _WORDS_OF_SHARES = re.compile(
@@ -35,12 +36,12 @@ _WORDS_OF_SHARES = re.compile(
 )
 # "70/30 indica/sativa", "70/30 indica".
 _RATIO_OF_TYPES = re.compile(
-    r"(?<![\w.,/$#-])(?P<first>\d{1,2})\s*/\s*(?P<second>\d{1,2})\s*(?P<type>indica|sativa)"
+    r"(?<![\w.,/$#-])(?P<first>\d{1,2})\s*[/:-]\s*(?P<second>\d{1,2})\s*(?P<type>indica|sativa)"
     r"(?:\s*/\s*(?P<other>indica|sativa))?(?!\w)"
 )
 _RATIO_AFTER_TYPE = re.compile(
     r"\b(?P<type>indica|sativa)(?: dom\w*)?[\s(:,-]*"
-    r"(?P<first>\d{1,2})\s*/\s*(?P<second>\d{1,2})(?!\w)"
+    r"(?P<first>\d{1,2})\s*[/:-]\s*(?P<second>\d{1,2})(?!\w)"
 )
 _OTHER_TYPE = {"indica": "sativa", "sativa": "indica"}
 _PERCENTAGE_AFTER = re.compile(r"(?<!\w)(indica|sativa)\s*:?\s*(\d{1,3})\s*%(?!\s*(?:thc|cbd))")
@@ -58,9 +59,12 @@ _BLEND = re.compile(
     r"|\bassort\w+ (?:strains?|types?|vari[eé]t\w+)"
 )
 _DOMINANCE = (
-    r"(?:dom(?:inante?|inance)?|lean(?:ing)?|heavy|[àa] (?:forte )?dominance|pr[ée]dominan\w+"
-    r"|mostly|principalement)"
+    r"(?:dom(?:inante?|inance)?|lean(?:ing|s)?|heavy|[àa] (?:forte )?dominance|pr[ée]dominan\w+"
+    r"|mostly|mainly|principalement|surtout|plut[ôo]t|majoritaire(?:ment)?)"
 )
+# "SativaDominant", "IndicaHybrid", as interfaces name them.
+_JOINED_WORDS = re.compile(r"\b(indica|sativa|hybrid)(?=dominant|hybrid|indica|sativa)")
+_ABBREVIATED_WORDS = re.compile(r"\b(ind|sat|hyb)\b\.?")
 
 
 def read_strain_type(text: str) -> str:  # noqa: PLR0911  # one return per kind of statement
@@ -73,15 +77,21 @@ def read_strain_type(text: str) -> str:  # noqa: PLR0911  # one return per kind 
     Hybrid") wins over words inside the name.
     """
     normalized = normalize_value(text, field=_FIELD).replace("_", " ").strip()
+    normalized = _JOINED_WORDS.sub(r"\1 ", normalized)
+    if len(normalized) <= _MAX_ABBREVIATED:
+        normalized = _ABBREVIATED_WORDS.sub(lambda match: _ABBREVIATIONS[match[1]], normalized)
     if known := STRAIN_TYPES.get(normalized) or _ABBREVIATIONS.get(normalized):
         return known
     if ratio := _find_ratio(normalized):
         return _type_from_percentages(ratio)
     types = {name for name in ("indica", "sativa") if re.search(rf"\b{name}s?\b", normalized)}
     dominant = {name for name in types if _is_dominant(name, normalized)}
-    if len(dominant) != 1 and (outright := _outright_type(normalized)):
+    percentages = _find_percentages(normalized)
+    outright = _outright_type(normalized)
+    # "Hybrid (60% indica / 40% sativa)" states which hybrid it is.
+    if len(dominant) != 1 and outright and not (outright == "hybrid" and len(percentages) > 1):
         return outright
-    if percentages := _find_percentages(normalized):
+    if percentages:
         return _type_from_percentages(percentages)
     if _DENIAL.search(normalized):
         raise RecordRejected("denies a type", _FIELD)
@@ -136,7 +146,7 @@ def _find_percentages(normalized: str) -> dict[str, Decimal]:
 
 
 def _is_dominant(name: str, normalized: str) -> bool:
-    pattern = rf"\b{name}s?\b[- ]*{_DOMINANCE}|{_DOMINANCE}[-. ]*(?:de l'|d'|de )?{name}"
+    pattern = rf"\b{name}s?\b[- (]*{_DOMINANCE}|{_DOMINANCE}[-. ]*(?:de l'|d'|de )?{name}"
     return re.search(pattern, normalized) is not None
 
 

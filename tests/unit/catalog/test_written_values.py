@@ -174,3 +174,52 @@ def test_text_of_several_categories_names_none(raw: str) -> None:
 @pytest.mark.parametrize("category", ["Badder", "Colophane", "Haschich"])
 def test_milligrams_of_an_extract_are_its_weight(category: str) -> None:
     assert size("500 mg", category) == (0.5, None, None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("SativaDominant", "sativa_dominant"),
+        ("IndicaHybrid", "indica_dominant"),
+        ("Ind.", "indica"),
+        ("Hyb.", "hybrid"),
+        ("Sat. dom.", "sativa_dominant"),
+        ("Plutôt indica", "indica_dominant"),
+        ("Majoritairement sativa", "sativa_dominant"),
+        ("Surtout indica", "indica_dominant"),
+        ("Leans indica", "indica_dominant"),
+        ("Indica (dominante)", "indica_dominant"),
+        ("Hybrid (60% indica/40% sativa)", "indica_dominant"),
+        ("Hybride | 30 % indica 70 % sativa", "sativa_dominant"),
+        ("70-30 sativa", "sativa_dominant"),
+        ("60:40 indica", "indica_dominant"),
+    ],
+)
+def test_type_that_leans_is_read_as_such(raw: str, expected: str) -> None:
+    assert read("strain_type", raw) == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "in_stock", "quantity"),
+    [
+        ("Not in stock", False, None),
+        ("No stock", False, None),
+        ("Aucun stock", False, None),
+        ("EPUISEE", False, None),
+        ("Épuisés", False, None),
+        ("Temporairement indisponible", False, None),
+        ("Coming soon", False, None),
+        ("À venir", False, None),
+        ("Delisted", False, None),
+        ("Back in stock", True, None),
+        ("QUANTITE LIMITEE", True, None),
+        ("5 disponibles", True, 5),
+        ("Inventaire : 5", True, 5),
+        ("Only 3 left", True, 3),
+        ("Il en reste 3", True, 3),
+    ],
+)
+def test_stock_in_words_with_and_without_accents(
+    raw: str, in_stock: bool, quantity: int | None
+) -> None:
+    assert read("stock", raw) == {"in_stock": in_stock, "quantity": quantity}

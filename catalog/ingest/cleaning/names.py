@@ -26,7 +26,7 @@ _MAX_LENGTH = 255
 # Longer texts are not names; they are refused before any pattern reads them.
 _MAX_RAW_LENGTH = 2_000
 _UNIT = r"(?:mg|g|gr|gms?|grams?|grammes?|kg|ml|cl|fl\.? ?oz\.?|oz\.?|ounces?)"
-_SIZE = rf"{NUMBER}\s*-?\s*{_UNIT}"
+_SIZE = rf"(?:{NUMBER}|(?:\d\s?)?[½¼¾⅛])\s*-?\s*{_UNIT}"
 _COUNT = r"\d{1,3}\s*-?\s*(?:packs?|pk|pcs?|pieces?|pi[eè]ces?|ct|count|caps|units?|unit[ée]s)"
 _TIMES = (
     rf"{_COUNT}\s*[x×]\s*{_SIZE}|\d{{1,3}}\s*(?:pk|packs?)?\s*[x×]\s*{_SIZE}"
@@ -74,16 +74,21 @@ _MARKS = re.compile(
     r"(?<!\w)\**\s*(?:new|nouveaut[ée]|nouveau|(?:super )?fresh|sale|hot|limited(?: time)?|promo"
     r"|exclusive|exclusif|back in stock|just in|last chance|staff pick|solde)(?: arrival| drop)?"
     r"\s*(?:!+\**|\*+)"
-    r"|\*+\s*(?:new|medical|rec|recreational|sale|discontinued|(?:super )?fresh)(?: only)?"
-    r"\s*!*\**(?!\w)"
+    r"|\*+\s*(?:new|medical|rec|recreational|sale|discontinued|clearance|(?:super )?fresh)"
+    r"(?: only)?\s*!*\**(?!\w)"
     r"|[\[(]\s*(?:rec|med|medical|recreational)(?: only)?\s*[\])]"
     r"|[\[(]\s*(?:new|sale|promo|clearance|solde|nouveau(?:t[ée])?)\s*[\])]"
-    rf"|^{_PRICE}\s|[-–|]\s*(?:sale\s*)?{_PRICE}$|[\[(]\s*{_PRICE}\s*[\])]"
+    r"|[\[(]\s*(?:buy \d,? get \d(?: free)?|bogo|\d{1,2} ?% (?:off|de rabais))\s*[\])]"
+    r"|\s[-–|]\s*(?:buy \d,? get \d(?: free)?|bogo|\d{1,2} ?% (?:off|de rabais))$"
+    rf"|^{_PRICE}\s|(?:[-–|]\s*(?:sale\s*)?|(?<=[a-z])\s){_PRICE}$|[\[(]\s*{_PRICE}\s*[\])]"
     r"|(?<=\s)\*+(?=\s|$)|^\*+\s+",
     re.I,
 )
-_PLACEHOLDERS = frozenset({"unknown producer"})
-_KEPT_SYMBOLS = frozenset("™®©°№")
+_PLACEHOLDERS = frozenset({
+    "unknown producer", "undefined", "[object object]", "(blank)", "(vide)", "(empty)",
+})  # fmt: skip
+# "\ufffd" stands for a letter that is lost: it is kept, so that the damage is seen.
+_KEPT_SYMBOLS = frozenset("™®©°№\ufffd")
 _EMOJI_PARTS = frozenset({"\ufe0e", "\ufe0f"})
 # UTF-8 that was read as cp1252: "TIVAâ„¢", "CrÃ¨me".
 _MOJIBAKE = re.compile(r"[ÂÃ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â(?:€|„)")
@@ -113,7 +118,8 @@ class NameReading:
     The brand, if known, and the name without it.
 
     flags: "brand_from_name" when the brand is the first part of "Brand | Name", "brand_unclear"
-    when one of the parts may be the brand, "name_is_measure" for a size without words.
+    when one of the parts may be the brand, "name_is_measure" for a size without words,
+    "text_garbled" when letters were lost.
     """
 
     brand: str | None
@@ -153,6 +159,8 @@ def read_name(text: str, *, brand: str = "") -> NameReading:
     while name != previous:
         previous = name
         name = _without_measures(_without_brand(name, brand))
+    if "\ufffd" in name:
+        flags = (*flags, "text_garbled")
     if not re.search(r"[^\W\d_]{2}", _UNBRACKETED.sub(" ", name)) and _UNBRACKETED.search(name):
         flags = (*flags, "name_is_measure")
     return NameReading(title_case(brand) or None, title_case(name), flags)
@@ -181,6 +189,7 @@ def clean_text(text: str, *, field: str) -> str:
         return " ".join(text.split())
     text = _repair_encoding(strip_markup(text.replace("\u00a0", " "))).translate(FULLWIDTH_FORMS)
     if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
         text = "".join(" " if _is_symbol(letter) else letter for letter in text)
     return " ".join(text.split())
 
@@ -200,7 +209,7 @@ def _repair_encoding(text: str) -> str:
 
 
 def _without_marks(name: str) -> str:
-    if not any(sign in name for sign in "!*([$"):
+    if not any(sign in name for sign in "!*([$%") and "bogo" not in name.lower():
         return name
     shorter = " ".join(_MARKS.sub(" ", name).split())
     shorter = re.sub(r"^[-–|,/:• ]+|[-–|,/:• ]+$", "", shorter)
@@ -268,7 +277,7 @@ def name_measures(text: str) -> tuple[str, ...]:
     Raises RecordRejected: far too long.
     """
     whole = clean_text(text, field=_FIELD)
-    if not any(c.isdigit() for c in whole):
+    if not any(c.isnumeric() for c in whole):
         return ()
     matches = (
         part
@@ -360,9 +369,10 @@ def _brand_patterns(brand: str) -> list[re.Pattern[str]]:
         re.compile(pattern)
         for pattern in (
             *((rf"^{short_name}\s*(?:\||\s[-–:])\s*(?=\S)",) if short_brand != brand else ()),
-            rf"^{name}(?:\s*[-–:|•]+\s*|\s+)(?:by\s+)?(?=\S)",
+            # "Tweed x Houseplant" is of two brands, and named so.
+            rf"^{name}(?:'s)?(?:\s*[-–:|•]+\s*|\s+)(?!(?:x|&|\+)\s)(?:by\s+)?(?=\S)",
             rf"\s*[-–:|•,]\s*{name}\s*$",
-            rf"\s+(?:by|par)\s+{name}\s*$",
+            rf"\s+(?:by|par|de|from)\s+{name}\s*$",
             rf"(?<=\|)\s*{name}\s*\|",
             rf"(?<=\| ){name}\s+",
             rf"\s*[\[(]{name}[\])]",
@@ -380,7 +390,7 @@ def _without_accents(text: str) -> str:
 
 
 def _without_measures(name: str) -> str:
-    if not any(letter.isdigit() for letter in name):
+    if not any(letter.isnumeric() for letter in name):
         return _without_stray_separators(name)
     patterns = (_POTENCY, _BRACKETED, _UNBRACKETED) if "%" in name else (_BRACKETED, _UNBRACKETED)
     for pattern in patterns:

@@ -23,6 +23,8 @@ _MAX_NUMBER_LENGTH = 24
 # More decimals than anyone writes: 19.999999999999996 is a binary fraction.
 _MAX_WRITTEN_DECIMALS = 9
 _BINARY_NOISE = Decimal("1e-9")
+# "&amp;#39;" was escaped twice, by a till and by a shop.
+_MAX_ESCAPED = 2
 _SPACES = "\u00a0\u202f\u2009\u2007\u3000"
 _DASHES = "−–—‒‑‐"
 FULLWIDTH_FORMS = {0xFF01 + offset: chr(0x21 + offset) for offset in range(94)}
@@ -83,7 +85,9 @@ class Reading:
 
 def strip_markup(text: str) -> str:
     """Return text with entities decoded, and without tags and invisible characters."""
-    if "&" in text:
+    for _ in range(_MAX_ESCAPED):
+        if "&" not in text:
+            break
         text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
     if "<" in text:
         text = _TAG.sub(" ", text)

@@ -223,3 +223,36 @@ def test_stock_in_words_with_and_without_accents(
     raw: str, in_stock: bool, quantity: int | None
 ) -> None:
     assert read("stock", raw) == {"in_stock": in_stock, "quantity": quantity}
+
+
+@pytest.mark.parametrize(
+    ("raw", "brand", "name"),
+    [
+        ("Afghan&amp;#39;s Best", "", "Afghan's Best"),
+        ("Hazel &amp;amp; Cream", "", "Hazel & Cream"),
+        ("P\u0069\u0302nk Kush", "", "Pînk Kush"),
+        ("Pink Kush ½ oz", "", "Pink Kush"),
+        ("Pink Kush 14g (½ oz)", "", "Pink Kush"),
+        ("Pink Kush 10 x ½ g", "", "Pink Kush"),
+        ("Pink Kush 3.5g $29.95", "", "Pink Kush"),
+        ("Pink Kush - 15% OFF", "", "Pink Kush"),
+        ("Pink Kush [Buy 2 Get 1]", "", "Pink Kush"),
+        ("** CLEARANCE ** Pink Kush", "", "Pink Kush"),
+        ("Cultivar's Pink Kush", "Cultivar", "Pink Kush"),
+        ("Pink Kush de Cultivar", "Cultivar", "Pink Kush"),
+        ("Cultivar x Houseplant", "Cultivar", "Cultivar x Houseplant"),
+    ],
+)
+def test_name_is_without_marks_brand_and_size(raw: str, brand: str, name: str) -> None:
+    assert clean(name=raw, brand=brand).name == name
+
+
+@pytest.mark.parametrize("raw", ["undefined", "[object Object]", "#NOM?", "#VALEUR!", "#####"])
+def test_text_of_a_program_is_no_name(raw: str) -> None:
+    assert read("name", raw) is None
+
+
+def test_lost_letter_of_a_name_stays_visible_and_is_flagged() -> None:
+    listing = clean(name="Cr\ufffdme br\ufffdl\ufffde")
+
+    assert (listing.name, listing.flags) == ("Cr\ufffdme br\ufffdl\ufffde", ("text_garbled",))

@@ -21,10 +21,39 @@ from catalog.ingest.import_rows import read_import_row
         ("thc_percentage_low", "thc_percentage_low"),
         ("Nom du produit", "name"),
         ("Numéro d’article", "sku"),
+        ("Item #", "sku"),
+        ("GTIN-14", "gtin"),
+        ("Code UPC", "gtin"),
+        ("Teneur min. en THC (%)", "thc_percentage_low"),
+        ("CBD maximum", "cbd_percentage_high"),
+        ("PDSF ($ CAD)", "price"),
+        ("Price (plus taxes)", "price"),
+        ("THC (mg)", "thc_mg"),
+        ("Poids (g)", "weight_grams"),
     ],
 )
 def test_t20_heading_is_known_in_both_languages(heading: str, field: str) -> None:
     assert match_headings([heading]).fields == {heading: field}
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Price (US$)",
+        "Prix (USD)",
+        "Price (per g)",
+        "Prix (coûtant)",
+        "THC (mg/g)",
+        "CBD [mg/ml]",
+        "THC max (mg/g)",
+        "Weight (g) (oz)",
+        "Grams (kg)",
+        "Volume (L)",
+        "Volume (oz)",
+    ],
+)
+def test_heading_with_the_unit_of_another_value_names_no_field(heading: str) -> None:
+    assert match_headings([heading]).unknown == [heading]
 
 
 def test_t20_every_field_is_known_by_its_own_name() -> None:

@@ -29,6 +29,7 @@ _ENCODINGS = {
     "utf-8": "UTF-8",
     "cp1252": "Windows (cp1252)",
     "mac_roman": "Mac Roman",
+    "cp850": "DOS (cp850)",
     "utf-16-le": "UTF-16",
 }
 _DELIMITERS = {

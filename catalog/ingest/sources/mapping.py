@@ -69,7 +69,7 @@ class SheetMapping(BaseModel):
     day_first: bool = False
     sheet: str = ""
     header_row: int = Field(default=1, ge=1, le=100)
-    encoding: Literal["", "utf-8", "cp1252", "mac_roman", "utf-16-le", "utf-16-be"] = ""
+    encoding: Literal["", "utf-8", "cp1252", "mac_roman", "cp850", "utf-16-le", "utf-16-be"] = ""
     delimiter: Literal["", ",", ";", "\t", "|"] = ""
 
     @model_validator(mode="after")

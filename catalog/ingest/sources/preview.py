@@ -28,6 +28,7 @@ PREVIEW_ROWS = 2_000
 _ENCODING_LABELS = {
     "cp1252": "Windows (cp1252)",
     "mac_roman": "Mac Roman",
+    "cp850": "DOS (cp850)",
     "utf-16-le": "UTF-16",
     "utf-16-be": "UTF-16",
     "utf-32-le": "UTF-32",

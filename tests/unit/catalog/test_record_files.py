@@ -159,6 +159,35 @@ def test_t36_one_word_distinguishes_mac_roman_from_windows(encoding: str, word: 
     assert _values(f"nom,prix\n{word},29\n".encode(encoding)) == [[word, "29"]]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Crème brûlée,Érable",
+        "Pêche sucrée,Préroulés moulus",
+        "Québec,À l'unité",
+        "Séchée,Gélule",
+    ],
+)
+def test_t36_list_in_the_code_page_of_dos_is_read(words: str) -> None:
+    body = "nom\n" + words.replace(",", "\n") + "\n"
+
+    assert _values(body.encode("cp850")) == [[word] for word in words.split(",")]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("2 × 0,5 g", "cp1252"), ("20 °C", "mac_roman"), ("20 °C", "cp1252"), ("3½ g", "cp1252")],
+)
+def test_t36_sign_beside_a_number_is_no_letter_of_dos(text: str, encoding: str) -> None:
+    assert _values(f"nom;prix\n{text};29\n".encode(encoding)) == [[text, "29"]]
+
+
+def test_heading_of_a_list_is_read_without_invisible_characters() -> None:
+    row = _rows("Nom,\ufeffPrix\u200b\nRose,29\n".encode())[0]
+
+    assert row.values == {"Nom": "Rose", "Prix": "29"}
+
+
 def test_t36_mac_roman_can_be_chosen() -> None:
     mapping = SheetMapping(columns={"name": "nom"}, encoding="mac_roman")
 

@@ -50,6 +50,8 @@ __all__ = [
 
 ROWS_PER_PART = 4_000
 _SAMPLE_CHARACTERS = 2**18
+# Characters of no width, which a heading copied from a page may have.
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff\0]")
 _SEP_LINE = re.compile(r"\ufeff?\"?sep=(.)\"?\r?\n?", re.IGNORECASE)
 _EXTRA_CELL = "cell {} (beyond the columns)"
 _EXTRA_CELL_PATTERN = re.compile(r"cell \d+ \(beyond the columns\)")
@@ -236,7 +238,7 @@ def distinct_names(header: Iterable[str]) -> list[str]:
     """Return column names; a missing or repeated name gets the number of its column."""
     names: list[str] = []
     for number, cell in enumerate(header, start=1):
-        name = " ".join(cell.split())
+        name = " ".join(_INVISIBLE.sub("", cell).split())
         is_usable = name and name not in names
         names.append(name if is_usable else f"{name or 'Column'} ({number})")
     return names

@@ -29,8 +29,11 @@ _BYTE_ORDER_MARKS = (
 # Stray bytes are at most this many times as frequent as the UTF-8 characters around them.
 _MAX_STRAY_RATIO = 3
 _MAX_SAMPLES = 20_000
-SINGLE_BYTE_ENCODINGS = ("cp1252", "mac_roman")
-"""Candidates, the most frequent first: it is taken when both fit equally."""
+SINGLE_BYTE_ENCODINGS = {"cp1252": 0, "mac_roman": 0, "cp850": 1}
+"""
+Candidates with the margin by which one must fit better: the most frequent first, which is taken
+when several fit equally. Tills export in the code page of DOS (cp850).
+"""
 _ACCENTED = frozenset("éèêëàâäçîïôöùûüœæñáíóúÉÈÊËÀÂÄÇÎÏÔÖÙÛÜŒÆÑ")
 _AFTER_DIGIT = frozenset("°½¼¢€%×–—\xa0")
 _AT_WORD = frozenset("®™©°²³½¼¾«»“”‘’–—•…\xa0·")
@@ -88,8 +91,8 @@ def detect_encoding(file: BinaryIO) -> TextEncoding:
     Return the encoding of a file, read from its start to its end.
 
     A byte order mark decides; else UTF-16 by its zero bytes; else UTF-8 where its characters
-    outweigh the bytes that are not of it; else Windows (cp1252) or Mac Roman, whichever gives
-    likelier English and French words.
+    outweigh the bytes that are not of it; else Windows (cp1252), Mac Roman or DOS (cp850),
+    whichever gives likelier English and French words.
     """
     file.seek(0)
     start = file.read(_UTF_16_SAMPLE_BYTES)
@@ -180,7 +183,11 @@ def _decode_if_plausible(chunk: bytes) -> str:
 
 
 def _likeliest_single_byte_encoding(samples: list[bytes]) -> str:
-    return max(SINGLE_BYTE_ENCODINGS, key=lambda name: sum(_plausibility(s, name) for s in samples))
+    scores = {
+        name: sum(_plausibility(sample, name) for sample in samples) - margin
+        for name, margin in SINGLE_BYTE_ENCODINGS.items()
+    }
+    return max(scores, key=lambda name: scores[name])
 
 
 def _plausibility(sample: bytes, encoding: str) -> int:
@@ -189,7 +196,8 @@ def _plausibility(sample: bytes, encoding: str) -> int:
     if character == "\ufffd":
         return -3
     if character.isalpha():
-        is_misplaced = before.islower() and character.isupper()
+        is_alone = not before.isalpha() and not after.isalpha() and character != "À"
+        is_misplaced = character.isupper() and (before.islower() or is_alone)
         return -2 if is_misplaced else 2 if character in _ACCENTED else -1
     if before.isdigit() and character in _AFTER_DIGIT:
         return 2

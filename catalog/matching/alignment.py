@@ -45,6 +45,9 @@ class Alignment:
 
 def align(left: Sequence[Word], right: Sequence[Word]) -> Alignment:
     """Align two names; symmetric."""
+    # "Mints" and "mint" are one word, whatever kind of word each is read as.
+    known = {word.key: word for word in left}
+    right = [known.get(word.key, word) for word in right]
     only_left, only_right = _only(left, right), _only(right, left)
     common = [word for word in dict.fromkeys(left) if word in right]
     only_left, only_right, joined = _join_broken(only_left, only_right)
@@ -83,12 +86,17 @@ def is_misspelling(left: Word, right: Word) -> bool:
     if left.kind == right.kind == "flavor":
         return False
     shortest = min(len(one), len(other))
-    if one.translate(_INTERCHANGED) == other.translate(_INTERCHANGED):
-        return True  # "Zkittles" and "Skittles"
+    if _sound(one) == _sound(other):
+        return True  # "Zkittlez" and "Skittles"
     if shortest < _MIN_MISSPELT_LENGTH or one[0] != other[0]:
         return False
     slips = 2 if shortest >= _MIN_TWO_SLIPS_LENGTH else 1
     return OSA.distance(one, other, score_cutoff=slips) <= slips
+
+
+def _sound(key: str) -> str:
+    """Return a word with one letter for those that are interchanged, without a plural s or z."""
+    return (key[:-1] if key[-1:] in ("s", "z") else key).translate(_INTERCHANGED)
 
 
 def _is_abbreviation(left: Word, right: Word) -> bool:

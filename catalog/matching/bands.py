@@ -18,7 +18,7 @@ from catalog.matching.model import match_model
 from catalog.matching.reasons import Reason
 from catalog.matching.vetoes import find_veto
 
-_RULES_VERSION = "match-7"
+_RULES_VERSION = "match-8"
 Band = Literal["same", "review", "different"]
 _SAME_GTIN = 0.99
 _CONTESTED_GTIN = 0.5

@@ -179,7 +179,8 @@ def _length_of_form(tokens: list[str], letters: str) -> int:
     spelled = ""
     for length, token in enumerate(tokens, start=1):
         spelled += singular(token)
-        if spelled == letters:
+        # A plural is known at the end of one word, not at that of its broken parts: "Shred'ems".
+        if spelled in (letters, f"{letters}s"):
             return length
         if not letters.startswith(spelled):
             # A plural inside of what is written as one word: "phyto" + "remedies".

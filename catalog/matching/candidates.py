@@ -43,6 +43,7 @@ _BATCH_CODES = re.compile(
     r"|- ?mixed ?-|\b\d{2,3} ?- ?\d{2,3} ?u\b|[\[(](?:rec|med|medical|recreational|new|sale)[\])]"
 )
 _SEPARATORS = re.compile(r"\s[-l/]+\s|[|:\[\]()]|^\s*-|-\s*$")
+_BRACKETED_COUNT = re.compile(r"[\[(](\d{1,3})[\])]")
 _CAMEL_CASE = re.compile(r"(?<=[a-z]{2})(?=[A-Z][a-z]{2})")
 _NUMBER_SIGN = re.compile(r"(?:#|\bno\.?|\bnumero|n°)\s*(?=\d)")
 _NAMED_KINDS = frozenset({"word", "flavor"})
@@ -188,6 +189,8 @@ class _NameReading:
 def _read_name(text: str, family: str, brand: Brand, pieces: frozenset[int]) -> _NameReading:
     quantities, rest = read_quantities(_fold_name(text), family, pieces)
     rest = re.sub(r"(?<=\d)[.:](?=\d)", "point", rest)
+    # "Softgels (15)" of 15 capsules; "#2" is none.
+    rest = _BRACKETED_COUNT.sub(lambda match: " " if int(match[1]) in pieces else match[0], rest)
     tokens = _tokens(rest)
     segments = [_tokens(segment) for segment in _SEPARATORS.split(rest)]
     without_parts = [segment for segment in segments if segment not in brand.parts]

@@ -36,6 +36,7 @@ def find_doubts(evidence: Evidence) -> tuple[Reason, ...]:
         (evidence.is_ratio_of_one, Reason("other ratio")),
         (evidence.is_pack_of_one, Reason("size of one unknown", "number of pieces")),
         (_is_dose_doubtful(evidence), Reason("size of one unknown")),
+        (_is_ambiguous_dose_doubtful(evidence), Reason("name and size disagree")),
         (_is_type_doubtful(evidence), Reason("type of one unknown")),
         (
             bool(evidence.extra_cannabinoids) and evidence.ratio != "same",
@@ -88,6 +89,12 @@ def _is_dose_doubtful(evidence: Evidence) -> bool:
         return False
     max_ratio = _SAME_PRICE if evidence.has_other_sizes else _NEAR_PRICE
     return evidence.price_ratio is None or evidence.price_ratio > max_ratio
+
+
+def _is_ambiguous_dose_doubtful(evidence: Evidence) -> bool:
+    """The dose of a piece or of all is that of the other product where prices are near."""
+    is_far = evidence.price_ratio is None or evidence.price_ratio > _NEAR_PRICE
+    return evidence.is_dose_ambiguous and is_far
 
 
 def _is_type_doubtful(evidence: Evidence) -> bool:

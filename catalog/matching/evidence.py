@@ -57,6 +57,8 @@ class Evidence:
     """Whether one states a ratio of cannabinoids and the other neither it nor two doses."""
     is_pack_of_one: bool
     """Whether one states several pieces, and the other may be one of them."""
+    is_dose_ambiguous: bool
+    """Whether the doses agree only where one of them is that of a piece or of all: "10 mg, 4"."""
     extra_cannabinoids: tuple[str, ...]
     extra_forms: tuple[str, ...]
     has_contradiction: bool
@@ -121,6 +123,7 @@ def collect_evidence(left: Profile, right: Profile) -> Evidence:
         and not has_same_line,
         is_ratio_of_one=_is_ratio_of_one(left, right),
         is_pack_of_one=_is_pack_of_one(left, right),
+        is_dose_ambiguous=_is_dose_ambiguous(left, right),
         extra_cannabinoids=tuple(sorted((left.cannabinoids ^ right.cannabinoids) - {"thc"})),
         extra_forms=_extra_forms(left, right),
         has_contradiction=(left.has_contradiction or right.has_contradiction)
@@ -266,6 +269,13 @@ def _is_pack_of_one(left: Profile, right: Profile) -> bool:
     agrees = "same" in (compare_weights(one, other, left.family), compare_doses(one, other))
     has_dose = bool(one.doses or other.doses)
     return not agrees and not (has_dose and not one.weights and not other.weights)
+
+
+def _is_dose_ambiguous(left: Profile, right: Profile) -> bool:
+    one, other = left.quantities, right.quantities
+    if not (left.family == right.family == "edible" and compare_doses(one, other) == "same"):
+        return False
+    return compare_doses(_of_package(one), _of_package(other)) == "other"
 
 
 def _of_package(quantities: Quantities) -> Quantities:

@@ -25,7 +25,10 @@ _LAB_TOLERANCE = 0.12
 _WEIGHT_TOLERANCE = 0.02
 _VAPE_TOLERANCE = 0.06
 """A till's nominal "1 g" of a vape or concentrate is 0.95 g on its label."""
-_MAX_PIECE_DOSE = 10
+_MAX_PACKAGE_THC = 10
+"""
+Canada's limit for a package of food: "10 mg, 4 pieces" is the package there, elsewhere one piece.
+"""
 _MIN_PACKAGE_DOSE = 100
 _MIN_PIECES = 5
 _MIN_PACKAGE_GRAMS = 2
@@ -43,8 +46,9 @@ _UNIT = (
 )
 _COUNT_UNIT = (
     r"(?:packs?|pk|pcs?|pieces?|ct|count|counts|caps(?:ules)?|softgels?|gelules?|gummies|chews"
-    r"|prerolls?|pre-rolls?|preroules?|joints|units?|unites?|cartridges|sachets?|seeds|graines"
-    r"|bombons|tablets?|multi ?pa[ck]+)"
+    r"|prerolls?|pre-rolls?|preroules?|joints|units?|unites?|un\.?(?!\w)|cartridges|cartouches"
+    r"|sachets?|seeds|graines|bombons|tablets?|jujubes|bouchees|morceaux|bonbons|carres|pastilles"
+    r"|canettes|cans|bottles|bouteilles|multi ?pa[ck]+)"
 )
 _QUANTITY = re.compile(
     rf"(?:(?<![\w.])(?P<times>\d{{1,3}})\s*x\s*|(?<![\w.$#])(?<!\d[:/-]))(?P<number>{_NUMBER})"
@@ -295,7 +299,7 @@ def _add_dose(  # noqa: PLR0913  # one dose as written
     readings = doses.setdefault(name, set())
     if times > 1:
         readings.add(round(amount * times, 2))
-    elif is_piece or (pieces > 1 and amount <= _MAX_PIECE_DOSE):
+    elif is_piece or (pieces > 1 and amount < _MAX_PACKAGE_THC):
         readings.add(round(amount * pieces, 2))
     elif pieces > 1 and not (pieces >= _MIN_PIECES and amount >= _MIN_PACKAGE_DOSE):
         readings |= {amount, round(amount * pieces, 2)}

@@ -116,9 +116,14 @@ def _is_lot_dose(left: Profile, right: Profile) -> bool:
 
 
 def _is_net_weight(left: Profile, right: Profile) -> bool:
-    """Return whether two weights of food of one dose are net weights, which menus round."""
-    has_dose = compare_doses(left.quantities, right.quantities) == "same"
-    return left.family == "edible" and has_dose
+    """
+    Return whether two weights of food of one dose are net weights, which menus round.
+
+    A volume is none: a can of 236 ml is another drink than one of 355 ml.
+    """
+    one, other = left.quantities, right.quantities
+    has_volumes = bool(one.volumes and other.volumes)
+    return left.family == "edible" and not has_volumes and compare_doses(one, other) == "same"
 
 
 def _form_veto(left: Profile, right: Profile) -> Reason | None:

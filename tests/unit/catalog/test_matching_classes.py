@@ -49,7 +49,11 @@ def _names(left: str, right: str, **both: Any) -> ProductComparison:
         ("20 pieces, 10 mg each", "edible", {"": {200.0}}, {20}),
         ("[10pk] (100mg)", "edible", {"": {100.0}}, {10}),
         ("20mgthc", "edible", {"thc": {20.0}}, set()),
-        ("10mgTHC:10mgCBD - 2pc", "edible", {"thc": {20.0}, "cbd": {20.0}}, {2}),
+        ("10mgTHC:10mgCBD - 2pc", "edible", {"thc": {10.0, 20.0}, "cbd": {10.0, 20.0}}, {2}),
+        ("5mgTHC:5mgCBD - 2pc", "edible", {"thc": {10.0}, "cbd": {10.0}}, {2}),
+        ("10mg thc 4pc", "edible", {"thc": {10.0, 40.0}}, {4}),
+        ("2.5mg 4 un.", "edible", {"": {10.0}}, {4}),
+        ("10 mg 5 bouchees", "edible", {"": {10.0, 50.0}}, {5}),
         ("0.1g", "edible", {"": {100.0}}, set()),
     ],
 )
@@ -118,6 +122,52 @@ def test_pack_whose_pieces_weigh_what_the_other_weighs_is_not_merged() -> None:
     )
 
     assert compared.band != "same"
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("Sour Peach Gummies 4 x 2.5mg", "Sour Peach Soft Chews 10mg THC 4pc"),
+        ("Sour Peach Gummies 5 x 2 mg", "Sour Peach Gummies (5 pack) 10mg"),
+        ("Jujubes pêche acidulée 10 mg 2 un.", "Sour Peach Gummies 10mg 2pc"),
+    ],
+)
+def test_dose_of_a_package_with_pieces_is_that_of_a_piece_times_them(left: str, right: str) -> None:
+    assert _names(left, right, price=5.95).band == "same"
+
+
+@pytest.mark.parametrize("prices", [(6, 22), (None, None)])
+def test_dose_of_a_piece_or_of_all_is_for_staff_where_prices_do_not_agree(
+    prices: tuple[float | None, float | None],
+) -> None:
+    left, right = (
+        {"name": name, "price": price}
+        for name, price in zip(
+            ("Peach Gummies 2.5mg 4pc", "Peach Gummies 10mg 4pc"), prices, strict=True
+        )
+    )
+
+    assert _compare(left, right, brand="Cultivar Hills", category="edibles").band == "review"
+
+
+def test_can_of_another_volume_is_another_drink_of_the_same_dose() -> None:
+    drink = {"name": "Cherry Soda 10mg", "brand": "Cultivar Hills", "price": 5}
+
+    compared = _compare({"size": "236 ml"}, {"size": "355 ml"}, **drink, category="beverages")
+
+    assert compared.reasons == ("other volume",)
+
+
+def test_number_in_brackets_that_the_size_states_is_no_word_of_the_name() -> None:
+    product = {"brand": "Cultivar Hills", "category": "capsules", "price": 30}
+
+    compared = _compare(
+        {"name": "THC 10mg Softgels (15)", "size": "15 caps"},
+        {"name": "Capsules THC 10 mg 15 un."},
+        **product,
+    )
+
+    assert compared.band == "same"
 
 
 # 2. Cannabinoids

@@ -5,6 +5,7 @@ from typing import Any
 import segno
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth import authenticate
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from config import second_factor, sessions
 
@@ -57,6 +58,38 @@ class CodeForm(forms.Form):
                 code="refused",
             )
         return code
+
+
+class PasswordForm(forms.Form):
+    """The password of the user who is logged in; wrong ones count as failed logins."""
+
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(
+            attrs={"autocomplete": "current-password", "autofocus": True}
+        ),
+    )
+
+    def __init__(self, *args: Any, request: HttpRequest, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._request = request
+
+    def clean_password(self) -> str:
+        """Return the password. Raises ValidationError for a wrong one, and while blocked."""
+        # Needs Redis, as the login does; the other pages do not.
+        from config.login_guard import is_blocked
+
+        password = str(self.cleaned_data["password"])
+        user: Any = self._request.user
+        name = user.get_username()
+        if is_blocked(self._request, name):
+            raise forms.ValidationError(
+                _("Too many failed logins; try again in a quarter of an hour."), code="blocked"
+            )
+        if authenticate(self._request, username=name, password=password) != user:
+            raise forms.ValidationError(_("This password is wrong."), code="refused")
+        return password
 
 
 @never_cache
@@ -134,15 +167,19 @@ def remove(request: HttpRequest) -> HttpResponse:
     return redirect("account")
 
 
-@require_POST
+@never_cache
 def end_sessions(request: HttpRequest) -> HttpResponse:
-    """End one other session of the user, or all others."""
+    """End one other session of the user, or all others, after the password."""
     user: Any = request.user
-    handle = request.POST.get("session", "")
-    count = sessions.end_sessions(user.pk, handle=handle, but=request.session.session_key)
-    text = ngettext("%(count)s session was ended.", "%(count)s sessions were ended.", count)
-    messages.success(request, text % {"count": count})
-    return redirect("account")
+    form = PasswordForm(request.POST or None, request=request)
+    handle = request.POST.get("session") or request.GET.get("session") or ""
+    if request.method == "POST" and form.is_valid():
+        count = sessions.end_sessions(user.pk, handle=handle, but=request.session.session_key)
+        text = ngettext("%(count)s session was ended.", "%(count)s sessions were ended.", count)
+        messages.success(request, text % {"count": count})
+        return redirect("account")
+    title = _("End this session") if handle else _("End all other sessions")
+    return _page(request, "end_sessions", title=title, form=form, session=handle)
 
 
 def _pass(request: HttpRequest) -> None:

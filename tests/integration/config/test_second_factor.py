@@ -15,13 +15,20 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config import second_factor, sessions
+from config.clients.redis import quick_redis
 from config.crypto import TokenRefused
 from config.models import ConsoleSession, SecondFactor
 
 pytestmark = pytest.mark.django_db
 HOME = "/console/"
 CODE, SETUP, ACCOUNT = "/console/account/code/", "/console/account/setup/", "/console/account/"
+SESSIONS = "/console/account/sessions/"
 NOON = timezone.now().replace(hour=12, minute=0, second=0, microsecond=0)
+
+
+@pytest.fixture(autouse=True)
+def _no_failed_logins() -> None:
+    quick_redis().call(lambda client: client.delete(*(client.keys("login:*") or ["login:none"])))
 
 
 @pytest.fixture
@@ -267,7 +274,7 @@ def test_account_page_lists_the_sessions_of_the_user_alone(user: User) -> None:
 def test_ending_the_other_sessions_keeps_this_one(user: User) -> None:
     other, client = _logged_in(user), _logged_in(user)
 
-    client.post("/console/account/sessions/")
+    client.post(SESSIONS, {"password": "correct horse battery"})
 
     assert other.get(HOME).status_code == 302
     assert client.get(HOME).status_code == 200
@@ -278,10 +285,44 @@ def test_ending_one_session_keeps_the_others(user: User) -> None:
     (ended,) = sessions.open_sessions(user.pk, current_key=None)
     second, client = _logged_in(user), _logged_in(user)
 
-    client.post("/console/account/sessions/", {"session": ended.handle})
+    client.post(SESSIONS, {"session": ended.handle, "password": "correct horse battery"})
 
     assert first.get(HOME).status_code == 302
     assert second.get(HOME).status_code == 200
+
+
+def test_page_that_ends_a_session_asks_for_the_password(user: User) -> None:
+    _logged_in(user)
+    (listed,) = sessions.open_sessions(user.pk, current_key=None)
+
+    page = _logged_in(user).get(SESSIONS, {"session": listed.handle}).content.decode()
+
+    assert f'name="session" value="{listed.handle}"' in page
+    assert 'type="password"' in page
+
+
+@pytest.mark.parametrize("password", ["", "wrong"])
+def test_sessions_end_after_the_right_password_alone(user: User, password: str) -> None:
+    other, client = _logged_in(user), _logged_in(user)
+
+    response = client.post(SESSIONS, {"password": password})
+
+    assert response.context["form"].errors["password"]
+    assert other.get(HOME).status_code == 200
+
+
+def test_guessed_passwords_of_open_sessions_count_as_failed_logins(
+    user: User, settings: Any
+) -> None:
+    settings.FAILED_LOGINS_BY_NAME = 2
+    other, client = _logged_in(user), _logged_in(user)
+    for _ in range(2):
+        client.post(SESSIONS, {"password": "wrong"})
+
+    response = client.post(SESSIONS, {"password": "correct horse battery"})
+
+    assert "Too many failed logins" in str(response.context["form"].errors["password"])
+    assert other.get(HOME).status_code == 200
 
 
 def test_a_session_ends_twelve_hours_after_the_login_however_busy(user: User) -> None:

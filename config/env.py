@@ -193,6 +193,19 @@ class Environment(BaseSettings):
         description="address in security.txt for reports of weaknesses, mailto: or https://; empty:"
         " none",
     )
+    breached_passwords_url: str = Field(
+        default="",
+        pattern=r"^(https://\S+)?$",
+        description="range API that new passwords of staff are looked up at, by the first five"
+        " characters of their SHA-1: https://api.pwnedpasswords.com/range or a mirror of it; empty:"
+        " the list of common passwords alone",
+    )
+    clamav_address: str = Field(
+        default="",
+        pattern=r"^([^\s/]+:\d{1,5}|/\S+)?$",
+        description="ClamAV's daemon, host:port or the path of its socket, which scans uploaded"
+        " files, and raw records before they are downloaded; empty: nothing is scanned",
+    )
     cors_allowed_origins: Annotated[list[str], NoDecode] = Field(
         default=[],
         description="origins whose pages may call the REST API from browsers, comma separated;"

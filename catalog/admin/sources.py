@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -30,7 +31,8 @@ from catalog.services.sources import delete_source, save_source
 from catalog.tasks import dry_run_catalog_source, sync_source
 from config.admin.labels import ColoredLabel
 from config.clients.address_guard import validate_source_url
-from config.errors import CultivarError
+from config.errors import BadInput, CultivarError
+from config.uploads import scan_upload
 from mlops.models import Run
 from mlops.pipelines.dry_run import start_dry_run
 
@@ -71,6 +73,16 @@ class SourceForm(forms.ModelForm):
         if url:
             validate_source_url(url)
         return url
+
+    def clean_file(self) -> Any:
+        """Refuse an uploaded file that the virus scanner refuses or cannot scan."""
+        file = self.cleaned_data["file"]
+        if isinstance(file, UploadedFile):
+            try:
+                scan_upload(file)
+            except BadInput as error:
+                raise forms.ValidationError(error.reason) from error
+        return file
 
     def clean(self) -> dict[str, Any]:
         """Require complete credentials, and an address or a file for a new source."""

@@ -18,6 +18,7 @@ from catalog.selectors.product_imports import imports_to_expire
 from catalog.services.corrections import correct_products, create_products
 from catalog.services.product_sheets import RowPlan, SheetPlan, plan_sheet
 from config.errors import BadInput, CultivarError
+from config.uploads import scan_upload
 from mlops.audit.operations import operation
 from mlops.models import Operation
 from mlops.pipelines.connectors.sheets import IMPORT_LIMITS
@@ -39,13 +40,15 @@ def upload_product_sheet(*, file: UploadedFile, by: User) -> ProductImport:
     """
     Store an uploaded sheet; `read_import` reads it in the background.
 
-    Raises BadInput for an empty file and one beyond the limit of bytes.
+    Raises BadInput for an empty file, one beyond the limit of bytes, and one that the virus scanner
+    refuses or cannot scan.
     """
     size = file.size or 0
     if not size:
         raise BadInput("file", "is empty")
     if size > IMPORT_LIMITS.max_bytes:
         raise BadInput("file", f"is larger than {IMPORT_LIMITS.max_bytes // 2**20} MiB; split it")
+    scan_upload(file)
     product_import = ProductImport(
         uploaded_by=by,
         file_name=(file.name or "file")[-255:],

@@ -28,6 +28,8 @@ EXTERNAL_SETTINGS = (
     "AWS_S3_ENDPOINT_URL",
     "KAFKA_BOOTSTRAP_SERVERS",
     "MILVUS_TOKEN",
+    "BREACHED_PASSWORDS_URL",
+    "CLAMAV_ADDRESS",
 )
 """Blanked for tests whatever the environment or `.env` says: none may reach an external service."""
 

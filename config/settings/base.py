@@ -83,6 +83,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_PASSWORDS}.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": f"{_PASSWORDS}.CommonPasswordValidator"},
     {"NAME": "config.password_words.ContextWordsValidator"},
+    {"NAME": "config.breached_passwords.BreachedPasswordValidator"},
 ]
 AUTHENTICATION_BACKENDS = ["config.login_guard.GuardedBackend"]
 LOGIN_URL = "/console/login/"

@@ -23,6 +23,8 @@ TRUSTED_PROXIES = ENV.trusted_proxies
 REUSES_RECENT_KEYS = True
 FAILED_AUTHENTICATION_RATE = "60/min"
 """Refused requests without a valid API key, by address."""
+BREACHED_PASSWORDS_URL = ENV.breached_passwords_url
+CLAMAV_ADDRESS = ENV.clamav_address
 SECURITY_CONTACT = ENV.security_contact
 FAILED_LOGINS_BY_NAME = 10
 FAILED_LOGINS_BY_ADDRESS = 50

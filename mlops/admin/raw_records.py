@@ -1,5 +1,6 @@
 """Console pages of raw records, with preview and download of their bytes."""
 
+import io
 from mimetypes import guess_extension
 from typing import Any
 from uuid import UUID
@@ -13,11 +14,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from config.clients.clamav import FileInfected, ScannerUnavailable, scan_file
 from mlops.admin.read_only import ReadOnlyAdmin, preformatted
 from mlops.models import RawRecord
 from mlops.pipelines.landing import read_body
 
 PREVIEW_BYTES = 20_000
+_UNSCANNED = _("The virus scanner is unavailable, or refuses files of this size.")
 _UNREADABLE = _("The bytes are missing in the store, or differ from their checksum.")
 
 
@@ -88,7 +91,14 @@ class RawRecordAdmin(ReadOnlyAdmin):
         try:
             body = read_body(record)
         except (OSError, ValueError):
-            return HttpResponse(_UNREADABLE, status=410, content_type="text/plain; charset=utf-8")
+            return _refusal(str(_UNREADABLE), status=410)
+        try:
+            scan_file(io.BytesIO(body))
+        except FileInfected as error:
+            text = _("The virus scanner found %(signature)s; these bytes are not sent.")
+            return _refusal(text % {"signature": error.signature}, status=403)
+        except ScannerUnavailable:
+            return _refusal(str(_UNSCANNED), status=503)
         name = f"{record.content_hash[:12]}{_extension(record.content_type)}"
         disposition = f'attachment; filename="{name}"'
         return HttpResponse(
@@ -96,6 +106,10 @@ class RawRecordAdmin(ReadOnlyAdmin):
             content_type="application/octet-stream",
             headers={"Content-Disposition": disposition},
         )
+
+
+def _refusal(text: str, *, status: int) -> HttpResponse:
+    return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
 
 
 def _extension(content_type: str) -> str:

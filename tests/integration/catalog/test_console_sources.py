@@ -19,6 +19,7 @@ from mlops.models import Alert, QuarantinedRecord, Run
 from mlops.pipelines.dry_run import dry_run_source
 from mlops.pipelines.errors import SourceBroken
 from mlops.pipelines.runner import run_source
+from tests.fakes.clamav import EICAR, running_scanner
 from tests.samples.suppliers.server import HERE, SampleSupplier
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -178,6 +179,17 @@ def test_new_list_needs_an_address_or_file_and_complete_credentials(admin_client
 
     errors = response.context["adminform"].form.errors
     assert set(errors) == {"base_url", "secret", "authentication_name"}
+    assert not CatalogSource.objects.filter(pk="registry").exists()
+
+
+def test_infected_list_is_not_stored(admin_client: Client, settings: Any) -> None:
+    file = SimpleUploadedFile("list.csv", b"name\n" + EICAR)
+
+    with running_scanner() as settings.CLAMAV_ADDRESS:
+        response = _add_list(admin_client, file=file)
+
+    errors = response.context["adminform"].form.errors
+    assert "Eicar-Test" in str(errors["file"])
     assert not CatalogSource.objects.filter(pk="registry").exists()
 
 

@@ -37,8 +37,9 @@ def running_scanner(path: Path | None = None) -> Iterator[str]:
     path: of a Unix socket; without one it listens on a port of the loopback.
     """
     if path is None:
-        server: socketserver.BaseServer = socketserver.ThreadingTCPServer((LOOPBACK, 0), _Handler)
-        address = f"{LOOPBACK}:{server.server_address[1]}"
+        listener = socketserver.ThreadingTCPServer((LOOPBACK, 0), _Handler)
+        address = f"{LOOPBACK}:{listener.socket.getsockname()[1]}"
+        server: socketserver.BaseServer = listener
     else:
         server = socketserver.ThreadingUnixStreamServer(str(path), _Handler)
         address = str(path)

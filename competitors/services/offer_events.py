@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from competitors.ingest.offers import Stock
 from competitors.models import Competitor, CompetitorOffer
+from config.telemetry.request_ids import current_request_id
 from mlops.models import OutboxEvent
 
 TOPIC, TYPE = "price_changes", "competitor_offer"
@@ -36,6 +37,7 @@ def change_event(  # noqa: PLR0913  # one value for each field
         topic=TOPIC,
         key=str(before.pk),
         type=TYPE,
+        request_id=current_request_id(),
         data={
             "changes": list(changes),
             "competitor": competitor.code,

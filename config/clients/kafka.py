@@ -13,6 +13,7 @@ import structlog
 from django.conf import settings
 
 from config.errors import ServiceUnavailable
+from config.telemetry.request_ids import REQUEST_ID_HEADER
 
 if TYPE_CHECKING:
     from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
@@ -47,11 +48,16 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive messages of one partition: offsets and values (None: a tombstone)."""
+    """
+    Consecutive messages of one partition: offsets and values (None: a tombstone).
+
+    request_ids: ids in the headers of the messages, of the requests that caused them, each once.
+    """
 
     partition: Partition
     offsets: Sequence[int]
     values: Sequence[bytes | None]
+    request_ids: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +183,7 @@ class Consumer:
                 _without_prefix(partition),
                 [message.offset for message in messages],
                 [message.value for message in messages],
+                _request_ids(messages),
             )
             for partition, messages in records.items()
             if messages
@@ -417,6 +424,16 @@ def _connection_options() -> dict[str, Any]:
             "sasl_plain_password": settings.KAFKA_SASL_PASSWORD,
         }
     return options
+
+
+def _request_ids(messages: Iterable[Any]) -> list[str]:
+    ids = {
+        value.decode(errors="replace"): None
+        for message in messages
+        for name, value in message.headers or ()
+        if name == REQUEST_ID_HEADER and value
+    }
+    return list(ids)
 
 
 def _encoded_headers(message: OutgoingMessage) -> list[tuple[str, bytes]]:

@@ -26,6 +26,7 @@ from customers.models import (
 )
 from customers.services.access import log_access
 from customers.services.preferences import derive_preferences
+from mlops.audit.operations import name_request
 from mlops.privacy.legal_holds import active_legal_hold, subjects_on_hold
 
 _MAX_CHANNEL_LENGTH = 30
@@ -69,6 +70,7 @@ def give_consent(  # noqa: PLR0913  # keyword-only
     to another version of the purpose is withdrawn. given_at: when the customer agreed, for consents
     that another system recorded before; default: now. Raises BadInput.
     """
+    name_request()
     profile = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
     _require_purpose(purpose)
     text = ConsentText.objects.filter(purpose=purpose, version=version).first()
@@ -109,6 +111,7 @@ def withdraw_consent(*, customer: CustomerProfile, purpose: str, by: str) -> int
     meanwhile. Raises BadInput.
     """
     _require_purpose(purpose)
+    name_request()
     profile = CustomerProfile.objects.select_for_update().get(pk=customer.pk)
     withdrawn_count = Consent.objects.filter(
         customer=profile, purpose=purpose, withdrawn_at=None

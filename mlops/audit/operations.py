@@ -4,10 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import structlog
 from django.db import connection, transaction
 
+from config.telemetry.request_ids import current_request_id
 from mlops.models import Operation, Run
+
+# The request stays named until the transaction ends: all of it belongs to the request.
+_BEGIN = """
+SELECT set_config('cultivar.operation', %s, true), set_config('cultivar.request_id', %s, true)
+"""
+_END = "SELECT set_config('cultivar.operation', '', true)"
 
 
 @contextmanager
@@ -28,17 +34,26 @@ def operation(
         if outer := current_operation():
             yield outer
             return
-        request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))[:64]
         new_operation = Operation.objects.create(
             kind=kind,
             actor=actor,
             client=client[:60],
             reason=reason,
-            request_id=request_id,
+            request_id=current_request_id(),
             undoes=undoes,
         )
         with _as_current(new_operation):
             yield new_operation
+
+
+def name_request() -> None:
+    """
+    Name the request of the log context in the transaction: events that triggers record have its id.
+
+    Operations name it themselves.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('cultivar.request_id', %s, true)", [current_request_id()])
 
 
 @contextmanager
@@ -60,12 +75,9 @@ def current_operation() -> Operation | None:
 
 @contextmanager
 def _as_current(current: Operation) -> Iterator[None]:
-    _set_current(str(current.pk))
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN, [str(current.pk), current_request_id()])
     yield
     # After an error nothing is reset: the transaction is rolled back, and the setting with it.
-    _set_current("")
-
-
-def _set_current(operation_id: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('cultivar.operation', %s, true)", [operation_id])
+        cursor.execute(_END)

@@ -4,7 +4,7 @@ import uuid
 
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 
@@ -63,6 +63,18 @@ class OutboxEvent(models.Model):
     type = models.CharField(max_length=50, db_comment="event type")
     data = models.JSONField(db_comment="payload of the event")
     recorded_at = models.DateTimeField(db_default=Now(), db_comment="when the cause was written")
+    request_id = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default=Coalesce(
+            models.Func(
+                models.Value("cultivar.request_id"), models.Value(True), function="current_setting"
+            ),
+            models.Value(""),
+            output_field=models.CharField(),
+        ),
+        db_comment="request_id of the logs, of the request that caused it",
+    )
     published_at = models.DateTimeField(
         null=True, db_comment="when the broker acknowledged it; NULL: due"
     )

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import Q
 
+from mlops.audit.operations import name_request
 from mlops.models import Deployment, ModelVersion
 from mlops.models.registry import EVERYWHERE
 from mlops.registry.artifacts import read_artifact
@@ -262,6 +263,7 @@ def _locked(model: str) -> Iterator[datetime]:
     """
     with transaction.atomic():
         lock_model(model)
+        name_request()
         with connection.cursor() as cursor:
             cursor.execute("SELECT clock_timestamp()")
             (now,) = cursor.fetchone()

@@ -92,7 +92,8 @@ class EventConsumer:
                 timeout_seconds=_POLL_SECONDS, max_messages=self._poll_limit()
             )
             if batches:
-                with bound_request_id(), span("consume events", kind="CONSUMER"):
+                causes = [cause for batch in batches for cause in batch.request_ids]
+                with bound_request_id(causes), span("consume events", kind="CONSUMER"):
                     self._process(batches)
             if batches or not self._kafka.partitions:
                 last_active_at = time.monotonic()
@@ -162,10 +163,19 @@ class EventConsumer:
     def _count(self, batches: Sequence[Batch], results: Sequence[IntakeResult]) -> None:
         for batch in batches:
             self.counts.messages[batch.partition] += len(batch.values)
-        for result in results:
-            self.counts.accepted += len(result.accepted)
-            self.counts.duplicates += len(result.duplicates)
-            self.counts.rejected += len(result.rejected)
+        accepted = sum(len(result.accepted) for result in results)
+        duplicates = sum(len(result.duplicates) for result in results)
+        rejected = sum(len(result.rejected) for result in results)
+        self.counts.accepted += accepted
+        self.counts.duplicates += duplicates
+        self.counts.rejected += rejected
+        if any(batch.request_ids for batch in batches):
+            log.info(
+                "consumer.events_of_requests",
+                accepted=accepted,
+                duplicates=duplicates,
+                rejected=rejected,
+            )
 
     def _handle_failure(self, batches: Sequence[Batch], error: Exception) -> None:
         """Count the failure and rewind, so that the batches are polled again."""

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 
+from config.telemetry.request_ids import current_request_id
 from mlops.models import InboxEvent, Run
 from mlops.sql_arrays import array
 from mlops.streams.decoding import UndecodableEvent
@@ -30,12 +31,14 @@ PIPELINE = "streams"
 log = structlog.get_logger(__name__)
 
 # Returns the ids of the events that were not in the inbox. Rows are inserted in the order of their
-# ids, so that two processes with the same events wait for each other and do not deadlock.
+# ids, so that two processes with the same events wait for each other and do not deadlock. The
+# request is named in the transaction as by `mlops.audit.operations.name_request`.
 _INSERT_INTO_INBOX = """
+WITH request AS MATERIALIZED (SELECT set_config('cultivar.request_id', %s, true))
 INSERT INTO event_inbox (id, topic, type, channel, occurred_at, content_hash)
 SELECT id, topic, type, %s, occurred_at, content_hash
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::uuid[])
-  AS events(id, topic, type, occurred_at, content_hash)
+  AS events(id, topic, type, occurred_at, content_hash), request
 ON CONFLICT (id) DO NOTHING RETURNING id
 """
 _ID_REUSED = rejected("id_reused", "The id was used before, for an event with other content.", "id")
@@ -158,6 +161,7 @@ def _insert_into_inbox(
         cursor.execute(
             _INSERT_INTO_INBOX,
             [
+                current_request_id(),
                 str(channel),
                 array(event.id for event in ordered),
                 array(event.topic for event in ordered),

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from config.clients.kafka import MessageProducer, OutgoingMessage
+from config.telemetry.request_ids import REQUEST_ID_HEADER
 from mlops.models import OutboxEvent
 
 BATCH_SIZE = 500
@@ -41,7 +42,10 @@ def _publish_batch(producer: MessageProducer) -> int:
         producer.send(
             [
                 OutgoingMessage(
-                    topic=event.topic, key=event.key.encode(), value=encode_event(event)
+                    topic=event.topic,
+                    key=event.key.encode(),
+                    value=encode_event(event),
+                    headers={REQUEST_ID_HEADER: event.request_id} if event.request_id else None,
                 )
                 for event in events
             ]

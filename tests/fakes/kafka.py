@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Self
 
 from config.clients.kafka import Batch, KafkaFailed, OutgoingMessage, Partition
+from config.telemetry.request_ids import REQUEST_ID_HEADER
 
 
 class FakeBroker:
@@ -22,7 +23,7 @@ class FakeBroker:
         self.committed: dict[Partition, int] = {}
         self.members: set[FakeConsumer] = set()
         self._max_messages = max_messages
-        self._logs: dict[Partition, list[bytes | None]] = {
+        self._logs: dict[Partition, list[OutgoingMessage]] = {
             Partition(topic, number): []
             for topic, count in topics.items()
             for number in range(count)
@@ -36,11 +37,11 @@ class FakeBroker:
         if len(self.sent) >= self._max_messages:
             raise ValueError(f"a fake broker has at most {self._max_messages} messages")
         number = zlib.crc32(message.key or b"") % count
-        self._logs[Partition(message.topic, number)].append(message.value)
+        self._logs[Partition(message.topic, number)].append(message)
         self.sent.append(message)
 
-    def read(self, partition: Partition, offset: int, limit: int) -> list[bytes | None]:
-        """Return up to `limit` values of a partition from an offset on."""
+    def read(self, partition: Partition, offset: int, limit: int) -> list[OutgoingMessage]:
+        """Return up to `limit` messages of a partition from an offset on."""
         return self._logs[partition][offset : offset + limit]
 
     def end(self, partition: Partition) -> int:
@@ -90,12 +91,17 @@ class FakeConsumer:
         remaining = self._batch_size if max_messages is None else max_messages
         batches = []
         for partition, offset in self._positions.items():
-            values = self._broker.read(partition, offset, remaining)
-            if values:
-                offsets = range(offset, offset + len(values))
-                batches.append(Batch(partition, list(offsets), values))
-                self._positions[partition] = offset + len(values)
-                remaining -= len(values)
+            messages = self._broker.read(partition, offset, remaining)
+            if messages:
+                offsets = range(offset, offset + len(messages))
+                headers = [message.headers or {} for message in messages]
+                causes = [
+                    header[REQUEST_ID_HEADER] for header in headers if REQUEST_ID_HEADER in header
+                ]
+                values = [message.value for message in messages]
+                batches.append(Batch(partition, list(offsets), values, list(dict.fromkeys(causes))))
+                self._positions[partition] = offset + len(messages)
+                remaining -= len(messages)
         return batches
 
     def commit(self, batches: Iterable[Batch]) -> bool:

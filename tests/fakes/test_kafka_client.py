@@ -16,6 +16,7 @@ from config.clients.kafka import (
     Partition,
     Producer,
 )
+from config.telemetry.request_ids import REQUEST_ID_HEADER
 from tests.fakes.kafka import FakeBroker, FakeConsumer, FakeProducer
 from tests.polling import wait_until
 
@@ -123,6 +124,19 @@ class TestKafka:
 
         assert _values(batches) == [b"1", b"2", b"3"]
         assert {batch.partition for batch in batches} == {Partition(TOPIC, 0)}
+
+    def test_request_ids_of_headers_arrive_once_each(self, cluster: Cluster) -> None:
+        ids = ["r1", "r2", "r1"]
+        messages = [
+            OutgoingMessage(topic=TOPIC, value=b"1", headers={REQUEST_ID_HEADER: request_id})
+            for request_id in ids
+        ]
+        cluster.producer().send([*messages, OutgoingMessage(topic=TOPIC, value=b"2")])
+
+        batches = _receive(cluster.join(TOPIC), 4)
+
+        assert sorted({cause for batch in batches for cause in batch.request_ids}) == ["r1", "r2"]
+        assert all(len(set(batch.request_ids)) == len(batch.request_ids) for batch in batches)
 
     def test_sending_returns_the_number_of_messages(self, cluster: Cluster) -> None:
         messages = [OutgoingMessage(topic=TOPIC, value=b"1")] * 2

@@ -74,6 +74,30 @@ def test_task_within_a_request_leaves_the_context_of_the_request(app: Celery) ->
     assert after == {"request_id": "request-2"}
 
 
+def test_batch_that_one_request_caused_has_its_id() -> None:
+    with bound_request_id(["request-1", "request-1"]):
+        context = structlog.contextvars.get_contextvars()
+
+    assert context == {"request_id": "request-1"}
+
+
+def test_ids_of_a_batch_that_many_requests_caused_are_limited() -> None:
+    with bound_request_id([f"request-{number}" for number in range(100)]):
+        context = structlog.contextvars.get_contextvars()
+
+    assert len(context["request_ids"]) == 20
+    assert context["request_id"] not in context["request_ids"]
+
+
+@pytest.mark.parametrize("received", ["", "a" * 65, "two words", "é", "line\nbreak"])
+def test_what_is_no_id_is_replaced(received: str) -> None:
+    with bound_request_id([received]):
+        context = structlog.contextvars.get_contextvars()
+
+    assert context.keys() == {"request_id"}
+    assert context["request_id"] != received
+
+
 def test_each_batch_of_events_has_another_id() -> None:
     ids = []
     for _ in range(2):

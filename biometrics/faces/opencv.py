@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ MODEL = f"sface-{SFACE.sha256[:12]}"
 """Id of the model that computes embeddings; embeddings of different models are not comparable."""
 # A face is 112 pixels wide for the embedding; web processes share the cores among themselves.
 _THREADS = 1
+_REQUIREMENTS = "requirements/biometrics.txt"
 _DETECTION_SIDE = 640
 _MIN_SCORE = 0.6
 _MAX_OVERLAP = 0.3
@@ -30,7 +32,7 @@ _NO_CONFIG = np.empty(0, np.uint8)
 
 
 class FaceModelsUnavailable(ServiceUnavailable):
-    """The model files are not installed."""
+    """The model files or OpenCV are not installed."""
 
     code = "face_models_unavailable"
 
@@ -47,12 +49,12 @@ class FaceModels:
 
     def __init__(self) -> None:
         """Load and verify both models. Raises FaceModelsUnavailable."""
+        self._cv2 = _import_opencv()
         try:
             detector = np.frombuffer(YUNET.read_verified(), np.uint8)
             embedder = np.frombuffer(SFACE.read_verified(), np.uint8)
         except ModelMissing as error:
             raise FaceModelsUnavailable(str(error)) from None
-        self._cv2 = _import_opencv()
         self._detector: Any = self._cv2.FaceDetectorYN.create(
             "onnx", detector, _NO_CONFIG, (0, 0), _MIN_SCORE, _MAX_OVERLAP, _MAX_CANDIDATES
         )
@@ -107,6 +109,11 @@ _models: FaceModels | None = None
 _load_lock = threading.Lock()
 
 
+def is_installed() -> bool:
+    """Return whether OpenCV is installed: of all sets of requirements, biometrics has it."""
+    return find_spec("cv2") is not None
+
+
 def face_models() -> FaceModels:
     """Return the models of this process, loaded at the first call. Raises FaceModelsUnavailable."""
     global _models  # noqa: PLW0603  # one per process
@@ -117,7 +124,10 @@ def face_models() -> FaceModels:
 
 
 def _import_opencv() -> Any:
-    import cv2
+    try:
+        import cv2
+    except ModuleNotFoundError:
+        raise FaceModelsUnavailable(f"OpenCV is not installed; see {_REQUIREMENTS}") from None
 
     cv2.setNumThreads(_THREADS)
     # Its warnings about back ends would be written to stderr past the structured log.

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, metadata
 from config.embedded.stack import ROOT
 
 PAGE = ROOT / "docs" / "licences.md"
-SETS = ("app", "observability", "local", "test", "train")
+SETS = ("app", "observability", "biometrics", "local", "test", "train")
 _HEAD = """# Licences
 
 Every package of the locks in `requirements/`, by the first set that needs it: `app` serves, the

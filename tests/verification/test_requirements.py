@@ -13,9 +13,10 @@ from config.embedded.stack import ROOT
 from config.embedded.test import PACKAGES
 
 EMBEDDED = ROOT / "config" / "embedded"
-SETS = ("app", "local", "observability", "test", "train")
+SETS = ("app", "local", "observability", "biometrics", "test", "train")
 # Installed apart, or for types alone.
 _UNLOCKED = {"torch"}
+_WITHOUT_BIOMETRICS = tuple(package for package in PACKAGES if package != "biometrics")
 _TRAINING = {"torch", "transformers", "sentence-transformers"}
 # For types alone; not imported at run time.
 _TYPES = {"django-stubs-ext"}
@@ -77,14 +78,14 @@ def test_lock_has_the_pinned_version_of_each_direct_requirement(name: str) -> No
     assert missing == {}
 
 
-@pytest.mark.parametrize("name", ["app", "local", "observability", "train"])
+@pytest.mark.parametrize("name", ["app", "local", "observability", "biometrics", "train"])
 def test_locks_agree_on_versions(name: str) -> None:
     whole = _locked("test") | _locked("train")
 
     assert _locked(name).items() <= whole.items()
 
 
-@pytest.mark.parametrize("name", ["app", "local", "observability", "test"])
+@pytest.mark.parametrize("name", ["app", "local", "observability", "biometrics", "test"])
 def test_only_training_installs_torch(name: str) -> None:
     packages = set(_locked(name))
 
@@ -101,7 +102,11 @@ def test_top_level_file_has_every_set() -> None:
 
 @pytest.mark.parametrize(
     ("name", "folders"),
-    [("app", PACKAGES), ("local", (*PACKAGES, "tests/samples/suppliers"))],
+    [
+        ("app", _WITHOUT_BIOMETRICS),
+        ("local", (*_WITHOUT_BIOMETRICS, "tests/samples/suppliers")),
+        ("biometrics", PACKAGES),
+    ],
 )
 def test_set_has_every_library_that_its_processes_import(
     name: str, folders: tuple[str, ...]
@@ -112,7 +117,7 @@ def test_set_has_every_library_that_its_processes_import(
     missing = {
         f"{path.relative_to(ROOT)}: {module}"
         for module, path in _imports([ROOT / folder for folder in folders])
-        if name != "app" or EMBEDDED not in path.parents
+        if name == "local" or EMBEDDED not in path.parents
         if (packages := {_normalized(found) for found in distributions.get(module, [])})
         if not packages & (locked | _TRAINING | _TYPES)
     }

@@ -124,6 +124,15 @@ def test_enabled_province_without_master_keys_is_a_check_error(settings: Any) ->
     assert [message.id for message in messages] == ["biometrics.E002"]
 
 
+def test_enabled_province_without_opencv_is_a_check_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    enable_biometrics()
+    monkeypatch.setitem(sys.modules, "cv2", None)
+
+    messages = check_provinces(databases=["default"])
+
+    assert [message.id for message in messages] == ["biometrics.E003"]
+
+
 def test_incomplete_province_that_is_off_is_no_error() -> None:
     enable_biometrics("QC", is_enabled=False, declaration_number="", declared_on=None)
 

@@ -14,6 +14,7 @@ from django.test import TransactionTestCase
 from django.utils import translation
 from pytest_django.plugin import DjangoDbBlocker
 
+from config.cache import invalidation
 from config.embedded.stack import SERVERS, UNREACHABLE
 from tests import baseline
 from tests.samples.suppliers.server import SampleSupplier
@@ -78,6 +79,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", baseline.restore)
         yield
+    # Its connection would keep the test database from being dropped.
+    invalidation.stop()
 
 
 @pytest.fixture(autouse=True)

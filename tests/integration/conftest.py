@@ -7,7 +7,6 @@ import pytest
 from django.core.cache import cache
 
 from catalog.models import CatalogSource, Product
-from config.cache import invalidation
 from tests.canaries import (
     CanaryCustomer,
     create_canary_customer,
@@ -15,13 +14,6 @@ from tests.canaries import (
     remove_collections,
 )
 from vectors.models import VectorIndex
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _stopped_change_listener(django_db_setup: None) -> Iterator[None]:
-    """Disconnect the change listener before the test database is dropped."""
-    yield
-    invalidation.stop()
 
 
 @pytest.fixture(autouse=True)

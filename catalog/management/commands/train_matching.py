@@ -74,18 +74,37 @@ class Command(BaseCommand):
 
 def _metrics_table(trained: Any) -> Table:
     table = Table(
-        "fold", "pairs", "same", "different", "unclear", "merged", "wrong", "unclear merged",
-        "precision", "recall", "for review", "decided", "Brier",
-    )  # fmt: skip
+        "fold",
+        "pairs",
+        "same",
+        "different",
+        "unclear",
+        "merged",
+        "wrong",
+        "unclear merged",
+        "precision",
+        "recall",
+        "for review",
+        "decided",
+        "Brier",
+    )
     for name, metrics in trained.by_fold.items():
         counts = (
-            metrics.pairs, metrics.same, metrics.different, metrics.unclear, metrics.merged,
-            metrics.wrong, metrics.unclear_merged,
-        )  # fmt: skip
+            metrics.pairs,
+            metrics.same,
+            metrics.different,
+            metrics.unclear,
+            metrics.merged,
+            metrics.wrong,
+            metrics.unclear_merged,
+        )
         shares = (
-            metrics.precision, metrics.recall, metrics.review_share,
-            metrics.review_share_decided, metrics.brier,
-        )  # fmt: skip
+            metrics.precision,
+            metrics.recall,
+            metrics.review_share,
+            metrics.review_share_decided,
+            metrics.brier,
+        )
         table.add_row(name, *map(str, counts), *(f"{share:.3f}" for share in shares))
     return table
 

@@ -3,11 +3,19 @@
 import threading
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from competitors.models import Competitor
-from tests.factories.competitors import CompetitorFactory, CompetitorLocationFactory
+from catalog.models import Product
+from competitors.models import Competitor, CompetitorOffer
+from tests.factories.catalog import ProductFactory, StoreFactory, SupplierListingFactory
+from tests.factories.competitors import (
+    CompetitorFactory,
+    CompetitorLocationFactory,
+    CompetitorOfferFactory,
+)
 from tests.samples.competitors.server import SampleShops
 from tests.samples.competitors.shops import SHOPS, sample_shops
 
@@ -26,6 +34,30 @@ def shops() -> Iterator[SampleShops]:
 def lakeside(shops: SampleShops) -> Competitor:
     """A competitor with a Weedmaps menu of several pages, crawled at full speed."""
     return create_competitor(shops, "lakeside")
+
+
+@pytest.fixture
+def product() -> Product:
+    """A product that costs 20, sells for 30 in Ontario, and has two fresh offers."""
+    StoreFactory.create(province="ON")
+    product = ProductFactory.create(price=Decimal("30.00"), category="dried_flower")
+    SupplierListingFactory.create(
+        merge_key=product.merge_key, price=Decimal("20.00"), price_kind="wholesale"
+    )
+    for price in ("28.00", "31.00"):
+        create_confirmed_offer(product, regular_price=Decimal(price))
+    return product
+
+
+def create_confirmed_offer(product: Product, **fields: Any) -> CompetitorOffer:
+    """Return an offer that staff matched with the product; its price is without tax."""
+    values: dict[str, Any] = {
+        "product": product,
+        "match_status": CompetitorOffer.MatchStatus.CONFIRMED,
+        "is_tax_included": False,
+        **fields,
+    }
+    return CompetitorOfferFactory.create(**values)
 
 
 def serve(server: SampleShops) -> Iterator[SampleShops]:

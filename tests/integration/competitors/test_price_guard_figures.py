@@ -28,34 +28,11 @@ from competitors.services.price_guards import (
 )
 from mlops.models import RowChange
 from tests.factories.catalog import ProductFactory, StoreFactory, SupplierListingFactory
-from tests.factories.competitors import CompetitorOfferFactory
+from tests.integration.competitors.conftest import create_confirmed_offer
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = date(2020, 1, 1)
 TAXED = override_settings(OWN_PRICES_INCLUDE_TAX_IN=("AB", "ON"))
-
-
-@pytest.fixture
-def product() -> Product:
-    """Return a product that costs 20, sells for 30 in Ontario, and has two fresh offers."""
-    StoreFactory.create(province="ON")
-    product = ProductFactory.create(price=Decimal("30.00"), category="dried_flower")
-    SupplierListingFactory.create(
-        merge_key=product.merge_key, price=Decimal("20.00"), price_kind="wholesale"
-    )
-    for price in ("28.00", "31.00"):
-        _offer(product, regular_price=Decimal(price))
-    return product
-
-
-def _offer(product: Product, **fields: Any) -> CompetitorOffer:
-    values: dict[str, Any] = {
-        "product": product,
-        "match_status": CompetitorOffer.MatchStatus.CONFIRMED,
-        "is_tax_included": False,
-        **fields,
-    }
-    return CompetitorOfferFactory.create(**values)
 
 
 def _minimum(amount: str, **fields: Any) -> MinimumPrice:
@@ -308,7 +285,7 @@ def test_price_of_zero_has_no_margin(product: Product) -> None:
 
 def test_evidence_counts_competitors_and_names_the_limits(product: Product) -> None:
     first = product.competitor_offers.order_by("regular_price")[0]
-    _offer(product, competitor=first.competitor, regular_price=Decimal("29.00"))
+    create_confirmed_offer(product, competitor=first.competitor, regular_price=Decimal("29.00"))
 
     evidence = _result(product, "29.00", "evidence")
 
@@ -336,15 +313,15 @@ def test_offers_are_listed_with_their_origin_cheapest_first(product: Product) ->
 
 
 def test_offers_of_other_products_and_without_a_price_are_no_evidence(product: Product) -> None:
-    _offer(ProductFactory.create(), regular_price=Decimal("5.00"))
-    _offer(product, regular_price=None, sale_price=None)
+    create_confirmed_offer(ProductFactory.create(), regular_price=Decimal("5.00"))
+    create_confirmed_offer(product, regular_price=None, sale_price=None)
 
     assert len(check_price(product, Decimal("29.00")).offers) == 2
 
 
 def test_offers_of_merged_products_are_evidence(product: Product) -> None:
     merged = ProductFactory.create()
-    _offer(merged, regular_price=Decimal("5.00"))
+    create_confirmed_offer(merged, regular_price=Decimal("5.00"))
     Product.objects.filter(pk=merged.pk).update(merged_into=product)
 
     assert check_price(product, Decimal("29.00")).offers[0].price == Decimal("5.00")

@@ -24,33 +24,9 @@ from competitors.services.price_guards import (
     check_price,
     reject_price,
 )
-from tests.factories.catalog import ProductFactory, StoreFactory, SupplierListingFactory
-from tests.factories.competitors import CompetitorOfferFactory
+from tests.factories.catalog import ProductFactory, SupplierListingFactory
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def product() -> Product:
-    """Return a product that costs 20, sells for 30 in Ontario, and has two fresh offers."""
-    StoreFactory.create(province="ON")
-    product = ProductFactory.create(price=Decimal("30.00"), category="dried_flower")
-    SupplierListingFactory.create(
-        merge_key=product.merge_key, price=Decimal("20.00"), price_kind="wholesale"
-    )
-    for price in ("28.00", "31.00"):
-        _offer(product, regular_price=Decimal(price))
-    return product
-
-
-def _offer(product: Product, **fields: Any) -> CompetitorOffer:
-    values: dict[str, Any] = {
-        "product": product,
-        "match_status": CompetitorOffer.MatchStatus.CONFIRMED,
-        "is_tax_included": False,
-        **fields,
-    }
-    return CompetitorOfferFactory.create(**values)
 
 
 def _refusals(product: Product, price: str) -> list[str]:

@@ -153,9 +153,11 @@ def test_source_that_delivered_long_ago_is_stale(client: Client) -> None:
 def test_unfinished_run_is_the_lag_of_its_pipeline(client: Client) -> None:
     started_at = timezone.now() - timedelta(hours=1)
     Run.objects.create(
-        pipeline="catalog.supplier_products", source="x", status=Run.Status.LANDED,
+        pipeline="catalog.supplier_products",
+        source="x",
+        status=Run.Status.LANDED,
         started_at=started_at,
-    )  # fmt: skip
+    )
 
     values = _scrape(client)
 

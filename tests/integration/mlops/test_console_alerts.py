@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from mlops.models import Alert, Comment, MetricThreshold
 from mlops.quality.alerts import open_alert
@@ -260,25 +262,39 @@ def test_alert_page_advises(client: Client, alert: Alert) -> None:
     assert "Run the source by hand." in page
 
 
-def test_list_of_alerts_needs_the_same_queries_for_many(
-    client: Client, operator: User, django_assert_max_num_queries: Any
-) -> None:
-    for number in range(30):
-        opened = open_alert(code="stale", subject=f"source-{number}", message="x")
-        Alert.objects.filter(pk=opened.pk).update(assigned_to=operator)
+def _query_count(client: Client, url: str) -> int:
+    """Return the queries of a page; those that fill the memory of the process are not counted."""
+    client.get(url)
+    with CaptureQueriesContext(connection) as queries:
+        client.get(url)
+    return len(queries)
 
-    with django_assert_max_num_queries(12):
-        client.get(LIST)
+
+def test_list_of_alerts_needs_the_same_queries_for_many(client: Client, operator: User) -> None:
+    def open_alerts(*numbers: int) -> None:
+        for number in numbers:
+            opened = open_alert(code="stale", subject=f"source-{number}", message="x")
+            Alert.objects.filter(pk=opened.pk).update(assigned_to=operator)
+
+    open_alerts(0)
+    of_one = _query_count(client, LIST)
+
+    open_alerts(*range(1, 30))
+
+    assert _query_count(client, LIST) == of_one
 
 
 def test_page_of_an_alert_needs_the_same_queries_for_many_comments(
-    client: Client, alert: Alert, django_assert_max_num_queries: Any
+    client: Client, alert: Alert
 ) -> None:
-    for number in range(20):
+    page = f"{LIST}{alert.pk}/change/"
+    _post(client, alert, action="comment", text="0")
+    of_one = _query_count(client, page)
+
+    for number in range(1, 20):
         _post(client, alert, action="comment", text=str(number))
 
-    with django_assert_max_num_queries(12):
-        client.get(f"{LIST}{alert.pk}/change/")
+    assert _query_count(client, page) == of_one
 
 
 def test_home_ranks_alerts_by_what_is_mine_and_unassigned(

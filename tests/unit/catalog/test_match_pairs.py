@@ -39,9 +39,7 @@ def test_pairs_get_band_score_and_reasons(tmp_path: Path) -> None:
 
 def test_product_lines_are_learned_from_all_pairs_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "pairs.jsonl"
-    plain = {
-        "name": "Blue Dream 1g", "brand": "Cultivar Hills", "category": "vapes", "price": 30
-    }  # fmt: skip
+    plain = {"name": "Blue Dream 1g", "brand": "Cultivar Hills", "category": "vapes", "price": 30}
     pair = {"id": "1", "a": plain, "b": {**plain, "name": "Fresquita Blue Dream 1g"}}
     others = [
         {"id": name, "a": {**plain, "name": name}, "b": {**plain, "name": f"Fresquita {name}"}}

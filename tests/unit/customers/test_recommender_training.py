@@ -246,9 +246,15 @@ def test_singular_vectors_equal_those_of_a_dense_decomposition() -> None:
 def test_spectral_filter_with_all_vectors_equals_the_dense_filter() -> None:
     data = _interactions()
     parameters = SpectralParameters(
-        customer_norm=0.3, product_norm=0.4, rank=60, low_pass=0.2, power=0.5, rest=0.7,
-        product_exponent=0.3, history_exponent=-0.1,
-    )  # fmt: skip
+        customer_norm=0.3,
+        product_norm=0.4,
+        rank=60,
+        low_pass=0.2,
+        power=0.5,
+        rest=0.7,
+        product_exponent=0.3,
+        history_exponent=-0.1,
+    )
     model = fit_spectral_filter(data, parameters, seed=0)
 
     scores = model.score(np.arange(10))
@@ -420,10 +426,17 @@ def test_command_reports_models_and_writes_a_verifiable_artifact(tmp_path: Path)
 
     report = json.loads(
         _run(
-            "--events", str(events), "--split", str(split), "--budget-seconds", "0",
-            "--output", str(folder), "--json",
+            "--events",
+            str(events),
+            "--split",
+            str(split),
+            "--budget-seconds",
+            "0",
+            "--output",
+            str(folder),
+            "--json",
         )
-    )  # fmt: skip
+    )
 
     record = json.loads((folder / "model.json").read_text())
     assert report["models"]["spectral"]["recall@20"]["value"] > 0.7
@@ -464,8 +477,14 @@ def test_budget_admits_all_candidates(tmp_path: Path) -> None:
     result = train(data, budget_seconds=3600, seed=0, rank=12)
 
     assert set(result.models) >= {
-        "random", "popularity", "gf_cf", "spectral", "item_knn", "ease", "two_tower",
-    }  # fmt: skip
+        "random",
+        "popularity",
+        "gf_cf",
+        "spectral",
+        "item_knn",
+        "ease",
+        "two_tower",
+    }
     assert set(result.skipped) == {"sequence_knn"}
     assert result.validation == "random"
     assert result.models[result.chosen].figures["recall@20"].value > 0.7

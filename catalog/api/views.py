@@ -55,6 +55,7 @@ from config.api.bodies import parse_body
 from config.api.etags import ConditionalView, rendered_response, require_if_match
 from config.api.json_responses import json_response, render_response
 from config.api.keys import audience_of, binding_of, client_of
+from config.api.local_entries import find_locally
 from config.api.local_responses import serve_locally
 from config.api.locations import location_of
 from config.api.openapi import IF_MATCH_PARAMETER
@@ -197,6 +198,9 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
 
     def list(self, request: Request, *_args: Any, **_kwargs: Any) -> HttpResponse:  # type: ignore[override]  # rendered already
         """Return a page of products."""
+        cached = find_locally(request, client_of(request), PRODUCT_CACHE)
+        if cached is not None:
+            return cached
         params = request.query_params
         reject_unknown_parameters(params, known=_LIST_PARAMETERS)
         selection = parse_selection(params, audience=audience_of(request))
@@ -221,6 +225,9 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
 
     def retrieve(self, request: Request, *_args: Any, **_kwargs: Any) -> HttpResponse:  # type: ignore[override]  # rendered already
         """Return a product, also by the id of one that was merged into it."""
+        cached = find_locally(request, client_of(request), PRODUCT_CACHE)
+        if cached is not None:
+            return cached
         params = request.query_params
         reject_unknown_parameters(params, known=_DETAIL_PARAMETERS)
         selection = parse_selection(params, audience=audience_of(request))

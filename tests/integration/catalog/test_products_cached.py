@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from catalog.api.product_cache import PRODUCT_CACHE
 from catalog.models import Product, Store, StoreStock
+from config.api import keys
 from config.cache.invalidation import is_listening
 from tests.factories.catalog import ProductFactory
 from tests.factories.config import create_api_client
@@ -70,6 +71,19 @@ def test_a_kept_list_is_the_computed_one(client: APIClient, path: str) -> None:
     headers = ("ETag", "Cache-Control", "Vary", "Link", "Content-Type")
     assert [stored.get(name) for name in headers] == [computed.get(name) for name in headers]
     assert stored["RateLimit"]
+
+
+@pytest.mark.parametrize("path", ["", "{id}/"])
+def test_a_kept_response_is_sent_to_a_client_that_was_silent(
+    client: APIClient, product: Product, path: str
+) -> None:
+    url = PRODUCTS + path.format(id=product.pk)
+    kept = _keep(client, url)
+
+    keys._recent_clients.clear()  # as after two seconds
+    response, query_count = _product_queries(client, url)
+
+    assert (response.content, query_count) == (kept.content, 0)
 
 
 def test_a_kept_list_is_answered_with_304(client: APIClient, product: Product) -> None:

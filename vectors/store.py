@@ -34,6 +34,12 @@ _MAX_TEXT_LENGTH = 120
 _MAX_ID_LENGTH = 36
 _MAX_HASH_LENGTH = 32
 _HASH_FIELD = "content_hash"
+# Without calls pymilvus pings every ten seconds, and servers that follow gRPC's defaults, as Milvus
+# Lite, then close the connection: too_many_pings. Calls have a time limit; none needs pings.
+_CHANNEL_OPTIONS = {
+    "grpc.keepalive_time_ms": 600_000,
+    "grpc.keepalive_permit_without_calls": 0,
+}
 T = TypeVar("T")
 
 
@@ -400,7 +406,12 @@ class MilvusStore:
             # Imports pandas: processes that search exactly do without.
             from pymilvus import MilvusClient
 
-            self._client = MilvusClient(uri=self._uri, token=self._token, timeout=self._timeout)
+            self._client = MilvusClient(
+                uri=self._uri,
+                token=self._token,
+                timeout=self._timeout,
+                grpc_options=_CHANNEL_OPTIONS,
+            )
         return self._client
 
 

@@ -78,12 +78,12 @@ def test_a_kept_response_is_sent_to_a_client_that_was_silent(
     client: APIClient, product: Product, path: str
 ) -> None:
     url = PRODUCTS + path.format(id=product.pk)
-    kept = _keep(client, url)
+    stored = _keep(client, url)
 
     keys._recent_clients.clear()  # as after two seconds
     response, query_count = _product_queries(client, url)
 
-    assert (response.content, query_count) == (kept.content, 0)
+    assert (response.content, query_count) == (stored.content, 0)
 
 
 def test_a_kept_list_is_answered_with_304(client: APIClient, product: Product) -> None:

@@ -1,4 +1,4 @@
-"""Face recognition where OpenCV, of a set of requirements of its own, is not installed."""
+"""Face recognition where OpenCV is not installed: only one set of requirements has it."""
 
 import sys
 

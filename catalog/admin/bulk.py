@@ -25,13 +25,13 @@ from unfold.widgets import (
 from catalog.admin.product_columns import size_text
 from catalog.models import Product, ProductLock
 from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.reference.field_labels import FIELD_LABELS
 from catalog.selectors.costs import wholesale_costs
 from catalog.services.bulk_edits import queue_bulk_edit
 from catalog.services.corrections import (
     LIST_FIELDS,
     check_identifiers,
     correct_products,
-    product_field,
     terpene_warnings,
     validate_corrections,
 )
@@ -51,7 +51,7 @@ class BulkEditForm(forms.Form):
     """Field, new value and reason of a bulk edit."""
 
     field = forms.ChoiceField(
-        choices=[(name, product_field(name).verbose_name) for name in CORRECTABLE_FIELDS],
+        choices=[(name, FIELD_LABELS[name]) for name in CORRECTABLE_FIELDS],
         widget=UnfoldAdminSelectWidget,
     )
     value = forms.CharField(

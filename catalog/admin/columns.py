@@ -17,6 +17,7 @@ from catalog.ingest.headings import suggest_columns
 from catalog.ingest.sources.mapping import SheetMapping, mapping_fields
 from catalog.ingest.sources.preview import SheetPreview, unknown_categories
 from catalog.ingest.vocabulary import CATEGORIES
+from catalog.reference.field_labels import field_label
 from catalog.reference.word_labels import word_choices
 
 _UNITS = {
@@ -147,7 +148,8 @@ class ColumnsForm(forms.Form):
         """Bound fields of each mapped field, for the table of the page."""
         return [
             {
-                "name": field.replace("_", " "),
+                "name": field,
+                "label": field_label(field),
                 "is_required": self[f"column-{field}"].field.required,
                 "column": self[f"column-{field}"],
                 "sample": self._samples.get(self[f"column-{field}"].value() or "", ""),

@@ -20,7 +20,9 @@ from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action
 
+from catalog.admin.field_filter import FieldFilter
 from catalog.models import Product, ProductLock, ReviewItem
+from catalog.reference.field_labels import field_label
 from catalog.selectors.product_fields import (
     changed_row_counts,
     operation_product_changes,
@@ -141,16 +143,21 @@ class OperationAdmin(ReadOnlyAdmin):
 class ProductLockAdmin(ReadOnlyAdmin):
     """Locked fields of products."""
 
-    list_display = ("product_link", "field", "locked_by", "locked_at", "reason", "review_by")
+    list_display = ("product_link", "field_name", "locked_by", "locked_at", "reason", "review_by")
     # The first column links to the product, so the second one links to the lock.
-    list_display_links = ("field",)
-    list_filter = ("field", "review_by")
+    list_display_links = ("field_name",)
+    list_filter = (("field", FieldFilter), "review_by")
     list_select_related = ("product", "locked_by")
 
     @admin.display(description=_("product"), ordering="product__name")
     def product_link(self, lock: ProductLock) -> SafeString:
         """Link to the product."""
         return _product_link(lock.product)
+
+    @admin.display(description=_("field"), ordering="field")
+    def field_name(self, lock: ProductLock) -> str:
+        """Show the label of the field."""
+        return field_label(lock.field)
 
 
 @admin.register(ReviewItem)
@@ -159,7 +166,7 @@ class ReviewItemAdmin(AssignableAdmin):
 
     list_display = (
         "product_link",
-        "field",
+        "field_name",
         "our_value",
         "source",
         "previous_value",
@@ -168,8 +175,8 @@ class ReviewItemAdmin(AssignableAdmin):
         "opened_at",
         "outcome",
     )
-    list_display_links = ("field",)
-    list_filter = (OpenFilter, AssigneeFilter, "source", "field")
+    list_display_links = ("field_name",)
+    list_filter = (OpenFilter, AssigneeFilter, "source", ("field", FieldFilter))
     list_select_related = ("product", "assigned_to")
     actions = ("keep", "accept", *AssignableAdmin.actions)
 
@@ -177,6 +184,11 @@ class ReviewItemAdmin(AssignableAdmin):
     def product_link(self, item: ReviewItem) -> SafeString:
         """Link to the product."""
         return _product_link(item.product)
+
+    @admin.display(description=_("field"), ordering="field")
+    def field_name(self, item: ReviewItem) -> str:
+        """Show the label of the field."""
+        return field_label(item.field)
 
     @admin.display(description=_("our value"))
     def our_value(self, item: ReviewItem) -> str:
@@ -290,8 +302,7 @@ def _field_changes(change: RowChange) -> list[tuple[str, Any, Any]]:
     """Return label, previous and new value of each changed field."""
     before = change.before or {}
     after = change.after or {}
-    labels = {field.column: str(field.verbose_name) for field in Product._meta.concrete_fields}
-    return [(labels.get(name, name), before.get(name), after.get(name)) for name in sorted(after)]
+    return [(field_label(name), before.get(name), after.get(name)) for name in sorted(after)]
 
 
 def _product_link(product: Product) -> SafeString:

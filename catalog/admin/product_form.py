@@ -16,6 +16,7 @@ from catalog.ingest.records import PotencyUnit
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.reference.field_labels import FIELD_LABELS
 from catalog.reference.word_labels import word_choices
 from catalog.selectors.product_fields import field_text
 from catalog.services.corrections import (
@@ -33,22 +34,6 @@ _CHOICES: Mapping[str, list[str]] = {
 }
 # Lists, which the console would show as text areas.
 _ONE_LINE = ("lineage", "terpenes", "effects")
-_LABELS = {
-    "thc_percentage_low": _("THC from, %"),
-    "thc_percentage_high": _("THC to, %"),
-    "thc_percentage": _("THC, %"),
-    "cbd_percentage_low": _("CBD from, %"),
-    "cbd_percentage_high": _("CBD to, %"),
-    "cbd_percentage": _("CBD, %"),
-    "thc_mg": _("THC mg"),
-    "cbd_mg": _("CBD mg"),
-    "mg_basis": _("Milligrams per"),
-    "weight_grams": _("Weight, g"),
-    "volume_ml": _("Volume, ml"),
-    "unit_count": _("Units"),
-    "dried_equivalent_grams": _("Dried equivalent, g"),
-    "price": _("Price, $"),
-}
 
 
 class ProductForm(forms.ModelForm):
@@ -90,7 +75,7 @@ class ProductForm(forms.ModelForm):
         for name in _ONE_LINE:
             if name in self.fields:
                 self.fields[name].widget = UnfoldAdminTextInputWidget()
-        for name, label in _LABELS.items():
+        for name, label in FIELD_LABELS.items():
             if name in self.fields:
                 self.fields[name].label = label
         for name in CORRECTABLE_FIELDS:

@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 
 from catalog.models import Product, ProductLock
 from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.reference.field_labels import field_label
 from catalog.selectors.field_merge import (
     FIELD_SQL,
     LastStatement,
@@ -121,7 +122,7 @@ def _field_state(  # noqa: PLR0913  # keyword-only, each independent
         last = _last_statements_of_value(value, earlier, change)
     return ProductFieldState(
         field=name,
-        label=str(getattr(Product._meta.get_field(name), "verbose_name", name)),
+        label=field_label(name),
         value=value,
         source_values=by_source,
         lock=lock,

@@ -192,7 +192,7 @@ def _differences(left: CleanListing, right: CleanListing) -> str:
     rows = (dict(zip(COLUMNS, listing_row(listing), strict=True)) for listing in (left, right))
     first, second = rows
     names = [name for name in _COMPARED if first[name] != second[name]]
-    return ", ".join(names) or "value"
+    return ", ".join(name.replace("_", " ") for name in names) or "value"
 
 
 def _combine_lots(values: Sequence[CleanListing]) -> CleanListing:

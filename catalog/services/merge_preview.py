@@ -6,6 +6,7 @@ from django.db import transaction
 
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.reference.field_labels import field_label
 from catalog.selectors.product_fields import field_text
 from catalog.selectors.products import get_product
 from catalog.services.duplicates import default_survivor, merge_pair
@@ -68,7 +69,7 @@ def preview_merge(*, left: Product, right: Product) -> MergePreview:
     fields = [
         FieldPreview(
             name=name,
-            label=str(getattr(Product._meta.get_field(name), "verbose_name", name)),
+            label=field_label(name),
             values=(field_text(getattr(left, name)), field_text(getattr(right, name))),
             results=(field_text(getattr(results[0], name)), field_text(getattr(results[1], name))),
             is_conflict=name in conflicts,

@@ -11,6 +11,7 @@ from catalog.ingest.records import CleanLicence, CleanListing, Potency
 from catalog.ingest.sources.mapping import LICENCE_FIELDS, SheetMapping
 from catalog.ingest.sources.sheets import SheetSource, copy_sheet
 from catalog.models import CatalogSource
+from catalog.reference.field_labels import field_label
 from config.clients.http import HttpFailed
 from mlops.pipelines.connectors.http import open_source_client
 from mlops.pipelines.connectors.sheets import (
@@ -124,7 +125,12 @@ def _preview_row(row: SheetRow, read: Callable[[SheetRow], dict[str, str]]) -> R
     try:
         return RowPreview(row=row.values, values=read(row), rejection="")
     except RecordRejected as rejection:
-        return RowPreview(row=row.values, values={}, rejection=str(rejection))
+        return RowPreview(row=row.values, values={}, rejection=_rejection_text(rejection))
+
+
+def _rejection_text(rejection: RecordRejected) -> str:
+    label = f"{field_label(rejection.field)}: " if rejection.field else ""
+    return f"{label}{rejection.reason}"
 
 
 def _format_listing(listing: CleanListing) -> dict[str, str]:
@@ -154,7 +160,7 @@ def _format_potency(potency: Potency | None) -> str:
 
 def _format_licence(licence: CleanLicence) -> dict[str, str]:
     values = asdict(licence)
-    return {name.replace("_", " ").capitalize(): str(values[name] or "") for name in LICENCE_FIELDS}
+    return {field_label(name): str(values[name] or "") for name in LICENCE_FIELDS}
 
 
 def _is_known(word: str) -> bool:

@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from catalog.models import Product, ProductAlias, SupplierListing
 from catalog.pipelines import pipeline_by_name
+from catalog.reference.field_labels import field_label
 from catalog.selectors.field_merge import listing_columns
 from catalog.selectors.listings import merge_keys_of
 from catalog.selectors.product_fields import (
@@ -17,6 +19,7 @@ from catalog.selectors.product_fields import (
 )
 from mlops.models import LineageEntry, QuarantinedRecord, RawRecord, Run
 from mlops.pipelines.landing import read_landed
+from mlops.pipelines.remembered_fixes import load_fixes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,7 @@ class ListingOrigin:
 
     values: the columns and their values as text. is_source_of_value: whether the product has the
     value of this listing's source. payload: the listing's record in the raw bytes as JSON; empty
-    when the bytes cannot be read.
+    when the bytes cannot be read; with the values of the remembered `fixes`, if any.
     """
 
     listing: SupplierListing
@@ -53,6 +56,7 @@ class ListingOrigin:
     lineage: list[LineageEntry]
     raw_records: list[VerifiedRawRecord]
     payload: str
+    fixes: list[QuarantinedRecord]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +112,7 @@ def trace_raw_record(record: RawRecord) -> RawRecordTrace:
     bundle = list(record.run.raw_records.filter(bundle=record.bundle).order_by("role"))
     keys: set[tuple[str, str]] = set()
     try:
-        keys = {(r.external_id, getattr(r, "language", "")) for r in _parse(bundle)}
+        keys = {(r.external_id, getattr(r, "language", "")) for r, _ in _parse(bundle)}
     except (OSError, ValueError) as error:
         trace.problem = str(error)
     external_ids = {external_id for external_id, _ in keys}
@@ -149,16 +153,20 @@ def _listing_origin(listing: SupplierListing, name: str, *, is_source: bool) -> 
         VerifiedRawRecord(record=record, problem=_find_problem(record)) for record in bundle
     ]
     is_readable = bool(bundle) and not any(raw.problem for raw in raw_records)
+    payload, fix_ids = _find_payload(bundle, listing) if is_readable else ("", [])
     return ListingOrigin(
         listing=listing,
         values="; ".join(
-            f"{column} {_as_text(value)}" for column, value in values if value not in (None, [])
+            f"{field_label(column)} {_as_text(value)}"
+            for column, value in values
+            if value not in (None, [])
         ),
         is_source_of_value=is_source,
         run=listing.run,
         lineage=list(LineageEntry.objects.filter(run=listing.run_id)) if listing.run_id else [],
         raw_records=raw_records,
-        payload=_find_payload(bundle, listing) if is_readable else "",
+        payload=payload,
+        fixes=list(QuarantinedRecord.objects.filter(pk__in=fix_ids).order_by("closed_at")),
     )
 
 
@@ -170,19 +178,24 @@ def _find_problem(record: RawRecord) -> str:
     return ""
 
 
-def _find_payload(bundle: list[RawRecord], listing: SupplierListing) -> str:
+def _find_payload(bundle: list[RawRecord], listing: SupplierListing) -> tuple[str, list[UUID]]:
+    """Return the listing's record as JSON, and the ids of the fixes in it."""
     key = (listing.external_id, listing.language)
-    for record in _parse(bundle):
+    for record, fix_ids in _parse(bundle):
         if (record.external_id, getattr(record, "language", listing.language)) == key:
             payload: Mapping[str, Any] = record.payload
-            return json.dumps(payload, ensure_ascii=False, indent=2, default=str)
-    return ""
+            return json.dumps(payload, ensure_ascii=False, indent=2, default=str), fix_ids
+    return "", []
 
 
-def _parse(bundle: list[RawRecord]) -> Iterator[Any]:
+def _parse(bundle: list[RawRecord]) -> Iterator[tuple[Any, list[UUID]]]:
+    """Yield the records as their run read them, each with the ids of the fixes in it."""
     run = bundle[0].run
-    source = pipeline_by_name(run.pipeline).source(run.source)
-    yield from source.parse(read_landed(bundle))
+    pipeline = pipeline_by_name(run.pipeline)
+    source = pipeline.source(run.source)
+    fixes = load_fixes(pipeline, run)
+    for record in source.parse(read_landed(bundle)):
+        yield fixes.fix(source, record)
 
 
 def _as_text(value: Any) -> str:

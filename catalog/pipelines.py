@@ -4,6 +4,7 @@ from catalog.ingest.cleaning.listing import clean_listing
 from catalog.ingest.enrichment import enrich_listing
 from catalog.ingest.fingerprint import processing_fingerprint, rules_fingerprint
 from catalog.ingest.licences import clean_licence
+from catalog.ingest.records import mark_fixed
 from catalog.ingest.sources.registry import find_licence_list, find_source
 from catalog.models import CatalogSource
 from catalog.selectors.sources import source_access
@@ -34,6 +35,7 @@ SUPPLIER_PRODUCTS = Pipeline(
     checksum=source_checksum,
     version=processing_fingerprint,
     output_table="supplier_listings",
+    mark_fixed=mark_fixed,
 )
 
 LICENCES = Pipeline(
@@ -49,6 +51,7 @@ LICENCES = Pipeline(
     checksum=licences_checksum,
     version=lambda code: rules_fingerprint(find_licence_list(code).mapping_hash),
     output_table="licence_holders",
+    mark_fixed=mark_fixed,
 )
 
 PIPELINES = {

@@ -1,31 +1,73 @@
 """Quarantined records in the console: inspect, fix, preview, replay, dismiss."""
 
+import json
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
+from catalog.admin.field_filter import FieldFilter
 from catalog.admin.payload_form import JSONPayloadForm, PayloadFieldsForm
 from catalog.pipelines import pipeline_by_name
+from catalog.reference.field_labels import field_label
 from catalog.selectors.quarantine import quarantined_records
 from catalog.selectors.sources import column_of_field
 from mlops.admin.read_only import ReadOnlyAdmin, pretty_json
 from mlops.admin.runs import OpenFilter
 from mlops.models import QuarantinedRecord
-from mlops.pipelines.replay import ReplayRefused, dismiss, preview_payload, replay
+from mlops.pipelines.errors import RecordRejected
+from mlops.pipelines.remembered_fixes import (
+    ABSENT,
+    fixed_records,
+    has_remembered_fix,
+    replacements,
+)
+from mlops.pipelines.replay import (
+    FixForgotten,
+    ReplayRefused,
+    dismiss,
+    forget_fix,
+    preview_payload,
+    replay,
+)
 from mlops.streams.intake import PIPELINE as EVENT_PIPELINE
 from mlops.streams.replay import replay_event
 
 _TEMPLATE = "admin/mlops/quarantinedrecord/fix.html"
+_OUTCOMES = {
+    "replayed": _("replayed"),
+    "dismissed": _("dismissed"),
+    "superseded": _("superseded"),
+}
+
+
+class FixFilter(admin.SimpleListFilter):
+    """Filter by what became of a fix."""
+
+    title = _("fix")
+    parameter_name = "fix"
+
+    def lookups(self, _request: Any, _model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the states of a fix."""
+        return [("remembered", _("Remembered")), ("forgotten", _("Forgotten"))]
+
+    def queryset(self, _request: Any, queryset: QuerySet) -> QuerySet:
+        """Return the records whose fix is in the chosen state."""
+        if self.value() not in ("remembered", "forgotten"):
+            return queryset
+        return queryset.filter(
+            pk__in=fixed_records().values("pk"), forgotten_at__isnull=self.value() == "remembered"
+        )
 
 
 @admin.register(QuarantinedRecord)
@@ -35,43 +77,75 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
     list_display = (
         "external_id",
         "source",
-        "field",
+        "field_name",
         "reason",
         "first_seen_at",
         "times_seen",
-        "outcome",
+        "outcome_label",
     )
-    list_filter = (OpenFilter, "source", "field")
+    list_filter = (OpenFilter, FixFilter, "source", ("field", FieldFilter))
     search_fields = ("external_id", "reason", "source")
     fields = (
         "source",
         "external_id",
-        "field",
+        "field_name",
         "reason",
         "first_seen_at",
         "times_seen",
         "run",
-        "outcome",
+        "last_run",
+        "outcome_label",
         "closed_at",
         "closed_by",
+        "forgotten_at",
+        "forgotten_by",
         "received_payload",
         "fixed_payload_json",
     )
-    readonly_fields = ("received_payload", "fixed_payload_json")
+    readonly_fields = ("field_name", "outcome_label", "received_payload", "fixed_payload_json")
+    change_form_outer_before_template = "admin/mlops/quarantinedrecord/remembered_fix.html"
     actions = ("replay_all", "dismiss_all")
     actions_detail = ("go_to_fix",)
 
     def get_urls(self) -> list[Any]:
-        """Add the page on which a record is fixed."""
-        view = self.admin_site.admin_view(self.fix_view)
+        """Add the page on which a record is fixed, and the address that ends a fix."""
+        fix, forget = map(self.admin_site.admin_view, (self.fix_view, self.forget_view))
         return [
-            path("<uuid:pk>/fix/", view, name="mlops_quarantinedrecord_fix"),
+            path("<uuid:pk>/fix/", fix, name="mlops_quarantinedrecord_fix"),
+            path("<uuid:pk>/forget/", forget, name="mlops_quarantinedrecord_forget"),
             *super().get_urls(),
         ]
 
     def has_replay_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
         """Return whether the person may change quarantined records."""
         return request.user.has_perm("mlops.change_quarantinedrecord")
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Add the remembered fix of the record."""
+        record = kwargs.get("obj")
+        if record is not None and has_remembered_fix(record) and not _is_event(record):
+            context = {
+                **context,
+                "record": record,
+                "replacements": [
+                    (change.name, _value_text(change.old), _value_text(change.new))
+                    for change in replacements(record)
+                ],
+                "may_forget": self.has_replay_permission(request),
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description=_("field"), ordering="field")
+    def field_name(self, record: QuarantinedRecord) -> str:
+        """Show the label of the field."""
+        return field_label(record.field)
+
+    @admin.display(description=_("outcome"), ordering="outcome")
+    def outcome_label(self, record: QuarantinedRecord) -> str:
+        """Show the outcome in the language of the user."""
+        return str(_OUTCOMES.get(record.outcome, "–"))
 
     @admin.display(description=_("received payload"))
     def received_payload(self, record: QuarantinedRecord) -> SafeString:
@@ -101,6 +175,7 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "record": record,
             "form": form,
+            "outcome": _OUTCOMES.get(record.outcome, ""),
             "is_json": isinstance(form, JSONPayloadForm),
         }
         by: Any = request.user
@@ -116,8 +191,26 @@ class QuarantinedRecordAdmin(ReadOnlyAdmin):
                     return redirect("admin:mlops_quarantinedrecord_change", record.pk)
                 context |= _preview(request, record, payload)
         except ReplayRefused as refused:
-            messages.error(request, str(refused))
+            messages.error(request, _refusal_text(refused))
         return TemplateResponse(request, _TEMPLATE, context)
+
+    def forget_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """End the remembered fix of a record."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        record = get_object_or_404(quarantined_records(), pk=pk)
+        if not self.has_replay_permission(request):
+            raise PermissionDenied
+        by: Any = request.user
+        try:
+            forget_fix(record=record, by=by)
+        except FixForgotten as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(
+                request, _("The fix is forgotten. The next run rejects the record again.")
+            )
+        return redirect("admin:mlops_quarantinedrecord_change", pk)
 
     @admin.action(description=_("Replay with the current rules"), permissions=["replay"])
     def replay_all(self, request: HttpRequest, queryset: QuerySet[QuarantinedRecord]) -> None:
@@ -178,15 +271,30 @@ def _preview(request: HttpRequest, record: QuarantinedRecord, payload: Any) -> d
     )
     return {
         "accepted": [_field_values(listing) for listing in batch.accepted],
-        "rejected": [str(rejection) for _payload, rejection in batch.rejected],
+        "rejected": [_rejection_text(rejection) for _payload, rejection in batch.rejected],
     }
 
 
 def _field_values(listing: Any) -> list[tuple[str, str]]:
-    """Return name and value of each field of a clean record, without empty ones."""
+    """Return label and value of each field of a clean record, without empty ones."""
     names = getattr(listing, "__dataclass_fields__", {})
     values = [(name, getattr(listing, name)) for name in names]
-    return [(name, str(value)) for name, value in values if value not in (None, "", (), [])]
+    return [
+        (field_label(name), str(value)) for name, value in values if value not in (None, "", (), [])
+    ]
+
+
+def _rejection_text(rejection: RecordRejected) -> str:
+    """Return field and reason of a rejection, for people."""
+    label = f"{field_label(rejection.field)}: " if rejection.field else ""
+    return f"{label}{rejection.reason}"
+
+
+def _refusal_text(refused: ReplayRefused) -> str:
+    """Return why a replay is refused, with the label of the rejected field."""
+    if refused.rejection is None:
+        return str(refused)
+    return gettext("Still rejected:") + f" {_rejection_text(refused.rejection)}"
 
 
 def _is_event(record: QuarantinedRecord) -> bool:
@@ -202,6 +310,19 @@ def _replay(record: QuarantinedRecord, by: Any, payload: Any = None) -> str:
     """
     if _is_event(record):
         replay_event(record=record, by=by, payload=payload)
-        return "The event was applied."
+        return gettext("The event was applied.")
     replay(pipeline_by_name(record.run.pipeline), record=record, by=by, payload=payload)
-    return f"{record.external_id or record.source} was saved as a listing and merged."
+    message = gettext("%(record)s was saved as a listing and merged.") % {
+        "record": record.external_id or record.source
+    }
+    if payload is None or payload == record.payload:
+        return message
+    later = gettext("Later runs apply the same fix.")
+    return f"{message} {later}"
+
+
+def _value_text(value: Any) -> str:
+    """Return a replaced value for display; a dash where there is none."""
+    if value is ABSENT or value in (None, ""):
+        return "–"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,10 +1,10 @@
 """Records of the ingestion pipelines: as parsed from a source, and cleaned."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 PotencyUnit = Literal["percent", "mg", "mg_per_unit", "mg_per_package", "mg_per_ml"]
 
@@ -146,3 +146,12 @@ class CleanLicence:
     status: str | None
     effective_on: date | None
     expires_on: date | None
+
+
+RecordT = TypeVar("RecordT", ProductRecord, LicenceRecord)
+
+
+def mark_fixed(record: RecordT) -> RecordT:
+    """Return a record flagged `fixed_in_quarantine`: staff have corrected values of it."""
+    flags = dict.fromkeys((*record.flags, "fixed_in_quarantine"))
+    return replace(record, flags=tuple(flags))

@@ -3,6 +3,7 @@
 from django.db.models import QuerySet
 
 from mlops.models import QuarantinedRecord
+from mlops.pipelines.remembered_fixes import fixed_records
 from mlops.streams.intake import PIPELINE as EVENT_PIPELINE
 
 
@@ -20,3 +21,8 @@ def open_source_records(*, source: str | None = None) -> list[QuarantinedRecord]
 def was_quarantined(source: str) -> bool:
     """Return whether any record of a source was ever quarantined."""
     return QuarantinedRecord.objects.filter(source=source).exists()
+
+
+def count_remembered_fixes(source: str) -> int:
+    """Return how many fixes of quarantined records later runs of a source apply."""
+    return fixed_records().filter(source=source, forgotten_at=None).count()

@@ -34,6 +34,7 @@ class QuarantinedRecordInline(ReadOnlyInline):
     """Records that the run was the first to reject."""
 
     model = QuarantinedRecord
+    fk_name = "run"
     fields = ("external_id", "field", "reason", "times_seen")
 
 

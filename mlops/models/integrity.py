@@ -37,7 +37,7 @@ class IntegritySeal(models.Model):
     checksum = models.CharField(
         max_length=64, db_comment="sum over the digests of the block's rows"
     )
-    sealed_at = models.DateTimeField(db_comment="when the block was sealed")
+    sealed_at = models.DateTimeField("verified at", db_comment="when the block was sealed")
     signature = models.CharField(
         max_length=140, db_comment="HMAC over this row and the signature before it"
     )

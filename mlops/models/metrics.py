@@ -72,6 +72,7 @@ class MetricThreshold(models.Model):
         db_comment="machine or service; empty: all",
     )
     side = models.CharField(
+        "condition",
         max_length=5,
         choices=Side,
         default=Side.ABOVE,

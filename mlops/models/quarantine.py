@@ -25,6 +25,14 @@ class QuarantinedRecord(models.Model):
     run = models.ForeignKey(
         Run, on_delete=models.PROTECT, related_name="quarantined", db_comment="run that rejected it"
     )
+    last_run = models.ForeignKey(
+        Run,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_comment="last run that rejected it, or fixed it as remembered",
+    )
     first_seen_at = models.DateTimeField(db_default=Now(), db_comment="when it was first rejected")
     times_seen = models.IntegerField(
         default=1, db_default=1, db_comment="how often it was received"
@@ -33,7 +41,9 @@ class QuarantinedRecord(models.Model):
     fixed_payload = models.JSONField(
         null=True, blank=True, db_comment="payload as fixed by a person"
     )
-    closed_at = models.DateTimeField(null=True, db_comment="when it was replayed or dismissed")
+    closed_at = models.DateTimeField(
+        null=True, db_comment="when it was replayed, dismissed or superseded"
+    )
     closed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -42,7 +52,22 @@ class QuarantinedRecord(models.Model):
         db_comment="user who replayed or dismissed it",
     )
     outcome = models.CharField(
-        max_length=10, blank=True, default="", db_default="", db_comment="replayed or dismissed"
+        max_length=10,
+        blank=True,
+        default="",
+        db_default="",
+        db_comment="replayed, dismissed, or superseded by a later version of the record",
+    )
+    forgotten_at = models.DateTimeField(
+        null=True, blank=True, db_comment="when later runs stopped to apply the fix"
+    )
+    forgotten_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_comment="user who ended the fix",
     )
 
     class Meta:
@@ -51,8 +76,22 @@ class QuarantinedRecord(models.Model):
         ordering = ("-first_seen_at",)
         constraints = [
             models.UniqueConstraint(
-                fields=["source", "payload_hash", "reason"], name="quarantined_records_unique"
+                fields=["source", "payload_hash", "reason"],
+                name="quarantined_records_unique_unless_forgotten",
+                condition=models.Q(forgotten_at=None),
             )
+        ]
+        indexes = [
+            models.Index(
+                fields=["source", "external_id"],
+                name="quarantined_records_open",
+                condition=models.Q(closed_at=None),
+            ),
+            models.Index(
+                fields=["source"],
+                name="quarantined_records_fixed",
+                condition=models.Q(fixed_payload__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -36,7 +36,7 @@ class Run(models.Model):
     finished_at = models.DateTimeField(
         null=True, db_comment="when the run ended; NULL while it runs"
     )
-    read = models.IntegerField(default=0, db_comment="records read")
+    read = models.IntegerField("rows read", default=0, db_comment="records read")
     new = models.IntegerField(default=0, db_comment="rows created")
     changed = models.IntegerField(default=0, db_comment="rows changed")
     unchanged = models.IntegerField(default=0, db_comment="records equal to their row")
@@ -44,7 +44,9 @@ class Run(models.Model):
     repeated = models.IntegerField(
         default=0, db_default=0, db_comment="records that repeat another record of the feed"
     )
-    gone = models.IntegerField(default=0, db_comment="rows that the source no longer lists")
+    gone = models.IntegerField(
+        "removed", default=0, db_comment="rows that the source no longer lists"
+    )
     is_partial = models.BooleanField(
         default=False, db_comment="fetched up to a limit; does not show which rows are gone"
     )

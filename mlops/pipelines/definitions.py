@@ -204,5 +204,11 @@ class Pipeline:
     """
     open_client: Callable[..., AbstractContextManager[Any]] | None = None
     """Called with the access settings and `landed`; None: an HTTP client (SourceClient)."""
+    mark_fixed: Callable[[Any], Any] | None = None
+    """
+    Called with a record that has values from staff; returns it with a mark of that.
+
+    None: fixes of quarantined records are not remembered.
+    """
     alert_codes: tuple[str, ...] = ()
     """Codes of alerts, besides those of every source, that a successful run closes."""

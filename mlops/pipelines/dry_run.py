@@ -1,5 +1,6 @@
 """Dry runs: everything that a run would do, in a transaction that is rolled back."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -13,6 +14,7 @@ from mlops.models import Run
 from mlops.pipelines.definitions import Pipeline, PipelineSource, RawResponse, RowDifference
 from mlops.pipelines.landing import LandedResponses
 from mlops.pipelines.processing import process_batches, save_batch
+from mlops.pipelines.remembered_fixes import load_fixes
 from mlops.pipelines.repeats import FeedRecords, repeats_of_bundle, save_repeats
 from mlops.pipelines.runner import fetch_responses, open_client, source_access, source_lock
 
@@ -115,15 +117,20 @@ def _run(
         pipeline=pipeline.name, source=source.code, is_partial=limit is not None
     )
     run.refresh_from_db()
+    fixes = load_fixes(pipeline, run)
+
+    def parse(responses: list[RawResponse]) -> Iterator[Any]:
+        return fixes.apply(source, source.parse(responses))
+
     records = FeedRecords(
-        {bundle: partial(source.parse, responses) for bundle, responses in bundles.items()}
+        {bundle: partial(parse, responses) for bundle, responses in bundles.items()}
     )
     survey = pipeline.survey(source=source.code, records=records, is_partial=run.is_partial)
     save_repeats(pipeline, run, records)
     differences: list[RowDifference] = []
     for bundle, responses in bundles.items():
         repeats = repeats_of_bundle(run, bundle)
-        batches = process_batches(pipeline, source.parse(responses), source=source, repeats=repeats)
+        batches = process_batches(pipeline, parse(responses), source=source, repeats=repeats)
         for batch in batches:
             if len(differences) < _MAX_DIFFERENCES:
                 differences += pipeline.preview(listings=batch.accepted)

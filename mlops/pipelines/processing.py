@@ -1,12 +1,11 @@
 """Processing of landed records: survey, stages, save. Each batch is a checkpoint."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 import pglock
 import structlog
@@ -19,6 +18,15 @@ from mlops.models import LineageEntry, RawRecord, Run
 from mlops.pipelines.definitions import Pipeline, PipelineSource, RepeatDecision, SaveCounts
 from mlops.pipelines.errors import FeedSuspicious, RecordRejected
 from mlops.pipelines.landing import read_landed
+from mlops.pipelines.remembered_fixes import (
+    MAX_ID_LENGTH,
+    RememberedFixes,
+    encode_payload,
+    fixed_records,
+    hash_payload,
+    load_fixes,
+    record_applied_fixes,
+)
 from mlops.pipelines.repeats import (
     Decisions,
     FeedRecords,
@@ -32,15 +40,32 @@ log = structlog.get_logger(__name__)
 # for a useful checkpoint.
 BATCH_SIZE = 2_000
 
-# Counts a record that is rejected again instead of adding a second row.
+# Counts a record that is rejected again instead of adding a second row, and opens it again if a
+# later version of the record has superseded it.
 _QUARANTINE = """
 INSERT INTO quarantined_records AS q
-  (source, run_id, external_id, field, reason, payload, payload_hash, times_seen)
-SELECT %s, %s, * FROM unnest(
-  %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::int[]
+  (source, run_id, last_run_id, external_id, field, reason, payload, payload_hash, times_seen)
+SELECT %(source)s, %(run)s, %(run)s, * FROM unnest(
+  %(ids)s::text[], %(fields)s::text[], %(reasons)s::text[], %(payloads)s::jsonb[],
+  %(hashes)s::text[], %(times)s::int[]
 )
-ON CONFLICT (source, payload_hash, reason)
-  DO UPDATE SET times_seen = q.times_seen + EXCLUDED.times_seen
+ON CONFLICT (source, payload_hash, reason) WHERE forgotten_at IS NULL DO UPDATE SET
+  times_seen = q.times_seen + EXCLUDED.times_seen,
+  last_run_id = EXCLUDED.last_run_id,
+  closed_at = CASE WHEN q.outcome <> 'superseded' THEN q.closed_at END,
+  outcome = CASE WHEN q.outcome <> 'superseded' THEN q.outcome ELSE '' END
+"""
+# Closes what earlier runs rejected under ids that this run rejects too: only the record as it is
+# now can be fixed.
+_SUPERSEDE = """
+UPDATE quarantined_records q SET closed_at = now(), outcome = 'superseded'
+WHERE q.source = %(source)s AND q.closed_at IS NULL AND q.external_id <> ''
+  AND q.last_run_id IS DISTINCT FROM %(run)s
+  AND EXISTS (
+    SELECT FROM quarantined_records n
+    WHERE n.source = %(source)s AND n.closed_at IS NULL AND n.external_id = q.external_id
+      AND n.last_run_id = %(run)s
+  )
 """
 
 
@@ -75,7 +100,8 @@ def process_run(
     Raises FeedSuspicious, SourceBroken.
     """
     source = pipeline.source(run.source)
-    records = _landed_records(source, run)
+    fixes = load_fixes(pipeline, run)
+    records = _landed_records(source, run, fixes)
     survey = pipeline.survey(source=run.source, records=records, is_partial=run.is_partial)
     if survey.objection and not run.is_accepted:
         raise FeedSuspicious(f"{survey.objection} Nothing was changed.")
@@ -104,6 +130,8 @@ def process_run(
             record_count=run.new + run.changed,
             checksum=run.checksum_out,
         )
+        _record_lineage_of_fixes(pipeline, run)
+        _supersede_quarantined(run)
     log.info(
         "run.succeeded",
         source=run.source,
@@ -123,7 +151,8 @@ def process_bundles(
 
     Bundles that another process has locked are skipped, or with `wait` waited for.
     """
-    version = pipeline.version(run.source)
+    fixes = load_fixes(pipeline, run)
+    version = fixes.add_to_version(pipeline.version(run.source))
     previous_run = None if full_refresh else _previous_complete_run(run)
     unprocessed = run.raw_records.filter(processed_at=None)
     bundles = unprocessed.values_list("bundle", flat=True).distinct().order_by("bundle")
@@ -137,7 +166,14 @@ def process_bundles(
                 continue
             records = list(unprocessed.filter(bundle=bundle).order_by("role"))
             if records:
-                _process_bundle(pipeline, run, records, version=version, previous_run=previous_run)
+                _process_bundle(
+                    pipeline,
+                    run,
+                    records,
+                    fixes=fixes,
+                    version=version,
+                    previous_run=previous_run,
+                )
                 processed += 1
     return processed
 
@@ -223,11 +259,12 @@ def _previous_complete_run(run: Run) -> Run | None:
     return last if last and last.status == Run.Status.SUCCEEDED and not last.is_partial else None
 
 
-def _process_bundle(
+def _process_bundle(  # noqa: PLR0913  # values of the run, loaded once for all its bundles
     pipeline: Pipeline,
     run: Run,
     records: Sequence[RawRecord],
     *,
+    fixes: RememberedFixes,
     version: str,
     previous_run: Run | None,
 ) -> None:
@@ -245,9 +282,11 @@ def _process_bundle(
     processed = first.processed_records if has_checkpoint else 0
     rejected = first.rejected_records if has_checkpoint else 0
     source = pipeline.source(run.source)
+    due = islice(source.parse(read_landed(records)), processed, None)
+    applied_fixes: list[UUID] = []
     batches = process_batches(
         pipeline,
-        islice(source.parse(read_landed(records)), processed, None),
+        fixes.apply(source, due, applied=applied_fixes),
         source=source,
         repeats=repeats,
         first_position=processed,
@@ -257,7 +296,9 @@ def _process_bundle(
         rejected += len(batch.rejected)
         with transaction.atomic():
             save_batch(pipeline, run, batch, bundle=first.bundle)
+            record_applied_fixes(run, applied_fixes)
             _save_checkpoint(first, processed, rejected, version)
+        applied_fixes.clear()
     _mark_processed(records, version)
 
 
@@ -303,15 +344,36 @@ def _mark_processed(records: Sequence[RawRecord], version: str) -> None:
     )
 
 
-def _landed_records(source: PipelineSource, run: Run) -> FeedRecords:
-    """Return the records of the run, one bundle in memory at a time."""
+def _landed_records(source: PipelineSource, run: Run, fixes: RememberedFixes) -> FeedRecords:
+    """Return the records of the run, one bundle in memory at a time, fixed as remembered."""
     raw_records = run.raw_records.order_by("bundle", "role")
     bundles = raw_records.values_list("bundle", flat=True).order_by("bundle").distinct()
 
     def parse(bundle: str) -> Iterator[Any]:
-        return source.parse(read_landed(list(raw_records.filter(bundle=bundle))))
+        landed = read_landed(list(raw_records.filter(bundle=bundle)))
+        return fixes.apply(source, source.parse(landed))
 
     return FeedRecords({bundle: partial(parse, bundle) for bundle in bundles})
+
+
+def _supersede_quarantined(run: Run) -> None:
+    """Close open records of earlier runs that this run rejected in another version."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SUPERSEDE, {"source": run.source, "run": run.pk})
+
+
+def _record_lineage_of_fixes(pipeline: Pipeline, run: Run) -> None:
+    """Record how many records the run fixed as remembered, if any."""
+    applied = fixed_records().filter(source=run.source, last_run=run)
+    if count := applied.count():
+        LineageEntry.objects.create(
+            run=run,
+            source=run.source,
+            operation="mlops.remembered_fixes",
+            output_table=pipeline.output_table,
+            record_count=count,
+            checksum=run.checksum_out,
+        )
 
 
 def _add_counts(
@@ -331,12 +393,12 @@ def _quarantine(run: Run, rejected: Sequence[tuple[Any, RecordRejected]]) -> Non
     """Write rejected records to quarantine, identical ones as one row with a count."""
     rows: dict[tuple[str, str], list[Any]] = {}
     for record, rejection in rejected:
-        payload = json.dumps(dict(record.payload), sort_keys=True, default=str)
-        payload_hash = hashlib.sha256(payload.encode()).hexdigest()
+        payload = encode_payload(record)
+        payload_hash = hash_payload(payload)
         row = rows.setdefault(
             (payload_hash, rejection.reason),
             [
-                record.external_id[:200],
+                record.external_id[:MAX_ID_LENGTH],
                 rejection.field,
                 rejection.reason,
                 payload,
@@ -349,5 +411,7 @@ def _quarantine(run: Run, rejected: Sequence[tuple[Any, RecordRejected]]) -> Non
         return
     # Sorted, so that concurrent processes lock rows in one order and do not deadlock.
     columns = [list(column) for column in zip(*(rows[key] for key in sorted(rows)), strict=True)]
+    names = ("ids", "fields", "reasons", "payloads", "hashes", "times")
+    parameters = {"source": run.source, "run": run.pk, **dict(zip(names, columns, strict=True))}
     with connection.cursor() as cursor:
-        cursor.execute(_QUARANTINE, [run.source, run.pk, *columns])
+        cursor.execute(_QUARANTINE, parameters)

@@ -191,7 +191,7 @@ def _reject_unstorable(payload: Any) -> UndecodableEvent | None:
     try:
         clean = _replace_unstorable(payload)
     except RecursionError:
-        return UndecodableEvent("It is nested too deeply.", None)
+        return UndecodableEvent("Nested too deep.", None)
     if clean == payload:
         return None
     event_id = str(clean.get("id", ""))[:_MAX_ID_LENGTH] if isinstance(clean, Mapping) else ""

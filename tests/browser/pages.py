@@ -24,6 +24,7 @@ _NOT_PAGES = frozenset(
         "mlops_rawrecord_bytes",
         "competitors_competitoroffer_board_export",
         # Only submitted
+        "mlops_quarantinedrecord_forget",
         "competitors_competitoroffer_board_filters",
         "competitors_pricesuggestion_decide",
         "mlops_experiment_start",
@@ -35,6 +36,7 @@ _NOT_PAGES = frozenset(
         "catalog_catalogsource_columns",
         "competitors_priceapproval_product",
         "competitors_offermatch_offer",
+        "customers_scenario_product_as_customer",
     }
 )
 _SITE_PAGES = ("index", "password_change", "password_change_done")
@@ -108,6 +110,7 @@ def _pages_with_arguments() -> Iterator[ConsolePage]:
         ("catalog_product_raw_lineage", [RawRecord.objects.all()[0].pk]),
         ("catalog_product_import_detail", [ProductImport.objects.all()[0].pk]),
         ("catalog_catalogsource_columns", [CatalogSource.objects.filter(kind="sheet")[0].pk]),
+        ("customers_scenario_product_as_customer", [Product.objects.current()[0].pk]),
         ("competitors_priceapproval_product", [Product.objects.current()[0].pk]),
         ("competitors_offermatch_offer", [CompetitorOffer.objects.all()[0].pk]),
         (

@@ -2,10 +2,18 @@
 
 from uuid import UUID
 
+from django.utils import timezone
+
 from catalog.pipelines import PIPELINES, pipeline_for
 from catalog.selectors.runs import get_run
 from catalog.selectors.sources import get_source, sources_of_daily_sync
-from catalog.services import bulk_edits, duplicates, product_imports, search_vocabulary
+from catalog.services import (
+    bulk_edits,
+    duplicates,
+    pending_uploads,
+    product_imports,
+    search_vocabulary,
+)
 from config.errors import CultivarError
 from mlops.models import Run
 from mlops.pipelines.dry_run import dry_run_source, record_failed_dry_run, save_dry_run
@@ -92,8 +100,11 @@ def run_bulk_edit(*, edit_id: str) -> dict[str, int]:
 
 @pipeline_task()
 def expire_product_imports() -> dict[str, int]:
-    """Delete uploaded product sheets and previews that have expired."""
-    return {"expired": product_imports.expire_imports()}
+    """Delete product sheets, previews and kept uploads that have expired."""
+    return {
+        "expired": product_imports.expire_imports(),
+        "uploads": pending_uploads.delete_expired_uploads(timezone.now()),
+    }
 
 
 @pipeline_task()

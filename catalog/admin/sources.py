@@ -25,20 +25,24 @@ from catalog.ingest.sources.mapping import SheetMapping
 from catalog.ingest.sources.preview import load_preview, preview_rows
 from catalog.models import CatalogSource
 from catalog.pipelines import pipeline_for
+from catalog.selectors.quarantine import count_remembered_fixes
 from catalog.selectors.runs import latest_run
 from catalog.selectors.sources import all_sources, has_listings, source_access
+from catalog.services.pending_uploads import discard_upload, keep_upload, kept_upload
 from catalog.services.sources import delete_source, save_source
 from catalog.tasks import dry_run_catalog_source, sync_source
 from config.admin.labels import ColoredLabel
 from config.clients.address_guard import validate_source_url
 from config.errors import BadInput, CultivarError
 from config.uploads import scan_upload
+from mlops.admin.subject_links import page_with
 from mlops.models import Run
 from mlops.pipelines.dry_run import start_dry_run
 
 _MAX_PREVIEW_ROWS = 20
 _SECRET_PLACEHOLDER = "•" * 12
 """Shown instead of a saved secret; submitted unchanged, the secret stays."""
+_REQUIRED_BY_METHOD = _("This authentication method requires it.")
 _FORMAT_FIELDS = ("sheet", "header_row", "encoding", "delimiter")
 _COLUMNS_TEMPLATE = "admin/catalog/catalogsource/columns.html"
 # Sources besides sheets that can be read from an uploaded file.
@@ -90,12 +94,12 @@ class SourceForm(forms.ModelForm):
         methods = CatalogSource.Authentication
         method = cleaned.get("authentication", methods.NONE)
         if method != methods.NONE and not cleaned.get("secret"):
-            self.add_error("secret", "is required for this authentication method")
+            self.add_error("secret", _REQUIRED_BY_METHOD)
         if method in (methods.BASIC, methods.HEADER) and not cleaned.get("authentication_name"):
-            self.add_error("authentication_name", "is required for this authentication method")
+            self.add_error("authentication_name", _REQUIRED_BY_METHOD)
         is_new = self.instance._state.adding
         if is_new and not cleaned.get("base_url") and not cleaned.get("file"):
-            self.add_error("base_url", "enter an address or upload a file")
+            self.add_error("base_url", _("Enter an address or upload a file."))
         return cleaned
 
 
@@ -111,7 +115,8 @@ class CatalogSourceAdmin(ModelAdmin):
     readonly_fields = ("kind", "last_run", "newest")
     actions = ("run_now", "dry_run_now", "run_with_large_changes")
     actions_detail = ("go_to_columns", "go_to_runs")
-    change_form_outer_before_template = "admin/catalog/catalogsource/dry_run.html"
+    change_form_outer_before_template = "admin/catalog/catalogsource/above.html"
+    change_form_before_template = "admin/catalog/catalogsource/kept_file.html"
     actions_submit_line = ("save_and_run_now",)
 
     def get_fieldsets(self, _request: HttpRequest, obj: CatalogSource | None = None) -> Any:
@@ -139,6 +144,24 @@ class CatalogSourceAdmin(ModelAdmin):
             (_("Schedule"), {"fields": schedule_fields}),
             (_("Safety limits"), {"fields": ["max_gone_percent", "max_price_jump_percent"]}),
         )
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Add a link to the remembered fixes of the source."""
+        source = kwargs.get("obj")
+        if source is not None and request.user.has_perm("mlops.view_quarantinedrecord"):
+            context = {
+                **context,
+                "fixes_count": count_remembered_fixes(source.code),
+                "fixes_url": page_with(
+                    "mlops_quarantinedrecord_changelist",
+                    state="closed",
+                    fix="remembered",
+                    source=source.code,
+                ),
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_readonly_fields(self, _request: HttpRequest, obj: CatalogSource | None = None) -> Any:
         """Return also code and content kind of a saved source: listings and runs refer to them."""
@@ -176,6 +199,39 @@ class CatalogSourceAdmin(ModelAdmin):
             request, _("%(label)s is saved. Now map its columns.") % {"label": obj.label}
         )
         return redirect("admin:catalog_catalogsource_columns", obj.pk)
+
+    def response_change(self, request: HttpRequest, obj: CatalogSource) -> HttpResponse:
+        """Return to the source after "Save and run now", else as usual."""
+        if "catalog_catalogsource_save_and_run_now" in request.POST:
+            return redirect("admin:catalog_catalogsource_change", obj.pk)
+        return super().response_change(request, obj)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        """Keep an uploaded file while the form has errors, and take it when it is sent again."""
+        form_name = f"source:{object_id or ''}"
+        session = request.session
+        is_posted = request.method == "POST"
+        if is_posted and "keep_file" in request.POST and "file" not in request.FILES:
+            if kept := kept_upload(session=session, form=form_name):
+                request.FILES["file"] = kept
+            else:
+                messages.warning(request, _("The kept file has expired; choose it again."))
+        response = super().changeform_view(request, object_id, form_url, extra_context)
+        if not is_posted:
+            return response
+        file = request.FILES.get("file")
+        form = _form_of(response)
+        if file is None or form is None or "file" in form.errors:
+            discard_upload(session=session, form=form_name)
+        elif keep_upload(session=session, form=form_name, file=file):
+            response.context_data["kept_file"] = file.name
+        return response
 
     def get_urls(self) -> list[Any]:
         """Add the page of the column mapping, and the address that starts a dry run."""
@@ -245,14 +301,14 @@ class CatalogSourceAdmin(ModelAdmin):
                 request,
                 source,
                 sync_source,
-                "The sync of {} has started and accepts large changes",
+                _("The sync of {} has started and accepts large changes"),
                 accept=True,
             )
 
     @action(description=_("Save and run now"), permissions=["change"])
     def save_and_run_now(self, request: HttpRequest, obj: CatalogSource) -> None:
         """Start a sync of the source once its row is saved."""
-        self._start(request, obj, sync_source, "The sync of {} has started")
+        self._start(request, obj, sync_source, _("The sync of {} has started"))
 
     @action(description=_("Columns"), url_path="to-columns", permissions=["change"])
     def go_to_columns(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -348,7 +404,7 @@ class CatalogSourceAdmin(ModelAdmin):
             request,
             source,
             dry_run_catalog_source,
-            "The dry run of {} has started",
+            _("The dry run of {} has started"),
             run_id=str(run.pk),
         )
         return run
@@ -367,8 +423,19 @@ class CatalogSourceAdmin(ModelAdmin):
         if self._lacks_columns(request, source):
             return
         transaction.on_commit(partial(task.delay, code=source.code, **kwargs))
-        text = message + ': <a href="{}">see its runs</a>.'
-        messages.success(request, format_html(text, source.label, _runs_url(source.code)))
+        text = format_html(
+            '{}: <a href="{}">{}</a>.',
+            message.format(source.label),
+            _runs_url(source.code),
+            _("see its runs"),
+        )
+        messages.success(request, text)
+
+
+def _form_of(response: Any) -> forms.ModelForm | None:
+    """Return the form of a page that shows it again; None: it was saved."""
+    context = getattr(response, "context_data", None) or {}
+    return context["adminform"].form if "adminform" in context else None
 
 
 def _runs_url(code: str) -> str:

@@ -71,6 +71,8 @@ UNFOLD = {
             {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
         ]
     },
+    # No shop is served here: the theme's "View site" would lead back to the console.
+    "SITE_URL": None,
     "SITE_TITLE": "Cultivar",
     "SITE_HEADER": "Cultivar",
     "SITE_SUBHEADER": _("Catalogue console"),

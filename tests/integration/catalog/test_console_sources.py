@@ -1,17 +1,22 @@
 """Sources in the console: lists are added, mapped, previewed, dry-run; secrets stay hidden."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models.signals import post_save
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from catalog.models import CatalogSource, LicenceHolder, SupplierListing
 from catalog.pipelines import SUPPLIER_PRODUCTS, pipeline_for
+from catalog.services import pending_uploads
 from catalog.services.sources import save_source
 from catalog.tasks import dry_run_catalog_source, sync_source
 from config.clients.address_guard import AddressRefused
@@ -390,3 +395,113 @@ def test_list_of_licences_is_imported_as_licence_holders(admin_client: Client) -
     assert [(d.before, d.after) for d in dry_run.differences] == [
         ({"province": "ON"}, {"province": "QC"})
     ]
+
+
+def test_saving_and_running_returns_to_the_source(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_source, "delay", lambda **_kwargs: None)
+    page = reverse("admin:catalog_catalogsource_change", args=["ocs"])
+    form = {**CHANGE_FORM, "label": "OCS", "catalog_catalogsource_save_and_run_now": "yes"}
+
+    response = admin_client.post(page, form)
+
+    assert response["Location"] == page
+
+
+def test_running_from_the_list_returns_to_the_list_as_it_was_filtered(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_source, "delay", lambda **_kwargs: None)
+    page = reverse("admin:catalog_catalogsource_changelist") + "?kind=site"
+
+    response = admin_client.post(page, {"action": "run_now", "_selected_action": ["ocs"]})
+
+    assert response["Location"] == page
+
+
+def test_file_of_a_form_with_errors_is_kept_and_saved_with_the_next_one(
+    admin_client: Client,
+) -> None:
+    file = SimpleUploadedFile("registry.csv", REGISTRY.read_bytes())
+    refused = _add_list(admin_client, file=file, authentication="basic")
+
+    saved = _add_list(admin_client, keep_file="yes")
+
+    assert refused.context["kept_file"] == "registry.csv"
+    assert saved.status_code == 302
+    with CatalogSource.objects.get(pk="registry").file.open() as stored:
+        assert stored.read() == REGISTRY.read_bytes()
+
+
+def test_file_is_kept_over_several_errors(admin_client: Client) -> None:
+    file = SimpleUploadedFile("registry.csv", REGISTRY.read_bytes())
+    _add_list(admin_client, file=file, authentication="basic")
+
+    again = _add_list(admin_client, keep_file="yes", authentication="basic")
+    saved = _add_list(admin_client, keep_file="yes")
+
+    assert again.context["kept_file"] == "registry.csv"
+    assert saved.status_code == 302
+
+
+def test_kept_file_is_given_up_when_it_is_not_wanted(admin_client: Client) -> None:
+    file = SimpleUploadedFile("registry.csv", REGISTRY.read_bytes())
+    _add_list(admin_client, file=file, authentication="basic")
+
+    response = _add_list(admin_client)
+
+    assert set(response.context["adminform"].form.errors) == {"base_url"}
+    assert "kept_file" not in response.context
+
+
+def test_kept_file_belongs_to_the_session_that_uploaded_it(
+    admin_client: Client, admin_user: User
+) -> None:
+    file = SimpleUploadedFile("registry.csv", REGISTRY.read_bytes())
+    _add_list(admin_client, file=file, authentication="basic")
+    other_session = Client()
+    other_session.force_login(admin_user)
+
+    response = _add_list(other_session, keep_file="yes")
+
+    assert set(response.context["adminform"].form.errors) == {"base_url"}
+
+
+def test_file_above_the_limit_is_not_kept(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending_uploads, "MAX_BYTES", 10)
+    file = SimpleUploadedFile("registry.csv", REGISTRY.read_bytes())
+
+    response = _add_list(admin_client, file=file, authentication="basic")
+
+    assert "kept_file" not in response.context
+
+
+def test_expired_file_is_not_taken_and_is_deleted(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending_uploads, "LIFETIME", timedelta(seconds=-5))
+    file = SimpleUploadedFile("registry.csv", REGISTRY.read_bytes())
+    _add_list(admin_client, file=file, authentication="basic")
+
+    response = _add_list(admin_client, keep_file="yes")
+    key = admin_client.session.get("pending_uploads", {})
+
+    assert set(response.context["adminform"].form.errors) == {"base_url"}
+    assert key == {}
+
+
+def test_files_of_abandoned_forms_are_deleted(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending_uploads, "LIFETIME", timedelta(seconds=-5))
+    file = SimpleUploadedFile("registry.csv", REGISTRY.read_bytes())
+    _add_list(admin_client, file=file, authentication="basic")
+    key = admin_client.session["pending_uploads"]["source:"]["key"]
+
+    deleted = pending_uploads.delete_expired_uploads(timezone.now())
+
+    assert deleted >= 1
+    assert not default_storage.exists(key)

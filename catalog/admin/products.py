@@ -27,7 +27,7 @@ from catalog.admin.lineage import lineage_urls
 from catalog.admin.product_columns import ProductColumns, size_text
 from catalog.admin.product_form import ProductForm
 from catalog.admin.product_imports import import_urls
-from catalog.admin.product_panels import render_panels
+from catalog.admin.product_panels import product_links, render_panels
 from catalog.admin.product_search import (
     CategoryFilter,
     CompletenessFilter,
@@ -39,6 +39,7 @@ from catalog.admin.product_views import FIRST_COLUMN, UNFILTERED_PARAMS, Product
 from catalog.admin.sheets import FORMATS, ProductExportForm, ProductResource
 from catalog.models import Product
 from catalog.models.corrections import CORRECTABLE_FIELDS
+from catalog.reference.field_labels import field_label
 from catalog.search import find_products
 from catalog.selectors.listings import listings_with_origin
 from catalog.selectors.product_fields import product_changes, product_field_states
@@ -181,6 +182,7 @@ class ProductAdmin(ProductViews, ProductColumns, ExportMixin, ModelAdmin):
         "updated_at",
     )
     actions = ("merge_two", "edit_many")
+    change_form_outer_before_template = "admin/catalog/product/links.html"
     change_form_before_template = "admin/error_list.html"
     change_form_after_template = "admin/catalog/product/panels.html"
 
@@ -264,7 +266,7 @@ class ProductAdmin(ProductViews, ProductColumns, ExportMixin, ModelAdmin):
             messages.info(
                 request,
                 _("%(name)s: locked against later syncs: %(join)s.")
-                % {"name": obj.name, "join": ", ".join(values)},
+                % {"name": obj.name, "join": ", ".join(map(field_label, values))},
             )
 
     def changeform_view(
@@ -287,10 +289,15 @@ class ProductAdmin(ProductViews, ProductColumns, ExportMixin, ModelAdmin):
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        """Add the panels of other applications."""
+        """Add the links and panels of other applications."""
         product = kwargs.get("obj")
-        panels = render_panels(request, product) if product else []
-        return super().render_change_form(request, {**context, "panels": panels}, *args, **kwargs)
+        if product:
+            context = {
+                **context,
+                "product_links": product_links(request, product),
+                "panels": render_panels(request, product),
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def _apply_field_action(
         self, request: HttpRequest, product: Product, action: str, argument: str
@@ -313,7 +320,7 @@ class ProductAdmin(ProductViews, ProductColumns, ExportMixin, ModelAdmin):
             messages.success(
                 request,
                 _("%(field)s has the value of %(source)s and is locked.")
-                % {"field": field, "source": source},
+                % {"field": field_label(field), "source": source},
             )
         elif action == "_lock":
             lock_fields(
@@ -323,12 +330,13 @@ class ProductAdmin(ProductViews, ProductColumns, ExportMixin, ModelAdmin):
                 reason=reason,
                 review_by=None,
             )
-            messages.success(request, _("%(field)s is locked.") % {"field": field})
+            messages.success(request, _("%(field)s is locked.") % {"field": field_label(field)})
         else:
             unlock_fields(product=product, fields=[field], by=by, reason=reason)
             messages.success(
                 request,
-                _("%(field)s is unlocked and has the value of its sources.") % {"field": field},
+                _("%(field)s is unlocked and has the value of its sources.")
+                % {"field": field_label(field)},
             )
 
     def export_action(self, request: HttpRequest) -> HttpResponse:

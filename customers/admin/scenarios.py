@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -23,6 +24,7 @@ from customers.admin.explain import (
     explain_view,
     score_components,
 )
+from customers.admin.product_as_customer import product_as_customer
 from customers.models import Scenario
 from customers.recommendations import RecommendationLookupError, RecommendedProduct, recommend
 from customers.selectors.scenarios import find_scenario
@@ -130,10 +132,15 @@ class ScenarioAdmin(ModelAdmin):
         return SafeString(html)
 
     def get_urls(self) -> list[Any]:
-        """Add the preview and the explanation page."""
+        """Add the preview, the explanation page, and the page of a product as customers see it."""
         admin_view = self.admin_site.admin_view
         return [
             path("explain/", admin_view(explain_view), name="customers_scenario_explain"),
+            path(
+                "product/<uuid:pk>/",
+                admin_view(partial(product_as_customer, self.admin_site)),
+                name="customers_scenario_product_as_customer",
+            ),
             path(
                 "<path:pk>/preview/",
                 admin_view(self.preview_view),

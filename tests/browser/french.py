@@ -13,6 +13,8 @@ from mlops.privacy.retention import retention_rules
 # Names of fields, columns, sections and actions: they come from the code, never from rows.
 _CAPTIONS = "//label | //thead//th | //h2 | //h3 | //button | //legend | //summary | //dt"
 _ICON = "material-symbols-outlined"
+# Parts that a page marks as English: what customers see in that language.
+_MARKED_ENGLISH = "ancestor-or-self::*[@lang='en'][not(self::html)]"
 _SHOWN_ATTRIBUTES = ("aria-label", "title", "placeholder", "alt")
 _NOT_TEXT = ("script", "style", "noscript")
 _SAME_IN_FRENCH = frozenset(
@@ -90,6 +92,8 @@ def _texts(page: Any) -> Iterator[str]:
         yield element.tail or ""
         if element.tag in _NOT_TEXT or not isinstance(element.tag, str):
             continue
+        if element.xpath(_MARKED_ENGLISH):
+            continue
         if _ICON not in element.get("class", ""):
             yield element.text or ""
             yield from (element.get(name, "") for name in _SHOWN_ATTRIBUTES)
@@ -99,6 +103,8 @@ def _captions(page: Any) -> set[str]:
     """Return the captions that have words, without icons, colons and marks of required fields."""
     captions = set()
     for element in page.xpath(_CAPTIONS):
+        if element.xpath(_MARKED_ENGLISH):
+            continue
         texts = element.xpath(f".//text()[not(ancestor::*[contains(@class, '{_ICON}')])]")
         captions.add(" ".join("".join(texts).split()).rstrip("\xa0:* "))
     return {caption for caption in captions if re.search(r"[A-Za-z]{3}", caption)}

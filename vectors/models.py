@@ -62,7 +62,9 @@ class VectorIndex(models.Model):
         null=True, db_comment="last measured recall@10 against exact search, 0 to 1"
     )
     canaries = models.JSONField(
-        null=True, db_comment="sample rows that must find themselves, with the best hit"
+        "canary queries",
+        null=True,
+        db_comment="sample rows that must find themselves, with the best hit",
     )
     divergence = models.JSONField(
         null=True, db_comment="differences before and after the last reconciliation"

@@ -173,7 +173,7 @@ def _agreements(evidence: Evidence) -> list[Reason]:
     """Return what speaks for one product."""
     alignment = evidence.alignment
     words = not alignment.leftover and alignment.matched
-    in_order = "same words" if alignment.is_same_order else "same words, other order"
+    in_order = "same name" if alignment.is_same_order else "same name, other order"
     brands = {
         "same": "same brand",
         "typo": "same brand",

@@ -29,7 +29,7 @@ def find_doubts(evidence: Evidence) -> tuple[Reason, ...]:
         (evidence.is_infused_unclear, Reason("infused or not")),
         (_is_line_doubtful(evidence), _named("an extra word", *evidence.line_words)),
         (_is_slip_doubtful(evidence), Reason("misspelled")),
-        (_is_order_doubtful(evidence), Reason("same words, other order")),
+        (_is_order_doubtful(evidence), Reason("same name, other order")),
         (evidence.strain_type == "other", Reason("other strain type")),
         (evidence.has_other_thc, Reason("other THC")),
         (evidence.has_other_cbd, Reason("other CBD")),

@@ -22,7 +22,7 @@ class OfferMatch(models.Model):
     class Verdict(models.TextChoices):
         """Verdict on offer and product."""
 
-        OPEN = "open", _("to be decided")
+        OPEN = "open", _("open")
         SAME = "same", _("same product")
         DIFFERENT = "different", _("another product")
 

@@ -334,7 +334,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
                     request, _("Corrected. Stated preferences take precedence over derived ones.")
                 )
                 return _redirect_to_profile(customer)
-        return self._confirmation_page(request, customer, _("Correct"), "", form=form)
+        return self._confirmation_page(request, customer, _("Edit"), "", form=form)
 
     def withdraw(self, request: HttpRequest, pk: UUID, purpose: str) -> HttpResponse:
         """Withdraw a consent at the customer's request, after a confirmation."""

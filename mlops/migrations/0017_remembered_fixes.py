@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mlops', '0015_plural_names'),
+        ('mlops', '0016_outbox_request_ids'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

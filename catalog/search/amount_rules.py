@@ -36,11 +36,11 @@ _TO = r" ?(?:-|\bto\b|\band\b|\ba\b|\bet\b|\bjusqu'?a\b) ?"
 _MONEY = r"(?:\$|(?:dollars?|bucks|piasses?|piastres?|cad)\b)"
 _OR_MORE = (
     r" ?(?:\+|\b(?:et plus|ou plus|and up|or more|and over|or over|or higher|and above|minimum"
-    r"|min)\b)"
+    r"|min)\b(?! ?\$? ?\d))"
 )
 _OR_LESS = (
     r" ?\b(?:ou moins|et moins|or less|and less|or fewer|and under|or under|or below|and below"
-    r"|max(?:imum)?|tops)\b"
+    r"|max(?:imum)?|tops)\b(?! ?\$? ?\d)"
 )
 _NEGATED = (
     r"(?:\b(?:not|no|without|except|excluding|other than|anything but|sans|sauf|autre que"
@@ -61,7 +61,9 @@ _SIGNS = str.maketrans(
     | {"—": "-", "＄": "$", "％": "%"}
 )
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}),(\d{3})(?![\d,])")
-_SPACED_THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3})[ \u00a0\u202f](\d{3})(?=\s?mg\b)")
+_SPACED_THOUSANDS = re.compile(
+    r"(?<![\d.,])(\d{1,3})[ \u00a0\u202f](\d{3})(?=(?:[.,]\d\d)?\s?(?:mg\b|\$))"
+)
 
 
 def normalize_notation(text: str) -> str:
@@ -155,7 +157,8 @@ def _quantity_rules(
     """
     quantity = rf"{_NUMBER} ?-?{unit}{after}"
     yield pattern_rule(
-        rf"{before}{_FROM}?{_NUMBER} ?(?:{unit})?{_TO}{_NUMBER} ?{unit}{after}", _range(term_type)
+        rf"{before}{_FROM}?{_NUMBER} ?(?:{unit})?(?:{_TO}| (?:or|ou) ){_NUMBER} ?{unit}{after}",
+        _range(term_type),
     )
     yield pattern_rule(rf"{_ABOVE}{before}{quantity}", _at_least(term_type))
     yield pattern_rule(rf"{before}{quantity}{_OR_MORE}", _at_least(term_type))
@@ -185,6 +188,7 @@ def potency_rules() -> Iterator[TermRule]:
         r"(?: (?:thc ?[:/-] ?cbd|cbd ?[:/-] ?thc|cbd|thc)\b)?",
         _ratio,
     )
+    yield pattern_rule(rf"(?<!\w)(?P<count>\d{{1,3}}) x (?={_NUMBER} ?mg\b)", _unit_count)
     milligrams = partial(_quantity_rules, tolerance=_POTENCY_TOLERANCE)
     mg = r"mg\b"
     yield from milligrams("cbd_mg", unit=mg, after=r" ?(?:de |of )?cbd\b")
@@ -196,9 +200,10 @@ def potency_rules() -> Iterator[TermRule]:
     percentages = partial(_quantity_rules, tolerance=_POTENCY_TOLERANCE)
     named: tuple[tuple[TermType, str], ...] = (("thc_percentage", "thc"), ("cbd_percentage", "cbd"))
     for term_type, name in named:
-        # "%" is optional beside a name.
+        # "%" is optional beside a name; "thc under $30" and "thc 10 mg" are no percentages.
+        share = rf"%?(?! ?(?:{_MONEY}|(?:g|gr|mg|ml|grams?|grammes?|oz)\b))(?![\d.,])"
         yield from percentages(
-            term_type, unit="%?", before=rf"\b(?:de |en |of |in )?{name}\b:? ?(?:level )?"
+            term_type, unit=share, before=rf"\b(?:de |en |of |in )?{name}\b:? ?(?:level )?"
         )
         yield from percentages(term_type, unit="%?", after=rf" ?(?:de |en |of |in )?{name}\b")
     # A percentage without a cannabinoid means THC.
@@ -216,6 +221,7 @@ def price_rules() -> Iterator[TermRule]:
         rf"{_FROM}?{_NUMBER} ?{_MONEY}?{_TO}\$? ?{_NUMBER} ?{_MONEY}", _range("price")
     )
     yield pattern_rule(rf"\b(?:between|entre) {_NUMBER}{_TO}{_NUMBER}{not_a_size}", _range("price"))
+    yield pattern_rule(rf"{_ABOVE}{money} (?:and|et|but|mais) {_BELOW}{marked}", _range("price"))
     yield pattern_rule(rf"{_BELOW}{money}", _at_most("price"))
     yield pattern_rule(rf"{marked}{_OR_LESS}", _at_most("price"))
     yield pattern_rule(rf"{_ABOVE}{marked}", _at_least("price"))
@@ -227,6 +233,8 @@ def price_rules() -> Iterator[TermRule]:
 
 # Grams of the fractions of an ounce, as cannabis is packaged: an ounce is sold as 28 g.
 _GRAMS_PER_OUNCE = 28.0
+_FLUID_OUNCE_ML = 29.5735
+_MIN_FLUID_OUNCES = 4
 _OUNCE_FRACTIONS = {
     "quarter": 7.0,
     "quart": 7.0,
@@ -250,6 +258,33 @@ def _fraction(grams: float, match: re.Match[str]) -> QueryTerm:
 def _weight(grams: float, match: re.Match[str]) -> QueryTerm:
     low, high = grams * (1 - _SIZE_TOLERANCE), grams * (1 + _SIZE_TOLERANCE)
     return _bounded_term("weight_grams", match, low, high, grams)
+
+
+def _ounces(match: re.Match[str]) -> QueryTerm:
+    """Return the term of ounces: fluid ones from four on, as no package of cannabis weighs that."""
+    ounces = _number(match[1])
+    if not match[2] and ounces < _MIN_FLUID_OUNCES:
+        return _fraction(_GRAMS_PER_OUNCE * ounces, match)
+    milliliters = ounces * _FLUID_OUNCE_ML
+    low, high = milliliters * (1 - _SIZE_TOLERANCE), milliliters * (1 + _SIZE_TOLERANCE)
+    return _bounded_term("volume_ml", match, low, high, milliliters)
+
+
+def _pieces_rule(unit: str, term_type: TermType) -> TermRule:
+    """Return a rule for "10 x 0.35 g": the number of pieces, and the size of all of them."""
+    pattern = re.compile(rf"(?<!\w)(?P<count>\d{{1,3}}) ?x ?{_NUMBER} ?(?:{unit})")
+
+    def rule(text: str) -> TermMatches:
+        for match in pattern.finditer(text):
+            size = float(match["count"]) * _number(match[2])
+            if not size:
+                continue
+            low, high = size * (1 - _SIZE_TOLERANCE), size * (1 + _SIZE_TOLERANCE)
+            # An empty span removes nothing: both terms are read from one text.
+            yield match.start(), match.start(), _unit_count(match)
+            yield match.start(), match.end(), _bounded_term(term_type, match, low, high, size)
+
+    return rule
 
 
 def _unit_count(match: re.Match[str]) -> QueryTerm:
@@ -282,17 +317,18 @@ def size_rules() -> Iterator[TermRule]:
         lambda m: _fraction(_GRAMS_PER_OUNCE * float(m[1]) / float(m[2]), m),
     )
     yield pattern_rule(
-        rf"{_NUMBER} ?(?:oz|ounces?|onces?|zips?)\b",
-        lambda m: _fraction(_GRAMS_PER_OUNCE * _number(m[1]), m),
+        r"\b(1)/([248]) ?(?:g|grams?|grammes?)\b",
+        lambda m: _weight(float(m[1]) / float(m[2]), m),
     )
+    yield pattern_rule(rf"{_NUMBER} ?(fl\.? ?)?(?:oz|ounces?|onces?|zips?)\b", _ounces)
     yield pattern_rule(
         r"\b(?:an? |une |full |a full )?(?:ounce|once|oz|zips?)\b",
         lambda m: _fraction(_GRAMS_PER_OUNCE, m),
     )
-    yield pattern_rule(
-        rf"(\d{{1,3}}) ?x ?{_NUMBER} ?(?:g|grams?|grammes?)\b",
-        lambda m: _weight(float(m[1]) * _number(m[2]), m),
-    )
+    yield _pieces_rule(r"(?:g|grams?|grammes?)\b", "weight_grams")
+    yield _pieces_rule(r"ml\b", "volume_ml")
+    # Of pre-rolls and cartridges in pieces, each weighs less than two grams: "14 x 0.5".
+    yield _pieces_rule(r"(?<=[.,]\d)(?![\w%$.,])|(?<=[.,]\d\d)(?![\w%$.,])", "weight_grams")
     yield from _quantity_rules(
         "weight_grams", unit=r"(?:g|gr|grams?|grammes?)\b", tolerance=_SIZE_TOLERANCE
     )
@@ -310,7 +346,7 @@ def size_rules() -> Iterator[TermRule]:
     # The noun stays: it names the category.
     yield pattern_rule(
         r"(?<![\d.,#$])\b(?P<count>\d{1,3})(?= (?:joints?|pre-? ?rolls?|pre-? ?roules?|gummies"
-        r"|jujubes|chews|capsules|gelules|softgels|canettes|cans|cones|seeds|graines)\b)",
+        r"|jujubes|chews|capsules|gelules|softgels|cann?ettes|cans|cones|seeds|graines)\b)",
         _unit_count,
     )
     # A bare decimal is a weight: "blue dream 3,5".

@@ -18,6 +18,7 @@ from catalog.search.preference_rules import (
     phrase_rule,
     strength_rules,
 )
+from catalog.search.wording import normalize_wording
 
 __all__ = ["ParsedQuery", "QueryTerm", "parse_query"]
 
@@ -47,6 +48,7 @@ def parse_query(
     """
     ignored = set(ignored_keys)
     normalized = normalize_text(normalize_notation(_translate_homographs(text)))
+    normalized = normalize_wording(normalized)
     remaining = " " + re.sub(r"\s+", " ", normalized) + " "
     remaining, name_by_token = _hide_names(remaining, names)
     terms: list[QueryTerm] = []
@@ -55,17 +57,64 @@ def parse_query(
         for start, end, found in reversed(list(rule(remaining))):
             term = _restore_names(found, name_by_token)
             is_ignored = term.key in ignored or term.type in ignored
-            if not is_ignored and term.key not in {other.key for other in terms}:
-                terms.append(term)
+            if not is_ignored:
+                _add_term(terms, term)
             if is_ignored and term.value:
                 restored.append(found.matched_text)
             if not _is_matched_as_text(term):
                 remaining = f"{remaining[:start]} {remaining[end:]}"
     return ParsedQuery(
         text=text,
-        terms=tuple(terms),
+        terms=tuple(_without_contradictions(terms)),
         words=tuple(_words(" ".join([remaining, *restored]), name_by_token)),
     )
+
+
+def _add_term(terms: list[QueryTerm], term: QueryTerm) -> None:
+    """Add a term that is new; two bounds of one amount, from either side, are one range."""
+    for index, other in enumerate(terms):
+        if other.key != term.key:
+            continue
+        bounds = (other.min_value, other.max_value), (term.min_value, term.max_value)
+        low, high = (
+            [value for value in end if value is not None] for end in zip(*bounds, strict=True)
+        )
+        if len(low) == len(high) == 1 and low <= high:
+            matched_text = f"{term.matched_text} {other.matched_text}"
+            terms[index] = replace(
+                other, matched_text=matched_text, min_value=low[0], max_value=high[0]
+            )
+        return
+    terms.append(term)
+
+
+def _without_contradictions(terms: list[QueryTerm]) -> list[QueryTerm]:
+    """
+    Return terms without an aroma that is a word of an excluded name: "not live resin".
+
+    Milligrams of a vape or extract that name no cannabinoid are its weight: "1000 mg cart".
+    """
+    excluded = {word for term in terms if term.type == "name" for word in term.value.split()}
+    is_weighed = any(term.value in ("vapes", "extracts") for term in terms)
+    return [
+        _as_weight(term) if is_weighed and _may_be_weight(term) else term
+        for term in terms
+        if term.is_negated or term.type != "aroma" or term.matched_text not in excluded
+    ]
+
+
+_MIN_WEIGHT_MILLIGRAMS = 100
+
+
+def _may_be_weight(term: QueryTerm) -> bool:
+    has_amount = (term.target_value or 0) >= _MIN_WEIGHT_MILLIGRAMS
+    return term.type == "thc_mg" and has_amount and "thc" not in term.matched_text
+
+
+def _as_weight(term: QueryTerm) -> QueryTerm:
+    milligrams = (term.min_value, term.max_value, term.target_value)
+    low, high, target = (None if value is None else value / 1000 for value in milligrams)
+    return replace(term, type="weight_grams", min_value=low, max_value=high, target_value=target)
 
 
 # Tea and the English article look the same without an accent.

@@ -127,6 +127,8 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "pre milled",
         "moulu",
         "moulue",
+        "pret a rouler",
+        "ready to roll",
         "seche",
         "sechee",
         "dried cannabis",
@@ -256,6 +258,9 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "topiques",
         "lotion",
         "lotions",
+        "body cream",
+        "hand cream",
+        "creme topique",
         "balm",
         "balms",
         "ointment",
@@ -301,6 +306,8 @@ _CATEGORY_PHRASES: Mapping[str, tuple[str, ...]] = {
         "battery",
         "batteries",
         "batterie",
+        "pile",
+        "piles",
         "lighter",
         "briquet",
         "rolling tray",
@@ -434,7 +441,8 @@ _NAME_END_WORDS = (
 _EXCLUDED_NAME = re.compile(
     r"(?<=\s)(?:not|no|without|except(?: for)?|excluding|other than|anything but|nothing|sans|sauf"
     r"|tout sauf|autres? qu[e']|aucune?|jamais|ni|pas|hormis|non)[- ]+"
-    r"(?:(?:any|the|of|from|by|de|d'|du|des|la|le|les|une?|a|infused with)[- ]*(?![a-z0-9]*$)\b ?)*"
+    r"(?:(?:any|the|of|from|by|de|d'|du|des|la|le|les|une?|a|infused with|saveurs?|gout|aromes?"
+    r"|flavou?rs?)[- ]*(?![a-z0-9]*$)\b ?)*"
     # A brand name of several words, which the parser replaced by a token, stands alone.
     rf"(?P<name>zz[a-z]zz|{_WORD}(?: (?!(?:{_NAME_END_WORDS}) ){_WORD}){{0,2}})(?=\s)"
 )

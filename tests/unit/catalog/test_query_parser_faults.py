@@ -366,3 +366,113 @@ def test_class_8_a_negated_brand_name_ends_with_the_name() -> None:
 )
 def test_class_6_colloquial_forms_name_their_category(text: str, key: str) -> None:
     assert {term.key for term in parse_query(text).terms_of("category")} == {key}
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds"),
+    [
+        ("under 25% thc and over 20%", {"thc_percentage": (20, 25)}),
+        ("at least 20% and at most 25% thc", {"thc_percentage": (20, 25)}),
+        ("plus de 20 % et moins de 25 %", {"thc_percentage": (20, 25)}),
+        ("> $15 < $25", {"price": (15, 25)}),
+        ("plus de 15$ mais moins de 25$", {"price": (15, 25)}),
+        ("over 15 and under 25 dollars", {"price": (15, 25)}),
+        ("3.5g or 7g", {"weight_grams": (3.5, 7)}),
+        ("3,5 g ou 7 g", {"weight_grams": (3.5, 7)}),
+    ],
+)
+def test_two_amounts_of_one_kind_are_a_range(text: str, bounds: dict[str, Bounds]) -> None:
+    assert _bounds(text) == bounds
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds"),
+    [
+        ("nothing over $30", {"price": (None, 30)}),
+        ("rien de plus de 30 $", {"price": (None, 30)}),
+        ("nothing under 20% thc", {"thc_percentage": (20, None)}),
+        ("stronger than 25%", {"thc_percentage": (25, None)}),
+        ("plus fort que 25 %", {"thc_percentage": (25, None)}),
+        ("weaker than 15%", {"thc_percentage": (None, 15)}),
+        ("bigger than 7g", {"weight_grams": (7, None)}),
+        ("smaller than 1g", {"weight_grams": (None, 1)}),
+        ("≥ 20 % thc ≤ 30 $", {"thc_percentage": (20, None), "price": (None, 30)}),
+        ("fleur thc moins de 40$", {"category:dried_flower": (None, None), "price": (None, 40)}),
+        ("under twenty bucks", {"price": (None, 20)}),
+        ("moins de vingt-cinq dollars", {"price": (None, 25)}),
+        ("under a hundred dollars", {"price": (None, 100)}),
+        ("from 20 to 25 percent", {"thc_percentage": (20, 25)}),
+        ("20 à 25 pour cent", {"thc_percentage": (20, 25)}),
+        ("200-250 mg/g", {"thc_percentage": (20, 25)}),
+    ],
+)
+def test_bound_in_other_words_is_the_same_bound(text: str, bounds: dict[str, Bounds]) -> None:
+    assert _bounds(text) == bounds
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "target"),
+    [
+        ("1 299,00 $", "price", 1299),
+        ("1/2 g cart", "weight_grams", 0.5),
+        (".5g cart", "weight_grams", 0.5),
+        ("1000 mg cart", "weight_grams", 1),
+        ("two ounces", "weight_grams", 56),
+        ("deux onces", "weight_grams", 56),
+        ("full gram", "weight_grams", 1),
+        ("10x.35g", "weight_grams", 3.5),
+        ("14x0.5", "weight_grams", 7),
+        ("10x.35g", "unit_count", 10),
+        ("10 x 10 mg capsules", "unit_count", 10),
+        ("4 x 355 ml", "volume_ml", 1420),
+        ("twin pack", "unit_count", 2),
+        ("12oz drink", "volume_ml", 354.88),
+        ("6 cannettes", "unit_count", 6),
+    ],
+)
+def test_number_is_read_whole_and_in_its_unit(text: str, key: str, target: float) -> None:
+    term = next(term for term in parse_query(text).terms if term.key == key)
+
+    assert term.target_value == pytest.approx(target, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["under $4/g", "moins de 4 $ le gramme", "4$/g ou moins", "5 bucks a gram", "$0.50 per mg"],
+)
+def test_price_of_a_gram_bounds_no_package(text: str) -> None:
+    assert _bounds(text) == {"cheap": (None, None)}
+
+
+def test_discount_is_no_potency() -> None:
+    assert _bounds("30% off") == {"cheap": (None, None)}
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("don't want sativa", {"strain_type:sativa"}),
+        ("i dont like indica", {"strain_type:indica"}),
+        ("prerolls that aren't infused", {"name:infused"}),
+        ("without thc or cbd", {"cbd_rich:some"}),
+        ("not mango or peach", {"aroma:mango", "name:peach"}),
+        ("sans saveur de pêche", {"name:peche"}),
+        ("other brands than redecan", {"name:redecan"}),
+        ("autre marque que redecan", {"name:redecan"}),
+        ("not live resin", {"name:live resin"}),
+    ],
+)
+def test_what_is_not_wanted_is_negated_in_full(text: str, keys: set[str]) -> None:
+    assert _negated(text) == keys
+
+
+def test_aroma_within_an_excluded_name_is_not_wanted() -> None:
+    assert _asserted("not live resin") == set()
+
+
+@pytest.mark.parametrize("text", ["jujubes sans sucre", "no sugar gummies"])
+def test_food_without_sugar_is_looked_for_by_that_claim(text: str) -> None:
+    query = parse_query(text)
+
+    assert "sugar free" in query.words
+    assert _negated(text) == set()

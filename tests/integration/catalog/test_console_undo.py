@@ -52,7 +52,7 @@ def test_products_are_listed_with_the_value_after_the_undo(
 
     values = {label: (before, after) for label, before, after in fields}
     assert name == "Pink Kush"
-    assert values["price"] == ("10.00", "12.50")
+    assert values["Price, $"] == ("10.00", "12.50")
 
 
 def test_actor_and_reason_are_shown(admin_client: Client, admin_user: User) -> None:

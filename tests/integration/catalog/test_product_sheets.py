@@ -575,12 +575,12 @@ def test_t52_expired_preview_and_its_file_are_deleted(
     stored = str(product_import.file.name)
     ProductImport.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
-    assert expire_product_imports() == {"expired": 1}
+    assert expire_product_imports()["expired"] == 1
 
     product_import.refresh_from_db()
     assert (product_import.state, product_import.preview) == ("expired", {})
     assert not default_storage.exists(stored)
-    assert expire_product_imports() == {"expired": 0}
+    assert expire_product_imports()["expired"] == 0
 
 
 def test_t52_preview_beyond_its_time_cannot_be_confirmed(
@@ -852,3 +852,12 @@ def test_t53_csv_export_begins_with_a_byte_order_mark(
     _, body = _export(admin_client)
 
     assert body.startswith(b"\xef\xbb\xbf")
+
+
+def test_l9_faulty_cells_are_named_by_labels(products: list[Product], admin_client: Client) -> None:
+    product_import = _upload(admin_client, b"sku,thc min,thc max\n1,abc,20\n")
+
+    page = admin_client.get(_detail(product_import)).content.decode()
+
+    assert "<td>THC from, %</td>" in page
+    assert "thc_percentage_low" not in page

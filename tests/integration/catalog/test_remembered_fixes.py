@@ -1,5 +1,6 @@
 """Fixes of quarantined rows are applied again in later runs of the same list."""
 
+import json
 from typing import Any
 
 import pytest
@@ -275,3 +276,13 @@ def test_source_links_to_its_remembered_fixes(admin_client: Client, admin_user: 
 
     assert source_page.context["fixes_count"] == 1
     assert list(listed.context["cl"].result_list) == [record]
+
+
+def test_l9_rejected_field_is_named_by_its_label(admin_client: Client) -> None:
+    _run(FAULTY)
+    record = QuarantinedRecord.objects.get()
+    fix = reverse("admin:mlops_quarantinedrecord_fix", args=[record.pk])
+
+    preview = admin_client.post(fix, {"payload": json.dumps(record.payload), "try": "yes"})
+
+    assert preview.context["rejected"] == ["Category: 'Widgets' is not one known category"]

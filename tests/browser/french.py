@@ -13,8 +13,8 @@ from mlops.privacy.retention import retention_rules
 # Names of fields, columns, sections and actions: they come from the code, never from rows.
 _CAPTIONS = "//label | //thead//th | //h2 | //h3 | //button | //legend | //summary | //dt"
 _ICON = "material-symbols-outlined"
-# Parts that a page marks as English: what customers see in that language.
-_MARKED_ENGLISH = "ancestor-or-self::*[@lang='en'][not(self::html)]"
+# Parts whose language a page states, such as what customers see in each language.
+_HAS_OWN_LANGUAGE = "ancestor-or-self::*[@lang][not(self::html)]"
 _SHOWN_ATTRIBUTES = ("aria-label", "title", "placeholder", "alt")
 _NOT_TEXT = ("script", "style", "noscript")
 _SAME_IN_FRENCH = frozenset(
@@ -29,7 +29,17 @@ _SAME_IN_FRENCH = frozenset(
             "GTIN",
             "Interactions",
         ),
-        *("Lots", "Menu", "Message", "Messages", "Note", "Options", "Permissions", "Promotions"),
+        *(
+            "Lots",
+            "Menu",
+            "Message",
+            "Messages",
+            "Note",
+            "Options",
+            "Parents",
+            "Permissions",
+            "Promotions",
+        ),
         *("Province", "Provinces", "Robots.txt", "Segment", "Sha256", "Signature", "Source"),
         *("Sources", "Stock", "Suggestion", "THC", "THC mg", "THC, %", "Table", "Type", "URL"),
         *("Version", "Volume, ml", "Webhook", "français fr", "position", "province", "source"),
@@ -92,7 +102,7 @@ def _texts(page: Any) -> Iterator[str]:
         yield element.tail or ""
         if element.tag in _NOT_TEXT or not isinstance(element.tag, str):
             continue
-        if element.xpath(_MARKED_ENGLISH):
+        if element.xpath(_HAS_OWN_LANGUAGE):
             continue
         if _ICON not in element.get("class", ""):
             yield element.text or ""
@@ -103,7 +113,7 @@ def _captions(page: Any) -> set[str]:
     """Return the captions that have words, without icons, colons and marks of required fields."""
     captions = set()
     for element in page.xpath(_CAPTIONS):
-        if element.xpath(_MARKED_ENGLISH):
+        if element.xpath(_HAS_OWN_LANGUAGE):
             continue
         texts = element.xpath(f".//text()[not(ancestor::*[contains(@class, '{_ICON}')])]")
         captions.add(" ".join("".join(texts).split()).rstrip("\xa0:* "))

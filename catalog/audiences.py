@@ -48,3 +48,11 @@ SEARCHED_PRODUCT_FIELDS: Final[dict[str, Audience]] = {
     "score_components": Audience.STAFF,
 }
 """Fields of products in search results."""
+
+SIMILAR_PRODUCT_FIELDS: Final[dict[str, Audience]] = {
+    **PRODUCT_FIELDS,
+    "reasons": Audience.VERIFIED,
+    "score": Audience.STAFF,
+    "score_components": Audience.STAFF,
+}
+"""Fields of products similar to another."""

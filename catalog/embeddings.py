@@ -47,7 +47,7 @@ LAYOUT = FeatureLayout(
         # `names`.
     },
 )
-"""Feature slots by group, as in `explain_similarity`; any change requires a new version."""
+"""Feature slots by group, as in `explain_similarities`; any change requires a new version."""
 
 ENCODED = (
     "name",

@@ -38,7 +38,7 @@ __all__ = [
     "blend_vectors",
     "cosine_scores",
     "encode_query",
-    "explain_similarity",
+    "explain_similarities",
     "nearest",
     "search",
     "serving_index",
@@ -259,21 +259,29 @@ def cosine_scores(*, collection: str, vector: Vectors, ids: Sequence[str]) -> di
     return _scores(index, exact_index(index), vector, ids)
 
 
-def explain_similarity(*, collection: str, a: str, b: str) -> dict[str, float]:
+def explain_similarities(
+    *, collection: str, entity_id: str, others: Sequence[str]
+) -> dict[str, dict[str, float]]:
     """
-    Return the contribution of the text and of each feature group to the cosine of two rows.
+    Return the contributions of the text and of each feature group to the cosines with a row, by id.
 
-    The contributions sum to the cosine. Empty when a row has no vector or the collection has no
-    features.
+    The contributions sum to the cosine; other rows without a vector are left out. Empty when the
+    row has no vector or the collection has no features.
     """
-    vectors = stored_vectors(collection=collection, ids=[a, b])
     entity = entities()[collection]
-    if len(vectors) < 2 or not isinstance(entity, EmbeddedEntity) or entity.layout is None:
+    if not isinstance(entity, EmbeddedEntity) or entity.layout is None:
         return {}
-    product = vectors[a] * vectors[b]
-    text_product = product[:-FEATURE_DIMENSION]
-    feature_product = product[-FEATURE_DIMENSION:]
-    return {"text": float(text_product.sum()), **entity.layout.split(feature_product)}
+    vectors = stored_vectors(collection=collection, ids=[entity_id, *others])
+    own_vector = vectors.get(entity_id)
+    if own_vector is None:
+        return {}
+    contributions = {}
+    for pk in others:
+        if pk in vectors:
+            product = own_vector * vectors[pk]
+            text = float(product[:-FEATURE_DIMENSION].sum())
+            contributions[pk] = {"text": text, **entity.layout.split(product[-FEATURE_DIMENSION:])}
+    return contributions
 
 
 def serving_index(collection: str) -> VectorIndex:

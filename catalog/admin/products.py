@@ -66,6 +66,7 @@ from config.errors import BadInput, CultivarError
 # source after a colon.
 _FIELD_ACTIONS = ("_use", "_lock", "_unlock")
 _MAX_SIMILAR = 6
+_SIMILAR_COLUMNS = ("name", "brand", "weight_grams", "volume_ml", "unit_count", "price")
 
 
 @admin.register(Product)
@@ -438,13 +439,15 @@ class ProductAdmin(ProductViews, ProductColumns, ExportMixin, ModelAdmin):
     def similar(self, product: Product) -> SafeString | str:
         """Link to the most similar products."""
         try:
-            neighbors = similar_products(product=product, limit=_MAX_SIMILAR)
+            similar = similar_products(
+                product=product, limit=_MAX_SIMILAR, columns=_SIMILAR_COLUMNS
+            )
         except CultivarError as error:
             return _("Not available: %(reason)s") % {"reason": error}
-        products = [neighbor.product for neighbor in neighbors]
+        products = [item.product for item in similar.products]
         links = [
             (
-                reverse("admin:catalog_product_change", args=[p.pk]),
+                reverse("admin:catalog_product_change", args=[p.id]),
                 p.name,
                 p.brand or "–",
                 size_text(p.weight_grams, p.volume_ml, p.unit_count),

@@ -4,10 +4,10 @@ from typing import Any, ClassVar
 
 from django.utils import timezone
 from django.utils.translation import gettext
-from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from catalog.audiences import PRODUCT_FIELDS, SEARCHED_PRODUCT_FIELDS
+from catalog.audiences import PRODUCT_FIELDS, SEARCHED_PRODUCT_FIELDS, SIMILAR_PRODUCT_FIELDS
 from catalog.models import Product, Store
 from catalog.models.corrections import CORRECTABLE_FIELDS
 from catalog.reference.provinces import PROVINCES
@@ -270,42 +270,27 @@ class SimilarityScoreComponentsSerializer(ResponseSerializer):
 
 
 class SimilarProductSerializer(ModelResponseSerializer):
-    """A similar product with the attributes both share; staff also see the score components."""
+    """
+    A similar product with the attributes both share; staff also see the score components.
 
-    audiences: ClassVar = {
-        **PRODUCT_FIELDS,
-        "reasons": Audience.VERIFIED,
-        "score": Audience.STAFF,
-        "score_components": Audience.STAFF,
-    }
-    reasons = serializers.SerializerMethodField(
-        help_text="Attributes that both products share, the strongest first."
+    Rendered by `similar_rows`.
+    """
+
+    audiences: ClassVar = SIMILAR_PRODUCT_FIELDS
+    reasons = serializers.ListField(
+        child=SimilarityReasonSerializer(),
+        help_text="Attributes that both products share, the strongest first.",
     )
-    score = serializers.SerializerMethodField(help_text="Cosine similarity.")
-    score_components = serializers.SerializerMethodField(
+    score = serializers.FloatField(help_text="Cosine similarity.")
+    score_components = SimilarityScoreComponentsSerializer(
         help_text="Contributions to the cosine similarity; they sum to it."
     )
 
     class Meta:
         model = Product
-        fields = (*PRODUCT_FIELDS, "reasons", "score", "score_components")
+        fields = tuple(SIMILAR_PRODUCT_FIELDS)
         read_only_fields = fields
         extra_kwargs = _PRODUCT_EXTRA_KWARGS
-
-    @extend_schema_field(SimilarityReasonSerializer(many=True))
-    def get_reasons(self, product: Product) -> list[dict[str, Any]]:
-        """Return the shared attributes."""
-        return list(self.context["similar"][str(product.pk)].reasons)
-
-    def get_score(self, product: Product) -> float:
-        """Return the cosine similarity, rounded."""
-        return float(round(self.context["similar"][str(product.pk)].score, 4))
-
-    @extend_schema_field(SimilarityScoreComponentsSerializer)
-    def get_score_components(self, product: Product) -> dict[str, float]:
-        """Return the contributions to the cosine similarity, rounded."""
-        components = self.context["similar"][str(product.pk)].score_components
-        return {name: round(value, 4) for name, value in components.items()}
 
 
 class SimilarProductsSerializer(ResponseSerializer):

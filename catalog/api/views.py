@@ -18,7 +18,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from catalog.api import examples
 from catalog.api.filters import STOCK_FILTERS, ProductFilters, check_store
 from catalog.api.permissions import CanReadCatalog, CanWriteCatalog, IsAgeVerified
-from catalog.api.product_cache import ALL_PRODUCTS, PRODUCT_CACHE, keep_locally
+from catalog.api.product_cache import ALL_PRODUCTS, ALL_SEARCHES, PRODUCT_CACHE, keep_locally
 from catalog.api.product_rows import (
     FIELDS_PARAMETER,
     INCLUDE_PARAMETER,
@@ -36,9 +36,10 @@ from catalog.api.serializers import (
     ProductLookupSerializer,
     ProductSerializer,
     ProductValuesSerializer,
-    SimilarProductSerializer,
     SimilarProductsSerializer,
 )
+from catalog.api.similar_rows import serialize_similar_products
+from catalog.audiences import SIMILAR_PRODUCT_FIELDS
 from catalog.models import Product
 from catalog.selectors.product_fields import product_field_states
 from catalog.selectors.products import (
@@ -49,7 +50,7 @@ from catalog.selectors.products import (
     get_product,
     product_rows,
 )
-from catalog.selectors.similarity import similar_products
+from catalog.selectors.similarity import similar_products, similarity_components
 from catalog.services.corrections import create_product, lock_product, update_products
 from config.api.bodies import parse_body
 from config.api.etags import ConditionalView, rendered_response, require_if_match
@@ -342,7 +343,7 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
         tags=["products"],
     )
     @action(detail=True, pagination_class=None)
-    def similar(self, request: Request, pk: str) -> Response:  # noqa: ARG002  # DRF's signature
+    def similar(self, request: Request, pk: str) -> HttpResponse:  # noqa: ARG002  # DRF's signature
         """Return the products most similar to this one."""
         reject_unknown_parameters(request.query_params, known={"limit"})
         limit = parse_integer(
@@ -352,15 +353,22 @@ class ProductViewSet(ConditionalView, ReadOnlyModelViewSet):
             minimum=1,
             maximum=MAX_RESULTS,
         )
-        similar = similar_products(product=self.get_object(), limit=limit)
-        context = {
-            **self.get_serializer_context(),
-            "similar": {str(item.product.pk): item for item in similar},
-        }
-        results = SimilarProductSerializer(
-            [item.product for item in similar], many=True, context=context
-        ).data
-        return Response({"results": results})
+        # Read before any data, so that a change in the meantime prevents caching.
+        generation = PRODUCT_CACHE.generation()
+        audience = audience_of(request)
+        columns = visible_columns(audience)
+        product = self.get_object()
+        similar = similar_products(product=product, limit=limit, columns=columns)
+        components = None
+        if audience >= SIMILAR_PRODUCT_FIELDS["score_components"]:
+            ids = [str(item.product.id) for item in similar.products]
+            components = similarity_components(product=product, ids=ids)
+        results = serialize_similar_products(similar.products, columns, components=components)
+        # Any product may come nearer.
+        rendered = render_response({"results": results}, dependencies={ALL_PRODUCTS, ALL_SEARCHES})
+        if similar.is_current:
+            keep_locally(request, PRODUCT_CACHE, rendered, generation)
+        return rendered_response(request, rendered)
 
     @extend_schema(
         summary="List the states of a product's fields",

@@ -1,11 +1,13 @@
 """Similar products, and the attributes that two products share. Effects are never among them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from catalog.models import Product
-from catalog.selectors.products import products_in_order
+from catalog.selectors.products import product_rows
 from vectors import search as vector_search
 
 PRODUCT_EMBEDDINGS = "product_embeddings"
@@ -15,6 +17,19 @@ _POTENCY_BAND = Decimal(3)
 # Prices within this share of the product's price are similar.
 _PRICE_TOLERANCE = Decimal("0.15")
 _MAX_TERPENES = 3
+_REASON_COLUMNS = (
+    "strain",
+    "brand",
+    "strain_type",
+    "category",
+    "terpenes",
+    "lineage",
+    "thc_percentage",
+    "cbd_percentage",
+    "weight_grams",
+    "price",
+)
+"""Columns that `similarity_reasons` reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,38 +37,65 @@ class SimilarProduct:
     """
     A product similar to another.
 
-    score: cosine similarity; score_components: contributions to it by group of features, which sum
-    to it; reasons: attributes that both share.
+    product: a row with the requested columns and `id`. score: cosine similarity; reasons:
+    attributes that both share.
     """
 
-    product: Product
+    product: Any
     score: float
-    score_components: dict[str, float]
     reasons: list[dict[str, Any]]
 
 
-def similar_products(*, product: Product, limit: int) -> list[SimilarProduct]:
-    """Return the products most similar to one, the nearest first. Raises VectorsUnavailable."""
-    product_id = str(product.pk)
-    result = vector_search.similar(collection=PRODUCT_EMBEDDINGS, entity_id=product_id, limit=limit)
-    scores = {hit.id: hit.score for hit in result.hits}
-    return [
-        SimilarProduct(
-            product=other,
-            score=scores[str(other.pk)],
-            reasons=similarity_reasons(product, other),
-            score_components=vector_search.explain_similarity(
-                collection=PRODUCT_EMBEDDINGS, a=product_id, b=str(other.pk)
-            ),
-        )
-        for other in products_in_order(list(scores))
-    ]
+@dataclass(frozen=True, slots=True)
+class SimilarProducts:
+    """
+    Similar products, the nearest first.
+
+    is_current: False while newer vectors were being read.
+    """
+
+    products: list[SimilarProduct]
+    is_current: bool
 
 
-def similarity_reasons(product: Product, other: Product) -> list[dict[str, Any]]:
+def similar_products(
+    *, product: Product, limit: int, columns: Sequence[str] = ()
+) -> SimilarProducts:
+    """
+    Return the products most similar to one. Raises VectorsUnavailable.
+
+    columns: of each product, beside those that reasons are read from.
+    """
+    result = vector_search.similar(
+        collection=PRODUCT_EMBEDDINGS, entity_id=str(product.pk), limit=limit
+    )
+    scores = {UUID(hit.id): hit.score for hit in result.hits}
+    names = dict.fromkeys((*columns, *_REASON_COLUMNS))
+    rows = product_rows(scores, tuple(name for name in names if name != "id"))
+    return SimilarProducts(
+        [
+            SimilarProduct(
+                product=rows[pk], score=score, reasons=similarity_reasons(product, rows[pk])
+            )
+            for pk, score in scores.items()
+            if pk in rows
+        ],
+        result.is_current,
+    )
+
+
+def similarity_components(*, product: Product, ids: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return the contributions of groups of features to the cosines with a product, by id."""
+    return vector_search.explain_similarities(
+        collection=PRODUCT_EMBEDDINGS, entity_id=str(product.pk), others=ids
+    )
+
+
+def similarity_reasons(product: Product, other: Any) -> list[dict[str, Any]]:
     """
     Return the attributes that two products share as `{"type", "value"}`, the strongest first.
 
+    other: a product, or a row with the columns that are read.
     Order: strain, brand, strain type, category, terpenes, parents, THC and CBD, size, price.
     """
     reasons: list[dict[str, Any]] = [

@@ -3,18 +3,24 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from catalog.api.product_cache import PRODUCT_CACHE
 from catalog.models import Product, Store, StoreStock
+from catalog.selectors.similarity import PRODUCT_EMBEDDINGS
 from config.api import keys
 from config.cache.invalidation import is_listening
 from tests.factories.catalog import ProductFactory
 from tests.factories.config import create_api_client
+from tests.factories.vectors import VectorIndexFactory
 from tests.polling import wait_until
+from vectors import exact
+from vectors.models import IndexedVector, VectorIndex
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PRODUCTS = "/api/v1/products/"
@@ -167,3 +173,71 @@ def test_nothing_is_kept_for_another_host(client: APIClient) -> None:
     response = client.get(path, HTTP_HOST="127.0.0.1")
 
     assert response["Link"].startswith("<http://127.0.0.1/")
+
+
+@pytest.fixture
+def vector_index() -> Iterator[VectorIndex]:
+    exact.clear_cache()
+    yield VectorIndexFactory.create(collection=PRODUCT_EMBEDDINGS)
+    exact.clear_cache()
+
+
+def _store_vector(index: VectorIndex, product: Product, position: int) -> None:
+    """Store a vector that is farther from the first axis the greater the position."""
+    vector = np.array([8 - position, position, 0, 0, 0, 0, 0, 0], np.float32)
+    IndexedVector.objects.create(
+        index=index,
+        entity_id=product.pk,
+        text_hash=str(position),
+        content_hash=str(position),
+        vector=(vector / np.linalg.norm(vector)).tobytes(),
+    )
+    VectorIndex.objects.filter(pk=index.pk).update(version=F("version") + 1)
+
+
+def _names(client: APIClient, path: str) -> list[str]:
+    return [row["name"] for row in client.get(path).json()["results"]]
+
+
+def test_kept_similar_products_are_the_computed_ones(
+    client: APIClient, product: Product, vector_index: VectorIndex
+) -> None:
+    for position, name in enumerate(["Near", "Far"], start=1):
+        _store_vector(vector_index, ProductFactory.create(name=name), position)
+    _store_vector(vector_index, product, 0)
+    path = f"{PRODUCTS}{product.pk}/similar/"
+    computed = create_api_client("verified", READ).get(path)
+
+    stored = _keep(client, path)
+
+    assert stored.content == computed.content
+    assert stored["ETag"] == computed["ETag"]
+    assert [row["name"] for row in stored.json()["results"]] == ["Near", "Far"]
+
+
+def test_similar_products_are_outdated_by_newer_vectors(
+    client: APIClient, product: Product, vector_index: VectorIndex
+) -> None:
+    far, near = ProductFactory.create(name="Far"), ProductFactory.create(name="Near")
+    _store_vector(vector_index, product, 0)
+    _store_vector(vector_index, far, 2)
+    path = f"{PRODUCTS}{product.pk}/similar/"
+    _keep(client, path)
+
+    _store_vector(vector_index, near, 1)
+
+    wait_until(lambda: _names(client, path) == ["Near", "Far"], 10)
+
+
+def test_similar_products_are_outdated_by_a_change_of_one_of_them(
+    client: APIClient, product: Product, vector_index: VectorIndex
+) -> None:
+    near = ProductFactory.create(name="Near")
+    _store_vector(vector_index, product, 0)
+    _store_vector(vector_index, near, 1)
+    path = f"{PRODUCTS}{product.pk}/similar/"
+    _keep(client, path)
+
+    Product.objects.filter(pk=near.pk).update(name="Renamed")
+
+    wait_until(lambda: _names(client, path) == ["Renamed"], 10)

@@ -45,7 +45,13 @@ from vectors.index.vectorize import (
     current_fingerprint,
     embedding_inputs,
 )
-from vectors.index.write import BATCH_SIZE, lock_table_shared, store_vectors, try_lock_rows
+from vectors.index.write import (
+    BATCH_SIZE,
+    MilvusWriter,
+    lock_table_shared,
+    store_vectors,
+    try_lock_rows,
+)
 from vectors.models import VectorIndex
 from vectors.store import CollectionSchema, Hit, store
 
@@ -275,7 +281,8 @@ def _compute_missing_vectors(
             # by that worker or by the nightly reconciliation.
             rows = list(entity.queryset().filter(pk__in=try_lock_rows(ids)))
             inputs = embedding_inputs(index, entity, rows)
-            encoded += store_vectors(index, entity, inputs, donor=donor)
+            with MilvusWriter() as writer:
+                encoded += store_vectors(index, entity, inputs, writer=writer, donor=donor)
             last_id = ids[-1]
         on_batch(len(ids))
 

@@ -14,7 +14,12 @@ from mlops.quality.alerts import close_alerts, open_alert
 from vectors.entities import Entity, entities
 from vectors.index.build import MIN_RECALL, collection_schema, measure_recall
 from vectors.index.vectorize import can_compute, embedding_inputs
-from vectors.index.write import BATCH_SIZE, lock_table_exclusively, update_index
+from vectors.index.write import (
+    BATCH_SIZE,
+    MilvusWriter,
+    lock_table_exclusively,
+    update_index,
+)
 from vectors.models import VectorIndex
 from vectors.store import store
 
@@ -146,7 +151,9 @@ def _current_hashes(index: VectorIndex, entity: Entity) -> dict[UUID, str | None
 def _repair(index: VectorIndex, entity: Entity, ids: list[UUID]) -> None:
     """Update stored vectors from rows, then Milvus from stored vectors; no one else writes."""
     lock_table_exclusively(entity.table)
-    update_index(index, entity, list(entity.queryset().filter(pk__in=ids)), ids=set(ids))
+    rows = list(entity.queryset().filter(pk__in=ids))
+    with MilvusWriter() as writer:
+        update_index(index, entity, rows, ids=set(ids), writer=writer)
     stored = list(index.vectors.filter(entity_id__in=ids))
     if stored:
         store().upsert(

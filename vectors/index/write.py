@@ -5,12 +5,17 @@ Every batch is one transaction that may be killed and repeated; several workers 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F
 
+from vectors.encoders.base import Vectors
 from vectors.entities import ComposedEntity, Entity, entities
 from vectors.index.vectorize import (
     EmbeddingInput,
@@ -45,6 +50,51 @@ _LOCK_ROWS_SQL = """
 SELECT id FROM unnest(%(ids)s::uuid[]) AS id
 WHERE pg_try_advisory_xact_lock(hashtext('vector entity'), hashtext(id::text))
 """
+
+
+class MilvusWriter:
+    """
+    Writes vectors to Milvus in another thread, while the next are computed and stored here.
+
+    A context manager for the inside of a transaction: leaving it waits for the writes and raises
+    what one of them raised, so that nothing is committed that Milvus does not have. At most one
+    write is pending, which bounds the memory.
+    """
+
+    def __init__(self) -> None:
+        """Create the writer; the thread starts with the first write."""
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="milvus-writer")
+        self._pending: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._wait()
+        finally:
+            self._pool.shutdown()
+
+    def upsert(
+        self, index: VectorIndex, inputs: Sequence[EmbeddingInput], vectors: Vectors
+    ) -> None:
+        """Begin to write the vectors (n, d) of inputs, after the previous write has succeeded."""
+        self._wait()
+        rows = [{"id": str(i.id), "content_hash": i.content_hash, **i.scalars} for i in inputs]
+        upsert = partial(
+            store().upsert, index.physical_name, rows, vectors, dimension=index.dimension
+        )
+        self._pending = self._pool.submit(copy_context().run, upsert)
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
 
 
 def _ignore_progress(_count: int) -> None:
@@ -113,28 +163,35 @@ def _index_batch(table: str, written_indexes: set[str]) -> dict[str, int]:
         return {}
     counts = {"claimed": len(claimed), "encoded": 0, "deleted": 0}
     ids = {row_id for row_id, _ in claimed}
-    for entity in entities().values():
-        if entity.table != table:
-            continue
-        rows = list(entity.queryset().filter(pk__in=ids))
-        # Deleted rows leave retired and failed indexes too: they may belong to an erased person.
-        for index in VectorIndex.objects.filter(collection=entity.collection):
-            if index.status in LIVE_STATUSES:
-                stored, removed = update_index(index, entity, rows, ids=ids)
-            else:
-                stored = 0
-                removed = remove_vectors(index, ids - {row.pk for row in rows})
-            counts["encoded"] += stored
-            counts["deleted"] += removed
-            if stored or removed:
-                written_indexes.add(index.physical_name)
-    outbox_ids = [pk for _, entry_ids in claimed for pk in entry_ids]
-    OutboxEntry.objects.filter(pk__in=outbox_ids).delete()
+    with MilvusWriter() as writer:
+        for entity in entities().values():
+            if entity.table != table:
+                continue
+            rows = list(entity.queryset().filter(pk__in=ids))
+            # Deleted rows leave retired and failed indexes too: they may belong to an erased
+            # person.
+            for index in VectorIndex.objects.filter(collection=entity.collection):
+                if index.status in LIVE_STATUSES:
+                    stored, removed = update_index(index, entity, rows, ids=ids, writer=writer)
+                else:
+                    stored = 0
+                    removed = remove_vectors(index, ids - {row.pk for row in rows})
+                counts["encoded"] += stored
+                counts["deleted"] += removed
+                if stored or removed:
+                    written_indexes.add(index.physical_name)
+        outbox_ids = [pk for _, entry_ids in claimed for pk in entry_ids]
+        OutboxEntry.objects.filter(pk__in=outbox_ids).delete()
     return counts
 
 
 def update_index(
-    index: VectorIndex, entity: Entity, rows: Sequence[Any], *, ids: set[UUID]
+    index: VectorIndex,
+    entity: Entity,
+    rows: Sequence[Any],
+    *,
+    ids: set[UUID],
+    writer: MilvusWriter,
 ) -> tuple[int, int]:
     """
     Bring an index up to date with rows; return how many vectors were stored and removed.
@@ -145,7 +202,7 @@ def update_index(
     if not can_compute(index, entity):
         return 0, remove_vectors(index, ids - {row.pk for row in rows})
     inputs = embedding_inputs(index, entity, rows)
-    stored = store_vectors(index, entity, inputs)
+    stored = store_vectors(index, entity, inputs, writer=writer)
     removed = remove_vectors(index, ids - {embedding_input.id for embedding_input in inputs})
     return stored, removed
 
@@ -155,14 +212,15 @@ def store_vectors(
     entity: Entity,
     inputs: Sequence[EmbeddingInput],
     *,
+    writer: MilvusWriter,
     donor: VectorIndex | None = None,
 ) -> int:
     """
-    Compute and store the vectors of changed inputs, first in Milvus, then here; return how many.
+    Compute and store the vectors of changed inputs, in Milvus and here at once; return how many.
 
     donor: an index with the same fingerprint, whose vectors are reused where they are current.
-    Call it within a transaction that holds the advisory locks of the rows. A crash between the two
-    stores only means that the batch is repeated.
+    Call it within a transaction that holds the advisory locks of the rows, and leave the writer
+    before the commit. A crash before it only means that the batch is repeated.
     """
     stored = index.vectors.filter(entity_id__in=[i.id for i in inputs])
     stored_hashes = dict(stored.values_list("entity_id", "content_hash"))
@@ -170,12 +228,7 @@ def store_vectors(
     if not changed:
         return 0
     vectors = compute_vectors(index, entity, changed, donor=donor)
-    store().upsert(
-        index.physical_name,
-        [{"id": str(i.id), "content_hash": i.content_hash, **i.scalars} for i in changed],
-        vectors,
-        dimension=index.dimension,
-    )
+    writer.upsert(index, changed, vectors)
     IndexedVector.objects.bulk_create(
         [
             IndexedVector(

@@ -155,6 +155,56 @@ def test_two_workers_share_the_due_rows_and_encode_each_once(
         assert reconcile(collection=name, repair=False)["before"].total == 0
 
 
+def test_a_collection_is_written_while_the_next_is_encoded(
+    products: list[Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_encoding_texts = threading.Event()
+    compute, upsert = write.compute_vectors, MilvusStore.upsert
+    waited: list[bool] = []
+
+    def report(index: VectorIndex, *args: Any, **options: Any) -> Vectors:
+        if index.collection == TEXTS:
+            is_encoding_texts.set()
+        return compute(index, *args, **options)
+
+    def upsert_later(self: MilvusStore, name: str, *args: Any, **options: Any) -> None:
+        if name.startswith(EMBEDDINGS):
+            waited.append(is_encoding_texts.wait(30))
+        upsert(self, name, *args, **options)
+
+    monkeypatch.setattr(write, "compute_vectors", report)
+    monkeypatch.setattr(MilvusStore, "upsert", upsert_later)
+    Product.objects.filter(pk=products[0].pk).update(name="Another name")
+
+    index_due_rows()
+
+    assert waited == [True]
+
+
+@pytest.mark.parametrize("collection", [EMBEDDINGS, TEXTS])
+def test_nothing_is_stored_of_a_batch_that_milvus_refuses(
+    products: list[Product], monkeypatch: pytest.MonkeyPatch, collection: str
+) -> None:
+    upsert = MilvusStore.upsert
+
+    def refuse(self: MilvusStore, name: str, *args: Any, **options: Any) -> None:
+        if name.startswith(collection):
+            raise VectorsUnavailable("test")
+        upsert(self, name, *args, **options)
+
+    hashes = set(IndexedVector.objects.values_list("content_hash", flat=True))
+    Product.objects.filter(pk=products[0].pk).update(name="Another name")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MilvusStore, "upsert", refuse)
+        with pytest.raises(VectorsUnavailable):
+            index_due_rows()
+
+    assert set(IndexedVector.objects.values_list("content_hash", flat=True)) == hashes
+    assert _count_due() == 1
+    assert index_due_rows()["encoded"] == 2
+
+
 def test_reconciliation_finds_and_repairs_every_kind_of_difference(
     products: list[Product],
 ) -> None:

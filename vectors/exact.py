@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from vectors.encoders.base import Vectors
 from vectors.filters import RangeFilter, VectorFilters
@@ -180,6 +182,7 @@ def exact_index(index: VectorIndex, *, ignore_size_limit: bool = False) -> Exact
         is_same_index = cached is not None and cached.index_id == index.pk
         if cached is not None and is_same_index and cached.version >= index.version:
             return cached
+        _use_one_blas_thread()
         fresh = cached.copy(index) if cached is not None and is_same_index else ExactIndex(index)
         fresh.refresh(index)
         if len(fresh) > settings.VECTORS_EXACT_BELOW and not ignore_size_limit:
@@ -189,6 +192,18 @@ def exact_index(index: VectorIndex, *, ignore_size_limit: bool = False) -> Exact
         return fresh
     finally:
         lock.release()
+
+
+@cache
+def _use_one_blas_thread() -> None:
+    """
+    Let numpy multiply in the thread that calls it, in this process from now on.
+
+    Collections and requests are searched in threads of their own already. BLAS would add threads to
+    each, which wait for each other actively: on two cores that other work uses too, a search of
+    10,000 rows took three times the processor time.
+    """
+    threadpool_limits(limits=1, user_api="blas")
 
 
 def clear_cache() -> None:

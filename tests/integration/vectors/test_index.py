@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection, connections
 from django.db.models import F
 from django.test import override_settings
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from catalog import embeddings
 from catalog.models import Product
@@ -376,6 +377,17 @@ def test_texts_are_searched_for_at_the_same_time(
     results = [pending.result() for pending in _begin_in_both_collections()]
 
     assert [len(result.hits) for result in results] == [3, 3]
+
+
+def test_a_matrix_is_multiplied_by_the_thread_that_searches(products: list[Product]) -> None:
+    exact.clear_cache()
+    exact._use_one_blas_thread.cache_clear()
+
+    with threadpool_limits(2, user_api="blas"):
+        search.search(collection=EMBEDDINGS, text="lemon haze", limit=3)
+        threads = {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+    assert threads == {1}
 
 
 def test_queries_that_begin_together_read_the_database_once(

@@ -80,8 +80,9 @@ def get_product(pk: UUID) -> Product:
 
 def find_current_product(pk: UUID) -> Product | None:
     """Return the product with an id, or the one it was merged into; None: there is no such id."""
-    is_product = Q(pk=pk) | Q(merged__pk=pk)
-    return current_products().filter(is_product).first()
+    # One row by its key: a condition on either of two joined rows would read the whole table.
+    effective = Product.objects.filter(pk=pk).values(effective=Coalesce("merged_into", "pk"))
+    return current_products().filter(pk=Subquery(effective)).first()
 
 
 def brands_like(text: str, *, limit: int) -> list[str]:

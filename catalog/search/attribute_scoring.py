@@ -23,7 +23,7 @@ MATCHES_SQL = "search_document @@ %s::tsquery"
 """Condition that a product matches a tsquery, its one parameter; for rows already chosen."""
 MATCHES_BY_INDEX_SQL = "products.id = ANY(ARRAY(SELECT products_matching(%s::tsquery)))"
 """The same condition for choosing rows: reads the index where the planner would scan the table."""
-_AMONG_MATCHES_SQL = "products.id IN (SELECT products_matching(%s::tsquery))"
+AMONG_MATCHES_SQL = "products.id IN (SELECT products_matching(%s::tsquery))"
 """The same condition as one of several: each row is looked up in the result of the index scan."""
 NAME_LABEL = "A"
 """Weight label of names in `search_document`; see `write_documents`."""
@@ -202,7 +202,7 @@ def is_order(term: QueryTerm) -> bool:
 
 def _is_named(phrases: tuple[str, ...], label: str = NAME_LABEL) -> Q:
     """Return the condition that one of the phrases is in a product's names."""
-    return Q(RawSQL(_AMONG_MATCHES_SQL, [build_tsquery(phrases, label)], BooleanField()))
+    return Q(RawSQL(AMONG_MATCHES_SQL, [build_tsquery(phrases, label)], BooleanField()))
 
 
 def _between(column: str, term: QueryTerm) -> Q:

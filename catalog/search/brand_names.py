@@ -1,6 +1,7 @@
 """Brand names in queries: names of several words as a whole, and their abbreviations."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from catalog.models import SearchWord
 from catalog.search.lexical_retriever import MAX_NAME_WORDS, neighbor_words, phrases_of
@@ -51,6 +52,7 @@ def brand_names_in(text: str, frequencies: Mapping[str, int]) -> list[str]:
     return names
 
 
+@lru_cache(10_000)
 def _is_distinctive(name: str) -> bool:
     words = " ".join(parse_query(name).words).split()
     return any(

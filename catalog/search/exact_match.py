@@ -4,18 +4,29 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import BooleanField, Q, QuerySet
-from django.db.models.expressions import RawSQL
+from django.db import connection
+from django.db.models import Q, QuerySet
 
 from catalog.ingest.cleaning.identifiers import gtin_query
 from catalog.models import Product, ProductAlias, SupplierListing
 from catalog.search.fusion import SearchCandidate
 from catalog.search.normalize import compact_key, words_of
+from catalog.search.rows_sql import where_sql
 
 _MAX_MATCHES = 50
+_MAX_READ = 5_000
 # Priorities of exact matches, the best first.
 _BY_NUMBER, _BY_BRAND_AND_NAME, _BY_NAME = 1, 2, 3
 _MIN_PART_DIGITS = 5
+_HAS_WORDS_SQL = "search_document @@ to_tsquery('simple', %s)"
+# Runs with every search; building it with the ORM takes longer than PostgreSQL needs for it. A name
+# that is the text has no other words: it is among the shortest.
+_EXACT_SQL = f"""
+SELECT merge_key, id, name, name_fr, brand, sku, gtin FROM (
+  SELECT merge_key, id::text, name, name_fr, brand, sku, gtin
+  FROM products WHERE ({{condition}}) AND {{names}} LIMIT {_MAX_READ}) AS found
+ORDER BY least(length(name), length(name_fr)), id LIMIT {_MAX_MATCHES}
+"""
 # Labels before a number that is read from a package or a list.
 _NUMBER_LABEL = re.compile(
     r"^(?:sku|gtin|upc|ean|bar ?code|code(?:[ -]barres?)?|item|article|no|num[eé]ro|n°|#)"
@@ -60,32 +71,23 @@ def find_exact_matches(text: str, products: QuerySet[Product]) -> list[ExactMatc
     words = words_of(text)
     if not text_key or not words:
         return []
-    has_every_word = Q(
-        RawSQL("search_document @@ to_tsquery('simple', %s)", [" & ".join(words)], BooleanField())
-    )
     numbered_keys = _merge_keys_by_number(text)
-    condition = has_every_word | Q(merge_key__in=numbered_keys) if numbered_keys else has_every_word
-    rows = products.filter(condition).values_list(
-        "pk", "name", "name_fr", "brand", "sku", "gtin", "merge_key"
-    )
+    condition, params = where_sql(products)
+    names, name_params = _HAS_WORDS_SQL, [" & ".join(words)]
+    if numbered_keys:
+        names, name_params = f"({names} OR merge_key = ANY(%s))", [*name_params, [*numbered_keys]]
+    with connection.cursor() as cursor:
+        cursor.execute(_EXACT_SQL.format(condition=condition, names=names), [*params, *name_params])
+        rows = cursor.fetchall()
     matches = []
-    for pk, name, name_fr, brand, sku, gtin, merge_key in rows[:_MAX_MATCHES]:
+    for merge_key, pk, name, name_fr, brand, sku, gtin in rows:
         priority = (
             _BY_NUMBER
             if merge_key in numbered_keys
             else _name_priority(text_key, name, name_fr, brand)
         )
         if priority is not None:
-            product = SearchCandidate(
-                id=str(pk),
-                word_share=1.0,
-                relevance=0.0,
-                name=name,
-                name_fr=name_fr,
-                brand=brand,
-                sku=sku,
-                gtin=gtin,
-            )
+            product = SearchCandidate(pk, 1.0, 0.0, name, name_fr, brand, sku, gtin)
             matches.append(ExactMatch(product, priority))
     return matches
 

@@ -7,6 +7,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from catalog.models import Product
+from catalog.search.rows_sql import where_sql
 
 # Lower bounds of bands; each ends 0.01 below the next, as prices and potencies have two decimals.
 THC_BANDS = (0, 5, 10, 15, 20, 25, 30)
@@ -50,11 +51,13 @@ def count_facets(products: QuerySet[Product], *, names: Sequence[str] = FACET_NA
     selects = facet_selects(names)
     if not selects:
         return build_facets([], names)
-    sql, params = products.order_by().values(*FACET_COLUMNS).query.sql_with_params()
+    condition, params = where_sql(products)
+    sql = (
+        f"WITH matches AS MATERIALIZED (SELECT {', '.join(FACET_COLUMNS)} FROM products"
+        f" WHERE {condition}) {' UNION ALL '.join(selects)}"
+    )
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH matches AS MATERIALIZED ({sql}) {' UNION ALL '.join(selects)}", params
-        )
+        cursor.execute(sql, params)
         return build_facets(cursor.fetchall(), names)
 
 

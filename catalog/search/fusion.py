@@ -28,7 +28,7 @@ CATEGORY_WEIGHT = 0.3
 _BREVITY_WEIGHT = 0.25
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class SearchCandidate:
     """
     A product that matches a query, with the components of its score.
@@ -104,25 +104,23 @@ def fuse(
     else:
         weights = ATTRIBUTE_QUERY_WEIGHTS
     max_score = sum(weights[retriever] for retriever in ranks) / (RANK_CONSTANT + 1)
+    is_lexical = "lexical" in ranks
+    weighted_ranks = [(name, weights[name], by_id) for name, by_id in ranks.items()]
     for candidate in candidates:
-        candidate.ranks = {
-            retriever: by_id[candidate.id]
-            for retriever, by_id in ranks.items()
-            if candidate.id in by_id
-        }
-        candidate.scores = {
-            retriever: by_id[candidate.id]
-            for retriever, by_id in scores.items()
-            if candidate.id in by_id
-        }
-        reciprocal_sum = sum(
-            weights[retriever] / (RANK_CONSTANT + rank)
-            for retriever, rank in candidate.ranks.items()
-        )
+        pk = candidate.id
+        own_ranks = {}
+        reciprocal_sum = 0.0
+        for retriever, weight, by_id in weighted_ranks:
+            rank = by_id.get(pk)
+            if rank is not None:
+                own_ranks[retriever] = rank
+                reciprocal_sum += weight / (RANK_CONSTANT + rank)
+        candidate.ranks = own_ranks
+        candidate.scores = {name: by_id[pk] for name, by_id in scores.items() if pk in by_id}
         rank_score = reciprocal_sum / max_score if max_score else 0.0
         candidate.score = (
             (1 - WORD_SHARE_WEIGHT) * rank_score + WORD_SHARE_WEIGHT * candidate.word_share
-            if "lexical" in ranks
+            if is_lexical
             else rank_score
         )
     if not is_similarity_query:

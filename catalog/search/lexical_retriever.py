@@ -94,8 +94,17 @@ class LexicalQuery:
     @property
     def match_sql(self) -> Sql:
         """Condition that a product matches at least one word."""
-        phrases = tuple(phrase for word in self.words for phrase in word.phrases)
-        return MATCHES_BY_INDEX_SQL, [build_tsquery(phrases)]
+        return MATCHES_BY_INDEX_SQL, [self.any_word]
+
+    @property
+    def any_word(self) -> str:
+        """Tsquery that matches at least one word."""
+        return build_tsquery([phrase for word in self.words for phrase in word.phrases])
+
+    @property
+    def every_word(self) -> str:
+        """Tsquery that matches each of the words, or a synonym of it."""
+        return " & ".join(f"({build_tsquery(word.phrases)})" for word in self.words)
 
     @property
     def word_share_sql(self) -> Sql:

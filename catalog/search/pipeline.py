@@ -7,12 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import BooleanField, F, FloatField, Q, QuerySet, Value
+from django.db.models import BooleanField, F, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from catalog.models import Product
 from catalog.search.attribute_scoring import (
+    AMONG_MATCHES_SQL,
+    MATCHES_SQL,
     SIZE_TYPES,
+    Sql,
     is_order,
     term_condition,
     term_relevance,
@@ -41,10 +44,15 @@ from catalog.search.lexical_retriever import (
 )
 from catalog.search.normalize import compact_key, words_of
 from catalog.search.parser import ParsedQuery, QueryTerm, parse_query
+from catalog.search.rows_sql import where_sql
 from vectors.filters import VectorFilters
 
 MAX_CANDIDATES = 200
 """Candidates that are ranked; paging by relevance ends there."""
+MAX_READ_MATCHES = 5_000
+"""Matches that are weighed and counted in a large catalogue."""
+_LARGE_CATALOGUE = 20_000
+"""Products above which not all matches are read."""
 _MAX_NEAREST = 60
 _MAX_NAMESAKES = 100
 _MAX_REFERENCES = 5
@@ -75,15 +83,29 @@ _RELAXATION_ORDER = (
     "category",
 )
 _ALTERNATIVE_TYPES = ("category", "strain_type")
-_CANDIDATE_COLUMNS = ("name", "name_fr", "brand", "sku", "gtin", "category")
-_CANDIDATE_NULLS = ", ".join(["NULL"] * (len(_CANDIDATE_COLUMNS) + 3))
+_HAS_ID_SQL = "products.id = ANY(%s::uuid[])"
+_MATCH_COLUMNS = ", ".join((*FACET_COLUMNS, "name", "name_fr", "sku", "gtin"))
+# Columns of candidates in the order of the fields of SearchCandidate.
+_CANDIDATE_SQL = "id::text, word_share, relevance, name, name_fr, brand, sku, gtin, category"
+_CANDIDATE_NULLS = ", ".join(["NULL"] * len(_CANDIDATE_SQL.split(", ")))
 # The best candidates, then one row with the total count; facet rows are appended to it.
 _CANDIDATES_SQL = f"""
-(SELECT id, word_share, relevance, {", ".join(_CANDIDATE_COLUMNS)},
-   NULL AS facet, NULL AS value, NULL AS n
+(SELECT {_CANDIDATE_SQL}, NULL AS facet, NULL AS value, NULL AS n
  FROM matches
  ORDER BY is_nearest DESC, word_share DESC, relevance DESC, id LIMIT {MAX_CANDIDATES})
 UNION ALL SELECT {_CANDIDATE_NULLS}, '', NULL, count(*) FROM matches
+"""
+# Rows that match a tsquery within a condition; the function yields one id after the other, so that
+# reading ends at the limit.
+_READ_MATCHES_SQL = """
+SELECT products.id FROM (SELECT products_matching(%s::tsquery) AS id) AS found
+JOIN products ON products.id = found.id WHERE {condition} LIMIT %s
+"""
+_BOUNDED_SQL = """
+products.id = ANY(ARRAY(
+  WITH every_word AS MATERIALIZED ({read}),
+    any_word AS MATERIALIZED ({read} - (SELECT count(*) FROM every_word))
+  SELECT id FROM every_word UNION SELECT id FROM any_word UNION {near}))
 """
 SORTS: Mapping[str, tuple[Any, ...]] = {
     "price": (F("price").asc(nulls_last=True), "pk"),
@@ -145,12 +167,14 @@ class _Interpretation:
     """
     A parsed query with the inputs of its retrievers.
 
-    text: the query after spelling correction. reference_ids: products to resemble, from the request
+    text: the query after spelling correction. is_large_catalogue: whether there are too many
+    products to read all that match. reference_ids: products to resemble, from the request
     and from a name in the query. namesake_ids: all products of that name, which are no results.
     """
 
     text: str
     parsed: ParsedQuery
+    is_large_catalogue: bool
     lexical_query: LexicalQuery | None
     dense_query: DenseQuery | None
     reference_ids: tuple[UUID, ...]
@@ -245,7 +269,7 @@ def _sort_by_order_terms(candidates: Sequence[SearchCandidate]) -> list[SearchCa
 def _interpret(query: SearchQuery, text: str) -> _Interpretation:
     """Parse the text, correct its spelling, and resolve a product name to resemble."""
     ignored_keys = query.ignored_keys
-    frequencies = document_frequencies(words_of(text)) if text else {}
+    frequencies = document_frequencies(words_of(text))
     names = brand_names_in(text, frequencies)
     parsed = parse_query(text, ignored_keys=ignored_keys, names=names)
     brands = brands_by_abbreviation(parsed.words, frequencies)
@@ -263,6 +287,7 @@ def _interpret(query: SearchQuery, text: str) -> _Interpretation:
     return _Interpretation(
         text=corrected,
         parsed=parsed,
+        is_large_catalogue=frequencies.get("", 0) > _LARGE_CATALOGUE,
         lexical_query=build_lexical_query(parsed.words, frequencies=frequencies, brands=brands),
         dense_query=build_dense_query(parsed, brands=brands),
         reference_ids=(*query.similar_to, *named_ids),
@@ -345,9 +370,14 @@ def _match_with_relaxation(
     ]
     relaxed_terms: list[QueryTerm] = []
     while True:
-        matches = _matching_products(query, interpretation, terms, dense)
+        rows = _filtered_products(query, interpretation, terms)
+        matches = rows.filter(_match_condition(interpretation, dense))
+        if interpretation.is_large_catalogue:
+            condition = _bounded_condition(rows, interpretation, dense)
+        else:
+            condition = where_sql(matches)
         candidates, total_count, facets = _load_candidates(
-            matches, interpretation, dense, facet_names=query.facets
+            condition, interpretation, dense, facet_names=query.facets
         )
         relaxable = [
             term
@@ -389,27 +419,19 @@ def _terms_to_relax(
         return unsatisfiable
     for term in relaxable:
         others = [other for other in terms if other != term]
-        if _matching_products(query, interpretation, others, dense).exists():
+        rows = _filtered_products(query, interpretation, others)
+        if rows.filter(_match_condition(interpretation, dense)).exists():
             return [term]
     return [relaxable[0]]
 
 
-def _matching_products(
-    query: SearchQuery,
-    interpretation: _Interpretation,
-    terms: Sequence[QueryTerm],
-    dense: DenseRetrieval,
+def _filtered_products(
+    query: SearchQuery, interpretation: _Interpretation, terms: Sequence[QueryTerm]
 ) -> QuerySet[Product]:
-    """Return rows within filters and terms that, for a query with a subject, match it."""
+    """Return rows within filters and terms, without those that others should resemble."""
     rows = query.products
     for condition in _conditions(terms):
         rows = rows.filter(condition)
-    if interpretation.has_subject:
-        retrieved_ids = {pk for scores in dense.scores.values() for pk in scores}
-        is_match = Q(_has_id(retrieved_ids))
-        if interpretation.lexical_query:
-            is_match |= Q(RawSQL(*interpretation.lexical_query.match_sql, BooleanField()))
-        rows = rows.filter(is_match)
     excluded_ids = [
         *query.similar_to,
         *query.not_similar_to,
@@ -418,13 +440,66 @@ def _matching_products(
     return rows.exclude(pk__in=excluded_ids) if excluded_ids else rows
 
 
+def _match_condition(interpretation: _Interpretation, dense: DenseRetrieval) -> Q:
+    """Return the condition that a row matches a word or is near; none without a subject."""
+    if not interpretation.has_subject:
+        return Q()
+    is_match = Q(_has_id({pk for scores in dense.scores.values() for pk in scores}))
+    if interpretation.lexical_query:
+        is_match |= Q(RawSQL(*interpretation.lexical_query.match_sql, BooleanField()))
+    return is_match
+
+
+def _bounded_condition(
+    rows: QuerySet[Product], interpretation: _Interpretation, dense: DenseRetrieval
+) -> Sql:
+    """
+    Return the condition of at most `MAX_READ_MATCHES` rows that match, and of those that are near.
+
+    Those with every word come first. Of rows without a subject, the best by a term of order, else
+    the first by id.
+    """
+    condition, params = where_sql(rows)
+    # Looked up row by row, since a common word has too many matches to look rows up in them.
+    condition = condition.replace(AMONG_MATCHES_SQL, MATCHES_SQL)
+    if not interpretation.has_subject:
+        order, order_params = _row_order(interpretation.parsed)
+        rows_sql = f"SELECT id FROM products WHERE {condition} ORDER BY {order}id LIMIT %s"
+        return f"products.id = ANY(ARRAY({rows_sql}))", [*params, *order_params, MAX_READ_MATCHES]
+    ids = _id_array({pk for scores in dense.scores.values() for pk in scores})
+    near = f"SELECT id FROM products WHERE {condition} AND {_HAS_ID_SQL}"
+    if interpretation.lexical_query is None:
+        return f"products.id = ANY(ARRAY({near}))", [*params, ids]
+    read = _READ_MATCHES_SQL.format(condition=condition)
+    sql = _BOUNDED_SQL.format(read=read, near=near)
+    lexical_query = interpretation.lexical_query
+    return sql, [
+        *(lexical_query.every_word, *params, MAX_READ_MATCHES),
+        *(lexical_query.any_word, *params, MAX_READ_MATCHES),
+        *(*params, ids),
+    ]
+
+
+def _row_order(parsed: ParsedQuery) -> Sql:
+    """Return the beginning of ORDER BY for terms of order, with a comma; empty without any."""
+    orders = [sql for term in parsed.terms if is_order(term) and (sql := term_relevance(term))]
+    return (
+        "".join(f"({sql}) DESC NULLS LAST, " for sql, _ in orders),
+        [param for _, params in orders for param in params],
+    )
+
+
 def _has_id(ids: Iterable[str]) -> RawSQL:
     """
     Return the condition that a product has one of the ids.
 
     One text instead of hundreds of parameters, or of elements that would be escaped one by one.
     """
-    return RawSQL("products.id = ANY(%s::uuid[])", [f"{{{','.join(ids)}}}"], BooleanField())
+    return RawSQL(_HAS_ID_SQL, [_id_array(ids)], BooleanField())
+
+
+def _id_array(ids: Iterable[str]) -> str:
+    return f"{{{','.join(ids)}}}"
 
 
 def _conditions(terms: Sequence[QueryTerm]) -> list[Q]:
@@ -441,7 +516,7 @@ def _conditions(terms: Sequence[QueryTerm]) -> list[Q]:
 
 
 def _load_candidates(
-    matches: QuerySet[Product],
+    condition: Sql,
     interpretation: _Interpretation,
     dense: DenseRetrieval,
     *,
@@ -451,55 +526,46 @@ def _load_candidates(
     nearest_ids = dict.fromkeys(
         pk for scores in dense.scores.values() for pk in list(scores)[:_MAX_NEAREST]
     )
-    # The nearest come first, so that products matching few words do not displace them.
-    rows = matches.order_by().annotate(
-        word_share=_word_share(interpretation.lexical_query),
-        relevance=_relevance(interpretation.parsed),
-        is_nearest=_has_id(nearest_ids),
-    )
-    sql, params = rows.values(
-        *FACET_COLUMNS, *_CANDIDATE_COLUMNS, "word_share", "relevance", "is_nearest"
-    ).query.sql_with_params()
+    word_share, word_params = _word_share(interpretation.lexical_query)
+    relevance, relevance_params = _relevance(interpretation.parsed)
+    condition_sql, condition_params = condition
     facet_unions = " ".join(
         f"UNION ALL SELECT {_CANDIDATE_NULLS}, f.* FROM ({select}) AS f"
         for select in facet_selects(facet_names)
     )
+    sql = (
+        f"WITH matches AS MATERIALIZED (SELECT {_MATCH_COLUMNS}, {word_share} AS word_share,"
+        f" {relevance} AS relevance, {_HAS_ID_SQL} AS is_nearest"
+        f" FROM products WHERE {condition_sql})"
+        f" {_CANDIDATES_SQL} {facet_unions}"
+    )
+    # The nearest come first, so that products matching few words do not displace them.
+    params = [*word_params, *relevance_params, _id_array(nearest_ids), *condition_params]
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH matches AS MATERIALIZED ({sql}) {_CANDIDATES_SQL} {facet_unions}", params
-        )
+        cursor.execute(sql, params)
         loaded = cursor.fetchall()
-    candidates = [
-        SearchCandidate(
-            id=str(pk),
-            word_share=float(word_share),
-            relevance=float(relevance),
-            name=name,
-            name_fr=name_fr,
-            brand=brand,
-            sku=sku,
-            gtin=gtin,
-            category=category,
-            query_words=interpretation.parsed.words,
-        )
-        for pk, word_share, relevance, name, name_fr, brand, sku, gtin, category, *_ in loaded
-        if pk
-    ]
-    counts = [(facet, value, count) for pk, *_, facet, value, count in loaded if not pk]
+    query_words = interpretation.parsed.words
+    candidates = []
+    counts = []
+    for row in loaded:
+        if row[0] is None:
+            counts.append(row[-3:])
+        else:
+            candidates.append(SearchCandidate(*row[:-3], query_words))
     total_count = next(count for facet, _, count in counts if facet == "")
     return candidates, total_count, build_facets([row for row in counts if row[0]], facet_names)
 
 
-def _word_share(lexical_query: LexicalQuery | None) -> RawSQL | Value:
+def _word_share(lexical_query: LexicalQuery | None) -> Sql:
     if lexical_query is None:
-        return Value(0.0, output_field=FloatField())
+        return "0::float8", []
     sql, params = lexical_query.word_share_sql
-    return RawSQL(f"({sql})::float8", params, FloatField())
+    return f"({sql})::float8", params
 
 
-def _relevance(parsed: ParsedQuery) -> RawSQL:
+def _relevance(parsed: ParsedQuery) -> Sql:
     """
-    Return the geometric mean of term relevances, which is low when any one term is not met.
+    Return SQL for the geometric mean of term relevances, which is low when any one term is not met.
 
     Beside a term of order, conditions do not order the products that meet them.
     """
@@ -510,7 +576,7 @@ def _relevance(parsed: ParsedQuery) -> RawSQL:
     factors = [f"greatest(({sql})::float8, {_MIN_RELEVANCE})" for sql, _ in relevances]
     product = " * ".join(factors) or "0"
     params = [param for _, term_params in relevances for param in term_params]
-    return RawSQL(f"power({product}, 1.0 / {max(len(factors), 1)})", params, FloatField())
+    return f"power({product}, 1.0 / {max(len(factors), 1)})::float8", params
 
 
 def _begin_attribute_scoring(

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 
 from catalog.models import CatalogSource, Product, SearchWeights
 from catalog.pipelines import SUPPLIER_PRODUCTS
-from catalog.search import SearchQuery, search_products
+from catalog.search import SearchQuery, pipeline, search_products
 from catalog.search.normalize import normalize_text, words_of
 from catalog.services.corrections import create_product
 from catalog.services.search_vocabulary import refresh_search_words
@@ -58,6 +58,10 @@ def _search(client: APIClient, **params: Any) -> Any:
     response = client.get(SEARCH_URL, params)
     assert response.status_code == 200, response.content
     return response.json()
+
+
+def _query(text: str) -> SearchQuery:
+    return SearchQuery(text=text, products=Product.objects.current())
 
 
 def _product_ids(result: Any) -> list[str]:
@@ -360,6 +364,43 @@ def test_similar_products_have_reasons_and_staff_see_score_components(client: AP
     components = for_staff["score_components"]
     assert set(components) == {"text", "chemistry", "type", "price", "names"}
     assert sum(components.values()) == pytest.approx(for_staff["score"], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"q": "pink kush"},
+        {"q": "indica gummies under 20"},
+        {"q": "the strongest vape"},
+        {"q": "strong indica", "price_max": "40"},
+        {"q": "something like pink kush"},
+        {"category": "dried_flower"},
+    ],
+    ids=lambda params: " ".join(params.values()),
+)
+def test_the_statement_for_large_catalogues_finds_the_same(
+    client: APIClient, monkeypatch: pytest.MonkeyPatch, params: dict[str, str]
+) -> None:
+    expected = _search(client, **params)
+
+    monkeypatch.setattr(pipeline, "_LARGE_CATALOGUE", 0)
+
+    assert _search(client, **params) == expected
+
+
+def test_in_a_large_catalogue_products_with_every_word_are_read_first(
+    client: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = search_products(_query("pink kush"))
+    best = {c.id for c in everything.candidates if c.word_share == 1}
+    monkeypatch.setattr(pipeline, "_LARGE_CATALOGUE", 0)
+    monkeypatch.setattr(pipeline, "MAX_READ_MATCHES", len(best))
+
+    bounded = search_products(_query("pink kush"))
+
+    assert best
+    assert best <= {candidate.id for candidate in bounded.candidates}
+    assert bounded.total_count < everything.total_count
 
 
 def test_boost_weights_reorder_results_without_adding_or_removing_any(

@@ -65,7 +65,7 @@ def parse_query(
                 remaining = f"{remaining[:start]} {remaining[end:]}"
     return ParsedQuery(
         text=text,
-        terms=tuple(_without_contradictions(terms)),
+        terms=tuple(_without_contradictions(terms, normalized)),
         words=tuple(_words(" ".join([remaining, *restored]), name_by_token)),
     )
 
@@ -88,18 +88,28 @@ def _add_term(terms: list[QueryTerm], term: QueryTerm) -> None:
     terms.append(term)
 
 
-def _without_contradictions(terms: list[QueryTerm]) -> list[QueryTerm]:
+_ALTERNATIVES = re.compile(r"[,+&/]|\b(?:and|et|or|ou)\b")
+
+
+def _without_contradictions(terms: list[QueryTerm], text: str) -> list[QueryTerm]:
     """
     Return terms without an aroma that is a word of an excluded name: "not live resin".
 
+    A device for products of a category is none of them: "battery for carts", "empty cones".
     Milligrams of a vape or extract that name no cannabinoid are its weight: "1000 mg cart".
     """
+    asserted = {term.value for term in terms if term.type == "category" and not term.is_negated}
+    is_device = "accessories" in asserted and not _ALTERNATIVES.search(text)
     excluded = {word for term in terms if term.type == "name" for word in term.value.split()}
     is_weighed = any(term.value in ("vapes", "extracts") for term in terms)
     return [
         _as_weight(term) if is_weighed and _may_be_weight(term) else term
         for term in terms
-        if term.is_negated or term.type != "aroma" or term.matched_text not in excluded
+        if term.is_negated
+        or (
+            not (term.type == "aroma" and term.matched_text in excluded)
+            and not (is_device and term.type == "category" and term.value != "accessories")
+        )
     ]
 
 

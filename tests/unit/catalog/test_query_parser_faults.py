@@ -476,3 +476,39 @@ def test_food_without_sugar_is_looked_for_by_that_claim(text: str) -> None:
 
     assert "sugar free" in query.words
     assert _negated(text) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "vape battery",
+        "battery for carts",
+        "pile pour cartouche",
+        "empty cones",
+        "ash tray",
+        "skins",
+    ],
+)
+def test_device_of_another_category_is_an_accessory(text: str) -> None:
+    assert _asserted(text) == {"category:accessories"}
+
+
+def test_device_beside_another_product_asks_for_both() -> None:
+    assert _asserted("grinder and vapes") == {"category:accessories", "category:vapes"}
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("intimate oil", "category:topicals"),
+        ("muscle rub", "category:topicals"),
+        ("timbre transdermique", "category:topicals"),
+        ("hot chocolate", "category:beverages"),
+        ("chocolat chaud", "category:beverages"),
+        ("cold brew", "category:beverages"),
+        ("prêt à rouler", "category:dried_flower"),
+        ("chalumeau", "category:accessories"),
+    ],
+)
+def test_form_in_everyday_words_names_its_category(text: str, key: str) -> None:
+    assert key in _asserted(text)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid4
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -15,11 +15,12 @@ from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.models import DecimalField, Field, QuerySet
+from django.db.models import DecimalField, Field, IntegerField, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from catalog.ingest.cleaning.identifiers import read_gtin, read_sku
+from catalog.ingest.records import PotencyUnit
 from catalog.ingest.vocabulary import CATEGORIES, STRAIN_TYPES
 from catalog.models import Product, ProductLock, ReviewItem
 from catalog.models.corrections import CORRECTABLE_FIELDS
@@ -47,12 +48,19 @@ _SOURCE_FIELDS = {"terpenes": "terpene_source", "effects": "effects_source"}
 """List fields with the field that names the source of the list."""
 _POSITIVE_FIELDS = ("price", "weight_grams", "volume_ml", "unit_count")
 _NON_NEGATIVE_FIELDS = ("thc_mg", "cbd_mg", "dried_equivalent_grams")
-_CHOICES = {"category": set(CATEGORIES.values()), "strain_type": set(STRAIN_TYPES.values())}
+_CHOICES = {
+    "category": set(CATEGORIES.values()),
+    "strain_type": set(STRAIN_TYPES.values()),
+    "mg_basis": set(get_args(PotencyUnit)) - {"percent"},
+}
 _MAX_PERCENTAGE = 100
 _ROWS_PER_INSERT = 1_000
 _IDENTIFIER_READERS = {"gtin": read_gtin, "sku": read_sku}
 _BINARY_NOISE = Decimal("1e-6")
-_CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Also characters of no width, those that turn the direction of a text, and halves of characters.
+_CONTROL_CHARACTER = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 @dataclass(slots=True)
@@ -329,6 +337,7 @@ def _validate_value(name: str, value: Any) -> Any:
         if not column.null:
             raise BadInput(name, gettext("is required"))
         return None
+    value = _check_type(name, value, column)
     if name in _IDENTIFIER_READERS:
         value = _check_identifier(name, str(value))
     if isinstance(column, DecimalField):
@@ -359,6 +368,36 @@ def _validate_value(name: str, value: Any) -> Any:
     return value
 
 
+def _check_type(name: str, value: Any, column: Field) -> Any:
+    """
+    Return a value of the JSON type of its field; text without surrounding spaces.
+
+    Identifiers may be whole numbers. Raises BadInput: nothing is converted that would change it,
+    such as 2.5 to 2, true to 1 or a list to text.
+    """
+    if name in LIST_FIELDS:
+        if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+            raise BadInput(name, gettext("must be a list of texts"))
+        return [text.strip() for text in value]
+    if isinstance(column, DecimalField):
+        if isinstance(value, bool):
+            raise BadInput(name, gettext("must be a number"))
+        return value
+    if isinstance(column, IntegerField):
+        is_broken = isinstance(value, float) and not value.is_integer()
+        if isinstance(value, bool) or is_broken:
+            raise BadInput(name, gettext("must be a whole number"))
+        return value
+    is_code = name in _IDENTIFIER_READERS and isinstance(value, int) and not isinstance(value, bool)
+    if is_code:
+        return value
+    if not isinstance(value, str):
+        raise BadInput(name, gettext("must be a string"))
+    if not re.search(r"\w", value):
+        raise BadInput(name, gettext("must have a letter or digit"))
+    return value.strip()
+
+
 def _check_identifier(name: str, text: str) -> str:
     """Return an identifier in its one spelling. Raises BadInput: it identifies nothing."""
     reading = _IDENTIFIER_READERS[name](text)
@@ -374,8 +413,6 @@ def _without_binary_noise(value: Any, column: DecimalField) -> Any:
 
     JSON numbers and spreadsheet cells arrive as binary fractions: 29.95 as 29.949999999999999289.
     """
-    if isinstance(value, bool):
-        raise BadInput(column.name, gettext("must be a number"))
     if not isinstance(value, float | Decimal) or not Decimal(value).is_finite():
         return value
     exact = Decimal(repr(value)) if isinstance(value, float) else value

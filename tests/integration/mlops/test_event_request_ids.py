@@ -14,13 +14,15 @@ from catalog.models import Product
 from catalog.services.corrections import correct_products
 from config.clients.kafka import OutgoingMessage
 from config.telemetry.request_ids import REQUEST_ID_HEADER
-from mlops.models import OutboxEvent, Webhook
+from mlops.models import Deployment, OutboxEvent, Webhook
+from mlops.registry import end_deployment
 from mlops.streams.consumer import EventConsumer
 from mlops.streams.publisher import encode_event, publish_due_events
 from tests.factories.catalog import ProductFactory, StoreFactory
 from tests.factories.config import create_api_client
 from tests.factories.customers import CustomerFactory
 from tests.factories.mlops import OutboxEventFactory, event_payload
+from tests.factories.registry import ModelVersionFactory
 from tests.fakes.kafka import FakeBroker, FakeConsumer, FakeProducer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,6 +120,23 @@ def test_consent_that_is_withdrawn_names_its_request() -> None:
     response = create_api_client().delete(f"/api/v1/customers/{customer.pk}/consents/chat/")
 
     assert OutboxEvent.objects.get(type="consent").request_id == response["X-Request-ID"]
+
+
+def test_deployment_that_ends_names_its_request() -> None:
+    version = ModelVersionFactory.create()
+    deployment = Deployment.objects.create(
+        model=version.model,
+        version=version,
+        role="shadow",
+        started_at=timezone.now(),
+        approved_by="kim",
+    )
+    Webhook.objects.create(name="till", url="https://client.example/", event_types=["model"])
+
+    with structlog.contextvars.bound_contextvars(request_id="request-4"):
+        end_deployment(deployment=deployment)
+
+    assert OutboxEvent.objects.get(type="model").request_id == "request-4"
 
 
 def test_the_request_of_a_transaction_is_not_that_of_the_next() -> None:

@@ -40,6 +40,17 @@ _RATIO_OF_LABELS = re.compile(
     rf"{NUMBER}(?:\s*:\s*{NUMBER})+\s*[\ue000-\uf8ef](?:\s*[:/]\s*[\ue000-\uf8ef])+"
 )
 _NUMBER_AHEAD = r"\s*(?=[.,]?\d)"
+_NOT = r"(?:no|not|never|non|pas|jamais|ne|n')\s?"
+_LESS = (
+    r"(?:less|lower|fewer) than(?: or equal to)?|under|below|up to|at most|as (?:high|much) as"
+    r"|max(?:imum)?\.?|moins d[e']|jusqu'?[àa]|au plus|sous|pouvant atteindre"
+    r"|(?:[ée]gale?s? ou )?inf[ée]rieure?s?(?: ou [ée]gale?s?)? [àa]"
+)
+_MORE = (
+    r"(?:more|greater|higher) than(?: or equal to)?|over|above|at least|exceed(?:s|ing)"
+    r"|min(?:imum)?\.?|plus d[e']|au moins|d[ée]pass(?:e|ant)|exc[èe]d(?:e|ant)"
+    r"|(?:[ée]gale?s? ou )?sup[ée]rieure?s?(?: ou [ée]gale?s?)? [àa]"
+)
 _PHRASES = [
     (re.compile(r"<\s*=|≤|⩽"), "<"),
     (re.compile(r">\s*=|≥|⩾"), ">"),
@@ -52,24 +63,23 @@ _PHRASES = [
         ),
         r"\1 - ",
     ),
+    # "No more than 1 %" is an upper bound, "pas moins de 20 %" a lower one.
+    (re.compile(rf"(?<![^\W_])(?:{_NOT}(?:{_MORE})(?: pas)?{_NUMBER_AHEAD})"), "<"),
+    (re.compile(rf"(?<![^\W_])(?:{_NOT}(?:{_LESS}){_NUMBER_AHEAD})"), ">"),
+    (re.compile(rf"(?<![^\W_])(?:{_LESS}){_NUMBER_AHEAD}"), "<"),
+    (re.compile(rf"(?<![^\W_])(?:{_MORE}){_NUMBER_AHEAD}"), ">"),
     (
         re.compile(
-            r"(?<![^\W_])(?:less than|under|below|up to|at most|max(?:imum)?\.?|moins d[e']"
-            rf"|jusqu'?[àa]|au plus){_NUMBER_AHEAD}"
-        ),
-        "<",
-    ),
-    (
-        re.compile(
-            r"(?<![^\W_])(?:more than|greater than|over|above|at least|min(?:imum)?\.?|plus d[e']"
-            rf"|au moins){_NUMBER_AHEAD}"
+            r"(?<![^\W_])(?:from|starting (?:at|from)|d[eè]s|[àa] partir d[e'])"
+            rf"{_NUMBER_AHEAD}(?!\s*{NUMBER}\s*%?\s*(?:-|to\b|à|jusqu))"
         ),
         ">",
     ),
     (re.compile(rf"(?<![^\W_])(?:environ|approx\.?|approximately|about){_NUMBER_AHEAD}"), "~"),
     (re.compile(r"(?<=[\d% ])(?:per ?cent|pour ?cent|p\. ?cent|pct)(?!\w)"), "%"),
     (re.compile(r"%\s*[wmv]/[wmv](?!\w)"), "%"),
-    (re.compile(r"(?<=[\d%\w]) (?:or more|and up|ou plus|et plus|min(?:imum)?)(?!\w)"), "\uf8f1"),
+    (re.compile(r"(?<=[\d%\w]) (?:or (?:more|greater|higher|above)|and (?:up|over|above)"
+        r"|ou plus|et (?:plus|\+)|min(?:imum)?)(?!\w)"), "\uf8f1"),
     (re.compile(r"(?<=[\d%\w]) (?:or less|ou moins|et moins|max(?:imum)?)(?!\w)"), "\uf8f2"),
     (re.compile(r"(?<=\dmg)(?=thc|cbd)"), " "),
     # "150 mg/g - 200 mg/g" is one range: the unit of its low end is left to the high one.
@@ -516,7 +526,9 @@ class Scanner:
         label = self._label(ahead)
         items = [Item("label", label)] if label else []
         ahead += bool(label)
-        has_per = self._text(ahead) in ("per", "par")
+        has_per = self._text(ahead) in ("per", "par") or (
+            self._text(ahead) == "pour" and self._kind(ahead + 1) == "number"
+        )
         if not has_per and self._text(ahead) != "/":
             if self._text(ahead) in _BARE_BASES and not self._is_glued(ahead):
                 return self._with_basis(amount, self._text(ahead)), items, ahead + 1
@@ -534,6 +546,9 @@ class Scanner:
         if is_rate and not has_per and size not in _RATE_SIZES:
             # "1000 mg / 30 ml" states the contents of a bottle, not a rate.
             return amount.flagged("basis_unclear"), items, ahead + 1
+        if is_rate and has_size and self._text(ahead + 1) in _PACKAGE_WORDS:
+            # "10 mg per 355 ml can" is what a package contains.
+            return self._with_basis(amount, self._text(ahead + 1)), items, ahead + 2
         if based is not None and (not has_size or (is_rate and size)):
             return based.scaled(1 / size), items, ahead + 1
         if has_per:

@@ -8,13 +8,15 @@ from functools import lru_cache
 
 from catalog.ingest.cleaning.amount_scanner import Amount
 from catalog.ingest.cleaning.amounts import parse_amounts
-from catalog.ingest.cleaning.numbers import normalize_text, normalize_value
+from catalog.ingest.cleaning.numbers import NUMBER, normalize_text, normalize_value
 from catalog.ingest.vocabulary import product_form
 from mlops.pipelines.errors import RecordRejected
 
 _RATIO = re.compile(r"\d\s*:\s*\d")
 # Some menus write a number or a range as a list: "[72.99]%", "[71.65, 73.24]%".
 _LIST = re.compile(r"\[\d[\d.]*(?:, \d[\d.]*)?\](?=%|mg)")
+# "0.5 ml = 10 mg" states what a part of a bottle contains.
+_PART_OF_VOLUME = re.compile(rf"{NUMBER}\s*ml\s*=\s*{NUMBER}\s*mg")
 _MAX_CACHED_READINGS = 50_000
 _MAX_PERCENT = Decimal(100)
 # More than the largest package sold contains; above it a unit or a decimal point is wrong.
@@ -72,6 +74,8 @@ def _read_normalized(
 
 
 def _read(normalized: str, field: str, language: str, category: str, column: str) -> PotencyReading:
+    if _PART_OF_VOLUME.search(normalized):
+        raise RecordRejected("is the amount of a part, not of the package", field)
     text = _LIST.sub(lambda match: match[0][1:-1].replace(", ", " - ") + " ", normalized)
     amounts = parse_amounts(text, field=field, language=language)
     if not amounts:

@@ -256,3 +256,79 @@ def test_lost_letter_of_a_name_stays_visible_and_is_flagged() -> None:
     listing = clean(name="Cr\ufffdme br\ufffdl\ufffde")
 
     assert (listing.name, listing.flags) == ("Cr\ufffdme br\ufffdl\ufffde", ("text_garbled",))
+
+
+def potency(raw: str, category: str = "Dried Flower") -> tuple[Any, Any, Any] | None:
+    found = read("thc", raw, category)
+    return found and (found["min"], found["max"], found["mg"] and (found["mg"], found["per"]))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "no more than 1% THC",
+        "not more than 1%",
+        "not exceeding 1%",
+        "never over 1%",
+        "less than or equal to 1%",
+        "as high as 1%",
+        "pas plus de 1 %",
+        "ne dépasse pas 1 %",
+        "n'excède pas 1 %",
+        "inférieur à 1 %",
+        "inférieure ou égale à 1 %",
+        "égal ou inférieur à 1 %",
+        "sous 1 %",
+        "THC pouvant atteindre 1 %",
+    ],
+)
+def test_upper_bound_of_a_potency_in_words(raw: str) -> None:
+    assert potency(raw) == (0, 1, None)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "no less than 20%",
+        "not less than 20%",
+        "greater than or equal to 20%",
+        "exceeds 20%",
+        "20% or greater",
+        "from 20%",
+        "pas moins de 20 %",
+        "supérieur à 20 %",
+        "THC supérieure ou égale à 20 %",
+        "dépasse 20 %",
+        "dès 20 %",
+        "à partir de 20 %",
+        "20 % et +",
+    ],
+)
+def test_lower_bound_of_a_potency_in_words(raw: str) -> None:
+    assert potency(raw) == (20, None, None)
+
+
+@pytest.mark.parametrize("raw", ["from 18% to 24%", "18-24%", "de 18 à 24 %"])
+def test_range_that_begins_with_from_stays_a_range(raw: str) -> None:
+    assert potency(raw) == (18, 24, None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "category", "expected"),
+    [
+        ("10 mg per 355ml can", "Beverages", (10, "package")),
+        ("10 mg pour 100 ml", "Boissons", (0.1, "ml")),
+        ("10 mg per 100 ml", "Beverages", (0.1, "ml")),
+    ],
+)
+def test_amount_of_a_can_is_no_rate_and_a_rate_no_total(
+    raw: str, category: str, expected: tuple[float, str]
+) -> None:
+    assert read("thc", raw, category) == {
+        "min": None, "max": None, "mg": expected[0], "per": expected[1],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("raw", ["0.5 mL = 10 mg", "1 ml = 25 mg THC"])
+def test_amount_of_a_part_of_a_bottle_is_refused(raw: str) -> None:
+    assert read("thc", raw, "Oils") is None

@@ -1,5 +1,5 @@
 """
-Names of models, fields and form fields in the language of the user.
+Names of models, fields and form fields, and help texts, in the language of the user.
 
 Django takes them from the classes, where they are plain; they are translated when the pages of the
 console are registered, so that models and migrations do not depend on a catalogue. The names are
@@ -11,17 +11,20 @@ from collections.abc import Iterator
 from django import forms
 from django.apps import apps
 from django.forms.utils import pretty_name
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 
 def translate_model_texts() -> None:
-    """Show names of models, fields and forms in the language of the user. Safe to repeat."""
+    """Show names and help texts in the language of the user. Safe to repeat."""
     for model in apps.get_models():
         options = model._meta
         options.verbose_name = _(str(options.verbose_name))
         options.verbose_name_plural = _(str(options.verbose_name_plural))
         for field in options.local_fields:
             field.verbose_name = _(str(field.verbose_name))
+            if field.help_text and not isinstance(field.help_text, Promise):
+                field.help_text = _(str(field.help_text))
     for form in subclasses(forms.BaseForm):
         for name, form_field in getattr(form, "declared_fields", {}).items():
             if form_field.label is None:
@@ -568,3 +571,72 @@ NAMES = (
     _("withdrawn facts"),
 )
 """Names that the console shows; a test compares them with its pages."""
+
+HELP_TEXTS = (
+    _("A free-form name for the API key. Need not be unique. 50 characters max."),
+    _("If the API key is revoked, clients cannot use it anymore. (This cannot be undone.)"),
+    _("0 to 1: boost of products in stock."),
+    _("0 to 1: boost of products new in the catalogue."),
+    _("0 to 1: boost of products with a high margin."),
+    _("0: order by score alone; 1: never repeat a brand or segment while another is available"),
+    _(
+        "A run stops when more listings than this would be gone. Not applied to a source "
+        "with fewer than 10 listings."
+    ),
+    _(
+        "A run stops when more prices than this change by more than half. In a source "
+        "with fewer than 10 listings, one price alone does not stop it."
+    ),
+    _("Address of the shop's site or menu."),
+    _("Column mapping."),
+    _("Empty: at any time."),
+    _("Empty: customers are not identified. Verification is less intrusive."),
+    _("Empty: customers are not verified."),
+    _("Empty: the daily sync of all sources."),
+    _("Empty: the source's default address, or the file below."),
+    _("How customers who do not consent are served, without any disadvantage."),
+    _("Maximum number of requests per second."),
+    _("Only enabled competitors are crawled by the schedule."),
+    _("Only enabled sources take part in the daily sync."),
+    _("Quebec: date of the declaration, at least 60 days ago."),
+    _("Quebec: number of the declaration to the Commission d'accès à l'information."),
+    _("Read when no address is given."),
+    _("Reason. For a margin boost, also confirm that no supplier pays for it."),
+    _("Settings of the platform, for example selectors."),
+    _("Templates are deleted this many days after the enrolment."),
+    _("The platform's id of the location; empty: the shop has one menu."),
+    _("Upper limit; the shop's Crawl-delay may lower it."),
+    _("User name, or name of the header."),
+    _("best-selling products of the store"),
+    _(
+        "boost: score × (1 + strength); demote: score × (1 − strength); all matching "
+        "rules together × 0.1 to × 3"
+    ),
+    _("empty: any source"),
+    _("empty: in force immediately"),
+    _("empty: in force until it is ended"),
+    _("first-time purchases of the last 14 days that co-purchase neighbors predicted"),
+    _(
+        "for boosts: a statement that the boost is not paid for, and its evidence (paid "
+        "promotion is not allowed)"
+    ),
+    _("id of the customer"),
+    _("identifier used by clients, for example queen-west"),
+    _("name of the metric, for example disk_used_percent"),
+    _("only products of the category of the viewed product"),
+    _("predicted hits per repeat purchase, shrunk; weight of the co-purchase source"),
+    _("products added to the catalogue in the last 30 days"),
+    _("products bought together with those in the history, on the page or in the basket"),
+    _("products of one brand in one response"),
+    _("products that the customer has bought before"),
+    _("products whose labelled THC reaches this value; products without a THC value do not match"),
+    _("products whose vectors are close to the customer's vector or to the viewed product"),
+    _("repeat purchases of the last 14 days"),
+    _("requests per sec, min, hour or day"),
+    _("share of sales by segment (category and strain type)"),
+    _("short name, for example high-street"),
+    _("user or API key"),
+    _("when off, clients receive no products and the reason scenario_disabled"),
+    _("why the rule exists; shown wherever the rule is shown"),
+)
+"""Help texts of fields of models, listed here for the extraction of messages."""

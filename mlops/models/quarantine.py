@@ -21,7 +21,9 @@ class QuarantinedRecord(models.Model):
     field = models.CharField(max_length=50, blank=True, db_comment="field that was refused")
     reason = models.TextField(db_comment="why it was refused")
     payload = models.JSONField(db_comment="record as received")
-    payload_hash = models.CharField(max_length=64, db_comment="sha256 of the payload")
+    payload_hash = models.CharField(
+        max_length=64, db_comment="sha256 of the payload; another one once its fix is forgotten"
+    )
     run = models.ForeignKey(
         Run, on_delete=models.PROTECT, related_name="quarantined", db_comment="run that rejected it"
     )
@@ -76,9 +78,7 @@ class QuarantinedRecord(models.Model):
         ordering = ("-first_seen_at",)
         constraints = [
             models.UniqueConstraint(
-                fields=["source", "payload_hash", "reason"],
-                name="quarantined_records_unique_unless_forgotten",
-                condition=models.Q(forgotten_at=None),
+                fields=["source", "payload_hash", "reason"], name="quarantined_records_unique"
             )
         ]
         indexes = [

@@ -49,7 +49,7 @@ SELECT %(source)s, %(run)s, %(run)s, * FROM unnest(
   %(ids)s::text[], %(fields)s::text[], %(reasons)s::text[], %(payloads)s::jsonb[],
   %(hashes)s::text[], %(times)s::int[]
 )
-ON CONFLICT (source, payload_hash, reason) WHERE forgotten_at IS NULL DO UPDATE SET
+ON CONFLICT (source, payload_hash, reason) DO UPDATE SET
   times_seen = q.times_seen + EXCLUDED.times_seen,
   last_run_id = EXCLUDED.last_run_id,
   closed_at = CASE WHEN q.outcome <> 'superseded' THEN q.closed_at END,

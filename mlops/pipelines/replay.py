@@ -14,7 +14,12 @@ from mlops.models import Operation, QuarantinedRecord
 from mlops.pipelines.definitions import Pipeline
 from mlops.pipelines.errors import RecordRejected, SourceBroken
 from mlops.pipelines.processing import ProcessedBatch, process_batches
-from mlops.pipelines.remembered_fixes import REPLAYED, has_remembered_fix, mark_fixed
+from mlops.pipelines.remembered_fixes import (
+    REPLAYED,
+    has_remembered_fix,
+    hash_payload,
+    mark_fixed,
+)
 
 DISMISSED = "dismissed"
 
@@ -114,7 +119,9 @@ def forget_fix(*, record: QuarantinedRecord, by: AbstractBaseUser) -> None:
         raise FixForgotten("No fix of this record is remembered.")
     locked.forgotten_at = timezone.now()
     locked.forgotten_by_id = by.pk
-    locked.save(update_fields=["forgotten_at", "forgotten_by"])
+    # Records are unique by their hash: the payload may be quarantined again as another record.
+    locked.payload_hash = hash_payload(f"{locked.payload_hash} {locked.pk}")
+    locked.save(update_fields=["forgotten_at", "forgotten_by", "payload_hash"])
 
 
 def _lock_open_record(record: QuarantinedRecord) -> QuarantinedRecord:

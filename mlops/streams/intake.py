@@ -51,7 +51,7 @@ INSERT INTO quarantined_records
 SELECT %s, external_id, field, reason, payload, payload_hash, %s
 FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[])
   AS rejected(external_id, field, reason, payload, payload_hash)
-ON CONFLICT (source, payload_hash, reason) WHERE forgotten_at IS NULL
+ON CONFLICT (source, payload_hash, reason)
   DO UPDATE SET times_seen = quarantined_records.times_seen + 1
 """
 _EVENT_ERRORS = (DataError, IntegrityError, ArithmeticError, LookupError, TypeError, ValueError)

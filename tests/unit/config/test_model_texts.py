@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.forms.utils import pretty_name
 from django.utils import translation
 
-from catalog.models import Product
+from catalog.models import CatalogSource, Product
 from config.admin.model_texts import NAMES, subclasses, translate_model_texts
 from customers.admin.explain import RecommendationRequestForm
 
@@ -54,6 +54,25 @@ def test_every_name_on_a_page_is_listed_for_translation() -> None:
 
     assert len(shown) > 200
     assert not missing
+
+
+def test_every_help_text_of_a_field_is_translated() -> None:
+    translate_model_texts()
+    help_texts = [
+        field.help_text
+        for model in apps.get_models()
+        if model.__module__.partition(".")[0] in _OWN
+        for field in model._meta.local_fields
+        if field.help_text
+    ]
+
+    with translation.override("en"):
+        english = [str(text) for text in help_texts]
+    with translation.override("fr"):
+        french = [str(text) for text in help_texts]
+
+    assert len(english) > 40
+    assert not [text for text, other in zip(english, french, strict=True) if text == other]
 
 
 def _foreign_fields(form: type[forms.BaseForm]) -> set[str]:
@@ -105,6 +124,15 @@ def test_names_are_in_the_language_of_the_user() -> None:
 
     assert french == "marque"
     assert english == "brand"
+
+
+def test_help_texts_are_in_the_language_of_the_user() -> None:
+    translate_model_texts()
+
+    with translation.override("fr"):
+        french = str(CatalogSource._meta.get_field("file").help_text)
+
+    assert french == "Lu lorsqu’aucune adresse n’est indiquée."
 
 
 def test_labels_of_forms_are_in_the_language_of_the_user() -> None:

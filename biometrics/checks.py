@@ -7,7 +7,6 @@ from django.core.checks import CheckMessage, Error, register
 from django.db import connections
 
 from biometrics.errors import TemplateKeysUnavailable
-from biometrics.faces import is_installed
 from biometrics.keys import template_keys
 from biometrics.models import BiometricSettings
 from biometrics.selectors.provinces import all_settings, missing_requirements
@@ -43,6 +42,9 @@ def _check_keys() -> list[CheckMessage]:
 
 
 def _check_opencv() -> list[CheckMessage]:
+    # Imports numpy: every command imports the checks.
+    from biometrics.faces import is_installed
+
     if is_installed():
         return []
     return [

@@ -14,4 +14,5 @@ class FieldFilter(admin.AllValuesFieldListFilter):
     def choices(self, changelist: Any) -> Iterator[Any]:
         """Yield the choices with the label of each field."""
         for choice in super().choices(changelist):
-            yield {**choice, "display": FIELD_LABELS.get(choice["display"], choice["display"])}
+            name = str(choice["display"])
+            yield {**choice, "display": FIELD_LABELS.get(name, choice["display"])}

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
@@ -204,7 +205,8 @@ class CatalogSourceAdmin(ModelAdmin):
         """Return to the source after "Save and run now", else as usual."""
         if "catalog_catalogsource_save_and_run_now" in request.POST:
             return redirect("admin:catalog_catalogsource_change", obj.pk)
-        return super().response_change(request, obj)
+        response: HttpResponse = super().response_change(request, obj)
+        return response
 
     def changeform_view(
         self,
@@ -417,7 +419,12 @@ class CatalogSourceAdmin(ModelAdmin):
         return True
 
     def _start(
-        self, request: HttpRequest, source: CatalogSource, task: Any, message: str, **kwargs: Any
+        self,
+        request: HttpRequest,
+        source: CatalogSource,
+        task: Any,
+        message: str | Promise,
+        **kwargs: Any,
     ) -> None:
         """Queue a task after the transaction; message: with a placeholder for the source's name."""
         if self._lacks_columns(request, source):
@@ -425,7 +432,7 @@ class CatalogSourceAdmin(ModelAdmin):
         transaction.on_commit(partial(task.delay, code=source.code, **kwargs))
         text = format_html(
             '{}: <a href="{}">{}</a>.',
-            message.format(source.label),
+            str(message).format(source.label),
             _runs_url(source.code),
             _("see its runs"),
         )

@@ -412,6 +412,10 @@ def _quarantine(run: Run, rejected: Sequence[tuple[Any, RecordRejected]]) -> Non
     # Sorted, so that concurrent processes lock rows in one order and do not deadlock.
     columns = [list(column) for column in zip(*(rows[key] for key in sorted(rows)), strict=True)]
     names = ("ids", "fields", "reasons", "payloads", "hashes", "times")
-    parameters = {"source": run.source, "run": run.pk, **dict(zip(names, columns, strict=True))}
+    parameters: dict[str, Any] = {
+        "source": run.source,
+        "run": run.pk,
+        **dict(zip(names, columns, strict=True)),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_QUARANTINE, parameters)

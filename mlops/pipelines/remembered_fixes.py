@@ -81,17 +81,20 @@ class RememberedFixes:
         self, source: PipelineSource, records: Iterable[Any], *, applied: list[UUID] | None = None
     ) -> Iterator[Any]:
         """
-        Yield each record, fixed where a fix is remembered for it.
+        Return the records in order, fixed where a fix is remembered.
 
         applied: receives the ids of the quarantined records whose fix was used.
         """
         if not self._by_key:
-            yield from records
-            return
+            return iter(records)
+        return self._apply(source, records, [] if applied is None else applied)
+
+    def _apply(
+        self, source: PipelineSource, records: Iterable[Any], applied: list[UUID]
+    ) -> Iterator[Any]:
         for record in records:
             fixed, ids = self.fix(source, record)
-            if applied is not None:
-                applied += ids
+            applied += ids
             yield fixed
 
     def fix(self, source: PipelineSource, record: Any) -> tuple[Any, list[UUID]]:
@@ -136,8 +139,8 @@ def load_fixes(pipeline: Pipeline, run: Run) -> RememberedFixes:
     records = fixed_records().filter(
         source=run.source, run__pipeline=pipeline.name, closed_at__lte=run.started_at
     )
-    remembered = []
-    forgotten = []
+    remembered: list[QuarantinedRecord] = []
+    forgotten: list[QuarantinedRecord] = []
     for record in records.order_by("closed_at", "pk"):
         is_forgotten = record.forgotten_at and record.forgotten_at <= run.started_at
         (forgotten if is_forgotten else remembered).append(record)

@@ -13,7 +13,8 @@ from django.db.models.functions import Now
 from config.clients.kafka import MessageProducer, OutgoingMessage
 from config.errors import BadInput
 from mlops.models import InboxEvent, QuarantinedRecord
-from mlops.pipelines.replay import REPLAYED, ReplayRefused
+from mlops.pipelines.remembered_fixes import REPLAYED
+from mlops.pipelines.replay import ReplayRefused
 from mlops.streams.decoding import UndecodableEvent, decode_event, decode_message
 from mlops.streams.event_types import Event, event_topics
 from mlops.streams.intake import PIPELINE, apply_events

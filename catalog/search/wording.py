@@ -54,6 +54,9 @@ _REWRITES: tuple[tuple[re.Pattern[str], _Replacement], ...] = tuple(
         ),
         (r"(?<=\d) ?(?:percent|per cent|pct|pour ?cents?)\b", "%"),
         (r"(?<=\d) ?(?:milligrams?|milligrammes?)\b", " mg"),
+        # "thc20", "thc=20" and "20+ thc".
+        (r"\b(thc|cbd) ?[=:]? ?(?=\d)", r"\1 "),
+        (r"(?<![\w.,])(\d{1,2})\+ ?%? ?(thc|cbd)\b", r"\2 \1+"),
         # "10x.35g" and ".5g".
         (r"(?<!\w)(\d{1,3}) ?x ?(?=[.,]?\d)", r"\1 x "),
         (r"(?<![\w.,])[.,](?=\d)", "0."),

@@ -128,11 +128,16 @@ def _to_record(variant: Any, product_format: str) -> ProductRecord:
         category=product_format,
         sku=str(variant.get("VariantId") or ""),
         size=add_unit(quantity, "g"),
-        thc=str(variant.get("Thc") or ""),
-        cbd=str(variant.get("Cbd") or ""),
+        thc=_potency_text(variant.get("Thc")),
+        cbd=_potency_text(variant.get("Cbd")),
         price=str(variant.get("AdjustedPrice") or variant.get("ListPrice") or ""),
         url=str(variant.get("Link") or ""),
     )
+
+
+def _potency_text(value: Any) -> str:
+    """Return a potency as written; zero states one."""
+    return "" if value is None else str(value)
 
 
 def _parse_variants(body: bytes) -> list[Any]:

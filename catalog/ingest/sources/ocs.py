@@ -18,6 +18,7 @@ from mlops.pipelines.definitions import RawResponse
 from mlops.pipelines.errors import SourceBroken
 
 PAGE_SIZE = 250
+_MIN_PRICE_IN_CENTS = 500
 
 
 class Ocs:
@@ -110,7 +111,7 @@ def _variant_record(product: Mapping[str, Any], variant: Mapping[str, Any]) -> P
         thc_high=_first_tag(tags, "thc_content_max"),
         cbd_low=_first_tag(tags, "cbd_content_min"),
         cbd_high=_first_tag(tags, "cbd_content_max"),
-        price=str(variant.get("price") or ""),
+        price=_price_text(variant.get("price")),
         in_stock=available if isinstance(available, bool) else None,
         stock="" if available is None or isinstance(available, bool) else str(available),
         url=f"/products/{product.get('handle', '')}",
@@ -122,6 +123,17 @@ def _variant_record(product: Mapping[str, Any], variant: Mapping[str, Any]) -> P
 def _language(product: Mapping[str, Any], tags: Mapping[str, list[str]]) -> str:
     is_french = tags.get("language") == ["fr"] or str(product.get("handle", "")).endswith("-fr")
     return "fr" if is_french else "en"
+
+
+def _price_text(price: Any) -> str:
+    """
+    Return a price as written; a large whole number may be of cents.
+
+    The list of products states dollars as text ("34.95"), the page of one product cents as a
+    number (3495).
+    """
+    is_of_cents = isinstance(price, int) and price >= _MIN_PRICE_IN_CENTS
+    return f"{price} (may be cents)" if is_of_cents else str(price or "")
 
 
 def _parse_updated_at(text: Any) -> datetime | None:

@@ -6,7 +6,7 @@ one request each; specifications (category, size, strain type, potency) are one 
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from parsel import Selector
@@ -54,9 +54,10 @@ class Sqdc:
     def parse(self, bundle: Sequence[RawResponse]) -> Iterator[ProductRecord]:
         """Yield a record for each search result with its price, stock and specification."""
         by_role = {response.role: response.body for response in bundle}
-        prices: dict[str, Any] = {
-            entry["ProductId"]: next(iter(entry.get("VariantPrices") or []), {})
+        prices = {
+            entry["ProductId"]: next(iter(entry.get("VariantPrices") or []), None)
             for entry in _parse_list(by_role["prices"], "ProductPrices")
+            if isinstance(entry, dict) and entry.get("ProductId")
         }
         skus_in_stock = _parse_skus(by_role["stock"])
         for result in _parse_results(by_role["search"]):
@@ -65,7 +66,7 @@ class Sqdc:
                 continue
             yield _to_record(
                 result,
-                prices.get(result["ProductId"], {}),
+                prices.get(result["ProductId"]),
                 _parse_list(specification, "Groups"),
                 is_in_stock=str(result["VariantId"]) in skus_in_stock,
             )
@@ -74,9 +75,9 @@ class Sqdc:
         """Yield the records of a quarantined payload, as received or as corrected by staff."""
         yield _to_record(
             payload["result"],
-            payload["price"],
-            payload["groups"],
-            is_in_stock=bool(payload["in_stock"]),
+            payload.get("price"),
+            payload.get("groups") or [],
+            is_in_stock=bool(payload.get("in_stock")),
         )
 
 
@@ -108,13 +109,10 @@ def _fetch_details(
 
 
 def _to_record(
-    result: dict[str, Any], price: dict[str, Any], groups: list[Any], *, is_in_stock: bool
+    result: dict[str, Any], price: Any, groups: list[Any], *, is_in_stock: bool
 ) -> ProductRecord:
-    attributes = {
-        attribute["PropertyName"]: str(attribute["Value"])
-        for group in groups
-        for attribute in group["Attributes"]
-    }
+    attributes = dict(_attributes(groups))
+    list_price = price.get("ListPrice") if isinstance(price, dict) else None
     return ProductRecord(
         source=Sqdc.code,
         external_id=str(result["VariantId"]),
@@ -135,11 +133,20 @@ def _to_record(
         # Typed by store staff from the lot in stock; the range above is from the label.
         lot_thc=attributes.get("ManualThc", ""),
         lot_cbd=attributes.get("ManualCbd", ""),
-        price=str(price.get("ListPrice") or ""),
+        price=str(list_price or ""),
         in_stock=is_in_stock,
         url=str(result.get("Url") or ""),
         terpenes=tuple(t for t in attributes.get("TerpeneDetailed", "").split(", ") if t),
     )
+
+
+def _attributes(groups: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each attribute that has a value; what is none is left out."""
+    for group in groups:
+        attributes = group.get("Attributes") if isinstance(group, dict) else None
+        for attribute in attributes if isinstance(attributes, list) else ():
+            if isinstance(attribute, dict) and attribute.get("Value") is not None:
+                yield str(attribute.get("PropertyName")), str(attribute["Value"])
 
 
 def _parse_results(body: bytes) -> list[dict[str, Any]]:

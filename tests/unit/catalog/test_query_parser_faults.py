@@ -404,6 +404,9 @@ def test_two_amounts_of_one_kind_are_a_range(text: str, bounds: dict[str, Bounds
         ("from 20 to 25 percent", {"thc_percentage": (20, 25)}),
         ("20 à 25 pour cent", {"thc_percentage": (20, 25)}),
         ("200-250 mg/g", {"thc_percentage": (20, 25)}),
+        ("20+ thc", {"thc_percentage": (20, None)}),
+        ("thc=20", {"thc_percentage": (18, 22)}),
+        ("thc20 cbd10", {"thc_percentage": (18, 22), "cbd_percentage": (9, 11)}),
     ],
 )
 def test_bound_in_other_words_is_the_same_bound(text: str, bounds: dict[str, Bounds]) -> None:

@@ -293,9 +293,11 @@ def serving_index(collection: str) -> VectorIndex:
 
 
 def _serving_indexes(collections: Sequence[str]) -> dict[str, VectorIndex]:
-    params = {"collections": list(collections)}
-    rows = VectorIndex.objects.raw(_SERVING_INDEXES_SQL, params)
-    return {index.collection: index for index in rows}
+    with connection.cursor() as cursor:
+        cursor.execute(_SERVING_INDEXES_SQL, {"collections": list(collections)})
+        names = [column.name for column in cursor.description]
+        indexes = [VectorIndex.from_db(connection.alias, names, row) for row in cursor.fetchall()]
+    return {index.collection: index for index in indexes}
 
 
 def encode_query(index: VectorIndex, text: str, features: Vectors | None = None) -> Vectors:

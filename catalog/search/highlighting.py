@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 from catalog.reference.synonyms import group_by_phrase
@@ -13,6 +14,8 @@ _MIN_STEM_LENGTH = 4
 _MAX_SUFFIX_LENGTH = 2
 # A captured group: words are at odd indexes of the parts, separators at even ones.
 _WORD = re.compile(r"([\w'’]+)")
+_SPECIAL = re.compile(r"[&<>\"']")
+"""Characters that HTML escapes."""
 
 
 def highlights(product: Any, query_words: Collection[str]) -> dict[str, str]:
@@ -21,34 +24,56 @@ def highlights(product: Any, query_words: Collection[str]) -> dict[str, str]:
 
     product: has the HIGHLIGHTED_FIELDS.
     """
-    groups = {group_by_phrase()[word] for word in query_words if word in group_by_phrase()}
-    single_words = set(" ".join(query_words).split())
-    is_match: dict[str, bool] = {}
+    matcher = _matcher_of(tuple(query_words))
     marked = {}
     for field in HIGHLIGHTED_FIELDS:
-        parts = _WORD.split(getattr(product, field) or "")
-        for part in parts[1::2]:
-            if part not in is_match:
-                is_match[part] = _is_match(part, single_words, groups)
-        if any(is_match[part] for part in parts[1::2]):
-            marked[field] = _mark(parts, is_match)
+        text = getattr(product, field)
+        if text and (html_text := matcher.mark(text)):
+            marked[field] = html_text
     return marked
 
 
-def _mark(parts: list[str], is_match: dict[str, bool]) -> str:
-    return "".join(
-        f"<mark>{html.escape(part)}</mark>" if index % 2 and is_match[part] else html.escape(part)
-        for index, part in enumerate(parts)
-    )
+class _Matcher:
+    """Marks the words of a query, and remembers which words of products are among them."""
+
+    def __init__(self, query_words: Collection[str]) -> None:
+        self._query_words = frozenset(" ".join(query_words).split())
+        self._groups = {
+            group_by_phrase()[word] for word in query_words if word in group_by_phrase()
+        }
+        self._is_match: dict[str, bool] = {}
+
+    def mark(self, text: str) -> str:
+        """Return a text as HTML with its matches marked; empty without a match."""
+        parts = _WORD.split(text)
+        words = parts[1::2]
+        known = self._is_match
+        for word in words:
+            if word not in known:
+                known[word] = self._matches(word)
+        if not any(known[word] for word in words):
+            return ""
+        if _SPECIAL.search(text):
+            parts[:] = map(html.escape, parts)
+        parts[1::2] = [
+            f"<mark>{part}</mark>" if known[word] else part
+            for word, part in zip(words, parts[1::2], strict=True)
+        ]
+        return "".join(parts)
+
+    def _matches(self, part: str) -> bool:
+        return any(
+            word in self._query_words
+            or group_by_phrase().get(word) in self._groups
+            or any(_differ_by_suffix(word, query_word) for query_word in self._query_words)
+            for word in words_of(part)
+        )
 
 
-def _is_match(part: str, query_words: Collection[str], groups: set[str]) -> bool:
-    return any(
-        word in query_words
-        or group_by_phrase().get(word) in groups
-        or any(_differ_by_suffix(word, query_word) for query_word in query_words)
-        for word in words_of(part)
-    )
+@lru_cache(100)
+def _matcher_of(query_words: tuple[str, ...]) -> _Matcher:
+    """Return the matcher of a query, which twenty products of a page share."""
+    return _Matcher(query_words)
 
 
 def _differ_by_suffix(a: str, b: str) -> bool:

@@ -221,7 +221,12 @@ class SearchResultSerializer(ResponseSerializer):
         ),
         Audience.VERIFIED,
     )
-    total_count = serializers.IntegerField(help_text="Number of matching products on all pages.")
+    total_count = serializers.IntegerField(
+        help_text=(
+            "Number of matching products on all pages. Of more than 20,000 products, about 5,000"
+            " matches are counted at most, here and in `facets`, unless the list is sorted."
+        )
+    )
     next_cursor = serializers.CharField(allow_null=True, help_text=NEXT_CURSOR_HELP)
     previous_cursor = serializers.CharField(allow_null=True, help_text=PREVIOUS_CURSOR_HELP)
     retrievers = serializers.ListField(

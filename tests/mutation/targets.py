@@ -39,15 +39,23 @@ _FILE_EXPIRY_TESTS = tuple(
     for name in (
         "old_set_expires_with_a_receipt",
         "young_set_stays",
+        "expired_set_is_counted_once",
+        "run_without_a_set_is_not_counted",
+        "set_of_a_run_that_goes_on_stays",
         "sets_of_champion_and_the_one_before_stay",
         "dry_run_counts_and_deletes_nothing",
         "set_with_a_person_under_legal_hold_stays",
         "file_that_no_run_refers_to_is_deleted_after_a_day",
+        "unreferenced_file_with_a_person_under_legal_hold_stays",
         "set_that_two_runs_share_stays_as_long_as_one_is_young",
         "old_artifact_expires_and_cannot_be_deployed",
         "rollback_works_after_the_sweep",
         "artifact_of_a_shadow_stays",
         "young_artifact_stays",
+        "expired_artifact_is_counted_once",
+        "artifact_of_a_version_stays_however_old_its_file_is",
+        "artifact_that_no_version_refers_to_is_deleted_after_a_day",
+        "artifact_whose_deletion_was_interrupted_is_deleted",
         "other_files_below_models_stay",
     )
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from django.core.files.base import ContentFile
@@ -35,9 +36,10 @@ from mlops.registry import (
     rollback,
     start_shadow,
 )
+from mlops.registry.artifacts import store_artifact
 from tests.canaries import CanaryCustomer
-from tests.factories.registry import ModelVersionFactory
-from tests.samples.trainers import make_trainer, training_set
+from tests.factories.registry import ModelVersionFactory, TrainingRunFactory
+from tests.samples.trainers import FEATURES, Regression, dump, make_trainer, training_set
 
 pytestmark = pytest.mark.django_db(transaction=True)
 _NOW = timezone.now()
@@ -276,9 +278,36 @@ def test_old_set_expires_with_a_receipt() -> None:
     assert _sweep(_SETS) == (1, 0)
 
     run.refresh_from_db()
+    newer.refresh_from_db()
     assert run.data_deleted_at is not None
     assert not default_storage.exists(run.data_key)
     assert default_storage.exists(newer.data_key)
+    assert newer.data_deleted_at is None
+
+
+def test_expired_set_is_counted_once() -> None:
+    _age(_train_and_deploy(uuid4(), 6), 91)
+    _train_and_deploy(uuid4(), 7)
+    _train_and_deploy(uuid4(), 8)
+    assert _sweep(_SETS) == (1, 0)
+
+    assert _sweep(_SETS) == (0, 0)
+
+
+def test_run_without_a_set_is_not_counted() -> None:
+    run = TrainingRunFactory.create(data_key="")
+    _age(run, 200)
+
+    assert _sweep(_SETS) == (0, 0)
+
+
+def test_set_of_a_run_that_goes_on_stays() -> None:
+    run = _train(uuid4())
+    _age(run, 200)
+    TrainingRun.objects.filter(pk=run.pk).update(finished_at=None)
+
+    assert _sweep(_SETS) == (0, 0)
+    assert default_storage.exists(run.data_key)
 
 
 def test_young_set_stays() -> None:
@@ -330,6 +359,17 @@ def test_file_that_no_run_refers_to_is_deleted_after_a_day() -> None:
     assert not default_storage.exists(run.data_key)
 
 
+def test_unreferenced_file_with_a_person_under_legal_hold_stays() -> None:
+    person = uuid4()
+    run = _train(person)
+    TrainingRun.objects.filter(pk=run.pk).update(data_key="")
+    _age_file(run.data_key, 2)
+    LegalHold.objects.create(subject=person, reason="court")
+
+    assert _sweep(_SETS) == (0, 1)
+    assert default_storage.exists(run.data_key)
+
+
 def test_set_that_two_runs_share_stays_as_long_as_one_is_young() -> None:
     runs = [_train_and_deploy(uuid4(), month) for month in (3, 4, 5)]
     for run in runs:
@@ -379,6 +419,43 @@ def test_young_artifact_stays() -> None:
 
     assert _sweep(_ARTIFACTS) == (0, 0)
     assert read_artifact(version)
+
+
+def test_expired_artifact_is_counted_once() -> None:
+    _version(200)
+    assert _sweep(_ARTIFACTS) == (1, 0)
+
+    assert _sweep(_ARTIFACTS) == (0, 0)
+
+
+def test_artifact_of_a_version_stays_however_old_its_file_is() -> None:
+    version = _version(1)
+    _age_file(version.artifact_key, 400)
+
+    assert _sweep(_ARTIFACTS) == (0, 0)
+    assert read_artifact(version)
+
+
+def test_artifact_that_no_version_refers_to_is_deleted_after_a_day() -> None:
+    body = dump(Regression(np.ones(len(FEATURES)), 1.0))
+    key, _sha256 = store_artifact(body, model="sample", artifact_format="npz")
+    assert _sweep(_ARTIFACTS) == (0, 0)
+    _age_file(key, 2)
+
+    assert _sweep(_ARTIFACTS, dry_run=True) == (1, 0)
+    assert default_storage.exists(key)
+
+    assert _sweep(_ARTIFACTS) == (1, 0)
+    assert not default_storage.exists(key)
+
+
+def test_artifact_whose_deletion_was_interrupted_is_deleted() -> None:
+    version = _version(200)
+    ModelVersion.objects.filter(pk=version.pk).update(artifact_deleted_at=_NOW)
+    _age_file(version.artifact_key, 2)
+
+    assert _sweep(_ARTIFACTS) == (1, 0)
+    assert not default_storage.exists(version.artifact_key)
 
 
 def test_other_files_below_models_stay() -> None:

@@ -150,9 +150,8 @@ def next_sweep() -> datetime | None:
     entry = PeriodicTask.objects.filter(task="mlops.tasks.sweep_retention", enabled=True).first()
     if entry is None:
         return None
-    last_run_at, delay, _ = entry.schedule.remaining_delta(timezone.now())
-    next_run_at: datetime = last_run_at + delay
-    return next_run_at
+    delay: timedelta = entry.schedule.remaining_estimate(entry.last_run_at or timezone.now())
+    return timezone.now() + max(delay, timedelta(0))  # negative: it is overdue
 
 
 def _apply_rule(

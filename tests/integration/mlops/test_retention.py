@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -14,6 +15,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from pglock.core import advisory_id
 
 from customers.models import (
@@ -36,7 +38,13 @@ from mlops.models import (
 from mlops.privacy import retention
 from mlops.privacy.legal_holds import lift_legal_holds, set_legal_hold
 from mlops.privacy.partitions import make_partitions, partitions
-from mlops.privacy.retention import RetentionRule, retention_rules, sweep
+from mlops.privacy.retention import (
+    RetentionRule,
+    last_sweeps,
+    next_sweep,
+    retention_rules,
+    sweep,
+)
 from mlops.tasks import sweep_retention
 from tests.factories.catalog import ProductFactory
 from tests.factories.customers import (
@@ -406,6 +414,106 @@ def test_a_rule_that_another_process_applies_is_skipped() -> None:
     assert errors.pop("event inbox") == "Another sweep is in progress."
     assert set(errors.values()) == {""}
     assert not Alert.objects.exists()
+
+
+def test_files_that_another_process_expires_are_skipped() -> None:
+    high, low = advisory_id("retention:frozen training sets")
+    with _connect_again() as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [(high << 32) | low])
+        (record,) = sweep(only=["frozen training sets"], now=NOW)
+
+    assert record.error == "Another sweep is in progress."
+
+
+def test_month_that_stays_locked_is_left_for_the_next_sweep_with_an_alert(
+    customer: CustomerProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_LOCK_TIMEOUT", "10ms")
+    name = _create_partition("chat_messages", EXPIRED_MONTH)
+    _create_message(_create_session(customer, EXPIRED_MONTH), EXPIRED_MONTH)
+    with _connect_again() as other:
+        other.execute(f"SELECT FROM {name}")  # its transaction keeps a lock
+        (record,) = sweep(only=["chat messages"], now=NOW)
+
+    assert (record.deleted, len(_message_ids())) == (0, 1)
+    assert "lock timeout" in record.error
+    assert Alert.objects.get(closed_at=None).subject == "chat messages"
+
+
+def test_month_that_ends_at_the_cutoff_is_dropped(customer: CustomerProfile) -> None:
+    name = _create_partition("chat_messages", EXPIRED_MONTH)
+    _create_message(_create_session(customer, EXPIRED_MONTH), EXPIRED_MONTH)
+    _start, end = partitions("chat_messages")[name]
+    rule = next(rule for rule in retention_rules() if rule.name == "chat messages")
+
+    (record,) = sweep(only=["chat messages"], now=end + rule.retention_period)
+
+    assert record.deleted == 1
+    assert name not in partitions("chat_messages")
+
+
+def test_keys_of_deleted_rows_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    expired = _create_inbox_event(NOW - timedelta(days=91))
+    _create_inbox_event(NOW - timedelta(days=89))
+    reported: list[Any] = []
+    rule = next(rule for rule in retention_rules() if rule.name == "event inbox")
+    monkeypatch.setitem(
+        retention.RETENTION_RULES._registry,
+        "event inbox",
+        replace(rule, on_deleted=reported.extend),
+    )
+
+    sweep(only=["event inbox"], now=NOW)
+
+    assert reported == [expired.pk]
+
+
+def test_last_sweep_of_a_rule_is_the_newest_that_deleted() -> None:
+    sweep(only=["event inbox"], now=NOW)
+    (newest,) = sweep(only=["event inbox"], now=NOW)
+    sweep(only=["event inbox"], now=NOW, dry_run=True)
+
+    assert last_sweeps() == {"event inbox": newest}
+
+
+@pytest.fixture
+def sweep_task() -> PeriodicTask:
+    """Return the daily entry of the sweep, six hours after its last run, beside another entry."""
+    daily = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.DAYS)
+    PeriodicTask.objects.all().delete()
+    PeriodicTask.objects.create(
+        name="other", task="config.tasks.other", interval=daily, last_run_at=timezone.now()
+    )
+    return PeriodicTask.objects.create(
+        name="sweep",
+        task="mlops.tasks.sweep_retention",
+        interval=daily,
+        last_run_at=timezone.now() - timedelta(hours=6),
+    )
+
+
+def test_next_sweep_is_a_day_after_the_last(sweep_task: PeriodicTask) -> None:
+    next_run = next_sweep()
+
+    assert next_run is not None
+    assert sweep_task.last_run_at is not None
+    assert abs(next_run - sweep_task.last_run_at - timedelta(days=1)) < 5 * MINUTE
+
+
+def test_overdue_sweep_is_next_now(sweep_task: PeriodicTask) -> None:
+    PeriodicTask.objects.filter(pk=sweep_task.pk).update(last_run_at=NOW - timedelta(days=3))
+    before = timezone.now()
+
+    next_run = next_sweep()
+
+    assert next_run is not None
+    assert before <= next_run <= timezone.now()
+
+
+def test_disabled_sweep_has_no_next_run(sweep_task: PeriodicTask) -> None:
+    PeriodicTask.objects.filter(pk=sweep_task.pk).update(enabled=False)
+
+    assert next_sweep() is None
 
 
 def test_a_locked_row_is_skipped_without_waiting() -> None:

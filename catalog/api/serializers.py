@@ -223,7 +223,7 @@ class SearchResultSerializer(ResponseSerializer):
     )
     total_count = serializers.IntegerField(
         help_text=(
-            "Number of matching products on all pages. Of more than 20,000 products, about 5,000"
+            "Number of matching products on all pages. Of more than 20,000 products, about 2,000"
             " matches are counted at most, here and in `facets`, unless the list is sorted."
         )
     )

@@ -49,7 +49,7 @@ from vectors.filters import VectorFilters
 
 MAX_CANDIDATES = 200
 """Candidates that are ranked; paging by relevance ends there."""
-MAX_READ_MATCHES = 5_000
+MAX_READ_MATCHES = 2_000
 """Matches that are weighed and counted in a large catalogue."""
 _LARGE_CATALOGUE = 20_000
 """Products above which not all matches are read."""

@@ -62,6 +62,9 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--prices", type=int, help="number of observed prices, for console")
     parser.add_argument(
+        "--vectors", type=int, help="number of vectors in Milvus, for search-scale; 0: none"
+    )
+    parser.add_argument(
         "--data",
         type=Path,
         metavar="FILE",
@@ -78,8 +81,9 @@ def _parse() -> argparse.Namespace:
     options.rounds = min_rounds if options.rounds is None else options.rounds
     if options.rounds < min_rounds:
         parser.error(f"--rounds must be {min_rounds} or more")
-    if options.prices and options.name != "console":
-        parser.error("--prices is for console")
+    for option, benchmark in (("prices", "console"), ("vectors", "search-scale")):
+        if getattr(options, option) is not None and options.name != benchmark:
+            parser.error(f"--{option} is for {benchmark}")
     for file in (options.data, options.queries):
         if file and not file.is_file() and (options.name, str(file)) not in _NAMED_DATA:
             parser.error(f"file not found: {file}")
@@ -134,7 +138,11 @@ def _measure(benchmark: ModuleType, options: argparse.Namespace, console: Consol
             "rounds": options.rounds,
             "size": size,
             "advance": lambda: progress.advance(bar),
-            **({"prices": options.prices} if options.prices else {}),
+            **{
+                name: count
+                for name in ("prices", "vectors")
+                if (count := getattr(options, name)) is not None
+            },
         }
         files = {name: file for name in ("data", "queries") if (file := getattr(options, name))}
         try:

@@ -73,11 +73,13 @@ def find_exact_matches(text: str, products: QuerySet[Product]) -> list[ExactMatc
         return []
     numbered_keys = _merge_keys_by_number(text)
     condition, params = where_sql(products)
-    names, name_params = _HAS_WORDS_SQL, [" & ".join(words)]
+    names = _HAS_WORDS_SQL
+    params.append(" & ".join(words))
     if numbered_keys:
-        names, name_params = f"({names} OR merge_key = ANY(%s))", [*name_params, [*numbered_keys]]
+        names = f"({names} OR merge_key = ANY(%s))"
+        params.append([*numbered_keys])
     with connection.cursor() as cursor:
-        cursor.execute(_EXACT_SQL.format(condition=condition, names=names), [*params, *name_params])
+        cursor.execute(_EXACT_SQL.format(condition=condition, names=names), params)
         rows = cursor.fetchall()
     matches = []
     for merge_key, pk, name, name_fr, brand, sku, gtin in rows:

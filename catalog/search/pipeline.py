@@ -544,14 +544,16 @@ def _load_candidates(
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         loaded = cursor.fetchall()
-    query_words = interpretation.parsed.words
+    words = interpretation.parsed.words
     candidates = []
     counts = []
-    for row in loaded:
-        if row[0] is None:
-            counts.append(row[-3:])
+    for pk, share, fit, name, name_fr, brand, sku, gtin, category, facet, value, count in loaded:
+        if pk is None:
+            counts.append((facet, value, count))
         else:
-            candidates.append(SearchCandidate(*row[:-3], query_words))
+            candidates.append(
+                SearchCandidate(pk, share, fit, name, name_fr, brand, sku, gtin, category, words)
+            )
     total_count = next(count for facet, _, count in counts if facet == "")
     return candidates, total_count, build_facets([row for row in counts if row[0]], facet_names)
 

@@ -25,6 +25,7 @@ from vectors.encoders.registry import encoder
 from vectors.errors import IndexRefused, VectorRefused, VectorsUnavailable
 from vectors.index import build, write
 from vectors.index.reconcile import reconcile
+from vectors.index.vectorize import compute_vectors
 from vectors.index.write import index_due_rows
 from vectors.models import IndexedVector, OutboxEntry, VectorIndex
 from vectors.store import MilvusStore, store
@@ -160,7 +161,7 @@ def test_a_collection_is_written_while_the_next_is_encoded(
     products: list[Product], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_encoding_texts = threading.Event()
-    compute, upsert = write.compute_vectors, MilvusStore.upsert
+    compute, upsert = compute_vectors, MilvusStore.upsert
     waited: list[bool] = []
 
     def report(index: VectorIndex, *args: Any, **options: Any) -> Vectors:

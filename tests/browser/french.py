@@ -19,7 +19,8 @@ _SHOWN_ATTRIBUTES = ("aria-label", "title", "placeholder", "alt")
 _NOT_TEXT = ("script", "style", "noscript")
 _SAME_IN_FRENCH = frozenset(
     {
-        *("Action", "CBD", "CBD mg", "CBD, %", "Catalogue", "Code", "Collection", "Conditions"),
+        *("Action", "CBD", "CBD mg", "CBD, %", "Catalogue", "Code", "Collection"),
+        *("Condition", "Conditions"),
         *(
             "Conversation",
             "Description",

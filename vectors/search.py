@@ -293,10 +293,8 @@ def serving_index(collection: str) -> VectorIndex:
 
 
 def _serving_indexes(collections: Sequence[str]) -> dict[str, VectorIndex]:
-    with connection.cursor() as cursor:
-        cursor.execute(_SERVING_INDEXES_SQL, {"collections": list(collections)})
-        names = [column.name for column in cursor.description]
-        indexes = [VectorIndex.from_db(connection.alias, names, row) for row in cursor.fetchall()]
+    params = {"collections": list(collections)}
+    indexes = VectorIndex.objects.raw(_SERVING_INDEXES_SQL, params)
     return {index.collection: index for index in indexes}
 
 

@@ -16,11 +16,22 @@ from pymilvus import MilvusClient
 from config.embedded.ports import LOOPBACK, free_port
 
 _START_TIMEOUT_SECONDS = 120
+# The server tries these in order; no setting changes them.
+_RUNTIME_DIRECTORIES = (Path("/run/milvus"), Path("/tmp/milvus"))
 
 
-def is_installed() -> bool:
-    """Return whether the wheel is installed; it exists for Linux on x86-64 only."""
-    return importlib.util.find_spec("milvus") is not None
+def unavailable_reason() -> str:
+    """Return why the server cannot run here; empty: it can."""
+    if importlib.util.find_spec("milvus") is None:
+        return "the wheel milvus==2.3.5 exists for Linux on x86-64 only"
+    if not any(_can_write(directory) for directory in _RUNTIME_DIRECTORIES):
+        return f"another user owns {' and '.join(map(str, _RUNTIME_DIRECTORIES))}"
+    return ""
+
+
+def _can_write(directory: Path) -> bool:
+    """Return whether a directory exists and can be written, or could be created."""
+    return os.access(directory if directory.exists() else directory.parent, os.W_OK)
 
 
 @contextmanager

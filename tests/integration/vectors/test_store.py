@@ -38,8 +38,8 @@ def store(
     if request.param == "lite":
         yield from _milvus_store(settings.MILVUS_URI)
         return
-    if not milvus.is_installed():
-        pytest.skip("no real Milvus: the wheel milvus==2.3.5 exists for Linux on x86-64 only")
+    if reason := milvus.unavailable_reason():
+        pytest.skip(f"no real Milvus: {reason}")
     directory: Path = tmp_path_factory.mktemp("milvus")
     with milvus.standalone(directory) as address:
         yield from _milvus_store(address)

@@ -7,8 +7,6 @@ import pytest
 import structlog
 from django.contrib.auth.models import User
 from django.utils import timezone
-from structlog.contextvars import merge_contextvars
-from structlog.testing import capture_logs
 
 from catalog.models import Product
 from catalog.services.corrections import correct_products
@@ -43,32 +41,39 @@ def _correct_price(product: Product, price: int, request_id: str) -> None:
         )
 
 
-def _consume(broker: FakeBroker, messages: int) -> list[dict[str, Any]]:
+def _consume(
+    broker: FakeBroker, messages: int, caplog: pytest.LogCaptureFixture
+) -> list[dict[str, Any]]:
     """Consume messages and return what the consumer logged, with its context."""
+    caplog.set_level("INFO")
     consumer = EventConsumer(
         FakeConsumer(broker, [TOPIC]), FakeProducer(broker), max_messages=messages
     )
-    with capture_logs(processors=[merge_contextvars]) as logs:
-        consumer.run()
-    return [dict(entry) for entry in logs if entry["event"] == "consumer.events_of_requests"]
+    consumer.run()
+    entries = [dict(record.msg) for record in caplog.records if isinstance(record.msg, dict)]
+    return [entry for entry in entries if entry["event"] == "consumer.events_of_requests"]
 
 
-def test_id_of_a_request_is_in_the_log_of_the_consumer(broker: FakeBroker) -> None:
+def test_id_of_a_request_is_in_the_log_of_the_consumer(
+    broker: FakeBroker, caplog: pytest.LogCaptureFixture
+) -> None:
     _correct_price(ProductFactory.create(price=10), 12, "request-1")
 
     publish_due_events(FakeProducer(broker))
-    (entry,) = _consume(broker, messages=1)
+    (entry,) = _consume(broker, messages=1, caplog=caplog)
 
     assert entry["request_id"] == "request-1"
     assert entry["accepted"] + entry["duplicates"] == 1
 
 
-def test_ids_of_several_requests_are_in_the_log_of_their_batch(broker: FakeBroker) -> None:
+def test_ids_of_several_requests_are_in_the_log_of_their_batch(
+    broker: FakeBroker, caplog: pytest.LogCaptureFixture
+) -> None:
     _correct_price(ProductFactory.create(price=10), 12, "request-1")
     _correct_price(ProductFactory.create(price=10), 13, "request-2")
 
     publish_due_events(FakeProducer(broker))
-    (entry,) = _consume(broker, messages=2)
+    (entry,) = _consume(broker, messages=2, caplog=caplog)
 
     assert entry["request_ids"] == ["request-1", "request-2"]
     assert entry["request_id"] not in entry["request_ids"]
@@ -84,7 +89,9 @@ def test_event_that_no_request_caused_has_no_header(broker: FakeBroker) -> None:
     assert message.headers is None
 
 
-def test_header_that_is_no_id_is_not_logged(broker: FakeBroker) -> None:
+def test_header_that_is_no_id_is_not_logged(
+    broker: FakeBroker, caplog: pytest.LogCaptureFixture
+) -> None:
     event = OutboxEventFactory.build(topic=TOPIC, type="price", recorded_at=timezone.now())
     broker.append(
         OutgoingMessage(
@@ -94,7 +101,7 @@ def test_header_that_is_no_id_is_not_logged(broker: FakeBroker) -> None:
         )
     )
 
-    (entry,) = _consume(broker, messages=1)
+    (entry,) = _consume(broker, messages=1, caplog=caplog)
 
     assert "customer@example.org" not in str(entry)
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from structlog.testing import capture_logs
 
 from catalog.services.product_imports import upload_product_sheet
 from config.clients.clamav import FileInfected, ScannerUnavailable, scan_file
@@ -43,11 +42,13 @@ class TestScanner:
 
         assert file.read(10) == b"name,price"
 
-    def test_an_infected_file_is_refused_by_its_signature(self) -> None:
-        with capture_logs() as logs, pytest.raises(FileInfected, match="Eicar-Test"):
+    def test_an_infected_file_is_refused_by_its_signature(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with pytest.raises(FileInfected, match="Eicar-Test"):
             scan_file(io.BytesIO(b"\n" * 100_000 + EICAR))
 
-        assert [entry["event"] for entry in logs] == ["file.infected"]
+        assert "file.infected" in caplog.text
 
     def test_an_empty_file_passes(self) -> None:
         scan_file(io.BytesIO())

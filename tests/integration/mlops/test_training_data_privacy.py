@@ -302,7 +302,7 @@ def test_run_without_a_set_is_not_counted() -> None:
 
 
 def test_set_of_a_run_that_goes_on_stays() -> None:
-    run = _train(uuid4())
+    run, *_newer = (_train_and_deploy(uuid4(), month) for month in (6, 7, 8))
     _age(run, 200)
     TrainingRun.objects.filter(pk=run.pk).update(finished_at=None)
 

@@ -162,10 +162,15 @@ _FORMS = {
 }
 
 _FORM_OF_CATEGORY = {
-    "edibles": "edible", "beverages": "edible", "capsules": "edible", "topicals": "topical",
-    "dried_flower": "flower", "pre_rolls": "flower", "vapes": "concentrate",
+    "edibles": "edible",
+    "beverages": "edible",
+    "capsules": "edible",
+    "topicals": "topical",
+    "dried_flower": "flower",
+    "pre_rolls": "flower",
+    "vapes": "concentrate",
     "extracts": "concentrate",
-}  # fmt: skip
+}
 
 
 @lru_cache(maxsize=4096)

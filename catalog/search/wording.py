@@ -79,13 +79,17 @@ _REWRITES: tuple[tuple[re.Pattern[str], _Replacement], ...] = tuple(
             "not ",
         ),
         (
-            r"\b(?:stronger|higher|bigger|larger|heavier) than\b" + _COMPARISON
-            + r"|\bplus (?:fort|gros|grand|haut|eleve)(?:se|e)?s? que\b" + _COMPARISON,
+            r"\b(?:stronger|higher|bigger|larger|heavier) than\b"
+            + _COMPARISON
+            + r"|\bplus (?:fort|gros|grand|haut|eleve)(?:se|e)?s? que\b"
+            + _COMPARISON,
             "more than",
         ),
         (
-            r"\b(?:weaker|milder|lower|smaller|lighter) than\b" + _COMPARISON
-            + r"|\b(?:moins (?:fort|gros)(?:se|e)?s?|plus petite?s?) que\b" + _COMPARISON,
+            r"\b(?:weaker|milder|lower|smaller|lighter) than\b"
+            + _COMPARISON
+            + r"|\b(?:moins (?:fort|gros)(?:se|e)?s?|plus petite?s?) que\b"
+            + _COMPARISON,
             "less than",
         ),
         (
@@ -108,7 +112,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], _Replacement], ...] = tuple(
             r"\g<not>\g<space>\g<one> \g<not>\g<space>\g<other>",
         ),
     )
-)  # fmt: skip
+)
 
 
 def normalize_wording(text: str) -> str:

@@ -78,8 +78,13 @@ _PHRASES = [
     (re.compile(rf"(?<![^\W_])(?:environ|approx\.?|approximately|about){_NUMBER_AHEAD}"), "~"),
     (re.compile(r"(?<=[\d% ])(?:per ?cent|pour ?cent|p\. ?cent|pct)(?!\w)"), "%"),
     (re.compile(r"%\s*[wmv]/[wmv](?!\w)"), "%"),
-    (re.compile(r"(?<=[\d%\w]) (?:or (?:more|greater|higher|above)|and (?:up|over|above)"
-        r"|ou plus|et (?:plus|\+)|min(?:imum)?)(?!\w)"), "\uf8f1"),
+    (
+        re.compile(
+            r"(?<=[\d%\w]) (?:or (?:more|greater|higher|above)|and (?:up|over|above)"
+            r"|ou plus|et (?:plus|\+)|min(?:imum)?)(?!\w)"
+        ),
+        "\uf8f1",
+    ),
     (re.compile(r"(?<=[\d%\w]) (?:or less|ou moins|et moins|max(?:imum)?)(?!\w)"), "\uf8f2"),
     (re.compile(r"(?<=\dmg)(?=thc|cbd)"), " "),
     # "150 mg/g - 200 mg/g" is one range: the unit of its low end is left to the high one.
@@ -87,16 +92,22 @@ _PHRASES = [
         re.compile(rf"mg ?/ ?(?:g|ml)(?= ?(?:-|to|à) ?{NUMBER} ?mg ?/ ?(?:g|ml)(?!\w))"),
         "",
     ),
-]  # fmt: skip
+]
 _MASS_UNITS = {
     "mg": Decimal(1), "mgs": Decimal(1), "milligram": Decimal(1), "milligrams": Decimal(1),
     "milligramme": Decimal(1), "milligrammes": Decimal(1), "mcg": Decimal("0.001"),
     "µg": Decimal("0.001"), "μg": Decimal("0.001"), "ug": Decimal("0.001"),
 }  # fmt: skip
 _GRAM_WORDS = frozenset({"g", "gr", "gm", "gram", "grams", "gramme", "grammes"})
-_MILLILITER_WORDS = frozenset({
-    "ml", "milliliter", "milliliters", "millilitre", "millilitres",
-})  # fmt: skip
+_MILLILITER_WORDS = frozenset(
+    {
+        "ml",
+        "milliliter",
+        "milliliters",
+        "millilitre",
+        "millilitres",
+    }
+)
 _UNIT_WORDS = frozenset({
     "unit", "units", "unité", "unités", "unite", "un", "each", "ea", "chacun", "chacune",
     "piece", "pieces", "pièce", "pièces", "pc", "pcs", "cap", "caps", "capsule", "capsules",

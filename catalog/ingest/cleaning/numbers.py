@@ -29,16 +29,18 @@ _SPACES = "\u00a0\u202f\u2009\u2007\u3000"
 _DASHES = "−–—‒‑‐"
 FULLWIDTH_FORMS = {0xFF01 + offset: chr(0x21 + offset) for offset in range(94)}
 """Translation of letters, digits and signs of double width: "３．５ｇ"."""
-_TRANSLATION = FULLWIDTH_FORMS | str.maketrans({
-    **dict.fromkeys(_SPACES, " "),
-    **dict.fromkeys(_DASHES, "-"),
-    "’": "'",
-    "٪": "%",
-    "∆": "δ",
-    "δ": "δ",
-    "≦": "≤",
-    "≧": "≥",
-})  # fmt: skip
+_TRANSLATION = FULLWIDTH_FORMS | str.maketrans(
+    {
+        **dict.fromkeys(_SPACES, " "),
+        **dict.fromkeys(_DASHES, "-"),
+        "’": "'",
+        "٪": "%",
+        "∆": "δ",
+        "δ": "δ",
+        "≦": "≤",
+        "≧": "≥",
+    }
+)
 _FRACTIONS = {"½": ("1/2", "5"), "¼": ("1/4", "25"), "¾": ("3/4", "75"), "⅛": ("1/8", "125")}
 _FRACTION = re.compile(r"((?<![\d.,])\d{1,3})? ?([½¼¾⅛])")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")

@@ -325,8 +325,11 @@ def test_amount_of_a_can_is_no_rate_and_a_rate_no_total(
     raw: str, category: str, expected: tuple[float, str]
 ) -> None:
     assert read("thc", raw, category) == {
-        "min": None, "max": None, "mg": expected[0], "per": expected[1],
-    }  # fmt: skip
+        "min": None,
+        "max": None,
+        "mg": expected[0],
+        "per": expected[1],
+    }
 
 
 @pytest.mark.parametrize("raw", ["0.5 mL = 10 mg", "1 ml = 25 mg THC"])
